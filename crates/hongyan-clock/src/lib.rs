@@ -1,0 +1,195 @@
+//! Time, as the whole project spells it.
+//!
+//! * [`UnixMillis`]: a moment, in milliseconds since 1970 (UTC). The one time type in memory and in SQL; JSON
+//!   shows it as RFC 3339.
+//! * [`Clock`]: asks "what time is it" and waits for moments. A handle is cheap to clone, and all clones
+//!   share one offset from the machine's clock, so a test (or the demo) moves everybody's time at once and
+//!   every waiter wakes up. Nothing in the project asks the operating system for the date on its own.
+//!
+//! It is not a timer wheel: who waits for many moments keeps them in order and waits for the first.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use tokio::sync::watch;
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct UnixMillis(pub i64);
+
+impl UnixMillis {
+    /// The end of time: later than any moment that is ever compared with it.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// This moment plus a duration, stopping at the end of time.
+    #[must_use]
+    pub const fn plus(self, by: Duration) -> Self {
+        let millis = by.as_millis();
+        // A duration beyond i64 milliseconds is 292 million years: the end of time will do.
+        Self(self.0.saturating_add(if millis > i64::MAX as u128 { i64::MAX } else { millis as i64 }))
+    }
+
+    /// This moment minus a duration.
+    #[must_use]
+    pub const fn minus(self, by: Duration) -> Self {
+        let millis = by.as_millis();
+        Self(self.0.saturating_sub(if millis > i64::MAX as u128 { i64::MAX } else { millis as i64 }))
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        let millis = self.0.saturating_sub(earlier.0);
+        Duration::from_millis(if millis < 0 { 0 } else { millis as u64 })
+    }
+
+    /// Whole seconds since 1970, as WeChat counts.
+    #[must_use]
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Reads RFC 3339 (`2026-05-01T09:30:00+08:00`, `…Z`).
+    ///
+    /// # Errors
+    /// With what is wrong, in words, when the text is not such a time or lies outside the years -9999 to 9999.
+    pub fn parse_rfc3339(text: &str) -> Result<Self, String> {
+        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_millisecond())).map_err(|e| e.to_string())
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    /// RFC 3339 in UTC with milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(t) => write!(f, "{t:.3}"),
+            Err(_) => f.write_str("the end of time"),
+        }
+    }
+}
+
+impl Serialize for UnixMillis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnixMillis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse_rfc3339(&text).map_err(|e| de::Error::custom(format_args!("not an RFC 3339 time: {e}")))
+    }
+}
+
+/// What time it is, for everybody who holds a clone.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// Milliseconds to add to the machine's clock; every waiter watches it for changes.
+    offset_ms: Arc<watch::Sender<i64>>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl Clock {
+    /// The machine's time, until somebody moves it.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { offset_ms: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        UnixMillis(machine_millis().saturating_add(*self.offset_ms.borrow()))
+    }
+
+    /// Moves the time forward (or back, with a negative number) for all clones, and wakes every waiter.
+    pub fn advance(&self, by_ms: i64) -> UnixMillis {
+        self.offset_ms.send_modify(|offset| *offset = offset.saturating_add(by_ms));
+        self.now()
+    }
+
+    /// Makes it `moment` now, for all clones.
+    pub fn set(&self, moment: UnixMillis) -> UnixMillis {
+        self.offset_ms.send_modify(|offset| *offset = moment.0.saturating_sub(machine_millis()));
+        self.now()
+    }
+
+    /// Back to the machine's time.
+    pub fn reset(&self) {
+        self.offset_ms.send_modify(|offset| *offset = 0);
+    }
+
+    /// Waits until it is `moment` by this clock, however the clock is moved meanwhile.
+    /// Cancel safe. Never returns early; returns at once for a moment in the past.
+    pub async fn sleep_until(&self, moment: UnixMillis) {
+        let mut moved = self.offset_ms.subscribe();
+        loop {
+            moved.mark_unchanged();
+            let now = self.now();
+            if now >= moment {
+                return;
+            }
+            // A day at most, so that a moment at the end of time cannot overflow the runtime's timer.
+            let wait = moment.since(now).min(Duration::from_secs(86_400));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                // The sender lives in `self`, so this only ends by a change.
+                _ = moved.changed() => {}
+            }
+        }
+    }
+}
+
+fn machine_millis() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_and_writes_rfc3339() {
+        let moment = UnixMillis::parse_rfc3339("2026-05-01T09:30:00+08:00").unwrap();
+        assert_eq!(moment.to_string(), "2026-05-01T01:30:00.000Z");
+        assert_eq!(serde_json::to_string(&moment).unwrap(), "\"2026-05-01T01:30:00.000Z\"");
+        assert_eq!(serde_json::from_str::<UnixMillis>("\"2026-05-01T01:30:00Z\"").unwrap(), moment);
+        assert!(UnixMillis::parse_rfc3339("tomorrow").is_err());
+        assert!(UnixMillis::parse_rfc3339("2026-05-01T09:30:00").is_err(), "a time without a zone is nobody's");
+    }
+
+    #[test]
+    fn arithmetic_stops_at_the_ends() {
+        assert_eq!(UnixMillis::MAX.plus(Duration::from_secs(1)), UnixMillis::MAX);
+        assert_eq!(UnixMillis(5).since(UnixMillis(9)), Duration::ZERO);
+        assert_eq!(UnixMillis(-1).as_seconds(), -1);
+    }
+
+    #[tokio::test]
+    async fn moving_a_clone_wakes_a_waiter_of_another() {
+        let clock = Clock::system();
+        let waiter = clock.clone();
+        let moment = clock.now().plus(Duration::from_secs(3600));
+        let task = tokio::spawn(async move { waiter.sleep_until(moment).await });
+        tokio::task::yield_now().await;
+        clock.advance(1_800_000);
+        tokio::task::yield_now().await;
+        assert!(!task.is_finished(), "half an hour is not enough");
+        clock.advance(1_800_000);
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_moment_in_the_past_is_not_waited_for() {
+        Clock::system().sleep_until(UnixMillis(0)).await;
+    }
+}

@@ -1,0 +1,176 @@
+//! Every setting: defaults < `hongyan.toml` < `HONGYAN_…` variables < command line flags.
+//!
+//! What a setting is called, means and allows stands in one table (`config/table.rs`), from which the reader, the
+//! example file and the messages are made. An unknown name is an error, for a misspelt setting that silently does
+//! nothing is found too late.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use url::Url;
+
+mod error;
+mod load;
+mod table;
+
+pub use error::{ConfigError, Place};
+pub use load::load;
+pub use table::example_toml;
+
+/// Every setting of the gateway.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Where the database and a generated master key are kept.
+    pub data_dir: PathBuf,
+    /// `sqlite:PATH`.
+    pub database: String,
+    /// Where WeChat's API is.
+    pub wechat_base_url: Url,
+    /// An HTTP proxy on the way to WeChat.
+    pub wechat_proxy: Option<Url>,
+    /// The key that seals secrets at rest: 64 hexadecimal digits, or base64 of 32 bytes.
+    pub master_key: Option<SecretString>,
+    /// A file with that key.
+    pub master_key_file: Option<PathBuf>,
+    /// This node's name in logs.
+    pub node_id: String,
+    /// For how long a node owns a lane before it must renew.
+    pub lease_seconds: u64,
+    /// The largest request body.
+    pub max_body_bytes: usize,
+    /// How many messages may be `sending` at a time.
+    pub max_in_flight: u32,
+    /// How many requests to WeChat may be under way at a time, each on its own kept connection.
+    pub connections: u32,
+    /// How long connecting to WeChat may take.
+    pub connect_timeout_ms: u64,
+    /// How long WeChat may take to answer.
+    pub answer_timeout_ms: u64,
+    /// How long before its end an access token is replaced.
+    pub token_refresh_ahead_seconds: u64,
+    /// How long a user's session lasts.
+    pub session_days: u32,
+    /// How long a stop waits for what is under way.
+    pub drain_seconds: u64,
+    /// What is logged, as a `tracing` filter.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// For programs, one object per line.
+    Json,
+}
+
+impl LogFormat {
+    /// As it is written in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8780)),
+            data_dir: "hongyan-data".into(),
+            database: database_in(Path::new("hongyan-data")),
+            wechat_base_url: Url::parse("https://api.weixin.qq.com").expect("a constant that is a URL"),
+            wechat_proxy: None,
+            master_key: None,
+            master_key_file: None,
+            node_id: "node-1".into(),
+            lease_seconds: 15,
+            // A thousand messages, the largest batch, of 4 KiB each.
+            max_body_bytes: 4 * 1024 * 1024,
+            max_in_flight: 128,
+            connections: 64,
+            connect_timeout_ms: 3_000,
+            answer_timeout_ms: 10_000,
+            token_refresh_ahead_seconds: 300,
+            session_days: 30,
+            drain_seconds: 25,
+            log: "info".into(),
+            log_format: LogFormat::Auto,
+        }
+    }
+}
+
+impl Settings {
+    /// The file that `database` names.
+    ///
+    /// # Errors
+    /// When it names another kind of database.
+    pub fn sqlite_path(&self) -> Result<PathBuf, ConfigError> {
+        table::sqlite_path(&self.database).map_err(|why| ConfigError::Database { why })
+    }
+}
+
+/// Where the database is if only the data directory is set.
+fn database_in(data_dir: &Path) -> String {
+    format!("sqlite:{}", data_dir.join("hongyan.db").display())
+}
+
+impl fmt::Debug for Settings {
+    /// Without what may be secret. Names every field, so that a new one cannot be forgotten.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            listen,
+            data_dir,
+            database,
+            wechat_base_url,
+            wechat_proxy,
+            master_key,
+            master_key_file,
+            node_id,
+            lease_seconds,
+            max_body_bytes,
+            max_in_flight,
+            connections,
+            connect_timeout_ms,
+            answer_timeout_ms,
+            token_refresh_ahead_seconds,
+            session_days,
+            drain_seconds,
+            log,
+            log_format,
+        } = self;
+        f.debug_struct("Settings")
+            .field("listen", listen)
+            .field("data_dir", data_dir)
+            .field("database", database)
+            .field("wechat_base_url", &wechat_base_url.as_str())
+            // Its user and password stay out of logs.
+            .field("wechat_proxy", &wechat_proxy.as_ref().and_then(Url::host_str))
+            .field("master_key", master_key)
+            .field("master_key_file", master_key_file)
+            .field("node_id", node_id)
+            .field("lease_seconds", lease_seconds)
+            .field("max_body_bytes", max_body_bytes)
+            .field("max_in_flight", max_in_flight)
+            .field("connections", connections)
+            .field("connect_timeout_ms", connect_timeout_ms)
+            .field("answer_timeout_ms", answer_timeout_ms)
+            .field("token_refresh_ahead_seconds", token_refresh_ahead_seconds)
+            .field("session_days", session_days)
+            .field("drain_seconds", drain_seconds)
+            .field("log", log)
+            .field("log_format", log_format)
+            .finish()
+    }
+}

@@ -1,0 +1,97 @@
+//! What can be wrong with the configuration, said so that it can be mended.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a setting was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a file, on this line.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// In this environment variable.
+    Variable(String),
+    /// By this command line flag.
+    Flag(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// Why the configuration cannot be used. The program ends with exit code 78.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {why}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// The configuration file is not TOML.
+    #[error("{place}: not TOML: {why}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// The parser's words.
+        why: String,
+    },
+    /// There is no such setting.
+    #[error("{place}: unknown setting {key}{}", suggested(suggestion.as_deref()))]
+    Unknown {
+        /// Where.
+        place: Place,
+        /// What was written.
+        key: String,
+        /// What was perhaps meant.
+        suggestion: Option<String>,
+    },
+    /// A setting has a value that it cannot have.
+    #[error("{place}: {key}: {why}")]
+    Value {
+        /// Where.
+        place: Place,
+        /// The setting.
+        key: String,
+        /// What it takes.
+        why: String,
+    },
+    /// `database` names something that is not a SQLite file.
+    #[error("database: {why}")]
+    Database {
+        /// What it takes.
+        why: String,
+    },
+    /// The master key cannot be had.
+    #[error("the master key: {why}")]
+    MasterKey {
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// What is stored cannot be opened with this master key.
+    #[error(
+        "the secret of the app {appid} cannot be opened: {why}; start with the master key that it was stored with"
+    )]
+    Sealed {
+        /// The first app whose secret does not open.
+        appid: String,
+        /// The vault's words.
+        why: String,
+    },
+}
+
+fn suggested(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("; did you mean {name}?"))
+}

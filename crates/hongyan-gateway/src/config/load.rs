@@ -1,0 +1,280 @@
+//! Reads settings from their three places.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::table::{TABLE, set};
+use super::{ConfigError, Place, Settings, database_in};
+
+/// What all environment variables begin with.
+const PREFIX: &str = "HONGYAN_";
+
+/// Variables that are not settings of the gateway: where the file is, and what command line clients use.
+const NOT_SETTINGS: [&str; 3] = ["HONGYAN_CONFIG", "HONGYAN_URL", "HONGYAN_API_KEY"];
+
+/// Reads all settings: the defaults, then `file`, then the `HONGYAN_…` variables among `env`, then `flags` (by
+/// the settings' names). Later ones win.
+///
+/// # Errors
+/// When the file cannot be read, a name is unknown or a value cannot be; the error says where.
+pub fn load(
+    file: Option<&Path>,
+    env: impl IntoIterator<Item = (String, String)>,
+    flags: Table,
+) -> Result<Settings, ConfigError> {
+    let mut given = Vec::new();
+    if let Some(path) = file {
+        given.append(&mut from_file(path)?);
+    }
+    given.append(&mut from_env(env)?);
+    given.extend(flags.into_iter().map(|(key, value)| {
+        let place = Place::Flag(format!("--{}", key.replace('_', "-")));
+        Given { key, value, place }
+    }));
+
+    let mut settings = Settings::default();
+    for Given { key, value, place } in &given {
+        if !TABLE.iter().any(|setting| setting.key == key) {
+            return Err(unknown(place.clone(), key, |name| name.to_owned()));
+        }
+        set(&mut settings, key, value).map_err(|why| ConfigError::Value {
+            place: place.clone(),
+            key: key.clone(),
+            why,
+        })?;
+    }
+    let is_given = |key: &str| given.iter().any(|given| given.key == key);
+    if !is_given("database") {
+        settings.database = database_in(&settings.data_dir);
+    }
+    if settings.master_key.is_some() && settings.master_key_file.is_some() {
+        let why = "master_key and master_key_file are both set; which one is meant?";
+        return Err(ConfigError::MasterKey { why: why.into() });
+    }
+    Ok(settings)
+}
+
+/// A setting with where it stands.
+struct Given {
+    key: String,
+    value: Value,
+    place: Place,
+}
+
+fn from_file(path: &Path) -> Result<Vec<Given>, ConfigError> {
+    let text = read(path)?;
+    let at = |offset: usize| Place::File { path: path.to_owned(), line: line_at(&text, offset) };
+    let syntax = |error: &toml::de::Error| ConfigError::Syntax {
+        place: at(error.span().map_or(0, |span| span.start)),
+        why: error.message().to_owned(),
+    };
+    // Read twice: once for the values, once for where they stand.
+    let mut values: Table = toml::from_str(&text).map_err(|error| syntax(&error))?;
+    let spans = toml::de::DeTable::parse(&text).map_err(|error| syntax(&error))?;
+    let mut given = Vec::new();
+    for key in spans.get_ref().keys() {
+        let name: &str = key.get_ref();
+        if let Some(value) = values.remove(name) {
+            given.push(Given { key: name.to_owned(), value, place: at(key.span().start) });
+        }
+    }
+    Ok(given)
+}
+
+fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Given>, ConfigError> {
+    let mut given = Vec::new();
+    for (variable, text) in env {
+        let Some(name) = variable.strip_prefix(PREFIX) else { continue };
+        // Tests keep their own switches in the environment.
+        if NOT_SETTINGS.contains(&variable.as_str()) || name.starts_with("TEST_") || name.ends_with("_TEST") {
+            continue;
+        }
+        // An empty variable is how scripts unset one.
+        if text.is_empty() {
+            continue;
+        }
+        let lower = name.to_ascii_lowercase();
+        let place = Place::Variable(variable.clone());
+        if TABLE.iter().any(|setting| setting.key == lower) {
+            given.push(Given { key: lower, value: Value::String(text), place });
+            continue;
+        }
+        let key = lower.strip_suffix("_file");
+        match TABLE.iter().find(|setting| setting.secret && Some(setting.key) == key) {
+            Some(setting) => {
+                let value = Value::String(read(&PathBuf::from(text))?.trim().to_owned());
+                given.push(Given { key: setting.key.to_owned(), value, place });
+            }
+            None => {
+                return Err(unknown(place, &lower, |name| format!("{PREFIX}{}", name.to_ascii_uppercase())));
+            }
+        }
+    }
+    Ok(given)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), why: error.to_string() })
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+fn unknown(place: Place, key: &str, written: impl Fn(&str) -> String) -> ConfigError {
+    let suggestion = TABLE
+        .iter()
+        .map(|setting| (distance(key, setting.key), setting.key))
+        .min()
+        // Two names that share less than two thirds are not a slip of the finger.
+        .filter(|(distance, name)| distance * 3 <= name.len())
+        .map(|(_, name)| written(name));
+    ConfigError::Unknown { place, key: written(key), suggestion }
+}
+
+/// How many letters must be changed, added or left out to make one word of the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &to) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use secrecy::ExposeSecret;
+
+    use super::super::example_toml;
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    fn from_toml(text: &str) -> Result<Settings, ConfigError> {
+        load(Some(file(text).path()), [], Table::new())
+    }
+
+    fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_example_file_is_current_and_states_the_defaults() {
+        let example = example_toml();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../hongyan.example.toml");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), example, "write example_toml() to hongyan.example.toml");
+        let settings = from_toml(&example).unwrap();
+        assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn the_example_file_covers_every_setting() {
+        // `Debug` cannot forget a field: it takes the struct apart by name.
+        let shown = format!("{:#?}", Settings::default());
+        let fields: Vec<&str> = shown
+            .lines()
+            .filter_map(|line| line.strip_prefix("    ").filter(|line| !line.starts_with(' ')))
+            .filter_map(|line| line.split_once(": ").map(|(name, _)| name))
+            .collect();
+        let keys: Vec<&str> = TABLE.iter().map(|setting| setting.key).collect();
+        assert_eq!(fields, keys);
+        let example = example_toml();
+        assert!(keys.iter().all(|key| example.contains(&format!("\n{key} = ")) || example.contains(&format!("\n# {key} = "))));
+    }
+
+    #[test]
+    fn later_places_win() {
+        let file = file("listen = \"127.0.0.1:1\"\nconnections = 2\nlog = \"warn\"");
+        let variables = env(&[("HONGYAN_CONNECTIONS", "3"), ("HONGYAN_LOG", "debug"), ("PATH", "/bin")]);
+        let flags = Table::from_iter([("log".to_owned(), Value::from("trace"))]);
+        let settings = load(Some(file.path()), variables, flags).unwrap();
+        assert_eq!(settings.listen.port(), 1);
+        assert_eq!(settings.connections, 3);
+        assert_eq!(settings.log, "trace");
+    }
+
+    #[test]
+    fn the_database_follows_the_data_directory_unless_it_is_set() {
+        let settings = from_toml("data_dir = \"/var/lib/hongyan\"").unwrap();
+        assert_eq!(settings.database, "sqlite:/var/lib/hongyan/hongyan.db");
+        assert_eq!(settings.sqlite_path().unwrap(), Path::new("/var/lib/hongyan/hongyan.db"));
+        let settings = from_toml("database = \"sqlite:/tmp/x.db\"\ndata_dir = \"/var/lib/hongyan\"").unwrap();
+        assert_eq!(settings.database, "sqlite:/tmp/x.db");
+    }
+
+    #[test]
+    fn an_error_names_file_line_and_key_and_suggests_another() {
+        let file = file("# mine\nlisten = \"127.0.0.1:1\"\n\nconections = 3\n");
+        let error = load(Some(file.path()), [], Table::new()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("{}, line 4: unknown setting conections; did you mean connections?", file.path().display())
+        );
+        let error = from_toml("[server]\nport = 1").unwrap_err().to_string();
+        assert!(error.ends_with("line 1: unknown setting server"), "{error}");
+        let error = from_toml("\nconnections = \"many\"").unwrap_err().to_string();
+        assert!(error.ends_with("line 2: connections: takes a whole number from 1 to 4096"), "{error}");
+        let error = from_toml("log = \"info\"\nlisten = ").unwrap_err().to_string();
+        assert!(error.contains("line 2: not TOML"), "{error}");
+        let error = load(Some(Path::new("/nowhere/hongyan.toml")), [], Table::new()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read /nowhere/hongyan.toml: "), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error_and_known_client_variables_are_not() {
+        let error = load(None, env(&[("HONGYAN_LISTN", "x")]), Table::new()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "environment variable HONGYAN_LISTN: unknown setting HONGYAN_LISTN; did you mean HONGYAN_LISTEN?"
+        );
+        let clients = env(&[("HONGYAN_URL", "x"), ("HONGYAN_API_KEY", "x"), ("HONGYAN_CONFIG", "x")]);
+        assert!(load(None, clients, Table::new()).is_ok());
+        let error = load(None, [], Table::from_iter([("data-dri".to_owned(), Value::from("x"))])).unwrap_err();
+        assert!(error.to_string().starts_with("flag --data-dri: "), "{error}");
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file_of_its_own() {
+        let secret = file("http://user:pass@127.0.0.1:3128\n");
+        let path = secret.path().to_str().unwrap();
+        let settings = load(None, env(&[("HONGYAN_WECHAT_PROXY_FILE", path)]), Table::new()).unwrap();
+        assert_eq!(settings.wechat_proxy.as_ref().unwrap().password(), Some("pass"));
+        assert!(!format!("{settings:?}").contains("pass"));
+        let settings = load(None, env(&[("HONGYAN_MASTER_KEY_FILE", path)]), Table::new()).unwrap();
+        assert_eq!(settings.master_key_file.unwrap(), secret.path());
+        let settings = load(None, env(&[("HONGYAN_MASTER_KEY", "00ff")]), Table::new()).unwrap();
+        assert!(!format!("{settings:?}").contains("00ff"));
+        assert_eq!(settings.master_key.unwrap().expose_secret(), "00ff");
+        let both = env(&[("HONGYAN_MASTER_KEY", "00"), ("HONGYAN_MASTER_KEY_FILE", path)]);
+        assert!(load(None, both, Table::new()).unwrap_err().to_string().contains("both set"));
+        assert!(load(None, env(&[("HONGYAN_LISTEN_FILE", path)]), Table::new()).is_err());
+    }
+
+    #[test]
+    fn postgresql_is_refused_with_a_reason_and_without_the_password() {
+        let error = from_toml("database = \"postgres://me:secret@db/x\"").unwrap_err().to_string();
+        assert!(error.contains("SQLite only") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn distances_are_counted() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}

@@ -1,0 +1,227 @@
+//! The table of settings: name, meaning, what it takes.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use toml::Value;
+use url::Url;
+
+use super::{LogFormat, Settings};
+
+/// One setting.
+pub(super) struct Setting {
+    /// Its name in files; in the environment it is `HONGYAN_` and the same in capitals.
+    pub(super) key: &'static str,
+    /// What it is, for people: the comment in the example file.
+    about: &'static str,
+    /// What the example file says after `key = `. Commented out there if [`Setting::optional`].
+    example: &'static str,
+    /// There is no default, or it follows from another setting.
+    optional: bool,
+    /// May hold a password: `HONGYAN_…_FILE` names a file to read it from.
+    pub(super) secret: bool,
+}
+
+const fn given(key: &'static str, example: &'static str, about: &'static str) -> Setting {
+    Setting { key, about, example, optional: false, secret: false }
+}
+
+const fn optional(key: &'static str, example: &'static str, about: &'static str) -> Setting {
+    Setting { key, about, example, optional: true, secret: false }
+}
+
+/// The table, in the order of the example file.
+pub(super) const TABLE: &[Setting] = &[
+    given(
+        "listen",
+        r#""127.0.0.1:8780""#,
+        "Address and port of the HTTP server.\n\
+         127.0.0.1 is reached from this machine only; put a proxy with TLS in front to open it to others.",
+    ),
+    given(
+        "data_dir",
+        r#""hongyan-data""#,
+        "Directory of the database and of a generated master key. Made when it is missing.",
+    ),
+    Setting {
+        secret: true,
+        ..optional(
+            "database",
+            r#""sqlite:hongyan-data/hongyan.db""#,
+            "The database: sqlite:PATH. Default: hongyan.db in data_dir.",
+        )
+    },
+    given("wechat_base_url", r#""https://api.weixin.qq.com/""#, "Where WeChat's API is; for tests, the sandbox."),
+    Setting {
+        secret: true,
+        ..optional(
+            "wechat_proxy",
+            r#""http://proxy.example:3128""#,
+            "HTTP proxy on the way to WeChat, for an outgoing address that WeChat's IP list knows.",
+        )
+    },
+    Setting {
+        secret: true,
+        ..optional(
+            "master_key",
+            r#""64 hexadecimal digits, or base64 of 32 bytes""#,
+            "The key that seals AppSecrets, tokens and session keys in the database.\n\
+             Better kept out of this file: set HONGYAN_MASTER_KEY, or master_key_file.\n\
+             Default: one is generated once, as master.key in data_dir.",
+        )
+    },
+    optional("master_key_file", r#""/run/secrets/hongyan-master-key""#, "A file with the master key."),
+    given("node_id", r#""node-1""#, "This node's name in logs: letters, digits, - _ and dots."),
+    given(
+        "lease_seconds",
+        "15",
+        "For how long a node owns its users before it must renew. SQLite has one node, so nothing depends on it yet.",
+    ),
+    given("max_body_bytes", "4194304", "The largest request body that is read. A batch is up to 1,000 messages."),
+    given(
+        "max_in_flight",
+        "128",
+        "How many messages may be on their way to WeChat at a time. After a crash, the outcome of so many may be unknown.",
+    ),
+    given(
+        "connections",
+        "64",
+        "How many requests to WeChat may be under way at a time, each on a connection that is kept.",
+    ),
+    given("connect_timeout_ms", "3000", "How long connecting to WeChat may take."),
+    given(
+        "answer_timeout_ms",
+        "10000",
+        "How long WeChat may take to answer. After that the outcome of a message is unknown, so be patient.",
+    ),
+    given("token_refresh_ahead_seconds", "300", "How long before its end an access token is replaced."),
+    given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
+    given("drain_seconds", "25", "How long a stop waits for what is under way."),
+    given(
+        "log",
+        r#""info""#,
+        "What is logged: error, warn, info, debug, trace, also per module (info,hongyan_gateway=debug).",
+    ),
+    given("log_format", r#""auto""#, "auto (text on a terminal, json otherwise), text, json."),
+];
+
+/// The example file: every setting with its default and a comment.
+pub fn example_toml() -> String {
+    let mut text = String::from(
+        "# Settings of Hongyan. What is given here is the default; what is commented out has none, or one that\n\
+         # follows from another setting. Each can also be set as an environment variable, HONGYAN_ and its name in\n\
+         # capitals (HONGYAN_LISTEN), which wins over this file; a command line flag wins over both.\n\
+         # HONGYAN_MASTER_KEY_FILE, HONGYAN_DATABASE_FILE and HONGYAN_WECHAT_PROXY_FILE name files to read from.\n",
+    );
+    for setting in TABLE {
+        text.push('\n');
+        for line in setting.about.lines() {
+            writeln!(text, "# {line}").expect("a String takes everything");
+        }
+        let mark = if setting.optional { "# " } else { "" };
+        writeln!(text, "{mark}{} = {}", setting.key, setting.example).expect("a String takes everything");
+    }
+    text
+}
+
+/// Puts a value where it belongs. The error says what the setting takes.
+///
+/// Numbers may come as text: that is how the environment has them.
+pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(), String> {
+    match key {
+        "listen" => {
+            settings.listen = text(value)?
+                .parse::<SocketAddr>()
+                .map_err(|_| "takes an IP address and a port, like \"127.0.0.1:8780\" or \"[::1]:8780\"")?;
+        }
+        "data_dir" => settings.data_dir = path(value)?,
+        "database" => {
+            let database = text(value)?;
+            sqlite_path(database)?;
+            database.clone_into(&mut settings.database);
+        }
+        "wechat_base_url" => settings.wechat_base_url = url(value)?,
+        "wechat_proxy" => settings.wechat_proxy = Some(url(value)?),
+        "master_key" => settings.master_key = Some(SecretString::from(text(value)?)),
+        "master_key_file" => settings.master_key_file = Some(path(value)?),
+        "node_id" => {
+            let name = text(value)?;
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+                return Err("takes 1 to 64 letters, digits, - _ and dots".into());
+            }
+            name.clone_into(&mut settings.node_id);
+        }
+        "lease_seconds" => settings.lease_seconds = number(value, 1, 3_600)?,
+        // The ceiling keeps one request from taking the whole memory.
+        "max_body_bytes" => settings.max_body_bytes = number(value, 1_024, 256 * 1_024 * 1_024)? as usize,
+        "max_in_flight" => settings.max_in_flight = number(value, 1, 65_536)? as u32,
+        "connections" => settings.connections = number(value, 1, 4_096)? as u32,
+        "connect_timeout_ms" => settings.connect_timeout_ms = number(value, 1, 600_000)?,
+        "answer_timeout_ms" => settings.answer_timeout_ms = number(value, 1, 600_000)?,
+        // A token lasts two hours.
+        "token_refresh_ahead_seconds" => settings.token_refresh_ahead_seconds = number(value, 0, 3_600)?,
+        "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
+        "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
+        "log" => text(value)?.clone_into(&mut settings.log),
+        "log_format" => {
+            let name = text(value)?;
+            settings.log_format = [LogFormat::Auto, LogFormat::Text, LogFormat::Json]
+                .into_iter()
+                .find(|format| format.name() == name)
+                .ok_or("takes auto, text or json")?;
+        }
+        _ => return Err("is not a setting".into()),
+    }
+    Ok(())
+}
+
+/// The file in `sqlite:PATH`.
+pub(super) fn sqlite_path(database: &str) -> Result<PathBuf, String> {
+    match database.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(path.into()),
+        Some(("postgres" | "postgresql", _)) => {
+            Err("this version keeps its data in SQLite only; use sqlite:PATH".into())
+        }
+        // The text is not repeated: it may hold a password.
+        _ => Err("takes sqlite:PATH".into()),
+    }
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    match value.as_str() {
+        Some("") => Err("must not be empty".into()),
+        Some(text) => Ok(text),
+        None => Err(format!("takes text in quotes, not {}", indefinite(value.type_str()))),
+    }
+}
+
+fn path(value: &Value) -> Result<PathBuf, String> {
+    text(value).map(PathBuf::from)
+}
+
+fn url(value: &Value) -> Result<Url, String> {
+    let url = text(value)?.parse::<Url>().map_err(|error| format!("takes a URL: {error}"))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        _ => Err("takes an http:// or https:// URL".into()),
+    }
+}
+
+fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
+    let number = match value {
+        Value::Integer(number) => u64::try_from(*number).ok(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("takes a whole number from {least} to {most}"))
+}
+
+fn indefinite(type_name: &str) -> String {
+    let article = if type_name.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {type_name}")
+}

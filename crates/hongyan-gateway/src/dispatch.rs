@@ -1,0 +1,201 @@
+//! Dispatch: writes the requests of claimed messages to WeChat.
+//!
+//! A fixed set of workers shares one queue. Each worker carries one message at a time from the queue to its
+//! outcome, so there are never more requests than workers, and no task per message. What may be in the queue is
+//! bounded by [`Slots`]: a message is claimed (stored as `sending`) only when a slot for it is free, so that a
+//! crash leaves few messages of unknown outcome.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hongyan_ledger::Channel;
+use hongyan_ledger::settle::{Outcome, is_token_refusal};
+use hongyan_store::types::Claimed;
+use hongyan_wechat::{Client, Failure, SecretString, SendAnswer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::apps::{App, Apps};
+use crate::settle::Done;
+use crate::token::TokenError;
+
+/// One place among the messages that may be `sending` at a time. Dropping it frees the place.
+pub type Slot = OwnedSemaphorePermit;
+
+/// The places of all messages that may be `sending` at a time.
+#[derive(Clone)]
+pub struct Slots {
+    semaphore: Arc<Semaphore>,
+    total: u32,
+}
+
+impl Slots {
+    /// So many places.
+    pub fn new(total: u32) -> Self {
+        Self { semaphore: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    /// A place, if one is free now.
+    pub fn try_take(&self) -> Option<Slot> {
+        Arc::clone(&self.semaphore).try_acquire_owned().ok()
+    }
+
+    /// A place, as soon as one is free. Who waits is served before those who only try.
+    pub async fn take(&self) -> Slot {
+        Arc::clone(&self.semaphore).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> u32 {
+        self.total.saturating_sub(self.semaphore.available_permits() as u32)
+    }
+
+    /// Waits until no place is taken.
+    pub async fn all_free(&self) {
+        let all = self.semaphore.acquire_many(self.total).await;
+        drop(all);
+    }
+}
+
+/// A claimed message on its way.
+pub struct Job {
+    /// The message.
+    pub claimed: Box<Claimed>,
+    /// Its place.
+    pub slot: Slot,
+}
+
+/// Hands jobs to the workers.
+#[derive(Clone)]
+pub struct Dispatch {
+    jobs: flume::Sender<Job>,
+    /// The places; whoever claims takes one first.
+    pub slots: Slots,
+}
+
+impl Dispatch {
+    /// Starts `workers` workers. They end when the last [`Dispatch`] is dropped and the queue is empty.
+    pub fn start(workers: u32, slots: Slots, apps: &Apps, wechat: &Client, done: &mpsc::Sender<Done>) -> Self {
+        let (jobs, queue) = flume::unbounded();
+        for _ in 0..workers {
+            tokio::spawn(work(queue.clone(), apps.clone(), wechat.clone(), done.clone()));
+        }
+        Self { jobs, slots }
+    }
+
+    /// Queues a claimed message.
+    pub fn send(&self, job: Job) {
+        // The workers hold the other end for as long as a sender lives.
+        let _ = self.jobs.send(job);
+    }
+}
+
+async fn work(queue: flume::Receiver<Job>, apps: Apps, wechat: Client, done: mpsc::Sender<Done>) {
+    while let Ok(job) = queue.recv_async().await {
+        let outcome = attempt(&job.claimed, &apps, &wechat).await;
+        if done.send(Done { job, outcome }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// One attempt: at most two requests, the second only when the first was refused for its token.
+async fn attempt(claimed: &Claimed, apps: &Apps, wechat: &Client) -> Outcome {
+    let Some(app) = apps.get(&claimed.appid) else {
+        return Outcome::NotSent { why: "the app is not registered any more".into() };
+    };
+    let token = match apps.token(&app).await {
+        Ok(token) => token,
+        Err(error) => return no_token(&error),
+    };
+    let body = request_body(claimed);
+    let outcome = send(wechat, claimed.channel, &token.value, body.clone()).await;
+    match outcome.errcode() {
+        Some(errcode) if is_token_refusal(errcode) => {
+            send_with_fresh_token(claimed, &app, token.generation, body, apps, wechat).await
+        }
+        _ => outcome,
+    }
+}
+
+async fn send_with_fresh_token(
+    claimed: &Claimed,
+    app: &App,
+    refused_generation: u64,
+    body: Bytes,
+    apps: &Apps,
+    wechat: &Client,
+) -> Outcome {
+    match apps.token_after(app, refused_generation).await {
+        Ok(fresh) => send(wechat, claimed.channel, &fresh.value, body).await,
+        Err(error) => no_token(&error),
+    }
+}
+
+fn no_token(error: &TokenError) -> Outcome {
+    Outcome::NotSent { why: format!("no access token: {error}") }
+}
+
+async fn send(wechat: &Client, channel: Channel, token: &SecretString, body: Bytes) -> Outcome {
+    let answer = match channel {
+        Channel::Legacy => wechat.send_template(token, body).await,
+        Channel::Subscribe => wechat.send_subscribe(token, body).await,
+    };
+    match answer {
+        Ok(SendAnswer { errcode, errmsg, .. }) => Outcome::Answered { errcode, errmsg },
+        Err(Failure::NotSent(why)) => Outcome::NotSent { why },
+        Err(Failure::Unanswered(why)) => Outcome::Unanswered { why },
+    }
+}
+
+/// The stored body, with the permit's code put in as `form_id` where the channel wants one.
+fn request_body(claimed: &Claimed) -> Bytes {
+    let code = claimed.permit.as_ref().and_then(|permit| permit.code.as_deref());
+    let (Channel::Legacy, Some(code), Some((b'}', open))) = (claimed.channel, code, claimed.body.split_last())
+    else {
+        return Bytes::copy_from_slice(&claimed.body);
+    };
+    let mut body = Vec::with_capacity(claimed.body.len() + code.len() + 16);
+    body.extend_from_slice(open);
+    body.extend_from_slice(b",\"form_id\":");
+    serde_json::to_writer(&mut body, code).expect("text always serializes, and a vector takes it");
+    body.push(b'}');
+    body.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_clock::UnixMillis;
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::{Lane, OnUnknown, PermitKind};
+    use hongyan_store::types::ClaimedPermit;
+
+    use super::*;
+
+    #[test]
+    fn the_form_id_is_put_into_the_stored_body() {
+        let lane = Lane::new(0).unwrap();
+        let ids = IdMaker::new();
+        let claimed = Claimed {
+            id: ids.message(lane, UnixMillis(0)),
+            appid: "wx1".parse().unwrap(),
+            openid: "o1".parse().unwrap(),
+            channel: Channel::Legacy,
+            body: Arc::from(&br#"{"touser":"o1"}"#[..]),
+            attempt: 1,
+            claimed_at: UnixMillis(0),
+            permit: Some(ClaimedPermit {
+                id: ids.permit(lane, UnixMillis(0)),
+                kind: PermitKind::Form,
+                code: Some("form \"1\"".into()),
+                granted: 1,
+                held: false,
+            }),
+            on_unknown: OnUnknown::Hold,
+            maybe_delivered: false,
+        };
+        let body: serde_json::Value = serde_json::from_slice(&request_body(&claimed)).unwrap();
+        assert_eq!(body, serde_json::json!({"touser": "o1", "form_id": "form \"1\""}));
+        let subscribe = Claimed { channel: Channel::Subscribe, ..claimed };
+        assert_eq!(&request_body(&subscribe)[..], br#"{"touser":"o1"}"#);
+    }
+}

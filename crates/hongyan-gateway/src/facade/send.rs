@@ -1,0 +1,177 @@
+//! Both sends: each is a message of the ledger like any other, and is answered when it is settled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use hongyan_ledger::permit::FORM_LIFETIME;
+use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitKind, PermitPolicy, ReasonCode};
+use hongyan_store::types::{Cancelled, MessageView, NewMessage, NewPermit};
+use hongyan_wechat::{Errcode, OpenId, SubscribeMessage, TemplateId, TemplateMessage};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::answer::{OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, ok};
+use super::token::app_of;
+use crate::apps::App;
+use crate::intake::body::{self, TemplateBody};
+use crate::service::Context;
+
+/// How long a caller is kept waiting. SDKs give up after 10 to 30 seconds.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// After this the message must not go out any more: its caller was told, or has gone away.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Where the token stands.
+#[derive(Deserialize)]
+pub(super) struct SendQuery {
+    access_token: Option<String>,
+}
+
+/// `POST /cgi-bin/message/wxopen/template/send`: brings its own form id, granted and spent in one go.
+pub(super) async fn template(
+    State(context): State<Context>,
+    Query(query): Query<SendQuery>,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let app = app_of(&context, query.access_token.as_deref()).await?;
+    let request: TemplateMessage = parse(&body)?;
+    if request.form_id.is_empty() {
+        return Err(Refusal::new(Errcode::INVALID_FORM_ID, "invalid form id"));
+    }
+    let body = body::template(&TemplateBody {
+        touser: request.touser.clone(),
+        template_id: request.template_id.clone(),
+        page: request.page,
+        data: request.data,
+        color: request.color,
+        emphasis_keyword: request.emphasis_keyword,
+    });
+    let mut message = message(&context, &app, request.touser, request.template_id, Channel::Legacy, body);
+    let now = message.accepted_at;
+    message.own_permit = Some(NewPermit {
+        id: context.ids.permit(Lane::of(&message.appid, &message.openid), now),
+        appid: message.appid.clone(),
+        openid: message.openid.clone(),
+        // WeChat's call does not say whether it is a form's or a payment's; one unit is what both have.
+        kind: PermitKind::Form,
+        code: Some(request.form_id),
+        template: None,
+        count: 1,
+        expires_at: Some(now.plus(FORM_LIFETIME)),
+    });
+    send(&context, message).await
+}
+
+/// `POST /cgi-bin/message/subscribe/send`: uses a permit of the ledger if there is one, and goes out without one
+/// otherwise.
+pub(super) async fn subscribe(
+    State(context): State<Context>,
+    Query(query): Query<SendQuery>,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let app = app_of(&context, query.access_token.as_deref()).await?;
+    let request: SubscribeMessage = parse(&body)?;
+    let body = body::subscribe(&request);
+    let mut message =
+        message(&context, &app, request.touser, request.template_id, Channel::Subscribe, body);
+    message.policy = PermitPolicy::Try;
+    send(&context, message).await
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        // An openid or template id that cannot be one has its own errcode.
+        let errcode = if text.contains("openid") {
+            Errcode::INVALID_OPENID
+        } else if text.contains("template") {
+            Errcode::INVALID_TEMPLATE
+        } else {
+            Errcode(47_001)
+        };
+        Refusal::new(errcode, format!("data format error: {text}"))
+    })
+}
+
+fn message(
+    context: &Context,
+    app: &Arc<App>,
+    openid: OpenId,
+    template: TemplateId,
+    channel: Channel,
+    body: Arc<[u8]>,
+) -> NewMessage {
+    let now = context.clock.now();
+    let appid = app.record.appid.clone();
+    let lane = Lane::of(&appid, &openid);
+    NewMessage {
+        id: context.ids.message(lane, now),
+        appid,
+        openid,
+        template,
+        channel,
+        body,
+        send_at: now,
+        deadline: Some(now.plus(DEADLINE)),
+        policy: PermitPolicy::Require,
+        on_unknown: app.record.on_unknown,
+        reserve_now: false,
+        reference: None,
+        idempotency: None,
+        own_permit: None,
+        accepted_at: now,
+        room: false,
+    }
+}
+
+/// Accepts, waits, answers. What did not go out in time is withdrawn, so that "no" means no.
+async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusal> {
+    let id = message.id;
+    let mut listener = context.report.listen(id);
+    context.intake.accept(vec![message]).await?;
+    listener.settled(PATIENCE).await;
+    let mut view = look(context, id).await?;
+    if view.state.is_cancellable() && context.store.cancel(id, context.clock.now()).await? != Cancelled::Done {
+        view = look(context, id).await?;
+    }
+    conclude(&view)
+}
+
+async fn look(context: &Context, id: MessageId) -> Result<MessageView, Refusal> {
+    let detail = context.store.message(id).await?;
+    detail
+        .map(|detail| detail.message)
+        .ok_or_else(|| Refusal::new(super::answer::GATEWAY_FAILED, "hongyan: the message is not in the store"))
+}
+
+/// WeChat's answer to a message in this state.
+fn conclude(message: &MessageView) -> Result<Response, Refusal> {
+    let id = message.id;
+    let last = message.last_outcome.as_ref();
+    let wechats = last.and_then(|outcome| outcome.errcode().map(|errcode| (errcode, outcome.text())));
+    match message.state {
+        MessageState::Sent | MessageState::Delivered | MessageState::Refused => Ok(ok()),
+        MessageState::Sending => {
+            Err(Refusal::new(STILL_ON_ITS_WAY, format!("hongyan: {id} is on its way; do not send it again")))
+        }
+        MessageState::Unknown => Err(unknown(id)),
+        // Withdrawn just now, unless an earlier attempt may have delivered it.
+        MessageState::Ready if message.reason == Some(ReasonCode::NoAnswer) => Err(unknown(id)),
+        _ => Err(match (wechats, message.reason) {
+            (Some((errcode, errmsg)), _) if errcode != Errcode::OK => Refusal::new(errcode, errmsg),
+            (_, Some(ReasonCode::NoPermit)) if message.channel == Channel::Legacy => {
+                Refusal::new(Errcode::FORM_ID_USED, "form id used; hongyan: by another message of this gateway")
+            }
+            (_, Some(ReasonCode::NoPermit)) => Refusal::new(Errcode::NOT_ACCEPTED, "user refuse to accept the msg"),
+            _ => Refusal::new(Errcode::SYSTEM_BUSY, format!("system error; hongyan: {id} did not go out in time")),
+        }),
+    }
+}
+
+fn unknown(id: MessageId) -> Refusal {
+    Refusal::new(OUTCOME_UNKNOWN, format!("hongyan: no answer came for {id}, it may have arrived; look it up"))
+}

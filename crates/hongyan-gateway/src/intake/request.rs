@@ -1,0 +1,309 @@
+//! How a message is asked for, and every rule that it must keep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::{Channel, Lane, OnUnknown, PermitPolicy};
+use hongyan_store::types::NewMessage;
+use hongyan_wechat::{
+    AppId, Fields, Lang, MiniprogramState, OpenId, SubscribeMessage, TemplateId, check_field,
+};
+use serde::{Deserialize, Serialize};
+
+use super::body::{self, TemplateBody};
+use crate::apps::{App, Apps, Template};
+use crate::problem::Problem;
+
+/// The longest page, with its query. WeChat names no limit; its own share cards stop at 1,024 bytes.
+const MAX_PAGE_LENGTH: usize = 1_024;
+
+/// The longest reference.
+const MAX_REFERENCE_LENGTH: usize = 128;
+
+/// Beyond this a scheduled message is likely to find its permit expired.
+const FAR_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// When a scheduled message keeps its permit from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reserve {
+    /// A permit is chosen when it is sent.
+    #[default]
+    AtSend,
+    /// A permit is chosen and kept now.
+    Now,
+}
+
+/// One message, as a caller asks for it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageRequest {
+    /// The appid.
+    pub app: String,
+    /// The openid.
+    pub to: String,
+    /// The template's id.
+    pub template: String,
+    /// The fields: `{"thing1":"text"}` or `{"keyword1":{"value":"text","color":"#173177"}}`.
+    pub data: Fields,
+    /// The page that a tap opens, with its query: `pages/index/index?id=1`.
+    pub page: Option<String>,
+    /// Template messages only: the field that is shown large, as `keyword1.DATA`.
+    pub emphasis_keyword: Option<String>,
+    /// Subscribe messages only: the language of the card's frame.
+    pub lang: Option<Lang>,
+    /// Subscribe messages only: the version of the mini program that a tap opens.
+    pub miniprogram_state: Option<MiniprogramState>,
+    /// When to send it (RFC 3339). In the past or absent: now.
+    pub send_at: Option<UnixMillis>,
+    /// After this it must not be sent any more (RFC 3339).
+    pub deadline: Option<UnixMillis>,
+    /// What to do without a permit.
+    #[serde(default)]
+    pub permit: PermitPolicy,
+    /// What to do when WeChat's answer is lost. Absent: as the app is set.
+    pub on_unknown: Option<OnUnknown>,
+    /// When a scheduled message chooses its permit.
+    #[serde(default)]
+    pub reserve: Reserve,
+    /// The caller's own id; messages can be searched by it.
+    pub reference: Option<String>,
+}
+
+/// A message that keeps every rule, and what its caller should know besides.
+#[derive(Debug)]
+pub struct Checked {
+    /// To be accepted.
+    pub message: NewMessage,
+    /// Things that are allowed but may surprise.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that is allowed but may surprise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Stable.
+    pub code: &'static str,
+    /// In words.
+    pub detail: String,
+}
+
+impl MessageRequest {
+    /// Checks everything that can be checked before WeChat is asked.
+    ///
+    /// # Errors
+    /// The first rule that is broken, named.
+    pub async fn check(self, apps: &Apps, ids: &IdMaker, now: UnixMillis) -> Result<Checked, Problem> {
+        let appid: AppId = parse("app", &self.app)?;
+        let openid: OpenId = parse("to", &self.to)?;
+        let template_id: TemplateId = parse("template", &self.template)?;
+        let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+        let template = apps.template(&appid, &template_id).await?;
+        check_page(self.page.as_deref())?;
+        check_reference(self.reference.as_deref())?;
+        self.check_times(now)?;
+        let warnings = self.warnings(now);
+        let data = check_data(&template, self.data)?;
+        let channel = template.record.channel;
+        let body = match channel {
+            Channel::Legacy => {
+                refuse("lang", self.lang.is_some(), "only subscribe messages have a language")?;
+                refuse(
+                    "miniprogram_state",
+                    self.miniprogram_state.is_some(),
+                    "only subscribe messages choose a version of the mini program",
+                )?;
+                check_emphasis(&template, self.emphasis_keyword.as_deref())?;
+                body::template(&TemplateBody {
+                    touser: openid.clone(),
+                    template_id: template_id.clone(),
+                    page: self.page,
+                    data,
+                    color: None,
+                    emphasis_keyword: self.emphasis_keyword,
+                })
+            }
+            Channel::Subscribe => {
+                refuse(
+                    "emphasis_keyword",
+                    self.emphasis_keyword.is_some(),
+                    "only template messages have an emphasised field",
+                )?;
+                body::subscribe(&SubscribeMessage {
+                    touser: openid.clone(),
+                    template_id: template_id.clone(),
+                    page: self.page,
+                    data,
+                    miniprogram_state: self.miniprogram_state,
+                    lang: self.lang,
+                })
+            }
+        };
+        let lane = Lane::of(&appid, &openid);
+        let message = NewMessage {
+            id: ids.message(lane, now),
+            appid,
+            openid,
+            template: template_id,
+            channel,
+            body,
+            send_at: self.send_at.map_or(now, |at| at.max(now)),
+            deadline: self.deadline,
+            policy: self.permit,
+            on_unknown: self.on_unknown.unwrap_or(default_on_unknown(&app)),
+            reserve_now: self.reserve == Reserve::Now,
+            reference: self.reference,
+            idempotency: None,
+            own_permit: None,
+            accepted_at: now,
+            room: false,
+        };
+        Ok(Checked { message, warnings })
+    }
+
+    fn check_times(&self, now: UnixMillis) -> Result<(), Problem> {
+        let Some(deadline) = self.deadline else { return Ok(()) };
+        if deadline <= now {
+            return Err(Problem::invalid("deadline", "the deadline has passed already"));
+        }
+        if self.send_at.is_some_and(|at| at >= deadline) {
+            return Err(Problem::invalid("deadline", "the deadline is not after send_at"));
+        }
+        Ok(())
+    }
+
+    fn warnings(&self, now: UnixMillis) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if let Some(at) = self.send_at
+            && at.since(now) > FAR_AHEAD
+        {
+            warnings.push(Warning {
+                code: "permit_may_expire",
+                detail: "send_at is more than 30 days ahead; form ids and prepay ids are void after 7 days, so \
+                         there may be no permit left by then"
+                    .into(),
+            });
+        }
+        warnings
+    }
+}
+
+fn default_on_unknown(app: &Arc<App>) -> OnUnknown {
+    app.record.on_unknown
+}
+
+/// Reads an identifier out of a request's field.
+///
+/// # Errors
+/// A problem that names the field.
+pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| Problem::invalid(field, error.to_string()))
+}
+
+fn refuse(field: &str, present: bool, why: &str) -> Result<(), Problem> {
+    if present { Err(Problem::invalid(field, why)) } else { Ok(()) }
+}
+
+fn check_page(page: Option<&str>) -> Result<(), Problem> {
+    let Some(page) = page else { return Ok(()) };
+    let problem = |why: &str| Err(Problem::invalid("page", why));
+    if page.is_empty() || page.len() > MAX_PAGE_LENGTH {
+        return problem("a page has 1 to 1024 bytes; leave it out for a card that opens nothing");
+    }
+    if page.starts_with('/') || page.contains("://") {
+        return problem("a page is a path inside the mini program without a leading slash: pages/index/index?id=1");
+    }
+    if page.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return problem("a page has no spaces or control characters; encode them");
+    }
+    Ok(())
+}
+
+fn check_reference(reference: Option<&str>) -> Result<(), Problem> {
+    match reference {
+        Some(text) if text.is_empty() || text.len() > MAX_REFERENCE_LENGTH => {
+            Err(Problem::invalid("reference", "a reference has 1 to 128 bytes"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every field of the template is there, none is unknown, each keeps its rule; in the template's order.
+fn check_data(template: &Template, data: Fields) -> Result<Fields, Problem> {
+    let names: Vec<&str> = template.fields.iter().map(|field| field.name.as_str()).collect();
+    let mut given = data.0;
+    if let Some((name, _)) = given.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+        return Err(Problem::invalid(
+            format!("data.{}", shorten(name)),
+            format!("the template has no such field; it has {}", names.join(", ")),
+        ));
+    }
+    let mut ordered = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(at) = given.iter().position(|(given, _)| given == name) else {
+            return Err(Problem::invalid(format!("data.{name}"), "the template needs this field"));
+        };
+        let (name, value) = given.swap_remove(at);
+        let enums = template.record.enums.get(&name).map(Vec::as_slice);
+        check_field(&name, &value.value, enums).map_err(|problem| {
+            Problem::invalid(format!("data.{name}"), problem.rule_en.clone()).with("rule_zh", problem.rule_zh)
+        })?;
+        check_color(&name, value.color.as_deref())?;
+        ordered.push((name, value));
+    }
+    Ok(Fields(ordered))
+}
+
+fn check_color(name: &str, color: Option<&str>) -> Result<(), Problem> {
+    let good = |color: &str| {
+        color.strip_prefix('#').is_some_and(|hex| {
+            matches!(hex.len(), 3 | 6 | 8) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    match color {
+        Some(color) if !good(color) => {
+            Err(Problem::invalid(format!("data.{name}.color"), "a colour is written like #173177"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_emphasis(template: &Template, emphasis: Option<&str>) -> Result<(), Problem> {
+    let Some(emphasis) = emphasis else { return Ok(()) };
+    let known = emphasis
+        .strip_suffix(".DATA")
+        .is_some_and(|name| template.fields.iter().any(|field| field.name == name));
+    if known {
+        Ok(())
+    } else {
+        Err(Problem::invalid("emphasis_keyword", "names a field of the template, like keyword1.DATA"))
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_paths_inside_the_mini_program() {
+        assert!(check_page(Some("pages/index/index?from=card")).is_ok());
+        for bad in ["", "/pages/index", "https://example.com/x", "pages/a b"] {
+            assert_eq!(check_page(Some(bad)).unwrap_err().field.as_deref(), Some("page"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_request_is_named() {
+        let error = serde_json::from_str::<MessageRequest>(
+            r#"{"app":"a","to":"b","template":"c","data":{},"sendat":"x"}"#,
+        )
+        .unwrap_err();
+        assert!(error.to_string().contains("`sendat`"), "{error}");
+    }
+}

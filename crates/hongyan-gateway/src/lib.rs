@@ -1,0 +1,53 @@
+//! The gateway: keeps the access token, turns login codes into openids, collects permits, sends messages once,
+//! and explains every failure.
+//!
+//! A message goes one way through the modules, and none reaches back:
+//!
+//! ```text
+//! back end ─▶ api | facade ─▶ intake ─▶ schedule ─▶ dispatch ─▶ WeChat
+//!                               │          │           │  ▲
+//!                               ▼          ▼           ▼  │ apps: token, gate
+//!                            ┌──────────── store ────────────┐
+//!                            └───────────────▲───────────────┘
+//!                                            settle ─▶ report
+//! ```
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`config`] | every setting |
+//! | [`api`] | the gateway's own HTTP API, and the mini program's |
+//! | [`facade`] | WeChat's own paths |
+//! | [`intake`] | the rules of a request for a message; commits it |
+//! | [`schedule`] | when to look at which lane |
+//! | [`dispatch`] | the workers that write requests to WeChat |
+//! | [`settle`] | turns outcomes into commits |
+//! | [`report`] | who waits for a message; metrics |
+//! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
+//! | [`login`] | codes, sessions |
+//! | [`keys`], [`vault`] | API keys; secrets at rest |
+//! | [`problem`] | how refusals look |
+//! | [`service`] | starts and stops all of it |
+//!
+//! It knows WeChat, and the sandbox, only through HTTP.
+
+pub mod api;
+pub mod apps;
+pub mod config;
+pub mod dispatch;
+pub mod facade;
+pub mod intake;
+pub mod keys;
+pub mod login;
+pub mod problem;
+pub mod report;
+pub mod schedule;
+pub mod service;
+pub mod settle;
+pub mod stop;
+pub mod templates;
+pub mod token;
+pub mod vault;
+
+mod chance;
+
+pub use service::{Gateway, GatewayError};

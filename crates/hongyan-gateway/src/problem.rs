@@ -1,0 +1,283 @@
+//! How refusals look: problems as RFC 9457 describes them, with a stable `code` to branch on.
+//!
+//! Every refusal of the gateway's own API is a [`Problem`]; the extractors [`Json`], [`Query`] and [`Path`] refuse
+//! with problems too, and name the field. The facade does not use them: it speaks WeChat's form.
+
+use std::ops::Deref;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hongyan_store::StoreError;
+use hongyan_wechat::{AppId, Errcode, TemplateId};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+mod codes;
+mod extract;
+
+pub use codes::{CODES, ProblemCode};
+pub use extract::{Json, Path, Query, from_value};
+
+/// What a problem's `type` begins with; the code follows.
+pub const TYPE_PREFIX: &str = "urn:hongyan:problem:";
+
+/// The media type of a problem. Source: RFC 9457.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A refusal. Boxed inside, so that results which carry one stay small.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Details>);
+
+/// What a [`Problem`] says.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The stable code; [`CODES`] lists them.
+    pub code: &'static str,
+    /// The code in a few words, the same for every problem of this code.
+    pub title: String,
+    /// What happened this time, and what to do.
+    pub detail: String,
+    /// The field (`messages[3].to`), header or parameter that is at fault.
+    pub field: Option<String>,
+    /// WeChat's errcode, if it gave one.
+    pub errcode: Option<Errcode>,
+    /// WeChat's words.
+    pub errmsg: Option<String>,
+    /// After how many seconds it makes sense to try again.
+    pub retry_after_seconds: Option<u64>,
+    /// Members beside these.
+    pub extra: Map<String, Value>,
+}
+
+impl Deref for Problem {
+    type Target = Details;
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl Problem {
+    /// A problem of this code.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let known = CODES.iter().find(|known| known.code == code);
+        let title = known.map_or_else(|| status.canonical_reason().unwrap_or(code), |known| known.title);
+        Self(Box::new(Details {
+            status,
+            code,
+            title: title.to_owned(),
+            detail: detail.into(),
+            field: None,
+            errcode: None,
+            errmsg: None,
+            retry_after_seconds: None,
+            extra: Map::new(),
+        }))
+    }
+
+    /// Names what is at fault.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    /// Adds WeChat's verdict; the answer then explains it in English and Chinese.
+    #[must_use]
+    pub fn errcode(mut self, errcode: Errcode, errmsg: &str) -> Self {
+        self.0.errcode = Some(errcode);
+        self.0.errmsg = Some(errmsg.to_owned());
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Adds a member of its own.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl Serialize) -> Self {
+        match serde_json::to_value(value) {
+            Ok(value) => {
+                self.0.extra.insert(key.to_owned(), value);
+            }
+            Err(error) => tracing::error!(%error, key, "a member of a problem cannot be written as JSON"),
+        }
+        self
+    }
+
+    /// 404: no such thing.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// 404: no app is registered under this appid.
+    pub fn unknown_app(appid: &AppId) -> Self {
+        let detail = format!("no app {appid} is registered here; register it with POST /v1/apps");
+        Self::new(StatusCode::NOT_FOUND, "unknown_app", detail)
+    }
+
+    /// 422: the app has no such template, also after asking WeChat.
+    pub fn unknown_template(template: &TemplateId, appid: &AppId) -> Self {
+        let detail = format!(
+            "the app {appid} has no template {template}; add it on mp.weixin.qq.com, \
+             or check that it belongs to this app"
+        );
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_template", detail).field("template")
+    }
+
+    /// 401: no API key, or none that is known.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// 403: the API key is good, but not for this.
+    pub fn forbidden(scope: impl std::fmt::Display) -> Self {
+        let detail = format!("this API key lacks the scope {scope}; make one with `hongyan key create`");
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("scope", scope.to_string())
+    }
+
+    /// 422: a field holds what it may not.
+    pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail).field(field)
+    }
+
+    /// 409: it does not go together with how things are.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 503: not now; soon again.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(1)
+    }
+
+    /// 500: a fault of the gateway's own. Whoever answers with it has logged why.
+    pub fn internal() -> Self {
+        let detail = "the gateway made a mistake; its log says more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let details = &*self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &format_args!("{TYPE_PREFIX}{}", details.code).to_string())?;
+        map.serialize_entry("title", &details.title)?;
+        map.serialize_entry("status", &details.status.as_u16())?;
+        map.serialize_entry("detail", &details.detail)?;
+        map.serialize_entry("code", details.code)?;
+        if let Some(field) = &details.field {
+            map.serialize_entry("field", field)?;
+        }
+        if let Some(errcode) = details.errcode {
+            map.serialize_entry("errcode", &errcode)?;
+            if let Some(info) = errcode.info() {
+                map.serialize_entry("explanation", &format!("{} {}", info.meaning_en, info.advice_en))?;
+                map.serialize_entry("explanation_zh", &format!("{}{}", info.meaning_zh, info.advice_zh))?;
+            }
+        }
+        if let Some(errmsg) = &details.errmsg {
+            map.serialize_entry("errmsg", errmsg)?;
+        }
+        if let Some(seconds) = details.retry_after_seconds {
+            map.serialize_entry("retry_after_seconds", &seconds)?;
+        }
+        for (key, value) in &details.extra {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).expect("texts, numbers and JSON values always serialize");
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// Logs the error: this is where it ends. The answer says nothing of the database.
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request failed because the store failed");
+        let detail = "the gateway's database did not do its work; nothing was changed, try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(problem: &Problem) -> Value {
+        serde_json::to_value(problem).unwrap()
+    }
+
+    #[test]
+    fn a_problem_has_rfc_9457_members_and_a_stable_code() {
+        let problem = Problem::invalid("data.thing1", "at most 20 characters").with("kind", "thing");
+        assert_eq!(
+            json(&problem),
+            serde_json::json!({
+                "type": "urn:hongyan:problem:invalid_field",
+                "title": "A field holds what it may not",
+                "status": 422,
+                "detail": "at most 20 characters",
+                "code": "invalid_field",
+                "field": "data.thing1",
+                "kind": "thing",
+            })
+        );
+    }
+
+    #[test]
+    fn an_errcode_is_explained_in_both_languages() {
+        let problem = Problem::conflict("app_paused", "…").errcode(Errcode::INVALID_SECRET, "invalid appsecret");
+        let json = json(&problem);
+        assert_eq!(json["errcode"], 40125);
+        assert_eq!(json["errmsg"], "invalid appsecret");
+        assert!(!json["explanation"].as_str().unwrap().is_empty());
+        assert!(!json["explanation_zh"].as_str().unwrap().is_empty());
+    }
+
+    #[test]
+    fn headers_say_how_to_go_on() {
+        let response = Problem::unauthorized("no key").into_response();
+        assert_eq!(response.status(), 401);
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        assert_eq!(response.headers()["content-type"], MEDIA_TYPE);
+        let response = Problem::unavailable("later").retry_after(7).into_response();
+        assert_eq!(response.headers()["retry-after"], "7");
+    }
+
+    #[test]
+    fn a_failing_database_is_not_quoted() {
+        let error = StoreError::Failed { verb: "accept messages", why: "SELECT secret FROM apps".into() };
+        let problem = Problem::from(error);
+        assert_eq!((problem.status.as_u16(), problem.code), (503, "store_unavailable"));
+        assert!(!json(&problem).to_string().contains("SELECT"));
+    }
+
+    #[test]
+    fn codes_are_listed_once() {
+        let mut codes: Vec<_> = CODES.iter().map(|known| known.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), CODES.len());
+    }
+}

@@ -1,0 +1,54 @@
+//! Every code that a problem may have. Clients branch on them: add freely, rename nothing.
+
+/// A code, with the status it usually comes with and its title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProblemCode {
+    /// The stable code.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// A few words, the same for every problem of this code.
+    pub title: &'static str,
+}
+
+const fn code(code: &'static str, status: u16, title: &'static str) -> ProblemCode {
+    ProblemCode { code, status, title }
+}
+
+/// The list.
+pub const CODES: &[ProblemCode] = &[
+    // The request as such.
+    code("malformed_json", 400, "The body is not JSON"),
+    code("body_incomplete", 400, "The body broke off"),
+    code("unauthorized", 401, "No valid API key"),
+    code("forbidden", 403, "The API key may not do this"),
+    code("not_found", 404, "There is no such thing"),
+    code("method_not_allowed", 405, "The path does not take this method"),
+    code("body_too_large", 413, "The body is too large"),
+    code("unsupported_media_type", 415, "The body must be JSON"),
+    code("invalid_field", 422, "A field holds what it may not"),
+    code("missing_field", 422, "A field is missing"),
+    code("unknown_field", 422, "There is no such field"),
+    // Apps and templates.
+    code("unknown_app", 404, "No such app is registered"),
+    code("app_exists", 409, "The app is registered already"),
+    code("app_paused", 409, "The app is paused"),
+    code("unknown_template", 422, "The app has no such template"),
+    // Messages and permits.
+    code("idempotency_key_reused", 409, "The idempotency key was used for another request"),
+    code("too_late_to_cancel", 409, "The message cannot be withdrawn any more"),
+    code("mock_form_id", 422, "This is not a real form id"),
+    // Logins and sessions.
+    code("invalid_session", 401, "No valid session"),
+    code("session_of_another_app", 403, "The session belongs to another app"),
+    code("risky_user", 403, "WeChat blocks this user's login"),
+    code("invalid_code", 422, "The login code is wrong or too old"),
+    code("code_used", 422, "The login code was used already"),
+    // WeChat and the gateway itself.
+    code("wechat_busy", 429, "WeChat takes no more calls for now"),
+    code("wechat_refused", 502, "WeChat refused"),
+    code("wechat_unavailable", 503, "WeChat did not answer"),
+    code("store_unavailable", 503, "The database failed"),
+    code("unavailable", 503, "Not now"),
+    code("internal", 500, "A fault of the gateway"),
+];

@@ -1,0 +1,297 @@
+//! Extractors that refuse with problems: which field, and what is wrong with it.
+
+use std::error::Error;
+
+use axum::body::Bytes;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Problem;
+
+/// A JSON body.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json<T>(pub T);
+
+/// The query's parameters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Query<T>(pub T);
+
+/// The path's parameters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        check_media_type(request.headers())?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+        from_bytes(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(wrong_field(&words(&rejection))),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(rejection) => Err(wrong_path(rejection)),
+        }
+    }
+}
+
+/// Reads a JSON value, with the same problems as a body.
+///
+/// # Errors
+/// When the value does not have the shape of `T`; the problem names the field.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    // Reading twice costs only the refused; the way of the good is the short one.
+    let copy = value.clone();
+    serde_json::from_value(value).map_err(|_| {
+        let text = serde_json::to_vec(&copy).expect("a JSON value always serializes");
+        match axum::Json::<T>::from_bytes(&text) {
+            // Positions in the text that was just made up would mislead.
+            Err(JsonRejection::JsonDataError(error)) => wrong_field(without_position(&words(&error))),
+            // What reads from text but not from a value is a fault of the type.
+            _ => Problem::internal(),
+        }
+    })
+}
+
+fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).or_else(|error| {
+        // Only now, for the refused, by the slower reader that knows the path to the field.
+        match axum::Json::<T>::from_bytes(bytes) {
+            Ok(axum::Json(value)) => Ok(value),
+            Err(JsonRejection::JsonDataError(error)) => Err(wrong_field(&words(&error))),
+            Err(_) => {
+                let problem = Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string());
+                Err(problem.with("line", error.line()).with("column", error.column()))
+            }
+        }
+    })
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let detail = match given {
+        Some(_) => "the body must be JSON: send the header Content-Type: application/json",
+        None => "the header Content-Type is missing: send Content-Type: application/json",
+    };
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+fn unreadable(rejection: &BytesRejection) -> Problem {
+    let status = rejection.status();
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = "the body is larger than the setting max_body_bytes allows; send fewer items in one request";
+        return Problem::new(status, "body_too_large", detail);
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the connection ended before the body did")
+}
+
+/// What the reader itself said, below what axum said about it: `path.to.field: what is wrong`.
+fn words(rejection: &dyn Error) -> String {
+    // axum's own error repeats its source's text after a sentence about "the target type", which means nothing
+    // to a caller; its source does not have that sentence.
+    rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string)
+}
+
+/// serde_json's texts end in ` at line 3 column 14`.
+fn without_position(text: &str) -> &str {
+    text.rfind(" at line ").map_or(text, |at| &text[..at])
+}
+
+/// A problem from the reader's words.
+fn wrong_field(words: &str) -> Problem {
+    // A path comes first, if there is one. It has no spaces; serde's own first words do.
+    let (path, message) = match words.split_once(": ") {
+        Some((path, message)) if !path.contains(' ') => (path, message),
+        _ => ("", words),
+    };
+    let named = |prefix: &str| {
+        let rest = message.strip_prefix(prefix)?;
+        rest.split_once('`').map(|(name, _)| name.to_owned())
+    };
+    let problem = |code, field: String| {
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
+        if field.is_empty() { problem } else { problem.field(field) }
+    };
+    if let Some(name) = named("missing field `") {
+        return problem("missing_field", joined(path, &name));
+    }
+    if let Some(name) = named("unknown field `") {
+        // The path to an unknown field already ends in its name.
+        let whole = path == name || path.ends_with(&format!(".{name}"));
+        return problem("unknown_field", if whole { path.to_owned() } else { joined(path, &name) });
+    }
+    problem("invalid_field", path.to_owned())
+}
+
+fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() || path == "." { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn wrong_path(rejection: PathRejection) -> Problem {
+    let PathRejection::FailedToDeserializePathParams(error) = rejection else {
+        tracing::error!(%rejection, "a route and its handler disagree about the path's parameters");
+        return Problem::internal();
+    };
+    match error.into_kind() {
+        ErrorKind::InvalidUtf8InPathParam { key } => {
+            Problem::invalid(key, "this part of the path is not UTF-8 text")
+        }
+        // What cannot even be an id names nothing that exists.
+        ErrorKind::DeserializeError { key, message, .. } => Problem::not_found(message).field(key),
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+            Problem::not_found(format!("this part of the path is not a {expected_type}")).field(key)
+        }
+        ErrorKind::Message(message) => Problem::not_found(message),
+        ErrorKind::ParseError { .. } | ErrorKind::ParseErrorAtIndex { .. } => {
+            Problem::not_found("this path leads nowhere")
+        }
+        kind => {
+            tracing::error!(error = %kind, "a route and its handler disagree about the path's parameters");
+            Problem::internal()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::extract::DefaultBodyLimit;
+    use axum::routing::{get, post};
+    use hongyan_ledger::MessageId;
+    use http_body_util::BodyExt;
+    use serde::Deserialize;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[allow(dead_code)]
+        items: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[allow(dead_code)]
+        count: u32,
+    }
+
+    fn router() -> Router {
+        Router::new()
+            .route("/json", post(|Json(_): Json<Outer>| async {}))
+            .route("/query", get(|Query(_): Query<Inner>| async {}))
+            .route("/path/{id}", get(|Path(_): Path<MessageId>| async {}))
+            .layer(DefaultBodyLimit::max(64))
+    }
+
+    async fn ask(request: Request) -> (u16, Value) {
+        let response = router().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn post_json(body: &'static str) -> (u16, Value) {
+        let request = Request::post("/json").header("content-type", "application/json; charset=utf-8");
+        ask(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn get_at(uri: &str) -> (u16, Value) {
+        ask(Request::get(uri).body(Body::empty()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_good_body_is_taken() {
+        assert_eq!(post_json(r#"{"items":[{"count":1}]}"#).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_field_is_named_with_its_path() {
+        let cases = [
+            (r#"{"items":[{"count":1},{"count":"x"}]}"#, "invalid_field", "items[1].count"),
+            (r#"{"items":[{"count":1,"cuont":2}]}"#, "unknown_field", "items[0].cuont"),
+            (r#"{"items":[{}]}"#, "missing_field", "items[0].count"),
+            ("{}", "missing_field", "items"),
+            (r#"{"item":[]}"#, "unknown_field", "item"),
+        ];
+        for (body, code, field) in cases {
+            let (status, problem) = post_json(body).await;
+            assert_eq!(status, 422, "{body}");
+            assert_eq!((&problem["code"], &problem["field"]), (&code.into(), &field.into()), "{body} {problem}");
+            let value = serde_json::from_str(body).unwrap();
+            let problem = from_value::<Outer>(value).unwrap_err();
+            assert_eq!((problem.code, problem.field.as_deref()), (code, Some(field)));
+            assert!(!problem.detail.contains("column"), "{}", problem.detail);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_is_located() {
+        let (status, problem) = post_json("{\"items\":\n [}").await;
+        assert_eq!((status, &problem["code"]), (400, &"malformed_json".into()));
+        assert_eq!((&problem["line"], &problem["column"]), (&2.into(), &3.into()));
+        let (status, problem) = post_json("{\"items\":[]} x").await;
+        assert_eq!((status, &problem["code"]), (400, &"malformed_json".into()));
+    }
+
+    #[tokio::test]
+    async fn a_body_must_say_that_it_is_json_and_keep_the_limit() {
+        let form = Request::post("/json").header("content-type", "application/x-www-form-urlencoded");
+        let (status, problem) = ask(form.body(Body::from("{}")).unwrap()).await;
+        assert_eq!((status, &problem["code"]), (415, &"unsupported_media_type".into()));
+        let (status, problem) = post_json(concat!(
+            r#"{"items":[{"count":1},{"count":1},{"count":1},"#,
+            r#"{"count":1},{"count":1},{"count":1}]}"#
+        ))
+        .await;
+        assert_eq!((status, &problem["code"]), (413, &"body_too_large".into()));
+        assert!(problem["detail"].as_str().unwrap().contains("max_body_bytes"));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_parameter_is_named() {
+        let (status, problem) = get_at("/query?count=many").await;
+        assert_eq!((status, &problem["field"]), (422, &"count".into()), "{problem}");
+        let (status, problem) = get_at("/query?count=1&limit=2").await;
+        assert_eq!((status, &problem["code"], &problem["field"]), (422, &"unknown_field".into(), &"limit".into()));
+        let (status, problem) = get_at("/query").await;
+        assert_eq!((status, &problem["code"]), (422, &"missing_field".into()));
+    }
+
+    #[tokio::test]
+    async fn a_path_that_holds_no_id_leads_nowhere() {
+        let (status, problem) = get_at("/path/42").await;
+        assert_eq!((status, &problem["code"]), (404, &"not_found".into()));
+        assert!(problem["detail"].as_str().unwrap().contains("msg_"), "{problem}");
+    }
+}

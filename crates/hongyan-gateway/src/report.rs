@@ -1,0 +1,186 @@
+//! Report: tells the world how messages fare. Today: callers who wait for theirs, and the metrics.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use hongyan_store::types::Ended;
+use metrics::{Counter, Histogram, counter, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::sync::watch;
+
+/// Hands on what happened. Clones share everything.
+#[derive(Clone)]
+pub struct Report(Arc<Inner>);
+
+struct Inner {
+    /// Callers who wait, by message. Each entry lives as long as somebody waits.
+    waiting: Mutex<HashMap<MessageId, watch::Sender<Option<Ended>>>>,
+    /// How many entries `waiting` has, so that the hot path asks without the lock.
+    waiting_count: AtomicUsize,
+    meters: Meters,
+    prometheus: PrometheusHandle,
+}
+
+/// Metric handles, made once: looking one up by name costs more than counting with it.
+struct Meters {
+    by_state: [Counter; MessageState::ALL.len()],
+    answered_ok: Counter,
+    answered_error: Counter,
+    not_sent: Counter,
+    unanswered: Counter,
+    attempt_seconds: Histogram,
+    recorder: metrics_exporter_prometheus::PrometheusRecorder,
+}
+
+/// Attempt durations worth telling apart, in seconds: WeChat usually answers within a tenth.
+const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+impl Report {
+    /// A report with metrics of its own.
+    pub fn new() -> Self {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&ATTEMPT_BUCKETS)
+            .expect("the list of buckets is not empty")
+            .build_recorder();
+        let prometheus = recorder.handle();
+        let meters = metrics::with_local_recorder(&recorder, || {
+            metrics::describe_counter!("hongyan_messages_total", "Messages that came to each state");
+            metrics::describe_counter!("hongyan_attempts_total", "Requests to WeChat, by how they ended");
+            metrics::describe_histogram!(
+                "hongyan_attempt_seconds",
+                metrics::Unit::Seconds,
+                "From claiming a message to knowing its outcome"
+            );
+            metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
+            let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
+            (
+                MessageState::ALL.map(|state| counter!("hongyan_messages_total", "state" => state.name())),
+                [attempts("ok"), attempts("refused"), attempts("not_sent"), attempts("unanswered")],
+                histogram!("hongyan_attempt_seconds"),
+            )
+        });
+        let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds) = meters;
+        Self(Arc::new(Inner {
+            waiting: Mutex::default(),
+            waiting_count: AtomicUsize::new(0),
+            meters: Meters {
+                by_state,
+                answered_ok,
+                answered_error,
+                not_sent,
+                unanswered,
+                attempt_seconds,
+                recorder,
+            },
+            prometheus,
+        }))
+    }
+
+    /// A message came to this state.
+    pub fn moved(&self, ended: &Ended) {
+        self.0.meters.by_state[usize::from(ended.state.code())].increment(1);
+        if is_news(ended) && self.0.waiting_count.load(Ordering::SeqCst) > 0 {
+            let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(waiter) = waiting.get(&ended.id) {
+                waiter.send_replace(Some(*ended));
+            }
+        }
+    }
+
+    /// An attempt ended so, after so long.
+    pub fn attempt_ended(&self, outcome: &Outcome, took: Duration) {
+        let meters = &self.0.meters;
+        match outcome {
+            Outcome::Answered { errcode, .. } if errcode.0 == 0 => meters.answered_ok.increment(1),
+            Outcome::Answered { .. } => meters.answered_error.increment(1),
+            Outcome::NotSent { .. } => meters.not_sent.increment(1),
+            Outcome::Unanswered { .. } => meters.unanswered.increment(1),
+        }
+        meters.attempt_seconds.record(took.as_secs_f64());
+    }
+
+    /// Begins to listen for a message, before it is accepted, so that nothing is missed.
+    pub fn listen(&self, id: MessageId) -> Listener {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let receiver = waiting.entry(id).or_insert_with(|| watch::Sender::new(None)).subscribe();
+        self.0.waiting_count.store(waiting.len(), Ordering::SeqCst);
+        Listener { report: self.clone(), id, receiver: Some(receiver) }
+    }
+
+    /// All metrics in Prometheus' text form.
+    pub fn render(&self, in_flight: u32) -> String {
+        metrics::with_local_recorder(&self.0.meters.recorder, || {
+            gauge!("hongyan_messages_in_flight").set(in_flight);
+        });
+        self.0.prometheus.run_upkeep();
+        self.0.prometheus.render()
+    }
+}
+
+/// What a caller who waits wants to hear: that it is settled, or that nothing will happen soon.
+fn is_news(ended: &Ended) -> bool {
+    ended.state.is_settled() || ended.reason == Some(ReasonCode::AppPaused)
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Somebody who wants to hear when a message is settled.
+pub struct Listener {
+    report: Report,
+    id: MessageId,
+    /// Only `None` while it is dropped.
+    receiver: Option<watch::Receiver<Option<Ended>>>,
+}
+
+impl Listener {
+    /// How it was settled (or that its app is paused), or `None` when `patience` (of real time) is at its end.
+    pub async fn settled(&mut self, patience: Duration) -> Option<Ended> {
+        let receiver = self.receiver.as_mut()?;
+        let heard = tokio::time::timeout(patience, receiver.wait_for(Option::is_some)).await;
+        heard.ok()?.ok().and_then(|ended| *ended)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.receiver = None;
+        let mut waiting = self.report.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.get(&self.id).is_some_and(|sender| sender.receiver_count() == 0) {
+            waiting.remove(&self.id);
+        }
+        self.report.0.waiting_count.store(waiting.len(), Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_clock::UnixMillis;
+    use hongyan_ledger::Lane;
+    use hongyan_ledger::ids::IdMaker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_hears_the_end_and_leaves_no_trace() {
+        let report = Report::new();
+        let id = IdMaker::new().message(Lane::new(1).unwrap(), UnixMillis(0));
+        let mut listener = report.listen(id);
+        let ended = |state| Ended { id, state, reason: None, errcode: None };
+        report.moved(&ended(MessageState::Ready));
+        report.moved(&ended(MessageState::Sent));
+        assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
+        drop(listener);
+        assert_eq!(report.0.waiting_count.load(Ordering::SeqCst), 0);
+        let text = report.render(3);
+        assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
+        assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
+    }
+}

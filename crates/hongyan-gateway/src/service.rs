@@ -1,0 +1,283 @@
+//! Starts and stops the gateway: opens the store, recovers what the last process left, sets the parts going.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hongyan_clock::Clock;
+use hongyan_ledger::Lane;
+use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::settle::Outcome;
+use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
+use hongyan_store::{Store, StoreError};
+use hongyan_wechat::{Client, ClientConfig, ClientError};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::apps::{Apps, AppsOptions};
+use crate::config::{ConfigError, Settings};
+use crate::dispatch::{Dispatch, Slots};
+use crate::intake::Intake;
+use crate::keys::Keys;
+use crate::report::Report;
+use crate::schedule::{Scheduler, Timers};
+use crate::settle::Settler;
+use crate::stop::Stop;
+use crate::vault::{KeySource, Vault};
+use crate::{api, facade};
+
+/// Why the gateway did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store does not open or fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The client to WeChat cannot be made.
+    #[error(transparent)]
+    Wechat(#[from] ClientError),
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory {path}: {why}; create it, or set data_dir to one that this user may write")]
+    DataDir {
+        /// Which.
+        path: String,
+        /// The system's words.
+        why: String,
+    },
+    /// The listener failed.
+    #[error("the HTTP listener failed: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// What the HTTP handlers work with. Clones share everything.
+#[derive(Clone)]
+pub struct Context(Arc<Parts>);
+
+/// The parts of a running gateway.
+pub struct Parts {
+    /// Every setting.
+    pub settings: Settings,
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Secrets at rest.
+    pub vault: Arc<Vault>,
+    /// The time.
+    pub clock: Clock,
+    /// Makes ids.
+    pub ids: Arc<IdMaker>,
+    /// Registered apps.
+    pub apps: Apps,
+    /// API keys.
+    pub keys: Keys,
+    /// The client to WeChat.
+    pub wechat: Client,
+    /// Accepts messages.
+    pub intake: Intake,
+    /// When to look at which lane.
+    pub timers: Timers,
+    /// Metrics and listeners.
+    pub report: Report,
+    /// The places of messages in flight.
+    pub slots: Slots,
+    /// Whether the gateway is stopping.
+    pub stop: Stop,
+}
+
+impl std::ops::Deref for Context {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    context: Context,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Opens the store that the settings name.
+    ///
+    /// # Errors
+    /// When the data directory or the database cannot be used.
+    pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, GatewayError> {
+        std::fs::create_dir_all(&settings.data_dir).map_err(|error| GatewayError::DataDir {
+            path: settings.data_dir.display().to_string(),
+            why: error.to_string(),
+        })?;
+        let path = settings.sqlite_path()?;
+        Ok(Arc::new(SqliteStore::open(SqliteConfig { path, ..SqliteConfig::default() })?))
+    }
+
+    /// Starts everything but the HTTP listener. When this returns, what the last process left has been recovered
+    /// and messages are on their way.
+    ///
+    /// # Errors
+    /// When a setting is wrong or the store fails.
+    pub async fn start(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
+        let store = Self::open_store(&settings)?;
+        let (vault, source) = Vault::open(&settings)?;
+        if let KeySource::Generated(path) = &source {
+            tracing::warn!(
+                path = %path.display(),
+                "no master_key is configured: a new one was written; keep a copy, without it the stored secrets are lost"
+            );
+        }
+        let vault = Arc::new(vault);
+        let wechat = Client::new(ClientConfig {
+            proxy: settings.wechat_proxy.clone(),
+            connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
+            answer_timeout: Duration::from_millis(settings.answer_timeout_ms),
+            max_idle: settings.connections as usize,
+            ..ClientConfig::new(settings.wechat_base_url.clone())
+        })?;
+        let options =
+            AppsOptions { token_refresh_ahead: Duration::from_secs(settings.token_refresh_ahead_seconds) };
+        let apps =
+            Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options).await?;
+        let (timers, report, stop) = (Timers::default(), Report::new(), Stop::default());
+        let slots = Slots::new(settings.max_in_flight);
+        // As many as can be in flight, so that a worker never waits to hand over an outcome.
+        let (done, outcomes) = mpsc::channel(settings.max_in_flight as usize);
+        let dispatch = Dispatch::start(settings.connections, slots.clone(), &apps, &wechat, &done);
+        let settler = Settler {
+            store: Arc::clone(&store),
+            apps: apps.clone(),
+            clock: clock.clone(),
+            timers: timers.clone(),
+            report: report.clone(),
+            stop: stop.clone(),
+        };
+        recover(&*store, &settler, &timers, &clock).await?;
+
+        let scheduler = Scheduler {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            timers: timers.clone(),
+            dispatch: dispatch.clone(),
+            report: report.clone(),
+        };
+        let tasks = vec![
+            tokio::spawn(settler.run(outcomes, dispatch.clone())),
+            tokio::spawn(scheduler.run(stop.clone())),
+            tokio::spawn({
+                let (apps, stop) = (apps.clone(), stop.clone());
+                async move {
+                    tokio::select! {
+                        () = apps.keep_fresh() => {}
+                        () = stop.stopping() => {}
+                    }
+                }
+            }),
+        ];
+        let ids = Arc::new(IdMaker::new());
+        let intake = Intake {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+            timers: timers.clone(),
+            dispatch,
+            report: report.clone(),
+            stop: stop.clone(),
+        };
+        let keys = Keys::new(Arc::clone(&store), clock.clone());
+        let parts =
+            Parts { settings, store, vault, clock, ids, apps, keys, wechat, intake, timers, report, slots, stop };
+        Ok(Self { context: Context(Arc::new(parts)), tasks })
+    }
+
+    /// What the handlers work with.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// All paths.
+    pub fn router(&self) -> Router {
+        api::router(self.context.clone()).merge(facade::router(self.context.clone()))
+    }
+
+    /// Serves HTTP until `stop` resolves; then answers what is under way, sends what is in flight, and closes.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), GatewayError> {
+        let signal = self.context.stop.clone();
+        let stopping = {
+            let signal = signal.clone();
+            async move {
+                stop.await;
+                signal.stop();
+            }
+        };
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+            // Small answers must not wait for the next packet; a socket that cannot say so still works.
+            let _ = stream.set_nodelay(true);
+        });
+        let server = axum::serve(listener, self.router()).with_graceful_shutdown(stopping);
+        let drain = Duration::from_secs(self.context.settings.drain_seconds);
+        let patience = async {
+            signal.stopping().await;
+            tokio::time::sleep(drain).await;
+        };
+        tokio::select! {
+            served = server => served?,
+            () = patience => tracing::warn!("some requests did not end in time; closing their connections"),
+        }
+        signal.stop();
+        self.close(drain).await;
+        Ok(())
+    }
+
+    /// Stops all parts: nothing new is started, what is in flight is settled (for at most `drain`), and the store
+    /// is closed.
+    pub async fn close(self, drain: Duration) {
+        self.context.stop.stop();
+        let all = async {
+            for task in self.tasks {
+                // A part that panicked has said so already.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(drain, all).await.is_err() {
+            tracing::warn!(
+                in_flight = self.context.slots.taken(),
+                "messages are still in flight; after the next start they are treated as unanswered"
+            );
+        }
+        self.context.store.close().await;
+    }
+}
+
+/// What was `sending` when the last process ended has no outcome: it is settled as unanswered. Then every lane
+/// gets its timer.
+async fn recover(store: &dyn Store, settler: &Settler, timers: &Timers, clock: &Clock) -> Result<(), StoreError> {
+    let lost = Outcome::Unanswered { why: "the gateway ended while the request was in flight".into() };
+    let mut recovered = 0;
+    for lane in Lane::all() {
+        let settlements: Vec<_> = store
+            .sending(lane)
+            .await?
+            .iter()
+            .map(|claimed| settler.settlement(claimed, &lost, false))
+            .collect();
+        recovered += settlements.len();
+        if !settlements.is_empty() {
+            store.settle(settlements).await?;
+        }
+        if let Some(at) = store.acquire(lane, clock.now()).await? {
+            timers.ring(lane, at);
+        }
+    }
+    if recovered > 0 {
+        tracing::warn!(recovered, "messages were in flight when the last process ended; their outcome is unknown");
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Settle: turns the outcomes of attempts into commits.
+//!
+//! One task takes every outcome that has come in, lets the ledger decide what each does, and stores them in one
+//! call. While that is under way the next outcomes gather, so the batches grow with the load by themselves.
+
+use std::time::Duration;
+
+use hongyan_clock::Clock;
+use hongyan_ledger::settle::{AppPause, InFlight, Outcome, PermitInUse, settle};
+use hongyan_store::Store;
+use hongyan_store::types::{Claimed, Ended, Settled, Settlement};
+use hongyan_wechat::Errcode;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+use crate::apps::Apps;
+use crate::dispatch::{Dispatch, Job, Slots};
+use crate::report::Report;
+use crate::schedule::Timers;
+use crate::stop::Stop;
+
+/// The most outcomes in one call of the store; a bound, far above what gathers in one commit's time.
+const MAX_BATCH: usize = 512;
+
+/// How long to wait before asking a failing store again. An outcome that cannot be stored is kept, for it cannot
+/// be had again.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// An attempt that has ended.
+pub struct Done {
+    /// What was attempted.
+    pub job: Job,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What settling works with.
+pub struct Settler {
+    /// Where outcomes are kept.
+    pub store: Arc<dyn Store>,
+    /// Whom a refusal may pause.
+    pub apps: Apps,
+    /// The time.
+    pub clock: Clock,
+    /// Whom to tell when to look at a lane again.
+    pub timers: Timers,
+    /// Whom to tell how messages ended.
+    pub report: Report,
+    /// Whether no new messages shall be started.
+    pub stop: Stop,
+}
+
+impl Settler {
+    /// Runs until the gateway is stopping and nothing is in flight any more.
+    pub async fn run(self, mut done: mpsc::Receiver<Done>, dispatch: Dispatch) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            tokio::select! {
+                received = done.recv_many(&mut batch, MAX_BATCH) => {
+                    if received == 0 { return; }
+                    self.settle_all(std::mem::take(&mut batch), &dispatch).await;
+                }
+                () = drained(&self.stop, &dispatch.slots) => return,
+            }
+        }
+    }
+
+    async fn settle_all(&self, batch: Vec<Done>, dispatch: &Dispatch) {
+        let room = !self.stop.is_stopping();
+        let settlements: Vec<_> = batch
+            .iter()
+            .map(|done| self.settlement(&done.job.claimed, &done.outcome, room))
+            .collect();
+        for (done, settlement) in batch.iter().zip(&settlements) {
+            if let Some(pause) = settlement.effects.app {
+                self.pause(&done.job.claimed, &done.outcome, pause).await;
+            }
+        }
+        let Some(settled) = self.store(settlements).await else { return };
+        for (done, settled) in batch.into_iter().zip(settled) {
+            self.conclude(done, settled, dispatch);
+        }
+    }
+
+    /// What an outcome does, by the ledger's rules.
+    pub fn settlement(&self, claimed: &Claimed, outcome: &Outcome, room: bool) -> Settlement {
+        let now = self.clock.now();
+        let in_flight = InFlight {
+            attempt: claimed.attempt,
+            permit: claimed.permit.as_ref().map(|permit| PermitInUse {
+                kind: permit.kind,
+                granted: permit.granted,
+                held: permit.held,
+            }),
+            on_unknown: claimed.on_unknown,
+            maybe_delivered: claimed.maybe_delivered,
+        };
+        let effects = settle(&in_flight, outcome, now, crate::chance::unit());
+        self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
+        Settlement {
+            id: claimed.id,
+            attempt: claimed.attempt,
+            ended_at: now,
+            outcome: outcome.clone(),
+            effects,
+            // A paused app's next message would meet the same refusal.
+            room: room && effects.app.is_none(),
+        }
+    }
+
+    /// Stores, however often the store fails; gives up only when the process is told to end.
+    async fn store(&self, settlements: Vec<Settlement>) -> Option<Vec<Settled>> {
+        let mut failures = 0_u32;
+        loop {
+            match self.store.settle(settlements.clone()).await {
+                Ok(settled) => return Some(settled),
+                Err(error) => {
+                    if failures == 0 {
+                        tracing::error!(%error, count = settlements.len(), "outcomes cannot be stored; keeping on trying");
+                    }
+                    failures += 1;
+                    if self.stop.is_stopping() && failures > 3 {
+                        tracing::error!(
+                            count = settlements.len(),
+                            "giving up: after the next start these messages are treated as unanswered"
+                        );
+                        return None;
+                    }
+                    tokio::time::sleep(STORE_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn conclude(&self, done: Done, settled: Settled, dispatch: &Dispatch) {
+        let Job { claimed, slot } = done.job;
+        let lane = claimed.id.lane().expect("a claimed message was made here, with its lane");
+        match settled.state {
+            Some(state) => self.report.moved(&Ended {
+                id: claimed.id,
+                state,
+                reason: settled.reason,
+                errcode: done.outcome.errcode(),
+            }),
+            None => tracing::warn!(message = %claimed.id, "its outcome came too late: it was settled already"),
+        }
+        for ended in &settled.ended {
+            self.report.moved(ended);
+        }
+        if let Some(at) = settled.wake_at {
+            self.timers.ring(lane, at);
+        }
+        if let Some(next) = settled.next {
+            dispatch.send(Job { claimed: next, slot });
+        }
+    }
+
+    async fn pause(&self, claimed: &Claimed, outcome: &Outcome, pause: AppPause) {
+        let detail = describe(outcome.errcode(), outcome.text());
+        if let Err(error) = self.apps.pause(&claimed.appid, pause, outcome.errcode(), detail).await {
+            // The next refusal will say it again.
+            tracing::error!(%error, app = %claimed.appid, "the app's pause cannot be stored");
+        }
+    }
+}
+
+/// Ends when the process is stopping and nothing is in flight any more.
+async fn drained(stop: &Stop, slots: &Slots) {
+    stop.stopping().await;
+    slots.all_free().await;
+}
+
+fn describe(errcode: Option<Errcode>, text: &str) -> String {
+    match errcode.and_then(Errcode::info) {
+        Some(info) => format!("{} {} ({text})", info.meaning_en, info.advice_en),
+        None => text.to_owned(),
+    }
+}

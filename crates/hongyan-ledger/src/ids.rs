@@ -1,0 +1,176 @@
+//! Identifiers: UUIDv7 with a prefix that says what they name, and with the lane inside.
+//!
+//! The last byte of a message's or permit's id is its lane. So whoever has the id can ask for one lane's row,
+//! and no look-up by id ever has to visit every shard.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hongyan_clock::UnixMillis;
+use serde::{Deserialize, Serialize};
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use crate::lane::Lane;
+
+/// Text that is not an identifier of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of this kind: expected {prefix} followed by 32 hexadecimal digits")]
+pub struct InvalidId {
+    prefix: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What its text begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// The id in sixteen bytes, as it is stored. Ids sort by the time of their making.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// From sixteen stored bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0.as_simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.strip_prefix($prefix)
+                    .filter(|rest| rest.len() == 32)
+                    .and_then(|rest| Uuid::try_parse(rest).ok())
+                    .map(Self)
+                    .ok_or(InvalidId { prefix: $prefix })
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+    };
+}
+
+id!(
+    /// Names one message.
+    MessageId,
+    "msg_"
+);
+id!(
+    /// Names one permit.
+    PermitId,
+    "prm_"
+);
+id!(
+    /// Names one API key (the key itself is a secret; this is not).
+    KeyId,
+    "key_"
+);
+
+impl MessageId {
+    /// The lane that this message's rows are in.
+    ///
+    /// `None` for text that looks like an id but was never made here.
+    pub fn lane(&self) -> Option<Lane> {
+        Lane::new(self.0.as_bytes()[15])
+    }
+}
+
+impl PermitId {
+    /// The lane that this permit's row is in; `None` for an id that was never made here.
+    pub fn lane(&self) -> Option<Lane> {
+        Lane::new(self.0.as_bytes()[15])
+    }
+}
+
+/// Makes identifiers: in order of their making, also many within one millisecond.
+#[derive(Debug, Default)]
+pub struct IdMaker {
+    context: std::sync::Mutex<ContextV7>,
+}
+
+impl IdMaker {
+    /// A maker of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An id for a message of this lane.
+    pub fn message(&self, lane: Lane, now: UnixMillis) -> MessageId {
+        MessageId(self.in_lane(lane, now))
+    }
+
+    /// An id for a permit of this lane.
+    pub fn permit(&self, lane: Lane, now: UnixMillis) -> PermitId {
+        PermitId(self.in_lane(lane, now))
+    }
+
+    /// An id for an API key.
+    pub fn key(&self, now: UnixMillis) -> KeyId {
+        KeyId(self.uuid(now))
+    }
+
+    fn in_lane(&self, lane: Lane, now: UnixMillis) -> Uuid {
+        let mut bytes = self.uuid(now).into_bytes();
+        bytes[15] = lane.number();
+        Uuid::from_bytes(bytes)
+    }
+
+    fn uuid(&self, now: UnixMillis) -> Uuid {
+        let context = self.context.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let millis = now.0.max(0) as u64;
+        Uuid::new_v7(Timestamp::from_unix(&*context, millis / 1000, (millis % 1000) as u32 * 1_000_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_carries_its_lane_and_reads_back() {
+        let maker = IdMaker::new();
+        let lane = Lane::new(42).unwrap();
+        let id = maker.message(lane, UnixMillis(1_790_000_000_000));
+        assert_eq!(id.lane(), Some(lane));
+        assert_eq!(id.to_string().parse::<MessageId>().unwrap(), id);
+        assert!(id.to_string().parse::<PermitId>().is_err());
+        assert!("msg_0".parse::<MessageId>().is_err());
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_sort_by_their_making() {
+        let maker = IdMaker::new();
+        let lane = Lane::new(1).unwrap();
+        let ids: Vec<_> = (0..10_000).map(|_| maker.message(lane, UnixMillis(1_790_000_000_000))).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}

@@ -1,0 +1,30 @@
+//! The rules: what a message may become, what a permit is worth, and what an answer of WeChat does to both.
+//!
+//! Everything here is a plain function on plain values: no I/O, no clock, no chance. The caller brings the time
+//! and the random number, and carries out what the function decided. So the rules can be read, and tested over
+//! every sequence of events, without a database or a network.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`ids`] | identifiers and the lane that each carries |
+//! | [`lane`] | which of the fixed slices a user belongs to |
+//! | [`message`] | the states of a message and the moves between them |
+//! | [`permit`] | kinds of permits, their units, which one to use |
+//! | [`start`] | what happens to a message whose moment has come |
+//! | [`settle`] | what an attempt's outcome does to message, permit and app |
+//! | [`retry`] | how long to wait before the next attempt |
+//!
+//! It is not the place where anything is kept: that is `hongyan-store`.
+
+pub mod ids;
+pub mod lane;
+pub mod message;
+pub mod permit;
+pub mod retry;
+pub mod settle;
+pub mod start;
+
+pub use ids::{KeyId, MessageId, PermitId};
+pub use lane::{LANES, Lane};
+pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode};
+pub use permit::{Permit, PermitKind, Units};

@@ -1,0 +1,318 @@
+//! The life of a message.
+//!
+//! ```text
+//! scheduled ─▶ ready ─▶ sending ─▶ sent ─▶ delivered | refused   (WeChat's sent event)
+//!                │         ├─▶ ready      (again later)
+//!                ▼         ├─▶ waiting    (its permit was dead and there is no other)
+//!             waiting      ├─▶ failed
+//!                          └─▶ unknown ─▶ sent | failed | sending again
+//! any state before sending ─▶ cancelled | expired | failed
+//! ```
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a message is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// Its `send_at` lies ahead.
+    Scheduled,
+    /// To be sent as soon as its turn comes.
+    Ready,
+    /// No permit serves it; it waits for one until its deadline.
+    Waiting,
+    /// A request to WeChat is about to be written, or was, and its outcome is not stored yet.
+    Sending,
+    /// WeChat took it.
+    Sent,
+    /// WeChat reported that the user's device has it.
+    Delivered,
+    /// WeChat took it and reported later that the user did not get it.
+    Refused,
+    /// It will not be sent; the reason says why.
+    Failed,
+    /// The request was written and no answer came: nobody knows. Settled by an event, an operator or the policy.
+    Unknown,
+    /// Withdrawn by the caller before it was sent.
+    Cancelled,
+    /// Its deadline passed before it could be sent.
+    Expired,
+}
+
+impl MessageState {
+    /// Every state, in the order of a life.
+    pub const ALL: [Self; 11] = [
+        Self::Scheduled,
+        Self::Ready,
+        Self::Waiting,
+        Self::Sending,
+        Self::Sent,
+        Self::Delivered,
+        Self::Refused,
+        Self::Failed,
+        Self::Unknown,
+        Self::Cancelled,
+        Self::Expired,
+    ];
+
+    /// Nothing ever follows.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Delivered | Self::Refused | Self::Failed | Self::Cancelled | Self::Expired)
+    }
+
+    /// The gateway has nothing more to do for it on its own: what a caller who waits wants to hear.
+    /// (`sent` may still become `delivered` or `refused`; `unknown` may still be resolved.)
+    pub const fn is_settled(self) -> bool {
+        self.is_final() || matches!(self, Self::Sent | Self::Unknown)
+    }
+
+    /// The caller may still withdraw it.
+    pub const fn is_cancellable(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Ready | Self::Waiting)
+    }
+
+    /// Whether a message may go from this state to `next`.
+    pub const fn may_become(self, next: Self) -> bool {
+        use MessageState as S;
+        match self {
+            S::Scheduled | S::Ready | S::Waiting => matches!(
+                next,
+                // A ready message that maybe went out already ends as unknown when its deadline passes.
+                S::Ready | S::Waiting | S::Sending | S::Failed | S::Cancelled | S::Expired | S::Unknown
+            ),
+            S::Sending => matches!(
+                next,
+                S::Ready | S::Waiting | S::Sent | S::Failed | S::Unknown | S::Expired
+            ),
+            S::Unknown => matches!(next, S::Sent | S::Failed | S::Ready | S::Delivered | S::Refused),
+            S::Sent => matches!(next, S::Delivered | S::Refused),
+            S::Delivered | S::Refused | S::Failed | S::Cancelled | S::Expired => false,
+        }
+    }
+
+    /// Its name, the same in JSON, SQL text, metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Ready => "ready",
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Scheduled => 0,
+            Self::Ready => 1,
+            Self::Waiting => 2,
+            Self::Sending => 3,
+            Self::Sent => 4,
+            Self::Delivered => 5,
+            Self::Refused => 6,
+            Self::Failed => 7,
+            Self::Unknown => 8,
+            Self::Cancelled => 9,
+            Self::Expired => 10,
+        }
+    }
+
+    /// The state that a stored number stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl fmt::Display for MessageState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which of WeChat's two calls a message goes out by. Follows from its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// `message/wxopen/template/send`: needs a form id or prepay id.
+    Legacy,
+    /// `message/subscribe/send`: needs the user's subscription.
+    Subscribe,
+}
+
+impl Channel {
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Legacy => 0,
+            Self::Subscribe => 1,
+        }
+    }
+
+    /// The channel that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Legacy),
+            1 => Some(Self::Subscribe),
+            _ => None,
+        }
+    }
+}
+
+/// What to do when no permit serves a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermitPolicy {
+    /// Fail at once.
+    #[default]
+    Require,
+    /// Keep the message until a permit is granted or the deadline passes.
+    Wait,
+    /// Send without one in the ledger; WeChat may know of a right that the ledger does not.
+    Try,
+}
+
+impl PermitPolicy {
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Require => 0,
+            Self::Wait => 1,
+            Self::Try => 2,
+        }
+    }
+
+    /// The policy that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Require),
+            1 => Some(Self::Wait),
+            2 => Some(Self::Try),
+            _ => None,
+        }
+    }
+}
+
+/// What to do when a request was written and no answer came, and repeating it is not safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// Never risk a second copy: keep it as `unknown` until an event or an operator settles it.
+    #[default]
+    Hold,
+    /// Never risk silence: send again, although the user may see it twice.
+    Resend,
+}
+
+impl OnUnknown {
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Hold => 0,
+            Self::Resend => 1,
+        }
+    }
+
+    /// The policy that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Hold),
+            1 => Some(Self::Resend),
+            _ => None,
+        }
+    }
+}
+
+/// Why a message is where it is, when that needs saying. Stable names: API clients branch on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// There is no permit that serves it.
+    NoPermit,
+    /// WeChat refused it for good; the errcode says why.
+    WechatRefused,
+    /// WeChat could not be reached, or was busy; it is tried again.
+    WechatUnavailable,
+    /// No answer came after the request was written.
+    NoAnswer,
+    /// The app is paused; nothing is sent until that ends.
+    AppPaused,
+    /// WeChat is working on another message to this user.
+    UserBusy,
+    /// Its deadline passed.
+    DeadlinePassed,
+    /// The caller withdrew it.
+    Cancelled,
+}
+
+impl ReasonCode {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::NoPermit,
+        Self::WechatRefused,
+        Self::WechatUnavailable,
+        Self::NoAnswer,
+        Self::AppPaused,
+        Self::UserBusy,
+        Self::DeadlinePassed,
+        Self::Cancelled,
+    ];
+
+    /// Its name in JSON and SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoPermit => "no_permit",
+            Self::WechatRefused => "wechat_refused",
+            Self::WechatUnavailable => "wechat_unavailable",
+            Self::NoAnswer => "no_answer",
+            Self::AppPaused => "app_paused",
+            Self::UserBusy => "user_busy",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The reason of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_final_state_has_no_way_out_and_every_other_has_one() {
+        for state in MessageState::ALL {
+            let leaves = MessageState::ALL.iter().any(|&next| state.may_become(next));
+            assert_eq!(leaves, !state.is_final(), "{state}");
+        }
+    }
+
+    #[test]
+    fn codes_and_names_read_back() {
+        for state in MessageState::ALL {
+            assert_eq!(MessageState::from_code(state.code()), Some(state));
+            assert_eq!(MessageState::from_name(state.name()), Some(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+        for reason in ReasonCode::ALL {
+            assert_eq!(ReasonCode::from_name(reason.name()), Some(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Permits: stored rights to send, counted in units.
+//!
+//! The invariant, per permit and in sum, always:
+//! `granted = available + reserved + spent + expired + revoked`.
+//!
+//! Two of the six are never stored but follow from the rest. A message in flight names its permit, and a user has
+//! at most one message in flight, so the unit that it is about to spend is *reserved* without a write to the
+//! permit's row. And what is left when `expires_at` has passed *is* expired, without anybody visiting the row.
+
+use std::fmt;
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::TemplateId;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::PermitId;
+use crate::message::Channel;
+
+/// How long a form id and a prepay id are good for.
+/// Source: the template message page of WeChat's documentation, "within 7 days".
+pub const FORM_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The most units that one payment may grant (later copies of WeChat's documentation say three, early ones one).
+pub const MAX_PAYMENT_UNITS: u32 = 3;
+
+/// Where a right to send comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermitKind {
+    /// A submitted form: one unit, 7 days. Its code is the form id.
+    Form,
+    /// A payment: one unit unless set otherwise, 7 days. Its code is the prepay id.
+    Payment,
+    /// An accepted one-time subscription: units are counted per user and template and do not expire.
+    SubscribeOnce,
+    /// A long-term subscription: unlimited until the user withdraws it.
+    SubscribeLongTerm,
+    /// A device subscription: unlimited until the user withdraws it.
+    SubscribeDevice,
+    /// A service card. Storable; nothing grants one yet.
+    ServiceCard,
+}
+
+impl PermitKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Form,
+        Self::Payment,
+        Self::SubscribeOnce,
+        Self::SubscribeLongTerm,
+        Self::SubscribeDevice,
+        Self::ServiceCard,
+    ];
+
+    /// The channel that permits of this kind open.
+    pub const fn channel(self) -> Channel {
+        match self {
+            Self::Form | Self::Payment => Channel::Legacy,
+            Self::SubscribeOnce | Self::SubscribeLongTerm | Self::SubscribeDevice | Self::ServiceCard => {
+                Channel::Subscribe
+            }
+        }
+    }
+
+    /// Whether each permit is one code of WeChat's (otherwise it is a counter per user and template).
+    pub const fn has_code(self) -> bool {
+        matches!(self, Self::Form | Self::Payment)
+    }
+
+    /// Whether it serves any number of messages until it is revoked.
+    pub const fn is_unlimited(self) -> bool {
+        matches!(self, Self::SubscribeLongTerm | Self::SubscribeDevice)
+    }
+
+    /// How long it is good for; `None`: it does not expire.
+    pub const fn lifetime(self) -> Option<Duration> {
+        match self {
+            Self::Form | Self::Payment => Some(FORM_LIFETIME),
+            _ => None,
+        }
+    }
+
+    /// Its name in JSON, SQL and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Payment => "payment",
+            Self::SubscribeOnce => "subscribe_once",
+            Self::SubscribeLongTerm => "subscribe_long_term",
+            Self::SubscribeDevice => "subscribe_device",
+            Self::ServiceCard => "service_card",
+        }
+    }
+
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Form => 0,
+            Self::Payment => 1,
+            Self::SubscribeOnce => 2,
+            Self::SubscribeLongTerm => 3,
+            Self::SubscribeDevice => 4,
+            Self::ServiceCard => 5,
+        }
+    }
+
+    /// The kind that a stored number stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for PermitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The stored counts of one permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Units {
+    /// Ever granted. For an unlimited permit: one for each that was spent or is held.
+    pub granted: u32,
+    /// Spent on messages that WeChat took.
+    pub spent: u32,
+    /// Lost because the user withdrew the right, or WeChat said that it is void.
+    pub revoked: u32,
+    /// Kept by messages that are not in flight: scheduled with their permit, or of unknown outcome.
+    pub held: u32,
+    /// Grants a unit whenever one is needed. Ends when it is revoked.
+    pub unlimited: bool,
+}
+
+impl Units {
+    /// Counts of a fresh permit.
+    pub const fn granted(count: u32) -> Self {
+        Self { granted: count, spent: 0, revoked: 0, held: 0, unlimited: false }
+    }
+
+    /// Counts of a fresh unlimited permit.
+    pub const fn unlimited() -> Self {
+        Self { granted: 0, spent: 0, revoked: 0, held: 0, unlimited: true }
+    }
+
+    /// Units that are neither spent, nor revoked, nor held. (One that an in-flight message is about to spend is
+    /// among them.)
+    pub const fn remaining(&self) -> u32 {
+        self.granted - self.spent - self.revoked - self.held
+    }
+
+    /// Whether it can serve one more message.
+    pub const fn can_serve(&self) -> bool {
+        self.unlimited || self.remaining() > 0
+    }
+
+    /// Adds units (or, for an unlimited kind, opens it again).
+    pub fn grant(&mut self, count: u32, unlimited: bool) {
+        if unlimited {
+            self.unlimited = true;
+        } else {
+            self.granted = self.granted.saturating_add(count);
+        }
+    }
+
+    /// Spends one unit: a held one if `held`, else a free one.
+    ///
+    /// Returns whether there was one. `false` means that the caller's picture of the permit is wrong; nothing
+    /// changed.
+    #[must_use]
+    pub fn spend(&mut self, held: bool) -> bool {
+        if !self.take(held) {
+            return false;
+        }
+        self.spent += 1;
+        true
+    }
+
+    /// Keeps one free unit for a message. Returns whether there was one.
+    #[must_use]
+    pub fn hold(&mut self) -> bool {
+        if !self.take(false) {
+            return false;
+        }
+        self.held += 1;
+        true
+    }
+
+    /// Gives a held unit back. Returns whether there was one.
+    #[must_use]
+    pub fn release(&mut self) -> bool {
+        if self.held == 0 {
+            return false;
+        }
+        self.held -= 1;
+        if self.unlimited {
+            self.granted -= 1;
+        }
+        true
+    }
+
+    /// Everything that is left is void; also the held unit of the message that found out, if `held`.
+    /// Returns how many units that were.
+    pub fn revoke_rest(&mut self, held: bool) -> u32 {
+        if held && self.held > 0 {
+            self.held -= 1;
+        }
+        self.unlimited = false;
+        let rest = self.remaining();
+        self.revoked += rest;
+        rest
+    }
+
+    /// Makes one unit free of its place: out of `held`, or out of what remains.
+    fn take(&mut self, held: bool) -> bool {
+        if held {
+            if self.held == 0 {
+                return false;
+            }
+            self.held -= 1;
+        } else if self.unlimited {
+            self.granted += 1;
+        } else if self.remaining() == 0 {
+            return false;
+        }
+        true
+    }
+}
+
+/// One stored right to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    /// Its id.
+    pub id: PermitId,
+    /// Where it comes from.
+    pub kind: PermitKind,
+    /// The template that it is for; `None` for forms and payments, which serve any legacy template.
+    pub template: Option<TemplateId>,
+    /// The form id or prepay id.
+    pub code: Option<String>,
+    /// Its counts.
+    pub units: Units,
+    /// When it was (last) granted.
+    pub granted_at: UnixMillis,
+    /// From when on it is void.
+    pub expires_at: Option<UnixMillis>,
+}
+
+impl Permit {
+    /// Whether it can serve a message of this template now.
+    pub fn serves(&self, channel: Channel, template: &TemplateId, now: UnixMillis) -> bool {
+        self.kind.channel() == channel
+            && self.template.as_ref().is_none_or(|own| own == template)
+            && self.units.can_serve()
+            && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Its counts as the world sees them: `in_flight` of its units are named by messages that are `sending`
+    /// without a stored hold.
+    pub fn totals(&self, in_flight: u32, now: UnixMillis) -> Totals {
+        let free = self.units.remaining();
+        let in_flight_stored = if self.units.unlimited { 0 } else { in_flight.min(free) };
+        let idle = free - in_flight_stored;
+        let expired = self.expires_at.is_some_and(|end| now >= end);
+        let on_demand = if self.units.unlimited { in_flight } else { 0 };
+        Totals {
+            granted: self.units.granted + on_demand,
+            available: if expired { 0 } else { idle },
+            reserved: self.units.held + in_flight_stored + on_demand,
+            spent: self.units.spent,
+            expired: if expired { idle } else { 0 },
+            revoked: self.units.revoked,
+        }
+    }
+}
+
+/// The six counts; `granted` is the sum of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Totals {
+    /// Ever granted.
+    pub granted: u32,
+    /// Can be used now.
+    pub available: u32,
+    /// Kept for messages in flight, of unknown outcome, or scheduled with their permit.
+    pub reserved: u32,
+    /// Spent.
+    pub spent: u32,
+    /// Void because their time passed.
+    pub expired: u32,
+    /// Void because the user or WeChat said so.
+    pub revoked: u32,
+}
+
+impl Totals {
+    /// Whether the invariant holds.
+    pub const fn balance(&self) -> bool {
+        self.granted == self.available + self.reserved + self.spent + self.expired + self.revoked
+    }
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.granted += other.granted;
+        self.available += other.available;
+        self.reserved += other.reserved;
+        self.spent += other.spent;
+        self.expired += other.expired;
+        self.revoked += other.revoked;
+    }
+}
+
+/// The permit to use for a message: of those that serve it, an unlimited one (it costs nothing), else the one
+/// that expires first, else the oldest.
+pub fn choose<'a>(
+    permits: impl IntoIterator<Item = &'a Permit>,
+    channel: Channel,
+    template: &TemplateId,
+    now: UnixMillis,
+) -> Option<&'a Permit> {
+    permits
+        .into_iter()
+        .filter(|permit| permit.serves(channel, template, now))
+        .min_by_key(|permit| (!permit.units.unlimited, permit.expires_at.unwrap_or(UnixMillis::MAX), permit.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::IdMaker;
+    use crate::lane::Lane;
+
+    const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+
+    fn form(maker: &IdMaker, expires_in_ms: i64) -> Permit {
+        Permit {
+            id: maker.permit(Lane::new(0).unwrap(), NOW),
+            kind: PermitKind::Form,
+            template: None,
+            code: Some("f".into()),
+            units: Units::granted(1),
+            granted_at: NOW,
+            expires_at: Some(UnixMillis(NOW.0 + expires_in_ms)),
+        }
+    }
+
+    #[test]
+    fn the_permit_that_expires_first_is_chosen() {
+        let maker = IdMaker::new();
+        let permits = [form(&maker, 500), form(&maker, 100), form(&maker, 0)];
+        let template = "t".parse().unwrap();
+        let chosen = choose(&permits, Channel::Legacy, &template, NOW).unwrap();
+        assert_eq!(chosen.id, permits[1].id, "the third expires at this very moment and is void");
+        assert!(choose(&permits, Channel::Subscribe, &template, NOW).is_none());
+    }
+
+    #[test]
+    fn a_subscription_serves_its_own_template_only() {
+        let maker = IdMaker::new();
+        let permit = Permit {
+            kind: PermitKind::SubscribeOnce,
+            template: Some("a".parse().unwrap()),
+            code: None,
+            expires_at: None,
+            ..form(&maker, 0)
+        };
+        assert!(permit.serves(Channel::Subscribe, &"a".parse().unwrap(), NOW));
+        assert!(!permit.serves(Channel::Subscribe, &"b".parse().unwrap(), NOW));
+    }
+
+    #[test]
+    fn an_unlimited_permit_balances_while_units_come_and_go() {
+        let maker = IdMaker::new();
+        let mut permit = Permit {
+            kind: PermitKind::SubscribeLongTerm,
+            units: Units::unlimited(),
+            expires_at: None,
+            ..form(&maker, 0)
+        };
+        assert!(permit.totals(1, NOW).balance());
+        assert!(permit.units.spend(false) && permit.units.hold() && permit.units.release());
+        assert_eq!(permit.units.revoke_rest(false), 0);
+        let totals = permit.totals(0, NOW);
+        assert!(totals.balance());
+        assert_eq!((totals.granted, totals.spent), (1, 1));
+        assert!(!permit.units.can_serve());
+    }
+}

@@ -1,0 +1,374 @@
+//! What the outcome of one attempt does to the message, to its permit and to its app.
+//!
+//! This is the table of `docs/reliability.md` as one `match`.
+
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::Errcode;
+use serde::{Deserialize, Serialize};
+
+use crate::message::{OnUnknown, ReasonCode};
+use crate::permit::PermitKind;
+use crate::retry;
+
+/// How long an app rests after WeChat refused two tokens in a row for one message. Somebody else keeps fetching
+/// tokens for it; going on at once would only join that fight.
+pub const TOKEN_FIGHT_PAUSE: Duration = Duration::from_secs(60);
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// WeChat answered.
+    Answered {
+        /// Its errcode; 0 is success.
+        errcode: Errcode,
+        /// Its errmsg.
+        errmsg: String,
+    },
+    /// Nothing of the request was written.
+    NotSent {
+        /// What went wrong.
+        why: String,
+    },
+    /// The request was written, at least in part, and no answer of WeChat's came.
+    Unanswered {
+        /// What went wrong.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// The errcode, if WeChat answered.
+    pub const fn errcode(&self) -> Option<Errcode> {
+        match self {
+            Self::Answered { errcode, .. } => Some(*errcode),
+            _ => None,
+        }
+    }
+
+    /// The words that came with it.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Answered { errmsg, .. } => errmsg,
+            Self::NotSent { why } | Self::Unanswered { why } => why,
+        }
+    }
+}
+
+/// What settling needs to know of the permit that the attempt named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PermitInUse {
+    /// Its kind.
+    pub kind: PermitKind,
+    /// How many units it was granted in all.
+    pub granted: u32,
+    /// The message holds one of its units by a stored count, not only by being in flight.
+    pub held: bool,
+}
+
+impl PermitInUse {
+    /// WeChat itself keeps a second copy from going out: a code that is good for one message answers 41029 when
+    /// it is used again.
+    const fn repeats_safely(&self) -> bool {
+        self.kind.has_code() && self.granted == 1
+    }
+}
+
+/// What settling needs to know of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight {
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+    /// The permit that it used, if any.
+    pub permit: Option<PermitInUse>,
+    /// What to do when nobody knows whether it arrived.
+    pub on_unknown: OnUnknown,
+    /// An earlier attempt with this permit got no answer.
+    pub maybe_delivered: bool,
+}
+
+/// What becomes of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// WeChat took it.
+    Sent,
+    /// It will not be sent.
+    Failed(ReasonCode),
+    /// Nobody knows; it is held.
+    Unknown,
+    /// Back to `ready`; look again at this moment, or when the app is resumed.
+    Retry {
+        /// When.
+        wake_at: Option<UnixMillis>,
+        /// Why.
+        reason: ReasonCode,
+    },
+    /// Its permit was dead: go on with the next one; none left: as the message's policy says.
+    Replace,
+}
+
+/// What becomes of the unit that the attempt named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitEffect {
+    /// One unit is spent.
+    Spend,
+    /// It is free again.
+    Release,
+    /// What is left of the permit is void.
+    Revoke,
+    /// It stays kept for this message, although that is not in flight any more.
+    Hold,
+}
+
+/// Why an app is paused. Stable names: API clients branch on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseCode {
+    /// The app's day quota is used up; ends at midnight in Beijing.
+    DayQuota,
+    /// Too many calls in this minute; ends with it.
+    MinuteQuota,
+    /// Tokens are refused although they are fresh: somebody else fetches tokens for this app.
+    TokenRejected,
+    /// The app's settings are wrong or WeChat has blocked it; an operator must act.
+    Misconfigured,
+    /// An operator paused it.
+    Operator,
+}
+
+impl PauseCode {
+    /// Every code.
+    pub const ALL: [Self; 5] =
+        [Self::DayQuota, Self::MinuteQuota, Self::TokenRejected, Self::Misconfigured, Self::Operator];
+
+    /// Its name in JSON and SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DayQuota => "day_quota",
+            Self::MinuteQuota => "minute_quota",
+            Self::TokenRejected => "token_rejected",
+            Self::Misconfigured => "misconfigured",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The code of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+}
+
+/// An app must rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppPause {
+    /// Why.
+    pub code: PauseCode,
+    /// Until when; `None`: until an operator resumes it.
+    pub until: Option<UnixMillis>,
+}
+
+/// What is to be done, all in one commit (the app's pause may follow it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effects {
+    /// The message.
+    pub next: Next,
+    /// Its unit; meaningless without a permit.
+    pub unit: UnitEffect,
+    /// Whether, from now on, the user may have it although WeChat never said so.
+    pub maybe_delivered: bool,
+    /// The app.
+    pub app: Option<AppPause>,
+}
+
+/// Whether an errcode means that the app's settings are wrong or that WeChat has blocked it, so that no message
+/// of it can go out until somebody acts.
+pub const fn is_misconfiguration(errcode: Errcode) -> bool {
+    matches!(
+        errcode,
+        Errcode::INVALID_APPID
+            | Errcode::INVALID_SECRET
+            | Errcode::IP_NOT_LISTED
+            | Errcode::SECRET_FROZEN
+            | Errcode(50004 | 50007 | 89503 | 89506 | 89507)
+    )
+}
+
+/// Whether an errcode means that the access token is not (or no longer) good.
+pub const fn is_token_refusal(errcode: Errcode) -> bool {
+    matches!(
+        errcode,
+        Errcode::INVALID_CREDENTIAL | Errcode::INVALID_ACCESS_TOKEN | Errcode::TOKEN_EXPIRED
+    )
+}
+
+/// Decides. `random` is between 0 and 1. A token refusal that arrives here has survived one refresh and one
+/// repeat already.
+pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f64) -> Effects {
+    // A unit that may be gone already is never freed before WeChat has said what became of it; one that the
+    // message had reserved from the start stays reserved.
+    let held = message.permit.is_some_and(|permit| permit.held);
+    let keep = if message.maybe_delivered || held { UnitEffect::Hold } else { UnitEffect::Release };
+    let effects = |next, unit| Effects { next, unit, maybe_delivered: message.maybe_delivered, app: None };
+    let retry = |wake_at, reason| effects(Next::Retry { wake_at, reason }, keep);
+    let pause = |code, until, wake_at| Effects {
+        app: Some(AppPause { code, until }),
+        ..retry(wake_at, ReasonCode::AppPaused)
+    };
+    let soon = |ceiling| Some(now.plus(retry::jitter(ceiling, random)));
+    let backoff = || Some(now.plus(retry::backoff(message.attempt, random)));
+
+    let errcode = match outcome {
+        Outcome::Answered { errcode, .. } => *errcode,
+        Outcome::NotSent { .. } => return retry(backoff(), ReasonCode::WechatUnavailable),
+        Outcome::Unanswered { .. } => {
+            let repeat = message.permit.is_some_and(|permit| permit.repeats_safely())
+                || message.on_unknown == OnUnknown::Resend;
+            let next = if repeat {
+                Next::Retry { wake_at: backoff(), reason: ReasonCode::NoAnswer }
+            } else {
+                Next::Unknown
+            };
+            return Effects { maybe_delivered: true, ..effects(next, UnitEffect::Hold) };
+        }
+    };
+
+    match errcode {
+        Errcode::OK => effects(Next::Sent, UnitEffect::Spend),
+        Errcode::SYSTEM_BUSY => retry(backoff(), ReasonCode::WechatUnavailable),
+        Errcode::SEND_CONFLICT => retry(soon(retry::USER_BUSY_PAUSE), ReasonCode::UserBusy),
+        // The first copy arrived: its code is used, and only this message ever used it.
+        Errcode::FORM_ID_USED if message.maybe_delivered => effects(Next::Sent, UnitEffect::Spend),
+        // The permit is gone, and with it the means to find out whether the first copy arrived.
+        Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED if message.maybe_delivered => {
+            effects(Next::Unknown, UnitEffect::Revoke)
+        }
+        Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED => {
+            effects(Next::Replace, UnitEffect::Revoke)
+        }
+        Errcode::DAY_QUOTA => {
+            let until = retry::next_beijing_midnight(now);
+            pause(PauseCode::DayQuota, Some(until), Some(until))
+        }
+        Errcode::MINUTE_QUOTA => {
+            let until = retry::next_minute(now);
+            pause(PauseCode::MinuteQuota, Some(until), Some(until))
+        }
+        code if is_token_refusal(code) => {
+            let until = now.plus(TOKEN_FIGHT_PAUSE);
+            pause(PauseCode::TokenRejected, Some(until), Some(until))
+        }
+        code if is_misconfiguration(code) => pause(PauseCode::Misconfigured, None, None),
+        // Refused for what it says, not for its permit. If an earlier copy may have arrived, this answer does not
+        // tell, so the unit is not handed to another message.
+        _ if message.maybe_delivered => effects(Next::Unknown, UnitEffect::Hold),
+        _ => effects(Next::Failed(ReasonCode::WechatRefused), UnitEffect::Release),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+    const FORM: PermitInUse = PermitInUse { kind: PermitKind::Form, granted: 1, held: false };
+    const SUBSCRIPTION: PermitInUse = PermitInUse { kind: PermitKind::SubscribeOnce, granted: 1, held: false };
+
+    fn with(permit: PermitInUse) -> InFlight {
+        InFlight { attempt: 1, permit: Some(permit), on_unknown: OnUnknown::Hold, maybe_delivered: false }
+    }
+
+    fn answered(errcode: i32) -> Outcome {
+        Outcome::Answered { errcode: Errcode(errcode), errmsg: String::new() }
+    }
+
+    fn decide(message: &InFlight, outcome: &Outcome) -> (Next, UnitEffect, Option<PauseCode>) {
+        let effects = settle(message, outcome, NOW, 1.0);
+        (effects.next, effects.unit, effects.app.map(|pause| pause.code))
+    }
+
+    #[test]
+    fn success_spends_the_unit() {
+        assert_eq!(decide(&with(FORM), &answered(0)), (Next::Sent, UnitEffect::Spend, None));
+    }
+
+    #[test]
+    fn a_busy_wechat_is_asked_again_later_and_the_unit_is_free() {
+        for outcome in [answered(-1), Outcome::NotSent { why: "refused".into() }] {
+            let (next, unit, _) = decide(&with(FORM), &outcome);
+            assert_eq!(unit, UnitEffect::Release);
+            assert_eq!(
+                next,
+                Next::Retry {
+                    wake_at: Some(UnixMillis(NOW.0 + 1000)),
+                    reason: ReasonCode::WechatUnavailable
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_dead_permit_is_revoked_and_replaced() {
+        for code in [41028, 41029, 43101] {
+            assert_eq!(decide(&with(FORM), &answered(code)), (Next::Replace, UnitEffect::Revoke, None), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refused_message_fails_and_its_unit_is_free() {
+        for code in [41030, 40037, 40003, 47003, 45168, 43107, 12345] {
+            assert_eq!(
+                decide(&with(FORM), &answered(code)),
+                (Next::Failed(ReasonCode::WechatRefused), UnitEffect::Release, None),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn quotas_tokens_and_settings_pause_the_app_and_keep_the_message() {
+        let rows = [
+            (45009, PauseCode::DayQuota),
+            (45011, PauseCode::MinuteQuota),
+            (40001, PauseCode::TokenRejected),
+            (40014, PauseCode::TokenRejected),
+            (42001, PauseCode::TokenRejected),
+            (40013, PauseCode::Misconfigured),
+            (40125, PauseCode::Misconfigured),
+            (40164, PauseCode::Misconfigured),
+            (40243, PauseCode::Misconfigured),
+            (50004, PauseCode::Misconfigured),
+            (50007, PauseCode::Misconfigured),
+            (89503, PauseCode::Misconfigured),
+            (89506, PauseCode::Misconfigured),
+            (89507, PauseCode::Misconfigured),
+        ];
+        for (code, pause) in rows {
+            let (next, unit, app) = decide(&with(FORM), &answered(code));
+            assert!(matches!(next, Next::Retry { .. }), "{code}");
+            assert_eq!((unit, app), (UnitEffect::Release, Some(pause)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_holds_a_subscription_and_repeats_a_form() {
+        let lost = Outcome::Unanswered { why: "reset".into() };
+        assert_eq!(decide(&with(SUBSCRIPTION), &lost), (Next::Unknown, UnitEffect::Hold, None));
+        let (next, unit, _) = decide(&with(FORM), &lost);
+        assert!(matches!(next, Next::Retry { .. }));
+        assert_eq!(unit, UnitEffect::Hold);
+        let resend = InFlight { on_unknown: OnUnknown::Resend, ..with(SUBSCRIPTION) };
+        assert!(matches!(decide(&resend, &lost).0, Next::Retry { .. }));
+        let payment_of_three = PermitInUse { kind: PermitKind::Payment, granted: 3, held: false };
+        assert_eq!(decide(&with(payment_of_three), &lost).0, Next::Unknown, "WeChat would deliver it again");
+    }
+
+    #[test]
+    fn the_repeat_of_a_form_that_arrived_is_answered_41029_and_counts_as_sent() {
+        let repeat = InFlight { maybe_delivered: true, attempt: 2, ..with(FORM) };
+        assert_eq!(decide(&repeat, &answered(41029)), (Next::Sent, UnitEffect::Spend, None));
+        assert_eq!(decide(&repeat, &answered(41028)), (Next::Unknown, UnitEffect::Revoke, None));
+        assert_eq!(decide(&repeat, &answered(-1)).1, UnitEffect::Hold, "never freed while in doubt");
+    }
+}

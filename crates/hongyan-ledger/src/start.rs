@@ -1,0 +1,196 @@
+//! What happens to a message whose moment has come: at its acceptance, when a timer of it rings, when a permit
+//! arrives, when its user is free again. One function, so that all these ways agree.
+
+use hongyan_clock::UnixMillis;
+
+use crate::ids::PermitId;
+use crate::message::{MessageState, PermitPolicy, ReasonCode};
+
+/// Whether an app's messages may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppGate {
+    /// They may.
+    Open,
+    /// Not until this moment, or not until an operator says so.
+    Paused {
+        /// When the pause ends by itself.
+        until: Option<UnixMillis>,
+    },
+}
+
+impl AppGate {
+    /// Whether nothing may go out now.
+    pub fn is_paused(self, now: UnixMillis) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Paused { until } => until.is_none_or(|end| now < end),
+        }
+    }
+}
+
+/// Everything that the decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// When it shall go out.
+    pub send_at: UnixMillis,
+    /// After this it must not.
+    pub deadline: Option<UnixMillis>,
+    /// What to do without a permit.
+    pub policy: PermitPolicy,
+    /// An earlier attempt got no answer, so the user may have it already.
+    pub maybe_delivered: bool,
+    /// The app's gate.
+    pub gate: AppGate,
+    /// Another message of this user is in flight or is ahead of it.
+    pub user_busy: bool,
+    /// The permit that it would use: the one it holds, else the best that serves it.
+    pub permit: Option<PermitId>,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Send it now, with this permit.
+    Send {
+        /// The permit; `None` when it is tried without one.
+        permit: Option<PermitId>,
+    },
+    /// Not now.
+    Later {
+        /// `scheduled`, `ready` or `waiting`.
+        state: MessageState,
+        /// When to look again by the clock; `None`: only an event (a permit, a free user, a resumed app) can help.
+        wake_at: Option<UnixMillis>,
+        /// Why, where it is not just its time.
+        reason: Option<ReasonCode>,
+    },
+    /// Its life ends here.
+    End {
+        /// `failed`, `expired` or `unknown`.
+        state: MessageState,
+        /// Why.
+        reason: ReasonCode,
+    },
+}
+
+/// Decides what becomes of a candidate at `now`. `room`: dispatch could write its request at once.
+pub fn start(candidate: &Candidate, room: bool, now: UnixMillis) -> Start {
+    let Candidate { send_at, deadline, policy, maybe_delivered, gate, user_busy, permit } = *candidate;
+    if deadline.is_some_and(|end| now >= end) {
+        // Who may have it already cannot be told that it expired.
+        return if maybe_delivered {
+            Start::End { state: MessageState::Unknown, reason: ReasonCode::NoAnswer }
+        } else {
+            Start::End { state: MessageState::Expired, reason: ReasonCode::DeadlinePassed }
+        };
+    }
+    let later = |state, wake_at: Option<UnixMillis>, reason| Start::Later {
+        state,
+        wake_at: match (wake_at, deadline) {
+            (Some(wake), Some(end)) => Some(wake.min(end)),
+            (wake, end) => wake.or(end),
+        },
+        reason,
+    };
+    if now < send_at {
+        return later(MessageState::Scheduled, Some(send_at), None);
+    }
+    if let AppGate::Paused { until } = gate
+        && gate.is_paused(now)
+    {
+        return later(MessageState::Ready, until, Some(ReasonCode::AppPaused));
+    }
+    if user_busy {
+        return later(MessageState::Ready, None, None);
+    }
+    match (permit, policy) {
+        (None, PermitPolicy::Require) => {
+            Start::End { state: MessageState::Failed, reason: ReasonCode::NoPermit }
+        }
+        (None, PermitPolicy::Wait) => later(MessageState::Waiting, None, Some(ReasonCode::NoPermit)),
+        _ if !room => later(MessageState::Ready, Some(now), None),
+        (permit, _) => Start::Send { permit },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::IdMaker;
+    use crate::lane::Lane;
+
+    const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+    const LATER: UnixMillis = UnixMillis(NOW.0 + 1000);
+
+    fn candidate() -> Candidate {
+        Candidate {
+            send_at: NOW,
+            deadline: None,
+            policy: PermitPolicy::Require,
+            maybe_delivered: false,
+            gate: AppGate::Open,
+            user_busy: false,
+            permit: Some(IdMaker::new().permit(Lane::new(3).unwrap(), NOW)),
+        }
+    }
+
+    fn becomes(candidate: &Candidate) -> Option<MessageState> {
+        match start(candidate, true, NOW) {
+            Start::Send { .. } => None,
+            Start::Later { state, .. } | Start::End { state, .. } => Some(state),
+        }
+    }
+
+    #[test]
+    fn with_a_permit_a_free_user_and_room_it_is_sent() {
+        assert_eq!(becomes(&candidate()), None);
+        assert!(matches!(
+            start(&candidate(), false, NOW),
+            Start::Later { state: MessageState::Ready, wake_at: Some(NOW), .. }
+        ));
+    }
+
+    #[test]
+    fn without_a_permit_the_policy_decides() {
+        let none = Candidate { permit: None, ..candidate() };
+        assert_eq!(becomes(&none), Some(MessageState::Failed));
+        assert_eq!(becomes(&Candidate { policy: PermitPolicy::Wait, ..none }), Some(MessageState::Waiting));
+        assert_eq!(
+            start(&Candidate { policy: PermitPolicy::Try, ..none }, true, NOW),
+            Start::Send { permit: None }
+        );
+    }
+
+    #[test]
+    fn a_deadline_wins_over_everything_and_wakes_every_sleeper() {
+        assert_eq!(
+            becomes(&Candidate { deadline: Some(NOW), ..candidate() }),
+            Some(MessageState::Expired)
+        );
+        assert_eq!(
+            becomes(&Candidate { deadline: Some(NOW), maybe_delivered: true, ..candidate() }),
+            Some(MessageState::Unknown)
+        );
+        let sleepers = [
+            Candidate { user_busy: true, ..candidate() },
+            Candidate { gate: AppGate::Paused { until: None }, ..candidate() },
+            Candidate { permit: None, policy: PermitPolicy::Wait, ..candidate() },
+            Candidate { send_at: UnixMillis::MAX, ..candidate() },
+        ];
+        for sleeper in sleepers {
+            let sleeper = Candidate { deadline: Some(LATER), ..sleeper };
+            assert!(
+                matches!(start(&sleeper, true, NOW), Start::Later { wake_at: Some(LATER), .. }),
+                "{sleeper:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pause_that_is_over_holds_nothing() {
+        let paused = Candidate { gate: AppGate::Paused { until: Some(NOW) }, ..candidate() };
+        assert_eq!(becomes(&paused), None);
+        let paused = Candidate { gate: AppGate::Paused { until: Some(LATER) }, ..candidate() };
+        assert_eq!(becomes(&paused), Some(MessageState::Ready));
+    }
+}

@@ -1,0 +1,231 @@
+// @ts-check
+// The phone: starts everything and plays the mini program's part as the tutorial wrote it. See miniprogram/ for the
+// real one. Modules: api (calls), inbox (cards), hops (side panel), sheet (boxes), clock, i18n (texts).
+
+import * as api from './api.js';
+import { setNow, startClock } from './clock.js';
+import { Hops } from './hops.js';
+import { applyTexts, lang, setLang, t } from './i18n.js';
+import { Inbox } from './inbox.js';
+import { askSubscription, byId, showError, toast } from './sheet.js';
+
+const form = /** @type {HTMLFormElement} */ (byId('form'));
+const input = /** @type {HTMLInputElement} */ (byId('input'));
+const hops = new Hops(byId('hops'));
+const inbox = new Inbox(
+  { list: byId('cards'), empty: byId('empty'), badge: byId('unread'), live: byId('live') }, openFromCard);
+
+/** @type {api.Seed} */
+let seed;
+/** @type {ReturnType<typeof api.user>} */
+let user;
+let hasBackend = false;
+/** The back end's name for this user; the openid and the session_key stay with the back end. */
+let session = '';
+
+applyTexts();
+for (const button of document.querySelectorAll('[data-lang-switch]')) {
+  button.addEventListener('click', () => {
+    setLang(lang() === 'zh' ? 'en' : 'zh');
+    hops.draw();
+    inbox.retranslate();
+    showKept();
+  });
+}
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  run('form', submit);
+});
+form.addEventListener('reset', () => { byId('result').hidden = true; });
+byId('pay').addEventListener('click', () => run('payment', pay));
+byId('subscribe').addEventListener('click', () => run('subscribe', subscribe));
+byId('forget').addEventListener('click', () => { localStorage.removeItem(keptName()); showKept(); });
+byId('back-to-chat').addEventListener('click', () => {
+  byId('screen').classList.remove('mini-full');
+  byId('back-to-chat').hidden = byId('opened').hidden = true;
+  byId('mini-path').textContent = 'pages/index/index';
+  inbox.scrollToEnd(false);
+});
+start().catch(showError);
+
+async function start() {
+  startClock(byId('clock')).catch(showError);
+  const [config, found] = await Promise.all([api.config(), api.seed()]);
+  hasBackend = config.backend;
+  seed = found;
+  user = api.user(seed.appid, seed.openid);
+  byId('seed-appid').textContent = seed.appid;
+  byId('seed-openid').textContent = seed.openid;
+  byId('no-backend').hidden = hasBackend;
+  showKept();
+  listen();
+  for (const card of await user.inbox()) inbox.add(card, false);
+  if (hasBackend) await login();
+}
+
+/** Cards come by server-sent events; after a lost connection the inbox tells what was missed. */
+function listen() {
+  const events = user.events();
+  let lost = false;
+  events.addEventListener('message', (event) => {
+    if (inbox.add(JSON.parse(event.data), true)) hops.arrived();
+  });
+  events.addEventListener('clock', (event) => setNow(JSON.parse(event.data).now));
+  events.addEventListener('error', () => {
+    if (!lost) toast(t('live_lost'));
+    lost = true;
+  });
+  events.addEventListener('open', async () => {
+    if (!lost) return;
+    lost = false;
+    toast(t('live_connected'));
+    for (const card of await user.inbox()) inbox.add(card, true);
+  });
+}
+
+/** The tutorial's `wx.login`: the code goes to the back end, which answers with a session of its own. */
+async function login() {
+  hops.going('login');
+  const { code } = await user.login();
+  hops.passed('login', code);
+  hops.going('session');
+  ({ session } = await api.backend('/onLogin', { code }));
+  hops.passed('session', 'session ✓');
+}
+
+/**
+ * Asks the back end as this user; logs in first, or once more if the back end has forgotten the session.
+ * @param {string} path
+ * @param {Record<string, unknown>} body
+ */
+async function ask(path, body) {
+  if (!session) await login();
+  try {
+    return await api.backend(path, { ...body, session });
+  } catch (error) {
+    if (!(error instanceof api.ApiError) || error.status !== 401) throw error;
+    await login();
+    return api.backend(path, { ...body, session });
+  }
+}
+
+/** Hands text and right to the back end, which sends. @param {string} path @param {Record<string, unknown>} body */
+async function send(path, body) {
+  hops.going('backend');
+  const { id, state } = await ask(path, body);
+  hops.passed('backend');
+  hops.passed('gateway', `${id} ${state}`);
+  hops.going('wechat');
+}
+
+/** One tap at a time: buttons rest until the answer is there. @param {import('./hops.js').Way} way @param {() => Promise<void>} tap */
+async function run(way, tap) {
+  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (form.querySelectorAll('button'));
+  for (const button of buttons) button.disabled = true;
+  byId('result').hidden = byId('alert').hidden = true;
+  hops.begin(way);
+  try {
+    await tap();
+  } catch (error) {
+    hops.broke();
+    showError(error);
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+async function submit() {
+  const { form_id: formId } = await user.form();
+  hops.passed('right', formId);
+  if (!hasBackend) return showGot('form_id', formId);
+  await send('/template', { input: text(), formId });
+  toast(t('sent'));
+}
+
+async function pay() {
+  const { prepay_id: prepayId } = await user.pay();
+  hops.passed('right', prepayId);
+  if (!hasBackend) return showGot('prepay_id', prepayId);
+  await send('/template', { input: text(), prepayId });
+  toast(t('paid'));
+}
+
+async function subscribe() {
+  const template = seed.subscribe_template;
+  const kept = localStorage.getItem(keptName());
+  const answer = kept ? { result: kept, keep: true } : await askSubscription(await titleOf(template));
+  if (!answer) {
+    hops.broke();
+    return toast(t('dismissed'));
+  }
+  if (answer.keep) localStorage.setItem(keptName(), answer.result);
+  showKept();
+  const { result } = answer;
+  await user.subscribe(template, result);
+  if (result !== 'accept') {
+    hops.broke();
+    if (hasBackend) await ask('/subscribe', { template, result });
+    return toast(t('rejected'));
+  }
+  hops.passed('right', 'accept');
+  if (!hasBackend) return showGot('requestSubscribeMessage', result);
+  await send('/subscribe', { template, result, input: input.value.trim() });
+  toast(t('allowed'));
+}
+
+/** What the user typed; without anything, what the empty field proposes. */
+function text() {
+  return input.value.trim() || input.placeholder;
+}
+
+/** @param {string} name @param {string} value */
+function showGot(name, value) {
+  byId('result-label').textContent = `${t('got')} ${name}`;
+  byId('result-value').textContent = value;
+  byId('result-note').textContent = t('not_sent_note');
+  byId('result').hidden = false;
+  byId('result').scrollIntoView({ block: 'nearest' });
+}
+
+/** A tap on a card opens the page that the message named, over the whole screen. @param {api.Card} card */
+function openFromCard(card) {
+  const [path, query = ''] = (card.page ?? '').split('?');
+  byId('mini-path').textContent = path;
+  byId('opened-path').textContent = path;
+  const pairs = [...new URLSearchParams(query)].map(([name, value]) => {
+    const code = document.createElement('code');
+    code.textContent = `${name} = ${value}`;
+    return code;
+  });
+  byId('opened-query').replaceChildren(...(pairs.length ? pairs : [t('no_query')]));
+  byId('opened').hidden = byId('back-to-chat').hidden = false;
+  byId('screen').classList.add('mini-full');
+  byId('back-to-chat').focus({ preventScroll: true });
+}
+
+/** Where "always keep the above choice" is remembered. */
+function keptName() {
+  return `hongyan.phone.kept.${seed.appid}.${seed.openid}.${seed.subscribe_template}`;
+}
+
+function showKept() {
+  const kept = seed && localStorage.getItem(keptName());
+  byId('kept').hidden = !kept;
+  if (kept) byId('kept-text').textContent = t(kept === 'accept' ? 'kept_accept' : 'kept_reject');
+}
+
+/** The template's title, if the sandbox's overview has it. @param {string} template @returns {Promise<string>} */
+async function titleOf(template) {
+  /** @param {unknown} value @returns {string | undefined} */
+  const find = (value) => {
+    if (typeof value !== 'object' || value === null) return undefined;
+    const record = /** @type {Record<string, unknown>} */ (value);
+    if (record.template_id === template && typeof record.title === 'string') return record.title;
+    for (const inner of Object.values(record)) {
+      const title = find(inner);
+      if (title) return title;
+    }
+    return undefined;
+  };
+  return find(await api.state().catch(() => undefined)) ?? t('default_subscription');
+}

@@ -1,0 +1,1 @@
+//! WeChat simulated, with the phone

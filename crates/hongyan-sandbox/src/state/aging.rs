@@ -1,0 +1,60 @@
+//! A map that forgets its oldest entries: login codes and form ids are looked up for a while and then never again.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// Entries by text, each with the time at which it was added.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AgingMap<T> {
+    entries: HashMap<String, T>,
+    /// In the order of adding, which is the order of forgetting.
+    order: VecDeque<(UnixMillis, String)>,
+}
+
+impl<T> Default for AgingMap<T> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<T> AgingMap<T> {
+    /// Adds an entry and forgets those older than `keep`.
+    pub(crate) fn insert(&mut self, key: String, value: T, now: UnixMillis, keep: Duration) {
+        while let Some((added_at, _)) = self.order.front()
+            && now.since(*added_at) > keep
+            && let Some((_, old)) = self.order.pop_front()
+        {
+            self.entries.remove(&old);
+        }
+        self.order.push_back((now, key.clone()));
+        self.entries.insert(key, value);
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&T> {
+        self.entries.get(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut T> {
+        self.entries.get_mut(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_too_old_is_forgotten() {
+        let mut map = AgingMap::default();
+        let keep = Duration::from_secs(10);
+        map.insert("old".into(), 1, UnixMillis(0), keep);
+        map.insert("young".into(), 2, UnixMillis(5_000), keep);
+        map.insert("new".into(), 3, UnixMillis(10_001), keep);
+        assert_eq!(map.get("old"), None);
+        assert_eq!(map.get("young"), Some(&2));
+        assert_eq!(map.get("new"), Some(&3));
+    }
+}

@@ -1,0 +1,204 @@
+//! What the users saw: every delivered message, per user and in one order over all.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+use serde::{Deserialize, Serialize};
+
+/// So many messages are kept; beyond that the oldest are forgotten, so that a load test cannot fill the memory.
+const MAX_MESSAGES: usize = 500_000;
+
+/// One card as the user sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Card {
+    /// Counts up over all users; also the `msgid` that the sender got.
+    pub(crate) id: u64,
+    /// `legacy` for template messages, `subscribe` for subscribe messages.
+    pub(crate) kind: CardKind,
+    pub(crate) appid: AppId,
+    pub(crate) openid: OpenId,
+    pub(crate) template_id: TemplateId,
+    pub(crate) title: Arc<str>,
+    pub(crate) fields: Vec<CardField>,
+    /// The name of the field that is shown large, as `keyword1`.
+    pub(crate) emphasis: Option<String>,
+    /// The page that a tap opens.
+    pub(crate) page: Option<String>,
+    pub(crate) sent_at: UnixMillis,
+}
+
+/// The two families of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CardKind {
+    /// A template message.
+    Legacy,
+    /// A subscribe message.
+    Subscribe,
+}
+
+/// One line of a card.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CardField {
+    pub(crate) name: Arc<str>,
+    pub(crate) label: Arc<str>,
+    pub(crate) value: String,
+    pub(crate) color: Option<String>,
+}
+
+/// Which cards are asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) appid: Option<AppId>,
+    pub(crate) openid: Option<OpenId>,
+}
+
+/// All cards.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
+pub(crate) struct Inbox {
+    all: VecDeque<Arc<Card>>,
+    by_user: HashMap<(AppId, OpenId), VecDeque<Arc<Card>>>,
+    last_id: u64,
+}
+
+impl Inbox {
+    /// The id of the newest card; 0 before the first.
+    pub(crate) fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
+    /// How many cards are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Delivers a card; gives it its id.
+    pub(crate) fn deliver(&mut self, mut card: Card) -> u64 {
+        self.last_id += 1;
+        card.id = self.last_id;
+        self.keep(Arc::new(card));
+        self.last_id
+    }
+
+    fn keep(&mut self, card: Arc<Card>) {
+        self.by_user.entry((card.appid.clone(), card.openid.clone())).or_default().push_back(Arc::clone(&card));
+        self.all.push_back(card);
+        if self.all.len() > MAX_MESSAGES
+            && let Some(oldest) = self.all.pop_front()
+        {
+            let user = (oldest.appid.clone(), oldest.openid.clone());
+            // The oldest of all is the oldest of its user.
+            if let Some(cards) = self.by_user.get_mut(&user) {
+                cards.pop_front();
+                if cards.is_empty() {
+                    self.by_user.remove(&user);
+                }
+            }
+        }
+    }
+
+    /// Up to `limit` cards with an id greater than `after`, oldest first.
+    pub(crate) fn after(&self, filter: &Filter, after: u64, limit: usize) -> Vec<Arc<Card>> {
+        let cards = match (&filter.appid, &filter.openid) {
+            (Some(appid), Some(openid)) => self.by_user.get(&(appid.clone(), openid.clone())),
+            _ => Some(&self.all),
+        };
+        let Some(cards) = cards else { return Vec::new() };
+        let start = cards.partition_point(|card| card.id <= after);
+        cards.range(start..).filter(|card| filter.matches(card)).take(limit).cloned().collect()
+    }
+
+    /// Forgets all cards. Ids go on counting, so that who waits for the next one is not confused.
+    pub(crate) fn clear(&mut self) {
+        self.all.clear();
+        self.by_user.clear();
+    }
+}
+
+impl Filter {
+    fn matches(&self, card: &Card) -> bool {
+        self.appid.as_ref().is_none_or(|a| *a == card.appid)
+            && self.openid.as_ref().is_none_or(|o| *o == card.openid)
+    }
+}
+
+/// The inbox as it is saved: each card once.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    last_id: u64,
+    cards: Vec<Arc<Card>>,
+}
+
+impl From<Kept> for Inbox {
+    fn from(kept: Kept) -> Self {
+        let mut inbox = Self { last_id: kept.last_id, ..Self::default() };
+        for card in kept.cards {
+            inbox.keep(card);
+        }
+        inbox
+    }
+}
+
+impl From<Inbox> for Kept {
+    fn from(inbox: Inbox) -> Self {
+        Self { last_id: inbox.last_id, cards: inbox.all.into() }
+    }
+}
+
+impl Clone for Inbox {
+    /// Copies pointers, not cards; saving needs it.
+    fn clone(&self) -> Self {
+        Self { all: self.all.clone(), by_user: self.by_user.clone(), last_id: self.last_id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(appid: &str, openid: &str) -> Card {
+        Card {
+            id: 0,
+            kind: CardKind::Subscribe,
+            appid: appid.parse().unwrap(),
+            openid: openid.parse().unwrap(),
+            template_id: "T-1".parse().unwrap(),
+            title: "取餐提醒".into(),
+            fields: Vec::new(),
+            emphasis: None,
+            page: None,
+            sent_at: UnixMillis(0),
+        }
+    }
+
+    fn ids(cards: &[Arc<Card>]) -> Vec<u64> {
+        cards.iter().map(|c| c.id).collect()
+    }
+
+    #[test]
+    fn cards_are_found_by_user_by_app_and_by_place() {
+        let mut inbox = Inbox::default();
+        for (app, user) in [("wx1", "o1"), ("wx1", "o2"), ("wx2", "o1"), ("wx1", "o1")] {
+            inbox.deliver(card(app, user));
+        }
+        let user = Filter { appid: Some("wx1".parse().unwrap()), openid: Some("o1".parse().unwrap()) };
+        let app = Filter { appid: user.appid.clone(), openid: None };
+        assert_eq!(ids(&inbox.after(&user, 0, 9)), [1, 4]);
+        assert_eq!(ids(&inbox.after(&user, 1, 9)), [4]);
+        assert_eq!(ids(&inbox.after(&app, 0, 9)), [1, 2, 4]);
+        assert_eq!(ids(&inbox.after(&Filter::default(), 1, 2)), [2, 3]);
+    }
+
+    #[test]
+    fn a_saved_inbox_comes_back_whole() {
+        let mut inbox = Inbox::default();
+        inbox.deliver(card("wx1", "o1"));
+        inbox.deliver(card("wx1", "o2"));
+        let mut back: Inbox = serde_json::from_str(&serde_json::to_string(&inbox).unwrap()).unwrap();
+        assert_eq!(ids(&back.after(&Filter::default(), 0, 9)), [1, 2]);
+        assert_eq!(back.deliver(card("wx1", "o1")), 3);
+    }
+}

@@ -1,0 +1,108 @@
+//! Day quotas: how often an app may make each call until midnight in Beijing.
+
+use std::collections::HashMap;
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::Errcode;
+use serde::{Deserialize, Serialize};
+
+use super::beijing_day;
+
+/// What an app may do a day unless told otherwise: more than any test does.
+pub(crate) const DEFAULT_LIMIT: u64 = 10_000_000;
+/// So often a month may the counters be cleared.
+const CLEARS_PER_MONTH: u32 = 10;
+/// A month for that purpose, in days. The sandbox does not keep a calendar.
+const MONTH_DAYS: i64 = 30;
+
+/// The counters of one app.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Quotas {
+    day: i64,
+    used: HashMap<String, u64>,
+    limits: HashMap<String, u64>,
+    cleared_month: i64,
+    cleared: u32,
+}
+
+/// A day quota and what was used of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) daily_limit: u64,
+    pub(crate) used: u64,
+}
+
+impl Quotas {
+    /// Counts one call, or refuses it.
+    pub(crate) fn count(&mut self, path: &str, now: UnixMillis) -> Result<(), Errcode> {
+        let usage = self.usage(path, now);
+        if usage.used >= usage.daily_limit {
+            return Err(Errcode::DAY_QUOTA);
+        }
+        match self.used.get_mut(path) {
+            Some(used) => *used += 1,
+            None => drop(self.used.insert(path.to_owned(), 1)),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn usage(&mut self, path: &str, now: UnixMillis) -> Usage {
+        let today = beijing_day(now);
+        if self.day != today {
+            self.day = today;
+            self.used.clear();
+        }
+        Usage {
+            daily_limit: self.limits.get(path).copied().unwrap_or(DEFAULT_LIMIT),
+            used: self.used.get(path).copied().unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn set_limit(&mut self, path: String, daily_limit: u64) {
+        self.limits.insert(path, daily_limit);
+    }
+
+    /// Starts all counters anew.
+    pub(crate) fn clear(&mut self, now: UnixMillis) -> Result<(), Errcode> {
+        let month = beijing_day(now) / MONTH_DAYS;
+        if self.cleared_month != month {
+            (self.cleared_month, self.cleared) = (month, 0);
+        }
+        if self.cleared >= CLEARS_PER_MONTH {
+            return Err(Errcode::CLEAR_QUOTA_LIMIT);
+        }
+        self.cleared += 1;
+        self.used.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_used_up_and_comes_back_at_midnight_in_beijing() {
+        let mut quotas = Quotas::default();
+        quotas.set_limit("/x".into(), 2);
+        let before = UnixMillis::parse_rfc3339("2026-05-01T23:59:59+08:00").unwrap();
+        let after = UnixMillis::parse_rfc3339("2026-05-02T00:00:00+08:00").unwrap();
+        assert!(quotas.count("/x", before).is_ok());
+        assert!(quotas.count("/x", before).is_ok());
+        assert_eq!(quotas.count("/x", before), Err(Errcode::DAY_QUOTA));
+        assert!(quotas.count("/y", before).is_ok(), "each call has its own");
+        assert!(quotas.count("/x", after).is_ok());
+    }
+
+    #[test]
+    fn counters_can_be_cleared_ten_times_a_month() {
+        let mut quotas = Quotas::default();
+        quotas.set_limit("/x".into(), 1);
+        let now = UnixMillis(1_800_000_000_000);
+        for _ in 0..10 {
+            assert!(quotas.count("/x", now).is_ok());
+            assert!(quotas.clear(now).is_ok());
+        }
+        assert_eq!(quotas.clear(now), Err(Errcode::CLEAR_QUOTA_LIMIT));
+    }
+}

@@ -1,0 +1,102 @@
+//! What the platform was asked lately.
+
+use std::collections::VecDeque;
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::AppId;
+use serde::Serialize;
+
+use crate::chaos::{ChaosKind, path_matches};
+
+/// So many requests are kept.
+const MAX_REQUESTS: usize = 10_000;
+
+/// One request, without anything secret.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LoggedRequest {
+    pub(crate) time: UnixMillis,
+    pub(crate) method: String,
+    /// The path alone: the query holds tokens and secrets.
+    pub(crate) path: String,
+    /// The app that the token or the parameters named.
+    pub(crate) appid: Option<AppId>,
+    /// The receiver, shortened.
+    pub(crate) openid: Option<String>,
+    /// What was decided. `null` when nothing was: the connection died first. With `reset_after`, `hang` and
+    /// `garbage` the sender never learnt it.
+    pub(crate) errcode: Option<i32>,
+    /// The fault that a chaos rule made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chaos: Option<ChaosKind>,
+}
+
+/// The newest requests.
+#[derive(Debug, Default)]
+pub(crate) struct RequestLog {
+    kept: VecDeque<LoggedRequest>,
+    total: u64,
+}
+
+impl RequestLog {
+    pub(crate) fn add(&mut self, request: LoggedRequest) {
+        if self.kept.len() == MAX_REQUESTS {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(request);
+        self.total += 1;
+    }
+
+    /// How many there were, also those that are not kept any more.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The newest `limit` requests of the path (all without one; a `*` at its end stands for anything), in the
+    /// order in which they came.
+    pub(crate) fn newest(&self, path: Option<&str>, limit: usize) -> Vec<LoggedRequest> {
+        let matches = |r: &&LoggedRequest| path.is_none_or(|p| path_matches(p, &r.path));
+        let mut found: Vec<_> = self.kept.iter().rev().filter(matches).take(limit).cloned().collect();
+        found.reverse();
+        found
+    }
+}
+
+/// The first four and the last two characters of an openid: enough to recognise it, not enough to misuse it.
+pub(crate) fn shortened(openid: &str) -> String {
+    let chars: Vec<char> = openid.chars().collect();
+    if chars.len() <= 8 {
+        return "…".to_owned();
+    }
+    chars[..4].iter().chain(&['…']).chain(&chars[chars.len() - 2..]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_are_given_in_the_order_in_which_they_came() {
+        let mut log = RequestLog::default();
+        for (at, path) in [(1, "/cgi-bin/token"), (2, "/sns/x"), (3, "/cgi-bin/y"), (4, "/cgi-bin/z")] {
+            log.add(LoggedRequest {
+                time: UnixMillis(at),
+                method: "GET".into(),
+                path: path.into(),
+                appid: None,
+                openid: None,
+                errcode: Some(0),
+                chaos: None,
+            });
+        }
+        let times = |path, limit| log.newest(path, limit).iter().map(|r| r.time.0).collect::<Vec<_>>();
+        assert_eq!(times(Some("/cgi-bin/*"), 2), [3, 4]);
+        assert_eq!(times(Some("/sns/x"), 9), [2]);
+        assert_eq!(times(None, 9), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn an_openid_is_never_written_whole() {
+        assert_eq!(shortened("oSandboxUser0000000000000001"), "oSan…01");
+        assert_eq!(shortened("o12"), "…");
+    }
+}

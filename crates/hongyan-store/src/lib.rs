@@ -1,0 +1,205 @@
+//! The ledger kept in a database.
+//!
+//! [`Store`] speaks in the domain's verbs: *accept* a message, *claim* what is due, *settle* an attempt, *grant* a
+//! permit. Each verb is one durable transaction. The rules that a verb follows are `hongyan-ledger`'s; a backend
+//! reads the rows that a rule asks about, lets it decide, and writes what it decided.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`types`] | what goes in and comes out |
+//! | [`sqlite`] | the embedded backend: one writer thread with group commit, readers apart |
+//! | [`conformance`] | what every backend must do, as one function that its tests call |
+//!
+//! It is not a cache and not a queue: nothing is kept in memory that decides anything.
+
+use async_trait::async_trait;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+
+pub mod conformance;
+pub mod sqlite;
+pub mod types;
+
+use types::{
+    Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
+    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
+    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+};
+
+/// Why the store could not do it. Nothing of the verb's work is kept when it fails.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be opened as asked.
+    #[error("cannot open the database {path}: {why}")]
+    Open {
+        /// Which.
+        path: String,
+        /// What is wrong, and what to do about it.
+        why: String,
+    },
+    /// The database was written by a newer version of the program. It was not touched.
+    #[error(
+        "the database {path} has schema version {found}, this program knows up to {known}: \
+         it was written by a newer version; use that one, or restore a backup"
+    )]
+    Newer {
+        /// Which.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// The database refused a statement (disk full, I/O error, damage, …).
+    #[error("the database failed while it was asked to {verb}: {why}")]
+    Failed {
+        /// The verb.
+        verb: &'static str,
+        /// The database's words.
+        why: String,
+    },
+    /// A row says what no row can say; the database is damaged or was changed by hand.
+    #[error("the database holds a value that cannot be: {0}")]
+    Corrupt(String),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Shorthand.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What the gateway asks of a database. Every verb is one transaction; when it returns, its work is durable.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // ---- messages
+
+    /// Stores messages, one answer each, in order. All or none are stored.
+    ///
+    /// For each: an idempotency key that is known answers `Replayed` or `KeyReused`; otherwise its own permit is
+    /// granted, [`hongyan_ledger::start::start`] decides where its life begins, and it is written there.
+    async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>>;
+
+    /// Looks at the messages of a lane whose timer has rung, earliest first (by time, then by order of acceptance),
+    /// and starts up to `limit` of them.
+    async fn claim(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<ClaimBatch>;
+
+    /// Stores outcomes, one answer each, in order.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>>;
+
+    /// The messages of a lane that are `sending`: after a start, those whose outcome the last process did not live
+    /// to see.
+    async fn sending(&self, lane: Lane) -> Result<Vec<Claimed>>;
+
+    /// Makes a lane's timers whole after a start: every ready message without a timer gets one, now. Returns the
+    /// lane's earliest timer.
+    async fn acquire(&self, lane: Lane, now: UnixMillis) -> Result<Option<UnixMillis>>;
+
+    /// Withdraws a message that was not sent.
+    async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled>;
+
+    /// One message with everything.
+    async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>>;
+
+    /// A page of messages, newest first.
+    async fn messages(&self, filter: MessageFilter) -> Result<Vec<MessageView>>;
+
+    // ---- permits
+
+    /// Stores grants, one answer each, in order, and sets going the waiting messages that they serve, oldest
+    /// first. All or none are stored.
+    async fn grant(&self, permits: Vec<NewPermit>, now: UnixMillis) -> Result<Vec<Granted>>;
+
+    /// All permits of a user, newest first.
+    async fn permits(&self, appid: AppId, openid: OpenId, now: UnixMillis) -> Result<Vec<PermitView>>;
+
+    /// How many users and units can be reached now.
+    async fn reach(
+        &self,
+        appid: AppId,
+        template: Option<TemplateId>,
+        kind: Option<PermitKind>,
+        now: UnixMillis,
+    ) -> Result<Reach>;
+
+    // ---- apps and what belongs to them
+
+    /// Registers an app; `false` if there is one with this appid already.
+    async fn add_app(&self, app: AppRecord) -> Result<bool>;
+
+    /// Changes an app; `false` if there is none with this appid. Does not touch its pause.
+    async fn update_app(&self, app: AppRecord) -> Result<bool>;
+
+    /// Forgets an app, its templates and its tokens; its messages and permits stay as history, and those not
+    /// yet sent are cancelled. `false` if there is none.
+    async fn remove_app(&self, appid: AppId, now: UnixMillis) -> Result<bool>;
+
+    /// All apps, by appid.
+    async fn apps(&self) -> Result<Vec<AppRecord>>;
+
+    /// One app.
+    async fn app(&self, appid: AppId) -> Result<Option<AppRecord>>;
+
+    /// Pauses an app. A pause for which an operator is needed is not replaced by one that ends by itself.
+    async fn pause(&self, order: PauseOrder) -> Result<()>;
+
+    /// Ends an app's pause and gives every ready message of it a timer, now. Returns whether it was paused.
+    async fn resume(&self, appid: AppId, now: UnixMillis) -> Result<bool>;
+
+    /// Replaces an app's templates of both channels by these.
+    async fn put_templates(
+        &self,
+        appid: AppId,
+        templates: Vec<TemplateRecord>,
+        now: UnixMillis,
+    ) -> Result<()>;
+
+    /// An app's templates, by title.
+    async fn templates(&self, appid: AppId) -> Result<Vec<TemplateRecord>>;
+
+    /// Keeps a token unless a later generation is there. Returns whether it was kept.
+    async fn put_token(&self, token: TokenRecord) -> Result<bool>;
+
+    /// The token that is kept.
+    async fn token(&self, appid: AppId) -> Result<Option<TokenRecord>>;
+
+    /// Keeps a token that the facade handed out.
+    async fn put_gateway_token(&self, token: GatewayTokenRecord) -> Result<()>;
+
+    /// The handed-out token of this hash, if it is known and not expired.
+    async fn gateway_token(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<GatewayTokenRecord>>;
+
+    // ---- users
+
+    /// Keeps a login: the last two session keys per user, and the session.
+    async fn put_login(&self, login: LoginRecord) -> Result<()>;
+
+    /// The session of this hash in this lane, if it is known and not expired.
+    async fn session(&self, lane: Lane, hash: [u8; 32], now: UnixMillis) -> Result<Option<SessionRecord>>;
+
+    /// The sealed session keys of a user, newest first, at most two.
+    async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>>;
+
+    // ---- API keys
+
+    /// Keeps a key.
+    async fn add_key(&self, key: KeyRecord) -> Result<()>;
+
+    /// The key of this hash, also when it is revoked.
+    async fn key(&self, hash: [u8; 32]) -> Result<Option<KeyRecord>>;
+
+    /// All keys, oldest first.
+    async fn keys(&self) -> Result<Vec<KeyRecord>>;
+
+    /// Revokes a key; `false` if there is none, or it is revoked already.
+    async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool>;
+
+    // ---- the store itself
+
+    /// Whether it answers: one small read and one small write.
+    async fn ping(&self) -> Result<()>;
+
+    /// Ends what is running and closes the database. Later verbs answer [`StoreError::Closed`].
+    async fn close(&self);
+}

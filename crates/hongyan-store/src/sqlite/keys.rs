@@ -1,0 +1,69 @@
+//! API keys.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::KeyId;
+use rusqlite::{Connection, params};
+
+use super::rows::{Cells, change, many, one};
+use super::trouble::{Res, Trouble};
+use crate::types::KeyRecord;
+
+/// The columns of a key, in the order in which [`read`] takes them.
+macro_rules! columns {
+    () => {
+        "id, name, hash, scopes, created_at, revoked_at"
+    };
+}
+
+fn read(cells: &mut Cells<'_>) -> Res<KeyRecord> {
+    Ok(KeyRecord {
+        id: KeyId::from_bytes(cells.raw()?),
+        name: cells.raw()?,
+        hash: cells.raw()?,
+        scopes: {
+            let json: String = cells.raw()?;
+            serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?
+        },
+        created_at: cells.moment()?,
+        revoked_at: cells.moment_or_none()?,
+    })
+}
+
+/// Carries out [`crate::Store::add_key`].
+pub(super) fn add(db: &Connection, key: &KeyRecord) -> Res<()> {
+    let scopes = serde_json::to_string(&key.scopes)
+        .map_err(|why| Trouble::corrupt(format!("the scopes of {}: {why}", key.id)))?;
+    change(
+        db,
+        "INSERT INTO api_keys (id, name, hash, scopes, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?)",
+        params![
+            key.id.as_bytes(),
+            key.name,
+            key.hash,
+            scopes,
+            key.created_at.0,
+            key.revoked_at.map(|at| at.0)
+        ],
+    )?;
+    Ok(())
+}
+
+/// Carries out [`crate::Store::key`].
+pub(super) fn by_hash(db: &Connection, hash: [u8; 32]) -> Res<Option<KeyRecord>> {
+    one(db, concat!("SELECT ", columns!(), " FROM api_keys WHERE hash = ?"), params![hash], read)
+}
+
+/// Carries out [`crate::Store::keys`].
+pub(super) fn all(db: &Connection) -> Res<Vec<KeyRecord>> {
+    many(db, concat!("SELECT ", columns!(), " FROM api_keys ORDER BY created_at, id"), [], read)
+}
+
+/// Carries out [`crate::Store::revoke_key`].
+pub(super) fn revoke(db: &Connection, id: KeyId, now: UnixMillis) -> Res<bool> {
+    let revoked = change(
+        db,
+        "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
+        params![id.as_bytes(), now.0],
+    )?;
+    Ok(revoked == 1)
+}

@@ -1,0 +1,153 @@
+//! `accept`: where a message's life begins.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{Lane, MessageId, MessageState, ReasonCode};
+use rusqlite::{Connection, params};
+
+use super::super::permits;
+use super::super::rows::{Cells, change, one};
+use super::super::trouble::{Res, Trouble};
+use super::turn::{Gates, Turn, claimed, take_turn};
+use super::wake::wake_waiting;
+use super::{MessageRow, User, insert, load};
+use crate::types::{Accepted, Claimed, Idempotency, NewMessage, NewPermit};
+
+/// Carries out [`crate::Store::accept`].
+pub(in crate::sqlite) fn accept(db: &Connection, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
+    let mut gates = Gates::default();
+    messages.iter().map(|message| accept_one(db, message, &mut gates)).collect()
+}
+
+fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accepted> {
+    let user = User {
+        lane: Lane::of(&new.appid, &new.openid),
+        appid: new.appid.clone(),
+        openid: new.openid.clone(),
+    };
+    if new.id.lane() != Some(user.lane) {
+        return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
+    }
+    if let Some(key) = &new.idempotency
+        && let Some(earlier) = remember_key(db, &user, new, key)?
+    {
+        return Ok(earlier);
+    }
+
+    let now = new.accepted_at;
+    let mut row = first_row(new, user);
+    if let Some(own) = &new.own_permit {
+        let (permit, _duplicate) = permits::grant_one(db, &row.user, own, now)?;
+        row.permit = Some(permit.id);
+    }
+    let mut in_flight: Option<Claimed> = None;
+    match take_turn(db, &mut row, gates, new.room, now)? {
+        Turn::Send(permit) => in_flight = Some(claimed(&row, permit, new.body.clone())),
+        Turn::Later => hold_if_wanted(db, &mut row, new, now)?,
+        Turn::End(_) => row.permit = None,
+    }
+    insert(db, &row, &new.body)?;
+    if let Some(own) = &new.own_permit {
+        share_the_rest(db, &row.user, own, now)?;
+    }
+    Ok(Accepted::New {
+        state: row.state,
+        reason: row.reason,
+        claimed: in_flight.map(Box::new),
+        wake_at: row.wake_at,
+    })
+}
+
+/// A message as it is before anything was decided.
+fn first_row(new: &NewMessage, user: User) -> MessageRow {
+    MessageRow {
+        id: new.id,
+        user,
+        template: new.template.clone(),
+        channel: new.channel,
+        policy: new.policy,
+        on_unknown: new.on_unknown,
+        own_permit: new.own_permit.is_some(),
+        reference: new.reference.clone(),
+        accepted_at: new.accepted_at,
+        // A time in the past means now; so a user's messages for now keep the order of their acceptance.
+        send_at: new.send_at.max(new.accepted_at),
+        deadline: new.deadline,
+        state: MessageState::Scheduled,
+        reason: None,
+        wake_at: None,
+        updated_at: new.accepted_at,
+        permit: None,
+        permit_held: false,
+        maybe_delivered: false,
+        attempts: 0,
+        claimed_at: None,
+        ended_at: None,
+        attempt_permit: None,
+        outcome: None,
+    }
+}
+
+/// Binds a key to this message, or answers for the message that has it.
+fn remember_key(db: &Connection, user: &User, new: &NewMessage, key: &Idempotency) -> Res<Option<Accepted>> {
+    let fresh = change(
+        db,
+        "INSERT INTO idempotency (lane, key_hash, fingerprint, message_id, created_at) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT DO NOTHING",
+        params![user.lane.number(), key.key_hash, key.fingerprint, new.id.as_bytes(), new.accepted_at.0],
+    )?;
+    if fresh == 1 {
+        return Ok(None);
+    }
+    let (fingerprint, id): ([u8; 8], MessageId) = one(
+        db,
+        "SELECT fingerprint, message_id FROM idempotency WHERE lane = ? AND key_hash = ?",
+        params![user.lane.number(), key.key_hash],
+        |cells: &mut Cells<'_>| Ok((cells.raw()?, cells.message_id()?)),
+    )?
+    .ok_or_else(|| Trouble::corrupt("an idempotency key that is both there and not"))?;
+    if fingerprint != key.fingerprint {
+        return Ok(Some(Accepted::KeyReused { id }));
+    }
+    let earlier = load(db, id)?;
+    Ok(Some(Accepted::Replayed { id, state: earlier.state, reason: earlier.reason }))
+}
+
+/// A message that is not sent at once takes its unit out of everybody else's reach, if it came with its own permit
+/// or was asked to reserve one. One for which there is no unit then fails as if it were due.
+fn hold_if_wanted(db: &Connection, row: &mut MessageRow, new: &NewMessage, now: UnixMillis) -> Res<()> {
+    // It must still be good when the message goes out.
+    let good_until = row.send_at.max(now);
+    let chosen = if let Some(own) = row.permit.take() {
+        let permit = permits::with_reservation(db, &row.user, permits::load(db, own)?)?;
+        Some(permit.id).filter(|_| permit.serves(row.channel, &row.template, good_until))
+    } else if new.reserve_now && row.state != MessageState::Waiting {
+        permits::choose_to_hold(db, row, good_until)?
+    } else {
+        return Ok(());
+    };
+    match chosen {
+        Some(id) => {
+            let mut permit = permits::load(db, id)?;
+            permits::must(permit.units.hold(), &permit, "hold a unit of")?;
+            permits::save(db, &permit)?;
+            row.permit = Some(id);
+            row.permit_held = true;
+        }
+        None if row.own_permit || row.policy == hongyan_ledger::PermitPolicy::Require => {
+            row.enter(MessageState::Failed, Some(ReasonCode::NoPermit), now);
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// A permit that came with a message may have more units than the message needs.
+fn share_the_rest(db: &Connection, user: &User, own: &NewPermit, now: UnixMillis) -> Res<()> {
+    if own.count <= 1 && !own.kind.is_unlimited() {
+        return Ok(());
+    }
+    if let Some(permit) = permits::find_granted(db, user, own)? {
+        wake_waiting(db, user, &permit, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! `claim`: what is due in a lane.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{Lane, MessageState};
+use rusqlite::{Connection, params};
+
+use super::super::rows::{Cells, one};
+use super::super::trouble::Res;
+use super::turn::{Gates, Turn, claimed, take_turn};
+use super::wake::wake_next;
+use super::{MessageRow, body, columns, save};
+use crate::types::ClaimBatch;
+
+/// How many messages one call looks at, at most, so that a backlog of a paused app cannot hold the writer for long.
+const fn looks(limit: u32) -> u32 {
+    limit.saturating_mul(4).saturating_add(64)
+}
+
+/// Carries out [`crate::Store::claim`].
+pub(in crate::sqlite) fn claim(db: &Connection, lane: Lane, now: UnixMillis, limit: u32) -> Res<ClaimBatch> {
+    let mut batch = ClaimBatch::default();
+    let mut gates = Gates::default();
+    for _ in 0..looks(limit) {
+        if batch.claimed.len() >= limit as usize {
+            break;
+        }
+        // One at a time: each may wake or release another.
+        let Some(mut row) = first_due(db, lane, now)? else { break };
+        let from = row.state;
+        match take_turn(db, &mut row, &mut gates, true, now)? {
+            Turn::Send(permit) => {
+                save(db, &row)?;
+                let body = body(db, &row)?;
+                batch.claimed.push(claimed(&row, permit, body.into()));
+            }
+            Turn::Later => {
+                debug_assert!(row.wake_at.is_none_or(|wake| wake > now), "it would be due for ever");
+                save(db, &row)?;
+                if from == MessageState::Ready && row.state != MessageState::Ready {
+                    wake_next(db, &row.user, now)?;
+                }
+            }
+            Turn::End(ended) => {
+                save(db, &row)?;
+                batch.ended.push(ended);
+                if from == MessageState::Ready {
+                    wake_next(db, &row.user, now)?;
+                }
+            }
+        }
+    }
+    batch.next_wake = next_wake(db, lane)?;
+    Ok(batch)
+}
+
+fn first_due(db: &Connection, lane: Lane, now: UnixMillis) -> Res<Option<MessageRow>> {
+    one(
+        db,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages WHERE lane = ? AND wake_at <= ? ORDER BY wake_at, send_at, id LIMIT 1"
+        ),
+        params![lane.number(), now.0],
+        MessageRow::read,
+    )
+}
+
+/// When a lane's next timer rings.
+pub(super) fn next_wake(db: &Connection, lane: Lane) -> Res<Option<UnixMillis>> {
+    one(
+        db,
+        "SELECT wake_at FROM messages WHERE lane = ? AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+        params![lane.number()],
+        |cells| cells.moment(),
+    )
+}

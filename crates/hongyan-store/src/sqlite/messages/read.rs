@@ -1,0 +1,106 @@
+//! What people ask about messages.
+
+use hongyan_ledger::{Lane, MessageId, MessageState};
+use rusqlite::{Connection, params};
+
+use super::super::permits;
+use super::super::rows::{Cells, many};
+use super::super::trouble::Res;
+use super::turn::claimed;
+use super::{MessageRow, body, columns, find};
+use crate::types::{AttemptView, Claimed, MessageDetail, MessageFilter, MessageView};
+
+/// The longest page.
+const MAX_PAGE: u32 = 1000;
+
+/// What every page has in common; the numbers are those of `page`.
+macro_rules! page_of {
+    ($where:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages ",
+            $where,
+            " AND id < ?1 AND (?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) \
+             AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
+             AND ?7 = ?7 ORDER BY id DESC LIMIT ?8"
+        )
+    };
+}
+
+/// Carries out [`crate::Store::messages`].
+///
+/// A user's messages and those with a reference have an index. Other pages walk back from the newest message and
+/// leave out what does not fit, so a filter that almost nothing fits takes long on a long history.
+pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Res<Vec<MessageView>> {
+    const OF_USER: &str = page_of!("WHERE lane = ?7 AND appid = ?2 AND openid = ?3");
+    const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
+    const ALL: &str = page_of!("WHERE TRUE");
+    let lane = match (&filter.appid, &filter.openid) {
+        (Some(appid), Some(openid)) => Some(Lane::of(appid, openid)),
+        _ => None,
+    };
+    let sql = if lane.is_some() {
+        OF_USER
+    } else if filter.appid.is_some() && filter.reference.is_some() {
+        BY_REFERENCE
+    } else {
+        ALL
+    };
+    let before = filter.before.unwrap_or(MessageId::from_bytes([0xff; 16]));
+    let rows = many(
+        db,
+        sql,
+        params![
+            before.as_bytes(),
+            filter.appid.as_ref().map(AsRef::<str>::as_ref),
+            filter.openid.as_ref().map(AsRef::<str>::as_ref),
+            filter.state.map(MessageState::code),
+            filter.template.as_ref().map(AsRef::<str>::as_ref),
+            filter.reference,
+            lane.map(Lane::number),
+            filter.limit.min(MAX_PAGE),
+        ],
+        MessageRow::read,
+    )?;
+    Ok(rows.into_iter().map(MessageRow::into_view).collect())
+}
+
+/// Carries out [`crate::Store::message`].
+pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<MessageDetail>> {
+    let Some(row) = find(db, id)? else { return Ok(None) };
+    let body = body(db, &row)?;
+    let mut attempts = many(
+        db,
+        "SELECT number, started_at, ended_at, permit_id, outcome, errcode, outcome_text FROM attempts \
+         WHERE message_id = ? AND lane = ? ORDER BY number",
+        params![id.as_bytes(), row.user.lane.number()],
+        |cells: &mut Cells<'_>| {
+            Ok(AttemptView {
+                number: cells.raw()?,
+                started_at: cells.moment()?,
+                ended_at: cells.moment_or_none()?,
+                permit: cells.permit_id_or_none()?,
+                outcome: cells.outcome_or_none()?,
+            })
+        },
+    )?;
+    attempts.extend(row.last_attempt());
+    Ok(Some(MessageDetail { message: row.into_view(), body, attempts }))
+}
+
+/// Carries out [`crate::Store::sending`].
+pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane) -> Res<Vec<Claimed>> {
+    let rows = many(
+        db,
+        concat!("SELECT ", columns!(), " FROM messages WHERE lane = ? AND state = 3"),
+        params![lane.number()],
+        MessageRow::read,
+    )?;
+    rows.iter()
+        .map(|row| {
+            let permit = row.permit.map(|id| permits::load(db, id)).transpose()?;
+            Ok(claimed(row, permit, body(db, row)?.into()))
+        })
+        .collect()
+}

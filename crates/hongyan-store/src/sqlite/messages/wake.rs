@@ -1,0 +1,184 @@
+//! Who is next: the one place where parked and waiting messages are set going.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{Lane, MessageId, MessageState, Permit};
+use rusqlite::{Connection, params};
+
+use super::super::permits;
+use super::super::rows::{Cells, change, many, one};
+use super::super::trouble::Res;
+use super::claim::next_wake;
+use super::turn::{Gates, Turn, claimed, take_turn};
+use super::{MessageRow, User, body, columns, save};
+use crate::types::{Claimed, Ended};
+
+/// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
+/// timer.
+const MAX_TURNS: usize = 16;
+
+/// What came of handing a user on.
+#[derive(Default)]
+pub(super) struct HandedOn {
+    /// The user's next message, claimed.
+    pub(super) next: Option<Claimed>,
+    /// Messages that ended on the way.
+    pub(super) ended: Vec<Ended>,
+    /// When the user's next message must be looked at.
+    pub(super) wake_at: Option<UnixMillis>,
+}
+
+/// A message of this user left `ready` or `sending`: the next one's turn. With `room` it is claimed at once if it
+/// may be; otherwise it gets a timer. Without this, messages parked behind the one that left would sleep for ever.
+///
+/// `resting` is the message that was just put back to `ready` by its own outcome; while it is the first, the others
+/// stay behind it.
+pub(super) fn hand_on(
+    db: &Connection,
+    user: &User,
+    gates: &mut Gates,
+    resting: Option<MessageId>,
+    room: bool,
+    now: UnixMillis,
+) -> Res<HandedOn> {
+    let mut handed = HandedOn::default();
+    for turn in 0.. {
+        let Some(mut head) = first_ready(db, user)? else { break };
+        let backs_off = !head.is_parked() && head.wake_at.is_some_and(|wake| wake > now);
+        if resting == Some(head.id) || backs_off {
+            handed.wake_at = head.wake_at;
+            break;
+        }
+        if !room || turn >= MAX_TURNS {
+            handed.wake_at = Some(now);
+            if head.is_parked() {
+                head.wake_at = Some(now);
+                save(db, &head)?;
+            }
+            break;
+        }
+        match take_turn(db, &mut head, gates, true, now)? {
+            Turn::Send(permit) => {
+                save(db, &head)?;
+                let body = body(db, &head)?;
+                handed.next = Some(claimed(&head, permit, body.into()));
+                break;
+            }
+            Turn::Later => {
+                save(db, &head)?;
+                if head.state == MessageState::Ready {
+                    handed.wake_at = head.wake_at;
+                    break;
+                }
+            }
+            Turn::End(ended) => {
+                save(db, &head)?;
+                handed.ended.push(ended);
+            }
+        }
+    }
+    Ok(handed)
+}
+
+/// The same for verbs that claim nothing: the next one gets a timer.
+pub(super) fn wake_next(db: &Connection, user: &User, now: UnixMillis) -> Res<()> {
+    hand_on(db, user, &mut Gates::default(), None, false, now)?;
+    Ok(())
+}
+
+fn first_ready(db: &Connection, user: &User) -> Res<Option<MessageRow>> {
+    one(
+        db,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages WHERE lane = ? AND appid = ? AND openid = ? AND state = 1 \
+             ORDER BY send_at, id LIMIT 1"
+        ),
+        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
+        MessageRow::read,
+    )
+}
+
+/// Sets going the messages that wait for a permit and that this one serves, oldest first, as many as it has units
+/// for. Returns how many.
+pub(in crate::sqlite) fn wake_waiting(
+    db: &Connection,
+    user: &User,
+    permit: &Permit,
+    now: UnixMillis,
+) -> Res<u32> {
+    let mut left = permits::with_reservation(db, user, permit.clone())?;
+    if !left.units.can_serve() {
+        return Ok(0);
+    }
+    let waiting = many(
+        db,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages WHERE lane = ? AND appid = ? AND openid = ? AND state = 2 ORDER BY send_at, id"
+        ),
+        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
+        MessageRow::read,
+    )?;
+    let mut woken = 0;
+    for mut row in waiting {
+        // One whose deadline has passed is left to its timer; it needs no unit.
+        let over = row.deadline.is_some_and(|end| now >= end);
+        if over || !left.serves(row.channel, &row.template, now) {
+            continue;
+        }
+        row.enter(MessageState::Ready, None, now);
+        row.wake_at = Some(now);
+        save(db, &row)?;
+        woken += 1;
+        // Counted, not stored: the unit is reserved when the message is sent.
+        if !left.units.unlimited && !left.units.hold() {
+            break;
+        }
+    }
+    Ok(woken)
+}
+
+/// Carries out [`crate::Store::acquire`]. Parking and waking are durable, so this only mends what an older version
+/// or a hand in the database left behind.
+pub(in crate::sqlite) fn acquire(db: &Connection, lane: Lane, now: UnixMillis) -> Res<Option<UnixMillis>> {
+    change(
+        db,
+        "UPDATE messages SET wake_at = ?2 WHERE lane = ?1 AND state = 1 \
+         AND (wake_at IS NULL OR wake_at = deadline)",
+        params![lane.number(), now.0],
+    )?;
+    next_wake(db, lane)
+}
+
+/// Gives every ready message of an app a timer, now.
+pub(in crate::sqlite) fn wake_app(
+    db: &Connection,
+    appid: &hongyan_wechat::AppId,
+    now: UnixMillis,
+) -> Res<()> {
+    for lane in Lane::all() {
+        change(
+            db,
+            "UPDATE messages SET wake_at = ?3 WHERE lane = ?1 AND appid = ?2 AND state = 1",
+            params![lane.number(), appid.as_str(), now.0],
+        )?;
+    }
+    Ok(())
+}
+
+/// The permit that a user's message in flight has reserved without a stored hold, if there is one.
+pub(in crate::sqlite) fn reserved_permit(
+    db: &Connection,
+    user: &User,
+) -> Res<Option<hongyan_ledger::PermitId>> {
+    Ok(one(
+        db,
+        "SELECT permit_id FROM messages WHERE lane = ? AND appid = ? AND openid = ? AND state = 3 \
+         AND permit_held = 0",
+        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
+        |cells| cells.permit_id_or_none(),
+    )?
+    .flatten())
+}

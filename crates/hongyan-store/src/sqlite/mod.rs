@@ -1,0 +1,133 @@
+//! The embedded backend: one file, one process that serves, no server to run.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | `open` | whether a file is ours; its settings and migrations |
+//! | `writer` | the one thread that writes: group commit |
+//! | `readers` | the threads that read |
+//! | `messages`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
+//! | `rows` | how values lie in columns |
+//! | `verbs` | which verb goes to the writer and which to the readers |
+//!
+//! What the verbs do and what a name in the SQL means is written beside each statement; the rules themselves are
+//! `hongyan-ledger`'s. The file may be opened by another process for a moment (`hongyan key create`), and copied by
+//! SQLite's backup at any time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use crate::{Result, StoreError};
+
+mod apps;
+mod keys;
+mod messages;
+mod open;
+mod permits;
+mod reach;
+mod readers;
+mod rows;
+mod templates;
+mod tokens;
+mod trouble;
+mod users;
+mod verbs;
+mod writer;
+
+use readers::Readers;
+use trouble::Res;
+use writer::Writer;
+
+/// Where the database is, and how much of the machine it may take.
+#[derive(Debug, Clone)]
+pub struct SqliteConfig {
+    /// The file. It is made if it is not there; its directory is not.
+    pub path: PathBuf,
+    /// Threads that read, 1 to 64. Each has a cache of 1 MB.
+    pub readers: usize,
+}
+
+impl SqliteConfig {
+    /// This file, with two readers.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), readers: 2 }
+    }
+}
+
+/// A database in a file. Clones share it.
+#[derive(Clone)]
+pub struct SqliteStore {
+    /// `None` once it is closed. The lock is held to copy two handles, never longer.
+    threads: Arc<RwLock<Option<Threads>>>,
+    /// Each closes (as a channel) when its threads have ended.
+    ended: [flume::Receiver<()>; 2],
+}
+
+#[derive(Clone)]
+struct Threads {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, brings its schema up to date and starts the threads. Blocks; call it before serving.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] with what to do about it; [`StoreError::Newer`]. In both cases a file that was there is
+    /// as it was.
+    pub fn open(config: SqliteConfig) -> Result<Self> {
+        let SqliteConfig { path, readers } = config;
+        let writer = open::writer(&path)?;
+        let readers = (0..readers.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()?;
+        let no_thread = |why: std::io::Error| StoreError::Open {
+            path: path.display().to_string(),
+            why: format!("no thread could be started for it: {why}"),
+        };
+        let (readers, readers_ended) = Readers::start(readers).map_err(no_thread)?;
+        let (writer, writer_ended) = Writer::start(writer).map_err(no_thread)?;
+        Ok(Self {
+            threads: Arc::new(RwLock::new(Some(Threads { writer, readers }))),
+            ended: [readers_ended, writer_ended],
+        })
+    }
+
+    /// Carries out a verb that writes.
+    async fn write<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        work: impl Fn(&rusqlite::Connection) -> Res<T> + Send + 'static,
+    ) -> Result<T> {
+        let writer = self.threads()?.writer;
+        writer.write(verb, work).await
+    }
+
+    /// Carries out a verb that only reads.
+    async fn read<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        ask: impl FnOnce(&rusqlite::Connection) -> Res<T> + Send + 'static,
+    ) -> Result<T> {
+        let readers = self.threads()?.readers;
+        readers.read(verb, ask).await
+    }
+
+    fn threads(&self) -> Result<Threads> {
+        let threads = self.threads.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        threads.clone().ok_or(StoreError::Closed)
+    }
+
+    /// Lets the threads finish what has queued up, and waits for them.
+    async fn shut(&self) {
+        // Dropped before waiting: while a handle is there, the threads wait for its next word.
+        drop(self.threads.write().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        for ended in &self.ended {
+            // Nothing is ever sent; the answer is that the channel has closed.
+            let _closed = ended.recv_async().await;
+        }
+    }
+}

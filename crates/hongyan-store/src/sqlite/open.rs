@@ -1,0 +1,147 @@
+//! Opening: is it ours, is it not too new, then set up and bring up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{Result, StoreError};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// Marks a file as ours (SQLite's `application_id`): "hygn".
+const APPLICATION_ID: i32 = 0x6879_676e;
+
+/// How long a statement waits while another process (`hongyan key create`, a backup) writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// More than the number of different statements, so that each is prepared once per connection.
+const STATEMENT_CACHE: usize = 160;
+
+/// For the connection that writes. The WAL is copied back each 16 MB and cut to 64 MB; `FULL` makes each commit
+/// an fsync, which is the promise that `202` gives.
+const WRITER_SETTINGS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = OFF;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA cache_size = -8192;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// For the connections that read: little memory, for people ask seldom.
+const READER_SETTINGS: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA cache_size = -1024;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// The newest schema that this program knows.
+pub(super) fn newest_schema() -> i64 {
+    let newest =
+        embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
+    newest.map_or(0, i64::from)
+}
+
+/// Opens the connection that writes. The file is made if it is not there; one that is not ours, or is newer than
+/// this program, is left as it is.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
+    check_parent(path)?;
+    check_owner(path)?;
+    let failed = |why: rusqlite::Error| trouble(path, &why.to_string());
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // First of all, so that a file whose making was cut short is known as ours.
+    if pragma(&db, "application_id").map_err(failed)? == 0 {
+        db.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    }
+    db.execute_batch(WRITER_SETTINGS).map_err(failed)?;
+    embedded::migrations::runner().run(&mut db).map_err(|why| trouble(path, &why.to_string()))?;
+    db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(db)
+}
+
+/// Opens one connection that reads; the writer's must have been opened before.
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let failed = |why: rusqlite::Error| trouble(path, &why.to_string());
+    let db = Connection::open_with_flags(path, read_only()).map_err(failed)?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    db.execute_batch(READER_SETTINGS).map_err(failed)?;
+    db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(db)
+}
+
+fn read_only() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+    db.pragma_query_value(None, name, |row| row.get(0))
+}
+
+fn trouble(path: &Path, why: &str) -> StoreError {
+    StoreError::Open {
+        path: path.display().to_string(),
+        why: format!("{why}; the file and its directory must be readable and writable, with space left"),
+    }
+}
+
+fn check_parent(path: &Path) -> Result<()> {
+    let refuse = |why: String| Err(StoreError::Open { path: path.display().to_string(), why });
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent
+        && !parent.is_dir()
+    {
+        return refuse(format!("there is no directory {}; make it first", parent.display()));
+    }
+    if path.is_dir() {
+        return refuse("it is a directory; name a file in it".into());
+    }
+    Ok(())
+}
+
+/// Looks at a file without changing it.
+fn check_owner(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        return Ok(());
+    }
+    let foreign = |why: &str| StoreError::Open {
+        path: path.display().to_string(),
+        why: format!("{why}; it was not touched. Name another file"),
+    };
+    let looked = Connection::open_with_flags(path, read_only()).and_then(|db| {
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        Ok((pragma(&db, "application_id")?, pragma(&db, "user_version")?))
+    });
+    match looked {
+        Ok((id, _)) if id != i64::from(APPLICATION_ID) => {
+            Err(foreign("the file is a database of another program"))
+        }
+        Ok((_, found)) if found > newest_schema() => {
+            Err(StoreError::Newer { path: path.display().to_string(), found, known: newest_schema() })
+        }
+        Ok(_) => Ok(()),
+        Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
+            Err(foreign("the file is not an SQLite database"))
+        }
+        Err(why) => Err(trouble(path, &why.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_version_is_the_newest_migrations_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = writer(&dir.path().join("h.db")).unwrap();
+        assert_eq!(pragma(&db, "user_version").unwrap(), newest_schema());
+        assert_eq!(pragma(&db, "application_id").unwrap(), i64::from(APPLICATION_ID));
+    }
+}

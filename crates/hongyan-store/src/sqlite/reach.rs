@@ -1,0 +1,60 @@
+//! `reach`: who can be reached now.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{Channel, Lane, PermitKind};
+use hongyan_wechat::{AppId, TemplateId};
+use rusqlite::{Connection, params};
+
+use super::rows::{Cells, one};
+use super::trouble::Res;
+use crate::types::Reach;
+
+/// Carries out [`crate::Store::reach`]: a walk over the app's open permits, lane by lane.
+pub(super) fn reach(
+    db: &Connection,
+    appid: &AppId,
+    template: Option<&TemplateId>,
+    kind: Option<PermitKind>,
+    now: UnixMillis,
+) -> Res<Reach> {
+    // Forms and payments serve any legacy template; so whether they count depends on the template's channel.
+    let channel = template.map(|template| channel_of(db, appid, template)).transpose()?.flatten();
+    let any_template_counts = template.is_none() || channel == Some(Channel::Legacy);
+    let mut sum = Reach::default();
+    for lane in Lane::all() {
+        let found = one(
+            db,
+            "SELECT COUNT(DISTINCT openid), COALESCE(SUM(free) FILTER (WHERE free > 0), 0), \
+             COUNT(*) FILTER (WHERE free < 0) FROM permits \
+             WHERE lane = ?1 AND appid = ?2 AND free <> 0 AND expires_at > ?3 \
+             AND (?4 IS NULL OR template = ?4 OR (?5 AND template = '')) AND (?6 IS NULL OR kind = ?6)",
+            params![
+                lane.number(),
+                appid.as_str(),
+                now.0,
+                template.map(TemplateId::as_str),
+                any_template_counts,
+                kind.map(PermitKind::code)
+            ],
+            |cells: &mut Cells<'_>| {
+                Ok(Reach { users: cells.count()?, units: cells.count()?, unlimited: cells.count()? })
+            },
+        )?;
+        // A user is in one lane, so nobody is counted twice.
+        if let Some(found) = found {
+            sum.users += found.users;
+            sum.units += found.units;
+            sum.unlimited += found.unlimited;
+        }
+    }
+    Ok(sum)
+}
+
+fn channel_of(db: &Connection, appid: &AppId, template: &TemplateId) -> Res<Option<Channel>> {
+    one(
+        db,
+        "SELECT channel FROM templates WHERE appid = ? AND template_id = ?",
+        params![appid.as_str(), template.as_str()],
+        |cells: &mut Cells<'_>| cells.coded(Channel::from_code),
+    )
+}

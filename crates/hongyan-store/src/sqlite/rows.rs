@@ -1,0 +1,142 @@
+//! How values lie in columns, and how they are read back.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::{Lane, MessageId, PermitId};
+use hongyan_wechat::Errcode;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Params, Row};
+
+use super::trouble::{Res, Trouble};
+
+/// Reads a row's columns from left to right, so that no column is named by a number.
+pub(super) struct Cells<'a> {
+    row: &'a Row<'a>,
+    next: usize,
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn of(row: &'a Row<'a>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    /// The next column as it is.
+    pub(super) fn raw<T: FromSql>(&mut self) -> Res<T> {
+        let value = self.row.get(self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+
+    /// A number that is never negative.
+    pub(super) fn count(&mut self) -> Res<u64> {
+        Ok(self.raw::<i64>()?.cast_unsigned())
+    }
+
+    pub(super) fn moment(&mut self) -> Res<UnixMillis> {
+        self.raw().map(UnixMillis)
+    }
+
+    pub(super) fn moment_or_none(&mut self) -> Res<Option<UnixMillis>> {
+        Ok(self.raw::<Option<i64>>()?.map(UnixMillis))
+    }
+
+    pub(super) fn message_id(&mut self) -> Res<MessageId> {
+        self.raw().map(MessageId::from_bytes)
+    }
+
+    pub(super) fn permit_id(&mut self) -> Res<PermitId> {
+        self.raw().map(PermitId::from_bytes)
+    }
+
+    pub(super) fn permit_id_or_none(&mut self) -> Res<Option<PermitId>> {
+        Ok(self.raw::<Option<[u8; 16]>>()?.map(PermitId::from_bytes))
+    }
+
+    pub(super) fn lane(&mut self) -> Res<Lane> {
+        let number: u8 = self.raw()?;
+        Lane::new(number).ok_or_else(|| Trouble::corrupt(format!("lane {number}")))
+    }
+
+    /// Text that is a value of a type.
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self) -> Res<T> {
+        let text = self.row.get_ref(self.next)?.as_str().map_err(rusqlite::Error::from)?;
+        self.next += 1;
+        text.parse().map_err(|why| Trouble::corrupt(format!("{text:?}: {why}")))
+    }
+
+    /// A number that stands for a value.
+    pub(super) fn coded<T>(&mut self, from_code: impl Fn(u8) -> Option<T>) -> Res<T> {
+        let code: u8 = self.raw()?;
+        from_code(code).ok_or_else(|| Trouble::corrupt(format!("{code} for {}", std::any::type_name::<T>())))
+    }
+
+    /// A name that stands for a value.
+    pub(super) fn named_or_none<T>(&mut self, from_name: impl Fn(&str) -> Option<T>) -> Res<Option<T>> {
+        let name = self.row.get_ref(self.next)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+        self.next += 1;
+        name.map(|name| {
+            from_name(name)
+                .ok_or_else(|| Trouble::corrupt(format!("{name:?} for {}", std::any::type_name::<T>())))
+        })
+        .transpose()
+    }
+
+    /// The three columns of an attempt's outcome.
+    pub(super) fn outcome_or_none(&mut self) -> Res<Option<Outcome>> {
+        let (code, errcode, text): (Option<u8>, Option<i32>, Option<String>) =
+            (self.raw()?, self.raw()?, self.raw()?);
+        let text = text.unwrap_or_default();
+        Ok(Some(match (code, errcode) {
+            (None, _) => return Ok(None),
+            (Some(0), Some(errcode)) => Outcome::Answered { errcode: Errcode(errcode), errmsg: text },
+            (Some(1), _) => Outcome::NotSent { why: text },
+            (Some(2), _) => Outcome::Unanswered { why: text },
+            (Some(code), _) => return Err(Trouble::corrupt(format!("outcome {code}"))),
+        }))
+    }
+}
+
+/// The number that stands for an outcome's kind. Never renumber.
+pub(super) const fn outcome_code(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Answered { .. } => 0,
+        Outcome::NotSent { .. } => 1,
+        Outcome::Unanswered { .. } => 2,
+    }
+}
+
+/// The only row of a query, or none.
+pub(super) fn one<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&mut Cells<'_>) -> Res<T>,
+) -> Res<Option<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(|row| read(&mut Cells::of(row))).transpose()
+}
+
+/// All rows of a query.
+pub(super) fn many<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&mut Cells<'_>) -> Res<T>,
+) -> Res<Vec<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(&mut Cells::of(row))?);
+    }
+    Ok(all)
+}
+
+/// Carries out a statement that answers no rows; returns how many rows it changed.
+pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> Res<usize> {
+    Ok(db.prepare_cached(sql)?.execute(params)?)
+}

@@ -1,0 +1,62 @@
+//! Templates of apps.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::Channel;
+use hongyan_wechat::AppId;
+use rusqlite::{Connection, params};
+
+use super::rows::{Cells, change, many};
+use super::trouble::{Res, Trouble};
+use crate::types::TemplateRecord;
+
+/// Carries out [`crate::Store::put_templates`].
+pub(super) fn put(db: &Connection, appid: &AppId, templates: &[TemplateRecord], now: UnixMillis) -> Res<()> {
+    change(db, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
+    for template in templates {
+        let enums = serde_json::to_string(&template.enums)
+            .map_err(|why| Trouble::corrupt(format!("the enums of {}: {why}", template.template_id)))?;
+        change(
+            db,
+            // WeChat may list one twice; the last word counts.
+            "INSERT OR REPLACE INTO templates (appid, template_id, channel, long_term, title, content, example, \
+             enums) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                appid.as_str(),
+                template.template_id.as_str(),
+                template.channel.code(),
+                template.long_term,
+                template.title,
+                template.content,
+                template.example,
+                enums,
+            ],
+        )?;
+    }
+    change(db, "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1", params![appid.as_str(), now.0])?;
+    Ok(())
+}
+
+/// Carries out [`crate::Store::templates`].
+pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Vec<TemplateRecord>> {
+    many(
+        db,
+        "SELECT appid, template_id, channel, long_term, title, content, example, enums FROM templates \
+         WHERE appid = ? ORDER BY title, template_id",
+        [appid.as_str()],
+        |cells: &mut Cells<'_>| {
+            Ok(TemplateRecord {
+                appid: cells.parsed()?,
+                template_id: cells.parsed()?,
+                channel: cells.coded(Channel::from_code)?,
+                long_term: cells.raw()?,
+                title: cells.raw()?,
+                content: cells.raw()?,
+                example: cells.raw()?,
+                enums: {
+                    let json: String = cells.raw()?;
+                    serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?
+                },
+            })
+        },
+    )
+}

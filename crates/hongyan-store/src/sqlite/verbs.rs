@@ -1,0 +1,177 @@
+//! The store's verbs, each handed to the thread that carries it out.
+
+use async_trait::async_trait;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+
+use super::messages::{User, accept, cancel, claim, read, settle, wake};
+use super::{SqliteStore, apps, keys, permits, reach, rows, templates, tokens, users};
+use crate::types::{
+    Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
+    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
+    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+};
+use crate::{Result, Store};
+
+fn user(appid: AppId, openid: OpenId) -> User {
+    User { lane: Lane::of(&appid, &openid), appid, openid }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>> {
+        self.write("accept messages", move |db| accept::accept(db, &messages)).await
+    }
+
+    async fn claim(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<ClaimBatch> {
+        self.write("claim due messages", move |db| claim::claim(db, lane, now, limit)).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.write("settle attempts", move |db| settle::settle(db, &settlements)).await
+    }
+
+    async fn sending(&self, lane: Lane) -> Result<Vec<Claimed>> {
+        self.read("list messages in flight", move |db| read::sending(db, lane)).await
+    }
+
+    async fn acquire(&self, lane: Lane, now: UnixMillis) -> Result<Option<UnixMillis>> {
+        self.write("acquire a lane", move |db| wake::acquire(db, lane, now)).await
+    }
+
+    async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled> {
+        self.write("cancel a message", move |db| cancel::cancel(db, id, now)).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>> {
+        self.read("read a message", move |db| read::message(db, id)).await
+    }
+
+    async fn messages(&self, filter: MessageFilter) -> Result<Vec<MessageView>> {
+        self.read("list messages", move |db| read::messages(db, &filter)).await
+    }
+
+    async fn grant(&self, permits: Vec<NewPermit>, now: UnixMillis) -> Result<Vec<Granted>> {
+        self.write("grant permits", move |db| permits::grant(db, &permits, now)).await
+    }
+
+    async fn permits(&self, appid: AppId, openid: OpenId, now: UnixMillis) -> Result<Vec<PermitView>> {
+        let user = user(appid, openid);
+        self.read("list permits", move |db| permits::permits_of(db, &user, now)).await
+    }
+
+    async fn reach(
+        &self,
+        appid: AppId,
+        template: Option<TemplateId>,
+        kind: Option<PermitKind>,
+        now: UnixMillis,
+    ) -> Result<Reach> {
+        self.read("count who can be reached", move |db| {
+            reach::reach(db, &appid, template.as_ref(), kind, now)
+        })
+        .await
+    }
+
+    async fn add_app(&self, app: AppRecord) -> Result<bool> {
+        self.write("add an app", move |db| apps::add(db, &app)).await
+    }
+
+    async fn update_app(&self, app: AppRecord) -> Result<bool> {
+        self.write("change an app", move |db| apps::update(db, &app)).await
+    }
+
+    async fn remove_app(&self, appid: AppId, now: UnixMillis) -> Result<bool> {
+        self.write("remove an app", move |db| apps::remove(db, &appid, now)).await
+    }
+
+    async fn apps(&self) -> Result<Vec<AppRecord>> {
+        self.read("list apps", apps::all).await
+    }
+
+    async fn app(&self, appid: AppId) -> Result<Option<AppRecord>> {
+        self.read("read an app", move |db| apps::find(db, &appid)).await
+    }
+
+    async fn pause(&self, order: PauseOrder) -> Result<()> {
+        self.write("pause an app", move |db| apps::pause(db, &order)).await
+    }
+
+    async fn resume(&self, appid: AppId, now: UnixMillis) -> Result<bool> {
+        self.write("resume an app", move |db| apps::resume(db, &appid, now)).await
+    }
+
+    async fn put_templates(
+        &self,
+        appid: AppId,
+        templates: Vec<TemplateRecord>,
+        now: UnixMillis,
+    ) -> Result<()> {
+        self.write("keep an app's templates", move |db| templates::put(db, &appid, &templates, now)).await
+    }
+
+    async fn templates(&self, appid: AppId) -> Result<Vec<TemplateRecord>> {
+        self.read("list templates", move |db| templates::of(db, &appid)).await
+    }
+
+    async fn put_token(&self, token: TokenRecord) -> Result<bool> {
+        self.write("keep an access token", move |db| tokens::put(db, &token)).await
+    }
+
+    async fn token(&self, appid: AppId) -> Result<Option<TokenRecord>> {
+        self.read("read an access token", move |db| tokens::of(db, &appid)).await
+    }
+
+    async fn put_gateway_token(&self, token: GatewayTokenRecord) -> Result<()> {
+        self.write("keep a gateway token", move |db| tokens::put_gateway(db, &token)).await
+    }
+
+    async fn gateway_token(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<GatewayTokenRecord>> {
+        self.read("read a gateway token", move |db| tokens::gateway(db, hash, now)).await
+    }
+
+    async fn put_login(&self, login: LoginRecord) -> Result<()> {
+        self.write("keep a login", move |db| users::put_login(db, &login)).await
+    }
+
+    async fn session(&self, lane: Lane, hash: [u8; 32], now: UnixMillis) -> Result<Option<SessionRecord>> {
+        self.read("read a session", move |db| users::session(db, lane, hash, now)).await
+    }
+
+    async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>> {
+        let user = user(appid, openid);
+        self.read("read session keys", move |db| users::session_keys(db, &user)).await
+    }
+
+    async fn add_key(&self, key: KeyRecord) -> Result<()> {
+        self.write("keep an API key", move |db| keys::add(db, &key)).await
+    }
+
+    async fn key(&self, hash: [u8; 32]) -> Result<Option<KeyRecord>> {
+        self.read("read an API key", move |db| keys::by_hash(db, hash)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRecord>> {
+        self.read("list API keys", keys::all).await
+    }
+
+    async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {
+        self.write("revoke an API key", move |db| keys::revoke(db, id, now)).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let read = |db: &rusqlite::Connection| {
+            rows::one(db, "SELECT beats FROM heartbeat", [], |cells| cells.raw::<i64>())
+        };
+        self.read("answer a health check", read).await?;
+        let write =
+            |db: &rusqlite::Connection| rows::change(db, "UPDATE heartbeat SET beats = beats + 1", []);
+        self.write("answer a health check", write).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.shut().await;
+    }
+}

@@ -1,0 +1,174 @@
+//! The one thread that writes: group commit.
+//!
+//! What costs in a durable write is the fsync, not the statements. So the thread takes all commands that have
+//! queued up while the last group was written, runs them in one transaction, commits once, and only then answers
+//! them all. Under load groups grow by themselves; an idle store commits a single command at once.
+
+use std::thread;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::trouble::{Res, Trouble};
+use crate::{Result, StoreError};
+
+/// The most commands in one transaction: bounds how long the first of them waits for the last.
+const MAX_GROUP: usize = 512;
+
+/// The most commands that wait; who comes later waits before the queue.
+const MAX_QUEUE: usize = 4096;
+
+/// A verb on its way to the writer.
+trait Command: Send {
+    /// Does the work inside the current transaction and keeps the result. Called again if the group that it was
+    /// in had to be taken back.
+    fn run(&mut self, db: &Connection) -> Res<()>;
+    /// Tells the caller: what came out of the last run, or the error.
+    fn answer(self: Box<Self>, error: Option<Trouble>);
+}
+
+struct Verb<T, F> {
+    name: &'static str,
+    work: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, F: Fn(&Connection) -> Res<T> + Send> Command for Verb<T, F> {
+    fn run(&mut self, db: &Connection) -> Res<()> {
+        self.result = None;
+        self.result = Some((self.work)(db)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, error: Option<Trouble>) {
+        let answer = match (error, self.result) {
+            (None, Some(result)) => Ok(result),
+            (None, None) => Err(StoreError::Closed),
+            (Some(trouble), _) => Err(trouble.in_verb(self.name)),
+        };
+        // A caller that went away does not want to know.
+        let _gone = self.reply.send(answer);
+    }
+}
+
+/// A handle to the writer. The thread ends when the last one is dropped and the queue is empty.
+#[derive(Clone)]
+pub(super) struct Writer {
+    inbox: flume::Sender<Box<dyn Command>>,
+}
+
+impl Writer {
+    /// Starts the thread. The second value closes (as a channel) when the thread has ended.
+    pub(super) fn start(db: Connection) -> std::io::Result<(Self, flume::Receiver<()>)> {
+        let (inbox, commands) = flume::bounded(MAX_QUEUE);
+        let (running, ended) = flume::bounded(0);
+        thread::Builder::new().name("hongyan-writer".into()).spawn(move || {
+            serve(db, &commands);
+            drop(running);
+        })?;
+        Ok((Self { inbox }, ended))
+    }
+
+    /// Carries out a verb; returns when its work is durable. `work` only reads what it captured, for it may run
+    /// a second time.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Fn(&Connection) -> Res<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let verb = Verb { name, work, result: None, reply };
+        self.inbox.send_async(Box::new(verb)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>) {
+    let mut group = Vec::new();
+    while let Ok(first) = commands.recv() {
+        group.push(first);
+        group.extend(commands.try_iter().take(MAX_GROUP - 1));
+        if group.len() > 1 && transact(&mut db, &mut group).is_ok() {
+            for command in group.drain(..) {
+                command.answer(None);
+            }
+            continue;
+        }
+        // One of them failed, or the commit did: nothing is kept. Each alone, so that only the guilty one pays.
+        for mut command in group.drain(..) {
+            let error = transact(&mut db, std::slice::from_mut(&mut command)).err();
+            command.answer(error);
+        }
+    }
+    if let Err((_, why)) = db.close() {
+        tracing::error!(%why, "the database did not close cleanly; what was committed is safe");
+    }
+}
+
+/// Runs the commands in one transaction: all are durable, or none was done.
+fn transact(db: &mut Connection, group: &mut [Box<dyn Command>]) -> Res<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for command in &mut *group {
+        command.run(&transaction)?;
+    }
+    // A transaction that is dropped instead of committed is rolled back.
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(value: i64) -> impl Fn(&Connection) -> Res<()> {
+        move |db| {
+            db.execute("INSERT INTO numbers (n) VALUES (?)", [value])?;
+            Ok(())
+        }
+    }
+
+    fn boxed<F: Fn(&Connection) -> Res<()> + Send + 'static>(
+        work: F,
+    ) -> (Box<dyn Command>, oneshot::Receiver<Result<()>>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Verb { name: "insert a number", work, result: None, reply }), answer)
+    }
+
+    #[test]
+    fn a_failing_command_does_not_hurt_its_neighbours_in_the_group() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").unwrap();
+        let (inbox, commands) = flume::unbounded();
+        let answers: Vec<_> = [1, 2, 2, 3]
+            .into_iter()
+            .map(|n| {
+                let (command, answer) = boxed(insert(n));
+                inbox.send(command).unwrap();
+                answer
+            })
+            .collect();
+        let (command, mut count) = {
+            let (reply, answer) = oneshot::channel();
+            let work = |db: &Connection| {
+                Ok(db.query_row("SELECT COUNT(*) FROM numbers", [], |row| row.get::<_, i64>(0))?)
+            };
+            (Box::new(Verb { name: "count", work, result: None, reply }), answer)
+        };
+        inbox.send(command).unwrap();
+        drop(inbox);
+        serve(db, &commands);
+        let failed: Vec<_> =
+            answers.into_iter().map(|mut answer| answer.try_recv().unwrap().is_err()).collect();
+        assert_eq!(failed, [false, false, true, false], "only the second 2 is refused");
+        assert_eq!(count.try_recv().unwrap().unwrap(), 3, "and nothing was done twice");
+    }
+
+    #[tokio::test]
+    async fn the_thread_ends_when_its_last_handle_is_gone() {
+        let (writer, ended) = Writer::start(Connection::open_in_memory().unwrap()).unwrap();
+        writer.write("look", |db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await.unwrap();
+        drop(writer);
+        assert!(ended.recv_async().await.is_err());
+    }
+}

@@ -1,0 +1,206 @@
+//! The rules of the field kinds as functions from a value to yes or no.
+
+use super::moments::{is_date, is_time};
+use super::{FieldKind, MAX_KEYWORD_CHARS};
+
+/// Whether a field of that kind may hold the value.
+pub(super) fn fits(kind: FieldKind, value: &str) -> bool {
+    match kind {
+        FieldKind::Thing => chars_within(value, 20) && no_control(value),
+        FieldKind::Number => is_number(value, 32),
+        FieldKind::Letter => {
+            chars_within(value, 32) && value.chars().all(|c| c.is_alphabetic() && !is_han(c))
+        }
+        FieldKind::Symbol => chars_within(value, 5) && value.chars().all(is_symbol),
+        FieldKind::CharacterString => {
+            chars_within(value, 32) && no_control(value) && !value.chars().any(is_han)
+        }
+        FieldKind::Time => is_time(value),
+        FieldKind::Date => is_date(value),
+        FieldKind::Amount => is_amount(value),
+        FieldKind::PhoneNumber => {
+            chars_within(value, 17)
+                && value.chars().all(|c| c.is_ascii_digit() || is_symbol(c))
+                && value.contains(|c: char| c.is_ascii_digit())
+        }
+        FieldKind::CarNumber => is_car_number(value),
+        // A mixed name counts as a Chinese one, says WeChat.
+        FieldKind::Name => {
+            let most = if value.chars().any(is_han) { 10 } else { 20 };
+            chars_within(value, most) && no_control(value)
+        }
+        FieldKind::Phrase => chars_within(value, 5) && value.chars().all(is_han),
+        // Without the template's list only this much is certain.
+        FieldKind::Enum => !value.is_empty() && no_control(value),
+        // Legacy templates take an empty field and show an empty line.
+        FieldKind::Keyword => value.chars().nth(MAX_KEYWORD_CHARS).is_none(),
+    }
+}
+
+/// Whether the text has 1 to `most` characters. Stops counting there, however long the text is.
+fn chars_within(text: &str, most: usize) -> bool {
+    !text.is_empty() && text.chars().nth(most).is_none()
+}
+
+fn no_control(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
+/// Whether this is a Chinese character: the blocks of Han ideographs, and the two that stand for one (々〇).
+fn is_han(c: char) -> bool {
+    matches!(c,
+        '\u{4e00}'..='\u{9fff}'
+        | '\u{3400}'..='\u{4dbf}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{323af}'
+        | '々' | '〇')
+}
+
+/// Whether this is neither Chinese, nor a letter, nor a digit, nor a control character.
+fn is_symbol(c: char) -> bool {
+    !c.is_alphabetic() && !c.is_ascii_digit() && !is_han(c) && !c.is_control()
+}
+
+/// Digits with one point among them at most; the point is not counted.
+fn is_number(text: &str, most_digits: usize) -> bool {
+    let (whole, decimals) = match text.split_once('.') {
+        Some((whole, decimals)) => (whole, Some(decimals)),
+        None => (text, None),
+    };
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    digits(whole) && decimals.is_none_or(digits) && whole.len() + decimals.map_or(0, str::len) <= most_digits
+}
+
+/// `¥100.5`, `-100元`, `1000`: sign, currency sign and 元 may each be there once; up to ten digits before the
+/// point and up to ten behind it, as WeChat does not say whether it counts those.
+fn is_amount(text: &str) -> bool {
+    let rest = text.strip_prefix(is_sign);
+    let (signed, text) = (rest.is_some(), rest.unwrap_or(text));
+    let text = text.strip_prefix(is_currency).unwrap_or(text).trim_start_matches(' ');
+    let text = if signed { text } else { text.strip_prefix(is_sign).unwrap_or(text) };
+    let text = text.strip_suffix('元').unwrap_or(text).trim_end_matches(' ');
+    let whole = text.split('.').next().unwrap_or_default();
+    is_number(text, 20) && whole.len() <= 10 && text.len() - whole.len() <= 11
+}
+
+fn is_sign(c: char) -> bool {
+    matches!(c, '+' | '-')
+}
+
+/// The currency signs: of Latin-1, full width, and the Unicode block that holds the others.
+fn is_currency(c: char) -> bool {
+    matches!(
+        c,
+        '$' | '¢' | '£' | '¤' | '¥' | '฿' | '＄' | '￠' | '￡' | '￥' | '￦' | '\u{20a0}'..='\u{20cf}'
+    )
+}
+
+/// `粤A8Z888挂`.
+fn is_car_number(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric();
+    let last = text.chars().count().saturating_sub(1);
+    chars_within(text, 8)
+        && text.chars().enumerate().all(|(at, c)| plain(c) || ((at == 0 || at == last) && is_han(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(kind: FieldKind, good: &[&str], bad: &[&str]) {
+        for value in good {
+            assert!(fits(kind, value), "{kind:?} should take {value:?}");
+        }
+        for value in bad {
+            assert!(!fits(kind, value), "{kind:?} should refuse {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_thing_is_a_short_line() {
+        check(FieldKind::Thing, &["a", "鸿雁 传书 No.1", &"好".repeat(20)], &["", "a\nb", &"好".repeat(21)]);
+    }
+
+    #[test]
+    fn a_number_is_digits_with_a_point_at_most() {
+        let good = ["0", "007", "3.14", &"9".repeat(32)];
+        check(
+            FieldKind::Number,
+            &good,
+            &["", ".", "1.", ".5", "1.2.3", "1,000", "-1", "一", "１", &"9".repeat(33)],
+        );
+    }
+
+    #[test]
+    fn a_letter_field_is_letters() {
+        check(FieldKind::Letter, &["a", "ABC", &"z".repeat(32)], &["", "a1", "a b", "好", &"z".repeat(33)]);
+    }
+
+    #[test]
+    fn a_symbol_field_is_symbols() {
+        check(FieldKind::Symbol, &["!", "~！？℃", "¥$%#@"], &["", "a", "1", "好", "!\n", "!!!!!!"]);
+    }
+
+    #[test]
+    fn a_character_string_has_no_chinese() {
+        let good = ["SF-2024/001", "https://a.example/?b=1", &"x".repeat(32)];
+        check(FieldKind::CharacterString, &good, &["", "订单1", "a\tb", &"x".repeat(33)]);
+    }
+
+    #[test]
+    fn an_amount_is_one_sum_of_one_currency() {
+        let good = ["¥100.5", "100元", "1000", "$0.99", "￥1234567890.12", "-5元", "¥-5", "+€20", "₽7"];
+        let bad = [
+            "",
+            "元",
+            "¥",
+            "¥¥5",
+            "5¥",
+            "1,000元",
+            "12345678901",
+            "1.",
+            "五元",
+            "--5",
+            "-¥-5",
+            "5元元",
+            "5 dollars",
+        ];
+        check(FieldKind::Amount, &good, &bad);
+    }
+
+    #[test]
+    fn a_phone_number_is_digits_and_symbols() {
+        let good = ["13800138000", "+86-0766-66888866", "(010) 12345678", "400 800#1"];
+        check(FieldKind::PhoneNumber, &good, &["", "+-", "1380013800a", "电话1", "123456789012345678"]);
+    }
+
+    #[test]
+    fn a_car_number_may_begin_and_end_in_chinese() {
+        check(
+            FieldKind::CarNumber,
+            &["粤A8Z888挂", "A12345", "沪A12345"],
+            &["", "粤A8Z8888挂", "A粤123", "粤A·123"],
+        );
+    }
+
+    #[test]
+    fn a_name_with_chinese_in_it_may_be_half_as_long() {
+        let good = ["王小明", &"王".repeat(10), "John O'Neil-Smith Jr", "阿Q", "阿凡提·买买提"];
+        check(FieldKind::Name, &good, &["", &"王".repeat(11), "王 John Smith Jr", &"x".repeat(21), "a\nb"]);
+    }
+
+    #[test]
+    fn a_phrase_is_chinese_and_nothing_else() {
+        check(
+            FieldKind::Phrase,
+            &["好", "配送中", "已到达门店"],
+            &["", "已到达门店啦", "OK", "配送中!", "配送 中"],
+        );
+    }
+
+    #[test]
+    fn a_keyword_takes_any_text_of_200_characters() {
+        check(FieldKind::Keyword, &["", "a\nb", &"好".repeat(200)], &[&"好".repeat(201)]);
+    }
+}

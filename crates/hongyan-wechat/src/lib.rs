@@ -1,0 +1,45 @@
+//! WeChat's wire protocol for the notifications of mini programs.
+//!
+//! What is here are the facts that both ends must agree on: what a request and its answer look like, which
+//! errcodes there are and what they mean in words, what a field may hold. And a [`Client`] that asks WeChat and
+//! says honestly what became of the question.
+//!
+//! What is not here: any decision. Nothing in this crate retries a refused message, keeps a token or knows what
+//! a permit is; the client repeats a request only when it is certain that not one byte of it was written.
+//! WeChat's server is not here either.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `ids` | [`AppId`], [`OpenId`], [`TemplateId`]: checked once, where they come in |
+//! | [`errcode`], `errcode_table` | [`Errcode`] and, for each, what it means, whose fault it is and what helps |
+//! | [`fields`] | what a field named `thing1` or `date2` may hold; which fields a template has; mock form ids |
+//! | [`token`], [`login`], [`messages`], [`templates`] | requests and answers as types |
+//! | [`answer`] | the envelope, `errcode` and `errmsg`, around every answer |
+//! | [`client`] | the [`Client`]: few long-lived connections, and an exact account of what was sent |
+//!
+//! Errors and logs never hold a token, a secret or a session key: they live in [`SecretString`], which does not
+//! print, and no error text quotes a request's address.
+
+pub mod answer;
+pub mod client;
+pub mod errcode;
+mod errcode_table;
+pub mod fields;
+mod ids;
+pub mod login;
+pub mod messages;
+mod secret;
+pub mod templates;
+pub mod token;
+
+pub use secrecy::{ExposeSecret, SecretString};
+
+pub use answer::{Answer, Empty, NotWeChats, SendAnswer};
+pub use client::{Answered, CallError, Client, ClientConfig, ClientError, Failure};
+pub use errcode::{Errcode, ErrcodeInfo, Fault, all_errcodes};
+pub use fields::{FieldKind, FieldProblem, TemplateField, check_field, fields_of, is_mock_form_id};
+pub use ids::{AppId, InvalidId, MAX_ID_CHARS, OpenId, TemplateId};
+pub use login::LoginAnswer;
+pub use messages::{FieldValue, Fields, Lang, MiniprogramState, SubscribeMessage, TemplateMessage};
+pub use templates::{KeywordEnum, LegacyTemplate, SubscribeTemplate};
+pub use token::{StableTokenRequest, TokenAnswer};

@@ -1,0 +1,60 @@
+//! The access token: how it is asked for and what comes back.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::AppId;
+
+/// The only `grant_type` that the two token calls know.
+pub const CLIENT_CREDENTIAL: &str = "client_credential";
+
+/// The answer of `GET /cgi-bin/token` and of `POST /cgi-bin/stable_token`.
+///
+/// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getaccesstoken.html>.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokenAnswer {
+    /// The credential that every other call carries in its address.
+    #[serde(with = "crate::secret")]
+    pub access_token: SecretString,
+    /// For how many seconds from now it is good; at most 7,200.
+    pub expires_in: u64,
+}
+
+/// The body of `POST /cgi-bin/stable_token`.
+///
+/// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getstableaccesstoken.html>.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StableTokenRequest {
+    /// Must be [`CLIENT_CREDENTIAL`].
+    pub grant_type: String,
+    /// The mini program.
+    pub appid: AppId,
+    /// Its AppSecret.
+    #[serde(with = "crate::secret")]
+    pub secret: SecretString,
+    /// `true` kills the present token and makes a new one; otherwise the same one is given until it expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force_refresh: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_written_for_wechat_and_hidden_from_logs() {
+        let json = r#"{"access_token":"12_abcdef","expires_in":7200}"#;
+        let answer: TokenAnswer = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&answer).unwrap(), json);
+        assert!(!format!("{answer:?}").contains("abcdef"));
+    }
+
+    #[test]
+    fn force_refresh_may_be_left_out() {
+        let json = r#"{"grant_type":"client_credential","appid":"wx1","secret":"s3cr3t"}"#;
+        let request: StableTokenRequest = serde_json::from_str(json).unwrap();
+        assert_eq!(request.force_refresh, None);
+        assert_eq!(serde_json::to_string(&request).unwrap(), json);
+        assert!(!format!("{request:?}").contains("s3cr3t"));
+    }
+}

@@ -1,0 +1,2 @@
+//! hongyan
+fn main(){}
