@@ -3,6 +3,6 @@
 module.exports = {
   /** Where the back end listens (examples/node or examples/python). */
   backend: 'http://127.0.0.1:3000',
-  /** The template that "Subscribe" asks for: the id that your account, or `hongyan demo --json`, shows. */
-  subscribeTemplate: '',
+  /** The template that "Subscribe" asks for: an id of your account. This one is the sandbox's. */
+  subscribeTemplate: 'SandboxSubscribeTemplate-Paid-0000000000001',
 };

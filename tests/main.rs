@@ -1,1 +1,18 @@
-//! stories
+//! Stories over real HTTP: a sandbox that plays WeChat, a gateway on a real database, and somebody who uses them.
+//!
+//! One file each. They assert on what a user, a caller or an operator could see, and they wait for signals, not
+//! for time: the clock that sandbox and gateway share is moved by hand.
+
+mod world;
+
+mod bad_input;
+mod dead_permit;
+mod facade;
+mod idempotency;
+mod lost_answer;
+mod permit_kinds;
+mod restart;
+mod schedule;
+mod token;
+mod tutorial;
+mod waiting;

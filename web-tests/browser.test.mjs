@@ -47,7 +47,7 @@ async function onThePhone(lang, story, options = {}) {
 const cards = (page, text) => page.locator('.card').filter({ hasText: text });
 
 test('a submitted text is on a card within two seconds, and the card opens its page', () => onThePhone('zh', async (page) => {
-  const text = `你的咖啡做好了，取餐号 A${randomInt(1000, 10000)}`;
+  const text = `拿铁咖啡一杯，取餐号 A${randomInt(1000, 10000)}`;
   await page.locator('#input').fill(text);
   await page.locator('#submit').click();
   const card = cards(page, text);

@@ -38,15 +38,15 @@ function now() { // as WeChat's `date` fields take it, in China's time
 async function template({ input, formId, prepayId, ...who }) {
   const to = await openidOf(who);
   await hongyan('/v1/permits', { openid: to, kind: prepayId ? 'payment' : 'form', code: prepayId || formId });
-  const data = { keyword1: { value: input, color: '#173177' }, keyword2: { value: now() }, keyword3: { value: '已收到' } };
+  const data = { keyword1: { value: input, color: '#173177' }, keyword2: { value: now() }, keyword3: { value: '已受理' } };
   return message({ to, template: legacyTemplate, data, emphasis_keyword: 'keyword1.DATA' });
 }
 async function subscribe({ template: wanted = subscribeTemplate, result, input, ...who }) {
   const to = await openidOf(who);
   if (!`${result}`.startsWith('accept')) return { state: 'not_sent' }; // the user said no: nothing to record
   await hongyan('/v1/permits', { openid: to, kind: 'subscribe_once', template: wanted });
-  const thing1 = [...`${input || '您订阅的提醒'}`].slice(0, 20).join(''); // a `thing` has at most 20 characters
-  return message({ to, template: wanted, data: { thing1, date2: now(), amount3: '¥9.90' } });
+  const thing1 = [...`${input || '拿铁咖啡'}`].slice(0, 20).join(''); // a `thing` has at most 20 characters
+  return message({ to, template: wanted, data: { thing1, date2: now(), amount3: '¥18.00' } });
 }
 const notFound = () => { throw problem(404, { code: 'not_found', detail: '/onLogin, /template, /subscribe' }); };
 const routes = new Map(Object.entries({ '/onLogin': onLogin, '/template': template, '/subscribe': subscribe }));

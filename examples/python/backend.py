@@ -33,15 +33,15 @@ def template(body):
     to, paid = openid_of(body), body.get("prepayId")
     hongyan("/v1/permits", openid=to, kind="payment" if paid else "form", code=paid or body.get("formId"))
     data = {"keyword1": {"value": body.get("input"), "color": "#173177"},
-            "keyword2": {"value": now()}, "keyword3": {"value": "已收到"}}
+            "keyword2": {"value": now()}, "keyword3": {"value": "已受理"}}
     return message(to=to, template=LEGACY_TEMPLATE, data=data, emphasis_keyword="keyword1.DATA")
 def subscribe(body):
     to, wanted = openid_of(body), body.get("template") or SUBSCRIBE_TEMPLATE
     if not str(body.get("result")).startswith("accept"):
         return {"state": "not_sent"}  # the user said no: nothing to record
     hongyan("/v1/permits", openid=to, kind="subscribe_once", template=wanted)
-    thing = str(body.get("input") or "您订阅的提醒")[:20]  # a `thing` has at most 20 characters
-    return message(to=to, template=wanted, data={"thing1": thing, "date2": now(), "amount3": "¥9.90"})
+    thing = str(body.get("input") or "拿铁咖啡")[:20]  # a `thing` has at most 20 characters
+    return message(to=to, template=wanted, data={"thing1": thing, "date2": now(), "amount3": "¥18.00"})
 def not_found(body): raise Problem(404, {"code": "not_found", "detail": "/onLogin, /template, /subscribe"})
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):

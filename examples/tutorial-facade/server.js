@@ -40,7 +40,7 @@ async function template({ input, formId, prepayId, code, session }) {
     data: {
       keyword1: { value: input, color: '#173177' },
       keyword2: { value: new Date().toLocaleString('zh-CN', { timeZone: 'Asia/Shanghai' }) },
-      keyword3: { value: '已收到' },
+      keyword3: { value: '已受理' },
     },
     emphasis_keyword: 'keyword1.DATA',
   });

@@ -9,6 +9,9 @@ import { applyTexts, lang, setLang, t } from './i18n.js';
 import { Inbox } from './inbox.js';
 import { askSubscription, byId, showError, toast } from './sheet.js';
 
+/** After a load test a user may have very many cards; the phone shows the newest. */
+const SHOWN_HISTORY = 200;
+
 const form = /** @type {HTMLFormElement} */ (byId('form'));
 const input = /** @type {HTMLInputElement} */ (byId('input'));
 const hops = new Hops(byId('hops'));
@@ -59,7 +62,7 @@ async function start() {
   byId('no-backend').hidden = hasBackend;
   showKept();
   listen();
-  for (const card of await user.inbox()) inbox.add(card, false);
+  for (const card of (await user.inbox()).slice(-SHOWN_HISTORY)) inbox.add(card, false);
   if (hasBackend) await login();
 }
 
@@ -79,7 +82,7 @@ function listen() {
     if (!lost) return;
     lost = false;
     toast(t('live_connected'));
-    for (const card of await user.inbox()) inbox.add(card, true);
+    for (const card of (await user.inbox()).slice(-SHOWN_HISTORY)) inbox.add(card, true);
   });
 }
 

@@ -1,0 +1,69 @@
+//! The same request twice is one message.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::world::{Answer, World};
+
+async fn post(world: &World, key: &str, body: &serde_json::Value) -> Answer {
+    world.call(http::Method::POST, "/v1/messages?wait=10", &[("idempotency-key", key)], body.to_string()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_is_answered_with_the_first_message() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    world.grant_form(&user).await;
+    world.grant_form(&user).await;
+    let message = world.legacy(&user, "once");
+    let first = post(&world, "order-1", &message).await.expect(202);
+    let second = post(&world, "order-1", &message).await.expect(202);
+    assert_eq!(first["id"], second["id"]);
+    assert_eq!((&second["state"], &second["replayed"]), (&json!("sent"), &json!(true)));
+    assert_eq!(world.wechat.texts(&user).await, ["once"]);
+    let third = post(&world, "order-2", &message).await.expect(202);
+    assert_ne!(first["id"], third["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_at_once_are_one_message() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    for _ in 0..20 {
+        world.grant_subscription(&user).await;
+    }
+    let message = world.subscribe(&user, "once");
+    let answers = join_all((0..20).map(|_| post(&world, "same", &message))).await;
+    let mut ids: Vec<_> = answers.into_iter().map(|answer| answer.expect(202)["id"].clone()).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(world.wechat.texts(&user).await, ["once"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_for_a_different_request_is_refused() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    world.grant_form(&user).await;
+    let first = post(&world, "k", &world.legacy(&user, "one")).await.expect(202);
+    let problem = post(&world, "k", &world.legacy(&user, "two")).await.problem(422, "idempotency_key_reused");
+    assert_eq!(problem["message"], first["id"]);
+    assert_eq!(world.wechat.texts(&user).await, ["one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_with_a_key_is_repeated_item_by_item() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    world.grant_subscription(&user).await;
+    world.grant_subscription(&user).await;
+    let batch = json!({ "messages": [world.subscribe(&user, "one"), world.subscribe(&user, "one")] });
+    let first = post(&world, "batch", &batch).await.expect(202);
+    let second = post(&world, "batch", &batch).await.expect(202);
+    for n in 0..2 {
+        assert_eq!(first["messages"][n]["id"], second["messages"][n]["id"]);
+        assert_eq!(second["messages"][n]["replayed"], true);
+    }
+    assert_ne!(first["messages"][0]["id"], first["messages"][1]["id"], "two items are two messages");
+    assert_eq!(world.wechat.texts(&user).await.len(), 2);
+}

@@ -1,0 +1,166 @@
+//! `kill -9` in the middle of 500 messages, twenty times: nothing lost, nothing delivered twice.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Stdio;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use hongyan_clock::Clock;
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::world::{Http, Platform};
+
+const ROUNDS: u32 = 20;
+const MESSAGES: usize = 500;
+const USERS: usize = 60;
+
+/// A gateway in a process of its own, on one data directory.
+struct Process {
+    url: String,
+    child: Child,
+}
+
+impl Process {
+    async fn start(dir: &Path, wechat: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hongyan"))
+            .args(["serve", "--json", "--listen", "127.0.0.1:0"])
+            .env("HONGYAN_DATA_DIR", dir)
+            .env("HONGYAN_WECHAT_BASE_URL", wechat)
+            .env("HONGYAN_LOG", "error")
+            .current_dir(dir)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = lines.next_line().await.unwrap().expect("serve ended before it was ready");
+        let ready: Value = serde_json::from_str(&ready).unwrap();
+        Self { url: ready["gateway"].as_str().unwrap().to_owned(), child }
+    }
+
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+async fn create_key(dir: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_hongyan"))
+        .args(["key", "create", "--name", "restart"])
+        .env("HONGYAN_DATA_DIR", dir)
+        .current_dir(dir)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A caller that repeats a request until it is answered, as the idempotency key allows.
+struct Caller {
+    http: Http,
+    key: String,
+}
+
+impl Caller {
+    async fn call(&self, method: Method, url: &str, idempotency_key: &str, body: &Value) -> Option<Value> {
+        let bearer = format!("Bearer {}", self.key);
+        let headers =
+            [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", idempotency_key)];
+        let answer = self.http.try_send(method, url, &headers, body.to_string()).await?;
+        assert!(answer.status.is_success(), "{url}: {answer:?}");
+        Some(answer.body)
+    }
+}
+
+fn numbered(wechat: &Platform, user: &str, n: usize) -> Value {
+    json!({
+        "app": wechat.seed.appid,
+        "to": user,
+        "template": wechat.seed.legacy_template,
+        "data": { "keyword1": format!("message {n}"), "keyword2": "b", "keyword3": "c" },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
+    let wechat = Platform::start(Clock::system()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let key = create_key(dir.path()).await;
+    let caller = Caller { http: Http::new(), key };
+    let mut process = Process::start(dir.path(), &wechat.url).await;
+    let app = json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret });
+    caller.call(Method::POST, &format!("{}/v1/apps", process.url), "app", &app).await.unwrap();
+
+    let users = join_all((0..USERS).map(|_| wechat.user())).await;
+    let mut owners: Vec<&String> = Vec::new();
+    let mut permits = Vec::new();
+    for n in 0..MESSAGES {
+        let user = &users[n % USERS];
+        owners.push(user);
+        let form = wechat.form(user).await;
+        permits.push(json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": form }));
+    }
+    caller.call(Method::POST, &format!("{}/v1/permits", process.url), "permits", &json!({ "permits": permits })).await.unwrap();
+
+    // Each message is asked for until it is accepted, whatever happens to the process meanwhile.
+    let mut accepted: HashMap<usize, String> = HashMap::new();
+    for round in 0..ROUNDS {
+        let first = round as usize * MESSAGES / ROUNDS as usize;
+        let share: Vec<usize> = (first..first + MESSAGES / ROUNDS as usize).collect();
+        let url = format!("{}/v1/messages", process.url);
+        let mut answers = stream::iter(&share)
+            .map(|&n| {
+                let message = numbered(&wechat, owners[n], n);
+                let (caller, url) = (&caller, &url);
+                async move { (n, caller.call(Method::POST, url, &format!("key-{n}"), &message).await) }
+            })
+            .buffer_unordered(16);
+        // The process dies after a different number of answers each round, with others on their way.
+        let survives = (round as usize * 7) % share.len();
+        let mut seen = 0;
+        while seen < survives && let Some((n, answer)) = answers.next().await {
+            accepted.insert(n, answer.expect("it is alive")["id"].as_str().unwrap().to_owned());
+            seen += 1;
+        }
+        process.kill().await;
+        while let Some((n, answer)) = answers.next().await {
+            if let Some(answer) = answer {
+                accepted.insert(n, answer["id"].as_str().unwrap().to_owned());
+            }
+        }
+        process = Process::start(dir.path(), &wechat.url).await;
+        // What was not answered is asked again: the key makes it one message.
+        for &n in &share {
+            let message = numbered(&wechat, owners[n], n);
+            let url = format!("{}/v1/messages", process.url);
+            let answer = caller.call(Method::POST, &url, &format!("key-{n}"), &message).await.expect("it is alive");
+            let id = answer["id"].as_str().unwrap().to_owned();
+            if let Some(before) = accepted.insert(n, id.clone()) {
+                assert_eq!(before, id, "message {n}: what was accepted before the kill is still the same message");
+            }
+        }
+    }
+
+    // Every message ends as sent: a form message is repeated safely, and WeChat's 41029 tells that it arrived.
+    assert_eq!(accepted.len(), MESSAGES);
+    for n in 0..MESSAGES {
+        let message = numbered(&wechat, owners[n], n);
+        let url = format!("{}/v1/messages?wait=30", process.url);
+        let answer = caller.call(Method::POST, &url, &format!("key-{n}"), &message).await.unwrap();
+        assert_eq!(answer["state"], "sent", "message {n}: {answer}");
+    }
+    let mut delivered: HashMap<String, u32> = HashMap::new();
+    for user in &users {
+        for text in wechat.texts(user).await {
+            *delivered.entry(text).or_default() += 1;
+        }
+    }
+    let twice: Vec<_> = delivered.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(twice.is_empty(), "delivered twice: {twice:?}");
+    assert_eq!(delivered.len(), MESSAGES, "every message arrived");
+    process.kill().await;
+}

@@ -1,0 +1,90 @@
+//! No permit: fail at once, wait for one, or try without; and the deadline.
+
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+fn with(mut message: Value, field: &str, value: impl Into<Value>) -> Value {
+    message[field] = value.into();
+    message
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_permit_a_message_fails_and_says_why() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let failed = world.send(world.legacy(&user, "x")).await;
+    assert_eq!(failed["state"], "failed");
+    assert_eq!(failed["reason"]["code"], "no_permit");
+    assert!(failed["reason"]["explanation"].as_str().unwrap().contains("no permit"));
+    assert!(failed["reason"]["explanation_zh"].as_str().unwrap().contains("额度"));
+    assert_eq!(world.wechat.asked("/cgi-bin/message/wxopen/template/send").await, 0, "WeChat was not bothered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_messages_are_served_in_order_by_the_grants_that_come() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let mut ids = Vec::new();
+    for text in ["first", "second", "third"] {
+        ids.push(world.accept(with(world.legacy(&user, text), "permit", "wait")).await);
+    }
+    assert_eq!(world.message(&ids[0]).await["state"], "waiting");
+    world.grant_form(&user).await;
+    world.settled(&ids[0]).await;
+    world.grant_form(&user).await;
+    world.settled(&ids[1]).await;
+    assert_eq!(world.wechat.texts(&user).await, ["first", "second"]);
+    assert_eq!(world.message(&ids[2]).await["state"], "waiting");
+    // A permit of the other kind does not serve it.
+    world.grant_subscription(&user).await;
+    assert_eq!(world.message(&ids[2]).await["state"], "waiting");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_message_expires_at_its_deadline() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let deadline = world.clock.now().plus(Duration::from_secs(3600));
+    let message = with(with(world.legacy(&user, "late"), "permit", "wait"), "deadline", deadline.to_string());
+    let id = world.accept(message).await;
+    assert_eq!(world.message(&id).await["state"], "waiting");
+    world.advance(Duration::from_secs(3601));
+    let expired = world.settled(&id).await;
+    assert_eq!(expired["state"], "expired");
+    assert_eq!(expired["reason"]["code"], "deadline_passed");
+    world.grant_form(&user).await;
+    assert_eq!(world.message(&id).await["state"], "expired", "a final state is never left");
+    assert!(world.wechat.inbox(&user).await.is_empty());
+    assert_eq!(world.totals(&user).await["available"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_may_be_tried_without_a_permit_in_the_ledger() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    // WeChat knows of a subscription that nobody told the gateway about.
+    world.wechat.subscribe(&user, "accept").await;
+    let sent = world.send(with(world.subscribe(&user, "tried"), "permit", "try")).await;
+    assert_eq!(sent["state"], "sent", "{sent}");
+    assert!(sent.get("permit").is_none());
+    let refused = world.send(with(world.subscribe(&user, "again"), "permit", "try")).await;
+    assert_eq!(refused["state"], "failed");
+    assert_eq!(refused["reason"]["errcode"], 43101);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_makes_no_sense_is_refused() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let past = UnixMillis(0).to_string();
+    let problem = world.post("/v1/messages", with(world.legacy(&user, "x"), "deadline", past)).await;
+    assert_eq!(problem.problem(422, "invalid_field")["field"], "deadline");
+    let soon = world.clock.now().plus(Duration::from_secs(60)).to_string();
+    let later = world.clock.now().plus(Duration::from_secs(90)).to_string();
+    let message = with(with(world.legacy(&user, "x"), "deadline", soon), "send_at", json!(later));
+    assert_eq!(world.post("/v1/messages", message).await.problem(422, "invalid_field")["field"], "deadline");
+}

@@ -1,0 +1,369 @@
+//! The world that a story plays in.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hongyan_clock::Clock;
+use hongyan_gateway::Gateway;
+use hongyan_gateway::config::Settings;
+use hongyan_gateway::keys::{Scope, create_key};
+use hongyan_gateway::service::Context;
+use hongyan_ledger::MessageId;
+use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
+use http::{HeaderMap, Method, Request, StatusCode};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// No story waits longer than this for something that must happen; it is a bound for failures, not a delay.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Answer {
+    /// A field of the body, as text.
+    pub fn text(&self, field: &str) -> String {
+        self.body[field].as_str().unwrap_or_else(|| panic!("no text {field:?} in {self:?}")).to_owned()
+    }
+
+    /// The body, after checking the status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        self.body
+    }
+
+    /// Checks that it is a problem with this code.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.body["code"], code, "{self:?}");
+        let kind = self.headers.get("content-type").and_then(|value| value.to_str().ok());
+        assert_eq!(kind, Some("application/problem+json"), "{self:?}");
+        assert!(self.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{self:?}");
+        self.body
+    }
+}
+
+/// A plain HTTP client.
+#[derive(Clone)]
+pub struct Http(Client<HttpConnector, Full<Bytes>>);
+
+impl Http {
+    pub fn new() -> Self {
+        Self(Client::builder(TokioExecutor::new()).build_http())
+    }
+
+    /// Any request. `None` if the connection died without an answer.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Option<Answer> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.0.request(request.body(Full::new(body.into())).unwrap()).await.ok()?;
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.ok()?.to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Some(Answer { status: head.status, headers: head.headers, body, text })
+    }
+
+    /// A request that is answered.
+    pub async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        let what = format!("{method} {url}");
+        tokio::time::timeout(PATIENCE * 2, self.try_send(method, url, headers, body))
+            .await
+            .unwrap_or_else(|_| panic!("{what}: no answer in time"))
+            .unwrap_or_else(|| panic!("{what}: the connection died"))
+    }
+
+    pub async fn post(&self, url: &str, body: &Value) -> Answer {
+        self.send(Method::POST, url, &[("content-type", "application/json")], body.to_string()).await
+    }
+
+    pub async fn get(&self, url: &str) -> Answer {
+        self.send(Method::GET, url, &[], "").await
+    }
+}
+
+/// A sandbox of its own on a free port.
+pub struct Platform {
+    pub url: String,
+    pub seed: Seed,
+    pub http: Http,
+    _stop: watch::Sender<()>,
+}
+
+impl Platform {
+    pub async fn start(clock: Clock) -> Self {
+        let sandbox = Sandbox::new(SandboxConfig { clock, backend: None, state_file: None }).unwrap();
+        let seed = sandbox.seed();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, mut stopped) = watch::channel(());
+        tokio::spawn(sandbox.serve(listener, async move {
+            // Ends when the sender is dropped with the platform.
+            let _ = stopped.changed().await;
+        }));
+        Self { url, seed, http: Http::new(), _stop: stop }
+    }
+
+    /// One of the sandbox's own calls.
+    pub async fn control(&self, call: &str, mut body: Value) -> Value {
+        if let Some(object) = body.as_object_mut() {
+            object.entry("appid").or_insert_with(|| self.seed.appid.clone().into());
+        }
+        self.raw_control(call, &body).await
+    }
+
+    /// One of the sandbox's own calls that are not about an app.
+    pub async fn raw_control(&self, call: &str, body: &Value) -> Value {
+        let answer = self.http.post(&format!("{}/_sandbox/{call}", self.url), body).await;
+        assert!(answer.status.is_success(), "{call}: {answer:?}");
+        answer.body
+    }
+
+    /// What the user saw, oldest first.
+    pub async fn inbox(&self, openid: &str) -> Vec<Value> {
+        let url = format!("{}/_sandbox/inbox?appid={}&openid={openid}", self.url, self.seed.appid);
+        self.http.get(&url).await.expect(200).as_array().unwrap().clone()
+    }
+
+    /// The text of the first field of each card that the user saw.
+    pub async fn texts(&self, openid: &str) -> Vec<String> {
+        let first = |card: &Value| card["fields"][0]["value"].as_str().unwrap().to_owned();
+        self.inbox(openid).await.iter().map(first).collect()
+    }
+
+    /// How often a path was asked.
+    pub async fn asked(&self, path: &str) -> usize {
+        let url = format!("{}/_sandbox/requests?path={path}&limit=10000", self.url);
+        let body = self.http.get(&url).await.expect(200);
+        body.as_array().or_else(|| body["requests"].as_array()).unwrap().len()
+    }
+
+    pub async fn user(&self) -> String {
+        self.control("users", json!({})).await["openid"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn form(&self, openid: &str) -> String {
+        self.control("forms", json!({ "openid": openid })).await["form_id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn payment(&self, openid: &str) -> String {
+        self.control("payments", json!({ "openid": openid })).await["prepay_id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn login_code(&self, openid: &str) -> String {
+        self.control("login", json!({ "openid": openid })).await["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The user accepts (or not) the subscribe template.
+    pub async fn subscribe(&self, openid: &str, result: &str) {
+        let template = self.seed.subscribe_template.clone();
+        self.control("subscriptions", json!({ "openid": openid, "template_id": template, "result": result })).await;
+    }
+
+    pub async fn chaos(&self, rule: Value) {
+        self.raw_control("chaos", &rule).await;
+    }
+}
+
+/// Sandbox, gateway and clock, the app registered, a key at hand.
+pub struct World {
+    pub clock: Clock,
+    pub wechat: Platform,
+    pub url: String,
+    pub key: String,
+    pub gateway_secret: String,
+    pub gateway: Context,
+    http: Http,
+    _stop: watch::Sender<()>,
+    _dir: tempfile::TempDir,
+}
+
+/// The settings of a gateway under test.
+pub fn settings(dir: &std::path::Path, wechat: &str) -> Settings {
+    let mut settings = Settings::default();
+    settings.data_dir = dir.to_owned();
+    settings.wechat_base_url = wechat.parse().unwrap();
+    settings.answer_timeout_ms = 2_000;
+    settings.drain_seconds = 5;
+    settings
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        let clock = Clock::system();
+        let wechat = Platform::start(clock.clone()).await;
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = settings(dir.path(), &wechat.url);
+        adjust(&mut settings);
+        let gateway = Gateway::start(settings, clock.clone()).await.unwrap();
+        let context = gateway.context().clone();
+        let (_, key) = create_key(&*context.store, &context.ids, &clock, "story", &[Scope::All]).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, mut stopped) = watch::channel(());
+        tokio::spawn(gateway.serve(listener, async move {
+            let _ = stopped.changed().await;
+        }));
+        let mut world = Self {
+            clock,
+            wechat,
+            url,
+            key: key.expose_secret().to_owned(),
+            gateway_secret: String::new(),
+            gateway: context,
+            http: Http::new(),
+            _stop: stop,
+            _dir: dir,
+        };
+        let app = json!({ "appid": world.wechat.seed.appid, "secret": world.wechat.seed.app_secret });
+        let registered = world.post("/v1/apps", app).await;
+        world.gateway_secret = registered.text("gateway_secret");
+        registered.expect(201);
+        world
+    }
+
+    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        let bearer = format!("Bearer {}", self.key);
+        let mut all = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+        all.retain(|(name, _)| !headers.iter().any(|(other, _)| other == name));
+        all.extend(headers.iter().filter(|(_, value)| !value.is_empty()));
+        self.http.send(method, &format!("{}{path}", self.url), &all, body).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, &[], body.to_string()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, &[], "").await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, &[], "").await
+    }
+
+    /// A template message of the old kind whose first field says `text`.
+    pub fn legacy(&self, openid: &str, text: &str) -> Value {
+        json!({
+            "app": self.wechat.seed.appid,
+            "to": openid,
+            "template": self.wechat.seed.legacy_template,
+            "data": { "keyword1": text, "keyword2": "2026-05-01 09:30", "keyword3": "done" },
+        })
+    }
+
+    /// A subscribe message whose first field says `text`.
+    pub fn subscribe(&self, openid: &str, text: &str) -> Value {
+        json!({
+            "app": self.wechat.seed.appid,
+            "to": openid,
+            "template": self.wechat.seed.subscribe_template,
+            "data": { "thing1": text, "date2": "2026-05-01", "amount3": "¥12.50" },
+        })
+    }
+
+    /// Sends and waits until it is settled; the message as it stands then.
+    pub async fn send(&self, message: Value) -> Value {
+        let accepted = self.post("/v1/messages?wait=15", message).await.expect(202);
+        self.message(accepted["id"].as_str().unwrap()).await
+    }
+
+    /// Accepts without waiting; its id.
+    pub async fn accept(&self, message: Value) -> String {
+        let accepted = self.post("/v1/messages", message).await.expect(202);
+        accepted["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn message(&self, id: &str) -> Value {
+        self.get(&format!("/v1/messages/{id}")).await.expect(200)
+    }
+
+    /// Waits until a message is settled; the message as it stands then.
+    pub async fn settled(&self, id: &str) -> Value {
+        let parsed: MessageId = id.parse().unwrap();
+        let mut listener = self.gateway.report.listen(parsed);
+        let message = self.message(id).await;
+        let state = |message: &Value| message["state"].as_str().unwrap().to_owned();
+        let over = ["sent", "delivered", "refused", "failed", "unknown", "cancelled", "expired"];
+        if over.contains(&state(&message).as_str()) {
+            return message;
+        }
+        let ended = listener.settled(PATIENCE).await;
+        assert!(ended.is_some(), "not settled in time: {}", self.message(id).await);
+        self.message(id).await
+    }
+
+    pub async fn grant(&self, openid: &str, kind: &str, code: &str) -> Value {
+        let permit = json!({ "app": self.wechat.seed.appid, "openid": openid, "kind": kind, "code": code });
+        self.post("/v1/permits", permit).await.expect(201)
+    }
+
+    /// The user submits a form, and the gateway is told.
+    pub async fn grant_form(&self, openid: &str) -> String {
+        let form = self.wechat.form(openid).await;
+        self.grant(openid, "form", &form).await;
+        form
+    }
+
+    /// The user accepts a one-time subscription, and the gateway is told.
+    pub async fn grant_subscription(&self, openid: &str) -> Value {
+        self.wechat.subscribe(openid, "accept").await;
+        let permit = json!({
+            "app": self.wechat.seed.appid,
+            "openid": openid,
+            "kind": "subscribe_once",
+            "template": self.wechat.seed.subscribe_template,
+        });
+        self.post("/v1/permits", permit).await.expect(201)
+    }
+
+    /// The six counts of a user; they balance, always.
+    pub async fn totals(&self, openid: &str) -> Value {
+        let path = format!("/v1/permits?app={}&openid={openid}", self.wechat.seed.appid);
+        let totals = self.get(&path).await.expect(200)["totals"].clone();
+        let count = |name: &str| totals[name].as_u64().unwrap();
+        let sum: u64 = ["available", "reserved", "spent", "expired", "revoked"].into_iter().map(count).sum();
+        assert_eq!(count("granted"), sum, "{totals}");
+        totals
+    }
+
+    /// Moves everybody's time.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by.as_millis() as i64);
+    }
+}
+
+impl World {
+    /// A key that may do only this.
+    pub async fn new_key(&self, scope: Scope) -> String {
+        let store = &*self.gateway.store;
+        let (_, key) = create_key(store, &self.gateway.ids, &self.clock, "narrow", &[scope]).await.unwrap();
+        key.expose_secret().to_owned()
+    }
+}
