@@ -44,9 +44,14 @@ impl Slots {
         Arc::clone(&self.semaphore).acquire_owned().await.expect("the semaphore is never closed")
     }
 
+    /// How many are free.
+    pub fn free(&self) -> u32 {
+        self.semaphore.available_permits() as u32
+    }
+
     /// How many are taken.
     pub fn taken(&self) -> u32 {
-        self.total.saturating_sub(self.semaphore.available_permits() as u32)
+        self.total.saturating_sub(self.free())
     }
 
     /// Waits until no place is taken.

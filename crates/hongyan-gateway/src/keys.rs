@@ -108,7 +108,14 @@ pub struct Keys {
     store: Arc<dyn Store>,
     clock: Clock,
     /// Keys that were good a moment ago, so that the way of a message has no read for its key.
-    remembered: Mutex<HashMap<[u8; 32], Remembered>>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    keys: HashMap<[u8; 32], Remembered>,
+    /// Counts revocations: what was read before one must not be remembered after it.
+    revocations: u64,
 }
 
 struct Remembered {
@@ -126,7 +133,7 @@ impl Remembered {
 impl Keys {
     /// The keys in this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, clock, remembered: Mutex::default() }
+        Self { store, clock, memory: Mutex::default() }
     }
 
     /// Lets in whoever sends `Authorization: Bearer hyk_…` with a key that has the scope.
@@ -152,36 +159,40 @@ impl Keys {
     pub async fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
         let revoked = self.store.revoke_key(id, self.clock.now()).await;
         // Also after an error: the store may have done it.
-        self.remembered().retain(|_, remembered| remembered.record.id != id);
+        let mut memory = self.memory();
+        memory.revocations += 1;
+        memory.keys.retain(|_, remembered| remembered.record.id != id);
         revoked
     }
 
     async fn look_up(&self, hash: [u8; 32]) -> Result<Arc<KeyRecord>, Problem> {
         let now = self.clock.now();
-        if let Some(remembered) = self.remembered().get(&hash)
-            && remembered.is_fresh(now)
-        {
-            return Ok(Arc::clone(&remembered.record));
-        }
+        let revocations = {
+            let memory = self.memory();
+            match memory.keys.get(&hash) {
+                Some(remembered) if remembered.is_fresh(now) => return Ok(Arc::clone(&remembered.record)),
+                _ => memory.revocations,
+            }
+        };
         let known = self.store.key(hash).await?.filter(|record| record.revoked_at.is_none());
-        let mut remembered = self.remembered();
+        let mut memory = self.memory();
         let Some(record) = known else {
-            remembered.remove(&hash);
+            memory.keys.remove(&hash);
             return Err(Problem::unauthorized("this API key is not known, or was revoked"));
         };
         let record = Arc::new(record);
-        if remembered.len() >= REMEMBERED_KEYS {
-            remembered.retain(|_, remembered| remembered.is_fresh(now));
+        if memory.keys.len() >= REMEMBERED_KEYS {
+            memory.keys.retain(|_, remembered| remembered.is_fresh(now));
         }
-        if remembered.len() < REMEMBERED_KEYS {
-            remembered.insert(hash, Remembered { record: Arc::clone(&record), at: now });
+        if memory.keys.len() < REMEMBERED_KEYS && memory.revocations == revocations {
+            memory.keys.insert(hash, Remembered { record: Arc::clone(&record), at: now });
         }
         Ok(record)
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Remembered>> {
-        // Every change to the map is one call: a panic elsewhere leaves it whole.
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        // Every change is one call: a panic elsewhere leaves it whole.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,8 +3,7 @@
 //! What is due stands in the store, in order. In memory there is one moment per lane: when to look next. So ten
 //! messages or ten million cost the same memory, and a restart has nothing to rebuild but 64 numbers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -27,31 +26,60 @@ const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// When to look at each lane next.
 ///
-/// A ring may come from anywhere and is never lost: it only ever makes a lane's moment earlier, and a look takes
-/// the moment away *before* it reads the store, so a ring that comes during the look leads to another look.
-#[derive(Clone)]
-pub struct Timers(Arc<Moments>);
+/// A ring may come from anywhere and is never lost: it only ever makes a lane's moment earlier, and one that comes
+/// while the lane is being looked at (the look may have read the store before the ring's cause was written)
+/// outlives that look.
+#[derive(Clone, Default)]
+pub struct Timers(Arc<Shared>);
 
-struct Moments {
-    wake_at: [AtomicI64; LANES as usize],
+#[derive(Default)]
+struct Shared {
+    moments: Mutex<Moments>,
     changed: Notify,
 }
 
-impl Default for Timers {
+struct Moments([Moment; LANES as usize]);
+
+impl Default for Moments {
     fn default() -> Self {
-        Self(Arc::new(Moments {
-            wake_at: std::array::from_fn(|_| AtomicI64::new(i64::MAX)),
-            changed: Notify::new(),
-        }))
+        let never = UnixMillis::MAX;
+        Self([Moment { timer: never, ready: never, rung_timer: never, rung_ready: never }; LANES as usize])
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Moment {
+    /// When something that may be scheduled is due. While that lies in the past, or is being looked at, no new
+    /// message of the lane is started at once: it might overtake an older one of its user.
+    timer: UnixMillis,
+    /// When a message that is `ready` can go on. The store itself lets no newer one of its user past it.
+    ready: UnixMillis,
+    /// The earliest rings of both kinds since the last look began.
+    rung_timer: UnixMillis,
+    rung_ready: UnixMillis,
+}
+
+impl Moment {
+    fn wake_at(&self) -> UnixMillis {
+        self.timer.min(self.ready)
     }
 }
 
 impl Timers {
-    /// Look at this lane at `at`, or earlier.
+    /// Look at this lane at `at`, or earlier, whatever it is that is due then.
     pub fn ring(&self, lane: Lane, at: UnixMillis) {
-        if self.0.wake_at[lane.index()].fetch_min(at.0, Ordering::SeqCst) > at.0 {
-            self.0.changed.notify_one();
-        }
+        self.earlier(lane, at, |moment| {
+            moment.rung_timer = moment.rung_timer.min(at);
+            moment.timer = moment.timer.min(at);
+        });
+    }
+
+    /// Look at this lane at `at`, or earlier: a message that is `ready` can go on then.
+    pub fn ring_ready(&self, lane: Lane, at: UnixMillis) {
+        self.earlier(lane, at, |moment| {
+            moment.rung_ready = moment.rung_ready.min(at);
+            moment.ready = moment.ready.min(at);
+        });
     }
 
     /// Look at every lane at `at`, or earlier.
@@ -59,18 +87,47 @@ impl Timers {
         Lane::all().for_each(|lane| self.ring(lane, at));
     }
 
-    /// Whether something in this lane is due and was not looked at yet.
-    pub fn is_due(&self, lane: Lane, now: UnixMillis) -> bool {
-        self.0.wake_at[lane.index()].load(Ordering::SeqCst) <= now.0
+    /// Whether something in this lane that may be scheduled is due and was not looked at yet.
+    pub fn is_timer_due(&self, lane: Lane, now: UnixMillis) -> bool {
+        self.moments().0[lane.index()].timer <= now
     }
 
-    fn take(&self, lane: Lane) {
-        self.0.wake_at[lane.index()].store(i64::MAX, Ordering::SeqCst);
+    fn earlier(&self, lane: Lane, at: UnixMillis, change: impl FnOnce(&mut Moment)) {
+        let earlier = {
+            let moment = &mut self.moments().0[lane.index()];
+            let before = moment.wake_at();
+            change(moment);
+            at < before
+        };
+        if earlier {
+            self.0.changed.notify_one();
+        }
+    }
+
+    fn begin_look(&self, lane: Lane) {
+        let moment = &mut self.moments().0[lane.index()];
+        (moment.rung_timer, moment.rung_ready) = (UnixMillis::MAX, UnixMillis::MAX);
+    }
+
+    /// The look is over; what it saw wants the next one at `next`.
+    fn end_look(&self, lane: Lane, next: UnixMillis) {
+        let moment = &mut self.moments().0[lane.index()];
+        moment.timer = next.min(moment.rung_timer);
+        moment.ready = moment.rung_ready;
+    }
+
+    fn due(&self, now: UnixMillis) -> Vec<Lane> {
+        let moments = self.moments();
+        Lane::all().filter(|lane| moments.0[lane.index()].wake_at() <= now).collect()
     }
 
     fn earliest(&self) -> UnixMillis {
-        let earliest = self.0.wake_at.iter().map(|at| at.load(Ordering::SeqCst)).min();
-        earliest.map_or(UnixMillis::MAX, UnixMillis)
+        self.moments().0.iter().map(Moment::wake_at).min().unwrap_or(UnixMillis::MAX)
+    }
+
+    fn moments(&self) -> MutexGuard<'_, Moments> {
+        // Every change is a few assignments: a panic elsewhere cannot leave a moment half written.
+        self.0.moments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +158,7 @@ impl Scheduler {
         let mut first = 0;
         loop {
             let now = self.clock.now();
-            let due: Vec<Lane> = Lane::all().filter(|&lane| self.timers.is_due(lane, now)).collect();
+            let due = self.timers.due(now);
             if due.is_empty() {
                 tokio::select! {
                     () = self.clock.sleep_until(self.timers.earliest()) => {}
@@ -116,9 +173,10 @@ impl Scheduler {
         }
     }
 
-    /// At least one slot; more if they are free; never more than `wanted`.
+    /// At least one slot; half of those that are free, for new messages want some too; never more than `wanted`.
     async fn take_slots(&self, wanted: usize) -> Vec<Slot> {
         let mut slots = vec![self.dispatch.slots.take().await];
+        let wanted = wanted.min(1 + self.dispatch.slots.free() as usize / 2);
         while slots.len() < wanted
             && let Some(slot) = self.dispatch.slots.try_take()
         {
@@ -135,7 +193,7 @@ impl Scheduler {
             let lane = due[(first + n) % due.len()];
             let slots = slots.split_off(slots.len() - share);
             async move {
-                self.timers.take(lane);
+                self.timers.begin_look(lane);
                 (lane, slots, self.store.claim(lane, now, share as u32).await)
             }
         });
@@ -155,13 +213,11 @@ impl Scheduler {
                 for ended in &batch.ended {
                     self.report.moved(ended);
                 }
-                if let Some(at) = batch.next_wake {
-                    self.timers.ring(lane, at);
-                }
+                self.timers.end_look(lane, batch.next_wake.unwrap_or(UnixMillis::MAX));
             }
             Err(error) => {
                 tracing::error!(%error, lane = lane.number(), "a lane cannot be looked at; trying again");
-                self.timers.ring(lane, self.clock.now().plus(STORE_RETRY));
+                self.timers.end_look(lane, self.clock.now().plus(STORE_RETRY));
             }
         }
     }
@@ -177,9 +233,24 @@ mod tests {
         let lane = Lane::new(7).unwrap();
         timers.ring(lane, UnixMillis(50));
         timers.ring(lane, UnixMillis(90));
-        assert_eq!(timers.earliest(), UnixMillis(50));
-        assert!(timers.is_due(lane, UnixMillis(50)) && !timers.is_due(lane, UnixMillis(49)));
-        timers.take(lane);
+        timers.ring_ready(lane, UnixMillis(40));
+        assert_eq!(timers.earliest(), UnixMillis(40));
+        assert!(timers.is_timer_due(lane, UnixMillis(50)) && !timers.is_timer_due(lane, UnixMillis(49)));
+    }
+
+    #[test]
+    fn a_ring_during_a_look_outlives_it() {
+        let timers = Timers::default();
+        let lane = Lane::new(7).unwrap();
+        timers.ring(lane, UnixMillis(50));
+        timers.begin_look(lane);
+        assert!(timers.is_timer_due(lane, UnixMillis(50)), "until it ends");
+        timers.ring_ready(lane, UnixMillis(60));
+        timers.end_look(lane, UnixMillis(900));
+        assert_eq!(timers.due(UnixMillis(60)), [lane]);
+        assert!(!timers.is_timer_due(lane, UnixMillis(60)));
+        timers.begin_look(lane);
+        timers.end_look(lane, UnixMillis::MAX);
         assert_eq!(timers.earliest(), UnixMillis::MAX);
     }
 }

@@ -110,7 +110,7 @@ impl Gateway {
             why: error.to_string(),
         })?;
         let path = settings.sqlite_path()?;
-        Ok(Arc::new(SqliteStore::open(SqliteConfig { path, ..SqliteConfig::default() })?))
+        Ok(Arc::new(SqliteStore::open(SqliteConfig::new(path))?))
     }
 
     /// Starts everything but the HTTP listener. When this returns, what the last process left has been recovered

@@ -148,7 +148,7 @@ impl Settler {
             self.report.moved(ended);
         }
         if let Some(at) = settled.wake_at {
-            self.timers.ring(lane, at);
+            self.timers.ring_ready(lane, at);
         }
         if let Some(next) = settled.next {
             dispatch.send(Job { claimed: next, slot });

@@ -1,2 +1,79 @@
-//! hongyan
-fn main(){}
+//! The command line of Hongyan.
+//!
+//! Two kinds of commands live here. Some *are* the service ([`serve`], [`sandbox`], [`demo`]) or work on its files
+//! ([`key`], [`check`]); the others are clients that talk to a running gateway over HTTP ([`app`], [`send`]).
+//! What they do is in the library crates: a file here reads arguments, calls, and prints.
+//!
+//! Results go to standard output, everything else to standard error, so that `KEY=$(hongyan key create --name x)`
+//! gives the key and nothing but the key.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`cli`] | every command and flag |
+//! | [`settings`] | how flags, environment and file become the gateway's settings |
+//! | [`failure`] | exit codes |
+//! | [`listen`], [`lock`], [`signals`], [`logging`] | what every service needs: a port, its database for itself, an end, a log |
+//! | [`http`] | calling a gateway |
+//! | [`output`] | printing |
+//! | [`tutorial`], [`credentials`] | the demo's own back end, and what it keeps between runs |
+
+mod app;
+mod check;
+mod cli;
+mod credentials;
+mod demo;
+mod failure;
+mod http;
+mod key;
+mod listen;
+mod lock;
+mod logging;
+mod output;
+mod sandbox;
+mod send;
+mod serve;
+mod settings;
+mod signals;
+mod tutorial;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    // Wrong usage ends here, with clap's words and exit code 2.
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::run(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Demo(args) => demo::run(&args).await,
+            Command::Serve(args) => serve::run(&args).await,
+            Command::Sandbox(args) => sandbox::run(&args).await,
+            Command::Key(args) => key::run(args).await,
+            Command::App(args) => app::run(args).await,
+            Command::Send(args) => send::run(args).await,
+            Command::Check(args) => check::run(&args).await,
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "hongyan", &mut script);
+                output::bytes(&script)
+            }
+        }
+    })
+}

@@ -497,7 +497,7 @@ pub(super) async fn cancel(
             let state = MessageState::Cancelled;
             // Whoever waited behind it is due now.
             if let Some(lane) = id.lane() {
-                context.timers.ring(lane, now);
+                context.timers.ring_ready(lane, now);
             }
             context.report.moved(&Ended { id, state, reason: Some(ReasonCode::Cancelled), errcode: None });
             Ok(axum::Json(CancelAnswer { id, state }))

@@ -10,7 +10,6 @@ use hongyan_store::types::{NewPermit, PermitView, Reach};
 use hongyan_wechat::{AppId, OpenId, TemplateId, is_mock_form_id};
 use serde::{Deserialize, Serialize};
 
-use super::MAX_BATCH;
 use crate::intake::request::parse;
 use crate::keys::Scope;
 use crate::problem::{Json, Problem, Query};
@@ -165,7 +164,7 @@ pub(super) async fn one_or_many_answers(
     let granted = if good.is_empty() { Vec::new() } else { context.store.grant(good, now).await? };
     for (lane, granted) in lanes.into_iter().zip(&granted) {
         if let Some(lane) = lane.filter(|_| granted.woken > 0) {
-            context.timers.ring(lane, now);
+            context.timers.ring_ready(lane, now);
         }
     }
     let mut granted = granted.into_iter();

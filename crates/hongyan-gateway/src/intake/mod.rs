@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::{Lane, MessageId, MessageState};
+use hongyan_ledger::{MessageId, MessageState};
 use hongyan_store::types::{Accepted, Ended, Idempotency, NewMessage};
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
@@ -63,11 +63,11 @@ impl Intake {
         Ok(accepted)
     }
 
-    /// A slot, if this message may be started at once: it is due, its lane has nothing older that is due and was
-    /// not looked at, and the gateway is not stopping.
+    /// A slot, if this message may be started at once: it is due, its lane has nothing scheduled that is due and
+    /// was not looked at, and the gateway is not stopping.
     fn slot_for(&self, message: &NewMessage) -> Option<Slot> {
         let lane = message.id.lane()?;
-        if message.send_at > message.accepted_at || self.timers.is_due(lane, message.accepted_at) {
+        if message.send_at > message.accepted_at || self.timers.is_timer_due(lane, message.accepted_at) {
             return None;
         }
         // In this order: once the gateway drains, a slot taken after its end would carry a message nowhere.
@@ -77,7 +77,10 @@ impl Intake {
     fn set_going(&self, id: MessageId, slot: Option<Slot>, accepted: &mut Accepted) {
         let Accepted::New { state, reason, claimed, wake_at } = accepted else { return };
         if let (Some(lane), Some(at)) = (id.lane(), *wake_at) {
-            self.timers.ring(lane, at);
+            match state {
+                MessageState::Ready => self.timers.ring_ready(lane, at),
+                _ => self.timers.ring(lane, at),
+            }
         }
         if *state == MessageState::Sending
             && let (Some(claimed), Some(slot)) = (claimed.take(), slot)
@@ -109,9 +112,4 @@ pub fn idempotency(message: &NewMessage, key: &str, index: usize) -> Idempotency
 
 fn first_bytes<const N: usize>(digest: &[u8]) -> [u8; N] {
     std::array::from_fn(|n| digest[n])
-}
-
-/// The lane of a user, under the name that the rest of the gateway uses.
-pub fn lane_of(appid: &hongyan_wechat::AppId, openid: &hongyan_wechat::OpenId) -> Lane {
-    Lane::of(appid, openid)
 }

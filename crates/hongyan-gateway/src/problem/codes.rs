@@ -35,7 +35,7 @@ pub const CODES: &[ProblemCode] = &[
     code("app_paused", 409, "The app is paused"),
     code("unknown_template", 422, "The app has no such template"),
     // Messages and permits.
-    code("idempotency_key_reused", 409, "The idempotency key was used for another request"),
+    code("idempotency_key_reused", 422, "The idempotency key was used for another request"),
     code("too_late_to_cancel", 409, "The message cannot be withdrawn any more"),
     code("mock_form_id", 422, "This is not a real form id"),
     // Logins and sessions.

@@ -153,7 +153,7 @@ pub(super) fn pause(db: &Connection, order: &PauseOrder) -> Res<()> {
 /// ends by itself gives way to one that lasts as long: a minute's quota does not end a day's.
 fn outlasts(present: &AppPaused, order: &PauseOrder) -> bool {
     match (present.until, order.pause.until) {
-        (None, None) | (Some(_), None) => false,
+        (None | Some(_), None) => false,
         (None, Some(_)) => true,
         (Some(present), Some(new)) => present > new,
     }

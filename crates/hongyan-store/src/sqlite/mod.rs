@@ -13,6 +13,11 @@
 //! `hongyan-ledger`'s. The file may be opened by another process for a moment (`hongyan key create`), and copied by
 //! SQLite's backup at any time.
 
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "`Cells::moment` itself is a method of one lifetime, and a reader of rows must take any"
+)]
+
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
@@ -121,13 +126,18 @@ impl SqliteStore {
         threads.clone().ok_or(StoreError::Closed)
     }
 
-    /// Lets the threads finish what has queued up, and waits for them.
+    /// Lets the threads finish what has queued up, and waits for them. The writer goes last: the last connection
+    /// copies the log back into the file, and a reader may not.
     async fn shut(&self) {
-        // Dropped before waiting: while a handle is there, the threads wait for its next word.
-        drop(self.threads.write().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-        for ended in &self.ended {
-            // Nothing is ever sent; the answer is that the channel has closed.
-            let _closed = ended.recv_async().await;
-        }
+        let threads = self.threads.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let [readers_ended, writer_ended] = &self.ended;
+        let writer = threads.map(|Threads { writer, readers }| {
+            drop(readers);
+            writer
+        });
+        // Nothing is ever sent; the answer is that the channel has closed.
+        let _closed = readers_ended.recv_async().await;
+        drop(writer);
+        let _closed = writer_ended.recv_async().await;
     }
 }

@@ -169,7 +169,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        content_type: Option<&'static str>,
+        content_type: Option<&str>,
         body: Bytes,
         secret: &SecretString,
     ) -> Result<T, CallError> {

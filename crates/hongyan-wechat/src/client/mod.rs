@@ -126,7 +126,7 @@ impl Client {
         &self,
         method: Method,
         path_and_query: &str,
-        content_type: Option<&'static str>,
+        content_type: Option<&str>,
         body: Bytes,
     ) -> Result<Answered, Failure> {
         let mut request = self.request(method, path_and_query, content_type, body)?;
@@ -147,7 +147,7 @@ impl Client {
         &self,
         method: Method,
         path_and_query: &str,
-        content_type: Option<&'static str>,
+        content_type: Option<&str>,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let target = &self.inner.target;

@@ -5,7 +5,7 @@ use hongyan_ledger::{Lane, MessageId, MessageState, ReasonCode};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::super::rows::{Cells, many};
+use super::super::rows::many;
 use super::super::trouble::Res;
 use super::turn::release_hold;
 use super::wake::wake_next;

@@ -4,7 +4,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Lane, MessageState};
 use rusqlite::{Connection, params};
 
-use super::super::rows::{Cells, one};
+use super::super::rows::one;
 use super::super::trouble::Res;
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_next;

@@ -23,7 +23,7 @@ macro_rules! page_of {
             $where,
             " AND id < ?1 AND (?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) \
              AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
-             AND ?7 = ?7 ORDER BY id DESC LIMIT ?8"
+             AND (?7 IS NULL OR lane = ?7) ORDER BY id DESC LIMIT ?8"
         )
     };
 }
@@ -93,7 +93,7 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<M
 pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane) -> Res<Vec<Claimed>> {
     let rows = many(
         db,
-        concat!("SELECT ", columns!(), " FROM messages WHERE lane = ? AND state = 3"),
+        concat!("SELECT ", columns!(), " FROM messages INDEXED BY messages_sending WHERE lane = ? AND state = 3"),
         params![lane.number()],
         MessageRow::read,
     )?;

@@ -9,7 +9,7 @@ use hongyan_ledger::{MessageState, Permit, PermitPolicy};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::super::rows::{Cells, change, one, outcome_code};
+use super::super::rows::{change, one, outcome_code};
 use super::super::trouble::Res;
 use super::super::{apps, permits};
 use super::MessageRow;

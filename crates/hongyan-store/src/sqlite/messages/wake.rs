@@ -5,7 +5,7 @@ use hongyan_ledger::{Lane, MessageId, MessageState, Permit};
 use rusqlite::{Connection, params};
 
 use super::super::permits;
-use super::super::rows::{Cells, change, many, one};
+use super::super::rows::{change, many, one};
 use super::super::trouble::Res;
 use super::claim::next_wake;
 use super::turn::{Gates, Turn, claimed, take_turn};
@@ -145,7 +145,8 @@ pub(in crate::sqlite) fn wake_waiting(
 pub(in crate::sqlite) fn acquire(db: &Connection, lane: Lane, now: UnixMillis) -> Res<Option<UnixMillis>> {
     change(
         db,
-        "UPDATE messages SET wake_at = ?2 WHERE lane = ?1 AND state = 1 \
+        // Left alone, SQLite walks all of the lane's history by another index.
+        "UPDATE messages INDEXED BY messages_ready SET wake_at = ?2 WHERE lane = ?1 AND state = 1 \
          AND (wake_at IS NULL OR wake_at = deadline)",
         params![lane.number(), now.0],
     )?;
@@ -161,7 +162,8 @@ pub(in crate::sqlite) fn wake_app(
     for lane in Lane::all() {
         change(
             db,
-            "UPDATE messages SET wake_at = ?3 WHERE lane = ?1 AND appid = ?2 AND state = 1",
+            "UPDATE messages INDEXED BY messages_ready SET wake_at = ?3 \
+             WHERE lane = ?1 AND appid = ?2 AND state = 1",
             params![lane.number(), appid.as_str(), now.0],
         )?;
     }

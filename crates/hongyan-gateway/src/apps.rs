@@ -1,0 +1,466 @@
+//! Registered apps, as every part of the gateway sees them: a snapshot that is read without a lock and replaced
+//! as a whole when something changes.
+//!
+//! The store is the truth. Whatever changes an app does so in the store first, one change at a time, and then
+//! reads the row back into the snapshot; so the two cannot disagree for longer than that takes.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hongyan_clock::Clock;
+use hongyan_ledger::OnUnknown;
+use hongyan_ledger::settle::{AppPause, PauseCode};
+use hongyan_store::types::{AppPaused, AppRecord, PauseOrder};
+use hongyan_store::{Store, StoreError};
+use hongyan_wechat::{AppId, Client, Errcode, TemplateId};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use tokio::sync::Notify;
+
+use crate::GatewayError;
+use crate::config::ConfigError;
+use crate::problem::Problem;
+use crate::templates::SyncGate;
+pub use crate::templates::{LibraryReport, LibraryState, SyncReport, Template};
+use crate::token::TokenCell;
+use crate::vault::{Purpose, Vault, VaultError, random_token, sha256};
+
+/// What every gateway secret begins with.
+pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
+
+/// How many messages a payment may be good for at most. WeChat's number.
+pub const MAX_PAYMENT_UNITS: u32 = 3;
+
+/// Longest AppSecret that is taken; WeChat's have 32 characters.
+const MAX_SECRET_CHARS: usize = 128;
+
+/// Longest name of an app.
+const MAX_NAME_CHARS: usize = 100;
+
+/// One app at one moment.
+#[derive(Debug)]
+pub struct App {
+    /// As stored.
+    pub record: AppRecord,
+    /// Its templates of both channels.
+    pub templates: HashMap<TemplateId, Arc<Template>>,
+    /// Its access token; shared by all snapshots of the app.
+    pub token: TokenCell,
+    /// Keeps unknown templates from becoming a flood of requests; shared like the token.
+    pub(crate) sync_gate: Arc<SyncGate>,
+}
+
+/// How [`Apps`] behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct AppsOptions {
+    /// How long before its end an access token is replaced.
+    pub token_refresh_ahead: Duration,
+}
+
+/// An app to register.
+#[derive(Debug)]
+pub struct NewApp {
+    /// Its appid.
+    pub appid: AppId,
+    /// Its AppSecret.
+    pub secret: SecretString,
+    /// A name for people. Default: the appid.
+    pub name: Option<String>,
+    /// Fetch tokens by `stable_token` (the default) or by the old call.
+    pub stable_token: Option<bool>,
+    /// Default for messages that do not say.
+    pub on_unknown: Option<OnUnknown>,
+    /// Units that a payment grants, 1 to 3. Default: 1.
+    pub payment_units: Option<u32>,
+}
+
+/// Changes to an app; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct AppChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its AppSecret. Ends a pause that the old one caused.
+    pub secret: Option<SecretString>,
+    /// How tokens are fetched.
+    pub stable_token: Option<bool>,
+    /// Default for messages that do not say.
+    pub on_unknown: Option<OnUnknown>,
+    /// Units that a payment grants.
+    pub payment_units: Option<u32>,
+    /// Make a new gateway secret; the old one is void at once.
+    pub rotate_gateway_secret: bool,
+}
+
+/// All registered apps. Clones share everything.
+#[derive(Clone)]
+pub struct Apps(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) wechat: Client,
+    pub(crate) clock: Clock,
+    pub(crate) options: AppsOptions,
+    snapshot: ArcSwap<HashMap<AppId, Arc<App>>>,
+    /// Held from the change in the store until the snapshot shows it.
+    changing: tokio::sync::Mutex<()>,
+    /// Wakes [`Apps::keep_fresh`] when a moment to refresh may have moved.
+    pub(crate) tokens_changed: Notify,
+}
+
+impl Apps {
+    /// Reads all apps, their templates and their tokens from the store.
+    ///
+    /// # Errors
+    /// When the store fails, or an app's secret was sealed with another master key.
+    pub async fn load(
+        store: Arc<dyn Store>,
+        vault: Arc<Vault>,
+        wechat: Client,
+        clock: Clock,
+        options: AppsOptions,
+    ) -> Result<Self, GatewayError> {
+        let apps = Self(Arc::new(Inner {
+            store,
+            vault,
+            wechat,
+            clock,
+            options,
+            snapshot: ArcSwap::default(),
+            changing: tokio::sync::Mutex::default(),
+            tokens_changed: Notify::new(),
+        }));
+        let mut snapshot = HashMap::new();
+        for record in apps.0.store.apps().await? {
+            let appid = record.appid.clone();
+            // Found out now, not when the first message is due.
+            apps.0.vault.open_sealed(Purpose::AppSecret, &appid, &record.secret).map_err(|error| {
+                ConfigError::Sealed { appid: appid.to_string(), why: error.to_string() }
+            })?;
+            let app = App {
+                templates: apps.stored_templates(&appid).await?,
+                token: apps.stored_token(&appid).await?,
+                sync_gate: Arc::default(),
+                record,
+            };
+            snapshot.insert(appid, Arc::new(app));
+        }
+        apps.0.snapshot.store(Arc::new(snapshot));
+        Ok(apps)
+    }
+
+    /// An app, as it is now.
+    pub fn get(&self, appid: &AppId) -> Option<Arc<App>> {
+        self.0.snapshot.load().get(appid).cloned()
+    }
+
+    /// All apps, by appid.
+    pub fn list(&self) -> Vec<Arc<App>> {
+        let mut apps: Vec<_> = self.0.snapshot.load().values().cloned().collect();
+        apps.sort_unstable_by(|a, b| a.record.appid.cmp(&b.record.appid));
+        apps
+    }
+
+    /// The app, if this is its gateway secret. Takes as long for a wrong one as for the right one.
+    pub fn check_gateway_secret(&self, appid: &AppId, secret: &str) -> Option<Arc<App>> {
+        let app = self.get(appid)?;
+        let right = sha256(secret).ct_eq(&app.record.gateway_secret_hash);
+        bool::from(right).then_some(app)
+    }
+
+    /// An app's AppSecret.
+    ///
+    /// # Errors
+    /// When the stored one does not open.
+    pub fn secret(&self, app: &App) -> Result<SecretString, VaultError> {
+        self.0.vault.open_sealed(Purpose::AppSecret, &app.record.appid, &app.record.secret)
+    }
+
+    /// The client to WeChat that everything about apps goes by.
+    pub fn wechat(&self) -> &Client {
+        &self.0.wechat
+    }
+
+    /// Registers an app and asks WeChat for its templates. That the asking failed does not undo the
+    /// registration; the report says it. Also gives the gateway secret, which is not kept.
+    ///
+    /// # Errors
+    /// When a value is not good, or there is such an app already (409 `app_exists`).
+    pub async fn register(&self, new: NewApp) -> Result<(Arc<App>, SecretString, SyncReport), Problem> {
+        let secret = checked_secret(&new.secret)?;
+        let name = new.name.as_deref().map(checked_name).transpose()?;
+        let payment_units = checked_units(new.payment_units.unwrap_or(1))?;
+        let gateway_secret = random_token(GATEWAY_SECRET_PREFIX);
+        let now = self.0.clock.now();
+        let record = AppRecord {
+            name: name.unwrap_or_else(|| new.appid.to_string()),
+            secret: self.0.vault.seal(Purpose::AppSecret, &new.appid, &secret),
+            gateway_secret_hash: sha256(gateway_secret.expose_secret()),
+            stable_token: new.stable_token.unwrap_or(true),
+            on_unknown: new.on_unknown.unwrap_or_default(),
+            payment_units,
+            paused: None,
+            templates_synced_at: None,
+            created_at: now,
+            updated_at: now,
+            appid: new.appid.clone(),
+        };
+        let (apps, appid) = (self.clone(), new.appid);
+        uncancelled(async move {
+            {
+                let _turn = apps.0.changing.lock().await;
+                if !apps.0.store.add_app(record).await? {
+                    let detail = format!("the app {appid} is registered already; change it with PATCH");
+                    return Err(Problem::conflict("app_exists", detail));
+                }
+                apps.reload(&appid).await?;
+            }
+            tracing::info!(app = %appid, "app registered");
+            let report = apps.sync_templates(&appid).await?;
+            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+            Ok((app, gateway_secret, report))
+        })
+        .await
+    }
+
+    /// Changes an app. A new secret forgets the access token, and ends a pause that the old secret caused.
+    ///
+    /// # Errors
+    /// When a value is not good, or there is no such app.
+    pub async fn change(
+        &self,
+        appid: &AppId,
+        change: AppChange,
+    ) -> Result<(Arc<App>, Option<SecretString>), Problem> {
+        let secret = change.secret.as_ref().map(checked_secret).transpose()?;
+        let name = change.name.as_deref().map(checked_name).transpose()?;
+        let payment_units = change.payment_units.map(checked_units).transpose()?;
+        let gateway_secret = change.rotate_gateway_secret.then(|| random_token(GATEWAY_SECRET_PREFIX));
+        let (apps, appid) = (self.clone(), appid.clone());
+        uncancelled(async move {
+            let _turn = apps.0.changing.lock().await;
+            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+            let mut record = app.record.clone();
+            if let Some(secret) = &secret {
+                record.secret = apps.0.vault.seal(Purpose::AppSecret, &appid, secret);
+            }
+            if let Some(secret) = &gateway_secret {
+                record.gateway_secret_hash = sha256(secret.expose_secret());
+            }
+            record.name = name.unwrap_or(record.name);
+            record.stable_token = change.stable_token.unwrap_or(record.stable_token);
+            record.on_unknown = change.on_unknown.unwrap_or(record.on_unknown);
+            record.payment_units = payment_units.unwrap_or(record.payment_units);
+            record.updated_at = apps.0.clock.now();
+            if !apps.0.store.update_app(record).await? {
+                return Err(Problem::unknown_app(&appid));
+            }
+            if secret.is_some() {
+                app.token.forget();
+                app.sync_gate.open().await;
+                let by_secret = |paused: &AppPaused| {
+                    matches!(paused.code, PauseCode::Misconfigured | PauseCode::TokenRejected)
+                };
+                if app.record.paused.as_ref().is_some_and(by_secret) {
+                    apps.0.store.resume(appid.clone(), apps.0.clock.now()).await?;
+                }
+            }
+            let app = apps.reload(&appid).await?.ok_or_else(|| Problem::unknown_app(&appid))?;
+            tracing::info!(app = %appid, new_secret = secret.is_some(), "app changed");
+            Ok((app, gateway_secret))
+        })
+        .await
+    }
+
+    /// Forgets an app. Its history stays; what was not sent is cancelled.
+    ///
+    /// # Errors
+    /// When there is no such app.
+    pub async fn remove(&self, appid: &AppId) -> Result<(), Problem> {
+        let (apps, appid) = (self.clone(), appid.clone());
+        uncancelled(async move {
+            let _turn = apps.0.changing.lock().await;
+            let known = apps.0.store.remove_app(appid.clone(), apps.0.clock.now()).await?;
+            if let Some(app) = apps.get(&appid) {
+                app.token.forget();
+            }
+            apps.reload(&appid).await?;
+            if !known {
+                return Err(Problem::unknown_app(&appid));
+            }
+            tracing::info!(app = %appid, "app removed");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Pauses an app: every message is kept, none goes out. A pause for which an operator is needed is not
+    /// replaced by one that ends by itself.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn pause(
+        &self,
+        appid: &AppId,
+        pause: AppPause,
+        errcode: Option<Errcode>,
+        detail: String,
+    ) -> Result<(), StoreError> {
+        let (apps, appid) = (self.clone(), appid.clone());
+        uncancelled(async move {
+            let _turn = apps.0.changing.lock().await;
+            let now = apps.0.clock.now();
+            let Some(app) = apps.get(&appid) else { return Ok(()) };
+            // Everything in flight hits the same quota at once; one of them says it.
+            if app.record.paused.as_ref().is_some_and(|paused| covers(paused, &pause)) {
+                return Ok(());
+            }
+            let order = PauseOrder { appid: appid.clone(), pause, errcode, detail, now };
+            apps.0.store.pause(order.clone()).await?;
+            apps.reload(&appid).await?;
+            let until = pause.until.map_or_else(|| "it is resumed".to_owned(), |until| until.to_string());
+            tracing::warn!(
+                app = %appid,
+                code = pause.code.name(),
+                errcode = errcode.map(|errcode| errcode.0),
+                %until,
+                detail = order.detail,
+                "app paused: its messages are kept and not sent"
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends an app's pause. Whether it was paused. The caller rings the timers.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn resume(&self, appid: &AppId) -> Result<bool, StoreError> {
+        let (apps, appid) = (self.clone(), appid.clone());
+        uncancelled(async move {
+            let _turn = apps.0.changing.lock().await;
+            let resumed = apps.0.store.resume(appid.clone(), apps.0.clock.now()).await?;
+            if let Some(app) = apps.reload(&appid).await? {
+                app.token.forgive();
+            }
+            if resumed {
+                tracing::info!(app = %appid, "app resumed");
+            }
+            Ok(resumed)
+        })
+        .await
+    }
+
+    /// Reads an app's row back into the snapshot; `None`: there is none any more. Who calls it holds `changing`.
+    async fn reload(&self, appid: &AppId) -> Result<Option<Arc<App>>, StoreError> {
+        let record = self.0.store.app(appid.clone()).await?;
+        let before = self.get(appid);
+        let app = record.map(|record| {
+            Arc::new(match &before {
+                Some(before) => App {
+                    record,
+                    templates: before.templates.clone(),
+                    token: before.token.clone(),
+                    sync_gate: Arc::clone(&before.sync_gate),
+                },
+                None => App {
+                    record,
+                    templates: HashMap::new(),
+                    token: TokenCell::default(),
+                    sync_gate: Arc::default(),
+                },
+            })
+        });
+        self.publish(appid, app.clone());
+        Ok(app)
+    }
+
+    /// Stores an app's templates and shows them. `false`: the app is not registered any more.
+    pub(crate) async fn replace_templates(
+        &self,
+        appid: &AppId,
+        templates: Vec<hongyan_store::types::TemplateRecord>,
+    ) -> Result<bool, StoreError> {
+        let (apps, appid) = (self.clone(), appid.clone());
+        uncancelled(async move {
+            let _turn = apps.0.changing.lock().await;
+            if apps.get(&appid).is_none() {
+                return Ok(false);
+            }
+            apps.0.store.put_templates(appid.clone(), templates, apps.0.clock.now()).await?;
+            let Some(app) = apps.reload(&appid).await? else { return Ok(false) };
+            let fresh = App {
+                record: app.record.clone(),
+                templates: apps.stored_templates(&appid).await?,
+                token: app.token.clone(),
+                sync_gate: Arc::clone(&app.sync_gate),
+            };
+            apps.publish(&appid, Some(Arc::new(fresh)));
+            Ok(true)
+        })
+        .await
+    }
+
+    fn publish(&self, appid: &AppId, app: Option<Arc<App>>) {
+        let mut snapshot = HashMap::clone(&self.0.snapshot.load());
+        match app {
+            Some(app) => snapshot.insert(appid.clone(), app),
+            None => snapshot.remove(appid),
+        };
+        self.0.snapshot.store(Arc::new(snapshot));
+        // A pause that ended, or an app that came, may have a token to refresh.
+        self.0.tokens_changed.notify_one();
+    }
+}
+
+/// Runs to its end even if nobody waits for it any more: a request whose client hangs up must not leave the
+/// snapshot behind the store, or a token fetched and forgotten.
+pub(crate) async fn uncancelled<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only the end of the runtime cancels it, and that ends the waiting, too.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// Whether a pause that is in force makes another one needless.
+fn covers(paused: &AppPaused, pause: &AppPause) -> bool {
+    match (paused.until, pause.until) {
+        (None, Some(_)) => true,
+        (None, None) => paused.code == pause.code,
+        (Some(have), Some(want)) => paused.code == pause.code && have >= want,
+        (Some(_), None) => false,
+    }
+}
+
+fn checked_secret(secret: &SecretString) -> Result<SecretString, Problem> {
+    // Copied from a web page, it often brings a space along.
+    let text = secret.expose_secret().trim();
+    if text.is_empty() || text.len() > MAX_SECRET_CHARS || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let detail = format!("an AppSecret has 1 to {MAX_SECRET_CHARS} visible ASCII characters");
+        return Err(Problem::invalid("secret", detail));
+    }
+    Ok(SecretString::from(text))
+}
+
+fn checked_name(name: &str) -> Result<String, Problem> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(Problem::invalid("name", format!("a name has 1 to {MAX_NAME_CHARS} characters")));
+    }
+    Ok(name.to_owned())
+}
+
+fn checked_units(units: u32) -> Result<u32, Problem> {
+    if (1..=MAX_PAYMENT_UNITS).contains(&units) {
+        return Ok(units);
+    }
+    Err(Problem::invalid("payment_units", format!("a payment grants 1 to {MAX_PAYMENT_UNITS} messages")))
+}

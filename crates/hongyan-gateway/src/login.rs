@@ -1,0 +1,200 @@
+//! Logins: a code of `wx.login` becomes an openid and a session of ours. The session_key that comes with it is
+//! sealed and never leaves.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_ledger::Lane;
+use hongyan_ledger::settle::{AppPause, PauseCode, is_misconfiguration};
+use hongyan_store::Store;
+use hongyan_store::types::{LoginRecord, SessionRecord};
+use hongyan_wechat::{AppId, CallError, Errcode, Failure, LoginAnswer, OpenId};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::apps::{App, Apps};
+use crate::problem::Problem;
+use crate::service::Context;
+use crate::token::in_words;
+use crate::vault::{Purpose, Vault, random_token, sha256};
+
+/// What every session token begins with; the user's lane follows as two hexadecimal digits, so that the session
+/// is found in one lane.
+pub const SESSION_PREFIX: &str = "hys_";
+
+/// Longest code that is passed on; WeChat's have 32 characters.
+const MAX_CODE_CHARS: usize = 128;
+
+/// When to try again if WeChat did not answer.
+const RETRY_SECONDS: u64 = 5;
+
+/// A user who logged in.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The user, for this app.
+    pub openid: OpenId,
+    /// The user across the company's apps, if WeChat gave it.
+    pub unionid: Option<String>,
+    /// What the mini program may show to be this user. Opaque.
+    pub session: SecretString,
+    /// When that ends.
+    pub expires_at: UnixMillis,
+}
+
+/// Exchanges a code for the user whose it is.
+///
+/// 1. The code is one line of 1 to 128 visible ASCII characters.
+/// 2. An app that is misconfigured is not asked for: WeChat would refuse.
+/// 3. The session_key is stored sealed (the store keeps the last two, for a second `wx.login` replaces the first
+///    one's while that is still in use).
+///
+/// # Errors
+/// `unknown_app`, `invalid_field`, `invalid_code`, `code_used`, `risky_user`, `app_paused`, `wechat_busy`,
+/// `wechat_refused`, `wechat_unavailable`.
+pub async fn login(
+    apps: &Apps,
+    store: &dyn Store,
+    vault: &Vault,
+    clock: &Clock,
+    session_days: u32,
+    appid: &AppId,
+    code: &str,
+) -> Result<Login, Problem> {
+    let app = apps.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
+    check_code(code)?;
+    if let Some(paused) = &app.record.paused
+        && paused.code == PauseCode::Misconfigured
+    {
+        let problem = Problem::conflict("app_paused", paused.detail.clone());
+        return Err(match paused.errcode {
+            Some(errcode) => problem.errcode(errcode, ""),
+            None => problem,
+        });
+    }
+    let answer = ask(apps, &app, code).await.map_err(problem)?;
+    let session = new_session(appid, &answer.openid);
+    let now = clock.now();
+    let expires_at = now.plus(Duration::from_secs(u64::from(session_days) * 86_400));
+    store.put_login(record(vault, appid, &answer, &session, now, expires_at)).await?;
+    Ok(Login { openid: answer.openid, unionid: answer.unionid, session, expires_at })
+}
+
+/// The same for a back end that comes by the facade: it gets what WeChat gave, session_key included, and no
+/// session of ours. The session_key is kept all the same.
+///
+/// # Errors
+/// As WeChat's client has them.
+pub async fn exchange(context: &Context, app: &App, code: &str) -> Result<LoginAnswer, CallError> {
+    let answer = ask(&context.apps, app, code).await?;
+    let appid = &app.record.appid;
+    let now = context.clock.now();
+    // The store keeps a session with every login; this one is over at once, and nobody knows its token.
+    let kept = record(&context.vault, appid, &answer, &new_session(appid, &answer.openid), now, now);
+    if let Err(error) = context.store.put_login(kept).await {
+        // The code is spent. The back end has its answer; only our copy of the key is missing.
+        tracing::error!(app = %appid, %error, "a session_key could not be kept");
+    }
+    Ok(answer)
+}
+
+/// Asks WeChat. A refusal that concerns the whole app pauses it.
+async fn ask(apps: &Apps, app: &App, code: &str) -> Result<LoginAnswer, CallError> {
+    let appid = &app.record.appid;
+    let secret = apps.secret(app).map_err(|error| {
+        tracing::error!(app = %appid, %error, "the app's secret does not open");
+        Failure::NotSent("the app's secret cannot be read".into())
+    })?;
+    let answer = apps.wechat().login(appid, &secret, code).await;
+    if let Err(CallError::Refused { errcode, errmsg, .. }) = &answer
+        && is_misconfiguration(*errcode)
+    {
+        // With these, no token can be had either: nothing of this app can work.
+        let pause = AppPause { code: PauseCode::Misconfigured, until: None };
+        if let Err(error) = apps.pause(appid, pause, Some(*errcode), in_words(*errcode, errmsg)).await {
+            tracing::error!(app = %appid, %error, "the app's pause cannot be stored");
+        }
+    }
+    answer
+}
+
+fn new_session(appid: &AppId, openid: &OpenId) -> SecretString {
+    random_token(&format!("{SESSION_PREFIX}{:02x}", Lane::of(appid, openid).number()))
+}
+
+fn record(
+    vault: &Vault,
+    appid: &AppId,
+    answer: &LoginAnswer,
+    session: &SecretString,
+    at: UnixMillis,
+    expires_at: UnixMillis,
+) -> LoginRecord {
+    LoginRecord {
+        appid: appid.clone(),
+        openid: answer.openid.clone(),
+        unionid: answer.unionid.clone(),
+        session_key: vault.seal(Purpose::SessionKey, appid, &answer.session_key),
+        session_hash: sha256(session.expose_secret()),
+        at,
+        expires_at,
+    }
+}
+
+/// Whose session a token is.
+///
+/// # Errors
+/// 401 `invalid_session` when it is nobody's, or over.
+pub async fn session(store: &dyn Store, clock: &Clock, token: &str) -> Result<SessionRecord, Problem> {
+    let invalid = || {
+        let detail = "the session is not known or over; log in again with a new code of wx.login";
+        Problem::new(StatusCode::UNAUTHORIZED, "invalid_session", detail)
+    };
+    let lane = lane_of(token).ok_or_else(invalid)?;
+    store.session(lane, sha256(token), clock.now()).await?.ok_or_else(invalid)
+}
+
+fn lane_of(token: &str) -> Option<Lane> {
+    let digits = token.strip_prefix(SESSION_PREFIX)?.get(..2)?;
+    u8::from_str_radix(digits, 16).ok().and_then(Lane::new)
+}
+
+fn check_code(code: &str) -> Result<(), Problem> {
+    if (1..=MAX_CODE_CHARS).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let detail = format!(
+        "a code of wx.login has 1 to {MAX_CODE_CHARS} visible ASCII characters; developer tools without an \
+         appid give a text in its place that is none"
+    );
+    Err(Problem::invalid("code", detail))
+}
+
+/// What a call that gave nothing looks like to a caller of `/v1` or `/mp`.
+fn problem(error: CallError) -> Problem {
+    let (errcode, errmsg) = match error {
+        CallError::Refused { errcode, errmsg, .. } => (errcode, errmsg),
+        CallError::Failed(failure) => {
+            let detail = format!("{failure}; try again with a new code of wx.login");
+            return unavailable(detail);
+        }
+    };
+    let words = in_words(errcode, &errmsg);
+    let problem = match errcode {
+        Errcode::INVALID_CODE => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_code", words).field("code")
+        }
+        Errcode::CODE_USED => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "code_used", words).field("code"),
+        Errcode::RISKY_USER => Problem::new(StatusCode::FORBIDDEN, "risky_user", words),
+        Errcode::SYSTEM_BUSY => unavailable(words),
+        Errcode::MINUTE_QUOTA => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "wechat_busy", words).retry_after(60)
+        }
+        errcode if is_misconfiguration(errcode) => Problem::conflict("app_paused", words),
+        _ => Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", words),
+    };
+    problem.errcode(errcode, &errmsg)
+}
+
+fn unavailable(detail: String) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable", detail).retry_after(RETRY_SECONDS)
+}

@@ -1,0 +1,300 @@
+//! Templates: read from both of WeChat's libraries, kept in the store, and asked for again when a message names
+//! one that is not known yet.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::Channel;
+use hongyan_ledger::settle::{is_misconfiguration, is_token_refusal};
+use hongyan_store::types::TemplateRecord;
+use hongyan_wechat::{
+    AppId, CallError, Client, Errcode, LegacyTemplate, SecretString, SubscribeTemplate, TemplateField,
+    TemplateId, fields_of,
+};
+use serde::Serialize;
+
+use crate::apps::{App, Apps};
+use crate::problem::Problem;
+use crate::token::TokenError;
+
+/// How long after asking WeChat because of an unknown template nobody asks again: a caller with a misspelt id
+/// must not spend the app's quota.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// A template with its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// As stored.
+    pub record: TemplateRecord,
+    /// The fields that its content names, in order.
+    pub fields: Vec<TemplateField>,
+}
+
+impl From<TemplateRecord> for Template {
+    fn from(record: TemplateRecord) -> Self {
+        let fields = fields_of(&record.content);
+        Self { record, fields }
+    }
+}
+
+/// What a synchronisation did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct SyncReport {
+    /// The templates of subscribe messages.
+    pub subscribe: LibraryReport,
+    /// The templates of the old kind.
+    pub legacy: LibraryReport,
+}
+
+impl SyncReport {
+    /// Both libraries were read, as far as the app has them.
+    pub fn is_complete(&self) -> bool {
+        [&self.subscribe, &self.legacy].into_iter().all(|library| library.state != LibraryState::Failed)
+    }
+
+    /// What went wrong, if something did.
+    pub fn trouble(&self) -> Option<&LibraryReport> {
+        [&self.subscribe, &self.legacy].into_iter().find(|library| library.state == LibraryState::Failed)
+    }
+}
+
+/// What the synchronisation of one library did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct LibraryReport {
+    /// How it went.
+    pub state: LibraryState,
+    /// How many of its templates are known now.
+    pub templates: usize,
+    /// WeChat's errcode, if it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i32>)]
+    pub errcode: Option<Errcode>,
+    /// What went wrong, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// How the synchronisation of one library went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LibraryState {
+    /// What WeChat has is known.
+    Synchronised,
+    /// The app has no such library.
+    NotAvailable,
+    /// WeChat could not be asked; what was known stays.
+    Failed,
+}
+
+/// Lets one at a time ask WeChat because of an unknown template, and not again for a while.
+#[derive(Debug, Default)]
+pub(crate) struct SyncGate(tokio::sync::Mutex<Option<Asked>>);
+
+#[derive(Debug)]
+struct Asked {
+    at: UnixMillis,
+    /// What went wrong then.
+    trouble: Option<Problem>,
+}
+
+impl SyncGate {
+    /// Lets the next one ask at once.
+    pub(crate) async fn open(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+/// Why a call with the app's token gave nothing.
+#[derive(Debug, Clone)]
+enum AskError {
+    /// There was no token to ask with.
+    Token(TokenError),
+    /// The call itself failed.
+    Call(CallError),
+}
+
+impl Apps {
+    /// Reads both libraries of an app. What cannot be read stays as it was; the report says why.
+    ///
+    /// # Errors
+    /// When there is no such app, or the store fails.
+    pub async fn sync_templates(&self, appid: &AppId) -> Result<SyncReport, Problem> {
+        let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
+        let wechat = |client: Client, token: SecretString| async move { client.subscribe_templates(&token).await };
+        let subscribe = self.ask(&app, wechat).await;
+        let legacy = match &subscribe {
+            // Without a token there is no use in asking for one again.
+            Err(AskError::Token(error)) => Err(AskError::Token(error.clone())),
+            _ => {
+                let wechat =
+                    |client: Client, token: SecretString| async move { client.legacy_templates(&token).await };
+                self.ask(&app, wechat).await
+            }
+        };
+        let mut records = Vec::new();
+        let subscribe = merge(&app, Channel::Subscribe, subscribe, from_subscribe, &mut records);
+        let legacy = merge(&app, Channel::Legacy, legacy, from_legacy, &mut records);
+        let report = SyncReport { subscribe, legacy };
+        if let Some(trouble) = report.trouble() {
+            let detail = trouble.detail.as_deref().unwrap_or_default();
+            tracing::warn!(app = %appid, detail, "templates could not be synchronised");
+        }
+        let failed = |library: &LibraryReport| library.state == LibraryState::Failed;
+        if failed(&report.subscribe) && failed(&report.legacy) {
+            return Ok(report);
+        }
+        let templates = records.len();
+        if !self.replace_templates(appid, records).await? {
+            return Err(Problem::unknown_app(appid));
+        }
+        tracing::info!(app = %appid, templates, "templates synchronised");
+        Ok(report)
+    }
+
+    /// A template of an app. One that is not known is asked for, but not in a flood.
+    ///
+    /// # Errors
+    /// 404 `unknown_app`; 422 `unknown_template`; 409 or 503 when WeChat cannot be asked.
+    pub async fn template(&self, appid: &AppId, id: &TemplateId) -> Result<Arc<Template>, Problem> {
+        let known = || {
+            let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
+            Ok::<_, Problem>((app.templates.get(id).cloned(), app))
+        };
+        let (template, app) = known()?;
+        if let Some(template) = template {
+            return Ok(template);
+        }
+        let mut gate = app.sync_gate.0.lock().await;
+        // Whoever was at the gate before may have found it.
+        if let (Some(template), _) = known()? {
+            return Ok(template);
+        }
+        let now = self.0.clock.now();
+        let recent = |asked: &Asked| asked.at <= now && now.since(asked.at) < ASK_AGAIN_AFTER;
+        if !gate.as_ref().is_some_and(recent) {
+            let report = self.sync_templates(appid).await?;
+            *gate = Some(Asked { at: now, trouble: self.sync_problem(appid, &report) });
+        }
+        if let (Some(template), _) = known()? {
+            return Ok(template);
+        }
+        // Not found because nobody could look is something else than not there.
+        let trouble = gate.as_ref().and_then(|asked| asked.trouble.clone());
+        Err(trouble.unwrap_or_else(|| Problem::unknown_template(id, appid)))
+    }
+
+    fn sync_problem(&self, appid: &AppId, report: &SyncReport) -> Option<Problem> {
+        let trouble = report.trouble()?;
+        let why = trouble.detail.as_deref().unwrap_or("WeChat could not be asked");
+        let detail = format!("the template is not known, and WeChat's list could not be read: {why}");
+        let now = self.0.clock.now();
+        let app = self.get(appid)?;
+        let paused = app.record.paused.as_ref().filter(|paused| paused.until.is_none_or(|end| now < end));
+        let problem = if paused.is_some() {
+            Problem::conflict("app_paused", detail)
+        } else {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable", detail)
+                .retry_after(ASK_AGAIN_AFTER.as_secs())
+        };
+        Some(match trouble.errcode {
+            Some(errcode) => problem.errcode(errcode, ""),
+            None => problem,
+        })
+    }
+
+    /// One call with the app's token; if that is refused, once more with the next one.
+    async fn ask<T, Fut>(&self, app: &App, call: impl Fn(Client, SecretString) -> Fut) -> Result<T, AskError>
+    where
+        Fut: Future<Output = Result<T, CallError>>,
+    {
+        let token = self.token(app).await.map_err(AskError::Token)?;
+        match call(self.0.wechat.clone(), token.value.clone()).await {
+            Err(CallError::Refused { errcode, .. }) if is_token_refusal(errcode) => {
+                let token = self.token_after(app, token.generation).await.map_err(AskError::Token)?;
+                call(self.0.wechat.clone(), token.value.clone()).await.map_err(AskError::Call)
+            }
+            other => other.map_err(AskError::Call),
+        }
+    }
+}
+
+/// Adds to `records` what is known of a library after asking: WeChat's answer, or what was known before.
+fn merge<T>(
+    app: &App,
+    channel: Channel,
+    asked: Result<Vec<T>, AskError>,
+    record: impl Fn(&AppId, T) -> TemplateRecord,
+    records: &mut Vec<TemplateRecord>,
+) -> LibraryReport {
+    let before = records.len();
+    let (state, errcode, detail) = match asked {
+        Ok(templates) => {
+            records.extend(templates.into_iter().map(|template| record(&app.record.appid, template)));
+            (LibraryState::Synchronised, None, None)
+        }
+        Err(AskError::Call(CallError::Refused { errcode, errmsg, .. }))
+            if channel == Channel::Legacy && has_no_library(errcode) =>
+        {
+            (LibraryState::NotAvailable, Some(errcode), Some(errmsg))
+        }
+        Err(error) => {
+            let kept = app.templates.values().filter(|template| template.record.channel == channel);
+            records.extend(kept.map(|template| template.record.clone()));
+            let (errcode, detail) = match error {
+                AskError::Token(error) => (None, error.to_string()),
+                AskError::Call(CallError::Refused { errcode, errmsg, .. }) => {
+                    (Some(errcode), crate::token::in_words(errcode, &errmsg))
+                }
+                AskError::Call(error @ CallError::Failed(_)) => (None, error.to_string()),
+            };
+            (LibraryState::Failed, errcode, Some(detail))
+        }
+    };
+    LibraryReport { state, templates: records.len() - before, errcode, detail }
+}
+
+/// Whether a refusal of the old library's list says that the app has none: WeChat withdrew it, and answers apps
+/// without it with one errcode or another. What speaks of tokens, quotas, settings or trouble says nothing.
+fn has_no_library(errcode: Errcode) -> bool {
+    !(is_token_refusal(errcode)
+        || is_misconfiguration(errcode)
+        || matches!(errcode, Errcode::SYSTEM_BUSY | Errcode::DAY_QUOTA | Errcode::MINUTE_QUOTA))
+}
+
+fn from_subscribe(appid: &AppId, template: SubscribeTemplate) -> TemplateRecord {
+    let enums: BTreeMap<String, Vec<String>> = template
+        .keyword_enum_value_list
+        .into_iter()
+        .map(|entry| {
+            let field = entry.keyword_code.strip_suffix(".DATA").unwrap_or(&entry.keyword_code);
+            (field.to_owned(), entry.enum_value_list)
+        })
+        .collect();
+    TemplateRecord {
+        appid: appid.clone(),
+        template_id: template.pri_tmpl_id,
+        channel: Channel::Subscribe,
+        long_term: template.kind == SubscribeTemplate::LONG_TERM,
+        title: template.title,
+        content: template.content,
+        example: template.example,
+        enums,
+    }
+}
+
+fn from_legacy(appid: &AppId, template: LegacyTemplate) -> TemplateRecord {
+    TemplateRecord {
+        appid: appid.clone(),
+        template_id: template.template_id,
+        channel: Channel::Legacy,
+        long_term: false,
+        title: template.title,
+        content: template.content,
+        example: template.example,
+        enums: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,93 @@
+//! The phone's way to the mini program's back end.
+//!
+//! `wx.request` knows no origins; a browser does. So the page asks the sandbox, which passes the request on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State as Shared};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use bytes::Bytes;
+use http::{StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::Inner;
+use crate::control::ControlError;
+
+/// Larger bodies are not passed on, in either direction.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// `wx.request` gives up after a minute; so does this.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Asks back ends over plain HTTP.
+pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
+
+/// A client of its own for each sandbox.
+pub(crate) fn client() -> HttpClient {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// `/backend/…`.
+pub(crate) fn routes() -> Router<Arc<Inner>> {
+    Router::new().route("/backend/{*path}", any(pass_on))
+}
+
+async fn pass_on(
+    Shared(inner): Shared<Arc<Inner>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Result<Response, ControlError> {
+    let mut url = inner.backend().ok_or_else(|| {
+        ControlError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_backend",
+            "no back end is configured; `hongyan demo` starts one, or name yours when you start the sandbox",
+        )
+    })?;
+    let joined = format!("{}/{path}", url.path().trim_end_matches('/'));
+    url.set_path(&joined);
+    url.set_query(request.uri().query());
+
+    let (parts, body) = request.into_parts();
+    let body = bounded(body, "the request's body").await?;
+    let mut outgoing = http::Request::builder().method(parts.method).uri(url.as_str());
+    for name in [header::CONTENT_TYPE, header::ACCEPT, header::AUTHORIZATION] {
+        if let Some(value) = parts.headers.get(&name) {
+            outgoing = outgoing.header(name, value);
+        }
+    }
+    let outgoing = outgoing.body(Full::new(body)).map_err(|e| unreachable_backend(&e))?;
+    let answered = tokio::time::timeout(ANSWER_TIMEOUT, inner.http.request(outgoing)).await;
+    let (parts, body) = answered
+        .map_err(|e| ControlError::new(StatusCode::GATEWAY_TIMEOUT, "backend_timeout", format!("the back end: {e}")))?
+        .map_err(|e| unreachable_backend(&e))?
+        .into_parts();
+
+    let body = bounded(Body::new(body), "the back end's answer").await?;
+    let mut response = (parts.status, body).into_response();
+    // Only what the back end says of its body; the default here would be another one.
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    if let Some(content_type) = parts.headers.get(header::CONTENT_TYPE) {
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
+    }
+    Ok(response)
+}
+
+async fn bounded(body: Body, what: &str) -> Result<Bytes, ControlError> {
+    let read = Limited::new(body, MAX_BODY_BYTES).collect().await;
+    read.map(http_body_util::Collected::to_bytes).map_err(|e| {
+        ControlError::new(StatusCode::BAD_GATEWAY, "backend_body", format!("{what} cannot be read: {e}"))
+    })
+}
+
+fn unreachable_backend(error: &dyn std::error::Error) -> ControlError {
+    let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
+    let text = format!("the back end cannot be reached: {error}{cause}");
+    ControlError::new(StatusCode::BAD_GATEWAY, "backend_unreachable", text)
+}

@@ -1,0 +1,216 @@
+//! Faults on purpose: rules that say which calls of the platform go wrong, how, and how often.
+//!
+//! Rules are asked in the order in which they were made. Every `latency` rule that applies adds its delay; of the
+//! other kinds the first that applies decides, so "slow and then dead" takes two rules.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::random;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ChaosKind {
+    /// The answer is `errcode`; nothing is done.
+    Errcode,
+    /// The request is handled `millis` later, even if the caller has gone by then.
+    Latency,
+    /// Done, never answered; the connection stays open until the caller closes it.
+    Hang,
+    /// The connection is reset before anything is done.
+    ResetBefore,
+    /// Done, then the connection is reset without an answer.
+    ResetAfter,
+    /// Not done; answered with an HTML page and status 502, as a proxy in between would.
+    #[serde(rename = "http_5xx")]
+    Http5xx,
+    /// Done, and answered with status 200 and half a JSON object.
+    Garbage,
+}
+
+/// A rule as it is sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChaosRule {
+    /// The path that it is about; a `*` at its end stands for anything.
+    #[serde(default = "any_path")]
+    pub(crate) path: String,
+    pub(crate) kind: ChaosKind,
+    /// The answer of kind `errcode`.
+    #[serde(default = "system_busy")]
+    pub(crate) errcode: i32,
+    /// The delay of kind `latency`.
+    #[serde(default)]
+    pub(crate) millis: u64,
+    /// How many of the requests it hits.
+    #[serde(default = "always")]
+    pub(crate) probability: f64,
+    /// How many requests it hits before it is used up; `null` for any number.
+    #[serde(default)]
+    pub(crate) times: Option<u32>,
+}
+
+fn any_path() -> String {
+    "*".to_owned()
+}
+
+fn system_busy() -> i32 {
+    -1
+}
+
+fn always() -> f64 {
+    1.0
+}
+
+/// A rule that is in force.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ActiveRule {
+    id: u64,
+    #[serde(flatten)]
+    rule: ChaosRule,
+    /// How many requests it has hit.
+    hits: u32,
+}
+
+/// All rules.
+#[derive(Debug, Default)]
+pub(crate) struct Chaos {
+    rules: Vec<ActiveRule>,
+    last_id: u64,
+}
+
+/// What is in store for one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Plan {
+    /// Before it is handled.
+    pub(crate) delay: Duration,
+    pub(crate) fate: Option<Fate>,
+}
+
+/// How a request ends otherwise than well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fate {
+    pub(crate) kind: ChaosKind,
+    pub(crate) errcode: i32,
+}
+
+impl Plan {
+    /// The fault to note in the log.
+    pub(crate) fn noted(&self) -> Option<ChaosKind> {
+        self.fate.map(|f| f.kind).or((!self.delay.is_zero()).then_some(ChaosKind::Latency))
+    }
+}
+
+impl ChaosRule {
+    /// What is wrong with the rule itself, in words.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        if !(0.0..=1.0).contains(&self.probability) {
+            return Some("probability: a number from 0 to 1");
+        }
+        if self.path != "*" && !self.path.starts_with('/') {
+            return Some("path: begins with a slash, as /cgi-bin/message/subscribe/send or /cgi-bin/*");
+        }
+        if self.kind == ChaosKind::Latency && self.millis == 0 {
+            return Some("millis: say how long the latency is");
+        }
+        (self.kind == ChaosKind::Errcode && self.errcode == 0).then_some("errcode: 0 is not an error")
+    }
+}
+
+impl Chaos {
+    pub(crate) fn add(&mut self, rule: ChaosRule) -> u64 {
+        self.last_id += 1;
+        self.rules.push(ActiveRule { id: self.last_id, rule, hits: 0 });
+        self.last_id
+    }
+
+    pub(crate) fn list(&self) -> &[ActiveRule] {
+        &self.rules
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// Takes one rule away; false if there is none of that id.
+    pub(crate) fn remove(&mut self, id: u64) -> bool {
+        let before = self.rules.len();
+        self.rules.retain(|r| r.id != id);
+        self.rules.len() < before
+    }
+
+    /// What is in store for a request to `path`. Counts the hits.
+    pub(crate) fn plan(&mut self, path: &str) -> Plan {
+        let mut plan = Plan::default();
+        for active in &mut self.rules {
+            let rule = &active.rule;
+            let decided = plan.fate.is_some() && rule.kind != ChaosKind::Latency;
+            let used_up = rule.times.is_some_and(|times| active.hits >= times);
+            if decided || used_up || !path_matches(&rule.path, path) || !random::happens(rule.probability) {
+                continue;
+            }
+            active.hits = active.hits.saturating_add(1);
+            match rule.kind {
+                ChaosKind::Latency => {
+                    plan.delay = plan.delay.saturating_add(Duration::from_millis(rule.millis));
+                }
+                kind => plan.fate = Some(Fate { kind, errcode: rule.errcode }),
+            }
+        }
+        plan
+    }
+}
+
+/// Whether `path` is the one of `pattern`, whose last character may be a `*` for anything.
+pub(crate) fn path_matches(pattern: &str, path: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == path, |prefix| path.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(json: serde_json::Value) -> ChaosRule {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_rule_hits_its_path_as_often_as_it_says() {
+        let mut chaos = Chaos::default();
+        chaos.add(rule(serde_json::json!({"path": "/a", "kind": "errcode", "times": 2})));
+        assert_eq!(chaos.plan("/b"), Plan::default());
+        for _ in 0..2 {
+            let fate = chaos.plan("/a").fate.unwrap();
+            assert_eq!((fate.kind, fate.errcode), (ChaosKind::Errcode, -1));
+        }
+        assert_eq!(chaos.plan("/a"), Plan::default());
+    }
+
+    #[test]
+    fn latencies_add_up_and_the_first_other_fault_decides() {
+        let mut chaos = Chaos::default();
+        chaos.add(rule(serde_json::json!({"kind": "latency", "millis": 5})));
+        chaos.add(rule(serde_json::json!({"path": "/a*", "kind": "hang"})));
+        chaos.add(rule(serde_json::json!({"kind": "http_5xx"})));
+        chaos.add(rule(serde_json::json!({"kind": "latency", "millis": 7})));
+        let plan = chaos.plan("/abc");
+        assert_eq!(plan.delay, Duration::from_millis(12));
+        assert_eq!(plan.fate.unwrap().kind, ChaosKind::Hang);
+        assert_eq!(chaos.list()[2].hits, 0, "what did not decide was not used up");
+    }
+
+    #[test]
+    fn a_rule_that_cannot_work_is_refused() {
+        let bad = [
+            serde_json::json!({"kind": "hang", "probability": 1.5}),
+            serde_json::json!({"kind": "hang", "path": "cgi-bin"}),
+            serde_json::json!({"kind": "latency"}),
+            serde_json::json!({"kind": "errcode", "errcode": 0}),
+        ];
+        for json in bad {
+            assert!(rule(json.clone()).problem().is_some(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The page at `/`: what this is, where the phone is, and which calls there are.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Html;
+use axum::routing::get;
+
+use crate::state::seed::Seed;
+use crate::{Inner, control, wechat_api};
+
+const PAGE: &str = include_str!("help.html");
+
+/// `/`.
+pub(crate) fn routes() -> Router<Arc<Inner>> {
+    Router::new().route("/", get(|| async { Html(page()) }))
+}
+
+fn page() -> String {
+    let seed = Seed::constant();
+    let mut wechat = String::new();
+    for (method, path) in wechat_api::calls() {
+        writeln!(wechat, "<li><code>{method} {path}</code></li>").expect("writing to a string cannot fail");
+    }
+    let mut own = String::new();
+    for (call, zh, en) in control::CALLS {
+        writeln!(own, "<tr><td><code>{call}</code></td><td>{zh}</td><td>{en}</td></tr>")
+            .expect("writing to a string cannot fail");
+    }
+    PAGE.replace("{appid}", &seed.appid)
+        .replace("{app_secret}", &seed.app_secret)
+        .replace("{openid}", &seed.openid)
+        .replace("{legacy_template}", &seed.legacy_template)
+        .replace("{subscribe_template}", &seed.subscribe_template)
+        .replace("{long_term_template}", &seed.long_term_template)
+        .replace("{wechat_calls}", &wechat)
+        .replace("{own_calls}", &own)
+}

@@ -1,0 +1,94 @@
+//! The memory in a file: read when the sandbox starts, written when it stops.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::SandboxError;
+use crate::state::State;
+
+/// The shape of the file. A file of another version is refused, not guessed at.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    state: &'a State,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    state: State,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// The memory in the file; `None` if there is no file yet.
+pub(crate) fn load(path: &Path) -> Result<Option<State>, SandboxError> {
+    let io_error = |source| SandboxError::StateFile { path: path.to_owned(), source };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(error)),
+    };
+    let format_error = |source| SandboxError::StateFormat { path: path.to_owned(), source };
+    let Version { version } = serde_json::from_slice(&bytes).map_err(format_error)?;
+    if version != VERSION {
+        return Err(SandboxError::StateVersion { path: path.to_owned(), found: version, expected: VERSION });
+    }
+    let Read { state } = serde_json::from_slice(&bytes).map_err(format_error)?;
+    Ok(Some(state))
+}
+
+/// The memory as the file will have it.
+pub(crate) fn to_bytes(state: &State) -> Vec<u8> {
+    serde_json::to_vec(&Written { version: VERSION, state })
+        .expect("every key of the state's maps is a text, so it can be written as JSON")
+}
+
+/// Writes the file so that a crash at any moment leaves either the old one or the new one, whole.
+pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), SandboxError> {
+    let io_error = |source| SandboxError::StateFile { path: path.to_owned(), source };
+    let mut new_name = path.as_os_str().to_owned();
+    new_name.push(".new");
+    let mut file = File::create(&new_name).map_err(io_error)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error)?;
+    fs::rename(&new_name, path).map_err(io_error)?;
+    // The rename itself is durable once the directory is.
+    let directory = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|d| d.sync_all()).map_err(io_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_the_same_after_it_was_saved_and_loaded() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sandbox.json");
+        assert!(load(&path).unwrap().is_none());
+        let bytes = to_bytes(&State::fresh());
+        save(&path, &bytes).unwrap();
+        save(&path, &bytes).unwrap();
+        let loaded = load(&path).unwrap().unwrap();
+        let compare = |b: &[u8]| serde_json::from_slice::<serde_json::Value>(b).unwrap();
+        assert_eq!(compare(&to_bytes(&loaded)), compare(&bytes));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left lying around");
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sandbox.json");
+        fs::write(&path, r#"{"version":99,"anything":true}"#).unwrap();
+        assert!(matches!(load(&path), Err(SandboxError::StateVersion { found: 99, .. })));
+        fs::write(&path, "half a fi").unwrap();
+        assert!(matches!(load(&path), Err(SandboxError::StateFormat { .. })));
+    }
+}

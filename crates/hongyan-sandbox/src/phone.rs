@@ -1,0 +1,85 @@
+//! The phone's page, embedded in the binary.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use crate::{Inner, control, random};
+
+/// The files of the directory `phone`.
+#[derive(RustEmbed)]
+#[folder = "phone/"]
+struct Files;
+
+/// The page talks to its own origin alone, and runs no script but its own. Styles may stand in elements.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// `/phone` and its files.
+pub(crate) fn routes() -> Router<Arc<Inner>> {
+    Router::new()
+        .route("/phone", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+        .route("/phone/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+        .route(
+            "/phone/{*path}",
+            get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }),
+        )
+}
+
+fn file(path: &str, headers: &HeaderMap) -> Response {
+    let Some(EmbeddedFile { data, metadata }) = Files::get(path) else {
+        return control::no_such_path(&format!("/phone/{path}"));
+    };
+    let etag = format!("\"{}\"", random::to_hex(&metadata.sha256_hash()[..16]));
+    // Asked for anew each time, answered in full only when it has changed: after an update nobody sees old pages.
+    let common: [(HeaderName, &str); 4] = [
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::ETAG, &etag),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(header::CONTENT_TYPE, content_type(path))], Body::from(data.into_owned())).into_response()
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("woff2") => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_browser_has_is_not_sent_again() {
+        let first = file("index.html", &HeaderMap::new());
+        assert_eq!(first.status(), StatusCode::OK);
+        assert_eq!(first.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
+        assert_eq!(file("index.html", &headers).status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn only_files_of_the_page_are_served() {
+        assert_eq!(file("../Cargo.toml", &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
+        assert_eq!(file("nothing.js", &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
+    }
+}

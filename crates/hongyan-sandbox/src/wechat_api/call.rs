@@ -1,0 +1,148 @@
+//! One call of WeChat's API as plain values, and the two ways in which it can end.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::{AppId, Errcode};
+use http::Method;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::state::State;
+use crate::state::requests::shortened;
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+    pub(crate) now: UnixMillis,
+    /// Whether another send to the same user runs at the same time.
+    pub(crate) overlap: Overlap,
+    /// The app that the call turned out to be about, for the log.
+    pub(crate) about_app: Option<AppId>,
+    /// The user that it turned out to be about, shortened, for the log.
+    pub(crate) about_user: Option<String>,
+}
+
+/// How a slow send stands to other sends to the same user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    /// It is handled in an instant: it overlaps if a slow one is under way.
+    Instant,
+    /// It is slow, and was the first.
+    First,
+    /// It is slow, and another one was under way when it came.
+    Second,
+}
+
+/// A JSON object to answer with, or a refusal.
+pub(crate) type Outcome = Result<Value, Refusal>;
+
+/// An answer with an errcode other than 0.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) errcode: Errcode,
+    pub(crate) errmsg: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub(crate) fn new(errcode: Errcode, errmsg: impl Into<Cow<'static, str>>) -> Self {
+        Self { errcode, errmsg: errmsg.into() }
+    }
+}
+
+impl From<Errcode> for Refusal {
+    /// With the words that WeChat uses for it.
+    fn from(errcode: Errcode) -> Self {
+        Self::new(errcode, errmsg(errcode))
+    }
+}
+
+impl Call {
+    /// A parameter of the query; `None` also when it is empty.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        if self.body.is_empty() {
+            return Err(Errcode::EMPTY_BODY.into());
+        }
+        serde_json::from_slice(&self.body).map_err(|_| Errcode::BAD_JSON.into())
+    }
+
+    /// The app whose access token came with the call. Also counts the call against the app's day quota.
+    pub(crate) fn app_by_token(&mut self, state: &mut State) -> Result<AppId, Refusal> {
+        let token = self.param("access_token").ok_or(Errcode::TOKEN_MISSING)?;
+        let appid = state.tokens.check(token, self.now)?.clone();
+        self.about_app = Some(appid.clone());
+        let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
+        app.quotas.count(&self.path, self.now)?;
+        Ok(appid)
+    }
+
+    /// Notes the receiver for the log.
+    pub(crate) fn concerns(&mut self, openid: &str) {
+        self.about_user = Some(shortened(openid));
+    }
+}
+
+/// The app that `appid` and `secret` name.
+pub(crate) fn app_by_secret(
+    state: &mut State,
+    call: &mut Call,
+    appid: Option<&str>,
+    secret: Option<&str>,
+) -> Result<AppId, Refusal> {
+    let appid = appid.ok_or(Errcode::APPID_MISSING)?;
+    let secret = secret.ok_or(Errcode::SECRET_MISSING)?;
+    let (appid, app) = state.apps.get_key_value(appid).ok_or(Errcode::INVALID_APPID)?;
+    call.about_app = Some(appid.clone());
+    if app.secret != secret {
+        return Err(Errcode::INVALID_SECRET.into());
+    }
+    let appid = appid.clone();
+    let app = state.apps.get_mut(&appid).expect("it was found just now");
+    app.quotas.count(&call.path, call.now)?;
+    Ok(appid)
+}
+
+/// WeChat's words for an errcode, without the `rid` that it adds.
+pub(crate) fn errmsg(errcode: Errcode) -> &'static str {
+    match errcode {
+        Errcode::OK => "ok",
+        Errcode::SYSTEM_BUSY => "system error",
+        Errcode::INVALID_CREDENTIAL => "invalid credential, access_token is invalid or not latest",
+        Errcode::INVALID_GRANT_TYPE => "invalid grant_type",
+        Errcode::INVALID_OPENID => "invalid openid",
+        Errcode::INVALID_APPID => "invalid appid",
+        Errcode::INVALID_ACCESS_TOKEN => "invalid access_token",
+        Errcode::INVALID_CODE => "invalid code",
+        Errcode::INVALID_TEMPLATE => "invalid template_id",
+        Errcode::INVALID_SECRET => "invalid appsecret",
+        Errcode::CODE_USED => "code been used",
+        Errcode::IP_NOT_LISTED => "invalid ip, not in whitelist",
+        Errcode::TOKEN_MISSING => "access_token missing",
+        Errcode::APPID_MISSING => "appid missing",
+        Errcode::SECRET_MISSING => "appsecret missing",
+        Errcode::CODE_MISSING => "missing code",
+        Errcode::INVALID_FORM_ID => "invalid form id",
+        Errcode::FORM_ID_USED => "form id used",
+        Errcode::INVALID_PAGE => "invalid page",
+        Errcode::TOKEN_EXPIRED => "access_token expired",
+        Errcode::POST_REQUIRED => "require POST method",
+        Errcode::EMPTY_BODY => "empty post data",
+        Errcode::NOT_ACCEPTED => "user refuse to accept the msg",
+        Errcode::SEND_CONFLICT => "concurrent send to the same user",
+        Errcode::DAY_QUOTA => "reach max api daily quota limit",
+        Errcode::MINUTE_QUOTA => "api minute-quota reach limit, must slower, retry next minute",
+        Errcode::BAD_JSON => "data format error",
+        Errcode::FIELD_RULE => "argument invalid!",
+        other => other.info().map_or("error", |info| info.meaning_en),
+    }
+}

@@ -1,0 +1,239 @@
+//! WeChat's own API: which paths there are, and the way of a call from HTTP to the memory and back.
+//!
+//! Every answer is HTTP 200 with a JSON object, as WeChat's are, refusals included. A path that WeChat does not
+//! have is answered with errcode 40066, and a wrong method with 43001 or 43002, in the same form.
+
+pub(crate) mod call;
+mod legacy_templates;
+mod library;
+mod login;
+mod quota;
+mod send;
+mod subscribe_templates;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State as Shared};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hongyan_wechat::Errcode;
+use http::{Method, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::{Value, json};
+
+use self::call::{Call, Outcome, Overlap, Refusal};
+use crate::Inner;
+use crate::chaos::{ChaosKind, Fate, Plan};
+use crate::server::Kill;
+use crate::state::State;
+use crate::state::requests::LoggedRequest;
+
+/// Larger bodies are refused. WeChat's own limit is not documented; no call of this API comes near it.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// WeChat says so of every JSON answer.
+const JSON: &str = "application/json; encoding=utf-8";
+/// "Invalid url": the path does not exist.
+const INVALID_URL: Errcode = Errcode(40066);
+/// "Require GET method."
+const GET_REQUIRED: Errcode = Errcode(43001);
+
+type Handler = fn(&mut State, &mut Call) -> Outcome;
+
+/// A path of WeChat's.
+struct Route {
+    method: Method,
+    path: &'static str,
+    handler: Handler,
+}
+
+const fn get(path: &'static str, handler: Handler) -> Route {
+    Route { method: Method::GET, path, handler }
+}
+
+const fn post(path: &'static str, handler: Handler) -> Route {
+    Route { method: Method::POST, path, handler }
+}
+
+static ROUTES: &[Route] = &[
+    // The two sends come first: they are what a load test asks for.
+    post(send::SEND_SUBSCRIBE, send::send_subscribe),
+    post(send::SEND_TEMPLATE, send::send_template),
+    get("/cgi-bin/token", token::token),
+    post("/cgi-bin/stable_token", token::stable_token),
+    get("/sns/jscode2session", login::code_to_session),
+    get("/wxa/checksession", login::check_session),
+    get("/wxa/resetusersessionkey", login::reset_session_key),
+    get("/wxaapi/newtmpl/gettemplate", subscribe_templates::list),
+    post("/wxaapi/newtmpl/addtemplate", subscribe_templates::add),
+    post("/wxaapi/newtmpl/deltemplate", subscribe_templates::delete),
+    get("/wxaapi/newtmpl/getpubtemplatekeywords", subscribe_templates::keywords),
+    get("/wxaapi/newtmpl/getpubtemplatetitles", subscribe_templates::titles),
+    get("/wxaapi/newtmpl/getcategory", subscribe_templates::categories),
+    post("/cgi-bin/wxopen/template/list", legacy_templates::list),
+    post("/cgi-bin/wxopen/template/add", legacy_templates::add),
+    post("/cgi-bin/wxopen/template/del", legacy_templates::delete),
+    post("/cgi-bin/wxopen/template/library/list", legacy_templates::library_list),
+    post("/cgi-bin/wxopen/template/library/get", legacy_templates::library_get),
+    post("/cgi-bin/openapi/quota/get", quota::get),
+    post("/cgi-bin/clear_quota", quota::clear),
+    post("/cgi-bin/clear_quota/v2", quota::clear_by_secret),
+];
+
+fn find_route(path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.path == path)
+}
+
+/// Whether a path belongs to WeChat rather than to the sandbox.
+pub(crate) fn is_wechats(path: &str) -> bool {
+    ["/cgi-bin/", "/wxa/", "/wxaapi/", "/sns/"].iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// What the help page lists: method and path of every call.
+pub(crate) fn calls() -> impl Iterator<Item = (&'static Method, &'static str)> {
+    ROUTES.iter().map(|route| (&route.method, route.path))
+}
+
+/// Answers one request to WeChat's paths, or fails to, as the chaos rules want it.
+pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let kill = parts.extensions.get::<Kill>().cloned();
+    let path = parts.uri.path();
+    let plan = inner.state().chaos.plan(path);
+
+    if plan.fate.is_some_and(|f| f.kind == ChaosKind::ResetBefore) {
+        inner.state().requests.add(LoggedRequest {
+            time: inner.clock.now(),
+            method: parts.method.to_string(),
+            path: path.to_owned(),
+            appid: None,
+            openid: None,
+            errcode: None,
+            chaos: plan.noted(),
+        });
+        return Kill::now(kill).await;
+    }
+    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => body.to_bytes(),
+        // Either it is too large or its sender has gone; only the first reads this.
+        Err(_) => return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response(),
+    };
+    let query = parts.uri.query().unwrap_or_default();
+    let call = Call {
+        query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        path: path.to_owned(),
+        method: parts.method,
+        body,
+        now: inner.clock.now(),
+        overlap: Overlap::Instant,
+        about_app: None,
+        about_user: None,
+    };
+
+    let answer = if plan.delay.is_zero() {
+        handle(&inner, call, plan)
+    } else {
+        // On a task of its own: what has arrived is handled even if the caller loses patience and goes away.
+        let slow = tokio::spawn(handle_late(Arc::clone(&inner), call, plan));
+        slow.await.unwrap_or_else(|_| handle_failed())
+    };
+    match plan.fate.map(|f| f.kind) {
+        Some(ChaosKind::ResetAfter) => Kill::now(kill).await,
+        Some(ChaosKind::Hang) => {
+            inner.stopped().await;
+            Kill::now(kill).await
+        }
+        Some(ChaosKind::Http5xx) => bad_gateway(),
+        Some(ChaosKind::Garbage) => json_response(Bytes::from_static(br#"{"errcode":"#)),
+        Some(ChaosKind::Errcode | ChaosKind::Latency | ChaosKind::ResetBefore) | None => json_response(answer),
+    }
+}
+
+/// A slow call: while it waits, another send to the same user overlaps with it.
+async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
+    let receiver = (call.path == send::SEND_SUBSCRIBE).then(|| send::receiver(&call)).flatten();
+    if let Some(openid) = &receiver {
+        let is_first = inner.state().flights.insert(openid.clone());
+        call.overlap = if is_first { Overlap::First } else { Overlap::Second };
+    }
+    let landed = receiver.filter(|_| call.overlap == Overlap::First);
+    tokio::select! {
+        () = tokio::time::sleep(plan.delay) => {}
+        () = inner.stopped() => {}
+    }
+    call.now = inner.clock.now();
+    let answer = handle(&inner, call, plan);
+    if let Some(openid) = landed {
+        inner.state().flights.remove(&openid);
+    }
+    answer
+}
+
+/// Handles a call unless its fate forbids it, logs it, and wakes who waits for messages.
+fn handle(inner: &Inner, mut call: Call, plan: Plan) -> Bytes {
+    let mut state = inner.state();
+    let newest = state.inbox.last_id();
+    let outcome = match plan.fate {
+        Some(Fate { kind: ChaosKind::Errcode, errcode }) => Err(Errcode(errcode).into()),
+        // Something in between answers; the platform never hears of it.
+        Some(Fate { kind: ChaosKind::Http5xx, .. }) => Ok(Value::Null),
+        _ => dispatch(&mut state, &mut call),
+    };
+    let undecided = plan.fate.is_some_and(|f| f.kind == ChaosKind::Http5xx);
+    let errcode = match &outcome {
+        Ok(_) => 0,
+        Err(refusal) => refusal.errcode.0,
+    };
+    state.requests.add(LoggedRequest {
+        time: call.now,
+        method: call.method.to_string(),
+        path: call.path,
+        appid: call.about_app,
+        openid: call.about_user,
+        errcode: (!undecided).then_some(errcode),
+        chaos: plan.noted(),
+    });
+    let delivered = state.inbox.last_id() != newest;
+    drop(state);
+    if delivered {
+        inner.signal.send_modify(|signal| signal.messages += 1);
+    }
+    match outcome {
+        Ok(value) => value.to_string().into(),
+        Err(refusal) => refused(inner, call.now, &refusal),
+    }
+}
+
+fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
+    match find_route(&call.path) {
+        None => Err(Refusal::new(INVALID_URL, "invalid url")),
+        Some(route) if route.method != call.method && route.method == Method::POST => {
+            Err(Errcode::POST_REQUIRED.into())
+        }
+        Some(route) if route.method != call.method => Err(Refusal::new(GET_REQUIRED, "require GET method")),
+        Some(route) => (route.handler)(state, call),
+    }
+}
+
+/// A refusal with the `rid` by which WeChat's support would find the request.
+fn refused(inner: &Inner, now: hongyan_clock::UnixMillis, refusal: &Refusal) -> Bytes {
+    let errmsg = format!("{} rid: {}", refusal.errmsg, inner.next_rid(now));
+    json!({ "errcode": refusal.errcode, "errmsg": errmsg }).to_string().into()
+}
+
+/// The task of a slow call panicked: a bug here, which must not look like an answer of WeChat's to it.
+fn handle_failed() -> Bytes {
+    Bytes::from_static(br#"{"errcode":-1,"errmsg":"the sandbox failed, see its log"}"#)
+}
+
+fn json_response(body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], Body::from(body)).into_response()
+}
+
+fn bad_gateway() -> Response {
+    const PAGE: &str = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
+    (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], PAGE).into_response()
+}

@@ -1,0 +1,65 @@
+//! `POST /cgi-bin/openapi/quota/get`, `POST /cgi-bin/clear_quota`, `POST /cgi-bin/clear_quota/v2`.
+//!
+//! Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/openApi-mgnt/api_getapiquota.html>.
+
+use hongyan_wechat::Errcode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::{Call, Outcome, Refusal, app_by_secret};
+use crate::state::State;
+
+#[derive(Deserialize)]
+struct QuotaBody {
+    #[serde(default)]
+    cgi_path: String,
+}
+
+/// How much of a day quota is left.
+pub(super) fn get(state: &mut State, call: &mut Call) -> Outcome {
+    let appid = call.app_by_token(state)?;
+    let body: QuotaBody = call.json()?;
+    if body.cgi_path.starts_with("/sns/") {
+        return Err(Errcode::CGI_PATH_FORBIDDEN.into());
+    }
+    if super::find_route(&body.cgi_path).is_none() {
+        return Err(Errcode::CGI_PATH_NOT_FOUND.into());
+    }
+    let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
+    let usage = app.quotas.usage(&body.cgi_path, call.now);
+    let remain = usage.daily_limit.saturating_sub(usage.used);
+    Ok(json!({
+        "errcode": 0, "errmsg": "ok",
+        "quota": { "daily_limit": usage.daily_limit, "used": usage.used, "remain": remain },
+    }))
+}
+
+#[derive(Deserialize)]
+struct ClearBody {
+    appid: Option<String>,
+    appsecret: Option<String>,
+}
+
+/// Starts the app's counters anew, by token.
+pub(super) fn clear(state: &mut State, call: &mut Call) -> Outcome {
+    // Not through the quota: this is what helps when it is used up.
+    let token = call.param("access_token").ok_or(Errcode::TOKEN_MISSING)?;
+    let appid = state.tokens.check(token, call.now)?.clone();
+    call.about_app = Some(appid.clone());
+    let body: ClearBody = call.json()?;
+    if body.appid.as_deref() != Some(appid.as_str()) {
+        return Err(Refusal::from(Errcode::INVALID_APPID));
+    }
+    state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?.quotas.clear(call.now)?;
+    Ok(json!({ "errcode": 0, "errmsg": "ok" }))
+}
+
+/// Starts the app's counters anew, by AppSecret. The parameters may stand in the query or in the body.
+pub(super) fn clear_by_secret(state: &mut State, call: &mut Call) -> Outcome {
+    let body = call.json().unwrap_or(ClearBody { appid: None, appsecret: None });
+    let appid = body.appid.or_else(|| call.param("appid").map(str::to_owned));
+    let secret = body.appsecret.or_else(|| call.param("appsecret").map(str::to_owned));
+    let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
+    state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?.quotas.clear(call.now)?;
+    Ok(json!({ "errcode": 0, "errmsg": "ok" }))
+}

@@ -1,0 +1,183 @@
+//! The two sends: `POST /cgi-bin/message/wxopen/template/send` and `POST /cgi-bin/message/subscribe/send`.
+//!
+//! Both check in WeChat's order: token, template, user, fields, page, and the right to send last, so that a
+//! request with another mistake never costs one.
+//!
+//! Source of the second: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_sendmessage.html>.
+//! WeChat has withdrawn the documentation of the first together with the capability.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hongyan_wechat::{AppId, Errcode, OpenId, check_field};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{Call, Outcome, Overlap, Refusal};
+use crate::state::State;
+use crate::state::inbox::{Card, CardField, CardKind};
+use crate::state::templates::{Family, Template};
+
+pub(super) const SEND_TEMPLATE: &str = "/cgi-bin/message/wxopen/template/send";
+pub(super) const SEND_SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
+
+/// The body of either send. Everything may be missing, so that each mistake gets its own errcode.
+#[derive(Deserialize)]
+struct SendBody {
+    touser: Option<String>,
+    template_id: Option<String>,
+    page: Option<String>,
+    form_id: Option<String>,
+    #[serde(default)]
+    data: HashMap<String, Datum>,
+    emphasis_keyword: Option<String>,
+    miniprogram_state: Option<String>,
+    lang: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Datum {
+    #[serde(default)]
+    value: Value,
+    color: Option<String>,
+}
+
+/// What every send names, once it is known to exist.
+struct Addressed {
+    appid: AppId,
+    openid: OpenId,
+    template: Arc<Template>,
+    fields: Vec<CardField>,
+    body: SendBody,
+}
+
+/// The receiver of a send that has not been checked yet.
+pub(super) fn receiver(call: &Call) -> Option<String> {
+    call.json::<SendBody>().ok()?.touser
+}
+
+/// Sends a template message; costs one use of the form id or prepay id.
+pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
+    let sent = address(state, call, |family| family == Family::Legacy)?;
+    let form_id = sent.body.form_id.as_deref().unwrap_or_default();
+    state.forms.spend(&sent.appid, &sent.openid, form_id, call.now)?;
+    Ok(deliver(state, call, sent, CardKind::Legacy))
+}
+
+/// Sends a subscribe message; costs one acceptance of a one-time template.
+pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
+    let sent = address(state, call, |family| family != Family::Legacy)?;
+    if !matches!(sent.body.miniprogram_state.as_deref(), None | Some("" | "developer" | "trial" | "formal")) {
+        return Err(Refusal::new(Errcode::FIELD_RULE, "argument invalid! miniprogram_state invalid"));
+    }
+    if !matches!(sent.body.lang.as_deref(), None | Some("" | "zh_CN" | "en_US" | "zh_HK" | "zh_TW")) {
+        return Err(Refusal::new(Errcode::FIELD_RULE, "argument invalid! lang invalid"));
+    }
+    let overlaps = match call.overlap {
+        Overlap::Instant => state.flights.contains(sent.openid.as_str()),
+        Overlap::First => false,
+        Overlap::Second => true,
+    };
+    if overlaps {
+        return Err(Errcode::SEND_CONFLICT.into());
+    }
+    state
+        .apps
+        .get_mut(&sent.appid)
+        .and_then(|app| app.users.get_mut(&sent.openid))
+        .and_then(|user| user.subscriptions.get_mut(&sent.template.id))
+        .ok_or(Errcode::NOT_ACCEPTED)?
+        .take(sent.template.family)?;
+    Ok(deliver(state, call, sent, CardKind::Subscribe))
+}
+
+/// Everything that both sends check in the same way.
+fn address(
+    state: &mut State,
+    call: &mut Call,
+    is_family: impl Fn(Family) -> bool,
+) -> Result<Addressed, Refusal> {
+    let appid = call.app_by_token(state)?;
+    let body: SendBody = call.json()?;
+    let touser = body.touser.as_deref().unwrap_or_default();
+    call.concerns(touser);
+    let app = state.apps.get(&appid).ok_or(Errcode::INVALID_APPID)?;
+    let template = app
+        .template(body.template_id.as_deref().unwrap_or_default())
+        .filter(|t| is_family(t.family))
+        .ok_or(Errcode::INVALID_TEMPLATE)?;
+    let (openid, _) = app.users.get_key_value(touser).ok_or(Errcode::INVALID_OPENID)?;
+    let fields = fill(template, &body.data)?;
+    if !body.page.as_deref().is_none_or(is_page) {
+        return Err(Errcode::INVALID_PAGE.into());
+    }
+    Ok(Addressed { openid: openid.clone(), template: Arc::clone(template), appid, fields, body })
+}
+
+/// The template's fields with their values. What the template does not name is ignored, as WeChat does.
+fn fill(template: &Template, data: &HashMap<String, Datum>) -> Result<Vec<CardField>, Refusal> {
+    let mut fields = Vec::with_capacity(template.fields.len());
+    for field in &template.fields {
+        let invalid = |what: &str| {
+            Refusal::new(Errcode::FIELD_RULE, format!("argument invalid! data.{}.value {what}", field.name))
+        };
+        let datum = data.get(&*field.name).ok_or_else(|| invalid("is empty"))?;
+        let value = datum.value.as_str().ok_or_else(|| invalid("invalid"))?;
+        if value.is_empty() {
+            return Err(invalid("is empty"));
+        }
+        let enum_values = (!field.enum_values.is_empty()).then_some(field.enum_values.as_slice());
+        check_field(&field.name, value, enum_values).map_err(|_| invalid("invalid"))?;
+        fields.push(CardField {
+            name: Arc::clone(&field.name),
+            label: Arc::clone(&field.label),
+            value: value.to_owned(),
+            color: datum.color.clone(),
+        });
+    }
+    Ok(fields)
+}
+
+/// A page of a mini program, `pages/index/index?from=card`; empty for none.
+fn is_page(page: &str) -> bool {
+    let path = page.split_once('?').map_or(page, |(path, _)| path);
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'.');
+    let no_spaces = !page.chars().any(|c| c.is_whitespace() || c.is_control());
+    page.is_empty()
+        || (no_spaces && path.strip_prefix("pages/").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(legal)))
+}
+
+fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> Value {
+    let emphasis = sent.body.emphasis_keyword.and_then(|keyword| {
+        let name = keyword.strip_suffix(".DATA").unwrap_or(&keyword);
+        sent.fields.iter().any(|f| &*f.name == name).then(|| name.to_owned())
+    });
+    let msgid = state.inbox.deliver(Card {
+        id: 0, // the inbox gives it
+        kind,
+        appid: sent.appid,
+        openid: sent.openid,
+        template_id: sent.template.id.clone(),
+        title: Arc::clone(&sent.template.title),
+        fields: sent.fields,
+        emphasis,
+        page: sent.body.page.filter(|p| !p.is_empty()),
+        sent_at: call.now,
+    });
+    json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_a_path_of_the_mini_program_with_an_optional_query() {
+        for good in ["", "pages/index/index", "pages/index/index?from=card&x=1", "pages/a_b/c-d"] {
+            assert!(is_page(good), "{good}");
+        }
+        for bad in ["/pages/index/index", "index", "pages/", "pages/a b", "pages/index?x=a\nb", "http://x/pages/a"] {
+            assert!(!is_page(bad), "{bad}");
+        }
+    }
+}

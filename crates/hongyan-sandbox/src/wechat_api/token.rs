@@ -1,0 +1,49 @@
+//! `GET /cgi-bin/token` and `POST /cgi-bin/stable_token`.
+//!
+//! Sources: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getaccesstoken.html>,
+//! <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getstableaccesstoken.html>.
+
+use hongyan_wechat::Errcode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::{Call, Outcome, app_by_secret};
+use crate::state::State;
+use crate::state::tokens::Issued;
+
+const GRANT_TYPE: &str = "client_credential";
+
+/// A new token; its predecessor has five more minutes.
+pub(super) fn token(state: &mut State, call: &mut Call) -> Outcome {
+    if call.param("grant_type") != Some(GRANT_TYPE) {
+        return Err(Errcode::INVALID_GRANT_TYPE.into());
+    }
+    let (appid, secret) = (call.param("appid").map(str::to_owned), call.param("secret").map(str::to_owned));
+    let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
+    Ok(answer(&state.tokens.fetch(&appid, call.now)))
+}
+
+#[derive(Deserialize)]
+struct StableTokenBody {
+    grant_type: Option<String>,
+    appid: Option<String>,
+    secret: Option<String>,
+    #[serde(default)]
+    force_refresh: bool,
+}
+
+/// The current token, or by force a new one.
+pub(super) fn stable_token(state: &mut State, call: &mut Call) -> Outcome {
+    let body: StableTokenBody = call.json()?;
+    if body.grant_type.as_deref() != Some(GRANT_TYPE) {
+        return Err(Errcode::INVALID_GRANT_TYPE.into());
+    }
+    let given = |text: Option<String>| text.filter(|t| !t.is_empty());
+    let (appid, secret) = (given(body.appid), given(body.secret));
+    let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
+    Ok(answer(&state.tokens.stable(&appid, body.force_refresh, call.now)?))
+}
+
+fn answer(issued: &Issued) -> serde_json::Value {
+    json!({ "access_token": issued.token, "expires_in": issued.expires_in.as_secs() })
+}

@@ -1,0 +1,299 @@
+//! Random sequences of verbs, with the invariants looked at after each.
+//!
+//! The sequences are the same in each run: a seed makes them, and a failure names it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::permit::FORM_LIFETIME;
+use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::{Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy};
+use hongyan_wechat::OpenId;
+
+use super::checks;
+use super::world::{START, World, appid, user};
+use crate::types::{
+    Accepted, Claimed, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, Settlement,
+};
+
+checks![random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever];
+
+const SEEDS: u64 = 4;
+const STEPS: usize = 150;
+const USERS: u32 = 3;
+
+/// WeChat's possible words, success more often than the others.
+const ERRCODES: [i32; 14] = [0, 0, 0, 0, 0, -1, 43101, 41028, 41029, 47003, 43108, 45009, 40125, 40001];
+
+async fn random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever(world: World) {
+    // One world for all seeds: the next one begins in what the last one left.
+    let mut driver = Driver::new(world);
+    for seed in 100..112 {
+        driver.dice = Dice(seed);
+        for step in 0..STEPS {
+            driver.step().await;
+            driver.audit(&format!("seed {seed}, step {step}")).await;
+        }
+        driver.come_to_rest().await;
+        driver.audit(&format!("seed {seed}, at rest")).await; let mut h = std::collections::BTreeMap::<&str,u32>::new(); for v in driver.all().await { *h.entry(v.state.name()).or_default() += 1; } eprintln!("STATES {h:?}");
+    }
+}
+
+/// splitmix64: small, and good enough to play dice.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    fn one_in(&mut self, chances: u64) -> bool {
+        self.below(chances) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, among: &[T]) -> T {
+        among[self.below(among.len() as u64) as usize]
+    }
+}
+
+struct Driver {
+    world: World,
+    dice: Dice,
+    now: UnixMillis,
+    /// What dispatch has in its hands.
+    flying: Vec<Claimed>,
+    /// Every message that was accepted, with the state in which it was seen last.
+    seen: HashMap<MessageId, S>,
+    codes: u32,
+}
+
+impl Driver {
+    fn new(world: World) -> Self {
+        Self { world, dice: Dice(0), now: START, flying: Vec::new(), seen: HashMap::new(), codes: 0 }
+    }
+
+    async fn step(&mut self) {
+        match self.dice.below(20) {
+            0..=5 => self.accept().await,
+            6..=10 => self.settle().await,
+            11..=13 => self.claim().await,
+            14 | 15 => self.grant().await,
+            16 => self.cancel().await,
+            17 => self.recover().await,
+            18 => drop(self.world.store.resume(appid(), self.now).await.unwrap()),
+            _ => {
+                let seconds = self.dice.pick(&[1, 60, 900, 3 * 86_400]);
+                self.now = self.now.plus(Duration::from_secs(seconds));
+            }
+        }
+    }
+
+    fn openid(&mut self) -> OpenId {
+        user(self.dice.below(u64::from(USERS)) as u32)
+    }
+
+    fn permit(&mut self, openid: &OpenId) -> NewPermit {
+        self.codes += 1;
+        // Now and then a code for the second time.
+        let number = if self.dice.one_in(8) { self.codes / 2 } else { self.codes };
+        let form = self.world.form(openid, &format!("code{number}"), self.now);
+        match self.dice.below(8) {
+            0..=2 => NewPermit { count: 1 + self.dice.below(2) as u32, ..self.world.subscription(openid, 1) },
+            3 => NewPermit { kind: PermitKind::SubscribeLongTerm, ..self.world.subscription(openid, 1) },
+            4 => NewPermit { kind: PermitKind::Payment, count: 3, ..form },
+            _ => form,
+        }
+    }
+
+    async fn accept(&mut self) {
+        let mut messages = Vec::new();
+        for _ in 0..=self.dice.below(3) {
+            let openid = self.openid();
+            let mut new = if self.dice.one_in(2) {
+                self.world.message(&openid, self.now)
+            } else {
+                self.world.legacy(&openid, self.now)
+            };
+            new.policy = self.dice.pick(&[PermitPolicy::Require, PermitPolicy::Wait, PermitPolicy::Try]);
+            new.on_unknown = self.dice.pick(&[OnUnknown::Hold, OnUnknown::Hold, OnUnknown::Resend]);
+            new.room = !self.dice.one_in(4);
+            new.reserve_now = self.dice.one_in(4);
+            let wait = self.dice.pick(&[0, 0, 0, 30, 1000, 8 * 86_400]);
+            new.send_at = self.now.plus(Duration::from_secs(wait));
+            if self.dice.one_in(3) {
+                let patience = self.dice.pick(&[1, 100, 100_000]);
+                new.deadline = Some(new.send_at.plus(Duration::from_secs(patience)));
+            }
+            if self.dice.one_in(4) {
+                let own = self.permit(&openid);
+                if own.kind.has_code() {
+                    (new.own_permit, new.channel) = (Some(own), hongyan_ledger::Channel::Legacy);
+                }
+            }
+            messages.push(new);
+        }
+        let ids: Vec<_> = messages.iter().map(|new: &NewMessage| new.id).collect();
+        let answers = self.world.store.accept(messages).await.unwrap();
+        for (id, answer) in ids.into_iter().zip(answers) {
+            let Accepted::New { state, claimed, .. } = answer else { panic!("there were no keys") };
+            self.seen.insert(id, state);
+            self.flying.extend(claimed.map(|claimed| *claimed));
+        }
+    }
+
+    async fn claim(&mut self) {
+        let lane = Lane::of(&appid(), &self.openid());
+        let limit = 1 + self.dice.below(4) as u32;
+        let batch = self.world.store.claim(lane, self.now, limit).await.unwrap();
+        assert!(batch.claimed.len() <= limit as usize);
+        self.flying.extend(batch.claimed);
+    }
+
+    async fn settle(&mut self) {
+        if self.flying.is_empty() {
+            return;
+        }
+        let claimed = self.flying.swap_remove(self.dice.below(self.flying.len() as u64) as usize);
+        let mut settlement = match self.dice.below(6) {
+            0 => World::silence(&claimed, self.now),
+            1 => World::outcome(&claimed, Outcome::NotSent { why: "refused".into() }, self.now),
+            _ => {
+                let errcode = self.dice.pick(&ERRCODES);
+                World::answer(&claimed, errcode, self.now)
+            }
+        };
+        settlement.room = !self.dice.one_in(3);
+        self.carry_out(settlement).await;
+    }
+
+    async fn carry_out(&mut self, settlement: Settlement) {
+        let pause = settlement.effects.app;
+        let settled = self.world.settle(settlement).await;
+        assert!(settled.state.is_some(), "only this driver settles");
+        self.flying.extend(settled.next.map(|next| *next));
+        if let Some(pause) = pause {
+            let order =
+                PauseOrder { appid: appid(), pause, errcode: None, detail: String::new(), now: self.now };
+            self.world.store.pause(order).await.unwrap();
+        }
+    }
+
+    async fn grant(&mut self) {
+        let openid = self.openid();
+        let permits = (0..=self.dice.below(2)).map(|_| self.permit(&openid)).collect();
+        self.world.store.grant(permits, self.now).await.unwrap();
+    }
+
+    async fn cancel(&mut self) {
+        let mut open: Vec<_> =
+            self.seen.iter().filter(|(_, state)| !state.is_final()).map(|(id, _)| *id).collect();
+        // A map has no order of its own; the sequence must have.
+        open.sort_unstable();
+        if !open.is_empty() {
+            let id = self.dice.pick(&open);
+            self.world.store.cancel(id, self.now).await.unwrap();
+        }
+    }
+
+    /// The process died and another one takes a lane over.
+    async fn recover(&mut self) {
+        let lane = Lane::of(&appid(), &self.openid());
+        self.flying.retain(|claimed| claimed.id.lane() != Some(lane));
+        for lost in self.world.store.sending(lane).await.unwrap() {
+            let settlement = Settlement { room: false, ..World::silence(&lost, self.now) };
+            self.carry_out(settlement).await;
+        }
+        self.world.store.acquire(lane, self.now).await.unwrap();
+    }
+
+    /// Looks away from chance: the app is open, WeChat takes everything, time passes. Then nothing may be left that
+    /// is open, but messages that no permit serves.
+    async fn come_to_rest(&mut self) {
+        self.world.store.resume(appid(), self.now).await.unwrap();
+        for _ in 0..200 {
+            while let Some(claimed) = self.flying.pop() {
+                let settlement = World::answer(&claimed, 0, self.now);
+                self.carry_out(settlement).await;
+            }
+            let mut next: Option<UnixMillis> = None;
+            for n in 0..USERS {
+                let lane = Lane::of(&appid(), &user(n));
+                let batch = self.world.store.claim(lane, self.now, 100).await.unwrap();
+                self.flying.extend(batch.claimed);
+                next = next.into_iter().chain(batch.next_wake).min();
+            }
+            match next {
+                None if self.flying.is_empty() => break,
+                Some(wake) if self.flying.is_empty() => self.now = self.now.max(wake),
+                _ => {}
+            }
+        }
+        for view in self.all().await {
+            let left = matches!(view.state, S::Scheduled | S::Ready | S::Sending);
+            assert!(!left, "it sleeps for ever: {view:?}");
+            if view.state == S::Waiting {
+                for permit in self.world.store.permits(appid(), view.openid.clone(), self.now).await.unwrap()
+                {
+                    let serves = permit.permit.serves(view.channel, &view.template, self.now);
+                    assert!(!serves, "{view:?} waits beside {permit:?}");
+                }
+            }
+        }
+    }
+
+    async fn all(&self) -> Vec<MessageView> {
+        let mut all: Vec<MessageView> = Vec::new();
+        loop {
+            let before = all.last().map(|view| view.id);
+            let filter = MessageFilter { before, limit: 1000, ..MessageFilter::default() };
+            let page = self.world.store.messages(filter).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    }
+
+    async fn audit(&mut self, moment: &str) {
+        let all = self.all().await;
+        assert_eq!(all.len(), self.seen.len(), "{moment}: messages are neither lost nor made");
+        let mut sent: HashMap<PermitId, u32> = HashMap::new();
+        let mut sending: HashMap<OpenId, u32> = HashMap::new();
+        for view in &all {
+            let before = self.seen.insert(view.id, view.state).unwrap();
+            assert!(!before.is_final() || before == view.state, "{moment}: {before} became {}", view.state);
+            match view.state {
+                S::Sending => *sending.entry(view.openid.clone()).or_default() += 1,
+                S::Sent => view.permit.into_iter().for_each(|id| *sent.entry(id).or_default() += 1),
+                state if state.is_final() => assert_eq!(view.wake_at, None, "{moment}: {view:?}"),
+                _ => {}
+            }
+        }
+        assert!(sending.values().all(|&count| count == 1), "{moment}: two in flight: {sending:?}");
+        let flying = all.iter().filter(|view| view.state == S::Sending).count();
+        assert_eq!(flying, self.flying.len(), "{moment}: dispatch has what is sending");
+        for n in 0..USERS {
+            for view in self.world.store.permits(appid(), user(n), self.now).await.unwrap() {
+                assert!(view.totals.balance(), "{moment}: {view:?}");
+                let sent = sent.get(&view.permit.id).copied().unwrap_or_default();
+                assert_eq!(view.totals.spent, sent, "{moment}: {view:?}");
+                if view.permit.code.is_some() {
+                    let end = view.permit.granted_at.plus(FORM_LIFETIME);
+                    assert_eq!(view.permit.expires_at, Some(end), "{moment}: {view:?}");
+                }
+                let kept = all.iter().filter(|message| {
+                    message.permit == Some(view.permit.id)
+                        && !message.state.is_final()
+                        && message.state != S::Sent
+                });
+                // A message whose permit was revoked in doubt names it still, but holds nothing.
+                assert!(kept.count() as u32 >= view.totals.reserved, "{moment}: {view:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Apps, pauses, templates, tokens, logins, keys.
+
+use std::collections::BTreeMap;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::{AppPause, PauseCode};
+use hongyan_ledger::{Channel, Lane, OnUnknown};
+use hongyan_wechat::Errcode;
+
+use super::checks;
+use super::world::{START, World, after, app, appid, template, user};
+use crate::StoreError;
+use crate::types::{
+    AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateRecord, TokenRecord,
+};
+
+checks![
+    an_app_is_registered_once_changed_and_read_back,
+    a_change_of_an_app_leaves_its_pause_alone,
+    a_pause_for_an_operator_is_not_replaced_by_one_that_ends_by_itself,
+    a_shorter_pause_does_not_end_a_longer_one,
+    templates_are_replaced_as_a_whole,
+    a_late_token_of_an_older_generation_is_not_kept,
+    a_gateway_token_ends_when_it_expires,
+    the_last_two_session_keys_are_kept,
+    a_session_ends_when_it_expires,
+    a_key_is_found_by_its_hash_and_can_be_revoked_once,
+    a_ping_is_answered_and_a_closed_store_says_so,
+];
+
+/// Pauses the app.
+pub(super) async fn pause(world: &World, until: Option<UnixMillis>) {
+    let code = if until.is_some() { PauseCode::DayQuota } else { PauseCode::Misconfigured };
+    let order = PauseOrder {
+        appid: appid(),
+        pause: AppPause { code, until },
+        errcode: Some(Errcode(40125)),
+        detail: "the secret is wrong".into(),
+        now: START,
+    };
+    world.store.pause(order).await.unwrap();
+}
+
+async fn paused(world: &World) -> Option<(PauseCode, Option<UnixMillis>)> {
+    let app = world.store.app(appid()).await.unwrap().unwrap();
+    app.paused.map(|pause| (pause.code, pause.until))
+}
+
+async fn an_app_is_registered_once_changed_and_read_back(world: World) {
+    assert!(!world.store.add_app(app(appid())).await.unwrap());
+    let changed = AppRecord {
+        name: "Bakery".into(),
+        secret: vec![4],
+        gateway_secret_hash: [8; 32],
+        stable_token: false,
+        on_unknown: OnUnknown::Resend,
+        payment_units: 3,
+        updated_at: after(1),
+        ..app(appid())
+    };
+    assert!(world.store.update_app(changed.clone()).await.unwrap());
+    assert_eq!(world.store.app(appid()).await.unwrap(), Some(changed.clone()));
+    let second = app("wx0000000000000001".parse().unwrap());
+    assert!(!world.store.update_app(second.clone()).await.unwrap());
+    assert!(world.store.add_app(second.clone()).await.unwrap());
+    assert_eq!(world.store.apps().await.unwrap(), [second, changed]);
+}
+
+async fn a_change_of_an_app_leaves_its_pause_alone(world: World) {
+    pause(&world, None).await;
+    assert!(world.store.update_app(app(appid())).await.unwrap());
+    let kept = world.store.app(appid()).await.unwrap().unwrap().paused.unwrap();
+    assert_eq!(
+        (kept.code, kept.errcode, kept.since),
+        (PauseCode::Misconfigured, Some(Errcode(40125)), START)
+    );
+    assert_eq!(kept.detail, "the secret is wrong");
+    assert!(world.store.resume(appid(), after(1)).await.unwrap());
+    assert!(!world.store.resume(appid(), after(1)).await.unwrap());
+    assert_eq!(paused(&world).await, None);
+}
+
+async fn a_pause_for_an_operator_is_not_replaced_by_one_that_ends_by_itself(world: World) {
+    pause(&world, None).await;
+    pause(&world, Some(after(60))).await;
+    assert_eq!(paused(&world).await, Some((PauseCode::Misconfigured, None)));
+}
+
+async fn a_shorter_pause_does_not_end_a_longer_one(world: World) {
+    pause(&world, Some(after(3600))).await;
+    pause(&world, Some(after(60))).await;
+    assert_eq!(paused(&world).await, Some((PauseCode::DayQuota, Some(after(3600)))));
+    pause(&world, Some(after(7200))).await;
+    assert_eq!(paused(&world).await, Some((PauseCode::DayQuota, Some(after(7200)))));
+    pause(&world, None).await;
+    assert_eq!(paused(&world).await, Some((PauseCode::Misconfigured, None)));
+}
+
+async fn templates_are_replaced_as_a_whole(world: World) {
+    let record = |id: &str, title: &str, channel| TemplateRecord {
+        appid: appid(),
+        template_id: template(id),
+        channel,
+        long_term: channel == Channel::Subscribe,
+        title: title.into(),
+        content: "商品:{{thing1.DATA}}".into(),
+        example: "商品:茶".into(),
+        enums: BTreeMap::from([("enum1".to_owned(), vec!["a".to_owned(), "b".to_owned()])]),
+    };
+    let (b, a) = (record("t1", "B", Channel::Subscribe), record("t2", "A", Channel::Legacy));
+    world.store.put_templates(appid(), vec![b.clone(), a.clone()], after(1)).await.unwrap();
+    assert_eq!(world.store.templates(appid()).await.unwrap(), [a.clone(), b]);
+    world.store.put_templates(appid(), vec![a.clone()], after(2)).await.unwrap();
+    assert_eq!(world.store.templates(appid()).await.unwrap(), [a]);
+    let synced = world.store.app(appid()).await.unwrap().unwrap().templates_synced_at;
+    assert_eq!(synced, Some(after(2)));
+}
+
+async fn a_late_token_of_an_older_generation_is_not_kept(world: World) {
+    let token = |generation, value| TokenRecord {
+        appid: appid(),
+        value: vec![value],
+        generation,
+        fetched_at: START,
+        expires_at: after(7200),
+    };
+    assert_eq!(world.store.token(appid()).await.unwrap(), None);
+    assert!(world.store.put_token(token(2, 2)).await.unwrap());
+    assert!(!world.store.put_token(token(1, 1)).await.unwrap());
+    assert_eq!(world.store.token(appid()).await.unwrap(), Some(token(2, 2)));
+    assert!(world.store.put_token(token(3, 3)).await.unwrap());
+    assert_eq!(world.store.token(appid()).await.unwrap(), Some(token(3, 3)));
+}
+
+async fn a_gateway_token_ends_when_it_expires(world: World) {
+    let token =
+        GatewayTokenRecord { hash: [5; 32], appid: appid(), created_at: START, expires_at: after(7200) };
+    world.store.put_gateway_token(token.clone()).await.unwrap();
+    let read = |hash, now| world.store.gateway_token(hash, now);
+    assert_eq!(read([5; 32], after(7199)).await.unwrap(), Some(token));
+    assert_eq!(read([5; 32], after(7200)).await.unwrap(), None);
+    assert_eq!(read([6; 32], START).await.unwrap(), None);
+}
+
+fn login(key: u8, at: UnixMillis) -> LoginRecord {
+    LoginRecord {
+        appid: appid(),
+        openid: user(1),
+        unionid: None,
+        session_key: vec![key],
+        session_hash: [key; 32],
+        at,
+        expires_at: at.plus(std::time::Duration::from_secs(100)),
+    }
+}
+
+async fn the_last_two_session_keys_are_kept(world: World) {
+    let keys = || world.store.session_keys(appid(), user(1));
+    assert!(keys().await.unwrap().is_empty());
+    for key in 1..=3 {
+        world.store.put_login(login(key, after(u64::from(key)))).await.unwrap();
+    }
+    assert_eq!(keys().await.unwrap(), [vec![3], vec![2]]);
+}
+
+async fn a_session_ends_when_it_expires(world: World) {
+    world.store.put_login(login(1, START)).await.unwrap();
+    let lane = Lane::of(&appid(), &user(1));
+    let session = world.store.session(lane, [1; 32], after(99)).await.unwrap().unwrap();
+    assert_eq!((session.appid, session.openid, session.expires_at), (appid(), user(1), after(100)));
+    assert_eq!(world.store.session(lane, [1; 32], after(100)).await.unwrap(), None);
+    world.store.put_login(login(2, after(200))).await.unwrap();
+    assert!(world.store.session(lane, [2; 32], after(200)).await.unwrap().is_some());
+}
+
+async fn a_key_is_found_by_its_hash_and_can_be_revoked_once(world: World) {
+    let key = KeyRecord {
+        id: world.ids.key(START),
+        name: "shop".into(),
+        hash: [3; 32],
+        scopes: vec!["messages".into(), "permits".into()],
+        created_at: START,
+        revoked_at: None,
+    };
+    world.store.add_key(key.clone()).await.unwrap();
+    assert_eq!(world.store.key([3; 32]).await.unwrap(), Some(key.clone()));
+    assert_eq!(world.store.key([4; 32]).await.unwrap(), None);
+    assert!(world.store.revoke_key(key.id, after(1)).await.unwrap());
+    assert!(!world.store.revoke_key(key.id, after(2)).await.unwrap());
+    let revoked = KeyRecord { revoked_at: Some(after(1)), ..key };
+    assert_eq!(world.store.keys().await.unwrap(), [revoked]);
+}
+
+async fn a_ping_is_answered_and_a_closed_store_says_so(world: World) {
+    world.store.ping().await.unwrap();
+    world.store.close().await;
+    world.store.close().await;
+    assert!(matches!(world.store.ping().await, Err(StoreError::Closed)));
+    assert!(matches!(world.store.apps().await, Err(StoreError::Closed)));
+}

@@ -1,0 +1,210 @@
+//! A store with one app in it, and short words for what the checks do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::permit::{FORM_LIFETIME, Totals};
+use hongyan_ledger::settle::{InFlight, Outcome, PermitInUse, settle};
+use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy};
+use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
+
+use crate::Store;
+use crate::types::{
+    Accepted, AppRecord, ClaimBatch, Claimed, Granted, MessageDetail, NewMessage, NewPermit, Settled,
+    Settlement,
+};
+
+/// When every check begins.
+pub(super) const START: UnixMillis = UnixMillis(1_790_000_000_000);
+
+/// So many seconds after the beginning.
+pub(super) const fn after(seconds: u64) -> UnixMillis {
+    START.plus(Duration::from_secs(seconds))
+}
+
+pub(super) fn appid() -> AppId {
+    "wx0123456789abcdef".parse().unwrap()
+}
+
+/// The user with this number.
+pub(super) fn user(number: u32) -> OpenId {
+    format!("oUser{number:023}").parse().unwrap()
+}
+
+pub(super) fn template(name: &str) -> TemplateId {
+    name.parse().unwrap()
+}
+
+pub(super) fn app(appid: AppId) -> AppRecord {
+    AppRecord {
+        appid,
+        name: "Tea house".into(),
+        secret: vec![1, 2, 3],
+        gateway_secret_hash: [7; 32],
+        stable_token: true,
+        on_unknown: OnUnknown::Hold,
+        payment_units: 1,
+        paused: None,
+        templates_synced_at: None,
+        created_at: START,
+        updated_at: START,
+    }
+}
+
+pub(super) struct World {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) ids: IdMaker,
+}
+
+/// What a message became when it was accepted.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) id: MessageId,
+    pub(super) state: MessageState,
+    pub(super) claimed: Option<Claimed>,
+    pub(super) wake_at: Option<UnixMillis>,
+}
+
+impl World {
+    pub(super) async fn new(store: Arc<dyn Store>) -> Self {
+        assert!(store.add_app(app(appid())).await.unwrap());
+        Self { store, ids: IdMaker::new() }
+    }
+
+    /// A subscribe message for now, with policy `require` and room in dispatch.
+    pub(super) fn message(&self, openid: &OpenId, now: UnixMillis) -> NewMessage {
+        NewMessage {
+            id: self.ids.message(Lane::of(&appid(), openid), now),
+            appid: appid(),
+            openid: openid.clone(),
+            template: template("sub"),
+            channel: Channel::Subscribe,
+            body: Arc::from(&br#"{"touser":"o"}"#[..]),
+            send_at: now,
+            deadline: None,
+            policy: PermitPolicy::Require,
+            on_unknown: OnUnknown::Hold,
+            reserve_now: false,
+            reference: None,
+            idempotency: None,
+            own_permit: None,
+            accepted_at: now,
+            room: true,
+        }
+    }
+
+    /// The same for a template message.
+    pub(super) fn legacy(&self, openid: &OpenId, now: UnixMillis) -> NewMessage {
+        NewMessage { template: template("legacy"), channel: Channel::Legacy, ..self.message(openid, now) }
+    }
+
+    pub(super) fn subscription(&self, openid: &OpenId, count: u32) -> NewPermit {
+        NewPermit {
+            id: self.ids.permit(Lane::of(&appid(), openid), START),
+            appid: appid(),
+            openid: openid.clone(),
+            kind: PermitKind::SubscribeOnce,
+            code: None,
+            template: Some(template("sub")),
+            count,
+            expires_at: None,
+        }
+    }
+
+    pub(super) fn form(&self, openid: &OpenId, code: &str, granted_at: UnixMillis) -> NewPermit {
+        NewPermit {
+            kind: PermitKind::Form,
+            code: Some(code.into()),
+            template: None,
+            expires_at: Some(granted_at.plus(FORM_LIFETIME)),
+            ..self.subscription(openid, 1)
+        }
+    }
+
+    pub(super) async fn grant(&self, permit: NewPermit, now: UnixMillis) -> Granted {
+        self.store.grant(vec![permit], now).await.unwrap().remove(0)
+    }
+
+    /// Grants the user so many units for the subscribe template.
+    pub(super) async fn subscribe(&self, openid: &OpenId, count: u32) -> Granted {
+        self.grant(self.subscription(openid, count), START).await
+    }
+
+    /// Accepts a message that is new.
+    pub(super) async fn begin(&self, message: NewMessage) -> Begun {
+        let id = message.id;
+        match self.store.accept(vec![message]).await.unwrap().remove(0) {
+            Accepted::New { state, claimed, wake_at, .. } => {
+                assert_eq!(state == MessageState::Sending, claimed.is_some());
+                Begun { id, state, claimed: claimed.map(|claimed| *claimed), wake_at }
+            }
+            other => panic!("not taken for new: {other:?}"),
+        }
+    }
+
+    /// Accepts a message that is sent at once.
+    pub(super) async fn send(&self, message: NewMessage) -> Claimed {
+        let begun = self.begin(message).await;
+        begun.claimed.unwrap_or_else(|| panic!("{} is {}", begun.id, begun.state))
+    }
+
+    /// An attempt's outcome with what the ledger says to it.
+    pub(super) fn outcome(claimed: &Claimed, outcome: Outcome, now: UnixMillis) -> Settlement {
+        let in_flight = InFlight {
+            attempt: claimed.attempt,
+            permit: claimed.permit.as_ref().map(|permit| PermitInUse {
+                kind: permit.kind,
+                granted: permit.granted,
+                held: permit.held,
+            }),
+            on_unknown: claimed.on_unknown,
+            maybe_delivered: claimed.maybe_delivered,
+        };
+        let effects = settle(&in_flight, &outcome, now, 1.0);
+        Settlement { id: claimed.id, attempt: claimed.attempt, ended_at: now, outcome, effects, room: true }
+    }
+
+    pub(super) fn answer(claimed: &Claimed, errcode: i32, now: UnixMillis) -> Settlement {
+        let errmsg = if errcode == 0 { "ok" } else { "refused" };
+        let outcome = Outcome::Answered { errcode: Errcode(errcode), errmsg: errmsg.into() };
+        Self::outcome(claimed, outcome, now)
+    }
+
+    pub(super) fn silence(claimed: &Claimed, now: UnixMillis) -> Settlement {
+        Self::outcome(claimed, Outcome::Unanswered { why: "reset".into() }, now)
+    }
+
+    pub(super) async fn settle(&self, settlement: Settlement) -> Settled {
+        self.store.settle(vec![settlement]).await.unwrap().remove(0)
+    }
+
+    /// WeChat answers with this errcode; dispatch has room for the user's next message.
+    pub(super) async fn answered(&self, claimed: &Claimed, errcode: i32, now: UnixMillis) -> Settled {
+        self.settle(Self::answer(claimed, errcode, now)).await
+    }
+
+    /// Claims what is due in the user's lane.
+    pub(super) async fn claim(&self, openid: &OpenId, now: UnixMillis) -> ClaimBatch {
+        self.store.claim(Lane::of(&appid(), openid), now, 100).await.unwrap()
+    }
+
+    pub(super) async fn detail(&self, id: MessageId) -> MessageDetail {
+        self.store.message(id).await.unwrap().unwrap()
+    }
+
+    pub(super) async fn state(&self, id: MessageId) -> MessageState {
+        self.detail(id).await.message.state
+    }
+
+    /// The user's units, all permits together; each must balance.
+    pub(super) async fn totals(&self, openid: &OpenId, now: UnixMillis) -> Totals {
+        let mut sum = Totals::default();
+        for view in self.store.permits(appid(), openid.clone(), now).await.unwrap() {
+            assert!(view.totals.balance(), "{view:?}");
+            sum += view.totals;
+        }
+        sum
+    }
+}

@@ -1,0 +1,205 @@
+//! The SQLite backend: the conformance suite, and what is special to a file.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy};
+use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
+use hongyan_store::types::{AppRecord, NewMessage};
+use hongyan_store::{Store, StoreError, conformance};
+
+const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+
+fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(SqliteConfig::new(path))
+}
+
+#[tokio::test]
+async fn it_does_what_every_backend_must_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = std::sync::atomic::AtomicU32::new(0);
+    conformance::run(|| async {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let store = open(&dir.path().join(format!("{number}.db"))).unwrap();
+        Arc::new(store) as Arc<dyn Store>
+    })
+    .await;
+}
+
+fn app() -> AppRecord {
+    AppRecord {
+        appid: "wx0123456789abcdef".parse().unwrap(),
+        name: "Tea house".into(),
+        secret: vec![1],
+        gateway_secret_hash: [0; 32],
+        stable_token: true,
+        on_unknown: OnUnknown::Hold,
+        payment_units: 1,
+        paused: None,
+        templates_synced_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn message(ids: &IdMaker, openid: &str) -> NewMessage {
+    let openid = openid.parse().unwrap();
+    NewMessage {
+        id: ids.message(Lane::of(&app().appid, &openid), NOW),
+        appid: app().appid,
+        openid,
+        template: "t".parse().unwrap(),
+        channel: Channel::Subscribe,
+        body: Arc::from(&b"{}"[..]),
+        send_at: NOW,
+        deadline: None,
+        policy: PermitPolicy::Try,
+        on_unknown: OnUnknown::Hold,
+        reserve_now: false,
+        reference: None,
+        idempotency: None,
+        own_permit: None,
+        accepted_at: NOW,
+        room: true,
+    }
+}
+
+async fn fill(store: &SqliteStore) -> MessageId {
+    store.add_app(app()).await.unwrap();
+    let new = message(&IdMaker::new(), "oUser");
+    let id = new.id;
+    store.accept(vec![new]).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    let store = open(&path).unwrap();
+    let id = fill(&store).await;
+    store.close().await;
+    assert!(!dir.path().join("h.db-wal").exists(), "a closed database is one file");
+    let store = open(&path).unwrap();
+    assert_eq!(store.message(id).await.unwrap().unwrap().message.id, id);
+    assert_eq!(store.apps().await.unwrap(), [app()]);
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    let store = open(&path).unwrap();
+    let id = fill(&store).await;
+    // What a power cut leaves: the file and its log as they are at this moment, with nobody closing anything.
+    let left = dir.path().join("left.db");
+    std::fs::copy(&path, &left).unwrap();
+    std::fs::copy(dir.path().join("h.db-wal"), dir.path().join("left.db-wal")).unwrap();
+    let recovered = open(&left).unwrap();
+    let lane = id.lane().unwrap();
+    let sending = recovered.sending(lane).await.unwrap();
+    assert_eq!(sending.len(), 1, "it was in flight, and the next process knows");
+    assert_eq!(sending[0].id, id);
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_second_process_may_open_the_same_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    let server = open(&path).unwrap();
+    let id = fill(&server).await;
+    let command_line = open(&path).unwrap();
+    assert!(command_line.message(id).await.unwrap().is_some());
+    command_line.ping().await.unwrap();
+    command_line.close().await;
+    server.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("h.db")).unwrap();
+    store.add_app(app()).await.unwrap();
+    let ids = Arc::new(IdMaker::new());
+    let tasks: Vec<_> = (0..500)
+        .map(|n| {
+            let (store, ids) = (store.clone(), Arc::clone(&ids));
+            tokio::spawn(async move {
+                let new = message(&ids, &format!("oUser{n}"));
+                let id = new.id;
+                store.accept(vec![new]).await.unwrap();
+                id
+            })
+        })
+        .collect();
+    for task in tasks {
+        let id = task.await.unwrap();
+        assert!(store.message(id).await.unwrap().is_some());
+    }
+}
+
+/// Makes a database and marks it with this version.
+async fn with_version(path: &Path, version: i64) {
+    let store = open(path).unwrap();
+    store.close().await;
+    let raw = rusqlite::Connection::open(path).unwrap();
+    raw.pragma_update(None, "user_version", version).unwrap();
+    raw.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    with_version(&path, 9999).await;
+    let before = std::fs::read(&path).unwrap();
+    let refused = open(&path).unwrap_err();
+    assert!(matches!(refused, StoreError::Newer { found: 9999, .. }), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_file_of_another_program_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("other.db");
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    raw.close().unwrap();
+    let text = dir.path().join("notes.txt");
+    std::fs::write(&text, "Not a database at all, but long enough to have a header of sorts.\n".repeat(9))
+        .unwrap();
+    for path in [path, text] {
+        let before = std::fs::read(&path).unwrap();
+        let refused = open(&path).unwrap_err();
+        assert!(matches!(refused, StoreError::Open { .. }), "{refused}");
+        assert!(refused.to_string().contains("not touched"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_place_where_no_file_can_be_is_refused_with_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = open(&dir.path().join("missing").join("h.db")).unwrap_err();
+    assert!(missing.to_string().contains("make it first"), "{missing}");
+    let directory = open(dir.path()).unwrap_err();
+    assert!(directory.to_string().contains("name a file"), "{directory}");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let below_a_file = open(&file.join("h.db")).unwrap_err();
+    assert!(matches!(below_a_file, StoreError::Open { .. }), "{below_a_file}");
+}
+
+#[test]
+fn an_empty_file_is_a_new_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    std::fs::write(&path, "").unwrap();
+    open(&path).unwrap();
+    open(&path).unwrap();
+}

@@ -1,0 +1,118 @@
+//! `hongyan app`: registered mini programs, at a running gateway.
+
+use std::io::Read;
+use std::path::Path;
+
+use ::http::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::cli::{AppAddArgs, AppArgs, AppCommand, RemoteArgs};
+use crate::failure::Failure;
+use crate::http::Api;
+use crate::output;
+
+/// Runs the command.
+pub(crate) async fn run(args: AppArgs) -> Result<(), Failure> {
+    match args.command {
+        AppCommand::Add(args) => add(&args).await,
+        AppCommand::List(args) => list(&args).await,
+    }
+}
+
+async fn add(args: &AppAddArgs) -> Result<(), Failure> {
+    let api = Api::remote(&args.remote)?;
+    let secret = secret(args.secret_file.as_deref())?;
+    let mut body = json!({ "appid": args.appid, "secret": secret.expose_secret() });
+    let optional = [
+        ("name", args.name.as_deref().map(Value::from)),
+        ("token", args.token.map(|call| call.name().into())),
+        ("on_unknown", args.on_unknown.map(|policy| policy.name().into())),
+        ("payment_units", args.payment_units.map(Value::from)),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    let app = api.call(Method::POST, "/v1/apps", &[], Some(&body)).await?;
+    if args.remote.json {
+        return output::json(&app);
+    }
+    output::remark(&format!(
+        "{} is registered. Below is its gateway secret: what clients of the facade use as `secret`.\n\
+         It is not shown again.",
+        args.appid
+    ));
+    output::line(app["gateway_secret"].as_str().unwrap_or_default())?;
+    remark_on_templates(&app["template_sync"]);
+    Ok(())
+}
+
+/// What the synchronisation of templates found. Its failure does not undo the registration.
+fn remark_on_templates(sync: &Value) {
+    for (library, name) in [("subscribe", "subscribe messages"), ("legacy", "template messages")] {
+        let report = &sync[library];
+        match report["state"].as_str() {
+            Some("failed") => output::warn(&format!(
+                "its templates of {name} could not be read: {}; `hongyan check` says more",
+                report["detail"].as_str().unwrap_or("no reason was given")
+            )),
+            Some(_) => output::remark(&format!("templates of {name}: {}", report["templates"])),
+            None => {}
+        }
+    }
+}
+
+async fn list(args: &RemoteArgs) -> Result<(), Failure> {
+    let answer = Api::remote(args)?.call(Method::GET, "/v1/apps", &[], None).await?;
+    if args.json {
+        return output::json(&answer);
+    }
+    let apps = answer["apps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if apps.is_empty() {
+        output::remark("no app is registered; register one with: hongyan app add");
+        return Ok(());
+    }
+    let row = |app: &Value| {
+        let text = |name: &str| app[name].as_str().unwrap_or_default().to_owned();
+        let state = app["paused"]["detail"].as_str().map_or_else(|| "running".to_owned(), |why| format!("paused: {why}"));
+        vec![text("appid"), text("name"), app["templates"].to_string(), text("created_at"), state]
+    };
+    let rows: Vec<_> = apps.iter().map(row).collect();
+    output::line(&output::table(&["APPID", "NAME", "TEMPLATES", "REGISTERED", "STATE"], &rows))
+}
+
+/// The AppSecret, from wherever other users of the machine cannot read it.
+fn secret(file: Option<&Path>) -> Result<SecretString, Failure> {
+    let text = match file {
+        Some(path) if path == Path::new("-") => {
+            let mut text = String::new();
+            let read = std::io::stdin().read_to_string(&mut text);
+            read.map_err(|error| Failure::run(format!("cannot read the AppSecret from standard input: {error}")))?;
+            text
+        }
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|error| Failure::run(format!("cannot read the AppSecret from {}: {error}", path.display())))?,
+        None => std::env::var("HONGYAN_APP_SECRET").map_err(|_| {
+            Failure::usage("name the AppSecret's file with --secret-file (- is standard input), or set HONGYAN_APP_SECRET")
+        })?,
+    };
+    let secret = text.trim();
+    if secret.is_empty() { Err(Failure::usage("the AppSecret is empty")) } else { Ok(secret.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_from_its_file_without_the_line_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        std::fs::write(&file, "0123\n").unwrap();
+        assert_eq!(secret(Some(&file)).unwrap().expose_secret(), "0123");
+        std::fs::write(&file, "\n").unwrap();
+        assert!(secret(Some(&file)).is_err());
+    }
+}

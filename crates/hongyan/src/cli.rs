@@ -1,0 +1,386 @@
+//! Every command and flag.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use hongyan_clock::UnixMillis;
+use hongyan_gateway::keys::Scope;
+use hongyan_ledger::KeyId;
+use url::Url;
+
+/// A gateway for WeChat mini-program notifications.
+///
+/// It keeps the access token, turns login codes into openids, collects the rights to notify users, sends each
+/// message once, and explains every failure.
+#[derive(Debug, Parser)]
+#[command(name = "hongyan", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  hongyan demo                                  everything on this machine, without a WeChat account
+  hongyan serve --config hongyan.toml           the gateway
+  hongyan key create --name orders              a key for a back end
+  hongyan app add --appid wx… --secret-file -   registers a mini program; reads its AppSecret from standard input
+  hongyan check                                 is everything set up well?
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage, 78 wrong configuration.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything on this machine: simulated WeChat with a phone, gateway, tutorial back end
+    Demo(DemoArgs),
+    /// Run the gateway
+    Serve(ServeArgs),
+    /// Run the simulated WeChat platform alone
+    Sandbox(SandboxArgs),
+    /// Make, list and revoke API keys, in the configured database
+    Key(KeyArgs),
+    /// Register and list mini programs, at a running gateway
+    App(AppArgs),
+    /// Send one message through a running gateway
+    Send(SendArgs),
+    /// Check the configuration, the database, and that WeChat takes every app's secret
+    Check(CheckArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hongyan demo
+  hongyan demo --data-dir demo-data             keeps its messages, and shows the same keys next time
+  hongyan demo --listen 127.0.0.1:0 --sandbox-listen 127.0.0.1:0 --json")]
+pub(crate) struct DemoArgs {
+    /// Where the gateway listens; port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8780")]
+    pub(crate) listen: SocketAddr,
+    /// Where the simulated WeChat listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
+    pub(crate) sandbox_listen: SocketAddr,
+    /// Keep everything in this directory; without it a temporary one is used and removed at the end
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print one line of JSON on standard output when ready
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where settings come from, for every command that reads them.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file [default: hongyan.toml here, if it is there]
+    #[arg(long, value_name = "FILE", env = "HONGYAN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The directory of the database and a generated master key
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// The database, as sqlite:PATH
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// Where WeChat's API is; for tests, a sandbox
+    #[arg(long, value_name = "URL")]
+    pub(crate) wechat_base_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every setting of hongyan.toml can be an environment variable: HONGYAN_ and its name in capitals.
+
+Examples:
+  hongyan serve
+  HONGYAN_LISTEN=0.0.0.0:8780 hongyan serve --config /etc/hongyan.toml
+  hongyan serve --wechat-base-url http://127.0.0.1:8790 --data-dir try")]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Where the gateway listens; port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Print one line of JSON on standard output when ready
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hongyan sandbox
+  hongyan sandbox --state sandbox.json          remembers users, templates and messages between runs")]
+pub(crate) struct SandboxArgs {
+    /// Where it listens; port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
+    pub(crate) listen: SocketAddr,
+    /// Load this file at the start, if it is there, and save to it at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Print one line of JSON on standard output when ready
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key; it is printed alone on standard output and never again
+    #[command(after_help = "\
+Examples:
+  hongyan key create --name orders
+  hongyan key create --name shop --scopes messages,permits > shop.key")]
+    Create {
+        /// What it is for, for people
+        #[arg(long)]
+        name: String,
+        /// What it may do: messages, permits, apps, facade, all
+        #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "all")]
+        scopes: Vec<Scope>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// List keys; the keys themselves are not stored
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Make a key stop working
+    Revoke {
+        /// Its id, key_…, as `key list` shows it
+        id: KeyId,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+/// Which gateway to talk to.
+#[derive(Debug, Args)]
+pub(crate) struct RemoteArgs {
+    /// The gateway. Its API key is read from HONGYAN_API_KEY
+    #[arg(long, value_name = "URL", env = "HONGYAN_URL", default_value = "http://127.0.0.1:8780")]
+    pub(crate) url: Url,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppArgs {
+    #[command(subcommand)]
+    pub(crate) command: AppCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// Register a mini program
+    #[command(after_help = "\
+The AppSecret is read from a file, from standard input (-) or from HONGYAN_APP_SECRET, never from the command
+line: other users of the machine can read that.
+
+Examples:
+  hongyan app add --appid wx0123456789abcdef --secret-file secret.txt --name \"Coffee shop\"
+  pass show wechat/coffee | hongyan app add --appid wx0123456789abcdef --secret-file -")]
+    Add(AppAddArgs),
+    /// List registered mini programs
+    List(RemoteArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppAddArgs {
+    /// Its appid
+    #[arg(long)]
+    pub(crate) appid: String,
+    /// A file with its AppSecret; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// A name for people
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Which of WeChat's two calls fetches access tokens
+    #[arg(long)]
+    pub(crate) token: Option<TokenCall>,
+    /// What to do with a message whose answer was lost
+    #[arg(long)]
+    pub(crate) on_unknown: Option<OnUnknown>,
+    /// How many messages a payment allows
+    #[arg(long, value_name = "N")]
+    pub(crate) payment_units: Option<u32>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenCall {
+    /// A fetch elsewhere does not kill this gateway's token
+    Stable,
+    /// The older call: each fetch kills the token before
+    Plain,
+}
+
+impl TokenCall {
+    /// As the API spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnUnknown {
+    /// Keep it until an event of WeChat's or an operator settles it
+    Hold,
+    /// Send it again, at the risk that the user gets it twice
+    Resend,
+}
+
+impl OnUnknown {
+    /// As the API spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Resend => "resend",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PermitPolicy {
+    /// Fail at once without a permit
+    Require,
+    /// Keep the message until there is a permit
+    Wait,
+    /// Send also without a permit in the ledger
+    Try,
+}
+
+impl PermitPolicy {
+    /// As the API spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::Wait => "wait",
+            Self::Try => "try",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  export HONGYAN_API_KEY=hyk_…
+  hongyan send --app wx0123456789abcdef --to oSandboxUser0000000000000001 --template TEMPLATE \\
+    --data thing1=Latte --data date2=2026-05-01 --data amount3=¥18.00 --wait 10
+  hongyan send … --send-at 2026-05-01T09:30:00+08:00 --permit wait")]
+pub(crate) struct SendArgs {
+    /// The mini program's appid
+    #[arg(long, value_name = "APPID")]
+    pub(crate) app: String,
+    /// The user's openid
+    #[arg(long, value_name = "OPENID")]
+    pub(crate) to: String,
+    /// The template's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) template: String,
+    /// One field; give all that the template has
+    #[arg(long, value_name = "FIELD=TEXT", required = true, value_parser = field)]
+    pub(crate) data: Vec<(String, String)>,
+    /// The page that a tap opens
+    #[arg(long)]
+    pub(crate) page: Option<String>,
+    /// Send it then, not now (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) send_at: Option<UnixMillis>,
+    /// Do not send it later than this (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) deadline: Option<UnixMillis>,
+    /// What to do without a permit
+    #[arg(long)]
+    pub(crate) permit: Option<PermitPolicy>,
+    /// Wait up to so many seconds for the outcome
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u8).range(0..=30))]
+    pub(crate) wait: Option<u8>,
+    /// An id of your own; messages can be searched by it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reference: Option<String>,
+    /// The same key with the same message sends it only once
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Changes nothing: no file is made, and no app's access token is replaced.")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as FIELD=TEXT, like thing1=Latte".into()),
+    }
+}
+
+fn moment(text: &str) -> Result<UnixMillis, String> {
+    UnixMillis::parse_rfc3339(text)
+        .map_err(|error| format!("write it like 2026-05-01T09:30:00+08:00 ({error})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_field_may_have_equal_signs_in_its_text() {
+        assert_eq!(field("thing1=a=b").unwrap(), ("thing1".into(), "a=b".into()));
+        assert_eq!(field("thing1=").unwrap(), ("thing1".into(), String::new()));
+        assert!(field("thing1").is_err());
+        assert!(field("=x").is_err());
+    }
+
+    #[test]
+    fn scopes_are_separated_by_commas() {
+        let cli =
+            Cli::parse_from(["hongyan", "key", "create", "--name", "x", "--scopes", "messages,permits"]);
+        let Command::Key(KeyArgs { command: KeyCommand::Create { scopes, .. } }) = cli.command else {
+            panic!("not key create");
+        };
+        assert_eq!(scopes, [Scope::Messages, Scope::Permits]);
+        assert!(Cli::try_parse_from(["hongyan", "key", "create", "--name", "x", "--scopes", "money"]).is_err());
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(moment("1970-01-01T08:00:01+08:00").unwrap(), UnixMillis(1000));
+        assert!(moment("tomorrow").unwrap_err().contains("2026-05-01T09:30:00+08:00"));
+    }
+}

@@ -1,0 +1,133 @@
+//! How a command ends when it does not end well.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use hongyan_gateway::GatewayError;
+use hongyan_gateway::config::ConfigError;
+use hongyan_sandbox::SandboxError;
+use hongyan_store::StoreError;
+
+/// Why a command failed, for people, and with which exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It went wrong while running.
+    Run,
+    /// The command line does not make sense.
+    Usage,
+    /// The configuration, or what it points to, cannot be used. 78 is `EX_CONFIG` of sysexits.h.
+    Configuration,
+    /// Everything was said on standard output already; only the exit code is left to give.
+    Said(u8),
+}
+
+impl Failure {
+    /// Exit code 1.
+    pub(crate) fn run(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Run, message: message.into() }
+    }
+
+    /// Exit code 2.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, message: message.into() }
+    }
+
+    /// Exit code 78.
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Configuration, message: message.into() }
+    }
+
+    /// Exit code 1, after a result that speaks for itself.
+    pub(crate) const fn said() -> Self {
+        Self { kind: Kind::Said(1), message: String::new() }
+    }
+
+    /// Exit code 78, after a result that speaks for itself.
+    pub(crate) const fn said_configuration() -> Self {
+        Self { kind: Kind::Said(78), message: String::new() }
+    }
+
+    /// Says it on standard error.
+    pub(crate) fn report(&self) {
+        if !matches!(self.kind, Kind::Said(_)) {
+            eprintln!("hongyan: {}", self.message);
+        }
+    }
+
+    /// The number that the process ends with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    const fn code(&self) -> u8 {
+        match self.kind {
+            Kind::Run => 1,
+            Kind::Usage => 2,
+            Kind::Configuration => 78,
+            Kind::Said(code) => code,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::configuration(error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // What the settings name cannot be used; the other errors happen to a database that can.
+            StoreError::Open { .. } | StoreError::Newer { .. } => Self::configuration(error.to_string()),
+            StoreError::Failed { .. } | StoreError::Corrupt(_) | StoreError::Closed => Self::run(error.to_string()),
+        }
+    }
+}
+
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Config(error) => error.into(),
+            GatewayError::Store(error) => error.into(),
+            GatewayError::Wechat(_) | GatewayError::DataDir { .. } => Self::configuration(error.to_string()),
+            GatewayError::Listen(_) => Self::run(error.to_string()),
+        }
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        Self::run(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_has_its_exit_code() {
+        assert_eq!(Failure::run("x").code(), 1);
+        assert_eq!(Failure::usage("x").code(), 2);
+        assert_eq!(Failure::configuration("x").code(), 78);
+        let newer = StoreError::Newer { path: "h.db".into(), found: 9, known: 1 };
+        assert_eq!(Failure::from(newer).code(), 78);
+        let damaged = StoreError::Corrupt("x".into());
+        assert_eq!(Failure::from(damaged).code(), 1);
+        let data_dir = GatewayError::DataDir { path: "x".into(), why: "y".into() };
+        assert_eq!(Failure::from(data_dir).code(), 78);
+    }
+}

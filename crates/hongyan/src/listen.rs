@@ -1,0 +1,80 @@
+//! Ports.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::failure::Failure;
+
+/// Listens on an address. `flag` is what sets it, for the error.
+///
+/// # Errors
+/// When the port is taken, or the address is not this machine's.
+pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::run(match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "port {} is in use by another program ({address}); stop it, or choose another port with {flag}, \
+                 for example {flag} {}",
+                address.port(),
+                SocketAddr::new(address.ip(), 0),
+            ),
+            ErrorKind::AddrNotAvailable => {
+                format!("{address} is not an address of this machine; choose another with {flag}")
+            }
+            ErrorKind::PermissionDenied => format!(
+                "this user may not listen on port {} ({address}); choose one above 1023 with {flag}",
+                address.port()
+            ),
+            _ => format!("cannot listen on {address}: {error}; choose another address with {flag}"),
+        })
+    })
+}
+
+/// The URL of a listener, as somebody on this machine reaches it.
+///
+/// # Errors
+/// When the system does not say where it listens.
+pub(crate) fn url(listener: &TcpListener) -> Result<Url, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::run(format!("a listener has no address: {error}")))?;
+    Ok(url_of(address))
+}
+
+fn url_of(address: SocketAddr) -> Url {
+    // 0.0.0.0 and [::] mean every address of the machine; one of them is the machine itself.
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let text = format!("http://{}", SocketAddr::new(ip, address.port()));
+    text.parse().expect("an address and a port make a URL")
+}
+
+/// A URL without the slash at its end, to put paths behind.
+pub(crate) fn base(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_the_flag_that_changes_it() {
+        let first = bind("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
+        let address = first.local_addr().unwrap();
+        let error = bind(address, "--sandbox-listen").await.unwrap_err().to_string();
+        assert!(error.contains(&format!("port {} is in use", address.port())), "{error}");
+        assert!(error.contains("--sandbox-listen 127.0.0.1:0"), "{error}");
+    }
+
+    #[test]
+    fn every_address_is_reached_by_loopback() {
+        assert_eq!(base(&url_of("0.0.0.0:8780".parse().unwrap())), "http://127.0.0.1:8780");
+        assert_eq!(base(&url_of("[::]:8780".parse().unwrap())), "http://[::1]:8780");
+        assert_eq!(base(&url_of("192.0.2.1:80".parse().unwrap())), "http://192.0.2.1");
+    }
+}

@@ -1,0 +1,70 @@
+//! One process serves a database at a time.
+//!
+//! A second one would take the first one's messages in flight for those of a process that died, and settle them as
+//! unanswered. The lock is the operating system's: it ends with the process, however that ends, so nothing stays
+//! behind to be cleaned up after a crash.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::PathBuf;
+
+use hongyan_gateway::config::Settings;
+
+use crate::failure::Failure;
+
+/// Takes the database for this process until the returned file is dropped.
+///
+/// # Errors
+/// When another process has it, or its directory cannot be written.
+pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
+    let database = settings.sqlite_path()?;
+    let mut path = database.clone().into_os_string();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    if let Some(parent) = path.parent()
+        && parent == settings.data_dir
+    {
+        std::fs::create_dir_all(parent).map_err(|error| unusable(&path, &error))?;
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| unusable(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::run(format!(
+            "another hongyan process serves the database {}; stop it first, or set another data_dir",
+            database.display()
+        ))),
+        // Some network file systems have no locks; SQLite is not safe there either.
+        Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
+    }
+}
+
+fn unusable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::configuration(format!(
+        "cannot use {}: {error}; its directory must be on a local disk and writable by this user",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_served_by_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = dir.path().join("data");
+        let settings = Settings {
+            database: format!("sqlite:{}", data_dir.join("h.db").display()),
+            data_dir,
+            ..Settings::default()
+        };
+        let first = database(&settings).unwrap();
+        assert!(database(&settings).unwrap_err().to_string().contains("another hongyan process"));
+        drop(first);
+        database(&settings).unwrap();
+    }
+}

@@ -1,0 +1,47 @@
+//! `hongyan serve`: the gateway.
+
+use hongyan_clock::Clock;
+use hongyan_gateway::Gateway;
+use hongyan_gateway::service::Context;
+use serde_json::json;
+
+use crate::cli::ServeArgs;
+use crate::failure::Failure;
+use crate::listen::base;
+use crate::{listen, lock, logging, output, settings, signals};
+
+/// Runs until it is told to stop.
+pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let settings = settings::load(&args.config, args.listen.as_deref())?;
+    logging::start(&settings.log, settings.log_format)?;
+    let stop = signals::stop()?;
+    // The port first, then the lock: whoever starts it twice by mistake hears of it before a file is touched.
+    let listener = listen::bind(settings.listen, "--listen").await?;
+    let _lock = lock::database(&settings)?;
+    let url = listen::url(&listener)?;
+    let url = base(&url);
+    let gateway = Gateway::start(settings, Clock::system()).await?;
+    say_what_is_missing(gateway.context()).await?;
+    if args.json {
+        output::json(&json!({ "gateway": url }))?;
+    } else {
+        output::line(&format!("Hongyan serves {url}"))?;
+    }
+    gateway.serve(listener, stop).await?;
+    Ok(())
+}
+
+/// A gateway without a key or without an app runs, but is of no use; says how to go on.
+async fn say_what_is_missing(context: &Context) -> Result<(), Failure> {
+    let keys = context.store.keys().await?;
+    if keys.iter().all(|key| key.revoked_at.is_some()) {
+        tracing::warn!("there is no API key, so nobody can use /v1; make one with: hongyan key create --name NAME");
+    }
+    if context.apps.list().is_empty() {
+        tracing::warn!(
+            "no app is registered, so nothing can be sent; register one with: \
+             hongyan app add --appid APPID --secret-file FILE"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! When to stop.
+
+use crate::failure::Failure;
+use crate::output::remark;
+
+/// Begins to listen for SIGTERM and SIGINT (Ctrl-C), and returns what resolves at the first of them.
+///
+/// From this call on the process no longer dies of them by itself; a second one, while it is still finishing its
+/// work, ends it at once.
+///
+/// # Errors
+/// When the system does not let us listen.
+pub(crate) fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
+    Ok(async move {
+        signals.next().await;
+        tokio::spawn(async move {
+            signals.next().await;
+            remark("stopped before everything was finished");
+            std::process::exit(1);
+        });
+    })
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without signals it runs until it is killed.
+            std::future::pending::<()>().await;
+        }
+    }
+}
