@@ -3,9 +3,13 @@
 //! One file each. They assert on what a user, a caller or an operator could see, and they wait for signals, not
 //! for time: the clock that sandbox and gateway share is moved by hand.
 
+#![expect(unreachable_pub, reason = "one crate, and nothing of it is used elsewhere")]
+
+mod process;
 mod world;
 
 mod bad_input;
+mod command_line;
 mod dead_permit;
 mod facade;
 mod idempotency;

@@ -1,63 +1,19 @@
 //! `kill -9` in the middle of 500 messages, twenty times: nothing lost, nothing delivered twice.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::process::Stdio;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use hongyan_clock::Clock;
 use http::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
+use crate::process::{Gateway, create_key};
 use crate::world::{Http, Platform};
 
 const ROUNDS: u32 = 20;
 const MESSAGES: usize = 500;
 const USERS: usize = 60;
-
-/// A gateway in a process of its own, on one data directory.
-struct Process {
-    url: String,
-    child: Child,
-}
-
-impl Process {
-    async fn start(dir: &Path, wechat: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hongyan"))
-            .args(["serve", "--json", "--listen", "127.0.0.1:0"])
-            .env("HONGYAN_DATA_DIR", dir)
-            .env("HONGYAN_WECHAT_BASE_URL", wechat)
-            .env("HONGYAN_LOG", "error")
-            .current_dir(dir)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = lines.next_line().await.unwrap().expect("serve ended before it was ready");
-        let ready: Value = serde_json::from_str(&ready).unwrap();
-        Self { url: ready["gateway"].as_str().unwrap().to_owned(), child }
-    }
-
-    async fn kill(mut self) {
-        self.child.kill().await.unwrap();
-    }
-}
-
-async fn create_key(dir: &Path) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_hongyan"))
-        .args(["key", "create", "--name", "restart"])
-        .env("HONGYAN_DATA_DIR", dir)
-        .current_dir(dir)
-        .output()
-        .await
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
 
 /// A caller that repeats a request until it is answered, as the idempotency key allows.
 struct Caller {
@@ -91,7 +47,7 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
     let dir = tempfile::tempdir().unwrap();
     let key = create_key(dir.path()).await;
     let caller = Caller { http: Http::new(), key };
-    let mut process = Process::start(dir.path(), &wechat.url).await;
+    let mut process = Gateway::start(dir.path(), &wechat.url).await;
     let app = json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret });
     caller.call(Method::POST, &format!("{}/v1/apps", process.url), "app", &app).await.unwrap();
 
@@ -132,7 +88,7 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
                 accepted.insert(n, answer["id"].as_str().unwrap().to_owned());
             }
         }
-        process = Process::start(dir.path(), &wechat.url).await;
+        process = Gateway::start(dir.path(), &wechat.url).await;
         // What was not answered is asked again: the key makes it one message.
         for &n in &share {
             let message = numbered(&wechat, owners[n], n);

@@ -204,6 +204,7 @@ pub struct World {
 pub fn settings(dir: &std::path::Path, wechat: &str) -> Settings {
     let mut settings = Settings::default();
     settings.data_dir = dir.to_owned();
+    settings.database = format!("sqlite:{}", dir.join("hongyan.db").display());
     settings.wechat_base_url = wechat.parse().unwrap();
     settings.answer_timeout_ms = 2_000;
     settings.drain_seconds = 5;

@@ -1,2 +1,54 @@
-//! chores
-fn main(){}
+//! The project's chores, as `cargo xtask …`.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`test`] | the steps of `cargo xtask test`, in order |
+//! | [`prepare`] | what the tests need on the machine |
+//! | [`web`] | the tests in JavaScript, with running services |
+//! | [`bench`] | building and starting the measurement |
+//! | [`command`] | running programs |
+
+mod bench;
+mod command;
+mod prepare;
+mod test;
+mod web;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up what the tests need, then run all of them
+    Test(test::TestArgs),
+    /// Measure speed, CPU and memory of a release build; --help says how
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on to the measurement
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Test(args) => test::run(&args),
+        Command::Bench { args } => bench::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -28,17 +28,15 @@ pub use crate::templates::{LibraryReport, LibraryState, SyncReport, Template};
 use crate::token::TokenCell;
 use crate::vault::{Purpose, Vault, VaultError, random_token, sha256};
 
+mod checks;
+
+use checks::{checked_name, checked_secret, checked_units};
+
 /// What every gateway secret begins with.
 pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
 
 /// How many messages a payment may be good for at most. WeChat's number.
 pub const MAX_PAYMENT_UNITS: u32 = 3;
-
-/// Longest AppSecret that is taken; WeChat's have 32 characters.
-const MAX_SECRET_CHARS: usize = 128;
-
-/// Longest name of an app.
-const MAX_NAME_CHARS: usize = 100;
 
 /// One app at one moment.
 #[derive(Debug)]
@@ -137,9 +135,10 @@ impl Apps {
         for record in apps.0.store.apps().await? {
             let appid = record.appid.clone();
             // Found out now, not when the first message is due.
-            apps.0.vault.open_sealed(Purpose::AppSecret, &appid, &record.secret).map_err(|error| {
-                ConfigError::Sealed { appid: appid.to_string(), why: error.to_string() }
-            })?;
+            apps.0
+                .vault
+                .open_sealed(Purpose::AppSecret, &appid, &record.secret)
+                .map_err(|error| ConfigError::Sealed { appid: appid.to_string(), why: error.to_string() })?;
             let app = App {
                 templates: apps.stored_templates(&appid).await?,
                 token: apps.stored_token(&appid).await?,
@@ -259,8 +258,6 @@ impl Apps {
                 return Err(Problem::unknown_app(&appid));
             }
             if secret.is_some() {
-                app.token.forget();
-                app.sync_gate.open().await;
                 let by_secret = |paused: &AppPaused| {
                     matches!(paused.code, PauseCode::Misconfigured | PauseCode::TokenRejected)
                 };
@@ -269,6 +266,11 @@ impl Apps {
                 }
             }
             let app = apps.reload(&appid).await?.ok_or_else(|| Problem::unknown_app(&appid))?;
+            if secret.is_some() {
+                // Only now that everybody sees the new one: a fetch that begins from here on uses it.
+                app.token.forget();
+                app.sync_gate.open();
+            }
             tracing::info!(app = %appid, new_secret = secret.is_some(), "app changed");
             Ok((app, gateway_secret))
         })
@@ -283,11 +285,12 @@ impl Apps {
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
             let _turn = apps.0.changing.lock().await;
+            let before = apps.get(&appid);
             let known = apps.0.store.remove_app(appid.clone(), apps.0.clock.now()).await?;
-            if let Some(app) = apps.get(&appid) {
-                app.token.forget();
-            }
             apps.reload(&appid).await?;
+            if let Some(before) = before {
+                before.token.forget();
+            }
             if !known {
                 return Err(Problem::unknown_app(&appid));
             }
@@ -309,11 +312,23 @@ impl Apps {
         errcode: Option<Errcode>,
         detail: String,
     ) -> Result<(), StoreError> {
+        self.pause_while(appid, pause, errcode, detail, |_| true).await
+    }
+
+    /// The same, if that still holds when no other change can come in between.
+    pub(crate) async fn pause_while(
+        &self,
+        appid: &AppId,
+        pause: AppPause,
+        errcode: Option<Errcode>,
+        detail: String,
+        still: impl FnOnce(&App) -> bool + Send + 'static,
+    ) -> Result<(), StoreError> {
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
             let _turn = apps.0.changing.lock().await;
             let now = apps.0.clock.now();
-            let Some(app) = apps.get(&appid) else { return Ok(()) };
+            let Some(app) = apps.get(&appid).filter(|app| still(app)) else { return Ok(()) };
             // Everything in flight hits the same quota at once; one of them says it.
             if app.record.paused.as_ref().is_some_and(|paused| covers(paused, &pause)) {
                 return Ok(());
@@ -346,6 +361,7 @@ impl Apps {
             let resumed = apps.0.store.resume(appid.clone(), apps.0.clock.now()).await?;
             if let Some(app) = apps.reload(&appid).await? {
                 app.token.forgive();
+                app.sync_gate.open();
             }
             if resumed {
                 tracing::info!(app = %appid, "app resumed");
@@ -440,27 +456,8 @@ fn covers(paused: &AppPaused, pause: &AppPause) -> bool {
     }
 }
 
-fn checked_secret(secret: &SecretString) -> Result<SecretString, Problem> {
-    // Copied from a web page, it often brings a space along.
-    let text = secret.expose_secret().trim();
-    if text.is_empty() || text.len() > MAX_SECRET_CHARS || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let detail = format!("an AppSecret has 1 to {MAX_SECRET_CHARS} visible ASCII characters");
-        return Err(Problem::invalid("secret", detail));
-    }
-    Ok(SecretString::from(text))
-}
+#[cfg(test)]
+pub(crate) mod test_world;
 
-fn checked_name(name: &str) -> Result<String, Problem> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(Problem::invalid("name", format!("a name has 1 to {MAX_NAME_CHARS} characters")));
-    }
-    Ok(name.to_owned())
-}
-
-fn checked_units(units: u32) -> Result<u32, Problem> {
-    if (1..=MAX_PAYMENT_UNITS).contains(&units) {
-        return Ok(units);
-    }
-    Err(Problem::invalid("payment_units", format!("a payment grants 1 to {MAX_PAYMENT_UNITS} messages")))
-}
+#[cfg(test)]
+mod tests;

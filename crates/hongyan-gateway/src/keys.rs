@@ -145,7 +145,9 @@ impl Keys {
     /// 401 without a good key, 403 without the scope, 503 when the store fails.
     pub async fn authorize(&self, headers: &HeaderMap, needed: Scope) -> Result<Arc<KeyRecord>, Problem> {
         let key = bearer(headers).ok_or_else(|| {
-            Problem::unauthorized("send an API key, as: Authorization: Bearer hyk_…; `hongyan key create` makes one")
+            Problem::unauthorized(
+                "send an API key, as: Authorization: Bearer hyk_…; `hongyan key create` makes one",
+            )
         })?;
         let record = self.look_up(sha256(key)).await?;
         let has = |scope: Scope| record.scopes.iter().any(|name| name == scope.name());
@@ -202,3 +204,6 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     // The scheme's case does not matter (RFC 9110, section 11.1).
     scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim()).filter(|token| !token.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,7 +183,9 @@ fn problem(error: CallError) -> Problem {
         Errcode::INVALID_CODE => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_code", words).field("code")
         }
-        Errcode::CODE_USED => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "code_used", words).field("code"),
+        Errcode::CODE_USED => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "code_used", words).field("code")
+        }
         Errcode::RISKY_USER => Problem::new(StatusCode::FORBIDDEN, "risky_user", words),
         Errcode::SYSTEM_BUSY => unavailable(words),
         Errcode::MINUTE_QUOTA => {
@@ -198,3 +200,6 @@ fn problem(error: CallError) -> Problem {
 fn unavailable(detail: String) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable", detail).retry_after(RETRY_SECONDS)
 }
+
+#[cfg(test)]
+mod tests;

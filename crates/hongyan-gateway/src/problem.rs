@@ -16,7 +16,7 @@ mod codes;
 mod extract;
 
 pub use codes::{CODES, ProblemCode};
-pub use extract::{Json, Path, Query, from_value};
+pub use extract::{Json, Path, Query, RawJson, from_bytes, from_value};
 
 /// What a problem's `type` begins with; the code follows.
 pub const TYPE_PREFIX: &str = "urn:hongyan:problem:";
@@ -83,11 +83,12 @@ impl Problem {
         self
     }
 
-    /// Adds WeChat's verdict; the answer then explains it in English and Chinese.
+    /// Adds WeChat's verdict; the answer then explains it in English and Chinese. `errmsg` may be empty if its
+    /// words are not known any more.
     #[must_use]
     pub fn errcode(mut self, errcode: Errcode, errmsg: &str) -> Self {
         self.0.errcode = Some(errcode);
-        self.0.errmsg = Some(errmsg.to_owned());
+        self.0.errmsg = (!errmsg.is_empty()).then(|| errmsg.to_owned());
         self
     }
 
@@ -247,7 +248,8 @@ mod tests {
 
     #[test]
     fn an_errcode_is_explained_in_both_languages() {
-        let problem = Problem::conflict("app_paused", "…").errcode(Errcode::INVALID_SECRET, "invalid appsecret");
+        let problem =
+            Problem::conflict("app_paused", "…").errcode(Errcode::INVALID_SECRET, "invalid appsecret");
         let json = json(&problem);
         assert_eq!(json["errcode"], 40125);
         assert_eq!(json["errmsg"], "invalid appsecret");

@@ -1,7 +1,7 @@
 //! Templates: read from both of WeChat's libraries, kept in the store, and asked for again when a message names
 //! one that is not known yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
 use hongyan_ledger::settle::{is_misconfiguration, is_token_refusal};
+use hongyan_store::StoreError;
 use hongyan_store::types::TemplateRecord;
 use hongyan_wechat::{
     AppId, CallError, Client, Errcode, LegacyTemplate, SecretString, SubscribeTemplate, TemplateField,
@@ -102,9 +103,12 @@ struct Asked {
 }
 
 impl SyncGate {
-    /// Lets the next one ask at once.
-    pub(crate) async fn open(&self) {
-        *self.0.lock().await = None;
+    /// Lets the next one ask at once. One who asks right now goes on; waiting for that could take as long as
+    /// WeChat does.
+    pub(crate) fn open(&self) {
+        if let Ok(mut asked) = self.0.try_lock() {
+            *asked = None;
+        }
     }
 }
 
@@ -124,14 +128,16 @@ impl Apps {
     /// When there is no such app, or the store fails.
     pub async fn sync_templates(&self, appid: &AppId) -> Result<SyncReport, Problem> {
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
-        let wechat = |client: Client, token: SecretString| async move { client.subscribe_templates(&token).await };
+        let wechat =
+            |client: Client, token: SecretString| async move { client.subscribe_templates(&token).await };
         let subscribe = self.ask(&app, wechat).await;
         let legacy = match &subscribe {
             // Without a token there is no use in asking for one again.
             Err(AskError::Token(error)) => Err(AskError::Token(error.clone())),
             _ => {
-                let wechat =
-                    |client: Client, token: SecretString| async move { client.legacy_templates(&token).await };
+                let wechat = |client: Client, token: SecretString| async move {
+                    client.legacy_templates(&token).await
+                };
                 self.ask(&app, wechat).await
             }
         };
@@ -204,6 +210,18 @@ impl Apps {
             Some(errcode) => problem.errcode(errcode, ""),
             None => problem,
         })
+    }
+
+    /// The templates that the store has.
+    pub(crate) async fn stored_templates(
+        &self,
+        appid: &AppId,
+    ) -> Result<HashMap<TemplateId, Arc<Template>>, StoreError> {
+        let records = self.0.store.templates(appid.clone()).await?;
+        Ok(records
+            .into_iter()
+            .map(|record| (record.template_id.clone(), Arc::new(Template::from(record))))
+            .collect())
     }
 
     /// One call with the app's token; if that is refused, once more with the next one.

@@ -192,7 +192,13 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use fmt::Write;
+
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+    }
+    text
 }
 
 fn wrong(why: impl Into<String>) -> ConfigError {
@@ -328,7 +334,8 @@ mod tests {
         assert_eq!(std::fs::read_dir(&settings.data_dir).unwrap().count(), 1, "no draft is left behind");
         #[cfg(unix)]
         {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+            let mode =
+                std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
             assert_eq!(mode & 0o777, 0o600);
         }
     }
@@ -344,8 +351,7 @@ mod tests {
             let error = Vault::open(&with(bad)).unwrap_err().to_string();
             assert!(error.contains("64 hexadecimal digits") && !error.contains(bad), "{error}");
         }
-        let missing =
-            Settings { master_key_file: Some("/nowhere/key".into()), ..Settings::default() };
+        let missing = Settings { master_key_file: Some("/nowhere/key".into()), ..Settings::default() };
         assert!(Vault::open(&missing).unwrap_err().to_string().contains("cannot read /nowhere/key"));
     }
 

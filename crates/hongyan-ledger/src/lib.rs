@@ -24,6 +24,9 @@ pub mod retry;
 pub mod settle;
 pub mod start;
 
+#[cfg(test)]
+mod properties;
+
 pub use ids::{KeyId, MessageId, PermitId};
 pub use lane::{LANES, Lane};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode};

@@ -71,7 +71,7 @@ pub struct PermitInUse {
 impl PermitInUse {
     /// WeChat itself keeps a second copy from going out: a code that is good for one message answers 41029 when
     /// it is used again.
-    const fn repeats_safely(&self) -> bool {
+    const fn repeats_safely(self) -> bool {
         self.kind.has_code() && self.granted == 1
     }
 }
@@ -223,7 +223,7 @@ pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f6
         Outcome::Answered { errcode, .. } => *errcode,
         Outcome::NotSent { .. } => return retry(backoff(), ReasonCode::WechatUnavailable),
         Outcome::Unanswered { .. } => {
-            let repeat = message.permit.is_some_and(|permit| permit.repeats_safely())
+            let repeat = message.permit.is_some_and(PermitInUse::repeats_safely)
                 || message.on_unknown == OnUnknown::Resend;
             let next = if repeat {
                 Next::Retry { wake_at: backoff(), reason: ReasonCode::NoAnswer }

@@ -65,7 +65,9 @@ async fn pass_on(
     let outgoing = outgoing.body(Full::new(body)).map_err(|e| unreachable_backend(&e))?;
     let answered = tokio::time::timeout(ANSWER_TIMEOUT, inner.http.request(outgoing)).await;
     let (parts, body) = answered
-        .map_err(|e| ControlError::new(StatusCode::GATEWAY_TIMEOUT, "backend_timeout", format!("the back end: {e}")))?
+        .map_err(|e| {
+            ControlError::new(StatusCode::GATEWAY_TIMEOUT, "backend_timeout", format!("the back end: {e}"))
+        })?
         .map_err(|e| unreachable_backend(&e))?
         .into_parts();
 

@@ -26,6 +26,8 @@ mod phone;
 mod random;
 mod server;
 mod state;
+#[cfg(test)]
+mod testing;
 mod wechat_api;
 
 use std::path::PathBuf;
@@ -40,8 +42,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use url::Url;
 
-pub use crate::state::seed::Seed;
 use crate::state::State;
+pub use crate::state::seed::Seed;
 
 /// What a sandbox needs to know.
 #[derive(Debug)]

@@ -76,7 +76,9 @@ async fn list(args: &RemoteArgs) -> Result<(), Failure> {
     }
     let row = |app: &Value| {
         let text = |name: &str| app[name].as_str().unwrap_or_default().to_owned();
-        let state = app["paused"]["detail"].as_str().map_or_else(|| "running".to_owned(), |why| format!("paused: {why}"));
+        let state = app["paused"]["detail"]
+            .as_str()
+            .map_or_else(|| "running".to_owned(), |why| format!("paused: {why}"));
         vec![text("appid"), text("name"), app["templates"].to_string(), text("created_at"), state]
     };
     let rows: Vec<_> = apps.iter().map(row).collect();

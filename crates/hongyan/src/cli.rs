@@ -375,7 +375,9 @@ mod tests {
             panic!("not key create");
         };
         assert_eq!(scopes, [Scope::Messages, Scope::Permits]);
-        assert!(Cli::try_parse_from(["hongyan", "key", "create", "--name", "x", "--scopes", "money"]).is_err());
+        assert!(
+            Cli::try_parse_from(["hongyan", "key", "create", "--name", "x", "--scopes", "money"]).is_err()
+        );
     }
 
     #[test]

@@ -70,7 +70,8 @@ async fn gateway_secret(
         }
         return Ok(secret.expose_secret().to_owned());
     }
-    let held = known.filter(|known| context.apps.check_gateway_secret(appid, &known.gateway_secret).is_some());
+    let held =
+        known.filter(|known| context.apps.check_gateway_secret(appid, &known.gateway_secret).is_some());
     if let Some(known) = held {
         return Ok(known.gateway_secret.clone());
     }

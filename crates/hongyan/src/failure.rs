@@ -92,7 +92,9 @@ impl From<StoreError> for Failure {
         match error {
             // What the settings name cannot be used; the other errors happen to a database that can.
             StoreError::Open { .. } | StoreError::Newer { .. } => Self::configuration(error.to_string()),
-            StoreError::Failed { .. } | StoreError::Corrupt(_) | StoreError::Closed => Self::run(error.to_string()),
+            StoreError::Failed { .. } | StoreError::Corrupt(_) | StoreError::Closed => {
+                Self::run(error.to_string())
+            }
         }
     }
 }

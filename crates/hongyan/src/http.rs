@@ -126,7 +126,9 @@ impl Api {
     ) -> Result<Value, Failure> {
         let url = &self.url;
         let answer = self.exchange(method, path, headers, body).await.map_err(|why| {
-            Failure::run(format!("no answer from the gateway at {url}: {why}; is it running? set --url or HONGYAN_URL"))
+            Failure::run(format!(
+                "no answer from the gateway at {url}: {why}; is it running? set --url or HONGYAN_URL"
+            ))
         })?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         match said {
@@ -177,7 +179,8 @@ mod tests {
 
     #[test]
     fn a_problem_is_explained_with_its_field_and_code() {
-        let problem = json!({ "code": "invalid_field", "field": "data.thing1", "detail": "at most 20 characters" });
+        let problem =
+            json!({ "code": "invalid_field", "field": "data.thing1", "detail": "at most 20 characters" });
         assert_eq!(explain(&problem), "data.thing1: at most 20 characters\n  (invalid_field)");
     }
 

@@ -16,8 +16,9 @@ use crate::{output, settings};
 
 /// Runs the command.
 pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
-    let (KeyCommand::Create { config, .. } | KeyCommand::List { config, .. } | KeyCommand::Revoke { config, .. }) =
-        &args.command;
+    let (KeyCommand::Create { config, .. }
+    | KeyCommand::List { config, .. }
+    | KeyCommand::Revoke { config, .. }) = &args.command;
     let store = Gateway::open_store(&settings::load(config, None)?)?;
     let clock = Clock::system();
     let done = match &args.command {

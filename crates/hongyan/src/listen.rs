@@ -38,7 +38,8 @@ pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener,
 /// # Errors
 /// When the system does not say where it listens.
 pub(crate) fn url(listener: &TcpListener) -> Result<Url, Failure> {
-    let address = listener.local_addr().map_err(|error| Failure::run(format!("a listener has no address: {error}")))?;
+    let address =
+        listener.local_addr().map_err(|error| Failure::run(format!("a listener has no address: {error}")))?;
     Ok(url_of(address))
 }
 

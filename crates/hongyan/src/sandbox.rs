@@ -17,8 +17,11 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
     let listener = listen::bind(args.listen, "--listen").await?;
     let url = listen::url(&listener)?;
     let url = base(&url);
-    let sandbox =
-        Sandbox::new(SandboxConfig { clock: Clock::system(), backend: None, state_file: args.state.clone() })?;
+    let sandbox = Sandbox::new(SandboxConfig {
+        clock: Clock::system(),
+        backend: None,
+        state_file: args.state.clone(),
+    })?;
     let seed = sandbox.seed();
     if args.json {
         output::json(&json!({

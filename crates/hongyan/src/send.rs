@@ -15,7 +15,8 @@ const NOT_SENT: [&str; 5] = ["failed", "expired", "cancelled", "refused", "unkno
 /// Runs the command. Exit code 1 if the message is known not to have reached the user.
 pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
     let api = Api::remote(&args.remote)?;
-    let path = args.wait.map_or_else(|| "/v1/messages".to_owned(), |wait| format!("/v1/messages?wait={wait}"));
+    let path =
+        args.wait.map_or_else(|| "/v1/messages".to_owned(), |wait| format!("/v1/messages?wait={wait}"));
     let headers: Vec<_> = args.idempotency_key.iter().map(|key| ("idempotency-key", key.as_str())).collect();
     let answer = api.call(Method::POST, &path, &headers, Some(&message(&args))).await?;
     let state = answer["state"].as_str().unwrap_or_default();
@@ -63,8 +64,22 @@ mod tests {
     #[test]
     fn flags_become_a_message_and_absent_ones_leave_no_trace() {
         let cli = Cli::parse_from([
-            "hongyan", "send", "--app", "wx1", "--to", "o1", "--template", "t1", "--data", "thing1=Latte",
-            "--data", "date2=2026-05-01", "--send-at", "2026-05-01T09:30:00+08:00", "--permit", "wait",
+            "hongyan",
+            "send",
+            "--app",
+            "wx1",
+            "--to",
+            "o1",
+            "--template",
+            "t1",
+            "--data",
+            "thing1=Latte",
+            "--data",
+            "date2=2026-05-01",
+            "--send-at",
+            "2026-05-01T09:30:00+08:00",
+            "--permit",
+            "wait",
         ]);
         let Command::Send(args) = cli.command else { panic!("not send") };
         assert_eq!(

@@ -35,7 +35,9 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
 async fn say_what_is_missing(context: &Context) -> Result<(), Failure> {
     let keys = context.store.keys().await?;
     if keys.iter().all(|key| key.revoked_at.is_some()) {
-        tracing::warn!("there is no API key, so nobody can use /v1; make one with: hongyan key create --name NAME");
+        tracing::warn!(
+            "there is no API key, so nobody can use /v1; make one with: hongyan key create --name NAME"
+        );
     }
     if context.apps.list().is_empty() {
         tracing::warn!(

@@ -11,7 +11,8 @@ use crate::output::remark;
 /// # Errors
 /// When the system does not let us listen.
 pub(crate) fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let mut signals = Signals::listen().map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
+    let mut signals =
+        Signals::listen().map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
     Ok(async move {
         signals.next().await;
         tokio::spawn(async move {

@@ -11,17 +11,15 @@ use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, Perm
 use hongyan_store::types::{Accepted, AttemptView, Cancelled, Ended, MessageDetail, MessageFilter, MessageView};
 use hongyan_wechat::{AppId, Errcode, Fields, Lang, MiniprogramState, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::intake::body::BodyView;
 use crate::intake::idempotency;
 use crate::intake::request::{Checked, MessageRequest, Warning, parse};
 use crate::keys::Scope;
-use crate::problem::{Json, Path, Problem, Query, from_value};
+use crate::problem::{Path, Problem, Query, RawJson};
 use crate::service::Context;
 
-/// The most messages, or permits, in one request: one transaction that holds the writer for a few milliseconds.
-pub const MAX_BATCH: usize = 1_000;
+use super::batch::{Items, items};
 
 /// The longest wait that a caller may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -72,53 +70,43 @@ pub(super) async fn send(
     State(context): State<Context>,
     headers: HeaderMap,
     Query(query): Query<SendQuery>,
-    Json(body): Json<Value>,
+    RawJson(body): RawJson,
 ) -> Result<Response, Problem> {
     context.keys.authorize(&headers, Scope::Messages).await?;
     let key = idempotency_key(&headers)?;
     let wait = wait(query.wait)?;
-    let Some(batch) = batch(&body, "messages")? else {
-        let checked = check(&context, body).await?;
-        let answer = accept(&context, vec![Ok(checked)], key, wait).await?.pop();
-        return match answer.ok_or_else(Problem::internal)? {
-            SendAnswer::Refused { error } => Err(error),
-            accepted @ SendAnswer::Accepted(_) => {
-                Ok((StatusCode::ACCEPTED, axum::Json(accepted)).into_response())
+    match items("messages", &body)? {
+        Items::One(request) => {
+            let checked = check(&context, request).await?;
+            let answer = accept(&context, vec![Ok(checked)], key, wait).await?.pop();
+            match answer.ok_or_else(Problem::internal)? {
+                SendAnswer::Refused { error } => Err(error),
+                accepted @ SendAnswer::Accepted(_) => {
+                    Ok((StatusCode::ACCEPTED, axum::Json(accepted)).into_response())
+                }
             }
-        };
-    };
-    let mut checked = Vec::with_capacity(batch.len());
-    for item in batch {
-        checked.push(check(&context, item.clone()).await);
+        }
+        Items::Many(requests) => {
+            let mut checked = Vec::with_capacity(requests.len());
+            for request in requests {
+                checked.push(match request {
+                    Ok(request) => check(&context, request).await,
+                    Err(problem) => Err(problem),
+                });
+            }
+            let answers = accept(&context, checked, key, wait).await?;
+            let refused = answers.iter().filter(|answer| matches!(answer, SendAnswer::Refused { .. })).count();
+            let body = serde_json::json!({
+                "accepted": answers.len() - refused,
+                "refused": refused,
+                "messages": answers,
+            });
+            Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response())
+        }
     }
-    let answers = accept(&context, checked, key, wait).await?;
-    let refused = answers.iter().filter(|answer| matches!(answer, SendAnswer::Refused { .. })).count();
-    let body = serde_json::json!({
-        "accepted": answers.len() - refused,
-        "refused": refused,
-        "messages": answers,
-    });
-    Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response())
 }
 
-/// The items of a batch under `name`; `None` if the body is a single item.
-pub(super) fn batch<'a>(body: &'a Value, name: &str) -> Result<Option<&'a [Value]>, Problem> {
-    let Some(object) = body.as_object() else {
-        return Err(Problem::invalid("", format!("the body is an object: one item, or {{\"{name}\":[…]}}")));
-    };
-    let Some(items) = object.get(name) else { return Ok(None) };
-    if let Some(other) = object.keys().find(|key| *key != name) {
-        return Err(Problem::invalid(other.clone(), format!("unknown field beside {name}")));
-    }
-    let items = items.as_array().ok_or_else(|| Problem::invalid(name, "a list"))?;
-    if items.is_empty() || items.len() > MAX_BATCH {
-        return Err(Problem::invalid(name, format!("1 to {MAX_BATCH} in one request, not {}", items.len())));
-    }
-    Ok(Some(items))
-}
-
-async fn check(context: &Context, body: Value) -> Result<Checked, Problem> {
-    let request: MessageRequest = from_value(body)?;
+async fn check(context: &Context, request: MessageRequest) -> Result<Checked, Problem> {
     request.check(&context.apps, &context.ids, context.clock.now()).await
 }
 
@@ -164,7 +152,7 @@ async fn accept(
             Err(error) => SendAnswer::Refused { error },
             Ok(warnings) => {
                 let (id, accepted) = accepted.next().ok_or_else(Problem::internal)?;
-                answer(id, accepted, warnings)
+                answer(id, &accepted, warnings)
             }
         });
     }
@@ -174,8 +162,8 @@ async fn accept(
     Ok(answers)
 }
 
-fn answer(id: MessageId, accepted: Accepted, warnings: Vec<Warning>) -> SendAnswer {
-    let (id, state, reason, replayed) = match accepted {
+fn answer(id: MessageId, accepted: &Accepted, warnings: Vec<Warning>) -> SendAnswer {
+    let (id, state, reason, replayed) = match *accepted {
         Accepted::New { state, reason, .. } => (id, state, reason, false),
         Accepted::Replayed { id, state, reason } => (id, state, reason, true),
         Accepted::KeyReused { id } => return SendAnswer::Refused { error: key_reused(id) },

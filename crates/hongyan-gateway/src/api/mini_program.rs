@@ -7,7 +7,7 @@ use hongyan_ledger::PermitKind;
 use hongyan_wechat::AppId;
 use serde::{Deserialize, Serialize};
 
-use super::permits::{GrantAnswer, GrantRequest, checked, one_or_many_answers};
+use super::permits::{GrantAnswer, GrantRequest, checked, grant_all};
 use crate::intake::request::parse;
 use crate::login::session;
 use crate::problem::{Json, Path, Problem};
@@ -136,7 +136,7 @@ pub(super) async fn permits(
             wanted.push(checked(&context, request).await);
         }
     }
-    let mut granted = one_or_many_answers(&context, wanted).await?.into_iter();
+    let mut granted = grant_all(&context, wanted).await?.into_iter();
     let answers = places
         .into_iter()
         .filter_map(|grants| {

@@ -3,6 +3,7 @@
 //! One file per family of calls; in each, the shapes of its requests and answers stand above the handlers.
 
 mod apps;
+mod batch;
 mod health;
 mod login;
 mod messages;
@@ -18,7 +19,7 @@ use tower_http::cors::CorsLayer;
 use crate::problem::Problem;
 use crate::service::Context;
 
-pub use messages::MAX_BATCH;
+pub use batch::MAX_BATCH;
 
 /// All of the gateway's own paths.
 pub fn router(context: Context) -> Router {

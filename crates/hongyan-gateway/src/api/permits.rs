@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::intake::request::parse;
 use crate::keys::Scope;
-use crate::problem::{Json, Problem, Query};
+use crate::problem::{Problem, Query, RawJson};
 use crate::service::Context;
+
+use super::batch::{Items, items};
 
 /// The longest form id or prepay id; WeChat's are below 100.
 const MAX_CODE_LENGTH: usize = 512;
@@ -62,24 +64,27 @@ pub(super) enum GrantAnswer {
 pub(super) async fn grant(
     State(context): State<Context>,
     headers: HeaderMap,
-    Json(body): Json<serde_json::Value>,
+    RawJson(body): RawJson,
 ) -> Result<Response, Problem> {
     context.keys.authorize(&headers, Scope::Permits).await?;
-    let Some(permits) = super::messages::batch(&body, "permits")? else {
-        let wanted = checked(&context, crate::problem::from_value(body)?).await?;
-        let answers = one_or_many_answers(&context, vec![Ok(wanted)]).await?;
-        let answer = answers.into_iter().next().ok_or_else(Problem::internal)?;
-        return Ok((StatusCode::CREATED, axum::Json(answer)).into_response());
-    };
-    let mut wanted = Vec::with_capacity(permits.len());
-    for permit in permits {
-        wanted.push(match crate::problem::from_value(permit.clone()) {
-            Ok(request) => checked(&context, request).await,
-            Err(problem) => Err(problem),
-        });
+    match items("permits", &body)? {
+        Items::One(request) => {
+            let wanted = checked(&context, request).await?;
+            let answer = grant_all(&context, vec![Ok(wanted)]).await?.pop().ok_or_else(Problem::internal)?;
+            Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+        }
+        Items::Many(requests) => {
+            let mut wanted = Vec::with_capacity(requests.len());
+            for request in requests {
+                wanted.push(match request {
+                    Ok(request) => checked(&context, request).await,
+                    Err(problem) => Err(problem),
+                });
+            }
+            let answers = grant_all(&context, wanted).await?;
+            Ok((StatusCode::CREATED, axum::Json(serde_json::json!({ "permits": answers }))).into_response())
+        }
     }
-    let answers = one_or_many_answers(&context, wanted).await?;
-    Ok((StatusCode::CREATED, axum::Json(serde_json::json!({ "permits": answers }))).into_response())
 }
 
 /// Checks everything about a grant that can be checked without WeChat.
@@ -154,7 +159,7 @@ fn check_code(kind: PermitKind, code: Option<String>) -> Result<Option<String>, 
 }
 
 /// Grants what passed its checks, in one transaction; one answer each, in order.
-pub(super) async fn one_or_many_answers(
+pub(super) async fn grant_all(
     context: &Context,
     wanted: Vec<Result<NewPermit, Problem>>,
 ) -> Result<Vec<GrantAnswer>, Problem> {

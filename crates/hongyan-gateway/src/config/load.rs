@@ -36,7 +36,7 @@ pub fn load(
     let mut settings = Settings::default();
     for Given { key, value, place } in &given {
         if !TABLE.iter().any(|setting| setting.key == key) {
-            return Err(unknown(place.clone(), key, |name| name.to_owned()));
+            return Err(unknown(place.clone(), key, str::to_owned));
         }
         set(&mut settings, key, value).map_err(|why| ConfigError::Value {
             place: place.clone(),
@@ -177,7 +177,11 @@ mod tests {
     fn the_example_file_is_current_and_states_the_defaults() {
         let example = example_toml();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../hongyan.example.toml");
-        assert_eq!(std::fs::read_to_string(path).unwrap(), example, "write example_toml() to hongyan.example.toml");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            example,
+            "write example_toml() to hongyan.example.toml"
+        );
         let settings = from_toml(&example).unwrap();
         assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
     }
@@ -194,7 +198,9 @@ mod tests {
         let keys: Vec<&str> = TABLE.iter().map(|setting| setting.key).collect();
         assert_eq!(fields, keys);
         let example = example_toml();
-        assert!(keys.iter().all(|key| example.contains(&format!("\n{key} = ")) || example.contains(&format!("\n# {key} = "))));
+        assert!(keys.iter().all(
+            |key| example.contains(&format!("\n{key} = ")) || example.contains(&format!("\n# {key} = "))
+        ));
     }
 
     #[test]
@@ -223,7 +229,10 @@ mod tests {
         let error = load(Some(file.path()), [], Table::new()).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("{}, line 4: unknown setting conections; did you mean connections?", file.path().display())
+            format!(
+                "{}, line 4: unknown setting conections; did you mean connections?",
+                file.path().display()
+            )
         );
         let error = from_toml("[server]\nport = 1").unwrap_err().to_string();
         assert!(error.ends_with("line 1: unknown setting server"), "{error}");
@@ -244,7 +253,8 @@ mod tests {
         );
         let clients = env(&[("HONGYAN_URL", "x"), ("HONGYAN_API_KEY", "x"), ("HONGYAN_CONFIG", "x")]);
         assert!(load(None, clients, Table::new()).is_ok());
-        let error = load(None, [], Table::from_iter([("data-dri".to_owned(), Value::from("x"))])).unwrap_err();
+        let error =
+            load(None, [], Table::from_iter([("data-dri".to_owned(), Value::from("x"))])).unwrap_err();
         assert!(error.to_string().starts_with("flag --data-dri: "), "{error}");
     }
 

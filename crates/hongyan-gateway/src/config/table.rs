@@ -53,7 +53,11 @@ pub(super) const TABLE: &[Setting] = &[
             "The database: sqlite:PATH. Default: hongyan.db in data_dir.",
         )
     },
-    given("wechat_base_url", r#""https://api.weixin.qq.com/""#, "Where WeChat's API is; for tests, the sandbox."),
+    given(
+        "wechat_base_url",
+        r#""https://api.weixin.qq.com/""#,
+        "Where WeChat's API is; for tests, the sandbox.",
+    ),
     Setting {
         secret: true,
         ..optional(
@@ -79,7 +83,11 @@ pub(super) const TABLE: &[Setting] = &[
         "15",
         "For how long a node owns its users before it must renew. SQLite has one node, so nothing depends on it yet.",
     ),
-    given("max_body_bytes", "4194304", "The largest request body that is read. A batch is up to 1,000 messages."),
+    given(
+        "max_body_bytes",
+        "4194304",
+        "The largest request body that is read. A batch is up to 1,000 messages.",
+    ),
     given(
         "max_in_flight",
         "128",

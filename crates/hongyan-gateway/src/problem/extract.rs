@@ -17,6 +17,10 @@ use super::Problem;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json<T>(pub T);
 
+/// A body that says it is JSON, not read yet: for handlers that must look at it before they know its shape.
+#[derive(Debug, Clone, Default)]
+pub struct RawJson(pub Bytes);
+
 /// The query's parameters.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<T>(pub T);
@@ -25,12 +29,20 @@ pub struct Query<T>(pub T);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Path<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<S: Send + Sync> FromRequest<S> for RawJson {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         check_media_type(request.headers())?;
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unreadable(&rejection))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let RawJson(bytes) = RawJson::from_request(request, state).await?;
         from_bytes(&bytes).map(Self)
     }
 }
@@ -75,7 +87,11 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     })
 }
 
-fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// Reads JSON text, with the same problems as a body.
+///
+/// # Errors
+/// When it is not JSON, or does not have the shape of `T`; the problem names the line or the field.
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).or_else(|error| {
         // Only now, for the refused, by the slower reader that knows the path to the field.
         match axum::Json::<T>::from_bytes(bytes) {
@@ -106,7 +122,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 fn unreadable(rejection: &BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = "the body is larger than the setting max_body_bytes allows; send fewer items in one request";
+        let detail =
+            "the body is larger than the setting max_body_bytes allows; send fewer items in one request";
         return Problem::new(status, "body_too_large", detail);
     }
     Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the connection ended before the body did")
@@ -247,7 +264,11 @@ mod tests {
         for (body, code, field) in cases {
             let (status, problem) = post_json(body).await;
             assert_eq!(status, 422, "{body}");
-            assert_eq!((&problem["code"], &problem["field"]), (&code.into(), &field.into()), "{body} {problem}");
+            assert_eq!(
+                (&problem["code"], &problem["field"]),
+                (&code.into(), &field.into()),
+                "{body} {problem}"
+            );
             let value = serde_json::from_str(body).unwrap();
             let problem = from_value::<Outer>(value).unwrap_err();
             assert_eq!((problem.code, problem.field.as_deref()), (code, Some(field)));
@@ -283,7 +304,10 @@ mod tests {
         let (status, problem) = get_at("/query?count=many").await;
         assert_eq!((status, &problem["field"]), (422, &"count".into()), "{problem}");
         let (status, problem) = get_at("/query?count=1&limit=2").await;
-        assert_eq!((status, &problem["code"], &problem["field"]), (422, &"unknown_field".into(), &"limit".into()));
+        assert_eq!(
+            (status, &problem["code"], &problem["field"]),
+            (422, &"unknown_field".into(), &"limit".into())
+        );
         let (status, problem) = get_at("/query").await;
         assert_eq!((status, &problem["code"]), (422, &"missing_field".into()));
     }

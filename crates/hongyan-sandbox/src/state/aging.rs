@@ -33,10 +33,6 @@ impl<T> AgingMap<T> {
         self.entries.insert(key, value);
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&T> {
-        self.entries.get(key)
-    }
-
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut T> {
         self.entries.get_mut(key)
     }
@@ -53,8 +49,8 @@ mod tests {
         map.insert("old".into(), 1, UnixMillis(0), keep);
         map.insert("young".into(), 2, UnixMillis(5_000), keep);
         map.insert("new".into(), 3, UnixMillis(10_001), keep);
-        assert_eq!(map.get("old"), None);
-        assert_eq!(map.get("young"), Some(&2));
-        assert_eq!(map.get("new"), Some(&3));
+        assert_eq!(map.get_mut("old"), None);
+        assert_eq!(map.get_mut("young"), Some(&mut 2));
+        assert_eq!(map.get_mut("new"), Some(&mut 3));
     }
 }

@@ -84,7 +84,10 @@ impl Inbox {
     }
 
     fn keep(&mut self, card: Arc<Card>) {
-        self.by_user.entry((card.appid.clone(), card.openid.clone())).or_default().push_back(Arc::clone(&card));
+        self.by_user
+            .entry((card.appid.clone(), card.openid.clone()))
+            .or_default()
+            .push_back(Arc::clone(&card));
         self.all.push_back(card);
         if self.all.len() > MAX_MESSAGES
             && let Some(oldest) = self.all.pop_front()

@@ -132,7 +132,10 @@ mod tests {
     fn each_family_writes_its_content_as_wechat_does() {
         let once = template(Family::Once, vec![Field::new("thing1", "商品", "咖啡")]);
         let listed = once.to_subscribe().unwrap();
-        assert_eq!((listed.content.as_str(), listed.example.as_str()), ("商品:{{thing1.DATA}}\n", "商品:咖啡\n"));
+        assert_eq!(
+            (listed.content.as_str(), listed.example.as_str()),
+            ("商品:{{thing1.DATA}}\n", "商品:咖啡\n")
+        );
         assert!(once.to_legacy().is_none());
         let legacy = template(Family::Legacy, vec![Field::new("keyword1", "商品", "咖啡")]);
         assert_eq!(legacy.to_legacy().unwrap().content, "商品{{keyword1.DATA}}\n");

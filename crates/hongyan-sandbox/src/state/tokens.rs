@@ -11,7 +11,7 @@ use super::beijing_day;
 use crate::random;
 
 /// How long a token is good for, if nobody fetches another one.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(7200);
+pub(crate) const LIFETIME: Duration = Duration::from_hours(2);
 /// How long a token of the first kind still works after the next one was fetched.
 const GRACE: Duration = Duration::from_mins(5);
 /// `stable_token` gives out a new token when the current one has no more than this left.

@@ -23,11 +23,8 @@ pub(super) fn code_to_session(state: &mut State, call: &mut Call) -> Outcome {
     let code = call.param("js_code").ok_or(Errcode::CODE_MISSING)?;
     let openid = state.codes.exchange(&appid, code, call.now)?;
     call.concerns(openid.as_str());
-    let user = state
-        .apps
-        .get_mut(&appid)
-        .and_then(|app| app.users.get_mut(&openid))
-        .ok_or(Errcode::INVALID_CODE)?;
+    let user =
+        state.apps.get_mut(&appid).and_then(|app| app.users.get_mut(&openid)).ok_or(Errcode::INVALID_CODE)?;
     let session_key = new_session_key();
     user.session_key = Some(session_key.clone());
     Ok(json!({ "session_key": session_key, "openid": openid }))

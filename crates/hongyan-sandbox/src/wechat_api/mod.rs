@@ -148,7 +148,9 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         }
         Some(ChaosKind::Http5xx) => bad_gateway(),
         Some(ChaosKind::Garbage) => json_response(Bytes::from_static(br#"{"errcode":"#)),
-        Some(ChaosKind::Errcode | ChaosKind::Latency | ChaosKind::ResetBefore) | None => json_response(answer),
+        Some(ChaosKind::Errcode | ChaosKind::Latency | ChaosKind::ResetBefore) | None => {
+            json_response(answer)
+        }
     }
 }
 
@@ -234,6 +236,7 @@ fn json_response(body: Bytes) -> Response {
 }
 
 fn bad_gateway() -> Response {
-    const PAGE: &str = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
+    const PAGE: &str =
+        "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
     (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], PAGE).into_response()
 }

@@ -144,7 +144,8 @@ fn is_page(page: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'.');
     let no_spaces = !page.chars().any(|c| c.is_whitespace() || c.is_control());
     page.is_empty()
-        || (no_spaces && path.strip_prefix("pages/").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(legal)))
+        || (no_spaces
+            && path.strip_prefix("pages/").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(legal)))
 }
 
 fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> Value {
@@ -176,7 +177,9 @@ mod tests {
         for good in ["", "pages/index/index", "pages/index/index?from=card&x=1", "pages/a_b/c-d"] {
             assert!(is_page(good), "{good}");
         }
-        for bad in ["/pages/index/index", "index", "pages/", "pages/a b", "pages/index?x=a\nb", "http://x/pages/a"] {
+        for bad in
+            ["/pages/index/index", "index", "pages/", "pages/a b", "pages/index?x=a\nb", "http://x/pages/a"]
+        {
             assert!(!is_page(bad), "{bad}");
         }
     }

@@ -20,23 +20,27 @@ use crate::types::{
 checks![random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever];
 
 const SEEDS: u64 = 4;
-const STEPS: usize = 150;
+const STEPS: usize = 120;
 const USERS: u32 = 3;
 
 /// WeChat's possible words, success more often than the others.
-const ERRCODES: [i32; 14] = [0, 0, 0, 0, 0, -1, 43101, 41028, 41029, 47003, 43108, 45009, 40125, 40001];
+const ERRCODES: [i32; 11] = [0, 0, 0, 0, 0, -1, 43101, 41028, 41029, 47003, 43108];
+
+/// Words that pause the app.
+const PAUSING: [i32; 3] = [45009, 40125, 40001];
 
 async fn random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever(world: World) {
     // One world for all seeds: the next one begins in what the last one left.
     let mut driver = Driver::new(world);
-    for seed in 100..112 {
+    for seed in 0..SEEDS {
         driver.dice = Dice(seed);
+        driver.calm = seed % 2 == 0;
         for step in 0..STEPS {
             driver.step().await;
             driver.audit(&format!("seed {seed}, step {step}")).await;
         }
         driver.come_to_rest().await;
-        driver.audit(&format!("seed {seed}, at rest")).await; let mut h = std::collections::BTreeMap::<&str,u32>::new(); for v in driver.all().await { *h.entry(v.state.name()).or_default() += 1; } eprintln!("STATES {h:?}");
+        driver.audit(&format!("seed {seed}, at rest")).await;
     }
 }
 
@@ -64,6 +68,9 @@ impl Dice {
 struct Driver {
     world: World,
     dice: Dice,
+    /// The app is never paused and no lane changes hands. Both give every parked message a timer, which would hide
+    /// a verb that forgets to.
+    calm: bool,
     now: UnixMillis,
     /// What dispatch has in its hands.
     flying: Vec<Claimed>,
@@ -74,7 +81,15 @@ struct Driver {
 
 impl Driver {
     fn new(world: World) -> Self {
-        Self { world, dice: Dice(0), now: START, flying: Vec::new(), seen: HashMap::new(), codes: 0 }
+        Self {
+            world,
+            dice: Dice(0),
+            calm: true,
+            now: START,
+            flying: Vec::new(),
+            seen: HashMap::new(),
+            codes: 0,
+        }
     }
 
     async fn step(&mut self) {
@@ -84,8 +99,8 @@ impl Driver {
             11..=13 => self.claim().await,
             14 | 15 => self.grant().await,
             16 => self.cancel().await,
-            17 => self.recover().await,
-            18 => drop(self.world.store.resume(appid(), self.now).await.unwrap()),
+            17 if !self.calm => self.recover().await,
+            18 if !self.calm => drop(self.world.store.resume(appid(), self.now).await.unwrap()),
             _ => {
                 let seconds = self.dice.pick(&[1, 60, 900, 3 * 86_400]);
                 self.now = self.now.plus(Duration::from_secs(seconds));
@@ -162,10 +177,10 @@ impl Driver {
         let mut settlement = match self.dice.below(6) {
             0 => World::silence(&claimed, self.now),
             1 => World::outcome(&claimed, Outcome::NotSent { why: "refused".into() }, self.now),
-            _ => {
-                let errcode = self.dice.pick(&ERRCODES);
-                World::answer(&claimed, errcode, self.now)
+            2 if !self.calm && self.dice.one_in(2) => {
+                World::answer(&claimed, self.dice.pick(&PAUSING), self.now)
             }
+            _ => World::answer(&claimed, self.dice.pick(&ERRCODES), self.now),
         };
         settlement.room = !self.dice.one_in(3);
         self.carry_out(settlement).await;
@@ -214,7 +229,9 @@ impl Driver {
     /// Looks away from chance: the app is open, WeChat takes everything, time passes. Then nothing may be left that
     /// is open, but messages that no permit serves.
     async fn come_to_rest(&mut self) {
-        self.world.store.resume(appid(), self.now).await.unwrap();
+        if self.world.store.app(appid()).await.unwrap().unwrap().paused.is_some() {
+            self.world.store.resume(appid(), self.now).await.unwrap();
+        }
         for _ in 0..200 {
             while let Some(claimed) = self.flying.pop() {
                 let settlement = World::answer(&claimed, 0, self.now);

@@ -17,6 +17,7 @@ checks![
     an_expired_or_cancelled_message_gives_its_unit_back,
     a_permit_that_comes_with_a_message_is_granted_and_spent_in_one_go,
     a_permit_that_comes_with_a_message_is_its_own_while_it_is_parked,
+    a_permit_that_comes_with_a_message_stays_its_own_between_two_attempts,
     a_message_with_its_own_permit_uses_no_other,
     a_code_that_was_used_before_sends_nothing,
     a_unit_that_is_given_back_sets_a_waiting_message_going,
@@ -104,9 +105,15 @@ async fn a_permit_that_comes_with_a_message_is_its_own_while_it_is_parked(world:
     assert_eq!(world.state(hungry.id).await, S::Waiting, "the form is not for it");
     let claimed = settled.next.unwrap();
     assert_eq!(claimed.id, owner.id);
-    // And while it rests between two attempts.
+    assert_eq!(claimed.permit.unwrap().code.as_deref(), Some("own"));
+}
+
+async fn a_permit_that_comes_with_a_message_stays_its_own_between_two_attempts(world: World) {
+    let own_permit = Some(world.form(&user(1), "own", START));
+    let claimed = world.send(NewMessage { own_permit, ..world.legacy(&user(1), START) }).await;
     let wake = world.answered(&claimed, -1, after(2)).await.wake_at.unwrap();
-    assert_eq!(world.totals(&user(1), after(2)).await.reserved, 1);
+    let totals = world.totals(&user(1), after(2)).await;
+    assert_eq!((totals.available, totals.reserved), (0, 1));
     let again = world.claim(&user(1), wake).await.claimed.remove(0);
     assert_eq!(again.permit.as_ref().unwrap().code.as_deref(), Some("own"));
 }

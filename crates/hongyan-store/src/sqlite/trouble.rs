@@ -19,10 +19,10 @@ impl Trouble {
     }
 
     /// As the caller of the verb sees it.
-    pub(super) fn in_verb(self, verb: &'static str) -> StoreError {
+    pub(super) fn in_verb(&self, verb: &'static str) -> StoreError {
         match self {
             Self::Sql(why) => StoreError::Failed { verb, why: why.to_string() },
-            Self::Corrupt(what) => StoreError::Corrupt(what),
+            Self::Corrupt(what) => StoreError::Corrupt(what.clone()),
         }
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::trouble::{Res, Trouble};
-use crate::{Result, StoreError};
+use crate::StoreError;
 
 /// The most commands in one transaction: bounds how long the first of them waits for the last.
 const MAX_GROUP: usize = 512;
@@ -24,14 +24,14 @@ trait Command: Send {
     /// in had to be taken back.
     fn run(&mut self, db: &Connection) -> Res<()>;
     /// Tells the caller: what came out of the last run, or the error.
-    fn answer(self: Box<Self>, error: Option<Trouble>);
+    fn answer(self: Box<Self>, error: Option<&Trouble>);
 }
 
 struct Verb<T, F> {
     name: &'static str,
     work: F,
     result: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
+    reply: oneshot::Sender<crate::Result<T>>,
 }
 
 impl<T: Send, F: Fn(&Connection) -> Res<T> + Send> Command for Verb<T, F> {
@@ -41,7 +41,7 @@ impl<T: Send, F: Fn(&Connection) -> Res<T> + Send> Command for Verb<T, F> {
         Ok(())
     }
 
-    fn answer(self: Box<Self>, error: Option<Trouble>) {
+    fn answer(self: Box<Self>, error: Option<&Trouble>) {
         let answer = match (error, self.result) {
             (None, Some(result)) => Ok(result),
             (None, None) => Err(StoreError::Closed),
@@ -76,7 +76,7 @@ impl Writer {
         &self,
         name: &'static str,
         work: impl Fn(&Connection) -> Res<T> + Send + 'static,
-    ) -> Result<T> {
+    ) -> crate::Result<T> {
         let (reply, answer) = oneshot::channel();
         let verb = Verb { name, work, result: None, reply };
         self.inbox.send_async(Box::new(verb)).await.map_err(|_| StoreError::Closed)?;
@@ -89,16 +89,17 @@ fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>) {
     while let Ok(first) = commands.recv() {
         group.push(first);
         group.extend(commands.try_iter().take(MAX_GROUP - 1));
-        if group.len() > 1 && transact(&mut db, &mut group).is_ok() {
-            for command in group.drain(..) {
-                command.answer(None);
+        match transact(&mut db, &mut group) {
+            Ok(()) => answer_all(&mut group, None),
+            Err(Failed::Command(_)) if group.len() > 1 => {
+                // Nothing was kept. Each alone, so that only the guilty one pays.
+                for command in group.drain(..) {
+                    let mut alone = vec![command];
+                    let outcome = transact(&mut db, &mut alone);
+                    answer_all(&mut alone, outcome.err().as_ref().map(Failed::why));
+                }
             }
-            continue;
-        }
-        // One of them failed, or the commit did: nothing is kept. Each alone, so that only the guilty one pays.
-        for mut command in group.drain(..) {
-            let error = transact(&mut db, std::slice::from_mut(&mut command)).err();
-            command.answer(error);
+            Err(failed) => answer_all(&mut group, Some(failed.why())),
         }
     }
     if let Err((_, why)) = db.close() {
@@ -106,15 +107,38 @@ fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>) {
     }
 }
 
-/// Runs the commands in one transaction: all are durable, or none was done.
-fn transact(db: &mut Connection, group: &mut [Box<dyn Command>]) -> Res<()> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for command in &mut *group {
-        command.run(&transaction)?;
+fn answer_all(group: &mut Vec<Box<dyn Command>>, error: Option<&Trouble>) {
+    for command in group.drain(..) {
+        command.answer(error);
     }
-    // A transaction that is dropped instead of committed is rolled back.
-    transaction.commit()?;
-    Ok(())
+}
+
+/// Why a transaction came to nothing.
+enum Failed {
+    /// One of its commands failed.
+    Command(Trouble),
+    /// It could not begin or not be committed: another process holds the file, the disk is full. No command is to
+    /// blame, so all get the error, and none waits for the same failure again.
+    Transaction(Trouble),
+}
+
+impl Failed {
+    const fn why(&self) -> &Trouble {
+        match self {
+            Self::Command(why) | Self::Transaction(why) => why,
+        }
+    }
+}
+
+/// Runs the commands in one transaction: all are durable, or none was done.
+fn transact(db: &mut Connection, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+    let failed = |why: rusqlite::Error| Failed::Transaction(why.into());
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    for command in group {
+        // A transaction that is dropped instead of committed is rolled back.
+        command.run(&transaction).map_err(Failed::Command)?;
+    }
+    transaction.commit().map_err(failed)
 }
 
 #[cfg(test)]
@@ -130,7 +154,7 @@ mod tests {
 
     fn boxed<F: Fn(&Connection) -> Res<()> + Send + 'static>(
         work: F,
-    ) -> (Box<dyn Command>, oneshot::Receiver<Result<()>>) {
+    ) -> (Box<dyn Command>, oneshot::Receiver<crate::Result<()>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Verb { name: "insert a number", work, result: None, reply }), answer)
     }

@@ -93,7 +93,11 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<M
 pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane) -> Res<Vec<Claimed>> {
     let rows = many(
         db,
-        concat!("SELECT ", columns!(), " FROM messages INDEXED BY messages_sending WHERE lane = ? AND state = 3"),
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages INDEXED BY messages_sending WHERE lane = ? AND state = 3"
+        ),
         params![lane.number()],
         MessageRow::read,
     )?;

@@ -35,7 +35,7 @@ fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Re
     let retries = matches!(effects.next, Next::Retry { .. });
     // A permit that came with the message stays its own while it rests.
     let unit = match effects.unit {
-        UnitEffect::Release if false => UnitEffect::Hold,
+        UnitEffect::Release if row.own_permit && retries => UnitEffect::Hold,
         unit => unit,
     };
     apply_unit(db, &mut row, unit, now)?;

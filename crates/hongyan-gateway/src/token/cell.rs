@@ -1,0 +1,201 @@
+//! What is held of one app's token: the token itself, the turn to fetch, and what is known about failures.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use hongyan_clock::UnixMillis;
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Token, TokenError};
+
+/// An app that asked for no token for so long is not kept fresh: its next message fetches one.
+pub(super) const UNUSED_AFTER: Duration = Duration::from_secs(2 * 3600);
+
+/// The least time between two refreshes ahead of the end: `stable_token` gives the same token again until it is
+/// almost over, and asking more often would only spend calls.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// After a fetch that failed, the next one waits so long; doubled each time.
+const FIRST_SETBACK: Duration = Duration::from_secs(1);
+
+/// The longest such wait.
+const LONGEST_SETBACK: Duration = Duration::from_secs(60);
+
+/// The token of one app, and what is known about getting one. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct TokenCell(Arc<Cell>);
+
+#[derive(Debug, Default)]
+struct Cell {
+    current: ArcSwapOption<Token>,
+    /// Held by the one who fetches.
+    fetching: Arc<tokio::sync::Mutex<()>>,
+    state: Mutex<State>,
+    /// When somebody last asked, in Unix milliseconds.
+    last_used: AtomicI64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last generation that was given out, also if its token is forgotten.
+    last_generation: u64,
+    /// Counts changes of the secret: what was asked with an old one does not count any more.
+    epoch: u64,
+    setback: Option<Setback>,
+}
+
+/// A failure that is not to be repeated at once.
+#[derive(Debug, Clone)]
+struct Setback {
+    error: TokenError,
+    failures: u32,
+    since: UnixMillis,
+    until: UnixMillis,
+}
+
+impl Setback {
+    fn is_over(&self, now: UnixMillis) -> bool {
+        // A clock that was put back must not stretch a wait; one without an end stays.
+        now >= self.until || (now < self.since && self.until != UnixMillis::MAX)
+    }
+}
+
+/// Which token is good enough.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Want {
+    /// Any that is valid.
+    Valid,
+    /// A valid one that is newer than this generation.
+    After(u64),
+    /// One that need not be refreshed yet.
+    Fresh,
+}
+
+impl TokenCell {
+    /// With a token from the store.
+    pub(super) fn restored(token: Token) -> Self {
+        let cell = Self::default();
+        cell.0.last_used.store(token.fetched_at.0, Ordering::Relaxed);
+        cell.state().last_generation = token.generation;
+        cell.0.current.store(Some(Arc::new(token)));
+        cell
+    }
+
+    /// The secret changed: the token and all that is known about failures belong to the old one.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.epoch += 1;
+        state.setback = None;
+        self.0.current.store(None);
+    }
+
+    /// An operator wants it tried again.
+    pub(crate) fn forgive(&self) {
+        self.state().setback = None;
+    }
+
+    /// Which secret is in use: changes with each.
+    pub(super) fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
+    /// The last generation that was given out.
+    pub(super) fn last_generation(&self) -> u64 {
+        self.state().last_generation
+    }
+
+    /// Whoever has it fetches.
+    pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0.fetching).lock_owned().await
+    }
+
+    /// Notes that somebody needs a token; whether nobody had for a long time.
+    pub(super) fn touch(&self, now: UnixMillis) -> bool {
+        let before = UnixMillis(self.0.last_used.swap(now.0, Ordering::Relaxed));
+        now.since(before) > UNUSED_AFTER
+    }
+
+    /// The token at hand, valid or not.
+    pub(super) fn current(&self) -> Option<Arc<Token>> {
+        self.0.current.load_full()
+    }
+
+    /// The token at hand, if it is good enough.
+    pub(super) fn current_if(&self, want: Want, now: UnixMillis, ahead: Duration) -> Option<Arc<Token>> {
+        let token = self.current()?;
+        let good = match want {
+            Want::Valid => true,
+            Want::After(generation) => token.generation > generation,
+            Want::Fresh => refresh_at(&token, ahead) > now,
+        };
+        (good && token.expires_at > now).then_some(token)
+    }
+
+    /// Takes a token that was fetched in this epoch; `false` if that is over. An older generation never replaces
+    /// a newer one.
+    pub(super) fn install(&self, token: &Arc<Token>, epoch: u64) -> bool {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return false;
+        }
+        if token.generation >= state.last_generation {
+            state.last_generation = token.generation;
+            state.setback = None;
+            self.0.current.store(Some(Arc::clone(token)));
+        }
+        true
+    }
+
+    /// When the token is to be refreshed ahead of its end; `None` if nobody needs it or nothing may be fetched.
+    pub(super) fn next_refresh(&self, now: UnixMillis, ahead: Duration) -> Option<UnixMillis> {
+        if now.since(UnixMillis(self.0.last_used.load(Ordering::Relaxed))) > UNUSED_AFTER {
+            return None;
+        }
+        let at = refresh_at(&*self.current()?, ahead);
+        match &self.state().setback {
+            Some(setback) if !setback.is_over(now) => {
+                (setback.until != UnixMillis::MAX).then(|| at.max(setback.until))
+            }
+            _ => Some(at),
+        }
+    }
+
+    /// The failure that is not to be repeated yet.
+    pub(super) fn setback(&self, now: UnixMillis) -> Option<TokenError> {
+        let state = self.state();
+        state.setback.as_ref().filter(|setback| !setback.is_over(now)).map(|setback| setback.error.clone())
+    }
+
+    /// A fetch of this epoch failed: no other until then, or until a wait that grows is over. `false` if the
+    /// epoch is over; then the failure says nothing about the secret that is in use now.
+    pub(super) fn set_back(
+        &self,
+        error: TokenError,
+        epoch: u64,
+        now: UnixMillis,
+        until: Option<UnixMillis>,
+    ) -> bool {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return false;
+        }
+        let failures = state.setback.as_ref().map_or(0, |setback| setback.failures) + 1;
+        let doubled = FIRST_SETBACK.saturating_mul(1 << (failures - 1).min(16));
+        let until = until.unwrap_or_else(|| now.plus(doubled.min(LONGEST_SETBACK)));
+        state.setback = Some(Setback { error, failures, since: now, until });
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Plain values; a panic elsewhere leaves them whole.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refresh_at(token: &Token, ahead: Duration) -> UnixMillis {
+    let life = token.expires_at.since(token.fetched_at);
+    let soonest = token.fetched_at.plus((life / 2).max(MIN_REFRESH_INTERVAL));
+    token.expires_at.minus(ahead).max(soonest)
+}

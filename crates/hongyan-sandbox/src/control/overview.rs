@@ -1,0 +1,71 @@
+//! What the platform was asked, and what there is.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use hongyan_wechat::AppId;
+use http::Uri;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::{ControlError, parse_query};
+use crate::Inner;
+use crate::state::requests::LoggedRequest;
+use crate::state::{App, User};
+
+/// The overview shows at most so many users of an app one by one.
+const USERS_SHOWN: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestsQuery {
+    path: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /_sandbox/requests`: the newest requests to WeChat's paths, in the order in which they came.
+pub(super) async fn requests(
+    Shared(inner): Shared<Arc<Inner>>,
+    uri: Uri,
+) -> Result<Json<Vec<LoggedRequest>>, ControlError> {
+    let asked: RequestsQuery = parse_query(&uri)?;
+    let limit = asked.limit.unwrap_or(usize::MAX);
+    Ok(Json(inner.state().requests.newest(asked.path.as_deref(), limit)))
+}
+
+/// `GET /_sandbox/state`: apps with their templates and users, and some totals.
+pub(super) async fn state(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
+    let state = inner.state();
+    let apps: Vec<_> = state.apps.iter().map(|(appid, app)| app_overview(appid, app)).collect();
+    Json(json!({
+        "now": inner.clock.now(),
+        "apps": apps,
+        "messages": state.inbox.len(),
+        "last_message_id": state.inbox.last_id(),
+        "requests": state.requests.total(),
+        "chaos": state.chaos.list(),
+    }))
+}
+
+fn app_overview(appid: &AppId, app: &App) -> Value {
+    let templates: Vec<_> = app
+        .templates
+        .iter()
+        .map(|t| json!({ "template_id": t.id, "family": t.family, "title": t.title, "content": t.content() }))
+        .collect();
+    let mut users: Vec<_> = app.users.iter().collect();
+    users.sort_unstable_by_key(|(openid, _)| *openid);
+    let shown: Vec<_> =
+        users.iter().take(USERS_SHOWN).map(|(openid, user)| user_overview(openid.as_str(), user)).collect();
+    json!({ "appid": appid, "templates": templates, "user_count": users.len(), "users": shown })
+}
+
+fn user_overview(openid: &str, user: &User) -> Value {
+    let subscriptions: Vec<_> = user
+        .subscriptions
+        .iter()
+        .map(|(template_id, subscription)| json!({ "template_id": template_id, "units": subscription.units }))
+        .collect();
+    json!({ "openid": openid, "logged_in": user.session_key.is_some(), "subscriptions": subscriptions })
+}

@@ -1,0 +1,175 @@
+//! What users do: they come, log in, submit forms, pay, and answer the question for a subscription.
+//!
+//! Calls that make something take a `count`, for tests that need thousands at once.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use bytes::Bytes;
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::error::{ControlError, parse};
+use super::{app, user};
+use crate::Inner;
+use crate::state::subscriptions::Answered;
+use crate::state::templates::Family;
+
+/// `count` goes up to this.
+const MAX_COUNT: u32 = 100_000;
+/// WeChat asks for at most three templates at a tap.
+const MAX_TEMPLATES_A_TAP: usize = 3;
+/// A payment allows at most so many sends.
+const MAX_PAYMENT_USES: u32 = 3;
+
+fn one() -> u32 {
+    1
+}
+
+fn check_count(count: u32) -> Result<(), ControlError> {
+    if (1..=MAX_COUNT).contains(&count) {
+        Ok(())
+    } else {
+        Err(ControlError::bad_request(format!("count: 1 to {MAX_COUNT}")))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddUsers {
+    appid: AppId,
+    #[serde(default = "one")]
+    count: u32,
+}
+
+/// `POST /_sandbox/users`: new users; `openid` is the first of `openids`.
+pub(super) async fn add(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
+    let asked: AddUsers = parse(&body)?;
+    check_count(asked.count)?;
+    let mut state = inner.state();
+    let app = app(&mut state, &asked.appid)?;
+    let openids: Vec<OpenId> = (0..asked.count).map(|_| app.add_user()).collect();
+    Ok(Json(json!({ "appid": asked.appid, "openid": openids[0], "openids": openids })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OneUser {
+    appid: AppId,
+    openid: OpenId,
+}
+
+/// `POST /_sandbox/login`: `wx.login`.
+pub(super) async fn login(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: OneUser = parse(&body)?;
+    let mut state = inner.state();
+    user(&mut state, &asked.appid, &asked.openid)?;
+    let code = state.codes.make(asked.appid, asked.openid, inner.clock.now());
+    Ok(Json(json!({ "code": code })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubmitForms {
+    appid: AppId,
+    openid: OpenId,
+    #[serde(default = "one")]
+    count: u32,
+}
+
+/// `POST /_sandbox/forms`: a form is submitted; `form_id` is the first of `form_ids`.
+pub(super) async fn submit_form(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: SubmitForms = parse(&body)?;
+    check_count(asked.count)?;
+    let mut state = inner.state();
+    user(&mut state, &asked.appid, &asked.openid)?;
+    let now = inner.clock.now();
+    let form_ids: Vec<_> = (0..asked.count)
+        .map(|_| state.forms.submit(asked.appid.clone(), asked.openid.clone(), now))
+        .collect();
+    Ok(Json(json!({ "form_id": form_ids[0], "form_ids": form_ids })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pay {
+    appid: AppId,
+    openid: OpenId,
+    #[serde(default = "one")]
+    uses: u32,
+}
+
+/// `POST /_sandbox/payments`: the user pays; the `prepay_id` is good for `uses` sends.
+pub(super) async fn pay(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
+    let asked: Pay = parse(&body)?;
+    if !(1..=MAX_PAYMENT_USES).contains(&asked.uses) {
+        return Err(ControlError::bad_request(format!("uses: 1 to {MAX_PAYMENT_USES}")));
+    }
+    let mut state = inner.state();
+    user(&mut state, &asked.appid, &asked.openid)?;
+    let prepay_id = state.forms.pay(asked.appid, asked.openid, asked.uses, inner.clock.now());
+    Ok(Json(json!({ "prepay_id": prepay_id, "uses": asked.uses })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerSubscription {
+    appid: AppId,
+    openid: OpenId,
+    template_id: Option<TemplateId>,
+    #[serde(default)]
+    template_ids: Vec<TemplateId>,
+    #[serde(default)]
+    result: Answered,
+    /// How often the user is asked and answers so.
+    #[serde(default = "one")]
+    count: u32,
+}
+
+/// `POST /_sandbox/subscriptions`: the user answers `wx.requestSubscribeMessage`. `results` is what the mini
+/// program learns; `subscriptions` is what may be sent from now on.
+pub(super) async fn answer_subscription(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: AnswerSubscription = parse(&body)?;
+    check_count(asked.count)?;
+    let ids: Vec<_> = asked.template_id.into_iter().chain(asked.template_ids).collect();
+    if !(1..=MAX_TEMPLATES_A_TAP).contains(&ids.len()) {
+        return Err(ControlError::bad_request("template_id, or template_ids with one to three templates"));
+    }
+    let mut state = inner.state();
+    let app = app(&mut state, &asked.appid)?;
+    let mut templates = Vec::new();
+    for id in ids {
+        let template = app.template(id.as_str()).filter(|t| t.family != Family::Legacy).ok_or_else(|| {
+            ControlError::unknown("unknown_template", format!("the app has no subscribe template {id}"))
+        })?;
+        templates.push((id, template.family));
+    }
+    let user = user(&mut state, &asked.appid, &asked.openid)?;
+    let mut results = Map::new();
+    let mut subscriptions = Vec::new();
+    for (id, family) in templates {
+        let subscription = user.subscriptions.entry(id.clone()).or_default();
+        for _ in 0..asked.count {
+            subscription.answer(family, asked.result);
+        }
+        let unlimited = family == Family::LongTerm && subscription.units > 0;
+        subscriptions.push(json!({
+            "template_id": id, "units": (!unlimited).then_some(subscription.units), "unlimited": unlimited,
+        }));
+        results.insert(id.to_string(), json!(asked.result));
+    }
+    Ok(Json(json!({
+        "errMsg": "requestSubscribeMessage:ok", "results": results, "subscriptions": subscriptions,
+    })))
+}

@@ -1,0 +1,176 @@
+//! What is there: apps, templates, quotas, tokens, and beginning anew.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use bytes::Bytes;
+use hongyan_wechat::{AppId, FieldKind, TemplateId};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::app;
+use super::error::{ControlError, parse};
+use crate::Inner;
+use crate::random;
+use crate::state::seed::Seed;
+use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
+
+/// `GET /_sandbox/seed`.
+pub(super) async fn seed() -> Json<Seed> {
+    Json(Seed::constant())
+}
+
+/// `GET /_sandbox/config`.
+pub(super) async fn config(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
+    Json(json!({
+        "backend": inner.backend().is_some(),
+        "now": inner.clock.now(),
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddApp {
+    appid: Option<AppId>,
+    app_secret: Option<String>,
+}
+
+/// `POST /_sandbox/apps`: a new app with the usual templates.
+pub(super) async fn add_app(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: AddApp = parse(&body)?;
+    let appid = asked.appid.unwrap_or_else(|| {
+        AppId::try_from(format!("wx{}", random::hex::<8>())).expect("18 letters and digits are an appid")
+    });
+    let secret = asked.app_secret.unwrap_or_else(random::hex::<16>);
+    let mut state = inner.state();
+    if state.apps.contains_key(&appid) {
+        let text = format!("there is an app {appid} already");
+        return Err(ControlError::new(StatusCode::CONFLICT, "app_exists", text));
+    }
+    let app = state.add_app(appid.clone(), secret);
+    let id_of = |family| app.templates.iter().find(|t| t.family == family).map(|t| &t.id);
+    Ok(Json(json!({
+        "appid": appid,
+        "app_secret": app.secret,
+        "legacy_template": id_of(Family::Legacy),
+        "subscribe_template": id_of(Family::Once),
+        "long_term_template": id_of(Family::LongTerm),
+    })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddTemplate {
+    appid: AppId,
+    /// `legacy`, `once` or `long_term`.
+    family: Family,
+    template_id: Option<TemplateId>,
+    title: String,
+    /// One `label:{{name.DATA}}` a line, as WeChat writes it.
+    content: String,
+    /// The values that the fields named `enum…` may have.
+    #[serde(default)]
+    enum_values: Vec<String>,
+}
+
+/// `POST /_sandbox/templates`: a new template, as if it had been made by hand in the admin console.
+pub(super) async fn add_template(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: AddTemplate = parse(&body)?;
+    let fields = fields_of_content(&asked)?;
+    let id = asked.template_id.unwrap_or_else(new_template_id);
+    let mut state = inner.state();
+    let app = app(&mut state, &asked.appid)?;
+    if app.template(id.as_str()).is_some() {
+        let text = format!("the app has a template {id} already");
+        return Err(ControlError::new(StatusCode::CONFLICT, "template_exists", text));
+    }
+    // Twice, because both families have their own places.
+    if app.templates.len() >= 2 * MAX_TEMPLATES {
+        let text = "the app has as many templates as it may have";
+        return Err(ControlError::new(StatusCode::CONFLICT, "too_many_templates", text));
+    }
+    app.templates.push(Arc::new(Template {
+        id: id.clone(),
+        family: asked.family,
+        title: asked.title.into(),
+        fields,
+    }));
+    Ok(Json(json!({ "template_id": id })))
+}
+
+fn fields_of_content(asked: &AddTemplate) -> Result<Vec<Field>, ControlError> {
+    let mut fields = Template::fields_from(&asked.content);
+    if fields.is_empty() {
+        return Err(ControlError::bad_request("content: one label:{{thing1.DATA}} a line"));
+    }
+    for field in &mut fields {
+        match FieldKind::of(&field.name) {
+            None => {
+                let text = format!("content: {} is not the name of a field, such as thing1", field.name);
+                return Err(ControlError::bad_request(text));
+            }
+            Some(FieldKind::Enum) => field.enum_values.clone_from(&asked.enum_values),
+            Some(_) => {}
+        }
+    }
+    Ok(fields)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetQuota {
+    appid: AppId,
+    path: String,
+    daily_limit: u64,
+}
+
+/// `POST /_sandbox/quotas`: how often the app may make a call each day; then it answers 45009.
+pub(super) async fn set_quota(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: SetQuota = parse(&body)?;
+    let mut state = inner.state();
+    let quotas = &mut app(&mut state, &asked.appid)?.quotas;
+    quotas.set_limit(asked.path.clone(), asked.daily_limit);
+    let used = quotas.usage(&asked.path, inner.clock.now()).used;
+    Ok(Json(json!({ "path": asked.path, "daily_limit": asked.daily_limit, "used": used })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotateTokens {
+    appid: AppId,
+}
+
+/// `POST /_sandbox/tokens/rotate`: somebody else fetched tokens; all that were handed out are dead now.
+pub(super) async fn rotate_tokens(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: RotateTokens = parse(&body)?;
+    let mut state = inner.state();
+    app(&mut state, &asked.appid)?;
+    state.tokens.rotate(&asked.appid, inner.clock.now());
+    Ok(Json(json!({ "appid": asked.appid, "rotated": true })))
+}
+
+/// `POST /_sandbox/reset`: everything as new, the time too.
+pub(super) async fn reset(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
+    inner.state().reset();
+    inner.clock.reset();
+    inner.signal.send_modify(|signal| {
+        signal.resets += 1;
+        signal.clock += 1;
+    });
+    Json(json!({ "reset": true, "now": inner.clock.now() }))
+}

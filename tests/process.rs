@@ -1,0 +1,101 @@
+//! The `hongyan` program in a process of its own.
+
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::world::PATIENCE;
+
+/// The program, with nothing of the machine's own settings.
+pub fn hongyan(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hongyan"));
+    command.args(args).kill_on_drop(true).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HONGYAN_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs it to its end.
+pub async fn run(command: &mut Command) -> Output {
+    tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends by itself").unwrap()
+}
+
+/// A program that serves, and has said that it is ready.
+pub struct Server {
+    child: Child,
+    /// Its readiness line.
+    pub ready: Value,
+}
+
+impl Server {
+    pub async fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says when it is ready");
+        let line = line.unwrap().expect("it ended before it was ready");
+        let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        Self { child, ready }
+    }
+
+    pub fn url(&self, what: &str) -> String {
+        self.ready[what].as_str().unwrap_or_else(|| panic!("no {what} in {}", self.ready)).to_owned()
+    }
+
+    /// `kill -9`.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// A polite signal; how it ended.
+    pub async fn signal(mut self, name: &str) -> ExitStatus {
+        let pid = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().await.unwrap().success());
+        let patience = PATIENCE + Duration::from_secs(20);
+        tokio::time::timeout(patience, self.child.wait()).await.expect("it ends by itself").unwrap()
+    }
+}
+
+/// A gateway on one data directory.
+pub struct Gateway {
+    pub url: String,
+    server: Server,
+}
+
+impl Gateway {
+    pub async fn start(dir: &Path, wechat: &str) -> Self {
+        let server = Server::start(&mut serve(dir, wechat)).await;
+        Self { url: server.url("gateway"), server }
+    }
+
+    pub async fn kill(self) {
+        self.server.kill().await;
+    }
+
+    pub async fn signal(self, name: &str) -> ExitStatus {
+        self.server.signal(name).await
+    }
+}
+
+/// `hongyan serve` on a data directory and any free port.
+pub fn serve(dir: &Path, wechat: &str) -> Command {
+    let mut command = hongyan(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+    command
+        .env("HONGYAN_DATA_DIR", dir)
+        .env("HONGYAN_WECHAT_BASE_URL", wechat)
+        .env("HONGYAN_LOG", "error")
+        .current_dir(dir);
+    command
+}
+
+/// A new API key for all scopes.
+pub async fn create_key(dir: &Path) -> String {
+    let output =
+        run(hongyan(&["key", "create", "--name", "story"]).env("HONGYAN_DATA_DIR", dir).current_dir(dir)).await;
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask test`: the steps, in order, up to the first that fails.
+
+use std::process::Command;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+
+use crate::command::{Result, cargo, run as run_command};
+use crate::{prepare, web};
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Run only this step; may be given several times
+    #[arg(long, value_enum, value_name = "STEP")]
+    only: Vec<Step>,
+    /// List the steps and what they run
+    #[arg(long)]
+    list: bool,
+    /// Let the browser test replace the picture in docs/images/
+    #[arg(long)]
+    update_screenshot: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    Prepare,
+    Format,
+    Lint,
+    Test,
+    Docs,
+    Web,
+}
+
+impl Step {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Format => "format",
+            Self::Lint => "lint",
+            Self::Test => "test",
+            Self::Docs => "docs",
+            Self::Web => "web",
+        }
+    }
+
+    const fn about(self) -> &'static str {
+        match self {
+            Self::Prepare => "install what is missing: Chromium and a Chinese font, packages of web-tests/",
+            Self::Format => "cargo fmt --all --check",
+            Self::Lint => "cargo clippy --workspace --all-targets -- -D warnings",
+            Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
+            Self::Docs => "cargo doc --workspace --no-deps, without warnings",
+            Self::Web => "types, the mini program and the phone in a browser, against a running demo",
+        }
+    }
+
+    fn run(self, args: &TestArgs) -> Result {
+        match self {
+            Self::Prepare => prepare::run(),
+            Self::Format => run_command(&mut cargo(&["fmt", "--all", "--check"])),
+            Self::Lint => {
+                run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+            }
+            Self::Test => run_command(&mut cargo(&["test", "--workspace"])),
+            Self::Docs => {
+                let mut command: Command = cargo(&["doc", "--workspace", "--no-deps"]);
+                run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
+            }
+            Self::Web => web::run(args.update_screenshot),
+        }
+    }
+}
+
+/// Runs the steps.
+///
+/// # Errors
+/// At the first step that fails, with the command that repeats it alone.
+pub(crate) fn run(args: &TestArgs) -> Result {
+    let steps = Step::value_variants();
+    if args.list {
+        for step in steps {
+            println!("{:<8} {}", step.name(), step.about());
+        }
+        return Ok(());
+    }
+    let begin = Instant::now();
+    for step in steps.iter().filter(|step| args.only.is_empty() || args.only.contains(step)) {
+        println!("\n== {}: {}", step.name(), step.about());
+        let begin = Instant::now();
+        let done = step.run(args);
+        let seconds = begin.elapsed().as_secs_f64();
+        if let Err(why) = done {
+            let name = step.name();
+            return Err(format!(
+                "step {name} failed after {seconds:.1} s: {why}\nrepeat it with: cargo xtask test --only {name}"
+            ));
+        }
+        println!("== {}: ok, {seconds:.1} s", step.name());
+    }
+    println!("\nall passed, {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
