@@ -12,25 +12,22 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hongyan_clock::Clock;
 use hongyan_ledger::OnUnknown;
-use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_store::types::{AppPaused, AppRecord, PauseOrder};
+use hongyan_store::types::AppRecord;
 use hongyan_store::{Store, StoreError};
-use hongyan_wechat::{AppId, Client, Errcode, TemplateId};
-use secrecy::{ExposeSecret, SecretString};
+use hongyan_wechat::{AppId, Client, TemplateId};
+use secrecy::SecretString;
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
 use crate::GatewayError;
 use crate::config::ConfigError;
-use crate::problem::Problem;
 use crate::templates::SyncGate;
 pub use crate::templates::{LibraryReport, LibraryState, SyncReport, Template};
 use crate::token::TokenCell;
-use crate::vault::{Purpose, Vault, VaultError, random_token, sha256};
+use crate::vault::{Purpose, Vault, VaultError, sha256};
 
+mod changes;
 mod checks;
-
-use checks::{checked_name, checked_secret, checked_units};
 
 /// What every gateway secret begins with.
 pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
@@ -183,194 +180,6 @@ impl Apps {
         &self.0.wechat
     }
 
-    /// Registers an app and asks WeChat for its templates. That the asking failed does not undo the
-    /// registration; the report says it. Also gives the gateway secret, which is not kept.
-    ///
-    /// # Errors
-    /// When a value is not good, or there is such an app already (409 `app_exists`).
-    pub async fn register(&self, new: NewApp) -> Result<(Arc<App>, SecretString, SyncReport), Problem> {
-        let secret = checked_secret(&new.secret)?;
-        let name = new.name.as_deref().map(checked_name).transpose()?;
-        let payment_units = checked_units(new.payment_units.unwrap_or(1))?;
-        let gateway_secret = random_token(GATEWAY_SECRET_PREFIX);
-        let now = self.0.clock.now();
-        let record = AppRecord {
-            name: name.unwrap_or_else(|| new.appid.to_string()),
-            secret: self.0.vault.seal(Purpose::AppSecret, &new.appid, &secret),
-            gateway_secret_hash: sha256(gateway_secret.expose_secret()),
-            stable_token: new.stable_token.unwrap_or(true),
-            on_unknown: new.on_unknown.unwrap_or_default(),
-            payment_units,
-            paused: None,
-            templates_synced_at: None,
-            created_at: now,
-            updated_at: now,
-            appid: new.appid.clone(),
-        };
-        let (apps, appid) = (self.clone(), new.appid);
-        uncancelled(async move {
-            {
-                let _turn = apps.0.changing.lock().await;
-                if !apps.0.store.add_app(record).await? {
-                    let detail = format!("the app {appid} is registered already; change it with PATCH");
-                    return Err(Problem::conflict("app_exists", detail));
-                }
-                apps.reload(&appid).await?;
-            }
-            tracing::info!(app = %appid, "app registered");
-            let report = apps.sync_templates(&appid).await?;
-            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
-            Ok((app, gateway_secret, report))
-        })
-        .await
-    }
-
-    /// Changes an app. A new secret forgets the access token, and ends a pause that the old secret caused.
-    ///
-    /// # Errors
-    /// When a value is not good, or there is no such app.
-    pub async fn change(
-        &self,
-        appid: &AppId,
-        change: AppChange,
-    ) -> Result<(Arc<App>, Option<SecretString>), Problem> {
-        let secret = change.secret.as_ref().map(checked_secret).transpose()?;
-        let name = change.name.as_deref().map(checked_name).transpose()?;
-        let payment_units = change.payment_units.map(checked_units).transpose()?;
-        let gateway_secret = change.rotate_gateway_secret.then(|| random_token(GATEWAY_SECRET_PREFIX));
-        let (apps, appid) = (self.clone(), appid.clone());
-        uncancelled(async move {
-            let _turn = apps.0.changing.lock().await;
-            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
-            let mut record = app.record.clone();
-            if let Some(secret) = &secret {
-                record.secret = apps.0.vault.seal(Purpose::AppSecret, &appid, secret);
-            }
-            if let Some(secret) = &gateway_secret {
-                record.gateway_secret_hash = sha256(secret.expose_secret());
-            }
-            record.name = name.unwrap_or(record.name);
-            record.stable_token = change.stable_token.unwrap_or(record.stable_token);
-            record.on_unknown = change.on_unknown.unwrap_or(record.on_unknown);
-            record.payment_units = payment_units.unwrap_or(record.payment_units);
-            record.updated_at = apps.0.clock.now();
-            if !apps.0.store.update_app(record).await? {
-                return Err(Problem::unknown_app(&appid));
-            }
-            if secret.is_some() {
-                let by_secret = |paused: &AppPaused| {
-                    matches!(paused.code, PauseCode::Misconfigured | PauseCode::TokenRejected)
-                };
-                if app.record.paused.as_ref().is_some_and(by_secret) {
-                    apps.0.store.resume(appid.clone(), apps.0.clock.now()).await?;
-                }
-            }
-            let app = apps.reload(&appid).await?.ok_or_else(|| Problem::unknown_app(&appid))?;
-            if secret.is_some() {
-                // Only now that everybody sees the new one: a fetch that begins from here on uses it.
-                app.token.forget();
-                app.sync_gate.open();
-            }
-            tracing::info!(app = %appid, new_secret = secret.is_some(), "app changed");
-            Ok((app, gateway_secret))
-        })
-        .await
-    }
-
-    /// Forgets an app. Its history stays; what was not sent is cancelled.
-    ///
-    /// # Errors
-    /// When there is no such app.
-    pub async fn remove(&self, appid: &AppId) -> Result<(), Problem> {
-        let (apps, appid) = (self.clone(), appid.clone());
-        uncancelled(async move {
-            let _turn = apps.0.changing.lock().await;
-            let before = apps.get(&appid);
-            let known = apps.0.store.remove_app(appid.clone(), apps.0.clock.now()).await?;
-            apps.reload(&appid).await?;
-            if let Some(before) = before {
-                before.token.forget();
-            }
-            if !known {
-                return Err(Problem::unknown_app(&appid));
-            }
-            tracing::info!(app = %appid, "app removed");
-            Ok(())
-        })
-        .await
-    }
-
-    /// Pauses an app: every message is kept, none goes out. A pause for which an operator is needed is not
-    /// replaced by one that ends by itself.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn pause(
-        &self,
-        appid: &AppId,
-        pause: AppPause,
-        errcode: Option<Errcode>,
-        detail: String,
-    ) -> Result<(), StoreError> {
-        self.pause_while(appid, pause, errcode, detail, |_| true).await
-    }
-
-    /// The same, if that still holds when no other change can come in between.
-    pub(crate) async fn pause_while(
-        &self,
-        appid: &AppId,
-        pause: AppPause,
-        errcode: Option<Errcode>,
-        detail: String,
-        still: impl FnOnce(&App) -> bool + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let (apps, appid) = (self.clone(), appid.clone());
-        uncancelled(async move {
-            let _turn = apps.0.changing.lock().await;
-            let now = apps.0.clock.now();
-            let Some(app) = apps.get(&appid).filter(|app| still(app)) else { return Ok(()) };
-            // Everything in flight hits the same quota at once; one of them says it.
-            if app.record.paused.as_ref().is_some_and(|paused| covers(paused, &pause)) {
-                return Ok(());
-            }
-            let order = PauseOrder { appid: appid.clone(), pause, errcode, detail, now };
-            apps.0.store.pause(order.clone()).await?;
-            apps.reload(&appid).await?;
-            let until = pause.until.map_or_else(|| "it is resumed".to_owned(), |until| until.to_string());
-            tracing::warn!(
-                app = %appid,
-                code = pause.code.name(),
-                errcode = errcode.map(|errcode| errcode.0),
-                %until,
-                detail = order.detail,
-                "app paused: its messages are kept and not sent"
-            );
-            Ok(())
-        })
-        .await
-    }
-
-    /// Ends an app's pause. Whether it was paused. The caller rings the timers.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn resume(&self, appid: &AppId) -> Result<bool, StoreError> {
-        let (apps, appid) = (self.clone(), appid.clone());
-        uncancelled(async move {
-            let _turn = apps.0.changing.lock().await;
-            let resumed = apps.0.store.resume(appid.clone(), apps.0.clock.now()).await?;
-            if let Some(app) = apps.reload(&appid).await? {
-                app.token.forgive();
-                app.sync_gate.open();
-            }
-            if resumed {
-                tracing::info!(app = %appid, "app resumed");
-            }
-            Ok(resumed)
-        })
-        .await
-    }
-
     /// Reads an app's row back into the snapshot; `None`: there is none any more. Who calls it holds `changing`.
     async fn reload(&self, appid: &AppId) -> Result<Option<Arc<App>>, StoreError> {
         let record = self.0.store.app(appid.clone()).await?;
@@ -443,16 +252,6 @@ pub(crate) async fn uncancelled<T: Send + 'static>(work: impl Future<Output = T>
             // Only the end of the runtime cancels it, and that ends the waiting, too.
             Err(_) => std::future::pending().await,
         },
-    }
-}
-
-/// Whether a pause that is in force makes another one needless.
-fn covers(paused: &AppPaused, pause: &AppPause) -> bool {
-    match (paused.until, pause.until) {
-        (None, Some(_)) => true,
-        (None, None) => paused.code == pause.code,
-        (Some(have), Some(want)) => paused.code == pause.code && have >= want,
-        (Some(_), None) => false,
     }
 }
 

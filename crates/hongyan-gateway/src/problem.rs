@@ -164,6 +164,13 @@ impl Problem {
     }
 }
 
+impl std::fmt::Display for Problem {
+    /// What happened, for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.detail)
+    }
+}
+
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let details = &*self.0;

@@ -53,7 +53,7 @@ async fn gateway_secret(
     known: Option<&Credentials>,
 ) -> Result<String, Failure> {
     let refused = |problem: hongyan_gateway::problem::Problem| {
-        Failure::run(format!("the sandbox's app cannot be registered: {problem}"))
+        Failure::run(format!("the sandbox's app cannot be registered: {} ({})", problem.detail, problem.code))
     };
     if context.apps.get(appid).is_none() {
         let new = NewApp {

@@ -1,8 +1,10 @@
-use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
 use hongyan_ledger::settle::{AppPause, PauseCode};
 
 use super::test_world::{LEGACY_LIST, STABLE, SUBSCRIBE_LIST, World, appid, new_app};
+use hongyan_wechat::Errcode;
+use secrecy::ExposeSecret;
+
 use super::*;
 use crate::vault::Vault;
 
@@ -108,26 +110,6 @@ async fn a_pause_holds_until_it_is_resumed() {
     assert!(world.apps.resume(&appid()).await.unwrap());
     assert!(paused().is_none());
     assert!(!world.apps.resume(&appid()).await.unwrap());
-}
-
-#[test]
-fn a_pause_that_is_in_force_is_not_stored_again() {
-    let in_force = |code, until: Option<i64>| AppPaused {
-        code,
-        errcode: None,
-        detail: String::new(),
-        since: UnixMillis(0),
-        until: until.map(UnixMillis),
-    };
-    let new = |code, until: Option<i64>| AppPause { code, until: until.map(UnixMillis) };
-    let day = in_force(PauseCode::DayQuota, Some(100));
-    assert!(covers(&day, &new(PauseCode::DayQuota, Some(100))));
-    assert!(!covers(&day, &new(PauseCode::DayQuota, Some(101))));
-    assert!(!covers(&day, &new(PauseCode::Misconfigured, None)));
-    let stuck = in_force(PauseCode::Misconfigured, None);
-    assert!(covers(&stuck, &new(PauseCode::DayQuota, Some(100))));
-    assert!(covers(&stuck, &new(PauseCode::Misconfigured, None)));
-    assert!(!covers(&stuck, &new(PauseCode::Operator, None)));
 }
 
 #[tokio::test]
