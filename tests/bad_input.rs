@@ -23,7 +23,10 @@ async fn a_body_that_cannot_be_read_is_explained() {
     raw(&world, "{not json").await.problem(400, "malformed_json");
     raw(&world, "").await.problem(400, "malformed_json");
     let typed = [("content-type", "text/plain")];
-    world.call(Method::POST, "/v1/messages", &typed, good.to_string()).await.problem(415, "unsupported_media_type");
+    world
+        .call(Method::POST, "/v1/messages", &typed, good.to_string())
+        .await
+        .problem(415, "unsupported_media_type");
     raw(&world, "[1,2]").await.problem(422, "invalid_field");
 
     let mut missing = good.clone();
@@ -34,7 +37,8 @@ async fn a_body_that_cannot_be_read_is_explained() {
     assert_eq!(problem.problem(422, "unknown_field")["field"], "sendat");
     let problem = world.post("/v1/messages", with("page", json!(7))).await.problem(422, "invalid_field");
     assert!(problem["detail"].as_str().unwrap().contains("string"), "{problem}");
-    let problem = world.post("/v1/messages", with("send_at", json!("tomorrow"))).await.problem(422, "invalid_field");
+    let problem =
+        world.post("/v1/messages", with("send_at", json!("tomorrow"))).await.problem(422, "invalid_field");
     assert!(problem["detail"].as_str().unwrap().contains("RFC 3339"), "{problem}");
 
     assert_eq!(world.messages().await, 0, "nothing was accepted");
@@ -51,7 +55,8 @@ async fn what_is_not_known_is_named() {
     };
     world.post("/v1/messages", with("app", "wxffffffffffffffff")).await.problem(404, "unknown_app");
     world.post("/v1/messages", with("template", "nonesuch")).await.problem(422, "unknown_template");
-    let problem = world.post("/v1/messages", with("to", "not an openid!")).await.problem(422, "invalid_field");
+    let problem =
+        world.post("/v1/messages", with("to", "not an openid!")).await.problem(422, "invalid_field");
     assert_eq!(problem["field"], "to");
     world.get("/v1/permits?app=wxffffffffffffffff&openid=o1").await.problem(404, "unknown_app");
     world.get("/v1/apps/wxffffffffffffffff").await.problem(404, "unknown_app");
@@ -82,7 +87,10 @@ async fn a_field_that_breaks_its_rule_is_named_with_the_rule() {
     }
     let mut missing = world.subscribe(&user, "x");
     missing["data"].as_object_mut().unwrap().remove("date2");
-    assert_eq!(world.post("/v1/messages", missing).await.problem(422, "invalid_field")["field"], "data.date2");
+    assert_eq!(
+        world.post("/v1/messages", missing).await.problem(422, "invalid_field")["field"],
+        "data.date2"
+    );
     let mut extra = world.subscribe(&user, "x");
     extra["data"]["thing9"] = json!("?");
     assert_eq!(world.post("/v1/messages", extra).await.problem(422, "invalid_field")["field"], "data.thing9");
@@ -97,7 +105,8 @@ async fn too_much_is_refused_with_its_limit() {
     let world = World::start_with(|settings| settings.max_body_bytes = 600_000).await;
     let user = world.wechat.user().await;
     let messages = vec![world.legacy(&user, "x"); 1_001];
-    let problem = world.post("/v1/messages", json!({ "messages": messages })).await.problem(422, "invalid_field");
+    let problem =
+        world.post("/v1/messages", json!({ "messages": messages })).await.problem(422, "invalid_field");
     assert_eq!(problem["field"], "messages");
     assert!(problem["detail"].as_str().unwrap().contains("1000"), "{problem}");
     world.post("/v1/messages", json!({ "messages": [] })).await.problem(422, "invalid_field");
@@ -130,7 +139,9 @@ async fn keys_open_what_their_scopes_say() {
     let post = |authorization: String| {
         let message = message.clone();
         let world = &world;
-        async move { world.call(Method::POST, "/v1/messages", &[("authorization", &authorization)], message).await }
+        async move {
+            world.call(Method::POST, "/v1/messages", &[("authorization", &authorization)], message).await
+        }
     };
     post(String::new()).await.problem(401, "unauthorized");
     post("Basic abc".into()).await.problem(401, "unauthorized");

@@ -86,7 +86,8 @@ async fn keys_are_made_listed_and_revoked_while_the_server_runs() {
     assert!(gateway.signal("TERM").await.success());
 
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
-    let answer = http.send(Method::GET, &format!("{}/v1/apps", gateway.url), &[("authorization", &bearer)], "").await;
+    let answer =
+        http.send(Method::GET, &format!("{}/v1/apps", gateway.url), &[("authorization", &bearer)], "").await;
     answer.problem(401, "unauthorized");
     assert!(gateway.signal("INT").await.success());
 }
@@ -103,10 +104,14 @@ async fn a_stop_lets_what_is_in_flight_arrive() {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         http.send(Method::POST, &format!("{}{path}", gateway.url), &headers, body.to_string()).await
     };
-    post("/v1/apps", json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret })).await.expect(201);
+    post("/v1/apps", json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret }))
+        .await
+        .expect(201);
     let user = wechat.user().await;
     let form = wechat.form(&user).await;
-    post("/v1/permits", json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": form })).await.expect(201);
+    post("/v1/permits", json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": form }))
+        .await
+        .expect(201);
     wechat.chaos(json!({ "path": "/cgi-bin/message/wxopen/template/send", "kind": "latency", "millis": 700, "times": 1 })).await;
     let message = json!({
         "app": wechat.seed.appid, "to": user, "template": wechat.seed.legacy_template,
@@ -155,17 +160,29 @@ async fn the_demo_says_all_that_a_script_needs() {
         "127.0.0.1:0",
     ]))
     .await;
-    for name in ["gateway", "sandbox", "phone", "console", "appid", "gateway_secret", "app_secret", "api_key", "openid"] {
+    for name in [
+        "gateway",
+        "sandbox",
+        "phone",
+        "console",
+        "appid",
+        "gateway_secret",
+        "app_secret",
+        "api_key",
+        "openid",
+    ] {
         assert!(demo.ready[name].is_string(), "{name}: {}", demo.ready);
     }
     let http = Http::new();
     let (gateway, sandbox) = (demo.url("gateway"), demo.url("sandbox"));
     let (appid, openid) = (demo.url("appid"), demo.url("openid"));
-    let form = http.post(&format!("{sandbox}/_sandbox/forms"), &json!({ "appid": appid, "openid": openid })).await;
+    let form =
+        http.post(&format!("{sandbox}/_sandbox/forms"), &json!({ "appid": appid, "openid": openid })).await;
     let bearer = format!("Bearer {}", demo.url("api_key"));
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let permit = json!({ "app": appid, "openid": openid, "kind": "form", "code": form.text("form_id") });
-    let granted = http.send(Method::POST, &format!("{gateway}/v1/permits"), &headers, permit.to_string()).await;
+    let granted =
+        http.send(Method::POST, &format!("{gateway}/v1/permits"), &headers, permit.to_string()).await;
     granted.expect(201);
     // The clock of both is moved by the sandbox.
     let tomorrow = Clock::system().now().plus(Duration::from_secs(86_400)).to_string();
@@ -178,10 +195,8 @@ async fn the_demo_says_all_that_a_script_needs() {
     assert_eq!(accepted["state"], "scheduled");
     http.post(&format!("{sandbox}/_sandbox/clock"), &json!({ "advance_seconds": 90_000 })).await.expect(200);
     let key = [headers[0], headers[1], ("idempotency-key", "none")];
-    let settled = http
-        .send(Method::POST, &format!("{url}?wait=15"), &key, message.to_string())
-        .await
-        .expect(202);
+    let settled =
+        http.send(Method::POST, &format!("{url}?wait=15"), &key, message.to_string()).await.expect(202);
     assert_eq!(settled["reason"]["code"], "no_permit", "the only permit went to the first: {settled}");
     let inbox = format!("{sandbox}/_sandbox/inbox?appid={appid}&openid={openid}");
     let inbox = http.get(&inbox).await.expect(200);

@@ -27,6 +27,26 @@ fn data() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_go_out_in_time_is_withdrawn_and_the_next_one_goes_on() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let token = world.facade_token().await;
+    let path = "/cgi-bin/message/wxopen/template/send";
+    let body = json!({
+        "touser": user,
+        "template_id": world.wechat.seed.legacy_template,
+        "form_id": world.wechat.form(&user).await,
+        "data": data(),
+    });
+    world.wechat.chaos(json!({ "path": path, "kind": "errcode", "errcode": 45009, "times": 1 })).await;
+    let refused = world.facade_send(path, &token, body).await;
+    assert_eq!(refused["errcode"], 45009, "WeChat's word on it: {refused}");
+    let listed = world.get("/v1/messages").await.expect(200);
+    assert_eq!(listed["messages"][0]["state"], "cancelled", "no means no: it does not go out tomorrow");
+    assert!(world.wechat.inbox(&user).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_template_send_brings_its_form_id_and_is_a_message_like_any_other() {
     let world = World::start().await;
     let user = world.wechat.user().await;
@@ -110,13 +130,21 @@ async fn wrong_credentials_are_refused_in_wechats_form() {
     };
     let kind = "grant_type=client_credential";
     assert_eq!(token(format!("{kind}&appid={appid}&secret=wrong")).await, 40125);
-    assert_eq!(token(format!("{kind}&appid={appid}&secret={real}")).await, 40125, "the real secret opens nothing here");
+    assert_eq!(
+        token(format!("{kind}&appid={appid}&secret={real}")).await,
+        40125,
+        "the real secret opens nothing here"
+    );
     assert_eq!(token(format!("{kind}&appid=wxffffffffffffffff&secret=x")).await, 40013);
     assert_eq!(token(format!("{kind}&appid={appid}")).await, 41004);
     assert_eq!(token(format!("grant_type=x&appid={appid}&secret=x")).await, 40002);
     for path in ["/wxaapi/newtmpl/gettemplate", "/cgi-bin/anything", "/wxa/checksession"] {
         assert_eq!(world.get(path).await.expect(200)["errcode"], 41001, "{path}");
-        assert_eq!(world.get(&format!("{path}?access_token=x")).await.expect(200)["errcode"], 40001, "{path}");
+        assert_eq!(
+            world.get(&format!("{path}?access_token=x")).await.expect(200)["errcode"],
+            40001,
+            "{path}"
+        );
     }
     assert_eq!(world.get("/cgi-bin/message/subscribe/send").await.expect(200)["errcode"], 43002);
 }
@@ -127,13 +155,28 @@ async fn a_login_through_the_facade_answers_as_wechat_does() {
     let user = world.wechat.user().await;
     let code = world.wechat.login_code(&user).await;
     let (appid, secret) = (&world.wechat.seed.appid, &world.gateway_secret);
-    let path =
-        format!("/sns/jscode2session?appid={appid}&secret={secret}&js_code={code}&grant_type=authorization_code");
+    let path = format!(
+        "/sns/jscode2session?appid={appid}&secret={secret}&js_code={code}&grant_type=authorization_code"
+    );
     let answer = world.get(&path).await.expect(200);
     assert_eq!(answer["openid"], user);
     assert!(answer["session_key"].is_string());
     let again = world.get(&path).await.expect(200);
     assert_eq!(again["errcode"], 40163, "a code works once: {again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_key_with_the_scope_opens_the_facade_of_every_app() {
+    let world = World::start().await;
+    let token = async |secret: &str| {
+        let appid = &world.wechat.seed.appid;
+        let path = format!("/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}");
+        world.get(&path).await.expect(200)
+    };
+    let narrow = world.new_key(hongyan_gateway::keys::Scope::Messages).await;
+    assert_eq!(token(&narrow).await["errcode"], 40125);
+    let wide = world.new_key(hongyan_gateway::keys::Scope::Facade).await;
+    assert!(token(&wide).await["access_token"].as_str().unwrap().starts_with("hyt_"));
 }
 
 /// A script that prints where it listens, and is killed with the test.
@@ -188,7 +231,8 @@ async fn the_tutorials_script_runs_unchanged_but_for_its_host() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_back_ends_behave_alike() {
     let world = World::start().await;
-    for (program, file) in [("node", "examples/node/backend.mjs"), ("python3", "examples/python/backend.py")] {
+    for (program, file) in [("node", "examples/node/backend.mjs"), ("python3", "examples/python/backend.py")]
+    {
         let user = world.wechat.user().await;
         let env = [
             ("HONGYAN_URL", world.url.as_str()),
@@ -217,7 +261,12 @@ async fn the_example_back_ends_behave_alike() {
         assert_eq!((texts.len(), texts[0].as_str()), (2, "typed"), "{file}");
         let lines = std::fs::read_to_string(format!("{}/../../{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert!(lines.lines().count() <= 60, "{file} is to be read in one go");
-        let problem = http.post(&format!("{}/template", script.url), &json!({ "input": "x", "formId": "the formId is a mock one", "session": session })).await;
+        let problem = http
+            .post(
+                &format!("{}/template", script.url),
+                &json!({ "input": "x", "formId": "the formId is a mock one", "session": session }),
+            )
+            .await;
         assert_eq!(problem.body["code"], "mock_form_id", "{file}: the gateway's words are passed on");
     }
 }

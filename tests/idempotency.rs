@@ -6,7 +6,9 @@ use serde_json::json;
 use crate::world::{Answer, World};
 
 async fn post(world: &World, key: &str, body: &serde_json::Value) -> Answer {
-    world.call(http::Method::POST, "/v1/messages?wait=10", &[("idempotency-key", key)], body.to_string()).await
+    world
+        .call(http::Method::POST, "/v1/messages?wait=10", &[("idempotency-key", key)], body.to_string())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,8 @@ async fn what_never_reached_wechat_is_simply_sent_again() {
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "errcode", "errcode": -1, "times": 2 })).await;
     let sent = world.send(world.subscribe(&user, "third time lucky")).await;
     assert_eq!(sent["state"], "sent");
-    let errcodes: Vec<Value> = sent["attempts"].as_array().unwrap().iter().map(|a| a["errcode"].clone()).collect();
+    let errcodes: Vec<Value> =
+        sent["attempts"].as_array().unwrap().iter().map(|a| a["errcode"].clone()).collect();
     assert_eq!(errcodes, [json!(-1), json!(-1), json!(0)]);
     assert_eq!(world.wechat.texts(&user).await, ["third time lucky"]);
 }

@@ -20,7 +20,10 @@ async fn a_form_is_good_for_one_message_within_seven_days() {
     assert_eq!(late["state"], "failed", "{late}");
     assert_eq!(late["reason"]["code"], "no_permit");
     let totals = world.totals(&user).await;
-    assert_eq!((&totals["spent"], &totals["expired"], &totals["available"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!(
+        (&totals["spent"], &totals["expired"], &totals["available"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +46,8 @@ async fn a_payment_can_be_set_to_three_messages() {
     let world = World::start().await;
     let user = world.wechat.user().await;
     let appid = &world.wechat.seed.appid;
-    let prepay = world.wechat.control("payments", json!({ "openid": user, "uses": 3 })).await["prepay_id"].clone();
+    let prepay =
+        world.wechat.control("payments", json!({ "openid": user, "uses": 3 })).await["prepay_id"].clone();
     let permit = json!({ "app": appid, "openid": user, "kind": "payment", "code": prepay, "count": 3 });
     world.post("/v1/permits", permit).await.expect(201);
     for text in ["one", "two", "three"] {
@@ -79,7 +83,8 @@ async fn a_long_term_subscription_serves_until_the_user_refuses() {
         for _ in 0..3 {
             world.wechat.subscribe(&user, "accept").await;
         }
-        let permit = json!({ "app": world.wechat.seed.appid, "openid": user, "kind": kind, "template": template });
+        let permit =
+            json!({ "app": world.wechat.seed.appid, "openid": user, "kind": kind, "template": template });
         world.post("/v1/permits", permit).await.expect(201);
         for text in ["one", "two", "three"] {
             assert_eq!(world.send(world.subscribe(&user, text)).await["state"], "sent", "{kind}");
@@ -118,7 +123,8 @@ async fn a_batch_of_permits_is_answered_one_by_one() {
         { "app": "wx0000000000000000", "openid": user, "kind": "form", "code": "f" },
     ]});
     let answer = world.post("/v1/permits", batch).await.expect(201);
-    let codes: Vec<_> = answer["permits"].as_array().unwrap().iter().map(|p| p["error"]["code"].clone()).collect();
+    let codes: Vec<_> =
+        answer["permits"].as_array().unwrap().iter().map(|p| p["error"]["code"].clone()).collect();
     assert_eq!(codes, [json!(null), json!("invalid_field"), json!("unknown_template"), json!("unknown_app")]);
     assert_eq!(world.totals(&user).await["granted"], 1);
 }

@@ -95,7 +95,8 @@ pub fn serve(dir: &Path, wechat: &str) -> Command {
 /// A new API key for all scopes.
 pub async fn create_key(dir: &Path) -> String {
     let output =
-        run(hongyan(&["key", "create", "--name", "story"]).env("HONGYAN_DATA_DIR", dir).current_dir(dir)).await;
+        run(hongyan(&["key", "create", "--name", "story"]).env("HONGYAN_DATA_DIR", dir).current_dir(dir))
+            .await;
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -24,8 +24,11 @@ struct Caller {
 impl Caller {
     async fn call(&self, method: Method, url: &str, idempotency_key: &str, body: &Value) -> Option<Value> {
         let bearer = format!("Bearer {}", self.key);
-        let headers =
-            [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", idempotency_key)];
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", idempotency_key),
+        ];
         let answer = self.http.try_send(method, url, &headers, body.to_string()).await?;
         assert!(answer.status.is_success(), "{url}: {answer:?}");
         Some(answer.body)
@@ -60,7 +63,10 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
         let form = wechat.form(user).await;
         permits.push(json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": form }));
     }
-    caller.call(Method::POST, &format!("{}/v1/permits", process.url), "permits", &json!({ "permits": permits })).await.unwrap();
+    caller
+        .call(Method::POST, &format!("{}/v1/permits", process.url), "permits", &json!({ "permits": permits }))
+        .await
+        .unwrap();
 
     // Each message is asked for until it is accepted, whatever happens to the process meanwhile.
     let mut accepted: HashMap<usize, String> = HashMap::new();
@@ -78,7 +84,9 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
         // The process dies after a different number of answers each round, with others on their way.
         let survives = (round as usize * 7) % share.len();
         let mut seen = 0;
-        while seen < survives && let Some((n, answer)) = answers.next().await {
+        while seen < survives
+            && let Some((n, answer)) = answers.next().await
+        {
             accepted.insert(n, answer.expect("it is alive")["id"].as_str().unwrap().to_owned());
             seen += 1;
         }
@@ -93,10 +101,14 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
         for &n in &share {
             let message = numbered(&wechat, owners[n], n);
             let url = format!("{}/v1/messages", process.url);
-            let answer = caller.call(Method::POST, &url, &format!("key-{n}"), &message).await.expect("it is alive");
+            let answer =
+                caller.call(Method::POST, &url, &format!("key-{n}"), &message).await.expect("it is alive");
             let id = answer["id"].as_str().unwrap().to_owned();
             if let Some(before) = accepted.insert(n, id.clone()) {
-                assert_eq!(before, id, "message {n}: what was accepted before the kill is still the same message");
+                assert_eq!(
+                    before, id,
+                    "message {n}: what was accepted before the kill is still the same message"
+                );
             }
         }
     }

@@ -56,7 +56,11 @@ async fn a_scheduled_message_can_be_cancelled_and_its_permit_stays() {
     message["reserve"] = json!("now");
     let id = world.accept(message).await;
     assert_eq!(world.totals(&user).await["reserved"], 1);
-    assert_eq!(world.send(world.legacy(&user, "other")).await["reason"]["code"], "no_permit", "it is reserved");
+    assert_eq!(
+        world.send(world.legacy(&user, "other")).await["reason"]["code"],
+        "no_permit",
+        "it is reserved"
+    );
     let cancelled = world.delete(&format!("/v1/messages/{id}")).await.expect(200);
     assert_eq!(cancelled["state"], "cancelled");
     assert_eq!(world.totals(&user).await["available"], 1);
@@ -86,7 +90,8 @@ async fn a_time_in_the_past_means_now_and_a_far_one_brings_a_warning() {
     let mut past = world.legacy(&user, "now");
     past["send_at"] = json!("2020-01-01T00:00:00Z");
     assert_eq!(world.send(past).await["state"], "sent");
-    let far = world.post("/v1/messages", at(&world, world.legacy(&user, "far"), 31 * 24 * HOUR)).await.expect(202);
+    let far =
+        world.post("/v1/messages", at(&world, world.legacy(&user, "far"), 31 * 24 * HOUR)).await.expect(202);
     assert_eq!(far["state"], "scheduled");
     assert_eq!(far["warnings"][0]["code"], "permit_may_expire");
 }

@@ -19,7 +19,10 @@ async fn a_token_killed_by_someone_else_is_replaced_and_the_message_goes_out() {
     let sent = world.send(world.legacy(&user, "survived")).await;
     assert_eq!(sent["state"], "sent", "{sent}");
     assert_eq!(sent["attempts"].as_array().unwrap().len(), 1, "the repair is part of the attempt");
-    assert!(world.wechat.asked(STABLE).await - before <= 2, "a plain fetch, and a forced one if that was the same");
+    assert!(
+        world.wechat.asked(STABLE).await - before <= 2,
+        "a plain fetch, and a forced one if that was the same"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,8 +71,10 @@ async fn a_wrong_secret_pauses_the_app_and_burns_no_fetches() {
     let appid = world.wechat.control("apps", json!({ "appid": "wx00000000000000aa" })).await;
     let (appid, secret) = (appid["appid"].as_str().unwrap(), appid["app_secret"].as_str().unwrap());
     let before = world.wechat.asked(STABLE).await;
-    let registered =
-        world.post("/v1/apps", json!({ "appid": appid, "secret": "0123456789abcdef0123456789abcdef" })).await.expect(201);
+    let registered = world
+        .post("/v1/apps", json!({ "appid": appid, "secret": "0123456789abcdef0123456789abcdef" }))
+        .await
+        .expect(201);
     assert_eq!(registered["paused"]["code"], "misconfigured", "{registered}");
     assert!(registered["paused"]["detail"].as_str().unwrap().len() > 20, "it says what to do: {registered}");
     // Whatever is asked now, WeChat is not.
@@ -82,7 +87,10 @@ async fn a_wrong_secret_pauses_the_app_and_burns_no_fetches() {
     world.get("/readyz").await.expect(200);
     // The right secret ends the pause.
     let path = format!("/v1/apps/{appid}");
-    let changed = world.call(http::Method::PATCH, &path, &[], json!({ "secret": secret }).to_string()).await.expect(200);
+    let changed = world
+        .call(http::Method::PATCH, &path, &[], json!({ "secret": secret }).to_string())
+        .await
+        .expect(200);
     assert!(changed.get("paused").is_none(), "{changed}");
     world.post(&format!("/v1/apps/{appid}/templates/sync"), json!({})).await.expect(200);
 }

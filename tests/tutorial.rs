@@ -65,8 +65,14 @@ async fn the_mini_program_itself_logs_in_and_reports_what_the_user_tapped() {
     let user = world.wechat.user().await;
     let appid = &world.wechat.seed.appid;
     let code = world.wechat.login_code(&user).await;
-    let answer =
-        world.call(http::Method::POST, &format!("/mp/{appid}/login"), &[("authorization", "")], json!({ "code": code }).to_string()).await;
+    let answer = world
+        .call(
+            http::Method::POST,
+            &format!("/mp/{appid}/login"),
+            &[("authorization", "")],
+            json!({ "code": code }).to_string(),
+        )
+        .await;
     let session = answer.text("session");
     answer.expect(200);
 
@@ -81,7 +87,10 @@ async fn the_mini_program_itself_logs_in_and_reports_what_the_user_tapped() {
     ]});
     let bearer = format!("Bearer {session}");
     let path = format!("/mp/{appid}/permits");
-    let answer = world.call(http::Method::POST, &path, &[("authorization", &bearer)], taps.to_string()).await.expect(202);
+    let answer = world
+        .call(http::Method::POST, &path, &[("authorization", &bearer)], taps.to_string())
+        .await
+        .expect(202);
     let permits = answer["permits"].as_array().unwrap();
     assert_eq!(permits.len(), 4);
     assert!(permits[0]["id"].is_string() && permits[1]["id"].is_string());
@@ -89,8 +98,17 @@ async fn the_mini_program_itself_logs_in_and_reports_what_the_user_tapped() {
     assert_eq!(permits[3]["error"]["code"], "mock_form_id");
     assert_eq!(world.totals(&user).await["available"], 2);
 
-    let other = world.call(http::Method::POST, "/mp/wx0000000000000000/permits", &[("authorization", &bearer)], taps.to_string()).await;
+    let other = world
+        .call(
+            http::Method::POST,
+            "/mp/wx0000000000000000/permits",
+            &[("authorization", &bearer)],
+            taps.to_string(),
+        )
+        .await;
     other.problem(403, "session_of_another_app");
-    let nobody = world.call(http::Method::POST, &path, &[("authorization", "Bearer hys_nonsense")], taps.to_string()).await;
+    let nobody = world
+        .call(http::Method::POST, &path, &[("authorization", "Bearer hys_nonsense")], taps.to_string())
+        .await;
     nobody.problem(401, "invalid_session");
 }

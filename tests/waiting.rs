@@ -21,7 +21,11 @@ async fn without_a_permit_a_message_fails_and_says_why() {
     assert_eq!(failed["reason"]["code"], "no_permit");
     assert!(failed["reason"]["explanation"].as_str().unwrap().contains("no permit"));
     assert!(failed["reason"]["explanation_zh"].as_str().unwrap().contains("额度"));
-    assert_eq!(world.wechat.asked("/cgi-bin/message/wxopen/template/send").await, 0, "WeChat was not bothered");
+    assert_eq!(
+        world.wechat.asked("/cgi-bin/message/wxopen/template/send").await,
+        0,
+        "WeChat was not bothered"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

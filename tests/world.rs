@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
 use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
@@ -11,6 +10,7 @@ use hongyan_gateway::service::Context;
 use hongyan_ledger::MessageId;
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
 use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -87,7 +87,13 @@ impl Http {
     }
 
     /// A request that is answered.
-    pub async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let what = format!("{method} {url}");
         tokio::time::timeout(PATIENCE * 2, self.try_send(method, url, headers, body))
             .await
@@ -179,7 +185,8 @@ impl Platform {
     /// The user accepts (or not) the subscribe template.
     pub async fn subscribe(&self, openid: &str, result: &str) {
         let template = self.seed.subscribe_template.clone();
-        self.control("subscriptions", json!({ "openid": openid, "template_id": template, "result": result })).await;
+        self.control("subscriptions", json!({ "openid": openid, "template_id": template, "result": result }))
+            .await;
     }
 
     pub async fn chaos(&self, rule: Value) {
@@ -224,7 +231,8 @@ impl World {
         adjust(&mut settings);
         let gateway = Gateway::start(settings, clock.clone()).await.unwrap();
         let context = gateway.context().clone();
-        let (_, key) = create_key(&*context.store, &context.ids, &clock, "story", &[Scope::All]).await.unwrap();
+        let (_, key) =
+            create_key(&*context.store, &context.ids, &clock, "story", &[Scope::All]).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, mut stopped) = watch::channel(());
@@ -249,7 +257,13 @@ impl World {
         world
     }
 
-    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let bearer = format!("Bearer {}", self.key);
         let mut all = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
         all.retain(|(name, _)| !headers.iter().any(|(other, _)| other == name));

@@ -12,6 +12,9 @@ use crate::command::{Result, Service, cargo, root, run as run_command, target_di
 /// Where pictures and logs of test runs go; not kept in the repository.
 const OUTPUT: &str = "test-output";
 
+/// What the services write to standard error, in there.
+const LOG: &str = "services.log";
+
 /// The picture that the documentation shows.
 const SCREENSHOT: &str = "docs/images/phone.png";
 
@@ -25,23 +28,24 @@ pub(crate) fn run(update_screenshot: bool) -> Result {
     run_command(&mut cargo(&["build", "--package", "hongyan"]))?;
 
     let output = root().join(OUTPUT);
-    let log = output.join("demo.log");
+    let log = output.join(LOG);
     let screenshot = if update_screenshot { root().join(SCREENSHOT) } else { output.join("phone.png") };
     for path in [&log, &screenshot] {
         let folder = path.parent().expect("both were joined to a folder");
         fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     }
-    let log_file = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+    let unwritable = |error: std::io::Error| format!("cannot write {}: {error}", log.display());
+    let log_file = File::create(&log).map_err(unwritable)?;
     let demo = Service::start(
         Command::new(target_dir()?.join("debug/hongyan"))
             .args(["demo", "--json", "--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"])
-            .stderr(log_file),
+            .stderr(log_file.try_clone().map_err(unwritable)?),
     )?;
-    let tested = against(&demo, &folder, &screenshot);
-    tested.and_then(|()| demo.stop()).map_err(|why| format!("{why}; the demo's log is {}", log.display()))
+    let tested = against(&demo, &folder, &screenshot, &log_file);
+    tested.and_then(|()| demo.stop()).map_err(|why| format!("{why}; the services' log is {}", log.display()))
 }
 
-fn against(demo: &Service, folder: &Path, screenshot: &Path) -> Result {
+fn against(demo: &Service, folder: &Path, screenshot: &Path, log: &File) -> Result {
     let ready: Value = serde_json::from_str(&demo.first_line)
         .map_err(|error| format!("the demo's first line is not JSON: {error}: {}", demo.first_line))?;
     let text = |pointer: &str| {
@@ -55,7 +59,7 @@ fn against(demo: &Service, folder: &Path, screenshot: &Path) -> Result {
     ];
     let node_test = |file: &str| {
         let mut command = Command::new("node");
-        command.args(["--test", file]).current_dir(folder).envs(services.clone());
+        command.args(["--test", "--test-reporter=spec", file]).current_dir(folder).envs(services.clone());
         command
     };
 
@@ -73,7 +77,10 @@ fn against(demo: &Service, folder: &Path, screenshot: &Path) -> Result {
     for (program, file) in [("node", "examples/node/backend.mjs"), ("python3", "examples/python/backend.py")]
     {
         println!("-- the mini program with {file}");
-        let service = Service::start(Command::new(program).arg(root().join(file)).envs(back_end.clone()))?;
+        let log = log.try_clone().map_err(|error| format!("the log: {error}"))?;
+        let mut command = Command::new(program);
+        command.arg(root().join(file)).envs(back_end.clone()).stderr(log);
+        let service = Service::start(&mut command)?;
         // It says: listening on http://127.0.0.1:PORT
         let url = service.first_line.split_whitespace().last().unwrap_or_default().to_owned();
         run_command(node_test("miniprogram.test.mjs").env("HONGYAN_BACKEND", url))?;

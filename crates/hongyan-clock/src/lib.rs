@@ -164,7 +164,10 @@ mod tests {
         assert_eq!(serde_json::to_string(&moment).unwrap(), "\"2026-05-01T01:30:00.000Z\"");
         assert_eq!(serde_json::from_str::<UnixMillis>("\"2026-05-01T01:30:00Z\"").unwrap(), moment);
         assert!(UnixMillis::parse_rfc3339("tomorrow").is_err());
-        assert!(UnixMillis::parse_rfc3339("2026-05-01T09:30:00").is_err(), "a time without a zone is nobody's");
+        assert!(
+            UnixMillis::parse_rfc3339("2026-05-01T09:30:00").is_err(),
+            "a time without a zone is nobody's"
+        );
     }
 
     #[test]

@@ -79,7 +79,13 @@ pub struct Dispatch {
 
 impl Dispatch {
     /// Starts `workers` workers. They end when the last [`Dispatch`] is dropped and the queue is empty.
-    pub fn start(workers: u32, slots: Slots, apps: &Apps, wechat: &Client, done: &mpsc::Sender<Done>) -> Self {
+    pub fn start(
+        workers: u32,
+        slots: Slots,
+        apps: &Apps,
+        wechat: &Client,
+        done: &mpsc::Sender<Done>,
+    ) -> Self {
         let (jobs, queue) = flume::unbounded();
         for _ in 0..workers {
             tokio::spawn(work(queue.clone(), apps.clone(), wechat.clone(), done.clone()));
@@ -155,7 +161,8 @@ async fn send(wechat: &Client, channel: Channel, token: &SecretString, body: Byt
 /// The stored body, with the permit's code put in as `form_id` where the channel wants one.
 fn request_body(claimed: &Claimed) -> Bytes {
     let code = claimed.permit.as_ref().and_then(|permit| permit.code.as_deref());
-    let (Channel::Legacy, Some(code), Some((b'}', open))) = (claimed.channel, code, claimed.body.split_last())
+    let (Channel::Legacy, Some(code), Some((b'}', open))) =
+        (claimed.channel, code, claimed.body.split_last())
     else {
         return Bytes::copy_from_slice(&claimed.body);
     };

@@ -149,6 +149,14 @@ impl Keys {
                 "send an API key, as: Authorization: Bearer hyk_…; `hongyan key create` makes one",
             )
         })?;
+        self.authorize_key(key, needed).await
+    }
+
+    /// The same for a key that came by another way than the header.
+    ///
+    /// # Errors
+    /// As [`Keys::authorize`].
+    pub async fn authorize_key(&self, key: &str, needed: Scope) -> Result<Arc<KeyRecord>, Problem> {
         let record = self.look_up(sha256(key)).await?;
         let has = |scope: Scope| record.scopes.iter().any(|name| name == scope.name());
         if has(needed) || has(Scope::All) { Ok(record) } else { Err(Problem::forbidden(needed)) }

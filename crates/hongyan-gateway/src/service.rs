@@ -24,7 +24,7 @@ use crate::report::Report;
 use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
 use crate::stop::Stop;
-use crate::vault::{KeySource, Vault};
+use crate::vault::{KeySource, Vault, create_private_dir};
 use crate::{api, facade};
 
 /// Why the gateway did not start, or ended badly.
@@ -40,7 +40,9 @@ pub enum GatewayError {
     #[error(transparent)]
     Wechat(#[from] ClientError),
     /// The data directory cannot be used.
-    #[error("cannot use the data directory {path}: {why}; create it, or set data_dir to one that this user may write")]
+    #[error(
+        "cannot use the data directory {path}: {why}; create it, or set data_dir to one that this user may write"
+    )]
     DataDir {
         /// Which.
         path: String,
@@ -105,7 +107,7 @@ impl Gateway {
     /// # Errors
     /// When the data directory or the database cannot be used.
     pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, GatewayError> {
-        std::fs::create_dir_all(&settings.data_dir).map_err(|error| GatewayError::DataDir {
+        create_private_dir(&settings.data_dir).map_err(|error| GatewayError::DataDir {
             path: settings.data_dir.display().to_string(),
             why: error.to_string(),
         })?;
@@ -137,8 +139,8 @@ impl Gateway {
         })?;
         let options =
             AppsOptions { token_refresh_ahead: Duration::from_secs(settings.token_refresh_ahead_seconds) };
-        let apps =
-            Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options).await?;
+        let apps = Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options)
+            .await?;
         let (timers, report, stop) = (Timers::default(), Report::new(), Stop::default());
         let slots = Slots::new(settings.max_in_flight);
         // As many as can be in flight, so that a worker never waits to hand over an outcome.
@@ -185,8 +187,21 @@ impl Gateway {
             stop: stop.clone(),
         };
         let keys = Keys::new(Arc::clone(&store), clock.clone());
-        let parts =
-            Parts { settings, store, vault, clock, ids, apps, keys, wechat, intake, timers, report, slots, stop };
+        let parts = Parts {
+            settings,
+            store,
+            vault,
+            clock,
+            ids,
+            apps,
+            keys,
+            wechat,
+            intake,
+            timers,
+            report,
+            slots,
+            stop,
+        };
         Ok(Self { context: Context(Arc::new(parts)), tasks })
     }
 
@@ -258,7 +273,12 @@ impl Gateway {
 
 /// What was `sending` when the last process ended has no outcome: it is settled as unanswered. Then every lane
 /// gets its timer.
-async fn recover(store: &dyn Store, settler: &Settler, timers: &Timers, clock: &Clock) -> Result<(), StoreError> {
+async fn recover(
+    store: &dyn Store,
+    settler: &Settler,
+    timers: &Timers,
+    clock: &Clock,
+) -> Result<(), StoreError> {
     let lost = Outcome::Unanswered { why: "the gateway ended while the request was in flight".into() };
     let mut recovered = 0;
     for lane in Lane::all() {
@@ -277,7 +297,10 @@ async fn recover(store: &dyn Store, settler: &Settler, timers: &Timers, clock: &
         }
     }
     if recovered > 0 {
-        tracing::warn!(recovered, "messages were in flight when the last process ended; their outcome is unknown");
+        tracing::warn!(
+            recovered,
+            "messages were in flight when the last process ended; their outcome is unknown"
+        );
     }
     Ok(())
 }

@@ -67,10 +67,8 @@ impl Settler {
 
     async fn settle_all(&self, batch: Vec<Done>, dispatch: &Dispatch) {
         let room = !self.stop.is_stopping();
-        let settlements: Vec<_> = batch
-            .iter()
-            .map(|done| self.settlement(&done.job.claimed, &done.outcome, room))
-            .collect();
+        let settlements: Vec<_> =
+            batch.iter().map(|done| self.settlement(&done.job.claimed, &done.outcome, room)).collect();
         for (done, settlement) in batch.iter().zip(&settlements) {
             if let Some(pause) = settlement.effects.app {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
@@ -142,7 +140,9 @@ impl Settler {
                 reason: settled.reason,
                 errcode: done.outcome.errcode(),
             }),
-            None => tracing::warn!(message = %claimed.id, "its outcome came too late: it was settled already"),
+            None => {
+                tracing::warn!(message = %claimed.id, "its outcome came too late: it was settled already")
+            }
         }
         for ended in &settled.ended {
             self.report.moved(ended);

@@ -243,7 +243,7 @@ fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    std::fs::create_dir_all(directory).map_err(cannot)?;
+    create_private_dir(directory).map_err(cannot)?;
     // Written under another name and then linked, for linking never replaces a file: of two processes that start
     // together one wins, and both go on with the winner's key.
     let draft = directory.join(format!(".{KEY_FILE}.{}", hex(&random::<8>())));
@@ -259,6 +259,15 @@ fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
     #[cfg(unix)]
     std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(cannot)?;
     Ok(true)
+}
+
+/// Makes a directory that only this user may enter, unless it is there: message contents lie in it in the clear.
+pub(crate) fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {

@@ -82,10 +82,9 @@ impl MessageState {
                 // A ready message that maybe went out already ends as unknown when its deadline passes.
                 S::Ready | S::Waiting | S::Sending | S::Failed | S::Cancelled | S::Expired | S::Unknown
             ),
-            S::Sending => matches!(
-                next,
-                S::Ready | S::Waiting | S::Sent | S::Failed | S::Unknown | S::Expired
-            ),
+            S::Sending => {
+                matches!(next, S::Ready | S::Waiting | S::Sent | S::Failed | S::Unknown | S::Expired)
+            }
             S::Unknown => matches!(next, S::Sent | S::Failed | S::Ready | S::Delivered | S::Refused),
             S::Sent => matches!(next, S::Delivered | S::Refused),
             S::Delivered | S::Refused | S::Failed | S::Cancelled | S::Expired => false,

@@ -322,10 +322,9 @@ pub fn choose<'a>(
     template: &TemplateId,
     now: UnixMillis,
 ) -> Option<&'a Permit> {
-    permits
-        .into_iter()
-        .filter(|permit| permit.serves(channel, template, now))
-        .min_by_key(|permit| (!permit.units.unlimited, permit.expires_at.unwrap_or(UnixMillis::MAX), permit.id))
+    permits.into_iter().filter(|permit| permit.serves(channel, template, now)).min_by_key(|permit| {
+        (!permit.units.unlimited, permit.expires_at.unwrap_or(UnixMillis::MAX), permit.id)
+    })
 }
 
 #[cfg(test)]

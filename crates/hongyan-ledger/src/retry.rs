@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn midnight_is_beijings() {
-        let midnight = |text: &str| next_beijing_midnight(UnixMillis::parse_rfc3339(text).unwrap()).to_string();
+        let midnight =
+            |text: &str| next_beijing_midnight(UnixMillis::parse_rfc3339(text).unwrap()).to_string();
         assert_eq!(midnight("2026-05-01T23:59:59+08:00"), "2026-05-01T16:00:00.000Z");
         assert_eq!(midnight("2026-05-02T00:00:00+08:00"), "2026-05-02T16:00:00.000Z");
     }

@@ -197,10 +197,7 @@ pub const fn is_misconfiguration(errcode: Errcode) -> bool {
 
 /// Whether an errcode means that the access token is not (or no longer) good.
 pub const fn is_token_refusal(errcode: Errcode) -> bool {
-    matches!(
-        errcode,
-        Errcode::INVALID_CREDENTIAL | Errcode::INVALID_ACCESS_TOKEN | Errcode::TOKEN_EXPIRED
-    )
+    matches!(errcode, Errcode::INVALID_CREDENTIAL | Errcode::INVALID_ACCESS_TOKEN | Errcode::TOKEN_EXPIRED)
 }
 
 /// Decides. `random` is between 0 and 1. A token refusal that arrives here has survived one refresh and one
@@ -241,7 +238,9 @@ pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f6
         // The first copy arrived: its code is used, and only this message ever used it.
         Errcode::FORM_ID_USED if message.maybe_delivered => effects(Next::Sent, UnitEffect::Spend),
         // The permit is gone, and with it the means to find out whether the first copy arrived.
-        Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED if message.maybe_delivered => {
+        Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED
+            if message.maybe_delivered =>
+        {
             effects(Next::Unknown, UnitEffect::Revoke)
         }
         Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED => {
@@ -273,7 +272,8 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
     const FORM: PermitInUse = PermitInUse { kind: PermitKind::Form, granted: 1, held: false };
-    const SUBSCRIPTION: PermitInUse = PermitInUse { kind: PermitKind::SubscribeOnce, granted: 1, held: false };
+    const SUBSCRIPTION: PermitInUse =
+        PermitInUse { kind: PermitKind::SubscribeOnce, granted: 1, held: false };
 
     fn with(permit: PermitInUse) -> InFlight {
         InFlight { attempt: 1, permit: Some(permit), on_unknown: OnUnknown::Hold, maybe_delivered: false }
@@ -311,7 +311,11 @@ mod tests {
     #[test]
     fn a_dead_permit_is_revoked_and_replaced() {
         for code in [41028, 41029, 43101] {
-            assert_eq!(decide(&with(FORM), &answered(code)), (Next::Replace, UnitEffect::Revoke, None), "{code}");
+            assert_eq!(
+                decide(&with(FORM), &answered(code)),
+                (Next::Replace, UnitEffect::Revoke, None),
+                "{code}"
+            );
         }
     }
 

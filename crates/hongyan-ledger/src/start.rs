@@ -163,10 +163,7 @@ mod tests {
 
     #[test]
     fn a_deadline_wins_over_everything_and_wakes_every_sleeper() {
-        assert_eq!(
-            becomes(&Candidate { deadline: Some(NOW), ..candidate() }),
-            Some(MessageState::Expired)
-        );
+        assert_eq!(becomes(&Candidate { deadline: Some(NOW), ..candidate() }), Some(MessageState::Expired));
         assert_eq!(
             becomes(&Candidate { deadline: Some(NOW), maybe_delivered: true, ..candidate() }),
             Some(MessageState::Unknown)

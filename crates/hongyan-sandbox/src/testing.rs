@@ -23,7 +23,10 @@ pub(crate) struct Platform {
 impl Platform {
     pub(crate) fn new() -> Self {
         let config = SandboxConfig { clock: Clock::system(), backend: None, state_file: None };
-        let sandbox = Sandbox::new(config).unwrap();
+        Self::of(Sandbox::new(config).unwrap())
+    }
+
+    pub(crate) fn of(sandbox: Sandbox) -> Self {
         Self { router: sandbox.router(), seed: sandbox.seed(), sandbox }
     }
 

@@ -11,6 +11,7 @@ use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::{LogFormat, Settings};
 use hongyan_gateway::stop::Stop;
+use hongyan_gateway::vault::random_token;
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -152,6 +153,8 @@ impl Demo {
             data_dir: data_dir.path().to_owned(),
             database: format!("sqlite:{}", data_dir.path().join("hongyan.db").display()),
             wechat_base_url: sandbox_url.clone(),
+            // A kept database needs a kept key, which the gateway writes beside it; a temporary one does not.
+            master_key: args.data_dir.is_none().then(|| random_token("")),
             drain_seconds: DRAIN_SECONDS,
             ..Settings::default()
         };
@@ -242,7 +245,8 @@ templates   {legacy} (keyword1, keyword2, keyword3)
             {subscribe} (thing1, date2, amount3)
 data        {kept}
 
-Send a message yourself: paste this, and look at the phone.
+Send a message yourself: paste this and look at the phone. The user taps Allow (simulated), the gateway is told of
+it, and sends.
 
 {curl}
 
@@ -253,18 +257,15 @@ Ctrl-C stops.",
         )
     }
 
-    /// Commands that send a message when they are pasted into a shell.
+    /// Commands that send a message when they are pasted into a shell. No comments: not every shell takes them.
     fn curl(&self) -> String {
         let Self { gateway, sandbox, appid, api_key, openid, templates, .. } = self;
         let template = &templates.subscribe;
         format!(
-            r#"# The user taps "allow" (simulated)
-curl -sS {sandbox}/_sandbox/subscriptions -H 'Content-Type: application/json' \
+            r#"curl -sS {sandbox}/_sandbox/subscriptions -H 'Content-Type: application/json' \
   -d '{{"appid":"{appid}","openid":"{openid}","template_id":"{template}","result":"accept"}}'; echo
-# The gateway is told of it
 curl -sS {gateway}/v1/permits -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \
   -d '{{"app":"{appid}","openid":"{openid}","kind":"subscribe_once","template":"{template}"}}'; echo
-# and sends
 curl -sS '{gateway}/v1/messages?wait=5' -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \
   -d '{{"app":"{appid}","to":"{openid}","template":"{template}","data":{{"thing1":"Hello 你好","date2":"2026-05-01","amount3":"¥18.00"}}}}'; echo"#
         )

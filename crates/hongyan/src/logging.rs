@@ -12,7 +12,8 @@ use crate::failure::Failure;
 /// # Errors
 /// When the filter is not one. Exit code 78: it is a setting.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    // Quieter by default than it is; whoever names it in the filter still gets it.
+    let filter = EnvFilter::try_new(format!("refinery_core=warn,{filter}")).map_err(|error| {
         Failure::configuration(format!(
             "log: {filter:?} is not a filter: {error}; write error, warn, info, debug or trace, \
              also per module (info,hongyan_gateway=debug)"

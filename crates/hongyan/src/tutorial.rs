@@ -204,7 +204,7 @@ fn new_session() -> Result<String, Refusal> {
     getrandom::fill(&mut bytes).map_err(|error| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "no_randomness", &error.to_string())
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
 /// Serves the back end until `stop` resolves.

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
-use hongyan_store::types::{Accepted, AttemptView, Cancelled, Ended, MessageDetail, MessageFilter, MessageView};
+use hongyan_store::types::{Accepted, AttemptView, Cancelled, MessageDetail, MessageFilter, MessageView};
 use hongyan_wechat::{AppId, Errcode, Fields, Lang, MiniprogramState, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,8 @@ pub(super) async fn send(
                 });
             }
             let answers = accept(&context, checked, key, wait).await?;
-            let refused = answers.iter().filter(|answer| matches!(answer, SendAnswer::Refused { .. })).count();
+            let refused =
+                answers.iter().filter(|answer| matches!(answer, SendAnswer::Refused { .. })).count();
             let body = serde_json::json!({
                 "accepted": answers.len() - refused,
                 "refused": refused,
@@ -114,7 +115,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str() {
         Ok(key) if (1..=MAX_KEY_LENGTH).contains(&key.len()) => Ok(Some(key)),
-        _ => Err(Problem::invalid("Idempotency-Key", format!("1 to {MAX_KEY_LENGTH} visible ASCII characters"))),
+        _ => Err(Problem::invalid(
+            "Idempotency-Key",
+            format!("1 to {MAX_KEY_LENGTH} visible ASCII characters"),
+        )),
     }
 }
 
@@ -182,7 +186,11 @@ fn key_reused(id: MessageId) -> Problem {
 }
 
 /// Waits until every accepted message is settled or the time is up, and brings the answers up to date.
-async fn wait_until_settled(context: &Context, answers: &mut [SendAnswer], wait: Duration) -> Result<(), Problem> {
+async fn wait_until_settled(
+    context: &Context,
+    answers: &mut [SendAnswer],
+    wait: Duration,
+) -> Result<(), Problem> {
     let until = tokio::time::Instant::now() + wait;
     for answer in answers {
         let SendAnswer::Accepted(accepted) = answer else { continue };
@@ -228,7 +236,10 @@ impl ReasonJson {
             (en.to_owned(), zh.to_owned())
         };
         if let Some(info) = errcode.and_then(Errcode::info) {
-            explanation = format!("{explanation} WeChat says {}: {} {}", info.errcode.0, info.meaning_en, info.advice_en);
+            explanation = format!(
+                "{explanation} WeChat says {}: {} {}",
+                info.errcode.0, info.meaning_en, info.advice_en
+            );
             explanation_zh =
                 format!("{explanation_zh}微信返回 {}：{}{}", info.errcode.0, info.meaning_zh, info.advice_zh);
         }
@@ -392,7 +403,12 @@ pub(super) async fn show(
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {
-    text.parse().map_err(|_| Problem::not_found(format!("{} is not a message id; those look like msg_ and 32 digits", shorten(text))))
+    text.parse().map_err(|_| {
+        Problem::not_found(format!(
+            "{} is not a message id; those look like msg_ and 32 digits",
+            shorten(text)
+        ))
+    })
 }
 
 fn shorten(text: &str) -> String {
@@ -454,7 +470,10 @@ pub(super) async fn list(
     let more = messages.len() > limit as usize;
     messages.truncate(limit as usize);
     let next_cursor = if more { messages.last().map(|message| message.id) } else { None };
-    Ok(axum::Json(ListAnswer { messages: messages.into_iter().map(MessageJson::from).collect(), next_cursor }))
+    Ok(axum::Json(ListAnswer {
+        messages: messages.into_iter().map(MessageJson::from).collect(),
+        next_cursor,
+    }))
 }
 
 fn state(name: &str) -> Result<MessageState, Problem> {
@@ -479,21 +498,14 @@ pub(super) async fn cancel(
 ) -> Result<axum::Json<CancelAnswer>, Problem> {
     context.keys.authorize(&headers, Scope::Messages).await?;
     let id = message_id(&id)?;
-    let now = context.clock.now();
-    match context.store.cancel(id, now).await? {
-        Cancelled::Done => {
-            let state = MessageState::Cancelled;
-            // Whoever waited behind it is due now.
-            if let Some(lane) = id.lane() {
-                context.timers.ring_ready(lane, now);
-            }
-            context.report.moved(&Ended { id, state, reason: Some(ReasonCode::Cancelled), errcode: None });
-            Ok(axum::Json(CancelAnswer { id, state }))
-        }
+    match context.intake.cancel(id).await? {
+        Cancelled::Done => Ok(axum::Json(CancelAnswer { id, state: MessageState::Cancelled })),
         Cancelled::NotFound => Err(no_such_message(id)),
         Cancelled::TooLate(state) => {
             let detail = match state {
-                MessageState::Ready => "an earlier attempt got no answer, so the user may have it already".to_owned(),
+                MessageState::Ready => {
+                    "an earlier attempt got no answer, so the user may have it already".to_owned()
+                }
                 state => format!("the message is {state} already"),
             };
             Err(Problem::conflict("too_late_to_cancel", detail).with("state", state))

@@ -155,5 +155,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or_else(|| Problem::unauthorized("send the session that login gave, as: Authorization: Bearer hys_…"))
+        .ok_or_else(|| {
+            Problem::unauthorized("send the session that login gave, as: Authorization: Bearer hys_…")
+        })
 }

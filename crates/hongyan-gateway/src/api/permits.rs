@@ -102,12 +102,18 @@ pub(super) async fn checked(context: &Context, request: GrantRequest) -> Result<
             let id: TemplateId = parse("template", &text)?;
             let template = context.apps.template(&appid, &id).await?;
             if template.record.channel != Channel::Subscribe {
-                return Err(Problem::invalid("template", "this is a template of the old kind; it takes forms"));
+                return Err(Problem::invalid(
+                    "template",
+                    "this is a template of the old kind; it takes forms",
+                ));
             }
             Some(id)
         }
         Some(_) => {
-            return Err(Problem::invalid("template", "forms and payments serve any template of the old kind"));
+            return Err(Problem::invalid(
+                "template",
+                "forms and payments serve any template of the old kind",
+            ));
         }
         None if kind.has_code() => None,
         None => return Err(Problem::invalid("template", "a subscription is for one template: name it")),
@@ -118,7 +124,10 @@ pub(super) async fn checked(context: &Context, request: GrantRequest) -> Result<
             return Err(Problem::invalid("count", "a form is good for one message"));
         }
         (PermitKind::Payment, Some(count)) if count > MAX_PAYMENT_UNITS => {
-            return Err(Problem::invalid("count", format!("a payment is good for at most {MAX_PAYMENT_UNITS}")));
+            return Err(Problem::invalid(
+                "count",
+                format!("a payment is good for at most {MAX_PAYMENT_UNITS}"),
+            ));
         }
         (_, Some(count)) if count > MAX_COUNT => {
             return Err(Problem::invalid("count", format!("at most {MAX_COUNT} at once")));
@@ -141,9 +150,10 @@ pub(super) async fn checked(context: &Context, request: GrantRequest) -> Result<
 
 fn check_code(kind: PermitKind, code: Option<String>) -> Result<Option<String>, Problem> {
     match code {
-        None if kind.has_code() => {
-            Err(Problem::invalid("code", "the form id (or prepay id) is what WeChat is shown: send it as code"))
-        }
+        None if kind.has_code() => Err(Problem::invalid(
+            "code",
+            "the form id (or prepay id) is what WeChat is shown: send it as code",
+        )),
         Some(_) if !kind.has_code() => Err(Problem::invalid("code", "a subscription has no code")),
         Some(code) if is_mock_form_id(&code) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,

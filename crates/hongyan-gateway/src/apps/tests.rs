@@ -1,10 +1,9 @@
 use hongyan_ledger::Channel;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-
-use super::test_world::{LEGACY_LIST, STABLE, SUBSCRIBE_LIST, World, appid, new_app};
 use hongyan_wechat::Errcode;
 use secrecy::ExposeSecret;
 
+use super::test_world::{LEGACY_LIST, STABLE, SUBSCRIBE_LIST, World, appid, new_app};
 use super::*;
 use crate::vault::Vault;
 

@@ -34,8 +34,16 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let rid = rid();
-        let errmsg = if self.errmsg.contains("rid:") { self.errmsg } else { format!("{} rid: {rid}", self.errmsg) };
+        // WeChat's own words end in its request id; those of the gateway get one in the same manner.
+        let given = self.errmsg.rsplit_once("rid: ").map(|(_, rid)| rid.trim().to_owned());
+        let (rid, errmsg) = match given {
+            Some(rid) => (rid, self.errmsg),
+            None => {
+                let rid = rid();
+                let errmsg = format!("{} rid: {rid}", self.errmsg);
+                (rid, errmsg)
+            }
+        };
         Json(json!({ "errcode": self.errcode, "errmsg": errmsg, "rid": rid })).into_response()
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn jscode2session(
     State(context): State<Context>,
     Query(request): Query<LoginRequest>,
 ) -> Result<Response, Refusal> {
-    let app = client(&context, request.appid.as_deref(), request.secret.as_deref())?;
+    let app = client(&context, request.appid.as_deref(), request.secret.as_deref()).await?;
     if request.grant_type.as_deref() != Some("authorization_code") {
         return Err(Refusal::new(Errcode::INVALID_GRANT_TYPE, "invalid grant_type"));
     }

@@ -5,11 +5,11 @@
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`answer`] | WeChat's form, and the gateway's own errcodes in it |
-//! | [`token`] | both token calls, and whose token a call brings |
-//! | [`login`] | `jscode2session` |
-//! | [`send`] | both sends, as messages of the ledger |
-//! | [`pass`] | everything else, passed on with the real token put in |
+//! | `answer` | WeChat's form, and the gateway's own errcodes in it |
+//! | `token` | both token calls, and whose token a call brings |
+//! | `login` | `jscode2session` |
+//! | `send` | both sends, as messages of the ledger |
+//! | `pass` | everything else, passed on with the real token put in |
 
 mod answer;
 mod login;

@@ -19,14 +19,15 @@ use crate::token::TokenError;
 pub(super) async fn pass(State(context): State<Context>, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     let limit = context.settings.max_body_bytes;
-    let body = axum::body::to_bytes(body, limit)
-        .await
-        .map_err(|_| Refusal::new(Errcode(45_001), format!("hongyan: the body is over {limit} bytes, or was cut off")))?;
+    let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
+        Refusal::new(Errcode(45_001), format!("hongyan: the body is over {limit} bytes, or was cut off"))
+    })?;
     let given = parameter(&head.uri, "access_token");
     let app = app_of(&context, given.as_deref()).await?;
     let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
     let token = context.apps.token(&app).await.map_err(no_token)?;
-    let first = exchange(&context, &head.method, &head.uri, content_type.as_ref(), &body, &token.value).await?;
+    let first =
+        exchange(&context, &head.method, &head.uri, content_type.as_ref(), &body, &token.value).await?;
     if !refused_for_token(&first) {
         return Ok(answer(first));
     }

@@ -76,8 +76,7 @@ pub(super) async fn subscribe(
     let app = app_of(&context, query.access_token.as_deref()).await?;
     let request: SubscribeMessage = parse(&body)?;
     let body = body::subscribe(&request);
-    let mut message =
-        message(&context, &app, request.touser, request.template_id, Channel::Subscribe, body);
+    let mut message = message(&context, &app, request.touser, request.template_id, Channel::Subscribe, body);
     message.policy = PermitPolicy::Try;
     send(&context, message).await
 }
@@ -135,7 +134,7 @@ async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusa
     context.intake.accept(vec![message]).await?;
     listener.settled(PATIENCE).await;
     let mut view = look(context, id).await?;
-    if view.state.is_cancellable() && context.store.cancel(id, context.clock.now()).await? != Cancelled::Done {
+    if view.state.is_cancellable() && context.intake.cancel(id).await? != Cancelled::Done {
         view = look(context, id).await?;
     }
     conclude(&view)
@@ -143,9 +142,9 @@ async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusa
 
 async fn look(context: &Context, id: MessageId) -> Result<MessageView, Refusal> {
     let detail = context.store.message(id).await?;
-    detail
-        .map(|detail| detail.message)
-        .ok_or_else(|| Refusal::new(super::answer::GATEWAY_FAILED, "hongyan: the message is not in the store"))
+    detail.map(|detail| detail.message).ok_or_else(|| {
+        Refusal::new(super::answer::GATEWAY_FAILED, "hongyan: the message is not in the store")
+    })
 }
 
 /// WeChat's answer to a message in this state.
@@ -163,15 +162,24 @@ fn conclude(message: &MessageView) -> Result<Response, Refusal> {
         MessageState::Ready if message.reason == Some(ReasonCode::NoAnswer) => Err(unknown(id)),
         _ => Err(match (wechats, message.reason) {
             (Some((errcode, errmsg)), _) if errcode != Errcode::OK => Refusal::new(errcode, errmsg),
-            (_, Some(ReasonCode::NoPermit)) if message.channel == Channel::Legacy => {
-                Refusal::new(Errcode::FORM_ID_USED, "form id used; hongyan: by another message of this gateway")
+            (_, Some(ReasonCode::NoPermit)) if message.channel == Channel::Legacy => Refusal::new(
+                Errcode::FORM_ID_USED,
+                "form id used; hongyan: by another message of this gateway",
+            ),
+            (_, Some(ReasonCode::NoPermit)) => {
+                Refusal::new(Errcode::NOT_ACCEPTED, "user refuse to accept the msg")
             }
-            (_, Some(ReasonCode::NoPermit)) => Refusal::new(Errcode::NOT_ACCEPTED, "user refuse to accept the msg"),
-            _ => Refusal::new(Errcode::SYSTEM_BUSY, format!("system error; hongyan: {id} did not go out in time")),
+            _ => Refusal::new(
+                Errcode::SYSTEM_BUSY,
+                format!("system error; hongyan: {id} did not go out in time"),
+            ),
         }),
     }
 }
 
 fn unknown(id: MessageId) -> Refusal {
-    Refusal::new(OUTCOME_UNKNOWN, format!("hongyan: no answer came for {id}, it may have arrived; look it up"))
+    Refusal::new(
+        OUTCOME_UNKNOWN,
+        format!("hongyan: no answer came for {id}, it may have arrived; look it up"),
+    )
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::answer::{Refusal, TOKEN_MISSING};
 use crate::apps::App;
+use crate::keys::{KEY_PREFIX, Scope};
 use crate::service::Context;
 use crate::vault::{random_token, sha256};
 
@@ -51,7 +52,7 @@ async fn hand_out(context: &Context, request: TokenRequest) -> Result<Response, 
     if request.grant_type.as_deref() != Some("client_credential") {
         return Err(Refusal::new(Errcode::INVALID_GRANT_TYPE, "invalid grant_type"));
     }
-    let app = client(context, request.appid.as_deref(), request.secret.as_deref())?;
+    let app = client(context, request.appid.as_deref(), request.secret.as_deref()).await?;
     let token = random_token("hyt_");
     let now = context.clock.now();
     context
@@ -67,21 +68,32 @@ async fn hand_out(context: &Context, request: TokenRequest) -> Result<Response, 
         .into_response())
 }
 
-/// The app whose gateway secret this is.
-pub(super) fn client(context: &Context, appid: Option<&str>, secret: Option<&str>) -> Result<Arc<App>, Refusal> {
+/// The app that a client may speak for: it brings the app's gateway secret, or an API key with the scope `facade`,
+/// which opens every app.
+pub(super) async fn client(
+    context: &Context,
+    appid: Option<&str>,
+    secret: Option<&str>,
+) -> Result<Arc<App>, Refusal> {
     let appid = appid.ok_or_else(|| Refusal::new(Errcode::APPID_MISSING, "appid missing"))?;
     let secret = secret.ok_or_else(|| Refusal::new(Errcode::SECRET_MISSING, "appsecret missing"))?;
     let appid: AppId = appid.parse().map_err(|_| Refusal::new(Errcode::INVALID_APPID, "invalid appid"))?;
-    if context.apps.get(&appid).is_none() {
-        return Err(Refusal::new(
+    let app = context.apps.get(&appid).ok_or_else(|| {
+        Refusal::new(
             Errcode::INVALID_APPID,
             "invalid appid; hongyan: this app is not registered, see POST /v1/apps",
-        ));
-    }
-    context.apps.check_gateway_secret(&appid, secret).ok_or_else(|| {
+        )
+    })?;
+    let known = if secret.starts_with(KEY_PREFIX) {
+        context.keys.authorize_key(secret, Scope::Facade).await.is_ok().then_some(app)
+    } else {
+        context.apps.check_gateway_secret(&appid, secret)
+    };
+    known.ok_or_else(|| {
         Refusal::new(
             Errcode::INVALID_SECRET,
-            "invalid appsecret; hongyan: use the gateway_secret that registering the app gave, not the AppSecret",
+            "invalid appsecret; hongyan: use the gateway_secret that registering the app gave, or an API key with \
+             the scope facade, not the AppSecret",
         )
     })
 }

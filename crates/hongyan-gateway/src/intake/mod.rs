@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::{MessageId, MessageState};
-use hongyan_store::types::{Accepted, Ended, Idempotency, NewMessage};
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use hongyan_store::types::{Accepted, Cancelled, Ended, Idempotency, NewMessage};
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -61,6 +61,23 @@ impl Intake {
             self.set_going(id, slot, accepted);
         }
         Ok(accepted)
+    }
+
+    /// Withdraws a message that was not sent, and lets go on who waited behind it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn cancel(&self, id: MessageId) -> Result<Cancelled, StoreError> {
+        let now = self.clock.now();
+        let cancelled = self.store.cancel(id, now).await?;
+        if cancelled == Cancelled::Done {
+            if let Some(lane) = id.lane() {
+                self.timers.ring_ready(lane, now);
+            }
+            let (state, reason) = (MessageState::Cancelled, Some(ReasonCode::Cancelled));
+            self.report.moved(&Ended { id, state, reason, errcode: None });
+        }
+        Ok(cancelled)
     }
 
     /// A slot, if this message may be started at once: it is due, its lane has nothing scheduled that is due and

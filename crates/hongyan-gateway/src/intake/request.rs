@@ -181,9 +181,10 @@ impl MessageRequest {
         {
             warnings.push(Warning {
                 code: "permit_may_expire",
-                detail: "send_at is more than 30 days ahead; form ids and prepay ids are void after 7 days, so \
+                detail:
+                    "send_at is more than 30 days ahead; form ids and prepay ids are void after 7 days, so \
                          there may be no permit left by then"
-                    .into(),
+                        .into(),
             });
         }
         warnings
@@ -213,7 +214,9 @@ fn check_page(page: Option<&str>) -> Result<(), Problem> {
         return problem("a page has 1 to 1024 bytes; leave it out for a card that opens nothing");
     }
     if page.starts_with('/') || page.contains("://") {
-        return problem("a page is a path inside the mini program without a leading slash: pages/index/index?id=1");
+        return problem(
+            "a page is a path inside the mini program without a leading slash: pages/index/index?id=1",
+        );
     }
     if page.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return problem("a page has no spaces or control characters; encode them");

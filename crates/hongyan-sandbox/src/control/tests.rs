@@ -233,20 +233,13 @@ async fn the_memory_outlives_the_server() {
         };
         crate::Sandbox::new(config).unwrap()
     };
-    let sandbox = open();
-    let platform = Platform {
-        router: sandbox.router(),
-        seed: sandbox.seed(),
-        sandbox: sandbox.clone(),
-        ..Platform::new()
-    };
+    let platform = Platform::of(open());
     let form_id = platform.form_id().await;
     deliver_one(&platform).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    sandbox.serve(listener, std::future::ready(())).await.unwrap();
+    platform.sandbox.serve(listener, std::future::ready(())).await.unwrap();
 
-    let sandbox = open();
-    let platform = Platform { router: sandbox.router(), seed: sandbox.seed(), sandbox, ..Platform::new() };
+    let platform = Platform::of(open());
     assert_eq!(platform.inbox().await.len(), 1);
     let token = platform.token().await;
     let sent = platform.send_template(&token, platform.template_message(&form_id)).await;
