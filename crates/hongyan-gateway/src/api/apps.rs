@@ -144,6 +144,8 @@ pub(super) async fn register(
             payment_units: request.payment_units,
         })
         .await?;
+    // Messages of an earlier registration may be ready.
+    context.timers.ring_all(context.clock.now());
     // A failed synchronisation may have paused the app: show it as it is now.
     let app = context.apps.get(&app.record.appid).unwrap_or(app);
     let answer = AppWithSecret {
