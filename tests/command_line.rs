@@ -30,7 +30,7 @@ async fn a_data_directory_that_cannot_be_used_is_a_configuration_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("occupied");
     std::fs::write(&file, "not a directory").unwrap();
-    let output = run(&mut serve(dir.path(), "http://127.0.0.1:9").env("HONGYAN_DATA_DIR", &file)).await;
+    let output = run(serve(dir.path(), "http://127.0.0.1:9").env("HONGYAN_DATA_DIR", &file)).await;
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{stderr}");
     assert!(stderr.contains("occupied"), "{stderr}");

@@ -3,6 +3,7 @@
 //! One file each. They assert on what a user, a caller or an operator could see, and they wait for signals, not
 //! for time: the clock that sandbox and gateway share is moved by hand.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on ends")]
 #![expect(unreachable_pub, reason = "one crate, and nothing of it is used elsewhere")]
 
 mod process;

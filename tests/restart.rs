@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use crate::process::{Gateway, create_key};
 use crate::world::{Http, Platform};
 
-const ROUNDS: u32 = 20;
+const ROUNDS: usize = 20;
 const MESSAGES: usize = 500;
+const SHARE: usize = MESSAGES / ROUNDS;
 const USERS: usize = 60;
+const AT_ONCE: usize = 16;
 
 /// A caller that repeats a request until it is answered, as the idempotency key allows.
 struct Caller {
@@ -22,17 +24,21 @@ struct Caller {
 }
 
 impl Caller {
-    async fn call(&self, method: Method, url: &str, idempotency_key: &str, body: &Value) -> Option<Value> {
+    async fn call(&self, url: &str, idempotency_key: &str, body: &Value) -> Option<Value> {
         let bearer = format!("Bearer {}", self.key);
         let headers = [
             ("authorization", bearer.as_str()),
             ("content-type", "application/json"),
             ("idempotency-key", idempotency_key),
         ];
-        let answer = self.http.try_send(method, url, &headers, body.to_string()).await?;
+        let answer = self.http.try_send(Method::POST, url, &headers, body.to_string()).await?;
         assert!(answer.status.is_success(), "{url}: {answer:?}");
         Some(answer.body)
     }
+}
+
+fn id(answer: &Value) -> String {
+    answer["id"].as_str().unwrap().to_owned()
 }
 
 fn numbered(wechat: &Platform, user: &str, n: usize) -> Value {
@@ -52,73 +58,66 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
     let caller = Caller { http: Http::new(), key };
     let mut process = Gateway::start(dir.path(), &wechat.url).await;
     let app = json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret });
-    caller.call(Method::POST, &format!("{}/v1/apps", process.url), "app", &app).await.unwrap();
+    caller.call(&format!("{}/v1/apps", process.url), "app", &app).await.unwrap();
 
     let users = join_all((0..USERS).map(|_| wechat.user())).await;
-    let mut owners: Vec<&String> = Vec::new();
-    let mut permits = Vec::new();
-    for n in 0..MESSAGES {
-        let user = &users[n % USERS];
-        owners.push(user);
+    let (mut permits, mut messages) = (Vec::new(), Vec::new());
+    for (n, user) in users.iter().cycle().take(MESSAGES).enumerate() {
         let form = wechat.form(user).await;
         permits.push(json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": form }));
+        messages.push(numbered(&wechat, user, n));
     }
-    caller
-        .call(Method::POST, &format!("{}/v1/permits", process.url), "permits", &json!({ "permits": permits }))
-        .await
-        .unwrap();
+    let permits = json!({ "permits": permits });
+    caller.call(&format!("{}/v1/permits", process.url), "permits", &permits).await.unwrap();
 
     // Each message is asked for until it is accepted, whatever happens to the process meanwhile.
     let mut accepted: HashMap<usize, String> = HashMap::new();
+    let mut died_unanswered = 0;
     for round in 0..ROUNDS {
-        let first = round as usize * MESSAGES / ROUNDS as usize;
-        let share: Vec<usize> = (first..first + MESSAGES / ROUNDS as usize).collect();
+        let share: Vec<usize> = (round * SHARE..(round + 1) * SHARE).collect();
         let url = format!("{}/v1/messages", process.url);
         let mut answers = stream::iter(&share)
             .map(|&n| {
-                let message = numbered(&wechat, owners[n], n);
-                let (caller, url) = (&caller, &url);
-                async move { (n, caller.call(Method::POST, url, &format!("key-{n}"), &message).await) }
+                let (caller, url, message) = (&caller, &url, &messages[n]);
+                async move { (n, caller.call(url, &format!("key-{n}"), message).await) }
             })
-            .buffer_unordered(16);
+            .buffer_unordered(AT_ONCE);
         // The process dies after a different number of answers each round, with others on their way.
-        let survives = (round as usize * 7) % share.len();
+        let survives = (round * 7) % SHARE;
         let mut seen = 0;
         while seen < survives
             && let Some((n, answer)) = answers.next().await
         {
-            accepted.insert(n, answer.expect("it is alive")["id"].as_str().unwrap().to_owned());
+            accepted.insert(n, id(&answer.expect("it is alive")));
             seen += 1;
         }
         process.kill().await;
         while let Some((n, answer)) = answers.next().await {
-            if let Some(answer) = answer {
-                accepted.insert(n, answer["id"].as_str().unwrap().to_owned());
+            match answer {
+                Some(answer) => drop(accepted.insert(n, id(&answer))),
+                None => died_unanswered += 1,
             }
         }
         process = Gateway::start(dir.path(), &wechat.url).await;
         // What was not answered is asked again: the key makes it one message.
         for &n in &share {
-            let message = numbered(&wechat, owners[n], n);
             let url = format!("{}/v1/messages", process.url);
-            let answer =
-                caller.call(Method::POST, &url, &format!("key-{n}"), &message).await.expect("it is alive");
-            let id = answer["id"].as_str().unwrap().to_owned();
-            if let Some(before) = accepted.insert(n, id.clone()) {
+            let answer = caller.call(&url, &format!("key-{n}"), &messages[n]).await.expect("it is alive");
+            if let Some(before) = accepted.insert(n, id(&answer)) {
                 assert_eq!(
-                    before, id,
-                    "message {n}: what was accepted before the kill is still the same message"
+                    before, accepted[&n],
+                    "message {n}: what was accepted before the kill is still the same"
                 );
             }
         }
     }
+    assert!(died_unanswered > 0, "the kills hit requests on their way");
 
     // Every message ends as sent: a form message is repeated safely, and WeChat's 41029 tells that it arrived.
     assert_eq!(accepted.len(), MESSAGES);
-    for n in 0..MESSAGES {
-        let message = numbered(&wechat, owners[n], n);
+    for (n, message) in messages.iter().enumerate() {
         let url = format!("{}/v1/messages?wait=30", process.url);
-        let answer = caller.call(Method::POST, &url, &format!("key-{n}"), &message).await.unwrap();
+        let answer = caller.call(&url, &format!("key-{n}"), message).await.unwrap();
         assert_eq!(answer["state"], "sent", "message {n}: {answer}");
     }
     let mut delivered: HashMap<String, u32> = HashMap::new();

@@ -209,13 +209,14 @@ pub struct World {
 
 /// The settings of a gateway under test.
 pub fn settings(dir: &std::path::Path, wechat: &str) -> Settings {
-    let mut settings = Settings::default();
-    settings.data_dir = dir.to_owned();
-    settings.database = format!("sqlite:{}", dir.join("hongyan.db").display());
-    settings.wechat_base_url = wechat.parse().unwrap();
-    settings.answer_timeout_ms = 2_000;
-    settings.drain_seconds = 5;
-    settings
+    Settings {
+        data_dir: dir.to_owned(),
+        database: format!("sqlite:{}", dir.join("hongyan.db").display()),
+        wechat_base_url: wechat.parse().unwrap(),
+        answer_timeout_ms: 2_000,
+        drain_seconds: 5,
+        ..Settings::default()
+    }
 }
 
 impl World {

@@ -49,7 +49,7 @@ impl Gateway {
         }
         let mut child = command(hongyan, dir)
             .args(["serve", "--json", "--listen", "127.0.0.1:0", "--wechat-base-url", wechat])
-            .env("HONGYAN_LOG", "warn")
+            .env("HONGYAN_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{} does not start: {error}", hongyan.display()))?;

@@ -2,10 +2,10 @@
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`test`] | the steps of `cargo xtask test`, in order |
+//! | [`mod@test`] | the steps of `cargo xtask test`, in order |
 //! | [`prepare`] | what the tests need on the machine |
 //! | [`web`] | the tests in JavaScript, with running services |
-//! | [`bench`] | building and starting the measurement |
+//! | [`mod@bench`] | building and starting the measurement |
 //! | [`command`] | running programs |
 
 mod bench;

@@ -63,6 +63,11 @@ fn against(demo: &Service, folder: &Path, screenshot: &Path, log: &File) -> Resu
         command
     };
 
+    // First, while no other message is on the phone: its picture is for the documentation.
+    println!("-- the phone in a browser");
+    run_command(node_test("browser.test.mjs").env("HONGYAN_SCREENSHOT", screenshot))?;
+    println!("-- a picture of the phone: {}", screenshot.display());
+
     println!("-- the mini program with the demo's own back end");
     run_command(&mut node_test("miniprogram.test.mjs"))?;
 
@@ -87,8 +92,5 @@ fn against(demo: &Service, folder: &Path, screenshot: &Path, log: &File) -> Resu
         service.kill();
     }
 
-    println!("-- the phone in a browser");
-    run_command(node_test("browser.test.mjs").env("HONGYAN_SCREENSHOT", screenshot))?;
-    println!("-- a picture of the phone: {}", screenshot.display());
     Ok(())
 }

@@ -26,6 +26,7 @@
 //! | [`login`] | codes, sessions |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
 //! | [`problem`] | how refusals look |
+//! | `shapes` | how the domain's types look in the OpenAPI description |
 //! | [`service`] | starts and stops all of it |
 //!
 //! It knows WeChat, and the sandbox, only through HTTP.
@@ -49,5 +50,6 @@ pub mod token;
 pub mod vault;
 
 mod chance;
+mod shapes;
 
 pub use service::{Gateway, GatewayError};

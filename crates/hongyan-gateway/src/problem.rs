@@ -186,8 +186,8 @@ impl Serialize for Problem {
         if let Some(errcode) = details.errcode {
             map.serialize_entry("errcode", &errcode)?;
             if let Some(info) = errcode.info() {
-                map.serialize_entry("explanation", &format!("{} {}", info.meaning_en, info.advice_en))?;
-                map.serialize_entry("explanation_zh", &format!("{}{}", info.meaning_zh, info.advice_zh))?;
+                map.serialize_entry("explanation", &info.explanation_en())?;
+                map.serialize_entry("explanation_zh", &info.explanation_zh())?;
             }
         }
         if let Some(errmsg) = &details.errmsg {

@@ -141,7 +141,7 @@ impl Settler {
                 errcode: done.outcome.errcode(),
             }),
             None => {
-                tracing::warn!(message = %claimed.id, "its outcome came too late: it was settled already")
+                tracing::warn!(message = %claimed.id, "its outcome came too late: it was settled already");
             }
         }
         for ended in &settled.ended {
@@ -172,7 +172,7 @@ async fn drained(stop: &Stop, slots: &Slots) {
 
 fn describe(errcode: Option<Errcode>, text: &str) -> String {
     match errcode.and_then(Errcode::info) {
-        Some(info) => format!("{} {} ({text})", info.meaning_en, info.advice_en),
+        Some(info) => format!("{} ({text})", info.explanation_en()),
         None => text.to_owned(),
     }
 }

@@ -334,7 +334,7 @@ fn refuses_every_fetch(errcode: Errcode) -> bool {
 /// An errcode for people: what it means, what to do, and WeChat's own words.
 pub(crate) fn in_words(errcode: Errcode, errmsg: &str) -> String {
     match errcode.info() {
-        Some(info) => format!("{} {} (WeChat: {errcode} {errmsg})", info.meaning_en, info.advice_en),
+        Some(info) => format!("{} (WeChat: {errcode} {errmsg})", info.explanation_en()),
         None => format!("WeChat refused with {errcode} {errmsg}"),
     }
 }

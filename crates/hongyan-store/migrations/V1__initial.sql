@@ -19,6 +19,8 @@ CREATE TABLE messages (
     on_unknown        INTEGER NOT NULL,
     own_permit        INTEGER NOT NULL, -- 1: may use the permit that came with it and no other
     reference         TEXT,
+    key_hash          BLOB,             -- of the request's idempotency key, with
+    fingerprint       BLOB,             -- what tells its repeat from another request under the same key
     accepted_at       INTEGER NOT NULL,
     send_at           INTEGER NOT NULL,
     deadline          INTEGER,
@@ -51,9 +53,13 @@ CREATE UNIQUE INDEX messages_sending ON messages (lane, appid, openid) WHERE sta
 CREATE INDEX messages_ready ON messages (lane, appid, openid, send_at, id) WHERE state = 1;
 CREATE INDEX messages_waiting ON messages (lane, appid, openid, send_at, id) WHERE state = 2;
 
--- For people who ask. The first costs one page per message, for users come in no order; it is what makes "why did
--- this user get nothing?" a short question however long the history is.
-CREATE INDEX messages_of_user ON messages (lane, appid, openid, id);
+-- A user's messages, for two questions. "Was this key used before?" is one look-up, and the page that it reads is the
+-- one that the new message's entry is written to. "Why did this user get nothing?" reads what stands there of the
+-- user and sorts it, which is short however long the history of all others is. Costs one page per message, for users
+-- come in no order. Keys need no table of their own: one would cost a second page, for hashes come in none either.
+CREATE INDEX messages_of_user ON messages (lane, appid, openid, key_hash, id);
+
+-- For people who ask with an id of their own.
 CREATE INDEX messages_reference ON messages (appid, reference, id) WHERE reference IS NOT NULL;
 
 -- Written once, read when the message is sent.
@@ -78,42 +84,29 @@ CREATE TABLE attempts (
     PRIMARY KEY (message_id, lane, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE idempotency (
-    lane        INTEGER NOT NULL,
-    key_hash    BLOB    NOT NULL,
-    fingerprint BLOB    NOT NULL,
-    message_id  BLOB    NOT NULL,
-    created_at  INTEGER NOT NULL,
-    PRIMARY KEY (lane, key_hash)
-) STRICT, WITHOUT ROWID;
-
 -- ------------------------------------------------------------------------------------------ permits
 
+-- A user's permits lie together, and nothing else points at them. So spending a unit writes one page, and whatever is
+-- asked about a user's permits (is this code known, where is the counter, which of them may serve) is a walk over a
+-- few neighbours. The store makes sure that a code is one permit of its user, and that a counter is one per user,
+-- kind and template: there is one writer, and it looks before it inserts.
 CREATE TABLE permits (
-    id         BLOB    NOT NULL,
     lane       INTEGER NOT NULL,
     appid      TEXT    NOT NULL,
     openid     TEXT    NOT NULL,
+    id         BLOB    NOT NULL,
+    expires_at INTEGER NOT NULL, -- the end of time for kinds that do not expire
     kind       INTEGER NOT NULL,
-    template   TEXT    NOT NULL, -- '' for kinds that serve any template (a unique index takes NULLs as different)
-    code       TEXT,
     granted    INTEGER NOT NULL,
     spent      INTEGER NOT NULL,
     revoked    INTEGER NOT NULL,
     held       INTEGER NOT NULL,
     unlimited  INTEGER NOT NULL,
-    free       INTEGER NOT NULL, -- units left; -1: unlimited. Written from the counts, so that an index can use it
     granted_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL, -- the end of time for kinds that do not expire
-    PRIMARY KEY (id, lane)
+    template   TEXT,             -- NULL for kinds that serve any template
+    code       TEXT,             -- NULL for counters
+    PRIMARY KEY (lane, appid, openid, id)
 ) STRICT, WITHOUT ROWID;
-
--- The same code is one permit; a counter is one per user, kind and template.
-CREATE UNIQUE INDEX permits_code ON permits (lane, appid, openid, code) WHERE code IS NOT NULL;
-CREATE UNIQUE INDEX permits_counter ON permits (lane, appid, openid, kind, template) WHERE code IS NULL;
-
--- Those that may still serve.
-CREATE INDEX permits_open ON permits (lane, appid, openid, expires_at) WHERE free <> 0;
 
 -- ------------------------------------------------------------------------------------------ apps
 

@@ -57,6 +57,18 @@ pub struct ErrcodeInfo {
     pub advice_zh: &'static str,
 }
 
+impl ErrcodeInfo {
+    /// What it means and what helps, in English sentences.
+    pub fn explanation_en(&self) -> String {
+        format!("{}. {}", self.meaning_en, self.advice_en)
+    }
+
+    /// The same in Chinese.
+    pub fn explanation_zh(&self) -> String {
+        format!("{}。{}", self.meaning_zh, self.advice_zh)
+    }
+}
+
 /// Who can change that a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +123,9 @@ mod tests {
         for e in all_errcodes() {
             let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
             assert!(!e.meaning_en.is_empty() && !e.advice_en.is_empty(), "{}", e.errcode);
+            // They are put together into sentences.
+            assert!(!e.meaning_en.ends_with('.') && e.advice_en.ends_with('.'), "{}", e.errcode);
+            assert!(!e.meaning_zh.ends_with('。') && e.advice_zh.ends_with('。'), "{}", e.errcode);
             assert!(!is_chinese(e.meaning_en) && !is_chinese(e.advice_en), "{}", e.errcode);
             assert!(is_chinese(e.meaning_zh) && is_chinese(e.advice_zh), "{}", e.errcode);
             assert!(e.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", e.name);

@@ -239,7 +239,7 @@ async fn app(record: &AppRecord, vault: &Vault, wechat: &Client, findings: &mut 
 fn advice(error: &CallError) -> String {
     match error {
         CallError::Refused { errcode, errmsg, .. } => match errcode.info() {
-            Some(info) => format!("WeChat says {errcode}: {}. {}", info.meaning_en, info.advice_en),
+            Some(info) => format!("WeChat says {errcode}: {}", info.explanation_en()),
             None => format!("WeChat says {errcode}: {errmsg}"),
         },
         CallError::Failed(failure) => failure.to_string(),

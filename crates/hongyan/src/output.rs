@@ -17,7 +17,7 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 /// Prints a result as it is.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -31,7 +31,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// Prints a value as one line of JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::run(format!("cannot write the result as JSON: {error}")))?;

@@ -4,24 +4,47 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::service::Context;
 
-/// The process runs.
+/// Whether the process runs.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "live",
+    tag = "health",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain")),
+)]
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
 /// What readiness depends on. WeChat and single apps are not among it: their trouble is theirs, and taking the
 /// gateway out of service would only add to it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
+    /// Send requests here.
     ready: bool,
+    /// `ok` or `failing`.
     store: &'static str,
+    /// The process is about to end.
     stopping: bool,
 }
 
-/// The store answers, durably, and the process is not stopping.
+/// Whether the database answers and the process is not stopping.
+///
+/// WeChat being down, or one app's secret being wrong, does not make the gateway unready.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "ready",
+    tag = "health",
+    responses(
+        (status = 200, description = "Ready.", body = Readiness),
+        (status = 503, description = "Not ready; the body says why.", body = Readiness),
+    ),
+)]
 pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
     let stopping = context.stop.is_stopping();
     let store = match context.store.ping().await {
@@ -36,7 +59,14 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
     (status, axum::Json(Readiness { ready, store, stopping }))
 }
 
-/// Prometheus' text form.
+/// Metrics in Prometheus' text form.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "health",
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
+)]
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
     let text = context.report.render(context.slots.taken());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)

@@ -5,33 +5,52 @@ use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::openapi::Refusals;
 use crate::intake::request::parse;
 use crate::keys::Scope;
 use crate::login::{Login, login as exchange};
 use crate::problem::{Json, Problem};
 use crate::service::Context;
+use crate::shapes;
 
 /// A code that `wx.login` gave.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LoginRequest {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
     app: String,
+    /// The code; it works once, for five minutes.
     code: String,
 }
 
 /// Whose code it was.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LoginAnswer {
+    #[schema(value_type = shapes::OpenId)]
     openid: OpenId,
+    /// If WeChat gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     unionid: Option<String>,
     /// Opaque; the mini program may use it at `/mp`. The session_key stays here.
     session: String,
+    #[schema(value_type = shapes::Time)]
     session_expires_at: UnixMillis,
 }
 
-/// Exchanges a code.
+/// Turn a login code into an openid.
+#[utoipa::path(
+    post,
+    path = "/v1/login",
+    operation_id = "login",
+    tag = "logins",
+    security(("api_key" = ["permits"])),
+    request_body = LoginRequest,
+    responses((status = 200, description = "Whose code it was.", body = LoginAnswer), Refusals),
+)]
 pub(super) async fn login(
     State(context): State<Context>,
     headers: HeaderMap,

@@ -6,31 +6,46 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitKind;
 use hongyan_wechat::AppId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::openapi::Refusals;
 use super::permits::{GrantAnswer, GrantRequest, checked, grant_all};
 use crate::intake::request::parse;
 use crate::login::session;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
+use crate::shapes;
 
 /// The most permits that one tap can bring: a form, a payment and three subscriptions leave room to spare.
 const MAX_PERMITS: usize = 20;
 
 /// A code that `wx.login` gave.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeRequest {
+    /// The code; it works once, for five minutes.
     code: String,
 }
 
 /// What the mini program keeps.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionAnswer {
+    /// Opaque: `hys_…`. The session_key stays in the gateway.
     session: String,
+    #[schema(value_type = shapes::Time)]
     expires_at: UnixMillis,
 }
 
-/// `POST /mp/{appid}/login`
+/// Turn a login code into a session.
+#[utoipa::path(
+    post,
+    path = "/mp/{appid}/login",
+    operation_id = "mini_program_login",
+    tag = "mini program",
+    params(("appid" = shapes::AppId, Path)),
+    request_body = CodeRequest,
+    responses((status = 200, description = "The session.", body = SessionAnswer), Refusals),
+)]
 pub(super) async fn login(
     State(context): State<Context>,
     Path(appid): Path<String>,
@@ -45,24 +60,31 @@ pub(super) async fn login(
 }
 
 /// What the user's taps brought.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PermitsRequest {
+pub(super) struct ReportRequest {
+    /// 1 to 20.
+    #[schema(min_items = 1, max_items = 20)]
     permits: Vec<ReportedPermit>,
 }
 
 /// One form id, prepay id, or answer to `wx.requestSubscribeMessage`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportedPermit {
+    #[schema(value_type = shapes::PermitKind)]
     kind: PermitKind,
+    /// The form id or prepay id, for forms and payments.
     code: Option<String>,
+    /// The template, for subscriptions.
+    #[schema(value_type = Option<shapes::TemplateId>)]
     template: Option<String>,
+    /// The word that `wx.requestSubscribeMessage` gave for this template; absent: accepted.
     result: Option<SubscribeResult>,
 }
 
 /// The words of `wx.requestSubscribeMessage`. Source: its page in WeChat's client documentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum SubscribeResult {
     Accept,
@@ -84,28 +106,45 @@ impl SubscribeResult {
 }
 
 /// One answer per reported permit, in order.
-#[derive(Debug, Serialize)]
-pub(super) struct PermitsAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReportAnswers {
     permits: Vec<ReportAnswer>,
 }
 
 /// What became of one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum ReportAnswer {
     /// It is a grant now (or was refused for a reason of its own).
     Grant(GrantAnswer),
     /// The user's answer grants nothing.
-    NotGranting { granted: u32, reason: &'static str },
+    NotGranting {
+        /// Always 0.
+        granted: u32,
+        /// In words.
+        reason: &'static str,
+    },
 }
 
-/// `POST /mp/{appid}/permits`
+/// Report what the user's taps brought: form ids, prepay ids, answers about subscriptions.
+///
+/// Every answer of the user may be reported; only the accepting ones grant.
+#[utoipa::path(
+    post,
+    path = "/mp/{appid}/permits",
+    operation_id = "mini_program_permits",
+    tag = "mini program",
+    security(("session" = [])),
+    params(("appid" = shapes::AppId, Path)),
+    request_body = ReportRequest,
+    responses((status = 202, description = "What became of each.", body = ReportAnswers), Refusals),
+)]
 pub(super) async fn permits(
     State(context): State<Context>,
     Path(appid): Path<String>,
     headers: HeaderMap,
-    Json(request): Json<PermitsRequest>,
-) -> Result<(StatusCode, axum::Json<PermitsAnswer>), Problem> {
+    Json(request): Json<ReportRequest>,
+) -> Result<(StatusCode, axum::Json<ReportAnswers>), Problem> {
     let appid: AppId = parse("appid", &appid)?;
     let session = session(&*context.store, &context.clock, bearer(&headers)?).await?;
     if session.appid != appid {
@@ -147,7 +186,7 @@ pub(super) async fn permits(
             }
         })
         .collect();
-    Ok((StatusCode::ACCEPTED, axum::Json(PermitsAnswer { permits: answers })))
+    Ok((StatusCode::ACCEPTED, axum::Json(ReportAnswers { permits: answers })))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {

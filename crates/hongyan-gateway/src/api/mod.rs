@@ -1,6 +1,8 @@
-//! The gateway's own HTTP API: `/v1` for back ends, `/mp` for the mini program itself, and health.
+//! The gateway's own HTTP API: `/v1` for back ends, `/mp` for the mini program itself, health, and the front page.
 //!
-//! One file per family of calls; in each, the shapes of its requests and answers stand above the handlers.
+//! One file per call or family of calls; in each, the shapes of its requests and answers stand above the handlers,
+//! and each handler has its OpenAPI block right above it. A path is served and described by the same line of code,
+//! so that nothing can be one without the other.
 
 mod apps;
 mod batch;
@@ -8,13 +10,17 @@ mod health;
 mod login;
 mod messages;
 mod mini_program;
+mod openapi;
+mod page;
 mod permits;
+mod reach;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
-use axum::routing::{get, post};
 use tower_http::cors::CorsLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::problem::Problem;
 use crate::service::Context;
@@ -24,31 +30,33 @@ pub use batch::MAX_BATCH;
 /// All of the gateway's own paths.
 pub fn router(context: Context) -> Router {
     let limit = context.settings.max_body_bytes;
-    // A mini program's own requests carry no origin, but its developer tools and web views do.
-    let mini_program = Router::new()
-        .route("/mp/{appid}/login", post(mini_program::login))
-        .route("/mp/{appid}/permits", post(mini_program::permits))
-        .layer(CorsLayer::permissive());
-    Router::new()
-        .route("/v1/messages", post(messages::send).get(messages::list))
-        .route("/v1/messages/{id}", get(messages::show).delete(messages::cancel))
-        .route("/v1/permits", post(permits::grant).get(permits::list))
-        .route("/v1/reach", get(permits::reach))
-        .route("/v1/login", post(login::login))
-        .route("/v1/apps", post(apps::register).get(apps::list))
-        .route("/v1/apps/{appid}", get(apps::show).patch(apps::change).delete(apps::remove))
-        .route("/v1/apps/{appid}/pause", post(apps::pause))
-        .route("/v1/apps/{appid}/resume", post(apps::resume))
-        .route("/v1/apps/{appid}/templates", get(apps::templates))
-        .route("/v1/apps/{appid}/templates/sync", post(apps::sync_templates))
-        .merge(mini_program)
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+    let (calls, description) = calls().split_for_parts();
+    calls
+        .merge(openapi::routes(&description))
+        .merge(page::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limit))
         .with_state(context)
+}
+
+/// Every call of the API, with its description.
+fn calls() -> OpenApiRouter<Context> {
+    // A mini program's own requests carry no origin, but its developer tools and web views do.
+    let mini_program = OpenApiRouter::new()
+        .routes(routes!(mini_program::login))
+        .routes(routes!(mini_program::permits))
+        .layer(CorsLayer::permissive());
+    OpenApiRouter::with_openapi(openapi::head())
+        .merge(messages::routes())
+        .routes(routes!(permits::grant, permits::list))
+        .routes(routes!(reach::reach))
+        .routes(routes!(login::login))
+        .merge(apps::routes())
+        .merge(mini_program)
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -1,21 +1,24 @@
-//! `/v1/permits` and `/v1/reach`.
+//! `/v1/permits`.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::{MAX_PAYMENT_UNITS, Totals};
 use hongyan_ledger::{Channel, Lane, PermitId, PermitKind};
-use hongyan_store::types::{NewPermit, PermitView, Reach};
+use hongyan_store::types::{NewPermit, PermitView};
 use hongyan_wechat::{AppId, OpenId, TemplateId, is_mock_form_id};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::intake::request::parse;
 use crate::keys::Scope;
 use crate::problem::{Problem, Query, RawJson};
 use crate::service::Context;
+use crate::shapes;
 
-use super::batch::{Items, items};
+use super::batch::{Items, MAX_BATCH, items};
+use super::openapi::Refusals;
 
 /// The longest form id or prepay id; WeChat's are below 100.
 const MAX_CODE_LENGTH: usize = 512;
@@ -24,34 +27,43 @@ const MAX_CODE_LENGTH: usize = 512;
 const MAX_COUNT: u32 = 1_000;
 
 /// One grant, as a caller reports it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRequest {
-    /// The appid.
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
     pub(super) app: String,
     /// The user.
+    #[schema(value_type = shapes::OpenId)]
     pub(super) openid: String,
     /// Where the right comes from.
+    #[schema(value_type = shapes::PermitKind)]
     pub(super) kind: PermitKind,
-    /// The form id or prepay id.
+    /// The form id or prepay id, for forms and payments.
+    #[schema(max_length = 512)]
     pub(super) code: Option<String>,
     /// The template, for subscriptions.
+    #[schema(value_type = Option<shapes::TemplateId>)]
     pub(super) template: Option<String>,
     /// How many units; absent: one (payments: as the app is set).
+    #[schema(minimum = 1, maximum = 1000)]
     pub(super) count: Option<u32>,
 }
 
 /// What became of a grant.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum GrantAnswer {
     /// It is in the ledger.
     Granted {
+        #[schema(value_type = shapes::PermitId)]
         id: PermitId,
+        #[schema(value_type = shapes::PermitKind)]
         kind: PermitKind,
         /// The same code was granted before; nothing changed.
         duplicate: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = shapes::Time)]
         expires_at: Option<UnixMillis>,
         /// Waiting messages that it set going.
         woken: u32,
@@ -60,18 +72,55 @@ pub(super) enum GrantAnswer {
     Refused { error: Problem },
 }
 
-/// `POST /v1/permits`
+/// One grant, or `{"permits":[…]}`.
+pub(super) enum GrantsRequest {}
+
+impl PartialSchema for GrantsRequest {
+    fn schema() -> RefOr<Schema> {
+        shapes::one_or_many::<GrantRequest>("permits", MAX_BATCH)
+    }
+}
+
+impl ToSchema for GrantsRequest {
+    fn schemas(schemas: &mut shapes::Schemas) {
+        shapes::with_parts::<GrantRequest>(schemas);
+    }
+}
+
+/// What became of a request: of its one grant, or of its batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum GrantAnswers {
+    One(GrantAnswer),
+    Batch {
+        /// One answer each, in order.
+        permits: Vec<GrantAnswer>,
+    },
+}
+
+/// Report a right to send, or up to 1,000.
+///
+/// The same form id or prepay id twice is one permit. Subscriptions add up.
+#[utoipa::path(
+    post,
+    path = "/v1/permits",
+    operation_id = "grant_permits",
+    tag = "permits",
+    security(("api_key" = ["permits"])),
+    request_body = GrantsRequest,
+    responses((status = 201, description = "Granted; of a batch, all that could be.", body = GrantAnswers), Refusals),
+)]
 pub(super) async fn grant(
     State(context): State<Context>,
     headers: HeaderMap,
     RawJson(body): RawJson,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, axum::Json<GrantAnswers>), Problem> {
     context.keys.authorize(&headers, Scope::Permits).await?;
     match items("permits", &body)? {
         Items::One(request) => {
             let wanted = checked(&context, request).await?;
             let answer = grant_all(&context, vec![Ok(wanted)]).await?.pop().ok_or_else(Problem::internal)?;
-            Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+            Ok((StatusCode::CREATED, axum::Json(GrantAnswers::One(answer))))
         }
         Items::Many(requests) => {
             let mut wanted = Vec::with_capacity(requests.len());
@@ -81,8 +130,8 @@ pub(super) async fn grant(
                     Err(problem) => Err(problem),
                 });
             }
-            let answers = grant_all(&context, wanted).await?;
-            Ok((StatusCode::CREATED, axum::Json(serde_json::json!({ "permits": answers }))).into_response())
+            let permits = grant_all(&context, wanted).await?;
+            Ok((StatusCode::CREATED, axum::Json(GrantAnswers::Batch { permits })))
         }
     }
 }
@@ -197,41 +246,64 @@ pub(super) async fn grant_all(
 }
 
 /// Whose permits to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserQuery {
+    /// The app.
+    #[param(value_type = shapes::AppId)]
     app: String,
+    /// The user.
+    #[param(value_type = shapes::OpenId)]
     openid: String,
 }
 
 /// One permit, with its counts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Permit)]
 struct PermitJson {
+    #[schema(value_type = shapes::PermitId)]
     id: PermitId,
+    #[schema(value_type = shapes::PermitKind)]
     kind: PermitKind,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::TemplateId)]
     template: Option<TemplateId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     code: Option<String>,
     /// Serves any number of messages until the user withdraws it.
     unlimited: bool,
     #[serde(flatten)]
+    #[schema(value_type = shapes::Totals)]
     counts: Totals,
+    #[schema(value_type = shapes::Time)]
     granted_at: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
     expires_at: Option<UnixMillis>,
 }
 
 /// A user's permits, newest first, and the sum of their counts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PermitsAnswer {
     permits: Vec<PermitJson>,
+    #[schema(value_type = shapes::Totals)]
     totals: Totals,
     /// How many of the permits are unlimited; their units are counted as they are used.
     unlimited: u32,
 }
 
-/// `GET /v1/permits?app=&openid=`
+/// List a user's permits and the sum of their counts.
+#[utoipa::path(
+    get,
+    path = "/v1/permits",
+    operation_id = "list_permits",
+    tag = "permits",
+    security(("api_key" = ["permits"])),
+    params(UserQuery),
+    responses((status = 200, description = "The permits, newest first.", body = PermitsAnswer), Refusals),
+)]
 pub(super) async fn list(
     State(context): State<Context>,
     headers: HeaderMap,
@@ -266,26 +338,43 @@ fn permit_json(PermitView { permit, totals }: PermitView) -> PermitJson {
     }
 }
 
-/// Which users to count.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReachQuery {
-    app: String,
-    template: Option<String>,
-    kind: Option<PermitKind>,
-}
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::permit::{Permit, Units};
 
-/// `GET /v1/reach?app=&template=&kind=`
-pub(super) async fn reach(
-    State(context): State<Context>,
-    headers: HeaderMap,
-    Query(query): Query<ReachQuery>,
-) -> Result<axum::Json<Reach>, Problem> {
-    context.keys.authorize(&headers, Scope::Permits).await?;
-    let appid: AppId = parse("app", &query.app)?;
-    if context.apps.get(&appid).is_none() {
-        return Err(Problem::unknown_app(&appid));
+    use super::*;
+    use crate::api::openapi::tests::description;
+
+    #[test]
+    fn every_member_of_a_permit_is_described() {
+        let moment = UnixMillis(1_700_000_000_000);
+        let id = IdMaker::new().permit(Lane::all().next().unwrap(), moment);
+        let totals = Totals { granted: 1, available: 1, ..Totals::default() };
+        let permit = permit_json(PermitView {
+            permit: Permit {
+                id,
+                kind: PermitKind::Form,
+                template: Some("template-1".parse().unwrap()),
+                code: Some("form-1".into()),
+                units: Units::default(),
+                granted_at: moment,
+                expires_at: Some(moment),
+            },
+            totals,
+        });
+        let answer = PermitsAnswer { permits: vec![permit], totals, unlimited: 0 };
+        description().check("PermitsAnswer", &serde_json::to_value(answer).unwrap());
+
+        let granted = GrantAnswer::Granted {
+            id,
+            kind: PermitKind::Form,
+            duplicate: false,
+            expires_at: Some(moment),
+            woken: 1,
+        };
+        let refused = GrantAnswer::Refused { error: Problem::invalid("code", "no").with("more", 1) };
+        let answers = GrantAnswers::Batch { permits: vec![granted, refused] };
+        description().check("GrantAnswers", &serde_json::to_value(answers).unwrap());
     }
-    let template = query.template.map(|text| parse("template", &text)).transpose()?;
-    Ok(axum::Json(context.store.reach(appid, template, query.kind, context.clock.now()).await?))
 }

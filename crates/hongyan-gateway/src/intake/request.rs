@@ -11,10 +11,12 @@ use hongyan_wechat::{
     AppId, Fields, Lang, MiniprogramState, OpenId, SubscribeMessage, TemplateId, check_field,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::body::{self, TemplateBody};
 use crate::apps::{App, Apps, Template};
 use crate::problem::Problem;
+use crate::shapes;
 
 /// The longest page, with its query. WeChat names no limit; its own share cards stop at 1,024 bytes.
 const MAX_PAGE_LENGTH: usize = 1_024;
@@ -26,7 +28,7 @@ const MAX_REFERENCE_LENGTH: usize = 128;
 const FAR_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// When a scheduled message keeps its permit from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reserve {
     /// A permit is chosen when it is sent.
@@ -37,38 +39,51 @@ pub enum Reserve {
 }
 
 /// One message, as a caller asks for it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRequest {
-    /// The appid.
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
     pub app: String,
-    /// The openid.
+    /// The user.
+    #[schema(value_type = shapes::OpenId)]
     pub to: String,
-    /// The template's id.
+    /// The template.
+    #[schema(value_type = shapes::TemplateId)]
     pub template: String,
     /// The fields: `{"thing1":"text"}` or `{"keyword1":{"value":"text","color":"#173177"}}`.
+    #[schema(value_type = shapes::GivenFields)]
     pub data: Fields,
     /// The page that a tap opens, with its query: `pages/index/index?id=1`.
+    #[schema(max_length = 1024, example = "pages/index/index?id=1")]
     pub page: Option<String>,
     /// Template messages only: the field that is shown large, as `keyword1.DATA`.
+    #[schema(example = "keyword1.DATA")]
     pub emphasis_keyword: Option<String>,
     /// Subscribe messages only: the language of the card's frame.
+    #[schema(value_type = Option<shapes::Lang>)]
     pub lang: Option<Lang>,
     /// Subscribe messages only: the version of the mini program that a tap opens.
+    #[schema(value_type = Option<shapes::MiniprogramState>)]
     pub miniprogram_state: Option<MiniprogramState>,
     /// When to send it (RFC 3339). In the past or absent: now.
+    #[schema(value_type = Option<shapes::Time>)]
     pub send_at: Option<UnixMillis>,
     /// After this it must not be sent any more (RFC 3339).
+    #[schema(value_type = Option<shapes::Time>)]
     pub deadline: Option<UnixMillis>,
     /// What to do without a permit.
     #[serde(default)]
+    #[schema(value_type = shapes::PermitPolicy)]
     pub permit: PermitPolicy,
     /// What to do when WeChat's answer is lost. Absent: as the app is set.
+    #[schema(value_type = Option<shapes::OnUnknown>)]
     pub on_unknown: Option<OnUnknown>,
     /// When a scheduled message chooses its permit.
     #[serde(default)]
     pub reserve: Reserve,
     /// The caller's own id; messages can be searched by it.
+    #[schema(min_length = 1, max_length = 128, example = "order-1024")]
     pub reference: Option<String>,
 }
 
@@ -82,7 +97,7 @@ pub struct Checked {
 }
 
 /// Something that is allowed but may surprise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// Stable.
     pub code: &'static str,

@@ -17,23 +17,31 @@ use crate::types::{Granted, NewPermit, PermitView};
 /// The columns of a permit, in the order in which [`read`] takes them.
 macro_rules! columns {
     () => {
-        "id, kind, template, code, granted, spent, revoked, held, unlimited, granted_at, expires_at"
+        "id, expires_at, kind, granted, spent, revoked, held, unlimited, granted_at, template, code"
+    };
+}
+
+/// What every look at a user's permits has in common; the first three numbers are those of [`of_user!`].
+macro_rules! select_of_user {
+    ($and:literal) => {
+        concat!("SELECT ", columns!(), " FROM permits WHERE lane = ?1 AND appid = ?2 AND openid = ?3 ", $and)
+    };
+}
+
+/// The parameters of a statement about a user's permits.
+macro_rules! of_user {
+    ($user:expr $(, $more:expr)* $(,)?) => {
+        params![$user.lane.number(), $user.appid.as_str(), $user.openid.as_str() $(, $more)*]
     };
 }
 
 fn read(cells: &mut Cells<'_>) -> Res<Permit> {
-    let (id, kind) = (cells.permit_id()?, cells.coded(PermitKind::from_code)?);
-    let template: String = cells.raw()?;
-    let template = if template.is_empty() {
-        None
-    } else {
-        Some(template.parse().map_err(|why| Trouble::corrupt(format!("{template:?}: {why}")))?)
-    };
+    let id = cells.permit_id()?;
+    let expires_at = Some(cells.moment()?).filter(|&end| end != UnixMillis::MAX);
     let permit = Permit {
         id,
-        kind,
-        template,
-        code: cells.raw()?,
+        expires_at,
+        kind: cells.coded(PermitKind::from_code)?,
         units: Units {
             granted: cells.raw()?,
             spent: cells.raw()?,
@@ -42,7 +50,8 @@ fn read(cells: &mut Cells<'_>) -> Res<Permit> {
             unlimited: cells.raw()?,
         },
         granted_at: cells.moment()?,
-        expires_at: Some(cells.moment()?).filter(|&end| end != UnixMillis::MAX),
+        template: cells.parsed_or_none()?,
+        code: cells.raw()?,
     };
     let used = [permit.units.spent, permit.units.revoked, permit.units.held];
     if used.into_iter().map(u64::from).sum::<u64>() > u64::from(permit.units.granted) {
@@ -51,21 +60,10 @@ fn read(cells: &mut Cells<'_>) -> Res<Permit> {
     Ok(permit)
 }
 
-/// The units left as a number that an index can use: -1 for a permit that never runs out.
-fn free(units: &Units) -> i64 {
-    if units.unlimited { -1 } else { i64::from(units.remaining()) }
-}
-
-/// One permit that must be there.
-pub(super) fn load(db: &Connection, id: PermitId) -> Res<Permit> {
-    let lane = id.lane().ok_or_else(|| Trouble::corrupt(format!("{id} has no lane")))?;
-    one(
-        db,
-        concat!("SELECT ", columns!(), " FROM permits WHERE lane = ? AND id = ?"),
-        params![lane.number(), id.as_bytes()],
-        read,
-    )?
-    .ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
+/// One permit of a user that must be there.
+pub(super) fn load(db: &Connection, user: &User, id: PermitId) -> Res<Permit> {
+    one(db, select_of_user!("AND id = ?4"), of_user![user, id.as_bytes()], read)?
+        .ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
 }
 
 /// Turns a ledger's "there was no such unit" into an error: the rows contradict each other, and going on would
@@ -79,23 +77,21 @@ pub(super) fn must(done: bool, permit: &Permit, what: &str) -> Res<()> {
 }
 
 /// Writes a permit's counts.
-pub(super) fn save(db: &Connection, permit: &Permit) -> Res<()> {
+pub(super) fn save(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
     debug_assert!(permit.totals(0, permit.granted_at).balance(), "{permit:?}");
-    let lane = permit.id.lane().ok_or_else(|| Trouble::corrupt(format!("{} has no lane", permit.id)))?;
     let units = &permit.units;
     let changed = change(
         db,
-        "UPDATE permits SET granted = ?3, spent = ?4, revoked = ?5, held = ?6, unlimited = ?7, free = ?8, \
-         granted_at = ?9 WHERE lane = ?1 AND id = ?2",
-        params![
-            lane.number(),
+        "UPDATE permits SET granted = ?5, spent = ?6, revoked = ?7, held = ?8, unlimited = ?9, granted_at = ?10 \
+         WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND id = ?4",
+        of_user![
+            user,
             permit.id.as_bytes(),
             units.granted,
             units.spent,
             units.revoked,
             units.held,
             units.unlimited,
-            free(units),
             permit.granted_at.0,
         ],
     )?;
@@ -106,24 +102,24 @@ fn insert(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
     let units = &permit.units;
     change(
         db,
-        "INSERT INTO permits (id, lane, appid, openid, kind, template, code, granted, spent, revoked, held, \
-         unlimited, free, granted_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
+        concat!(
+            "INSERT INTO permits (lane, appid, openid, ",
+            columns!(),
+            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ),
+        of_user![
+            user,
             permit.id.as_bytes(),
-            user.lane.number(),
-            user.appid.as_str(),
-            user.openid.as_str(),
+            permit.expires_at.unwrap_or(UnixMillis::MAX).0,
             permit.kind.code(),
-            permit.template.as_ref().map_or("", |template| template.as_str()),
-            permit.code,
             units.granted,
             units.spent,
             units.revoked,
             units.held,
             units.unlimited,
-            free(units),
             permit.granted_at.0,
-            permit.expires_at.unwrap_or(UnixMillis::MAX).0,
+            permit.template.as_ref().map(|template| template.as_str()),
+            permit.code,
         ],
     )?;
     Ok(())
@@ -159,7 +155,7 @@ pub(super) fn grant_one(
         }
         permit.units.grant(new.count, new.kind.is_unlimited());
         permit.granted_at = now;
-        save(db, &permit)?;
+        save(db, user, &permit)?;
         return Ok((permit, false));
     }
     if new.id.lane() != Some(user.lane) {
@@ -180,28 +176,13 @@ pub(super) fn grant_one(
 
 /// The permit that this grant adds to: the one of its code, or its counter.
 pub(super) fn find_granted(db: &Connection, user: &User, new: &NewPermit) -> Res<Option<Permit>> {
-    let (lane, appid, openid) = (user.lane.number(), user.appid.as_str(), user.openid.as_str());
     if let Some(code) = &new.code {
-        return one(
-            db,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM permits WHERE lane = ? AND appid = ? AND openid = ? AND code = ?"
-            ),
-            params![lane, appid, openid, code],
-            read,
-        );
+        return one(db, select_of_user!("AND code = ?4"), of_user![user, code], read);
     }
     one(
         db,
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM permits WHERE lane = ? AND appid = ? AND openid = ? AND kind = ? AND template = ? \
-             AND code IS NULL"
-        ),
-        params![lane, appid, openid, new.kind.code(), new.template.as_ref().map_or("", |t| t.as_str())],
+        select_of_user!("AND code IS NULL AND kind = ?4 AND template IS ?5"),
+        of_user![user, new.kind.code(), new.template.as_ref().map(|template| template.as_str())],
         read,
     )
 }
@@ -210,12 +191,10 @@ pub(super) fn find_granted(db: &Connection, user: &User, new: &NewPermit) -> Res
 fn open(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<Permit>> {
     many(
         db,
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM permits WHERE lane = ? AND appid = ? AND openid = ? AND expires_at > ? AND free <> 0"
-        ),
-        params![user.lane.number(), user.appid.as_str(), user.openid.as_str(), now.0],
+        // Which of these serves is the ledger's to say; this only leaves out what cannot, so that a user's history
+        // costs little.
+        select_of_user!("AND expires_at > ?4 AND (granted > spent + revoked + held OR unlimited)"),
+        of_user![user, now.0],
         read,
     )
 }
@@ -257,19 +236,7 @@ fn reserve(permit: &mut Permit, reserved: Option<PermitId>) {
 /// Carries out [`crate::Store::permits`].
 pub(super) fn permits_of(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<PermitView>> {
     let reserved = reserved_permit(db, user)?;
-    let permits = many(
-        db,
-        // Two halves, for each has an index of its own.
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM permits WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND code IS NOT NULL UNION ALL SELECT ",
-            columns!(),
-            " FROM permits WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND code IS NULL ORDER BY id DESC"
-        ),
-        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
-        read,
-    )?;
+    let permits = many(db, select_of_user!("ORDER BY id DESC"), of_user![user], read)?;
     Ok(permits
         .into_iter()
         .map(|permit| {

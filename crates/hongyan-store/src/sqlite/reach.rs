@@ -9,7 +9,8 @@ use super::rows::{Cells, one};
 use super::trouble::Res;
 use crate::types::Reach;
 
-/// Carries out [`crate::Store::reach`]: a walk over the app's open permits, lane by lane.
+/// Carries out [`crate::Store::reach`]: a walk over all of the app's permits, lane by lane. It takes long
+/// on a long history, but it is asked seldom, by people, and an index for it would cost every message a page.
 pub(super) fn reach(
     db: &Connection,
     appid: &AppId,
@@ -24,10 +25,12 @@ pub(super) fn reach(
     for lane in Lane::all() {
         let found = one(
             db,
-            "SELECT COUNT(DISTINCT openid), COALESCE(SUM(free) FILTER (WHERE free > 0), 0), \
-             COUNT(*) FILTER (WHERE free < 0) FROM permits \
-             WHERE lane = ?1 AND appid = ?2 AND free <> 0 AND expires_at > ?3 \
-             AND (?4 IS NULL OR template = ?4 OR (?5 AND template = '')) AND (?6 IS NULL OR kind = ?6)",
+            "SELECT COUNT(DISTINCT openid), \
+             COALESCE(SUM(granted - spent - revoked - held) FILTER (WHERE NOT unlimited), 0), \
+             COUNT(*) FILTER (WHERE unlimited) FROM permits \
+             WHERE lane = ?1 AND appid = ?2 AND expires_at > ?3 \
+             AND (granted > spent + revoked + held OR unlimited) \
+             AND (?4 IS NULL OR template = ?4 OR (?5 AND template IS NULL)) AND (?6 IS NULL OR kind = ?6)",
             params![
                 lane.number(),
                 appid.as_str(),

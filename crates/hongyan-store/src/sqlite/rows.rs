@@ -7,7 +7,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Lane, MessageId, PermitId};
 use hongyan_wechat::Errcode;
-use rusqlite::types::FromSql;
+use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Params, Row};
 
 use super::trouble::{Res, Trouble};
@@ -65,6 +65,16 @@ impl<'a> Cells<'a> {
         let text = self.row.get_ref(self.next)?.as_str().map_err(rusqlite::Error::from)?;
         self.next += 1;
         text.parse().map_err(|why| Trouble::corrupt(format!("{text:?}: {why}")))
+    }
+
+    /// Text that is a value of a type, or nothing.
+    pub(super) fn parsed_or_none<T: FromStr<Err: Display>>(&mut self) -> Res<Option<T>> {
+        let absent = self.row.get_ref(self.next)? == ValueRef::Null;
+        if absent {
+            self.next += 1;
+            return Ok(None);
+        }
+        self.parsed().map(Some)
     }
 
     /// A number that stands for a value.

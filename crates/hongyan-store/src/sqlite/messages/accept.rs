@@ -1,15 +1,15 @@
 //! `accept`: where a message's life begins.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageId, MessageState, ReasonCode};
+use hongyan_ledger::{Lane, MessageState, ReasonCode};
 use rusqlite::{Connection, params};
 
 use super::super::permits;
-use super::super::rows::{Cells, change, one};
+use super::super::rows::{Cells, one};
 use super::super::trouble::{Res, Trouble};
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_waiting;
-use super::{MessageRow, User, insert, load};
+use super::{MessageRow, User, insert};
 use crate::types::{Accepted, Claimed, Idempotency, NewMessage, NewPermit};
 
 /// Carries out [`crate::Store::accept`].
@@ -28,7 +28,7 @@ fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accep
         return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
     }
     if let Some(key) = &new.idempotency
-        && let Some(earlier) = remember_key(db, &user, new, key)?
+        && let Some(earlier) = find_key(db, &user, key)?
     {
         return Ok(earlier);
     }
@@ -45,7 +45,7 @@ fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accep
         Turn::Later => hold_if_wanted(db, &mut row, new, now)?,
         Turn::End(_) => row.permit = None,
     }
-    insert(db, &row, &new.body)?;
+    insert(db, &row, new.idempotency.as_ref(), &new.body)?;
     if let Some(own) = &new.own_permit {
         share_the_rest(db, &row.user, own, now)?;
     }
@@ -87,29 +87,23 @@ fn first_row(new: &NewMessage, user: User) -> MessageRow {
     }
 }
 
-/// Binds a key to this message, or answers for the message that has it.
-fn remember_key(db: &Connection, user: &User, new: &NewMessage, key: &Idempotency) -> Res<Option<Accepted>> {
-    let fresh = change(
+/// The answer for the message that has this key, if there is one. If there is none, the key will be that of the new
+/// message; nobody can come between, for there is one writer.
+fn find_key(db: &Connection, user: &User, key: &Idempotency) -> Res<Option<Accepted>> {
+    one(
         db,
-        "INSERT INTO idempotency (lane, key_hash, fingerprint, message_id, created_at) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT DO NOTHING",
-        params![user.lane.number(), key.key_hash, key.fingerprint, new.id.as_bytes(), new.accepted_at.0],
-    )?;
-    if fresh == 1 {
-        return Ok(None);
-    }
-    let (fingerprint, id): ([u8; 8], MessageId) = one(
-        db,
-        "SELECT fingerprint, message_id FROM idempotency WHERE lane = ? AND key_hash = ?",
-        params![user.lane.number(), key.key_hash],
-        |cells: &mut Cells<'_>| Ok((cells.raw()?, cells.message_id()?)),
-    )?
-    .ok_or_else(|| Trouble::corrupt("an idempotency key that is both there and not"))?;
-    if fingerprint != key.fingerprint {
-        return Ok(Some(Accepted::KeyReused { id }));
-    }
-    let earlier = load(db, id)?;
-    Ok(Some(Accepted::Replayed { id, state: earlier.state, reason: earlier.reason }))
+        "SELECT id, fingerprint, state, reason FROM messages INDEXED BY messages_of_user \
+         WHERE lane = ? AND appid = ? AND openid = ? AND key_hash = ?",
+        params![user.lane.number(), user.appid.as_str(), user.openid.as_str(), key.key_hash],
+        |cells: &mut Cells<'_>| {
+            let id = cells.message_id()?;
+            if cells.raw::<[u8; 8]>()? != key.fingerprint {
+                return Ok(Accepted::KeyReused { id });
+            }
+            let state = cells.coded(MessageState::from_code)?;
+            Ok(Accepted::Replayed { id, state, reason: cells.named_or_none(ReasonCode::from_name)? })
+        },
+    )
 }
 
 /// A message that is not sent at once takes its unit out of everybody else's reach, if it came with its own permit
@@ -118,7 +112,7 @@ fn hold_if_wanted(db: &Connection, row: &mut MessageRow, new: &NewMessage, now: 
     // It must still be good when the message goes out.
     let good_until = row.send_at.max(now);
     let chosen = if let Some(own) = row.permit.take() {
-        let permit = permits::with_reservation(db, &row.user, permits::load(db, own)?)?;
+        let permit = permits::with_reservation(db, &row.user, permits::load(db, &row.user, own)?)?;
         Some(permit.id).filter(|_| permit.serves(row.channel, &row.template, good_until))
     } else if new.reserve_now && row.state != MessageState::Waiting {
         permits::choose_to_hold(db, row, good_until)?
@@ -127,9 +121,9 @@ fn hold_if_wanted(db: &Connection, row: &mut MessageRow, new: &NewMessage, now: 
     };
     match chosen {
         Some(id) => {
-            let mut permit = permits::load(db, id)?;
+            let mut permit = permits::load(db, &row.user, id)?;
             permits::must(permit.units.hold(), &permit, "hold a unit of")?;
-            permits::save(db, &permit)?;
+            permits::save(db, &row.user, &permit)?;
             row.permit = Some(id);
             row.permit_held = true;
         }

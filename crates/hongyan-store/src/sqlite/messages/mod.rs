@@ -22,7 +22,7 @@ use rusqlite::{Connection, params};
 
 use super::rows::{Cells, change, one, outcome_code};
 use super::trouble::{Res, Trouble};
-use crate::types::{AttemptView, MessageView};
+use crate::types::{AttemptView, Idempotency, MessageView};
 
 pub(super) mod accept;
 pub(super) mod cancel;
@@ -182,14 +182,15 @@ fn load(db: &Connection, id: MessageId) -> Res<MessageRow> {
     find(db, id)?.ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
 }
 
-/// Writes a new message.
-fn insert(db: &Connection, row: &MessageRow, body: &[u8]) -> Res<()> {
+/// Writes a new message. Its idempotency key is written with it and never read with it.
+fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()> {
     change(
         db,
         concat!(
             "INSERT INTO messages (",
             columns!(),
-            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL)"
+            ", key_hash, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+             NULL, NULL, NULL, NULL, NULL, ?, ?)"
         ),
         params![
             row.id.as_bytes(),
@@ -214,6 +215,8 @@ fn insert(db: &Connection, row: &MessageRow, body: &[u8]) -> Res<()> {
             row.maybe_delivered,
             row.attempts,
             row.claimed_at.map(|at| at.0),
+            key.map(|key| &key.key_hash[..]),
+            key.map(|key| &key.fingerprint[..]),
         ],
     )?;
     change(

@@ -33,7 +33,8 @@ macro_rules! page_of {
 /// A user's messages and those with a reference have an index. Other pages walk back from the newest message and
 /// leave out what does not fit, so a filter that almost nothing fits takes long on a long history.
 pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Res<Vec<MessageView>> {
-    const OF_USER: &str = page_of!("WHERE lane = ?7 AND appid = ?2 AND openid = ?3");
+    const OF_USER: &str =
+        page_of!("INDEXED BY messages_of_user WHERE lane = ?7 AND appid = ?2 AND openid = ?3");
     const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
     const ALL: &str = page_of!("WHERE TRUE");
     let lane = match (&filter.appid, &filter.openid) {
@@ -103,7 +104,7 @@ pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane) -> Res<Vec<Claimed
     )?;
     rows.iter()
         .map(|row| {
-            let permit = row.permit.map(|id| permits::load(db, id)).transpose()?;
+            let permit = row.permit.map(|id| permits::load(db, &row.user, id)).transpose()?;
             Ok(claimed(row, permit, body(db, row)?.into()))
         })
         .collect()

@@ -46,7 +46,7 @@ fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Re
         && unit == UnitEffect::Release
         && let Some(id) = row.permit
     {
-        wake_waiting(db, &row.user, &permits::load(db, id)?, now)?;
+        wake_waiting(db, &row.user, &permits::load(db, &row.user, id)?, now)?;
     }
     let resting = retries.then_some(row.id);
     let mut handed = hand_on(db, &row.user, gates, resting, settlement.room, now)?;
@@ -85,7 +85,7 @@ fn apply_unit(db: &Connection, row: &mut MessageRow, effect: UnitEffect, now: Un
         row.permit = Some(id);
         return Ok(());
     }
-    let mut permit = permits::load(db, id)?;
+    let mut permit = permits::load(db, &row.user, id)?;
     match effect {
         UnitEffect::Spend => {
             permits::must(permit.units.spend(row.permit_held), &permit, "spend a unit of")?;
@@ -98,7 +98,7 @@ fn apply_unit(db: &Connection, row: &mut MessageRow, effect: UnitEffect, now: Un
         }
     }
     row.permit_held = effect == UnitEffect::Hold;
-    permits::save(db, &permit)
+    permits::save(db, &row.user, &permit)
 }
 
 /// What the outcome makes of the message.

@@ -107,7 +107,7 @@ pub(super) fn take_turn(
 /// The permit that a message would use: the one that it holds, else the best of its user's.
 fn pick_permit(db: &Connection, row: &MessageRow, now: UnixMillis) -> Res<Option<Permit>> {
     if let Some(id) = row.permit {
-        let named = permits::load(db, id)?;
+        let named = permits::load(db, &row.user, id)?;
         // A message that maybe went out is repeated with the very same code, alive or dead: only WeChat's answer
         // to that tells whether it arrived.
         if row.maybe_delivered || still_serves(&named, row, now) {
@@ -145,9 +145,9 @@ fn is_behind_another(db: &Connection, row: &MessageRow) -> Res<bool> {
 /// Gives back the unit that a message holds, if it holds one, and sets going who waits for it.
 pub(super) fn release_hold(db: &Connection, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
     let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(()) };
-    let mut permit = permits::load(db, id)?;
+    let mut permit = permits::load(db, &row.user, id)?;
     permits::must(permit.units.release(), &permit, "release a held unit of")?;
-    permits::save(db, &permit)?;
+    permits::save(db, &row.user, &permit)?;
     if row.attempts > 0 {
         row.attempt_permit.get_or_insert(id);
     }

@@ -1,39 +1,65 @@
 //! `/v1/apps`: registering apps at run time, their pauses and their templates.
 
-use std::collections::BTreeMap;
+mod pause;
+mod templates;
+
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::{Channel, OnUnknown};
-use hongyan_wechat::{AppId, Errcode, SecretString, TemplateId};
+use hongyan_ledger::OnUnknown;
+use hongyan_ledger::settle::PauseCode;
+use hongyan_wechat::{AppId, Errcode, SecretString};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::apps::{App, AppChange, NewApp, SyncReport, Template};
+use super::openapi::Refusals;
+use crate::apps::{App, AppChange, NewApp, SyncReport};
 use crate::intake::request::parse;
 use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
+use crate::shapes;
+
+/// All calls.
+pub(super) fn routes() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(register, list))
+        .routes(routes!(show, change, remove))
+        .routes(routes!(pause::pause))
+        .routes(routes!(pause::resume))
+        .routes(routes!(templates::templates))
+        .routes(routes!(templates::sync_templates))
+}
 
 /// An app to register.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegisterRequest {
+    /// Its appid.
+    #[schema(value_type = shapes::AppId)]
     appid: String,
+    /// Its AppSecret. Sealed in the database, never shown again.
+    #[schema(value_type = String, format = Password, write_only)]
     secret: SecretString,
+    /// For people.
     name: Option<String>,
-    /// How tokens are fetched.
+    /// How tokens are fetched; `stable` unless said.
     token: Option<TokenCall>,
+    /// For messages that do not say themselves.
+    #[schema(value_type = Option<shapes::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
+    /// How many units a payment grants; 1 unless said.
+    #[schema(minimum = 1, maximum = 3)]
     payment_units: Option<u32>,
 }
 
 /// Which of WeChat's two calls fetches tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum TokenCall {
     /// `/cgi-bin/stable_token`: a fetch elsewhere does not kill ours.
@@ -43,13 +69,19 @@ enum TokenCall {
 }
 
 /// Changes to an app; what is absent stays.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeRequest {
+    #[schema(value_type = Option<String>, format = Password, write_only)]
     secret: Option<SecretString>,
+    /// For people.
     name: Option<String>,
     token: Option<TokenCall>,
+    /// For messages that do not say themselves.
+    #[schema(value_type = Option<shapes::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
+    /// How many units a payment grants.
+    #[schema(minimum = 1, maximum = 3)]
     payment_units: Option<u32>,
     /// Make a new gateway secret; the old one stops working at once.
     #[serde(default)]
@@ -57,44 +89,65 @@ pub(super) struct ChangeRequest {
 }
 
 /// An app as everybody may see it: without its secrets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = App)]
 pub(super) struct AppJson {
+    #[schema(value_type = shapes::AppId)]
     appid: AppId,
     name: String,
     token: TokenCall,
+    #[schema(value_type = shapes::OnUnknown)]
     on_unknown: OnUnknown,
     payment_units: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     paused: Option<PausedJson>,
+    /// How many templates are known.
     templates: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
     templates_synced_at: Option<UnixMillis>,
+    #[schema(value_type = shapes::Time)]
     created_at: UnixMillis,
+    #[schema(value_type = shapes::Time)]
     updated_at: UnixMillis,
 }
 
 /// Why nothing goes out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pause)]
 struct PausedJson {
+    #[schema(value_type = shapes::PauseCode)]
     code: PauseCode,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Errcode)]
     errcode: Option<Errcode>,
     detail: String,
+    #[schema(value_type = shapes::Time)]
     since: UnixMillis,
     /// Absent: until it is resumed by `POST /v1/apps/{appid}/resume`, or its secret is changed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
     until: Option<UnixMillis>,
 }
 
+/// Every app.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AppsAnswer {
+    apps: Vec<AppJson>,
+}
+
 /// An app with what is said only once.
-#[derive(Debug, Serialize)]
-struct AppWithSecret {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AppWithSecret {
     #[serde(flatten)]
     app: AppJson,
     /// What clients of the facade use as `secret`. Not shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     gateway_secret: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     template_sync: Option<SyncReport>,
 }
 
@@ -126,12 +179,21 @@ fn known(context: &Context, appid: &str) -> Result<Arc<App>, Problem> {
     context.apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))
 }
 
-/// `POST /v1/apps`
+/// Register an app; its templates are synchronised at once.
+#[utoipa::path(
+    post,
+    path = "/v1/apps",
+    operation_id = "register_app",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    request_body = RegisterRequest,
+    responses((status = 201, description = "Registered. `gateway_secret` is shown this once.", body = AppWithSecret), Refusals),
+)]
 pub(super) async fn register(
     State(context): State<Context>,
     headers: HeaderMap,
     Json(request): Json<RegisterRequest>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, axum::Json<AppWithSecret>), Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
     let (app, gateway_secret, report) = context
         .apps
@@ -153,21 +215,38 @@ pub(super) async fn register(
         gateway_secret: Some(gateway_secret.expose_secret().to_owned()),
         template_sync: Some(report),
     };
-    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+    Ok((StatusCode::CREATED, axum::Json(answer)))
 }
 
-/// `GET /v1/apps`
+/// List the apps.
+#[utoipa::path(
+    get,
+    path = "/v1/apps",
+    operation_id = "list_apps",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    responses((status = 200, description = "Every app.", body = AppsAnswer), Refusals),
+)]
 pub(super) async fn list(
     State(context): State<Context>,
     headers: HeaderMap,
-) -> Result<axum::Json<BTreeMap<&'static str, Vec<AppJson>>>, Problem> {
+) -> Result<axum::Json<AppsAnswer>, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
     let now = context.clock.now();
     let apps = context.apps.list().iter().map(|app| app_json(app, now)).collect();
-    Ok(axum::Json(BTreeMap::from([("apps", apps)])))
+    Ok(axum::Json(AppsAnswer { apps }))
 }
 
-/// `GET /v1/apps/{appid}`
+/// Show an app: how it is set, whether it is paused and why.
+#[utoipa::path(
+    get,
+    path = "/v1/apps/{appid}",
+    operation_id = "show_app",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    params(("appid" = shapes::AppId, Path)),
+    responses((status = 200, description = "The app.", body = AppJson), Refusals),
+)]
 pub(super) async fn show(
     State(context): State<Context>,
     headers: HeaderMap,
@@ -177,13 +256,23 @@ pub(super) async fn show(
     Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
 }
 
-/// `PATCH /v1/apps/{appid}`. A new secret also ends a pause that the old one caused.
+/// Change an app. A new secret also ends a pause that the old one caused.
+#[utoipa::path(
+    patch,
+    path = "/v1/apps/{appid}",
+    operation_id = "change_app",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    params(("appid" = shapes::AppId, Path)),
+    request_body = ChangeRequest,
+    responses((status = 200, description = "The app as it is now; `gateway_secret` if it is new.", body = AppWithSecret), Refusals),
+)]
 pub(super) async fn change(
     State(context): State<Context>,
     headers: HeaderMap,
     Path(appid): Path<String>,
     Json(request): Json<ChangeRequest>,
-) -> Result<Response, Problem> {
+) -> Result<axum::Json<AppWithSecret>, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
     let appid = known(&context, &appid)?.record.appid.clone();
     let (app, gateway_secret) = context
@@ -206,10 +295,19 @@ pub(super) async fn change(
         gateway_secret: gateway_secret.map(|secret| secret.expose_secret().to_owned()),
         template_sync: None,
     };
-    Ok(axum::Json(answer).into_response())
+    Ok(axum::Json(answer))
 }
 
-/// `DELETE /v1/apps/{appid}`: its unsent messages are cancelled, its history stays.
+/// Remove an app: its unsent messages are cancelled, its history stays.
+#[utoipa::path(
+    delete,
+    path = "/v1/apps/{appid}",
+    operation_id = "remove_app",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    params(("appid" = shapes::AppId, Path)),
+    responses((status = 204, description = "Removed."), Refusals),
+)]
 pub(super) async fn remove(
     State(context): State<Context>,
     headers: HeaderMap,
@@ -221,115 +319,48 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Why an operator pauses an app.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PauseRequest {
-    /// In words, for whoever asks later.
-    detail: Option<String>,
-    /// Absent: until it is resumed.
-    until: Option<UnixMillis>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::openapi::tests::description;
+    use crate::templates::{LibraryReport, LibraryState};
 
-/// `POST /v1/apps/{appid}/pause`: every message is kept, none goes out.
-pub(super) async fn pause(
-    State(context): State<Context>,
-    headers: HeaderMap,
-    Path(appid): Path<String>,
-    Json(request): Json<PauseRequest>,
-) -> Result<axum::Json<AppJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
-    let detail = request.detail.unwrap_or_else(|| "paused by an operator".into());
-    let pause = AppPause { code: PauseCode::Operator, until: request.until };
-    context.apps.pause(&app.record.appid, pause, None, detail).await?;
-    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
-}
-
-/// `POST /v1/apps/{appid}/resume`: ends any pause; what was kept goes out.
-pub(super) async fn resume(
-    State(context): State<Context>,
-    headers: HeaderMap,
-    Path(appid): Path<String>,
-) -> Result<axum::Json<AppJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
-    context.apps.resume(&app.record.appid).await?;
-    context.timers.ring_all(context.clock.now());
-    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
-}
-
-/// A template with its fields.
-#[derive(Debug, Serialize)]
-struct TemplateJson {
-    template: TemplateId,
-    channel: Channel,
-    /// Subscriptions to it are long-term.
-    long_term: bool,
-    title: String,
-    fields: Vec<FieldJson>,
-    example: String,
-}
-
-/// One field of a template.
-#[derive(Debug, Serialize)]
-struct FieldJson {
-    name: String,
-    label: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule_zh: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    values: Option<Vec<String>>,
-}
-
-fn template_json(template: &Template) -> TemplateJson {
-    let record = &template.record;
-    let fields = template.fields.iter().map(|field| {
-        let kind = hongyan_wechat::FieldKind::of(&field.name);
-        FieldJson {
-            name: field.name.clone(),
-            label: field.label.clone(),
-            rule: kind.map(hongyan_wechat::FieldKind::rule_en),
-            rule_zh: kind.map(hongyan_wechat::FieldKind::rule_zh),
-            values: record.enums.get(&field.name).cloned(),
+    #[test]
+    fn every_member_of_an_app_is_described() {
+        let moment = UnixMillis(1_700_000_000_000);
+        let library = LibraryReport {
+            state: LibraryState::Failed,
+            templates: 2,
+            errcode: Some(Errcode(-1)),
+            detail: Some("busy".into()),
+        };
+        let app = AppWithSecret {
+            app: AppJson {
+                appid: "wx0123456789abcdef".parse().unwrap(),
+                name: "Coffee".into(),
+                token: TokenCall::Stable,
+                on_unknown: OnUnknown::Hold,
+                payment_units: 1,
+                paused: Some(PausedJson {
+                    code: PauseCode::Misconfigured,
+                    errcode: Some(Errcode::INVALID_SECRET),
+                    detail: "invalid appsecret".into(),
+                    since: moment,
+                    until: Some(moment),
+                }),
+                templates: 2,
+                templates_synced_at: Some(moment),
+                created_at: moment,
+                updated_at: moment,
+            },
+            gateway_secret: Some("secret".into()),
+            template_sync: Some(SyncReport { subscribe: library.clone(), legacy: library }),
+        };
+        let description = description();
+        let app = serde_json::to_value(app).unwrap();
+        description.check("AppWithSecret", &app);
+        for name in description.members("AppWithSecret") {
+            assert!(app.get(&name).is_some(), "{name} is described but was never seen");
         }
-    });
-    TemplateJson {
-        template: record.template_id.clone(),
-        channel: record.channel,
-        long_term: record.long_term,
-        title: record.title.clone(),
-        fields: fields.collect(),
-        example: record.example.clone(),
     }
-}
-
-/// `GET /v1/apps/{appid}/templates`
-pub(super) async fn templates(
-    State(context): State<Context>,
-    headers: HeaderMap,
-    Path(appid): Path<String>,
-) -> Result<Response, Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
-    let app = known(&context, &appid)?;
-    let mut templates: Vec<_> = app.templates.values().map(|template| template_json(template)).collect();
-    templates.sort_by(|a, b| (&a.title, &a.template).cmp(&(&b.title, &b.template)));
-    Ok(axum::Json(serde_json::json!({
-        "templates": templates,
-        "synced_at": app.record.templates_synced_at,
-    }))
-    .into_response())
-}
-
-/// `POST /v1/apps/{appid}/templates/sync`: asks WeChat again.
-pub(super) async fn sync_templates(
-    State(context): State<Context>,
-    headers: HeaderMap,
-    Path(appid): Path<String>,
-) -> Result<axum::Json<SyncReport>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
-    Ok(axum::Json(context.apps.sync_templates(&app.record.appid).await?))
 }

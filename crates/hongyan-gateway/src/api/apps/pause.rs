@@ -1,0 +1,73 @@
+//! `/v1/apps/{appid}/pause` and `/resume`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::{AppPause, PauseCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{AppJson, app_json, known};
+use crate::api::openapi::Refusals;
+use crate::keys::Scope;
+use crate::problem::{Json, Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+
+/// Why an operator pauses an app.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseRequest {
+    /// In words, for whoever asks later.
+    detail: Option<String>,
+    /// Absent: until it is resumed.
+    #[schema(value_type = Option<shapes::Time>)]
+    until: Option<UnixMillis>,
+}
+
+/// Pause an app: every message is kept, none goes out.
+#[utoipa::path(
+    post,
+    path = "/v1/apps/{appid}/pause",
+    operation_id = "pause_app",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    params(("appid" = shapes::AppId, Path)),
+    request_body = PauseRequest,
+    responses((status = 200, description = "The app as it is now.", body = AppJson), Refusals),
+)]
+pub(super) async fn pause(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(appid): Path<String>,
+    Json(request): Json<PauseRequest>,
+) -> Result<axum::Json<AppJson>, Problem> {
+    context.keys.authorize(&headers, Scope::Apps).await?;
+    let app = known(&context, &appid)?;
+    let detail = request.detail.unwrap_or_else(|| "paused by an operator".into());
+    let pause = AppPause { code: PauseCode::Operator, until: request.until };
+    context.apps.pause(&app.record.appid, pause, None, detail).await?;
+    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
+}
+
+/// End any pause of an app: what was kept goes out.
+#[utoipa::path(
+    post,
+    path = "/v1/apps/{appid}/resume",
+    operation_id = "resume_app",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    params(("appid" = shapes::AppId, Path)),
+    responses((status = 200, description = "The app as it is now.", body = AppJson), Refusals),
+)]
+pub(super) async fn resume(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(appid): Path<String>,
+) -> Result<axum::Json<AppJson>, Problem> {
+    context.keys.authorize(&headers, Scope::Apps).await?;
+    let app = known(&context, &appid)?;
+    context.apps.resume(&app.record.appid).await?;
+    context.timers.ring_all(context.clock.now());
+    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
+}

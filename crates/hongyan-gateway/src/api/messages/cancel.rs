@@ -1,0 +1,60 @@
+//! `DELETE /v1/messages/{id}`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use hongyan_ledger::{MessageId, MessageState};
+use hongyan_store::types::Cancelled;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{message_id, no_such_message};
+use crate::api::openapi::Refusals;
+use crate::keys::Scope;
+use crate::problem::{Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+
+/// A message that will not be sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CancelAnswer {
+    #[schema(value_type = shapes::MessageId)]
+    id: MessageId,
+    #[schema(value_type = shapes::MessageState)]
+    state: MessageState,
+}
+
+/// Cancel a message that is not being sent yet.
+#[utoipa::path(
+    delete,
+    path = "/v1/messages/{id}",
+    operation_id = "cancel_message",
+    tag = "messages",
+    security(("api_key" = ["messages"])),
+    params(("id" = shapes::MessageId, Path)),
+    responses(
+        (status = 200, description = "It will not be sent.", body = CancelAnswer),
+        (status = 409, description = "It is too late.", body = Problem, content_type = "application/problem+json"),
+        Refusals,
+    ),
+)]
+pub(super) async fn cancel(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<axum::Json<CancelAnswer>, Problem> {
+    context.keys.authorize(&headers, Scope::Messages).await?;
+    let id = message_id(&id)?;
+    match context.intake.cancel(id).await? {
+        Cancelled::Done => Ok(axum::Json(CancelAnswer { id, state: MessageState::Cancelled })),
+        Cancelled::NotFound => Err(no_such_message(id)),
+        Cancelled::TooLate(state) => {
+            let detail = match state {
+                MessageState::Ready => {
+                    "an earlier attempt got no answer, so the user may have it already".to_owned()
+                }
+                state => format!("the message is {state} already"),
+            };
+            Err(Problem::conflict("too_late_to_cancel", detail).with("state", state))
+        }
+    }
+}

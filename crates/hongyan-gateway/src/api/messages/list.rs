@@ -1,0 +1,110 @@
+//! `GET /v1/messages`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use hongyan_ledger::{MessageId, MessageState};
+use hongyan_store::types::MessageFilter;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::show::MessageJson;
+use crate::api::openapi::Refusals;
+use crate::intake::request::parse;
+use crate::keys::Scope;
+use crate::problem::{Problem, Query};
+use crate::service::Context;
+use crate::shapes;
+
+/// The most messages on a page.
+const MAX_PAGE: u32 = 1_000;
+
+/// How many messages a page has unless asked otherwise.
+const DEFAULT_PAGE: u32 = 50;
+
+/// Which messages to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Those of this app.
+    #[param(value_type = Option<shapes::AppId>)]
+    app: Option<String>,
+    /// Those to this user; needs `app`.
+    #[param(value_type = Option<shapes::OpenId>)]
+    to: Option<String>,
+    /// Those in this state.
+    #[param(value_type = Option<shapes::MessageState>)]
+    state: Option<String>,
+    /// Those with this template.
+    #[param(value_type = Option<shapes::TemplateId>)]
+    template: Option<String>,
+    /// Those with this reference.
+    reference: Option<String>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<shapes::MessageId>)]
+    cursor: Option<String>,
+    /// How many; 50 unless said.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u32>,
+}
+
+/// A page of messages, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ListAnswer {
+    messages: Vec<MessageJson>,
+    /// Give this back as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::MessageId)]
+    next_cursor: Option<MessageId>,
+}
+
+/// List messages, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/messages",
+    operation_id = "list_messages",
+    tag = "messages",
+    security(("api_key" = ["messages"])),
+    params(ListQuery),
+    responses((status = 200, description = "A page of messages.", body = ListAnswer), Refusals),
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<ListAnswer>, Problem> {
+    context.keys.authorize(&headers, Scope::Messages).await?;
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
+    }
+    let appid = query.app.map(|text| parse("app", &text)).transpose()?;
+    if query.to.is_some() && appid.is_none() {
+        return Err(Problem::invalid("to", "an openid belongs to one app: name it with app="));
+    }
+    let filter = MessageFilter {
+        appid,
+        openid: query.to.map(|text| parse("to", &text)).transpose()?,
+        state: query.state.map(|name| state(&name)).transpose()?,
+        template: query.template.map(|text| parse("template", &text)).transpose()?,
+        reference: query.reference,
+        before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,
+        // One more than the page has, to know whether there is another page.
+        limit: limit + 1,
+    };
+    let mut messages = context.store.messages(filter).await?;
+    let more = messages.len() > limit as usize;
+    messages.truncate(limit as usize);
+    let next_cursor = if more { messages.last().map(|message| message.id) } else { None };
+    Ok(axum::Json(ListAnswer {
+        messages: messages.into_iter().map(MessageJson::from).collect(),
+        next_cursor,
+    }))
+}
+
+fn state(name: &str) -> Result<MessageState, Problem> {
+    MessageState::from_name(name).ok_or_else(|| {
+        let known = MessageState::ALL.map(MessageState::name).join(", ");
+        Problem::invalid("state", format!("one of {known}"))
+    })
+}

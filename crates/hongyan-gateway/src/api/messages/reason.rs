@@ -1,0 +1,84 @@
+//! Why a message is where it is, in words.
+
+use hongyan_ledger::ReasonCode;
+use hongyan_ledger::settle::Outcome;
+use hongyan_store::types::MessageView;
+use hongyan_wechat::Errcode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::shapes;
+
+/// Why a message is where it is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Reason)]
+pub(super) struct ReasonJson {
+    /// Stable.
+    #[schema(value_type = shapes::ReasonCode)]
+    code: ReasonCode,
+    /// WeChat's errcode, if it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Errcode)]
+    errcode: Option<Errcode>,
+    /// WeChat's words, or the network's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    errmsg: Option<String>,
+    /// In words, with what to do.
+    explanation: String,
+    /// The same in Chinese.
+    explanation_zh: String,
+}
+
+impl ReasonJson {
+    pub(super) fn new(code: ReasonCode, outcome: Option<&Outcome>) -> Self {
+        let errcode = outcome.and_then(Outcome::errcode).filter(|errcode| *errcode != Errcode::OK);
+        let (mut explanation, mut explanation_zh) = {
+            let (en, zh) = explain(code);
+            (en.to_owned(), zh.to_owned())
+        };
+        if let Some(info) = errcode.and_then(Errcode::info) {
+            let code = info.errcode.0;
+            explanation = format!("{explanation} WeChat says {code}: {}", info.explanation_en());
+            explanation_zh = format!("{explanation_zh}微信返回 {code}：{}", info.explanation_zh());
+        }
+        let errmsg = outcome.map(|outcome| outcome.text().to_owned()).filter(|text| !text.is_empty());
+        Self { code, errcode, errmsg, explanation, explanation_zh }
+    }
+}
+
+/// What each reason means, in English and Chinese.
+const fn explain(code: ReasonCode) -> (&'static str, &'static str) {
+    match code {
+        ReasonCode::NoPermit => (
+            "The user has no permit that serves this message: none was granted, or all are spent, expired or revoked.",
+            "该用户没有可用的下发额度：从未授予，或均已消耗、过期或被撤销。",
+        ),
+        ReasonCode::WechatRefused => ("WeChat refused the message.", "微信拒绝了这条消息。"),
+        ReasonCode::WechatUnavailable => (
+            "WeChat could not be reached or was busy. The message is tried again by itself.",
+            "微信无法访问或繁忙，消息会自动重试。",
+        ),
+        ReasonCode::NoAnswer => (
+            "The request was written and no answer came, so nobody knows whether the user has it.",
+            "请求已发出但没有收到应答，无法确定用户是否已收到。",
+        ),
+        ReasonCode::AppPaused => (
+            "The app is paused. The message is kept and goes out when the pause ends.",
+            "小程序已暂停下发，消息会保留，恢复后继续发送。",
+        ),
+        ReasonCode::UserBusy => (
+            "WeChat is working on another message to this user. It is tried again shortly.",
+            "微信正在处理发给该用户的另一条消息，稍后自动重试。",
+        ),
+        ReasonCode::DeadlinePassed => {
+            ("Its deadline passed before it could be sent.", "在截止时间之前未能发送。")
+        }
+        ReasonCode::Cancelled => ("It was cancelled before it was sent.", "消息在发送前被取消。"),
+    }
+}
+
+/// The reason of a stored message.
+pub(super) fn reason(message: &MessageView) -> Option<ReasonJson> {
+    message.reason.map(|code| ReasonJson::new(code, message.last_outcome.as_ref()))
+}

@@ -1,0 +1,317 @@
+//! `POST /v1/messages`.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use hongyan_ledger::{MessageId, MessageState};
+use hongyan_store::types::{Accepted, MessageDetail};
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use super::reason::{ReasonJson, reason};
+use crate::api::batch::{Items, MAX_BATCH, items};
+use crate::api::openapi::Refusals;
+use crate::intake::idempotency;
+use crate::intake::request::{Checked, MessageRequest, Warning};
+use crate::keys::Scope;
+use crate::problem::{Problem, Query, RawJson};
+use crate::service::Context;
+use crate::shapes;
+
+/// The longest wait that a caller may ask for.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// The longest idempotency key.
+const MAX_KEY_LENGTH: usize = 255;
+
+/// How to answer.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SendQuery {
+    /// Seconds to wait until every message is settled. When the time is up, the answer says where they are then.
+    #[param(minimum = 0, maximum = 30)]
+    wait: Option<f64>,
+}
+
+/// One message, or `{"messages":[…]}`.
+pub(super) enum SendRequest {}
+
+impl PartialSchema for SendRequest {
+    fn schema() -> RefOr<Schema> {
+        shapes::one_or_many::<MessageRequest>("messages", MAX_BATCH)
+    }
+}
+
+impl ToSchema for SendRequest {
+    fn schemas(schemas: &mut shapes::Schemas) {
+        shapes::with_parts::<MessageRequest>(schemas);
+    }
+}
+
+/// What became of a request: of its one message, or of its batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum SendAnswers {
+    One(AcceptedJson),
+    Batch(SendBatch),
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SendBatch {
+    accepted: usize,
+    refused: usize,
+    /// One answer each, in order. A refused message does not hurt the others.
+    messages: Vec<SendAnswer>,
+}
+
+/// What became of one message of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum SendAnswer {
+    Accepted(AcceptedJson),
+    Refused { error: Problem },
+}
+
+/// An accepted message.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedMessage)]
+pub(super) struct AcceptedJson {
+    #[schema(value_type = shapes::MessageId)]
+    id: MessageId,
+    #[schema(value_type = shapes::MessageState)]
+    state: MessageState,
+    /// Why, where that needs saying.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<ReasonJson>,
+    /// The same request was accepted before; this is that message.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replayed: bool,
+    /// What is allowed but may surprise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+}
+
+/// Send a message, or up to 1,000.
+///
+/// What is accepted is kept: after any crash it still ends in exactly one final state. The answer does not wait for
+/// WeChat unless `wait` asks for that. With an `Idempotency-Key` the same request may be repeated at will: it is
+/// answered with the messages that it made the first time.
+#[utoipa::path(
+    post,
+    path = "/v1/messages",
+    operation_id = "send_messages",
+    tag = "messages",
+    security(("api_key" = ["messages"])),
+    params(
+        SendQuery,
+        (
+            "Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
+            description = "1 to 255 visible ASCII characters of the caller's choice, a new one for each new request.",
+            example = "order-1024-shipped",
+        ),
+    ),
+    request_body = SendRequest,
+    responses((status = 202, description = "Accepted; of a batch, all that could be.", body = SendAnswers), Refusals),
+)]
+pub(super) async fn send(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Query(query): Query<SendQuery>,
+    RawJson(body): RawJson,
+) -> Result<(StatusCode, axum::Json<SendAnswers>), Problem> {
+    context.keys.authorize(&headers, Scope::Messages).await?;
+    let key = idempotency_key(&headers)?;
+    let wait = wait(query.wait)?;
+    match items("messages", &body)? {
+        Items::One(request) => {
+            let checked = check(&context, request).await?;
+            let answer = accept(&context, vec![Ok(checked)], key, wait).await?.pop();
+            match answer.ok_or_else(Problem::internal)? {
+                SendAnswer::Refused { error } => Err(error),
+                SendAnswer::Accepted(accepted) => {
+                    Ok((StatusCode::ACCEPTED, axum::Json(SendAnswers::One(accepted))))
+                }
+            }
+        }
+        Items::Many(requests) => {
+            let mut checked = Vec::with_capacity(requests.len());
+            for request in requests {
+                checked.push(match request {
+                    Ok(request) => check(&context, request).await,
+                    Err(problem) => Err(problem),
+                });
+            }
+            let messages = accept(&context, checked, key, wait).await?;
+            let refused =
+                messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused { .. })).count();
+            let batch = SendBatch { accepted: messages.len() - refused, refused, messages };
+            Ok((StatusCode::ACCEPTED, axum::Json(SendAnswers::Batch(batch))))
+        }
+    }
+}
+
+async fn check(context: &Context, request: MessageRequest) -> Result<Checked, Problem> {
+    request.check(&context.apps, &context.ids, context.clock.now()).await
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=MAX_KEY_LENGTH).contains(&key.len()) => Ok(Some(key)),
+        _ => Err(Problem::invalid(
+            "Idempotency-Key",
+            format!("1 to {MAX_KEY_LENGTH} visible ASCII characters"),
+        )),
+    }
+}
+
+fn wait(seconds: Option<f64>) -> Result<Duration, Problem> {
+    let problem = || Problem::invalid("wait", format!("seconds from 0 to {}", MAX_WAIT.as_secs()));
+    let wait = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).map_err(|_| problem())?;
+    if wait > MAX_WAIT { Err(problem()) } else { Ok(wait) }
+}
+
+/// Accepts what passed its checks, in one transaction; one answer each, in order.
+async fn accept(
+    context: &Context,
+    checked: Vec<Result<Checked, Problem>>,
+    key: Option<&str>,
+    wait: Duration,
+) -> Result<Vec<SendAnswer>, Problem> {
+    let mut messages = Vec::with_capacity(checked.len());
+    let mut places = Vec::with_capacity(checked.len());
+    for (index, checked) in checked.into_iter().enumerate() {
+        places.push(match checked {
+            Ok(Checked { mut message, warnings }) => {
+                message.idempotency = key.map(|key| idempotency(&message, key, index));
+                messages.push(message);
+                Ok(warnings)
+            }
+            Err(problem) => Err(problem),
+        });
+    }
+    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+    let accepted = if messages.is_empty() { Vec::new() } else { context.intake.accept(messages).await? };
+    let mut accepted = ids.into_iter().zip(accepted);
+    let mut answers = Vec::with_capacity(places.len());
+    for place in places {
+        answers.push(match place {
+            Err(error) => SendAnswer::Refused { error },
+            Ok(warnings) => {
+                let (id, accepted) = accepted.next().ok_or_else(Problem::internal)?;
+                answer(id, &accepted, warnings)
+            }
+        });
+    }
+    if !wait.is_zero() {
+        wait_until_settled(context, &mut answers, wait).await?;
+    }
+    Ok(answers)
+}
+
+fn answer(id: MessageId, accepted: &Accepted, warnings: Vec<Warning>) -> SendAnswer {
+    let (id, state, reason, replayed) = match *accepted {
+        Accepted::New { state, reason, .. } => (id, state, reason, false),
+        Accepted::Replayed { id, state, reason } => (id, state, reason, true),
+        Accepted::KeyReused { id } => return SendAnswer::Refused { error: key_reused(id) },
+    };
+    let reason = reason.map(|code| ReasonJson::new(code, None));
+    SendAnswer::Accepted(AcceptedJson { id, state, reason, replayed, warnings })
+}
+
+fn key_reused(id: MessageId) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        "this Idempotency-Key was used for a different request; a new request needs a new key",
+    )
+    .with("message", id)
+}
+
+/// Waits until every accepted message is settled or the time is up, and brings the answers up to date.
+async fn wait_until_settled(
+    context: &Context,
+    answers: &mut [SendAnswer],
+    wait: Duration,
+) -> Result<(), Problem> {
+    let until = tokio::time::Instant::now() + wait;
+    for answer in answers {
+        let SendAnswer::Accepted(accepted) = answer else { continue };
+        let mut listener = context.report.listen(accepted.id);
+        let mut detail = context.store.message(accepted.id).await?;
+        if detail.as_ref().is_some_and(|detail| !detail.message.state.is_settled()) {
+            let patience = until.saturating_duration_since(tokio::time::Instant::now());
+            listener.settled(patience).await;
+            detail = context.store.message(accepted.id).await?;
+        }
+        if let Some(MessageDetail { message, .. }) = detail {
+            accepted.state = message.state;
+            accepted.reason = reason(&message);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_clock::UnixMillis;
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::{Lane, ReasonCode};
+    use hongyan_wechat::Errcode;
+
+    use super::*;
+    use crate::api::openapi::tests::description;
+    use crate::problem::from_value;
+
+    #[test]
+    fn every_member_of_an_answer_is_described() {
+        let accepted = || AcceptedJson {
+            id: IdMaker::new().message(Lane::all().next().unwrap(), UnixMillis(1_700_000_000_000)),
+            state: MessageState::Failed,
+            reason: Some(ReasonJson::new(ReasonCode::NoPermit, None)),
+            replayed: true,
+            warnings: vec![Warning { code: "permit_may_expire", detail: "far ahead".into() }],
+        };
+        let problem = Problem::invalid("to", "no").errcode(Errcode::INVALID_SECRET, "invalid").retry_after(1);
+        let refused = SendAnswer::Refused { error: problem };
+        let messages = vec![SendAnswer::Accepted(accepted()), refused];
+        for answer in [
+            SendAnswers::One(accepted()),
+            SendAnswers::Batch(SendBatch { accepted: 1, refused: 1, messages }),
+        ] {
+            description().check("SendAnswers", &serde_json::to_value(answer).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_member_of_a_request_is_described_and_read() {
+        let request = serde_json::json!({
+            "app": "wx0123456789abcdef",
+            "to": "oSandboxUser0000000000000001",
+            "template": "template-1",
+            "data": { "thing1": "Latte", "number2": 7, "keyword3": { "value": "Latte", "color": "#173177" } },
+            "page": "pages/index/index",
+            "emphasis_keyword": "keyword3.DATA",
+            "lang": "zh_CN",
+            "miniprogram_state": "formal",
+            "send_at": "2026-05-01T09:30:00+08:00",
+            "deadline": "2026-05-01T10:30:00+08:00",
+            "permit": "wait",
+            "on_unknown": "hold",
+            "reserve": "now",
+            "reference": "order-1",
+        });
+        let description = description();
+        description.check("MessageRequest", &request);
+        description.check("SendRequest", &serde_json::json!({ "messages": [request.clone()] }));
+        for name in description.members("MessageRequest") {
+            assert!(request.get(&name).is_some(), "{name} is described but not in this request");
+        }
+        from_value::<MessageRequest>(request).unwrap();
+    }
+}

@@ -1,0 +1,248 @@
+//! `GET /v1/messages/{id}`, and how a message looks.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy};
+use hongyan_store::types::{AttemptView, MessageDetail, MessageView};
+use hongyan_wechat::{AppId, Fields, Lang, MiniprogramState, OpenId, TemplateId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::reason::{ReasonJson, reason};
+use super::{message_id, no_such_message};
+use crate::api::openapi::Refusals;
+use crate::intake::body::BodyView;
+use crate::keys::Scope;
+use crate::problem::{Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+
+/// A message, as a list shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
+pub(super) struct MessageJson {
+    #[schema(value_type = shapes::MessageId)]
+    id: MessageId,
+    #[schema(value_type = shapes::AppId)]
+    app: AppId,
+    #[schema(value_type = shapes::OpenId)]
+    to: OpenId,
+    #[schema(value_type = shapes::TemplateId)]
+    template: TemplateId,
+    #[schema(value_type = shapes::Channel)]
+    channel: Channel,
+    #[schema(value_type = shapes::MessageState)]
+    state: MessageState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<ReasonJson>,
+    /// How many requests to WeChat there were.
+    attempt_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::PermitId)]
+    permit: Option<PermitId>,
+    /// What it does without a permit.
+    #[schema(value_type = shapes::PermitPolicy)]
+    permit_policy: PermitPolicy,
+    #[schema(value_type = shapes::OnUnknown)]
+    on_unknown: OnUnknown,
+    /// The caller's own id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reference: Option<String>,
+    #[schema(value_type = shapes::Time)]
+    accepted_at: UnixMillis,
+    #[schema(value_type = shapes::Time)]
+    send_at: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    deadline: Option<UnixMillis>,
+    /// When the gateway will look at it again, if a timer is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    next_look_at: Option<UnixMillis>,
+    #[schema(value_type = shapes::Time)]
+    updated_at: UnixMillis,
+}
+
+impl From<MessageView> for MessageJson {
+    fn from(message: MessageView) -> Self {
+        Self {
+            reason: reason(&message),
+            id: message.id,
+            app: message.appid,
+            to: message.openid,
+            template: message.template,
+            channel: message.channel,
+            state: message.state,
+            attempt_count: message.attempts,
+            permit: message.permit,
+            permit_policy: message.policy,
+            on_unknown: message.on_unknown,
+            reference: message.reference,
+            accepted_at: message.accepted_at,
+            send_at: message.send_at,
+            deadline: message.deadline,
+            next_look_at: message.wake_at,
+            updated_at: message.updated_at,
+        }
+    }
+}
+
+/// A message with everything.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageDetail)]
+pub(super) struct DetailJson {
+    #[serde(flatten)]
+    message: MessageJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    page: Option<String>,
+    #[schema(value_type = shapes::Fields)]
+    data: Fields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    emphasis_keyword: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Lang)]
+    lang: Option<Lang>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::MiniprogramState)]
+    miniprogram_state: Option<MiniprogramState>,
+    attempts: Vec<AttemptJson>,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+struct AttemptJson {
+    /// From 1.
+    number: u32,
+    #[schema(value_type = shapes::Time)]
+    started_at: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    ended_at: Option<UnixMillis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::PermitId)]
+    permit: Option<PermitId>,
+    #[serde(flatten)]
+    #[schema(value_type = shapes::Outcome)]
+    outcome: Option<Outcome>,
+}
+
+impl From<AttemptView> for AttemptJson {
+    fn from(attempt: AttemptView) -> Self {
+        Self {
+            number: attempt.number,
+            started_at: attempt.started_at,
+            ended_at: attempt.ended_at,
+            permit: attempt.permit,
+            outcome: attempt.outcome,
+        }
+    }
+}
+
+/// Show a message: its state, the reason in words, every attempt.
+#[utoipa::path(
+    get,
+    path = "/v1/messages/{id}",
+    operation_id = "show_message",
+    tag = "messages",
+    security(("api_key" = ["messages"])),
+    params(("id" = shapes::MessageId, Path)),
+    responses((status = 200, description = "The message.", body = DetailJson), Refusals),
+)]
+pub(super) async fn show(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<axum::Json<DetailJson>, Problem> {
+    context.keys.authorize(&headers, Scope::Messages).await?;
+    let id = message_id(&id)?;
+    let MessageDetail { message, body, attempts } =
+        context.store.message(id).await?.ok_or_else(|| no_such_message(id))?;
+    let body: BodyView = serde_json::from_slice(&body).map_err(|error| {
+        tracing::error!(message = %id, %error, "a stored body cannot be read");
+        Problem::internal()
+    })?;
+    Ok(axum::Json(DetailJson {
+        message: message.into(),
+        page: body.page,
+        data: body.data,
+        emphasis_keyword: body.emphasis_keyword,
+        lang: body.lang,
+        miniprogram_state: body.miniprogram_state,
+        attempts: attempts.into_iter().map(AttemptJson::from).collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::{Lane, ReasonCode};
+    use hongyan_wechat::Errcode;
+
+    use super::*;
+    use crate::api::openapi::tests::description;
+
+    /// A message with every member that it can have.
+    fn detail() -> DetailJson {
+        let (appid, openid): (AppId, OpenId) =
+            ("wx0123456789abcdef".parse().unwrap(), "oSandboxUser0000000000000001".parse().unwrap());
+        let (ids, lane, now) = (IdMaker::new(), Lane::of(&appid, &openid), UnixMillis(1_700_000_000_000));
+        let permit = Some(ids.permit(lane, now));
+        let refused = Outcome::Answered { errcode: Errcode(43_101), errmsg: "user refuse".into() };
+        let lost = Outcome::Unanswered { why: "connection reset".into() };
+        let attempt =
+            |number, outcome| AttemptView { number, started_at: now, ended_at: Some(now), permit, outcome };
+        let message = MessageView {
+            id: ids.message(lane, now),
+            appid,
+            openid,
+            template: "template-1".parse().unwrap(),
+            channel: Channel::Subscribe,
+            state: MessageState::Failed,
+            reason: Some(ReasonCode::WechatRefused),
+            last_outcome: Some(refused.clone()),
+            attempts: 3,
+            permit,
+            reference: Some("order-1".into()),
+            policy: PermitPolicy::Require,
+            on_unknown: OnUnknown::Hold,
+            accepted_at: now,
+            send_at: now,
+            deadline: Some(now),
+            wake_at: Some(now),
+            updated_at: now,
+        };
+        let mut data = Fields::default();
+        data.set("thing1", "Latte");
+        DetailJson {
+            message: message.into(),
+            page: Some("pages/index/index".into()),
+            data,
+            emphasis_keyword: Some("keyword1.DATA".into()),
+            lang: Some(Lang::ZhCn),
+            miniprogram_state: Some(MiniprogramState::Formal),
+            attempts: [Some(lost), Some(refused), None]
+                .into_iter()
+                .zip(1..)
+                .map(|(outcome, number)| attempt(number, outcome).into())
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn every_member_of_a_message_is_described() {
+        let description = description();
+        let detail = serde_json::to_value(detail()).unwrap();
+        description.check("MessageDetail", &detail);
+        // And the other way round: nothing is described that this message does not have.
+        for name in description.members("MessageDetail") {
+            assert!(detail.get(&name).is_some(), "{name} is described but was never seen");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `GET /openapi.json`: what all calls have in common in the description, and the call that serves it.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::openapi::response::Response;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::tag::Tag;
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr,
+    ResponseBuilder, Server,
+};
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::problem::{MEDIA_TYPE, Problem};
+use crate::shapes;
+
+#[cfg(test)]
+pub(super) mod tests;
+#[cfg(test)]
+mod validate;
+
+/// What a reader should know before the calls.
+const ABOUT: &str = "\
+Sends WeChat's notifications to the users of mini programs: it keeps the access token, collects the rights to send, \
+sends each message once, and explains every failure.
+
+Times are RFC 3339. Ids are opaque. Fields and words may be added to any answer. A refusal is a problem (RFC 9457) \
+with a stable `code`.
+
+Beside these calls the gateway serves WeChat's own paths (`/cgi-bin`, `/wxa`, `/wxaapi`, `/sns`) in WeChat's own form, \
+for software that already speaks to WeChat: change its host, and use the app's gateway secret as `secret`. Those \
+paths are described by WeChat's documentation, not here.";
+
+/// The families of calls.
+const TAGS: [(&str, &str); 6] = [
+    ("messages", "Send, look up, cancel."),
+    ("permits", "The rights to send, and how many users they reach."),
+    ("logins", "From a login code to a user."),
+    ("apps", "Mini programs: their secrets, pauses and templates."),
+    ("mini program", "What the mini program itself may call, without an API key."),
+    ("health", "For operators and what watches the gateway."),
+];
+
+/// The description without its calls.
+pub(super) fn head() -> OpenApi {
+    let bearer = |description: &str| {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some(description.to_owned());
+        SecurityScheme::Http(scheme)
+    };
+    let mut schemas = shapes::Schemas::new();
+    shapes::with_parts::<Problem>(&mut schemas);
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .response(REFUSAL, refusal())
+        .security_scheme(
+            "api_key",
+            bearer(
+                "`Authorization: Bearer hyk_…`. Make a key with `hongyan key create --name NAME --scopes SCOPES`; each call \
+                 names the scope that it needs, and `all` is every scope.",
+            ),
+        )
+        .security_scheme(
+            "session",
+            bearer("`Authorization: Bearer hys_…`: the session that a login gave to the mini program."),
+        );
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Hongyan")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(ABOUT))
+                .build(),
+        )
+        .servers(Some([Server::new("/")]))
+        .tags(Some(TAGS.map(|(name, description)| {
+            let mut tag = Tag::new(name);
+            tag.description = Some(description.to_owned());
+            tag
+        })))
+        .components(Some(components.build()))
+        .paths(Paths::new())
+        .build()
+}
+
+/// The name of the answer that every refusal is.
+const REFUSAL: &str = "Refusal";
+
+fn refusal() -> Response {
+    ResponseBuilder::new()
+        .description("Refused; the body says why and what to do.")
+        .content(
+            MEDIA_TYPE,
+            ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build(),
+        )
+        .build()
+}
+
+/// Every answer that is not a success.
+pub(super) enum Refusals {}
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        ["4XX", "5XX"].map(|status| (status.to_owned(), RefOr::Ref(Ref::from_response_name(REFUSAL)))).into()
+    }
+}
+
+/// Serves the description; it is written once.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(description: &OpenApi) -> Router<S> {
+    let json = serde_json::to_vec(description).expect("a description is texts, numbers and lists");
+    let json = Bytes::from(json);
+    let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], json) };
+    Router::new().route("/openapi.json", get(answer))
+}

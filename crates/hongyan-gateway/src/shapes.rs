@@ -1,0 +1,266 @@
+//! How the words of the domain look in the OpenAPI description.
+//!
+//! The types below the gateway know nothing of OpenAPI, so each has a stand-in of the same name here that is never
+//! built: `#[schema(value_type = shapes::OpenId)]` beside a field names it. Lists of words are taken from the types
+//! themselves, so that a new word is described as soon as it exists.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Schema, SchemaFormat, Type};
+use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::problem::{CODES, Problem};
+
+/// Names and schemas, as utoipa collects them.
+pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// Stand-ins whose schema is made by an expression.
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $name:ident = $object:expr;)*) => {$(
+        $(#[$doc])*
+        pub(crate) enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                Schema::from($object).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+/// Any text like this one.
+fn text(description: &str, example: &str) -> ObjectBuilder {
+    Object::builder().schema_type(Type::String).description(Some(description)).examples([json!(example)])
+}
+
+/// One of these, as they are written in JSON.
+fn words<T: Serialize>(description: &str, words: impl IntoIterator<Item = T>) -> ObjectBuilder {
+    Object::builder()
+        .schema_type(Type::String)
+        .description(Some(description))
+        .enum_values(Some(words.into_iter().map(|word| json!(word))))
+}
+
+/// Every value that a type reads back from its stored numbers.
+fn from_codes<T>(from_code: impl Fn(u8) -> Option<T>) -> impl Iterator<Item = T> {
+    (0..=u8::MAX).filter_map(from_code)
+}
+
+fn integer(description: &str) -> ObjectBuilder {
+    Object::builder().schema_type(Type::Integer).description(Some(description))
+}
+
+fn count(description: &str) -> ObjectBuilder {
+    integer(description).minimum(Some(0))
+}
+
+/// An object whose members are all there.
+fn object<const N: usize>(description: &str, members: [(&str, ObjectBuilder); N]) -> ObjectBuilder {
+    members.into_iter().fold(Object::builder().description(Some(description)), |object, (name, member)| {
+        object.property(name, member).required(name)
+    })
+}
+
+shapes! {
+    /// A moment.
+    Time = text("RFC 3339; answers are in UTC with milliseconds.", "2026-05-01T01:30:00.000Z")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    /// An app's id.
+    AppId = text("The appid of a mini program.", "wx0123456789abcdef");
+    /// A user's id.
+    OpenId = text("A user of one app.", "oSandboxUser0000000000000001");
+    /// A template's id.
+    TemplateId = text("The id of a template, as WeChat gave it.", "gZ2Hn4sK8pQvT1xYb7cWmR5dLfJ0uAeXoNi3kVyEtBs");
+    /// A message's id.
+    MessageId = text("msg_ and the 32 digits of a UUIDv7.", "msg_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// A permit's id.
+    PermitId = text("prm_ and the 32 digits of a UUIDv7.", "prm_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// WeChat's verdict.
+    Errcode = integer("WeChat's errcode; 0 is success.").examples([json!(43101)]);
+
+    /// Where a message is in its life.
+    MessageState = words(
+        "Where a message is in its life. It stays where it is once it is delivered, refused, failed, cancelled or \
+         expired; sent may still become delivered or refused, and unknown be settled.",
+        hongyan_ledger::MessageState::ALL,
+    );
+    /// Why a message is where it is.
+    ReasonCode = words("Why a message is where it is. Stable.", hongyan_ledger::ReasonCode::ALL);
+    /// Where a right to send comes from.
+    PermitKind = words(
+        "Where the right comes from: a submitted form (7 days), a payment (7 days), an accepted one-time \
+         subscription (counted, no expiry), a long-term or device subscription (unlimited until withdrawn). Service \
+         cards cannot be granted yet.",
+        hongyan_ledger::PermitKind::ALL,
+    );
+    /// What to do without a permit.
+    PermitPolicy = words(
+        "What to do without a permit: require fails at once, wait keeps the message until one is granted or the \
+         deadline passes, try sends without one in the ledger.",
+        from_codes(hongyan_ledger::PermitPolicy::from_code),
+    );
+    /// What to do when an answer is lost.
+    OnUnknown = words(
+        "What to do when WeChat's answer is lost: hold never risks a second copy, resend never risks silence.",
+        from_codes(hongyan_ledger::OnUnknown::from_code),
+    );
+    /// Which of WeChat's two calls.
+    Channel = words(
+        "By which of WeChat's calls a message goes out; follows from its template.",
+        from_codes(hongyan_ledger::Channel::from_code),
+    );
+    /// Why an app is paused.
+    PauseCode = words("Why an app is paused. Stable.", hongyan_ledger::settle::PauseCode::ALL);
+    /// The language of a card's frame.
+    Lang = {
+        use hongyan_wechat::Lang;
+        words("The language of the card's frame.", [Lang::ZhCn, Lang::EnUs, Lang::ZhHk, Lang::ZhTw])
+    };
+    /// Which version of the mini program a tap opens.
+    MiniprogramState = {
+        use hongyan_wechat::MiniprogramState as State;
+        words("The version of the mini program that a tap opens.", [State::Developer, State::Trial, State::Formal])
+    };
+
+    /// One field's text.
+    FieldValue = Object::builder()
+        .property("value", Object::builder().schema_type(Type::String).description(Some("What the user reads.")))
+        .required("value")
+        .property("color", text("Template messages of the old kind only.", "#173177"));
+    /// The counts of a permit.
+    Totals = object("granted is the sum of the others.", [
+        ("granted", count("Ever granted.")),
+        ("available", count("Can be used now.")),
+        ("reserved", count("Kept for messages in flight, of unknown outcome, or scheduled with their permit.")),
+        ("spent", count("Spent.")),
+        ("expired", count("Void because their time passed.")),
+        ("revoked", count("Void because the user or WeChat said so.")),
+    ]);
+    /// Who can be reached.
+    Reach = object("Who can be reached now.", [
+        ("users", count("Users with at least one usable permit.")),
+        ("units", count("Usable units of counted permits.")),
+        ("unlimited", count("Usable unlimited permits.")),
+    ]);
+    /// How an attempt ended. No member is required: an attempt in flight has none of them.
+    Outcome = Object::builder()
+        .description(Some("How the attempt ended; absent while it is in flight."))
+        .property("outcome", words(
+            "answered: by WeChat, with errcode and errmsg. not_sent: nothing of the request was written. unanswered: it \
+             was written, at least in part, and no answer of WeChat's came.",
+            ["answered", "not_sent", "unanswered"],
+        ))
+        .property("errcode", Ref::from_schema_name(Errcode::name()))
+        .property("errmsg", Object::builder().schema_type(Type::String).description(Some("WeChat's words.")))
+        .property("why", Object::builder().schema_type(Type::String).description(Some("What went wrong.")));
+}
+
+/// The fields of a message, as answers show them.
+pub(crate) enum Fields {}
+
+impl PartialSchema for Fields {
+    fn schema() -> RefOr<Schema> {
+        let value = RefOr::Ref(Ref::from_schema_name(FieldValue::name()));
+        fields("The fields by name.", value, json!({"thing1": {"value": "Latte"}}))
+    }
+}
+
+impl ToSchema for Fields {
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push((FieldValue::name().into_owned(), FieldValue::schema()));
+    }
+}
+
+/// The fields of a message, as a caller may write them.
+pub(crate) enum GivenFields {}
+
+impl PartialSchema for GivenFields {
+    fn schema() -> RefOr<Schema> {
+        let value = OneOfBuilder::new()
+            .item(Object::with_type(Type::String))
+            .item(Object::with_type(Type::Number))
+            .item(Ref::from_schema_name(FieldValue::name()));
+        fields(
+            "The template's fields by name: the text, or an object with its colour. All of them, and no others; each \
+             keeps the rule that its name stands for.",
+            RefOr::T(value.into()),
+            json!({"thing1": "Latte", "date2": "2026-05-01 09:30", "amount3": "¥18.00"}),
+        )
+    }
+}
+
+impl ToSchema for GivenFields {
+    fn schemas(schemas: &mut Schemas) {
+        Fields::schemas(schemas);
+    }
+}
+
+fn fields(description: &str, value: RefOr<Schema>, example: serde_json::Value) -> RefOr<Schema> {
+    let object = Object::builder()
+        .schema_type(Type::Object)
+        .description(Some(description))
+        .additional_properties(Some(AdditionalProperties::RefOr(value)))
+        .examples([example]);
+    Schema::from(object).into()
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        let string =
+            |description: &str| Object::builder().schema_type(Type::String).description(Some(description));
+        let codes: Vec<String> =
+            CODES.iter().map(|code| format!("- `{}` ({}): {}", code.code, code.status, code.title)).collect();
+        let code = format!("Stable; branch on it. More may be added.\n\n{}", codes.join("\n"));
+        let object = object(
+            "A refusal (RFC 9457). Members beside these may say more.",
+            [
+                ("type", text("urn:hongyan:problem: and the code.", "urn:hongyan:problem:invalid_field")),
+                ("title", string("The code in a few words.")),
+                ("status", integer("The HTTP status.").examples([json!(422)])),
+                ("detail", string("What happened this time, and what to do.")),
+                ("code", text(&code, "invalid_field")),
+            ],
+        );
+        let object = object
+            .property("field", text("The field, header or parameter at fault.", "data.thing1"))
+            .property("errcode", Ref::from_schema_name(Errcode::name()))
+            .property("errmsg", string("WeChat's words."))
+            .property("explanation", string("What WeChat's errcode means and what helps."))
+            .property("explanation_zh", string("The same in Chinese."))
+            .property("retry_after_seconds", count("When it makes sense to try again."))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)));
+        Schema::from(object).into()
+    }
+}
+
+impl ToSchema for Problem {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Problem")
+    }
+
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push((Errcode::name().into_owned(), Errcode::schema()));
+    }
+}
+
+/// One `T`, or an object whose only member `name` lists up to `most` of them.
+pub(crate) fn one_or_many<T: ToSchema>(name: &str, most: usize) -> RefOr<Schema> {
+    let one = Ref::from_schema_name(T::name());
+    let list = ArrayBuilder::new().items(one.clone()).min_items(Some(1)).max_items(Some(most));
+    let many = Object::builder()
+        .property(name, list)
+        .required(name)
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    Schema::from(OneOfBuilder::new().item(one).item(many)).into()
+}
+
+/// What [`one_or_many`] refers to.
+pub(crate) fn with_parts<T: ToSchema>(schemas: &mut Schemas) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
