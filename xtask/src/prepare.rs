@@ -11,8 +11,8 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 /// The oldest Node that has everything that the tests use.
 const NODE_MAJOR: u32 = 20;
 
-/// The browser, and a font without which Chinese is boxes.
-const DEBIAN_PACKAGES: [&str; 2] = ["chromium", "fonts-noto-cjk"];
+/// The oldest Python that the example back end is written for.
+const PYTHON: &str = "3.11";
 
 /// Makes everything ready.
 ///
@@ -36,15 +36,57 @@ fn browser() -> Result {
     if Path::new(CHROMIUM).exists() {
         return Ok(());
     }
-    if output_of(Command::new("apt-get").arg("--version")).is_none() {
-        return Err(format!(
-            "there is no {CHROMIUM}, and no apt-get to install it with; install Chromium (or Chrome) and a Chinese \
-             font by hand, and set HONGYAN_CHROMIUM to the browser's path"
-        ));
+    // With a font without which Chinese is boxes.
+    install(&["chromium", "fonts-noto-cjk"]).map_err(|why| {
+        format!(
+            "there is no {CHROMIUM}, and {why}; install Chromium (or Chrome) and a Chinese font by hand, and set \
+             HONGYAN_CHROMIUM to the browser's path"
+        )
+    })
+}
+
+fn node() -> Result {
+    let by_hand = format!("install Node {NODE_MAJOR} or newer, with npm (https://nodejs.org)");
+    if version_of("node").is_none() {
+        install(&["nodejs"]).map_err(|why| format!("there is no Node, and {why}; {by_hand}"))?;
     }
-    let packages = ["install", "-y", "--no-install-recommends"].into_iter().chain(DEBIAN_PACKAGES);
+    if version_of("npm").is_none() {
+        // Some distributions pack it apart.
+        install(&["npm"]).map_err(|why| format!("there is no npm, and {why}; {by_hand}"))?;
+    }
+    let version = version_of("node").ok_or_else(|| format!("there is no Node; {by_hand}"))?;
+    let major: Option<u32> =
+        version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+    match major {
+        Some(major) if major >= NODE_MAJOR => Ok(()),
+        _ => Err(format!("this Node is {version}; {by_hand}")),
+    }
+}
+
+fn version_of(program: &str) -> Option<String> {
+    output_of(Command::new(program).arg("--version"))
+}
+
+fn python() -> Result {
+    let is_new_enough = || {
+        let probe = "import sys; sys.exit(sys.version_info < (3, 11))";
+        output_of(Command::new("python3").args(["-c", probe])).is_some()
+    };
+    if is_new_enough() {
+        return Ok(());
+    }
+    let by_hand = format!("examples/python needs Python {PYTHON} or newer: install python3");
+    install(&["python3"]).map_err(|why| format!("{by_hand} ({why})"))?;
+    if is_new_enough() { Ok(()) } else { Err(by_hand) }
+}
+
+/// Installs Debian packages.
+fn install(packages: &[&str]) -> Result {
+    if output_of(Command::new("apt-get").arg("--version")).is_none() {
+        return Err("there is no apt-get to install it with".into());
+    }
     run_command(apt_get().arg("update"))?;
-    run_command(apt_get().args(packages))
+    run_command(apt_get().args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
 /// apt-get that asks nothing, as root.
@@ -54,26 +96,6 @@ fn apt_get() -> Command {
     let mut command = Command::new(if is_root { "env" } else { "sudo" });
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
     command
-}
-
-fn node() -> Result {
-    let wanted = format!("install Node {NODE_MAJOR} or newer, with npm (https://nodejs.org)");
-    let version = output_of(Command::new("node").arg("--version"))
-        .ok_or_else(|| format!("there is no Node; {wanted}"))?;
-    let major: Option<u32> =
-        version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
-    match major {
-        Some(major) if major >= NODE_MAJOR => Ok(()),
-        _ => Err(format!("this Node is {version}; {wanted}")),
-    }
-}
-
-fn python() -> Result {
-    let probe = "import sys; sys.exit(sys.version_info < (3, 11))";
-    match output_of(Command::new("python3").args(["-c", probe])) {
-        Some(_) => Ok(()),
-        None => Err("there is no Python 3.11 or newer, which examples/python needs; install python3".into()),
-    }
 }
 
 /// `npm ci`, unless what is installed is what the lock file asks for: then no network is needed.
