@@ -1,0 +1,164 @@
+//! Apps and what belongs to them: templates, tokens, logins, keys.
+
+use std::collections::BTreeMap;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::{AppPause, PauseCode};
+use hongyan_ledger::{Channel, KeyId, OnUnknown};
+use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
+
+/// A secret as it lies on disk: encrypted by the gateway; the store never sees inside.
+pub type Sealed = Vec<u8>;
+
+/// One registered mini program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRecord {
+    /// Its appid.
+    pub appid: AppId,
+    /// A name for people.
+    pub name: String,
+    /// Its AppSecret, sealed.
+    pub secret: Sealed,
+    /// SHA-256 of what clients of the facade use as `secret`.
+    pub gateway_secret_hash: [u8; 32],
+    /// Fetch tokens by `stable_token` (true) or by the old call.
+    pub stable_token: bool,
+    /// Default for messages that do not say.
+    pub on_unknown: OnUnknown,
+    /// Units that a payment grants.
+    pub payment_units: u32,
+    /// Why and until when nothing goes out, if so.
+    pub paused: Option<AppPaused>,
+    /// When its templates were last synchronised.
+    pub templates_synced_at: Option<UnixMillis>,
+    /// When it was registered.
+    pub created_at: UnixMillis,
+    /// When it was last changed.
+    pub updated_at: UnixMillis,
+}
+
+/// A pause, with the words that explain it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppPaused {
+    /// Why.
+    pub code: PauseCode,
+    /// WeChat's errcode, if that was the cause.
+    pub errcode: Option<Errcode>,
+    /// WeChat's words, or the operator's.
+    pub detail: String,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Until when; `None`: until an operator resumes it.
+    pub until: Option<UnixMillis>,
+}
+
+/// One message layout of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateRecord {
+    /// The app's.
+    pub appid: AppId,
+    /// WeChat's id.
+    pub template_id: TemplateId,
+    /// Which call it goes out by.
+    pub channel: Channel,
+    /// For subscribe templates: whether a subscription is long-term.
+    pub long_term: bool,
+    /// Its title.
+    pub title: String,
+    /// Its content, `label:{{thing1.DATA}}` per line.
+    pub content: String,
+    /// WeChat's example.
+    pub example: String,
+    /// Allowed values of `enum` fields, by field name.
+    pub enums: BTreeMap<String, Vec<String>>,
+}
+
+/// One API key. The key itself is not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its id.
+    pub id: KeyId,
+    /// A name for people.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<UnixMillis>,
+}
+
+/// The access token of an app, as fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// The app's.
+    pub appid: AppId,
+    /// The token, sealed.
+    pub value: Sealed,
+    /// Counts fetches; a later one replaces an earlier one, never the other way round.
+    pub generation: u64,
+    /// When it was fetched.
+    pub fetched_at: UnixMillis,
+    /// When WeChat will stop taking it.
+    pub expires_at: UnixMillis,
+}
+
+/// A token that the facade handed out in place of the real one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayTokenRecord {
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// The app it stands for.
+    pub appid: AppId,
+    /// When it was handed out.
+    pub created_at: UnixMillis,
+    /// When it stops working.
+    pub expires_at: UnixMillis,
+}
+
+/// A user's login, as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginRecord {
+    /// The app.
+    pub appid: AppId,
+    /// The user.
+    pub openid: OpenId,
+    /// The user's id across the company's apps, if WeChat gave one.
+    pub unionid: Option<String>,
+    /// The session_key of this login, sealed. The store keeps the last two per user.
+    pub session_key: Sealed,
+    /// SHA-256 of the session token that the mini program got.
+    pub session_hash: [u8; 32],
+    /// When.
+    pub at: UnixMillis,
+    /// When the session token stops working.
+    pub expires_at: UnixMillis,
+}
+
+/// Who a session token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// The app.
+    pub appid: AppId,
+    /// The user.
+    pub openid: OpenId,
+    /// When it stops working.
+    pub expires_at: UnixMillis,
+}
+
+/// A pause to store.
+#[derive(Debug, Clone)]
+pub struct PauseOrder {
+    /// Which app.
+    pub appid: AppId,
+    /// Why and until when.
+    pub pause: AppPause,
+    /// WeChat's errcode, if that was the cause.
+    pub errcode: Option<Errcode>,
+    /// In words.
+    pub detail: String,
+    /// Now.
+    pub now: UnixMillis,
+}

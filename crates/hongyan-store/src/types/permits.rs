@@ -1,0 +1,61 @@
+//! Permits: what is granted, and what is there.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::permit::Totals;
+use hongyan_ledger::{Permit, PermitId, PermitKind};
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+use serde::Serialize;
+
+/// A grant to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPermit {
+    /// An id for it, should it be new. Its lane is the user's.
+    pub id: PermitId,
+    /// The app.
+    pub appid: AppId,
+    /// The user.
+    pub openid: OpenId,
+    /// Where the right comes from.
+    pub kind: PermitKind,
+    /// The form id or prepay id, for kinds that have one.
+    pub code: Option<String>,
+    /// The template, for kinds that are bound to one.
+    pub template: Option<TemplateId>,
+    /// Units.
+    pub count: u32,
+    /// When it is void; `None` for kinds that do not expire.
+    pub expires_at: Option<UnixMillis>,
+}
+
+/// What came of a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The permit that now has the units: the new one, or the one of this code or counter that was there before.
+    pub id: PermitId,
+    /// The same code was granted before; nothing changed.
+    pub duplicate: bool,
+    /// When it is void.
+    pub expires_at: Option<UnixMillis>,
+    /// How many waiting messages it set going.
+    pub woken: u32,
+}
+
+/// A permit with its counts as the world sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermitView {
+    /// The permit.
+    pub permit: Permit,
+    /// Its six counts; they balance.
+    pub totals: Totals,
+}
+
+/// Who can be reached now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Reach {
+    /// Users with at least one usable permit.
+    pub users: u64,
+    /// Usable units (of counted permits).
+    pub units: u64,
+    /// Usable unlimited permits.
+    pub unlimited: u64,
+}
