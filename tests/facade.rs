@@ -44,6 +44,17 @@ async fn what_does_not_go_out_in_time_is_withdrawn_and_the_next_one_goes_on() {
     let listed = world.get("/v1/messages").await.expect(200);
     assert_eq!(listed["messages"][0]["state"], "cancelled", "no means no: it does not go out tomorrow");
     assert!(world.wechat.inbox(&user).await.is_empty());
+
+    // While the app rests, WeChat is not asked again, and the answer says why.
+    let asked = world.wechat.asked(path).await;
+    let body = json!({
+        "touser": user,
+        "template_id": world.wechat.seed.legacy_template,
+        "form_id": world.wechat.form(&user).await,
+        "data": data(),
+    });
+    assert_eq!(world.facade_send(path, &token, body).await["errcode"], 45009);
+    assert_eq!(world.wechat.asked(path).await, asked);
 }
 
 #[tokio::test(flavor = "multi_thread")]

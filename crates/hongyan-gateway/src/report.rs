@@ -83,7 +83,7 @@ impl Report {
     /// A message came to this state.
     pub fn moved(&self, ended: &Ended) {
         self.0.meters.by_state[usize::from(ended.state.code())].increment(1);
-        if is_news(ended) && self.0.waiting_count.load(Ordering::SeqCst) > 0 {
+        if is_at_rest(ended.state, ended.reason) && self.0.waiting_count.load(Ordering::SeqCst) > 0 {
             let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiter) = waiting.get(&ended.id) {
                 waiter.send_replace(Some(*ended));
@@ -122,8 +122,8 @@ impl Report {
 }
 
 /// What a caller who waits wants to hear: that it is settled, or that nothing will happen soon.
-fn is_news(ended: &Ended) -> bool {
-    ended.state.is_settled() || ended.reason == Some(ReasonCode::AppPaused)
+pub(crate) fn is_at_rest(state: MessageState, reason: Option<ReasonCode>) -> bool {
+    state.is_settled() || reason == Some(ReasonCode::AppPaused)
 }
 
 impl Default for Report {

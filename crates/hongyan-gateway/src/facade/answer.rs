@@ -16,6 +16,9 @@ pub(super) const OUTCOME_UNKNOWN: Errcode = Errcode(880_002);
 /// The gateway itself failed; nothing was accepted.
 pub(super) const GATEWAY_FAILED: Errcode = Errcode(880_003);
 
+/// An operator has paused the app; nothing was sent.
+pub(super) const APP_PAUSED: Errcode = Errcode(880_004);
+
 /// A missing `access_token`. Source: WeChat's table of global errcodes.
 pub(super) const TOKEN_MISSING: Errcode = Errcode(41_001);
 

@@ -13,7 +13,7 @@ use hongyan_wechat::{Errcode, OpenId, SubscribeMessage, TemplateId, TemplateMess
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::answer::{OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, ok};
+use super::answer::{APP_PAUSED, OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, ok};
 use super::token::app_of;
 use crate::apps::App;
 use crate::intake::body::{self, TemplateBody};
@@ -134,7 +134,10 @@ async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusa
     context.intake.accept(vec![message]).await?;
     listener.settled(PATIENCE).await;
     let mut view = look(context, id).await?;
-    if view.state.is_cancellable() && context.intake.cancel(id).await? != Cancelled::Done {
+    if view.state.is_cancellable() {
+        if context.intake.cancel(id).await? == Cancelled::Done {
+            return Err(withdrawn(context, &view));
+        }
         view = look(context, id).await?;
     }
     conclude(&view)
@@ -147,33 +150,57 @@ async fn look(context: &Context, id: MessageId) -> Result<MessageView, Refusal> 
     })
 }
 
-/// WeChat's answer to a message in this state.
+/// What to say of a message that did not go out in time: WeChat's last word on it, else what paused its app.
+fn withdrawn(context: &Context, message: &MessageView) -> Refusal {
+    if let Some(refusal) = wechats_word(message) {
+        return refusal;
+    }
+    let app = context.apps.get(&message.appid);
+    match app.as_ref().and_then(|app| app.record.paused.as_ref()) {
+        Some(paused) if message.reason == Some(ReasonCode::AppPaused) => Refusal::new(
+            paused.errcode.unwrap_or(APP_PAUSED),
+            format!("hongyan: the app is paused: {}", paused.detail),
+        ),
+        _ => Refusal::new(
+            Errcode::SYSTEM_BUSY,
+            format!("system error; hongyan: {} did not go out in time", message.id),
+        ),
+    }
+}
+
+/// The refusal that WeChat gave at the last attempt, if it gave one.
+fn wechats_word(message: &MessageView) -> Option<Refusal> {
+    let last = message.last_outcome.as_ref()?;
+    let errcode = last.errcode().filter(|errcode| *errcode != Errcode::OK)?;
+    Some(Refusal::new(errcode, last.text()))
+}
+
+/// The answer for a message that has come to rest, or is past withdrawing.
 fn conclude(message: &MessageView) -> Result<Response, Refusal> {
     let id = message.id;
-    let last = message.last_outcome.as_ref();
-    let wechats = last.and_then(|outcome| outcome.errcode().map(|errcode| (errcode, outcome.text())));
     match message.state {
         MessageState::Sent | MessageState::Delivered | MessageState::Refused => Ok(ok()),
         MessageState::Sending => {
             Err(Refusal::new(STILL_ON_ITS_WAY, format!("hongyan: {id} is on its way; do not send it again")))
         }
-        MessageState::Unknown => Err(unknown(id)),
-        // Withdrawn just now, unless an earlier attempt may have delivered it.
-        MessageState::Ready if message.reason == Some(ReasonCode::NoAnswer) => Err(unknown(id)),
-        _ => Err(match (wechats, message.reason) {
-            (Some((errcode, errmsg)), _) if errcode != Errcode::OK => Refusal::new(errcode, errmsg),
-            (_, Some(ReasonCode::NoPermit)) if message.channel == Channel::Legacy => Refusal::new(
-                Errcode::FORM_ID_USED,
-                "form id used; hongyan: by another message of this gateway",
-            ),
-            (_, Some(ReasonCode::NoPermit)) => {
-                Refusal::new(Errcode::NOT_ACCEPTED, "user refuse to accept the msg")
-            }
-            _ => Refusal::new(
-                Errcode::SYSTEM_BUSY,
-                format!("system error; hongyan: {id} did not go out in time"),
-            ),
-        }),
+        // Still open, and could not be withdrawn: an earlier attempt may have delivered it.
+        MessageState::Unknown | MessageState::Ready | MessageState::Scheduled | MessageState::Waiting => {
+            Err(unknown(id))
+        }
+        MessageState::Failed | MessageState::Cancelled | MessageState::Expired => Err(wechats_word(message)
+            .unwrap_or_else(|| match (message.reason, message.channel) {
+                (Some(ReasonCode::NoPermit), Channel::Legacy) => Refusal::new(
+                    Errcode::FORM_ID_USED,
+                    "form id used; hongyan: by another message of this gateway",
+                ),
+                (Some(ReasonCode::NoPermit), Channel::Subscribe) => {
+                    Refusal::new(Errcode::NOT_ACCEPTED, "user refuse to accept the msg")
+                }
+                _ => Refusal::new(
+                    Errcode::SYSTEM_BUSY,
+                    format!("system error; hongyan: {id} did not go out in time"),
+                ),
+            })),
     }
 }
 

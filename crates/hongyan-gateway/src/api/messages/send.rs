@@ -17,6 +17,7 @@ use crate::intake::idempotency;
 use crate::intake::request::{Checked, MessageRequest, Warning};
 use crate::keys::Scope;
 use crate::problem::{Problem, Query, RawJson};
+use crate::report::is_at_rest;
 use crate::service::Context;
 use crate::shapes;
 
@@ -244,7 +245,8 @@ async fn wait_until_settled(
         let SendAnswer::Accepted(accepted) = answer else { continue };
         let mut listener = context.report.listen(accepted.id);
         let mut detail = context.store.message(accepted.id).await?;
-        if detail.as_ref().is_some_and(|detail| !detail.message.state.is_settled()) {
+        let moves = |detail: &MessageDetail| !is_at_rest(detail.message.state, detail.message.reason);
+        if detail.as_ref().is_some_and(moves) {
             let patience = until.saturating_duration_since(tokio::time::Instant::now());
             listener.settled(patience).await;
             detail = context.store.message(accepted.id).await?;
