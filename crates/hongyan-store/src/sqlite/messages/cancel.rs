@@ -41,9 +41,10 @@ fn withdraw(db: &Connection, mut row: MessageRow, now: UnixMillis) -> Res<()> {
 /// Withdraws every message of an app that was not sent; those that maybe went out become `unknown`.
 pub(in crate::sqlite) fn cancel_app(db: &Connection, appid: &AppId, now: UnixMillis) -> Res<()> {
     for lane in Lane::all() {
+        // The indexes are named, for left alone, SQLite walks all of the app's history by `messages_of_user`.
         let statements = [
-            "SELECT id FROM messages WHERE lane = ?1 AND appid = ?2 AND state = 2",
-            "SELECT id FROM messages WHERE lane = ?1 AND appid = ?2 AND state = 1",
+            "SELECT id FROM messages INDEXED BY messages_waiting WHERE lane = ?1 AND appid = ?2 AND state = 2",
+            "SELECT id FROM messages INDEXED BY messages_ready WHERE lane = ?1 AND appid = ?2 AND state = 1",
             // Every scheduled message has a timer, and only open messages have one.
             "SELECT id FROM messages INDEXED BY messages_due \
              WHERE lane = ?1 AND wake_at IS NOT NULL AND appid = ?2 AND state = 0",

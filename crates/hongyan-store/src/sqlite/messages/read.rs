@@ -30,7 +30,8 @@ macro_rules! page_of {
 
 /// Carries out [`crate::Store::messages`].
 ///
-/// A user's messages and those with a reference have an index. Other pages walk back from the newest message and
+/// A user's messages and those with a reference have an index. The user's is ordered by idempotency key, which is what
+/// `accept` needs of it, so all of the user's messages are read and sorted: for one user an acceptable sort. Other pages walk back from the newest message and
 /// leave out what does not fit, so a filter that almost nothing fits takes long on a long history.
 pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Res<Vec<MessageView>> {
     const OF_USER: &str =
