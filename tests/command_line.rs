@@ -37,6 +37,21 @@ async fn a_data_directory_that_cannot_be_used_is_a_configuration_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_that_it_makes_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let serving = Server::start(serve(dir.path(), "http://127.0.0.1:9").env("HONGYAN_DATA_DIR", &data)).await;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("master.key")), 0o600);
+    let second = run(serve(dir.path(), "http://127.0.0.1:9").env("HONGYAN_DATA_DIR", &data)).await;
+    assert_eq!(second.status.code(), Some(1), "one process at a time");
+    assert!(text(&second.stderr).contains("another hongyan process"), "{}", text(&second.stderr));
+    assert!(serving.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_port_in_use_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,7 +14,8 @@ const SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_message_is_repeated_safely_and_seen_once() {
     for kind in ["reset_after", "hang"] {
-        let world = World::start().await;
+        // How long the one that hangs is waited for.
+        let world = World::start_with(|settings| settings.answer_timeout_ms = 1_500).await;
         let user = world.wechat.user().await;
         world.grant_form(&user).await;
         lose_answers(&world, TEMPLATE, kind, 1).await;

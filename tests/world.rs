@@ -213,7 +213,6 @@ pub fn settings(dir: &std::path::Path, wechat: &str) -> Settings {
         data_dir: dir.to_owned(),
         database: format!("sqlite:{}", dir.join("hongyan.db").display()),
         wechat_base_url: wechat.parse().unwrap(),
-        answer_timeout_ms: 2_000,
         drain_seconds: 5,
         ..Settings::default()
     }

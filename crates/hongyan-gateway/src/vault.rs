@@ -262,7 +262,10 @@ fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
 }
 
 /// Makes a directory that only this user may enter, unless it is there: message contents lie in it in the clear.
-pub(crate) fn create_private_dir(path: &Path) -> std::io::Result<()> {
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private_dir(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -11,7 +11,7 @@ use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::{LogFormat, Settings};
 use hongyan_gateway::stop::Stop;
-use hongyan_gateway::vault::random_token;
+use hongyan_gateway::vault::{create_private_dir, random_token};
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -112,7 +112,7 @@ impl DataDir {
         };
         match wanted {
             Some(path) => {
-                std::fs::create_dir_all(path)
+                create_private_dir(path)
                     .map_err(|error| unusable(format!("the data directory {}", path.display()), error))?;
                 Ok(Self::Kept(path.to_owned()))
             }

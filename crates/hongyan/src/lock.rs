@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::PathBuf;
 
 use hongyan_gateway::config::Settings;
+use hongyan_gateway::vault::create_private_dir;
 
 use crate::failure::Failure;
 
@@ -23,7 +24,7 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
     if let Some(parent) = path.parent()
         && parent == settings.data_dir
     {
-        std::fs::create_dir_all(parent).map_err(|error| unusable(&path, &error))?;
+        create_private_dir(parent).map_err(|error| unusable(&path, &error))?;
     }
     let file = OpenOptions::new()
         .create(true)
