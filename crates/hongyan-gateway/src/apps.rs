@@ -32,9 +32,6 @@ mod checks;
 /// What every gateway secret begins with.
 pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
 
-/// How many messages a payment may be good for at most. WeChat's number.
-pub const MAX_PAYMENT_UNITS: u32 = 3;
-
 /// One app at one moment.
 #[derive(Debug)]
 pub struct App {

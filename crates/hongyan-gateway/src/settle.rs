@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hongyan_clock::Clock;
-use hongyan_ledger::settle::{AppPause, InFlight, Outcome, PermitInUse, settle};
+use hongyan_ledger::settle::{AppPause, Outcome, settle};
 use hongyan_store::Store;
 use hongyan_store::types::{Claimed, Ended, Settled, Settlement};
 use hongyan_wechat::Errcode;
@@ -83,17 +83,7 @@ impl Settler {
     /// What an outcome does, by the ledger's rules.
     pub fn settlement(&self, claimed: &Claimed, outcome: &Outcome, room: bool) -> Settlement {
         let now = self.clock.now();
-        let in_flight = InFlight {
-            attempt: claimed.attempt,
-            permit: claimed.permit.as_ref().map(|permit| PermitInUse {
-                kind: permit.kind,
-                granted: permit.granted,
-                held: permit.held,
-            }),
-            on_unknown: claimed.on_unknown,
-            maybe_delivered: claimed.maybe_delivered,
-        };
-        let effects = settle(&in_flight, outcome, now, crate::chance::unit());
+        let effects = settle(&claimed.in_flight(), outcome, now, crate::chance::unit());
         self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
         Settlement {
             id: claimed.id,

@@ -1,8 +1,8 @@
 //! What an app's values may be.
 
+use hongyan_ledger::permit::MAX_PAYMENT_UNITS;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::MAX_PAYMENT_UNITS;
 use crate::problem::Problem;
 
 /// Longest AppSecret that is taken; WeChat's have 32 characters.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::{FORM_LIFETIME, Totals};
-use hongyan_ledger::settle::{InFlight, Outcome, PermitInUse, settle};
+use hongyan_ledger::settle::{Outcome, settle};
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
@@ -152,17 +152,7 @@ impl World {
 
     /// An attempt's outcome with what the ledger says to it.
     pub(super) fn outcome(claimed: &Claimed, outcome: Outcome, now: UnixMillis) -> Settlement {
-        let in_flight = InFlight {
-            attempt: claimed.attempt,
-            permit: claimed.permit.as_ref().map(|permit| PermitInUse {
-                kind: permit.kind,
-                granted: permit.granted,
-                held: permit.held,
-            }),
-            on_unknown: claimed.on_unknown,
-            maybe_delivered: claimed.maybe_delivered,
-        };
-        let effects = settle(&in_flight, &outcome, now, 1.0);
+        let effects = settle(&claimed.in_flight(), &outcome, now, 1.0);
         Settlement { id: claimed.id, attempt: claimed.attempt, ended_at: now, outcome, effects, room: true }
     }
 

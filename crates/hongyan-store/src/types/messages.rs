@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::settle::{Effects, Outcome};
+use hongyan_ledger::settle::{Effects, InFlight, Outcome, PermitInUse};
 use hongyan_ledger::{
     Channel, MessageId, MessageState, OnUnknown, PermitId, PermitKind, PermitPolicy, ReasonCode,
 };
@@ -112,6 +112,22 @@ pub struct Claimed {
     pub on_unknown: OnUnknown,
     /// An earlier attempt got no answer.
     pub maybe_delivered: bool,
+}
+
+impl Claimed {
+    /// What the ledger needs to know to settle it.
+    pub fn in_flight(&self) -> InFlight {
+        InFlight {
+            attempt: self.attempt,
+            permit: self.permit.as_ref().map(|permit| PermitInUse {
+                kind: permit.kind,
+                granted: permit.granted,
+                held: permit.held,
+            }),
+            on_unknown: self.on_unknown,
+            maybe_delivered: self.maybe_delivered,
+        }
+    }
 }
 
 /// The permit of a claimed message.
