@@ -14,6 +14,7 @@ mod command_line;
 mod dead_permit;
 mod facade;
 mod idempotency;
+mod lanes;
 mod lost_answer;
 mod permit_kinds;
 mod restart;

@@ -15,6 +15,7 @@ use hongyan_wechat::{Client, Failure, SecretString, SendAnswer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::apps::{App, Apps};
+use crate::lanes::Owned;
 use crate::settle::Done;
 use crate::token::TokenError;
 
@@ -82,13 +83,14 @@ impl Dispatch {
     pub fn start(
         workers: u32,
         slots: Slots,
+        owned: &Owned,
         apps: &Apps,
         wechat: &Client,
         done: &mpsc::Sender<Done>,
     ) -> Self {
         let (jobs, queue) = flume::unbounded();
         for _ in 0..workers {
-            tokio::spawn(work(queue.clone(), apps.clone(), wechat.clone(), done.clone()));
+            tokio::spawn(work(queue.clone(), owned.clone(), apps.clone(), wechat.clone(), done.clone()));
         }
         Self { jobs, slots }
     }
@@ -100,8 +102,17 @@ impl Dispatch {
     }
 }
 
-async fn work(queue: flume::Receiver<Job>, apps: Apps, wechat: Client, done: mpsc::Sender<Done>) {
+async fn work(
+    queue: flume::Receiver<Job>,
+    owned: Owned,
+    apps: Apps,
+    wechat: Client,
+    done: mpsc::Sender<Done>,
+) {
     while let Ok(job) = queue.recv_async().await {
+        if !owned.may_send(&job.claimed) {
+            continue;
+        }
         let outcome = attempt(&job.claimed, &apps, &wechat).await;
         if done.send(Done { job, outcome }).await.is_err() {
             return;
@@ -204,6 +215,7 @@ mod tests {
             }),
             on_unknown: OnUnknown::Hold,
             maybe_delivered: false,
+            epoch: hongyan_store::types::Epoch(1),
         };
         let body: serde_json::Value = serde_json::from_slice(&request_body(&claimed)).unwrap();
         assert_eq!(body, serde_json::json!({"touser": "o1", "form_id": "form \"1\""}));

@@ -18,6 +18,7 @@
 //! | [`api`] | the gateway's own HTTP API, and the mini program's |
 //! | [`facade`] | WeChat's own paths |
 //! | [`intake`] | the rules of a request for a message; commits it |
+//! | [`lanes`] | which users this node works for |
 //! | [`schedule`] | when to look at which lane |
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
@@ -38,6 +39,7 @@ pub mod dispatch;
 pub mod facade;
 pub mod intake;
 pub mod keys;
+pub mod lanes;
 pub mod login;
 pub mod problem;
 pub mod report;

@@ -14,6 +14,7 @@ use hongyan_store::{Store, StoreError};
 use tokio::sync::Notify;
 
 use crate::dispatch::{Dispatch, Job, Slot};
+use crate::lanes::Owned;
 use crate::report::Report;
 use crate::stop::Stop;
 
@@ -42,13 +43,23 @@ struct Moments([Moment; LANES as usize]);
 
 impl Default for Moments {
     fn default() -> Self {
-        let never = UnixMillis::MAX;
-        Self([Moment { timer: never, ready: never, rung_timer: never, rung_ready: never }; LANES as usize])
+        Self([Moment::NEVER; LANES as usize])
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// Another's lane: its owner looks at it, and finds in the store what rings here.
+    Closed,
+    /// The lane is being acquired: rings are kept, nothing is looked at.
+    Opening,
+    /// Ours.
+    Ours,
 }
 
 #[derive(Clone, Copy)]
 struct Moment {
+    hold: Hold,
     /// When something that may be scheduled is due. While that lies in the past, or is being looked at, no new
     /// message of the lane is started at once: it might overtake an older one of its user.
     timer: UnixMillis,
@@ -60,15 +71,23 @@ struct Moment {
 }
 
 impl Moment {
+    const NEVER: Self = Self {
+        hold: Hold::Closed,
+        timer: UnixMillis::MAX,
+        ready: UnixMillis::MAX,
+        rung_timer: UnixMillis::MAX,
+        rung_ready: UnixMillis::MAX,
+    };
+
     fn wake_at(&self) -> UnixMillis {
-        self.timer.min(self.ready)
+        if self.hold == Hold::Ours { self.timer.min(self.ready) } else { UnixMillis::MAX }
     }
 }
 
 impl Timers {
     /// Look at this lane at `at`, or earlier, whatever it is that is due then.
     pub fn ring(&self, lane: Lane, at: UnixMillis) {
-        self.earlier(lane, at, |moment| {
+        self.earlier(lane, |moment| {
             moment.rung_timer = moment.rung_timer.min(at);
             moment.timer = moment.timer.min(at);
         });
@@ -76,10 +95,26 @@ impl Timers {
 
     /// Look at this lane at `at`, or earlier: a message that is `ready` can go on then.
     pub fn ring_ready(&self, lane: Lane, at: UnixMillis) {
-        self.earlier(lane, at, |moment| {
+        self.earlier(lane, |moment| {
             moment.rung_ready = moment.rung_ready.min(at);
             moment.ready = moment.ready.min(at);
         });
+    }
+
+    /// The lane is being acquired: keep what rings from now on.
+    pub fn open(&self, lane: Lane) {
+        self.moments().0[lane.index()] = Moment { hold: Hold::Opening, ..Moment::NEVER };
+    }
+
+    /// The lane is ours: begin to look.
+    pub fn start(&self, lane: Lane) {
+        self.moments().0[lane.index()].hold = Hold::Ours;
+        self.0.changed.notify_one();
+    }
+
+    /// The lane is another's: forget it.
+    pub fn close(&self, lane: Lane) {
+        self.moments().0[lane.index()] = Moment::NEVER;
     }
 
     /// Look at every lane at `at`, or earlier.
@@ -87,17 +122,22 @@ impl Timers {
         Lane::all().for_each(|lane| self.ring(lane, at));
     }
 
-    /// Whether something in this lane that may be scheduled is due and was not looked at yet.
+    /// Whether something in this lane that may be scheduled is due and was not looked at yet. Of another's lane that
+    /// is not known, so it is taken for true.
     pub fn is_timer_due(&self, lane: Lane, now: UnixMillis) -> bool {
-        self.moments().0[lane.index()].timer <= now
+        let moment = self.moments().0[lane.index()];
+        moment.hold != Hold::Ours || moment.timer <= now
     }
 
-    fn earlier(&self, lane: Lane, at: UnixMillis, change: impl FnOnce(&mut Moment)) {
+    fn earlier(&self, lane: Lane, change: impl FnOnce(&mut Moment)) {
         let earlier = {
             let moment = &mut self.moments().0[lane.index()];
+            if moment.hold == Hold::Closed {
+                return;
+            }
             let before = moment.wake_at();
             change(moment);
-            at < before
+            moment.wake_at() < before
         };
         if earlier {
             self.0.changed.notify_one();
@@ -112,6 +152,9 @@ impl Timers {
     /// The look is over; what it saw wants the next one at `next`.
     fn end_look(&self, lane: Lane, next: UnixMillis) {
         let moment = &mut self.moments().0[lane.index()];
+        if moment.hold == Hold::Closed {
+            return;
+        }
         moment.timer = next.min(moment.rung_timer);
         moment.ready = moment.rung_ready;
     }
@@ -139,6 +182,8 @@ pub struct Scheduler {
     pub clock: Clock,
     /// When to look where.
     pub timers: Timers,
+    /// Which lanes are this node's.
+    pub owned: Owned,
     /// Whom to give what is started.
     pub dispatch: Dispatch,
     /// Whom to tell about messages that end without a request.
@@ -194,7 +239,11 @@ impl Scheduler {
             let slots = slots.split_off(slots.len() - share);
             async move {
                 self.timers.begin_look(lane);
-                (lane, slots, self.store.claim(lane, now, share as u32).await)
+                let batch = match self.owned.epoch(lane) {
+                    Some(epoch) => self.store.claim(lane, epoch, now, share as u32).await,
+                    None => Ok(None),
+                };
+                (lane, slots, batch)
             }
         });
         let looks: Vec<_> = looks.collect();
@@ -204,9 +253,11 @@ impl Scheduler {
         }
     }
 
-    fn carry_out(&self, lane: Lane, slots: Vec<Slot>, batch: Result<ClaimBatch, StoreError>) {
+    fn carry_out(&self, lane: Lane, slots: Vec<Slot>, batch: Result<Option<ClaimBatch>, StoreError>) {
         match batch {
-            Ok(batch) => {
+            // It was lost meanwhile. If it was acquired again, that has rung.
+            Ok(None) => self.timers.end_look(lane, UnixMillis::MAX),
+            Ok(Some(batch)) => {
                 for (claimed, slot) in batch.claimed.into_iter().zip(slots) {
                     self.dispatch.send(Job { claimed: Box::new(claimed), slot });
                 }
@@ -227,10 +278,33 @@ impl Scheduler {
 mod tests {
     use super::*;
 
+    fn ours() -> (Timers, Lane) {
+        let (timers, lane) = (Timers::default(), Lane::new(7).unwrap());
+        timers.open(lane);
+        timers.start(lane);
+        (timers, lane)
+    }
+
+    #[test]
+    fn what_rings_while_a_lane_is_acquired_is_kept_and_what_rings_after_it_was_lost_is_not() {
+        let (timers, lane) = (Timers::default(), Lane::new(7).unwrap());
+        timers.ring(lane, UnixMillis(10));
+        timers.open(lane);
+        timers.ring_ready(lane, UnixMillis(50));
+        assert!(timers.due(UnixMillis(99)).is_empty(), "not before it is ours");
+        timers.start(lane);
+        assert_eq!(timers.earliest(), UnixMillis(50));
+        timers.begin_look(lane);
+        timers.close(lane);
+        timers.ring(lane, UnixMillis(60));
+        timers.end_look(lane, UnixMillis(70));
+        assert_eq!(timers.earliest(), UnixMillis::MAX);
+        assert!(timers.is_timer_due(lane, UnixMillis(0)), "nothing is started at once in another's lane");
+    }
+
     #[test]
     fn a_ring_only_ever_makes_a_lane_earlier() {
-        let timers = Timers::default();
-        let lane = Lane::new(7).unwrap();
+        let (timers, lane) = ours();
         timers.ring(lane, UnixMillis(50));
         timers.ring(lane, UnixMillis(90));
         timers.ring_ready(lane, UnixMillis(40));
@@ -240,8 +314,7 @@ mod tests {
 
     #[test]
     fn a_ring_during_a_look_outlives_it() {
-        let timers = Timers::default();
-        let lane = Lane::new(7).unwrap();
+        let (timers, lane) = ours();
         timers.ring(lane, UnixMillis(50));
         timers.begin_look(lane);
         assert!(timers.is_timer_due(lane, UnixMillis(50)), "until it ends");

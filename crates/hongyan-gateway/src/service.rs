@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hongyan_clock::Clock;
-use hongyan_ledger::Lane;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::settle::Outcome;
 use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Client, ClientConfig, ClientError};
@@ -20,6 +18,7 @@ use crate::config::{ConfigError, Settings};
 use crate::dispatch::{Dispatch, Slots};
 use crate::intake::Intake;
 use crate::keys::Keys;
+use crate::lanes::{Lanes, Owned};
 use crate::report::Report;
 use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
@@ -78,6 +77,8 @@ pub struct Parts {
     pub wechat: Client,
     /// Accepts messages.
     pub intake: Intake,
+    /// Which lanes are this node's.
+    pub lanes: Lanes,
     /// When to look at which lane.
     pub timers: Timers,
     /// Metrics and listeners.
@@ -145,7 +146,8 @@ impl Gateway {
         let slots = Slots::new(settings.max_in_flight);
         // As many as can be in flight, so that a worker never waits to hand over an outcome.
         let (done, outcomes) = mpsc::channel(settings.max_in_flight as usize);
-        let dispatch = Dispatch::start(settings.connections, slots.clone(), &apps, &wechat, &done);
+        let owned = Owned::default();
+        let dispatch = Dispatch::start(settings.connections, slots.clone(), &owned, &apps, &wechat, &done);
         let settler = Settler {
             store: Arc::clone(&store),
             apps: apps.clone(),
@@ -154,12 +156,27 @@ impl Gateway {
             report: report.clone(),
             stop: stop.clone(),
         };
-        recover(&*store, &settler, &timers, &clock).await?;
+        let lanes = Lanes {
+            store: Arc::clone(&store),
+            node: settings.node_id.as_str().into(),
+            clock: clock.clone(),
+            owned: owned.clone(),
+            timers: timers.clone(),
+            settler: settler.clone(),
+        };
+        let recovered = lanes.acquire_all().await?;
+        if recovered > 0 {
+            tracing::warn!(
+                recovered,
+                "messages were in flight when the last process ended; their outcome is unknown"
+            );
+        }
 
         let scheduler = Scheduler {
             store: Arc::clone(&store),
             clock: clock.clone(),
             timers: timers.clone(),
+            owned: owned.clone(),
             dispatch: dispatch.clone(),
             report: report.clone(),
         };
@@ -182,6 +199,7 @@ impl Gateway {
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             timers: timers.clone(),
+            owned,
             dispatch,
             report: report.clone(),
             stop: stop.clone(),
@@ -197,6 +215,7 @@ impl Gateway {
             keys,
             wechat,
             intake,
+            lanes,
             timers,
             report,
             slots,
@@ -267,40 +286,7 @@ impl Gateway {
                 "messages are still in flight; after the next start they are treated as unanswered"
             );
         }
+        self.context.lanes.release_all().await;
         self.context.store.close().await;
     }
-}
-
-/// What was `sending` when the last process ended has no outcome: it is settled as unanswered. Then every lane
-/// gets its timer.
-async fn recover(
-    store: &dyn Store,
-    settler: &Settler,
-    timers: &Timers,
-    clock: &Clock,
-) -> Result<(), StoreError> {
-    let lost = Outcome::Unanswered { why: "the gateway ended while the request was in flight".into() };
-    let mut recovered = 0;
-    for lane in Lane::all() {
-        let settlements: Vec<_> = store
-            .sending(lane)
-            .await?
-            .iter()
-            .map(|claimed| settler.settlement(claimed, &lost, false))
-            .collect();
-        recovered += settlements.len();
-        if !settlements.is_empty() {
-            store.settle(settlements).await?;
-        }
-        if let Some(at) = store.acquire(lane, clock.now()).await? {
-            timers.ring(lane, at);
-        }
-    }
-    if recovered > 0 {
-        tracing::warn!(
-            recovered,
-            "messages were in flight when the last process ended; their outcome is unknown"
-        );
-    }
-    Ok(())
 }

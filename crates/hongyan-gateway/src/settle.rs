@@ -34,7 +34,8 @@ pub struct Done {
     pub outcome: Outcome,
 }
 
-/// What settling works with.
+/// What settling works with. Clones share everything.
+#[derive(Clone)]
 pub struct Settler {
     /// Where outcomes are kept.
     pub store: Arc<dyn Store>,
@@ -87,6 +88,9 @@ impl Settler {
         self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
         Settlement {
             id: claimed.id,
+            appid: claimed.appid.clone(),
+            openid: claimed.openid.clone(),
+            epoch: claimed.epoch,
             attempt: claimed.attempt,
             ended_at: now,
             outcome: outcome.clone(),
@@ -122,16 +126,27 @@ impl Settler {
 
     fn conclude(&self, done: Done, settled: Settled, dispatch: &Dispatch) {
         let Job { claimed, slot } = done.job;
+        self.announce(&claimed, &done.outcome, &settled);
+        if let Some(next) = settled.next {
+            dispatch.send(Job { claimed: next, slot });
+        }
+    }
+
+    /// Tells who must know what a settlement did.
+    pub fn announce(&self, claimed: &Claimed, outcome: &Outcome, settled: &Settled) {
         let lane = claimed.id.lane().expect("a claimed message was made here, with its lane");
         match settled.state {
             Some(state) => self.report.moved(&Ended {
                 id: claimed.id,
                 state,
                 reason: settled.reason,
-                errcode: done.outcome.errcode(),
+                errcode: outcome.errcode(),
             }),
             None => {
-                tracing::warn!(message = %claimed.id, "its outcome came too late: it was settled already");
+                tracing::warn!(
+                    message = %claimed.id,
+                    "its outcome came too late: it was settled already, or its lane is another's"
+                );
             }
         }
         for ended in &settled.ended {
@@ -139,9 +154,6 @@ impl Settler {
         }
         if let Some(at) = settled.wake_at {
             self.timers.ring_ready(lane, at);
-        }
-        if let Some(next) = settled.next {
-            dispatch.send(Job { claimed: next, slot });
         }
     }
 

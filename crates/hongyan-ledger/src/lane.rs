@@ -7,26 +7,35 @@ use hongyan_wechat::{AppId, OpenId};
 /// How many lanes there are. Fixed for ever: it is in every stored row.
 pub const LANES: u8 = 64;
 
+/// A user of an app as a number, for short keys: FNV-1a, 64 bit, over the appid's bytes, one zero byte, and the
+/// openid's bytes. This must never change: rows written years ago are found by it.
+///
+/// Two users may share a number (once in some billions of pairs), so whoever looks up what belongs to one user alone
+/// compares appid and openid too.
+pub fn user_number(app: &AppId, openid: &OpenId) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    app.as_str()
+        .bytes()
+        .chain(std::iter::once(0))
+        .chain(openid.as_str().bytes())
+        .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+}
+
 /// One of the [`LANES`] slices of all users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(u8);
 
 impl Lane {
-    /// The lane of a user.
-    ///
-    /// FNV-1a, 64 bit, over the appid's bytes, one zero byte, and the openid's bytes; its upper half is folded
-    /// onto the lower one (FNV's low bits alone are weak), and the last six bits are the lane. This must never
-    /// change: rows written years ago are found by it.
+    /// The lane of a user: the last six bits of its [`user_number`], whose upper half is folded onto the lower one
+    /// (FNV's low bits alone are weak).
     pub fn of(app: &AppId, openid: &OpenId) -> Self {
-        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0100_0000_01b3;
-        let hash = app
-            .as_str()
-            .bytes()
-            .chain(std::iter::once(0))
-            .chain(openid.as_str().bytes())
-            .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-        Self(((hash ^ (hash >> 32)) & u64::from(LANES - 1)) as u8)
+        Self::of_number(user_number(app, openid))
+    }
+
+    /// The lane of the user with this number.
+    pub const fn of_number(user: u64) -> Self {
+        Self(((user ^ (user >> 32)) & (LANES - 1) as u64) as u8)
     }
 
     /// The lane with this number, if there is one.

@@ -28,6 +28,6 @@ pub mod start;
 mod properties;
 
 pub use ids::{KeyId, MessageId, PermitId};
-pub use lane::{LANES, Lane};
+pub use lane::{LANES, Lane, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode};
 pub use permit::{Permit, PermitKind, Units};

@@ -3,9 +3,10 @@
 //! The invariant, per permit and in sum, always:
 //! `granted = available + reserved + spent + expired + revoked`.
 //!
-//! Two of the six are never stored but follow from the rest. A message in flight names its permit, and a user has
-//! at most one message in flight, so the unit that it is about to spend is *reserved* without a write to the
-//! permit's row. And what is left when `expires_at` has passed *is* expired, without anybody visiting the row.
+//! Two of the six are never stored but follow from the rest. A unit is stored as spent from the moment at which a
+//! message goes out with it, so that nothing has to be written when WeChat takes the message; while that message is
+//! in flight (it names its permit, and a user has at most one), the unit *is* reserved and not spent yet. And what
+//! is left when `expires_at` has passed *is* expired, without anybody visiting the row.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::PermitId;
 use crate::message::Channel;
+use crate::settle::UnitEffect;
 
 /// How long a form id and a prepay id are good for.
 /// Source: the template message page of WeChat's documentation, "within 7 days".
@@ -127,7 +129,7 @@ impl fmt::Display for PermitKind {
 pub struct Units {
     /// Ever granted. For an unlimited permit: one for each that was spent or is held.
     pub granted: u32,
-    /// Spent on messages that WeChat took.
+    /// Spent on messages that WeChat took, and on the one that is in flight.
     pub spent: u32,
     /// Lost because the user withdrew the right, or WeChat said that it is void.
     pub revoked: u32,
@@ -148,8 +150,7 @@ impl Units {
         Self { granted: 0, spent: 0, revoked: 0, held: 0, unlimited: true }
     }
 
-    /// Units that are neither spent, nor revoked, nor held. (One that an in-flight message is about to spend is
-    /// among them.)
+    /// Units that are neither spent, nor revoked, nor held.
     pub const fn remaining(&self) -> u32 {
         self.granted - self.spent - self.revoked - self.held
     }
@@ -168,23 +169,49 @@ impl Units {
         }
     }
 
-    /// Spends one unit: a held one if `held`, else a free one.
+    /// A message goes out with a free unit: it is spent, until the outcome says otherwise.
     ///
     /// Returns whether there was one. `false` means that the caller's picture of the permit is wrong; nothing
     /// changed.
     #[must_use]
-    pub fn spend(&mut self, held: bool) -> bool {
-        if !self.take(held) {
+    pub fn spend(&mut self) -> bool {
+        if !self.take() {
             return false;
         }
         self.spent += 1;
         true
     }
 
+    /// An attempt with one unit has ended, and this becomes of the unit. `held`: it was a held one, and was not
+    /// spent when the message went out.
+    ///
+    /// Returns whether the counts allowed it, as [`Units::spend`].
+    #[must_use]
+    pub fn settle(&mut self, effect: UnitEffect, held: bool) -> bool {
+        match (effect, held) {
+            (UnitEffect::Spend, false) | (UnitEffect::Hold, true) => true,
+            (UnitEffect::Spend, true) => self.move_unit(|units| (&mut units.held, Some(&mut units.spent))),
+            (UnitEffect::Hold, false) => self.move_unit(|units| (&mut units.spent, Some(&mut units.held))),
+            (UnitEffect::Release, true) => self.release(),
+            (UnitEffect::Release, false) => {
+                let given_back = self.move_unit(|units| (&mut units.spent, None));
+                if given_back && self.unlimited {
+                    self.granted -= 1;
+                }
+                given_back
+            }
+            (UnitEffect::Revoke, held) => {
+                let given_back = self.settle(UnitEffect::Release, held);
+                self.revoke_rest();
+                given_back
+            }
+        }
+    }
+
     /// Keeps one free unit for a message. Returns whether there was one.
     #[must_use]
     pub fn hold(&mut self) -> bool {
-        if !self.take(false) {
+        if !self.take() {
             return false;
         }
         self.held += 1;
@@ -194,39 +221,40 @@ impl Units {
     /// Gives a held unit back. Returns whether there was one.
     #[must_use]
     pub fn release(&mut self) -> bool {
-        if self.held == 0 {
-            return false;
-        }
-        self.held -= 1;
-        if self.unlimited {
+        let given_back = self.move_unit(|units| (&mut units.held, None));
+        if given_back && self.unlimited {
             self.granted -= 1;
         }
-        true
+        given_back
     }
 
-    /// Everything that is left is void; also the held unit of the message that found out, if `held`.
-    /// Returns how many units that were.
-    pub fn revoke_rest(&mut self, held: bool) -> u32 {
-        if held && self.held > 0 {
-            self.held -= 1;
-        }
+    /// Everything that is left is void. Returns how many units that were.
+    pub fn revoke_rest(&mut self) -> u32 {
         self.unlimited = false;
         let rest = self.remaining();
         self.revoked += rest;
         rest
     }
 
-    /// Makes one unit free of its place: out of `held`, or out of what remains.
-    fn take(&mut self, held: bool) -> bool {
-        if held {
-            if self.held == 0 {
-                return false;
-            }
-            self.held -= 1;
-        } else if self.unlimited {
+    /// Makes one free unit ready to be put somewhere.
+    fn take(&mut self) -> bool {
+        if self.unlimited {
             self.granted += 1;
         } else if self.remaining() == 0 {
             return false;
+        }
+        true
+    }
+
+    /// Takes one from a count and adds it to another, or leaves it free.
+    fn move_unit(&mut self, places: impl FnOnce(&mut Self) -> (&mut u32, Option<&mut u32>)) -> bool {
+        let (from, to) = places(self);
+        if *from == 0 {
+            return false;
+        }
+        *from -= 1;
+        if let Some(to) = to {
+            *to += 1;
         }
         true
     }
@@ -260,21 +288,20 @@ impl Permit {
             && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Its counts as the world sees them: `in_flight` of its units are named by messages that are `sending`
-    /// without a stored hold.
+    /// Its counts as the world sees them: `in_flight` of its spent units are named by messages that are `sending`,
+    /// so they are only reserved yet.
     pub fn totals(&self, in_flight: u32, now: UnixMillis) -> Totals {
+        let Units { granted, spent, revoked, held, .. } = self.units;
         let free = self.units.remaining();
-        let in_flight_stored = if self.units.unlimited { 0 } else { in_flight.min(free) };
-        let idle = free - in_flight_stored;
         let expired = self.expires_at.is_some_and(|end| now >= end);
-        let on_demand = if self.units.unlimited { in_flight } else { 0 };
+        let in_flight = in_flight.min(spent);
         Totals {
-            granted: self.units.granted + on_demand,
-            available: if expired { 0 } else { idle },
-            reserved: self.units.held + in_flight_stored + on_demand,
-            spent: self.units.spent,
-            expired: if expired { idle } else { 0 },
-            revoked: self.units.revoked,
+            granted,
+            available: if expired { 0 } else { free },
+            reserved: held + in_flight,
+            spent: spent - in_flight,
+            expired: if expired { free } else { 0 },
+            revoked,
         }
     }
 }
@@ -380,12 +407,35 @@ mod tests {
             expires_at: None,
             ..form(&maker, 0)
         };
-        assert!(permit.totals(1, NOW).balance());
-        assert!(permit.units.spend(false) && permit.units.hold() && permit.units.release());
-        assert_eq!(permit.units.revoke_rest(false), 0);
+        assert!(permit.units.spend());
+        let totals = permit.totals(1, NOW);
+        assert!(totals.balance());
+        assert_eq!((totals.reserved, totals.spent), (1, 0), "while it is in flight");
+        assert!(
+            permit.units.settle(UnitEffect::Spend, false) && permit.units.hold() && permit.units.release()
+        );
+        assert!(permit.units.spend() && permit.units.settle(UnitEffect::Release, false));
+        assert_eq!(permit.units.revoke_rest(), 0);
         let totals = permit.totals(0, NOW);
         assert!(totals.balance());
         assert_eq!((totals.granted, totals.spent), (1, 1));
         assert!(!permit.units.can_serve());
+    }
+
+    #[test]
+    fn a_unit_goes_where_the_outcome_says() {
+        let after = |effect, held: bool| {
+            let mut units = Units::granted(3);
+            assert!(if held { units.hold() } else { units.spend() });
+            assert!(units.settle(effect, held));
+            (units.remaining(), units.spent, units.held, units.revoked)
+        };
+        for held in [false, true] {
+            assert_eq!(after(UnitEffect::Spend, held), (2, 1, 0, 0));
+            assert_eq!(after(UnitEffect::Hold, held), (2, 0, 1, 0));
+            assert_eq!(after(UnitEffect::Release, held), (3, 0, 0, 0));
+            assert_eq!(after(UnitEffect::Revoke, held), (0, 0, 0, 3));
+        }
+        assert!(!Units::granted(1).settle(UnitEffect::Hold, false), "there is nothing in flight");
     }
 }

@@ -159,7 +159,7 @@ impl Model {
             // A unit that a message in flight is about to spend is decided about by WeChat's answer to it.
             Event::Withdraw(index) if !self.permits.is_empty() && self.in_flight().is_none() => {
                 let place = index.index(self.permits.len());
-                self.permits[place].units.revoke_rest(false);
+                self.permits[place].units.revoke_rest();
             }
             Event::Pass { seconds } => self.now = self.now.plus(Duration::from_secs(seconds)),
             Event::Ring(_) | Event::Cancel(_) | Event::Withdraw(_) => {}
@@ -242,6 +242,9 @@ impl Model {
                     self.release(place);
                 }
                 let message = &mut self.messages[place];
+                if let Some(permit) = chosen.filter(|_| !message.held) {
+                    assert!(self.permits[permit].units.spend(), "what was chosen has a unit");
+                }
                 message.permit = chosen;
                 message.attempt += 1;
                 message.enter(S::Sending);
@@ -285,17 +288,8 @@ impl Model {
         message.maybe_delivered = effects.maybe_delivered;
         let Some(permit) = message.permit else { return };
         let units = &mut self.permits[permit].units;
-        match effects.unit {
-            UnitEffect::Spend => {
-                assert!(units.spend(message.held), "the unit in use is there to be spent");
-                message.spent += 1;
-            }
-            UnitEffect::Release => {
-                assert!(!message.held || units.release(), "what is held can be released");
-            }
-            UnitEffect::Hold => assert!(message.held || units.hold(), "the unit in use is there to be held"),
-            UnitEffect::Revoke => drop(units.revoke_rest(message.held)),
-        }
+        assert!(units.settle(effects.unit, message.held), "the unit in use is there");
+        message.spent += u32::from(effects.unit == UnitEffect::Spend);
         message.held = effects.unit == UnitEffect::Hold;
     }
 
@@ -333,7 +327,7 @@ impl Model {
             let held = self.messages.iter().filter(named_by).filter(|m| m.held).count();
             assert_eq!(permit.units.held as usize, held, "each held unit has its message: {permit:?}");
             let spent: u32 = self.messages.iter().filter(named_by).map(|m| m.spent).sum();
-            assert_eq!(permit.units.spent, spent, "each spent unit has its message: {permit:?}");
+            assert_eq!(totals.spent, spent, "each spent unit has its message: {permit:?}");
         }
         assert!(sum.balance(), "{sum:?}");
         assert!(self.messages.iter().filter(|m| m.state == S::Sending).count() <= 1);

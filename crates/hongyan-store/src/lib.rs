@@ -22,9 +22,9 @@ pub mod sqlite;
 pub mod types;
 
 use types::{
-    Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
-    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
-    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
+    LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
+    Reach, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -82,19 +82,24 @@ pub trait Store: Send + Sync + 'static {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>>;
 
     /// Looks at the messages of a lane whose timer has rung, earliest first (by time, then by order of acceptance),
-    /// and starts up to `limit` of them.
-    async fn claim(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<ClaimBatch>;
+    /// and starts up to `limit` of them. `None`: the lane changed hands since this epoch; nothing was done.
+    async fn claim(
+        &self,
+        lane: Lane,
+        epoch: Epoch,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Option<ClaimBatch>>;
 
     /// Stores outcomes, one answer each, in order.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>>;
 
-    /// The messages of a lane that are `sending`: after a start, those whose outcome the last process did not live
-    /// to see.
-    async fn sending(&self, lane: Lane) -> Result<Vec<Claimed>>;
+    /// Makes a lane this node's: from now on nothing is written under an earlier epoch. What the owner before left in
+    /// flight is returned, for this node to settle; every ready message without a timer gets one, now.
+    async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Acquired>;
 
-    /// Makes a lane's timers whole after a start: every ready message without a timer gets one, now. Returns the
-    /// lane's earliest timer.
-    async fn acquire(&self, lane: Lane, now: UnixMillis) -> Result<Option<UnixMillis>>;
+    /// Gives a lane up. `false`: it was not this epoch's any more.
+    async fn release(&self, lane: Lane, epoch: Epoch) -> Result<bool>;
 
     /// Withdraws a message that was not sent.
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled>;

@@ -9,7 +9,7 @@ pub use apps::{
     TemplateRecord, TokenRecord,
 };
 pub use messages::{
-    Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Idempotency, MessageDetail,
-    MessageFilter, MessageView, NewMessage, Settled, Settlement,
+    Accepted, Acquired, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch,
+    Idempotency, MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
 pub use permits::{Granted, NewPermit, PermitView, Reach};

@@ -64,14 +64,16 @@ fn message(ids: &IdMaker, openid: &str) -> NewMessage {
         idempotency: None,
         own_permit: None,
         accepted_at: NOW,
-        room: true,
+        start: None,
     }
 }
 
 async fn fill(store: &SqliteStore) -> MessageId {
     store.add_app(app()).await.unwrap();
-    let new = message(&IdMaker::new(), "oUser");
+    let mut new = message(&IdMaker::new(), "oUser");
     let id = new.id;
+    let acquired = store.acquire(id.lane().unwrap(), "test", NOW).await.unwrap();
+    new.start = Some(acquired.epoch);
     store.accept(vec![new]).await.unwrap();
     id
 }
@@ -101,7 +103,7 @@ async fn what_was_answered_is_there_after_a_crash() {
     std::fs::copy(dir.path().join("h.db-wal"), dir.path().join("left.db-wal")).unwrap();
     let recovered = open(&left).unwrap();
     let lane = id.lane().unwrap();
-    let sending = recovered.sending(lane).await.unwrap();
+    let sending = recovered.acquire(lane, "test", NOW).await.unwrap().sending;
     assert_eq!(sending.len(), 1, "it was in flight, and the next process knows");
     assert_eq!(sending[0].id, id);
     drop(store);

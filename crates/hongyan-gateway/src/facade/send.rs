@@ -123,7 +123,7 @@ fn message(
         idempotency: None,
         own_permit: None,
         accepted_at: now,
-        room: false,
+        start: None,
     }
 }
 

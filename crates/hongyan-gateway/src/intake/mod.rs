@@ -13,11 +13,12 @@ use std::sync::Arc;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_store::types::{Accepted, Cancelled, Ended, Idempotency, NewMessage};
+use hongyan_store::types::{Accepted, Cancelled, Ended, Epoch, Idempotency, NewMessage};
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::dispatch::{Dispatch, Job, Slot};
+use crate::lanes::Owned;
 use crate::report::Report;
 use crate::schedule::Timers;
 use crate::stop::Stop;
@@ -33,6 +34,8 @@ pub struct Intake {
     pub ids: Arc<IdMaker>,
     /// When to look at which lane.
     pub timers: Timers,
+    /// Which lanes are this node's.
+    pub owned: Owned,
     /// Whom to give what is started at once.
     pub dispatch: Dispatch,
     /// Whom to tell how messages fare.
@@ -50,8 +53,8 @@ impl Intake {
         let slots: Vec<Option<Slot>> = messages
             .iter_mut()
             .map(|message| {
-                let slot = self.slot_for(message);
-                message.room = slot.is_some();
+                let (slot, epoch) = self.slot_for(message).unzip();
+                message.start = epoch;
                 slot
             })
             .collect();
@@ -80,15 +83,17 @@ impl Intake {
         Ok(cancelled)
     }
 
-    /// A slot, if this message may be started at once: it is due, its lane has nothing scheduled that is due and
-    /// was not looked at, and the gateway is not stopping.
-    fn slot_for(&self, message: &NewMessage) -> Option<Slot> {
+    /// A slot, if this message may be started at once: it is due, its lane is ours and has nothing scheduled that is
+    /// due and was not looked at, and the gateway is not stopping.
+    fn slot_for(&self, message: &NewMessage) -> Option<(Slot, Epoch)> {
         let lane = message.id.lane()?;
+        let epoch = self.owned.epoch(lane)?;
         if message.send_at > message.accepted_at || self.timers.is_timer_due(lane, message.accepted_at) {
             return None;
         }
         // In this order: once the gateway drains, a slot taken after its end would carry a message nowhere.
-        self.dispatch.slots.try_take().filter(|_| !self.stop.is_stopping())
+        let slot = self.dispatch.slots.try_take().filter(|_| !self.stop.is_stopping())?;
+        Some((slot, epoch))
     }
 
     fn set_going(&self, id: MessageId, slot: Option<Slot>, accepted: &mut Accepted) {

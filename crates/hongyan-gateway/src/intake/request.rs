@@ -173,7 +173,7 @@ impl MessageRequest {
             idempotency: None,
             own_permit: None,
             accepted_at: now,
-            room: false,
+            start: None,
         };
         Ok(Checked { message, warnings })
     }

@@ -10,7 +10,9 @@ use hongyan_ledger::settle::{InFlight, Outcome, PermitInUse, settle};
 use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_store::Store;
 use hongyan_store::sqlite::SqliteStore;
-use hongyan_store::types::{Accepted, AppRecord, Idempotency, NewMessage, NewPermit, Reach, Settlement};
+use hongyan_store::types::{
+    Accepted, AppRecord, Epoch, Idempotency, NewMessage, NewPermit, Reach, Settlement,
+};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use crate::Result;
@@ -31,6 +33,8 @@ pub(crate) struct World {
     users: Vec<OpenId>,
     ids: IdMaker,
     clock: Clock,
+    /// By lane; all are ours.
+    epochs: Vec<Epoch>,
 }
 
 impl World {
@@ -47,14 +51,19 @@ impl World {
 
     /// The same users in a store that was filled before.
     pub(crate) async fn again(store: SqliteStore, users: usize) -> Result<Self> {
-        store.ping().await?;
+        let clock = Clock::system();
+        let mut epochs = Vec::new();
+        for lane in Lane::all() {
+            epochs.push(store.acquire(lane, "bench", clock.now()).await?.epoch);
+        }
         Ok(Self {
+            epochs,
             store,
             appid: "wx0123456789abcdef".parse()?,
             template: "OhMsbwS4XUnb4qOj1F8DWG8qAmIPKm0M-HsOmHqMMFU".parse()?,
             users: (0..users).map(|number| openid(number).parse()).collect::<std::result::Result<_, _>>()?,
             ids: IdMaker::new(),
-            clock: Clock::system(),
+            clock,
         })
     }
 
@@ -118,6 +127,9 @@ impl World {
             outcome,
             effects,
             room: true,
+            appid: claimed.appid.clone(),
+            openid: claimed.openid.clone(),
+            epoch: claimed.epoch,
         };
         self.store.settle(vec![settlement]).await?;
         Ok(())
@@ -127,10 +139,7 @@ impl World {
         let now = self.clock.now();
         let id = self.ids.message(Lane::of(&self.appid, user), now);
         // As good as a hash here: each key is new, and they come in no order.
-        let (left, right) = (scrambled(id.as_bytes()[..8].iter()), scrambled(id.as_bytes().iter()));
-        let mut key_hash = [0; 16];
-        key_hash[..8].copy_from_slice(&right.to_be_bytes());
-        key_hash[8..].copy_from_slice(&left.to_be_bytes());
+        let key_hash = scrambled(id.as_bytes().iter()).to_be_bytes();
         NewMessage {
             id,
             appid: self.appid.clone(),
@@ -147,7 +156,7 @@ impl World {
             idempotency: Some(Idempotency { key_hash, fingerprint: [7; 8] }),
             own_permit: None,
             accepted_at: now,
-            room: true,
+            start: Some(self.epochs[Lane::of(&self.appid, user).index()]),
         }
     }
 

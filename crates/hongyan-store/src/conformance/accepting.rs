@@ -39,7 +39,7 @@ async fn a_message_with_a_permit_is_sending_at_once(world: World) {
 
 async fn a_message_without_room_is_ready_and_due_now(world: World) {
     world.subscribe(&user(1), 1).await;
-    let begun = world.begin(NewMessage { room: false, ..world.message(&user(1), START) }).await;
+    let begun = world.begin(NewMessage { start: None, ..world.message(&user(1), START) }).await;
     assert_eq!((begun.state, begun.wake_at), (S::Ready, Some(START)));
     let batch = world.claim(&user(1), START).await;
     assert_eq!(batch.claimed.len(), 1);
@@ -111,7 +111,7 @@ async fn messages_to_different_users_are_all_sending(world: World) {
 }
 
 fn key(byte: u8, fingerprint: u8) -> Idempotency {
-    Idempotency { key_hash: [byte; 16], fingerprint: [fingerprint; 8] }
+    Idempotency { key_hash: [byte; 8], fingerprint: [fingerprint; 8] }
 }
 
 async fn a_repeated_request_is_one_message(world: World) {

@@ -16,6 +16,7 @@ checks![
     a_deadline_wakes_a_parked_message,
     what_is_sending_is_listed_for_recovery_and_never_claimed_again,
     acquiring_a_lane_wakes_its_parked_messages,
+    who_has_lost_a_lane_writes_nothing_about_its_messages,
     a_backlog_of_a_paused_app_is_worked_off_in_bounded_looks,
     a_scheduled_message_goes_behind_those_that_are_ready,
 ];
@@ -30,18 +31,18 @@ async fn what_is_due_is_claimed_earliest_first_up_to_the_limit(world: World) {
         expected.push((seconds, world.begin(later).await.id));
     }
     expected.sort_unstable();
-    let batch = world.store.claim(lane, after(100), 3).await.unwrap();
+    let batch = world.claim_lane(lane, after(100), 3).await;
     let claimed: Vec<_> = batch.claimed.iter().map(|claimed| claimed.id).collect();
     assert_eq!(claimed, expected[..3].iter().map(|(_, id)| *id).collect::<Vec<_>>());
     assert!(batch.next_wake.is_some_and(|wake| wake <= after(100)), "there is more that is due");
-    let batch = world.store.claim(lane, after(100), 3).await.unwrap();
+    let batch = world.claim_lane(lane, after(100), 3).await;
     assert_eq!((batch.claimed.len(), batch.next_wake), (1, None));
 }
 
 async fn a_user_has_at_most_one_message_in_flight(world: World) {
     world.subscribe(&user(1), 3).await;
     for _ in 0..3 {
-        world.begin(NewMessage { room: false, ..world.message(&user(1), START) }).await;
+        world.begin(NewMessage { start: None, ..world.message(&user(1), START) }).await;
     }
     let first = world.claim(&user(1), START).await;
     assert_eq!(first.claimed.len(), 1);
@@ -83,7 +84,7 @@ async fn a_message_that_waits_for_a_permit_blocks_nobody(world: World) {
 async fn when_a_due_message_ends_the_one_behind_it_goes_on(world: World) {
     world.subscribe(&user(1), 1).await;
     // The first will be expired when it is looked at; the second is parked behind it.
-    let first = NewMessage { room: false, deadline: Some(after(10)), ..world.message(&user(1), START) };
+    let first = NewMessage { start: None, deadline: Some(after(10)), ..world.message(&user(1), START) };
     let first = world.begin(first).await;
     let second = world.begin(world.message(&user(1), START)).await;
     assert_eq!((second.state, second.wake_at), (S::Ready, None));
@@ -120,11 +121,10 @@ async fn what_is_sending_is_listed_for_recovery_and_never_claimed_again(world: W
     world.subscribe(&user(1), 1).await;
     let claimed = world.send(world.message(&user(1), START)).await;
     let lane = Lane::of(&appid(), &user(1));
-    let sending = world.store.sending(lane).await.unwrap();
+    let sending = world.acquire(lane, after(60)).await.sending;
     assert_eq!(sending.len(), 1);
     assert_eq!((sending[0].id, sending[0].attempt, &sending[0].body), (claimed.id, 1, &claimed.body));
     assert_eq!(sending[0].permit, claimed.permit);
-    world.store.acquire(lane, after(60)).await.unwrap();
     assert!(world.claim(&user(1), after(60)).await.claimed.is_empty());
     // Recovery settles it as unanswered; a late outcome of the old process then changes nothing.
     let lost = world.settle(World::silence(&sending[0], after(60))).await;
@@ -138,9 +138,30 @@ async fn acquiring_a_lane_wakes_its_parked_messages(world: World) {
     world.send(world.message(&user(1), START)).await;
     world.begin(world.message(&user(1), START)).await;
     let lane = Lane::of(&appid(), &user(1));
-    assert_eq!(world.store.acquire(lane, after(9)).await.unwrap(), Some(after(9)));
+    assert_eq!(world.acquire(lane, after(9)).await.next_wake, Some(after(9)));
     let batch = world.claim(&user(1), after(9)).await;
     assert!(batch.claimed.is_empty() && batch.next_wake.is_none(), "its user is busy; parked again");
+}
+
+async fn who_has_lost_a_lane_writes_nothing_about_its_messages(world: World) {
+    world.subscribe(&user(1), 2).await;
+    let lane = Lane::of(&appid(), &user(1));
+    let before = world.epoch(lane);
+    let claimed = world.send(world.message(&user(1), START)).await;
+    let new = world.acquire(lane, after(1)).await;
+    assert!(new.epoch > before);
+    assert_eq!(world.answered(&claimed, 0, after(2)).await.state, None);
+    assert_eq!(world.state(claimed.id).await, S::Sending);
+    assert!(world.store.claim(lane, before, after(2), 10).await.unwrap().is_none());
+    // It may still take messages in, for the owner to send.
+    let neighbour = (2..).map(user).find(|user| Lane::of(&appid(), user) == lane).unwrap();
+    world.subscribe(&neighbour, 1).await;
+    let late = NewMessage { start: Some(before), ..world.message(&neighbour, after(3)) };
+    assert_eq!(world.begin(late).await.state, S::Ready);
+    assert_eq!(world.answered(&new.sending[0], 0, after(4)).await.state, Some(S::Sent));
+    assert!(!world.store.release(lane, before).await.unwrap());
+    assert!(world.store.release(lane, new.epoch).await.unwrap());
+    assert!(world.store.claim(lane, new.epoch, after(5), 10).await.unwrap().is_none(), "nobody's now");
 }
 
 async fn a_backlog_of_a_paused_app_is_worked_off_in_bounded_looks(world: World) {
@@ -151,7 +172,7 @@ async fn a_backlog_of_a_paused_app_is_worked_off_in_bounded_looks(world: World) 
     super::keeping::pause(&world, None).await;
     let mut looks = 0;
     loop {
-        let batch = world.store.claim(lane, after(1), 1).await.unwrap();
+        let batch = world.claim_lane(lane, after(1), 1).await;
         assert!(batch.claimed.is_empty());
         looks += 1;
         if batch.next_wake.is_none() {
@@ -160,7 +181,7 @@ async fn a_backlog_of_a_paused_app_is_worked_off_in_bounded_looks(world: World) 
     }
     assert!((2..=100).contains(&looks), "{looks}");
     assert!(world.store.resume(appid(), after(2)).await.unwrap());
-    let batch = world.store.claim(lane, after(2), 1000).await.unwrap();
+    let batch = world.claim_lane(lane, after(2), 1000).await;
     assert_eq!(batch.claimed.len(), 100);
 }
 

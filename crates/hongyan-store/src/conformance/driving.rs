@@ -136,7 +136,9 @@ impl Driver {
             };
             new.policy = self.dice.pick(&[PermitPolicy::Require, PermitPolicy::Wait, PermitPolicy::Try]);
             new.on_unknown = self.dice.pick(&[OnUnknown::Hold, OnUnknown::Hold, OnUnknown::Resend]);
-            new.room = !self.dice.one_in(4);
+            if self.dice.one_in(4) {
+                new.start = None;
+            }
             new.reserve_now = self.dice.one_in(4);
             let wait = self.dice.pick(&[0, 0, 0, 30, 1000, 8 * 86_400]);
             new.send_at = self.now.plus(Duration::from_secs(wait));
@@ -164,7 +166,7 @@ impl Driver {
     async fn claim(&mut self) {
         let lane = Lane::of(&appid(), &self.openid());
         let limit = 1 + self.dice.below(4) as u32;
-        let batch = self.world.store.claim(lane, self.now, limit).await.unwrap();
+        let batch = self.world.claim_lane(lane, self.now, limit).await;
         assert!(batch.claimed.len() <= limit as usize);
         self.flying.extend(batch.claimed);
     }
@@ -219,11 +221,10 @@ impl Driver {
     async fn recover(&mut self) {
         let lane = Lane::of(&appid(), &self.openid());
         self.flying.retain(|claimed| claimed.id.lane() != Some(lane));
-        for lost in self.world.store.sending(lane).await.unwrap() {
+        for lost in self.world.acquire(lane, self.now).await.sending {
             let settlement = Settlement { room: false, ..World::silence(&lost, self.now) };
             self.carry_out(settlement).await;
         }
-        self.world.store.acquire(lane, self.now).await.unwrap();
     }
 
     /// Looks away from chance: the app is open, WeChat takes everything, time passes. Then nothing may be left that
@@ -240,7 +241,7 @@ impl Driver {
             let mut next: Option<UnixMillis> = None;
             for n in 0..USERS {
                 let lane = Lane::of(&appid(), &user(n));
-                let batch = self.world.store.claim(lane, self.now, 100).await.unwrap();
+                let batch = self.world.claim_lane(lane, self.now, 100).await;
                 self.flying.extend(batch.claimed);
                 next = next.into_iter().chain(batch.next_wake).min();
             }

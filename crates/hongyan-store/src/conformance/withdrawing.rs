@@ -18,7 +18,7 @@ checks![
 async fn what_was_not_sent_can_be_cancelled(world: World) {
     world.subscribe(&user(1), 1).await;
     let scheduled = NewMessage { send_at: after(60), ..world.message(&user(1), START) };
-    let ready = NewMessage { room: false, ..world.message(&user(1), START) };
+    let ready = NewMessage { start: None, ..world.message(&user(1), START) };
     let waiting = NewMessage { policy: PermitPolicy::Wait, ..world.message(&user(2), START) };
     for message in [scheduled, ready, waiting] {
         let begun = world.begin(message).await;
@@ -109,5 +109,5 @@ async fn removing_an_app_cancels_what_was_not_sent_and_keeps_history(world: Worl
     assert_eq!((orphan.state, orphan.wake_at), (S::Ready, None));
     assert!(world.store.add_app(app(appid())).await.unwrap());
     let lane = Lane::of(&appid(), &user(1));
-    assert_eq!(world.store.claim(lane, after(4), 10).await.unwrap().claimed[0].id, orphan.id);
+    assert_eq!(world.claim_lane(lane, after(4), 10).await.claimed[0].id, orphan.id);
 }

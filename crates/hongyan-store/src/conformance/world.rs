@@ -1,6 +1,7 @@
 //! A store with one app in it, and short words for what the checks do.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
@@ -12,8 +13,8 @@ use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use crate::Store;
 use crate::types::{
-    Accepted, AppRecord, ClaimBatch, Claimed, Granted, MessageDetail, NewMessage, NewPermit, Settled,
-    Settlement,
+    Accepted, Acquired, AppRecord, ClaimBatch, Claimed, Epoch, Granted, MessageDetail, NewMessage, NewPermit,
+    Settled, Settlement,
 };
 
 /// When every check begins.
@@ -56,6 +57,8 @@ pub(super) fn app(appid: AppId) -> AppRecord {
 pub(super) struct World {
     pub(super) store: Arc<dyn Store>,
     pub(super) ids: IdMaker,
+    /// Of each lane; the world has all of them.
+    epochs: Mutex<HashMap<Lane, Epoch>>,
 }
 
 /// What a message became when it was accepted.
@@ -70,7 +73,23 @@ pub(super) struct Begun {
 impl World {
     pub(super) async fn new(store: Arc<dyn Store>) -> Self {
         assert!(store.add_app(app(appid())).await.unwrap());
-        Self { store, ids: IdMaker::new() }
+        let world = Self { store, ids: IdMaker::new(), epochs: Mutex::default() };
+        for lane in Lane::all() {
+            world.acquire(lane, START).await;
+        }
+        world
+    }
+
+    /// Acquires a lane, whoever has it.
+    pub(super) async fn acquire(&self, lane: Lane, now: UnixMillis) -> Acquired {
+        let acquired = self.store.acquire(lane, "world", now).await.unwrap();
+        self.epochs.lock().unwrap().insert(lane, acquired.epoch);
+        acquired
+    }
+
+    /// The epoch under which the world has a lane.
+    pub(super) fn epoch(&self, lane: Lane) -> Epoch {
+        self.epochs.lock().unwrap()[&lane]
     }
 
     /// A subscribe message for now, with policy `require` and room in dispatch.
@@ -91,7 +110,7 @@ impl World {
             idempotency: None,
             own_permit: None,
             accepted_at: now,
-            room: true,
+            start: Some(self.epoch(Lane::of(&appid(), openid))),
         }
     }
 
@@ -153,7 +172,17 @@ impl World {
     /// An attempt's outcome with what the ledger says to it.
     pub(super) fn outcome(claimed: &Claimed, outcome: Outcome, now: UnixMillis) -> Settlement {
         let effects = settle(&claimed.in_flight(), &outcome, now, 1.0);
-        Settlement { id: claimed.id, attempt: claimed.attempt, ended_at: now, outcome, effects, room: true }
+        Settlement {
+            id: claimed.id,
+            appid: claimed.appid.clone(),
+            openid: claimed.openid.clone(),
+            epoch: claimed.epoch,
+            attempt: claimed.attempt,
+            ended_at: now,
+            outcome,
+            effects,
+            room: true,
+        }
     }
 
     pub(super) fn answer(claimed: &Claimed, errcode: i32, now: UnixMillis) -> Settlement {
@@ -177,7 +206,12 @@ impl World {
 
     /// Claims what is due in the user's lane.
     pub(super) async fn claim(&self, openid: &OpenId, now: UnixMillis) -> ClaimBatch {
-        self.store.claim(Lane::of(&appid(), openid), now, 100).await.unwrap()
+        self.claim_lane(Lane::of(&appid(), openid), now, 100).await
+    }
+
+    /// Claims what is due in a lane.
+    pub(super) async fn claim_lane(&self, lane: Lane, now: UnixMillis, limit: u32) -> ClaimBatch {
+        self.store.claim(lane, self.epoch(lane), now, limit).await.unwrap().expect("the world has every lane")
     }
 
     pub(super) async fn detail(&self, id: MessageId) -> MessageDetail {

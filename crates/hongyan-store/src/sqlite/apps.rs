@@ -7,6 +7,7 @@ use hongyan_ledger::start::AppGate;
 use hongyan_wechat::{AppId, Errcode};
 use rusqlite::{Connection, params};
 
+use super::memory::Writing;
 use super::messages::cancel::cancel_app;
 use super::messages::wake::wake_app;
 use super::rows::{Cells, change, many, one};
@@ -73,9 +74,9 @@ pub(super) fn gate(db: &Connection, appid: &AppId) -> Res<Option<AppGate>> {
 }
 
 /// Carries out [`crate::Store::add_app`].
-pub(super) fn add(db: &Connection, app: &AppRecord) -> Res<bool> {
+pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
     let added = change(
-        db,
+        tx,
         "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
          templates_synced_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         params![
@@ -94,9 +95,9 @@ pub(super) fn add(db: &Connection, app: &AppRecord) -> Res<bool> {
     if added == 0 {
         return Ok(false);
     }
-    write_pause(db, &app.appid, app.paused.as_ref())?;
+    write_pause(tx, &app.appid, app.paused.as_ref())?;
     // A message that was accepted while the app was being removed waits for it.
-    wake_app(db, &app.appid, app.created_at)?;
+    wake_app(tx, &app.appid, app.created_at)?;
     Ok(true)
 }
 
@@ -122,20 +123,21 @@ pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
 }
 
 /// Carries out [`crate::Store::remove_app`].
-pub(super) fn remove(db: &Connection, appid: &AppId, now: UnixMillis) -> Res<bool> {
-    if change(db, "DELETE FROM apps WHERE appid = ?", [appid.as_str()])? == 0 {
+pub(super) fn remove(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    if change(tx, "DELETE FROM apps WHERE appid = ?", [appid.as_str()])? == 0 {
         return Ok(false);
     }
-    change(db, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
-    change(db, "DELETE FROM tokens WHERE appid = ?", [appid.as_str()])?;
-    change(db, "DELETE FROM gateway_tokens WHERE appid = ?", [appid.as_str()])?;
-    cancel_app(db, appid, now)?;
+    tx.memory.forget_gates();
+    change(tx, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
+    change(tx, "DELETE FROM tokens WHERE appid = ?", [appid.as_str()])?;
+    change(tx, "DELETE FROM gateway_tokens WHERE appid = ?", [appid.as_str()])?;
+    cancel_app(tx, appid, now)?;
     Ok(true)
 }
 
 /// Carries out [`crate::Store::pause`].
-pub(super) fn pause(db: &Connection, order: &PauseOrder) -> Res<()> {
-    let Some(app) = find(db, &order.appid)? else { return Ok(()) };
+pub(super) fn pause(tx: &Writing<'_>, order: &PauseOrder) -> Res<()> {
+    let Some(app) = find(tx, &order.appid)? else { return Ok(()) };
     if app.paused.is_some_and(|present| outlasts(&present, order)) {
         return Ok(());
     }
@@ -146,7 +148,7 @@ pub(super) fn pause(db: &Connection, order: &PauseOrder) -> Res<()> {
         since: order.now,
         until: order.pause.until,
     };
-    write_pause(db, &order.appid, Some(&paused))
+    write_pause(tx, &order.appid, Some(&paused))
 }
 
 /// Whether a pause stays in spite of a new one. One that needs an operator gives way only to another such; one that
@@ -160,16 +162,17 @@ fn outlasts(present: &AppPaused, order: &PauseOrder) -> bool {
 }
 
 /// Carries out [`crate::Store::resume`].
-pub(super) fn resume(db: &Connection, appid: &AppId, now: UnixMillis) -> Res<bool> {
-    let Some(app) = find(db, appid)? else { return Ok(false) };
-    write_pause(db, appid, None)?;
-    wake_app(db, appid, now)?;
+pub(super) fn resume(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    let Some(app) = find(tx, appid)? else { return Ok(false) };
+    write_pause(tx, appid, None)?;
+    wake_app(tx, appid, now)?;
     Ok(app.paused.is_some())
 }
 
-fn write_pause(db: &Connection, appid: &AppId, paused: Option<&AppPaused>) -> Res<()> {
+fn write_pause(tx: &Writing<'_>, appid: &AppId, paused: Option<&AppPaused>) -> Res<()> {
+    tx.memory.forget_gates();
     change(
-        db,
+        tx,
         "UPDATE apps SET paused_code = ?2, paused_errcode = ?3, paused_detail = ?4, paused_since = ?5, \
          paused_until = ?6 WHERE appid = ?1",
         params![

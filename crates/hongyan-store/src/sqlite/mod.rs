@@ -4,8 +4,9 @@
 //! | --- | --- |
 //! | `open` | whether a file is ours; its settings and migrations |
 //! | `writer` | the one thread that writes: group commit |
+//! | `memory` | what that thread remembers between transactions |
 //! | `readers` | the threads that read |
-//! | `messages`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
+//! | `messages`, `lanes`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
 //! | `rows` | how values lie in columns |
 //! | `verbs` | which verb goes to the writer and which to the readers |
 //!
@@ -25,6 +26,8 @@ use crate::{Result, StoreError};
 
 mod apps;
 mod keys;
+mod lanes;
+mod memory;
 mod messages;
 mod open;
 mod permits;
@@ -38,6 +41,7 @@ mod users;
 mod verbs;
 mod writer;
 
+use memory::Writing;
 use readers::Readers;
 use trouble::Res;
 use writer::Writer;
@@ -105,7 +109,7 @@ impl SqliteStore {
     async fn write<T: Send + 'static>(
         &self,
         verb: &'static str,
-        work: impl Fn(&rusqlite::Connection) -> Res<T> + Send + 'static,
+        work: impl Fn(&Writing<'_>) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let writer = self.threads()?.writer;
         writer.write(verb, work).await

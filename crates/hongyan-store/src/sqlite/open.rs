@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{Result, StoreError};
@@ -61,9 +62,21 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
         db.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     }
     db.execute_batch(WRITER_SETTINGS).map_err(failed)?;
+    user_number(&db).map_err(failed)?;
     embedded::migrations::runner().run(&mut db).map_err(|why| trouble(path, &why.to_string()))?;
     db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(db)
+}
+
+/// Gives the migrations a function that SQL has not: a user's number.
+fn user_number(db: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function("user_number", 2, flags, |arguments| {
+        let text = |at: usize| arguments.get::<String>(at);
+        let wrong = |why: hongyan_wechat::InvalidId| rusqlite::Error::UserFunctionError(Box::new(why));
+        let (appid, openid) = (text(0)?.parse().map_err(wrong)?, text(1)?.parse().map_err(wrong)?);
+        Ok(hongyan_ledger::user_number(&appid, &openid).cast_signed())
+    })
 }
 
 /// Opens one connection that reads; the writer's must have been opened before.

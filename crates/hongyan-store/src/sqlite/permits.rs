@@ -1,14 +1,15 @@
 //! Permits: granting, choosing, writing their counts.
 //!
-//! A permit's row is written when units of it are granted, spent, revoked or held; not when a message in flight
-//! names it, and not when it expires. Both of those are derived.
+//! A permit's row is written when units of it are granted, spent (as a message goes out with one), given back, revoked
+//! or held; not when WeChat takes the message, and not when it expires. Both of those are derived.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::PermitId;
 use hongyan_ledger::permit::{Permit, PermitKind, Units, choose};
-use hongyan_ledger::{Lane, PermitId};
 use rusqlite::{Connection, params};
 
-use super::messages::wake::{reserved_permit, wake_waiting};
+use super::memory::Writing;
+use super::messages::wake::{permit_in_flight, wake_waiting};
 use super::messages::{MessageRow, User};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
@@ -24,14 +25,19 @@ macro_rules! columns {
 /// What every look at a user's permits has in common; the first three numbers are those of [`of_user!`].
 macro_rules! select_of_user {
     ($and:literal) => {
-        concat!("SELECT ", columns!(), " FROM permits WHERE lane = ?1 AND appid = ?2 AND openid = ?3 ", $and)
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM permits WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 ",
+            $and
+        )
     };
 }
 
 /// The parameters of a statement about a user's permits.
 macro_rules! of_user {
     ($user:expr $(, $more:expr)* $(,)?) => {
-        params![$user.lane.number(), $user.appid.as_str(), $user.openid.as_str() $(, $more)*]
+        params![$user.lane.number(), $user.key(), $user.appid.as_str(), $user.openid.as_str() $(, $more)*]
     };
 }
 
@@ -62,7 +68,7 @@ fn read(cells: &mut Cells<'_>) -> Res<Permit> {
 
 /// One permit of a user that must be there.
 pub(super) fn load(db: &Connection, user: &User, id: PermitId) -> Res<Permit> {
-    one(db, select_of_user!("AND id = ?4"), of_user![user, id.as_bytes()], read)?
+    one(db, select_of_user!("AND id = ?5"), of_user![user, id.as_bytes()], read)?
         .ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
 }
 
@@ -82,10 +88,11 @@ pub(super) fn save(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
     let units = &permit.units;
     let changed = change(
         db,
-        "UPDATE permits SET granted = ?5, spent = ?6, revoked = ?7, held = ?8, unlimited = ?9, granted_at = ?10 \
-         WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND id = ?4",
-        of_user![
-            user,
+        "UPDATE permits SET granted = ?4, spent = ?5, revoked = ?6, held = ?7, unlimited = ?8, granted_at = ?9 \
+         WHERE lane = ?1 AND user = ?2 AND id = ?3",
+        params![
+            user.lane.number(),
+            user.key(),
             permit.id.as_bytes(),
             units.granted,
             units.spent,
@@ -103,9 +110,9 @@ fn insert(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
     change(
         db,
         concat!(
-            "INSERT INTO permits (lane, appid, openid, ",
+            "INSERT INTO permits (lane, user, appid, openid, ",
             columns!(),
-            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         ),
         of_user![
             user,
@@ -126,17 +133,13 @@ fn insert(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
 }
 
 /// Carries out [`crate::Store::grant`].
-pub(super) fn grant(db: &Connection, permits: &[NewPermit], now: UnixMillis) -> Res<Vec<Granted>> {
+pub(super) fn grant(tx: &Writing<'_>, permits: &[NewPermit], now: UnixMillis) -> Res<Vec<Granted>> {
     permits
         .iter()
         .map(|new| {
-            let user = User {
-                lane: Lane::of(&new.appid, &new.openid),
-                appid: new.appid.clone(),
-                openid: new.openid.clone(),
-            };
-            let (permit, duplicate) = grant_one(db, &user, new, now)?;
-            let woken = if duplicate { 0 } else { wake_waiting(db, &user, &permit, now)? };
+            let user = User::of(&new.appid, &new.openid);
+            let (permit, duplicate) = grant_one(tx, &user, new, now)?;
+            let woken = if duplicate { 0 } else { wake_waiting(tx, &user, &permit, now)? };
             Ok(Granted { id: permit.id, duplicate, expires_at: permit.expires_at, woken })
         })
         .collect()
@@ -177,11 +180,11 @@ pub(super) fn grant_one(
 /// The permit that this grant adds to: the one of its code, or its counter.
 pub(super) fn find_granted(db: &Connection, user: &User, new: &NewPermit) -> Res<Option<Permit>> {
     if let Some(code) = &new.code {
-        return one(db, select_of_user!("AND code = ?4"), of_user![user, code], read);
+        return one(db, select_of_user!("AND code = ?5"), of_user![user, code], read);
     }
     one(
         db,
-        select_of_user!("AND code IS NULL AND kind = ?4 AND template IS ?5"),
+        select_of_user!("AND code IS NULL AND kind = ?5 AND template IS ?6"),
         of_user![user, new.kind.code(), new.template.as_ref().map(|template| template.as_str())],
         read,
     )
@@ -193,54 +196,26 @@ fn open(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<Permit>> {
         db,
         // Which of these serves is the ledger's to say; this only leaves out what cannot, so that a user's history
         // costs little.
-        select_of_user!("AND expires_at > ?4 AND (granted > spent + revoked + held OR unlimited)"),
+        select_of_user!("AND expires_at > ?5 AND (granted > spent + revoked + held OR unlimited)"),
         of_user![user, now.0],
         read,
     )
 }
 
-/// The permit to send a message with. Its user has nothing in flight, so every unit that is left is free.
-pub(super) fn choose_for(db: &Connection, row: &MessageRow, now: UnixMillis) -> Res<Option<Permit>> {
-    let permits = open(db, &row.user, now)?;
-    Ok(choose(&permits, row.channel, &row.template, now).cloned())
-}
-
-/// The permit of which to hold a unit until `good_until`; the one that a message in flight is about to spend is
-/// not free.
-pub(super) fn choose_to_hold(
-    db: &Connection,
-    row: &MessageRow,
-    good_until: UnixMillis,
-) -> Res<Option<PermitId>> {
-    let reserved = reserved_permit(db, &row.user)?;
-    let mut permits = open(db, &row.user, good_until)?;
-    for permit in &mut permits {
-        reserve(permit, reserved);
-    }
-    Ok(choose(&permits, row.channel, &row.template, good_until).map(|permit| permit.id))
-}
-
-/// A permit as it is for everybody but the user's message in flight.
-pub(super) fn with_reservation(db: &Connection, user: &User, mut permit: Permit) -> Res<Permit> {
-    reserve(&mut permit, reserved_permit(db, user)?);
-    Ok(permit)
-}
-
-fn reserve(permit: &mut Permit, reserved: Option<PermitId>) {
-    if reserved == Some(permit.id) {
-        // Only on this copy. If there is none to take, then none is free either, which is what the caller asks.
-        let _taken = permit.units.hold();
-    }
+/// The permit to send a message with, or to keep for it, that is still good at this moment.
+pub(super) fn choose_for(db: &Connection, row: &MessageRow, good_until: UnixMillis) -> Res<Option<Permit>> {
+    let permits = open(db, &row.user, good_until)?;
+    Ok(choose(&permits, row.channel, &row.template, good_until).cloned())
 }
 
 /// Carries out [`crate::Store::permits`].
 pub(super) fn permits_of(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<PermitView>> {
-    let reserved = reserved_permit(db, user)?;
+    let in_flight = permit_in_flight(db, user)?;
     let permits = many(db, select_of_user!("ORDER BY id DESC"), of_user![user], read)?;
     Ok(permits
         .into_iter()
         .map(|permit| {
-            let totals = permit.totals(u32::from(reserved == Some(permit.id)), now);
+            let totals = permit.totals(u32::from(in_flight == Some(permit.id)), now);
             PermitView { permit, totals }
         })
         .collect())

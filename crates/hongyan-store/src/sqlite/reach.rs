@@ -25,7 +25,7 @@ pub(super) fn reach(
     for lane in Lane::all() {
         let found = one(
             db,
-            "SELECT COUNT(DISTINCT openid), \
+            "SELECT COUNT(DISTINCT user), \
              COALESCE(SUM(granted - spent - revoked - held) FILTER (WHERE NOT unlimited), 0), \
              COUNT(*) FILTER (WHERE unlimited) FROM permits \
              WHERE lane = ?1 AND appid = ?2 AND expires_at > ?3 \

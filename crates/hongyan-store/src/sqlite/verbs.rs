@@ -5,18 +5,15 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
-use super::messages::{User, accept, cancel, claim, read, settle, wake};
-use super::{SqliteStore, apps, keys, permits, reach, rows, templates, tokens, users};
+use super::memory::Writing;
+use super::messages::{User, accept, cancel, claim, read, settle};
+use super::{SqliteStore, apps, keys, lanes, permits, reach, rows, templates, tokens, users};
 use crate::types::{
-    Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
-    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
-    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
+    LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
+    Reach, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
-
-fn user(appid: AppId, openid: OpenId) -> User {
-    User { lane: Lane::of(&appid, &openid), appid, openid }
-}
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -24,20 +21,27 @@ impl Store for SqliteStore {
         self.write("accept messages", move |db| accept::accept(db, &messages)).await
     }
 
-    async fn claim(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<ClaimBatch> {
-        self.write("claim due messages", move |db| claim::claim(db, lane, now, limit)).await
+    async fn claim(
+        &self,
+        lane: Lane,
+        epoch: Epoch,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Option<ClaimBatch>> {
+        self.write("claim due messages", move |tx| claim::claim(tx, lane, epoch, now, limit)).await
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
         self.write("settle attempts", move |db| settle::settle(db, &settlements)).await
     }
 
-    async fn sending(&self, lane: Lane) -> Result<Vec<Claimed>> {
-        self.read("list messages in flight", move |db| read::sending(db, lane)).await
+    async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Acquired> {
+        let node = node.to_owned();
+        self.write("acquire a lane", move |tx| lanes::acquire(tx, lane, &node, now)).await
     }
 
-    async fn acquire(&self, lane: Lane, now: UnixMillis) -> Result<Option<UnixMillis>> {
-        self.write("acquire a lane", move |db| wake::acquire(db, lane, now)).await
+    async fn release(&self, lane: Lane, epoch: Epoch) -> Result<bool> {
+        self.write("release a lane", move |tx| lanes::release(tx, lane, epoch)).await
     }
 
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled> {
@@ -57,7 +61,7 @@ impl Store for SqliteStore {
     }
 
     async fn permits(&self, appid: AppId, openid: OpenId, now: UnixMillis) -> Result<Vec<PermitView>> {
-        let user = user(appid, openid);
+        let user = User::of(&appid, &openid);
         self.read("list permits", move |db| permits::permits_of(db, &user, now)).await
     }
 
@@ -140,7 +144,7 @@ impl Store for SqliteStore {
     }
 
     async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>> {
-        let user = user(appid, openid);
+        let user = User::of(&appid, &openid);
         self.read("read session keys", move |db| users::session_keys(db, &user)).await
     }
 
@@ -165,8 +169,7 @@ impl Store for SqliteStore {
             rows::one(db, "SELECT beats FROM heartbeat", [], |cells| cells.raw::<i64>())
         };
         self.read("answer a health check", read).await?;
-        let write =
-            |db: &rusqlite::Connection| rows::change(db, "UPDATE heartbeat SET beats = beats + 1", []);
+        let write = |tx: &Writing<'_>| rows::change(tx, "UPDATE heartbeat SET beats = beats + 1", []);
         self.write("answer a health check", write).await?;
         Ok(())
     }

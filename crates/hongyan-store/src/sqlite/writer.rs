@@ -9,6 +9,7 @@ use std::thread;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::memory::{Memory, Writing};
 use super::trouble::{Res, Trouble};
 use crate::StoreError;
 
@@ -22,7 +23,7 @@ const MAX_QUEUE: usize = 4096;
 trait Command: Send {
     /// Does the work inside the current transaction and keeps the result. Called again if the group that it was
     /// in had to be taken back.
-    fn run(&mut self, db: &Connection) -> Res<()>;
+    fn run(&mut self, tx: &Writing<'_>) -> Res<()>;
     /// Tells the caller: what came out of the last run, or the error.
     fn answer(self: Box<Self>, error: Option<&Trouble>);
 }
@@ -34,10 +35,10 @@ struct Verb<T, F> {
     reply: oneshot::Sender<crate::Result<T>>,
 }
 
-impl<T: Send, F: Fn(&Connection) -> Res<T> + Send> Command for Verb<T, F> {
-    fn run(&mut self, db: &Connection) -> Res<()> {
+impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Verb<T, F> {
+    fn run(&mut self, tx: &Writing<'_>) -> Res<()> {
         self.result = None;
-        self.result = Some((self.work)(db)?);
+        self.result = Some((self.work)(tx)?);
         Ok(())
     }
 
@@ -75,7 +76,7 @@ impl Writer {
     pub(super) async fn write<T: Send + 'static>(
         &self,
         name: &'static str,
-        work: impl Fn(&Connection) -> Res<T> + Send + 'static,
+        work: impl Fn(&Writing<'_>) -> Res<T> + Send + 'static,
     ) -> crate::Result<T> {
         let (reply, answer) = oneshot::channel();
         let verb = Verb { name, work, result: None, reply };
@@ -85,17 +86,18 @@ impl Writer {
 }
 
 fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>) {
+    let memory = Memory::default();
     let mut group = Vec::new();
     while let Ok(first) = commands.recv() {
         group.push(first);
         group.extend(commands.try_iter().take(MAX_GROUP - 1));
-        match transact(&mut db, &mut group) {
+        match transact(&mut db, &memory, &mut group) {
             Ok(()) => answer_all(&mut group, None),
             Err(Failed::Command(_)) if group.len() > 1 => {
                 // Nothing was kept. Each alone, so that only the guilty one pays.
                 for command in group.drain(..) {
                     let mut alone = vec![command];
-                    let outcome = transact(&mut db, &mut alone);
+                    let outcome = transact(&mut db, &memory, &mut alone);
                     answer_all(&mut alone, outcome.err().as_ref().map(Failed::why));
                 }
             }
@@ -131,12 +133,21 @@ impl Failed {
 }
 
 /// Runs the commands in one transaction: all are durable, or none was done.
-fn transact(db: &mut Connection, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+fn transact(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+    let done = commit(db, memory, group);
+    match &done {
+        Ok(()) => memory.commit(),
+        Err(_) => memory.roll_back(),
+    }
+    done
+}
+
+fn commit(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
     let failed = |why: rusqlite::Error| Failed::Transaction(why.into());
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     for command in group {
         // A transaction that is dropped instead of committed is rolled back.
-        command.run(&transaction).map_err(Failed::Command)?;
+        command.run(&Writing { db: &transaction, memory }).map_err(Failed::Command)?;
     }
     transaction.commit().map_err(failed)
 }
@@ -145,14 +156,14 @@ fn transact(db: &mut Connection, group: &mut [Box<dyn Command>]) -> Result<(), F
 mod tests {
     use super::*;
 
-    fn insert(value: i64) -> impl Fn(&Connection) -> Res<()> {
+    fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
         move |db| {
             db.execute("INSERT INTO numbers (n) VALUES (?)", [value])?;
             Ok(())
         }
     }
 
-    fn boxed<F: Fn(&Connection) -> Res<()> + Send + 'static>(
+    fn boxed<F: Fn(&Writing<'_>) -> Res<()> + Send + 'static>(
         work: F,
     ) -> (Box<dyn Command>, oneshot::Receiver<crate::Result<()>>) {
         let (reply, answer) = oneshot::channel();
@@ -174,7 +185,7 @@ mod tests {
             .collect();
         let (command, mut count) = {
             let (reply, answer) = oneshot::channel();
-            let work = |db: &Connection| {
+            let work = |db: &Writing<'_>| {
                 Ok(db.query_row("SELECT COUNT(*) FROM numbers", [], |row| row.get::<_, i64>(0))?)
             };
             (Box::new(Verb { name: "count", work, result: None, reply }), answer)

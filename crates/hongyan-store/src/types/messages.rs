@@ -15,8 +15,8 @@ use super::NewPermit;
 /// An idempotency key, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idempotency {
-    /// First half of SHA-256 over app, user and the caller's key.
-    pub key_hash: [u8; 16],
+    /// First bytes of SHA-256 over app, user and the caller's key; it must tell one user's keys apart, no more.
+    pub key_hash: [u8; 8],
     /// First bytes of SHA-256 over the request, to tell a repeat from a different request under the same key.
     pub fingerprint: [u8; 8],
 }
@@ -55,8 +55,9 @@ pub struct NewMessage {
     pub own_permit: Option<NewPermit>,
     /// When it was accepted.
     pub accepted_at: UnixMillis,
-    /// Dispatch has a free place for it: if all else allows, store it as `sending` at once.
-    pub room: bool,
+    /// Dispatch has a free place for it, on the node that acquired the user's lane under this epoch: if that is still
+    /// so and all else allows, store it as `sending` at once.
+    pub start: Option<Epoch>,
 }
 
 /// What came of accepting a message.
@@ -112,6 +113,8 @@ pub struct Claimed {
     pub on_unknown: OnUnknown,
     /// An earlier attempt got no answer.
     pub maybe_delivered: bool,
+    /// Under which its lane was acquired.
+    pub epoch: Epoch,
 }
 
 impl Claimed {
@@ -145,6 +148,22 @@ pub struct ClaimedPermit {
     pub held: bool,
 }
 
+/// Counts the changes of hands of a lane. What a node writes about a lane's messages names the epoch under which it
+/// acquired the lane; after the next change of hands nothing is written under the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// A lane that a node has acquired.
+#[derive(Debug, Clone)]
+pub struct Acquired {
+    /// The node's epoch.
+    pub epoch: Epoch,
+    /// The messages that are `sending`: the owner before did not live to see, or to store, their outcome.
+    pub sending: Vec<Claimed>,
+    /// The lane's earliest timer.
+    pub next_wake: Option<UnixMillis>,
+}
+
 /// What one look at a lane's due messages did.
 #[derive(Debug, Clone, Default)]
 pub struct ClaimBatch {
@@ -174,6 +193,12 @@ pub struct Ended {
 pub struct Settlement {
     /// The message, as it was claimed.
     pub id: MessageId,
+    /// Its app.
+    pub appid: AppId,
+    /// Its user.
+    pub openid: OpenId,
+    /// Under which its lane was acquired when it was claimed; if that is over, nothing is done.
+    pub epoch: Epoch,
     /// Which attempt; if the row is not `sending` this attempt, nothing is done.
     pub attempt: u32,
     /// When the attempt ended.
@@ -190,7 +215,8 @@ pub struct Settlement {
 /// What a settlement did.
 #[derive(Debug, Clone)]
 pub struct Settled {
-    /// The message's state now. `None`: the row was not `sending` this attempt; somebody else has settled it.
+    /// The message's state now. `None`: the row was not `sending` this attempt, or the lane is another's; somebody
+    /// else settles it or has done so.
     pub state: Option<MessageState>,
     /// Why, where that needs saying.
     pub reason: Option<ReasonCode>,

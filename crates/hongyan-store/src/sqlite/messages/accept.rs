@@ -1,34 +1,31 @@
 //! `accept`: where a message's life begins.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageState, ReasonCode};
+use hongyan_ledger::{MessageState, ReasonCode};
 use rusqlite::{Connection, params};
 
-use super::super::permits;
+use super::super::memory::Writing;
 use super::super::rows::{Cells, one};
 use super::super::trouble::{Res, Trouble};
+use super::super::{lanes, permits};
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_waiting;
 use super::{MessageRow, User, insert};
 use crate::types::{Accepted, Claimed, Idempotency, NewMessage, NewPermit};
 
 /// Carries out [`crate::Store::accept`].
-pub(in crate::sqlite) fn accept(db: &Connection, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
+pub(in crate::sqlite) fn accept(tx: &Writing<'_>, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
     let mut gates = Gates::default();
-    messages.iter().map(|message| accept_one(db, message, &mut gates)).collect()
+    messages.iter().map(|message| accept_one(tx, message, &mut gates)).collect()
 }
 
-fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accepted> {
-    let user = User {
-        lane: Lane::of(&new.appid, &new.openid),
-        appid: new.appid.clone(),
-        openid: new.openid.clone(),
-    };
+fn accept_one(tx: &Writing<'_>, new: &NewMessage, gates: &mut Gates) -> Res<Accepted> {
+    let user = User::of(&new.appid, &new.openid);
     if new.id.lane() != Some(user.lane) {
         return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
     }
     if let Some(key) = &new.idempotency
-        && let Some(earlier) = find_key(db, &user, key)?
+        && let Some(earlier) = find_key(tx, &user, key)?
     {
         return Ok(earlier);
     }
@@ -36,18 +33,24 @@ fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accep
     let now = new.accepted_at;
     let mut row = first_row(new, user);
     if let Some(own) = &new.own_permit {
-        let (permit, _duplicate) = permits::grant_one(db, &row.user, own, now)?;
+        let (permit, _duplicate) = permits::grant_one(tx, &row.user, own, now)?;
         row.permit = Some(permit.id);
     }
     let mut in_flight: Option<Claimed> = None;
-    match take_turn(db, &mut row, gates, new.room, now)? {
-        Turn::Send(permit) => in_flight = Some(claimed(&row, permit, new.body.clone())),
-        Turn::Later => hold_if_wanted(db, &mut row, new, now)?,
+    let epoch = match new.start {
+        Some(epoch) if lanes::is_current(tx, row.user.lane, epoch)? => Some(epoch),
+        _ => None,
+    };
+    match take_turn(tx, &mut row, gates, epoch.is_some(), now)? {
+        Turn::Send(permit) => {
+            in_flight = epoch.map(|epoch| claimed(&row, permit, new.body.clone(), epoch));
+        }
+        Turn::Later => hold_if_wanted(tx, &mut row, new, now)?,
         Turn::End(_) => row.permit = None,
     }
-    insert(db, &row, new.idempotency.as_ref(), &new.body)?;
+    insert(tx, &mut row, new.idempotency.as_ref(), &new.body)?;
     if let Some(own) = &new.own_permit {
-        share_the_rest(db, &row.user, own, now)?;
+        share_the_rest(tx, &row.user, own, now)?;
     }
     Ok(Accepted::New {
         state: row.state,
@@ -73,6 +76,7 @@ fn first_row(new: &NewMessage, user: User) -> MessageRow {
         send_at: new.send_at.max(new.accepted_at),
         deadline: new.deadline,
         state: MessageState::Scheduled,
+        stored: None,
         reason: None,
         wake_at: None,
         updated_at: new.accepted_at,
@@ -93,8 +97,8 @@ fn find_key(db: &Connection, user: &User, key: &Idempotency) -> Res<Option<Accep
     one(
         db,
         "SELECT id, fingerprint, state, reason FROM messages INDEXED BY messages_of_user \
-         WHERE lane = ? AND appid = ? AND openid = ? AND key_hash = ?",
-        params![user.lane.number(), user.appid.as_str(), user.openid.as_str(), key.key_hash],
+         WHERE lane = ? AND user = ? AND key_hash = ? AND appid = ? AND openid = ?",
+        params![user.lane.number(), user.key(), key.key_hash, user.appid.as_str(), user.openid.as_str()],
         |cells: &mut Cells<'_>| {
             let id = cells.message_id()?;
             if cells.raw::<[u8; 8]>()? != key.fingerprint {
@@ -108,22 +112,22 @@ fn find_key(db: &Connection, user: &User, key: &Idempotency) -> Res<Option<Accep
 
 /// A message that is not sent at once takes its unit out of everybody else's reach, if it came with its own permit
 /// or was asked to reserve one. One for which there is no unit then fails as if it were due.
-fn hold_if_wanted(db: &Connection, row: &mut MessageRow, new: &NewMessage, now: UnixMillis) -> Res<()> {
+fn hold_if_wanted(tx: &Writing<'_>, row: &mut MessageRow, new: &NewMessage, now: UnixMillis) -> Res<()> {
     // It must still be good when the message goes out.
     let good_until = row.send_at.max(now);
     let chosen = if let Some(own) = row.permit.take() {
-        let permit = permits::with_reservation(db, &row.user, permits::load(db, &row.user, own)?)?;
+        let permit = permits::load(tx, &row.user, own)?;
         Some(permit.id).filter(|_| permit.serves(row.channel, &row.template, good_until))
     } else if new.reserve_now && row.state != MessageState::Waiting {
-        permits::choose_to_hold(db, row, good_until)?
+        permits::choose_for(tx, row, good_until)?.map(|permit| permit.id)
     } else {
         return Ok(());
     };
     match chosen {
         Some(id) => {
-            let mut permit = permits::load(db, &row.user, id)?;
+            let mut permit = permits::load(tx, &row.user, id)?;
             permits::must(permit.units.hold(), &permit, "hold a unit of")?;
-            permits::save(db, &row.user, &permit)?;
+            permits::save(tx, &row.user, &permit)?;
             row.permit = Some(id);
             row.permit_held = true;
         }
@@ -136,12 +140,12 @@ fn hold_if_wanted(db: &Connection, row: &mut MessageRow, new: &NewMessage, now: 
 }
 
 /// A permit that came with a message may have more units than the message needs.
-fn share_the_rest(db: &Connection, user: &User, own: &NewPermit, now: UnixMillis) -> Res<()> {
+fn share_the_rest(tx: &Writing<'_>, user: &User, own: &NewPermit, now: UnixMillis) -> Res<()> {
     if own.count <= 1 && !own.kind.is_unlimited() {
         return Ok(());
     }
-    if let Some(permit) = permits::find_granted(db, user, own)? {
-        wake_waiting(db, user, &permit, now)?;
+    if let Some(permit) = permits::find_granted(tx, user, own)? {
+        wake_waiting(tx, user, &permit, now)?;
     }
     Ok(())
 }

@@ -4,12 +4,14 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Lane, MessageState};
 use rusqlite::{Connection, params};
 
+use super::super::lanes;
+use super::super::memory::Writing;
 use super::super::rows::one;
 use super::super::trouble::Res;
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_next;
 use super::{MessageRow, body, columns, save};
-use crate::types::ClaimBatch;
+use crate::types::{ClaimBatch, Epoch};
 
 /// How many messages one call looks at, at most, so that a backlog of a paused app cannot hold the writer for long.
 const fn looks(limit: u32) -> u32 {
@@ -17,7 +19,16 @@ const fn looks(limit: u32) -> u32 {
 }
 
 /// Carries out [`crate::Store::claim`].
-pub(in crate::sqlite) fn claim(db: &Connection, lane: Lane, now: UnixMillis, limit: u32) -> Res<ClaimBatch> {
+pub(in crate::sqlite) fn claim(
+    tx: &Writing<'_>,
+    lane: Lane,
+    epoch: Epoch,
+    now: UnixMillis,
+    limit: u32,
+) -> Res<Option<ClaimBatch>> {
+    if !lanes::is_current(tx, lane, epoch)? {
+        return Ok(None);
+    }
     let mut batch = ClaimBatch::default();
     let mut gates = Gates::default();
     for _ in 0..looks(limit) {
@@ -25,32 +36,32 @@ pub(in crate::sqlite) fn claim(db: &Connection, lane: Lane, now: UnixMillis, lim
             break;
         }
         // One at a time: each may wake or release another.
-        let Some(mut row) = first_due(db, lane, now)? else { break };
+        let Some(mut row) = first_due(tx, lane, now)? else { break };
         let from = row.state;
-        match take_turn(db, &mut row, &mut gates, true, now)? {
+        match take_turn(tx, &mut row, &mut gates, true, now)? {
             Turn::Send(permit) => {
-                save(db, &row)?;
-                let body = body(db, &row)?;
-                batch.claimed.push(claimed(&row, permit, body.into()));
+                save(tx, &mut row)?;
+                let body = body(tx, &row)?;
+                batch.claimed.push(claimed(&row, permit, body.into(), epoch));
             }
             Turn::Later => {
                 debug_assert!(row.wake_at.is_none_or(|wake| wake > now), "it would be due for ever");
-                save(db, &row)?;
+                save(tx, &mut row)?;
                 if from == MessageState::Ready && row.state != MessageState::Ready {
-                    wake_next(db, &row.user, now)?;
+                    wake_next(tx, &row.user, now)?;
                 }
             }
             Turn::End(ended) => {
-                save(db, &row)?;
+                save(tx, &mut row)?;
                 batch.ended.push(ended);
                 if from == MessageState::Ready {
-                    wake_next(db, &row.user, now)?;
+                    wake_next(tx, &row.user, now)?;
                 }
             }
         }
     }
-    batch.next_wake = next_wake(db, lane)?;
-    Ok(batch)
+    batch.next_wake = next_wake(tx, lane)?;
+    Ok(Some(batch))
 }
 
 fn first_due(db: &Connection, lane: Lane, now: UnixMillis) -> Res<Option<MessageRow>> {

@@ -6,9 +6,9 @@
 //! | [`turn`] | what happens when a message's moment has come (the ledger's `start`) |
 //! | [`claim`] | `claim` |
 //! | [`settle`] | `settle` |
-//! | [`wake`] | whose turn is next; permits that arrive; `acquire` |
+//! | [`wake`] | whose turn is next; permits that arrive; timers that a start mends |
 //! | [`cancel`] | `cancel`, and cancelling all of an app |
-//! | [`read`] | `message`, `messages`, `sending` |
+//! | [`read`] | `message`, `messages`, what is `sending` |
 //!
 //! Two things always hold between transactions. A message that is open but not `sending` names a permit only if it
 //! holds one of its units. And a ready message without a timer (or with none but its deadline) is *parked*: an
@@ -20,6 +20,7 @@ use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitId
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use rusqlite::{Connection, params};
 
+use super::memory::Writing;
 use super::rows::{Cells, change, one, outcome_code};
 use super::trouble::{Res, Trouble};
 use crate::types::{AttemptView, Idempotency, MessageView};
@@ -35,7 +36,7 @@ pub(super) mod wake;
 /// The columns of a message, in the order in which [`MessageRow::read`] takes them.
 macro_rules! columns {
     () => {
-        "id, lane, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
+        "id, lane, user, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
          deadline, state, reason, wake_at, updated_at, permit_id, permit_held, maybe_delivered, attempts, \
          claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text"
     };
@@ -46,8 +47,22 @@ use columns;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct User {
     pub(super) lane: Lane,
+    /// Stands for appid and openid in keys ([`hongyan_ledger::user_number`]).
+    pub(super) number: u64,
     pub(super) appid: AppId,
     pub(super) openid: OpenId,
+}
+
+impl User {
+    pub(super) fn of(appid: &AppId, openid: &OpenId) -> Self {
+        let number = hongyan_ledger::user_number(appid, openid);
+        Self { lane: Lane::of_number(number), number, appid: appid.clone(), openid: openid.clone() }
+    }
+
+    /// The number as it is stored: SQLite's integers are signed.
+    pub(super) const fn key(&self) -> i64 {
+        self.number.cast_signed()
+    }
 }
 
 /// A message as it is stored.
@@ -66,6 +81,8 @@ pub(super) struct MessageRow {
     pub(super) send_at: UnixMillis,
     pub(super) deadline: Option<UnixMillis>,
     pub(super) state: MessageState,
+    /// The state that stands in the file; `None` before the row does.
+    pub(super) stored: Option<MessageState>,
     pub(super) reason: Option<ReasonCode>,
     pub(super) wake_at: Option<UnixMillis>,
     pub(super) updated_at: UnixMillis,
@@ -85,8 +102,9 @@ pub(super) struct MessageRow {
 impl MessageRow {
     fn read(cells: &mut Cells<'_>) -> Res<Self> {
         let id = cells.message_id()?;
-        let user = User { lane: cells.lane()?, appid: cells.parsed()?, openid: cells.parsed()? };
-        Ok(Self {
+        let (lane, number) = (cells.lane()?, cells.raw::<i64>()?.cast_unsigned());
+        let user = User { lane, number, appid: cells.parsed()?, openid: cells.parsed()? };
+        let mut row = Self {
             id,
             user,
             template: cells.parsed()?,
@@ -99,6 +117,7 @@ impl MessageRow {
             send_at: cells.moment()?,
             deadline: cells.moment_or_none()?,
             state: cells.coded(MessageState::from_code)?,
+            stored: None,
             reason: cells.named_or_none(ReasonCode::from_name)?,
             wake_at: cells.moment_or_none()?,
             updated_at: cells.moment()?,
@@ -110,7 +129,9 @@ impl MessageRow {
             ended_at: cells.moment_or_none()?,
             attempt_permit: cells.permit_id_or_none()?,
             outcome: cells.outcome_or_none()?,
-        })
+        };
+        row.stored = Some(row.state);
+        Ok(row)
     }
 
     /// Whether nothing but an event (or its deadline) will move it.
@@ -183,18 +204,19 @@ fn load(db: &Connection, id: MessageId) -> Res<MessageRow> {
 }
 
 /// Writes a new message. Its idempotency key is written with it and never read with it.
-fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()> {
+fn insert(tx: &Writing<'_>, row: &mut MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()> {
     change(
-        db,
+        tx,
         concat!(
             "INSERT INTO messages (",
             columns!(),
-            ", key_hash, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+            ", key_hash, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
              NULL, NULL, NULL, NULL, NULL, ?, ?)"
         ),
         params![
             row.id.as_bytes(),
             row.user.lane.number(),
+            row.user.key(),
             row.user.appid.as_str(),
             row.user.openid.as_str(),
             row.template.as_str(),
@@ -220,22 +242,29 @@ fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency>, body: &[
         ],
     )?;
     change(
-        db,
+        tx,
         "INSERT INTO message_bodies (id, lane, body) VALUES (?, ?, ?)",
         params![row.id.as_bytes(), row.user.lane.number(), body],
     )?;
+    written(tx, row);
     Ok(())
 }
 
+/// The row stands in the file as it is.
+fn written(tx: &Writing<'_>, row: &mut MessageRow) {
+    tx.memory.open.moved(row.user.lane, row.user.number, row.stored, row.state);
+    row.stored = Some(row.state);
+}
+
 /// Writes what may have changed of a message.
-fn save(db: &Connection, row: &MessageRow) -> Res<()> {
+fn save(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
     debug_assert!(
         row.state == MessageState::Sending || !is_open(row.state) || row.permit.is_some() == row.permit_held,
         "{}: an open message names a permit only if it holds one",
         row.id
     );
     let changed = change(
-        db,
+        tx,
         "UPDATE messages SET state = ?3, reason = ?4, wake_at = ?5, updated_at = ?6, permit_id = ?7, \
          permit_held = ?8, maybe_delivered = ?9, attempts = ?10, claimed_at = ?11, ended_at = ?12, \
          attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16 \
@@ -259,7 +288,11 @@ fn save(db: &Connection, row: &MessageRow) -> Res<()> {
             row.outcome.as_ref().map(Outcome::text),
         ],
     )?;
-    if changed == 1 { Ok(()) } else { Err(Trouble::corrupt(format!("{} is not there any more", row.id))) }
+    if changed != 1 {
+        return Err(Trouble::corrupt(format!("{} is not there any more", row.id)));
+    }
+    written(tx, row);
+    Ok(())
 }
 
 const fn is_open(state: MessageState) -> bool {
@@ -288,7 +321,7 @@ mod tests {
         assert_eq!(MessageState::Ready.code(), 1);
         assert_eq!(MessageState::Waiting.code(), 2);
         assert_eq!(MessageState::Sending.code(), 3);
-        let schema = include_str!("../../../migrations/V1__initial.sql");
+        let schema = include_str!("../../../migrations/V2__lanes.sql");
         for condition in ["WHERE state = 1;", "WHERE state = 2;", "WHERE state = 3;"] {
             assert!(schema.contains(condition), "{condition}");
         }

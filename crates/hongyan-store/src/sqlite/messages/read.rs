@@ -7,8 +7,8 @@ use super::super::permits;
 use super::super::rows::{Cells, many};
 use super::super::trouble::Res;
 use super::turn::claimed;
-use super::{MessageRow, body, columns, find};
-use crate::types::{AttemptView, Claimed, MessageDetail, MessageFilter, MessageView};
+use super::{MessageRow, User, body, columns, find};
+use crate::types::{AttemptView, Claimed, Epoch, MessageDetail, MessageFilter, MessageView};
 
 /// The longest page.
 const MAX_PAGE: u32 = 1000;
@@ -23,7 +23,7 @@ macro_rules! page_of {
             $where,
             " AND id < ?1 AND (?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) \
              AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
-             AND (?7 IS NULL OR lane = ?7) ORDER BY id DESC LIMIT ?8"
+             AND (?7 IS NULL OR lane = ?7) AND (?9 IS NULL OR user = ?9) ORDER BY id DESC LIMIT ?8"
         )
     };
 }
@@ -35,14 +35,14 @@ macro_rules! page_of {
 /// leave out what does not fit, so a filter that almost nothing fits takes long on a long history.
 pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Res<Vec<MessageView>> {
     const OF_USER: &str =
-        page_of!("INDEXED BY messages_of_user WHERE lane = ?7 AND appid = ?2 AND openid = ?3");
+        page_of!("INDEXED BY messages_of_user WHERE lane = ?7 AND user = ?9 AND appid = ?2 AND openid = ?3");
     const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
     const ALL: &str = page_of!("WHERE TRUE");
-    let lane = match (&filter.appid, &filter.openid) {
-        (Some(appid), Some(openid)) => Some(Lane::of(appid, openid)),
+    let user = match (&filter.appid, &filter.openid) {
+        (Some(appid), Some(openid)) => Some(User::of(appid, openid)),
         _ => None,
     };
-    let sql = if lane.is_some() {
+    let sql = if user.is_some() {
         OF_USER
     } else if filter.appid.is_some() && filter.reference.is_some() {
         BY_REFERENCE
@@ -60,8 +60,9 @@ pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Re
             filter.state.map(MessageState::code),
             filter.template.as_ref().map(AsRef::<str>::as_ref),
             filter.reference,
-            lane.map(Lane::number),
+            user.as_ref().map(|user| user.lane.number()),
             filter.limit.min(MAX_PAGE),
+            user.as_ref().map(User::key),
         ],
         MessageRow::read,
     )?;
@@ -91,8 +92,8 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<M
     Ok(Some(MessageDetail { message: row.into_view(), body, attempts }))
 }
 
-/// Carries out [`crate::Store::sending`].
-pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane) -> Res<Vec<Claimed>> {
+/// The messages of a lane that are `sending`, as its owner of this epoch sees them.
+pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane, epoch: Epoch) -> Res<Vec<Claimed>> {
     let rows = many(
         db,
         concat!(
@@ -106,7 +107,7 @@ pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane) -> Res<Vec<Claimed
     rows.iter()
         .map(|row| {
             let permit = row.permit.map(|id| permits::load(db, &row.user, id)).transpose()?;
-            Ok(claimed(row, permit, body(db, row)?.into()))
+            Ok(claimed(row, permit, body(db, row)?.into(), epoch))
         })
         .collect()
 }

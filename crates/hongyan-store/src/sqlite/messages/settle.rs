@@ -3,26 +3,38 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{Next, UnitEffect};
 use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
-use rusqlite::Connection;
+use rusqlite::params;
 
-use super::super::permits;
+use super::super::memory::Writing;
+use super::super::rows::{change, outcome_code};
 use super::super::trouble::Res;
-use super::turn::{Gates, release_hold};
+use super::super::{lanes, permits};
+use super::turn::Gates;
 use super::wake::{hand_on, wake_waiting};
-use super::{MessageRow, find, save};
+use super::{MessageRow, User, find, save};
 use crate::types::{Settled, Settlement};
 
 /// Carries out [`crate::Store::settle`].
-pub(in crate::sqlite) fn settle(db: &Connection, settlements: &[Settlement]) -> Res<Vec<Settled>> {
+pub(in crate::sqlite) fn settle(tx: &Writing<'_>, settlements: &[Settlement]) -> Res<Vec<Settled>> {
     let mut gates = Gates::default();
-    settlements.iter().map(|settlement| settle_one(db, settlement, &mut gates)).collect()
+    settlements.iter().map(|settlement| settle_one(tx, settlement, &mut gates)).collect()
 }
 
-fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Res<Settled> {
-    let in_flight = find(db, settlement.id)?
+/// Not ours to settle, or settled already.
+const NOT_DONE: Settled = Settled { state: None, reason: None, wake_at: None, next: None, ended: Vec::new() };
+
+fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> Res<Settled> {
+    let user = User::of(&settlement.appid, &settlement.openid);
+    if !lanes::is_current(tx, user.lane, settlement.epoch)? {
+        return Ok(NOT_DONE);
+    }
+    if let Some(settled) = settle_plain_success(tx, settlement, &user)? {
+        return Ok(settled);
+    }
+    let in_flight = find(tx, settlement.id)?
         .filter(|row| row.state == MessageState::Sending && row.attempts == settlement.attempt);
     let Some(mut row) = in_flight else {
-        return Ok(Settled { state: None, reason: None, wake_at: None, next: None, ended: Vec::new() });
+        return Ok(NOT_DONE);
     };
     let (effects, now) = (&settlement.effects, settlement.ended_at);
     row.ended_at = Some(now);
@@ -38,18 +50,20 @@ fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Re
         UnitEffect::Release if row.own_permit && retries => UnitEffect::Hold,
         unit => unit,
     };
-    apply_unit(db, &mut row, unit, now)?;
-    apply_next(db, &mut row, effects.next, now)?;
-    save(db, &row)?;
+    apply_unit(tx, &mut row, unit)?;
+    apply_next(tx, &mut row, effects.next, now)?;
+    save(tx, &mut row)?;
 
+    // One that is tried again wants the unit itself.
     if row.state == MessageState::Failed
         && unit == UnitEffect::Release
         && let Some(id) = row.permit
     {
-        wake_waiting(db, &row.user, &permits::load(db, &row.user, id)?, now)?;
+        wake_waiting(tx, &row.user, &permits::load(tx, &row.user, id)?, now)?;
     }
     let resting = retries.then_some(row.id);
-    let mut handed = hand_on(db, &row.user, gates, resting, settlement.room, now)?;
+    let room = settlement.room.then_some(settlement.epoch);
+    let mut handed = hand_on(tx, &row.user, gates, resting, room, now)?;
 
     // With its permit replaced, the user's next message may be this one.
     let (mut state, mut reason, mut wake_at) = (row.state, row.reason, row.wake_at);
@@ -69,40 +83,59 @@ fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Re
     })
 }
 
+/// What nearly every settlement is: WeChat took the message, its unit was spent when it went out, and its user has
+/// nothing else open. One statement, where the general way would read the row, its permit and the user's queue first.
+/// `None`: it is not that simple.
+fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) -> Res<Option<Settled>> {
+    let effects = &settlement.effects;
+    let is_plain = effects.next == Next::Sent && effects.unit == UnitEffect::Spend && effects.app.is_none();
+    if !is_plain || !tx.memory.open.at_most(1, user.lane, user.number) {
+        return Ok(None);
+    }
+    let changed = change(
+        tx,
+        "UPDATE messages SET state = 4, reason = NULL, wake_at = NULL, updated_at = ?4, ended_at = ?4, \
+         maybe_delivered = ?5, outcome = ?6, errcode = ?7, outcome_text = ?8 \
+         WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
+        params![
+            user.lane.number(),
+            settlement.id.as_bytes(),
+            settlement.attempt,
+            settlement.ended_at.0,
+            effects.maybe_delivered,
+            outcome_code(&settlement.outcome),
+            settlement.outcome.errcode().map(|code| code.0),
+            settlement.outcome.text(),
+        ],
+    )?;
+    if changed == 0 {
+        return Ok(None);
+    }
+    tx.memory.open.moved(user.lane, user.number, Some(MessageState::Sending), MessageState::Sent);
+    Ok(Some(Settled { state: Some(MessageState::Sent), ..NOT_DONE }))
+}
+
 /// What the outcome does to the unit that the attempt named.
-fn apply_unit(db: &Connection, row: &mut MessageRow, effect: UnitEffect, now: UnixMillis) -> Res<()> {
+fn apply_unit(tx: &Writing<'_>, row: &mut MessageRow, effect: UnitEffect) -> Res<()> {
     let Some(id) = row.permit else { return Ok(()) };
-    let nothing_stored = match effect {
-        UnitEffect::Release => !row.permit_held,
+    // Where nothing changes, nothing is written.
+    let stays = match effect {
+        UnitEffect::Spend => !row.permit_held,
         UnitEffect::Hold => row.permit_held,
-        UnitEffect::Spend | UnitEffect::Revoke => false,
+        UnitEffect::Release | UnitEffect::Revoke => false,
     };
-    if nothing_stored {
+    if stays {
         return Ok(());
     }
-    if effect == UnitEffect::Release {
-        release_hold(db, row, now)?;
-        row.permit = Some(id);
-        return Ok(());
-    }
-    let mut permit = permits::load(db, &row.user, id)?;
-    match effect {
-        UnitEffect::Spend => {
-            permits::must(permit.units.spend(row.permit_held), &permit, "spend a unit of")?;
-        }
-        UnitEffect::Revoke => {
-            permit.units.revoke_rest(row.permit_held);
-        }
-        UnitEffect::Hold | UnitEffect::Release => {
-            permits::must(permit.units.hold(), &permit, "hold a unit of")?;
-        }
-    }
+    let mut permit = permits::load(tx, &row.user, id)?;
+    permits::must(permit.units.settle(effect, row.permit_held), &permit, "settle a unit of")?;
+    permits::save(tx, &row.user, &permit)?;
     row.permit_held = effect == UnitEffect::Hold;
-    permits::save(db, &row.user, &permit)
+    Ok(())
 }
 
 /// What the outcome makes of the message.
-fn apply_next(db: &Connection, row: &mut MessageRow, next: Next, now: UnixMillis) -> Res<()> {
+fn apply_next(tx: &Writing<'_>, row: &mut MessageRow, next: Next, now: UnixMillis) -> Res<()> {
     match next {
         Next::Sent => row.enter(MessageState::Sent, None, now),
         Next::Failed(reason) => row.enter(MessageState::Failed, Some(reason), now),
@@ -116,7 +149,7 @@ fn apply_next(db: &Connection, row: &mut MessageRow, next: Next, now: UnixMillis
         }
         Next::Replace => {
             row.attempt_permit = row.permit.take();
-            let another = !row.own_permit && permits::choose_for(db, row, now)?.is_some();
+            let another = !row.own_permit && permits::choose_for(tx, row, now)?.is_some();
             if another {
                 row.enter(MessageState::Ready, None, now);
                 row.wake_at = Some(now);

@@ -7,36 +7,36 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::start::{AppGate, Candidate, Start, start};
 use hongyan_ledger::{MessageState, Permit, PermitPolicy};
 use hongyan_wechat::AppId;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
+use super::super::memory::Writing;
 use super::super::rows::{change, one, outcome_code};
 use super::super::trouble::Res;
 use super::super::{apps, permits};
 use super::MessageRow;
 use super::wake::wake_waiting;
-use crate::types::{Claimed, ClaimedPermit, Ended};
+use crate::types::{Claimed, ClaimedPermit, Ended, Epoch};
 
-/// The gates of the apps that a verb comes across, each read once.
+/// The gates of apps, as a verb sees them.
 #[derive(Default)]
 pub(super) struct Gates {
-    known: HashMap<AppId, AppGate>,
+    /// Paused by the verb itself.
+    paused: HashMap<AppId, AppGate>,
 }
 
 impl Gates {
     /// What an app's gate is. An app that is not there (any more) sends nothing until it is.
-    pub(super) fn of(&mut self, db: &Connection, appid: &AppId) -> Res<AppGate> {
-        if let Some(&gate) = self.known.get(appid) {
+    pub(super) fn of(&self, tx: &Writing<'_>, appid: &AppId) -> Res<AppGate> {
+        if let Some(&gate) = self.paused.get(appid) {
             return Ok(gate);
         }
-        let gate = apps::gate(db, appid)?.unwrap_or(AppGate::Paused { until: None });
-        self.known.insert(appid.clone(), gate);
-        Ok(gate)
+        tx.memory.gate(appid, || Ok(apps::gate(tx, appid)?.unwrap_or(AppGate::Paused { until: None })))
     }
 
     /// Takes an app for paused, for this verb: an outcome says that it must rest, and the pause is about to be
     /// stored.
     pub(super) fn pause(&mut self, appid: &AppId, until: Option<UnixMillis>) {
-        self.known.insert(appid.clone(), AppGate::Paused { until });
+        self.paused.insert(appid.clone(), AppGate::Paused { until });
     }
 }
 
@@ -53,30 +53,34 @@ pub(super) enum Turn {
 /// Lets the ledger decide about a message and does to the row and to its permit what it decided. The caller writes
 /// the row.
 pub(super) fn take_turn(
-    db: &Connection,
+    tx: &Writing<'_>,
     row: &mut MessageRow,
     gates: &mut Gates,
     room: bool,
     now: UnixMillis,
 ) -> Res<Turn> {
-    let permit = pick_permit(db, row, now)?;
+    let mut permit = pick_permit(tx, row, now)?;
     let candidate = Candidate {
         send_at: row.send_at,
         deadline: row.deadline,
         // Nothing can bring a second one of a permit that came with its message.
         policy: if row.own_permit { PermitPolicy::Require } else { row.policy },
         maybe_delivered: row.maybe_delivered,
-        gate: gates.of(db, &row.user.appid)?,
-        user_busy: is_behind_another(db, row)?,
+        gate: gates.of(tx, &row.user.appid)?,
+        user_busy: is_behind_another(tx, row)?,
         permit: permit.as_ref().map(|permit| permit.id),
     };
     Ok(match start(&candidate, room, now) {
         Start::Send { permit: chosen } => {
             debug_assert_eq!(chosen, candidate.permit, "start sends with the candidate's permit");
-            archive_attempt(db, row)?;
+            archive_attempt(tx, row)?;
             if row.permit != chosen {
-                release_hold(db, row, now)?;
+                release_hold(tx, row, now)?;
                 row.permit = chosen;
+            }
+            if let Some(permit) = permit.as_mut().filter(|_| !row.permit_held) {
+                permits::must(permit.units.spend(), permit, "spend a unit of")?;
+                permits::save(tx, &row.user, permit)?;
             }
             row.enter(MessageState::Sending, None, now);
             row.attempts += 1;
@@ -86,7 +90,7 @@ pub(super) fn take_turn(
         Start::Later { state, wake_at, reason } => {
             if state == MessageState::Waiting {
                 // The unit that it held has expired; it waits for another.
-                release_hold(db, row, now)?;
+                release_hold(tx, row, now)?;
             }
             row.enter(state, reason, now);
             row.wake_at = wake_at;
@@ -95,7 +99,7 @@ pub(super) fn take_turn(
         Start::End { state, reason } => {
             // Of an unknown outcome the unit stays kept: it may be gone.
             if state != MessageState::Unknown {
-                release_hold(db, row, now)?;
+                release_hold(tx, row, now)?;
             }
             row.enter(state, Some(reason), now);
             let errcode = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);
@@ -105,16 +109,16 @@ pub(super) fn take_turn(
 }
 
 /// The permit that a message would use: the one that it holds, else the best of its user's.
-fn pick_permit(db: &Connection, row: &MessageRow, now: UnixMillis) -> Res<Option<Permit>> {
+fn pick_permit(tx: &Writing<'_>, row: &MessageRow, now: UnixMillis) -> Res<Option<Permit>> {
     if let Some(id) = row.permit {
-        let named = permits::load(db, &row.user, id)?;
+        let named = permits::load(tx, &row.user, id)?;
         // A message that maybe went out is repeated with the very same code, alive or dead: only WeChat's answer
         // to that tells whether it arrived.
         if row.maybe_delivered || still_serves(&named, row, now) {
             return Ok(Some(named));
         }
     }
-    if row.own_permit { Ok(None) } else { permits::choose_for(db, row, now) }
+    if row.own_permit { Ok(None) } else { permits::choose_for(tx, row, now) }
 }
 
 /// Whether a permit serves a message that may already hold a unit of it.
@@ -124,44 +128,43 @@ fn still_serves(permit: &Permit, row: &MessageRow, now: UnixMillis) -> bool {
 }
 
 /// Whether another message of the user is in flight, or is ready and ahead of this one.
-fn is_behind_another(db: &Connection, row: &MessageRow) -> Res<bool> {
+fn is_behind_another(tx: &Writing<'_>, row: &MessageRow) -> Res<bool> {
+    // A ready message is counted itself.
+    let own = u16::from(row.stored == Some(MessageState::Ready));
+    if tx.memory.open.at_most(own, row.user.lane, row.user.number) {
+        return Ok(false);
+    }
     let busy = one(
-        db,
-        "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND state = 3) \
-         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND state = 1 \
-         AND (send_at, id) < (?4, ?5))",
-        params![
-            row.user.lane.number(),
-            row.user.appid.as_str(),
-            row.user.openid.as_str(),
-            row.send_at.0,
-            row.id.as_bytes()
-        ],
+        tx,
+        "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
+         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 \
+         AND (send_at, id) < (?3, ?4))",
+        params![row.user.lane.number(), row.user.key(), row.send_at.0, row.id.as_bytes()],
         |cells| cells.raw(),
     )?;
     Ok(busy.unwrap_or(false))
 }
 
 /// Gives back the unit that a message holds, if it holds one, and sets going who waits for it.
-pub(super) fn release_hold(db: &Connection, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+pub(super) fn release_hold(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
     let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(()) };
-    let mut permit = permits::load(db, &row.user, id)?;
+    let mut permit = permits::load(tx, &row.user, id)?;
     permits::must(permit.units.release(), &permit, "release a held unit of")?;
-    permits::save(db, &row.user, &permit)?;
+    permits::save(tx, &row.user, &permit)?;
     if row.attempts > 0 {
         row.attempt_permit.get_or_insert(id);
     }
     row.permit = None;
     row.permit_held = false;
-    wake_waiting(db, &row.user, &permit, now)?;
+    wake_waiting(tx, &row.user, &permit, now)?;
     Ok(())
 }
 
 /// Moves the finished last attempt out of the row: another one begins.
-fn archive_attempt(db: &Connection, row: &mut MessageRow) -> Res<()> {
+fn archive_attempt(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
     let Some(last) = row.last_attempt() else { return Ok(()) };
     change(
-        db,
+        tx,
         "INSERT INTO attempts (message_id, lane, number, started_at, ended_at, permit_id, outcome, errcode, \
          outcome_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
@@ -184,7 +187,7 @@ fn archive_attempt(db: &Connection, row: &mut MessageRow) -> Res<()> {
 }
 
 /// A message that is `sending`, as dispatch needs it.
-pub(super) fn claimed(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>) -> Claimed {
+pub(super) fn claimed(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>, epoch: Epoch) -> Claimed {
     Claimed {
         id: row.id,
         appid: row.user.appid.clone(),
@@ -202,5 +205,6 @@ pub(super) fn claimed(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>)
         }),
         on_unknown: row.on_unknown,
         maybe_delivered: row.maybe_delivered,
+        epoch,
     }
 }

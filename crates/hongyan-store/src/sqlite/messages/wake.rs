@@ -4,13 +4,13 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Lane, MessageId, MessageState, Permit};
 use rusqlite::{Connection, params};
 
-use super::super::permits;
+use super::super::memory::Writing;
 use super::super::rows::{change, many, one};
 use super::super::trouble::Res;
 use super::claim::next_wake;
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::{MessageRow, User, body, columns, save};
-use crate::types::{Claimed, Ended};
+use crate::types::{Claimed, Ended, Epoch};
 
 /// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
 /// timer.
@@ -33,45 +33,48 @@ pub(super) struct HandedOn {
 /// `resting` is the message that was just put back to `ready` by its own outcome; while it is the first, the others
 /// stay behind it.
 pub(super) fn hand_on(
-    db: &Connection,
+    tx: &Writing<'_>,
     user: &User,
     gates: &mut Gates,
     resting: Option<MessageId>,
-    room: bool,
+    room: Option<Epoch>,
     now: UnixMillis,
 ) -> Res<HandedOn> {
+    if tx.memory.open.at_most(0, user.lane, user.number) {
+        return Ok(HandedOn::default());
+    }
     let mut handed = HandedOn::default();
     for turn in 0.. {
-        let Some(mut head) = first_ready(db, user)? else { break };
+        let Some(mut head) = first_ready(tx, user)? else { break };
         let backs_off = !head.is_parked() && head.wake_at.is_some_and(|wake| wake > now);
         if resting == Some(head.id) || backs_off {
             handed.wake_at = head.wake_at;
             break;
         }
-        if !room || turn >= MAX_TURNS {
+        let Some(epoch) = room.filter(|_| turn < MAX_TURNS) else {
             handed.wake_at = Some(now);
             if head.is_parked() {
                 head.wake_at = Some(now);
-                save(db, &head)?;
+                save(tx, &mut head)?;
             }
             break;
-        }
-        match take_turn(db, &mut head, gates, true, now)? {
+        };
+        match take_turn(tx, &mut head, gates, true, now)? {
             Turn::Send(permit) => {
-                save(db, &head)?;
-                let body = body(db, &head)?;
-                handed.next = Some(claimed(&head, permit, body.into()));
+                save(tx, &mut head)?;
+                let body = body(tx, &head)?;
+                handed.next = Some(claimed(&head, permit, body.into(), epoch));
                 break;
             }
             Turn::Later => {
-                save(db, &head)?;
+                save(tx, &mut head)?;
                 if head.state == MessageState::Ready {
                     handed.wake_at = head.wake_at;
                     break;
                 }
             }
             Turn::End(ended) => {
-                save(db, &head)?;
+                save(tx, &mut head)?;
                 handed.ended.push(ended);
             }
         }
@@ -80,21 +83,20 @@ pub(super) fn hand_on(
 }
 
 /// The same for verbs that claim nothing: the next one gets a timer.
-pub(super) fn wake_next(db: &Connection, user: &User, now: UnixMillis) -> Res<()> {
-    hand_on(db, user, &mut Gates::default(), None, false, now)?;
+pub(super) fn wake_next(tx: &Writing<'_>, user: &User, now: UnixMillis) -> Res<()> {
+    hand_on(tx, user, &mut Gates::default(), None, None, now)?;
     Ok(())
 }
 
-fn first_ready(db: &Connection, user: &User) -> Res<Option<MessageRow>> {
+fn first_ready(tx: &Writing<'_>, user: &User) -> Res<Option<MessageRow>> {
     one(
-        db,
+        tx,
         concat!(
             "SELECT ",
             columns!(),
-            " FROM messages WHERE lane = ? AND appid = ? AND openid = ? AND state = 1 \
-             ORDER BY send_at, id LIMIT 1"
+            " FROM messages WHERE lane = ? AND user = ? AND state = 1 ORDER BY send_at, id LIMIT 1"
         ),
-        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
+        params![user.lane.number(), user.key()],
         MessageRow::read,
     )
 }
@@ -102,23 +104,24 @@ fn first_ready(db: &Connection, user: &User) -> Res<Option<MessageRow>> {
 /// Sets going the messages that wait for a permit and that this one serves, oldest first, as many as it has units
 /// for. Returns how many.
 pub(in crate::sqlite) fn wake_waiting(
-    db: &Connection,
+    tx: &Writing<'_>,
     user: &User,
     permit: &Permit,
     now: UnixMillis,
 ) -> Res<u32> {
-    let mut left = permits::with_reservation(db, user, permit.clone())?;
+    let mut left = permit.clone();
     if !left.units.can_serve() {
         return Ok(0);
     }
     let waiting = many(
-        db,
+        tx,
         concat!(
             "SELECT ",
             columns!(),
-            " FROM messages WHERE lane = ? AND appid = ? AND openid = ? AND state = 2 ORDER BY send_at, id"
+            " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND appid = ? AND openid = ? \
+             ORDER BY send_at, id"
         ),
-        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
+        params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
         MessageRow::read,
     )?;
     let mut woken = 0;
@@ -130,7 +133,7 @@ pub(in crate::sqlite) fn wake_waiting(
         }
         row.enter(MessageState::Ready, None, now);
         row.wake_at = Some(now);
-        save(db, &row)?;
+        save(tx, &mut row)?;
         woken += 1;
         // Counted, not stored: the unit is reserved when the message is sent.
         if !left.units.unlimited && !left.units.hold() {
@@ -140,46 +143,49 @@ pub(in crate::sqlite) fn wake_waiting(
     Ok(woken)
 }
 
-/// Carries out [`crate::Store::acquire`]. Parking and waking are durable, so this only mends what an older version
-/// or a hand in the database left behind.
-pub(in crate::sqlite) fn acquire(db: &Connection, lane: Lane, now: UnixMillis) -> Res<Option<UnixMillis>> {
+/// Gives every ready message of a lane that has no timer one, now; returns the lane's earliest. Parking and waking are
+/// durable, so this only mends what an older version or a hand in the database left behind.
+pub(in crate::sqlite) fn mend_timers(
+    tx: &Writing<'_>,
+    lane: Lane,
+    now: UnixMillis,
+) -> Res<Option<UnixMillis>> {
     change(
-        db,
+        tx,
         // Left alone, SQLite walks all of the lane's history by another index.
         "UPDATE messages INDEXED BY messages_ready SET wake_at = ?2 WHERE lane = ?1 AND state = 1 \
          AND (wake_at IS NULL OR wake_at = deadline)",
         params![lane.number(), now.0],
     )?;
-    next_wake(db, lane)
+    next_wake(tx, lane)
 }
 
 /// Gives every ready message of an app a timer, now.
 pub(in crate::sqlite) fn wake_app(
-    db: &Connection,
+    tx: &Writing<'_>,
     appid: &hongyan_wechat::AppId,
     now: UnixMillis,
 ) -> Res<()> {
     for lane in Lane::all() {
         change(
-            db,
+            tx,
             "UPDATE messages INDEXED BY messages_ready SET wake_at = ?3 \
-             WHERE lane = ?1 AND appid = ?2 AND state = 1",
+             WHERE lane = ?1 AND state = 1 AND appid = ?2",
             params![lane.number(), appid.as_str(), now.0],
         )?;
     }
     Ok(())
 }
 
-/// The permit that a user's message in flight has reserved without a stored hold, if there is one.
-pub(in crate::sqlite) fn reserved_permit(
+/// The permit of which a user's message in flight has spent a unit that is not lost yet, if there is one.
+pub(in crate::sqlite) fn permit_in_flight(
     db: &Connection,
     user: &User,
 ) -> Res<Option<hongyan_ledger::PermitId>> {
     Ok(one(
         db,
-        "SELECT permit_id FROM messages WHERE lane = ? AND appid = ? AND openid = ? AND state = 3 \
-         AND permit_held = 0",
-        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
+        "SELECT permit_id FROM messages WHERE lane = ? AND user = ? AND state = 3 AND permit_held = 0",
+        params![user.lane.number(), user.key()],
         |cells| cells.permit_id_or_none(),
     )?
     .flatten())
