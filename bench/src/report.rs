@@ -1,86 +1,86 @@
-//! The result, as a table and as JSON.
+//! The result, as tables and as JSON.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Args;
+use crate::bench::Bench;
+use crate::contest::{Outcome, Row};
 use crate::durable::Limit;
 
 /// What was measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     messages: u32,
-    concurrency: u32,
+    connections: u32,
     users: u32,
-    seconds: f64,
-    delivered_per_second: f64,
-    cpu_seconds_per_thousand: f64,
-    peak_memory_mib: f64,
-    accept_p50_ms: f64,
-    accept_p99_ms: f64,
+    rounds: u32,
     limit: Limit,
+    contest: Vec<Row>,
 }
+
+/// The row that all others are compared with.
+const YARDSTICK: &str = "forwarder";
 
 impl Report {
-    pub(crate) fn new(
-        args: &Args,
-        took: Duration,
-        cpu: Duration,
-        peak_memory_kib: u64,
-        sorted_latencies: &[Duration],
-        limit: Limit,
-    ) -> Self {
-        let thousands = f64::from(args.messages) / 1_000.0;
+    pub(crate) fn new(bench: &Bench, limit: Limit, contest: Vec<Row>) -> Self {
         Self {
-            messages: args.messages,
-            concurrency: args.concurrency,
-            users: args.users,
-            seconds: took.as_secs_f64(),
-            delivered_per_second: f64::from(args.messages) / took.as_secs_f64(),
-            cpu_seconds_per_thousand: cpu.as_secs_f64() / thousands,
-            peak_memory_mib: peak_memory_kib as f64 / 1_024.0,
-            accept_p50_ms: percentile(sorted_latencies, 50),
-            accept_p99_ms: percentile(sorted_latencies, 99),
+            messages: bench.messages,
+            connections: bench.connections,
+            users: bench.users,
+            rounds: bench.rounds,
             limit,
+            contest,
         }
     }
-}
-
-/// The smallest value that so many percent do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).map_or(f64::NAN, |value| value.as_secs_f64() * 1_000.0)
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} messages to {} users, {} at once, {:.1} s\n",
-            self.messages, self.users, self.concurrency, self.seconds
+            "{} messages to {} users over {} connections; medians of {} rounds; × is to {YARDSTICK}\n",
+            self.messages, self.users, self.connections, self.rounds
         )?;
-        let mut row = |name: &str, value: f64, digits: usize| writeln!(f, "{name:<44} {value:>12.digits$}");
-        row("delivered messages / s", self.delivered_per_second, 0)?;
-        row("gateway: CPU seconds / 1,000 messages", self.cpu_seconds_per_thousand, 3)?;
-        row("gateway: peak memory, MiB", self.peak_memory_mib, 1)?;
-        row("accept latency, median, ms", self.accept_p50_ms, 2)?;
-        row("accept latency, 99 %, ms", self.accept_p99_ms, 2)?;
-        row("this machine: SQLite rows / s (64 a commit)", self.limit.rows_per_second, 0)?;
-        write!(f, "{:<44} {:>12.0}", "this machine: fsyncs / s", self.limit.fsyncs_per_second)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_measured() {
-        let sorted: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
-        assert!((percentile(&sorted, 50) - 100.0).abs() < 1e-9);
-        assert!((percentile(&sorted, 99) - 198.0).abs() < 1e-9);
-        assert!((percentile(&sorted[..1], 99) - 1.0).abs() < 1e-9);
+        writeln!(
+            f,
+            "{:<14} {:>11} {:>7} {:>11} {:>7} {:>9} {:>10} {:>10}",
+            "", "delivered/s", "×", "CPU s/1,000", "×", "peak MiB", "accept p50", "p99, ms"
+        )?;
+        let yardstick = self.contest.iter().find_map(|row| match &row.outcome {
+            Outcome::Measured(figures) if row.name == YARDSTICK => Some(figures),
+            _ => None,
+        });
+        for row in &self.contest {
+            let figures = match &row.outcome {
+                Outcome::Measured(figures) => figures,
+                Outcome::NotMeasured(why) => {
+                    writeln!(f, "{:<14} not measured: {why}", row.name)?;
+                    continue;
+                }
+            };
+            let ratio =
+                |value: f64, to: Option<f64>| to.map_or(String::new(), |to| format!("{:.2}", value / to));
+            writeln!(
+                f,
+                "{:<14} {:>11.0} {:>7} {:>11.4} {:>7} {:>9.1} {:>10.2} {:>10.2}",
+                row.name,
+                figures.delivered_per_second,
+                ratio(figures.delivered_per_second, yardstick.map(|figures| figures.delivered_per_second)),
+                figures.cpu_seconds_per_thousand,
+                ratio(
+                    figures.cpu_seconds_per_thousand,
+                    yardstick.map(|figures| figures.cpu_seconds_per_thousand)
+                ),
+                figures.peak_memory_mib,
+                figures.accept_p50_ms,
+                figures.accept_p99_ms,
+            )?;
+        }
+        write!(
+            f,
+            "\nthis machine: {:.0} SQLite rows/s, 64 a commit; {:.0} fsyncs/s",
+            self.limit.rows_per_second, self.limit.fsyncs_per_second
+        )
     }
 }

@@ -1,6 +1,10 @@
 //! Answers like WeChat, as fast as can be, and counts what it was sent.
 
 use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,22 +14,42 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::Result;
-
-/// The template that every message is of.
-pub(crate) const TEMPLATE: &str = "BenchTemplate";
 
 const TOKEN: &str = r#"{"access_token":"bench-token","expires_in":7200}"#;
 const TEMPLATES: &str = r#"{"errcode":0,"errmsg":"ok","data":[{"priTmplId":"BenchTemplate","title":"Bench","content":"thing:{{thing1.DATA}}\ndate:{{date2.DATA}}\namount:{{amount3.DATA}}\n","example":"","type":2}]}"#;
 const LEGACY_TEMPLATES: &str = r#"{"errcode":0,"errmsg":"ok","list":[]}"#;
 const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 
+/// Where a message is sent to.
+pub(crate) const SEND_PATH: &str = "/cgi-bin/message/subscribe/send";
+
+/// How long nothing may arrive while something is expected.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A running sink.
 pub(crate) struct Sink {
     pub(crate) url: String,
-    sends: watch::Sender<u32>,
+    counted: Arc<Counted>,
+}
+
+#[derive(Default)]
+struct Counted {
+    sends: AtomicU32,
+    /// At this count somebody wants to be told.
+    goal: AtomicU32,
+    reached: Notify,
+    records: AtomicBool,
+    recorded: Mutex<Vec<Arrival>>,
+}
+
+/// A message that came.
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    pub(crate) body: Bytes,
 }
 
 impl Sink {
@@ -34,44 +58,71 @@ impl Sink {
         let failed = |error: std::io::Error| format!("the sink cannot listen: {error}");
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        let sends = watch::Sender::new(0);
-        let counter = sends.clone();
+        let counted = Arc::new(Counted::default());
+        let shared = Arc::clone(&counted);
         tokio::spawn(async move {
             // An error here is about one connection that went away before it was taken.
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
-                let counter = counter.clone();
+                // A socket that cannot say so still works, only slower.
+                let _ = stream.set_nodelay(true);
+                let counted = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    let serve = service_fn(|request| answer(request, &counter));
-                    // Ends when the gateway hangs up; how is of no interest.
+                    let serve = service_fn(|request| answer(request, &counted));
+                    // Ends when the other end hangs up; how is of no interest.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
                 });
             }
         });
-        Ok(Self { url, sends })
+        Ok(Self { url, counted })
     }
 
     /// How many messages came.
     pub(crate) fn count(&self) -> u32 {
-        *self.sends.borrow()
+        self.counted.sends.load(Ordering::Acquire)
     }
 
-    /// Waits until so many messages came.
-    pub(crate) async fn delivered(&self, count: u32) {
-        // The sender lives in `self`, so the channel cannot be closed.
-        let _ = self.sends.subscribe().wait_for(|sends| *sends >= count).await;
+    /// Waits until so many messages came, in all.
+    pub(crate) async fn delivered(&self, count: u32) -> Result {
+        self.counted.goal.store(count, Ordering::SeqCst);
+        loop {
+            let mut reached = pin!(self.counted.reached.notified());
+            // From here on no notice is missed.
+            reached.as_mut().enable();
+            let before = self.count();
+            if before >= count {
+                return Ok(());
+            }
+            if timeout(STALL_TIMEOUT, reached).await.is_err() && self.count() == before {
+                return Err(format!("{before} of {count} messages arrived, then none for {STALL_TIMEOUT:?}"));
+            }
+        }
+    }
+
+    /// From now on keeps what comes, until [`Self::recorded`].
+    pub(crate) fn record(&self) {
+        self.counted.records.store(true, Ordering::Release);
+    }
+
+    /// What came since [`Self::record`].
+    pub(crate) fn recorded(&self) -> Vec<Arrival> {
+        self.counted.records.store(false, Ordering::Release);
+        std::mem::take(&mut *self.counted.recorded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 async fn answer(
     request: Request<Incoming>,
-    sends: &watch::Sender<u32>,
+    counted: &Counted,
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     let body = match request.uri().path() {
-        "/cgi-bin/message/subscribe/send" => {
+        SEND_PATH => {
             // The whole request must have been read before its answer counts.
-            let _ = request.into_body().collect().await;
-            sends.send_modify(|sends| *sends += 1);
+            match request.into_body().collect().await {
+                Ok(body) => counted.arrived(body.to_bytes()),
+                // It will be sent again.
+                Err(_) => return Ok(Response::default()),
+            }
             OK
         }
         "/cgi-bin/token" | "/cgi-bin/stable_token" => TOKEN,
@@ -83,4 +134,17 @@ async fn answer(
     let kind = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
     Ok(response)
+}
+
+impl Counted {
+    fn arrived(&self, body: Bytes) {
+        if self.records.load(Ordering::Acquire) {
+            let arrival = Arrival { at: Instant::now(), body };
+            self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+        }
+        let sends = self.sends.fetch_add(1, Ordering::SeqCst) + 1;
+        if sends >= self.goal.load(Ordering::SeqCst) {
+            self.reached.notify_waiters();
+        }
+    }
 }

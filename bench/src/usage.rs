@@ -1,4 +1,4 @@
-//! What a process has used, as Linux counts it in `/proc`.
+//! What processes have used, as Linux counts it in `/proc`.
 
 use std::time::Duration;
 
@@ -8,27 +8,39 @@ use crate::Result;
 const TICKS_PER_SECOND: u32 = 100;
 
 /// What a process has used since it started.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
-    /// CPU time, in it and in the kernel for it.
+    /// CPU time of all its threads, in it and in the kernel for it.
     pub(crate) cpu: Duration,
-    /// The most memory that it ever held.
+    /// The most memory that it held since its start, or since [`forget_peak`].
     pub(crate) peak_memory_kib: u64,
 }
 
 impl Usage {
     /// Of this process.
     pub(crate) fn of(id: u32) -> Result<Self> {
-        let read = |file: &str| {
-            let path = format!("/proc/{id}/{file}");
-            std::fs::read_to_string(&path)
-                .map_err(|error| format!("{path}: {error}; this measurement needs Linux"))
-        };
-        let stat = read("stat")?;
+        let stat = read(id, "stat")?;
         let cpu = cpu(&stat).ok_or_else(|| format!("/proc/{id}/stat looks unlike itself: {stat}"))?;
-        let status = read("status")?;
-        let peak = peak(&status).ok_or_else(|| format!("/proc/{id}/status has no VmHWM"))?;
+        let status = read(id, "status")?;
+        let peak = kib(&status, "VmHWM:").ok_or_else(|| format!("/proc/{id}/status has no VmHWM"))?;
         Ok(Self { cpu, peak_memory_kib: peak })
     }
+}
+
+/// How much memory a process holds now.
+pub(crate) fn memory_kib(id: u32) -> Result<u64> {
+    kib(&read(id, "status")?, "VmRSS:").ok_or_else(|| format!("/proc/{id}/status has no VmRSS"))
+}
+
+/// Lets the peak begin anew at what the process holds now (proc(5): 5 in `clear_refs`).
+pub(crate) fn forget_peak(id: u32) -> Result {
+    let path = format!("/proc/{id}/clear_refs");
+    std::fs::write(&path, "5").map_err(|error| format!("{path}: {error}"))
+}
+
+fn read(id: u32, file: &str) -> Result<String> {
+    let path = format!("/proc/{id}/{file}");
+    std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}; this measurement needs Linux"))
 }
 
 /// utime and stime: fields 14 and 15 (proc(5)), counted behind the name, which may hold spaces and brackets.
@@ -39,15 +51,9 @@ fn cpu(stat: &str) -> Option<Duration> {
     Some(Duration::from_secs(1) * ticks / TICKS_PER_SECOND)
 }
 
-fn peak(status: &str) -> Option<u64> {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?
-        .trim()
-        .trim_end_matches("kB")
-        .trim()
-        .parse()
-        .ok()
+fn kib(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -62,6 +68,18 @@ mod tests {
 
     #[test]
     fn peak_memory_is_found() {
-        assert_eq!(peak("Name:\tx\nVmHWM:\t   12345 kB\n"), Some(12345));
+        assert_eq!(kib("Name:\tx\nVmHWM:\t   12345 kB\n", "VmHWM:"), Some(12345));
+    }
+
+    #[test]
+    fn a_peak_can_be_forgotten() {
+        let id = std::process::id();
+        let held = vec![1_u8; 64 << 20];
+        let with = Usage::of(id).unwrap().peak_memory_kib;
+        drop(held);
+        forget_peak(id).unwrap();
+        let without = Usage::of(id).unwrap().peak_memory_kib;
+        assert!(without + (32 << 10) < with, "{without} KiB after, {with} KiB before");
+        assert!(memory_kib(id).unwrap() <= without);
     }
 }

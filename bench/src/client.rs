@@ -1,0 +1,102 @@
+//! A kept connection that sends one request after the other.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::Result;
+
+/// A server, and what every request to it carries.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    address: SocketAddr,
+    host: HeaderValue,
+    authorization: Option<HeaderValue>,
+}
+
+impl Target {
+    /// The server at `http://ADDRESS:PORT`.
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let host = url.trim_start_matches("http://").trim_end_matches('/');
+        let address = host.parse().map_err(|error| format!("{url}: {error}"))?;
+        let host = HeaderValue::from_str(host).map_err(|error| format!("{url}: {error}"))?;
+        Ok(Self { address, host, authorization: None })
+    }
+
+    /// The same, with this key in each request.
+    pub(crate) fn with_key(self, key: &str) -> Result<Self> {
+        let value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|error| error.to_string())?;
+        Ok(Self { authorization: Some(value), ..self })
+    }
+
+    /// A new connection to it.
+    pub(crate) async fn connect(&self) -> Result<Connection> {
+        let failed = |error: &dyn Display| format!("cannot connect to {}: {error}", self.address);
+        let stream = TcpStream::connect(self.address).await.map_err(|error| failed(&error))?;
+        stream.set_nodelay(true).map_err(|error| failed(&error))?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+        // Ends when the sender is dropped; an error shows in the request that it hits.
+        tokio::spawn(connection);
+        Ok(Connection { sender, target: self.clone() })
+    }
+}
+
+/// A kept connection.
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    target: Target,
+}
+
+impl Connection {
+    /// One request, which must be answered with this status; the answer's body.
+    pub(crate) async fn post(&mut self, path: &str, body: Bytes, expected: StatusCode) -> Result<Bytes> {
+        self.send(path, None, body, expected).await
+    }
+
+    /// The same, under an idempotency key.
+    pub(crate) async fn post_once(
+        &mut self,
+        path: &str,
+        key: &str,
+        body: Bytes,
+        expected: StatusCode,
+    ) -> Result<Bytes> {
+        self.send(path, Some(key), body, expected).await
+    }
+
+    async fn send(
+        &mut self,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+        expected: StatusCode,
+    ) -> Result<Bytes> {
+        let failed = |error: &dyn Display| format!("{path}: {error}");
+        let mut request = Request::post(path)
+            .header(http::header::HOST, &self.target.host)
+            .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(value) = &self.target.authorization {
+            request = request.header(http::header::AUTHORIZATION, value);
+        }
+        if let Some(key) = key {
+            request = request.header(HeaderName::from_static("idempotency-key"), key);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| failed(&error))?;
+        self.sender.ready().await.map_err(|error| failed(&error))?;
+        let answer = self.sender.send_request(request).await.map_err(|error| failed(&error))?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
+        if status == expected {
+            Ok(body)
+        } else {
+            Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&body)))
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The message that everything here is measured with, and the users that it goes to.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// The app that sends.
+pub(crate) const APPID: &str = "wxbench0000000000";
+
+/// The template that every message is of.
+pub(crate) const TEMPLATE: &str = "BenchTemplate";
+
+/// The openid of a user.
+pub(crate) fn user(number: u32) -> String {
+    format!("oBenchUser{number:018}")
+}
+
+/// The message to this user, as the gateway's API takes it; every other program here takes the same.
+pub(crate) fn to(user_number: u32) -> Value {
+    json!({
+        "app": APPID,
+        "to": user(user_number),
+        "template": TEMPLATE,
+        "page": "pages/index/index?from=card",
+        "data": { "thing1": "拿铁咖啡一杯", "date2": "2026年5月1日 09:30", "amount3": "¥18.00" },
+    })
+}
+
+/// A request with one message.
+pub(crate) fn single(user_number: u32) -> Bytes {
+    to(user_number).to_string().into()
+}
+
+/// A request with one message to each of these.
+pub(crate) fn batch(user_numbers: impl Iterator<Item = u32>) -> Bytes {
+    json!({ "messages": user_numbers.map(to).collect::<Vec<_>>() }).to_string().into()
+}

@@ -1,0 +1,38 @@
+//! Accepts and forwards; nothing is stored. What HTTP costs on this machine, in and out.
+//!
+//! A message is answered 202 when it has a place in a queue in memory, as the gateway's 202 does not wait for WeChat
+//! either. A full queue lets its callers wait. A crash loses what is in the queue.
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::send::Sender;
+use super::{WORKERS, body, serve};
+use crate::Result;
+
+/// How many messages wait for a worker at most: as many as the gateway has in flight.
+const QUEUE: usize = 128;
+
+pub(super) async fn run(wechat: &str) -> Result {
+    let (queue, messages) = flume::bounded(QUEUE);
+    for _ in 0..WORKERS {
+        tokio::spawn(work(messages.clone(), Sender::new(wechat)?));
+    }
+    serve::until_told(move |message| accept(message, queue.clone())).await
+}
+
+async fn accept(message: Bytes, queue: flume::Sender<Bytes>) -> StatusCode {
+    let Ok(body) = body::of(&message) else { return StatusCode::BAD_REQUEST };
+    match queue.send_async(body.into()).await {
+        Ok(()) => StatusCode::ACCEPTED,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+async fn work(messages: flume::Receiver<Bytes>, mut sender: Sender) {
+    while let Ok(body) = messages.recv_async().await {
+        if let Err(why) = sender.send(body).await {
+            eprintln!("lost: {why}");
+        }
+    }
+}
