@@ -1,5 +1,6 @@
 //! One item or many: the shape that `POST /v1/messages` and `POST /v1/permits` share.
 
+use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -38,7 +39,7 @@ pub(super) fn items<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<Item
 /// case, is recognised by not having the word at all, and read into its type directly.
 fn batch(name: &str, body: &[u8]) -> Option<(Value, Map<String, Value>)> {
     let quoted = format!("\"{name}\"");
-    if !body.windows(quoted.len()).any(|window| window == quoted.as_bytes()) {
+    if memmem::find(body, quoted.as_bytes()).is_none() {
         return None;
     }
     let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;

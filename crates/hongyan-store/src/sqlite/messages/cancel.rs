@@ -44,8 +44,10 @@ pub(in crate::sqlite) fn cancel_app(tx: &Writing<'_>, appid: &AppId, now: UnixMi
     for lane in Lane::all() {
         // The indexes are named, for left alone, SQLite walks all of the app's history by `messages_of_user`.
         let statements = [
-            "SELECT id FROM messages INDEXED BY messages_waiting WHERE lane = ?1 AND state = 2 AND appid = ?2",
-            "SELECT id FROM messages INDEXED BY messages_ready WHERE lane = ?1 AND state = 1 AND appid = ?2",
+            "SELECT id FROM messages INDEXED BY messages_queued \
+             WHERE lane = ?1 AND state = 2 AND state IN (1, 2) AND appid = ?2",
+            "SELECT id FROM messages INDEXED BY messages_queued \
+             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2",
             // Every scheduled message has a timer, and only open messages have one.
             "SELECT id FROM messages INDEXED BY messages_due \
              WHERE lane = ?1 AND wake_at IS NOT NULL AND appid = ?2 AND state = 0",

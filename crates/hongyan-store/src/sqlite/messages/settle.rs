@@ -94,15 +94,14 @@ fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) 
     }
     let changed = change(
         tx,
-        "UPDATE messages SET state = 4, reason = NULL, wake_at = NULL, updated_at = ?4, ended_at = ?4, \
-         maybe_delivered = ?5, outcome = ?6, errcode = ?7, outcome_text = ?8 \
-         WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
+        // What is `sending` has neither a reason nor a timer.
+        "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
+         outcome_text = ?7 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
         params![
             user.lane.number(),
             settlement.id.as_bytes(),
             settlement.attempt,
             settlement.ended_at.0,
-            effects.maybe_delivered,
             outcome_code(&settlement.outcome),
             settlement.outcome.errcode().map(|code| code.0),
             settlement.outcome.text(),

@@ -137,7 +137,7 @@ fn is_behind_another(tx: &Writing<'_>, row: &MessageRow) -> Res<bool> {
     let busy = one(
         tx,
         "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
-         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 \
+         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
          AND (send_at, id) < (?3, ?4))",
         params![row.user.lane.number(), row.user.key(), row.send_at.0, row.id.as_bytes()],
         |cells| cells.raw(),

@@ -94,7 +94,8 @@ fn first_ready(tx: &Writing<'_>, user: &User) -> Res<Option<MessageRow>> {
         concat!(
             "SELECT ",
             columns!(),
-            " FROM messages WHERE lane = ? AND user = ? AND state = 1 ORDER BY send_at, id LIMIT 1"
+            " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) \
+             ORDER BY send_at, id LIMIT 1"
         ),
         params![user.lane.number(), user.key()],
         MessageRow::read,
@@ -118,7 +119,8 @@ pub(in crate::sqlite) fn wake_waiting(
         concat!(
             "SELECT ",
             columns!(),
-            " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND appid = ? AND openid = ? \
+            " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND state IN (1, 2) AND appid = ? \
+             AND openid = ? \
              ORDER BY send_at, id"
         ),
         params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
@@ -153,7 +155,8 @@ pub(in crate::sqlite) fn mend_timers(
     change(
         tx,
         // Left alone, SQLite walks all of the lane's history by another index.
-        "UPDATE messages INDEXED BY messages_ready SET wake_at = ?2 WHERE lane = ?1 AND state = 1 \
+        "UPDATE messages INDEXED BY messages_queued SET wake_at = ?2 \
+         WHERE lane = ?1 AND state = 1 AND state IN (1, 2) \
          AND (wake_at IS NULL OR wake_at = deadline)",
         params![lane.number(), now.0],
     )?;
@@ -169,8 +172,8 @@ pub(in crate::sqlite) fn wake_app(
     for lane in Lane::all() {
         change(
             tx,
-            "UPDATE messages INDEXED BY messages_ready SET wake_at = ?3 \
-             WHERE lane = ?1 AND state = 1 AND appid = ?2",
+            "UPDATE messages INDEXED BY messages_queued SET wake_at = ?3 \
+             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2",
             params![lane.number(), appid.as_str(), now.0],
         )?;
     }
