@@ -9,7 +9,6 @@ pub mod body;
 pub mod request;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
@@ -23,10 +22,6 @@ use crate::lanes::Owned;
 use crate::report::Report;
 use crate::schedule::Timers;
 use crate::stop::Stop;
-
-/// How long a single message waits for a slot. When WeChat is slow, all slots are taken for seconds, and the message
-/// goes through the schedule.
-const SLOT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Accepts messages. Clones share everything.
 #[derive(Clone)]
@@ -55,13 +50,7 @@ impl Intake {
     /// # Errors
     /// When the store fails; then none of them is accepted.
     pub async fn accept(&self, mut messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
-        let mut slots: Vec<Option<Slot>> = Vec::with_capacity(messages.len());
-        let patience = if messages.len() == 1 { SLOT_PATIENCE } else { Duration::ZERO };
-        for message in &mut messages {
-            let (slot, epoch) = self.slot_for(message, patience).await.unzip();
-            message.start = epoch;
-            slots.push(slot);
-        }
+        let slots = self.slots_for(&mut messages).await;
         let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         let mut accepted = self.store.accept(messages).await?;
         for ((id, slot), accepted) in ids.into_iter().zip(slots).zip(&mut accepted) {
@@ -87,24 +76,35 @@ impl Intake {
         Ok(cancelled)
     }
 
-    /// A slot, if this message may be started at once: it is due, its lane is ours and has nothing scheduled that is
-    /// due and was not looked at, and the gateway is not stopping.
+    /// A slot for each message that may be started at once, and the epoch to start it under.
     ///
-    /// A slot that is not free at once is waited for a little: a message that goes through the schedule is written
-    /// twice more and read once more, so under load it is the callers who wait, not the disk.
-    async fn slot_for(&self, message: &NewMessage, patience: Duration) -> Option<(Slot, Epoch)> {
-        let lane = message.id.lane()?;
-        let epoch = self.owned.epoch(lane)?;
-        if message.send_at > message.accepted_at || self.timers.is_timer_due(lane, message.accepted_at) {
-            return None;
+    /// Slots that are not free are waited for a little: a message that goes through the schedule is written twice more
+    /// and read once more, so under load it is the callers who wait, not the disk.
+    async fn slots_for(&self, messages: &mut [NewMessage]) -> Vec<Option<Slot>> {
+        for message in &mut *messages {
+            message.start = self.may_start(message);
         }
-        let slot = match self.dispatch.slots.try_take() {
-            Some(slot) => slot,
-            None if patience.is_zero() => return None,
-            None => tokio::time::timeout(patience, self.dispatch.slots.take()).await.ok()?,
-        };
-        // In this order: once the gateway drains, a slot taken after its end would carry a message nowhere.
-        (!self.stop.is_stopping()).then_some((slot, epoch))
+        let wanted = messages.iter().filter(|message| message.start.is_some()).count();
+        let taken = if wanted == 0 { Vec::new() } else { self.dispatch.slots.take_many(wanted).await };
+        // Asked when the slots are taken: once the gateway drains, a slot taken after its end would carry a message
+        // nowhere.
+        let mut free = taken.into_iter().filter(|_| !self.stop.is_stopping());
+        messages
+            .iter_mut()
+            .map(|message| {
+                let slot = message.start.and_then(|_| free.next());
+                message.start = message.start.filter(|_| slot.is_some());
+                slot
+            })
+            .collect()
+    }
+
+    /// Whether a message may be started at once, as far as is known here: it is due, and its lane is ours and has
+    /// nothing scheduled that is due and was not looked at.
+    fn may_start(&self, message: &NewMessage) -> Option<Epoch> {
+        let lane = message.id.lane()?;
+        let is_due = message.send_at <= message.accepted_at;
+        (is_due && !self.timers.is_timer_due(lane, message.accepted_at)).then(|| self.owned.epoch(lane))?
     }
 
     fn set_going(&self, id: MessageId, slot: Option<Slot>, accepted: &mut Accepted) {
