@@ -16,6 +16,7 @@ mod facade;
 mod idempotency;
 mod lost_answer;
 mod permit_kinds;
+mod resolving;
 mod restart;
 mod schedule;
 mod token;

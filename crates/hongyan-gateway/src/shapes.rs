@@ -109,6 +109,15 @@ shapes! {
         "What to do when WeChat's answer is lost: hold never risks a second copy, resend never risks silence.",
         from_codes(hongyan_ledger::OnUnknown::from_code),
     );
+    /// What to do with a message that turned out not to have been sent.
+    Then = {
+        use hongyan_ledger::resolve::Then;
+        words(
+            "What to do with a message that was not sent: send it, by the permit that it kept and until its deadline; or \
+             let it fail, and free the permit.",
+            [Then::Send, Then::Fail],
+        )
+    };
     /// Which of WeChat's two calls.
     Channel = words(
         "By which of WeChat's calls a message goes out; follows from its template.",

@@ -5,7 +5,7 @@
 //!                │         ├─▶ ready      (again later)
 //!                ▼         ├─▶ waiting    (its permit was dead and there is no other)
 //!             waiting      ├─▶ failed
-//!                          └─▶ unknown ─▶ sent | failed | sending again
+//!                          └─▶ unknown ─▶ sent | ready | failed | expired   (an operator finds out)
 //! any state before sending ─▶ cancelled | expired | failed
 //! ```
 
@@ -85,7 +85,9 @@ impl MessageState {
             S::Sending => {
                 matches!(next, S::Ready | S::Waiting | S::Sent | S::Failed | S::Unknown | S::Expired)
             }
-            S::Unknown => matches!(next, S::Sent | S::Failed | S::Ready | S::Delivered | S::Refused),
+            S::Unknown => {
+                matches!(next, S::Sent | S::Failed | S::Ready | S::Expired | S::Delivered | S::Refused)
+            }
             S::Sent => matches!(next, S::Delivered | S::Refused),
             S::Delivered | S::Refused | S::Failed | S::Cancelled | S::Expired => false,
         }
@@ -255,11 +257,13 @@ pub enum ReasonCode {
     DeadlinePassed,
     /// The caller withdrew it.
     Cancelled,
+    /// No answer had come; an operator found that it was not sent, and gave it up.
+    GivenUp,
 }
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoPermit,
         Self::WechatRefused,
         Self::WechatUnavailable,
@@ -268,6 +272,7 @@ impl ReasonCode {
         Self::UserBusy,
         Self::DeadlinePassed,
         Self::Cancelled,
+        Self::GivenUp,
     ];
 
     /// Its name in JSON and SQL.
@@ -281,6 +286,7 @@ impl ReasonCode {
             Self::UserBusy => "user_busy",
             Self::DeadlinePassed => "deadline_passed",
             Self::Cancelled => "cancelled",
+            Self::GivenUp => "given_up",
         }
     }
 

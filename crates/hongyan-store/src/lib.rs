@@ -24,7 +24,7 @@ pub mod types;
 use types::{
     Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
     MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
-    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -98,6 +98,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Withdraws a message that was not sent.
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled>;
+
+    /// Moves on a message that is `unknown`, as [`hongyan_ledger::resolve::resolve`] decides. The same order twice
+    /// is one.
+    async fn resolve(&self, order: ResolveOrder) -> Result<Resolved>;
 
     /// One message with everything.
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>>;

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hongyan_clock::UnixMillis;
 use hongyan_gateway::keys::Scope;
-use hongyan_ledger::KeyId;
+use hongyan_ledger::{KeyId, MessageId};
 use url::Url;
 
 /// A gateway for WeChat mini-program notifications.
@@ -44,6 +44,8 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Send one message through a running gateway
     Send(SendArgs),
+    /// Settle a message of state unknown: say whether the user has it
+    Resolve(ResolveArgs),
     /// Check the configuration, the database, and that WeChat takes every app's secret
     Check(CheckArgs),
     /// Print a completion script for a shell
@@ -321,6 +323,31 @@ pub(crate) struct SendArgs {
     /// The same key with the same message sends it only once
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+GET /v1/messages?state=unknown lists them.
+
+Examples:
+  hongyan resolve msg_… --sent
+  hongyan resolve msg_… --not-sent              sends it again, by the permit that it kept
+  hongyan resolve msg_… --not-sent --give-up    and frees its permit")]
+#[command(group = ArgGroup::new("outcome").required(true).args(["sent", "not_sent"]))]
+pub(crate) struct ResolveArgs {
+    /// The message's id, msg_…
+    pub(crate) id: MessageId,
+    /// The user has it
+    #[arg(long)]
+    pub(crate) sent: bool,
+    /// The user does not have it: send it again, unless its deadline has passed
+    #[arg(long)]
+    pub(crate) not_sent: bool,
+    /// Do not send it again
+    #[arg(long, conflicts_with = "sent")]
+    pub(crate) give_up: bool,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

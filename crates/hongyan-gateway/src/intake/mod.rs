@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::resolve::Verdict;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_store::types::{Accepted, Cancelled, Ended, Idempotency, NewMessage};
+use hongyan_store::types::{Accepted, Cancelled, Ended, Idempotency, NewMessage, ResolveOrder, Resolved};
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -78,6 +79,28 @@ impl Intake {
             self.report.moved(&Ended { id, state, reason, errcode: None });
         }
         Ok(cancelled)
+    }
+
+    /// Carries out an operator's word on a message of unknown outcome.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn resolve(
+        &self,
+        id: MessageId,
+        verdict: Verdict,
+        attempt: Option<u32>,
+    ) -> Result<Resolved, StoreError> {
+        let now = self.clock.now();
+        let resolved = self.store.resolve(ResolveOrder { id, verdict, attempt, now }).await?;
+        if let Resolved::Done { state, reason } = resolved {
+            // For itself, or for who waited for its permit.
+            if let Some(lane) = id.lane() {
+                self.timers.ring_ready(lane, now);
+            }
+            self.report.moved(&Ended { id, state, reason, errcode: None });
+        }
+        Ok(resolved)
     }
 
     /// A slot, if this message may be started at once: it is due, its lane has nothing scheduled that is due and

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::FORM_LIFETIME;
+use hongyan_ledger::resolve::Verdict;
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy};
 use hongyan_wechat::OpenId;
@@ -14,7 +15,8 @@ use hongyan_wechat::OpenId;
 use super::checks;
 use super::world::{START, World, appid, user};
 use crate::types::{
-    Accepted, Claimed, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, Settlement,
+    Accepted, Claimed, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, ResolveOrder, Resolved,
+    Settlement,
 };
 
 checks![random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever];
@@ -93,12 +95,13 @@ impl Driver {
     }
 
     async fn step(&mut self) {
-        match self.dice.below(20) {
+        match self.dice.below(22) {
             0..=5 => self.accept().await,
             6..=10 => self.settle().await,
             11..=13 => self.claim().await,
             14 | 15 => self.grant().await,
             16 => self.cancel().await,
+            20 | 21 => self.resolve().await,
             17 if !self.calm => self.recover().await,
             18 if !self.calm => drop(self.world.store.resume(appid(), self.now).await.unwrap()),
             _ => {
@@ -213,6 +216,20 @@ impl Driver {
             let id = self.dice.pick(&open);
             self.world.store.cancel(id, self.now).await.unwrap();
         }
+    }
+
+    /// An operator finds out about a message of unknown outcome.
+    async fn resolve(&mut self) {
+        let mut unknown: Vec<_> =
+            self.seen.iter().filter(|(_, state)| **state == S::Unknown).map(|(id, _)| *id).collect();
+        unknown.sort_unstable();
+        if unknown.is_empty() {
+            return;
+        }
+        let (id, verdict) = (self.dice.pick(&unknown), self.dice.pick(&Verdict::ALL));
+        let order = ResolveOrder { id, verdict, attempt: None, now: self.now };
+        let resolved = self.world.store.resolve(order).await.unwrap();
+        assert!(matches!(resolved, Resolved::Done { .. }), "{resolved:?}");
     }
 
     /// The process died and another one takes a lane over.

@@ -8,6 +8,7 @@
 //! | `accepting` | where a message's life begins; repeated requests |
 //! | `claiming` | what is due, and the order of a user's messages |
 //! | `settling` | what answers do |
+//! | `resolving` | what operators say about unknown outcomes |
 //! | `reserving` | permits that are held: reserved from the start, brought along, in doubt |
 //! | `granting` | permits: granting, waking, counting |
 //! | `withdrawing` | cancelling, removing an app |
@@ -30,6 +31,7 @@ mod granting;
 mod keeping;
 mod listing;
 mod reserving;
+mod resolving;
 mod settling;
 mod withdrawing;
 mod world;
@@ -64,6 +66,7 @@ where
         accepting::CHECKS,
         claiming::CHECKS,
         settling::CHECKS,
+        resolving::CHECKS,
         reserving::CHECKS,
         granting::CHECKS,
         withdrawing::CHECKS,

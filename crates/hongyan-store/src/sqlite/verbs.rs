@@ -5,12 +5,12 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
-use super::messages::{User, accept, cancel, claim, read, settle, wake};
+use super::messages::{User, accept, cancel, claim, read, resolve, settle, wake};
 use super::{SqliteStore, apps, keys, permits, reach, rows, templates, tokens, users};
 use crate::types::{
     Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
     MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
-    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -42,6 +42,10 @@ impl Store for SqliteStore {
 
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled> {
         self.write("cancel a message", move |db| cancel::cancel(db, id, now)).await
+    }
+
+    async fn resolve(&self, order: ResolveOrder) -> Result<Resolved> {
+        self.write("resolve a message", move |db| resolve::resolve(db, &order)).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>> {

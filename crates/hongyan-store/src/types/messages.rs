@@ -10,7 +10,7 @@ use hongyan_ledger::{
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-use super::NewPermit;
+use super::{NewPermit, ResolutionView};
 
 /// An idempotency key, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -267,6 +267,8 @@ pub struct MessageDetail {
     pub body: Vec<u8>,
     /// Its attempts, first to last.
     pub attempts: Vec<AttemptView>,
+    /// What operators said of those that got no answer, first to last.
+    pub resolutions: Vec<ResolutionView>,
 }
 
 /// Which messages to list.

@@ -3,6 +3,7 @@
 mod cancel;
 mod list;
 mod reason;
+mod resolve;
 mod send;
 mod show;
 
@@ -15,7 +16,10 @@ use crate::service::Context;
 
 /// All calls.
 pub(super) fn routes() -> OpenApiRouter<Context> {
-    OpenApiRouter::new().routes(routes!(send::send, list::list)).routes(routes!(show::show, cancel::cancel))
+    OpenApiRouter::new()
+        .routes(routes!(send::send, list::list))
+        .routes(routes!(show::show, cancel::cancel))
+        .routes(routes!(resolve::resolve))
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reason::{ReasonJson, reason};
+use super::resolve::ResolutionJson;
 use super::{message_id, no_such_message};
 use crate::api::openapi::Refusals;
 use crate::intake::body::BodyView;
@@ -112,6 +113,9 @@ pub(super) struct DetailJson {
     #[schema(value_type = shapes::MiniprogramState)]
     miniprogram_state: Option<MiniprogramState>,
     attempts: Vec<AttemptJson>,
+    /// What operators said of attempts that got no answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resolutions: Vec<ResolutionJson>,
 }
 
 /// One attempt.
@@ -162,7 +166,7 @@ pub(super) async fn show(
 ) -> Result<axum::Json<DetailJson>, Problem> {
     context.keys.authorize(&headers, Scope::Messages).await?;
     let id = message_id(&id)?;
-    let MessageDetail { message, body, attempts } =
+    let MessageDetail { message, body, attempts, resolutions } =
         context.store.message(id).await?.ok_or_else(|| no_such_message(id))?;
     let body: BodyView = serde_json::from_slice(&body).map_err(|error| {
         tracing::error!(message = %id, %error, "a stored body cannot be read");
@@ -176,13 +180,16 @@ pub(super) async fn show(
         lang: body.lang,
         miniprogram_state: body.miniprogram_state,
         attempts: attempts.into_iter().map(AttemptJson::from).collect(),
+        resolutions: resolutions.into_iter().map(ResolutionJson::from).collect(),
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::resolve::{Then, Verdict};
     use hongyan_ledger::{Lane, ReasonCode};
+    use hongyan_store::types::ResolutionView;
     use hongyan_wechat::Errcode;
 
     use super::*;
@@ -195,6 +202,7 @@ mod tests {
         let (ids, lane, now) = (IdMaker::new(), Lane::of(&appid, &openid), UnixMillis(1_700_000_000_000));
         let permit = Some(ids.permit(lane, now));
         let refused = Outcome::Answered { errcode: Errcode(43_101), errmsg: "user refuse".into() };
+        let verdict = Verdict::NotSent { then: Then::Send };
         let lost = Outcome::Unanswered { why: "connection reset".into() };
         let attempt =
             |number, outcome| AttemptView { number, started_at: now, ended_at: Some(now), permit, outcome };
@@ -232,6 +240,7 @@ mod tests {
                 .zip(1..)
                 .map(|(outcome, number)| attempt(number, outcome).into())
                 .collect(),
+            resolutions: vec![ResolutionView { attempt: 1, verdict, at: now }.into()],
         }
     }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 use super::super::permits;
 use super::super::rows::{Cells, many};
 use super::super::trouble::Res;
+use super::resolve::resolutions;
 use super::turn::claimed;
 use super::{MessageRow, body, columns, find};
 use crate::types::{AttemptView, Claimed, MessageDetail, MessageFilter, MessageView};
@@ -88,7 +89,8 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<M
         },
     )?;
     attempts.extend(row.last_attempt());
-    Ok(Some(MessageDetail { message: row.into_view(), body, attempts }))
+    let resolutions = resolutions(db, &row)?;
+    Ok(Some(MessageDetail { message: row.into_view(), body, attempts, resolutions }))
 }
 
 /// Carries out [`crate::Store::sending`].
