@@ -12,6 +12,7 @@ mod world;
 mod bad_input;
 mod command_line;
 mod dead_permit;
+mod explaining;
 mod facade;
 mod idempotency;
 mod lost_answer;

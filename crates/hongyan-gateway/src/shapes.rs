@@ -91,6 +91,15 @@ shapes! {
     );
     /// Why a message is where it is.
     ReasonCode = words("Why a message is where it is. Stable.", hongyan_ledger::ReasonCode::ALL);
+    /// Why there was no permit.
+    BecauseCode = words(
+        "Why there was no permit. Stable; more may be added. reserved: what was left is kept by another message. revoked: \
+         WeChat said that it is void. expired: its time was over, or will be when the message is due. spent: all of it. \
+         own_permit_used: the form id that came with the message had been used before. never_granted: none that serves its \
+         template had been granted. other_template: there was one, but for another template. granted_later: there is one \
+         by now, too late for this message.",
+        hongyan_ledger::explain::BecauseCode::ALL,
+    );
     /// Where a right to send comes from.
     PermitKind = words(
         "Where the right comes from: a submitted form (7 days), a payment (7 days), an accepted one-time \

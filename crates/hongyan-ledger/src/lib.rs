@@ -12,11 +12,13 @@
 //! | [`permit`] | kinds of permits, their units, which one to use |
 //! | [`start`] | what happens to a message whose moment has come |
 //! | [`settle`] | what an attempt's outcome does to message, permit and app |
+//! | [`explain`] | why a message found no permit |
 //! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
 
+pub mod explain;
 pub mod ids;
 pub mod lane;
 pub mod message;

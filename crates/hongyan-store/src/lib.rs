@@ -14,6 +14,7 @@
 
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::explain::Because;
 use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
@@ -105,6 +106,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// One message with everything.
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>>;
+
+    /// Why a message lacks or lacked a permit, as [`hongyan_ledger::explain::explain`] decides. Empty if it did not, or
+    /// if nothing shows it any more.
+    async fn explain(&self, id: MessageId, now: UnixMillis) -> Result<Vec<Because>>;
 
     /// A page of messages, newest first.
     async fn messages(&self, filter: MessageFilter) -> Result<Vec<MessageView>>;

@@ -276,6 +276,8 @@ impl Driver {
                     let serves = permit.permit.serves(view.channel, &view.template, self.now);
                     assert!(!serves, "{view:?} waits beside {permit:?}");
                 }
+                let because = self.world.store.explain(view.id, self.now).await.unwrap();
+                assert!(!because.is_empty(), "{view:?} waits, and nothing says why");
             }
         }
     }

@@ -13,6 +13,7 @@
 //! | `granting` | permits: granting, waking, counting |
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
+//! | `explaining` | why a message found no permit |
 //! | `listing` | what people ask |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 
@@ -27,6 +28,7 @@ use crate::Store;
 mod accepting;
 mod claiming;
 mod driving;
+mod explaining;
 mod granting;
 mod keeping;
 mod listing;
@@ -71,6 +73,7 @@ where
         granting::CHECKS,
         withdrawing::CHECKS,
         keeping::CHECKS,
+        explaining::CHECKS,
         listing::CHECKS,
         driving::CHECKS,
     ];

@@ -233,11 +233,15 @@ fn reserve(permit: &mut Permit, reserved: Option<PermitId>) {
     }
 }
 
+/// All permits of a user, newest first.
+pub(super) fn all(db: &Connection, user: &User) -> Res<Vec<Permit>> {
+    many(db, select_of_user!("ORDER BY id DESC"), of_user![user], read)
+}
+
 /// Carries out [`crate::Store::permits`].
 pub(super) fn permits_of(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<PermitView>> {
     let reserved = reserved_permit(db, user)?;
-    let permits = many(db, select_of_user!("ORDER BY id DESC"), of_user![user], read)?;
-    Ok(permits
+    Ok(all(db, user)?
         .into_iter()
         .map(|permit| {
             let totals = permit.totals(u32::from(reserved == Some(permit.id)), now);

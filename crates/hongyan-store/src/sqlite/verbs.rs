@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::explain::Because;
 use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
-use super::messages::{User, accept, cancel, claim, read, resolve, settle, wake};
+use super::messages::{User, accept, cancel, claim, explain, read, resolve, settle, wake};
 use super::{SqliteStore, apps, keys, permits, reach, rows, templates, tokens, users};
 use crate::types::{
     Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
@@ -50,6 +51,10 @@ impl Store for SqliteStore {
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>> {
         self.read("read a message", move |db| read::message(db, id)).await
+    }
+
+    async fn explain(&self, id: MessageId, now: UnixMillis) -> Result<Vec<Because>> {
+        self.read("explain a message", move |db| explain::explain(db, id, now)).await
     }
 
     async fn messages(&self, filter: MessageFilter) -> Result<Vec<MessageView>> {

@@ -1,5 +1,6 @@
 //! `/v1/messages`: one file per call, and what they share.
 
+mod because;
 mod cancel;
 mod list;
 mod reason;

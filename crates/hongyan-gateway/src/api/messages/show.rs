@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::Outcome;
-use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy};
+use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
 use hongyan_store::types::{AttemptView, MessageDetail, MessageView};
 use hongyan_wechat::{AppId, Fields, Lang, MiniprogramState, OpenId, TemplateId};
 use serde::Serialize;
@@ -150,6 +150,8 @@ impl From<AttemptView> for AttemptJson {
 }
 
 /// Show a message: its state, the reason in words, every attempt.
+///
+/// Of one that lacks a permit the reason says why: never granted, spent, expired, revoked, kept by another message.
 #[utoipa::path(
     get,
     path = "/v1/messages/{id}",
@@ -172,8 +174,15 @@ pub(super) async fn show(
         tracing::error!(message = %id, %error, "a stored body cannot be read");
         Problem::internal()
     })?;
+    let causes = match message.reason {
+        Some(ReasonCode::NoPermit | ReasonCode::DeadlinePassed) => {
+            context.store.explain(id, context.clock.now()).await?
+        }
+        _ => Vec::new(),
+    };
+    let reason = message.reason.map(|code| ReasonJson::because(code, message.last_outcome.as_ref(), &causes));
     Ok(axum::Json(DetailJson {
-        message: message.into(),
+        message: MessageJson { reason, ..message.into() },
         page: body.page,
         data: body.data,
         emphasis_keyword: body.emphasis_keyword,
@@ -186,12 +195,14 @@ pub(super) async fn show(
 
 #[cfg(test)]
 mod tests {
+    use hongyan_ledger::Lane;
+    use hongyan_ledger::explain::BecauseCode;
     use hongyan_ledger::ids::IdMaker;
     use hongyan_ledger::resolve::{Then, Verdict};
-    use hongyan_ledger::{Lane, ReasonCode};
     use hongyan_store::types::ResolutionView;
     use hongyan_wechat::Errcode;
 
+    use super::super::because::tests::full;
     use super::*;
     use crate::api::openapi::tests::description;
 
@@ -228,8 +239,10 @@ mod tests {
         };
         let mut data = Fields::default();
         data.set("thing1", "Latte");
+        let because = full(BecauseCode::Revoked);
+        let reason = Some(ReasonJson::because(ReasonCode::NoPermit, Some(&refused), &[because]));
         DetailJson {
-            message: message.into(),
+            message: MessageJson { reason, ..message.into() },
             page: Some("pages/index/index".into()),
             data,
             emphasis_keyword: Some("keyword1.DATA".into()),

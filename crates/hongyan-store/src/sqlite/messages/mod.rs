@@ -9,6 +9,7 @@
 //! | [`wake`] | whose turn is next; permits that arrive; `acquire` |
 //! | [`cancel`] | `cancel`, and cancelling all of an app |
 //! | [`resolve`] | `resolve` |
+//! | [`explain`] | `explain` |
 //! | [`read`] | `message`, `messages`, `sending` |
 //!
 //! Two things always hold between transactions. A message that is open but not `sending` names a permit only if it
@@ -28,6 +29,7 @@ use crate::types::{AttemptView, Idempotency, MessageView};
 pub(super) mod accept;
 pub(super) mod cancel;
 pub(super) mod claim;
+pub(super) mod explain;
 pub(super) mod read;
 pub(super) mod resolve;
 pub(super) mod settle;
