@@ -84,6 +84,8 @@ pub enum Deed {
     Keeps {
         /// Since when, at the latest.
         from: UnixMillis,
+        /// By a stored count; `false`: only by being in flight.
+        held: bool,
         /// Where that message is.
         state: MessageState,
     },
@@ -258,12 +260,14 @@ struct Then<'a> {
     void_later: bool,
     /// The last message that had spent a unit of it.
     spent: Option<(MessageId, UnixMillis)>,
-    /// How many units were spent only later.
-    spent_later: u32,
+    /// Units of it were spent only later.
+    spent_later: bool,
     /// A message that kept a unit of it, since when, and where it is if it keeps it still.
     kept: Option<(MessageId, UnixMillis, Option<MessageState>)>,
-    /// How many units were kept and still are.
-    kept_still: u32,
+    /// Units of it are kept now that were not then.
+    kept_later: bool,
+    /// How many of its units are in flight now, without a stored hold.
+    in_flight: u32,
 }
 
 impl<'a> Then<'a> {
@@ -278,9 +282,10 @@ impl<'a> Then<'a> {
             void: None,
             void_later: false,
             spent: None,
-            spent_later: 0,
+            spent_later: false,
             kept: None,
-            kept_still: 0,
+            kept_later: false,
+            in_flight: 0,
         };
         for Trace { message, deed, .. } in traces.iter().filter(|trace| trace.permit == permit.id) {
             match *deed {
@@ -305,16 +310,19 @@ impl<'a> Then<'a> {
                     }
                 }
                 Deed::Spent { from, .. } => {
-                    then.spent_later += 1;
+                    then.spent_later = true;
                     if !granted_to_since || from <= moment {
                         then.keep(*message, from.min(moment), None);
                     }
                 }
-                Deed::Keeps { from, state } if from <= moment => {
-                    then.kept_still += 1;
-                    then.keep(*message, from, Some(state));
+                Deed::Keeps { from, held, state } => {
+                    then.in_flight += u32::from(!held);
+                    if from <= moment {
+                        then.keep(*message, from, Some(state));
+                    } else {
+                        then.kept_later = true;
+                    }
                 }
-                Deed::Keeps { .. } => {}
             }
         }
         then
@@ -330,9 +338,9 @@ impl<'a> Then<'a> {
 
     /// How many units nobody had then or has had since, if that can be known.
     fn free(&self) -> Option<u32> {
-        let units = &self.permit.units;
-        let used = units.spent + units.revoked + self.kept_still;
-        (!self.granted_to_since).then(|| units.granted.saturating_sub(used))
+        // Before the beginning of time nothing has expired.
+        let free = self.permit.totals(self.in_flight, UnixMillis(i64::MIN)).available;
+        (!self.granted_to_since).then_some(free)
     }
 
     /// By then; without a trace of who found out and when, as far as today's counts tell.
@@ -344,8 +352,8 @@ impl<'a> Then<'a> {
 
     /// Whether it would have served a message of its own template.
     fn was_usable(&self, moment: UnixMillis) -> bool {
-        let had_units =
-            || self.spent_later > 0 || self.void_later || self.free().is_some_and(|free| free > 0);
+        let came_to_light = self.spent_later || self.kept_later || self.void_later;
+        let had_units = || came_to_light || self.free().is_some_and(|free| free > 0);
         self.was_there
             && !self.was_revoked()
             && self.permit.expires_at.is_none_or(|end| moment < end)
@@ -546,7 +554,8 @@ mod tests {
         let counter = world.counter("wanted", 2, 0);
         world.spend(counter, 10, 11);
         assert!(world.units(counter).hold());
-        let keeper = world.trace(counter, Deed::Keeps { from: at(50), state: MessageState::Unknown });
+        let keeper =
+            world.trace(counter, Deed::Keeps { from: at(50), held: true, state: MessageState::Unknown });
         let because = world.explain();
         assert_eq!((because[0].code, because[0].message), (B::Reserved, Some(keeper)));
         assert_eq!(because[0].message_state, Some(MessageState::Unknown));

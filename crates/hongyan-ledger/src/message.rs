@@ -68,9 +68,15 @@ impl MessageState {
         self.is_final() || matches!(self, Self::Sent | Self::Unknown)
     }
 
-    /// The caller may still withdraw it.
+    /// It is open and not in flight.
     pub const fn is_cancellable(self) -> bool {
         matches!(self, Self::Scheduled | Self::Ready | Self::Waiting)
+    }
+
+    /// It may still be withdrawn, by the caller or by a newer message: it is not sent, and nobody doubts that. Of one
+    /// whose answer was lost the user may have a copy.
+    pub const fn is_withdrawable(self, maybe_delivered: bool) -> bool {
+        self.is_cancellable() && !maybe_delivered
     }
 
     /// Whether a message may go from this state to `next`.
@@ -257,13 +263,15 @@ pub enum ReasonCode {
     DeadlinePassed,
     /// The caller withdrew it.
     Cancelled,
+    /// A newer message with its collapse key took its place.
+    Replaced,
     /// No answer had come; an operator found that it was not sent, and gave it up.
     GivenUp,
 }
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoPermit,
         Self::WechatRefused,
         Self::WechatUnavailable,
@@ -272,6 +280,7 @@ impl ReasonCode {
         Self::UserBusy,
         Self::DeadlinePassed,
         Self::Cancelled,
+        Self::Replaced,
         Self::GivenUp,
     ];
 
@@ -286,6 +295,7 @@ impl ReasonCode {
             Self::UserBusy => "user_busy",
             Self::DeadlinePassed => "deadline_passed",
             Self::Cancelled => "cancelled",
+            Self::Replaced => "replaced",
             Self::GivenUp => "given_up",
         }
     }

@@ -156,7 +156,7 @@ impl Model {
             Event::Cancel(index) if !self.messages.is_empty() => {
                 let place = index.index(self.messages.len());
                 let message = &self.messages[place];
-                if message.state.is_cancellable() && !message.maybe_delivered {
+                if message.state.is_withdrawable(message.maybe_delivered) {
                     self.release(place);
                     self.messages[place].enter(S::Cancelled);
                 }

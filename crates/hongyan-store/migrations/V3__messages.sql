@@ -10,5 +10,13 @@ CREATE TABLE resolutions (
     PRIMARY KEY (message_id, lane, attempt)
 ) STRICT, WITHOUT ROWID;
 
+-- Of a user's unsent messages with the same key, the newest counts. The key is read with the message, for one that comes
+-- back unsent must look for a newer one. Few messages have one, and the index has only those that are open: 0 to 2 are
+-- scheduled, ready and waiting.
+ALTER TABLE messages ADD COLUMN collapse_key TEXT;
+ALTER TABLE messages ADD COLUMN replaced_by BLOB;
+CREATE INDEX messages_collapse ON messages (lane, appid, openid, collapse_key, id)
+    WHERE collapse_key IS NOT NULL AND state <= 2;
+
 -- Must be the number of this file: it is what an older program refuses by.
 PRAGMA user_version = 3;

@@ -61,6 +61,7 @@ fn message(ids: &IdMaker, openid: &str) -> NewMessage {
         on_unknown: OnUnknown::Hold,
         reserve_now: false,
         reference: None,
+        collapse_key: None,
         idempotency: None,
         own_permit: None,
         accepted_at: NOW,

@@ -320,6 +320,9 @@ pub(crate) struct SendArgs {
     /// An id of your own; messages can be searched by it
     #[arg(long, value_name = "TEXT")]
     pub(crate) reference: Option<String>,
+    /// Replaces an unsent older message to this user with the same key
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) collapse_key: Option<String>,
     /// The same key with the same message sends it only once
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

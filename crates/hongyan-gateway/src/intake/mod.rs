@@ -115,7 +115,7 @@ impl Intake {
     }
 
     fn set_going(&self, id: MessageId, slot: Option<Slot>, accepted: &mut Accepted) {
-        let Accepted::New { state, reason, claimed, wake_at } = accepted else { return };
+        let Accepted::New { state, reason, claimed, wake_at, replaced } = accepted else { return };
         if let (Some(lane), Some(at)) = (id.lane(), *wake_at) {
             match state {
                 MessageState::Ready => self.timers.ring_ready(lane, at),
@@ -128,6 +128,13 @@ impl Intake {
             self.dispatch.send(Job { claimed, slot });
         }
         self.report.moved(&Ended { id, state: *state, reason: *reason, errcode: None });
+        if let (Some(lane), false) = (id.lane(), replaced.is_empty()) {
+            // They may have stood in the way of others, or held what others wait for.
+            self.timers.ring_ready(lane, self.clock.now());
+            for ended in replaced {
+                self.report.moved(ended);
+            }
+        }
     }
 }
 
@@ -147,6 +154,11 @@ pub fn idempotency(message: &NewMessage, key: &str, index: usize) -> Idempotency
     request.update(asked.unwrap_or_default().to_le_bytes());
     request.update(message.deadline.map_or(0, |at| at.0).to_le_bytes());
     request.update(message.reference.as_deref().unwrap_or_default());
+    if let Some(key) = &message.collapse_key {
+        // No text has this byte, so the key cannot be taken for the reference's end.
+        request.update([0xff]);
+        request.update(key);
+    }
     Idempotency { key_hash: first_bytes(&scope.finalize()), fingerprint: first_bytes(&request.finalize()) }
 }
 

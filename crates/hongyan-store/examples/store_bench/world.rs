@@ -144,6 +144,7 @@ impl World {
             on_unknown: OnUnknown::Hold,
             reserve_now: false,
             reference: None,
+            collapse_key: None,
             idempotency: Some(Idempotency { key_hash, fingerprint: [7; 8] }),
             own_permit: None,
             accepted_at: now,

@@ -9,7 +9,9 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::resolve::Verdict;
 use hongyan_ledger::settle::Outcome;
-use hongyan_ledger::{Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy};
+use hongyan_ledger::{
+    Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy, ReasonCode,
+};
 use hongyan_wechat::OpenId;
 
 use super::checks;
@@ -141,6 +143,7 @@ impl Driver {
             new.on_unknown = self.dice.pick(&[OnUnknown::Hold, OnUnknown::Hold, OnUnknown::Resend]);
             new.room = !self.dice.one_in(4);
             new.reserve_now = self.dice.one_in(4);
+            new.collapse_key = self.dice.one_in(2).then(|| self.dice.pick(&["a", "a", "b"]).to_owned());
             let wait = self.dice.pick(&[0, 0, 0, 30, 1000, 8 * 86_400]);
             new.send_at = self.now.plus(Duration::from_secs(wait));
             if self.dice.one_in(3) {
@@ -300,9 +303,19 @@ impl Driver {
         assert_eq!(all.len(), self.seen.len(), "{moment}: messages are neither lost nor made");
         let mut sent: HashMap<PermitId, u32> = HashMap::new();
         let mut sending: HashMap<OpenId, u32> = HashMap::new();
+        let mut unsent: HashMap<(&OpenId, &str), MessageId> = HashMap::new();
         for view in &all {
             let before = self.seen.insert(view.id, view.state).unwrap();
             assert!(!before.is_final() || before == view.state, "{moment}: {before} became {}", view.state);
+            if let Some(key) = view.collapse_key.as_deref()
+                && view.state.is_withdrawable(view.maybe_delivered)
+            {
+                let other = unsent.insert((&view.openid, key), view.id);
+                assert_eq!(other, None, "{moment}: one message for each key, beside {view:?}");
+            }
+            let is_replaced = view.reason == Some(ReasonCode::Replaced);
+            assert_eq!(view.replaced_by.is_some(), is_replaced, "{moment}: {view:?}");
+            assert!(view.replaced_by.is_none_or(|successor| successor > view.id), "{moment}: {view:?}");
             match view.state {
                 S::Sending => *sending.entry(view.openid.clone()).or_default() += 1,
                 S::Sent => view.permit.into_iter().for_each(|id| *sent.entry(id).or_default() += 1),

@@ -8,6 +8,7 @@
 //! | `accepting` | where a message's life begins; repeated requests |
 //! | `claiming` | what is due, and the order of a user's messages |
 //! | `settling` | what answers do |
+//! | `collapsing` | messages that replace each other |
 //! | `resolving` | what operators say about unknown outcomes |
 //! | `reserving` | permits that are held: reserved from the start, brought along, in doubt |
 //! | `granting` | permits: granting, waking, counting |
@@ -27,6 +28,7 @@ use crate::Store;
 
 mod accepting;
 mod claiming;
+mod collapsing;
 mod driving;
 mod explaining;
 mod granting;
@@ -68,6 +70,7 @@ where
         accepting::CHECKS,
         claiming::CHECKS,
         settling::CHECKS,
+        collapsing::CHECKS,
         resolving::CHECKS,
         reserving::CHECKS,
         granting::CHECKS,

@@ -88,6 +88,7 @@ impl World {
             on_unknown: OnUnknown::Hold,
             reserve_now: false,
             reference: None,
+            collapse_key: None,
             idempotency: None,
             own_permit: None,
             accepted_at: now,

@@ -88,6 +88,10 @@ const fn explain(code: ReasonCode) -> (&'static str, &'static str) {
             ("Its deadline passed before it could be sent.", "在截止时间之前未能发送。")
         }
         ReasonCode::Cancelled => ("It was cancelled before it was sent.", "消息在发送前被取消。"),
+        ReasonCode::Replaced => (
+            "A newer message with the same collapse_key took its place before it was sent.",
+            "在发送之前被另一条 collapse_key 相同的新消息取代。",
+        ),
         ReasonCode::GivenUp => (
             "No answer had come from WeChat; an operator found that it was not sent, and gave it up.",
             "微信没有应答；经人工确认没有送达，并决定不再发送。",

@@ -53,6 +53,14 @@ pub(super) struct MessageJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reference: Option<String>,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    collapse_key: Option<String>,
+    /// The newer message about the same that took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::MessageId)]
+    replaced_by: Option<MessageId>,
     #[schema(value_type = shapes::Time)]
     accepted_at: UnixMillis,
     #[schema(value_type = shapes::Time)]
@@ -83,6 +91,8 @@ impl From<MessageView> for MessageJson {
             permit_policy: message.policy,
             on_unknown: message.on_unknown,
             reference: message.reference,
+            collapse_key: message.collapse_key,
+            replaced_by: message.replaced_by,
             accepted_at: message.accepted_at,
             send_at: message.send_at,
             deadline: message.deadline,
@@ -229,6 +239,9 @@ mod tests {
             attempts: 3,
             permit,
             reference: Some("order-1".into()),
+            collapse_key: Some("order-1".into()),
+            replaced_by: Some(ids.message(lane, now)),
+            maybe_delivered: true,
             policy: PermitPolicy::Require,
             on_unknown: OnUnknown::Hold,
             accepted_at: now,

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use super::super::permits;
 use super::super::rows::{Cells, one};
 use super::super::trouble::{Res, Trouble};
+use super::collapse::{correct, replace_older, superseded};
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_waiting;
 use super::{MessageRow, User, insert};
@@ -15,10 +16,22 @@ use crate::types::{Accepted, Claimed, Idempotency, NewMessage, NewPermit};
 /// Carries out [`crate::Store::accept`].
 pub(in crate::sqlite) fn accept(db: &Connection, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
     let mut gates = Gates::default();
-    messages.iter().map(|message| accept_one(db, message, &mut gates)).collect()
+    let superseded = if messages.len() > 1 { superseded(messages) } else { Vec::new() };
+    let mut answers = Vec::with_capacity(messages.len());
+    for (place, new) in messages.iter().enumerate() {
+        let room = new.room && !superseded.get(place).is_some_and(|&superseded| superseded);
+        let mut answer = accept_one(db, new, room, &mut gates)?;
+        if let Accepted::New { replaced, .. } = &mut answer
+            && !replaced.is_empty()
+        {
+            correct(&mut answers, messages, replaced);
+        }
+        answers.push(answer);
+    }
+    Ok(answers)
 }
 
-fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accepted> {
+fn accept_one(db: &Connection, new: &NewMessage, room: bool, gates: &mut Gates) -> Res<Accepted> {
     let user = User {
         lane: Lane::of(&new.appid, &new.openid),
         appid: new.appid.clone(),
@@ -35,12 +48,16 @@ fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accep
 
     let now = new.accepted_at;
     let mut row = first_row(new, user);
+    let replaced = match &new.collapse_key {
+        Some(key) => replace_older(db, &row.user, key, new.id, now)?,
+        None => Vec::new(),
+    };
     if let Some(own) = &new.own_permit {
         let (permit, _duplicate) = permits::grant_one(db, &row.user, own, now)?;
         row.permit = Some(permit.id);
     }
     let mut in_flight: Option<Claimed> = None;
-    match take_turn(db, &mut row, gates, new.room, now)? {
+    match take_turn(db, &mut row, gates, room, now)? {
         Turn::Send(permit) => in_flight = Some(claimed(&row, permit, new.body.clone())),
         Turn::Later => hold_if_wanted(db, &mut row, new, now)?,
         Turn::End(_) => row.permit = None,
@@ -54,6 +71,7 @@ fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accep
         reason: row.reason,
         claimed: in_flight.map(Box::new),
         wake_at: row.wake_at,
+        replaced,
     })
 }
 
@@ -84,6 +102,8 @@ fn first_row(new: &NewMessage, user: User) -> MessageRow {
         ended_at: None,
         attempt_permit: None,
         outcome: None,
+        collapse_key: new.collapse_key.clone(),
+        replaced_by: None,
     }
 }
 

@@ -16,20 +16,21 @@ use crate::types::Cancelled;
 pub(in crate::sqlite) fn cancel(db: &Connection, id: MessageId, now: UnixMillis) -> Res<Cancelled> {
     let Some(row) = find(db, id)? else { return Ok(Cancelled::NotFound) };
     // Who may have it already cannot be told that it was withdrawn.
-    if !row.state.is_cancellable() || row.maybe_delivered {
+    if !row.state.is_withdrawable(row.maybe_delivered) {
         return Ok(Cancelled::TooLate(row.state));
     }
-    withdraw(db, row, now)?;
+    withdraw(db, row, ReasonCode::Cancelled, now)?;
     Ok(Cancelled::Done)
 }
 
-fn withdraw(db: &Connection, mut row: MessageRow, now: UnixMillis) -> Res<()> {
+/// Takes a message back, gives back the unit that it held, and lets go on who waited behind it.
+pub(super) fn withdraw(db: &Connection, mut row: MessageRow, reason: ReasonCode, now: UnixMillis) -> Res<()> {
     let was_ready = row.state == MessageState::Ready;
     if row.maybe_delivered {
         row.enter(MessageState::Unknown, Some(ReasonCode::NoAnswer), now);
     } else {
         release_hold(db, &mut row, now)?;
-        row.enter(MessageState::Cancelled, Some(ReasonCode::Cancelled), now);
+        row.enter(MessageState::Cancelled, Some(reason), now);
     }
     save(db, &row)?;
     if was_ready {
@@ -56,7 +57,7 @@ pub(in crate::sqlite) fn cancel_app(db: &Connection, appid: &AppId, now: UnixMil
                 // Read afresh: the one before may have set it going.
                 let row = load(db, id)?;
                 if row.state.is_cancellable() {
-                    withdraw(db, row, now)?;
+                    withdraw(db, row, ReasonCode::Cancelled, now)?;
                 }
             }
         }

@@ -54,8 +54,8 @@ fn last_deeds(db: &Connection, user: &User) -> Res<Vec<Trace>> {
             let (accepted_at, claimed_at) = (cells.moment()?, cells.moment_or_none()?);
             let (began, ended) = (claimed_at.unwrap_or(accepted_at), cells.moment_or_none()?);
             let deed = match (state, ended) {
-                _ if held => Some((permit, Deed::Keeps { from: accepted_at, state })),
-                (MessageState::Sending, _) => Some((permit, Deed::Keeps { from: began, state })),
+                _ if held => Some((permit, Deed::Keeps { from: accepted_at, held, state })),
+                (MessageState::Sending, _) => Some((permit, Deed::Keeps { from: began, held, state })),
                 (MessageState::Sent | MessageState::Delivered | MessageState::Refused, Some(at)) => {
                     Some((permit, Deed::Spent { from: began, at }))
                 }

@@ -8,6 +8,7 @@
 //! | [`settle`] | `settle` |
 //! | [`wake`] | whose turn is next; permits that arrive; `acquire` |
 //! | [`cancel`] | `cancel`, and cancelling all of an app |
+//! | [`collapse`] | what a message with a collapse key does to older ones |
 //! | [`resolve`] | `resolve` |
 //! | [`explain`] | `explain` |
 //! | [`read`] | `message`, `messages`, `sending` |
@@ -29,6 +30,7 @@ use crate::types::{AttemptView, Idempotency, MessageView};
 pub(super) mod accept;
 pub(super) mod cancel;
 pub(super) mod claim;
+mod collapse;
 pub(super) mod explain;
 pub(super) mod read;
 pub(super) mod resolve;
@@ -41,7 +43,7 @@ macro_rules! columns {
     () => {
         "id, lane, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
          deadline, state, reason, wake_at, updated_at, permit_id, permit_held, maybe_delivered, attempts, \
-         claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text"
+         claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text, collapse_key, replaced_by"
     };
 }
 use columns;
@@ -84,6 +86,9 @@ pub(super) struct MessageRow {
     /// The last attempt's permit, where it is not the message's any more.
     pub(super) attempt_permit: Option<PermitId>,
     pub(super) outcome: Option<Outcome>,
+    pub(super) collapse_key: Option<String>,
+    /// Written by [`collapse`] alone.
+    pub(super) replaced_by: Option<MessageId>,
 }
 
 impl MessageRow {
@@ -114,6 +119,8 @@ impl MessageRow {
             ended_at: cells.moment_or_none()?,
             attempt_permit: cells.permit_id_or_none()?,
             outcome: cells.outcome_or_none()?,
+            collapse_key: cells.raw()?,
+            replaced_by: cells.message_id_or_none()?,
         })
     }
 
@@ -159,6 +166,9 @@ impl MessageRow {
             attempts: self.attempts,
             permit: self.permit,
             reference: self.reference,
+            collapse_key: self.collapse_key,
+            replaced_by: self.replaced_by,
+            maybe_delivered: self.maybe_delivered,
             policy: self.policy,
             on_unknown: self.on_unknown,
             accepted_at: self.accepted_at,
@@ -194,7 +204,7 @@ fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency>, body: &[
             "INSERT INTO messages (",
             columns!(),
             ", key_hash, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-             NULL, NULL, NULL, NULL, NULL, ?, ?)"
+             NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?)"
         ),
         params![
             row.id.as_bytes(),
@@ -219,6 +229,7 @@ fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency>, body: &[
             row.maybe_delivered,
             row.attempts,
             row.claimed_at.map(|at| at.0),
+            row.collapse_key,
             key.map(|key| &key.key_hash[..]),
             key.map(|key| &key.fingerprint[..]),
         ],

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use super::super::permits;
 use super::super::rows::{Cells, change, many};
 use super::super::trouble::Res;
+use super::collapse::give_way_after_doubt;
 use super::turn::release_hold;
 use super::{MessageRow, find, save};
 use crate::types::{ResolutionView, ResolveOrder, Resolved};
@@ -37,6 +38,7 @@ pub(in crate::sqlite) fn resolve(db: &Connection, order: &ResolveOrder) -> Res<R
     if row.state == MessageState::Ready {
         // Its turn comes as everybody's does: not while another of its user is in flight, nor while its app rests.
         row.wake_at = Some(now);
+        give_way_after_doubt(db, &mut row, now)?;
     }
     save(db, &row)?;
     insert(db, order.id, &row, order.verdict, now)?;

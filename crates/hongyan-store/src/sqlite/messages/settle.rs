@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::super::permits;
 use super::super::trouble::Res;
+use super::collapse::give_way;
 use super::turn::{Gates, release_hold};
 use super::wake::{hand_on, wake_waiting};
 use super::{MessageRow, find, save};
@@ -40,6 +41,7 @@ fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Re
     };
     apply_unit(db, &mut row, unit, now)?;
     apply_next(db, &mut row, effects.next, now)?;
+    give_way(db, &mut row, now)?;
     save(db, &row)?;
 
     if row.state == MessageState::Failed

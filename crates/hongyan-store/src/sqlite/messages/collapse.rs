@@ -1,0 +1,137 @@
+//! Collapse keys: of a user's unsent messages with the same key, the newest is the one that counts.
+//!
+//! A message that is in flight or in doubt is never replaced. So there are three moments at which one gives way: when a
+//! newer one is accepted; when it comes back unsent from an attempt during which a newer one was accepted; and when an
+//! operator says that it was not sent. Messages without a key pass here without a statement.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use rusqlite::{Connection, params};
+
+use super::super::rows::{change, many, one};
+use super::super::trouble::Res;
+use super::cancel::withdraw;
+use super::turn::release_hold;
+use super::{MessageRow, User, load};
+use crate::types::{Accepted, Ended, NewMessage};
+
+/// For each message of a batch, whether one behind it has the same user and key. It must not be started: the last wins.
+pub(super) fn superseded(messages: &[NewMessage]) -> Vec<bool> {
+    let mut last = std::collections::HashSet::new();
+    let mut superseded: Vec<bool> = messages
+        .iter()
+        .rev()
+        .map(|new| {
+            let key = new.collapse_key.as_deref();
+            key.is_some_and(|key| !last.insert((&new.appid, &new.openid, key)))
+        })
+        .collect();
+    superseded.reverse();
+    superseded
+}
+
+/// Withdraws what a newer message replaces, and gives its held units back before that one looks for a permit.
+pub(super) fn replace_older(
+    db: &Connection,
+    user: &User,
+    key: &str,
+    successor: MessageId,
+    now: UnixMillis,
+) -> Res<Vec<Ended>> {
+    let older = many(
+        db,
+        "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND appid = ? AND openid = ? \
+         AND collapse_key = ? AND state <= 2 ORDER BY id",
+        params![user.lane.number(), user.appid.as_str(), user.openid.as_str(), key],
+        |cells| cells.message_id(),
+    )?;
+    let mut replaced = Vec::new();
+    for id in older {
+        let row = load(db, id)?;
+        if !row.state.is_withdrawable(row.maybe_delivered) {
+            continue;
+        }
+        withdraw(db, row, ReasonCode::Replaced, now)?;
+        name_successor(db, user, id, successor)?;
+        let (state, reason) = (MessageState::Cancelled, Some(ReasonCode::Replaced));
+        replaced.push(Ended { id, state, reason, errcode: None });
+    }
+    Ok(replaced)
+}
+
+/// Those of a batch that a later one of it replaced have been answered for already: their answers are put right, and
+/// they are not told of again.
+pub(super) fn correct(answers: &mut [Accepted], batch: &[NewMessage], replaced: &mut Vec<Ended>) {
+    replaced.retain(|ended| {
+        let place = batch.iter().take(answers.len()).position(|earlier| earlier.id == ended.id);
+        let Some(Accepted::New { state, reason, wake_at, .. }) = place.and_then(|at| answers.get_mut(at))
+        else {
+            return true;
+        };
+        (*state, *reason) = (ended.state, ended.reason);
+        // Not for itself, but for whoever it stood in the way of.
+        *wake_at = place.map(|at| batch[at].accepted_at);
+        false
+    });
+}
+
+/// A message has come back from an attempt: one of its key that was accepted meanwhile takes its place. The caller
+/// writes the row.
+pub(super) fn give_way(db: &Connection, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+    let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
+    if !row.state.is_withdrawable(row.maybe_delivered) {
+        return Ok(());
+    }
+    // Whatever else is open was accepted later: what was there before was replaced by this one.
+    let newer = one(
+        db,
+        "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND appid = ? AND openid = ? \
+         AND collapse_key = ? AND state <= 2 AND maybe_delivered = 0 AND id <> ? ORDER BY id DESC LIMIT 1",
+        params![
+            row.user.lane.number(),
+            row.user.appid.as_str(),
+            row.user.openid.as_str(),
+            key,
+            row.id.as_bytes()
+        ],
+        |cells| cells.message_id(),
+    )?;
+    yield_to(db, row, newer, now)
+}
+
+/// The same for a message of unknown outcome that was not sent: also one that was sent meanwhile has made it obsolete.
+pub(super) fn give_way_after_doubt(db: &Connection, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+    let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
+    // Those that came to nothing do not count: failed, cancelled, expired.
+    let newer = one(
+        db,
+        "SELECT id FROM messages INDEXED BY messages_of_user WHERE lane = ? AND appid = ? AND openid = ? \
+         AND collapse_key = ? AND state NOT IN (7, 9, 10) AND id > ? ORDER BY id DESC LIMIT 1",
+        params![
+            row.user.lane.number(),
+            row.user.appid.as_str(),
+            row.user.openid.as_str(),
+            key,
+            row.id.as_bytes()
+        ],
+        |cells| cells.message_id(),
+    )?;
+    yield_to(db, row, newer, now)
+}
+
+fn yield_to(db: &Connection, row: &mut MessageRow, newer: Option<MessageId>, now: UnixMillis) -> Res<()> {
+    let Some(successor) = newer else { return Ok(()) };
+    release_hold(db, row, now)?;
+    row.enter(MessageState::Cancelled, Some(ReasonCode::Replaced), now);
+    name_successor(db, &row.user, row.id, successor)
+}
+
+/// Written by itself, so that nothing that is written for every message has to carry it.
+fn name_successor(db: &Connection, user: &User, id: MessageId, successor: MessageId) -> Res<()> {
+    change(
+        db,
+        "UPDATE messages SET replaced_by = ?3 WHERE lane = ?1 AND id = ?2",
+        params![user.lane.number(), id.as_bytes(), successor.as_bytes()],
+    )?;
+    Ok(())
+}
