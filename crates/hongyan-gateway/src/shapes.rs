@@ -127,6 +127,12 @@ shapes! {
             [Then::Send, Then::Fail],
         )
     };
+    /// Which waiting message is served first.
+    WaitingOrder = words(
+        "Which of a user's messages that wait for a permit is served first when one is granted: the one that was to go out \
+         first, or the one that was to go out last. What is ready is always sent by send_at, then by acceptance.",
+        from_codes(hongyan_ledger::WaitingOrder::from_code),
+    );
     /// Which of WeChat's two calls.
     Channel = words(
         "By which of WeChat's calls a message goes out; follows from its template.",

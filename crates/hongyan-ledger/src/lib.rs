@@ -33,5 +33,5 @@ mod properties;
 
 pub use ids::{KeyId, MessageId, PermitId};
 pub use lane::{LANES, Lane};
-pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode};
+pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind, Units};

@@ -243,6 +243,37 @@ impl OnUnknown {
     }
 }
 
+/// Which of a user's waiting messages a permit that arrives serves first. What is sent first of those that are ready is
+/// another matter, and always the same: by `send_at`, then by acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingOrder {
+    /// The one that was to go out first.
+    #[default]
+    OldestFirst,
+    /// The one that was to go out last: for news that age.
+    NewestFirst,
+}
+
+impl WaitingOrder {
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::OldestFirst => 0,
+            Self::NewestFirst => 1,
+        }
+    }
+
+    /// The order that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::OldestFirst),
+            1 => Some(Self::NewestFirst),
+            _ => None,
+        }
+    }
+}
+
 /// Why a message is where it is, when that needs saying. Stable names: API clients branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -328,6 +359,9 @@ mod tests {
         for reason in ReasonCode::ALL {
             assert_eq!(ReasonCode::from_name(reason.name()), Some(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+        for order in [WaitingOrder::OldestFirst, WaitingOrder::NewestFirst] {
+            assert_eq!(WaitingOrder::from_code(order.code()), Some(order));
         }
     }
 }

@@ -18,5 +18,8 @@ ALTER TABLE messages ADD COLUMN replaced_by BLOB;
 CREATE INDEX messages_collapse ON messages (lane, appid, openid, collapse_key, id)
     WHERE collapse_key IS NOT NULL AND state <= 2;
 
+-- Which of a user's waiting messages a grant serves first.
+ALTER TABLE apps ADD COLUMN waiting_order INTEGER NOT NULL DEFAULT 0;
+
 -- Must be the number of this file: it is what an older program refuses by.
 PRAGMA user_version = 3;

@@ -116,8 +116,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- permits
 
-    /// Stores grants, one answer each, in order, and sets going the waiting messages that they serve, oldest
-    /// first. All or none are stored.
+    /// Stores grants, one answer each, in order, and sets going the waiting messages that they serve, in the app's
+    /// waiting order. All or none are stored.
     async fn grant(&self, permits: Vec<NewPermit>, now: UnixMillis) -> Result<Vec<Granted>>;
 
     /// All permits of a user, newest first.

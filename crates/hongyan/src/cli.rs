@@ -221,6 +221,9 @@ pub(crate) struct AppAddArgs {
     /// How many messages a payment allows
     #[arg(long, value_name = "N")]
     pub(crate) payment_units: Option<u32>,
+    /// Which of a user's messages that wait for a permit is served first
+    #[arg(long)]
+    pub(crate) waiting_order: Option<WaitingOrder>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }
@@ -257,6 +260,24 @@ impl OnUnknown {
         match self {
             Self::Hold => "hold",
             Self::Resend => "resend",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitingOrder {
+    /// The one that was to go out first
+    OldestFirst,
+    /// The one that was to go out last
+    NewestFirst,
+}
+
+impl WaitingOrder {
+    /// As the API spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OldestFirst => "oldest_first",
+            Self::NewestFirst => "newest_first",
         }
     }
 }
