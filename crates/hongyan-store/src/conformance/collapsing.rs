@@ -93,6 +93,20 @@ async fn the_newer_message_has_the_permit_that_the_older_one_held(world: World) 
     assert_eq!((state, replaced), (S::Sending, vec![reserved]));
     assert!(world.detail(newer).await.message.permit.is_some());
     assert_eq!(world.totals(&user(1), after(1)).await.reserved, 1);
+
+    // Also before those that wait for one; they get what it does not take.
+    world.subscribe(&user(2), 1).await;
+    let reserved = || NewMessage { send_at: after(60), reserve_now: true, ..about(&world, &user(2), "k", 0) };
+    accept(&world, reserved()).await;
+    let waiting = NewMessage { policy: PermitPolicy::Wait, ..world.message(&user(2), START) };
+    let (waiting, state, _) = accept(&world, waiting).await;
+    assert_eq!(state, S::Waiting);
+    let (_, state, _) = accept(&world, reserved()).await;
+    assert_eq!(state, S::Scheduled);
+    assert_eq!((world.state(waiting).await, world.totals(&user(2), START).await.reserved), (S::Waiting, 1));
+    let at_send = NewMessage { reserve_now: false, ..reserved() };
+    accept(&world, at_send).await;
+    assert_eq!(world.claim(&user(2), after(1)).await.claimed[0].id, waiting);
 }
 
 async fn what_is_sending_or_in_doubt_is_not_replaced(world: World) {

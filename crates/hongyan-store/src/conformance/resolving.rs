@@ -4,7 +4,7 @@ use hongyan_ledger::resolve::{Then, Verdict};
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy, ReasonCode};
 
 use super::checks;
-use super::world::{START, World, after, user};
+use super::world::{START, World, after, appid, user};
 use crate::types::{Claimed, NewMessage, ResolutionView, ResolveOrder, Resolved};
 
 checks![
@@ -17,6 +17,7 @@ checks![
     after_the_doubt_it_may_be_cancelled_and_expire_again,
     the_same_word_twice_is_one_and_another_is_refused,
     a_word_about_an_earlier_attempt_does_not_touch_a_later_one,
+    a_message_of_an_app_that_was_removed_is_not_sent_again,
     only_an_unknown_message_can_be_resolved,
 ];
 
@@ -180,6 +181,15 @@ async fn a_word_about_an_earlier_attempt_does_not_touch_a_later_one(world: World
     assert_eq!(say(SEND, 1).await.unwrap(), unknown, "a second operator was told of the first attempt");
     assert_eq!(say(SENT, 1).await.unwrap(), Resolved::AnotherAttempt(2));
     assert_eq!(say(SENT, 2).await.unwrap(), done(S::Sent, None));
+}
+
+async fn a_message_of_an_app_that_was_removed_is_not_sent_again(world: World) {
+    world.subscribe(&user(1), 1).await;
+    let lost = lose(&world, world.message(&user(1), START)).await;
+    assert!(world.store.remove_app(appid(), after(2)).await.unwrap());
+    let cancelled = done(S::Cancelled, Some(ReasonCode::Cancelled));
+    assert_eq!(resolve(&world, lost.id, SEND, 60).await, cancelled);
+    assert_eq!(world.totals(&user(1), after(60)).await.available, 1);
 }
 
 async fn only_an_unknown_message_can_be_resolved(world: World) {

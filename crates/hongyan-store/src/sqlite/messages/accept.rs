@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::super::permits;
 use super::super::rows::{Cells, one};
 use super::super::trouble::{Res, Trouble};
-use super::collapse::{correct, replace_older, superseded};
+use super::collapse::{Replaced, correct, replace_older, superseded};
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_waiting;
 use super::{MessageRow, User, insert};
@@ -50,7 +50,7 @@ fn accept_one(db: &Connection, new: &NewMessage, room: bool, gates: &mut Gates) 
     let mut row = first_row(new, user);
     let replaced = match &new.collapse_key {
         Some(key) => replace_older(db, &row.user, key, new.id, now)?,
-        None => Vec::new(),
+        None => Replaced::default(),
     };
     if let Some(own) = &new.own_permit {
         let (permit, _duplicate) = permits::grant_one(db, &row.user, own, now)?;
@@ -66,12 +66,13 @@ fn accept_one(db: &Connection, new: &NewMessage, room: bool, gates: &mut Gates) 
     if let Some(own) = &new.own_permit {
         share_the_rest(db, &row.user, own, now)?;
     }
+    replaced.share(db, &row.user, now)?;
     Ok(Accepted::New {
         state: row.state,
         reason: row.reason,
         claimed: in_flight.map(Box::new),
         wake_at: row.wake_at,
-        replaced,
+        replaced: replaced.ended,
     })
 }
 

@@ -19,19 +19,29 @@ pub(in crate::sqlite) fn cancel(db: &Connection, id: MessageId, now: UnixMillis)
     if !row.state.is_withdrawable(row.maybe_delivered) {
         return Ok(Cancelled::TooLate(row.state));
     }
-    withdraw(db, row, ReasonCode::Cancelled, now)?;
+    withdraw(db, row, now)?;
     Ok(Cancelled::Done)
 }
 
-/// Takes a message back, gives back the unit that it held, and lets go on who waited behind it.
-pub(super) fn withdraw(db: &Connection, mut row: MessageRow, reason: ReasonCode, now: UnixMillis) -> Res<()> {
-    let was_ready = row.state == MessageState::Ready;
+fn withdraw(db: &Connection, mut row: MessageRow, now: UnixMillis) -> Res<()> {
     if row.maybe_delivered {
-        row.enter(MessageState::Unknown, Some(ReasonCode::NoAnswer), now);
+        end(db, row, MessageState::Unknown, ReasonCode::NoAnswer, now)
     } else {
         release_hold(db, &mut row, now)?;
-        row.enter(MessageState::Cancelled, Some(reason), now);
+        end(db, row, MessageState::Cancelled, ReasonCode::Cancelled, now)
     }
+}
+
+/// Ends a message that is open and not in flight, and lets go on who waited behind it.
+pub(super) fn end(
+    db: &Connection,
+    mut row: MessageRow,
+    state: MessageState,
+    reason: ReasonCode,
+    now: UnixMillis,
+) -> Res<()> {
+    let was_ready = row.state == MessageState::Ready;
+    row.enter(state, Some(reason), now);
     save(db, &row)?;
     if was_ready {
         wake_next(db, &row.user, now)?;
@@ -57,7 +67,7 @@ pub(in crate::sqlite) fn cancel_app(db: &Connection, appid: &AppId, now: UnixMil
                 // Read afresh: the one before may have set it going.
                 let row = load(db, id)?;
                 if row.state.is_cancellable() {
-                    withdraw(db, row, ReasonCode::Cancelled, now)?;
+                    withdraw(db, row, now)?;
                 }
             }
         }

@@ -5,13 +5,15 @@
 //! operator says that it was not sent. Messages without a key pass here without a statement.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use hongyan_ledger::{MessageId, MessageState, PermitId, ReasonCode};
 use rusqlite::{Connection, params};
 
+use super::super::permits;
 use super::super::rows::{change, many, one};
 use super::super::trouble::Res;
-use super::cancel::withdraw;
-use super::turn::release_hold;
+use super::cancel::end;
+use super::turn::{give_back, release_hold};
+use super::wake::wake_waiting;
 use super::{MessageRow, User, load};
 use crate::types::{Accepted, Ended, NewMessage};
 
@@ -30,14 +32,33 @@ pub(super) fn superseded(messages: &[NewMessage]) -> Vec<bool> {
     superseded
 }
 
-/// Withdraws what a newer message replaces, and gives its held units back before that one looks for a permit.
+/// What a message replaced.
+#[derive(Default)]
+pub(super) struct Replaced {
+    pub(super) ended: Vec<Ended>,
+    /// The permits of which it held units.
+    freed: Vec<PermitId>,
+}
+
+impl Replaced {
+    /// The newer message has had its turn: what it did not take of the freed units is for those that wait.
+    pub(super) fn share(&self, db: &Connection, user: &User, now: UnixMillis) -> Res<()> {
+        for &id in &self.freed {
+            wake_waiting(db, user, &permits::load(db, user, id)?, now)?;
+        }
+        Ok(())
+    }
+}
+
+/// Withdraws what a newer message replaces. Units that it held are free when that one looks for a permit, and nobody
+/// else has been told yet.
 pub(super) fn replace_older(
     db: &Connection,
     user: &User,
     key: &str,
     successor: MessageId,
     now: UnixMillis,
-) -> Res<Vec<Ended>> {
+) -> Res<Replaced> {
     let older = many(
         db,
         "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND appid = ? AND openid = ? \
@@ -45,16 +66,17 @@ pub(super) fn replace_older(
         params![user.lane.number(), user.appid.as_str(), user.openid.as_str(), key],
         |cells| cells.message_id(),
     )?;
-    let mut replaced = Vec::new();
+    let mut replaced = Replaced::default();
     for id in older {
-        let row = load(db, id)?;
+        let mut row = load(db, id)?;
         if !row.state.is_withdrawable(row.maybe_delivered) {
             continue;
         }
-        withdraw(db, row, ReasonCode::Replaced, now)?;
+        replaced.freed.extend(give_back(db, &mut row)?.map(|permit| permit.id));
+        let (state, reason) = (MessageState::Cancelled, ReasonCode::Replaced);
+        end(db, row, state, reason, now)?;
         name_successor(db, user, id, successor)?;
-        let (state, reason) = (MessageState::Cancelled, Some(ReasonCode::Replaced));
-        replaced.push(Ended { id, state, reason, errcode: None });
+        replaced.ended.push(Ended { id, state, reason: Some(reason), errcode: None });
     }
     Ok(replaced)
 }

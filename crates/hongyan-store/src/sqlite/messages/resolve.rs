@@ -3,12 +3,12 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Verdict, resolve as decide};
 use hongyan_ledger::settle::UnitEffect;
-use hongyan_ledger::{MessageId, MessageState};
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use rusqlite::{Connection, params};
 
-use super::super::permits;
 use super::super::rows::{Cells, change, many};
 use super::super::trouble::Res;
+use super::super::{apps, permits};
 use super::collapse::give_way_after_doubt;
 use super::turn::release_hold;
 use super::{MessageRow, find, save};
@@ -39,10 +39,20 @@ pub(in crate::sqlite) fn resolve(db: &Connection, order: &ResolveOrder) -> Res<R
         // Its turn comes as everybody's does: not while another of its user is in flight, nor while its app rests.
         row.wake_at = Some(now);
         give_way_after_doubt(db, &mut row, now)?;
+        end_with_its_app(db, &mut row, now)?;
     }
     save(db, &row)?;
     insert(db, order.id, &row, order.verdict, now)?;
     Ok(Resolved::Done { state: row.state, reason: row.reason })
+}
+
+/// An app that was removed sends nothing any more: what was not sent is cancelled, as it was when the app was removed.
+fn end_with_its_app(db: &Connection, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+    if row.state == MessageState::Ready && apps::gate(db, &row.user.appid)?.is_none() {
+        release_hold(db, row, now)?;
+        row.enter(MessageState::Cancelled, Some(ReasonCode::Cancelled), now);
+    }
+    Ok(())
 }
 
 /// What the verdict does to the unit that the message kept. One whose permit was revoked in doubt kept none, and

@@ -144,7 +144,16 @@ fn is_behind_another(db: &Connection, row: &MessageRow) -> Res<bool> {
 
 /// Gives back the unit that a message holds, if it holds one, and sets going who waits for it.
 pub(super) fn release_hold(db: &Connection, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
-    let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(()) };
+    if let Some(permit) = give_back(db, row)? {
+        wake_waiting(db, &row.user, &permit, now)?;
+    }
+    Ok(())
+}
+
+/// Gives back the unit that a message holds, if it holds one, and says of which permit. The caller sets going who waits
+/// for it.
+pub(super) fn give_back(db: &Connection, row: &mut MessageRow) -> Res<Option<Permit>> {
+    let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(None) };
     let mut permit = permits::load(db, &row.user, id)?;
     permits::must(permit.units.release(), &permit, "release a held unit of")?;
     permits::save(db, &row.user, &permit)?;
@@ -153,8 +162,7 @@ pub(super) fn release_hold(db: &Connection, row: &mut MessageRow, now: UnixMilli
     }
     row.permit = None;
     row.permit_held = false;
-    wake_waiting(db, &row.user, &permit, now)?;
-    Ok(())
+    Ok(Some(permit))
 }
 
 /// Moves the finished last attempt out of the row: another one begins.
