@@ -307,5 +307,12 @@ mod tests {
         for condition in ["WHERE state = 1;", "WHERE state = 2;", "WHERE state = 3;"] {
             assert!(schema.contains(condition), "{condition}");
         }
+        // `state <= 2` of the collapse keys' index, and its statements' words for what came to nothing.
+        let open = MessageState::ALL.into_iter().filter(|state| state.code() <= 2);
+        assert!(open.eq(MessageState::ALL.into_iter().filter(|state| state.is_cancellable())));
+        let schema = include_str!("../../../migrations/V3__messages.sql");
+        assert!(schema.contains("WHERE collapse_key IS NOT NULL AND state <= 2;"));
+        let nothing = [MessageState::Failed, MessageState::Cancelled, MessageState::Expired];
+        assert_eq!(nothing.map(MessageState::code), [7, 9, 10]);
     }
 }
