@@ -10,13 +10,16 @@ mod process;
 mod world;
 
 mod bad_input;
+mod collapsing;
 mod command_line;
 mod dead_permit;
+mod explaining;
 mod facade;
 mod idempotency;
 mod lanes;
 mod lost_answer;
 mod permit_kinds;
+mod resolving;
 mod restart;
 mod schedule;
 mod token;

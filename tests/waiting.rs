@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -91,4 +92,28 @@ async fn a_deadline_that_makes_no_sense_is_refused() {
     let later = world.clock.now().plus(Duration::from_secs(90)).to_string();
     let message = with(with(world.legacy(&user, "x"), "deadline", soon), "send_at", json!(later));
     assert_eq!(world.post("/v1/messages", message).await.problem(422, "invalid_field")["field"], "deadline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_may_have_its_newest_waiting_message_served_first() {
+    let world = World::start().await;
+    let path = format!("/v1/apps/{}", world.wechat.seed.appid);
+    assert_eq!(world.get(&path).await.expect(200)["waiting_order"], "oldest_first");
+    let change = json!({ "waiting_order": "newest_first" });
+    let changed = world.call(Method::PATCH, &path, &[], change.to_string()).await.expect(200);
+    assert_eq!(changed["waiting_order"], "newest_first");
+    let user = world.wechat.user().await;
+    let mut ids = Vec::new();
+    for text in ["old", "newer", "newest"] {
+        ids.push(world.accept(with(world.legacy(&user, text), "permit", "wait")).await);
+    }
+    world.grant_form(&user).await;
+    assert_eq!(world.settled(&ids[2]).await["state"], "sent");
+    world.grant_form(&user).await;
+    assert_eq!(world.settled(&ids[1]).await["state"], "sent");
+    assert_eq!(world.message(&ids[0]).await["state"], "waiting");
+    assert_eq!(world.wechat.texts(&user).await, ["newest", "newer"]);
+    let nonsense = json!({ "waiting_order": "random" });
+    let refused = world.call(Method::PATCH, &path, &[], nonsense.to_string()).await;
+    assert_eq!(refused.problem(422, "invalid_field")["field"], "waiting_order");
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hongyan_clock::Clock;
-use hongyan_ledger::OnUnknown;
+use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_store::types::AppRecord;
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{AppId, Client, TemplateId};
@@ -67,6 +67,8 @@ pub struct NewApp {
     pub on_unknown: Option<OnUnknown>,
     /// Units that a payment grants, 1 to 3. Default: 1.
     pub payment_units: Option<u32>,
+    /// Which of a user's waiting messages a permit serves first. Default: the oldest.
+    pub waiting_order: Option<WaitingOrder>,
 }
 
 /// Changes to an app; what is `None` stays.
@@ -82,6 +84,8 @@ pub struct AppChange {
     pub on_unknown: Option<OnUnknown>,
     /// Units that a payment grants.
     pub payment_units: Option<u32>,
+    /// Which of a user's waiting messages a permit serves first.
+    pub waiting_order: Option<WaitingOrder>,
     /// Make a new gateway secret; the old one is void at once.
     pub rotate_gateway_secret: bool,
 }

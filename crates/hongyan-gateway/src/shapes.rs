@@ -91,6 +91,15 @@ shapes! {
     );
     /// Why a message is where it is.
     ReasonCode = words("Why a message is where it is. Stable.", hongyan_ledger::ReasonCode::ALL);
+    /// Why there was no permit.
+    BecauseCode = words(
+        "Why there was no permit. Stable; more may be added. reserved: what was left is kept by another message. revoked: \
+         WeChat said that it is void. expired: its time was over, or will be when the message is due. spent: all of it. \
+         own_permit_used: the form id that came with the message had been used before. never_granted: none that serves its \
+         template had been granted. other_template: there was one, but for another template. granted_later: there is one \
+         by now, too late for this message.",
+        hongyan_ledger::explain::BecauseCode::ALL,
+    );
     /// Where a right to send comes from.
     PermitKind = words(
         "Where the right comes from: a submitted form (7 days), a payment (7 days), an accepted one-time \
@@ -108,6 +117,21 @@ shapes! {
     OnUnknown = words(
         "What to do when WeChat's answer is lost: hold never risks a second copy, resend never risks silence.",
         from_codes(hongyan_ledger::OnUnknown::from_code),
+    );
+    /// What to do with a message that turned out not to have been sent.
+    Then = {
+        use hongyan_ledger::resolve::Then;
+        words(
+            "What to do with a message that was not sent: send it, by the permit that it kept and until its deadline; or \
+             let it fail, and free the permit.",
+            [Then::Send, Then::Fail],
+        )
+    };
+    /// Which waiting message is served first.
+    WaitingOrder = words(
+        "Which of a user's messages that wait for a permit is served first when one is granted: the one that was to go out \
+         first, or the one that was to go out last. What is ready is always sent by send_at, then by acceptance.",
+        from_codes(hongyan_ledger::WaitingOrder::from_code),
     );
     /// Which of WeChat's two calls.
     Channel = words(

@@ -105,6 +105,12 @@ impl MessageId {
 }
 
 impl PermitId {
+    /// When it was made, to the millisecond: what a UUIDv7 begins with.
+    pub fn made_at(&self) -> UnixMillis {
+        let millis = self.as_bytes()[..6].iter().fold(0, |millis, &byte| millis << 8 | i64::from(byte));
+        UnixMillis(millis)
+    }
+
     /// The lane that this permit's row is in; `None` for an id that was never made here.
     pub fn lane(&self) -> Option<Lane> {
         Lane::new(self.0.as_bytes()[15])
@@ -163,6 +169,8 @@ mod tests {
         assert_eq!(id.lane(), Some(lane));
         assert_eq!(id.to_string().parse::<MessageId>().unwrap(), id);
         assert!(id.to_string().parse::<PermitId>().is_err());
+        let permit = maker.permit(lane, UnixMillis(1_790_000_000_123));
+        assert_eq!((permit.lane(), permit.made_at()), (Some(lane), UnixMillis(1_790_000_000_123)));
         assert!("msg_0".parse::<MessageId>().is_err());
     }
 

@@ -12,14 +12,18 @@
 //! | [`permit`] | kinds of permits, their units, which one to use |
 //! | [`start`] | what happens to a message whose moment has come |
 //! | [`settle`] | what an attempt's outcome does to message, permit and app |
+//! | [`explain`] | why a message found no permit |
+//! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
 
+pub mod explain;
 pub mod ids;
 pub mod lane;
 pub mod message;
 pub mod permit;
+pub mod resolve;
 pub mod retry;
 pub mod settle;
 pub mod start;
@@ -29,5 +33,5 @@ mod properties;
 
 pub use ids::{KeyId, MessageId, PermitId};
 pub use lane::{LANES, Lane, user_number};
-pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode};
+pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind, Units};

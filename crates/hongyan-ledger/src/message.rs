@@ -5,7 +5,7 @@
 //!                │         ├─▶ ready      (again later)
 //!                ▼         ├─▶ waiting    (its permit was dead and there is no other)
 //!             waiting      ├─▶ failed
-//!                          └─▶ unknown ─▶ sent | failed | sending again
+//!                          └─▶ unknown ─▶ sent | ready | failed | expired   (an operator finds out)
 //! any state before sending ─▶ cancelled | expired | failed
 //! ```
 
@@ -68,9 +68,15 @@ impl MessageState {
         self.is_final() || matches!(self, Self::Sent | Self::Unknown)
     }
 
-    /// The caller may still withdraw it.
+    /// It is open and not in flight.
     pub const fn is_cancellable(self) -> bool {
         matches!(self, Self::Scheduled | Self::Ready | Self::Waiting)
+    }
+
+    /// It may still be withdrawn, by the caller or by a newer message: it is not sent, and nobody doubts that. Of one
+    /// whose answer was lost the user may have a copy.
+    pub const fn is_withdrawable(self, maybe_delivered: bool) -> bool {
+        self.is_cancellable() && !maybe_delivered
     }
 
     /// Whether a message may go from this state to `next`.
@@ -85,7 +91,9 @@ impl MessageState {
             S::Sending => {
                 matches!(next, S::Ready | S::Waiting | S::Sent | S::Failed | S::Unknown | S::Expired)
             }
-            S::Unknown => matches!(next, S::Sent | S::Failed | S::Ready | S::Delivered | S::Refused),
+            S::Unknown => {
+                matches!(next, S::Sent | S::Failed | S::Ready | S::Expired | S::Delivered | S::Refused)
+            }
             S::Sent => matches!(next, S::Delivered | S::Refused),
             S::Delivered | S::Refused | S::Failed | S::Cancelled | S::Expired => false,
         }
@@ -235,6 +243,37 @@ impl OnUnknown {
     }
 }
 
+/// Which of a user's waiting messages a permit that arrives serves first. What is sent first of those that are ready is
+/// another matter, and always the same: by `send_at`, then by acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingOrder {
+    /// The one that was to go out first.
+    #[default]
+    OldestFirst,
+    /// The one that was to go out last: for news that age.
+    NewestFirst,
+}
+
+impl WaitingOrder {
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::OldestFirst => 0,
+            Self::NewestFirst => 1,
+        }
+    }
+
+    /// The order that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::OldestFirst),
+            1 => Some(Self::NewestFirst),
+            _ => None,
+        }
+    }
+}
+
 /// Why a message is where it is, when that needs saying. Stable names: API clients branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -255,11 +294,15 @@ pub enum ReasonCode {
     DeadlinePassed,
     /// The caller withdrew it.
     Cancelled,
+    /// A newer message with its collapse key took its place.
+    Replaced,
+    /// No answer had come; an operator found that it was not sent, and gave it up.
+    GivenUp,
 }
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::NoPermit,
         Self::WechatRefused,
         Self::WechatUnavailable,
@@ -268,6 +311,8 @@ impl ReasonCode {
         Self::UserBusy,
         Self::DeadlinePassed,
         Self::Cancelled,
+        Self::Replaced,
+        Self::GivenUp,
     ];
 
     /// Its name in JSON and SQL.
@@ -281,6 +326,8 @@ impl ReasonCode {
             Self::UserBusy => "user_busy",
             Self::DeadlinePassed => "deadline_passed",
             Self::Cancelled => "cancelled",
+            Self::Replaced => "replaced",
+            Self::GivenUp => "given_up",
         }
     }
 
@@ -312,6 +359,9 @@ mod tests {
         for reason in ReasonCode::ALL {
             assert_eq!(ReasonCode::from_name(reason.name()), Some(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+        for order in [WaitingOrder::OldestFirst, WaitingOrder::NewestFirst] {
+            assert_eq!(WaitingOrder::from_code(order.code()), Some(order));
         }
     }
 }

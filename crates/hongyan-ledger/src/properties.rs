@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use crate::ids::IdMaker;
 use crate::permit::{FORM_LIFETIME, Totals, choose};
+use crate::resolve::{Verdict, resolve};
 use crate::settle::{Effects, InFlight, Next, Outcome, PermitInUse, UnitEffect, settle};
 use crate::start::{AppGate, Candidate, Start, start};
 use crate::{Channel, Lane, MessageState as S, OnUnknown, Permit, PermitKind, PermitPolicy, Units};
@@ -34,6 +35,8 @@ enum Event {
     /// The process dies and the next one finds what was in flight.
     Crash,
     Cancel(prop::sample::Index),
+    /// An operator says what became of a message.
+    Resolve(prop::sample::Index, Verdict),
     /// The user withdraws a right.
     Withdraw(prop::sample::Index),
     Pass {
@@ -78,6 +81,8 @@ fn events() -> impl Strategy<Value = Event> {
         6 => outcomes().prop_map(Event::End),
         1 => Just(Event::Crash),
         1 => any::<prop::sample::Index>().prop_map(Event::Cancel),
+        2 => (any::<prop::sample::Index>(), prop::sample::select(Verdict::ALL.to_vec()))
+            .prop_map(|(index, verdict)| Event::Resolve(index, verdict)),
         1 => any::<prop::sample::Index>().prop_map(Event::Withdraw),
         2 => prop::sample::select(vec![1, 60, 3600, 86_400, 5 * 86_400])
             .prop_map(|seconds| Event::Pass { seconds }),
@@ -151,10 +156,13 @@ impl Model {
             Event::Cancel(index) if !self.messages.is_empty() => {
                 let place = index.index(self.messages.len());
                 let message = &self.messages[place];
-                if message.state.is_cancellable() && !message.maybe_delivered {
+                if message.state.is_withdrawable(message.maybe_delivered) {
                     self.release(place);
                     self.messages[place].enter(S::Cancelled);
                 }
+            }
+            Event::Resolve(index, verdict) if !self.messages.is_empty() => {
+                self.resolve(index.index(self.messages.len()), verdict);
             }
             // A unit that a message in flight is about to spend is decided about by WeChat's answer to it.
             Event::Withdraw(index) if !self.permits.is_empty() && self.in_flight().is_none() => {
@@ -162,7 +170,7 @@ impl Model {
                 self.permits[place].units.revoke_rest();
             }
             Event::Pass { seconds } => self.now = self.now.plus(Duration::from_secs(seconds)),
-            Event::Ring(_) | Event::Cancel(_) | Event::Withdraw(_) => {}
+            Event::Ring(_) | Event::Cancel(_) | Event::Resolve(..) | Event::Withdraw(_) => {}
         }
     }
 
@@ -279,18 +287,36 @@ impl Model {
             maybe_delivered: message.maybe_delivered,
         };
         let effects = settle(&in_flight, outcome, self.now, 0.5);
-        self.apply_unit(place, &effects);
+        self.messages[place].maybe_delivered = effects.maybe_delivered;
+        self.apply_unit(place, effects.unit);
         self.apply_next(place, &effects);
     }
 
-    fn apply_unit(&mut self, place: usize, effects: &Effects) {
+    fn apply_unit(&mut self, place: usize, unit: UnitEffect) {
         let message = &mut self.messages[place];
-        message.maybe_delivered = effects.maybe_delivered;
         let Some(permit) = message.permit else { return };
         let units = &mut self.permits[permit].units;
-        assert!(units.settle(effects.unit, message.held), "the unit in use is there");
-        message.spent += u32::from(effects.unit == UnitEffect::Spend);
-        message.held = effects.unit == UnitEffect::Hold;
+        assert!(units.settle(unit, message.held), "the unit in use is there");
+        message.spent += u32::from(unit == UnitEffect::Spend);
+        message.held = unit == UnitEffect::Hold;
+    }
+
+    /// An operator says what became of a message. Only one of unknown outcome is theirs to decide about.
+    fn resolve(&mut self, place: usize, verdict: Verdict) {
+        let message = &mut self.messages[place];
+        if message.state != S::Unknown {
+            return;
+        }
+        let resolution = resolve(verdict, message.deadline, self.now);
+        message.maybe_delivered = false;
+        if message.held {
+            self.apply_unit(place, resolution.unit);
+        }
+        let message = &mut self.messages[place];
+        if !message.held && message.spent == 0 {
+            message.permit = None;
+        }
+        message.enter(resolution.state);
     }
 
     fn apply_next(&mut self, place: usize, effects: &Effects) {
@@ -351,18 +377,26 @@ proptest! {
     }
 
     /// Whoever may have a message already is never told that it failed for want of a permit, expired or was
-    /// withdrawn, and it never goes out by another permit than the first time.
+    /// withdrawn, and it never goes out by another permit than the first time. Only WeChat or an operator end that.
     #[test]
-    fn a_message_in_doubt_stays_in_doubt_until_wechat_says_otherwise(
+    fn a_message_in_doubt_stays_in_doubt_until_wechat_or_an_operator_says_otherwise(
         events in prop::collection::vec(events(), 1..120)
     ) {
         let mut model = Model::new();
         for event in events {
+            let resolved = match &event {
+                Event::Resolve(index, _) if !model.messages.is_empty() => {
+                    Some(index.index(model.messages.len()))
+                }
+                _ => None,
+            };
             let before: Vec<_> =
                 model.messages.iter().map(|m| (m.maybe_delivered, m.permit, m.state)).collect();
             model.step(event);
-            for (message, (in_doubt, permit, state)) in model.messages.iter().zip(before) {
-                if in_doubt && permit.is_some() {
+            for (place, (message, (in_doubt, permit, state))) in model.messages.iter().zip(before).enumerate() {
+                if resolved == Some(place) && state == S::Unknown {
+                    prop_assert!(!message.maybe_delivered, "{state} became {}", message.state);
+                } else if in_doubt && permit.is_some() {
                     prop_assert!(
                         matches!(message.state, S::Ready | S::Sending | S::Sent | S::Unknown),
                         "{} became {}", state, message.state

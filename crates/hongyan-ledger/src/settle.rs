@@ -200,6 +200,11 @@ pub const fn is_token_refusal(errcode: Errcode) -> bool {
     matches!(errcode, Errcode::INVALID_CREDENTIAL | Errcode::INVALID_ACCESS_TOKEN | Errcode::TOKEN_EXPIRED)
 }
 
+/// Whether an errcode means that the permit is void.
+pub const fn is_permit_refusal(errcode: Errcode) -> bool {
+    matches!(errcode, Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED)
+}
+
 /// Decides. `random` is between 0 and 1. A token refusal that arrives here has survived one refresh and one
 /// repeat already.
 pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f64) -> Effects {
@@ -238,14 +243,10 @@ pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f6
         // The first copy arrived: its code is used, and only this message ever used it.
         Errcode::FORM_ID_USED if message.maybe_delivered => effects(Next::Sent, UnitEffect::Spend),
         // The permit is gone, and with it the means to find out whether the first copy arrived.
-        Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED
-            if message.maybe_delivered =>
-        {
+        code if is_permit_refusal(code) && message.maybe_delivered => {
             effects(Next::Unknown, UnitEffect::Revoke)
         }
-        Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED => {
-            effects(Next::Replace, UnitEffect::Revoke)
-        }
+        code if is_permit_refusal(code) => effects(Next::Replace, UnitEffect::Revoke),
         Errcode::DAY_QUOTA => {
             let until = retry::next_beijing_midnight(now);
             pause(PauseCode::DayQuota, Some(until), Some(until))

@@ -57,6 +57,8 @@ CREATE TABLE messages_2 (
     outcome           INTEGER,
     errcode           INTEGER,
     outcome_text      TEXT,
+    collapse_key      TEXT,             -- of a user's unsent messages with the same key, the newest counts
+    replaced_by       BLOB,             -- that newer message
     body              BLOB    NOT NULL, -- written once, read when the message is sent
     PRIMARY KEY (id, lane)
 ) STRICT, WITHOUT ROWID;
@@ -65,7 +67,7 @@ INSERT INTO messages_2
 SELECT id, lane, user_number(appid, openid), appid, openid, template, channel, policy, on_unknown, own_permit,
        reference, substr(key_hash, 1, 8), fingerprint, accepted_at, send_at, deadline, state, reason, wake_at,
        updated_at, permit_id, permit_held, maybe_delivered, attempts, claimed_at, ended_at, attempt_permit_id, outcome,
-       errcode, outcome_text, body
+       errcode, outcome_text, NULL, NULL, body
 FROM messages JOIN message_bodies USING (id, lane) ORDER BY id, lane;
 DROP TABLE message_bodies;
 

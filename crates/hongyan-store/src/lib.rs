@@ -14,6 +14,7 @@
 
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::explain::Because;
 use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
@@ -24,7 +25,7 @@ pub mod types;
 use types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    Reach, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -104,16 +105,24 @@ pub trait Store: Send + Sync + 'static {
     /// Withdraws a message that was not sent.
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled>;
 
+    /// Moves on a message that is `unknown`, as [`hongyan_ledger::resolve::resolve`] decides. The same order twice
+    /// is one.
+    async fn resolve(&self, order: ResolveOrder) -> Result<Resolved>;
+
     /// One message with everything.
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>>;
+
+    /// Why a message lacks or lacked a permit, as [`hongyan_ledger::explain::explain`] decides. Empty if it did not, or
+    /// if nothing shows it any more.
+    async fn explain(&self, id: MessageId, now: UnixMillis) -> Result<Vec<Because>>;
 
     /// A page of messages, newest first.
     async fn messages(&self, filter: MessageFilter) -> Result<Vec<MessageView>>;
 
     // ---- permits
 
-    /// Stores grants, one answer each, in order, and sets going the waiting messages that they serve, oldest
-    /// first. All or none are stored.
+    /// Stores grants, one answer each, in order, and sets going the waiting messages that they serve, in the app's
+    /// waiting order. All or none are stored.
     async fn grant(&self, permits: Vec<NewPermit>, now: UnixMillis) -> Result<Vec<Granted>>;
 
     /// All permits of a user, newest first.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy};
+use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy, WaitingOrder};
 use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::types::{AppRecord, NewMessage};
 use hongyan_store::{Store, StoreError, conformance};
@@ -39,6 +39,7 @@ fn app() -> AppRecord {
         stable_token: true,
         on_unknown: OnUnknown::Hold,
         payment_units: 1,
+        waiting_order: WaitingOrder::OldestFirst,
         paused: None,
         templates_synced_at: None,
         created_at: NOW,
@@ -61,6 +62,7 @@ fn message(ids: &IdMaker, openid: &str) -> NewMessage {
         on_unknown: OnUnknown::Hold,
         reserve_now: false,
         reference: None,
+        collapse_key: None,
         idempotency: None,
         own_permit: None,
         accepted_at: NOW,

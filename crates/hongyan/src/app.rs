@@ -29,6 +29,7 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
         ("token", args.token.map(|call| call.name().into())),
         ("on_unknown", args.on_unknown.map(|policy| policy.name().into())),
         ("payment_units", args.payment_units.map(Value::from)),
+        ("waiting_order", args.waiting_order.map(|order| order.name().into())),
     ];
     for (name, value) in optional {
         if let Some(value) = value {

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hongyan_clock::UnixMillis;
 use hongyan_gateway::keys::Scope;
-use hongyan_ledger::KeyId;
+use hongyan_ledger::{KeyId, MessageId};
 use url::Url;
 
 /// A gateway for WeChat mini-program notifications.
@@ -44,6 +44,8 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Send one message through a running gateway
     Send(SendArgs),
+    /// Settle a message of state unknown: say whether the user has it
+    Resolve(ResolveArgs),
     /// Check the configuration, the database, and that WeChat takes every app's secret
     Check(CheckArgs),
     /// Print a completion script for a shell
@@ -219,6 +221,9 @@ pub(crate) struct AppAddArgs {
     /// How many messages a payment allows
     #[arg(long, value_name = "N")]
     pub(crate) payment_units: Option<u32>,
+    /// Which of a user's messages that wait for a permit is served first
+    #[arg(long)]
+    pub(crate) waiting_order: Option<WaitingOrder>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }
@@ -255,6 +260,24 @@ impl OnUnknown {
         match self {
             Self::Hold => "hold",
             Self::Resend => "resend",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitingOrder {
+    /// The one that was to go out first
+    OldestFirst,
+    /// The one that was to go out last
+    NewestFirst,
+}
+
+impl WaitingOrder {
+    /// As the API spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OldestFirst => "oldest_first",
+            Self::NewestFirst => "newest_first",
         }
     }
 }
@@ -318,9 +341,37 @@ pub(crate) struct SendArgs {
     /// An id of your own; messages can be searched by it
     #[arg(long, value_name = "TEXT")]
     pub(crate) reference: Option<String>,
+    /// Replaces an unsent older message to this user with the same key
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) collapse_key: Option<String>,
     /// The same key with the same message sends it only once
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+GET /v1/messages?state=unknown lists them.
+
+Examples:
+  hongyan resolve msg_… --sent
+  hongyan resolve msg_… --not-sent              sends it again, by the permit that it kept
+  hongyan resolve msg_… --not-sent --give-up    and frees its permit")]
+#[command(group = ArgGroup::new("outcome").required(true).args(["sent", "not_sent"]))]
+pub(crate) struct ResolveArgs {
+    /// The message's id, msg_…
+    pub(crate) id: MessageId,
+    /// The user has it
+    #[arg(long)]
+    pub(crate) sent: bool,
+    /// The user does not have it: send it again, unless its deadline has passed
+    #[arg(long)]
+    pub(crate) not_sent: bool,
+    /// Do not send it again
+    #[arg(long, conflicts_with = "sent")]
+    pub(crate) give_up: bool,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

@@ -63,6 +63,7 @@ async fn gateway_secret(
             stable_token: None,
             on_unknown: None,
             payment_units: None,
+            waiting_order: None,
         };
         let (_, secret, report) = context.apps.register(new).await.map_err(refused)?;
         if let Some(trouble) = report.trouble() {

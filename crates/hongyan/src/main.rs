@@ -29,6 +29,7 @@ mod listen;
 mod lock;
 mod logging;
 mod output;
+mod resolve;
 mod sandbox;
 mod send;
 mod serve;
@@ -73,6 +74,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Key(args) => key::run(args).await,
             Command::App(args) => app::run(args).await,
             Command::Send(args) => send::run(args).await,
+            Command::Resolve(args) => resolve::run(args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Completions { shell } => {
                 let mut script = Vec::new();

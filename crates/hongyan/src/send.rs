@@ -45,6 +45,7 @@ fn message(args: &SendArgs) -> Value {
         ("deadline", time(args.deadline)),
         ("permit", args.permit.map(|policy| policy.name().into())),
         ("reference", args.reference.as_deref().map(Value::from)),
+        ("collapse_key", args.collapse_key.as_deref().map(Value::from)),
     ];
     for (name, value) in optional {
         if let Some(value) = value {

@@ -32,6 +32,7 @@ impl Apps {
             stable_token: new.stable_token.unwrap_or(true),
             on_unknown: new.on_unknown.unwrap_or_default(),
             payment_units,
+            waiting_order: new.waiting_order.unwrap_or_default(),
             paused: None,
             templates_synced_at: None,
             created_at: now,
@@ -84,6 +85,7 @@ impl Apps {
             record.stable_token = change.stable_token.unwrap_or(record.stable_token);
             record.on_unknown = change.on_unknown.unwrap_or(record.on_unknown);
             record.payment_units = payment_units.unwrap_or(record.payment_units);
+            record.waiting_order = change.waiting_order.unwrap_or(record.waiting_order);
             record.updated_at = apps.0.clock.now();
             if !apps.0.store.update_app(record).await? {
                 return Err(Problem::unknown_app(&appid));

@@ -202,5 +202,6 @@ pub(crate) fn new_app() -> NewApp {
         stable_token: None,
         on_unknown: None,
         payment_units: None,
+        waiting_order: None,
     }
 }

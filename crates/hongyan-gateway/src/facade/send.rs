@@ -120,6 +120,7 @@ fn message(
         on_unknown: app.record.on_unknown,
         reserve_now: false,
         reference: None,
+        collapse_key: None,
         idempotency: None,
         own_permit: None,
         accepted_at: now,

@@ -12,8 +12,11 @@ use std::sync::Arc;
 
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::resolve::Verdict;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_store::types::{Accepted, Cancelled, Ended, Epoch, Idempotency, NewMessage};
+use hongyan_store::types::{
+    Accepted, Cancelled, Ended, Epoch, Idempotency, NewMessage, ResolveOrder, Resolved,
+};
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -76,6 +79,28 @@ impl Intake {
         Ok(cancelled)
     }
 
+    /// Carries out an operator's word on a message of unknown outcome.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn resolve(
+        &self,
+        id: MessageId,
+        verdict: Verdict,
+        attempt: Option<u32>,
+    ) -> Result<Resolved, StoreError> {
+        let now = self.clock.now();
+        let resolved = self.store.resolve(ResolveOrder { id, verdict, attempt, now }).await?;
+        if let Resolved::Done { state, reason } = resolved {
+            // For itself, or for who waited for its permit.
+            if let Some(lane) = id.lane() {
+                self.timers.ring_ready(lane, now);
+            }
+            self.report.moved(&Ended { id, state, reason, errcode: None });
+        }
+        Ok(resolved)
+    }
+
     /// A slot for each message that may be started at once, and the epoch to start it under.
     ///
     /// Slots that are not free are waited for a little: a message that goes through the schedule is written twice more
@@ -108,7 +133,7 @@ impl Intake {
     }
 
     fn set_going(&self, id: MessageId, slot: Option<Slot>, accepted: &mut Accepted) {
-        let Accepted::New { state, reason, claimed, wake_at } = accepted else { return };
+        let Accepted::New { state, reason, claimed, wake_at, replaced } = accepted else { return };
         if let (Some(lane), Some(at)) = (id.lane(), *wake_at) {
             match state {
                 MessageState::Ready => self.timers.ring_ready(lane, at),
@@ -121,6 +146,13 @@ impl Intake {
             self.dispatch.send(Job { claimed, slot });
         }
         self.report.moved(&Ended { id, state: *state, reason: *reason, errcode: None });
+        if let (Some(lane), false) = (id.lane(), replaced.is_empty()) {
+            // They may have stood in the way of others, or held what others wait for.
+            self.timers.ring_ready(lane, self.clock.now());
+            for ended in replaced {
+                self.report.moved(ended);
+            }
+        }
     }
 }
 
@@ -140,6 +172,11 @@ pub fn idempotency(message: &NewMessage, key: &str, index: usize) -> Idempotency
     request.update(asked.unwrap_or_default().to_le_bytes());
     request.update(message.deadline.map_or(0, |at| at.0).to_le_bytes());
     request.update(message.reference.as_deref().unwrap_or_default());
+    if let Some(key) = &message.collapse_key {
+        // No text has this byte, so the key cannot be taken for the reference's end.
+        request.update([0xff]);
+        request.update(key);
+    }
     Idempotency { key_hash: first_bytes(&scope.finalize()), fingerprint: first_bytes(&request.finalize()) }
 }
 

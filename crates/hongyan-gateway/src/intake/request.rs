@@ -21,7 +21,7 @@ use crate::shapes;
 /// The longest page, with its query. WeChat names no limit; its own share cards stop at 1,024 bytes.
 const MAX_PAGE_LENGTH: usize = 1_024;
 
-/// The longest reference.
+/// The longest reference and the longest collapse key.
 const MAX_REFERENCE_LENGTH: usize = 128;
 
 /// Beyond this a scheduled message is likely to find its permit expired.
@@ -85,6 +85,10 @@ pub struct MessageRequest {
     /// The caller's own id; messages can be searched by it.
     #[schema(min_length = 1, max_length = 128, example = "order-1024")]
     pub reference: Option<String>,
+    /// What the message is about. It replaces an older one with the same key to the same user that is scheduled, ready or
+    /// waiting: that becomes `cancelled` (`replaced`).
+    #[schema(min_length = 1, max_length = 128, example = "order-1024")]
+    pub collapse_key: Option<String>,
 }
 
 /// A message that keeps every rule, and what its caller should know besides.
@@ -117,7 +121,8 @@ impl MessageRequest {
         let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
         let template = apps.template(&appid, &template_id).await?;
         check_page(self.page.as_deref())?;
-        check_reference(self.reference.as_deref())?;
+        check_length("reference", self.reference.as_deref())?;
+        check_length("collapse_key", self.collapse_key.as_deref())?;
         self.check_times(now)?;
         let warnings = self.warnings(now);
         let data = check_data(&template, self.data)?;
@@ -170,6 +175,7 @@ impl MessageRequest {
             on_unknown: self.on_unknown.unwrap_or(default_on_unknown(&app)),
             reserve_now: self.reserve == Reserve::Now,
             reference: self.reference,
+            collapse_key: self.collapse_key,
             idempotency: None,
             own_permit: None,
             accepted_at: now,
@@ -239,10 +245,10 @@ fn check_page(page: Option<&str>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_reference(reference: Option<&str>) -> Result<(), Problem> {
-    match reference {
+fn check_length(field: &str, text: Option<&str>) -> Result<(), Problem> {
+    match text {
         Some(text) if text.is_empty() || text.len() > MAX_REFERENCE_LENGTH => {
-            Err(Problem::invalid("reference", "a reference has 1 to 128 bytes"))
+            Err(Problem::invalid(field, format!("it has 1 to {MAX_REFERENCE_LENGTH} bytes")))
         }
         _ => Ok(()),
     }

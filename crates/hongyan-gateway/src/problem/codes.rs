@@ -37,6 +37,8 @@ pub const CODES: &[ProblemCode] = &[
     // Messages and permits.
     code("idempotency_key_reused", 422, "The idempotency key was used for another request"),
     code("too_late_to_cancel", 409, "The message cannot be withdrawn any more"),
+    code("not_unknown", 409, "The message's outcome is not in doubt"),
+    code("another_attempt", 409, "Another attempt is in doubt by now"),
     code("mock_form_id", 422, "This is not a real form id"),
     // Logins and sessions.
     code("invalid_session", 401, "No valid session"),

@@ -7,7 +7,7 @@ use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::{InFlight, Outcome, PermitInUse, settle};
-use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy};
+use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy, WaitingOrder};
 use hongyan_store::Store;
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::types::{
@@ -77,6 +77,7 @@ impl World {
             stable_token: true,
             on_unknown: OnUnknown::Hold,
             payment_units: 1,
+            waiting_order: WaitingOrder::OldestFirst,
             paused: None,
             templates_synced_at: None,
             created_at: now,
@@ -153,6 +154,7 @@ impl World {
             on_unknown: OnUnknown::Hold,
             reserve_now: false,
             reference: None,
+            collapse_key: None,
             idempotency: Some(Idempotency { key_hash, fingerprint: [7; 8] }),
             own_permit: None,
             accepted_at: now,

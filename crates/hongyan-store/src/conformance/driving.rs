@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::FORM_LIFETIME;
+use hongyan_ledger::resolve::Verdict;
 use hongyan_ledger::settle::Outcome;
-use hongyan_ledger::{Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy};
+use hongyan_ledger::{
+    Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy, ReasonCode,
+};
 use hongyan_wechat::OpenId;
 
 use super::checks;
 use super::world::{START, World, appid, user};
 use crate::types::{
-    Accepted, Claimed, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, Settlement,
+    Accepted, Claimed, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, ResolveOrder, Resolved,
+    Settlement,
 };
 
 checks![random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever];
@@ -93,12 +97,13 @@ impl Driver {
     }
 
     async fn step(&mut self) {
-        match self.dice.below(20) {
+        match self.dice.below(22) {
             0..=5 => self.accept().await,
             6..=10 => self.settle().await,
             11..=13 => self.claim().await,
             14 | 15 => self.grant().await,
             16 => self.cancel().await,
+            20 | 21 => self.resolve().await,
             17 if !self.calm => self.recover().await,
             18 if !self.calm => drop(self.world.store.resume(appid(), self.now).await.unwrap()),
             _ => {
@@ -140,6 +145,7 @@ impl Driver {
                 new.start = None;
             }
             new.reserve_now = self.dice.one_in(4);
+            new.collapse_key = self.dice.one_in(2).then(|| self.dice.pick(&["a", "a", "b"]).to_owned());
             let wait = self.dice.pick(&[0, 0, 0, 30, 1000, 8 * 86_400]);
             new.send_at = self.now.plus(Duration::from_secs(wait));
             if self.dice.one_in(3) {
@@ -217,6 +223,20 @@ impl Driver {
         }
     }
 
+    /// An operator finds out about a message of unknown outcome.
+    async fn resolve(&mut self) {
+        let mut unknown: Vec<_> =
+            self.seen.iter().filter(|(_, state)| **state == S::Unknown).map(|(id, _)| *id).collect();
+        unknown.sort_unstable();
+        if unknown.is_empty() {
+            return;
+        }
+        let (id, verdict) = (self.dice.pick(&unknown), self.dice.pick(&Verdict::ALL));
+        let order = ResolveOrder { id, verdict, attempt: None, now: self.now };
+        let resolved = self.world.store.resolve(order).await.unwrap();
+        assert!(matches!(resolved, Resolved::Done { .. }), "{resolved:?}");
+    }
+
     /// The process died and another one takes a lane over.
     async fn recover(&mut self) {
         let lane = Lane::of(&appid(), &self.openid());
@@ -260,6 +280,8 @@ impl Driver {
                     let serves = permit.permit.serves(view.channel, &view.template, self.now);
                     assert!(!serves, "{view:?} waits beside {permit:?}");
                 }
+                let because = self.world.store.explain(view.id, self.now).await.unwrap();
+                assert!(!because.is_empty(), "{view:?} waits, and nothing says why");
             }
         }
     }
@@ -282,9 +304,19 @@ impl Driver {
         assert_eq!(all.len(), self.seen.len(), "{moment}: messages are neither lost nor made");
         let mut sent: HashMap<PermitId, u32> = HashMap::new();
         let mut sending: HashMap<OpenId, u32> = HashMap::new();
+        let mut unsent: HashMap<(&OpenId, &str), MessageId> = HashMap::new();
         for view in &all {
             let before = self.seen.insert(view.id, view.state).unwrap();
             assert!(!before.is_final() || before == view.state, "{moment}: {before} became {}", view.state);
+            if let Some(key) = view.collapse_key.as_deref()
+                && view.state.is_withdrawable(view.maybe_delivered)
+            {
+                let other = unsent.insert((&view.openid, key), view.id);
+                assert_eq!(other, None, "{moment}: one message for each key, beside {view:?}");
+            }
+            let is_replaced = view.reason == Some(ReasonCode::Replaced);
+            assert_eq!(view.replaced_by.is_some(), is_replaced, "{moment}: {view:?}");
+            assert!(view.replaced_by.is_none_or(|successor| successor > view.id), "{moment}: {view:?}");
             match view.state {
                 S::Sending => *sending.entry(view.openid.clone()).or_default() += 1,
                 S::Sent => view.permit.into_iter().for_each(|id| *sent.entry(id).or_default() += 1),

@@ -1,11 +1,11 @@
 //! Permits: granting, waking, counting.
 
 use hongyan_ledger::permit::FORM_LIFETIME;
-use hongyan_ledger::{MessageState as S, PermitKind, PermitPolicy};
+use hongyan_ledger::{MessageState as S, PermitKind, PermitPolicy, WaitingOrder};
 
 use super::checks;
-use super::world::{START, World, after, appid, template, user};
-use crate::types::{NewMessage, NewPermit, Reach, TemplateRecord};
+use super::world::{START, World, after, app, appid, template, user};
+use crate::types::{AppRecord, NewMessage, NewPermit, Reach, TemplateRecord};
 
 checks![
     the_same_code_twice_is_one_permit,
@@ -13,6 +13,7 @@ checks![
     the_same_code_of_two_users_is_two_permits,
     units_of_a_subscription_add_up_and_open_again_after_a_refusal,
     a_grant_wakes_as_many_waiting_messages_as_it_has_units_oldest_first,
+    the_app_says_which_waiting_message_a_grant_serves_first,
     a_grant_wakes_nobody_whom_it_does_not_serve,
     what_is_left_of_a_form_after_seven_days_is_expired,
     an_unlimited_permit_serves_until_it_is_refused,
@@ -76,6 +77,28 @@ async fn a_grant_wakes_as_many_waiting_messages_as_it_has_units_oldest_first(wor
     assert!(world.answered(&second, 0, after(11)).await.next.is_none());
     assert_eq!(world.grant(world.subscription(&user(1), 1), after(12)).await.woken, 1);
     assert_eq!(world.claim(&user(1), after(12)).await.claimed[0].id, waiting[2]);
+}
+
+async fn the_app_says_which_waiting_message_a_grant_serves_first(world: World) {
+    let newest_first = AppRecord { waiting_order: WaitingOrder::NewestFirst, ..app(appid()) };
+    assert!(world.store.update_app(newest_first).await.unwrap());
+    let mut waiting = Vec::new();
+    for seconds in [0, 1, 2, 3] {
+        let message = NewMessage { policy: PermitPolicy::Wait, ..world.message(&user(1), after(seconds)) };
+        waiting.push(world.begin(message).await.id);
+    }
+    assert_eq!(world.subscribe(&user(1), 2).await.woken, 2);
+    // Those that are served go out in their own order.
+    let first = world.claim(&user(1), after(10)).await.claimed.remove(0);
+    assert_eq!(first.id, waiting[2]);
+    let second = world.answered(&first, 0, after(11)).await.next.unwrap();
+    assert_eq!(second.id, waiting[3]);
+    world.answered(&second, 0, after(12)).await;
+    assert_eq!((world.state(waiting[0]).await, world.state(waiting[1]).await), (S::Waiting, S::Waiting));
+    // The order holds from when it is changed.
+    assert!(world.store.update_app(app(appid())).await.unwrap());
+    world.subscribe(&user(1), 1).await;
+    assert_eq!(world.claim(&user(1), after(13)).await.claimed[0].id, waiting[0]);
 }
 
 async fn a_grant_wakes_nobody_whom_it_does_not_serve(world: World) {

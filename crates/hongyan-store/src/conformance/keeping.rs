@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::{Channel, Lane, OnUnknown};
+use hongyan_ledger::{Channel, Lane, OnUnknown, WaitingOrder};
 use hongyan_wechat::Errcode;
 
 use super::checks;
@@ -55,6 +55,7 @@ async fn an_app_is_registered_once_changed_and_read_back(world: World) {
         stable_token: false,
         on_unknown: OnUnknown::Resend,
         payment_units: 3,
+        waiting_order: WaitingOrder::NewestFirst,
         updated_at: after(1),
         ..app(appid())
     };

@@ -8,10 +8,13 @@
 //! | `accepting` | where a message's life begins; repeated requests |
 //! | `claiming` | what is due, and the order of a user's messages |
 //! | `settling` | what answers do |
+//! | `collapsing` | messages that replace each other |
+//! | `resolving` | what operators say about unknown outcomes |
 //! | `reserving` | permits that are held: reserved from the start, brought along, in doubt |
 //! | `granting` | permits: granting, waking, counting |
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
+//! | `explaining` | why a message found no permit |
 //! | `listing` | what people ask |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 
@@ -25,11 +28,14 @@ use crate::Store;
 
 mod accepting;
 mod claiming;
+mod collapsing;
 mod driving;
+mod explaining;
 mod granting;
 mod keeping;
 mod listing;
 mod reserving;
+mod resolving;
 mod settling;
 mod withdrawing;
 mod world;
@@ -64,10 +70,13 @@ where
         accepting::CHECKS,
         claiming::CHECKS,
         settling::CHECKS,
+        collapsing::CHECKS,
+        resolving::CHECKS,
         reserving::CHECKS,
         granting::CHECKS,
         withdrawing::CHECKS,
         keeping::CHECKS,
+        explaining::CHECKS,
         listing::CHECKS,
         driving::CHECKS,
     ];

@@ -8,7 +8,9 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::{FORM_LIFETIME, Totals};
 use hongyan_ledger::settle::{Outcome, settle};
-use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy};
+use hongyan_ledger::{
+    Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy, WaitingOrder,
+};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use crate::Store;
@@ -47,6 +49,7 @@ pub(super) fn app(appid: AppId) -> AppRecord {
         stable_token: true,
         on_unknown: OnUnknown::Hold,
         payment_units: 1,
+        waiting_order: WaitingOrder::OldestFirst,
         paused: None,
         templates_synced_at: None,
         created_at: START,
@@ -107,6 +110,7 @@ impl World {
             on_unknown: OnUnknown::Hold,
             reserve_now: false,
             reference: None,
+            collapse_key: None,
             idempotency: None,
             own_permit: None,
             accepted_at: now,

@@ -1,9 +1,9 @@
 //! Apps and their pauses.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::OnUnknown;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::start::AppGate;
+use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode};
 use rusqlite::{Connection, params};
 
@@ -18,7 +18,7 @@ use crate::types::{AppPaused, AppRecord, PauseOrder};
 macro_rules! columns {
     () => {
         "appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, templates_synced_at, \
-         created_at, updated_at, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
+         created_at, updated_at, waiting_order, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
     };
 }
 
@@ -34,6 +34,7 @@ fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
         templates_synced_at: cells.moment_or_none()?,
         created_at: cells.moment()?,
         updated_at: cells.moment()?,
+        waiting_order: cells.coded(WaitingOrder::from_code)?,
         paused: None,
     };
     if let Some(code) = cells.named_or_none(PauseCode::from_name)? {
@@ -73,12 +74,24 @@ pub(super) fn gate(db: &Connection, appid: &AppId) -> Res<Option<AppGate>> {
     )
 }
 
+/// Which of a user's waiting messages a permit serves first.
+pub(super) fn waiting_order(db: &Connection, appid: &AppId) -> Res<WaitingOrder> {
+    let order = one(
+        db,
+        "SELECT waiting_order FROM apps WHERE appid = ?",
+        [appid.as_str()],
+        |cells: &mut Cells<'_>| cells.coded(WaitingOrder::from_code),
+    )?;
+    // An app that was removed has nothing that waits.
+    Ok(order.unwrap_or_default())
+}
+
 /// Carries out [`crate::Store::add_app`].
 pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
     let added = change(
         tx,
         "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
-         templates_synced_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         templates_synced_at, created_at, updated_at, waiting_order) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         params![
             app.appid.as_str(),
             app.name,
@@ -90,6 +103,7 @@ pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
             app.templates_synced_at.map(|at| at.0),
             app.created_at.0,
             app.updated_at.0,
+            app.waiting_order.code(),
         ],
     )?;
     if added == 0 {
@@ -107,7 +121,7 @@ pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
     let changed = change(
         db,
         "UPDATE apps SET name = ?2, secret = ?3, gateway_secret_hash = ?4, stable_token = ?5, on_unknown = ?6, \
-         payment_units = ?7, updated_at = ?8 WHERE appid = ?1",
+         payment_units = ?7, updated_at = ?8, waiting_order = ?9 WHERE appid = ?1",
         params![
             app.appid.as_str(),
             app.name,
@@ -117,6 +131,7 @@ pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
             app.on_unknown.code(),
             app.payment_units,
             app.updated_at.0,
+            app.waiting_order.code(),
         ],
     )?;
     Ok(changed == 1)

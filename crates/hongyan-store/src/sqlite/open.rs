@@ -148,7 +148,30 @@ fn check_owner(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use hongyan_ledger::WaitingOrder;
+
     use super::*;
+
+    #[test]
+    fn a_database_of_the_first_version_keeps_its_rows_and_gets_the_defaults_of_later_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("h.db");
+        let mut first = Connection::open(&path).unwrap();
+        first.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        embedded::migrations::runner().set_target(refinery::Target::Version(1)).run(&mut first).unwrap();
+        first
+            .execute_batch(
+                "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
+                 created_at, updated_at) VALUES ('wx0123456789abcdef', 'Tea house', x'00', zeroblob(32), 1, 0, 1, 5, 5)",
+            )
+            .unwrap();
+        assert_eq!(pragma(&first, "user_version").unwrap(), 1);
+        first.close().unwrap();
+        let db = writer(&path).unwrap();
+        assert_eq!(pragma(&db, "user_version").unwrap(), newest_schema());
+        let app = super::super::apps::all(&db).unwrap().remove(0);
+        assert_eq!((app.name.as_str(), app.waiting_order), ("Tea house", WaitingOrder::OldestFirst));
+    }
 
     #[test]
     fn the_files_version_is_the_newest_migrations_number() {

@@ -208,11 +208,15 @@ pub(super) fn choose_for(db: &Connection, row: &MessageRow, good_until: UnixMill
     Ok(choose(&permits, row.channel, &row.template, good_until).cloned())
 }
 
+/// All permits of a user, newest first.
+pub(super) fn all(db: &Connection, user: &User) -> Res<Vec<Permit>> {
+    many(db, select_of_user!("ORDER BY id DESC"), of_user![user], read)
+}
+
 /// Carries out [`crate::Store::permits`].
 pub(super) fn permits_of(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<PermitView>> {
     let in_flight = permit_in_flight(db, user)?;
-    let permits = many(db, select_of_user!("ORDER BY id DESC"), of_user![user], read)?;
-    Ok(permits
+    Ok(all(db, user)?
         .into_iter()
         .map(|permit| {
             let totals = permit.totals(u32::from(in_flight == Some(permit.id)), now);

@@ -47,6 +47,10 @@ impl<'a> Cells<'a> {
         self.raw().map(MessageId::from_bytes)
     }
 
+    pub(super) fn message_id_or_none(&mut self) -> Res<Option<MessageId>> {
+        Ok(self.raw::<Option<[u8; 16]>>()?.map(MessageId::from_bytes))
+    }
+
     pub(super) fn permit_id(&mut self) -> Res<PermitId> {
         self.raw().map(PermitId::from_bytes)
     }

@@ -2,16 +2,17 @@
 
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::explain::Because;
 use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 use super::memory::Writing;
-use super::messages::{User, accept, cancel, claim, read, settle};
+use super::messages::{User, accept, cancel, claim, explain, read, resolve, settle};
 use super::{SqliteStore, apps, keys, lanes, permits, reach, rows, templates, tokens, users};
 use crate::types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    Reach, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -48,8 +49,16 @@ impl Store for SqliteStore {
         self.write("cancel a message", move |db| cancel::cancel(db, id, now)).await
     }
 
+    async fn resolve(&self, order: ResolveOrder) -> Result<Resolved> {
+        self.write("resolve a message", move |db| resolve::resolve(db, &order)).await
+    }
+
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>> {
         self.read("read a message", move |db| read::message(db, id)).await
+    }
+
+    async fn explain(&self, id: MessageId, now: UnixMillis) -> Result<Vec<Because>> {
+        self.read("explain a message", move |db| explain::explain(db, id, now)).await
     }
 
     async fn messages(&self, filter: MessageFilter) -> Result<Vec<MessageView>> {

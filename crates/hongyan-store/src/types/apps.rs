@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::{Channel, KeyId, OnUnknown};
+use hongyan_ledger::{Channel, KeyId, OnUnknown, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 /// A secret as it lies on disk: encrypted by the gateway; the store never sees inside.
@@ -27,6 +27,8 @@ pub struct AppRecord {
     pub on_unknown: OnUnknown,
     /// Units that a payment grants.
     pub payment_units: u32,
+    /// Which of a user's waiting messages a permit serves first.
+    pub waiting_order: WaitingOrder,
     /// Why and until when nothing goes out, if so.
     pub paused: Option<AppPaused>,
     /// When its templates were last synchronised.

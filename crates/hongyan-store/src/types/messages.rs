@@ -10,7 +10,7 @@ use hongyan_ledger::{
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-use super::NewPermit;
+use super::{NewPermit, ResolutionView};
 
 /// An idempotency key, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct NewMessage {
     pub reserve_now: bool,
     /// The caller's own id.
     pub reference: Option<String>,
+    /// What it is about: an unsent older message to the same user about the same is replaced by it.
+    pub collapse_key: Option<String>,
     /// So that a repeated request is one message.
     pub idempotency: Option<Idempotency>,
     /// A permit that comes with the message (a facade send brings its form id): granted in the same commit, and
@@ -73,6 +75,9 @@ pub enum Accepted {
         claimed: Option<Box<Claimed>>,
         /// If a timer must ring for it: when.
         wake_at: Option<UnixMillis>,
+        /// The messages that it replaced, but for those that were accepted by the same call. If there are any, others
+        /// of the user may be due now.
+        replaced: Vec<Ended>,
     },
     /// The same request was accepted before, as this message.
     Replayed {
@@ -268,6 +273,12 @@ pub struct MessageView {
     pub permit: Option<PermitId>,
     /// The caller's own id.
     pub reference: Option<String>,
+    /// What it is about; a newer one about the same replaces it while it is not sent.
+    pub collapse_key: Option<String>,
+    /// The message that replaced it.
+    pub replaced_by: Option<MessageId>,
+    /// An attempt got no answer, and nobody has said since what became of it.
+    pub maybe_delivered: bool,
     /// What to do without a permit.
     pub policy: PermitPolicy,
     /// What to do when the answer is lost.
@@ -293,6 +304,8 @@ pub struct MessageDetail {
     pub body: Vec<u8>,
     /// Its attempts, first to last.
     pub attempts: Vec<AttemptView>,
+    /// What operators said of those that got no answer, first to last.
+    pub resolutions: Vec<ResolutionView>,
 }
 
 /// Which messages to list.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::OnUnknown;
 use hongyan_ledger::settle::PauseCode;
+use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode, SecretString};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub(super) struct RegisterRequest {
     /// How many units a payment grants; 1 unless said.
     #[schema(minimum = 1, maximum = 3)]
     payment_units: Option<u32>,
+    /// `oldest_first` unless said.
+    #[schema(value_type = Option<shapes::WaitingOrder>)]
+    waiting_order: Option<WaitingOrder>,
 }
 
 /// Which of WeChat's two calls fetches tokens.
@@ -83,6 +86,8 @@ pub(super) struct ChangeRequest {
     /// How many units a payment grants.
     #[schema(minimum = 1, maximum = 3)]
     payment_units: Option<u32>,
+    #[schema(value_type = Option<shapes::WaitingOrder>)]
+    waiting_order: Option<WaitingOrder>,
     /// Make a new gateway secret; the old one stops working at once.
     #[serde(default)]
     rotate_gateway_secret: bool,
@@ -99,6 +104,8 @@ pub(super) struct AppJson {
     #[schema(value_type = shapes::OnUnknown)]
     on_unknown: OnUnknown,
     payment_units: u32,
+    #[schema(value_type = shapes::WaitingOrder)]
+    waiting_order: WaitingOrder,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     paused: Option<PausedJson>,
@@ -160,6 +167,7 @@ fn app_json(app: &App, now: UnixMillis) -> AppJson {
         token: if record.stable_token { TokenCall::Stable } else { TokenCall::Plain },
         on_unknown: record.on_unknown,
         payment_units: record.payment_units,
+        waiting_order: record.waiting_order,
         paused: paused.map(|paused| PausedJson {
             code: paused.code,
             errcode: paused.errcode,
@@ -204,6 +212,7 @@ pub(super) async fn register(
             stable_token: request.token.map(|call| call == TokenCall::Stable),
             on_unknown: request.on_unknown,
             payment_units: request.payment_units,
+            waiting_order: request.waiting_order,
         })
         .await?;
     // Messages of an earlier registration may be ready.
@@ -285,6 +294,7 @@ pub(super) async fn change(
                 stable_token: request.token.map(|call| call == TokenCall::Stable),
                 on_unknown: request.on_unknown,
                 payment_units: request.payment_units,
+                waiting_order: request.waiting_order,
                 rotate_gateway_secret: request.rotate_gateway_secret,
             },
         )
@@ -341,6 +351,7 @@ mod tests {
                 token: TokenCall::Stable,
                 on_unknown: OnUnknown::Hold,
                 payment_units: 1,
+                waiting_order: WaitingOrder::NewestFirst,
                 paused: Some(PausedJson {
                     code: PauseCode::Misconfigured,
                     errcode: Some(Errcode::INVALID_SECRET),

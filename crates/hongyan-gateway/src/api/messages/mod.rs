@@ -1,8 +1,10 @@
 //! `/v1/messages`: one file per call, and what they share.
 
+mod because;
 mod cancel;
 mod list;
 mod reason;
+mod resolve;
 mod send;
 mod show;
 
@@ -15,7 +17,10 @@ use crate::service::Context;
 
 /// All calls.
 pub(super) fn routes() -> OpenApiRouter<Context> {
-    OpenApiRouter::new().routes(routes!(send::send, list::list)).routes(routes!(show::show, cancel::cancel))
+    OpenApiRouter::new()
+        .routes(routes!(send::send, list::list))
+        .routes(routes!(show::show, cancel::cancel))
+        .routes(routes!(resolve::resolve))
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {

@@ -1,12 +1,14 @@
 //! Why a message is where it is, in words.
 
 use hongyan_ledger::ReasonCode;
+use hongyan_ledger::explain::Because;
 use hongyan_ledger::settle::Outcome;
 use hongyan_store::types::MessageView;
 use hongyan_wechat::Errcode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::because::{BecauseJson, words};
 use crate::shapes;
 
 /// Why a message is where it is.
@@ -28,14 +30,24 @@ pub(super) struct ReasonJson {
     explanation: String,
     /// The same in Chinese.
     explanation_zh: String,
+    /// Why there is no permit: what is nearest at hand first. Only where one message is shown, and not if nothing shows
+    /// it any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    because: Vec<BecauseJson>,
 }
 
 impl ReasonJson {
     pub(super) fn new(code: ReasonCode, outcome: Option<&Outcome>) -> Self {
+        Self::because(code, outcome, &[])
+    }
+
+    /// With the causes of a missing permit, if that is what it is about.
+    pub(super) fn because(code: ReasonCode, outcome: Option<&Outcome>, causes: &[Because]) -> Self {
         let errcode = outcome.and_then(Outcome::errcode).filter(|errcode| *errcode != Errcode::OK);
         let (mut explanation, mut explanation_zh) = {
-            let (en, zh) = explain(code);
-            (en.to_owned(), zh.to_owned())
+            let (en, zh) = if causes.is_empty() { explain(code) } else { lacked_a_permit(code) };
+            let (causes_en, causes_zh) = words(causes);
+            (format!("{en} {causes_en}").trim_end().to_owned(), format!("{zh}{causes_zh}"))
         };
         if let Some(info) = errcode.and_then(Errcode::info) {
             let code = info.errcode.0;
@@ -43,7 +55,8 @@ impl ReasonJson {
             explanation_zh = format!("{explanation_zh}微信返回 {code}：{}", info.explanation_zh());
         }
         let errmsg = outcome.map(|outcome| outcome.text().to_owned()).filter(|text| !text.is_empty());
-        Self { code, errcode, errmsg, explanation, explanation_zh }
+        let because = causes.iter().map(BecauseJson::from).collect();
+        Self { code, errcode, errmsg, explanation, explanation_zh, because }
     }
 }
 
@@ -75,6 +88,25 @@ const fn explain(code: ReasonCode) -> (&'static str, &'static str) {
             ("Its deadline passed before it could be sent.", "在截止时间之前未能发送。")
         }
         ReasonCode::Cancelled => ("It was cancelled before it was sent.", "消息在发送前被取消。"),
+        ReasonCode::Replaced => (
+            "A newer message with the same collapse_key took its place before it was sent.",
+            "在发送之前被另一条 collapse_key 相同的新消息取代。",
+        ),
+        ReasonCode::GivenUp => (
+            "No answer had come from WeChat; an operator found that it was not sent, and gave it up.",
+            "微信没有应答；经人工确认没有送达，并决定不再发送。",
+        ),
+    }
+}
+
+/// What the causes of a missing permit follow upon.
+const fn lacked_a_permit(code: ReasonCode) -> (&'static str, &'static str) {
+    match code {
+        ReasonCode::DeadlinePassed => (
+            "Its deadline passed while the user had no permit that serves this message.",
+            "截止时间已过，其间该用户没有可用的下发额度。",
+        ),
+        _ => ("The user has no permit that serves this message.", "该用户没有可用的下发额度。"),
     }
 }
 

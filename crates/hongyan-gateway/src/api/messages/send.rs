@@ -307,6 +307,7 @@ mod tests {
             "on_unknown": "hold",
             "reserve": "now",
             "reference": "order-1",
+            "collapse_key": "order-1",
         });
         let description = description();
         description.check("MessageRequest", &request);

@@ -4,13 +4,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::Outcome;
-use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy};
+use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
 use hongyan_store::types::{AttemptView, MessageDetail, MessageView};
 use hongyan_wechat::{AppId, Fields, Lang, MiniprogramState, OpenId, TemplateId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reason::{ReasonJson, reason};
+use super::resolve::ResolutionJson;
 use super::{message_id, no_such_message};
 use crate::api::openapi::Refusals;
 use crate::intake::body::BodyView;
@@ -52,6 +53,14 @@ pub(super) struct MessageJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reference: Option<String>,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    collapse_key: Option<String>,
+    /// The newer message about the same that took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::MessageId)]
+    replaced_by: Option<MessageId>,
     #[schema(value_type = shapes::Time)]
     accepted_at: UnixMillis,
     #[schema(value_type = shapes::Time)]
@@ -82,6 +91,8 @@ impl From<MessageView> for MessageJson {
             permit_policy: message.policy,
             on_unknown: message.on_unknown,
             reference: message.reference,
+            collapse_key: message.collapse_key,
+            replaced_by: message.replaced_by,
             accepted_at: message.accepted_at,
             send_at: message.send_at,
             deadline: message.deadline,
@@ -112,6 +123,9 @@ pub(super) struct DetailJson {
     #[schema(value_type = shapes::MiniprogramState)]
     miniprogram_state: Option<MiniprogramState>,
     attempts: Vec<AttemptJson>,
+    /// What operators said of attempts that got no answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resolutions: Vec<ResolutionJson>,
 }
 
 /// One attempt.
@@ -146,6 +160,8 @@ impl From<AttemptView> for AttemptJson {
 }
 
 /// Show a message: its state, the reason in words, every attempt.
+///
+/// Of one that lacks a permit the reason says why: never granted, spent, expired, revoked, kept by another message.
 #[utoipa::path(
     get,
     path = "/v1/messages/{id}",
@@ -162,29 +178,41 @@ pub(super) async fn show(
 ) -> Result<axum::Json<DetailJson>, Problem> {
     context.keys.authorize(&headers, Scope::Messages).await?;
     let id = message_id(&id)?;
-    let MessageDetail { message, body, attempts } =
+    let MessageDetail { message, body, attempts, resolutions } =
         context.store.message(id).await?.ok_or_else(|| no_such_message(id))?;
     let body: BodyView = serde_json::from_slice(&body).map_err(|error| {
         tracing::error!(message = %id, %error, "a stored body cannot be read");
         Problem::internal()
     })?;
+    let causes = match message.reason {
+        Some(ReasonCode::NoPermit | ReasonCode::DeadlinePassed) => {
+            context.store.explain(id, context.clock.now()).await?
+        }
+        _ => Vec::new(),
+    };
+    let reason = message.reason.map(|code| ReasonJson::because(code, message.last_outcome.as_ref(), &causes));
     Ok(axum::Json(DetailJson {
-        message: message.into(),
+        message: MessageJson { reason, ..message.into() },
         page: body.page,
         data: body.data,
         emphasis_keyword: body.emphasis_keyword,
         lang: body.lang,
         miniprogram_state: body.miniprogram_state,
         attempts: attempts.into_iter().map(AttemptJson::from).collect(),
+        resolutions: resolutions.into_iter().map(ResolutionJson::from).collect(),
     }))
 }
 
 #[cfg(test)]
 mod tests {
+    use hongyan_ledger::Lane;
+    use hongyan_ledger::explain::BecauseCode;
     use hongyan_ledger::ids::IdMaker;
-    use hongyan_ledger::{Lane, ReasonCode};
+    use hongyan_ledger::resolve::{Then, Verdict};
+    use hongyan_store::types::ResolutionView;
     use hongyan_wechat::Errcode;
 
+    use super::super::because::tests::full;
     use super::*;
     use crate::api::openapi::tests::description;
 
@@ -195,6 +223,7 @@ mod tests {
         let (ids, lane, now) = (IdMaker::new(), Lane::of(&appid, &openid), UnixMillis(1_700_000_000_000));
         let permit = Some(ids.permit(lane, now));
         let refused = Outcome::Answered { errcode: Errcode(43_101), errmsg: "user refuse".into() };
+        let verdict = Verdict::NotSent { then: Then::Send };
         let lost = Outcome::Unanswered { why: "connection reset".into() };
         let attempt =
             |number, outcome| AttemptView { number, started_at: now, ended_at: Some(now), permit, outcome };
@@ -210,6 +239,9 @@ mod tests {
             attempts: 3,
             permit,
             reference: Some("order-1".into()),
+            collapse_key: Some("order-1".into()),
+            replaced_by: Some(ids.message(lane, now)),
+            maybe_delivered: true,
             policy: PermitPolicy::Require,
             on_unknown: OnUnknown::Hold,
             accepted_at: now,
@@ -220,8 +252,10 @@ mod tests {
         };
         let mut data = Fields::default();
         data.set("thing1", "Latte");
+        let because = full(BecauseCode::Revoked);
+        let reason = Some(ReasonJson::because(ReasonCode::NoPermit, Some(&refused), &[because]));
         DetailJson {
-            message: message.into(),
+            message: MessageJson { reason, ..message.into() },
             page: Some("pages/index/index".into()),
             data,
             emphasis_keyword: Some("keyword1.DATA".into()),
@@ -232,6 +266,7 @@ mod tests {
                 .zip(1..)
                 .map(|(outcome, number)| attempt(number, outcome).into())
                 .collect(),
+            resolutions: vec![ResolutionView { attempt: 1, verdict, at: now }.into()],
         }
     }
 

@@ -37,7 +37,7 @@ paths are described by WeChat's documentation, not here.";
 
 /// The families of calls.
 const TAGS: [(&str, &str); 6] = [
-    ("messages", "Send, look up, cancel."),
+    ("messages", "Send, look up, cancel, settle what is unknown."),
     ("permits", "The rights to send, and how many users they reach."),
     ("logins", "From a login code to a user."),
     ("apps", "Mini programs: their secrets, pauses and templates."),

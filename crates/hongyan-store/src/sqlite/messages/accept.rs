@@ -8,18 +8,31 @@ use super::super::memory::Writing;
 use super::super::rows::{Cells, one};
 use super::super::trouble::{Res, Trouble};
 use super::super::{lanes, permits};
+use super::collapse::{Replaced, correct, replace_older, superseded};
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_waiting;
 use super::{MessageRow, User, insert};
-use crate::types::{Accepted, Claimed, Idempotency, NewMessage, NewPermit};
+use crate::types::{Accepted, Claimed, Epoch, Idempotency, NewMessage, NewPermit};
 
 /// Carries out [`crate::Store::accept`].
 pub(in crate::sqlite) fn accept(tx: &Writing<'_>, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
     let mut gates = Gates::default();
-    messages.iter().map(|message| accept_one(tx, message, &mut gates)).collect()
+    let superseded = if messages.len() > 1 { superseded(messages) } else { Vec::new() };
+    let mut answers = Vec::with_capacity(messages.len());
+    for (place, new) in messages.iter().enumerate() {
+        let start = new.start.filter(|_| !superseded.get(place).is_some_and(|&superseded| superseded));
+        let mut answer = accept_one(tx, new, start, &mut gates)?;
+        if let Accepted::New { replaced, .. } = &mut answer
+            && !replaced.is_empty()
+        {
+            correct(&mut answers, messages, replaced);
+        }
+        answers.push(answer);
+    }
+    Ok(answers)
 }
 
-fn accept_one(tx: &Writing<'_>, new: &NewMessage, gates: &mut Gates) -> Res<Accepted> {
+fn accept_one(tx: &Writing<'_>, new: &NewMessage, start: Option<Epoch>, gates: &mut Gates) -> Res<Accepted> {
     let user = User::of(&new.appid, &new.openid);
     if new.id.lane() != Some(user.lane) {
         return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
@@ -32,12 +45,16 @@ fn accept_one(tx: &Writing<'_>, new: &NewMessage, gates: &mut Gates) -> Res<Acce
 
     let now = new.accepted_at;
     let mut row = first_row(new, user);
+    let replaced = match &new.collapse_key {
+        Some(key) => replace_older(tx, &row.user, key, new.id, now)?,
+        None => Replaced::default(),
+    };
     if let Some(own) = &new.own_permit {
         let (permit, _duplicate) = permits::grant_one(tx, &row.user, own, now)?;
         row.permit = Some(permit.id);
     }
     let mut in_flight: Option<Claimed> = None;
-    let epoch = match new.start {
+    let epoch = match start {
         Some(epoch) if lanes::is_current(tx, row.user.lane, epoch)? => Some(epoch),
         _ => None,
     };
@@ -52,11 +69,13 @@ fn accept_one(tx: &Writing<'_>, new: &NewMessage, gates: &mut Gates) -> Res<Acce
     if let Some(own) = &new.own_permit {
         share_the_rest(tx, &row.user, own, now)?;
     }
+    replaced.share(tx, &row.user, now)?;
     Ok(Accepted::New {
         state: row.state,
         reason: row.reason,
         claimed: in_flight.map(Box::new),
         wake_at: row.wake_at,
+        replaced: replaced.ended,
     })
 }
 
@@ -88,6 +107,8 @@ fn first_row(new: &NewMessage, user: User) -> MessageRow {
         ended_at: None,
         attempt_permit: None,
         outcome: None,
+        collapse_key: new.collapse_key.clone(),
+        replaced_by: None,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::types::Cancelled;
 pub(in crate::sqlite) fn cancel(tx: &Writing<'_>, id: MessageId, now: UnixMillis) -> Res<Cancelled> {
     let Some(row) = find(tx, id)? else { return Ok(Cancelled::NotFound) };
     // Who may have it already cannot be told that it was withdrawn.
-    if !row.state.is_cancellable() || row.maybe_delivered {
+    if !row.state.is_withdrawable(row.maybe_delivered) {
         return Ok(Cancelled::TooLate(row.state));
     }
     withdraw(tx, row, now)?;
@@ -25,13 +25,24 @@ pub(in crate::sqlite) fn cancel(tx: &Writing<'_>, id: MessageId, now: UnixMillis
 }
 
 fn withdraw(tx: &Writing<'_>, mut row: MessageRow, now: UnixMillis) -> Res<()> {
-    let was_ready = row.state == MessageState::Ready;
     if row.maybe_delivered {
-        row.enter(MessageState::Unknown, Some(ReasonCode::NoAnswer), now);
+        end(tx, row, MessageState::Unknown, ReasonCode::NoAnswer, now)
     } else {
         release_hold(tx, &mut row, now)?;
-        row.enter(MessageState::Cancelled, Some(ReasonCode::Cancelled), now);
+        end(tx, row, MessageState::Cancelled, ReasonCode::Cancelled, now)
     }
+}
+
+/// Ends a message that is open and not in flight, and lets go on who waited behind it.
+pub(super) fn end(
+    tx: &Writing<'_>,
+    mut row: MessageRow,
+    state: MessageState,
+    reason: ReasonCode,
+    now: UnixMillis,
+) -> Res<()> {
+    let was_ready = row.state == MessageState::Ready;
+    row.enter(state, Some(reason), now);
     save(tx, &mut row)?;
     if was_ready {
         wake_next(tx, &row.user, now)?;

@@ -8,6 +8,9 @@
 //! | [`settle`] | `settle` |
 //! | [`wake`] | whose turn is next; permits that arrive; timers that a start mends |
 //! | [`cancel`] | `cancel`, and cancelling all of an app |
+//! | [`collapse`] | what a message with a collapse key does to older ones |
+//! | [`resolve`] | `resolve` |
+//! | [`explain`] | `explain` |
 //! | [`read`] | `message`, `messages`, what is `sending` |
 //!
 //! Two things always hold between transactions. A message that is open but not `sending` names a permit only if it
@@ -28,7 +31,10 @@ use crate::types::{AttemptView, Idempotency, MessageView};
 pub(super) mod accept;
 pub(super) mod cancel;
 pub(super) mod claim;
+mod collapse;
+pub(super) mod explain;
 pub(super) mod read;
+pub(super) mod resolve;
 pub(super) mod settle;
 mod turn;
 pub(super) mod wake;
@@ -38,7 +44,7 @@ macro_rules! columns {
     () => {
         "id, lane, user, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
          deadline, state, reason, wake_at, updated_at, permit_id, permit_held, maybe_delivered, attempts, \
-         claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text"
+         claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text, collapse_key, replaced_by"
     };
 }
 use columns;
@@ -97,6 +103,9 @@ pub(super) struct MessageRow {
     /// The last attempt's permit, where it is not the message's any more.
     pub(super) attempt_permit: Option<PermitId>,
     pub(super) outcome: Option<Outcome>,
+    pub(super) collapse_key: Option<String>,
+    /// Written by [`collapse`] alone.
+    pub(super) replaced_by: Option<MessageId>,
 }
 
 impl MessageRow {
@@ -129,6 +138,8 @@ impl MessageRow {
             ended_at: cells.moment_or_none()?,
             attempt_permit: cells.permit_id_or_none()?,
             outcome: cells.outcome_or_none()?,
+            collapse_key: cells.raw()?,
+            replaced_by: cells.message_id_or_none()?,
         };
         row.stored = Some(row.state);
         Ok(row)
@@ -176,6 +187,9 @@ impl MessageRow {
             attempts: self.attempts,
             permit: self.permit,
             reference: self.reference,
+            collapse_key: self.collapse_key,
+            replaced_by: self.replaced_by,
+            maybe_delivered: self.maybe_delivered,
             policy: self.policy,
             on_unknown: self.on_unknown,
             accepted_at: self.accepted_at,
@@ -211,7 +225,7 @@ fn insert(tx: &Writing<'_>, row: &mut MessageRow, key: Option<&Idempotency>, bod
             "INSERT INTO messages (",
             columns!(),
             ", key_hash, fingerprint, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-             ?, ?, NULL, NULL, NULL, NULL, NULL, ?, ?, ?)"
+             ?, ?, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
         ),
         params![
             row.id.as_bytes(),
@@ -237,6 +251,7 @@ fn insert(tx: &Writing<'_>, row: &mut MessageRow, key: Option<&Idempotency>, bod
             row.maybe_delivered,
             row.attempts,
             row.claimed_at.map(|at| at.0),
+            row.collapse_key,
             key.map(|key| &key.key_hash[..]),
             key.map(|key| &key.fingerprint[..]),
             body,
@@ -321,5 +336,12 @@ mod tests {
         for condition in ["WHERE state IN (1, 2);", "WHERE state = 3;"] {
             assert!(schema.contains(condition), "{condition}");
         }
+        // `state <= 2` of the collapse keys' index, and its statements' words for what came to nothing.
+        let open = MessageState::ALL.into_iter().filter(|state| state.code() <= 2);
+        assert!(open.eq(MessageState::ALL.into_iter().filter(|state| state.is_cancellable())));
+        let schema = include_str!("../../../migrations/V3__messages.sql");
+        assert!(schema.contains("WHERE collapse_key IS NOT NULL AND state <= 2;"));
+        let nothing = [MessageState::Failed, MessageState::Cancelled, MessageState::Expired];
+        assert_eq!(nothing.map(MessageState::code), [7, 9, 10]);
     }
 }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 use super::super::permits;
 use super::super::rows::{Cells, many};
 use super::super::trouble::Res;
+use super::resolve::resolutions;
 use super::turn::claimed;
 use super::{MessageRow, User, body, columns, find};
 use crate::types::{AttemptView, Claimed, Epoch, MessageDetail, MessageFilter, MessageView};
@@ -89,7 +90,8 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<M
         },
     )?;
     attempts.extend(row.last_attempt());
-    Ok(Some(MessageDetail { message: row.into_view(), body, attempts }))
+    let resolutions = resolutions(db, &row)?;
+    Ok(Some(MessageDetail { message: row.into_view(), body, attempts, resolutions }))
 }
 
 /// The messages of a lane that are `sending`, as its owner of this epoch sees them.

@@ -9,6 +9,7 @@ use super::super::memory::Writing;
 use super::super::rows::{change, outcome_code};
 use super::super::trouble::Res;
 use super::super::{lanes, permits};
+use super::collapse::give_way;
 use super::turn::Gates;
 use super::wake::{hand_on, wake_waiting};
 use super::{MessageRow, User, find, save};
@@ -52,6 +53,7 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
     };
     apply_unit(tx, &mut row, unit)?;
     apply_next(tx, &mut row, effects.next, now)?;
+    give_way(tx, &mut row, now)?;
     save(tx, &mut row)?;
 
     // One that is tried again wants the unit itself.

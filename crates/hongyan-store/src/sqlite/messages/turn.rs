@@ -147,7 +147,16 @@ fn is_behind_another(tx: &Writing<'_>, row: &MessageRow) -> Res<bool> {
 
 /// Gives back the unit that a message holds, if it holds one, and sets going who waits for it.
 pub(super) fn release_hold(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
-    let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(()) };
+    if let Some(permit) = give_back(tx, row)? {
+        wake_waiting(tx, &row.user, &permit, now)?;
+    }
+    Ok(())
+}
+
+/// Gives back the unit that a message holds, if it holds one, and says of which permit. The caller sets going who waits
+/// for it.
+pub(super) fn give_back(tx: &Writing<'_>, row: &mut MessageRow) -> Res<Option<Permit>> {
+    let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(None) };
     let mut permit = permits::load(tx, &row.user, id)?;
     permits::must(permit.units.release(), &permit, "release a held unit of")?;
     permits::save(tx, &row.user, &permit)?;
@@ -156,8 +165,7 @@ pub(super) fn release_hold(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMill
     }
     row.permit = None;
     row.permit_held = false;
-    wake_waiting(tx, &row.user, &permit, now)?;
-    Ok(())
+    Ok(Some(permit))
 }
 
 /// Moves the finished last attempt out of the row: another one begins.

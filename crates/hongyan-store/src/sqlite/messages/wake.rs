@@ -1,9 +1,10 @@
 //! Who is next: the one place where parked and waiting messages are set going.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageId, MessageState, Permit};
+use hongyan_ledger::{Lane, MessageId, MessageState, Permit, WaitingOrder};
 use rusqlite::{Connection, params};
 
+use super::super::apps;
 use super::super::memory::Writing;
 use super::super::rows::{change, many, one};
 use super::super::trouble::Res;
@@ -102,8 +103,8 @@ fn first_ready(tx: &Writing<'_>, user: &User) -> Res<Option<MessageRow>> {
     )
 }
 
-/// Sets going the messages that wait for a permit and that this one serves, oldest first, as many as it has units
-/// for. Returns how many.
+/// Sets going the messages that wait for a permit and that this one serves, in the app's waiting order, as many as it
+/// has units for. Returns how many.
 pub(in crate::sqlite) fn wake_waiting(
     tx: &Writing<'_>,
     user: &User,
@@ -114,7 +115,7 @@ pub(in crate::sqlite) fn wake_waiting(
     if !left.units.can_serve() {
         return Ok(0);
     }
-    let waiting = many(
+    let mut waiting = many(
         tx,
         concat!(
             "SELECT ",
@@ -126,6 +127,10 @@ pub(in crate::sqlite) fn wake_waiting(
         params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
         MessageRow::read,
     )?;
+    // Where only one waits there is no order to ask for.
+    if waiting.len() > 1 && apps::waiting_order(tx, &user.appid)? == WaitingOrder::NewestFirst {
+        waiting.reverse();
+    }
     let mut woken = 0;
     for mut row in waiting {
         // One whose deadline has passed is left to its timer; it needs no unit.

@@ -1,0 +1,180 @@
+//! Why there was no permit, as data and in words.
+
+use std::borrow::Cow;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::explain::{Because, BecauseCode};
+use hongyan_ledger::{MessageId, MessageState, PermitId};
+use hongyan_wechat::{Errcode, TemplateId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::shapes;
+
+/// One cause of a missing permit. Beside `permits`, what it says is about the permit of which it became true last.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Because)]
+pub(super) struct BecauseJson {
+    /// Stable.
+    #[schema(value_type = shapes::BecauseCode)]
+    code: BecauseCode,
+    /// Of how many permits it is true.
+    #[serde(skip_serializing_if = "is_zero")]
+    permits: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::PermitId)]
+    permit: Option<PermitId>,
+    /// When that happened; of one that is kept, since when at the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    at: Option<UnixMillis>,
+    /// The message that spent it, keeps it, or was told that it is void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::MessageId)]
+    message: Option<MessageId>,
+    /// Where that message is, if it keeps it still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::MessageState)]
+    message_state: Option<MessageState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Errcode)]
+    errcode: Option<Errcode>,
+    /// The template that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::TemplateId)]
+    template: Option<TemplateId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl From<&Because> for BecauseJson {
+    fn from(because: &Because) -> Self {
+        Self {
+            code: because.code,
+            permits: because.permits,
+            permit: because.permit,
+            at: because.at,
+            message: because.message,
+            message_state: because.message_state,
+            errcode: because.errcode,
+            template: because.template.clone(),
+        }
+    }
+}
+
+/// A sentence for each cause, in English and Chinese.
+pub(super) fn words(causes: &[Because]) -> (String, String) {
+    let (en, zh): (Vec<_>, Vec<_>) = causes.iter().map(sentence).unzip();
+    (en.join(" "), zh.concat())
+}
+
+fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
+    let Because { permits, at, message, message_state, errcode, template, .. } = because;
+    match (because.code, at, message) {
+        (BecauseCode::Reserved, _, Some(message)) => kept_by(message, *message_state),
+        (BecauseCode::Spent, Some(at), Some(message)) if *permits > 1 => (
+            format!("{permits} permits are spent, the last one at {at} by {message}.").into(),
+            format!("{permits} 个额度已消耗，最后一份于 {at} 被 {message} 消耗。").into(),
+        ),
+        (BecauseCode::Spent, Some(at), Some(message)) => (
+            format!("The last unit was spent at {at} by {message}.").into(),
+            format!("最后一份已于 {at} 被 {message} 消耗。").into(),
+        ),
+        (BecauseCode::Expired, Some(at), _) => {
+            (format!("One was good until {at}.").into(), format!("有一份额度的有效期至 {at}。").into())
+        }
+        (BecauseCode::Revoked, Some(at), Some(message)) => {
+            let errcode = errcode.map_or(0, |errcode| errcode.0);
+            let (en, zh) = match errcode {
+                43_101 => ("The user has withdrawn the right", "用户已撤回授权"),
+                _ => ("WeChat does not take its code", "微信不认它的凭据"),
+            };
+            (
+                format!("{en}: WeChat answered {errcode} to {message} at {at}.").into(),
+                format!("{zh}：微信于 {at} 对 {message} 返回 {errcode}。").into(),
+            )
+        }
+        (BecauseCode::GrantedLater, Some(at), _) => (
+            format!("One was granted at {at}, too late for it.").into(),
+            format!("之后于 {at} 登记过一份，已经来不及了。").into(),
+        ),
+        (BecauseCode::OtherTemplate, ..) => {
+            let other = template.as_ref().map_or("", |template| template.as_str());
+            (
+                format!("There is a permit for another template: {other}.").into(),
+                format!("有可用的额度，但属于另一个模板：{other}。").into(),
+            )
+        }
+        (BecauseCode::Reserved, ..) => {
+            ("What is left is kept by other messages.".into(), "剩余的额度由其他消息保留。".into())
+        }
+        (BecauseCode::Spent, ..) => ("All units are spent.".into(), "额度均已消耗。".into()),
+        (BecauseCode::Expired, ..) => ("One has expired.".into(), "额度已过期。".into()),
+        (BecauseCode::Revoked, ..) => ("What was left was revoked.".into(), "剩余的额度已被撤销。".into()),
+        (BecauseCode::OwnPermitUsed, ..) => (
+            "It may use only the form id that came with it, and that had been used before.".into(),
+            "它只能使用随消息带来的 form_id，而该 form_id 之前已用过。".into(),
+        ),
+        (BecauseCode::NeverGranted, ..) => (
+            "None that serves its template had been granted to this user.".into(),
+            "此前没有给该用户登记过适用于该模板的额度。".into(),
+        ),
+        (BecauseCode::GrantedLater, ..) => ("One was granted later.".into(), "之后登记过一份。".into()),
+    }
+}
+
+fn kept_by(message: &MessageId, state: Option<MessageState>) -> (Cow<'static, str>, Cow<'static, str>) {
+    match state {
+        Some(MessageState::Unknown) => (
+            format!("What is left is kept by {message}, whose outcome is unknown; resolve that one.").into(),
+            format!("剩余的一份由结果不明的 {message} 保留，请先处置那条消息。").into(),
+        ),
+        Some(state) => (
+            format!("What is left is kept by another message, {message} ({state}).").into(),
+            format!("剩余的一份由另一条消息 {message}（{state}）保留。").into(),
+        ),
+        None => (
+            format!("What was left was kept by another message, {message}.").into(),
+            format!("剩余的一份当时由另一条消息 {message} 保留。").into(),
+        ),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use hongyan_ledger::Lane;
+    use hongyan_ledger::ids::IdMaker;
+
+    use super::*;
+
+    /// A cause with everything that one can have.
+    pub(crate) fn full(code: BecauseCode) -> Because {
+        let (ids, lane, now) = (IdMaker::new(), Lane::new(0).unwrap(), UnixMillis(1_700_000_000_000));
+        Because {
+            code,
+            permits: 1,
+            permit: Some(ids.permit(lane, now)),
+            at: Some(now),
+            message: Some(ids.message(lane, now)),
+            message_state: Some(MessageState::Unknown),
+            errcode: Some(Errcode(43_101)),
+            template: Some("template-1".parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn every_cause_has_words_with_and_without_details() {
+        for code in BecauseCode::ALL {
+            for because in [full(code), Because::only(code)] {
+                let (en, zh) = words(&[because]);
+                assert!(en.ends_with('.') && en.len() > 10, "{code:?}: {en}");
+                assert!(zh.ends_with('。') && !zh.contains("prm_"), "{code:?}: {zh}");
+            }
+        }
+        let (en, _) = words(&[full(BecauseCode::Revoked), full(BecauseCode::Expired)]);
+        assert!(en.contains("43101") && en.contains("2023-11-14T22:13:20.000Z"), "{en}");
+    }
+}

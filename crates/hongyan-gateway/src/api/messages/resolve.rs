@@ -1,0 +1,170 @@
+//! `POST /v1/messages/{id}/resolve`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::resolve::{Then, Verdict};
+use hongyan_ledger::{MessageId, MessageState};
+use hongyan_store::types::{ResolutionView, Resolved};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::reason::ReasonJson;
+use super::{message_id, no_such_message};
+use crate::api::openapi::Refusals;
+use crate::keys::Scope;
+use crate::problem::{Json, Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+
+/// What an operator found out about a message of unknown outcome.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResolveRequest {
+    /// Whether the user has it.
+    outcome: FoundOut,
+    /// What to do with one that was not sent; `send` unless said.
+    #[schema(value_type = Option<shapes::Then>)]
+    then: Option<Then>,
+    /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
+    /// is done. Absent: the last.
+    #[schema(minimum = 1, example = 1)]
+    attempt: Option<u32>,
+}
+
+/// What became of a request whose answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FoundOut {
+    /// The user has the message.
+    Sent,
+    /// The user does not have it.
+    NotSent,
+}
+
+/// Where the message went.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResolveAnswer {
+    #[schema(value_type = shapes::MessageId)]
+    id: MessageId,
+    #[schema(value_type = shapes::MessageState)]
+    state: MessageState,
+    /// Why, where that needs saying.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<ReasonJson>,
+    /// The same was said before; nothing was changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
+}
+
+/// What an operator said of an attempt that got no answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Resolution)]
+pub(super) struct ResolutionJson {
+    /// The attempt's number.
+    attempt: u32,
+    outcome: FoundOut,
+    /// What was to be done with a message that was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Then)]
+    then: Option<Then>,
+    #[schema(value_type = shapes::Time)]
+    resolved_at: UnixMillis,
+}
+
+impl From<ResolutionView> for ResolutionJson {
+    fn from(resolution: ResolutionView) -> Self {
+        let (outcome, then) = match resolution.verdict {
+            Verdict::Sent => (FoundOut::Sent, None),
+            Verdict::NotSent { then } => (FoundOut::NotSent, Some(then)),
+        };
+        Self { attempt: resolution.attempt, outcome, then, resolved_at: resolution.at }
+    }
+}
+
+/// Settle a message of unknown outcome: say whether the user has it.
+///
+/// What was sent has spent its permit. What was not sent is sent again by the permit that it kept, or expires if its
+/// deadline has passed, or is given up with `"then": "fail"`. The same request twice is answered twice and done once.
+#[utoipa::path(
+    post,
+    path = "/v1/messages/{id}/resolve",
+    operation_id = "resolve_message",
+    tag = "messages",
+    security(("api_key" = ["messages"])),
+    params(("id" = shapes::MessageId, Path)),
+    request_body = ResolveRequest,
+    responses(
+        (status = 200, description = "Where the message is now.", body = ResolveAnswer),
+        (
+            status = 409, description = "Its outcome is not in doubt, or another attempt is.", body = Problem,
+            content_type = "application/problem+json",
+        ),
+        Refusals,
+    ),
+)]
+pub(super) async fn resolve(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(request): Json<ResolveRequest>,
+) -> Result<axum::Json<ResolveAnswer>, Problem> {
+    let key = context.keys.authorize(&headers, Scope::Messages).await?;
+    let id = message_id(&id)?;
+    let verdict = match (request.outcome, request.then) {
+        (FoundOut::Sent, None) => Verdict::Sent,
+        (FoundOut::Sent, Some(_)) => {
+            return Err(Problem::invalid("then", "only for a message that was not sent"));
+        }
+        (FoundOut::NotSent, then) => Verdict::NotSent { then: then.unwrap_or_default() },
+    };
+    let (state, reason, repeated) = match context.intake.resolve(id, verdict, request.attempt).await? {
+        Resolved::Done { state, reason } => {
+            tracing::info!(message = %id, ?verdict, %state, key = %key.id, "unknown outcome resolved");
+            (state, reason, false)
+        }
+        Resolved::Repeated { state, reason } => (state, reason, true),
+        Resolved::NotFound => return Err(no_such_message(id)),
+        Resolved::NotUnknown(state) => {
+            let detail = match state {
+                MessageState::Ready | MessageState::Sending => {
+                    format!("the message is {state}; the gateway itself is about to find out")
+                }
+                state => format!("the message is {state}; only one that is unknown can be resolved"),
+            };
+            return Err(Problem::conflict("not_unknown", detail).with("state", state));
+        }
+        Resolved::AnotherAttempt(attempt) => {
+            let detail = format!("the attempt in doubt is number {attempt}; look at the message again");
+            return Err(Problem::conflict("another_attempt", detail).with("attempt", attempt));
+        }
+    };
+    let reason = reason.map(|code| ReasonJson::new(code, None));
+    Ok(axum::Json(ResolveAnswer { id, state, reason, repeated }))
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::{Lane, ReasonCode};
+
+    use super::*;
+    use crate::api::openapi::tests::description;
+    use crate::problem::from_value;
+
+    #[test]
+    fn every_member_of_request_and_answer_is_described() {
+        let answer = ResolveAnswer {
+            id: IdMaker::new().message(Lane::all().next().unwrap(), UnixMillis(1_700_000_000_000)),
+            state: MessageState::Failed,
+            reason: Some(ReasonJson::new(ReasonCode::GivenUp, None)),
+            repeated: true,
+        };
+        let description = description();
+        description.check("ResolveAnswer", &serde_json::to_value(answer).unwrap());
+        let request = serde_json::json!({ "outcome": "not_sent", "then": "fail", "attempt": 1 });
+        description.check("ResolveRequest", &request);
+        from_value::<ResolveRequest>(request).unwrap();
+    }
+}

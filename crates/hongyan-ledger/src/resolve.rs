@@ -1,0 +1,126 @@
+//! What becomes of a message of unknown outcome when an operator has found out whether the user has it.
+//!
+//! `settle` decides by what WeChat answered; here a person answers in its place. With that the doubt is over: the
+//! message is either where WeChat's 0 would have taken it, or free to begin again.
+
+use hongyan_clock::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+use crate::message::{MessageState, ReasonCode};
+use crate::settle::UnitEffect;
+
+/// What to do with a message that turned out not to have been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// Send it, by the permit that it kept. That is what it was accepted for; its deadline says until when.
+    #[default]
+    Send,
+    /// Give it up.
+    Fail,
+}
+
+/// What an operator found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The user has it.
+    Sent,
+    /// The user does not have it.
+    NotSent {
+        /// What to do with it.
+        then: Then,
+    },
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 3] =
+        [Self::Sent, Self::NotSent { then: Then::Send }, Self::NotSent { then: Then::Fail }];
+
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Sent => 0,
+            Self::NotSent { then: Then::Send } => 1,
+            Self::NotSent { then: Then::Fail } => 2,
+        }
+    }
+
+    /// The verdict that a stored number stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.code() == code)
+    }
+}
+
+/// What a verdict does, all in one commit. The doubt (`maybe_delivered`) is over in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolution {
+    /// Where the message goes.
+    pub state: MessageState,
+    /// Why, where that needs saying.
+    pub reason: Option<ReasonCode>,
+    /// What becomes of the unit that it kept; meaningless if it kept none.
+    pub unit: UnitEffect,
+}
+
+/// Decides about a message that is `unknown`.
+pub fn resolve(verdict: Verdict, deadline: Option<UnixMillis>, now: UnixMillis) -> Resolution {
+    let (state, reason, unit) = match verdict {
+        Verdict::Sent => (MessageState::Sent, None, UnitEffect::Spend),
+        Verdict::NotSent { then: Then::Fail } => {
+            (MessageState::Failed, Some(ReasonCode::GivenUp), UnitEffect::Release)
+        }
+        Verdict::NotSent { then: Then::Send } if deadline.is_some_and(|end| now >= end) => {
+            (MessageState::Expired, Some(ReasonCode::DeadlinePassed), UnitEffect::Release)
+        }
+        Verdict::NotSent { then: Then::Send } => (MessageState::Ready, None, UnitEffect::Hold),
+    };
+    Resolution { state, reason, unit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+
+    fn decide(verdict: Verdict, deadline: Option<UnixMillis>) -> (MessageState, UnitEffect) {
+        let resolution = resolve(verdict, deadline, NOW);
+        (resolution.state, resolution.unit)
+    }
+
+    #[test]
+    fn what_was_sent_has_spent_its_unit_however_late_that_is_found_out() {
+        for deadline in [None, Some(NOW)] {
+            assert_eq!(decide(Verdict::Sent, deadline), (MessageState::Sent, UnitEffect::Spend));
+        }
+    }
+
+    #[test]
+    fn what_was_not_sent_goes_on_with_its_unit_until_its_deadline() {
+        let send = Verdict::NotSent { then: Then::Send };
+        assert_eq!(decide(send, None), (MessageState::Ready, UnitEffect::Hold));
+        assert_eq!(decide(send, Some(NOW.plus(std::time::Duration::from_millis(1)))).0, MessageState::Ready);
+        assert_eq!(decide(send, Some(NOW)), (MessageState::Expired, UnitEffect::Release));
+    }
+
+    #[test]
+    fn what_is_given_up_frees_its_unit() {
+        let fail = Verdict::NotSent { then: Then::Fail };
+        for deadline in [None, Some(NOW)] {
+            assert_eq!(decide(fail, deadline), (MessageState::Failed, UnitEffect::Release));
+        }
+        assert_eq!(resolve(fail, None, NOW).reason, Some(ReasonCode::GivenUp));
+    }
+
+    #[test]
+    fn every_verdict_leads_where_an_unknown_message_may_go_and_reads_back() {
+        for verdict in Verdict::ALL {
+            for deadline in [None, Some(NOW)] {
+                let state = resolve(verdict, deadline, NOW).state;
+                assert!(MessageState::Unknown.may_become(state), "{verdict:?}: {state}");
+            }
+            assert_eq!(Verdict::from_code(verdict.code()), Some(verdict));
+        }
+    }
+}

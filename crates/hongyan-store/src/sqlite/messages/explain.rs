@@ -1,0 +1,94 @@
+//! `explain`: why a message found no permit. Only reads, and only when somebody asks about one message.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::explain::{Because, Deed, Subject, Trace, explain as decide};
+use hongyan_ledger::settle::is_permit_refusal;
+use hongyan_ledger::{MessageId, MessageState};
+use hongyan_wechat::Errcode;
+use rusqlite::{Connection, params};
+
+use super::super::permits;
+use super::super::rows::{Cells, many};
+use super::super::trouble::Res;
+use super::{MessageRow, User, find};
+
+/// Carries out [`crate::Store::explain`].
+pub(in crate::sqlite) fn explain(db: &Connection, id: MessageId, now: UnixMillis) -> Res<Vec<Because>> {
+    let Some(row) = find(db, id)? else { return Ok(Vec::new()) };
+    let subject = subject(&row);
+    let Some(moment) = subject.moment(now) else { return Ok(Vec::new()) };
+    // Earlier attempts first: of two traces of one message, the last is its latest.
+    let mut traces = earlier_attempts(db, &row.user)?;
+    traces.extend(last_deeds(db, &row.user)?);
+    Ok(decide(&subject, &permits::all(db, &row.user)?, &traces, moment))
+}
+
+fn subject(row: &MessageRow) -> Subject {
+    Subject {
+        id: row.id,
+        channel: row.channel,
+        template: row.template.clone(),
+        state: row.state,
+        reason: row.reason,
+        policy: row.policy,
+        own_permit: row.own_permit,
+        send_at: row.send_at,
+        updated_at: row.updated_at,
+        errcode: row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode),
+    }
+}
+
+/// What each of the user's messages does or last did with a permit.
+fn last_deeds(db: &Connection, user: &User) -> Res<Vec<Trace>> {
+    let deeds = many(
+        db,
+        "SELECT id, state, permit_id, permit_held, attempt_permit_id, errcode, accepted_at, claimed_at, ended_at \
+         FROM messages INDEXED BY messages_of_user WHERE lane = ? AND user = ? AND appid = ? AND openid = ? \
+         AND (permit_id IS NOT NULL OR attempt_permit_id IS NOT NULL)",
+        params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
+        |cells: &mut Cells<'_>| {
+            let (message, state) = (cells.message_id()?, cells.coded(MessageState::from_code)?);
+            let (permit, held) = (cells.permit_id_or_none()?, cells.raw::<bool>()?);
+            let tried = cells.permit_id_or_none()?.or(permit);
+            let errcode = cells.raw::<Option<i32>>()?.map(Errcode);
+            let (accepted_at, claimed_at) = (cells.moment()?, cells.moment_or_none()?);
+            let (began, ended) = (claimed_at.unwrap_or(accepted_at), cells.moment_or_none()?);
+            let deed = match (state, ended) {
+                _ if held => Some((permit, Deed::Keeps { from: accepted_at, held, state })),
+                (MessageState::Sending, _) => Some((permit, Deed::Keeps { from: began, held, state })),
+                (MessageState::Sent | MessageState::Delivered | MessageState::Refused, Some(at)) => {
+                    Some((permit, Deed::Spent { from: began, at }))
+                }
+                (_, Some(at)) => errcode
+                    .filter(|&errcode| is_permit_refusal(errcode))
+                    .map(|errcode| (tried, Deed::FoundVoid { at, errcode })),
+                (_, None) => None,
+            };
+            Ok(deed.and_then(|(permit, deed)| Some(Trace { permit: permit?, message, deed })))
+        },
+    )?;
+    Ok(deeds.into_iter().flatten().collect())
+}
+
+/// The permits that the user's messages found void before their last attempt.
+fn earlier_attempts(db: &Connection, user: &User) -> Res<Vec<Trace>> {
+    let attempts = many(
+        db,
+        "SELECT attempts.message_id, attempts.permit_id, attempts.errcode, attempts.ended_at \
+         FROM messages INDEXED BY messages_of_user JOIN attempts \
+         ON attempts.message_id = messages.id AND attempts.lane = messages.lane \
+         WHERE messages.lane = ? AND messages.user = ? AND messages.appid = ? AND messages.openid = ? AND messages.attempts > 1 \
+         AND attempts.permit_id IS NOT NULL AND attempts.errcode IS NOT NULL AND attempts.ended_at IS NOT NULL",
+        params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
+        |cells: &mut Cells<'_>| {
+            let (message, permit) = (cells.message_id()?, cells.permit_id()?);
+            let (errcode, at) = (Errcode(cells.raw()?), cells.moment()?);
+            Ok(is_permit_refusal(errcode).then_some(Trace {
+                permit,
+                message,
+                deed: Deed::FoundVoid { at, errcode },
+            }))
+        },
+    )?;
+    Ok(attempts.into_iter().flatten().collect())
+}

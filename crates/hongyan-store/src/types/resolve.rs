@@ -1,0 +1,54 @@
+//! Unknown outcomes: what operators say about them.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::resolve::Verdict;
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+
+/// An operator's word on a message of unknown outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct ResolveOrder {
+    /// Which message.
+    pub id: MessageId,
+    /// What was found out.
+    pub verdict: Verdict,
+    /// The attempt that it is about. `None`: the last one, whichever that is by now.
+    pub attempt: Option<u32>,
+    /// Now.
+    pub now: UnixMillis,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolved {
+    /// The message moved on.
+    Done {
+        /// Its state now.
+        state: MessageState,
+        /// Why, where that needs saying.
+        reason: Option<ReasonCode>,
+    },
+    /// The same was said before; nothing changed.
+    Repeated {
+        /// Its state now.
+        state: MessageState,
+        /// Why, where that needs saying.
+        reason: Option<ReasonCode>,
+    },
+    /// There is no such message.
+    NotFound,
+    /// It is in this state, and that is not `unknown`.
+    NotUnknown(MessageState),
+    /// It is `unknown`, but since then this attempt was made, and that is the one in doubt.
+    AnotherAttempt(u32),
+}
+
+/// A resolution, for people who ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolutionView {
+    /// The attempt whose outcome was unknown.
+    pub attempt: u32,
+    /// What was found out.
+    pub verdict: Verdict,
+    /// When that was said.
+    pub at: UnixMillis,
+}
