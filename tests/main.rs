@@ -9,6 +9,7 @@
 mod process;
 mod world;
 
+mod backup;
 mod bad_input;
 mod command_line;
 mod dead_permit;

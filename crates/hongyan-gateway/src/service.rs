@@ -9,7 +9,7 @@ use hongyan_clock::Clock;
 use hongyan_ledger::Lane;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::settle::Outcome;
-use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
+use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Client, ClientConfig, ClientError};
 use tokio::net::TcpListener;
@@ -121,6 +121,7 @@ impl Gateway {
     /// # Errors
     /// When a setting is wrong or the store fails.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
+        look_at_the_database(&settings)?;
         let store = Self::open_store(&settings)?;
         let (vault, source) = Vault::open(&settings)?;
         if let KeySource::Generated(path) = &source {
@@ -269,6 +270,18 @@ impl Gateway {
         }
         self.context.store.close().await;
     }
+}
+
+/// Damage is found now, as far as the time of a start allows, and not by the first user whose page is hit.
+fn look_at_the_database(settings: &Settings) -> Result<(), GatewayError> {
+    let path = settings.sqlite_path()?;
+    let is_new = std::fs::metadata(&path).map_or(0, |file| file.len()) == 0;
+    if !is_new && sqlite::look(&path, Depth::AtMost(sqlite::AT_A_START), None)? == Looked::InPart {
+        tracing::info!(
+            "the database is large: a part of it was looked at; `hongyan check` looks at all of it"
+        );
+    }
+    Ok(())
 }
 
 /// What was `sending` when the last process ended has no outcome: it is settled as unanswered. Then every lane

@@ -255,11 +255,13 @@ pub enum ReasonCode {
     DeadlinePassed,
     /// The caller withdrew it.
     Cancelled,
+    /// The database was restored from a backup in which it was still to be sent; it may have gone out since.
+    Restored,
 }
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoPermit,
         Self::WechatRefused,
         Self::WechatUnavailable,
@@ -268,6 +270,7 @@ impl ReasonCode {
         Self::UserBusy,
         Self::DeadlinePassed,
         Self::Cancelled,
+        Self::Restored,
     ];
 
     /// Its name in JSON and SQL.
@@ -281,6 +284,7 @@ impl ReasonCode {
             Self::UserBusy => "user_busy",
             Self::DeadlinePassed => "deadline_passed",
             Self::Cancelled => "cancelled",
+            Self::Restored => "restored",
         }
     }
 

@@ -51,7 +51,15 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
-    /// The database refused a statement (disk full, I/O error, damage, …).
+    /// There is no space for the database. It goes on by itself when there is.
+    #[error("the disk is full: the database could not {verb}: {why}; make space, nothing else is to be done")]
+    Full {
+        /// The verb.
+        verb: &'static str,
+        /// The database's words.
+        why: String,
+    },
+    /// The database refused a statement (I/O error, a file that cannot be written, …).
     #[error("the database failed while it was asked to {verb}: {why}")]
     Failed {
         /// The verb.
@@ -59,8 +67,11 @@ pub enum StoreError {
         /// The database's words.
         why: String,
     },
-    /// A row says what no row can say; the database is damaged or was changed by hand.
-    #[error("the database holds a value that cannot be: {0}")]
+    /// The file is damaged, or a row says what no row can say.
+    #[error(
+        "the database is damaged, or was changed by hand: {0}. Keep the file; `hongyan check` looks at all of it, \
+         and `hongyan restore FILE --force` puts a backup in its place"
+    )]
     Corrupt(String),
     /// The store is closed.
     #[error("the store is closed")]

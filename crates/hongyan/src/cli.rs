@@ -23,6 +23,7 @@ Examples:
   hongyan key create --name orders              a key for a back end
   hongyan app add --appid wx… --secret-file -   registers a mini program; reads its AppSecret from standard input
   hongyan check                                 is everything set up well?
+  hongyan backup hongyan-copy.db                a copy of the database, while the gateway runs
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage, 78 wrong configuration.")]
 pub(crate) struct Cli {
@@ -46,6 +47,10 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Check the configuration, the database, and that WeChat takes every app's secret
     Check(CheckArgs),
+    /// Copy the configured database, also while it is served
+    Backup(BackupArgs),
+    /// Put a backup in the place of the configured database
+    Restore(RestoreArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -334,6 +339,60 @@ pub(crate) struct CheckArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The copy shows one moment, is checked page by page, and takes its name only when it is complete. The gateway goes on
+meanwhile. The master key is not in it: keep that too.
+
+Examples:
+  hongyan backup /backups/hongyan-$(date +%F).db
+  hongyan backup --data-dir /var/lib/hongyan --force /backups/latest.db --json")]
+pub(crate) struct BackupArgs {
+    /// Where to write the copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Replace FILE if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The gateway must not run. A database that is there is moved aside, never deleted.
+
+What went out after the backup was made must not go out again. So messages that were due between the backup and now
+become `unknown` and are not sent; messages for later stay scheduled. If nothing was sent after the backup, because the
+gateway was stopped before it was made, say --as-is.
+
+Examples:
+  hongyan restore /backups/latest.db --force
+  hongyan restore /backups/latest.db --force --hold     nothing is sent until each app is resumed
+  hongyan restore moved.db --as-is                      on a new machine, after a stop and a backup on the old one")]
+pub(crate) struct RestoreArgs {
+    /// The backup; it stays as it is
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Move a database that is there aside
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Pause every app, so that nothing is sent until it is resumed
+    #[arg(long)]
+    pub(crate) hold: bool,
+    /// Nothing was sent after the backup was made: leave its messages as they are
+    #[arg(long)]
+    pub(crate) as_is: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 fn field(text: &str) -> Result<(String, String), String> {

@@ -75,6 +75,10 @@ const fn explain(code: ReasonCode) -> (&'static str, &'static str) {
             ("Its deadline passed before it could be sent.", "在截止时间之前未能发送。")
         }
         ReasonCode::Cancelled => ("It was cancelled before it was sent.", "消息在发送前被取消。"),
+        ReasonCode::Restored => (
+            "The database was restored from a backup in which this message was still to be sent. It may have gone out since, so it is not sent again.",
+            "数据库已从备份恢复；备份时这条消息尚未发送，此后可能已经发出，因此不会再次发送。",
+        ),
     }
 }
 

@@ -1,0 +1,192 @@
+//! Whether the file is whole: a bounded look at each start, a whole one when somebody asks.
+//!
+//! SQLite itself notices damage only when it reads the page. Without a look, a gateway would start on a file that was
+//! cut short or overwritten, take messages, and fail on the first user whose page is hit. So each start looks at what
+//! is small and at both ends of what is large, then at as much of the rest as its time allows: all of a small
+//! database, a part of a large one. The whole look reads every page.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
+
+use super::open;
+use super::trouble::{Res, Trouble};
+use crate::Result;
+
+/// How much to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What is small, both ends of what is large, and as much of the rest as fits into this time.
+    AtMost(Duration),
+    /// Every page: whether it is what it should be.
+    Pages,
+    /// Every page, and whether each index says the same as its table. Takes several times as long.
+    Indexes,
+}
+
+/// What a look has seen. Damage is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// All that was asked for.
+    Whole,
+    /// The time was up before the end.
+    InPart,
+}
+
+/// What is going on, for somebody who watches. The answer `false` ends it.
+pub type Watcher = Arc<dyn Fn(Stage) -> bool + Send + Sync>;
+
+/// A sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// So many of so many bytes are copied.
+    Copying {
+        /// So many.
+        done: u64,
+        /// Of so many.
+        total: u64,
+    },
+    /// Pages are being looked at. How many there are left is not known.
+    Looking,
+}
+
+/// The time that a start may spend on looking. A start on ten million messages shall take less than a second.
+pub const AT_A_START: Duration = Duration::from_millis(300);
+
+/// SQLite asks whether to go on after so many steps; some of them read a page from the disk.
+const STEPS_BETWEEN_QUESTIONS: i32 = 100;
+
+/// The most complaints that are repeated: one damaged page makes many.
+const MAX_COMPLAINTS: u32 = 5;
+
+/// Tables that stay small and without which nothing works.
+const SMALL: [&str; 6] = ["apps", "templates", "tokens", "api_keys", "heartbeat", "refinery_schema_history"];
+
+/// Large trees, each with a look at both of its ends. A page of a tree that is not on the way to an end is found by
+/// the rest of the look, if its time allows, or when it is needed.
+const ENDS: [(&str, &str); 9] = [
+    ("messages", "FROM messages ORDER BY id"),
+    (
+        "messages_of_user",
+        "FROM messages INDEXED BY messages_of_user ORDER BY lane, appid, openid, key_hash, id",
+    ),
+    (
+        "messages_due",
+        "FROM messages INDEXED BY messages_due WHERE wake_at IS NOT NULL ORDER BY lane, wake_at",
+    ),
+    ("messages_sending", "FROM messages INDEXED BY messages_sending WHERE state = 3 ORDER BY lane, appid"),
+    ("messages_ready", "FROM messages INDEXED BY messages_ready WHERE state = 1 ORDER BY lane, appid"),
+    ("messages_waiting", "FROM messages INDEXED BY messages_waiting WHERE state = 2 ORDER BY lane, appid"),
+    ("message_bodies", "FROM message_bodies ORDER BY id"),
+    ("permits", "FROM permits ORDER BY lane, appid, openid, id"),
+    ("users", "FROM users ORDER BY lane, appid, openid"),
+];
+
+/// Looks at a database without changing it, whether it is served or not.
+///
+/// # Errors
+/// [`crate::StoreError::Corrupt`] with what is damaged; [`crate::StoreError::Open`] and [`crate::StoreError::Newer`]
+/// as when it is opened.
+pub fn look(path: &Path, depth: Depth, watcher: Option<&Watcher>) -> Result<Looked> {
+    open::check_owner(path)?;
+    let db = open::reader(path)?;
+    examine(&db, path, depth, watcher).map_err(|trouble| trouble.in_verb("look at the whole database"))
+}
+
+fn examine(db: &Connection, path: &Path, depth: Depth, watcher: Option<&Watcher>) -> Res<Looked> {
+    cut_short(db, path)?;
+    if let Depth::AtMost(_) = depth {
+        what_is_small(db)?;
+        both_ends(db)?;
+    }
+    let until = match depth {
+        Depth::AtMost(patience) => Some(Instant::now() + patience),
+        Depth::Pages | Depth::Indexes => None,
+    };
+    let watcher = watcher.cloned();
+    let enough = move || {
+        until.is_some_and(|until| Instant::now() >= until)
+            || watcher.as_ref().is_some_and(|watcher| !watcher(Stage::Looking))
+    };
+    db.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(enough))?;
+    let pragma = if depth == Depth::Indexes { "integrity_check" } else { "quick_check" };
+    let complaints = complaints(db, pragma, None);
+    db.progress_handler(0, None::<fn() -> bool>)?;
+    match complaints {
+        Err(Trouble::Sql(rusqlite::Error::SqliteFailure(error, _)))
+            if error.code == ErrorCode::OperationInterrupted =>
+        {
+            Ok(Looked::InPart)
+        }
+        complaints => complaints.and_then(none).map(|()| Looked::Whole),
+    }
+}
+
+/// A copy that ended early is the commonest damage: the file is shorter than its header says. With a log beside it the
+/// last pages may be there.
+fn cut_short(db: &Connection, path: &Path) -> Res<()> {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if length(Path::new(&log)) > 0 {
+        return Ok(());
+    }
+    let (pages, size) = (open::pragma(db, "page_count")?, open::pragma(db, "page_size")?);
+    let (said, there) = (pages.unsigned_abs() * size.unsigned_abs(), length(path));
+    // Another process may have written and cleared its log between these lines; then the file has only grown.
+    if there < said && length(Path::new(&log)) == 0 {
+        return Err(Trouble::corrupt(format!("the file has {there} bytes, {said} belong to it")));
+    }
+    Ok(())
+}
+
+fn what_is_small(db: &Connection) -> Res<()> {
+    for table in SMALL {
+        if is_there(db, table)? {
+            none(complaints(db, "quick_check", Some(table))?)?;
+        }
+    }
+    Ok(())
+}
+
+fn both_ends(db: &Connection) -> Res<()> {
+    for (tree, from) in ENDS {
+        if !is_there(db, tree)? {
+            continue;
+        }
+        let first_column = from.split("ORDER BY ").nth(1).and_then(|order| order.split(',').next());
+        let backwards = from.replace(", ", " DESC, ");
+        for sql in [
+            format!("SELECT {} {from} LIMIT 1", first_column.unwrap_or("1")),
+            format!("SELECT {} {backwards} DESC LIMIT 1", first_column.unwrap_or("1")),
+        ] {
+            db.query_row(&sql, [], |_| Ok(())).optional()?;
+        }
+    }
+    Ok(())
+}
+
+fn is_there(db: &Connection, name: &str) -> Res<bool> {
+    Ok(db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)", [name], |row| row.get(0))?)
+}
+
+/// What SQLite's own check says, but its "ok".
+fn complaints(db: &Connection, pragma: &str, table: Option<&str>) -> Res<Vec<String>> {
+    let argument = table.map_or_else(|| MAX_COMPLAINTS.to_string(), |table| format!("'{table}'"));
+    let mut statement = db.prepare(&format!("PRAGMA {pragma}({argument})"))?;
+    let mut rows = statement.query([])?;
+    let mut complaints = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        if text != "ok" {
+            complaints.push(text.trim_start_matches("*** in database main ***").trim().replace('\n', "; "));
+        }
+    }
+    Ok(complaints)
+}
+
+fn none(complaints: Vec<String>) -> Res<()> {
+    if complaints.is_empty() { Ok(()) } else { Err(Trouble::corrupt(complaints.join("; "))) }
+}
