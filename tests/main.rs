@@ -18,6 +18,7 @@ mod idempotency;
 mod lost_answer;
 mod permit_kinds;
 mod restart;
+mod retention;
 mod schedule;
 mod token;
 mod tutorial;

@@ -13,7 +13,7 @@ use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Client, ClientConfig, ClientError};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::apps::{Apps, AppsOptions};
 use crate::config::{ConfigError, Settings};
@@ -21,6 +21,7 @@ use crate::dispatch::{Dispatch, Slots};
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::report::Report;
+use crate::retention::Retention;
 use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
 use crate::stop::Stop;
@@ -82,6 +83,8 @@ pub struct Parts {
     pub timers: Timers,
     /// Metrics and listeners.
     pub report: Report,
+    /// How often everything that is old was looked for.
+    pub retention_rounds: watch::Receiver<u64>,
     /// The places of messages in flight.
     pub slots: Slots,
     /// Whether the gateway is stopping.
@@ -164,7 +167,10 @@ impl Gateway {
             dispatch: dispatch.clone(),
             report: report.clone(),
         };
+        let (retention, retention_rounds) =
+            Retention::new(Arc::clone(&store), clock.clone(), report.clone(), settings.retention_days);
         let tasks = vec![
+            tokio::spawn(retention.run(stop.clone())),
             tokio::spawn(settler.run(outcomes, dispatch.clone())),
             tokio::spawn(scheduler.run(stop.clone())),
             tokio::spawn({
@@ -200,6 +206,7 @@ impl Gateway {
             intake,
             timers,
             report,
+            retention_rounds,
             slots,
             stop,
         };

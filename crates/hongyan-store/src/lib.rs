@@ -23,8 +23,8 @@ pub mod types;
 
 use types::{
     Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
-    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
-    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, PruneCursor,
+    PruneOrder, Pruned, Reach, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -205,6 +205,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Revokes a key; `false` if there is none, or it is revoked already.
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool>;
+
+    // ---- clearing away
+
+    /// One small step of a walk over everything that may be old; the answer says where to go on.
+    ///
+    /// Goes: messages that are over (sent, failed, cancelled, …; not `unknown`) since before `order.before`, with their
+    /// bodies and attempts; permits with a code that are void since then, unless a message that stays names them, or
+    /// they are the newest of their user and kind; sessions and handed-out tokens that have expired. With a message its
+    /// idempotency key is forgotten. A step that fails may be repeated.
+    async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned>;
 
     // ---- the store itself
 

@@ -3,6 +3,7 @@
 mod apps;
 mod messages;
 mod permits;
+mod prune;
 
 pub use apps::{
     AppPaused, AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, Sealed, SessionRecord,
@@ -13,3 +14,4 @@ pub use messages::{
     MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
 pub use permits::{Granted, NewPermit, PermitView, Reach};
+pub use prune::{PruneCursor, PruneOrder, Pruned};

@@ -13,6 +13,7 @@
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
 //! | `listing` | what people ask |
+//! | `pruning` | clearing away what is old |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 
 #![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
@@ -29,6 +30,7 @@ mod driving;
 mod granting;
 mod keeping;
 mod listing;
+mod pruning;
 mod reserving;
 mod settling;
 mod withdrawing;
@@ -69,6 +71,7 @@ where
         withdrawing::CHECKS,
         keeping::CHECKS,
         listing::CHECKS,
+        pruning::CHECKS,
         driving::CHECKS,
     ];
     let mut failed = Vec::new();

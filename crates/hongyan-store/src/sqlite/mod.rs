@@ -7,6 +7,7 @@
 //! | `readers` | the threads that read |
 //! | `messages`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
 //! | `rows` | how values lie in columns |
+//! | `prune` | clearing away what is old |
 //! | `health` | whether the file is whole |
 //! | `backup` | copies of the file, and what becomes of one that is put back |
 //! | `verbs` | which verb goes to the writer and which to the readers |
@@ -32,6 +33,7 @@ mod keys;
 mod messages;
 mod open;
 mod permits;
+mod prune;
 mod reach;
 mod readers;
 mod rows;

@@ -6,11 +6,11 @@ use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 use super::messages::{User, accept, cancel, claim, read, settle, wake};
-use super::{SqliteStore, apps, keys, permits, reach, rows, templates, tokens, users};
+use super::{SqliteStore, apps, keys, permits, prune, reach, rows, templates, tokens, users};
 use crate::types::{
     Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
-    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
-    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, PruneCursor,
+    PruneOrder, Pruned, Reach, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -158,6 +158,15 @@ impl Store for SqliteStore {
 
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {
         self.write("revoke an API key", move |db| keys::revoke(db, id, now)).await
+    }
+
+    async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned> {
+        let from = cursor.clone();
+        let picked = self.read("look for what is old", move |db| prune::pick(db, &from, &order)).await?;
+        if picked.is_nothing() {
+            return Ok(picked.unchanged());
+        }
+        self.write("remove what is old", move |db| prune::remove(db, &cursor, &order, &picked)).await
     }
 
     async fn ping(&self) -> Result<()> {
