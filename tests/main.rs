@@ -13,6 +13,7 @@ mod backup;
 mod bad_input;
 mod command_line;
 mod dead_permit;
+mod disk_faults;
 mod facade;
 mod idempotency;
 mod lost_answer;

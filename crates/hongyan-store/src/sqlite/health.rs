@@ -92,11 +92,10 @@ const ENDS: [(&str, &str); 9] = [
 pub fn look(path: &Path, depth: Depth, watcher: Option<&Watcher>) -> Result<Looked> {
     open::check_owner(path)?;
     let db = open::reader(path)?;
-    examine(&db, path, depth, watcher).map_err(|trouble| trouble.in_verb("look at the whole database"))
+    examine(&db, depth, watcher).map_err(|trouble| trouble.in_verb("look at the whole database"))
 }
 
-fn examine(db: &Connection, path: &Path, depth: Depth, watcher: Option<&Watcher>) -> Res<Looked> {
-    cut_short(db, path)?;
+fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Looked> {
     if let Depth::AtMost(_) = depth {
         what_is_small(db)?;
         both_ends(db)?;
@@ -122,24 +121,6 @@ fn examine(db: &Connection, path: &Path, depth: Depth, watcher: Option<&Watcher>
         }
         complaints => complaints.and_then(none).map(|()| Looked::Whole),
     }
-}
-
-/// A copy that ended early is the commonest damage: the file is shorter than its header says. With a log beside it the
-/// last pages may be there.
-fn cut_short(db: &Connection, path: &Path) -> Res<()> {
-    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if length(Path::new(&log)) > 0 {
-        return Ok(());
-    }
-    let (pages, size) = (open::pragma(db, "page_count")?, open::pragma(db, "page_size")?);
-    let (said, there) = (pages.unsigned_abs() * size.unsigned_abs(), length(path));
-    // Another process may have written and cleared its log between these lines; then the file has only grown.
-    if there < said && length(Path::new(&log)) == 0 {
-        return Err(Trouble::corrupt(format!("the file has {there} bytes, {said} belong to it")));
-    }
-    Ok(())
 }
 
 fn what_is_small(db: &Connection) -> Res<()> {
