@@ -16,6 +16,7 @@ mod dead_permit;
 mod disk_faults;
 mod facade;
 mod idempotency;
+mod import;
 mod lost_answer;
 mod permit_kinds;
 mod restart;

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Send one message through a running gateway
     Send(SendArgs),
+    /// Send many messages, or report many permits, out of a file of JSON lines
+    Import(ImportArgs),
     /// Check the configuration, the database, and that WeChat takes every app's secret
     Check(CheckArgs),
     /// Copy the configured database, also while it is served
@@ -326,6 +328,48 @@ pub(crate) struct SendArgs {
     /// The same key with the same message sends it only once
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each line is one message as POST /v1/messages takes it (or one permit), and has a `reference` of your own. A message's
+idempotency key follows from it, so the same line is one message however often it is imported. Lines go out in batches,
+one after the other; a batch that is not answered is repeated. Where it was stopped, the same command goes on.
+
+Exit codes: 0 all lines are there, 1 some were refused, or it ended before the end of the file.
+
+Examples:
+  export HONGYAN_API_KEY=hyk_…
+  hongyan import may.ndjson --errors refused.ndjson
+  zcat may.ndjson.gz | hongyan import - --reference-from-line --json
+  hongyan import forms.ndjson --permits")]
+pub(crate) struct ImportArgs {
+    /// The file; - reads standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The lines are permits
+    #[arg(long)]
+    pub(crate) permits: bool,
+    /// A message without a reference gets one from its line's number and content
+    #[arg(long, conflicts_with = "permits")]
+    pub(crate) reference_from_line: bool,
+    /// Write refused lines to this file, as JSON lines with the number of the line and the problem
+    #[arg(long, value_name = "FILE")]
+    pub(crate) errors: Option<PathBuf>,
+    /// Where to remember how far it came [default: FILE.import-state; for standard input nowhere]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Begin at the first line, whatever was remembered
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// How many lines go in one request
+    #[arg(long, value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) batch: u16,
+    /// How long to try again while the gateway is away or cannot take more
+    #[arg(long, value_name = "SECONDS", default_value = "300")]
+    pub(crate) give_up_after: u64,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

@@ -1,7 +1,7 @@
 //! The command line of Hongyan.
 //!
 //! Two kinds of commands live here. Some *are* the service ([`serve`], [`sandbox`], [`demo`]) or work on its files
-//! ([`key`], [`check`], [`backup`], [`restore`]); the others are clients that talk to a running gateway over HTTP ([`app`], [`send`]).
+//! ([`key`], [`check`], [`backup`], [`restore`]); the others are clients that talk to a running gateway over HTTP ([`app`], [`send`], [`import`]).
 //! What they do is in the library crates: a file here reads arguments, calls, and prints.
 //!
 //! Results go to standard output, everything else to standard error, so that `KEY=$(hongyan key create --name x)`
@@ -25,6 +25,7 @@ mod credentials;
 mod demo;
 mod failure;
 mod http;
+mod import;
 mod key;
 mod listen;
 mod lock;
@@ -71,6 +72,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Key(args) => key::run(args).await,
             Command::App(args) => app::run(args).await,
             Command::Send(args) => send::run(args).await,
+            Command::Import(args) => import::run(args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Backup(args) => backup::run(&args).await,
             Command::Restore(args) => restore::run(&args).await,
