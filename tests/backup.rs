@@ -99,12 +99,11 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
     let stop = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = users
         .iter()
-        .cloned()
         .map(|user| {
             let (caller, stop, url) = (caller.clone(), Arc::clone(&stop), format!("{url}/v1/messages"));
             let messages: Vec<_> =
-                (0..FORMS_EACH / 2).map(|n| legacy(&wechat, &user, &format!("{user} {n}"))).collect();
-            let mut for_later = legacy(&wechat, &user, "tomorrow");
+                (0..FORMS_EACH / 2).map(|n| legacy(&wechat, user, &format!("{user} {n}"))).collect();
+            let mut for_later = legacy(&wechat, user, "tomorrow");
             for_later["send_at"] = in_seconds(86_400).into();
             tokio::spawn(async move {
                 for message in messages.iter().chain(std::iter::repeat(&for_later)) {

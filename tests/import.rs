@@ -15,8 +15,8 @@ use crate::world::{Http, PATIENCE, Platform, World};
 
 fn write(dir: &Path, name: &str, lines: &[Value]) -> PathBuf {
     let file = dir.join(name);
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    std::fs::write(&file, text).unwrap();
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    std::fs::write(&file, lines.join("\n") + "\n").unwrap();
     file
 }
 

@@ -102,7 +102,7 @@ async fn messages_go_out_while_thousands_of_old_ones_are_removed() {
     world.advance(DAY * 2);
     let removing = world.round_of_retention();
     let sending = join_all(users.iter().map(|user| world.send(world.subscribe(user, "new"))));
-    let (_, sent) = tokio::join!(removing, sending);
+    let ((), sent) = tokio::join!(removing, sending);
     assert!(sent.iter().all(|message| message["state"] == "sent"), "{sent:?}");
     let left = world.call(Method::GET, "/v1/messages?limit=100", &[], "").await.expect(200);
     let left = left["messages"].as_array().or_else(|| left["items"].as_array()).unwrap();

@@ -103,7 +103,7 @@ fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option
 /// the other way round a database without its log would be left, which lacks the last messages and does not say so.
 /// Also without a database a log must go: SQLite would take it for the new one's.
 fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failure> {
-    let stamp: String = now.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let stamp: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     let aside = with_suffix(database, &format!(".before-restore-{stamp}"));
     let mut moved = None;
     for suffix in ["", "-wal", "-shm"] {

@@ -119,14 +119,14 @@ fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Look
         {
             Ok(Looked::InPart)
         }
-        complaints => complaints.and_then(none).map(|()| Looked::Whole),
+        complaints => none(&complaints?).map(|()| Looked::Whole),
     }
 }
 
 fn what_is_small(db: &Connection) -> Res<()> {
     for table in SMALL {
         if is_there(db, table)? {
-            none(complaints(db, "quick_check", Some(table))?)?;
+            none(&complaints(db, "quick_check", Some(table))?)?;
         }
     }
     Ok(())
@@ -168,6 +168,6 @@ fn complaints(db: &Connection, pragma: &str, table: Option<&str>) -> Res<Vec<Str
     Ok(complaints)
 }
 
-fn none(complaints: Vec<String>) -> Res<()> {
+fn none(complaints: &[String]) -> Res<()> {
     if complaints.is_empty() { Ok(()) } else { Err(Trouble::corrupt(complaints.join("; "))) }
 }

@@ -67,7 +67,7 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
             let after = after.as_ref().map(|(appid, openid, id)| {
                 (User { lane: *lane, appid: appid.clone(), openid: openid.clone() }, *id)
             });
-            pick_permits(db, *lane, after, before, limit)
+            pick_permits(db, *lane, after.as_ref(), before, limit)
         }
         (PruneCursor::Messages { .. } | PruneCursor::Permits { .. }, None) => {
             nothing(PruneCursor::Sessions { lane: first_lane() })
@@ -227,12 +227,11 @@ fn remove_message(
 fn pick_permits(
     db: &Connection,
     lane: Lane,
-    after: Option<(User, PermitId)>,
+    after: Option<&(User, PermitId)>,
     before: UnixMillis,
     limit: usize,
 ) -> Res<Picked> {
     let (appid, openid, id) = after
-        .as_ref()
         .map_or(("", "", [0; 16]), |(user, id)| (user.appid.as_str(), user.openid.as_str(), *id.as_bytes()));
     let looked = many(
         db,
@@ -354,8 +353,8 @@ mod tests {
 
     #[test]
     fn only_what_nobody_asks_about_any_more_is_over() {
-        let over: Vec<_> = MessageState::ALL.into_iter().filter(|state| is_over(*state)).collect();
         use MessageState as S;
+        let over: Vec<_> = S::ALL.into_iter().filter(|state| is_over(*state)).collect();
         assert_eq!(over, [S::Sent, S::Delivered, S::Refused, S::Failed, S::Cancelled, S::Expired]);
     }
 }

@@ -172,10 +172,10 @@ impl Delivery<'_> {
             Err(none) if none.was_written => return Ok(Outcome::Lost(none.why)),
             Err(none) => return Ok(Outcome::NotNow(none.why)),
         };
-        self.understand(answer, items.len())
+        self.understand(&answer, items.len())
     }
 
-    fn understand(&self, answer: Answer, items: usize) -> Result<Outcome, Failure> {
+    fn understand(&self, answer: &Answer, items: usize) -> Result<Outcome, Failure> {
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status.is_success()
             && let Some(answers) = said[self.kind.name()].as_array().filter(|list| list.len() == items)
