@@ -1,8 +1,8 @@
 //! Progress, for a person at a terminal. Where standard error is none, nothing is shown.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use hongyan_store::sqlite::{Stage, Watcher};
@@ -27,17 +27,18 @@ pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
 pub(crate) fn watcher(stop: &Arc<AtomicBool>) -> Watcher {
     let (copying, looking) = (bytes(Some(0), "copying"), bytes(None, "looking at every page"));
     looking.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("it is well formed"));
-    let stop = Arc::clone(stop);
+    let (stop, begun) = (Arc::clone(stop), Once::new());
     Arc::new(move |stage| {
         match stage {
             Stage::Copying { done, total } => {
                 copying.set_length(total);
                 copying.set_position(done);
             }
-            Stage::Looking => {
+            // Once: each call would start a thread, and this is asked thousands of times.
+            Stage::Looking => begun.call_once(|| {
                 copying.finish_and_clear();
                 looking.enable_steady_tick(Duration::from_millis(200));
-            }
+            }),
         }
         !stop.load(Ordering::Relaxed)
     })

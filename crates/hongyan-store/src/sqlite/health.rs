@@ -58,6 +58,9 @@ pub const AT_A_START: Duration = Duration::from_millis(300);
 /// SQLite asks whether to go on after so many steps; some of them read a page from the disk.
 const STEPS_BETWEEN_QUESTIONS: i32 = 100;
 
+/// SQLite's cache while it looks, as it wants to be told: in KiB, negative.
+const CACHE_KIB: i64 = -32 * 1024;
+
 /// The most complaints that are repeated: one damaged page makes many.
 const MAX_COMPLAINTS: u32 = 5;
 
@@ -110,6 +113,8 @@ fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Look
             || watcher.as_ref().is_some_and(|watcher| !watcher(Stage::Looking))
     };
     db.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(enough))?;
+    // Pages of a tree are not asked for in order: with the readers' small cache many would be read twice.
+    db.pragma_update(None, "cache_size", CACHE_KIB)?;
     let pragma = if depth == Depth::Indexes { "integrity_check" } else { "quick_check" };
     let complaints = complaints(db, pragma, None);
     db.progress_handler(0, None::<fn() -> bool>)?;
