@@ -244,7 +244,8 @@ async fn a_damaged_database_is_refused_at_the_start_and_a_backup_mends_it() {
         command
     };
     assert!(run(&mut on(&["backup", "good.db"])).await.status.success());
-    let checked = run(&mut on(&["check", "--json", "--wechat-base-url", "http://127.0.0.1:9"])).await;
+    let checked =
+        run(&mut on(&["check", "--deep", "--json", "--wechat-base-url", "http://127.0.0.1:9"])).await;
     assert!(String::from_utf8_lossy(&checked.stdout).contains("every page of it is whole"), "{checked:?}");
 
     overwrite(&database, (middle_leaf(&database, "message_bodies") - 1) * 4096);

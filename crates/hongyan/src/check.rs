@@ -75,20 +75,21 @@ impl Findings {
 /// Runs the command.
 pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut findings = Findings::default();
+    let depth = if args.deep { Depth::Indexes } else { Depth::Pages };
     match settings::load(&args.config, None) {
         Ok(settings) => {
             findings.good("configuration", format!("listen {}", settings.listen));
-            look(&settings, &mut findings).await;
+            look(&settings, depth, &mut findings).await;
         }
         Err(error) => findings.wrong_setting("configuration", error.to_string()),
     }
     findings.print(args.json)
 }
 
-async fn look(settings: &Settings, findings: &mut Findings) {
+async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
     data_dir(&settings.data_dir, findings);
     let vault = vault(settings, findings);
-    let store = database(settings, findings).await;
+    let store = database(settings, depth, findings).await;
     let wechat = wechat(settings, findings).await;
     let Some(store) = store else { return };
     match (store.apps().await, &vault, &wechat) {
@@ -147,7 +148,7 @@ fn vault(settings: &Settings, findings: &mut Findings) -> Option<Vault> {
 }
 
 /// Looks at every page before it is opened as the gateway would: that may write to it.
-async fn database(settings: &Settings, findings: &mut Findings) -> Option<Arc<dyn Store>> {
+async fn database(settings: &Settings, depth: Depth, findings: &mut Findings) -> Option<Arc<dyn Store>> {
     let what = "database";
     let path = match settings.sqlite_path() {
         Ok(path) if !path.exists() => {
@@ -160,7 +161,7 @@ async fn database(settings: &Settings, findings: &mut Findings) -> Option<Arc<dy
             return None;
         }
     };
-    match stoppable(move |watcher| sqlite::look(&path, Depth::Pages, Some(watcher))).await {
+    match stoppable(move |watcher| sqlite::look(&path, depth, Some(watcher))).await {
         Ok(Looked::Whole) => {}
         Ok(Looked::InPart) => {
             findings.bad(what, "the look at it was stopped before its end");
@@ -281,7 +282,7 @@ mod tests {
             ..Settings::default()
         };
         let mut findings = Findings::default();
-        look(&settings, &mut findings).await;
+        look(&settings, Depth::Pages, &mut findings).await;
         let found: Vec<_> = findings.0.iter().map(|finding| (finding.what.as_str(), finding.ok)).collect();
         assert_eq!(
             found,
