@@ -69,3 +69,46 @@ async fn a_batch_with_a_key_is_repeated_item_by_item() {
     assert_ne!(first["messages"][0]["id"], first["messages"][1]["id"], "two items are two messages");
     assert_eq!(world.wechat.texts(&user).await.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_message_is_the_same_request_also_after_its_time_has_come() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    world.grant_form(&user).await;
+    let mut message = world.legacy(&user, "at noon");
+    message["send_at"] = world.clock.now().plus(std::time::Duration::from_secs(3600)).to_string().into();
+    let first = post(&world, "noon", &message).await.expect(202);
+    assert_eq!(first["state"], "scheduled");
+    world.advance(std::time::Duration::from_secs(7200));
+    assert_eq!(world.settled(first["id"].as_str().unwrap()).await["state"], "sent");
+    let second = post(&world, "noon", &message).await.expect(202);
+    assert_eq!((&second["id"], &second["replayed"]), (&first["id"], &json!(true)));
+    assert_eq!(world.wechat.texts(&user).await, ["at noon"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_a_key_of_its_own_is_one_message_in_whatever_batch_it_comes() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    for _ in 0..3 {
+        world.grant_subscription(&user).await;
+    }
+    let keyed = |text: &str, key: &str| {
+        let mut message = world.subscribe(&user, text);
+        message["idempotency_key"] = key.into();
+        message
+    };
+    let batch = json!({ "messages": [keyed("one", "k1"), keyed("two", "k2"), keyed("one", "k1")] });
+    let first = world.post("/v1/messages?wait=10", batch).await.expect(202);
+    assert_eq!(first["messages"][2]["id"], first["messages"][0]["id"], "also within one batch: {first}");
+    let other = json!({ "messages": [keyed("two", "k2"), keyed("else", "k1"), keyed("x", "")] });
+    let second = world.post("/v1/messages?wait=10", other).await.expect(202);
+    assert_eq!(second["messages"][0]["id"], first["messages"][1]["id"], "{second}");
+    assert_eq!(second["messages"][1]["error"]["code"], "idempotency_key_reused", "{second}");
+    assert_eq!(second["messages"][2]["error"]["field"], "idempotency_key", "{second}");
+    let alone = post(&world, "k1", &world.subscribe(&user, "one")).await.expect(202);
+    assert_eq!(alone["id"], first["messages"][0]["id"], "the header means the same: {alone}");
+    let mut texts = world.wechat.texts(&user).await;
+    texts.sort();
+    assert_eq!(texts, ["one", "two"]);
+}

@@ -9,18 +9,22 @@
 mod process;
 mod world;
 
+mod backup;
 mod bad_input;
 mod collapsing;
 mod command_line;
 mod dead_permit;
+mod disk_faults;
 mod explaining;
 mod facade;
 mod idempotency;
+mod import;
 mod lanes;
 mod lost_answer;
 mod permit_kinds;
 mod resolving;
 mod restart;
+mod retention;
 mod schedule;
 mod token;
 mod tutorial;

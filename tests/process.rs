@@ -46,6 +46,11 @@ impl Server {
         self.ready[what].as_str().unwrap_or_else(|| panic!("no {what} in {}", self.ready)).to_owned()
     }
 
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// `kill -9`.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -54,6 +54,8 @@ pub struct Settings {
     pub token_refresh_ahead_seconds: u64,
     /// How long a user's session lasts.
     pub session_days: u32,
+    /// How long messages that are over are kept; 0: for ever.
+    pub retention_days: u32,
     /// How long a stop waits for what is under way.
     pub drain_seconds: u64,
     /// What is logged, as a `tracing` filter.
@@ -104,6 +106,7 @@ impl Default for Settings {
             answer_timeout_ms: 10_000,
             token_refresh_ahead_seconds: 300,
             session_days: 30,
+            retention_days: 30,
             drain_seconds: 25,
             log: "info".into(),
             log_format: LogFormat::Auto,
@@ -146,6 +149,7 @@ impl fmt::Debug for Settings {
             answer_timeout_ms,
             token_refresh_ahead_seconds,
             session_days,
+            retention_days,
             drain_seconds,
             log,
             log_format,
@@ -168,6 +172,7 @@ impl fmt::Debug for Settings {
             .field("answer_timeout_ms", answer_timeout_ms)
             .field("token_refresh_ahead_seconds", token_refresh_ahead_seconds)
             .field("session_days", session_days)
+            .field("retention_days", retention_days)
             .field("drain_seconds", drain_seconds)
             .field("log", log)
             .field("log_format", log_format)

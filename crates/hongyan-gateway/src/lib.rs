@@ -23,6 +23,7 @@
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
 //! | [`report`] | who waits for a message; metrics |
+//! | [`retention`] | clears away what is old |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`] | codes, sessions |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
@@ -43,6 +44,7 @@ pub mod lanes;
 pub mod login;
 pub mod problem;
 pub mod report;
+pub mod retention;
 pub mod schedule;
 pub mod service;
 pub mod settle;

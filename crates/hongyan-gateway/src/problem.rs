@@ -223,8 +223,25 @@ impl From<StoreError> for Problem {
     /// Logs the error: this is where it ends. The answer says nothing of the database.
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request failed because the store failed");
-        let detail = "the gateway's database did not do its work; nothing was changed, try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(1)
+        let unavailable = |code, detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        match error {
+            StoreError::Full { .. } => unavailable(
+                "store_full",
+                "the disk of the gateway's database is full; nothing was changed, try again later",
+            )
+            .retry_after(30),
+            // Another try meets the same page.
+            StoreError::Corrupt(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "store_damaged",
+                "a part of the gateway's database that this needs is damaged; its log says what its operator must do",
+            ),
+            _ => unavailable(
+                "store_unavailable",
+                "the gateway's database did not do its work; nothing was changed, try again",
+            )
+            .retry_after(1),
+        }
     }
 }
 
@@ -280,6 +297,14 @@ mod tests {
         let problem = Problem::from(error);
         assert_eq!((problem.status.as_u16(), problem.code), (503, "store_unavailable"));
         assert!(!json(&problem).to_string().contains("SELECT"));
+        let full = StoreError::Full { verb: "accept messages", why: "x".into() };
+        assert_eq!(
+            (Problem::from(full.clone()).status.as_u16(), Problem::from(full).code),
+            (503, "store_full")
+        );
+        let damaged = Problem::from(StoreError::Corrupt("page 7".into()));
+        assert_eq!((damaged.status.as_u16(), damaged.code), (500, "store_damaged"));
+        assert!(damaged.retry_after_seconds.is_none() && !json(&damaged).to_string().contains("page 7"));
     }
 
     #[test]

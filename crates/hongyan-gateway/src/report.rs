@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_store::types::Ended;
+use hongyan_store::types::{Ended, Pruned};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
@@ -33,11 +33,15 @@ struct Meters {
     not_sent: Counter,
     unanswered: Counter,
     attempt_seconds: Histogram,
+    pruned: [Counter; PRUNED.len()],
     recorder: metrics_exporter_prometheus::PrometheusRecorder,
 }
 
 /// Attempt durations worth telling apart, in seconds: WeChat usually answers within a tenth.
 const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// What is cleared away, as the metric calls it; in the order of [`Report::pruned`].
+const PRUNED: [&str; 5] = ["messages", "attempts", "permits", "sessions", "gateway_tokens"];
 
 impl Report {
     /// A report with metrics of its own.
@@ -55,15 +59,20 @@ impl Report {
                 metrics::Unit::Seconds,
                 "From claiming a message to knowing its outcome"
             );
+            metrics::describe_counter!(
+                "hongyan_pruned_total",
+                "Rows that were removed because they were old"
+            );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
             (
                 MessageState::ALL.map(|state| counter!("hongyan_messages_total", "state" => state.name())),
                 [attempts("ok"), attempts("refused"), attempts("not_sent"), attempts("unanswered")],
                 histogram!("hongyan_attempt_seconds"),
+                PRUNED.map(|what| counter!("hongyan_pruned_total", "what" => what)),
             )
         });
-        let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds) = meters;
+        let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds, pruned) = meters;
         Self(Arc::new(Inner {
             waiting: Mutex::default(),
             waiting_count: AtomicUsize::new(0),
@@ -74,6 +83,7 @@ impl Report {
                 not_sent,
                 unanswered,
                 attempt_seconds,
+                pruned,
                 recorder,
             },
             prometheus,
@@ -101,6 +111,14 @@ impl Report {
             Outcome::Unanswered { .. } => meters.unanswered.increment(1),
         }
         meters.attempt_seconds.record(took.as_secs_f64());
+    }
+
+    /// So much was cleared away.
+    pub fn pruned(&self, pruned: &Pruned) {
+        let rows = [pruned.messages, pruned.attempts, pruned.permits, pruned.sessions, pruned.gateway_tokens];
+        for (counter, rows) in self.0.meters.pruned.iter().zip(rows) {
+            counter.increment(u64::from(rows));
+        }
     }
 
     /// Begins to listen for a message, before it is accepted, so that nothing is missed.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use axum::Router;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
+use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Client, ClientConfig, ClientError};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::apps::{Apps, AppsOptions};
 use crate::config::{ConfigError, Settings};
@@ -20,6 +20,7 @@ use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::lanes::{Lanes, Owned};
 use crate::report::Report;
+use crate::retention::Retention;
 use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
 use crate::stop::Stop;
@@ -83,6 +84,8 @@ pub struct Parts {
     pub timers: Timers,
     /// Metrics and listeners.
     pub report: Report,
+    /// How often everything that is old was looked for.
+    pub retention_rounds: watch::Receiver<u64>,
     /// The places of messages in flight.
     pub slots: Slots,
     /// Whether the gateway is stopping.
@@ -122,6 +125,7 @@ impl Gateway {
     /// # Errors
     /// When a setting is wrong or the store fails.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
+        look_at_the_database(&settings)?;
         let store = Self::open_store(&settings)?;
         let (vault, source) = Vault::open(&settings)?;
         if let KeySource::Generated(path) = &source {
@@ -180,7 +184,10 @@ impl Gateway {
             dispatch: dispatch.clone(),
             report: report.clone(),
         };
+        let (retention, retention_rounds) =
+            Retention::new(Arc::clone(&store), clock.clone(), report.clone(), settings.retention_days);
         let tasks = vec![
+            tokio::spawn(retention.run(stop.clone())),
             tokio::spawn(settler.run(outcomes, dispatch.clone())),
             tokio::spawn(scheduler.run(stop.clone())),
             tokio::spawn({
@@ -218,6 +225,7 @@ impl Gateway {
             lanes,
             timers,
             report,
+            retention_rounds,
             slots,
             stop,
         };
@@ -289,4 +297,16 @@ impl Gateway {
         self.context.lanes.release_all().await;
         self.context.store.close().await;
     }
+}
+
+/// Damage is found now, as far as the time of a start allows, and not by the first user whose page is hit.
+fn look_at_the_database(settings: &Settings) -> Result<(), GatewayError> {
+    let path = settings.sqlite_path()?;
+    let is_new = std::fs::metadata(&path).map_or(0, |file| file.len()) == 0;
+    if !is_new && sqlite::look(&path, Depth::AtMost(sqlite::AT_A_START), None)? == Looked::InPart {
+        tracing::info!(
+            "the database is large: a part of it was looked at; `hongyan check` looks at all of it"
+        );
+    }
+    Ok(())
 }

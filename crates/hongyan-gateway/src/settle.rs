@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hongyan_clock::Clock;
 use hongyan_ledger::settle::{AppPause, Outcome, settle};
-use hongyan_store::Store;
 use hongyan_store::types::{Claimed, Ended, Settled, Settlement};
+use hongyan_store::{Store, StoreError};
 use hongyan_wechat::Errcode;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -75,9 +75,11 @@ impl Settler {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
             }
         }
-        let Some(settled) = self.store(settlements).await else { return };
-        for (done, settled) in batch.into_iter().zip(settled) {
-            self.conclude(done, settled, dispatch);
+        for (done, settled) in batch.into_iter().zip(self.store(settlements).await) {
+            // One that could not be stored is let go, and with it its slot.
+            if let Some(settled) = settled {
+                self.conclude(done, settled, dispatch);
+            }
         }
     }
 
@@ -100,12 +102,23 @@ impl Settler {
         }
     }
 
-    /// Stores, however often the store fails; gives up only when the process is told to end.
-    async fn store(&self, settlements: Vec<Settlement>) -> Option<Vec<Settled>> {
+    /// Stores, however often the store fails, one answer each, in order. Gives up when the process is told to end, and
+    /// on what a damaged page keeps from being stored: that would hold up all others for ever.
+    async fn store(&self, settlements: Vec<Settlement>) -> Vec<Option<Settled>> {
         let mut failures = 0_u32;
         loop {
             match self.store.settle(settlements.clone()).await {
-                Ok(settled) => return Some(settled),
+                Ok(settled) => return settled.into_iter().map(Some).collect(),
+                Err(error @ StoreError::Corrupt(_)) => {
+                    let [guilty] = settlements.as_slice() else {
+                        return self.store_each(settlements).await;
+                    };
+                    tracing::error!(
+                        %error, message = %guilty.id, outcome = guilty.outcome.text(),
+                        "its outcome cannot be stored; after the next start it is treated as unanswered"
+                    );
+                    return vec![None];
+                }
                 Err(error) => {
                     if failures == 0 {
                         tracing::error!(%error, count = settlements.len(), "outcomes cannot be stored; keeping on trying");
@@ -116,12 +129,21 @@ impl Settler {
                             count = settlements.len(),
                             "giving up: after the next start these messages are treated as unanswered"
                         );
-                        return None;
+                        return settlements.iter().map(|_| None).collect();
                     }
                     tokio::time::sleep(STORE_RETRY).await;
                 }
             }
         }
+    }
+
+    /// Each alone, so that only the guilty one pays.
+    async fn store_each(&self, settlements: Vec<Settlement>) -> Vec<Option<Settled>> {
+        let mut settled = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            settled.append(&mut Box::pin(self.store(vec![settlement])).await);
+        }
+        settled
     }
 
     fn conclude(&self, done: Done, settled: Settled, dispatch: &Dispatch) {

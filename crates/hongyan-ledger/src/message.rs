@@ -298,11 +298,13 @@ pub enum ReasonCode {
     Replaced,
     /// No answer had come; an operator found that it was not sent, and gave it up.
     GivenUp,
+    /// The database was restored from a backup in which it was still to be sent; it may have gone out since.
+    Restored,
 }
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoPermit,
         Self::WechatRefused,
         Self::WechatUnavailable,
@@ -313,6 +315,7 @@ impl ReasonCode {
         Self::Cancelled,
         Self::Replaced,
         Self::GivenUp,
+        Self::Restored,
     ];
 
     /// Its name in JSON and SQL.
@@ -328,6 +331,7 @@ impl ReasonCode {
             Self::Cancelled => "cancelled",
             Self::Replaced => "replaced",
             Self::GivenUp => "given_up",
+            Self::Restored => "restored",
         }
     }
 

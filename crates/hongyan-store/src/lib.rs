@@ -25,7 +25,8 @@ pub mod types;
 use types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
+    TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -52,7 +53,15 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
-    /// The database refused a statement (disk full, I/O error, damage, …).
+    /// There is no space for the database. It goes on by itself when there is.
+    #[error("the disk is full: the database could not {verb}: {why}; make space, nothing else is to be done")]
+    Full {
+        /// The verb.
+        verb: &'static str,
+        /// The database's words.
+        why: String,
+    },
+    /// The database refused a statement (I/O error, a file that cannot be written, …).
     #[error("the database failed while it was asked to {verb}: {why}")]
     Failed {
         /// The verb.
@@ -60,8 +69,11 @@ pub enum StoreError {
         /// The database's words.
         why: String,
     },
-    /// A row says what no row can say; the database is damaged or was changed by hand.
-    #[error("the database holds a value that cannot be: {0}")]
+    /// The file is damaged, or a row says what no row can say.
+    #[error(
+        "the database is damaged, or was changed by hand: {0}. Keep the file; `hongyan check` looks at all of it, \
+         and `hongyan restore FILE --force` puts a backup in its place"
+    )]
     Corrupt(String),
     /// The store is closed.
     #[error("the store is closed")]
@@ -208,6 +220,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Revokes a key; `false` if there is none, or it is revoked already.
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool>;
+
+    // ---- clearing away
+
+    /// One small step of a walk over everything that may be old; the answer says where to go on.
+    ///
+    /// Goes: messages that are over (sent, failed, cancelled, …; not `unknown`) since before `order.before`, with their
+    /// bodies and attempts; permits with a code that are void since then, unless a message that stays names them, or
+    /// they are the newest of their user and kind; sessions and handed-out tokens that have expired. With a message its
+    /// idempotency key is forgotten. A step that fails may be repeated.
+    async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned>;
 
     // ---- the store itself
 

@@ -3,6 +3,7 @@
 mod apps;
 mod messages;
 mod permits;
+mod prune;
 mod resolve;
 
 pub use apps::{
@@ -14,4 +15,5 @@ pub use messages::{
     Idempotency, MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
 pub use permits::{Granted, NewPermit, PermitView, Reach};
+pub use prune::{PruneCursor, PruneOrder, Pruned};
 pub use resolve::{ResolutionView, ResolveOrder, Resolved};

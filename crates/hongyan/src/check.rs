@@ -10,10 +10,12 @@ use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::{KEY_FILE, Purpose, Vault};
 use hongyan_store::Store;
+use hongyan_store::sqlite::{self, Depth, Looked};
 use hongyan_store::types::AppRecord;
 use hongyan_wechat::{CallError, Client, ClientConfig};
 use serde::Serialize;
 
+use crate::backup::stoppable;
 use crate::cli::CheckArgs;
 use crate::failure::Failure;
 use crate::{output, settings};
@@ -73,20 +75,21 @@ impl Findings {
 /// Runs the command.
 pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut findings = Findings::default();
+    let depth = if args.deep { Depth::Indexes } else { Depth::Pages };
     match settings::load(&args.config, None) {
         Ok(settings) => {
             findings.good("configuration", format!("listen {}", settings.listen));
-            look(&settings, &mut findings).await;
+            look(&settings, depth, &mut findings).await;
         }
         Err(error) => findings.wrong_setting("configuration", error.to_string()),
     }
     findings.print(args.json)
 }
 
-async fn look(settings: &Settings, findings: &mut Findings) {
+async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
     data_dir(&settings.data_dir, findings);
     let vault = vault(settings, findings);
-    let store = database(settings, findings);
+    let store = database(settings, depth, findings).await;
     let wechat = wechat(settings, findings).await;
     let Some(store) = store else { return };
     match (store.apps().await, &vault, &wechat) {
@@ -144,14 +147,26 @@ fn vault(settings: &Settings, findings: &mut Findings) -> Option<Vault> {
     }
 }
 
-fn database(settings: &Settings, findings: &mut Findings) -> Option<Arc<dyn Store>> {
+/// Looks at every page before it is opened as the gateway would: that may write to it.
+async fn database(settings: &Settings, depth: Depth, findings: &mut Findings) -> Option<Arc<dyn Store>> {
     let what = "database";
-    match settings.sqlite_path() {
+    let path = match settings.sqlite_path() {
         Ok(path) if !path.exists() => {
             findings.good(what, format!("{} is not there yet; the first start makes it", path.display()));
             return None;
         }
-        Ok(_) => {}
+        Ok(path) => path,
+        Err(error) => {
+            findings.wrong_setting(what, error.to_string());
+            return None;
+        }
+    };
+    match stoppable(move |watcher| sqlite::look(&path, depth, Some(watcher))).await {
+        Ok(Looked::Whole) => {}
+        Ok(Looked::InPart) => {
+            findings.bad(what, "the look at it was stopped before its end");
+            return None;
+        }
         Err(error) => {
             findings.wrong_setting(what, error.to_string());
             return None;
@@ -159,7 +174,10 @@ fn database(settings: &Settings, findings: &mut Findings) -> Option<Arc<dyn Stor
     }
     match Gateway::open_store(settings) {
         Ok(store) => {
-            findings.good(what, format!("{} opens, its schema is current", settings.database));
+            findings.good(
+                what,
+                format!("{} opens, every page of it is whole, its schema is current", settings.database),
+            );
             Some(store)
         }
         Err(error) => {
@@ -264,7 +282,7 @@ mod tests {
             ..Settings::default()
         };
         let mut findings = Findings::default();
-        look(&settings, &mut findings).await;
+        look(&settings, Depth::Pages, &mut findings).await;
         let found: Vec<_> = findings.0.iter().map(|finding| (finding.what.as_str(), finding.ok)).collect();
         assert_eq!(
             found,

@@ -10,6 +10,10 @@ use hongyan_gateway::keys::Scope;
 use hongyan_ledger::{KeyId, MessageId};
 use url::Url;
 
+mod data;
+
+pub(crate) use data::{BackupArgs, ImportArgs, RestoreArgs};
+
 /// A gateway for WeChat mini-program notifications.
 ///
 /// It keeps the access token, turns login codes into openids, collects the rights to notify users, sends each
@@ -23,6 +27,7 @@ Examples:
   hongyan key create --name orders              a key for a back end
   hongyan app add --appid wx… --secret-file -   registers a mini program; reads its AppSecret from standard input
   hongyan check                                 is everything set up well?
+  hongyan backup hongyan-copy.db                a copy of the database, while the gateway runs
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage, 78 wrong configuration.")]
 pub(crate) struct Cli {
@@ -46,8 +51,14 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Settle a message of state unknown: say whether the user has it
     Resolve(ResolveArgs),
+    /// Send many messages, or report many permits, out of a file of JSON lines
+    Import(ImportArgs),
     /// Check the configuration, the database, and that WeChat takes every app's secret
     Check(CheckArgs),
+    /// Copy the configured database, also while it is served
+    Backup(BackupArgs),
+    /// Put a backup in the place of the configured database
+    Restore(RestoreArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -382,6 +393,9 @@ Changes nothing: no file is made, and no app's access token is replaced.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    /// Also compare every index of the database with its table; takes several times as long
+    #[arg(long)]
+    pub(crate) deep: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

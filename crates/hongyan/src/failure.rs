@@ -91,8 +91,11 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             // What the settings name cannot be used; the other errors happen to a database that can.
-            StoreError::Open { .. } | StoreError::Newer { .. } => Self::configuration(error.to_string()),
-            StoreError::Failed { .. } | StoreError::Corrupt(_) | StoreError::Closed => {
+            // A damaged one is no use either, and starting again does not mend it.
+            StoreError::Open { .. } | StoreError::Newer { .. } | StoreError::Corrupt(_) => {
+                Self::configuration(error.to_string())
+            }
+            StoreError::Failed { .. } | StoreError::Full { .. } | StoreError::Closed => {
                 Self::run(error.to_string())
             }
         }
@@ -128,7 +131,9 @@ mod tests {
         let newer = StoreError::Newer { path: "h.db".into(), found: 9, known: 1 };
         assert_eq!(Failure::from(newer).code(), 78);
         let damaged = StoreError::Corrupt("x".into());
-        assert_eq!(Failure::from(damaged).code(), 1);
+        assert_eq!(Failure::from(damaged).code(), 78);
+        let full = StoreError::Full { verb: "accept messages", why: "x".into() };
+        assert_eq!(Failure::from(full).code(), 1);
         let data_dir = GatewayError::DataDir { path: "x".into(), why: "y".into() };
         assert_eq!(Failure::from(data_dir).code(), 78);
     }

@@ -39,6 +39,21 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// There was no answer.
+#[derive(Debug)]
+pub(crate) struct NoAnswer {
+    /// In words.
+    pub(crate) why: String,
+    /// The request may have been read: there was a connection.
+    pub(crate) was_written: bool,
+}
+
+impl std::fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
 impl Api {
     /// The gateway at `url`.
     ///
@@ -80,14 +95,14 @@ impl Api {
     /// One request, whatever the answer.
     ///
     /// # Errors
-    /// When there is no answer, in words.
+    /// When there is no answer.
     pub(crate) async fn exchange(
         &self,
         method: Method,
         path: &str,
         headers: &[(&'static str, &str)],
         body: Option<&Value>,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, NoAnswer> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", base(&self.url)))
@@ -99,17 +114,26 @@ impl Api {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| NoAnswer { why: error.to_string(), was_written: false })?;
         let exchange = async {
-            let answer = self.client.request(request).await.map_err(|error| with_causes(&error))?;
+            let answer = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| NoAnswer { why: with_causes(&error), was_written: !error.is_connect() })?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
-            let body = body.map_err(|error| with_causes(&*error))?.to_bytes();
+            let body =
+                body.map_err(|error| NoAnswer { why: with_causes(&*error), was_written: true })?.to_bytes();
             Ok(Answer { status, body })
         };
         match tokio::time::timeout(PATIENCE, exchange).await {
             Ok(done) => done,
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => {
+                Err(NoAnswer { why: format!("no answer within {} s", PATIENCE.as_secs()), was_written: true })
+            }
         }
     }
 
@@ -143,7 +167,7 @@ impl Api {
 }
 
 /// A problem of the gateway's, in lines for people.
-fn explain(problem: &Value) -> String {
+pub(crate) fn explain(problem: &Value) -> String {
     let text = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());
     let mut lines = vec![match text("field") {
         Some(field) => format!("{field}: {}", text("detail").unwrap_or_default()),

@@ -1,7 +1,7 @@
 //! The command line of Hongyan.
 //!
 //! Two kinds of commands live here. Some *are* the service ([`serve`], [`sandbox`], [`demo`]) or work on its files
-//! ([`key`], [`check`]); the others are clients that talk to a running gateway over HTTP ([`app`], [`send`]).
+//! ([`key`], [`check`], [`backup`], [`restore`]); the others are clients that talk to a running gateway over HTTP ([`app`], [`send`], [`import`]).
 //! What they do is in the library crates: a file here reads arguments, calls, and prints.
 //!
 //! Results go to standard output, everything else to standard error, so that `KEY=$(hongyan key create --name x)`
@@ -14,22 +14,26 @@
 //! | [`failure`] | exit codes |
 //! | [`listen`], [`lock`], [`signals`], [`logging`] | what every service needs: a port, its database for itself, an end, a log |
 //! | [`http`] | calling a gateway |
-//! | [`output`] | printing |
+//! | [`output`], [`progress`] | printing |
 //! | [`tutorial`], [`credentials`] | the demo's own back end, and what it keeps between runs |
 
 mod app;
+mod backup;
 mod check;
 mod cli;
 mod credentials;
 mod demo;
 mod failure;
 mod http;
+mod import;
 mod key;
 mod listen;
 mod lock;
 mod logging;
 mod output;
+mod progress;
 mod resolve;
+mod restore;
 mod sandbox;
 mod send;
 mod serve;
@@ -75,7 +79,10 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::App(args) => app::run(args).await,
             Command::Send(args) => send::run(args).await,
             Command::Resolve(args) => resolve::run(args).await,
+            Command::Import(args) => import::run(args).await,
             Command::Check(args) => check::run(&args).await,
+            Command::Backup(args) => backup::run(&args).await,
+            Command::Restore(args) => restore::run(&args).await,
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "hongyan", &mut script);

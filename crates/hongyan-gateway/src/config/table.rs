@@ -106,6 +106,13 @@ pub(super) const TABLE: &[Setting] = &[
     ),
     given("token_refresh_ahead_seconds", "300", "How long before its end an access token is replaced."),
     given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
+    given(
+        "retention_days",
+        "30",
+        "How long a message is kept after it was sent, failed, cancelled or expired, with its attempts, its idempotency\n\
+         key and the permits that only it explains. 0 keeps everything for ever. Messages that are unknown are kept\n\
+         until they are settled.",
+    ),
     given("drain_seconds", "25", "How long a stop waits for what is under way."),
     given(
         "log",
@@ -172,6 +179,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         // A token lasts two hours.
         "token_refresh_ahead_seconds" => settings.token_refresh_ahead_seconds = number(value, 0, 3_600)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
+        "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
         "log" => text(value)?.clone_into(&mut settings.log),
         "log_format" => {

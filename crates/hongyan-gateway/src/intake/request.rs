@@ -24,6 +24,9 @@ const MAX_PAGE_LENGTH: usize = 1_024;
 /// The longest reference and the longest collapse key.
 const MAX_REFERENCE_LENGTH: usize = 128;
 
+/// The longest idempotency key.
+const MAX_KEY_LENGTH: usize = 255;
+
 /// Beyond this a scheduled message is likely to find its permit expired.
 const FAR_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -89,6 +92,10 @@ pub struct MessageRequest {
     /// waiting: that becomes `cancelled` (`replaced`).
     #[schema(min_length = 1, max_length = 128, example = "order-1024")]
     pub collapse_key: Option<String>,
+    /// A key of this message's own, in place of the request's `Idempotency-Key`: the same message under the same key
+    /// is one message, in whatever batch and at whatever place it comes again.
+    #[schema(min_length = 1, max_length = 255, example = "order-1024-shipped")]
+    pub idempotency_key: Option<String>,
 }
 
 /// A message that keeps every rule, and what its caller should know besides.
@@ -96,6 +103,10 @@ pub struct MessageRequest {
 pub struct Checked {
     /// To be accepted.
     pub message: NewMessage,
+    /// When its caller wants it sent; the message itself says "now" for what lies in the past.
+    pub asked_send_at: Option<UnixMillis>,
+    /// Its own idempotency key.
+    pub idempotency_key: Option<String>,
     /// Things that are allowed but may surprise.
     pub warnings: Vec<Warning>,
 }
@@ -123,6 +134,7 @@ impl MessageRequest {
         check_page(self.page.as_deref())?;
         check_length("reference", self.reference.as_deref())?;
         check_length("collapse_key", self.collapse_key.as_deref())?;
+        check_idempotency_key("idempotency_key", self.idempotency_key.as_deref())?;
         self.check_times(now)?;
         let warnings = self.warnings(now);
         let data = check_data(&template, self.data)?;
@@ -181,7 +193,7 @@ impl MessageRequest {
             accepted_at: now,
             start: None,
         };
-        Ok(Checked { message, warnings })
+        Ok(Checked { message, asked_send_at: self.send_at, idempotency_key: self.idempotency_key, warnings })
     }
 
     fn check_times(&self, now: UnixMillis) -> Result<(), Problem> {
@@ -249,6 +261,22 @@ fn check_length(field: &str, text: Option<&str>) -> Result<(), Problem> {
     match text {
         Some(text) if text.is_empty() || text.len() > MAX_REFERENCE_LENGTH => {
             Err(Problem::invalid(field, format!("it has 1 to {MAX_REFERENCE_LENGTH} bytes")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks an idempotency key that stands in `field`.
+///
+/// # Errors
+/// A problem that names the field.
+pub fn check_idempotency_key(field: &str, key: Option<&str>) -> Result<(), Problem> {
+    let good = |key: &str| {
+        (1..=MAX_KEY_LENGTH).contains(&key.len()) && key.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    match key {
+        Some(key) if !good(key) => {
+            Err(Problem::invalid(field, format!("1 to {MAX_KEY_LENGTH} visible ASCII characters")))
         }
         _ => Ok(()),
     }

@@ -51,6 +51,8 @@ pub const CODES: &[ProblemCode] = &[
     code("wechat_refused", 502, "WeChat refused"),
     code("wechat_unavailable", 503, "WeChat did not answer"),
     code("store_unavailable", 503, "The database failed"),
+    code("store_full", 503, "The database's disk is full"),
+    code("store_damaged", 500, "The database is damaged"),
     code("unavailable", 503, "Not now"),
     code("internal", 500, "A fault of the gateway"),
 ];

@@ -16,6 +16,7 @@
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
 //! | `explaining` | why a message found no permit |
 //! | `listing` | what people ask |
+//! | `pruning` | clearing away what is old |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 
 #![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
@@ -34,6 +35,7 @@ mod explaining;
 mod granting;
 mod keeping;
 mod listing;
+mod pruning;
 mod reserving;
 mod resolving;
 mod settling;
@@ -78,6 +80,7 @@ where
         keeping::CHECKS,
         explaining::CHECKS,
         listing::CHECKS,
+        pruning::CHECKS,
         driving::CHECKS,
     ];
     let mut failed = Vec::new();

@@ -8,6 +8,7 @@ use super::world::{START, World, after, user};
 use crate::types::{NewMessage, Settlement};
 
 checks![
+    an_outcome_that_is_stored_late_lets_go_on_who_came_meanwhile,
     success_spends_one_unit_and_a_second_settlement_nothing,
     a_refused_message_fails_and_its_unit_is_free,
     a_second_form_id_is_used_when_the_first_is_dead,
@@ -203,4 +204,15 @@ async fn several_outcomes_are_answered_in_order(world: World) {
     let wake = settled[3].wake_at.unwrap();
     let again = world.claim(&user(4), wake).await.claimed.remove(0);
     assert!(again.maybe_delivered && again.permit.is_none() && again.attempt == 2);
+}
+
+async fn an_outcome_that_is_stored_late_lets_go_on_who_came_meanwhile(world: World) {
+    world.subscribe(&user(1), 2).await;
+    let first = world.send(world.message(&user(1), START)).await;
+    let second = world.begin(world.message(&user(1), after(10))).await;
+    assert_eq!(second.state, S::Ready, "behind the first");
+    // The first was answered before the second came; the database could not take it until now.
+    let settled = world.answered(&first, 0, after(5)).await;
+    assert_eq!(settled.next.map(|next| next.id), Some(second.id));
+    assert_eq!(world.state(second.id).await, S::Sending);
 }

@@ -8,6 +8,9 @@
 //! | `readers` | the threads that read |
 //! | `messages`, `lanes`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
 //! | `rows` | how values lie in columns |
+//! | `prune` | clearing away what is old |
+//! | `health` | whether the file is whole |
+//! | `backup` | copies of the file, and what becomes of one that is put back |
 //! | `verbs` | which verb goes to the writer and which to the readers |
 //!
 //! What the verbs do and what a name in the SQL means is written beside each statement; the rules themselves are
@@ -25,12 +28,15 @@ use std::sync::{Arc, RwLock};
 use crate::{Result, StoreError};
 
 mod apps;
+mod backup;
+mod health;
 mod keys;
 mod lanes;
 mod memory;
 mod messages;
 mod open;
 mod permits;
+mod prune;
 mod reach;
 mod readers;
 mod rows;
@@ -41,6 +47,8 @@ mod users;
 mod verbs;
 mod writer;
 
+pub use backup::{Copied, PutBack, Restored, copy, put_back};
+pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
 use memory::Writing;
 use readers::Readers;
 use trouble::Res;

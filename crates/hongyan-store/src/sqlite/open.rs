@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
+use super::trouble::Trouble;
 use crate::{Result, StoreError};
 
 mod embedded {
@@ -52,7 +53,7 @@ pub(super) fn newest_schema() -> i64 {
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     check_parent(path)?;
     check_owner(path)?;
-    let failed = |why: rusqlite::Error| trouble(path, &why.to_string());
+    let failed = |why: rusqlite::Error| refused(path, why);
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
@@ -81,7 +82,7 @@ fn user_number(db: &Connection) -> rusqlite::Result<()> {
 
 /// Opens one connection that reads; the writer's must have been opened before.
 pub(super) fn reader(path: &Path) -> Result<Connection> {
-    let failed = |why: rusqlite::Error| trouble(path, &why.to_string());
+    let failed = |why: rusqlite::Error| refused(path, why);
     let db = Connection::open_with_flags(path, read_only()).map_err(failed)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     db.execute_batch(READER_SETTINGS).map_err(failed)?;
@@ -93,8 +94,17 @@ fn read_only() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+pub(super) fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     db.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Damage is not to be mistaken for a file that cannot be reached: another way of opening it does not help.
+fn refused(path: &Path, why: rusqlite::Error) -> StoreError {
+    match Trouble::from(why).in_verb("open the database") {
+        StoreError::Corrupt(what) => StoreError::Corrupt(format!("{}: {what}", path.display())),
+        StoreError::Failed { why, .. } | StoreError::Full { why, .. } => trouble(path, &why),
+        other => other,
+    }
 }
 
 fn trouble(path: &Path, why: &str) -> StoreError {
@@ -119,7 +129,7 @@ fn check_parent(path: &Path) -> Result<()> {
 }
 
 /// Looks at a file without changing it.
-fn check_owner(path: &Path) -> Result<()> {
+pub(super) fn check_owner(path: &Path) -> Result<()> {
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(());
     }
@@ -140,9 +150,9 @@ fn check_owner(path: &Path) -> Result<()> {
         }
         Ok(_) => Ok(()),
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
-            Err(foreign("the file is not an SQLite database"))
+            Err(foreign("the file is not an SQLite database, or its first bytes are damaged"))
         }
-        Err(why) => Err(trouble(path, &why.to_string())),
+        Err(why) => Err(refused(path, why)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong inside a transaction, before it is known which verb it was.
 
+use rusqlite::ErrorCode;
+
 use crate::StoreError;
 
 /// An error on the way of a statement.
@@ -7,8 +9,10 @@ use crate::StoreError;
 pub(super) enum Trouble {
     /// The database refused a statement.
     Sql(rusqlite::Error),
-    /// A row says what no row can say.
+    /// A row says what no row can say, or the file is not whole.
     Corrupt(String),
+    /// Whoever asked for it does not want it any more.
+    Stopped,
 }
 
 pub(super) type Res<T> = Result<T, Trouble>;
@@ -21,8 +25,15 @@ impl Trouble {
     /// As the caller of the verb sees it.
     pub(super) fn in_verb(&self, verb: &'static str) -> StoreError {
         match self {
-            Self::Sql(why) => StoreError::Failed { verb, why: why.to_string() },
+            Self::Sql(why) => match why.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    StoreError::Corrupt(format!("{why} (found while it was asked to {verb})"))
+                }
+                Some(ErrorCode::DiskFull) => StoreError::Full { verb, why: why.to_string() },
+                _ => StoreError::Failed { verb, why: why.to_string() },
+            },
             Self::Corrupt(what) => StoreError::Corrupt(what.clone()),
+            Self::Stopped => StoreError::Failed { verb, why: "it was told to stop".into() },
         }
     }
 }

@@ -8,11 +8,12 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 use super::memory::Writing;
 use super::messages::{User, accept, cancel, claim, explain, read, resolve, settle};
-use super::{SqliteStore, apps, keys, lanes, permits, reach, rows, templates, tokens, users};
+use super::{SqliteStore, apps, keys, lanes, permits, prune, reach, rows, templates, tokens, users};
 use crate::types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
+    TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -171,6 +172,15 @@ impl Store for SqliteStore {
 
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {
         self.write("revoke an API key", move |db| keys::revoke(db, id, now)).await
+    }
+
+    async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned> {
+        let from = cursor.clone();
+        let picked = self.read("look for what is old", move |db| prune::pick(db, &from, &order)).await?;
+        if picked.is_nothing() {
+            return Ok(picked.unchanged());
+        }
+        self.write("remove what is old", move |db| prune::remove(db, &cursor, &order, &picked)).await
     }
 
     async fn ping(&self) -> Result<()> {

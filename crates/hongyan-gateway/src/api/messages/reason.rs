@@ -96,6 +96,10 @@ const fn explain(code: ReasonCode) -> (&'static str, &'static str) {
             "No answer had come from WeChat; an operator found that it was not sent, and gave it up.",
             "微信没有应答；经人工确认没有送达，并决定不再发送。",
         ),
+        ReasonCode::Restored => (
+            "The database was restored from a backup in which this message was still to be sent. It may have gone out since, so it is not sent again.",
+            "数据库已从备份恢复；备份时这条消息尚未发送，此后可能已经发出，因此不会再次发送。",
+        ),
     }
 }
 

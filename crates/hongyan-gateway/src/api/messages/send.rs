@@ -14,7 +14,7 @@ use super::reason::{ReasonJson, reason};
 use crate::api::batch::{Items, MAX_BATCH, items};
 use crate::api::openapi::Refusals;
 use crate::intake::idempotency;
-use crate::intake::request::{Checked, MessageRequest, Warning};
+use crate::intake::request::{Checked, MessageRequest, Warning, check_idempotency_key};
 use crate::keys::Scope;
 use crate::problem::{Problem, Query, RawJson};
 use crate::report::is_at_rest;
@@ -23,9 +23,6 @@ use crate::shapes;
 
 /// The longest wait that a caller may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-
-/// The longest idempotency key.
-const MAX_KEY_LENGTH: usize = 255;
 
 /// How to answer.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -162,13 +159,10 @@ async fn check(context: &Context, request: MessageRequest) -> Result<Checked, Pr
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    match value.to_str() {
-        Ok(key) if (1..=MAX_KEY_LENGTH).contains(&key.len()) => Ok(Some(key)),
-        _ => Err(Problem::invalid(
-            "Idempotency-Key",
-            format!("1 to {MAX_KEY_LENGTH} visible ASCII characters"),
-        )),
-    }
+    // What is no text at all is refused like text that is no key.
+    let key = value.to_str().unwrap_or_default();
+    check_idempotency_key("Idempotency-Key", Some(key))?;
+    Ok(Some(key))
 }
 
 fn wait(seconds: Option<f64>) -> Result<Duration, Problem> {
@@ -188,8 +182,11 @@ async fn accept(
     let mut places = Vec::with_capacity(checked.len());
     for (index, checked) in checked.into_iter().enumerate() {
         places.push(match checked {
-            Ok(Checked { mut message, warnings }) => {
-                message.idempotency = key.map(|key| idempotency(&message, key, index));
+            Ok(Checked { mut message, asked_send_at, idempotency_key, warnings }) => {
+                // A key of the message's own is what it would be as the key of a request with this message alone.
+                let key = idempotency_key.as_deref().map(|own| (own, 0)).or(key.map(|key| (key, index)));
+                message.idempotency =
+                    key.map(|(key, index)| idempotency(&message, asked_send_at, key, index));
                 messages.push(message);
                 Ok(warnings)
             }
@@ -308,6 +305,7 @@ mod tests {
             "reserve": "now",
             "reference": "order-1",
             "collapse_key": "order-1",
+            "idempotency_key": "order-1-shipped",
         });
         let description = description();
         description.check("MessageRequest", &request);

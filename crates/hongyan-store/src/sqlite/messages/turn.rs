@@ -61,7 +61,9 @@ pub(super) fn take_turn(
 ) -> Res<Turn> {
     let mut permit = pick_permit(tx, row, now)?;
     let candidate = Candidate {
-        send_at: row.send_at,
+        // Its time has come once. An outcome that is stored late (the disk was full) is told with the time at which it
+        // came, and a clock may be set back: neither makes it scheduled again.
+        send_at: if row.state == MessageState::Scheduled { row.send_at } else { row.send_at.min(now) },
         deadline: row.deadline,
         // Nothing can bring a second one of a permit that came with its message.
         policy: if row.own_permit { PermitPolicy::Require } else { row.policy },

@@ -1,0 +1,142 @@
+//! Retention: clears away what is old, a little at a time.
+//!
+//! Soon after a start and then every few hours it walks over everything that may be old. The walk is made of small
+//! steps with pauses between them, so that whoever writes meanwhile waits for a few rows and never for the whole.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hongyan_clock::Clock;
+use hongyan_store::types::{PruneCursor, PruneOrder, Pruned};
+use hongyan_store::{Store, StoreError};
+use tokio::sync::watch;
+
+use crate::report::Report;
+use crate::stop::Stop;
+
+/// When the first round begins after a start: late enough not to slow it down.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// From the end of a round to the next. What is kept for days may stay some hours longer.
+const PAUSE: Duration = Duration::from_secs(6 * 3600);
+
+/// The bounds of what one step removes.
+const ROWS: std::ops::RangeInclusive<u32> = 8..=256;
+
+/// A step that takes longer is too large, one that takes less than half may grow. It is measured from outside, so it
+/// has the commit's fsync in it, and the waiting when there is much to do: then the steps become small by themselves.
+const STEP_AT_MOST: Duration = Duration::from_millis(6);
+
+/// After a step this rests so many times as long as the step took: it never has more than a fifth of the writer.
+const REST: u32 = 4;
+
+/// The bounds of a rest.
+const REST_AT_LEAST: Duration = Duration::from_millis(2);
+const REST_AT_MOST: Duration = Duration::from_secs(1);
+
+/// Clears away what is old.
+pub struct Retention {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    report: Report,
+    /// How long what is over is kept; `None`: for ever.
+    keep: Option<Duration>,
+    rounds: watch::Sender<u64>,
+}
+
+impl Retention {
+    /// Keeps for so many days, 0 for ever. The second value counts the rounds that came to their end.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        report: Report,
+        days: u32,
+    ) -> (Self, watch::Receiver<u64>) {
+        let keep = (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
+        let (rounds, count) = watch::channel(0);
+        (Self { store, clock, report, keep, rounds }, count)
+    }
+
+    /// Runs until it is told to stop.
+    pub async fn run(self, stop: Stop) {
+        tokio::select! {
+            () = self.go_round_for_ever() => {}
+            () = stop.stopping() => {}
+        }
+    }
+
+    async fn go_round_for_ever(&self) {
+        let mut next = self.clock.now().plus(FIRST);
+        loop {
+            self.clock.sleep_until(next).await;
+            match self.go_round().await {
+                Ok(removed) if removed.rows() > 0 => tracing::info!(
+                    messages = removed.messages,
+                    permits = removed.permits,
+                    sessions = removed.sessions,
+                    "what was old is removed"
+                ),
+                Ok(_) => {}
+                // What is old today is old tomorrow.
+                Err(error) => tracing::error!(%error, "what is old cannot be removed; trying again later"),
+            }
+            next = self.clock.now().plus(PAUSE);
+            self.rounds.send_modify(|rounds| *rounds += 1);
+        }
+    }
+
+    /// One walk over everything; the sum of its steps.
+    async fn go_round(&self) -> Result<Pruned, StoreError> {
+        let now = self.clock.now();
+        let before = self.keep.map(|keep| now.minus(keep));
+        let (mut sum, mut limit) = (Pruned::default(), *ROWS.start());
+        let mut next = Some(PruneCursor::START);
+        while let Some(cursor) = next {
+            let began = Instant::now();
+            let step = self.store.prune(cursor, PruneOrder { before, now, limit }).await?;
+            let took = began.elapsed();
+            self.report.pruned(&step);
+            add(&mut sum, &step);
+            // A step that removed little says nothing about how long a full one takes.
+            if step.rows() == limit {
+                limit = next_limit(limit, took);
+            }
+            next = step.next;
+            tokio::time::sleep((took * REST).clamp(REST_AT_LEAST, REST_AT_MOST)).await;
+        }
+        Ok(sum)
+    }
+}
+
+fn next_limit(limit: u32, took: Duration) -> u32 {
+    let next = if took > STEP_AT_MOST {
+        limit / 2
+    } else if took < STEP_AT_MOST / 2 {
+        limit * 2
+    } else {
+        limit
+    };
+    next.clamp(*ROWS.start(), *ROWS.end())
+}
+
+fn add(sum: &mut Pruned, step: &Pruned) {
+    sum.messages += step.messages;
+    sum.attempts += step.attempts;
+    sum.permits += step.permits;
+    sum.sessions += step.sessions;
+    sum.gateway_tokens += step.gateway_tokens;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_follow_the_time_that_they_take_and_keep_their_bounds() {
+        let millis = Duration::from_millis;
+        assert_eq!(next_limit(64, millis(1)), 128);
+        assert_eq!(next_limit(64, millis(4)), 64);
+        assert_eq!(next_limit(64, millis(20)), 32);
+        assert_eq!((next_limit(256, millis(0)), next_limit(8, millis(500))), (256, 8));
+    }
+}

@@ -1,0 +1,70 @@
+//! Clearing away what is old: where the walk is, what may go, what went.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{Lane, MessageId, PermitId};
+use hongyan_wechat::{AppId, OpenId};
+
+/// Where a walk over everything that may be old has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PruneCursor {
+    /// Messages, from the oldest on.
+    Messages {
+        /// The last one that was looked at.
+        after: Option<MessageId>,
+    },
+    /// Permits, lane by lane, user by user.
+    Permits {
+        /// In this lane.
+        lane: Lane,
+        /// The last one that was looked at.
+        after: Option<(AppId, OpenId, PermitId)>,
+    },
+    /// Sessions of mini programs, lane by lane.
+    Sessions {
+        /// In this lane.
+        lane: Lane,
+    },
+    /// Tokens that the facade handed out.
+    GatewayTokens,
+}
+
+impl PruneCursor {
+    /// Where a walk begins.
+    pub const START: Self = Self::Messages { after: None };
+}
+
+/// What may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneOrder {
+    /// Messages and permits that are over since before this moment; `None`: none of them.
+    pub before: Option<UnixMillis>,
+    /// The time: sessions and tokens that have expired by now.
+    pub now: UnixMillis,
+    /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions and
+    /// tokens, each counted as one. At least 1.
+    pub limit: u32,
+}
+
+/// What one step removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Messages, with their bodies and last attempts.
+    pub messages: u32,
+    /// Older attempts of messages.
+    pub attempts: u32,
+    /// Permits.
+    pub permits: u32,
+    /// Sessions.
+    pub sessions: u32,
+    /// Tokens that the facade handed out.
+    pub gateway_tokens: u32,
+    /// Where to go on; `None`: the walk is over.
+    pub next: Option<PruneCursor>,
+}
+
+impl Pruned {
+    /// All that was removed.
+    pub const fn rows(&self) -> u32 {
+        self.messages + self.attempts + self.permits + self.sessions + self.gateway_tokens
+    }
+}

@@ -1,0 +1,188 @@
+//! A damaged file is noticed: at a look, or by the verb that meets the page, and by no other.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy, WaitingOrder};
+use hongyan_store::sqlite::{AT_A_START, Depth, Looked, SqliteConfig, SqliteStore, look};
+use hongyan_store::types::{AppRecord, NewMessage};
+use hongyan_store::{Store, StoreError};
+use hongyan_wechat::AppId;
+
+const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+const MESSAGES: usize = 3_000;
+
+/// A closed database with an app and some thousand messages, and their ids, oldest first.
+async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
+    let path = dir.join("h.db");
+    let store = SqliteStore::open(SqliteConfig::new(&path)).unwrap();
+    let appid: AppId = "wx0123456789abcdef".parse().unwrap();
+    let app = AppRecord {
+        appid: appid.clone(),
+        name: "Tea house".into(),
+        secret: vec![1],
+        gateway_secret_hash: [0; 32],
+        stable_token: true,
+        on_unknown: OnUnknown::Hold,
+        payment_units: 1,
+        paused: None,
+        templates_synced_at: None,
+        waiting_order: WaitingOrder::OldestFirst,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    store.add_app(app).await.unwrap();
+    let ids = IdMaker::new();
+    let messages: Vec<_> = (0..MESSAGES)
+        .map(|n| {
+            let openid = format!("oUser{n}").parse().unwrap();
+            NewMessage {
+                id: ids.message(Lane::of(&appid, &openid), NOW),
+                appid: appid.clone(),
+                openid,
+                template: "t".parse().unwrap(),
+                channel: Channel::Subscribe,
+                body: Arc::from([b'x'; 200].as_slice()),
+                send_at: NOW.plus(Duration::from_secs(3600)),
+                deadline: None,
+                policy: PermitPolicy::Try,
+                on_unknown: OnUnknown::Hold,
+                reserve_now: false,
+                reference: None,
+                idempotency: None,
+                own_permit: None,
+                collapse_key: None,
+                accepted_at: NOW,
+                start: None,
+            }
+        })
+        .collect();
+    let made = messages.iter().map(|message| message.id).collect();
+    store.accept(messages).await.unwrap();
+    store.close().await;
+    (path, made)
+}
+
+/// The numbers of the pages of a table or index: its root first, then its leaves in order.
+fn pages(path: &Path, tree: &str) -> (u64, Vec<u64>) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    let root: i64 =
+        db.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?", [tree], |row| row.get(0)).unwrap();
+    let sql = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path";
+    let mut statement = db.prepare(sql).unwrap();
+    let leaves = statement.query_map([tree], |row| row.get::<_, i64>(0)).unwrap();
+    let leaves: Vec<u64> = leaves.map(|page| page.unwrap() as u64).collect();
+    assert!(leaves.len() > 3, "{tree} is large enough to have a middle");
+    (root as u64, leaves)
+}
+
+fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+/// Overwrites the beginning of a page, where its kind and the places of its cells are.
+fn damage(path: &Path, page: u64) {
+    overwrite(path, (page - 1) * 4096, &[0xa5; 64]);
+}
+
+#[track_caller]
+fn damaged(looked: Result<Looked, StoreError>) -> String {
+    let error = looked.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("hongyan check") && words.contains("hongyan restore"), "{words}");
+    words
+}
+
+#[tokio::test]
+async fn a_whole_file_is_found_whole_in_every_depth() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = database(dir.path()).await;
+    for depth in [Depth::AtMost(Duration::from_secs(60)), Depth::Pages, Depth::Indexes] {
+        assert_eq!(look(&path, depth, None).unwrap(), Looked::Whole, "{depth:?}");
+    }
+    assert_eq!(look(&path, Depth::AtMost(Duration::ZERO), None).unwrap(), Looked::InPart);
+    let store = SqliteStore::open(SqliteConfig::new(&path)).unwrap();
+    assert_eq!(look(&path, Depth::Pages, None).unwrap(), Looked::Whole, "also while it is open");
+    let stop: hongyan_store::sqlite::Watcher = Arc::new(|_| false);
+    assert_eq!(look(&path, Depth::Pages, Some(&stop)).unwrap(), Looked::InPart, "somebody stopped it");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn damage_of_every_kind_is_found_at_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, _) = database(dir.path()).await;
+    let (root, leaves) = pages(&whole, "messages");
+    let (index_root, index_leaves) = pages(&whole, "messages_of_user");
+    let (_, due) = pages(&whole, "messages_due");
+    let copy = dir.path().join("copy.db");
+    for (what, page) in [
+        ("the root of the messages", root),
+        ("a leaf of the messages", leaves[leaves.len() / 2]),
+        ("the root of an index", index_root),
+        ("a leaf of an index", index_leaves[index_leaves.len() / 2]),
+        ("a leaf of the open index", due[due.len() / 2]),
+    ] {
+        std::fs::copy(&whole, &copy).unwrap();
+        damage(&copy, page);
+        let words = damaged(look(&copy, Depth::AtMost(AT_A_START * 100), None));
+        assert!(words.len() < 1_000, "{what}: {words}");
+    }
+    // The schema's own page, behind the file's header.
+    std::fs::copy(&whole, &copy).unwrap();
+    overwrite(&copy, 100, &[0xa5; 64]);
+    damaged(look(&copy, Depth::AtMost(AT_A_START), None));
+    // A copy that ended early.
+    std::fs::copy(&whole, &copy).unwrap();
+    let length = std::fs::metadata(&copy).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&copy).unwrap().set_len(length - 4096 * 20).unwrap();
+    damaged(look(&copy, Depth::AtMost(Duration::ZERO), None));
+    // The file's first bytes: nobody can tell any more whose it is.
+    std::fs::copy(&whole, &copy).unwrap();
+    overwrite(&copy, 0, &[0xa5; 16]);
+    let error = look(&copy, Depth::AtMost(AT_A_START), None).unwrap_err();
+    assert!(matches!(error, StoreError::Open { .. }) && error.to_string().contains("damaged"), "{error}");
+}
+
+#[tokio::test]
+async fn of_a_file_too_large_for_a_start_the_roots_are_looked_at_and_the_rest_on_demand() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, ids) = database(dir.path()).await;
+    let (root, leaves) = pages(&path, "messages");
+    let copy = dir.path().join("copy.db");
+    for tree in ["messages", "messages_of_user", "messages_due"] {
+        std::fs::copy(&path, &copy).unwrap();
+        damage(&copy, pages(&path, tree).0);
+        damaged(look(&copy, Depth::AtMost(Duration::ZERO), None));
+    }
+    assert_ne!(root, leaves[leaves.len() / 2]);
+    damage(&path, leaves[leaves.len() / 2]);
+    assert_eq!(look(&path, Depth::AtMost(Duration::ZERO), None).unwrap(), Looked::InPart);
+    damaged(look(&path, Depth::Pages, None));
+
+    // The verb that meets the page fails, with the same words; the others do their work.
+    let store = SqliteStore::open(SqliteConfig::new(&path)).unwrap();
+    let mut failed = 0;
+    for &id in &ids {
+        match store.message(id).await {
+            Ok(message) => assert_eq!(message.unwrap().message.id, id),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
+                failed += 1;
+            }
+        }
+    }
+    assert!((1..200).contains(&failed), "those of one page: {failed}");
+    store.ping().await.unwrap();
+    store.cancel(ids[0], NOW).await.unwrap();
+    store.close().await;
+}

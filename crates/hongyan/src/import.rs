@@ -1,0 +1,220 @@
+//! `hongyan import`: many messages, or permits, out of a file of JSON lines, through a running gateway.
+//!
+//! One batch after the other, so that a user's messages keep the order of the file. A message's idempotency key is made
+//! from its `reference`, so whatever is sent again (after a lost answer, a Ctrl-C, a crash) is the message that it was.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`lines`] | how lines are read and made into batches, one at a time in memory |
+//! | [`delivery`] | how a batch is sent, and what is repeated when |
+//! | [`state`] | where an import was cut short |
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cli::ImportArgs;
+use crate::failure::Failure;
+use crate::http::Api;
+use crate::{output, progress, signals};
+
+mod delivery;
+mod lines;
+mod state;
+
+use delivery::{Delivery, Ended, Tally};
+use lines::Batch;
+use state::State;
+
+/// What an import is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Messages,
+    Permits,
+}
+
+impl Kind {
+    /// As the API calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Permits => "permits",
+        }
+    }
+}
+
+/// Refusals that are shown where no file takes them; the summary counts all.
+const SHOWN: usize = 10;
+
+/// Batches that are read ahead of the one that is being sent.
+const READ_AHEAD: usize = 2;
+
+/// Runs the command. Exit code 1 if a line was refused, or it ended before the end of the file.
+pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
+    let api = Api::remote(&args.remote)?;
+    let kind = if args.permits { Kind::Permits } else { Kind::Messages };
+    let from_stdin = args.file == Path::new("-");
+    let state_file = match (&args.state, from_stdin) {
+        (Some(file), _) => Some(file.clone()),
+        (None, true) => None,
+        (None, false) => Some(state::beside(&args.file)),
+    };
+    let mut state = State::open(state_file, (!from_stdin).then_some(&*args.file), kind, args.restart)?;
+    let mut refusals = Refusals::open(args.errors.as_deref(), state.line > 0)?;
+    if state.line > 0 {
+        output::remark(&format!(
+            "going on behind line {} (--restart begins at the first line again)",
+            state.line
+        ));
+    }
+    let stop = signals::stop()?;
+    let (stopping, stopped) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        stop.await;
+        stopping.send_replace(true);
+        // Kept, so that whoever waits hears of it and not of a closed channel.
+        std::future::pending::<()>().await;
+    });
+
+    let began = Instant::now();
+    let bar = progress::bytes(state.bytes, "importing");
+    bar.set_position(state.offset);
+    let batches = read(&args, kind, &state)?;
+    let delivery =
+        Delivery { api: &api, kind, give_up_after: Duration::from_secs(args.give_up_after), stop: stopped };
+    let mut tally = Tally::default();
+    let ended = loop {
+        let mut stop = delivery.stop.clone();
+        let batch = tokio::select! {
+            batch = batches.recv_async() => batch,
+            _ = stop.wait_for(|&stopped| stopped) => break Ended::Stopped { untouched: true },
+        };
+        let Ok(batch) = batch else { break Ended::AtTheEnd };
+        let batch = batch?;
+        let (line, offset) = (batch.last_line, batch.end);
+        state.about_to_send(line)?;
+        let ended = delivery.deliver(batch, state.in_doubt_up_to, &mut tally, &mut refusals).await?;
+        refusals.flush()?;
+        match ended {
+            Ended::AtTheEnd => {}
+            Ended::Stopped { untouched } | Ended::GaveUp { untouched, .. } => {
+                if untouched {
+                    state.nothing_was_sent()?;
+                }
+                break ended;
+            }
+        }
+        state.sent(line, offset)?;
+        bar.set_position(offset);
+    };
+    bar.finish_and_clear();
+    say(&args, &state, &tally, began.elapsed())?;
+    match ended {
+        Ended::AtTheEnd if tally.refused() == 0 => Ok(()),
+        Ended::AtTheEnd => Err(Failure::said()),
+        Ended::Stopped { .. } => Err(Failure::run(format!(
+            "stopped behind line {}; the same command goes on from there",
+            state.line
+        ))),
+        Ended::GaveUp { why, .. } => Err(Failure::run(format!(
+            "gave up behind line {} after {} s: {why}; the same command goes on from there",
+            state.line, args.give_up_after
+        ))),
+    }
+}
+
+/// Reads on a thread of its own: standard input may block, and nothing can wake it up from that. The thread ends with
+/// the process.
+fn read(
+    args: &ImportArgs,
+    kind: Kind,
+    state: &State,
+) -> Result<flume::Receiver<Result<Batch, Failure>>, Failure> {
+    let (sender, batches) = flume::bounded(READ_AHEAD);
+    let reader = lines::Reader::open(&args.file, state.offset, state.line)?;
+    let plan =
+        lines::Plan { kind, reference_from_line: args.reference_from_line, items: usize::from(args.batch) };
+    std::thread::Builder::new()
+        .name("hongyan-import".into())
+        .spawn(move || {
+            for batch in lines::batches(reader, plan) {
+                let failed = batch.is_err();
+                // Nobody listens any more: the import has ended before the file.
+                if sender.send(batch).is_err() || failed {
+                    break;
+                }
+            }
+        })
+        .map_err(|error| Failure::run(format!("cannot start a thread: {error}")))?;
+    Ok(batches)
+}
+
+fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Result<(), Failure> {
+    if args.remote.json {
+        return output::json(&json!({
+            "accepted": tally.accepted,
+            "replayed": tally.replayed,
+            "refused": tally.refused(),
+            "codes": tally.codes,
+            "last_line": state.line,
+            "state": state.file(),
+            "errors": args.errors,
+            "seconds": took.as_secs_f64(),
+        }));
+    }
+    let mut text =
+        format!("{} accepted, {} there already, {} refused", tally.accepted, tally.replayed, tally.refused());
+    let codes: Vec<_> = tally.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    if !codes.is_empty() {
+        text = format!("{text} ({})", codes.join(", "));
+    }
+    output::line(&format!("{text}, in {:.1} s", took.as_secs_f64()))
+}
+
+/// Where refused lines go.
+struct Refusals {
+    file: Option<(PathBuf, BufWriter<File>)>,
+    shown: usize,
+}
+
+impl Refusals {
+    fn open(path: Option<&Path>, goes_on: bool) -> Result<Self, Failure> {
+        let Some(path) = path else { return Ok(Self { file: None, shown: 0 }) };
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).append(goes_on).truncate(!goes_on);
+        let file = options.open(path).map_err(|error| cannot_write(path, &error))?;
+        Ok(Self { file: Some((path.to_owned(), BufWriter::new(file))), shown: 0 })
+    }
+
+    /// One line that was not taken, and why.
+    fn add(&mut self, line: u64, item: Option<&Value>, problem: &Value) -> Result<(), Failure> {
+        let Some((path, file)) = &mut self.file else {
+            self.shown += 1;
+            if self.shown <= SHOWN {
+                output::warn(&format!("line {line}: {}", crate::http::explain(problem)));
+            } else if self.shown == SHOWN + 1 {
+                output::warn("there are more; --errors FILE takes all of them");
+            }
+            return Ok(());
+        };
+        let mut entry = json!({ "line": line, "problem": problem });
+        if let Some(reference) = item.and_then(|item| item.get("reference")) {
+            entry["reference"] = reference.clone();
+        }
+        writeln!(file, "{entry}").map_err(|error| cannot_write(path, &error))
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        match &mut self.file {
+            Some((path, file)) => file.flush().map_err(|error| cannot_write(path, &error)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::run(format!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,253 @@
+//! Sending a batch, as often as it takes.
+//!
+//! What may be repeated: a message, for it has a key; a permit with a code, for a code is one permit. A subscription has
+//! neither: where its answer was lost, nobody knows whether it counts already, so it is reported and not repeated.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use ::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::lines::{Batch, Item, problem};
+use super::{Kind, Refusals};
+use crate::failure::Failure;
+use crate::http::{Answer, Api, explain};
+use crate::output;
+
+/// The first pause before a repeat; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// How a delivery, or the whole import, ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Everything was answered.
+    AtTheEnd,
+    /// Somebody stopped it.
+    Stopped {
+        /// Nothing of the batch was sent.
+        untouched: bool,
+    },
+    /// The gateway was away for too long.
+    GaveUp {
+        /// Nothing of the batch was sent.
+        untouched: bool,
+        /// What it was in the end.
+        why: String,
+    },
+}
+
+/// What became of the lines.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) accepted: u64,
+    /// Were there already, from an earlier run or an earlier line.
+    pub(super) replayed: u64,
+    /// Refused lines, by the problem's code.
+    pub(super) codes: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    pub(super) fn refused(&self) -> u64 {
+        self.codes.values().sum()
+    }
+
+    fn refuse(
+        &mut self,
+        refusals: &mut Refusals,
+        line: u64,
+        item: Option<&Value>,
+        problem: &Value,
+    ) -> Result<(), Failure> {
+        let code = problem["code"].as_str().unwrap_or("unknown").to_owned();
+        *self.codes.entry(code).or_default() += 1;
+        refusals.add(line, item, problem)
+    }
+}
+
+/// What a delivery works with.
+pub(super) struct Delivery<'a> {
+    pub(super) api: &'a Api,
+    pub(super) kind: Kind,
+    pub(super) give_up_after: Duration,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// What one request came to.
+enum Outcome {
+    /// Each item has its answer.
+    Answers(Vec<Value>),
+    /// Nothing of it was done.
+    NotNow(String),
+    /// Perhaps it was done.
+    Lost(String),
+}
+
+impl Delivery<'_> {
+    /// Sends a batch until each of its lines has an answer. Lines up to `in_doubt_up_to` were perhaps sent by a run that
+    /// was cut short.
+    ///
+    /// # Errors
+    /// When the gateway refuses the request as a whole (a wrong key, …), or a refusal cannot be written down.
+    pub(super) async fn deliver(
+        &self,
+        batch: Batch,
+        in_doubt_up_to: u64,
+        tally: &mut Tally,
+        refusals: &mut Refusals,
+    ) -> Result<Ended, Failure> {
+        for (line, problem) in &batch.refused {
+            tally.refuse(refusals, *line, None, problem)?;
+        }
+        let (doubtful, mut left): (Vec<_>, Vec<_>) = batch
+            .items
+            .into_iter()
+            .partition(|item| item.line <= in_doubt_up_to && !self.is_repeatable(item));
+        give_up_on(&doubtful, tally, refusals)?;
+        let began = Instant::now();
+        let (mut pause, mut untouched) = (FIRST_PAUSE, true);
+        while !left.is_empty() {
+            let why = match self.send(&left).await? {
+                Outcome::Answers(answers) => {
+                    untouched = false;
+                    let mut not_now = None;
+                    let mut again = Vec::new();
+                    for (item, answer) in left.into_iter().zip(answers) {
+                        match read(&answer) {
+                            Said::Accepted => tally.accepted += 1,
+                            Said::Replayed => tally.replayed += 1,
+                            Said::NotNow(why) => {
+                                not_now = Some(why);
+                                again.push(item);
+                            }
+                            Said::Refused(problem) => {
+                                tally.refuse(refusals, item.line, Some(&item.value), problem)?;
+                            }
+                        }
+                    }
+                    left = again;
+                    let Some(why) = not_now else { break };
+                    why
+                }
+                Outcome::NotNow(why) => why,
+                Outcome::Lost(why) => {
+                    untouched = false;
+                    let (repeatable, lost): (Vec<_>, Vec<_>) =
+                        left.into_iter().partition(|item| self.is_repeatable(item));
+                    give_up_on(&lost, tally, refusals)?;
+                    left = repeatable;
+                    why
+                }
+            };
+            if began.elapsed() >= self.give_up_after {
+                return Ok(Ended::GaveUp { untouched, why });
+            }
+            if pause == FIRST_PAUSE {
+                output::warn(&format!("{why}; trying again"));
+            }
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(MAX_PAUSE),
+                _ = stop.wait_for(|&stopped| stopped) => return Ok(Ended::Stopped { untouched }),
+            }
+        }
+        Ok(Ended::AtTheEnd)
+    }
+
+    /// Whether the same once more changes nothing.
+    fn is_repeatable(&self, item: &Item) -> bool {
+        self.kind == Kind::Messages || item.value["code"].is_string()
+    }
+
+    async fn send(&self, items: &[Item]) -> Result<Outcome, Failure> {
+        let name = self.kind.name();
+        let values: Vec<&Value> = items.iter().map(|item| &item.value).collect();
+        let body = json!({ name: values });
+        let answer = match self.api.exchange(Method::POST, &format!("/v1/{name}"), &[], Some(&body)).await {
+            Ok(answer) => answer,
+            Err(none) if none.was_written => return Ok(Outcome::Lost(none.why)),
+            Err(none) => return Ok(Outcome::NotNow(none.why)),
+        };
+        self.understand(&answer, items.len())
+    }
+
+    fn understand(&self, answer: &Answer, items: usize) -> Result<Outcome, Failure> {
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if answer.status.is_success()
+            && let Some(answers) = said[self.kind.name()].as_array().filter(|list| list.len() == items)
+        {
+            return Ok(Outcome::Answers(answers.clone()));
+        }
+        let is_problem = said["code"].is_string();
+        let why = if is_problem { explain(&said) } else { format!("the answer was {}", answer.status) };
+        match answer.status {
+            // The gateway's own words: nothing was done.
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS if is_problem => {
+                Ok(Outcome::NotNow(why))
+            }
+            // A proxy's: it may have lost the answer.
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                Ok(Outcome::Lost(why))
+            }
+            _ if is_problem => Err(Failure::run(format!(
+                "the gateway refuses the whole request: {why}; the same command goes on from here"
+            ))),
+            _ => Err(Failure::run(format!(
+                "{} answered, but not as a Hongyan gateway does ({}); set --url or HONGYAN_URL",
+                self.api.url(),
+                answer.status
+            ))),
+        }
+    }
+}
+
+fn give_up_on(items: &[Item], tally: &mut Tally, refusals: &mut Refusals) -> Result<(), Failure> {
+    for item in items {
+        let problem = problem(
+            "no_answer",
+            "the answer was lost, and a subscription has no code to tell a repeat by: look whether the user's count \
+             has it (GET /v1/permits) before it is granted again",
+        );
+        tally.refuse(refusals, item.line, Some(&item.value), &problem)?;
+    }
+    Ok(())
+}
+
+/// What the gateway said to one item.
+enum Said<'a> {
+    Accepted,
+    Replayed,
+    NotNow(String),
+    Refused(&'a Value),
+}
+
+fn read(answer: &Value) -> Said<'_> {
+    let problem = &answer["error"];
+    if problem.is_object() {
+        return match problem["status"].as_u64() {
+            Some(429 | 503) => Said::NotNow(explain(problem)),
+            _ => Said::Refused(problem),
+        };
+    }
+    let is_true = |name: &str| answer[name].as_bool() == Some(true);
+    if is_true("replayed") || is_true("duplicate") { Said::Replayed } else { Said::Accepted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_to_an_item_has_its_meaning() {
+        assert!(matches!(read(&json!({ "id": "msg_1", "state": "ready" })), Said::Accepted));
+        assert!(matches!(read(&json!({ "id": "msg_1", "replayed": true })), Said::Replayed));
+        assert!(matches!(read(&json!({ "id": "prm_1", "duplicate": true })), Said::Replayed));
+        let error = |status: u16| json!({ "error": { "status": status, "code": "x", "detail": "y" } });
+        assert!(matches!(read(&error(503)), Said::NotNow(_)));
+        assert!(matches!(read(&error(422)), Said::Refused(_)));
+    }
+}

@@ -1,0 +1,65 @@
+//! Progress, for a person at a terminal. Where standard error is none, nothing is shown.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use hongyan_store::sqlite::{Stage, Watcher};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar of bytes, or a sign of life where their number is not known. It is gone when the work is done.
+pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let template = match total {
+        Some(_) => "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go",
+        None => "{spinner} {msg} {bytes} {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template).expect("a template that a test has read");
+    ProgressBar::with_draw_target(total, target).with_style(style).with_message(what.to_owned())
+}
+
+/// Shows how far the work on a database is, and lets a flag end it.
+pub(crate) fn watcher(stop: &Arc<AtomicBool>) -> Watcher {
+    let (copying, looking) = (bytes(Some(0), "copying"), bytes(None, "looking at every page"));
+    looking.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("it is well formed"));
+    let (stop, begun) = (Arc::clone(stop), Once::new());
+    Arc::new(move |stage| {
+        match stage {
+            Stage::Copying { done, total } => {
+                copying.set_length(total);
+                copying.set_position(done);
+            }
+            // Once: each call would start a thread, and this is asked thousands of times.
+            Stage::Looking => begun.call_once(|| {
+                copying.finish_and_clear();
+                looking.enable_steady_tick(Duration::from_millis(200));
+            }),
+        }
+        !stop.load(Ordering::Relaxed)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_without_a_terminal_counts_and_shows_nothing() {
+        for total in [Some(10), None] {
+            let bar = bytes(total, "reading");
+            bar.inc(4);
+            assert_eq!(bar.position(), 4);
+            assert!(bar.is_hidden() || std::io::stderr().is_terminal());
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let watcher = watcher(&stop);
+        assert!(watcher(Stage::Copying { done: 1, total: 2 }) && watcher(Stage::Looking));
+        stop.store(true, Ordering::Relaxed);
+        assert!(!watcher(Stage::Looking), "it says when to stop");
+    }
+}
