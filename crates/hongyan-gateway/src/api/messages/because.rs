@@ -109,7 +109,7 @@ fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
             )
         }
         (BecauseCode::Reserved, ..) => {
-            ("What is left is kept by other messages.".into(), "剩余的额度由其他消息保留。".into())
+            ("What was left was kept by other messages.".into(), "剩余的额度由其他消息保留。".into())
         }
         (BecauseCode::Spent, ..) => ("All units are spent.".into(), "额度均已消耗。".into()),
         (BecauseCode::Expired, ..) => ("One has expired.".into(), "额度已过期。".into()),
@@ -129,16 +129,17 @@ fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
 fn kept_by(message: &MessageId, state: Option<MessageState>) -> (Cow<'static, str>, Cow<'static, str>) {
     match state {
         Some(MessageState::Unknown) => (
-            format!("What is left is kept by {message}, whose outcome is unknown; resolve that one.").into(),
-            format!("剩余的一份由结果不明的 {message} 保留，请先处置那条消息。").into(),
+            format!("A unit is kept by {message}, whose outcome is unknown; resolve that one to free it.")
+                .into(),
+            format!("有一份由结果不明的 {message} 保留，处置那条消息即可释放。").into(),
         ),
         Some(state) => (
-            format!("What is left is kept by another message, {message} ({state}).").into(),
-            format!("剩余的一份由另一条消息 {message}（{state}）保留。").into(),
+            format!("A unit is kept by another message, {message} ({state}).").into(),
+            format!("有一份由另一条消息 {message}（{state}）保留。").into(),
         ),
         None => (
-            format!("What was left was kept by another message, {message}.").into(),
-            format!("剩余的一份当时由另一条消息 {message} 保留。").into(),
+            format!("A unit was kept by another message, {message}.").into(),
+            format!("有一份当时由另一条消息 {message} 保留。").into(),
         ),
     }
 }

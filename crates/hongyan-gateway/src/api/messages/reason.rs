@@ -1,8 +1,8 @@
 //! Why a message is where it is, in words.
 
-use hongyan_ledger::ReasonCode;
 use hongyan_ledger::explain::Because;
 use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::{MessageState, ReasonCode};
 use hongyan_store::types::MessageView;
 use hongyan_wechat::Errcode;
 use serde::Serialize;
@@ -38,17 +38,26 @@ pub(super) struct ReasonJson {
 
 impl ReasonJson {
     pub(super) fn new(code: ReasonCode, outcome: Option<&Outcome>) -> Self {
-        Self::because(code, outcome, &[])
+        Self::with_words(code, outcome, explain(code), &[])
     }
 
-    /// With the causes of a missing permit, if that is what it is about.
-    pub(super) fn because(code: ReasonCode, outcome: Option<&Outcome>, causes: &[Because]) -> Self {
+    /// The reason of a stored message, with the causes of a missing permit if that is what it is about.
+    pub(super) fn because(message: &MessageView, causes: &[Because]) -> Option<Self> {
+        let code = message.reason?;
+        let lead = if causes.is_empty() { explain(code) } else { lacked_a_permit(message.state) };
+        Some(Self::with_words(code, message.last_outcome.as_ref(), lead, causes))
+    }
+
+    fn with_words(
+        code: ReasonCode,
+        outcome: Option<&Outcome>,
+        (lead_en, lead_zh): (&str, &str),
+        causes: &[Because],
+    ) -> Self {
         let errcode = outcome.and_then(Outcome::errcode).filter(|errcode| *errcode != Errcode::OK);
-        let (mut explanation, mut explanation_zh) = {
-            let (en, zh) = if causes.is_empty() { explain(code) } else { lacked_a_permit(code) };
-            let (causes_en, causes_zh) = words(causes);
-            (format!("{en} {causes_en}").trim_end().to_owned(), format!("{zh}{causes_zh}"))
-        };
+        let (causes_en, causes_zh) = words(causes);
+        let mut explanation = format!("{lead_en} {causes_en}").trim_end().to_owned();
+        let mut explanation_zh = format!("{lead_zh}{causes_zh}");
         if let Some(info) = errcode.and_then(Errcode::info) {
             let code = info.errcode.0;
             explanation = format!("{explanation} WeChat says {code}: {}", info.explanation_en());
@@ -103,18 +112,21 @@ const fn explain(code: ReasonCode) -> (&'static str, &'static str) {
     }
 }
 
-/// What the causes of a missing permit follow upon.
-const fn lacked_a_permit(code: ReasonCode) -> (&'static str, &'static str) {
-    match code {
-        ReasonCode::DeadlinePassed => (
+/// What the causes of a missing permit follow upon: what is true of one that waits, and what was of one that ended.
+const fn lacked_a_permit(state: MessageState) -> (&'static str, &'static str) {
+    match state {
+        MessageState::Expired => (
             "Its deadline passed while the user had no permit that serves this message.",
             "截止时间已过，其间该用户没有可用的下发额度。",
         ),
-        _ => ("The user has no permit that serves this message.", "该用户没有可用的下发额度。"),
+        MessageState::Waiting => {
+            ("The user has no permit that serves this message.", "该用户没有可用的下发额度。")
+        }
+        _ => ("The user had no permit that serves this message.", "当时该用户没有可用的下发额度。"),
     }
 }
 
 /// The reason of a stored message.
 pub(super) fn reason(message: &MessageView) -> Option<ReasonJson> {
-    message.reason.map(|code| ReasonJson::new(code, message.last_outcome.as_ref()))
+    ReasonJson::because(message, &[])
 }

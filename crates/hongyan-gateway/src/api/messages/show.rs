@@ -190,7 +190,7 @@ pub(super) async fn show(
         }
         _ => Vec::new(),
     };
-    let reason = message.reason.map(|code| ReasonJson::because(code, message.last_outcome.as_ref(), &causes));
+    let reason = ReasonJson::because(&message, &causes);
     Ok(axum::Json(DetailJson {
         message: MessageJson { reason, ..message.into() },
         page: body.page,
@@ -253,7 +253,7 @@ mod tests {
         let mut data = Fields::default();
         data.set("thing1", "Latte");
         let because = full(BecauseCode::Revoked);
-        let reason = Some(ReasonJson::because(ReasonCode::NoPermit, Some(&refused), &[because]));
+        let reason = ReasonJson::because(&message, &[because]);
         DetailJson {
             message: MessageJson { reason, ..message.into() },
             page: Some("pages/index/index".into()),
