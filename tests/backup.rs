@@ -116,13 +116,18 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
         })
         .collect();
 
-    // What is open when the last backup is made: due soon, due much later, and waiting for a permit.
-    let mut soon = Vec::new();
-    for (n, user) in users.iter().enumerate() {
-        let mut message = legacy(&wechat, user, &format!("soon {n}"));
-        message["send_at"] = in_seconds(6).into();
-        soon.push((format!("soon-{n}"), message));
-    }
+    // What is open when the last backup is made: for much later, and waiting for a permit. Some of those get theirs
+    // afterwards.
+    let lucky = join_all((0..USERS).map(|_| wechat.user())).await;
+    let soon: Vec<_> = lucky
+        .iter()
+        .enumerate()
+        .map(|(n, user)| {
+            let mut message = legacy(&wechat, user, &format!("soon {n}"));
+            message["permit"] = "wait".into();
+            (format!("soon-{n}"), message)
+        })
+        .collect();
     for (key, message) in &soon {
         caller.call(Method::POST, &format!("{url}/v1/messages"), key, message).await.expect(202);
     }
@@ -160,9 +165,14 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
         copy.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()
     });
 
-    // The gateway goes on after the backup: the load ends, and what was due soon goes out. Then it is lost.
+    // The gateway goes on after the backup: the load ends, permits come, and messages go out. Then it is lost.
     for task in load {
         task.await.unwrap();
+    }
+    for user in &lucky {
+        let form = wechat.form(user).await;
+        let permit = json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": form });
+        caller.post(&format!("{url}/v1/permits"), &permit).await;
     }
     for (key, message) in &soon {
         let url = format!("{url}/v1/messages?wait=30");
@@ -206,10 +216,12 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
         assert_eq!(answer["state"], "sent", "{answer}");
     }
     let mut seen: HashMap<String, u32> = HashMap::new();
-    for user in &users {
+    for user in users.iter().chain(&lucky) {
         for text in wechat.texts(user).await {
             *seen.entry(text).or_default() += 1;
         }
+    }
+    for user in &users {
         let permits = format!("{url}/v1/permits?app={}&openid={user}", wechat.seed.appid);
         let totals = caller.get(&permits).await["totals"].clone();
         let count = |name: &str| totals[name].as_u64().unwrap();

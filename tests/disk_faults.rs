@@ -69,7 +69,7 @@ impl Shop {
         assert_eq!(self.post("/v1/messages?wait=15", "before").await.expect(202)["state"], "sent");
         // This one is on its way when the disk fills up: its answer comes when it cannot be stored.
         let send = "/cgi-bin/message/wxopen/template/send";
-        let slow = json!({ "path": send, "kind": "latency", "millis": 1_000, "times": 1 });
+        let slow = json!({ "path": send, "kind": "latency", "millis": 3_000, "times": 1 });
         self.wechat.chaos(slow).await;
         let under_way = self.post("/v1/messages", "under way").await.expect(202);
         assert_eq!(under_way["state"], "sending");

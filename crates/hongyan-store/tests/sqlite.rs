@@ -207,3 +207,47 @@ fn an_empty_file_is_a_new_database() {
     open(&path).unwrap();
     open(&path).unwrap();
 }
+
+#[tokio::test]
+async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_later() {
+    use std::time::Duration;
+
+    use hongyan_ledger::{MessageState, ReasonCode};
+    use hongyan_store::sqlite::{PutBack, Watcher, copy, put_back};
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    let store = open(&path).unwrap();
+    let sending = fill(&store).await;
+    let ids = IdMaker::new();
+    let at = |seconds| NOW.plus(Duration::from_secs(seconds));
+    let scheduled = |openid: &str, seconds| NewMessage { send_at: at(seconds), ..message(&ids, openid) };
+    let (soon, later) = (scheduled("oSoon", 10), scheduled("oLater", 1_000));
+    let (soon_id, later_id) = (soon.id, later.id);
+    store.accept(vec![soon, later]).await.unwrap();
+    let watcher: Watcher = Arc::new(|_| true);
+    let backup = dir.path().join("backup.db");
+    copy(&path, &backup, &watcher).unwrap();
+    assert!(copy(&path, &backup, &watcher).is_err(), "it takes no other file's place");
+
+    let order = |went_on_until| PutBack { went_on_until, pause: None, now: at(100) };
+    for (went_on_until, unknown, state) in
+        [(Some(at(100)), 1, MessageState::Unknown), (None, 0, MessageState::Scheduled)]
+    {
+        let restored = dir.path().join(format!("restored-{unknown}.db"));
+        let done = put_back(&backup, &restored, &order(went_on_until), &watcher).unwrap();
+        assert_eq!((done.unknown, done.open, done.sending, done.paused), (unknown, 2 - unknown, 1, 0));
+        let store = open(&restored).unwrap();
+        let look = async |id| store.message(id).await.unwrap().unwrap().message;
+        let due = look(soon_id).await;
+        assert_eq!(due.state, state);
+        assert_eq!(due.reason, (unknown > 0).then_some(ReasonCode::Restored));
+        assert_eq!(look(later_id).await.state, MessageState::Scheduled);
+        assert_eq!(look(sending).await.state, MessageState::Sending);
+        // What is held has no timer; what is not rings as it did.
+        let claimed = store.claim(soon_id.lane().unwrap(), at(100), 10).await.unwrap().claimed;
+        assert_eq!(claimed.iter().any(|claimed| claimed.id == soon_id), unknown == 0);
+        store.close().await;
+    }
+    store.close().await;
+}

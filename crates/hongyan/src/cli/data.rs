@@ -8,7 +8,7 @@ use super::{ConfigArgs, RemoteArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The copy shows one moment, is checked page by page, and takes its name only when it is complete. The gateway goes on
+The copy shows one moment, is checked page by page, and takes its name only when it is complete. The gateway goes on \
 meanwhile. The master key is not in it: keep that too.
 
 Examples:
@@ -32,8 +32,8 @@ pub(crate) struct BackupArgs {
 #[command(after_help = "\
 The gateway must not run. A database that is there is moved aside, never deleted.
 
-What went out after the backup was made must not go out again. So messages that were due between the backup and now
-become `unknown` and are not sent; messages for later stay scheduled. If nothing was sent after the backup, because the
+What went out after the backup was made must not go out again. So messages that were due between the backup and now \
+become `unknown` and are not sent; messages for later stay scheduled. If nothing was sent after the backup, because the \
 gateway was stopped before it was made, say --as-is.
 
 Examples:
@@ -62,8 +62,8 @@ pub(crate) struct RestoreArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line is one message as POST /v1/messages takes it (or one permit), and has a `reference` of your own. A message's
-idempotency key follows from it, so the same line is one message however often it is imported. Lines go out in batches,
+Each line is one message as POST /v1/messages takes it (or one permit), and has a `reference` of your own. A message's \
+idempotency key follows from it, so the same line is one message however often it is imported. Lines go out in batches, \
 one after the other; a batch that is not answered is repeated. Where it was stopped, the same command goes on.
 
 Exit codes: 0 all lines are there, 1 some were refused, or it ended before the end of the file.
