@@ -13,9 +13,11 @@
 //! | [`start`] | what happens to a message whose moment has come |
 //! | [`settle`] | what an attempt's outcome does to message, permit and app |
 //! | [`retry`] | how long to wait before the next attempt |
+//! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
 
+pub mod breaker;
 pub mod ids;
 pub mod lane;
 pub mod message;
