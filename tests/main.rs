@@ -10,6 +10,7 @@ mod process;
 mod world;
 
 mod bad_input;
+mod breaker;
 mod command_line;
 mod dead_permit;
 mod facade;

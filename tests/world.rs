@@ -192,6 +192,13 @@ impl Platform {
     pub async fn chaos(&self, rule: Value) {
         self.raw_control("chaos", &rule).await;
     }
+
+    /// Whatever went wrong goes wrong no more.
+    pub async fn end_chaos(&self) {
+        let url = format!("{}/_sandbox/chaos", self.url);
+        let answer = self.http.send(Method::DELETE, &url, &[], "").await;
+        assert!(answer.status.is_success(), "{answer:?}");
+    }
 }
 
 /// Sandbox, gateway and clock, the app registered, a key at hand.
@@ -366,6 +373,33 @@ impl World {
         let sum: u64 = ["available", "reserved", "spent", "expired", "revoked"].into_iter().map(count).sum();
         assert_eq!(count("granted"), sum, "{totals}");
         totals
+    }
+
+    /// The app, as an operator sees it.
+    pub async fn app(&self) -> Value {
+        self.get(&format!("/v1/apps/{}", self.wechat.seed.appid)).await.expect(200)
+    }
+
+    /// Asks for the app until it is as it must become.
+    pub async fn app_when(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let asking = async {
+            loop {
+                let app = self.app().await;
+                if is_so(&app) {
+                    return app;
+                }
+            }
+        };
+        let asked = tokio::time::timeout(PATIENCE, asking).await;
+        match asked {
+            Ok(app) => app,
+            Err(_) => panic!("the app does not become {what}: {}", self.app().await),
+        }
+    }
+
+    /// Ends an app's pause, as an operator does.
+    pub async fn resume(&self) -> Value {
+        self.post(&format!("/v1/apps/{}/resume", self.wechat.seed.appid), json!({})).await.expect(200)
     }
 
     /// Moves everybody's time.

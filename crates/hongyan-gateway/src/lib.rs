@@ -19,6 +19,7 @@
 //! | [`facade`] | WeChat's own paths |
 //! | [`intake`] | the rules of a request for a message; commits it |
 //! | [`schedule`] | when to look at which lane |
+//! | [`probe`] | whom to wake while WeChat does not answer an app |
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
 //! | [`report`] | who waits for a message; metrics |
@@ -39,6 +40,7 @@ pub mod facade;
 pub mod intake;
 pub mod keys;
 pub mod login;
+pub mod probe;
 pub mod problem;
 pub mod report;
 pub mod schedule;

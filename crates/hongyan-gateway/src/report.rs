@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::settle::{Outcome, PauseCode};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::Ended;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
@@ -57,6 +57,10 @@ impl Report {
             );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
+            metrics::describe_gauge!(
+                "hongyan_apps_paused",
+                "Apps of which nothing goes out now, by the reason"
+            );
             (
                 MessageState::ALL.map(|state| counter!("hongyan_messages_total", "state" => state.name())),
                 [attempts("ok"), attempts("refused"), attempts("not_sent"), attempts("unanswered")],
@@ -83,7 +87,19 @@ impl Report {
     /// A message came to this state.
     pub fn moved(&self, ended: &Ended) {
         self.0.meters.by_state[usize::from(ended.state.code())].increment(1);
-        if is_at_rest(ended.state, ended.reason) && self.0.waiting_count.load(Ordering::SeqCst) > 0 {
+        if is_at_rest(ended.state, ended.reason) {
+            self.tell(ended);
+        }
+    }
+
+    /// A message comes to no rest of its own, but nothing will happen to it soon: its app's breaker is open. Not
+    /// counted; who waits for it hears of it.
+    pub fn rests(&self, where_it_is: &Ended) {
+        self.tell(where_it_is);
+    }
+
+    fn tell(&self, ended: &Ended) {
+        if self.0.waiting_count.load(Ordering::SeqCst) > 0 {
             let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiter) = waiting.get(&ended.id) {
                 waiter.send_replace(Some(*ended));
@@ -111,10 +127,15 @@ impl Report {
         Listener { report: self.clone(), id, receiver: Some(receiver) }
     }
 
-    /// All metrics in Prometheus' text form.
-    pub fn render(&self, in_flight: u32) -> String {
+    /// All metrics in Prometheus' text form, with what is so now: how many messages are in flight, and the pauses
+    /// in force.
+    pub fn render(&self, in_flight: u32, pauses: &[PauseCode]) -> String {
         metrics::with_local_recorder(&self.0.meters.recorder, || {
             gauge!("hongyan_messages_in_flight").set(in_flight);
+            for code in PauseCode::ALL {
+                let paused = pauses.iter().filter(|&&other| other == code).count();
+                gauge!("hongyan_apps_paused", "code" => code.name()).set(paused as f64);
+            }
         });
         self.0.prometheus.run_upkeep();
         self.0.prometheus.render()
@@ -179,8 +200,9 @@ mod tests {
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
         drop(listener);
         assert_eq!(report.0.waiting_count.load(Ordering::SeqCst), 0);
-        let text = report.render(3);
+        let text = report.render(3, &[PauseCode::DayQuota]);
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
+        assert!(text.contains("hongyan_apps_paused{code=\"day_quota\"} 1"), "{text}");
     }
 }

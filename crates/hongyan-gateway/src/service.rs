@@ -20,6 +20,7 @@ use crate::config::{ConfigError, Settings};
 use crate::dispatch::{Dispatch, Slots};
 use crate::intake::Intake;
 use crate::keys::Keys;
+use crate::probe::Prober;
 use crate::report::Report;
 use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
@@ -163,9 +164,16 @@ impl Gateway {
             dispatch: dispatch.clone(),
             report: report.clone(),
         };
+        let prober = Prober {
+            store: Arc::clone(&store),
+            apps: apps.clone(),
+            clock: clock.clone(),
+            timers: timers.clone(),
+        };
         let tasks = vec![
             tokio::spawn(settler.run(outcomes, dispatch.clone())),
             tokio::spawn(scheduler.run(stop.clone())),
+            tokio::spawn(prober.run(stop.clone())),
             tokio::spawn({
                 let (apps, stop) = (apps.clone(), stop.clone());
                 async move {

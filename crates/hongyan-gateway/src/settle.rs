@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use hongyan_clock::Clock;
+use hongyan_ledger::MessageState;
+use hongyan_ledger::breaker::{Evidence, Verdict};
 use hongyan_ledger::settle::{AppPause, Outcome, settle};
 use hongyan_store::Store;
 use hongyan_store::types::{Claimed, Ended, Settled, Settlement};
@@ -32,6 +34,8 @@ pub struct Done {
     pub job: Job,
     /// How it ended.
     pub outcome: Outcome,
+    /// What that says about WeChat.
+    pub evidence: Evidence,
 }
 
 /// What settling works with.
@@ -70,6 +74,8 @@ impl Settler {
         let settlements: Vec<_> =
             batch.iter().map(|done| self.settlement(&done.job.claimed, &done.outcome, room)).collect();
         for (done, settlement) in batch.iter().zip(&settlements) {
+            // In this order: a quota that is used up ends an outage, and pauses for its own reason.
+            self.hear(done).await;
             if let Some(pause) = settlement.effects.app {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
             }
@@ -124,12 +130,14 @@ impl Settler {
         let Job { claimed, slot } = done.job;
         let lane = claimed.id.lane().expect("a claimed message was made here, with its lane");
         match settled.state {
-            Some(state) => self.report.moved(&Ended {
-                id: claimed.id,
-                state,
-                reason: settled.reason,
-                errcode: done.outcome.errcode(),
-            }),
+            Some(state) => {
+                let ended =
+                    Ended { id: claimed.id, state, reason: settled.reason, errcode: done.outcome.errcode() };
+                self.report.moved(&ended);
+                if state == MessageState::Ready && self.apps.is_breaker_open(&claimed.appid) {
+                    self.report.rests(&ended);
+                }
+            }
             None => {
                 tracing::warn!(message = %claimed.id, "its outcome came too late: it was settled already");
             }
@@ -142,6 +150,18 @@ impl Settler {
         }
         if let Some(next) = settled.next {
             dispatch.send(Job { claimed: next, slot });
+        }
+    }
+
+    /// Tells the app's breaker how an attempt ended.
+    async fn hear(&self, done: &Done) {
+        let claimed = &done.job.claimed;
+        match self.apps.hear(claimed, &done.outcome, done.evidence).await {
+            Ok(Some(Verdict::Close)) => self.timers.ring_all(self.clock.now()),
+            Ok(Some(Verdict::Open { .. }) | None) => {}
+            Err(error) => {
+                tracing::error!(%error, app = %claimed.appid, "what was heard of WeChat cannot be stored");
+            }
         }
     }
 

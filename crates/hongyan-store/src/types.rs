@@ -4,9 +4,10 @@ mod apps;
 mod messages;
 mod permits;
 
+pub(crate) use apps::gate;
 pub use apps::{
-    AppPaused, AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, Sealed, SessionRecord,
-    TemplateRecord, TokenRecord,
+    AppPaused, AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeCursor, Probing,
+    Sealed, SessionRecord, TemplateRecord, TokenRecord,
 };
 pub use messages::{
     Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Idempotency, MessageDetail,

@@ -104,7 +104,12 @@ impl Intake {
         {
             self.dispatch.send(Job { claimed, slot });
         }
-        self.report.moved(&Ended { id, state: *state, reason: *reason, errcode: None });
+        let ended = Ended { id, state: *state, reason: *reason, errcode: None };
+        self.report.moved(&ended);
+        // Nothing was tried yet, so this reason says that the app's breaker is open.
+        if *reason == Some(ReasonCode::WechatUnavailable) {
+            self.report.rests(&ended);
+        }
     }
 }
 

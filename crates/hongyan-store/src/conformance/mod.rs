@@ -12,6 +12,7 @@
 //! | `granting` | permits: granting, waking, counting |
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
+//! | `breaking` | an app whose breaker is open: who rests, who is the probe |
 //! | `listing` | what people ask |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use crate::Store;
 
 mod accepting;
+mod breaking;
 mod claiming;
 mod driving;
 mod granting;
@@ -68,6 +70,7 @@ where
         granting::CHECKS,
         withdrawing::CHECKS,
         keeping::CHECKS,
+        breaking::CHECKS,
         listing::CHECKS,
         driving::CHECKS,
     ];

@@ -9,8 +9,8 @@ use super::messages::{User, accept, cancel, claim, read, settle, wake};
 use super::{SqliteStore, apps, keys, permits, reach, rows, templates, tokens, users};
 use crate::types::{
     Accepted, AppRecord, Cancelled, ClaimBatch, Claimed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
-    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, Reach,
-    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
+    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, ProbeCursor,
+    Probing, Reach, SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -100,6 +100,10 @@ impl Store for SqliteStore {
 
     async fn resume(&self, appid: AppId, now: UnixMillis) -> Result<bool> {
         self.write("resume an app", move |db| apps::resume(db, &appid, now)).await
+    }
+
+    async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing> {
+        self.write("look for a probe", move |db| apps::probe(db, &appid, after.as_ref(), now)).await
     }
 
     async fn put_templates(

@@ -112,6 +112,8 @@ pub struct Claimed {
     pub on_unknown: OnUnknown,
     /// An earlier attempt got no answer.
     pub maybe_delivered: bool,
+    /// It went through the app's open breaker, to find out whether WeChat answers again.
+    pub is_probe: bool,
 }
 
 impl Claimed {

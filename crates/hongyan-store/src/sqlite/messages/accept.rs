@@ -41,7 +41,7 @@ fn accept_one(db: &Connection, new: &NewMessage, gates: &mut Gates) -> Res<Accep
     }
     let mut in_flight: Option<Claimed> = None;
     match take_turn(db, &mut row, gates, new.room, now)? {
-        Turn::Send(permit) => in_flight = Some(claimed(&row, permit, new.body.clone())),
+        Turn::Send(going) => in_flight = Some(claimed(&row, going, new.body.clone())),
         Turn::Later => hold_if_wanted(db, &mut row, new, now)?,
         Turn::End(_) => row.permit = None,
     }

@@ -28,10 +28,10 @@ pub(in crate::sqlite) fn claim(db: &Connection, lane: Lane, now: UnixMillis, lim
         let Some(mut row) = first_due(db, lane, now)? else { break };
         let from = row.state;
         match take_turn(db, &mut row, &mut gates, true, now)? {
-            Turn::Send(permit) => {
+            Turn::Send(going) => {
                 save(db, &row)?;
                 let body = body(db, &row)?;
-                batch.claimed.push(claimed(&row, permit, body.into()));
+                batch.claimed.push(claimed(&row, going, body.into()));
             }
             Turn::Later => {
                 debug_assert!(row.wake_at.is_none_or(|wake| wake > now), "it would be due for ever");

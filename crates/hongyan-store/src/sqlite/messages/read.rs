@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::super::permits;
 use super::super::rows::{Cells, many};
 use super::super::trouble::Res;
-use super::turn::claimed;
+use super::turn::left_behind;
 use super::{MessageRow, body, columns, find};
 use crate::types::{AttemptView, Claimed, MessageDetail, MessageFilter, MessageView};
 
@@ -106,7 +106,7 @@ pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane) -> Res<Vec<Claimed
     rows.iter()
         .map(|row| {
             let permit = row.permit.map(|id| permits::load(db, &row.user, id)).transpose()?;
-            Ok(claimed(row, permit, body(db, row)?.into()))
+            Ok(left_behind(row, permit, body(db, row)?.into()))
         })
         .collect()
 }

@@ -33,6 +33,16 @@ impl Gates {
         Ok(gate)
     }
 
+    /// A message goes out. Whether it is a probe; then the gate is closed behind it, in the same transaction.
+    fn pass(&mut self, db: &Connection, appid: &AppId, now: UnixMillis) -> Res<bool> {
+        let Some(behind @ AppGate::Broken { probe_at }) = self.of(db, appid)?.behind_a_probe(now) else {
+            return Ok(false);
+        };
+        apps::close_behind_probe(db, appid, probe_at)?;
+        self.known.insert(appid.clone(), behind);
+        Ok(true)
+    }
+
     /// Takes an app for paused, for this verb: an outcome says that it must rest, and the pause is about to be
     /// stored.
     pub(super) fn pause(&mut self, appid: &AppId, until: Option<UnixMillis>) {
@@ -40,10 +50,17 @@ impl Gates {
     }
 }
 
+/// What a message sets out with.
+pub(super) struct Going {
+    permit: Option<Permit>,
+    /// The app's breaker is open; this one finds out whether WeChat answers again.
+    is_probe: bool,
+}
+
 /// What became of a message at its turn. The row says the same, but is not written yet.
 pub(super) enum Turn {
-    /// It is `sending`, with this permit.
-    Send(Option<Permit>),
+    /// It is `sending`.
+    Send(Going),
     /// It is `scheduled`, `ready` or `waiting`.
     Later,
     /// It has ended.
@@ -81,7 +98,7 @@ pub(super) fn take_turn(
             row.enter(MessageState::Sending, None, now);
             row.attempts += 1;
             row.claimed_at = Some(now);
-            Turn::Send(permit)
+            Turn::Send(Going { permit, is_probe: gates.pass(db, &row.user.appid, now)? })
         }
         Start::Later { state, wake_at, reason } => {
             if state == MessageState::Waiting {
@@ -184,7 +201,8 @@ fn archive_attempt(db: &Connection, row: &mut MessageRow) -> Res<()> {
 }
 
 /// A message that is `sending`, as dispatch needs it.
-pub(super) fn claimed(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>) -> Claimed {
+pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>) -> Claimed {
+    let Going { permit, is_probe } = going;
     Claimed {
         id: row.id,
         appid: row.user.appid.clone(),
@@ -202,5 +220,11 @@ pub(super) fn claimed(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>)
         }),
         on_unknown: row.on_unknown,
         maybe_delivered: row.maybe_delivered,
+        is_probe,
     }
+}
+
+/// A message that was `sending` when its process ended, for the next one to settle.
+pub(super) fn left_behind(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>) -> Claimed {
+    claimed(row, Going { permit, is_probe: false }, body)
 }

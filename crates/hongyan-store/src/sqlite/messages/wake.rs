@@ -1,7 +1,8 @@
 //! Who is next: the one place where parked and waiting messages are set going.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageId, MessageState, Permit};
+use hongyan_ledger::{LANES, Lane, MessageId, MessageState, Permit};
+use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::super::permits;
@@ -10,7 +11,7 @@ use super::super::trouble::Res;
 use super::claim::next_wake;
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::{MessageRow, User, body, columns, save};
-use crate::types::{Claimed, Ended};
+use crate::types::{Claimed, Ended, ProbeCursor};
 
 /// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
 /// timer.
@@ -57,10 +58,10 @@ pub(super) fn hand_on(
             break;
         }
         match take_turn(db, &mut head, gates, true, now)? {
-            Turn::Send(permit) => {
+            Turn::Send(going) => {
                 save(db, &head)?;
                 let body = body(db, &head)?;
-                handed.next = Some(claimed(&head, permit, body.into()));
+                handed.next = Some(claimed(&head, going, body.into()));
                 break;
             }
             Turn::Later => {
@@ -154,20 +155,58 @@ pub(in crate::sqlite) fn acquire(db: &Connection, lane: Lane, now: UnixMillis) -
 }
 
 /// Gives every ready message of an app a timer, now.
-pub(in crate::sqlite) fn wake_app(
-    db: &Connection,
-    appid: &hongyan_wechat::AppId,
-    now: UnixMillis,
-) -> Res<()> {
+pub(in crate::sqlite) fn wake_app(db: &Connection, appid: &AppId, now: UnixMillis) -> Res<()> {
     for lane in Lane::all() {
         change(
             db,
             "UPDATE messages INDEXED BY messages_ready SET wake_at = ?3 \
-             WHERE lane = ?1 AND appid = ?2 AND state = 1",
+             WHERE lane = ?1 AND appid = ?2 AND state = 1 AND (wake_at IS NULL OR wake_at > ?3)",
             params![lane.number(), appid.as_str(), now.0],
         )?;
     }
     Ok(())
+}
+
+/// Gives the first ready messages of at most `limit` users of an app a timer, now. The users behind `after` come
+/// first, in an order of their own, and then those before it.
+pub(in crate::sqlite) fn wake_some(
+    db: &Connection,
+    appid: &AppId,
+    after: Option<&ProbeCursor>,
+    limit: usize,
+    now: UnixMillis,
+) -> Res<Vec<ProbeCursor>> {
+    let mut woken: Vec<ProbeCursor> = Vec::new();
+    let first = after.map_or(0, |(lane, _)| lane.index());
+    // The first lane twice: behind the user, and from its beginning.
+    let lanes = (0..=usize::from(LANES)).filter_map(|n| Lane::all().nth((first + n) % usize::from(LANES)));
+    for (n, lane) in lanes.enumerate() {
+        let mut behind = after.filter(|_| n == 0).map_or(String::new(), |(_, openid)| openid.to_string());
+        while woken.len() < limit {
+            let Some(mut head) = first_ready_behind(db, lane, appid, &behind)? else { break };
+            behind = head.user.openid.to_string();
+            if woken.iter().any(|(_, openid)| *openid == head.user.openid) {
+                break;
+            }
+            head.wake_at = Some(now);
+            save(db, &head)?;
+            woken.push((lane, head.user.openid));
+        }
+    }
+    Ok(woken)
+}
+
+fn first_ready_behind(db: &Connection, lane: Lane, appid: &AppId, openid: &str) -> Res<Option<MessageRow>> {
+    one(
+        db,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages INDEXED BY messages_ready WHERE lane = ? AND appid = ? AND state = 1 AND openid > ?              ORDER BY openid, send_at, id LIMIT 1"
+        ),
+        params![lane.number(), appid.as_str(), openid],
+        MessageRow::read,
+    )
 }
 
 /// The permit that a user's message in flight has reserved without a stored hold, if there is one.
