@@ -13,6 +13,7 @@ mod bad_input;
 mod breaker;
 mod command_line;
 mod dead_permit;
+mod errcodes;
 mod facade;
 mod idempotency;
 mod lost_answer;
