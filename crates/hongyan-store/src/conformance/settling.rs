@@ -9,6 +9,7 @@ use crate::types::{NewMessage, Settlement};
 
 checks![
     success_spends_one_unit_and_a_second_settlement_nothing,
+    a_message_whose_pause_has_ended_before_its_outcome_is_stored_does_not_sleep,
     a_refused_message_fails_and_its_unit_is_free,
     a_second_form_id_is_used_when_the_first_is_dead,
     when_the_last_permit_is_dead_the_message_fails_or_waits,
@@ -203,4 +204,18 @@ async fn several_outcomes_are_answered_in_order(world: World) {
     let wake = settled[3].wake_at.unwrap();
     let again = world.claim(&user(4), wake).await.claimed.remove(0);
     assert!(again.maybe_delivered && again.permit.is_none() && again.attempt == 2);
+}
+
+async fn a_message_whose_pause_has_ended_before_its_outcome_is_stored_does_not_sleep(world: World) {
+    world.subscribe(&user(1), 1).await;
+    for errcode in [40125, 45009] {
+        let claimed = match world.claim(&user(1), after(1)).await.claimed.pop() {
+            Some(claimed) => claimed,
+            None => world.send(world.message(&user(1), START)).await,
+        };
+        // The pause was stored, and an operator was faster than the outcome.
+        let settled = world.answered(&claimed, errcode, START).await;
+        assert_eq!(settled.state, Some(S::Ready));
+        assert_eq!(settled.wake_at, Some(after(1)), "{errcode}: nobody else would wake it");
+    }
 }

@@ -1,11 +1,12 @@
 //! `settle`: an attempt's outcome, in one commit with everything that follows from it.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::retry::BACKOFF_BASE;
 use hongyan_ledger::settle::{Next, UnitEffect};
 use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
 use rusqlite::Connection;
 
-use super::super::permits;
+use super::super::{apps, permits};
 use super::super::trouble::Res;
 use super::turn::{Gates, release_hold};
 use super::wake::{hand_on, wake_waiting};
@@ -28,7 +29,13 @@ fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Re
     row.ended_at = Some(now);
     row.outcome = Some(settlement.outcome.clone());
     row.maybe_delivered = effects.maybe_delivered;
+    let mut next = effects.next;
     if let Some(pause) = effects.app {
+        let is_paused = apps::gate(db, &row.user.appid)?.is_some_and(|gate| gate.is_paused(now));
+        if !is_paused && let Next::Retry { wake_at, .. } = &mut next {
+            // Somebody has ended the pause already, or it could not be stored: nobody would wake what rests for it.
+            *wake_at = Some(now.plus(BACKOFF_BASE));
+        }
         gates.pause(&row.user.appid, pause.until);
     }
 
@@ -39,7 +46,7 @@ fn settle_one(db: &Connection, settlement: &Settlement, gates: &mut Gates) -> Re
         unit => unit,
     };
     apply_unit(db, &mut row, unit, now)?;
-    apply_next(db, &mut row, effects.next, now)?;
+    apply_next(db, &mut row, next, now)?;
     save(db, &row)?;
 
     if row.state == MessageState::Failed
