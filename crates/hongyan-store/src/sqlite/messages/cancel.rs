@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::super::rows::many;
 use super::super::trouble::Res;
 use super::turn::release_hold;
-use super::wake::wake_next;
+use super::wake::{pass_on, wake_next};
 use super::{MessageRow, find, load, save};
 use crate::types::Cancelled;
 
@@ -33,6 +33,7 @@ fn withdraw(db: &Connection, mut row: MessageRow, now: UnixMillis) -> Res<()> {
     }
     save(db, &row)?;
     if was_ready {
+        pass_on(db, &row.user, now)?;
         wake_next(db, &row.user, now)?;
     }
     Ok(())

@@ -6,8 +6,8 @@ use hongyan_ledger::settle::{Next, UnitEffect};
 use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
 use rusqlite::Connection;
 
-use super::super::{apps, permits};
 use super::super::trouble::Res;
+use super::super::{apps, permits};
 use super::turn::{Gates, release_hold};
 use super::wake::{hand_on, wake_waiting};
 use super::{MessageRow, find, save};

@@ -13,7 +13,7 @@ use super::super::rows::{change, one, outcome_code};
 use super::super::trouble::Res;
 use super::super::{apps, permits};
 use super::MessageRow;
-use super::wake::wake_waiting;
+use super::wake::{pass_on, wake_waiting};
 use crate::types::{Claimed, ClaimedPermit, Ended};
 
 /// The gates of the apps that a verb comes across, each read once.
@@ -113,6 +113,9 @@ pub(super) fn take_turn(
             // Of an unknown outcome the unit stays kept: it may be gone.
             if state != MessageState::Unknown {
                 release_hold(db, row, now)?;
+            }
+            if row.state == MessageState::Ready {
+                pass_on(db, &row.user, now)?;
             }
             row.enter(state, Some(reason), now);
             let errcode = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);

@@ -141,6 +141,24 @@ pub(in crate::sqlite) fn wake_waiting(
     Ok(woken)
 }
 
+/// A ready message came to its end without a request. A grant that woke it counted on it to use a unit, and woke
+/// nobody else for that one; now others may have it.
+pub(super) fn pass_on(db: &Connection, user: &User, now: UnixMillis) -> Res<()> {
+    let waits = one(
+        db,
+        "SELECT 1 FROM messages INDEXED BY messages_waiting WHERE lane = ? AND appid = ? AND openid = ? \
+         AND state = 2 LIMIT 1",
+        params![user.lane.number(), user.appid.as_str(), user.openid.as_str()],
+        |cells| cells.raw::<i64>(),
+    )?;
+    if waits.is_some() {
+        for permit in permits::open(db, user, now)? {
+            wake_waiting(db, user, &permit, now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Carries out [`crate::Store::acquire`]. Parking and waking are durable, so this only mends what an older version
 /// or a hand in the database left behind.
 pub(in crate::sqlite) fn acquire(db: &Connection, lane: Lane, now: UnixMillis) -> Res<Option<UnixMillis>> {
