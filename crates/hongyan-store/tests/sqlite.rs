@@ -12,6 +12,9 @@ use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::types::{AppRecord, NewMessage};
 use hongyan_store::{Store, StoreError, conformance};
 
+#[path = "model/mod.rs"]
+mod model;
+
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
