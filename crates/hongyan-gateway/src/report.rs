@@ -1,13 +1,12 @@
 //! Report: tells the world how messages fare. Today: callers who wait for theirs, and the metrics.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_ledger::settle::{Outcome, PauseCode};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::Ended;
+use hongyan_sync::waiters::Waiters;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
@@ -18,9 +17,7 @@ pub struct Report(Arc<Inner>);
 
 struct Inner {
     /// Callers who wait, by message. Each entry lives as long as somebody waits.
-    waiting: Mutex<HashMap<MessageId, watch::Sender<Option<Ended>>>>,
-    /// How many entries `waiting` has, so that the hot path asks without the lock.
-    waiting_count: AtomicUsize,
+    waiting: Waiters<MessageId, watch::Sender<Option<Ended>>>,
     meters: Meters,
     prometheus: PrometheusHandle,
 }
@@ -69,8 +66,7 @@ impl Report {
         });
         let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds) = meters;
         Self(Arc::new(Inner {
-            waiting: Mutex::default(),
-            waiting_count: AtomicUsize::new(0),
+            waiting: Waiters::default(),
             meters: Meters {
                 by_state,
                 answered_ok,
@@ -99,12 +95,9 @@ impl Report {
     }
 
     fn tell(&self, ended: &Ended) {
-        if self.0.waiting_count.load(Ordering::SeqCst) > 0 {
-            let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(waiter) = waiting.get(&ended.id) {
-                waiter.send_replace(Some(*ended));
-            }
-        }
+        self.0.waiting.tell(&ended.id, |waiter| {
+            waiter.send_replace(Some(*ended));
+        });
     }
 
     /// An attempt ended so, after so long.
@@ -121,9 +114,7 @@ impl Report {
 
     /// Begins to listen for a message, before it is accepted, so that nothing is missed.
     pub fn listen(&self, id: MessageId) -> Listener {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = waiting.entry(id).or_insert_with(|| watch::Sender::new(None)).subscribe();
-        self.0.waiting_count.store(waiting.len(), Ordering::SeqCst);
+        let receiver = self.0.waiting.join(id, || watch::Sender::new(None), watch::Sender::subscribe);
         Listener { report: self.clone(), id, receiver: Some(receiver) }
     }
 
@@ -173,11 +164,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.receiver = None;
-        let mut waiting = self.report.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.get(&self.id).is_some_and(|sender| sender.receiver_count() == 0) {
-            waiting.remove(&self.id);
-        }
-        self.report.0.waiting_count.store(waiting.len(), Ordering::SeqCst);
+        self.report.0.waiting.leave(&self.id, |sender| sender.receiver_count() == 0);
     }
 }
 
@@ -199,7 +186,7 @@ mod tests {
         report.moved(&ended(MessageState::Sent));
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
         drop(listener);
-        assert_eq!(report.0.waiting_count.load(Ordering::SeqCst), 0);
+        assert_eq!(report.0.waiting.count(), 0);
         let text = report.render(3, &[PauseCode::DayQuota]);
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
