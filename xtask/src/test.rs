@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use crate::command::{Result, cargo, run as run_command};
+use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::{prepare, web};
 
 #[derive(Debug, Args)]
@@ -68,7 +68,8 @@ impl Step {
             Self::Loom => {
                 // A directory of its own: the flag would rebuild everything else, too.
                 let mut command = cargo(&["test", "-p", "hongyan-sync", "--test", "loom", "--release"]);
-                run_command(command.args(["--target-dir", "target/loom"]).env("RUSTFLAGS", "--cfg loom"))
+                let dir = target_dir()?.join("loom");
+                run_command(command.arg("--target-dir").arg(dir).env("RUSTFLAGS", "--cfg loom"))
             }
             Self::Docs => {
                 let mut command: Command = cargo(&["doc", "--workspace", "--no-deps"]);
