@@ -17,6 +17,7 @@ mod errcodes;
 mod facade;
 mod idempotency;
 mod lost_answer;
+mod order;
 mod permit_kinds;
 mod restart;
 mod schedule;

@@ -91,6 +91,9 @@ impl Settler {
         let now = self.clock.now();
         let effects = settle(&claimed.in_flight(), outcome, now, crate::chance::unit());
         self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
+        // What is scheduled and due, and was not looked at for want of a place, may be an older one of this user: then
+        // whose turn it is, is for the look to say.
+        let is_overdue = claimed.id.lane().is_some_and(|lane| self.timers.is_timer_due(lane, now));
         Settlement {
             id: claimed.id,
             attempt: claimed.attempt,
@@ -98,7 +101,7 @@ impl Settler {
             outcome: outcome.clone(),
             effects,
             // A paused app's next message would meet the same refusal.
-            room: room && effects.app.is_none(),
+            room: room && effects.app.is_none() && !is_overdue,
         }
     }
 
