@@ -4,6 +4,7 @@
 //! this file is empty. A thread that would sleep for ever is a deadlock to loom, and fails the test.
 
 #![cfg(loom)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use hongyan_sync::moments::{Moments, NEVER};
 use hongyan_sync::versions::Versions;
