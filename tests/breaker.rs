@@ -221,3 +221,25 @@ async fn a_users_messages_keep_their_order_through_an_outage() {
     }
     assert_eq!(world.wechat.texts(&user).await, texts);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_in_an_outage_begins_with_one_probe_and_not_with_a_flood() {
+    let world = World::start().await;
+    outage(&world, "errcode").await;
+    let (users, ids) = messages(&world, 60).await;
+    let mut app = world.app_when("paused", is_open).await;
+    for _ in 0..6 {
+        app = failed_probe(&world, &app).await;
+    }
+    let asked = world.wechat.asked(SEND).await;
+    let world = world.restart().await;
+    assert!(is_open(&world.app().await), "it is known after the start");
+    let app = failed_probe(&world, &app).await;
+    assert_eq!(world.wechat.asked(SEND).await, asked + 1);
+    world.wechat.end_chaos().await;
+    world.clock.set(probe_at(&app));
+    for (id, user) in ids.iter().zip(&users) {
+        assert_eq!(world.settled(id).await["state"], "sent");
+        assert_eq!(world.wechat.texts(user).await, ["kept"]);
+    }
+}
