@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use crate::world::World;
 
 impl World {
-    async fn facade_token(&self) -> String {
+    pub async fn facade_token(&self) -> String {
         let (appid, secret) = (&self.wechat.seed.appid, &self.gateway_secret);
         let path = format!("/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}");
         let answer = self.get(&path).await.expect(200);

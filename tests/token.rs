@@ -1,11 +1,15 @@
 //! The access token: one fetch for everybody, repaired when somebody else kills it, never fetched in vain.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use hongyan_gateway::apps::{App, Apps};
+use hongyan_gateway::token::{Token, TokenError};
 use serde_json::json;
+use tokio::sync::Barrier;
 
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 const STABLE: &str = "/cgi-bin/stable_token";
 
@@ -93,4 +97,55 @@ async fn a_wrong_secret_pauses_the_app_and_burns_no_fetches() {
         .expect(200);
     assert!(changed.get("paused").is_none(), "{changed}");
     world.post(&format!("/v1/apps/{appid}/templates/sync"), json!({})).await.expect(200);
+}
+
+/// So many callers at once as no gateway has workers: what is asked of WeChat must not depend on it.
+const CALLERS: usize = 10_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_callers_who_find_no_token_cause_one_fetch() {
+    let world = World::start().await;
+    // A new secret forgets the token that the registration fetched.
+    let path = format!("/v1/apps/{}", world.wechat.seed.appid);
+    let change = json!({ "secret": world.wechat.seed.app_secret });
+    world.call(http::Method::PATCH, &path, &[], change.to_string()).await.expect(200);
+    let before = world.wechat.asked(STABLE).await;
+    let apps = &world.gateway.apps;
+    let app = apps.get(&world.wechat.seed.appid.parse().unwrap()).unwrap();
+    let token = ask_for_tokens(&world, |apps, app| async move { apps.token(&app).await }).await;
+    assert_eq!(world.wechat.asked(STABLE).await - before, 1);
+
+    // WeChat refuses that one to all of them at the same time (40001): somebody else has fetched another.
+    world.wechat.control("tokens/rotate", json!({})).await;
+    let before = world.wechat.asked(STABLE).await;
+    let fresh =
+        ask_for_tokens(&world, move |apps, app| async move { apps.token_after(&app, token).await }).await;
+    assert_eq!(fresh, token + 1);
+    assert_eq!(world.wechat.asked(STABLE).await - before, 1);
+    // Who comes late with the old generation is given the new token, and nobody is asked.
+    assert_eq!(apps.token_after(&app, token).await.unwrap().generation, fresh);
+    assert_eq!(world.wechat.asked(STABLE).await - before, 1);
+}
+
+/// Everybody asks at once, each in a task of its own; the generation of the one token that all are given.
+async fn ask_for_tokens<Asking>(world: &World, ask: impl Fn(Apps, Arc<App>) -> Asking) -> u64
+where
+    Asking: Future<Output = Result<Arc<Token>, TokenError>> + Send + 'static,
+{
+    let apps = &world.gateway.apps;
+    let app = apps.get(&world.wechat.seed.appid.parse().unwrap()).unwrap();
+    let start = Arc::new(Barrier::new(CALLERS));
+    let tasks: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let (start, asking) = (Arc::clone(&start), ask(apps.clone(), Arc::clone(&app)));
+            tokio::spawn(async move {
+                start.wait().await;
+                asking.await
+            })
+        })
+        .collect();
+    let answers = tokio::time::timeout(PATIENCE, join_all(tasks)).await.expect("nobody waits long");
+    let generations: Vec<u64> = answers.into_iter().map(|token| token.unwrap().unwrap().generation).collect();
+    assert!(generations.iter().all(|generation| *generation == generations[0]), "all are given the same");
+    generations[0]
 }

@@ -192,6 +192,13 @@ impl Platform {
     pub async fn chaos(&self, rule: Value) {
         self.raw_control("chaos", &rule).await;
     }
+
+    /// Whatever went wrong goes wrong no more.
+    pub async fn end_chaos(&self) {
+        let url = format!("{}/_sandbox/chaos", self.url);
+        let answer = self.http.send(Method::DELETE, &url, &[], "").await;
+        assert!(answer.status.is_success(), "{answer:?}");
+    }
 }
 
 /// Sandbox, gateway and clock, the app registered, a key at hand.
@@ -203,8 +210,31 @@ pub struct World {
     pub gateway_secret: String,
     pub gateway: Context,
     http: Http,
-    _stop: watch::Sender<()>,
+    settings: Settings,
+    serving: Serving,
     _dir: tempfile::TempDir,
+}
+
+/// A gateway that answers at a URL until it is told to stop.
+struct Serving {
+    stop: watch::Sender<()>,
+    ended: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    async fn start(gateway: Gateway) -> (Self, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, mut stopped) = watch::channel(());
+        let ended = tokio::spawn(async move {
+            let until = async move {
+                // Also when the sender is dropped.
+                let _ = stopped.changed().await;
+            };
+            gateway.serve(listener, until).await.unwrap();
+        });
+        (Self { stop, ended }, url)
+    }
 }
 
 /// The settings of a gateway under test.
@@ -229,16 +259,11 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let mut settings = settings(dir.path(), &wechat.url);
         adjust(&mut settings);
-        let gateway = Gateway::start(settings, clock.clone()).await.unwrap();
+        let gateway = Gateway::start(settings.clone(), clock.clone()).await.unwrap();
         let context = gateway.context().clone();
         let (_, key) =
             create_key(&*context.store, &context.ids, &clock, "story", &[Scope::All]).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, mut stopped) = watch::channel(());
-        tokio::spawn(gateway.serve(listener, async move {
-            let _ = stopped.changed().await;
-        }));
+        let (serving, url) = Serving::start(gateway).await;
         let mut world = Self {
             clock,
             wechat,
@@ -247,7 +272,8 @@ impl World {
             gateway_secret: String::new(),
             gateway: context,
             http: Http::new(),
-            _stop: stop,
+            settings,
+            serving,
             _dir: dir,
         };
         let app = json!({ "appid": world.wechat.seed.appid, "secret": world.wechat.seed.app_secret });
@@ -255,6 +281,17 @@ impl World {
         world.gateway_secret = registered.text("gateway_secret");
         registered.expect(201);
         world
+    }
+
+    /// The gateway ends in good order, and another process takes over its database.
+    pub async fn restart(self) -> Self {
+        let Serving { stop, ended } = self.serving;
+        stop.send_replace(());
+        tokio::time::timeout(PATIENCE, ended).await.expect("it ends").unwrap();
+        let gateway = Gateway::start(self.settings.clone(), self.clock.clone()).await.unwrap();
+        let context = gateway.context().clone();
+        let (serving, url) = Serving::start(gateway).await;
+        Self { gateway: context, serving, url, http: Http::new(), ..self }
     }
 
     pub async fn call(
@@ -366,6 +403,32 @@ impl World {
         let sum: u64 = ["available", "reserved", "spent", "expired", "revoked"].into_iter().map(count).sum();
         assert_eq!(count("granted"), sum, "{totals}");
         totals
+    }
+
+    /// The app, as an operator sees it.
+    pub async fn app(&self) -> Value {
+        self.get(&format!("/v1/apps/{}", self.wechat.seed.appid)).await.expect(200)
+    }
+
+    /// Asks for the app until it is as it must become.
+    pub async fn app_when(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let asking = async {
+            loop {
+                let app = self.app().await;
+                if is_so(&app) {
+                    return app;
+                }
+            }
+        };
+        let Ok(app) = tokio::time::timeout(PATIENCE, asking).await else {
+            panic!("the app does not become {what}: {}", self.app().await);
+        };
+        app
+    }
+
+    /// Ends an app's pause, as an operator does.
+    pub async fn resume(&self) -> Value {
+        self.post(&format!("/v1/apps/{}/resume", self.wechat.seed.appid), json!({})).await.expect(200)
     }
 
     /// Moves everybody's time.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use crate::command::{Result, cargo, run as run_command};
+use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::{prepare, web};
 
 #[derive(Debug, Args)]
@@ -27,6 +27,7 @@ enum Step {
     Format,
     Lint,
     Test,
+    Loom,
     Docs,
     Web,
 }
@@ -38,6 +39,7 @@ impl Step {
             Self::Format => "format",
             Self::Lint => "lint",
             Self::Test => "test",
+            Self::Loom => "loom",
             Self::Docs => "docs",
             Self::Web => "web",
         }
@@ -49,6 +51,7 @@ impl Step {
             Self::Format => "cargo fmt --all --check",
             Self::Lint => "cargo clippy --workspace --all-targets -- -D warnings",
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
+            Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
         }
@@ -62,6 +65,12 @@ impl Step {
                 run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
             }
             Self::Test => run_command(&mut cargo(&["test", "--workspace"])),
+            Self::Loom => {
+                // A directory of its own: the flag would rebuild everything else, too.
+                let mut command = cargo(&["test", "-p", "hongyan-sync", "--test", "loom", "--release"]);
+                let dir = target_dir()?.join("loom");
+                run_command(command.arg("--target-dir").arg(dir).env("RUSTFLAGS", "--cfg loom"))
+            }
             Self::Docs => {
                 let mut command: Command = cargo(&["doc", "--workspace", "--no-deps"]);
                 run_command(command.env("RUSTDOCFLAGS", "-D warnings"))

@@ -25,7 +25,9 @@ use crate::templates::SyncGate;
 pub use crate::templates::{LibraryReport, LibraryState, SyncReport, Template};
 use crate::token::TokenCell;
 use crate::vault::{Purpose, Vault, VaultError, sha256};
+use breaker::BreakerCell;
 
+mod breaker;
 mod changes;
 mod checks;
 
@@ -43,6 +45,8 @@ pub struct App {
     pub token: TokenCell,
     /// Keeps unknown templates from becoming a flood of requests; shared like the token.
     pub(crate) sync_gate: Arc<SyncGate>,
+    /// Counts what WeChat leaves unanswered; shared like the token.
+    pub(crate) breaker: Arc<BreakerCell>,
 }
 
 /// How [`Apps`] behaves.
@@ -105,6 +109,8 @@ pub(crate) struct Inner {
     changing: tokio::sync::Mutex<()>,
     /// Wakes [`Apps::keep_fresh`] when a moment to refresh may have moved.
     pub(crate) tokens_changed: Notify,
+    /// Wakes [`crate::probe::Prober`] when a breaker may have opened.
+    pauses_changed: Notify,
 }
 
 impl Apps {
@@ -128,6 +134,7 @@ impl Apps {
             snapshot: ArcSwap::default(),
             changing: tokio::sync::Mutex::default(),
             tokens_changed: Notify::new(),
+            pauses_changed: Notify::new(),
         }));
         let mut snapshot = HashMap::new();
         for record in apps.0.store.apps().await? {
@@ -141,6 +148,7 @@ impl Apps {
                 templates: apps.stored_templates(&appid).await?,
                 token: apps.stored_token(&appid).await?,
                 sync_gate: Arc::default(),
+                breaker: Arc::default(),
                 record,
             };
             snapshot.insert(appid, Arc::new(app));
@@ -192,12 +200,14 @@ impl Apps {
                     templates: before.templates.clone(),
                     token: before.token.clone(),
                     sync_gate: Arc::clone(&before.sync_gate),
+                    breaker: Arc::clone(&before.breaker),
                 },
                 None => App {
                     record,
                     templates: HashMap::new(),
                     token: TokenCell::default(),
                     sync_gate: Arc::default(),
+                    breaker: Arc::default(),
                 },
             })
         });
@@ -224,6 +234,7 @@ impl Apps {
                 templates: apps.stored_templates(&appid).await?,
                 token: app.token.clone(),
                 sync_gate: Arc::clone(&app.sync_gate),
+                breaker: Arc::clone(&app.breaker),
             };
             apps.publish(&appid, Some(Arc::new(fresh)));
             Ok(true)
@@ -240,6 +251,12 @@ impl Apps {
         self.0.snapshot.store(Arc::new(snapshot));
         // A pause that ended, or an app that came, may have a token to refresh.
         self.0.tokens_changed.notify_one();
+        self.0.pauses_changed.notify_one();
+    }
+
+    /// Waits until an app's pause may have changed. For one task: a change that came before is not missed.
+    pub(crate) async fn pauses_changed(&self) {
+        self.0.pauses_changed.notified().await;
     }
 }
 

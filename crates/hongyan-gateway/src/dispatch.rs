@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hongyan_ledger::Channel;
+use hongyan_ledger::breaker::Evidence;
 use hongyan_ledger::settle::{Outcome, is_token_refusal};
 use hongyan_store::types::Claimed;
 use hongyan_wechat::{Client, Failure, SecretString, SendAnswer};
@@ -173,17 +174,19 @@ async fn work(
         if !owned.may_send(&job.claimed) {
             continue;
         }
-        let outcome = attempt(&job.claimed, &apps, &wechat).await;
-        if done.send(Done { job, outcome }).await.is_err() {
+        let (outcome, evidence) = attempt(&job.claimed, &apps, &wechat).await;
+        if done.send(Done { job, outcome, evidence }).await.is_err() {
             return;
         }
     }
 }
 
-/// One attempt: at most two requests, the second only when the first was refused for its token.
-async fn attempt(claimed: &Claimed, apps: &Apps, wechat: &Client) -> Outcome {
+/// One attempt: at most two requests, the second only when the first was refused for its token. Also what it says
+/// about WeChat.
+async fn attempt(claimed: &Claimed, apps: &Apps, wechat: &Client) -> (Outcome, Evidence) {
     let Some(app) = apps.get(&claimed.appid) else {
-        return Outcome::NotSent { why: "the app is not registered any more".into() };
+        let why = "the app is not registered any more".into();
+        return (Outcome::NotSent { why }, Evidence::Nothing);
     };
     let token = match apps.token(&app).await {
         Ok(token) => token,
@@ -195,7 +198,7 @@ async fn attempt(claimed: &Claimed, apps: &Apps, wechat: &Client) -> Outcome {
         Some(errcode) if is_token_refusal(errcode) => {
             send_with_fresh_token(claimed, &app, token.generation, body, apps, wechat).await
         }
-        _ => outcome,
+        _ => with_evidence(outcome),
     }
 }
 
@@ -206,15 +209,27 @@ async fn send_with_fresh_token(
     body: Bytes,
     apps: &Apps,
     wechat: &Client,
-) -> Outcome {
+) -> (Outcome, Evidence) {
     match apps.token_after(app, refused_generation).await {
-        Ok(fresh) => send(wechat, claimed.channel, &fresh.value, body).await,
+        Ok(fresh) => with_evidence(send(wechat, claimed.channel, &fresh.value, body).await),
         Err(error) => no_token(&error),
     }
 }
 
-fn no_token(error: &TokenError) -> Outcome {
-    Outcome::NotSent { why: format!("no access token: {error}") }
+fn with_evidence(outcome: Outcome) -> (Outcome, Evidence) {
+    let evidence = Evidence::of(&outcome);
+    (outcome, evidence)
+}
+
+fn no_token(error: &TokenError) -> (Outcome, Evidence) {
+    let evidence = match error {
+        TokenError::Refused { .. } => Evidence::Up,
+        // Every message that comes before the next fetch says so again. That is one failure and many messages, and
+        // right all the same: none of them can go out before that fetch.
+        TokenError::Unavailable(_) => Evidence::Down,
+        TokenError::Paused { .. } => Evidence::Nothing,
+    };
+    (Outcome::NotSent { why: format!("no access token: {error}") }, evidence)
 }
 
 async fn send(wechat: &Client, channel: Channel, token: &SecretString, body: Bytes) -> Outcome {
@@ -289,6 +304,7 @@ mod tests {
             on_unknown: OnUnknown::Hold,
             maybe_delivered: false,
             epoch: hongyan_store::types::Epoch(1),
+            is_probe: false,
         };
         let body: serde_json::Value = serde_json::from_slice(&request_body(&claimed)).unwrap();
         assert_eq!(body, serde_json::json!({"touser": "o1", "form_id": "form \"1\""}));

@@ -20,6 +20,7 @@
 //! | [`intake`] | the rules of a request for a message; commits it |
 //! | [`lanes`] | which users this node works for |
 //! | [`schedule`] | when to look at which lane |
+//! | [`probe`] | whom to wake while WeChat does not answer an app |
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
 //! | [`report`] | who waits for a message; metrics |
@@ -42,6 +43,7 @@ pub mod intake;
 pub mod keys;
 pub mod lanes;
 pub mod login;
+pub mod probe;
 pub mod problem;
 pub mod report;
 pub mod retention;

@@ -1,13 +1,12 @@
 //! Report: tells the world how messages fare. Today: callers who wait for theirs, and the metrics.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::settle::{Outcome, PauseCode};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::{Ended, Pruned};
+use hongyan_sync::waiters::Waiters;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
@@ -18,9 +17,7 @@ pub struct Report(Arc<Inner>);
 
 struct Inner {
     /// Callers who wait, by message. Each entry lives as long as somebody waits.
-    waiting: Mutex<HashMap<MessageId, watch::Sender<Option<Ended>>>>,
-    /// How many entries `waiting` has, so that the hot path asks without the lock.
-    waiting_count: AtomicUsize,
+    waiting: Waiters<MessageId, watch::Sender<Option<Ended>>>,
     meters: Meters,
     prometheus: PrometheusHandle,
 }
@@ -65,6 +62,10 @@ impl Report {
             );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
+            metrics::describe_gauge!(
+                "hongyan_apps_paused",
+                "Apps of which nothing goes out now, by the reason"
+            );
             (
                 MessageState::ALL.map(|state| counter!("hongyan_messages_total", "state" => state.name())),
                 [attempts("ok"), attempts("refused"), attempts("not_sent"), attempts("unanswered")],
@@ -74,8 +75,7 @@ impl Report {
         });
         let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds, pruned) = meters;
         Self(Arc::new(Inner {
-            waiting: Mutex::default(),
-            waiting_count: AtomicUsize::new(0),
+            waiting: Waiters::default(),
             meters: Meters {
                 by_state,
                 answered_ok,
@@ -93,12 +93,21 @@ impl Report {
     /// A message came to this state.
     pub fn moved(&self, ended: &Ended) {
         self.0.meters.by_state[usize::from(ended.state.code())].increment(1);
-        if is_at_rest(ended.state, ended.reason) && self.0.waiting_count.load(Ordering::SeqCst) > 0 {
-            let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(waiter) = waiting.get(&ended.id) {
-                waiter.send_replace(Some(*ended));
-            }
+        if is_at_rest(ended.state, ended.reason) {
+            self.tell(ended);
         }
+    }
+
+    /// A message comes to no rest of its own, but nothing will happen to it soon: its app's breaker is open. Not
+    /// counted; who waits for it hears of it.
+    pub fn rests(&self, where_it_is: &Ended) {
+        self.tell(where_it_is);
+    }
+
+    fn tell(&self, ended: &Ended) {
+        self.0.waiting.tell(&ended.id, |waiter| {
+            waiter.send_replace(Some(*ended));
+        });
     }
 
     /// An attempt ended so, after so long.
@@ -123,16 +132,19 @@ impl Report {
 
     /// Begins to listen for a message, before it is accepted, so that nothing is missed.
     pub fn listen(&self, id: MessageId) -> Listener {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = waiting.entry(id).or_insert_with(|| watch::Sender::new(None)).subscribe();
-        self.0.waiting_count.store(waiting.len(), Ordering::SeqCst);
+        let receiver = self.0.waiting.join(id, || watch::Sender::new(None), watch::Sender::subscribe);
         Listener { report: self.clone(), id, receiver: Some(receiver) }
     }
 
-    /// All metrics in Prometheus' text form.
-    pub fn render(&self, in_flight: u32) -> String {
+    /// All metrics in Prometheus' text form, with what is so now: how many messages are in flight, and the pauses
+    /// in force.
+    pub fn render(&self, in_flight: u32, pauses: &[PauseCode]) -> String {
         metrics::with_local_recorder(&self.0.meters.recorder, || {
             gauge!("hongyan_messages_in_flight").set(in_flight);
+            for code in PauseCode::ALL {
+                let paused = pauses.iter().filter(|&&other| other == code).count();
+                gauge!("hongyan_apps_paused", "code" => code.name()).set(paused as f64);
+            }
         });
         self.0.prometheus.run_upkeep();
         self.0.prometheus.render()
@@ -170,11 +182,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.receiver = None;
-        let mut waiting = self.report.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.get(&self.id).is_some_and(|sender| sender.receiver_count() == 0) {
-            waiting.remove(&self.id);
-        }
-        self.report.0.waiting_count.store(waiting.len(), Ordering::SeqCst);
+        self.report.0.waiting.leave(&self.id, |sender| sender.receiver_count() == 0);
     }
 }
 
@@ -196,9 +204,10 @@ mod tests {
         report.moved(&ended(MessageState::Sent));
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
         drop(listener);
-        assert_eq!(report.0.waiting_count.load(Ordering::SeqCst), 0);
-        let text = report.render(3);
+        assert_eq!(report.0.waiting.count(), 0);
+        let text = report.render(3, &[PauseCode::DayQuota]);
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
+        assert!(text.contains("hongyan_apps_paused{code=\"day_quota\"} 1"), "{text}");
     }
 }

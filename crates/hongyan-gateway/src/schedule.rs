@@ -3,7 +3,7 @@
 //! What is due stands in the store, in order. In memory there is one moment per lane: when to look next. So ten
 //! messages or ten million cost the same memory, and a restart has nothing to rebuild but 64 numbers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,6 +11,7 @@ use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::{LANES, Lane};
 use hongyan_store::types::ClaimBatch;
 use hongyan_store::{Store, StoreError};
+use hongyan_sync::moments::Moments;
 use tokio::sync::Notify;
 
 use crate::dispatch::{Dispatch, Job, Slot};
@@ -25,96 +26,45 @@ const MAX_CLAIM: usize = 64;
 /// When to look again at a lane whose look failed.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 
-/// When to look at each lane next.
+/// When to look at each lane next. What it promises about rings, and how, is [`Moments`]'.
 ///
-/// A ring may come from anywhere and is never lost: it only ever makes a lane's moment earlier, and one that comes
-/// while the lane is being looked at (the look may have read the store before the ring's cause was written)
-/// outlives that look.
+/// A *timer* is of what may be scheduled: while one lies in the past, or is being looked at, no new message of the
+/// lane is started at once, for it might overtake an older one of its user. What is `ready` does not count for that:
+/// the store itself lets no newer one of its user past it.
 #[derive(Clone, Default)]
 pub struct Timers(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    moments: Mutex<Moments>,
+    moments: Moments<{ LANES as usize }>,
     changed: Notify,
-}
-
-struct Moments([Moment; LANES as usize]);
-
-impl Default for Moments {
-    fn default() -> Self {
-        Self([Moment::NEVER; LANES as usize])
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hold {
-    /// Another's lane: its owner looks at it, and finds in the store what rings here.
-    Closed,
-    /// The lane is being acquired: rings are kept, nothing is looked at.
-    Opening,
-    /// Ours.
-    Ours,
-}
-
-#[derive(Clone, Copy)]
-struct Moment {
-    hold: Hold,
-    /// When something that may be scheduled is due. While that lies in the past, or is being looked at, no new
-    /// message of the lane is started at once: it might overtake an older one of its user.
-    timer: UnixMillis,
-    /// When a message that is `ready` can go on. The store itself lets no newer one of its user past it.
-    ready: UnixMillis,
-    /// The earliest rings of both kinds since the last look began.
-    rung_timer: UnixMillis,
-    rung_ready: UnixMillis,
-}
-
-impl Moment {
-    const NEVER: Self = Self {
-        hold: Hold::Closed,
-        timer: UnixMillis::MAX,
-        ready: UnixMillis::MAX,
-        rung_timer: UnixMillis::MAX,
-        rung_ready: UnixMillis::MAX,
-    };
-
-    fn wake_at(&self) -> UnixMillis {
-        if self.hold == Hold::Ours { self.timer.min(self.ready) } else { UnixMillis::MAX }
-    }
 }
 
 impl Timers {
     /// Look at this lane at `at`, or earlier, whatever it is that is due then.
     pub fn ring(&self, lane: Lane, at: UnixMillis) {
-        self.earlier(lane, |moment| {
-            moment.rung_timer = moment.rung_timer.min(at);
-            moment.timer = moment.timer.min(at);
-        });
+        self.tell(self.0.moments.ring(lane.index(), at.0));
     }
 
     /// Look at this lane at `at`, or earlier: a message that is `ready` can go on then.
     pub fn ring_ready(&self, lane: Lane, at: UnixMillis) {
-        self.earlier(lane, |moment| {
-            moment.rung_ready = moment.rung_ready.min(at);
-            moment.ready = moment.ready.min(at);
-        });
+        self.tell(self.0.moments.ring_ready(lane.index(), at.0));
     }
 
     /// The lane is being acquired: keep what rings from now on.
     pub fn open(&self, lane: Lane) {
-        self.moments().0[lane.index()] = Moment { hold: Hold::Opening, ..Moment::NEVER };
+        self.0.moments.open(lane.index());
     }
 
     /// The lane is ours: begin to look.
     pub fn start(&self, lane: Lane) {
-        self.moments().0[lane.index()].hold = Hold::Ours;
+        self.0.moments.start(lane.index());
         self.0.changed.notify_one();
     }
 
     /// The lane is another's: forget it.
     pub fn close(&self, lane: Lane) {
-        self.moments().0[lane.index()] = Moment::NEVER;
+        self.0.moments.close(lane.index());
     }
 
     /// Look at every lane at `at`, or earlier.
@@ -125,52 +75,31 @@ impl Timers {
     /// Whether something in this lane that may be scheduled is due and was not looked at yet. Of another's lane that
     /// is not known, so it is taken for true.
     pub fn is_timer_due(&self, lane: Lane, now: UnixMillis) -> bool {
-        let moment = self.moments().0[lane.index()];
-        moment.hold != Hold::Ours || moment.timer <= now
+        self.0.moments.is_timer_due(lane.index(), now.0)
     }
 
-    fn earlier(&self, lane: Lane, change: impl FnOnce(&mut Moment)) {
-        let earlier = {
-            let moment = &mut self.moments().0[lane.index()];
-            if moment.hold == Hold::Closed {
-                return;
-            }
-            let before = moment.wake_at();
-            change(moment);
-            moment.wake_at() < before
-        };
-        if earlier {
+    fn tell(&self, is_earlier: bool) {
+        if is_earlier {
             self.0.changed.notify_one();
         }
     }
 
     fn begin_look(&self, lane: Lane) {
-        let moment = &mut self.moments().0[lane.index()];
-        (moment.rung_timer, moment.rung_ready) = (UnixMillis::MAX, UnixMillis::MAX);
+        self.0.moments.begin_look(lane.index());
     }
 
     /// The look is over; what it saw wants the next one at `next`.
     fn end_look(&self, lane: Lane, next: UnixMillis) {
-        let moment = &mut self.moments().0[lane.index()];
-        if moment.hold == Hold::Closed {
-            return;
-        }
-        moment.timer = next.min(moment.rung_timer);
-        moment.ready = moment.rung_ready;
+        self.0.moments.end_look(lane.index(), next.0);
     }
 
     fn due(&self, now: UnixMillis) -> Vec<Lane> {
-        let moments = self.moments();
-        Lane::all().filter(|lane| moments.0[lane.index()].wake_at() <= now).collect()
+        let due = self.0.moments.due(now.0);
+        due.into_iter().filter_map(|place| Lane::new(place as u8)).collect()
     }
 
     fn earliest(&self) -> UnixMillis {
-        self.moments().0.iter().map(Moment::wake_at).min().unwrap_or(UnixMillis::MAX)
-    }
-
-    fn moments(&self) -> MutexGuard<'_, Moments> {
-        // Every change is a few assignments: a panic elsewhere cannot leave a moment half written.
-        self.0.moments.lock().unwrap_or_else(PoisonError::into_inner)
+        UnixMillis(self.0.moments.earliest())
     }
 }
 

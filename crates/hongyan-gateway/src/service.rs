@@ -19,6 +19,7 @@ use crate::dispatch::{Dispatch, Slots};
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::lanes::{Lanes, Owned};
+use crate::probe::Prober;
 use crate::report::Report;
 use crate::retention::Retention;
 use crate::schedule::{Scheduler, Timers};
@@ -186,10 +187,17 @@ impl Gateway {
         };
         let (retention, retention_rounds) =
             Retention::new(Arc::clone(&store), clock.clone(), report.clone(), settings.retention_days);
+        let prober = Prober {
+            store: Arc::clone(&store),
+            apps: apps.clone(),
+            clock: clock.clone(),
+            timers: timers.clone(),
+        };
         let tasks = vec![
             tokio::spawn(retention.run(stop.clone())),
             tokio::spawn(settler.run(outcomes, dispatch.clone())),
             tokio::spawn(scheduler.run(stop.clone())),
+            tokio::spawn(prober.run(stop.clone())),
             tokio::spawn({
                 let (apps, stop) = (apps.clone(), stop.clone());
                 async move {

@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use hongyan_clock::Clock;
+use hongyan_ledger::MessageState;
+use hongyan_ledger::breaker::{Evidence, Verdict};
 use hongyan_ledger::settle::{AppPause, Outcome, settle};
 use hongyan_store::types::{Claimed, Ended, Settled, Settlement};
 use hongyan_store::{Store, StoreError};
@@ -32,6 +34,8 @@ pub struct Done {
     pub job: Job,
     /// How it ended.
     pub outcome: Outcome,
+    /// What that says about WeChat.
+    pub evidence: Evidence,
 }
 
 /// What settling works with. Clones share everything.
@@ -71,6 +75,8 @@ impl Settler {
         let settlements: Vec<_> =
             batch.iter().map(|done| self.settlement(&done.job.claimed, &done.outcome, room)).collect();
         for (done, settlement) in batch.iter().zip(&settlements) {
+            // In this order: a quota that is used up ends an outage, and pauses for its own reason.
+            self.hear(done).await;
             if let Some(pause) = settlement.effects.app {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
             }
@@ -88,6 +94,9 @@ impl Settler {
         let now = self.clock.now();
         let effects = settle(&claimed.in_flight(), outcome, now, crate::chance::unit());
         self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
+        // What is scheduled and due, and was not looked at for want of a place, may be an older one of this user: then
+        // whose turn it is, is for the look to say.
+        let is_overdue = claimed.id.lane().is_some_and(|lane| self.timers.is_timer_due(lane, now));
         Settlement {
             id: claimed.id,
             appid: claimed.appid.clone(),
@@ -98,7 +107,7 @@ impl Settler {
             outcome: outcome.clone(),
             effects,
             // A paused app's next message would meet the same refusal.
-            room: room && effects.app.is_none(),
+            room: room && effects.app.is_none() && !is_overdue,
         }
     }
 
@@ -158,12 +167,14 @@ impl Settler {
     pub fn announce(&self, claimed: &Claimed, outcome: &Outcome, settled: &Settled) {
         let lane = claimed.id.lane().expect("a claimed message was made here, with its lane");
         match settled.state {
-            Some(state) => self.report.moved(&Ended {
-                id: claimed.id,
-                state,
-                reason: settled.reason,
-                errcode: outcome.errcode(),
-            }),
+            Some(state) => {
+                let ended =
+                    Ended { id: claimed.id, state, reason: settled.reason, errcode: outcome.errcode() };
+                self.report.moved(&ended);
+                if state == MessageState::Ready && self.apps.is_breaker_open(&claimed.appid) {
+                    self.report.rests(&ended);
+                }
+            }
             None => {
                 tracing::warn!(
                     message = %claimed.id,
@@ -176,6 +187,18 @@ impl Settler {
         }
         if let Some(at) = settled.wake_at {
             self.timers.ring_ready(lane, at);
+        }
+    }
+
+    /// Tells the app's breaker how an attempt ended.
+    async fn hear(&self, done: &Done) {
+        let claimed = &done.job.claimed;
+        match self.apps.hear(claimed, &done.outcome, done.evidence).await {
+            Ok(Some(Verdict::Close)) => self.timers.ring_all(self.clock.now()),
+            Ok(Some(Verdict::Open { .. }) | None) => {}
+            Err(error) => {
+                tracing::error!(%error, app = %claimed.appid, "what was heard of WeChat cannot be stored");
+            }
         }
     }
 

@@ -15,9 +15,11 @@
 //! | [`explain`] | why a message found no permit |
 //! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
+//! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
 
+pub mod breaker;
 pub mod explain;
 pub mod ids;
 pub mod lane;

@@ -136,12 +136,21 @@ pub enum PauseCode {
     Misconfigured,
     /// An operator paused it.
     Operator,
+    /// WeChat does not answer this app's messages. At the end of the pause one message is tried; its answer ends the
+    /// pause.
+    WechatUnavailable,
 }
 
 impl PauseCode {
     /// Every code.
-    pub const ALL: [Self; 5] =
-        [Self::DayQuota, Self::MinuteQuota, Self::TokenRejected, Self::Misconfigured, Self::Operator];
+    pub const ALL: [Self; 6] = [
+        Self::DayQuota,
+        Self::MinuteQuota,
+        Self::TokenRejected,
+        Self::Misconfigured,
+        Self::Operator,
+        Self::WechatUnavailable,
+    ];
 
     /// Its name in JSON and SQL.
     pub const fn name(self) -> &'static str {
@@ -151,6 +160,7 @@ impl PauseCode {
             Self::TokenRejected => "token_rejected",
             Self::Misconfigured => "misconfigured",
             Self::Operator => "operator",
+            Self::WechatUnavailable => "wechat_unavailable",
         }
     }
 

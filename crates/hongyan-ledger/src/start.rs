@@ -3,6 +3,7 @@
 
 use hongyan_clock::UnixMillis;
 
+use crate::breaker::PROBE_PATIENCE;
 use crate::ids::PermitId;
 use crate::message::{MessageState, PermitPolicy, ReasonCode};
 
@@ -16,6 +17,11 @@ pub enum AppGate {
         /// When the pause ends by itself.
         until: Option<UnixMillis>,
     },
+    /// WeChat does not answer ([`crate::breaker`]): not before this moment, and then one message.
+    Broken {
+        /// When a message may go as a probe.
+        probe_at: UnixMillis,
+    },
 }
 
 impl AppGate {
@@ -24,7 +30,15 @@ impl AppGate {
         match self {
             Self::Open => false,
             Self::Paused { until } => until.is_none_or(|end| now < end),
+            // No probe is set further ahead than that, unless the clock was put back meanwhile.
+            Self::Broken { probe_at } => now < probe_at && probe_at.since(now) <= PROBE_PATIENCE,
         }
+    }
+
+    /// What the gate is once a message went through it, if that was a probe: nobody else goes before it has ended,
+    /// or was given up.
+    pub fn behind_a_probe(self, now: UnixMillis) -> Option<Self> {
+        matches!(self, Self::Broken { .. }).then(|| Self::Broken { probe_at: now.plus(PROBE_PATIENCE) })
     }
 }
 
@@ -100,6 +114,10 @@ pub fn start(candidate: &Candidate, room: bool, now: UnixMillis) -> Start {
     {
         return later(MessageState::Ready, until, Some(ReasonCode::AppPaused));
     }
+    if matches!(gate, AppGate::Broken { .. }) && gate.is_paused(now) {
+        // Without a timer: when WeChat is back, all are woken; until then one of them is, now and then.
+        return later(MessageState::Ready, None, Some(ReasonCode::WechatUnavailable));
+    }
     if user_busy {
         return later(MessageState::Ready, None, None);
     }
@@ -121,6 +139,7 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
     const LATER: UnixMillis = UnixMillis(NOW.0 + 1000);
+    const PROBE_AT: UnixMillis = UnixMillis(NOW.0 + 500);
 
     fn candidate() -> Candidate {
         Candidate {
@@ -171,6 +190,7 @@ mod tests {
         let sleepers = [
             Candidate { user_busy: true, ..candidate() },
             Candidate { gate: AppGate::Paused { until: None }, ..candidate() },
+            Candidate { gate: AppGate::Broken { probe_at: PROBE_AT }, ..candidate() },
             Candidate { permit: None, policy: PermitPolicy::Wait, ..candidate() },
             Candidate { send_at: UnixMillis::MAX, ..candidate() },
         ];
@@ -181,6 +201,24 @@ mod tests {
                 "{sleeper:?}"
             );
         }
+    }
+
+    #[test]
+    fn while_wechat_is_down_a_message_rests_without_a_timer_until_a_probe_may_go() {
+        let broken = Candidate { gate: AppGate::Broken { probe_at: PROBE_AT }, ..candidate() };
+        assert_eq!(
+            start(&broken, true, NOW),
+            Start::Later {
+                state: MessageState::Ready,
+                wake_at: None,
+                reason: Some(ReasonCode::WechatUnavailable)
+            }
+        );
+        assert!(matches!(start(&broken, true, PROBE_AT), Start::Send { .. }));
+        let behind = broken.gate.behind_a_probe(PROBE_AT).unwrap();
+        assert!(behind.is_paused(PROBE_AT) && !behind.is_paused(PROBE_AT.plus(PROBE_PATIENCE)));
+        assert!(!behind.is_paused(UnixMillis(0)), "a clock that was put back does not close it for years");
+        assert_eq!(AppGate::Open.behind_a_probe(NOW), None);
     }
 
     #[test]

@@ -117,7 +117,7 @@ CREATE UNIQUE INDEX messages_sending ON messages (lane, user) WHERE state = 3;
 -- A user's queue (1, `ready`), and those that wait for a permit (2, `waiting`). One index for both, for each index
 -- more costs every statement that changes a state. Who asks for one state must say `AND state IN (1, 2)` too, or the
 -- index is not used.
-CREATE INDEX messages_queued ON messages (lane, state, user, send_at, id) WHERE state IN (1, 2);
+CREATE INDEX messages_queued ON messages (lane, state, appid, user, send_at, id) WHERE state IN (1, 2);
 
 -- A user's messages, for two questions. "Was this key used before?" is one look-up, and the page that it reads is the
 -- one that the new message's entry is written to. "Why did this user get nothing?" reads what stands there of the

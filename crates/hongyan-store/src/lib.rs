@@ -25,8 +25,8 @@ pub mod types;
 use types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
-    TemplateRecord, TokenRecord,
+    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord,
+    Settled, Settlement, TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -172,6 +172,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends an app's pause and gives every ready message of it a timer, now. Returns whether it was paused.
     async fn resume(&self, appid: AppId, now: UnixMillis) -> Result<bool>;
+
+    /// If the app's breaker ([`hongyan_ledger::breaker`]) is open and its pause is over: gives the first ready
+    /// messages of a few users a timer, now. They are looked for behind `after`, so that every user's turn comes.
+    async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing>;
 
     /// Replaces an app's templates of both channels by these.
     async fn put_templates(

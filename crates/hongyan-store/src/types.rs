@@ -6,9 +6,10 @@ mod permits;
 mod prune;
 mod resolve;
 
+pub(crate) use apps::gate;
 pub use apps::{
-    AppPaused, AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, Sealed, SessionRecord,
-    TemplateRecord, TokenRecord,
+    AppPaused, AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeCursor, Probing,
+    Sealed, SessionRecord, TemplateRecord, TokenRecord,
 };
 pub use messages::{
     Accepted, Acquired, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch,

@@ -12,6 +12,9 @@ use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::types::{AppRecord, NewMessage};
 use hongyan_store::{Store, StoreError, conformance};
 
+#[path = "model/mod.rs"]
+mod model;
+
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
@@ -245,7 +248,9 @@ async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_
         assert_eq!(look(later_id).await.state, MessageState::Scheduled);
         assert_eq!(look(sending).await.state, MessageState::Sending);
         // What is held has no timer; what is not rings as it did.
-        let claimed = store.claim(soon_id.lane().unwrap(), at(100), 10).await.unwrap().claimed;
+        let lane = soon_id.lane().unwrap();
+        let epoch = store.acquire(lane, "test", at(100)).await.unwrap().epoch;
+        let claimed = store.claim(lane, epoch, at(100), 10).await.unwrap().unwrap().claimed;
         assert_eq!(claimed.iter().any(|claimed| claimed.id == soon_id), unknown == 0);
         store.close().await;
     }

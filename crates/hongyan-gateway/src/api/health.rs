@@ -68,6 +68,10 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
-    let text = context.report.render(context.slots.taken());
+    let now = context.clock.now();
+    let apps = context.apps.list();
+    let pauses: Vec<_> =
+        apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect();
+    let text = context.report.render(context.slots.taken(), &pauses);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -195,6 +195,7 @@ impl Apps {
             if let Some(app) = apps.reload(&appid).await? {
                 app.token.forgive();
                 app.sync_gate.open();
+                app.breaker.reset();
             }
             if resumed {
                 tracing::info!(app = %appid, "app resumed");

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use hongyan_ledger::permit::FORM_LIFETIME;
+use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitKind, PermitPolicy, ReasonCode};
 use hongyan_store::types::{Cancelled, MessageView, NewMessage, NewPermit};
 use hongyan_wechat::{Errcode, OpenId, SubscribeMessage, TemplateId, TemplateMessage};
@@ -158,6 +159,9 @@ fn withdrawn(context: &Context, message: &MessageView) -> Refusal {
     }
     let app = context.apps.get(&message.appid);
     match app.as_ref().and_then(|app| app.record.paused.as_ref()) {
+        Some(paused) if paused.code == PauseCode::WechatUnavailable => {
+            Refusal::new(Errcode::SYSTEM_BUSY, format!("system error; hongyan: {}", paused.detail))
+        }
         Some(paused) if message.reason == Some(ReasonCode::AppPaused) => Refusal::new(
             paused.errcode.unwrap_or(APP_PAUSED),
             format!("hongyan: the app is paused: {}", paused.detail),

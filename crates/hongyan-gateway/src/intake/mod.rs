@@ -145,7 +145,12 @@ impl Intake {
         {
             self.dispatch.send(Job { claimed, slot });
         }
-        self.report.moved(&Ended { id, state: *state, reason: *reason, errcode: None });
+        let ended = Ended { id, state: *state, reason: *reason, errcode: None };
+        self.report.moved(&ended);
+        // Nothing was tried yet, so this reason says that the app's breaker is open.
+        if *reason == Some(ReasonCode::WechatUnavailable) {
+            self.report.rests(&ended);
+        }
         if let (Some(lane), false) = (id.lane(), replaced.is_empty()) {
             // They may have stood in the way of others, or held what others wait for.
             self.timers.ring_ready(lane, self.clock.now());

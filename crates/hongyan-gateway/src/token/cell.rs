@@ -1,11 +1,11 @@
 //! What is held of one app's token: the token itself, the turn to fetch, and what is known about failures.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use hongyan_clock::UnixMillis;
+use hongyan_sync::versions::Versions;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Token, TokenError};
@@ -29,21 +29,12 @@ pub struct TokenCell(Arc<Cell>);
 
 #[derive(Debug, Default)]
 struct Cell {
-    current: ArcSwapOption<Token>,
+    /// The token, by generations; an epoch is that of one secret.
+    token: Versions<Token, Option<Setback>>,
     /// Held by the one who fetches.
     fetching: Arc<tokio::sync::Mutex<()>>,
-    state: Mutex<State>,
     /// When somebody last asked, in Unix milliseconds.
     last_used: AtomicI64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The last generation that was given out, also if its token is forgotten.
-    last_generation: u64,
-    /// Counts changes of the secret: what was asked with an old one does not count any more.
-    epoch: u64,
-    setback: Option<Setback>,
 }
 
 /// A failure that is not to be repeated at once.
@@ -78,32 +69,29 @@ impl TokenCell {
     pub(super) fn restored(token: Token) -> Self {
         let cell = Self::default();
         cell.0.last_used.store(token.fetched_at.0, Ordering::Relaxed);
-        cell.state().last_generation = token.generation;
-        cell.0.current.store(Some(Arc::new(token)));
+        let (generation, epoch) = (token.generation, cell.epoch());
+        cell.0.token.install(&Arc::new(token), generation, epoch);
         cell
     }
 
     /// The secret changed: the token and all that is known about failures belong to the old one.
     pub(crate) fn forget(&self) {
-        let mut state = self.state();
-        state.epoch += 1;
-        state.setback = None;
-        self.0.current.store(None);
+        self.0.token.forget();
     }
 
     /// An operator wants it tried again.
     pub(crate) fn forgive(&self) {
-        self.state().setback = None;
+        self.0.token.notes(|setback| *setback = None);
     }
 
     /// Which secret is in use: changes with each.
     pub(super) fn epoch(&self) -> u64 {
-        self.state().epoch
+        self.0.token.epoch()
     }
 
     /// The last generation that was given out.
     pub(super) fn last_generation(&self) -> u64 {
-        self.state().last_generation
+        self.0.token.last_generation()
     }
 
     /// Whoever has it fetches.
@@ -119,7 +107,7 @@ impl TokenCell {
 
     /// The token at hand, valid or not.
     pub(super) fn current(&self) -> Option<Arc<Token>> {
-        self.0.current.load_full()
+        self.0.token.current()
     }
 
     /// The token at hand, if it is good enough.
@@ -136,16 +124,7 @@ impl TokenCell {
     /// Takes a token that was fetched in this epoch; `false` if that is over. An older generation never replaces
     /// a newer one.
     pub(super) fn install(&self, token: &Arc<Token>, epoch: u64) -> bool {
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return false;
-        }
-        if token.generation >= state.last_generation {
-            state.last_generation = token.generation;
-            state.setback = None;
-            self.0.current.store(Some(Arc::clone(token)));
-        }
-        true
+        self.0.token.install(token, token.generation, epoch)
     }
 
     /// When the token is to be refreshed ahead of its end; `None` if nobody needs it or nothing may be fetched.
@@ -154,18 +133,19 @@ impl TokenCell {
             return None;
         }
         let at = refresh_at(&*self.current()?, ahead);
-        match &self.state().setback {
+        self.0.token.notes(|setback| match setback {
             Some(setback) if !setback.is_over(now) => {
                 (setback.until != UnixMillis::MAX).then(|| at.max(setback.until))
             }
             _ => Some(at),
-        }
+        })
     }
 
     /// The failure that is not to be repeated yet.
     pub(super) fn setback(&self, now: UnixMillis) -> Option<TokenError> {
-        let state = self.state();
-        state.setback.as_ref().filter(|setback| !setback.is_over(now)).map(|setback| setback.error.clone())
+        self.0.token.notes(|setback| {
+            setback.as_ref().filter(|setback| !setback.is_over(now)).map(|setback| setback.error.clone())
+        })
     }
 
     /// A fetch of this epoch failed: no other until then, or until a wait that grows is over. `false` if the
@@ -177,20 +157,12 @@ impl TokenCell {
         now: UnixMillis,
         until: Option<UnixMillis>,
     ) -> bool {
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return false;
-        }
-        let failures = state.setback.as_ref().map_or(0, |setback| setback.failures) + 1;
-        let doubled = FIRST_SETBACK.saturating_mul(1 << (failures - 1).min(16));
-        let until = until.unwrap_or_else(|| now.plus(doubled.min(LONGEST_SETBACK)));
-        state.setback = Some(Setback { error, failures, since: now, until });
-        true
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Plain values; a panic elsewhere leaves them whole.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.token.note_in(epoch, |setback| {
+            let failures = setback.as_ref().map_or(0, |setback| setback.failures) + 1;
+            let doubled = FIRST_SETBACK.saturating_mul(1 << (failures - 1).min(16));
+            let until = until.unwrap_or_else(|| now.plus(doubled.min(LONGEST_SETBACK)));
+            *setback = Some(Setback { error, failures, since: now, until });
+        })
     }
 }
 

@@ -195,15 +195,18 @@ impl Driver {
     }
 
     async fn carry_out(&mut self, settlement: Settlement) {
-        let pause = settlement.effects.app;
-        let settled = self.world.settle(settlement).await;
-        assert!(settled.state.is_some(), "only this driver settles");
-        self.flying.extend(settled.next.map(|next| *next));
-        if let Some(pause) = pause {
+        // In this order, as the gateway does it; now and then the pause has ended before the outcome is stored.
+        if let Some(pause) = settlement.effects.app {
             let order =
                 PauseOrder { appid: appid(), pause, errcode: None, detail: String::new(), now: self.now };
             self.world.store.pause(order).await.unwrap();
+            if self.dice.one_in(4) {
+                self.world.store.resume(appid(), self.now).await.unwrap();
+            }
         }
+        let settled = self.world.settle(settlement).await;
+        assert!(settled.state.is_some(), "only this driver settles");
+        self.flying.extend(settled.next.map(|next| *next));
     }
 
     async fn grant(&mut self) {

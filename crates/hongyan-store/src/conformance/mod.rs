@@ -15,6 +15,7 @@
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
 //! | `explaining` | why a message found no permit |
+//! | `breaking` | an app whose breaker is open: who rests, who is the probe |
 //! | `listing` | what people ask |
 //! | `pruning` | clearing away what is old |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use crate::Store;
 
 mod accepting;
+mod breaking;
 mod claiming;
 mod collapsing;
 mod driving;
@@ -79,6 +81,7 @@ where
         withdrawing::CHECKS,
         keeping::CHECKS,
         explaining::CHECKS,
+        breaking::CHECKS,
         listing::CHECKS,
         pruning::CHECKS,
         driving::CHECKS,

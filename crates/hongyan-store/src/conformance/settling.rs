@@ -10,6 +10,7 @@ use crate::types::{NewMessage, Settlement};
 checks![
     an_outcome_that_is_stored_late_lets_go_on_who_came_meanwhile,
     success_spends_one_unit_and_a_second_settlement_nothing,
+    a_message_whose_pause_has_ended_before_its_outcome_is_stored_does_not_sleep,
     a_refused_message_fails_and_its_unit_is_free,
     a_second_form_id_is_used_when_the_first_is_dead,
     when_the_last_permit_is_dead_the_message_fails_or_waits,
@@ -215,4 +216,18 @@ async fn an_outcome_that_is_stored_late_lets_go_on_who_came_meanwhile(world: Wor
     let settled = world.answered(&first, 0, after(5)).await;
     assert_eq!(settled.next.map(|next| next.id), Some(second.id));
     assert_eq!(world.state(second.id).await, S::Sending);
+}
+
+async fn a_message_whose_pause_has_ended_before_its_outcome_is_stored_does_not_sleep(world: World) {
+    world.subscribe(&user(1), 1).await;
+    for errcode in [40125, 45009] {
+        let claimed = match world.claim(&user(1), after(1)).await.claimed.pop() {
+            Some(claimed) => claimed,
+            None => world.send(world.message(&user(1), START)).await,
+        };
+        // The pause was stored, and an operator was faster than the outcome.
+        let settled = world.answered(&claimed, errcode, START).await;
+        assert_eq!(settled.state, Some(S::Ready));
+        assert_eq!(settled.wake_at, Some(after(1)), "{errcode}: nobody else would wake it");
+    }
 }

@@ -11,6 +11,7 @@ checks![
     what_is_sending_or_sent_cannot_be_cancelled,
     a_message_that_maybe_arrived_cannot_be_cancelled,
     cancelling_the_first_lets_the_second_go,
+    a_woken_message_that_ends_without_its_unit_passes_it_on_to_the_next_that_waits,
     an_unknown_id_is_not_found,
     removing_an_app_cancels_what_was_not_sent_and_keeps_history,
 ];
@@ -110,4 +111,20 @@ async fn removing_an_app_cancels_what_was_not_sent_and_keeps_history(world: Worl
     assert!(world.store.add_app(app(appid())).await.unwrap());
     let lane = Lane::of(&appid(), &user(1));
     assert_eq!(world.claim_lane(lane, after(4), 10).await.claimed[0].id, orphan.id);
+}
+
+async fn a_woken_message_that_ends_without_its_unit_passes_it_on_to_the_next_that_waits(world: World) {
+    let waiting =
+        |deadline| NewMessage { policy: PermitPolicy::Wait, deadline, ..world.message(&user(1), START) };
+    let withdrawn = world.begin(waiting(None)).await;
+    let expiring = world.begin(waiting(Some(after(5)))).await;
+    let last = world.begin(waiting(None)).await;
+    // One unit wakes the first, and only that.
+    assert_eq!(world.subscribe(&user(1), 1).await.woken, 1);
+    assert_eq!(world.store.cancel(withdrawn.id, after(1)).await.unwrap(), Cancelled::Done);
+    assert_eq!(world.state(expiring.id).await, S::Ready);
+    // Nobody looked before its deadline.
+    let batch = world.claim(&user(1), after(6)).await;
+    assert_eq!(batch.ended.iter().map(|ended| ended.id).collect::<Vec<_>>(), [expiring.id]);
+    assert_eq!(batch.claimed.iter().map(|claimed| claimed.id).collect::<Vec<_>>(), [last.id]);
 }

@@ -9,10 +9,14 @@ use rusqlite::{Connection, params};
 
 use super::memory::Writing;
 use super::messages::cancel::cancel_app;
-use super::messages::wake::wake_app;
+use super::messages::wake::{wake_app, wake_some};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
-use crate::types::{AppPaused, AppRecord, PauseOrder};
+use crate::types::{AppPaused, AppRecord, PauseOrder, ProbeCursor, Probing, gate as gate_of};
+
+/// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be
+/// gone, or its deadline over.
+const PROBES_WOKEN: usize = 8;
 
 /// The columns of an app, in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -65,13 +69,35 @@ pub(super) fn find(db: &Connection, appid: &AppId) -> Res<Option<AppRecord>> {
 pub(super) fn gate(db: &Connection, appid: &AppId) -> Res<Option<AppGate>> {
     one(
         db,
-        "SELECT paused_code IS NOT NULL, paused_until FROM apps WHERE appid = ?",
+        "SELECT paused_code, paused_until FROM apps WHERE appid = ?",
         [appid.as_str()],
         |cells: &mut Cells<'_>| {
-            let (paused, until) = (cells.raw()?, cells.moment_or_none()?);
-            Ok(if paused { AppGate::Paused { until } } else { AppGate::Open })
+            let (code, until) = (cells.named_or_none(PauseCode::from_name)?, cells.moment_or_none()?);
+            Ok(code.map_or(AppGate::Open, |code| gate_of(code, until)))
         },
     )
+}
+
+/// A probe has begun: nobody else goes before `probe_at`.
+pub(super) fn close_behind_probe(tx: &Writing<'_>, appid: &AppId, probe_at: UnixMillis) -> Res<()> {
+    tx.memory.forget_gates();
+    change(tx, "UPDATE apps SET paused_until = ?2 WHERE appid = ?1", params![appid.as_str(), probe_at.0])?;
+    Ok(())
+}
+
+/// Carries out [`crate::Store::probe`].
+pub(super) fn probe(
+    tx: &Writing<'_>,
+    appid: &AppId,
+    after: Option<&ProbeCursor>,
+    now: UnixMillis,
+) -> Res<Probing> {
+    let Some(gate @ AppGate::Broken { probe_at }) = gate(tx, appid)? else { return Ok(Probing::Closed) };
+    if gate.is_paused(now) {
+        return Ok(Probing::NotBefore(probe_at));
+    }
+    let woken = wake_some(tx, appid, after, PROBES_WOKEN, now)?;
+    Ok(if woken.is_empty() { Probing::NoneReady } else { Probing::Woken(woken) })
 }
 
 /// Which of a user's waiting messages a permit serves first.
@@ -153,22 +179,34 @@ pub(super) fn remove(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<bo
 /// Carries out [`crate::Store::pause`].
 pub(super) fn pause(tx: &Writing<'_>, order: &PauseOrder) -> Res<()> {
     let Some(app) = find(tx, &order.appid)? else { return Ok(()) };
-    if app.paused.is_some_and(|present| outlasts(&present, order)) {
+    if app.paused.as_ref().is_some_and(|present| outlasts(present, order)) {
         return Ok(());
     }
+    // An outage is one pause, however many probes fail in it.
+    let outage = app.paused.filter(|present| present.code == PauseCode::WechatUnavailable);
+    let goes_on = outage.as_ref().filter(|present| present.code == order.pause.code);
     let paused = AppPaused {
         code: order.pause.code,
         errcode: order.errcode,
         detail: order.detail.clone(),
-        since: order.now,
+        since: goes_on.map_or(order.now, |present| present.since),
         until: order.pause.until,
     };
-    write_pause(tx, &order.appid, Some(&paused))
+    write_pause(tx, &order.appid, Some(&paused))?;
+    if outage.is_some() && goes_on.is_none() {
+        // What rests without a timer because of the outage must rest as the new pause wants it.
+        wake_app(tx, &order.appid, order.now)?;
+    }
+    Ok(())
 }
 
 /// Whether a pause stays in spite of a new one. One that needs an operator gives way only to another such; one that
 /// ends by itself gives way to one that lasts as long: a minute's quota does not end a day's.
 fn outlasts(present: &AppPaused, order: &PauseOrder) -> bool {
+    if present.code == PauseCode::WechatUnavailable {
+        // WeChat has answered, or an operator acts.
+        return false;
+    }
     match (present.until, order.pause.until) {
         (None | Some(_), None) => false,
         (None, Some(_)) => true,

@@ -79,7 +79,7 @@ const ENDS: [(&str, &str); 7] = [
     ("messages_sending", "FROM messages INDEXED BY messages_sending WHERE state = 3 ORDER BY lane, user"),
     (
         "messages_queued",
-        "FROM messages INDEXED BY messages_queued WHERE state IN (1, 2) ORDER BY lane, state, user",
+        "FROM messages INDEXED BY messages_queued WHERE state IN (1, 2) ORDER BY lane, state, appid",
     ),
     ("permits", "FROM permits ORDER BY lane, user, id"),
     ("users", "FROM users ORDER BY lane, appid, openid"),

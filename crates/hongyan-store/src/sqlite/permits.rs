@@ -191,7 +191,7 @@ pub(super) fn find_granted(db: &Connection, user: &User, new: &NewPermit) -> Res
 }
 
 /// The user's permits that have units left and have not expired.
-fn open(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<Permit>> {
+pub(super) fn open(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<Permit>> {
     many(
         db,
         // Which of these serves is the ledger's to say; this only leaves out what cannot, so that a user's history

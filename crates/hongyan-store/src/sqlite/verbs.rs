@@ -12,8 +12,8 @@ use super::{SqliteStore, apps, keys, lanes, permits, prune, reach, rows, templat
 use crate::types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
-    TemplateRecord, TokenRecord,
+    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord,
+    Settled, Settlement, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -114,6 +114,10 @@ impl Store for SqliteStore {
 
     async fn resume(&self, appid: AppId, now: UnixMillis) -> Result<bool> {
         self.write("resume an app", move |db| apps::resume(db, &appid, now)).await
+    }
+
+    async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing> {
+        self.write("look for a probe", move |db| apps::probe(db, &appid, after.as_ref(), now)).await
     }
 
     async fn put_templates(

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::{Channel, KeyId, OnUnknown, WaitingOrder};
+use hongyan_ledger::start::AppGate;
+use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 /// A secret as it lies on disk: encrypted by the gateway; the store never sees inside.
@@ -52,6 +53,37 @@ pub struct AppPaused {
     pub since: UnixMillis,
     /// Until when; `None`: until an operator resumes it.
     pub until: Option<UnixMillis>,
+}
+
+impl AppPaused {
+    /// What it does to the app's messages.
+    pub fn gate(&self) -> AppGate {
+        gate(self.code, self.until)
+    }
+}
+
+/// What a pause does to the app's messages.
+pub(crate) fn gate(code: PauseCode, until: Option<UnixMillis>) -> AppGate {
+    match (code, until) {
+        (PauseCode::WechatUnavailable, Some(probe_at)) => AppGate::Broken { probe_at },
+        (_, until) => AppGate::Paused { until },
+    }
+}
+
+/// A user whose message was asked to be a probe; the next search goes on behind it.
+pub type ProbeCursor = (Lane, OpenId);
+
+/// What a search for a probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probing {
+    /// These users' first messages got a timer, now; the first that can go is the probe.
+    Woken(Vec<ProbeCursor>),
+    /// No message of the app is ready. Whichever becomes ready next is the probe without being woken.
+    NoneReady,
+    /// The breaker's pause is not over before this moment, or a probe is under way.
+    NotBefore(UnixMillis),
+    /// The breaker is not open.
+    Closed,
 }
 
 /// One message layout of an app.

@@ -120,6 +120,8 @@ pub struct Claimed {
     pub maybe_delivered: bool,
     /// Under which its lane was acquired.
     pub epoch: Epoch,
+    /// It went through the app's open breaker, to find out whether WeChat answers again.
+    pub is_probe: bool,
 }
 
 impl Claimed {

@@ -132,7 +132,8 @@ struct PausedJson {
     detail: String,
     #[schema(value_type = shapes::Time)]
     since: UnixMillis,
-    /// Absent: until it is resumed by `POST /v1/apps/{appid}/resume`, or its secret is changed.
+    /// When it ends by itself, or, of `wechat_unavailable`, when one message is tried next. Absent: until it is
+    /// resumed by `POST /v1/apps/{appid}/resume`, or its secret is changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = shapes::Time)]
     until: Option<UnixMillis>,
@@ -160,7 +161,7 @@ pub(super) struct AppWithSecret {
 
 fn app_json(app: &App, now: UnixMillis) -> AppJson {
     let record = &app.record;
-    let paused = record.paused.as_ref().filter(|paused| paused.until.is_none_or(|end| now < end));
+    let paused = app.pause_in_force(now);
     AppJson {
         appid: record.appid.clone(),
         name: record.name.clone(),

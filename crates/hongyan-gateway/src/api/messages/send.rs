@@ -242,7 +242,11 @@ async fn wait_until_settled(
         let SendAnswer::Accepted(accepted) = answer else { continue };
         let mut listener = context.report.listen(accepted.id);
         let mut detail = context.store.message(accepted.id).await?;
-        let moves = |detail: &MessageDetail| !is_at_rest(detail.message.state, detail.message.reason);
+        let moves = |MessageDetail { message, .. }: &MessageDetail| {
+            let is_held_back =
+                message.state == MessageState::Ready && context.apps.is_breaker_open(&message.appid);
+            !is_at_rest(message.state, message.reason) && !is_held_back
+        };
         if detail.as_ref().is_some_and(moves) {
             let patience = until.saturating_duration_since(tokio::time::Instant::now());
             listener.settled(patience).await;

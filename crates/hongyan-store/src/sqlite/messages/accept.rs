@@ -59,8 +59,8 @@ fn accept_one(tx: &Writing<'_>, new: &NewMessage, start: Option<Epoch>, gates: &
         _ => None,
     };
     match take_turn(tx, &mut row, gates, epoch.is_some(), now)? {
-        Turn::Send(permit) => {
-            in_flight = epoch.map(|epoch| claimed(&row, permit, new.body.clone(), epoch));
+        Turn::Send(going) => {
+            in_flight = epoch.map(|epoch| claimed(&row, going, new.body.clone(), epoch));
         }
         Turn::Later => hold_if_wanted(tx, &mut row, new, now)?,
         Turn::End(_) => row.permit = None,

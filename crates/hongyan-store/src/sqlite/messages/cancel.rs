@@ -9,7 +9,7 @@ use super::super::memory::Writing;
 use super::super::rows::many;
 use super::super::trouble::Res;
 use super::turn::release_hold;
-use super::wake::wake_next;
+use super::wake::{pass_on, wake_next};
 use super::{MessageRow, find, load, save};
 use crate::types::Cancelled;
 
@@ -45,6 +45,7 @@ pub(super) fn end(
     row.enter(state, Some(reason), now);
     save(tx, &mut row)?;
     if was_ready {
+        pass_on(tx, &row.user, now)?;
         wake_next(tx, &row.user, now)?;
     }
     Ok(())

@@ -39,10 +39,10 @@ pub(in crate::sqlite) fn claim(
         let Some(mut row) = first_due(tx, lane, now)? else { break };
         let from = row.state;
         match take_turn(tx, &mut row, &mut gates, true, now)? {
-            Turn::Send(permit) => {
+            Turn::Send(going) => {
                 save(tx, &mut row)?;
                 let body = body(tx, &row)?;
-                batch.claimed.push(claimed(&row, permit, body.into(), epoch));
+                batch.claimed.push(claimed(&row, going, body.into(), epoch));
             }
             Turn::Later => {
                 debug_assert!(row.wake_at.is_none_or(|wake| wake > now), "it would be due for ever");

@@ -7,7 +7,7 @@ use super::super::permits;
 use super::super::rows::{Cells, many};
 use super::super::trouble::Res;
 use super::resolve::resolutions;
-use super::turn::claimed;
+use super::turn::left_behind;
 use super::{MessageRow, User, body, columns, find};
 use crate::types::{AttemptView, Claimed, Epoch, MessageDetail, MessageFilter, MessageView};
 
@@ -109,7 +109,7 @@ pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane, epoch: Epoch) -> R
     rows.iter()
         .map(|row| {
             let permit = row.permit.map(|id| permits::load(db, &row.user, id)).transpose()?;
-            Ok(claimed(row, permit, body(db, row)?.into(), epoch))
+            Ok(left_behind(row, permit, body(db, row)?.into(), epoch))
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! `settle`: an attempt's outcome, in one commit with everything that follows from it.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::retry::BACKOFF_BASE;
 use hongyan_ledger::settle::{Next, UnitEffect};
 use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
 use rusqlite::params;
@@ -8,7 +9,7 @@ use rusqlite::params;
 use super::super::memory::Writing;
 use super::super::rows::{change, outcome_code};
 use super::super::trouble::Res;
-use super::super::{lanes, permits};
+use super::super::{apps, lanes, permits};
 use super::collapse::give_way;
 use super::turn::Gates;
 use super::wake::{hand_on, wake_waiting};
@@ -41,7 +42,13 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
     row.ended_at = Some(now);
     row.outcome = Some(settlement.outcome.clone());
     row.maybe_delivered = effects.maybe_delivered;
+    let mut next = effects.next;
     if let Some(pause) = effects.app {
+        let is_paused = apps::gate(tx, &row.user.appid)?.is_some_and(|gate| gate.is_paused(now));
+        if !is_paused && let Next::Retry { wake_at, .. } = &mut next {
+            // Somebody has ended the pause already, or it could not be stored: nobody would wake what rests for it.
+            *wake_at = Some(now.plus(BACKOFF_BASE));
+        }
         gates.pause(&row.user.appid, pause.until);
     }
 
@@ -52,7 +59,7 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
         unit => unit,
     };
     apply_unit(tx, &mut row, unit)?;
-    apply_next(tx, &mut row, effects.next, now)?;
+    apply_next(tx, &mut row, next, now)?;
     give_way(tx, &mut row, now)?;
     save(tx, &mut row)?;
 

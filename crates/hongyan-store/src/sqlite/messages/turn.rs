@@ -14,7 +14,7 @@ use super::super::rows::{change, one, outcome_code};
 use super::super::trouble::Res;
 use super::super::{apps, permits};
 use super::MessageRow;
-use super::wake::wake_waiting;
+use super::wake::{pass_on, wake_waiting};
 use crate::types::{Claimed, ClaimedPermit, Ended, Epoch};
 
 /// The gates of apps, as a verb sees them.
@@ -33,6 +33,13 @@ impl Gates {
         tx.memory.gate(appid, || Ok(apps::gate(tx, appid)?.unwrap_or(AppGate::Paused { until: None })))
     }
 
+    /// A message goes out. Whether it is a probe; then the gate is closed behind it, in the same transaction.
+    fn pass(tx: &Writing<'_>, gate: AppGate, appid: &AppId, now: UnixMillis) -> Res<bool> {
+        let Some(AppGate::Broken { probe_at }) = gate.behind_a_probe(now) else { return Ok(false) };
+        apps::close_behind_probe(tx, appid, probe_at)?;
+        Ok(true)
+    }
+
     /// Takes an app for paused, for this verb: an outcome says that it must rest, and the pause is about to be
     /// stored.
     pub(super) fn pause(&mut self, appid: &AppId, until: Option<UnixMillis>) {
@@ -40,10 +47,17 @@ impl Gates {
     }
 }
 
+/// What a message sets out with.
+pub(super) struct Going {
+    permit: Option<Permit>,
+    /// The app's breaker is open; this one finds out whether WeChat answers again.
+    is_probe: bool,
+}
+
 /// What became of a message at its turn. The row says the same, but is not written yet.
 pub(super) enum Turn {
-    /// It is `sending`, with this permit.
-    Send(Option<Permit>),
+    /// It is `sending`.
+    Send(Going),
     /// It is `scheduled`, `ready` or `waiting`.
     Later,
     /// It has ended.
@@ -87,7 +101,7 @@ pub(super) fn take_turn(
             row.enter(MessageState::Sending, None, now);
             row.attempts += 1;
             row.claimed_at = Some(now);
-            Turn::Send(permit)
+            Turn::Send(Going { permit, is_probe: Gates::pass(tx, candidate.gate, &row.user.appid, now)? })
         }
         Start::Later { state, wake_at, reason } => {
             if state == MessageState::Waiting {
@@ -102,6 +116,9 @@ pub(super) fn take_turn(
             // Of an unknown outcome the unit stays kept: it may be gone.
             if state != MessageState::Unknown {
                 release_hold(tx, row, now)?;
+            }
+            if row.state == MessageState::Ready {
+                pass_on(tx, &row.user, now)?;
             }
             row.enter(state, Some(reason), now);
             let errcode = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);
@@ -140,8 +157,14 @@ fn is_behind_another(tx: &Writing<'_>, row: &MessageRow) -> Res<bool> {
         tx,
         "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
          OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
-         AND (send_at, id) < (?3, ?4))",
-        params![row.user.lane.number(), row.user.key(), row.send_at.0, row.id.as_bytes()],
+         AND appid = ?5 AND (send_at, id) < (?3, ?4))",
+        params![
+            row.user.lane.number(),
+            row.user.key(),
+            row.send_at.0,
+            row.id.as_bytes(),
+            row.user.appid.as_str()
+        ],
         |cells| cells.raw(),
     )?;
     Ok(busy.unwrap_or(false))
@@ -197,7 +220,8 @@ fn archive_attempt(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
 }
 
 /// A message that is `sending`, as dispatch needs it.
-pub(super) fn claimed(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>, epoch: Epoch) -> Claimed {
+pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>, epoch: Epoch) -> Claimed {
+    let Going { permit, is_probe } = going;
     Claimed {
         id: row.id,
         appid: row.user.appid.clone(),
@@ -216,5 +240,16 @@ pub(super) fn claimed(row: &MessageRow, permit: Option<Permit>, body: Arc<[u8]>,
         on_unknown: row.on_unknown,
         maybe_delivered: row.maybe_delivered,
         epoch,
+        is_probe,
     }
+}
+
+/// A message that was `sending` when its process ended, for the next one to settle.
+pub(super) fn left_behind(
+    row: &MessageRow,
+    permit: Option<Permit>,
+    body: Arc<[u8]>,
+    epoch: Epoch,
+) -> Claimed {
+    claimed(row, Going { permit, is_probe: false }, body, epoch)
 }

@@ -1,17 +1,18 @@
 //! Who is next: the one place where parked and waiting messages are set going.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageId, MessageState, Permit, WaitingOrder};
+use hongyan_ledger::{LANES, Lane, MessageId, MessageState, Permit, WaitingOrder};
+use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::super::apps;
 use super::super::memory::Writing;
 use super::super::rows::{change, many, one};
 use super::super::trouble::Res;
+use super::super::{apps, permits};
 use super::claim::next_wake;
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::{MessageRow, User, body, columns, save};
-use crate::types::{Claimed, Ended, Epoch};
+use crate::types::{Claimed, Ended, Epoch, ProbeCursor};
 
 /// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
 /// timer.
@@ -61,10 +62,10 @@ pub(super) fn hand_on(
             break;
         };
         match take_turn(tx, &mut head, gates, true, now)? {
-            Turn::Send(permit) => {
+            Turn::Send(going) => {
                 save(tx, &mut head)?;
                 let body = body(tx, &head)?;
-                handed.next = Some(claimed(&head, permit, body.into(), epoch));
+                handed.next = Some(claimed(&head, going, body.into(), epoch));
                 break;
             }
             Turn::Later => {
@@ -95,10 +96,10 @@ fn first_ready(tx: &Writing<'_>, user: &User) -> Res<Option<MessageRow>> {
         concat!(
             "SELECT ",
             columns!(),
-            " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) \
+            " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) AND appid = ? \
              ORDER BY send_at, id LIMIT 1"
         ),
-        params![user.lane.number(), user.key()],
+        params![user.lane.number(), user.key(), user.appid.as_str()],
         MessageRow::read,
     )
 }
@@ -150,6 +151,24 @@ pub(in crate::sqlite) fn wake_waiting(
     Ok(woken)
 }
 
+/// A ready message came to its end without a request. A grant that woke it counted on it to use a unit, and woke
+/// nobody else for that one; now others may have it.
+pub(super) fn pass_on(tx: &Writing<'_>, user: &User, now: UnixMillis) -> Res<()> {
+    let waits = one(
+        tx,
+        "SELECT 1 FROM messages INDEXED BY messages_queued \
+         WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user = ? LIMIT 1",
+        params![user.lane.number(), user.appid.as_str(), user.key()],
+        |cells| cells.raw::<i64>(),
+    )?;
+    if waits.is_some() {
+        for permit in permits::open(tx, user, now)? {
+            wake_waiting(tx, user, &permit, now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Gives every ready message of a lane that has no timer one, now; returns the lane's earliest. Parking and waking are
 /// durable, so this only mends what an older version or a hand in the database left behind.
 pub(in crate::sqlite) fn mend_timers(
@@ -169,20 +188,61 @@ pub(in crate::sqlite) fn mend_timers(
 }
 
 /// Gives every ready message of an app a timer, now.
-pub(in crate::sqlite) fn wake_app(
-    tx: &Writing<'_>,
-    appid: &hongyan_wechat::AppId,
-    now: UnixMillis,
-) -> Res<()> {
+pub(in crate::sqlite) fn wake_app(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<()> {
     for lane in Lane::all() {
         change(
             tx,
             "UPDATE messages INDEXED BY messages_queued SET wake_at = ?3 \
-             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2",
+             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2 \
+             AND (wake_at IS NULL OR wake_at > ?3)",
             params![lane.number(), appid.as_str(), now.0],
         )?;
     }
     Ok(())
+}
+
+/// Gives the first ready messages of at most `limit` users of an app a timer, now. The users behind `after` come
+/// first, in an order of their own, and then those before it.
+pub(in crate::sqlite) fn wake_some(
+    tx: &Writing<'_>,
+    appid: &AppId,
+    after: Option<&ProbeCursor>,
+    limit: usize,
+    now: UnixMillis,
+) -> Res<Vec<ProbeCursor>> {
+    let mut woken: Vec<ProbeCursor> = Vec::new();
+    let first = after.map_or(0, |(lane, _)| lane.index());
+    // The first lane twice: behind the user, and from its beginning.
+    let lanes = (0..=usize::from(LANES)).filter_map(|n| Lane::all().nth((first + n) % usize::from(LANES)));
+    for (n, lane) in lanes.enumerate() {
+        let mut behind =
+            after.filter(|_| n == 0).map_or(i64::MIN, |(_, openid)| User::of(appid, openid).key());
+        while woken.len() < limit {
+            let Some(mut head) = first_ready_behind(tx, lane, appid, behind)? else { break };
+            behind = head.user.key();
+            if woken.iter().any(|(_, openid)| *openid == head.user.openid) {
+                break;
+            }
+            head.wake_at = Some(now);
+            save(tx, &mut head)?;
+            woken.push((lane, head.user.openid));
+        }
+    }
+    Ok(woken)
+}
+
+fn first_ready_behind(tx: &Writing<'_>, lane: Lane, appid: &AppId, user: i64) -> Res<Option<MessageRow>> {
+    one(
+        tx,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM messages INDEXED BY messages_queued WHERE lane = ? AND state = 1 AND state IN (1, 2) \
+             AND appid = ? AND user > ? ORDER BY user, send_at, id LIMIT 1"
+        ),
+        params![lane.number(), appid.as_str(), user],
+        MessageRow::read,
+    )
 }
 
 /// The permit of which a user's message in flight has spent a unit that is not lost yet, if there is one.

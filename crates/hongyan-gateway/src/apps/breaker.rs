@@ -1,0 +1,102 @@
+//! The breaker of each app ([`hongyan_ledger::breaker`]): what is heard of WeChat opens and closes it.
+//!
+//! Open means that the app is paused with `wechat_unavailable`. Only one task hears (settle), so what it reads in the
+//! snapshot is what it stored the last time.
+
+use std::sync::{Mutex, PoisonError};
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::breaker::{Attempt, Breaker, Evidence, Verdict};
+use hongyan_ledger::settle::{AppPause, Outcome, PauseCode};
+use hongyan_ledger::start::AppGate;
+use hongyan_store::StoreError;
+use hongyan_store::types::{AppPaused, Claimed};
+use hongyan_wechat::AppId;
+
+use super::{App, Apps, uncancelled};
+
+/// One app's count of failures; shared by all snapshots of the app.
+#[derive(Debug, Default)]
+pub(crate) struct BreakerCell(Mutex<Breaker>);
+
+impl BreakerCell {
+    /// As if nothing had ever failed.
+    pub(super) fn reset(&self) {
+        self.with(|breaker| *breaker = Breaker::default());
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Breaker) -> T) -> T {
+        // Two numbers; a panic elsewhere leaves them whole.
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl App {
+    /// When WeChat is asked again, if the breaker is open.
+    pub(crate) fn probe_at(&self) -> Option<UnixMillis> {
+        match self.gate() {
+            AppGate::Broken { probe_at } => Some(probe_at),
+            AppGate::Open | AppGate::Paused { .. } => None,
+        }
+    }
+
+    /// The pause that holds its messages back now. That of an open breaker is not over by itself.
+    pub(crate) fn pause_in_force(&self, now: UnixMillis) -> Option<&AppPaused> {
+        let is_open = self.probe_at().is_some();
+        self.record.paused.as_ref().filter(|paused| is_open || paused.until.is_none_or(|end| now < end))
+    }
+
+    fn gate(&self) -> AppGate {
+        self.record.paused.as_ref().map_or(AppGate::Open, AppPaused::gate)
+    }
+}
+
+impl Apps {
+    /// An attempt has ended: opens the app's breaker, or closes it; whoever is told that it was closed rings the
+    /// timers.
+    ///
+    /// # Errors
+    /// When that cannot be stored. The next attempt that ends will say it again.
+    pub(crate) async fn hear(
+        &self,
+        claimed: &Claimed,
+        outcome: &Outcome,
+        evidence: Evidence,
+    ) -> Result<Option<Verdict>, StoreError> {
+        let Some(app) = self.get(&claimed.appid) else { return Ok(None) };
+        let attempt = Attempt { claimed_at: claimed.claimed_at, is_probe: claimed.is_probe };
+        let (now, chance) = (self.0.clock.now(), crate::chance::unit());
+        let verdict = app.breaker.with(|breaker| breaker.hear(attempt, evidence, app.gate(), now, chance));
+        match verdict {
+            Some(Verdict::Open { probe_at }) => {
+                let pause = AppPause { code: PauseCode::WechatUnavailable, until: Some(probe_at) };
+                let detail =
+                    format!("WeChat does not answer; it is asked again by itself ({})", outcome.text());
+                self.pause(&claimed.appid, pause, outcome.errcode(), detail).await?;
+            }
+            Some(Verdict::Close) => self.close_breaker(&claimed.appid).await?,
+            None => {}
+        }
+        Ok(verdict)
+    }
+
+    /// Whether the app's breaker is open.
+    pub(crate) fn is_breaker_open(&self, appid: &AppId) -> bool {
+        self.get(appid).is_some_and(|app| app.probe_at().is_some())
+    }
+
+    async fn close_breaker(&self, appid: &AppId) -> Result<(), StoreError> {
+        let (apps, appid) = (self.clone(), appid.clone());
+        uncancelled(async move {
+            let _turn = apps.0.changing.lock().await;
+            // By now it may be paused for something else.
+            if apps.is_breaker_open(&appid) {
+                apps.0.store.resume(appid.clone(), apps.0.clock.now()).await?;
+                apps.reload(&appid).await?;
+                tracing::info!(app = %appid, "WeChat answers again: what was kept goes out");
+            }
+            Ok(())
+        })
+        .await
+    }
+}
