@@ -420,7 +420,8 @@ impl World {
                 }
             }
         };
-        let Ok(app) = tokio::time::timeout(PATIENCE, asking).await else {
+        // What changes an app takes several commits, each of which a busy disk may delay by seconds.
+        let Ok(app) = tokio::time::timeout(PATIENCE * 3, asking).await else {
             panic!("the app does not become {what}: {}", self.app().await);
         };
         app
