@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hongyan_failpoints::{DISPATCH_AFTER_ANSWER, DISPATCH_BEFORE_REPEAT, DISPATCH_BEFORE_REQUEST, reach};
 use hongyan_ledger::Channel;
 use hongyan_ledger::settle::{Outcome, is_token_refusal};
 use hongyan_store::types::Claimed;
@@ -103,6 +104,7 @@ impl Dispatch {
 async fn work(queue: flume::Receiver<Job>, apps: Apps, wechat: Client, done: mpsc::Sender<Done>) {
     while let Ok(job) = queue.recv_async().await {
         let outcome = attempt(&job.claimed, &apps, &wechat).await;
+        reach(DISPATCH_AFTER_ANSWER);
         if done.send(Done { job, outcome }).await.is_err() {
             return;
         }
@@ -119,6 +121,7 @@ async fn attempt(claimed: &Claimed, apps: &Apps, wechat: &Client) -> Outcome {
         Err(error) => return no_token(&error),
     };
     let body = request_body(claimed);
+    reach(DISPATCH_BEFORE_REQUEST);
     let outcome = send(wechat, claimed.channel, &token.value, body.clone()).await;
     match outcome.errcode() {
         Some(errcode) if is_token_refusal(errcode) => {
@@ -137,7 +140,10 @@ async fn send_with_fresh_token(
     wechat: &Client,
 ) -> Outcome {
     match apps.token_after(app, refused_generation).await {
-        Ok(fresh) => send(wechat, claimed.channel, &fresh.value, body).await,
+        Ok(fresh) => {
+            reach(DISPATCH_BEFORE_REPEAT);
+            send(wechat, claimed.channel, &fresh.value, body).await
+        }
         Err(error) => no_token(&error),
     }
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use hongyan_clock::Clock;
+use hongyan_failpoints::{
+    RECOVER_AFTER_ACQUIRE, RECOVER_AFTER_SETTLE, RECOVER_BEFORE_SETTLE, RECOVER_DONE, reach,
+};
 use hongyan_ledger::Lane;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::settle::Outcome;
@@ -290,12 +293,16 @@ async fn recover(
             .collect();
         recovered += settlements.len();
         if !settlements.is_empty() {
+            reach(RECOVER_BEFORE_SETTLE);
             store.settle(settlements).await?;
+            reach(RECOVER_AFTER_SETTLE);
         }
         if let Some(at) = store.acquire(lane, clock.now()).await? {
             timers.ring(lane, at);
         }
+        reach(RECOVER_AFTER_ACQUIRE);
     }
+    reach(RECOVER_DONE);
     if recovered > 0 {
         tracing::warn!(
             recovered,

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use hongyan_clock::Clock;
+use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
 use hongyan_ledger::settle::{AppPause, Outcome, settle};
 use hongyan_store::Store;
 use hongyan_store::types::{Claimed, Ended, Settled, Settlement};
@@ -72,6 +73,7 @@ impl Settler {
         for (done, settlement) in batch.iter().zip(&settlements) {
             if let Some(pause) = settlement.effects.app {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
+                reach(SETTLE_AFTER_PAUSE);
             }
         }
         let Some(settled) = self.store(settlements).await else { return };
@@ -141,6 +143,7 @@ impl Settler {
             self.timers.ring_ready(lane, at);
         }
         if let Some(next) = settled.next {
+            reach(SETTLE_BEFORE_NEXT);
             dispatch.send(Job { claimed: next, slot });
         }
     }

@@ -44,6 +44,7 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    let _armed = hongyan_failpoints::arm();
     // Wrong usage ends here, with clap's words and exit code 2.
     let cli = Cli::parse();
     match run(cli.command) {
