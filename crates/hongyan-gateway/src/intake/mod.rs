@@ -10,7 +10,7 @@ pub mod request;
 
 use std::sync::Arc;
 
-use hongyan_clock::Clock;
+use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{ACCEPT_BEFORE_DISPATCH, reach};
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
@@ -111,8 +111,14 @@ impl Intake {
 }
 
 /// The hashes of a caller's idempotency key for one message. The key is scoped to app and user (whose lane keeps
-/// it); `index` tells the messages of one batch apart.
-pub fn idempotency(message: &NewMessage, key: &str, index: usize) -> Idempotency {
+/// it); `index` tells the messages of one batch apart. `asked_send_at` is what the request said: the message's own
+/// `send_at` depends on when the request came, and a repeat comes later.
+pub fn idempotency(
+    message: &NewMessage,
+    asked_send_at: Option<UnixMillis>,
+    key: &str,
+    index: usize,
+) -> Idempotency {
     let mut scope = Sha256::new();
     for part in [message.appid.as_str(), message.openid.as_str(), key] {
         scope.update((part.len() as u64).to_le_bytes());
@@ -122,8 +128,7 @@ pub fn idempotency(message: &NewMessage, key: &str, index: usize) -> Idempotency
     let mut request = Sha256::new();
     request.update(&message.body);
     request.update([message.policy.code(), message.on_unknown.code(), u8::from(message.reserve_now)]);
-    let asked = (message.send_at > message.accepted_at).then_some(message.send_at.0);
-    request.update(asked.unwrap_or_default().to_le_bytes());
+    request.update(asked_send_at.map_or(0, |at| at.0).to_le_bytes());
     request.update(message.deadline.map_or(0, |at| at.0).to_le_bytes());
     request.update(message.reference.as_deref().unwrap_or_default());
     Idempotency { key_hash: first_bytes(&scope.finalize()), fingerprint: first_bytes(&request.finalize()) }

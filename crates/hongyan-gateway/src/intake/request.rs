@@ -92,6 +92,8 @@ pub struct MessageRequest {
 pub struct Checked {
     /// To be accepted.
     pub message: NewMessage,
+    /// The `send_at` of the request, which a repeat of it names again however late it comes.
+    pub asked_send_at: Option<UnixMillis>,
     /// Things that are allowed but may surprise.
     pub warnings: Vec<Warning>,
 }
@@ -106,11 +108,18 @@ pub struct Warning {
 }
 
 impl MessageRequest {
-    /// Checks everything that can be checked before WeChat is asked.
+    /// Checks everything that can be checked before WeChat is asked. `has_key`: it came with an idempotency key, so
+    /// it may be the repeat of a request that was accepted long ago.
     ///
     /// # Errors
     /// The first rule that is broken, named.
-    pub async fn check(self, apps: &Apps, ids: &IdMaker, now: UnixMillis) -> Result<Checked, Problem> {
+    pub async fn check(
+        self,
+        apps: &Apps,
+        ids: &IdMaker,
+        now: UnixMillis,
+        has_key: bool,
+    ) -> Result<Checked, Problem> {
         let appid: AppId = parse("app", &self.app)?;
         let openid: OpenId = parse("to", &self.to)?;
         let template_id: TemplateId = parse("template", &self.template)?;
@@ -118,7 +127,8 @@ impl MessageRequest {
         let template = apps.template(&appid, &template_id).await?;
         check_page(self.page.as_deref())?;
         check_reference(self.reference.as_deref())?;
-        self.check_times(now)?;
+        self.check_times(now, has_key)?;
+        let asked_send_at = self.send_at;
         let warnings = self.warnings(now);
         let data = check_data(&template, self.data)?;
         let channel = template.record.channel;
@@ -175,12 +185,13 @@ impl MessageRequest {
             accepted_at: now,
             room: false,
         };
-        Ok(Checked { message, warnings })
+        Ok(Checked { message, asked_send_at, warnings })
     }
 
-    fn check_times(&self, now: UnixMillis) -> Result<(), Problem> {
+    fn check_times(&self, now: UnixMillis, has_key: bool) -> Result<(), Problem> {
         let Some(deadline) = self.deadline else { return Ok(()) };
-        if deadline <= now {
+        // A repeat must be answered with its message, also after the deadline. What turns out to be none expires.
+        if deadline <= now && !has_key {
             return Err(Problem::invalid("deadline", "the deadline has passed already"));
         }
         if self.send_at.is_some_and(|at| at >= deadline) {
