@@ -156,6 +156,8 @@ fn users(rng: &mut Rng) -> Vec<User> {
     let user = |kind| match kind {
         Kind::Poor | Kind::Stranger | Kind::Facade => User { kind, early: 0, late: 0 },
         Kind::LongTerm => User { kind, early: 1, late: 0 },
+        // A repeat may use up what a later message waits for, so none of these waits.
+        Kind::OnceResent => User { kind, early: rng.u32(3..=6), late: 0 },
         _ if rng.bool() => User { kind, early: rng.u32(3..=6), late: 0 },
         _ => User { kind, early: rng.u32(1..=3), late: rng.u32(1..=3) },
     };
