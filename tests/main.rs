@@ -15,6 +15,7 @@ mod dead_permit;
 mod facade;
 mod idempotency;
 mod lost_answer;
+mod pages;
 mod permit_kinds;
 mod restart;
 mod schedule;

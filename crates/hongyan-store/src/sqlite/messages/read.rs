@@ -10,9 +10,6 @@ use super::turn::claimed;
 use super::{MessageRow, body, columns, find};
 use crate::types::{AttemptView, Claimed, MessageDetail, MessageFilter, MessageView};
 
-/// The longest page.
-const MAX_PAGE: u32 = 1000;
-
 /// What every page has in common; the numbers are those of `page`.
 macro_rules! page_of {
     ($where:literal) => {
@@ -61,7 +58,7 @@ pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Re
             filter.template.as_ref().map(AsRef::<str>::as_ref),
             filter.reference,
             lane.map(Lane::number),
-            filter.limit.min(MAX_PAGE),
+            filter.limit,
         ],
         MessageRow::read,
     )?;
