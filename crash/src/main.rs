@@ -26,7 +26,7 @@ mod sandbox;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use hongyan_failpoints::{self as points, Point};
@@ -34,6 +34,9 @@ use hongyan_failpoints::{self as points, Point};
 use crate::process::Programs;
 use crate::report::Report;
 use crate::run::{Outcome, Run, point_of};
+
+/// A round that takes longer is mentioned: something waited for a long timer.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// What went wrong, in words.
 type Result<T = ()> = std::result::Result<T, String>;
@@ -116,11 +119,15 @@ async fn rounds(args: &Args) -> Result<Report> {
                  --rounds 1{at}"
             )
         };
+        let round_begin = Instant::now();
         let outcome = match run.round(round, point).await {
             Ok(outcome) => outcome,
             Err(why) => return Err(kept(failed(why), dir)),
         };
         report.add(&outcome);
+        if round_begin.elapsed() > SLOW {
+            eprintln!("round {round} took {:.1} s", round_begin.elapsed().as_secs_f64());
+        }
         if !outcome.verdict.violations.is_empty() {
             let why = dump(&run, &outcome).await;
             report.took(begin.elapsed());
