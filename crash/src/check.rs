@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) granted: Vec<u64>,
     /// Of each message.
     pub(crate) known: Vec<Known>,
+    /// Requests that were accepted, and made another message when they were repeated.
+    pub(crate) forgotten: Vec<String>,
 }
 
 /// Something that must not be.
@@ -65,6 +67,7 @@ pub(crate) struct Verdict {
 /// Judges.
 pub(crate) fn check(plan: &Plan, seen: &Seen) -> Verdict {
     let mut verdict = Verdict::default();
+    verdict.violations.extend(seen.forgotten.iter().cloned().map(Violation::Lost));
     let mut cards: HashMap<&str, u64> = HashMap::new();
     for card in &seen.cards {
         *cards.entry(&card.text).or_default() += 1;
@@ -261,6 +264,7 @@ mod tests {
             permits: vec![json!({ "permits": [] }); plan.users.len()],
             granted: vec![0; plan.users.len()],
             known: Vec::new(),
+            forgotten: Vec::new(),
         };
         for (n, message) in plan.messages.iter().enumerate() {
             let kind = plan.users[message.user].kind;
@@ -321,6 +325,7 @@ mod tests {
         assert!(lost(after(Kind::Once, |seen, n, _| drop(seen.ledger.remove(n)))));
         assert!(lost(after(Kind::Once, |seen, _, text| seen.cards.retain(|card| card.text != text))));
         assert!(lost(after(Kind::Once, |seen, n, _| seen.ledger[n].state = "sending".into())));
+        assert!(lost(after(Kind::Once, |seen, _, text| seen.forgotten.push(text.to_owned()))));
     }
 
     #[test]

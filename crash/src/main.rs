@@ -111,7 +111,7 @@ async fn rounds(args: &Args) -> Result<Report> {
     let mut report = Report::new(seed);
     let mut run = Run::start(programs, seed).await?;
     for round in args.first..args.first + args.rounds {
-        let point = args.point.or_else(|| point_of(round));
+        let point = args.point.or_else(|| point_of(seed, round));
         let failed = |why: String| {
             let at = point.map_or_else(String::new, |point| format!(" --point {}", point.name));
             format!(
@@ -122,7 +122,7 @@ async fn rounds(args: &Args) -> Result<Report> {
         let round_begin = Instant::now();
         let outcome = match run.round(round, point).await {
             Ok(outcome) => outcome,
-            Err(why) => return Err(kept(failed(why), dir)),
+            Err(why) => return Err(kept(&failed(why), dir)),
         };
         report.add(&outcome);
         if round_begin.elapsed() > SLOW {
@@ -132,14 +132,14 @@ async fn rounds(args: &Args) -> Result<Report> {
             let why = dump(&run, &outcome).await;
             report.took(begin.elapsed());
             eprintln!("{report}");
-            return Err(kept(failed(why), dir));
+            return Err(kept(&failed(why), dir));
         }
         if (round + 1) % 100 == 0 {
             eprintln!("{} rounds, {:.0} s", round + 1 - args.first, begin.elapsed().as_secs_f64());
         }
     }
     if let Err(why) = run.finish().await {
-        return Err(kept(why, dir));
+        return Err(kept(&why, dir));
     }
     report.took(begin.elapsed());
     match report.never_reached() {
@@ -162,6 +162,6 @@ async fn dump(run: &Run, outcome: &Outcome) -> String {
 }
 
 /// Leaves the database and the log where they are.
-fn kept(why: String, dir: tempfile::TempDir) -> String {
+fn kept(why: &str, dir: tempfile::TempDir) -> String {
     format!("{why}\nthe database and the gateway's log are kept in {}", dir.keep().display())
 }

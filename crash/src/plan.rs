@@ -125,11 +125,11 @@ impl Plan {
         // Two rounds, and two seeds, share no numbers: the generator scatters its seed itself.
         let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(round));
         let users = users(&mut rng);
-        let messages = messages(&mut rng, round, &users);
+        let mut messages = messages(&mut rng, round, &users);
         let mut callers = callers(&mut rng, &users, &messages);
         let mut chaos = chaos(&mut rng);
         if let Some(point) = point {
-            make_reachable(point.name, &mut callers, &mut chaos);
+            make_reachable(point.name, &mut messages, &mut callers, &mut chaos);
         }
         let requests: usize = callers.iter().map(Vec::len).sum();
         let (death, second) = deaths(&mut rng, point, requests);
@@ -279,11 +279,15 @@ fn chaos(rng: &mut Rng) -> Vec<Value> {
 }
 
 /// Sees to it that the load comes to the point.
-fn make_reachable(name: &str, callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
+fn make_reachable(name: &str, messages: &mut [Message], callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
     let slow = || json!({ "path": SENDS, "kind": "latency", "millis": 30 });
     match name {
         "token.before_store" | "token.after_store" | "dispatch.before_repeat" => {
             callers[0].insert(0, Step::RotateTokens);
+        }
+        "cancel.before_commit" | "cancel.after_commit" => {
+            messages[0].send_after = Some(Duration::from_millis(500));
+            messages[0].cancel = true;
         }
         "settle.after_pause" => {
             chaos.push(json!({ "path": SENDS, "kind": "errcode", "errcode": 45_011, "times": 1 }));

@@ -49,7 +49,7 @@ impl Arming {
 /// What became of a start.
 pub(crate) enum Started {
     /// It serves.
-    Ready(Process),
+    Ready(Box<Process>),
     /// It died before that, by SIGKILL.
     Died,
 }
@@ -67,7 +67,7 @@ impl Programs {
         let mut command = self.command();
         command.args(["sandbox", "--json", "--listen", "127.0.0.1:0"]).env("HONGYAN_LOG", "warn");
         match start(&mut command).await? {
-            Started::Ready(process) => Ok(process),
+            Started::Ready(process) => Ok(*process),
             Started::Died => Err("the sandbox was killed".into()),
         }
     }
@@ -146,7 +146,7 @@ async fn start(command: &mut Command) -> Result<Started> {
         };
     };
     let ready = serde_json::from_str(&line).map_err(|error| format!("{line}: {error}"))?;
-    Ok(Started::Ready(Process { child, ready }))
+    Ok(Started::Ready(Box::new(Process { child, ready })))
 }
 
 async fn ended(child: &mut Child) -> Result<ExitStatus> {

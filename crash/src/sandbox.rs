@@ -40,10 +40,10 @@ impl Sandbox {
             url,
         };
         let seed = sandbox.call(Method::GET, "seed", None).await?;
-        sandbox.templates.long_term = seed["long_term_template"]
-            .as_str()
+        let long_term = seed["long_term_template"].as_str();
+        long_term
             .ok_or_else(|| format!("no long-term template in {seed}"))?
-            .to_owned();
+            .clone_into(&mut sandbox.templates.long_term);
         Ok(sandbox)
     }
 
