@@ -60,8 +60,11 @@ pub(super) fn take_turn(
     now: UnixMillis,
 ) -> Res<Turn> {
     let permit = pick_permit(db, row, now)?;
+    // What was due once stays due. `now` may lie before that: an outcome brings the moment when it was known, and a
+    // clock can be set back.
+    let is_due = row.state != MessageState::Scheduled;
     let candidate = Candidate {
-        send_at: row.send_at,
+        send_at: if is_due { row.send_at.min(now) } else { row.send_at },
         deadline: row.deadline,
         // Nothing can bring a second one of a permit that came with its message.
         policy: if row.own_permit { PermitPolicy::Require } else { row.policy },
