@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use hongyan_failpoints::{self as points, Point};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::process::Programs;
 use crate::report::Report;
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))
-        .and_then(|runtime| runtime.block_on(rounds(&args)));
+        .and_then(|runtime| runtime.block_on(until_stopped(rounds(&args))));
     match done {
         Ok(report) if args.json => println!("{}", serde_json::json!(report)),
         Ok(report) => println!("{report}"),
@@ -98,6 +99,18 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Ends with what ends first: the rounds, or a signal. The processes that were started end with either.
+async fn until_stopped(rounds: impl Future<Output = Result<Report>>) -> Result<Report> {
+    let no_signals = |error| format!("cannot listen for signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    tokio::select! {
+        done = rounds => done,
+        _ = terminate.recv() => Err("stopped by SIGTERM".into()),
+        _ = interrupt.recv() => Err("stopped by SIGINT".into()),
+    }
 }
 
 async fn rounds(args: &Args) -> Result<Report> {
