@@ -132,3 +132,23 @@ impl fmt::Display for Report {
         write!(f, "seed {}, {:.0} s", self.seed, self.seconds)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_pages_show_every_point_in_order() {
+        let pages =
+            [include_str!("../../docs/reliability.md"), include_str!("../../docs/reliability.zh-CN.md")];
+        for page in pages {
+            let shown: Vec<&str> = page
+                .lines()
+                .filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name))
+                .filter(|name| points::ALL.iter().any(|point| point.name == *name))
+                .collect();
+            let all: Vec<&str> = points::ALL.iter().map(|point| point.name).collect();
+            assert_eq!(shown, all);
+        }
+    }
+}
