@@ -77,6 +77,7 @@ impl Scene {
 }
 
 /// `hongyan serve` with so much address space and no more.
+#[cfg(target_os = "linux")]
 fn serve_within(bytes: usize, dir: &Path, wechat: &str) -> Command {
     let usual = serve(dir, wechat);
     let usual = usual.as_std();
@@ -135,6 +136,25 @@ async fn a_second_process_is_refused_however_it_names_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_usual_build_has_no_fail_points() {
+    let scene = Scene::new().await;
+    let everywhere = hongyan_failpoints::ALL.iter().map(|point| format!("{}=return", point.name));
+    let everywhere = everywhere.collect::<Vec<_>>().join(";");
+    let mut command = serve(scene.path(), &scene.wechat.url);
+    let server = Server::start(command.env("FAILPOINTS", everywhere)).await;
+    let url = server.url("gateway");
+    scene.register(&url).await;
+    let user = scene.wechat.user().await;
+    let form = scene.wechat.form(&user).await;
+    let permit = json!({ "app": scene.wechat.seed.appid, "openid": user, "kind": "form", "code": form });
+    scene.post(&format!("{url}/v1/permits"), &permit).await;
+    let sent = scene.post(&format!("{url}/v1/messages?wait=20"), &scene.message(&user, "alive")).await;
+    assert_eq!(sent["state"], "sent");
+    assert!(server.signal("TERM").await.success());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_backlog_and_a_load_fit_into_512_mib_of_address_space() {
     const BACKLOG: usize = 10_000;
     const LOAD: usize = 1_000;
@@ -185,6 +205,7 @@ async fn a_large_backlog_and_a_load_fit_into_512_mib_of_address_space() {
     assert!(server.signal("TERM").await.success());
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_process_accepted_before_its_memory_ended_is_kept() {
     let scene = Scene::new().await;

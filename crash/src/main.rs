@@ -91,7 +91,7 @@ fn main() -> ExitCode {
         .map_err(|error| format!("cannot start: {error}"))
         .and_then(|runtime| runtime.block_on(until_stopped(rounds(&args))));
     match done {
-        Ok(report) if args.json => println!("{}", serde_json::json!(report)),
+        Ok(report) if args.json => println!("{}", report.json()),
         Ok(report) => println!("{report}"),
         Err(why) => {
             eprintln!("crash: {why}");

@@ -88,6 +88,13 @@ impl Report {
         self.rows.iter().filter(|row| row.rounds > 2 && row.reached == 0).map(|row| row.point).collect()
     }
 
+    /// As one line for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let mut report = serde_json::json!(self);
+        report["total"] = serde_json::json!(self.total());
+        report
+    }
+
     fn total(&self) -> Row {
         let mut total = Row::new("all");
         for row in &self.rows {
