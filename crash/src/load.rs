@@ -296,12 +296,14 @@ impl Load {
         if self.plan.messages[message].cancel {
             let path = format!("/v1/messages/{id}");
             let answer = self.line.until_answered(Method::DELETE, &path, None, None).await?;
-            // Too late; or it was done by a request whose answer was lost, and that is as good.
-            let was_done = answer.status == StatusCode::CONFLICT && answer.body["state"] == "cancelled";
-            if !answer.status.is_success() && answer.status != StatusCode::CONFLICT {
-                return Err(format!("{path}: {}: {}", answer.status, answer.body));
-            }
-            cancelled = Some(answer.status.is_success() || was_done);
+            cancelled = match answer.status {
+                StatusCode::OK => Some(true),
+                // Too late; or it was done by a request whose answer was lost, and that is as good.
+                StatusCode::CONFLICT => Some(answer.body["state"] == "cancelled"),
+                // It was accepted and is not there: the judge will say so.
+                StatusCode::NOT_FOUND => None,
+                status => return Err(format!("{path}: {status}: {}", answer.body)),
+            };
         }
         Ok(Known { id: Some(id), cancelled, errcode: None })
     }
