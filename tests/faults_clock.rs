@@ -1,9 +1,11 @@
-//! The clock jumps ahead, goes back, or stands still: nothing comes twice or too early, and every timer rings in the end.
+//! The clock jumps ahead, goes back, or stands still: nothing comes twice or too early, and every timer rings in the
+//! end.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use hongyan_clock::{Clock, UnixMillis};
+use http::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -133,11 +135,16 @@ async fn what_was_to_be_tried_again_is_tried_when_the_clock_has_caught_up() {
     let world = World::start().await;
     let user = world.wechat.user().await;
     world.grant_subscription(&user).await;
-    world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "errcode", "times": 1 })).await;
+    world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "errcode" })).await;
     let id = world.accept(world.subscribe(&user, "in the end")).await;
+    let is_resting = |message: &Value| message["reason"]["code"] == "wechat_unavailable";
+    eventually(async || world.message(&id).await, is_resting).await;
     back(&world, HOUR);
+    let chaos = format!("{}/_sandbox/chaos", world.wechat.url);
+    world.wechat.http.send(Method::DELETE, &chaos, &[], "").await.expect(200);
     world.advance(HOUR);
-    world.advance(Duration::from_secs(60));
+    // The longest pause between two attempts, and more.
+    world.advance(Duration::from_secs(700));
     assert_eq!(world.settled(&id).await["state"], "sent");
     assert_eq!(world.wechat.texts(&user).await, ["in the end"]);
 }

@@ -179,7 +179,9 @@ async fn a_large_backlog_and_a_load_fit_into_512_mib_of_address_space() {
         scene.wechat.control("forms", json!({ "openid": user, "count": LOAD / 100 })).await["form_ids"]
             .as_array()
             .map(|forms| {
-                let permit = |form: &Value| json!({ "app": scene.wechat.seed.appid, "openid": user, "kind": "form", "code": form });
+                let app = &scene.wechat.seed.appid;
+                let permit =
+                    |form: &Value| json!({ "app": app, "openid": user, "kind": "form", "code": form });
                 json!({ "permits": forms.iter().map(permit).collect::<Vec<_>>() })
             })
             .map(async |permits| scene.post(&format!("{url}/v1/permits"), &permits).await)

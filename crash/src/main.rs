@@ -8,6 +8,7 @@
 //! | module | knows |
 //! | --- | --- |
 //! | [`plan`] | what happens in a round, drawn from a seed |
+//! | [`line`] | asking a gateway that dies and comes back elsewhere |
 //! | [`load`] | the callers, who repeat until they are answered |
 //! | [`process`] | starting the gateway, and its deaths |
 //! | [`run`] | the order of it all |
@@ -17,6 +18,7 @@
 
 mod check;
 mod http;
+mod line;
 mod load;
 mod plan;
 mod process;
