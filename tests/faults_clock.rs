@@ -66,9 +66,9 @@ async fn a_jump_ahead_ends_permits_and_sends_nothing_twice() {
     world.grant_form(&form).await;
     world.grant_subscription(&flying).await;
     // Under way while the clock jumps.
-    world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 300, "times": 1 })).await;
+    world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 1_000, "times": 1 })).await;
     let id = world.accept(world.subscribe(&flying, "under way")).await;
-    assert_eq!(world.message(&id).await["state"], "sending");
+    eventually(async || world.message(&id).await, |message| message["state"] == "sending").await;
     world.advance(DAY * 8);
     let sent = world.settled(&id).await;
     assert_eq!((&sent["state"], &sent["attempt_count"]), (&json!("sent"), &json!(1)), "{sent}");

@@ -119,10 +119,11 @@ pub async fn eventually(ask: impl AsyncFn() -> Value, is_good: impl Fn(&Value) -
             if is_good(&last) {
                 return;
             }
-            tokio::task::yield_now().await;
+            // Asking without a pause would keep from its work who is asked.
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let done = tokio::time::timeout(PATIENCE, asking).await;
+    let done = tokio::time::timeout(PATIENCE * 2, asking).await;
     assert!(done.is_ok(), "it stays so: {last}");
     last
 }
