@@ -8,7 +8,7 @@
 //! | module | knows |
 //! | --- | --- |
 //! | [`plan`] | what happens in a round, drawn from a seed |
-//! | [`line`] | asking a gateway that dies and comes back elsewhere |
+//! | [`mod@line`] | asking a gateway that dies and comes back elsewhere |
 //! | [`load`] | the callers, who repeat until they are answered |
 //! | [`process`] | starting the gateway, and its deaths |
 //! | [`run`] | the order of it all |
