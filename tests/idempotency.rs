@@ -1,14 +1,18 @@
 //! The same request twice is one message.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::world::{Answer, World};
 
 async fn post(world: &World, key: &str, body: &serde_json::Value) -> Answer {
-    world
-        .call(http::Method::POST, "/v1/messages?wait=10", &[("idempotency-key", key)], body.to_string())
-        .await
+    post_to(world, "/v1/messages?wait=10", key, body).await
+}
+
+async fn post_to(world: &World, path: &str, key: &str, body: &serde_json::Value) -> Answer {
+    world.call(http::Method::POST, path, &[("idempotency-key", key)], body.to_string()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +44,33 @@ async fn twenty_at_once_are_one_message() {
     ids.dedup();
     assert_eq!(ids.len(), 1);
     assert_eq!(world.wechat.texts(&user).await, ["once"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_known_after_its_time_and_after_its_deadline() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    world.grant_form(&user).await;
+    let mut message = world.legacy(&user, "at ten");
+    message["send_at"] = json!(world.clock.now().plus(Duration::from_secs(600)).to_string());
+    message["deadline"] = json!(world.clock.now().plus(Duration::from_secs(1_200)).to_string());
+    let first = post_to(&world, "/v1/messages", "order-1", &message).await.expect(202);
+    world.advance(Duration::from_secs(601));
+    world.settled(first["id"].as_str().unwrap()).await;
+    // The caller did not get the first answer, and comes back late.
+    let second = post(&world, "order-1", &message).await.expect(202);
+    world.advance(Duration::from_secs(3_600));
+    let third = post(&world, "order-1", &message).await.expect(202);
+    for repeat in [second, third] {
+        assert_eq!((&repeat["id"], &repeat["replayed"]), (&first["id"], &json!(true)));
+        assert_eq!(repeat["state"], "sent");
+    }
+    let too_late = post(&world, "order-2", &message).await.expect(202);
+    assert_eq!(
+        (&too_late["state"], &too_late["reason"]["code"]),
+        (&json!("expired"), &json!("deadline_passed"))
+    );
+    assert_eq!(world.wechat.texts(&user).await, ["at ten"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

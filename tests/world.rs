@@ -110,6 +110,24 @@ impl Http {
     }
 }
 
+/// Asks again and again until the answer is good, for states that nobody signals.
+pub async fn eventually(ask: impl AsyncFn() -> Value, is_good: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let asking = async {
+        loop {
+            last = ask().await;
+            if is_good(&last) {
+                return;
+            }
+            // Asking without a pause would keep from its work who is asked.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let done = tokio::time::timeout(PATIENCE * 2, asking).await;
+    assert!(done.is_ok(), "it stays so: {last}");
+    last
+}
+
 /// A sandbox of its own on a free port.
 pub struct Platform {
     pub url: String,

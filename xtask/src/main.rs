@@ -6,10 +6,12 @@
 //! | [`prepare`] | what the tests need on the machine |
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
+//! | [`mod@crash`] | building and starting what kills the gateway |
 //! | [`command`] | running programs |
 
 mod bench;
 mod command;
+mod crash;
 mod prepare;
 mod test;
 mod web;
@@ -37,12 +39,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Kill the gateway again and again, and count what is lost or doubled; --help says how
+    #[command(disable_help_flag = true)]
+    Crash {
+        /// Passed on to what kills
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
         Command::Bench { args } => bench::run(&args),
+        Command::Crash { args } => crash::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,10 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
-use crate::{prepare, web};
+use crate::{crash, prepare, web};
+
+/// How often the gateway is killed. Each run draws anew, so over time all points are hit.
+const ROUNDS: u32 = 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
@@ -29,6 +32,7 @@ enum Step {
     Test,
     Loom,
     Docs,
+    Crash,
     Web,
 }
 
@@ -41,6 +45,7 @@ impl Step {
             Self::Test => "test",
             Self::Loom => "loom",
             Self::Docs => "docs",
+            Self::Crash => "crash",
             Self::Web => "web",
         }
     }
@@ -53,6 +58,7 @@ impl Step {
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
             Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
+            Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost or doubled",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
         }
     }
@@ -75,6 +81,7 @@ impl Step {
                 let mut command: Command = cargo(&["doc", "--workspace", "--no-deps"]);
                 run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
             }
+            Self::Crash => crash::run(&["--rounds".to_owned(), ROUNDS.to_string()]),
             Self::Web => web::run(args.update_screenshot),
         }
     }

@@ -15,6 +15,10 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tokio::sync::watch;
 
+/// The longest sleep in one go. The machine's clock can be set, and can go on while the machine is suspended, and
+/// neither wakes a sleeper: it must look for itself.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixMillis(pub i64);
@@ -88,6 +92,8 @@ impl<'de> Deserialize<'de> for UnixMillis {
 pub struct Clock {
     /// Milliseconds to add to the machine's clock; every waiter watches it for changes.
     offset_ms: Arc<watch::Sender<i64>>,
+    /// The machine's clock; in this crate's tests, one that can be set.
+    machine: fn() -> i64,
 }
 
 impl Default for Clock {
@@ -100,13 +106,13 @@ impl Clock {
     /// The machine's time, until somebody moves it.
     #[must_use]
     pub fn system() -> Self {
-        Self { offset_ms: Arc::new(watch::Sender::new(0)) }
+        Self { offset_ms: Arc::new(watch::Sender::new(0)), machine: machine_millis }
     }
 
     /// The time now.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
-        UnixMillis(machine_millis().saturating_add(*self.offset_ms.borrow()))
+        UnixMillis((self.machine)().saturating_add(*self.offset_ms.borrow()))
     }
 
     /// Moves the time forward (or back, with a negative number) for all clones, and wakes every waiter.
@@ -117,7 +123,7 @@ impl Clock {
 
     /// Makes it `moment` now, for all clones.
     pub fn set(&self, moment: UnixMillis) -> UnixMillis {
-        self.offset_ms.send_modify(|offset| *offset = moment.0.saturating_sub(machine_millis()));
+        self.offset_ms.send_modify(|offset| *offset = moment.0.saturating_sub((self.machine)()));
         self.now()
     }
 
@@ -136,8 +142,7 @@ impl Clock {
             if now >= moment {
                 return;
             }
-            // A day at most, so that a moment at the end of time cannot overflow the runtime's timer.
-            let wait = moment.since(now).min(Duration::from_secs(86_400));
+            let wait = moment.since(now).min(LOOK_AGAIN);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 // The sender lives in `self`, so this only ends by a change.
@@ -155,6 +160,8 @@ fn machine_millis() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use super::*;
 
     #[test]
@@ -189,6 +196,17 @@ mod tests {
         assert!(!task.is_finished(), "half an hour is not enough");
         clock.advance(1_800_000);
         task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_notices_that_the_machines_clock_was_set() {
+        static MACHINE: AtomicI64 = AtomicI64::new(1_000);
+        let clock = Clock { machine: || MACHINE.load(Ordering::Relaxed), ..Clock::system() };
+        let sleeper = clock.clone();
+        let task = tokio::spawn(async move { sleeper.sleep_until(UnixMillis(3_601_000)).await });
+        tokio::task::yield_now().await;
+        MACHINE.store(3_601_000, Ordering::Relaxed);
+        tokio::time::timeout(LOOK_AGAIN * 5, task).await.expect("it looks again").unwrap();
     }
 
     #[tokio::test]

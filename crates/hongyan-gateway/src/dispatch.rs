@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hongyan_failpoints::{DISPATCH_AFTER_ANSWER, DISPATCH_BEFORE_REPEAT, DISPATCH_BEFORE_REQUEST, reach};
 use hongyan_ledger::Channel;
 use hongyan_ledger::breaker::Evidence;
 use hongyan_ledger::settle::{Outcome, is_token_refusal};
@@ -175,6 +176,7 @@ async fn work(
             continue;
         }
         let (outcome, evidence) = attempt(&job.claimed, &apps, &wechat).await;
+        reach(DISPATCH_AFTER_ANSWER);
         if done.send(Done { job, outcome, evidence }).await.is_err() {
             return;
         }
@@ -193,6 +195,7 @@ async fn attempt(claimed: &Claimed, apps: &Apps, wechat: &Client) -> (Outcome, E
         Err(error) => return no_token(&error),
     };
     let body = request_body(claimed);
+    reach(DISPATCH_BEFORE_REQUEST);
     let outcome = send(wechat, claimed.channel, &token.value, body.clone()).await;
     match outcome.errcode() {
         Some(errcode) if is_token_refusal(errcode) => {
@@ -211,7 +214,10 @@ async fn send_with_fresh_token(
     wechat: &Client,
 ) -> (Outcome, Evidence) {
     match apps.token_after(app, refused_generation).await {
-        Ok(fresh) => with_evidence(send(wechat, claimed.channel, &fresh.value, body).await),
+        Ok(fresh) => {
+            reach(DISPATCH_BEFORE_REPEAT);
+            with_evidence(send(wechat, claimed.channel, &fresh.value, body).await)
+        }
         Err(error) => no_token(&error),
     }
 }

@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::try_join_all;
 use hongyan_clock::Clock;
+use hongyan_failpoints::{
+    RECOVER_AFTER_ACQUIRE, RECOVER_AFTER_SETTLE, RECOVER_BEFORE_SETTLE, RECOVER_DONE, reach,
+};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{LANES, Lane};
 use hongyan_store::types::{Claimed, Epoch};
@@ -101,7 +104,9 @@ impl Lanes {
         if !acquired.sending.is_empty() {
             let settlements =
                 acquired.sending.iter().map(|claimed| self.settler.settlement(claimed, &lost, false));
+            reach(RECOVER_BEFORE_SETTLE);
             let settled = self.store.settle(settlements.collect()).await?;
+            reach(RECOVER_AFTER_SETTLE);
             for (claimed, settled) in acquired.sending.iter().zip(settled) {
                 self.settler.announce(claimed, &lost, &settled);
             }
@@ -111,6 +116,7 @@ impl Lanes {
         }
         self.owned.set(lane, Some(acquired.epoch));
         self.timers.start(lane);
+        reach(RECOVER_AFTER_ACQUIRE);
         Ok(acquired.sending.len())
     }
 
@@ -120,7 +126,9 @@ impl Lanes {
     /// When the store fails.
     pub async fn acquire_all(&self) -> Result<usize, StoreError> {
         // All at once: the store makes one commit of them.
-        Ok(try_join_all(Lane::all().map(|lane| self.acquire(lane))).await?.into_iter().sum())
+        let taken_over = try_join_all(Lane::all().map(|lane| self.acquire(lane))).await?;
+        reach(RECOVER_DONE);
+        Ok(taken_over.into_iter().sum())
     }
 
     /// Somebody else has the lane now, or it must be taken for so: forgets all about it. Outcomes of what is in flight

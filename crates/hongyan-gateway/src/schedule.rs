@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hongyan_clock::{Clock, UnixMillis};
+use hongyan_failpoints::{CLAIM_BEFORE_DISPATCH, reach};
 use hongyan_ledger::{LANES, Lane};
 use hongyan_store::types::ClaimBatch;
 use hongyan_store::{Store, StoreError};
@@ -187,6 +188,9 @@ impl Scheduler {
             // It was lost meanwhile. If it was acquired again, that has rung.
             Ok(None) => self.timers.end_look(lane, UnixMillis::MAX),
             Ok(Some(batch)) => {
+                if !batch.claimed.is_empty() {
+                    reach(CLAIM_BEFORE_DISPATCH);
+                }
                 for (claimed, slot) in batch.claimed.into_iter().zip(slots) {
                     self.dispatch.send(Job { claimed: Box::new(claimed), slot });
                 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use hongyan_clock::Clock;
+use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
 use hongyan_ledger::MessageState;
 use hongyan_ledger::breaker::{Evidence, Verdict};
 use hongyan_ledger::settle::{AppPause, Outcome, settle};
@@ -79,6 +80,7 @@ impl Settler {
             self.hear(done).await;
             if let Some(pause) = settlement.effects.app {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
+                reach(SETTLE_AFTER_PAUSE);
             }
         }
         for (done, settled) in batch.into_iter().zip(self.store(settlements).await) {
@@ -159,6 +161,7 @@ impl Settler {
         let Job { claimed, slot } = done.job;
         self.announce(&claimed, &done.outcome, &settled);
         if let Some(next) = settled.next {
+            reach(SETTLE_BEFORE_NEXT);
             dispatch.send(Job { claimed: next, slot });
         }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hongyan_clock::UnixMillis;
+use hongyan_failpoints::{TOKEN_AFTER_STORE, TOKEN_BEFORE_STORE, reach};
 use hongyan_ledger::retry::{next_beijing_midnight, next_minute};
 use hongyan_ledger::settle::{AppPause, PauseCode, is_misconfiguration};
 use hongyan_store::StoreError;
@@ -243,7 +244,10 @@ impl Fetch {
             fetched_at: now,
             expires_at,
         };
-        match parts.store.put_token(record).await {
+        reach(TOKEN_BEFORE_STORE);
+        let stored = parts.store.put_token(record).await;
+        reach(TOKEN_AFTER_STORE);
+        match stored {
             Ok(true) => {}
             // Another process fetched later than we; what it has is what WeChat takes.
             Ok(false) => match self.apps.open_stored_token(appid).await {

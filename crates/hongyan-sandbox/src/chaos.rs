@@ -28,6 +28,8 @@ pub(crate) enum ChaosKind {
     Http5xx,
     /// Done, and answered with status 200 and half a JSON object.
     Garbage,
+    /// Done, and half of the answer is written; then the connection is reset.
+    HalfAnswer,
 }
 
 /// A rule as it is sent.

@@ -18,6 +18,8 @@ use crate::failure::Failure;
 /// When another process has it, or its directory cannot be written.
 pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
     let database = settings.sqlite_path()?;
+    // By its real name: a link is another name of the same database. One that is not there yet has only this one.
+    let database = std::fs::canonicalize(&database).unwrap_or(database);
     let mut path = database.clone().into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);

@@ -54,6 +54,7 @@ use crate::failure::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let _armed = hongyan_failpoints::arm();
     // Wrong usage ends here, with clap's words and exit code 2.
     let cli = Cli::parse();
     match run(cli.command) {

@@ -11,6 +11,7 @@ pub mod request;
 use std::sync::Arc;
 
 use hongyan_clock::{Clock, UnixMillis};
+use hongyan_failpoints::{ACCEPT_BEFORE_DISPATCH, reach};
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::resolve::Verdict;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
@@ -134,6 +135,7 @@ impl Intake {
 
     fn set_going(&self, id: MessageId, slot: Option<Slot>, accepted: &mut Accepted) {
         let Accepted::New { state, reason, claimed, wake_at, replaced } = accepted else { return };
+        reach(ACCEPT_BEFORE_DISPATCH);
         if let (Some(lane), Some(at)) = (id.lane(), *wake_at) {
             match state {
                 MessageState::Ready => self.timers.ring_ready(lane, at),

@@ -121,11 +121,18 @@ pub struct Warning {
 }
 
 impl MessageRequest {
-    /// Checks everything that can be checked before WeChat is asked.
+    /// Checks everything that can be checked before WeChat is asked. `has_key`: it came with an idempotency key, so
+    /// it may be the repeat of a request that was accepted long ago.
     ///
     /// # Errors
     /// The first rule that is broken, named.
-    pub async fn check(self, apps: &Apps, ids: &IdMaker, now: UnixMillis) -> Result<Checked, Problem> {
+    pub async fn check(
+        self,
+        apps: &Apps,
+        ids: &IdMaker,
+        now: UnixMillis,
+        has_key: bool,
+    ) -> Result<Checked, Problem> {
         let appid: AppId = parse("app", &self.app)?;
         let openid: OpenId = parse("to", &self.to)?;
         let template_id: TemplateId = parse("template", &self.template)?;
@@ -135,7 +142,7 @@ impl MessageRequest {
         check_length("reference", self.reference.as_deref())?;
         check_length("collapse_key", self.collapse_key.as_deref())?;
         check_idempotency_key("idempotency_key", self.idempotency_key.as_deref())?;
-        self.check_times(now)?;
+        self.check_times(now, has_key || self.idempotency_key.is_some())?;
         let warnings = self.warnings(now);
         let data = check_data(&template, self.data)?;
         let channel = template.record.channel;
@@ -196,9 +203,10 @@ impl MessageRequest {
         Ok(Checked { message, asked_send_at: self.send_at, idempotency_key: self.idempotency_key, warnings })
     }
 
-    fn check_times(&self, now: UnixMillis) -> Result<(), Problem> {
+    fn check_times(&self, now: UnixMillis, has_key: bool) -> Result<(), Problem> {
         let Some(deadline) = self.deadline else { return Ok(()) };
-        if deadline <= now {
+        // A repeat must be answered with its message, also after the deadline. What turns out to be none expires.
+        if deadline <= now && !has_key {
             return Err(Problem::invalid("deadline", "the deadline has passed already"));
         }
         if self.send_at.is_some_and(|at| at >= deadline) {

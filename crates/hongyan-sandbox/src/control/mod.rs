@@ -53,7 +53,11 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
     ("POST /_sandbox/clock", "调整时间", "moves the time"),
     ("POST /_sandbox/quotas", "设置每日调用限额", "sets a day quota"),
     ("POST /_sandbox/tokens/rotate", "让已发出的凭证全部失效", "kills every token that was handed out"),
-    ("POST /_sandbox/chaos", "添加一条故障规则", "adds a fault"),
+    (
+        "POST /_sandbox/chaos",
+        "添加一条故障规则，kind 为 errcode、latency、hang、reset_before、reset_after、http_5xx、garbage、half_answer",
+        "adds a fault; its kind is errcode, latency, hang, reset_before, reset_after, http_5xx, garbage, half_answer",
+    ),
     ("GET /_sandbox/chaos", "查看故障规则", "lists the faults"),
     ("DELETE /_sandbox/chaos", "清除全部故障规则", "clears all faults"),
     ("POST /_sandbox/reset", "恢复初始状态", "makes everything as new"),

@@ -14,12 +14,14 @@ mod subscribe_templates;
 mod tests;
 mod token;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use hongyan_wechat::Errcode;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
@@ -148,6 +150,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         }
         Some(ChaosKind::Http5xx) => bad_gateway(),
         Some(ChaosKind::Garbage) => json_response(Bytes::from_static(br#"{"errcode":"#)),
+        Some(ChaosKind::HalfAnswer) => half_of(&answer, kill),
         Some(ChaosKind::Errcode | ChaosKind::Latency | ChaosKind::ResetBefore) | None => {
             json_response(answer)
         }
@@ -233,6 +236,19 @@ fn handle_failed() -> Bytes {
 
 fn json_response(body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, JSON)], Body::from(body)).into_response()
+}
+
+/// An answer whose head announces all of it, whose body stops in the middle, and whose connection is reset then.
+fn half_of(answer: &Bytes, kill: Option<Kill>) -> Response {
+    let half = answer.slice(..answer.len() / 2);
+    let written = stream::once(async { Ok::<_, Infallible>(half) });
+    // Asked for when the half has been taken over for writing.
+    let reset = stream::once(async {
+        Kill::now(kill).await;
+        Ok(Bytes::new())
+    });
+    let head = [(header::CONTENT_TYPE, JSON.to_owned()), (header::CONTENT_LENGTH, answer.len().to_string())];
+    (head, Body::from_stream(written.chain(reset))).into_response()
 }
 
 fn bad_gateway() -> Response {

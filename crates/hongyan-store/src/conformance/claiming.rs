@@ -19,6 +19,7 @@ checks![
     who_has_lost_a_lane_writes_nothing_about_its_messages,
     a_backlog_of_a_paused_app_is_worked_off_in_bounded_looks,
     a_scheduled_message_goes_behind_those_that_are_ready,
+    what_was_due_once_stays_due,
 ];
 
 async fn what_is_due_is_claimed_earliest_first_up_to_the_limit(world: World) {
@@ -183,6 +184,18 @@ async fn a_backlog_of_a_paused_app_is_worked_off_in_bounded_looks(world: World) 
     assert!(world.store.resume(appid(), after(2)).await.unwrap());
     let batch = world.claim_lane(lane, after(2), 1000).await;
     assert_eq!(batch.claimed.len(), 100);
+}
+
+async fn what_was_due_once_stays_due(world: World) {
+    world.subscribe(&user(1), 2).await;
+    let first = world.send(world.message(&user(1), START)).await;
+    let scheduled = NewMessage { send_at: after(10), ..world.message(&user(1), START) };
+    let scheduled = world.begin(scheduled).await;
+    assert!(world.claim(&user(1), after(10)).await.claimed.is_empty(), "its user is busy");
+    assert_eq!(world.state(scheduled.id).await, S::Ready);
+    // The answer was known before the timer rang, and is stored after it; or the clock was set back.
+    let settled = world.answered(&first, 0, after(9)).await;
+    assert_eq!(settled.next.unwrap().id, scheduled.id);
 }
 
 async fn a_scheduled_message_goes_behind_those_that_are_ready(world: World) {

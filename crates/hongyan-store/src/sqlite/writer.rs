@@ -6,6 +6,7 @@
 
 use std::thread;
 
+use hongyan_failpoints as points;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -21,6 +22,8 @@ const MAX_QUEUE: usize = 4096;
 
 /// A verb on its way to the writer.
 trait Command: Send {
+    /// The verb.
+    fn name(&self) -> &'static str;
     /// Does the work inside the current transaction and keeps the result. Called again if the group that it was
     /// in had to be taken back.
     fn run(&mut self, tx: &Writing<'_>) -> Res<()>;
@@ -36,6 +39,10 @@ struct Verb<T, F> {
 }
 
 impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Verb<T, F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn run(&mut self, tx: &Writing<'_>) -> Res<()> {
         self.result = None;
         self.result = Some((self.work)(tx)?);
@@ -145,11 +152,36 @@ fn transact(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]
 fn commit(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
     let failed = |why: rusqlite::Error| Failed::Transaction(why.into());
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    for command in group {
+    for command in &mut *group {
         // A transaction that is dropped instead of committed is rolled back.
         command.run(&Writing { db: &transaction, memory }).map_err(Failed::Command)?;
     }
-    transaction.commit().map_err(failed)
+    reach_all(group, |(before, _)| before);
+    transaction.commit().map_err(failed)?;
+    reach_all(group, |(_, after)| after);
+    Ok(())
+}
+
+/// Each of the group's verbs is at one of its two points.
+fn reach_all(group: &[Box<dyn Command>], which: impl Fn((points::Point, points::Point)) -> points::Point) {
+    if !points::BUILT_IN {
+        return;
+    }
+    for around in group.iter().filter_map(|command| around_commit(command.name())) {
+        points::reach(which(around));
+    }
+}
+
+/// The fail points before and after the commit of a verb of a message's way.
+fn around_commit(verb: &str) -> Option<(points::Point, points::Point)> {
+    Some(match verb {
+        "accept messages" => (points::ACCEPT_BEFORE_COMMIT, points::ACCEPT_AFTER_COMMIT),
+        "cancel a message" => (points::CANCEL_BEFORE_COMMIT, points::CANCEL_AFTER_COMMIT),
+        "claim due messages" => (points::CLAIM_BEFORE_COMMIT, points::CLAIM_AFTER_COMMIT),
+        "grant permits" => (points::GRANT_BEFORE_COMMIT, points::GRANT_AFTER_COMMIT),
+        "settle attempts" => (points::SETTLE_BEFORE_COMMIT, points::SETTLE_AFTER_COMMIT),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ pub(super) async fn send(
     let wait = wait(query.wait)?;
     match items("messages", &body)? {
         Items::One(request) => {
-            let checked = check(&context, request).await?;
+            let checked = check(&context, request, key.is_some()).await?;
             let answer = accept(&context, vec![Ok(checked)], key, wait).await?.pop();
             match answer.ok_or_else(Problem::internal)? {
                 SendAnswer::Refused { error } => Err(error),
@@ -140,7 +140,7 @@ pub(super) async fn send(
             let mut checked = Vec::with_capacity(requests.len());
             for request in requests {
                 checked.push(match request {
-                    Ok(request) => check(&context, request).await,
+                    Ok(request) => check(&context, request, key.is_some()).await,
                     Err(problem) => Err(problem),
                 });
             }
@@ -153,8 +153,8 @@ pub(super) async fn send(
     }
 }
 
-async fn check(context: &Context, request: MessageRequest) -> Result<Checked, Problem> {
-    request.check(&context.apps, &context.ids, context.clock.now()).await
+async fn check(context: &Context, request: MessageRequest, has_key: bool) -> Result<Checked, Problem> {
+    request.check(&context.apps, &context.ids, context.clock.now(), has_key).await
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

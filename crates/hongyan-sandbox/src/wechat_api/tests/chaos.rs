@@ -110,6 +110,23 @@ async fn a_5xx_delivers_nothing_and_garbage_delivers() {
 }
 
 #[tokio::test]
+async fn half_an_answer_delivers_and_ends_in_the_middle() {
+    let served = Served::start().await;
+    served.rule(json!({ "path": SEND, "kind": "half_answer", "times": 1 })).await;
+    let mut stream = served.write_send().await;
+    let mut read = Vec::new();
+    let error = stream.read_to_end(&mut read).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    let text = String::from_utf8(read).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let announced = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 ") && body.starts_with(r#"{"errcode":"#), "{text}");
+    assert_eq!(announced.parse::<usize>().unwrap() / 2, body.len());
+    assert_eq!(served.delivered().await, 1);
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_hanging_request_is_delivered_and_ends_with_the_server() {
     let served = Served::start().await;
     served.rule(json!({ "kind": "hang" })).await;

@@ -11,9 +11,6 @@ use super::turn::left_behind;
 use super::{MessageRow, User, body, columns, find};
 use crate::types::{AttemptView, Claimed, Epoch, MessageDetail, MessageFilter, MessageView};
 
-/// The longest page.
-const MAX_PAGE: u32 = 1000;
-
 /// What every page has in common; the numbers are those of `page`.
 macro_rules! page_of {
     ($where:literal) => {
@@ -62,7 +59,7 @@ pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Re
             filter.template.as_ref().map(AsRef::<str>::as_ref),
             filter.reference,
             user.as_ref().map(|user| user.lane.number()),
-            filter.limit.min(MAX_PAGE),
+            filter.limit,
             user.as_ref().map(User::key),
         ],
         MessageRow::read,

@@ -1,0 +1,330 @@
+//! A run: rounds on one database, which grows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hongyan_failpoints::{self as points, Point};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::Result;
+use crate::check::{Entry, Seen, Verdict, check, is_at_rest};
+use crate::http::Http;
+use crate::line::Line;
+use crate::load::Load;
+use crate::plan::{Death, Plan, SecondDeath};
+use crate::process::{Arming, Process, Programs, Started};
+use crate::sandbox::{Card, Sandbox};
+
+/// How long a round may take to come to rest: facade sends have a deadline of 30 s.
+const REST: Duration = Duration::from_secs(60);
+
+/// Between two looks at messages that are not at rest. The API has no call that waits for many.
+const LOOK_AGAIN: Duration = Duration::from_millis(15);
+
+/// How long the work that is under way after the load may take to come to a fail point.
+const LAST_CHANCE: Duration = Duration::from_millis(700);
+
+/// A gateway token of the facade is good for two hours; it is fetched anew well before.
+const TOKEN_AGE: Duration = Duration::from_secs(3_600);
+
+/// A run.
+pub(crate) struct Run {
+    seed: u64,
+    programs: Programs,
+    sandbox_process: Process,
+    sandbox: Sandbox,
+    /// The gateway that serves.
+    gateway: Process,
+    url: watch::Sender<Option<String>>,
+    line: Line,
+    gateway_secret: String,
+    gateway_token: (String, Instant),
+    /// The newest card that was looked at.
+    last_card: u64,
+    /// How every message of the rounds so far ended.
+    ended: HashMap<String, String>,
+}
+
+/// What a round was, and what it came to.
+pub(crate) struct Outcome {
+    pub(crate) point: Option<Point>,
+    /// Whether it died where it should.
+    pub(crate) reached: bool,
+    pub(crate) verdict: Verdict,
+    /// What was looked at, for whoever wants to know more.
+    pub(crate) seen: Seen,
+}
+
+impl Run {
+    /// Starts the sandbox and a gateway on an empty database, with one app.
+    pub(crate) async fn start(programs: Programs, seed: u64) -> Result<Self> {
+        let http = Http::new();
+        let sandbox_process = programs.sandbox().await?;
+        let sandbox = Sandbox::of(&sandbox_process, http.clone()).await?;
+        let key = programs.key().await?;
+        let Started::Ready(gateway) = programs.gateway(&sandbox.url, None).await? else {
+            return Err("the gateway was killed".into());
+        };
+        let (url, receiver) = watch::channel(Some(gateway.text("/gateway")?));
+        let line = Line::new(http, &key, receiver);
+        let app = json!({ "appid": sandbox.appid, "secret": sandbox.app_secret });
+        let registered = line.post("/v1/apps", None, &app).await?;
+        let secret = registered["gateway_secret"].as_str().ok_or("no gateway secret")?.to_owned();
+        let mut run = Self {
+            seed,
+            programs,
+            sandbox_process,
+            sandbox,
+            gateway: *gateway,
+            url,
+            line,
+            gateway_secret: secret,
+            gateway_token: (String::new(), Instant::now()),
+            last_card: 0,
+            ended: HashMap::new(),
+        };
+        run.fetch_gateway_token().await?;
+        Ok(run)
+    }
+
+    async fn fetch_gateway_token(&mut self) -> Result {
+        let path = format!(
+            "/cgi-bin/token?grant_type=client_credential&appid={}&secret={}",
+            self.sandbox.appid, self.gateway_secret
+        );
+        let answer = self.line.get(&path).await?;
+        let token = answer["access_token"].as_str().ok_or_else(|| format!("no gateway token: {answer}"))?;
+        self.gateway_token = (token.to_owned(), Instant::now());
+        Ok(())
+    }
+
+    /// One round. `point`: where the gateway shall die.
+    pub(crate) async fn round(&mut self, round: u32, point: Option<Point>) -> Result<Outcome> {
+        if self.gateway_token.1.elapsed() > TOKEN_AGE {
+            self.fetch_gateway_token().await?;
+        }
+        let plan = Plan::draw(self.seed, round, point);
+        let (death, second) = (plan.death, plan.second);
+        let chaos = plan.chaos.clone();
+        let load = Load::prepare(plan, round, &self.sandbox, &self.line, &self.gateway_token.0).await?;
+        let load = Arc::new(load);
+        if let Death::At(arming) = death {
+            self.bury().await?;
+            self.revive(Some(arming)).await?;
+        }
+        for rule in &chaos {
+            self.sandbox.chaos(rule).await?;
+        }
+
+        let answers = self.line.count_answers();
+        let callers = tokio::spawn(Arc::clone(&load).run());
+        let mut reached = self.die(death, answers, &callers).await?;
+        self.url.send_replace(None);
+        if let Some(second) = second {
+            let died = self.die_again(second).await?;
+            reached = reached && died;
+        }
+        self.revive(None).await?;
+        let known = timeout(REST * 2, callers).await.map_err(|_| "the callers do not come to an end")?;
+        let known = known.map_err(|error| format!("the callers broke: {error}"))??;
+        self.sandbox.clear_chaos().await?;
+
+        let forgotten = load.repeat(&known).await?;
+        let ledger = self.rest(&load).await?;
+        let mut permits = Vec::new();
+        for user in 0..load.plan.users.len() {
+            permits.push(self.line.get(&load.permits_path(user)).await?);
+        }
+        let cards = self.sandbox.cards_after(self.last_card).await?;
+        self.last_card = cards.iter().map(|card: &Card| card.id).max().unwrap_or(self.last_card);
+        for entry in &ledger {
+            self.ended.insert(entry.id.clone(), entry.state.clone());
+        }
+        let granted = (0..load.plan.users.len()).map(|user| load.granted(user)).collect();
+        let seen = Seen { ledger, cards, permits, granted, known, forgotten };
+        Ok(Outcome { point, reached, verdict: check(&load.plan, &seen), seen })
+    }
+
+    /// Kills the gateway that serves.
+    async fn bury(&mut self) -> Result {
+        self.url.send_replace(None);
+        self.gateway.kill().await
+    }
+
+    /// Starts a gateway that serves.
+    async fn revive(&mut self, arming: Option<Arming>) -> Result {
+        let mut started = self.programs.gateway(&self.sandbox.url, arming).await?;
+        if matches!(started, Started::Died) && arming.is_some() {
+            // It came to the point while it recovered.
+            started = self.programs.gateway(&self.sandbox.url, None).await?;
+        }
+        let Started::Ready(gateway) = started else {
+            return Err("the gateway was killed by somebody else".into());
+        };
+        self.url.send_replace(Some(gateway.text("/gateway")?));
+        self.gateway = *gateway;
+        Ok(())
+    }
+
+    /// Lets it die under the load; whether that happened as planned.
+    async fn die(
+        &mut self,
+        death: Death,
+        mut answers: watch::Receiver<usize>,
+        callers: &tokio::task::JoinHandle<Result<Vec<crate::load::Known>>>,
+    ) -> Result<bool> {
+        match death {
+            Death::Any { answers: count, then } => {
+                // The load may end before so many requests are answered.
+                let _ = timeout(REST, answers.wait_for(|answers| *answers >= count)).await;
+                tokio::time::sleep(then).await;
+                self.gateway.kill().await?;
+                Ok(true)
+            }
+            Death::At(_) => {
+                let mut waited = Duration::ZERO;
+                loop {
+                    if let Ok(died) = timeout(LOOK_AGAIN, self.gateway.death()).await {
+                        died?;
+                        return Ok(true);
+                    }
+                    if callers.is_finished() {
+                        waited += LOOK_AGAIN;
+                    }
+                    if waited > LAST_CHANCE {
+                        self.gateway.kill().await?;
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets it die while it recovers; whether that happened as planned.
+    async fn die_again(&mut self, second: SecondDeath) -> Result<bool> {
+        match second {
+            SecondDeath::Any(after) => {
+                self.programs.stillborn_gateway(&self.sandbox.url, after).await?;
+                Ok(true)
+            }
+            SecondDeath::At(arming) => match self.programs.gateway(&self.sandbox.url, Some(arming)).await? {
+                Started::Died => Ok(true),
+                Started::Ready(mut gateway) => {
+                    // There was nothing to recover.
+                    gateway.kill().await?;
+                    Ok(false)
+                }
+            },
+        }
+    }
+
+    /// Waits until all messages of the round are at rest; the messages.
+    async fn rest(&self, load: &Load) -> Result<Vec<Entry>> {
+        let begin = Instant::now();
+        loop {
+            let messages = self.messages_of(load).await?;
+            let moving: Vec<&Value> = messages
+                .iter()
+                .filter(|message| !message["state"].as_str().is_some_and(is_at_rest))
+                .collect();
+            if moving.is_empty() || begin.elapsed() > REST {
+                return self.entries(&messages).await;
+            }
+            if moving.iter().any(|message| message["reason"]["code"] == "app_paused") {
+                let path = format!("/v1/apps/{}/resume", self.sandbox.appid);
+                self.line.post(&path, None, &json!({})).await?;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn messages_of(&self, load: &Load) -> Result<Vec<Value>> {
+        // Newest first, and nobody else sends; twice as many, so that doubled ones are seen.
+        let limit = load.plan.messages.len() * 2 + 1;
+        let path = format!("/v1/messages?app={}&limit={limit}", self.sandbox.appid);
+        let page = self.line.get(&path).await?;
+        let messages = page["messages"].as_array().ok_or_else(|| format!("no messages in {page}"))?;
+        let is_ours = |message: &&Value| load.openids.iter().any(|openid| message["to"] == openid.as_str());
+        Ok(messages.iter().filter(is_ours).cloned().collect())
+    }
+
+    async fn entries(&self, messages: &[Value]) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for message in messages {
+            let text = |name: &str| message[name].as_str().map(str::to_owned);
+            let id = text("id").ok_or_else(|| format!("a message without an id: {message}"))?;
+            let known_as = match text("reference") {
+                Some(reference) => reference,
+                // A facade send has none; its first field says which it is.
+                None => {
+                    let detail = self.line.get(&format!("/v1/messages/{id}")).await?;
+                    let data = &detail["data"];
+                    let value = |name: &str| data[name]["value"].as_str().map(str::to_owned);
+                    value("keyword1").or_else(|| value("thing1")).unwrap_or_default()
+                }
+            };
+            entries.push(Entry {
+                id,
+                text: known_as,
+                state: text("state").unwrap_or_default(),
+                reason: message["reason"]["code"].as_str().map(str::to_owned),
+                attempts: message["attempt_count"].as_u64().unwrap_or_default(),
+                permit: text("permit"),
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Everything about the messages of these texts, for a dump.
+    pub(crate) async fn details(&self, seen: &Seen, texts: &str) -> Result<Vec<Value>> {
+        let mut details = Vec::new();
+        for entry in seen.ledger.iter().filter(|entry| texts.contains(&format!("{}:", entry.text))) {
+            details.push(self.line.get(&format!("/v1/messages/{}", entry.id)).await?);
+        }
+        Ok(details)
+    }
+
+    /// Looks at the whole ledger once more, stops everything as an operator would, and lets SQLite check its file.
+    pub(crate) async fn finish(mut self) -> Result {
+        let late = self.sandbox.cards_after(self.last_card).await?;
+        if !late.is_empty() {
+            return Err(format!("cards came after the last round had come to rest: {late:?}"));
+        }
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/v1/messages?app={}&limit=1000{cursor}", self.sandbox.appid);
+            let page = self.line.get(&path).await?;
+            for message in page["messages"].as_array().into_iter().flatten() {
+                let id = message["id"].as_str().unwrap_or_default();
+                let ended = self.ended.remove(id);
+                if ended.as_deref() != message["state"].as_str() {
+                    return Err(format!("it had ended as {ended:?}, and now is {message}"));
+                }
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        if !self.ended.is_empty() {
+            return Err(format!("messages of earlier rounds are gone: {:?}", self.ended));
+        }
+        self.gateway.stop().await?;
+        self.sandbox_process.stop().await?;
+        let failed = |error: rusqlite::Error| format!("the database: {error}");
+        let database = rusqlite::Connection::open(self.programs.database()).map_err(failed)?;
+        let verdict: String =
+            database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
+        if verdict == "ok" { Ok(()) } else { Err(format!("the database is damaged: {verdict}")) }
+    }
+}
+
+/// Where the gateway dies in this round: at a random moment in every second, at each point in turn in the others. The
+/// seed says with which the turn begins.
+pub(crate) fn point_of(seed: u64, round: u32) -> Option<Point> {
+    let turn = seed.wrapping_add(u64::from(round / 2)) % points::ALL.len() as u64;
+    (round % 2 == 1).then(|| points::ALL[turn as usize])
+}
