@@ -55,8 +55,8 @@ impl Filled {
         Gateway::start(&bench.hongyan, dir.path(), &bench.sink.url).await?.stop().await?;
         let loaded = warm_up(bench.messages) + bench.messages;
         let users = loaded.max(messages / MESSAGES_PER_USER);
-        // In each round every user may get a message.
-        let what = Fill { messages, users, units_left: bench.rounds, kind };
+        // In each round every user may get a message, and one more afterwards.
+        let what = Fill { messages, users, units_left: bench.rounds + 1, kind };
         let path = database(dir.path());
         let begin = Instant::now();
         let filling = tokio::task::spawn_blocking(move || fill(&path, what)).await;

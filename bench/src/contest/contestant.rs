@@ -119,7 +119,7 @@ async fn bullmq(bench: &Bench, dir: &Path) -> Result<Running> {
     redis.args(["--port", "0", "--unixsocket", SOCKET, "--save", ""]);
     redis.args(["--appendonly", "yes", "--appendfsync", "always"]);
     let (redis, _) =
-        Process::start_until("redis", &mut redis, |line| line.contains("Ready to accept connections"))
+        Process::start_until("redis", &mut redis, |line| line.contains("ready to accept connections"))
             .await?;
     let mut worker = node(bench, dir, "bullmq/worker.mjs");
     let (worker, _) = Process::start("node, worker", worker.env("REDIS_SOCKET", SOCKET)).await?;
