@@ -56,7 +56,7 @@ fn contest(report: &Report, language: Language) -> Table {
             report.rounds
         ),
         Language::Chinese => format!(
-            "{} 条消息,发给 {} 个用户,{} 个连接,{} 轮取中位数",
+            "{} 条消息，发给 {} 个用户，{} 个连接，{} 轮取中位数",
             count(report.messages),
             count(report.users),
             report.connections,
@@ -69,9 +69,9 @@ fn contest(report: &Report, language: Language) -> Table {
         "×",
         language.say("CPU s per 1,000", "每千条 CPU 秒"),
         "×",
-        language.say("peak memory, MiB", "内存峰值 MiB"),
-        language.say("accept p50, ms", "受理 p50 毫秒"),
-        language.say("p99, ms", "p99 毫秒"),
+        language.say("peak memory, MiB", "内存峰值（MiB）"),
+        language.say("accept p50, ms", "受理 p50（毫秒）"),
+        language.say("p99, ms", "p99（毫秒）"),
     ];
     let mut table = Table::new(title, &header);
     let yardstick = report.contest.iter().find(|row| row.part == Part::Forwarder).and_then(Row::figures);
@@ -80,7 +80,7 @@ fn contest(report: &Report, language: Language) -> Table {
         let figures = match &row.outcome {
             Outcome::Measured(figures) => figures,
             Outcome::NotMeasured(why) => {
-                table.row([name, format!("{}{why}", language.say("not measured: ", "未测量:"))]);
+                table.row([name, format!("{}{why}", language.say("not measured: ", "未测量："))]);
                 continue;
             }
         };
@@ -132,7 +132,7 @@ fn facts<const N: usize>(title: &str, language: Language, facts: [(&str, &str, S
 fn of_half_load(half_load: &HalfLoad, language: Language) -> Table {
     let title = language.say(
         "half-load: the gateway at half of its peak rate, single messages",
-        "half-load:网关在峰值一半的负载下,单条消息",
+        "half-load：网关在峰值一半的负载下，单条消息",
     );
     facts(
         title,
@@ -140,12 +140,12 @@ fn of_half_load(half_load: &HalfLoad, language: Language) -> Table {
         [
             (
                 "requests/s, whether answered or not",
-                "每秒请求数(不等应答)",
+                "每秒请求数（不等应答）",
                 number(half_load.requests_per_second, 0),
             ),
-            ("accepted after, p50, ms", "受理耗时 p50,毫秒", number(half_load.accept_p50_ms, 2)),
-            ("p99, ms", "p99,毫秒", number(half_load.accept_p99_ms, 2)),
-            ("longest, ms", "最长,毫秒", number(half_load.accept_max_ms, 2)),
+            ("accepted after, p50, ms", "受理耗时 p50（毫秒）", number(half_load.accept_p50_ms, 2)),
+            ("p99, ms", "p99（毫秒）", number(half_load.accept_p99_ms, 2)),
+            ("longest, ms", "最长（毫秒）", number(half_load.accept_max_ms, 2)),
             ("CPU s per 1,000", "每千条 CPU 秒", number(half_load.cpu_seconds_per_thousand, 4)),
         ],
     )
@@ -154,20 +154,20 @@ fn of_half_load(half_load: &HalfLoad, language: Language) -> Table {
 fn of_history(history: &History, language: Language) -> Table {
     let title = language.say(
         "history: the gateway with few and with many stored messages, each new one to another user",
-        "history:库中消息少与多时的网关,每条新消息发给另一个用户",
+        "history：库中消息少与多时的网关，每条新消息发给不同的用户",
     );
     let header = [
         language.say("stored messages", "库中消息数"),
         language.say("users", "用户数"),
-        language.say("database, MiB", "数据库 MiB"),
-        language.say("start, s", "启动 秒"),
+        language.say("database, MiB", "数据库（MiB）"),
+        language.say("start, s", "启动（秒）"),
         language.say("CPU s per 1,000", "每千条 CPU 秒"),
         "×",
         language.say("delivered/s", "每秒送达"),
         "×",
-        language.say("peak memory, MiB", "内存峰值 MiB"),
-        language.say("accept p50, ms", "受理 p50 毫秒"),
-        language.say("p99, ms", "p99 毫秒"),
+        language.say("peak memory, MiB", "内存峰值（MiB）"),
+        language.say("accept p50, ms", "受理 p50（毫秒）"),
+        language.say("p99, ms", "p99（毫秒）"),
     ];
     let mut table = Table::new(title, &header);
     let few = &history.few.figures;
@@ -193,44 +193,44 @@ fn of_history(history: &History, language: Language) -> Table {
 
 fn of_scheduled(scheduled: &Scheduled, language: Language) -> Table {
     let title =
-        language.say("scheduled: the gateway with scheduled messages", "scheduled:库中有大量定时消息的网关");
+        language.say("scheduled: the gateway with scheduled messages", "scheduled：库中有大量定时消息的网关");
     facts(
         title,
         language,
         [
             ("scheduled messages", "定时消息数", count(scheduled.stored_messages)),
-            ("database, MiB", "数据库 MiB", number(scheduled.database_mib, 0)),
-            ("index of what is due, MiB", "到期索引 MiB", number(scheduled.due_index_mib, 0)),
-            ("start until ready, s", "启动至就绪,秒", number(scheduled.start_seconds, 2)),
-            ("memory when ready, MiB", "就绪时内存 MiB", number(scheduled.memory_at_start_mib, 1)),
-            ("memory after the load, MiB", "负载后内存 MiB", number(scheduled.memory_after_load_mib, 1)),
-            ("load: delivered/s", "负载:每秒送达", number(scheduled.load.delivered_per_second, 0)),
+            ("database, MiB", "数据库（MiB）", number(scheduled.database_mib, 0)),
+            ("index of what is due, MiB", "到期索引（MiB）", number(scheduled.due_index_mib, 0)),
+            ("start until ready, s", "启动至就绪（秒）", number(scheduled.start_seconds, 2)),
+            ("memory when ready, MiB", "就绪时内存（MiB）", number(scheduled.memory_at_start_mib, 1)),
+            ("memory after the load, MiB", "负载后内存（MiB）", number(scheduled.memory_after_load_mib, 1)),
+            ("load: delivered/s", "负载：每秒送达", number(scheduled.load.delivered_per_second, 0)),
             (
                 "load: CPU s per 1,000",
-                "负载:每千条 CPU 秒",
+                "负载：每千条 CPU 秒",
                 number(scheduled.load.cpu_seconds_per_thousand, 4),
             ),
             (
                 "sent after its moment, idle, p50, ms",
-                "空闲时到点后发出的延迟 p50,毫秒",
+                "空闲时到点后多久发出， p50（毫秒）",
                 number(scheduled.lag_p50_ms, 2),
             ),
-            ("p99, ms", "p99,毫秒", number(scheduled.lag_p99_ms, 2)),
-            ("longest, ms", "最长,毫秒", number(scheduled.lag_max_ms, 2)),
+            ("p99, ms", "p99（毫秒）", number(scheduled.lag_p99_ms, 2)),
+            ("longest, ms", "最长（毫秒）", number(scheduled.lag_max_ms, 2)),
         ],
     )
 }
 
 fn sandbox(figures: &Figures, language: Language) -> Table {
     facts(
-        language.say("sandbox: subscribe messages straight to the sandbox", "sandbox:直接向沙箱发订阅消息"),
+        language.say("sandbox: subscribe messages straight to the sandbox", "sandbox：直接向沙箱发订阅消息"),
         language,
         [
             ("requests/s", "每秒请求数", number(figures.delivered_per_second, 0)),
             ("CPU s per 1,000", "每千次 CPU 秒", number(figures.cpu_seconds_per_thousand, 4)),
-            ("peak memory, MiB", "内存峰值 MiB", number(figures.peak_memory_mib, 1)),
-            ("answered after, p50, ms", "应答耗时 p50,毫秒", number(figures.accept_p50_ms, 2)),
-            ("p99, ms", "p99,毫秒", number(figures.accept_p99_ms, 2)),
+            ("peak memory, MiB", "内存峰值（MiB）", number(figures.peak_memory_mib, 1)),
+            ("answered after, p50, ms", "应答耗时 p50（毫秒）", number(figures.accept_p50_ms, 2)),
+            ("p99, ms", "p99（毫秒）", number(figures.accept_p99_ms, 2)),
         ],
     )
 }
@@ -242,12 +242,12 @@ fn limit(report: &Report, language: Language) -> Table {
         [
             (
                 "SQLite rows/s, 64 a durable commit",
-                "SQLite 每秒行数(每次落盘提交 64 行)",
+                "SQLite 每秒行数（每次落盘提交 64 行）",
                 number(report.limit.rows_per_second, 0),
             ),
             (
                 "fsyncs/s, 4 KiB each",
-                "每秒 fsync 次数(每次 4 KiB)",
+                "每秒 fsync 次数（每次 4 KiB）",
                 number(report.limit.fsyncs_per_second, 0),
             ),
         ],
