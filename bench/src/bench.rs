@@ -125,10 +125,9 @@ impl Bench {
     pub(crate) fn missing(&self, part: Part) -> Option<String> {
         self.missing.get(&part).cloned()
     }
+}
 
-    /// Says what is going on, to whoever waits at the terminal.
-    #[expect(clippy::unused_self, reason = "whoever measures has it at hand")]
-    pub(crate) fn say(&self, what: &str) {
-        eprintln!("-- {what}");
-    }
+/// Says what is going on, to whoever waits at the terminal.
+pub(crate) fn say(what: &str) {
+    eprintln!("-- {what}");
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::Result;
-use crate::bench::{Bench, Part};
+use crate::bench::{Bench, Part, say};
 use crate::client::Target;
 use crate::figures::{median, percentile_ms};
 use crate::gateway::Gateway;
@@ -41,7 +41,7 @@ pub(crate) async fn measure(bench: &Bench, peak_per_second: Option<f64>) -> Resu
     let rate = peak_per_second / 2.0;
     let mut rounds = Vec::new();
     for number in 1..=bench.rounds {
-        bench.say(&format!("{}, round {number} of {}", Part::HalfLoad.name(), bench.rounds));
+        say(&format!("{}, round {number} of {}", Part::HalfLoad.name(), bench.rounds));
         rounds.push(round(bench, rate).await?);
     }
     let of = |figure: &dyn Fn(&Round) -> f64| median(rounds.iter().map(figure).collect());

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::bench::{Bench, Part};
+use crate::bench::{Bench, Part, say};
 use crate::figures::median;
 use crate::fill::{Fill, Kind, fill};
 use crate::gateway::{Gateway, database};
@@ -61,7 +61,7 @@ impl Filled {
         let begin = Instant::now();
         let filling = tokio::task::spawn_blocking(move || fill(&path, what)).await;
         let bytes = filling.map_err(|error| format!("filling broke: {error}"))??;
-        bench.say(&format!("{messages} messages filled in, {:.0} s", begin.elapsed().as_secs_f64()));
+        say(&format!("{messages} messages filled in, {:.0} s", begin.elapsed().as_secs_f64()));
         Ok(Self { dir, users, database_mib: bytes as f64 / f64::from(1 << 20) })
     }
 }
@@ -72,7 +72,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<History> {
     let (mut few_rounds, mut many_rounds) = (Vec::new(), Vec::new());
     let mut few = None;
     for number in 0..bench.rounds {
-        bench.say(&format!("{}, round {} of {}", Part::History.name(), number + 1, bench.rounds));
+        say(&format!("{}, round {} of {}", Part::History.name(), number + 1, bench.rounds));
         // The few would not be few any more after a round.
         let filled = Filled::make(bench, FEW, Kind::Sent).await?;
         few_rounds.push(round(bench, filled.dir.path(), filled.users, 0).await?);

@@ -44,6 +44,7 @@ mod usage;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Args;
 use crate::bench::{Bench, Part};
@@ -60,12 +61,15 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(|error| format!("cannot start: {error}")).and_then(|runtime| {
         let mut words = std::env::args_os().skip(1);
-        if words.next().is_some_and(|word| word == RIVAL) {
+        let done = if words.next().is_some_and(|word| word == RIVAL) {
             let name = std::iter::once(RIVAL.into()).chain(words);
             runtime.block_on(rival::run(rival::Rival::parse_from(name)))
         } else {
-            runtime.block_on(run(&Args::parse()))
-        }
+            runtime.block_on(run_until_told(&Args::parse()))
+        };
+        // A database may still be filled by a thread; after an interruption nobody wants it.
+        runtime.shutdown_background();
+        done
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,6 +77,18 @@ fn main() -> ExitCode {
             eprintln!("bench: {why}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs, and when it is interrupted leaves neither processes nor databases behind.
+async fn run_until_told(args: &Args) -> Result {
+    let failed = |error: std::io::Error| format!("cannot listen to signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        done = run(args) => done,
+        _ = terminate.recv() => Err("terminated".to_owned()),
+        _ = interrupt.recv() => Err("interrupted".to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::Result;
-use crate::bench::{Bench, Part};
+use crate::bench::{Bench, Part, say};
 use crate::client::{Connection, Target};
 use crate::load::{Load, Requests};
 use crate::process::{Process, command};
@@ -44,7 +44,7 @@ struct Users {
 pub(crate) async fn measure(bench: &Bench) -> Result<Figures> {
     let mut rounds = Vec::new();
     for number in 1..=bench.rounds {
-        bench.say(&format!("{}, round {number} of {}", Part::Sandbox.name(), bench.rounds));
+        say(&format!("{}, round {number} of {}", Part::Sandbox.name(), bench.rounds));
         rounds.push(round(bench).await?);
     }
     Ok(Figures::medians(&rounds))

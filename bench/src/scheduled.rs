@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::bench::{Bench, Part};
+use crate::bench::{Bench, Part, say};
 use crate::figures::{median, mib, percentile_ms};
 use crate::fill::{Kind, index_bytes};
 use crate::gateway::{Gateway, MESSAGES_PATH, database};
@@ -53,7 +53,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Scheduled> {
     let dir = filled.dir.path();
     let (mut starts, mut memory_kib) = (Vec::new(), Vec::new());
     for number in 1..=bench.rounds {
-        bench.say(&format!("{}, start {number} of {}", Part::Scheduled.name(), bench.rounds));
+        say(&format!("{}, start {number} of {}", Part::Scheduled.name(), bench.rounds));
         let gateway = Gateway::restart(&bench.hongyan, dir, &bench.sink.url).await?;
         starts.push(gateway.ready_after.as_secs_f64());
         memory_kib.push(gateway.process.memory_kib()? as f64);
@@ -63,7 +63,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Scheduled> {
     let load = to_each(bench, &gateway, filled.users);
     let figures = trial::measure(bench, &load, &[&gateway.process], 0, true).await?;
     let after_load_kib = gateway.process.memory_kib()?;
-    bench.say("how punctual it is");
+    say("how punctual it is");
     let lags = lags(bench, &gateway).await?;
     gateway.stop().await?;
     Ok(Scheduled {

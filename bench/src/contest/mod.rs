@@ -6,7 +6,7 @@ mod contestant;
 use serde::Serialize;
 
 use crate::Result;
-use crate::bench::{Bench, Part};
+use crate::bench::{Bench, Part, say};
 use crate::load::{Load, Requests};
 use crate::process::Process;
 use crate::trial::{self, Figures, warm_up};
@@ -48,7 +48,7 @@ pub(crate) async fn measure(bench: &Bench, parts: &[Part]) -> Result<Vec<Row>> {
     for number in 1..=bench.rounds {
         for (part, rounds) in &mut all {
             let Ok(figures) = rounds else { continue };
-            bench.say(&format!("{}, round {number} of {}", part.name(), bench.rounds));
+            say(&format!("{}, round {number} of {}", part.name(), bench.rounds));
             match round(bench, *part).await {
                 Ok(round) => figures.push(round),
                 Err(why) if part.is_foreign() => *rounds = Err(why),
