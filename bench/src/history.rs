@@ -1,5 +1,8 @@
-//! What a message costs with few stored messages and with many: the same load on both, each message to another user of
-//! all that there are, so that nothing is near what was touched just before.
+//! What a message costs with few stored messages and with many: the same load on both.
+//!
+//! Two loads. One goes to the users of all other measurements, in turn, so that what was touched is soon touched again.
+//! The other goes to another user with each message, of all that there are: nothing is near what was touched just
+//! before.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,9 +25,19 @@ const FEW: u32 = 10_000;
 /// How many messages a user has got, where there are many.
 const MESSAGES_PER_USER: u32 = 10;
 
-/// With few, and with many.
+/// Units that each user has left: more than all rounds spend.
+const UNITS_LEFT: u32 = 1_000_000;
+
+/// Both loads.
 #[derive(Debug, Serialize)]
 pub(crate) struct History {
+    pub(crate) in_turn: Comparison,
+    pub(crate) to_each: Comparison,
+}
+
+/// With few, and with many.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
     pub(crate) few: Level,
     pub(crate) many: Level,
 }
@@ -33,6 +46,9 @@ pub(crate) struct History {
 #[derive(Debug, Serialize)]
 pub(crate) struct Level {
     pub(crate) stored_messages: u32,
+    /// To how many users they went.
+    pub(crate) stored_users: u32,
+    /// To how many the load goes.
     pub(crate) users: u32,
     pub(crate) database_mib: f64,
     /// Until the gateway says that it is ready.
@@ -55,8 +71,7 @@ impl Filled {
         Gateway::start(&bench.hongyan, dir.path(), &bench.sink.url).await?.stop().await?;
         let loaded = warm_up(bench.messages) + bench.messages;
         let users = loaded.max(messages / MESSAGES_PER_USER);
-        // In each round every user may get a message, and one more afterwards.
-        let what = Fill { messages, users, units_left: bench.rounds + 1, kind };
+        let what = Fill { messages, users, units_left: UNITS_LEFT, kind };
         let path = database(dir.path());
         let begin = Instant::now();
         let filling = tokio::task::spawn_blocking(move || fill(&path, what)).await;
@@ -66,30 +81,64 @@ impl Filled {
     }
 }
 
-/// Measures both, in turn.
+/// Measures both loads on both, in turn.
 pub(crate) async fn measure(bench: &Bench) -> Result<History> {
     let many = Filled::make(bench, bench.history, Kind::Sent).await?;
-    let (mut few_rounds, mut many_rounds) = (Vec::new(), Vec::new());
-    let mut few = None;
-    for number in 0..bench.rounds {
-        say(&format!("{}, round {} of {}", Part::History.name(), number + 1, bench.rounds));
-        // The few would not be few any more after a round.
-        let filled = Filled::make(bench, FEW, Kind::Sent).await?;
-        few_rounds.push(round(bench, filled.dir.path(), filled.users, 0).await?);
-        few = Some(filled);
-        let first = number * (warm_up(bench.messages) + bench.messages);
-        many_rounds.push(round(bench, many.dir.path(), many.users, first).await?);
+    let mut in_turn = Rounds::default();
+    let mut to_each = Rounds::default();
+    for number in 1..=bench.rounds {
+        say(&format!("{}, round {number} of {}", Part::History.name(), bench.rounds));
+        // No two loads on a database use a number, and so an idempotency key, twice.
+        let loaded = warm_up(bench.messages) + bench.messages;
+        let first = 2 * (number - 1) * loaded;
+        in_turn.add(bench, &many, Some(bench.users), first).await?;
+        to_each.add(bench, &many, None, first + loaded).await?;
     }
-    let few = few.ok_or("no round was asked for")?;
-    Ok(History { few: level(&few, FEW, few_rounds), many: level(&many, bench.history, many_rounds) })
+    Ok(History { in_turn: in_turn.comparison(bench, &many)?, to_each: to_each.comparison(bench, &many)? })
 }
 
-fn level(filled: &Filled, stored_messages: u32, rounds: Vec<(Duration, Figures)>) -> Level {
+/// What the rounds of one load brought.
+#[derive(Default)]
+struct Rounds {
+    users: [u32; 2],
+    few: Vec<(Duration, Figures)>,
+    many: Vec<(Duration, Figures)>,
+    filled: Option<(u32, f64)>,
+}
+
+impl Rounds {
+    /// Another round, to so many users; to all that there are if none are named.
+    async fn add(&mut self, bench: &Bench, many: &Filled, users: Option<u32>, first: u32) -> Result {
+        // The few would not be few any more after a round.
+        let few = Filled::make(bench, FEW, Kind::Sent).await?;
+        self.users = [users.unwrap_or(few.users), users.unwrap_or(many.users)];
+        self.filled = Some((few.users, few.database_mib));
+        self.few.push(round(bench, few.dir.path(), self.users[0], first).await?);
+        self.many.push(round(bench, many.dir.path(), self.users[1], first).await?);
+        Ok(())
+    }
+
+    fn comparison(self, bench: &Bench, many: &Filled) -> Result<Comparison> {
+        let few = self.filled.ok_or("no round was asked for")?;
+        Ok(Comparison {
+            few: level(FEW, few, self.users[0], self.few),
+            many: level(bench.history, (many.users, many.database_mib), self.users[1], self.many),
+        })
+    }
+}
+
+fn level(
+    stored_messages: u32,
+    (stored_users, database_mib): (u32, f64),
+    users: u32,
+    rounds: Vec<(Duration, Figures)>,
+) -> Level {
     let (starts, figures): (Vec<Duration>, Vec<Figures>) = rounds.into_iter().unzip();
     Level {
         stored_messages,
-        users: filled.users,
-        database_mib: filled.database_mib,
+        stored_users,
+        users,
+        database_mib,
         start_seconds: median(starts.iter().map(Duration::as_secs_f64).collect()),
         figures: Figures::medians(&figures),
     }
@@ -98,14 +147,14 @@ fn level(filled: &Filled, stored_messages: u32, rounds: Vec<(Duration, Figures)>
 async fn round(bench: &Bench, dir: &Path, users: u32, first: u32) -> Result<(Duration, Figures)> {
     let gateway = Gateway::restart(&bench.hongyan, dir, &bench.sink.url).await?;
     let start = gateway.ready_after;
-    let load = to_each(bench, &gateway, users);
+    let load = to_users(bench, &gateway, users);
     let figures = trial::measure(bench, &load, &[&gateway.process], first, true).await?;
     gateway.stop().await?;
     Ok((start, figures))
 }
 
-/// Single messages, each to another of so many users.
-pub(crate) fn to_each(bench: &Bench, gateway: &Gateway, users: u32) -> Load {
+/// Single messages, to so many users in turn.
+pub(crate) fn to_users(bench: &Bench, gateway: &Gateway, users: u32) -> Load {
     Load {
         target: gateway.target.clone(),
         connections: bench.connections,

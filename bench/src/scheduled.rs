@@ -12,7 +12,7 @@ use crate::bench::{Bench, Part, say};
 use crate::figures::{median, mib, percentile_ms};
 use crate::fill::{Kind, index_bytes};
 use crate::gateway::{Gateway, MESSAGES_PATH, database};
-use crate::history::{Filled, to_each};
+use crate::history::{Filled, to_users};
 use crate::message::{to, user};
 use crate::sink::Arrival;
 use crate::trial::{self, Figures};
@@ -60,7 +60,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Scheduled> {
         gateway.stop().await?;
     }
     let gateway = Gateway::restart(&bench.hongyan, dir, &bench.sink.url).await?;
-    let load = to_each(bench, &gateway, filled.users);
+    let load = to_users(bench, &gateway, filled.users);
     let figures = trial::measure(bench, &load, &[&gateway.process], 0, true).await?;
     let after_load_kib = gateway.process.memory_kib()?;
     say("how punctual it is");

@@ -5,7 +5,7 @@ use super::table::{Language, Table};
 use crate::bench::Part;
 use crate::contest::{Outcome, Row};
 use crate::half_load::HalfLoad;
-use crate::history::{History, Level};
+use crate::history::{Comparison, History, Level};
 use crate::scheduled::Scheduled;
 use crate::trial::{Figures, Share};
 
@@ -153,13 +153,14 @@ fn of_half_load(half_load: &HalfLoad, language: Language) -> Table {
 
 fn of_history(history: &History, language: Language) -> Table {
     let title = language.say(
-        "history: the gateway with few and with many stored messages, each new one to another user",
-        "history：库中消息少与多时的网关，每条新消息发给不同的用户",
+        "history: the gateway with few and with many stored messages",
+        "history：库中消息少与多时的网关",
     );
     let header = [
         language.say("stored messages", "库中消息数"),
-        language.say("users", "用户数"),
+        language.say("to users", "属于用户"),
         language.say("database, MiB", "数据库（MiB）"),
+        language.say("load: to users", "负载：发给用户"),
         language.say("start, s", "启动（秒）"),
         language.say("CPU s per 1,000", "每千条 CPU 秒"),
         "×",
@@ -170,23 +171,26 @@ fn of_history(history: &History, language: Language) -> Table {
         language.say("p99, ms", "p99（毫秒）"),
     ];
     let mut table = Table::new(title, &header);
-    let few = &history.few.figures;
-    for Level { stored_messages, users, database_mib, start_seconds, figures } in
-        [&history.few, &history.many]
-    {
-        table.row([
-            count(*stored_messages),
-            count(*users),
-            number(*database_mib, 0),
-            number(*start_seconds, 2),
-            number(figures.cpu_seconds_per_thousand, 4),
-            ratio(figures.cpu_seconds_per_thousand, Some(few.cpu_seconds_per_thousand)),
-            number(figures.delivered_per_second, 0),
-            ratio(figures.delivered_per_second, Some(few.delivered_per_second)),
-            number(figures.peak_memory_mib, 1),
-            number(figures.accept_p50_ms, 2),
-            number(figures.accept_p99_ms, 2),
-        ]);
+    for Comparison { few, many } in [&history.in_turn, &history.to_each] {
+        for Level { stored_messages, stored_users, users, database_mib, start_seconds, figures } in
+            [few, many]
+        {
+            let few = &few.figures;
+            table.row([
+                count(*stored_messages),
+                count(*stored_users),
+                number(*database_mib, 0),
+                count(*users),
+                number(*start_seconds, 2),
+                number(figures.cpu_seconds_per_thousand, 4),
+                ratio(figures.cpu_seconds_per_thousand, Some(few.cpu_seconds_per_thousand)),
+                number(figures.delivered_per_second, 0),
+                ratio(figures.delivered_per_second, Some(few.delivered_per_second)),
+                number(figures.peak_memory_mib, 1),
+                number(figures.accept_p50_ms, 2),
+                number(figures.accept_p99_ms, 2),
+            ]);
+        }
     }
     table
 }
