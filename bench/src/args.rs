@@ -16,6 +16,7 @@ const HISTORY: u32 = 10_000_000;
 /// Measure the gateway, and what it stands next to.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+#[command(override_usage = "cargo xtask bench [OPTIONS]")]
 pub(crate) struct Args {
     /// Measure only these
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME[,NAME]")]
@@ -57,8 +58,8 @@ pub(crate) struct Args {
     /// The repository that it was built from
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) repository: PathBuf,
-    /// Where the databases are put; a directory on a real disk
-    #[arg(long, value_name = "DIR")]
+    /// Where the databases are put, instead of cargo's target directory; a directory on a real disk
+    #[arg(long, value_name = "DIR", overrides_with = "dir")]
     pub(crate) dir: PathBuf,
 }
 

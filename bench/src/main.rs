@@ -6,7 +6,7 @@
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`args`], [`bench`] | what shall be measured, with how much |
+//! | [`args`], [`mod@bench`] | what shall be measured, with how much |
 //! | [`contest`] | the same messages through different programs, in rounds |
 //! | [`rival`] | those of the programs that are written here; `bench/rivals/` has those for Node |
 //! | [`half_load`] | how fast the gateway accepts at half of its peak |
