@@ -1,8 +1,10 @@
 //! What all measurements share: what is measured, with how much, where, and the sink.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::Result;
@@ -10,7 +12,8 @@ use crate::args::Args;
 use crate::sink::Sink;
 
 /// One thing that can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Part {
     /// Accept and forward over HTTP, nothing stored
     Bare,
@@ -20,6 +23,18 @@ pub(crate) enum Part {
     Gateway,
     /// The gateway with everything on, 100 messages a request
     GatewayBatch,
+    /// A tutorial's Node script, nothing stored
+    Tutorial,
+    /// BullMQ on Redis, every write on disk before it is answered
+    Bullmq,
+    /// How fast the gateway accepts at half of its peak load
+    HalfLoad,
+    /// What a message costs with few and with many stored ones
+    History,
+    /// Start, memory and punctuality with many scheduled messages
+    Scheduled,
+    /// The sandbox's own speed
+    Sandbox,
 }
 
 impl Part {
@@ -30,12 +45,28 @@ impl Part {
             Self::Forwarder => "forwarder",
             Self::Gateway => "gateway",
             Self::GatewayBatch => "gateway-batch",
+            Self::Tutorial => "tutorial",
+            Self::Bullmq => "bullmq",
+            Self::HalfLoad => "half-load",
+            Self::History => "history",
+            Self::Scheduled => "scheduled",
+            Self::Sandbox => "sandbox",
         }
     }
 
     /// Whether it is one of those that carry the same messages.
     pub(crate) const fn is_contestant(self) -> bool {
-        matches!(self, Self::Bare | Self::Forwarder | Self::Gateway | Self::GatewayBatch)
+        matches!(self, Self::Bare | Self::Forwarder | Self::Gateway | Self::GatewayBatch) || self.is_foreign()
+    }
+
+    /// Whether it stands on programs that this project does not build.
+    pub(crate) const fn is_foreign(self) -> bool {
+        matches!(self, Self::Tutorial | Self::Bullmq)
+    }
+
+    /// Whether it takes many minutes, for the rows that it needs.
+    pub(crate) const fn is_slow(self) -> bool {
+        matches!(self, Self::History | Self::Scheduled)
     }
 }
 
@@ -46,8 +77,13 @@ pub(crate) struct Bench {
     pub(crate) connections: u32,
     pub(crate) users: u32,
     pub(crate) rounds: u32,
+    /// How many stored messages are many.
+    pub(crate) history: u32,
     pub(crate) sink: Sink,
-    root: PathBuf,
+    /// Where databases are put.
+    pub(crate) root: PathBuf,
+    repository: PathBuf,
+    missing: HashMap<Part, String>,
 }
 
 impl Bench {
@@ -59,8 +95,11 @@ impl Bench {
             connections: args.concurrency,
             users: args.users,
             rounds: args.rounds,
+            history: args.history,
             sink: Sink::start().await?,
             root: args.dir.clone(),
+            repository: args.repository.clone(),
+            missing: args.missing.iter().cloned().collect(),
         })
     }
 
@@ -72,9 +111,23 @@ impl Bench {
             .map_err(|error| format!("cannot make a directory in {}: {error}", self.root.display()))
     }
 
-    /// Says what is going on, to whoever waits at the terminal.
-    #[expect(clippy::unused_self, reason = "whoever measures has it at hand")]
-    pub(crate) fn say(&self, what: &str) {
-        eprintln!("-- {what}");
+    /// The programs in other languages.
+    pub(crate) fn rivals(&self) -> PathBuf {
+        self.repository.join("bench/rivals")
     }
+
+    /// The repository that the measured binary was built from.
+    pub(crate) fn repository(&self) -> &Path {
+        &self.repository
+    }
+
+    /// Why this cannot be measured, if it is known from the start.
+    pub(crate) fn missing(&self, part: Part) -> Option<String> {
+        self.missing.get(&part).cloned()
+    }
+}
+
+/// Says what is going on, to whoever waits at the terminal.
+pub(crate) fn say(what: &str) {
+    eprintln!("-- {what}");
 }

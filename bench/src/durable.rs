@@ -1,4 +1,4 @@
-//! What this disk and this SQLite can do at best: the yardstick that the gateway stands next to.
+//! What this disk and this SQLite can do at best: machines differ, and most of a durable message's time is theirs.
 
 use std::fs::File;
 use std::io::Write;

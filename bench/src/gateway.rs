@@ -1,6 +1,7 @@
 //! The gateway that is measured: a process of its own, set up over its command line and API.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ const UNITS: u32 = 1_000;
 pub(crate) struct Gateway {
     pub(crate) process: Process,
     pub(crate) target: Target,
+    /// From its start until it said that it is ready.
+    pub(crate) ready_after: Duration,
 }
 
 /// Where a gateway that is started in this directory keeps its database.
@@ -34,25 +37,26 @@ impl Gateway {
     /// Starts it on an empty database in `dir`, with an app whose WeChat is at `wechat`.
     pub(crate) async fn start(hongyan: &Path, dir: &Path, wechat: &str) -> Result<Self> {
         let key = create_key(hongyan, dir).await?;
-        let (process, url) = serve(hongyan, dir, wechat).await?;
+        let (process, url, ready_after) = serve(hongyan, dir, wechat).await?;
         let target = Target::new(&url)?.with_key(&key)?;
         let app = json!({ "appid": APPID, "secret": "0123456789abcdef0123456789abcdef" });
         target.connect().await?.post("/v1/apps", app.to_string().into(), StatusCode::CREATED).await?;
-        Ok(Self { process, target })
+        Ok(Self { process, target, ready_after })
     }
 
     /// Starts it on the database that is in `dir`, which [`Self::start`] made.
     pub(crate) async fn restart(hongyan: &Path, dir: &Path, wechat: &str) -> Result<Self> {
         let key = create_key(hongyan, dir).await?;
-        let (process, url) = serve(hongyan, dir, wechat).await?;
-        Ok(Self { process, target: Target::new(&url)?.with_key(&key)? })
+        let (process, url, ready_after) = serve(hongyan, dir, wechat).await?;
+        let target = Target::new(&url)?.with_key(&key)?;
+        Ok(Self { process, target, ready_after })
     }
 
     /// Grants every user so many units.
-    pub(crate) async fn grant(&self, users: u32, units: u32) -> Result {
+    pub(crate) async fn grant(&self, users: impl Iterator<Item = u32>, units: u32) -> Result {
         let mut connection = self.target.connect().await?;
         let mut permits = Vec::new();
-        for number in 0..users {
+        for number in users {
             let mut left = units;
             while left > 0 {
                 let count = left.min(UNITS);
@@ -96,15 +100,17 @@ async fn create_key(hongyan: &Path, dir: &Path) -> Result<String> {
     }
 }
 
-/// Starts the service; its address too.
-async fn serve(hongyan: &Path, dir: &Path, wechat: &str) -> Result<(Process, String)> {
+/// Starts the service; its address, and how long it took.
+async fn serve(hongyan: &Path, dir: &Path, wechat: &str) -> Result<(Process, String, Duration)> {
     let mut serve = command(hongyan, dir);
     serve
         .args(["serve", "--json", "--listen", "127.0.0.1:0", "--wechat-base-url", wechat])
         .env("HONGYAN_DATA_DIR", dir.join("data"))
         .env("HONGYAN_LOG", "error");
+    let begin = Instant::now();
     let (process, line) = Process::start("gateway", &mut serve).await?;
+    let ready_after = begin.elapsed();
     let ready: Value = serde_json::from_str(&line).map_err(|error| format!("{line}: {error}"))?;
     let url = ready["gateway"].as_str().ok_or_else(|| format!("its first line names no address: {line}"))?;
-    Ok((process, url.to_owned()))
+    Ok((process, url.to_owned(), ready_after))
 }

@@ -6,15 +6,18 @@
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`args`], [`bench`] | what shall be measured, with how much |
+//! | [`args`], [`mod@bench`] | what shall be measured, with how much |
 //! | [`contest`] | the same messages through different programs, in rounds |
-//! | [`rival`] | those of the programs that are written here |
+//! | [`rival`] | those of the programs that are written here; `bench/rivals/` has those for Node |
+//! | [`half_load`] | how fast the gateway accepts at half of its peak |
+//! | [`history`], [`scheduled`], [`fill`] | the gateway with millions of stored messages |
+//! | [`sandbox_speed`] | the sandbox alone |
+//! | [`trial`], [`load`], [`message`], [`client`] | sending messages, timing the answers, counting the cost |
 //! | [`gateway`], [`process`] | starting, filling and stopping what is measured |
-//! | [`message`], [`load`], [`client`] | sending messages and timing the answers |
 //! | [`sink`] | answering like WeChat, and counting |
 //! | [`usage`], [`figures`] | what a process has used; percentiles and medians |
-//! | [`durable`] | what the disk can do at best |
-//! | [`report`] | the tables |
+//! | [`durable`], [`machine`] | what the disk can do at best; what machine this is |
+//! | [`report`] | the tables, and the pages that they go to |
 
 mod args;
 mod bench;
@@ -22,21 +25,30 @@ mod client;
 mod contest;
 mod durable;
 mod figures;
+mod fill;
 mod gateway;
+mod half_load;
+mod history;
 mod load;
+mod machine;
 mod message;
 mod process;
 mod report;
 mod rival;
+mod sandbox_speed;
+mod scheduled;
 mod sink;
+mod trial;
 mod usage;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Args;
-use crate::bench::Bench;
+use crate::bench::{Bench, Part};
+use crate::machine::Machine;
 use crate::report::Report;
 
 /// What went wrong, in words.
@@ -49,12 +61,15 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(|error| format!("cannot start: {error}")).and_then(|runtime| {
         let mut words = std::env::args_os().skip(1);
-        if words.next().is_some_and(|word| word == RIVAL) {
+        let done = if words.next().is_some_and(|word| word == RIVAL) {
             let name = std::iter::once(RIVAL.into()).chain(words);
             runtime.block_on(rival::run(rival::Rival::parse_from(name)))
         } else {
-            runtime.block_on(run(&Args::parse()))
-        }
+            runtime.block_on(run_until_told(&Args::parse()))
+        };
+        // A database may still be filled by a thread; after an interruption nobody wants it.
+        runtime.shutdown_background();
+        done
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,20 +80,65 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs, and when it is interrupted leaves neither processes nor databases behind.
+async fn run_until_told(args: &Args) -> Result {
+    let failed = |error: std::io::Error| format!("cannot listen to signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        done = run(args) => done,
+        _ = terminate.recv() => Err("terminated".to_owned()),
+        _ = interrupt.recv() => Err("interrupted".to_owned()),
+    }
+}
+
 async fn run(args: &Args) -> Result {
-    let report = measure(args).await?;
+    if args.list {
+        for part in args.parts() {
+            println!("{}", part.name());
+        }
+        return Ok(());
+    }
+    let bench = Bench::start(args).await?;
+    let report = measure(args, &bench).await?;
     if args.json {
         println!("{}", serde_json::json!(report));
     } else {
         println!("{report}");
     }
-    Ok(())
+    if args.write { report.write(bench.repository()) } else { Ok(()) }
 }
 
-async fn measure(args: &Args) -> Result<Report> {
-    let bench = Bench::start(args).await?;
+async fn measure(args: &Args, bench: &Bench) -> Result<Report> {
+    // Looked at first: the pages that are written may be a change themselves.
+    let machine = Machine::look(bench.repository(), &args.dir);
     let limit = durable::measure(bench.dir()?.path())?;
-    let contestants: Vec<_> = args.parts().into_iter().filter(|part| part.is_contestant()).collect();
-    let contest = contest::measure(&bench, &contestants).await?;
-    Ok(Report::new(&bench, limit, contest))
+    let parts = args.parts();
+    let wants = |part: Part| parts.contains(&part);
+    let contestants: Vec<_> = parts.iter().copied().filter(|part| part.is_contestant()).collect();
+    let contest = contest::measure(bench, &contestants).await?;
+    let peak_per_second = contest
+        .iter()
+        .find(|row| row.part == Part::Gateway)
+        .and_then(|row| row.figures())
+        .map(|figures| figures.delivered_per_second);
+    let half_load =
+        if wants(Part::HalfLoad) { Some(half_load::measure(bench, peak_per_second).await?) } else { None };
+    let sandbox = if wants(Part::Sandbox) { Some(sandbox_speed::measure(bench).await?) } else { None };
+    let history = if wants(Part::History) { Some(history::measure(bench).await?) } else { None };
+    let scheduled = if wants(Part::Scheduled) { Some(scheduled::measure(bench).await?) } else { None };
+    Ok(Report {
+        machine,
+        command: args.command(),
+        messages: bench.messages,
+        connections: bench.connections,
+        users: bench.users,
+        rounds: bench.rounds,
+        limit,
+        contest,
+        half_load,
+        history,
+        scheduled,
+        sandbox,
+    })
 }

@@ -9,9 +9,17 @@ pub(crate) const APPID: &str = "wxbench0000000000";
 /// The template that every message is of.
 pub(crate) const TEMPLATE: &str = "BenchTemplate";
 
-/// The openid of a user.
+/// The openid of a user. Neighbours in number are far apart in text, as users come in no order.
 pub(crate) fn user(number: u32) -> String {
-    format!("oBenchUser{number:018}")
+    format!("oB{:016x}{number:010}", scatter(u64::from(number)))
+}
+
+/// Spreads numbers over all 64 bits; no two numbers share a value (the finalizer of SplitMix64).
+pub(crate) const fn scatter(number: u64) -> u64 {
+    let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }
 
 /// The message to this user, as the gateway's API takes it; every other program here takes the same.

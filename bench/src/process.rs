@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::Result;
@@ -23,8 +23,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
-    /// Kept open: a program that writes to a closed pipe may end for it.
-    lines: Lines<BufReader<ChildStdout>>,
 }
 
 /// A command without this project's settings from outside, which is killed with us.
@@ -43,36 +41,37 @@ pub(crate) fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
 impl Process {
     /// Starts it and waits for its first line on standard output: it is ready. The line is returned too.
     pub(crate) async fn start(name: &'static str, command: &mut Command) -> Result<(Self, String)> {
-        let mut process = Self::spawn(name, command)?;
-        let line = process.line(|_| true).await?;
-        Ok((process, line))
+        Self::start_until(name, command, |_| true).await
     }
 
-    /// Starts it.
-    pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Result<Self> {
+    /// Starts it and waits for the line on standard output by which it is ready.
+    pub(crate) async fn start_until(
+        name: &'static str,
+        command: &mut Command,
+        is_ready: impl Fn(&str) -> bool,
+    ) -> Result<(Self, String)> {
         let mut child = command
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{name} does not start: {error}"))?;
         let stdout = child.stdout.take().expect("it was asked for just above");
-        Ok(Self { name, child, lines: BufReader::new(stdout).lines() })
-    }
-
-    /// Waits for a line of its output that is wanted.
-    pub(crate) async fn line(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let mut lines = BufReader::new(stdout).lines();
         let reading = async {
-            while let Some(line) = self.lines.next_line().await.ok().flatten() {
-                if wanted(&line) {
+            while let Some(line) = lines.next_line().await.ok().flatten() {
+                if is_ready(&line) {
                     return Some(line);
                 }
             }
             None
         };
-        match timeout(START_TIMEOUT, reading).await {
-            Ok(Some(line)) => Ok(line),
-            Ok(None) => Err(format!("{self} ended before it was ready")),
-            Err(_) => Err(format!("{self} was not ready within {START_TIMEOUT:?}")),
-        }
+        let line = match timeout(START_TIMEOUT, reading).await {
+            Ok(Some(line)) => line,
+            Ok(None) => return Err(format!("{name} ended before it was ready")),
+            Err(_) => return Err(format!("{name} was not ready within {START_TIMEOUT:?}")),
+        };
+        // A program whose pipe is full stands still, and one whose pipe is closed may end.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok((Self { name, child }, line))
     }
 
     fn id(&self) -> Result<u32> {

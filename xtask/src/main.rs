@@ -3,7 +3,7 @@
 //! | module | knows |
 //! | --- | --- |
 //! | [`mod@test`] | the steps of `cargo xtask test`, in order |
-//! | [`prepare`] | what the tests need on the machine |
+//! | [`prepare`] | what tests and measurements need on the machine |
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting what kills the gateway |

@@ -1,4 +1,4 @@
-//! What the tests need on the machine: looked for, and installed where that is possible.
+//! What tests and measurements need on the machine: looked for, and installed where that is possible.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result {
     browser()?;
     node()?;
     python()?;
-    web_packages()
+    npm_packages("web-tests")
 }
 
 fn browser() -> Result {
@@ -45,7 +45,11 @@ fn browser() -> Result {
     })
 }
 
-fn node() -> Result {
+/// Node, with npm.
+///
+/// # Errors
+/// When it is missing and cannot be installed, or is too old.
+pub(crate) fn node() -> Result {
     let by_hand = format!("install Node {NODE_MAJOR} or newer, with npm (https://nodejs.org)");
     if version_of("node").is_none() {
         install(&["nodejs"]).map_err(|why| format!("there is no Node, and {why}; {by_hand}"))?;
@@ -98,9 +102,24 @@ fn apt_get() -> Command {
     command
 }
 
-/// `npm ci`, unless what is installed is what the lock file asks for: then no network is needed.
-fn web_packages() -> Result {
-    let folder = root().join("web-tests");
+/// Redis, for the measurements. Only the program is used, not a service that may come with it.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub(crate) fn redis() -> Result {
+    if version_of("redis-server").is_some() {
+        return Ok(());
+    }
+    install(&["redis-server"]).map_err(|why| format!("there is no redis-server, and {why}"))
+}
+
+/// `npm ci` in a folder of the repository, unless what is installed is what the lock file asks for: then no network is
+/// needed.
+///
+/// # Errors
+/// When npm fails.
+pub(crate) fn npm_packages(folder: &str) -> Result {
+    let folder = root().join(folder);
     let changed = |name: &str| std::fs::metadata(folder.join(name)).and_then(|file| file.modified()).ok();
     // npm writes this file at the end of an installation.
     let installed = changed("node_modules/.package-lock.json");

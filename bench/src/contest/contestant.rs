@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use http::StatusCode;
 use tokio::process::Command;
 
 use crate::Result;
@@ -19,7 +20,10 @@ pub(super) struct Running {
     pub(super) target: Target,
     /// Messages of one request.
     pub(super) batch: u32,
-    /// Everything that works for it, each with the CPU and the memory that it uses.
+    /// The status that says that a request was taken.
+    pub(super) accepted: StatusCode,
+    /// Everything that works for it, each with the CPU and the memory that it uses; in the order in which to stop
+    /// them.
     pub(super) processes: Vec<Process>,
     /// What its rows must say when it has ended.
     journal: Option<PathBuf>,
@@ -43,21 +47,35 @@ impl Running {
                 let running = Self::listening("forwarder", &mut command).await?;
                 Ok(Self { journal: Some(journal), ..running })
             }
+            Part::Tutorial => {
+                let mut node = node(bench, dir, "tutorial/server.mjs");
+                let running = Self::listening("node", &mut node).await?;
+                // It answers when WeChat has answered, as tutorials do.
+                Ok(Self { accepted: StatusCode::OK, ..running })
+            }
+            Part::Bullmq => bullmq(bench, dir).await,
             Part::Gateway | Part::GatewayBatch => {
                 let gateway = Gateway::start(&bench.hongyan, dir, &bench.sink.url).await?;
-                gateway.grant(users, messages.div_ceil(users)).await?;
+                gateway.grant(0..users, messages.div_ceil(users)).await?;
+                let Gateway { process, target, .. } = gateway;
                 let batch = if part == Part::GatewayBatch { BATCH } else { 1 };
-                let Gateway { process, target } = gateway;
-                Ok(Self { target, batch, processes: vec![process], journal: None })
+                Ok(Self { batch, ..Self::new(target, process) })
+            }
+            Part::HalfLoad | Part::History | Part::Scheduled | Part::Sandbox => {
+                Err(format!("{} carries other messages", part.name()))
             }
         }
+    }
+
+    fn new(target: Target, process: Process) -> Self {
+        Self { target, batch: 1, accepted: StatusCode::ACCEPTED, processes: vec![process], journal: None }
     }
 
     /// A service that says on its first line: listening on http://…
     async fn listening(name: &'static str, command: &mut Command) -> Result<Self> {
         let (process, line) = Process::start(name, command).await?;
         let url = line.split_whitespace().last().unwrap_or_default();
-        Ok(Self { target: Target::new(url)?, batch: 1, processes: vec![process], journal: None })
+        Ok(Self::new(Target::new(url)?, process))
     }
 
     /// Stops it, and looks whether it has kept its promise for that many messages.
@@ -81,4 +99,32 @@ fn own(bench: &Bench, dir: &Path, name: &str) -> Result<Command> {
     let mut command = command(own, dir);
     command.args(["rival", name, "--wechat", &bench.sink.url]);
     Ok(command)
+}
+
+/// One of the programs in `bench/rivals/`.
+fn node(bench: &Bench, dir: &Path, script: &str) -> Command {
+    let mut command = command("node", dir);
+    command
+        .arg(bench.rivals().join(script))
+        .env("WECHAT_HOST", &bench.sink.url)
+        .env("NODE_ENV", "production");
+    command
+}
+
+/// Redis with every write on disk before it is answered, a producer, and a worker.
+async fn bullmq(bench: &Bench, dir: &Path) -> Result<Running> {
+    /// In the directory that all three run in: a path from the root may be too long for a socket.
+    const SOCKET: &str = "redis.sock";
+    let mut redis = command("redis-server", dir);
+    redis.args(["--port", "0", "--unixsocket", SOCKET, "--save", ""]);
+    redis.args(["--appendonly", "yes", "--appendfsync", "always"]);
+    let (redis, _) =
+        Process::start_until("redis", &mut redis, |line| line.contains("ready to accept connections"))
+            .await?;
+    let mut worker = node(bench, dir, "bullmq/worker.mjs");
+    let (worker, _) = Process::start("node, worker", worker.env("REDIS_SOCKET", SOCKET)).await?;
+    let mut server = node(bench, dir, "bullmq/server.mjs");
+    let mut running = Running::listening("node, producer", server.env("REDIS_SOCKET", SOCKET)).await?;
+    running.processes.extend([worker, redis]);
+    Ok(running)
 }

@@ -1,0 +1,121 @@
+//! How fast the gateway accepts while it has room: requests come at half of its peak rate, whether or not the ones
+//! before are answered, and each is timed from the moment at which it should have begun. So a stall counts for all
+//! that it delays.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use crate::Result;
+use crate::bench::{Bench, Part, say};
+use crate::client::Target;
+use crate::figures::{median, percentile_ms};
+use crate::gateway::Gateway;
+use crate::load::{Load, Requests};
+use crate::trial::warm_up;
+use crate::{contest, figures};
+
+/// What came out: medians of all rounds, but the longest is the longest of all.
+#[derive(Debug, Serialize)]
+pub(crate) struct HalfLoad {
+    pub(crate) requests_per_second: f64,
+    pub(crate) accept_p50_ms: f64,
+    pub(crate) accept_p99_ms: f64,
+    pub(crate) accept_max_ms: f64,
+    pub(crate) cpu_seconds_per_thousand: f64,
+}
+
+struct Round {
+    latencies: Vec<Duration>,
+    cpu_seconds_per_thousand: f64,
+}
+
+/// Measures it. `peak_per_second`: what the gateway delivers at most; measured if it is not known yet.
+pub(crate) async fn measure(bench: &Bench, peak_per_second: Option<f64>) -> Result<HalfLoad> {
+    let peak_per_second = match peak_per_second {
+        Some(peak) => peak,
+        None => contest::round(bench, Part::Gateway).await?.delivered_per_second,
+    };
+    let rate = peak_per_second / 2.0;
+    let mut rounds = Vec::new();
+    for number in 1..=bench.rounds {
+        say(&format!("{}, round {number} of {}", Part::HalfLoad.name(), bench.rounds));
+        rounds.push(round(bench, rate).await?);
+    }
+    let of = |figure: &dyn Fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let longest = rounds.iter().filter_map(|round| round.latencies.last()).max();
+    Ok(HalfLoad {
+        requests_per_second: rate,
+        accept_p50_ms: of(&|round| percentile_ms(&round.latencies, 50)),
+        accept_p99_ms: of(&|round| percentile_ms(&round.latencies, 99)),
+        accept_max_ms: longest.map_or(f64::NAN, |longest| longest.as_secs_f64() * 1_000.0),
+        cpu_seconds_per_thousand: of(&|round| round.cpu_seconds_per_thousand),
+    })
+}
+
+async fn round(bench: &Bench, rate_per_second: f64) -> Result<Round> {
+    let dir = bench.dir()?;
+    let (warm_up, messages) = (warm_up(bench.messages), bench.messages);
+    let gateway = Gateway::start(&bench.hongyan, dir.path(), &bench.sink.url).await?;
+    gateway.grant(0..bench.users, (warm_up + messages).div_ceil(bench.users)).await?;
+    let requests = Requests::Messages { users: bench.users, batch: 1, accepted: StatusCode::ACCEPTED };
+    let already = bench.sink.count();
+    let load = Load { target: gateway.target.clone(), connections: bench.connections, requests };
+    load.send(0, warm_up).await?;
+    bench.sink.delivered(already + warm_up).await?;
+
+    let before = gateway.process.usage()?;
+    let Load { target, connections, requests } = load;
+    let mut latencies = send(&target, connections, &requests, warm_up, messages, rate_per_second).await?;
+    bench.sink.delivered(already + warm_up + messages).await?;
+    let cpu = gateway.process.usage()?.cpu.saturating_sub(before.cpu);
+    gateway.stop().await?;
+    latencies.sort_unstable();
+    Ok(Round { latencies, cpu_seconds_per_thousand: figures::per_thousand(cpu, messages) })
+}
+
+/// Sends messages at this rate; how long after its moment each was answered.
+async fn send(
+    target: &Target,
+    connections: u32,
+    requests: &Requests,
+    first: u32,
+    count: u32,
+    rate_per_second: f64,
+) -> Result<Vec<Duration>> {
+    let (clock, moments) = flume::unbounded::<(u32, Instant)>();
+    let mut senders = JoinSet::new();
+    for _ in 0..connections {
+        let mut connection = target.connect().await?;
+        let (moments, requests) = (moments.clone(), requests.clone());
+        senders.spawn(async move {
+            let mut latencies = Vec::new();
+            while let Ok((number, moment)) = moments.recv_async().await {
+                requests.one(&mut connection, number, 1).await?;
+                latencies.push(moment.elapsed());
+            }
+            Ok::<_, String>(latencies)
+        });
+    }
+    drop(moments);
+    // A thread, for the runtime's own timers only know whole milliseconds.
+    let ticking = std::thread::spawn(move || {
+        let begin = Instant::now();
+        for place in 0..count {
+            let moment = begin + Duration::from_secs_f64(f64::from(place) / rate_per_second);
+            std::thread::sleep(moment.saturating_duration_since(Instant::now()));
+            if clock.send((first + place, moment)).is_err() {
+                // All senders have failed, which they say themselves.
+                return;
+            }
+        }
+    });
+    let mut all = Vec::with_capacity(count as usize);
+    while let Some(done) = senders.join_next().await {
+        all.append(&mut done.map_err(|error| format!("a connection's task broke: {error}"))??);
+    }
+    ticking.join().map_err(|_| "the clock's thread broke".to_owned())?;
+    Ok(all)
+}

@@ -1,0 +1,163 @@
+//! What a message costs with few stored messages and with many: the same load on both.
+//!
+//! Two loads. One goes to the users of all other measurements, in turn, so that what was touched is soon touched again.
+//! The other goes to another user with each message, of all that there are: nothing is near what was touched just
+//! before.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::bench::{Bench, Part, say};
+use crate::figures::median;
+use crate::fill::{Fill, Kind, fill};
+use crate::gateway::{Gateway, database};
+use crate::load::{Load, Requests};
+use crate::trial::{self, Figures, warm_up};
+
+/// How many stored messages are few.
+const FEW: u32 = 10_000;
+
+/// How many messages a user has got, where there are many.
+const MESSAGES_PER_USER: u32 = 10;
+
+/// Units that each user has left: more than all rounds spend.
+const UNITS_LEFT: u32 = 1_000_000;
+
+/// Both loads.
+#[derive(Debug, Serialize)]
+pub(crate) struct History {
+    pub(crate) in_turn: Comparison,
+    pub(crate) to_each: Comparison,
+}
+
+/// With few, and with many.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) few: Level,
+    pub(crate) many: Level,
+}
+
+/// What came out with so many stored messages.
+#[derive(Debug, Serialize)]
+pub(crate) struct Level {
+    pub(crate) stored_messages: u32,
+    /// To how many users they went.
+    pub(crate) stored_users: u32,
+    /// To how many the load goes.
+    pub(crate) users: u32,
+    pub(crate) database_mib: f64,
+    /// Until the gateway says that it is ready.
+    pub(crate) start_seconds: f64,
+    #[serde(flatten)]
+    pub(crate) figures: Figures,
+}
+
+/// A database with so many messages in it.
+pub(crate) struct Filled {
+    pub(crate) dir: TempDir,
+    pub(crate) users: u32,
+    pub(crate) database_mib: f64,
+}
+
+impl Filled {
+    /// Makes it: the gateway sets it up, and is stopped while it is filled.
+    pub(crate) async fn make(bench: &Bench, messages: u32, kind: Kind) -> Result<Self> {
+        let dir = bench.dir()?;
+        Gateway::start(&bench.hongyan, dir.path(), &bench.sink.url).await?.stop().await?;
+        let loaded = warm_up(bench.messages) + bench.messages;
+        let users = loaded.max(messages / MESSAGES_PER_USER);
+        let what = Fill { messages, users, units_left: UNITS_LEFT, kind };
+        let path = database(dir.path());
+        let begin = Instant::now();
+        let filling = tokio::task::spawn_blocking(move || fill(&path, what)).await;
+        let bytes = filling.map_err(|error| format!("filling broke: {error}"))??;
+        say(&format!("{messages} messages filled in, {:.0} s", begin.elapsed().as_secs_f64()));
+        Ok(Self { dir, users, database_mib: bytes as f64 / f64::from(1 << 20) })
+    }
+}
+
+/// Measures both loads on both, in turn.
+pub(crate) async fn measure(bench: &Bench) -> Result<History> {
+    let many = Filled::make(bench, bench.history, Kind::Sent).await?;
+    let mut in_turn = Rounds::default();
+    let mut to_each = Rounds::default();
+    for number in 1..=bench.rounds {
+        say(&format!("{}, round {number} of {}", Part::History.name(), bench.rounds));
+        // No two loads on a database use a number, and so an idempotency key, twice.
+        let loaded = warm_up(bench.messages) + bench.messages;
+        let first = 2 * (number - 1) * loaded;
+        in_turn.add(bench, &many, Some(bench.users), first).await?;
+        to_each.add(bench, &many, None, first + loaded).await?;
+    }
+    Ok(History { in_turn: in_turn.comparison(bench, &many)?, to_each: to_each.comparison(bench, &many)? })
+}
+
+/// What the rounds of one load brought.
+#[derive(Default)]
+struct Rounds {
+    users: [u32; 2],
+    few: Vec<(Duration, Figures)>,
+    many: Vec<(Duration, Figures)>,
+    filled: Option<(u32, f64)>,
+}
+
+impl Rounds {
+    /// Another round, to so many users; to all that there are if none are named.
+    async fn add(&mut self, bench: &Bench, many: &Filled, users: Option<u32>, first: u32) -> Result {
+        // The few would not be few any more after a round.
+        let few = Filled::make(bench, FEW, Kind::Sent).await?;
+        self.users = [users.unwrap_or(few.users), users.unwrap_or(many.users)];
+        self.filled = Some((few.users, few.database_mib));
+        self.few.push(round(bench, few.dir.path(), self.users[0], first).await?);
+        self.many.push(round(bench, many.dir.path(), self.users[1], first).await?);
+        Ok(())
+    }
+
+    fn comparison(self, bench: &Bench, many: &Filled) -> Result<Comparison> {
+        let few = self.filled.ok_or("no round was asked for")?;
+        Ok(Comparison {
+            few: level(FEW, few, self.users[0], self.few),
+            many: level(bench.history, (many.users, many.database_mib), self.users[1], self.many),
+        })
+    }
+}
+
+fn level(
+    stored_messages: u32,
+    (stored_users, database_mib): (u32, f64),
+    users: u32,
+    rounds: Vec<(Duration, Figures)>,
+) -> Level {
+    let (starts, figures): (Vec<Duration>, Vec<Figures>) = rounds.into_iter().unzip();
+    Level {
+        stored_messages,
+        stored_users,
+        users,
+        database_mib,
+        start_seconds: median(starts.iter().map(Duration::as_secs_f64).collect()),
+        figures: Figures::medians(&figures),
+    }
+}
+
+async fn round(bench: &Bench, dir: &Path, users: u32, first: u32) -> Result<(Duration, Figures)> {
+    let gateway = Gateway::restart(&bench.hongyan, dir, &bench.sink.url).await?;
+    let start = gateway.ready_after;
+    let load = to_users(bench, &gateway, users);
+    let figures = trial::measure(bench, &load, &[&gateway.process], first, true).await?;
+    gateway.stop().await?;
+    Ok((start, figures))
+}
+
+/// Single messages, to so many users in turn.
+pub(crate) fn to_users(bench: &Bench, gateway: &Gateway, users: u32) -> Load {
+    Load {
+        target: gateway.target.clone(),
+        connections: bench.connections,
+        requests: Requests::Messages { users, batch: 1, accepted: StatusCode::ACCEPTED },
+    }
+}

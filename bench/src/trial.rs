@@ -1,0 +1,116 @@
+//! One measurement of messages on their way: a warm-up, then the load, then what it took.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::Result;
+use crate::bench::Bench;
+use crate::figures::{median, mib, per_thousand, percentile_ms};
+use crate::load::Load;
+use crate::process::Process;
+use crate::usage::Usage;
+
+/// What came out.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Figures {
+    /// From the first request until the sink has all.
+    pub(crate) delivered_per_second: f64,
+    pub(crate) cpu_seconds_per_thousand: f64,
+    pub(crate) peak_memory_mib: f64,
+    pub(crate) accept_p50_ms: f64,
+    pub(crate) accept_p99_ms: f64,
+    /// The processes that make up the sums.
+    pub(crate) processes: Vec<Share>,
+}
+
+/// What one of several processes used.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Share {
+    pub(crate) name: String,
+    pub(crate) cpu_seconds_per_thousand: f64,
+    pub(crate) peak_memory_mib: f64,
+}
+
+/// How many messages go ahead of so many that are measured: caches, connections and the database's pages are warm
+/// then.
+pub(crate) const fn warm_up(messages: u32) -> u32 {
+    messages / 10
+}
+
+/// Sends the messages from this number on, warm-up and all; the latter as [`Bench::messages`] says. `delivers`: whether
+/// each of them reaches the sink.
+pub(crate) async fn measure(
+    bench: &Bench,
+    load: &Load,
+    processes: &[&Process],
+    first: u32,
+    delivers: bool,
+) -> Result<Figures> {
+    let (warm_up, messages) = (warm_up(bench.messages), bench.messages);
+    let already = bench.sink.count();
+    let until = |count: u32| async move {
+        if delivers { bench.sink.delivered(already + count).await } else { Ok(()) }
+    };
+    load.send(first, warm_up).await?;
+    until(warm_up).await?;
+    for process in processes {
+        process.forget_peak()?;
+    }
+
+    let before = usages(processes)?;
+    let begin = Instant::now();
+    let mut latencies = load.send(first + warm_up, messages).await?;
+    until(warm_up + messages).await?;
+    let took = begin.elapsed();
+    let after = usages(processes)?;
+
+    latencies.sort_unstable();
+    let shares = processes.iter().zip(before.iter().zip(&after)).map(|(process, (before, after))| Share {
+        name: process.to_string(),
+        cpu_seconds_per_thousand: per_thousand(after.cpu.saturating_sub(before.cpu), messages),
+        peak_memory_mib: mib(after.peak_memory_kib),
+    });
+    Ok(Figures::new(took, messages, &latencies, shares.collect()))
+}
+
+fn usages(processes: &[&Process]) -> Result<Vec<Usage>> {
+    processes.iter().map(|process| process.usage()).collect()
+}
+
+impl Figures {
+    fn new(took: Duration, messages: u32, sorted_latencies: &[Duration], shares: Vec<Share>) -> Self {
+        Self {
+            delivered_per_second: f64::from(messages) / took.as_secs_f64(),
+            cpu_seconds_per_thousand: shares.iter().map(|share| share.cpu_seconds_per_thousand).sum(),
+            peak_memory_mib: shares.iter().map(|share| share.peak_memory_mib).sum(),
+            accept_p50_ms: percentile_ms(sorted_latencies, 50),
+            accept_p99_ms: percentile_ms(sorted_latencies, 99),
+            processes: shares,
+        }
+    }
+
+    /// The median of each figure over all rounds.
+    pub(crate) fn medians(rounds: &[Self]) -> Self {
+        let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure).collect());
+        let share = |place: usize| {
+            let of = |figure: fn(&Share) -> f64| {
+                median(rounds.iter().map(|round| figure(&round.processes[place])).collect())
+            };
+            Share {
+                name: rounds[0].processes[place].name.clone(),
+                cpu_seconds_per_thousand: of(|share| share.cpu_seconds_per_thousand),
+                peak_memory_mib: of(|share| share.peak_memory_mib),
+            }
+        };
+        let processes = rounds.first().map_or(0, |round| round.processes.len());
+        Self {
+            delivered_per_second: of(|round| round.delivered_per_second),
+            cpu_seconds_per_thousand: of(|round| round.cpu_seconds_per_thousand),
+            peak_memory_mib: of(|round| round.peak_memory_mib),
+            accept_p50_ms: of(|round| round.accept_p50_ms),
+            accept_p99_ms: of(|round| round.accept_p99_ms),
+            processes: (0..processes).map(share).collect(),
+        }
+    }
+}
