@@ -436,6 +436,8 @@ impl World {
                 if is_so(&app) {
                     return app;
                 }
+                // Asking without a breath takes the processors from those who are to change it.
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         // What changes an app takes several commits, each of which a busy disk may delay by seconds.
