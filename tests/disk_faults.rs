@@ -222,7 +222,14 @@ async fn with_messages(dir: &Path) -> (PathBuf, String, Vec<String>) {
     let key = create_key(dir).await;
     let gateway = Gateway::start(dir, &wechat.url).await;
     let shop = Shop::open(wechat, gateway.url.clone(), key).await;
-    let messages: Vec<_> = (0..400).map(|n| shop.message(&format!("no permit {n}"))).collect();
+    // Each to a user of its own: why there was no permit is read from all of a user's messages.
+    let messages: Vec<_> = (0..400)
+        .map(|n| {
+            let mut message = shop.message(&format!("no permit {n}"));
+            message["to"] = format!("oNobody{n:021}").into();
+            message
+        })
+        .collect();
     let answer = shop.call(Method::POST, "/v1/messages", &json!({ "messages": messages })).await.expect(202);
     let ids = answer["messages"]
         .as_array()
