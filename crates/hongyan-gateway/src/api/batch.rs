@@ -39,9 +39,7 @@ pub(super) fn items<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<Item
 /// case, is recognised by not having the word at all, and read into its type directly.
 fn batch(name: &str, body: &[u8]) -> Option<(Value, Map<String, Value>)> {
     let quoted = format!("\"{name}\"");
-    if memmem::find(body, quoted.as_bytes()).is_none() {
-        return None;
-    }
+    memmem::find(body, quoted.as_bytes())?;
     let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let list = members.remove(name)?;
     Some((list, members))

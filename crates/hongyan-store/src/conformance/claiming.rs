@@ -155,7 +155,7 @@ async fn who_has_lost_a_lane_writes_nothing_about_its_messages(world: World) {
     assert_eq!(world.state(claimed.id).await, S::Sending);
     assert!(world.store.claim(lane, before, after(2), 10).await.unwrap().is_none());
     // It may still take messages in, for the owner to send.
-    let neighbour = (2..).map(user).find(|user| Lane::of(&appid(), user) == lane).unwrap();
+    let neighbour = (2..10_000).map(user).find(|user| Lane::of(&appid(), user) == lane).unwrap();
     world.subscribe(&neighbour, 1).await;
     let late = NewMessage { start: Some(before), ..world.message(&neighbour, after(3)) };
     assert_eq!(world.begin(late).await.state, S::Ready);
