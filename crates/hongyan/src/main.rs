@@ -48,11 +48,6 @@ use clap::{CommandFactory, Parser};
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
-/// Values are made by one thread and dropped by another all the way from the request to the database's writer, which is
-/// what the system's allocator is slow at.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let _armed = hongyan_failpoints::arm();
     // Wrong usage ends here, with clap's words and exit code 2.
