@@ -74,11 +74,11 @@ points! {
     RECOVER_BEFORE_SETTLE "recover.before_settle":
         "a start found messages of the last process as sending" => "they are settled as unanswered";
     RECOVER_AFTER_SETTLE "recover.after_settle":
-        "those of one lane are settled" => "the lane's timers are mended";
+        "those of one lane are settled" => "the lane is looked at";
     RECOVER_AFTER_ACQUIRE "recover.after_acquire":
-        "one lane is mended" => "the others are";
+        "one lane is taken over" => "all of them are";
     RECOVER_DONE "recover.done":
-        "all lanes are mended" => "the gateway serves";
+        "all lanes are taken over" => "the gateway serves";
 }
 
 impl Point {

@@ -99,18 +99,9 @@ impl Settler {
         // What is scheduled and due, and was not looked at for want of a place, may be an older one of this user: then
         // whose turn it is, is for the look to say.
         let is_overdue = claimed.id.lane().is_some_and(|lane| self.timers.is_timer_due(lane, now));
-        Settlement {
-            id: claimed.id,
-            appid: claimed.appid.clone(),
-            openid: claimed.openid.clone(),
-            epoch: claimed.epoch,
-            attempt: claimed.attempt,
-            ended_at: now,
-            outcome: outcome.clone(),
-            effects,
-            // A paused app's next message would meet the same refusal.
-            room: room && effects.app.is_none() && !is_overdue,
-        }
+        // A paused app's next message would meet the same refusal.
+        let room = room && effects.app.is_none() && !is_overdue;
+        claimed.settlement(now, outcome.clone(), effects, room)
     }
 
     /// Stores, however often the store fails, one answer each, in order. Gives up when the process is told to end, and

@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::FORM_LIFETIME;
-use hongyan_ledger::settle::{InFlight, Outcome, PermitInUse, settle};
+use hongyan_ledger::settle::{Outcome, settle};
 use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy, WaitingOrder};
 use hongyan_store::Store;
 use hongyan_store::sqlite::SqliteStore;
-use hongyan_store::types::{
-    Accepted, AppRecord, Epoch, Idempotency, NewMessage, NewPermit, Reach, Settlement,
-};
+use hongyan_store::types::{Accepted, AppRecord, Epoch, Idempotency, NewMessage, NewPermit, Reach};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use crate::Result;
@@ -111,27 +109,11 @@ impl World {
         let Some(Accepted::New { claimed: Some(claimed), .. }) = answer else {
             return Err(format!("not sent at once: {answer:?}").into());
         };
-        let permit = claimed.permit.as_ref().ok_or("sent without a permit")?;
-        let in_flight = InFlight {
-            attempt: claimed.attempt,
-            permit: Some(PermitInUse { kind: permit.kind, granted: permit.granted, held: permit.held }),
-            on_unknown: claimed.on_unknown,
-            maybe_delivered: claimed.maybe_delivered,
-        };
+        claimed.permit.as_ref().ok_or("sent without a permit")?;
         let now = self.clock.now();
         let outcome = Outcome::Answered { errcode: Errcode(0), errmsg: "ok".into() };
-        let effects = settle(&in_flight, &outcome, now, 0.5);
-        let settlement = Settlement {
-            id: claimed.id,
-            attempt: claimed.attempt,
-            ended_at: now,
-            outcome,
-            effects,
-            room: true,
-            appid: claimed.appid.clone(),
-            openid: claimed.openid.clone(),
-            epoch: claimed.epoch,
-        };
+        let effects = settle(&claimed.in_flight(), &outcome, now, 0.5);
+        let settlement = claimed.settlement(now, outcome, effects, true);
         self.store.settle(vec![settlement]).await?;
         Ok(())
     }

@@ -176,17 +176,7 @@ impl World {
     /// An attempt's outcome with what the ledger says to it.
     pub(super) fn outcome(claimed: &Claimed, outcome: Outcome, now: UnixMillis) -> Settlement {
         let effects = settle(&claimed.in_flight(), &outcome, now, 1.0);
-        Settlement {
-            id: claimed.id,
-            appid: claimed.appid.clone(),
-            openid: claimed.openid.clone(),
-            epoch: claimed.epoch,
-            attempt: claimed.attempt,
-            ended_at: now,
-            outcome,
-            effects,
-            room: true,
-        }
+        claimed.settlement(now, outcome, effects, true)
     }
 
     pub(super) fn answer(claimed: &Claimed, errcode: i32, now: UnixMillis) -> Settlement {

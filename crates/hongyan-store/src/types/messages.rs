@@ -138,6 +138,27 @@ impl Claimed {
             maybe_delivered: self.maybe_delivered,
         }
     }
+
+    /// What to store when its attempt has ended so, with these effects; `room` as in [`Settlement`].
+    pub fn settlement(
+        &self,
+        ended_at: UnixMillis,
+        outcome: Outcome,
+        effects: Effects,
+        room: bool,
+    ) -> Settlement {
+        Settlement {
+            id: self.id,
+            appid: self.appid.clone(),
+            openid: self.openid.clone(),
+            epoch: self.epoch,
+            attempt: self.attempt,
+            ended_at,
+            outcome,
+            effects,
+            room,
+        }
+    }
 }
 
 /// The permit of a claimed message.

@@ -414,17 +414,7 @@ impl Run {
     fn settlement(&self, claimed: &Claimed, outcome: Outcome, room: bool) -> Settlement {
         let now = self.model.now;
         let effects = settle(&claimed.in_flight(), &outcome, now, 0.5);
-        Settlement {
-            id: claimed.id,
-            appid: claimed.appid.clone(),
-            openid: claimed.openid.clone(),
-            epoch: claimed.epoch,
-            attempt: claimed.attempt,
-            ended_at: now,
-            outcome,
-            effects,
-            room,
-        }
+        claimed.settlement(now, outcome, effects, room)
     }
 
     async fn settle(&mut self, claimed: &Claimed, outcome: Outcome, room: bool) {

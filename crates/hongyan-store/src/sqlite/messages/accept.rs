@@ -16,12 +16,12 @@ use crate::types::{Accepted, Claimed, Epoch, Idempotency, NewMessage, NewPermit}
 
 /// Carries out [`crate::Store::accept`].
 pub(in crate::sqlite) fn accept(tx: &Writing<'_>, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
-    let mut gates = Gates::default();
+    let gates = Gates::default();
     let superseded = if messages.len() > 1 { superseded(messages) } else { Vec::new() };
     let mut answers = Vec::with_capacity(messages.len());
     for (place, new) in messages.iter().enumerate() {
         let start = new.start.filter(|_| !superseded.get(place).is_some_and(|&superseded| superseded));
-        let mut answer = accept_one(tx, new, start, &mut gates)?;
+        let mut answer = accept_one(tx, new, start, &gates)?;
         if let Accepted::New { replaced, .. } = &mut answer
             && !replaced.is_empty()
         {
@@ -32,7 +32,7 @@ pub(in crate::sqlite) fn accept(tx: &Writing<'_>, messages: &[NewMessage]) -> Re
     Ok(answers)
 }
 
-fn accept_one(tx: &Writing<'_>, new: &NewMessage, start: Option<Epoch>, gates: &mut Gates) -> Res<Accepted> {
+fn accept_one(tx: &Writing<'_>, new: &NewMessage, start: Option<Epoch>, gates: &Gates) -> Res<Accepted> {
     let user = User::of(&new.appid, &new.openid);
     if new.id.lane() != Some(user.lane) {
         return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));

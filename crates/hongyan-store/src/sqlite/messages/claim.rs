@@ -30,7 +30,7 @@ pub(in crate::sqlite) fn claim(
         return Ok(None);
     }
     let mut batch = ClaimBatch::default();
-    let mut gates = Gates::default();
+    let gates = Gates::default();
     for _ in 0..looks(limit) {
         if batch.claimed.len() >= limit as usize {
             break;
@@ -38,7 +38,7 @@ pub(in crate::sqlite) fn claim(
         // One at a time: each may wake or release another.
         let Some(mut row) = first_due(tx, lane, now)? else { break };
         let from = row.state;
-        match take_turn(tx, &mut row, &mut gates, true, now)? {
+        match take_turn(tx, &mut row, &gates, true, now)? {
             Turn::Send(going) => {
                 save(tx, &mut row)?;
                 let body = body(tx, &row)?;

@@ -106,19 +106,13 @@ pub(super) fn give_way(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) 
         return Ok(());
     }
     // Whatever else is open was accepted later: what was there before was replaced by this one.
-    let newer = one(
+    let newer = newest(
         tx,
-        "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ?1 AND user = ?2 \
-         AND collapse_key = ?5 AND state <= 2 AND appid = ?3 AND openid = ?4 AND maybe_delivered = 0 AND id <> ?6 ORDER BY id DESC LIMIT 1",
-        params![
-            row.user.lane.number(),
-            row.user.key(),
-            row.user.appid.as_str(),
-            row.user.openid.as_str(),
-            key,
-            row.id.as_bytes()
-        ],
-        |cells| cells.message_id(),
+        row,
+        key,
+        "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ?1 AND user = ?2 AND collapse_key = ?5 \
+         AND state <= 2 AND appid = ?3 AND openid = ?4 AND maybe_delivered = 0 AND id <> ?6 \
+         ORDER BY id DESC LIMIT 1",
     )?;
     yield_to(tx, row, newer, now)
 }
@@ -127,21 +121,32 @@ pub(super) fn give_way(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) 
 pub(super) fn give_way_after_doubt(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
     let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
     // Those that came to nothing do not count: failed, cancelled, expired.
-    let newer = one(
+    let newer = newest(
         tx,
+        row,
+        key,
         "SELECT id FROM messages INDEXED BY messages_of_user WHERE lane = ?1 AND user = ?2 AND appid = ?3 \
          AND openid = ?4 AND collapse_key = ?5 AND state NOT IN (7, 9, 10) AND id > ?6 ORDER BY id DESC LIMIT 1",
-        params![
-            row.user.lane.number(),
-            row.user.key(),
-            row.user.appid.as_str(),
-            row.user.openid.as_str(),
-            key,
-            row.id.as_bytes()
-        ],
-        |cells| cells.message_id(),
     )?;
     yield_to(tx, row, newer, now)
+}
+
+/// The message that a statement finds beside this one, of its user and with its key.
+fn newest(tx: &Writing<'_>, row: &MessageRow, key: &str, sql: &str) -> Res<Option<MessageId>> {
+    let MessageRow { id, user, .. } = row;
+    one(
+        tx,
+        sql,
+        params![
+            user.lane.number(),
+            user.key(),
+            user.appid.as_str(),
+            user.openid.as_str(),
+            key,
+            id.as_bytes()
+        ],
+        |cells| cells.message_id(),
+    )
 }
 
 fn yield_to(tx: &Writing<'_>, row: &mut MessageRow, newer: Option<MessageId>, now: UnixMillis) -> Res<()> {

@@ -69,7 +69,7 @@ pub(super) enum Turn {
 pub(super) fn take_turn(
     tx: &Writing<'_>,
     row: &mut MessageRow,
-    gates: &mut Gates,
+    gates: &Gates,
     room: bool,
     now: UnixMillis,
 ) -> Res<Turn> {

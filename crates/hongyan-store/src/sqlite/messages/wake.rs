@@ -37,7 +37,7 @@ pub(super) struct HandedOn {
 pub(super) fn hand_on(
     tx: &Writing<'_>,
     user: &User,
-    gates: &mut Gates,
+    gates: &Gates,
     resting: Option<MessageId>,
     room: Option<Epoch>,
     now: UnixMillis,
@@ -86,7 +86,7 @@ pub(super) fn hand_on(
 
 /// The same for verbs that claim nothing: the next one gets a timer.
 pub(super) fn wake_next(tx: &Writing<'_>, user: &User, now: UnixMillis) -> Res<()> {
-    hand_on(tx, user, &mut Gates::default(), None, None, now)?;
+    hand_on(tx, user, &Gates::default(), None, None, now)?;
     Ok(())
 }
 
