@@ -19,6 +19,8 @@ pub(crate) enum Part {
     Bare,
     /// A minimal durable forwarder on SQLite: the yardstick
     Forwarder,
+    /// The same forwarder on the gateway's store: permits, keys and order, without the gateway
+    ForwarderLedger,
     /// The gateway with everything on, one message a request
     Gateway,
     /// The gateway with everything on, 100 messages a request
@@ -43,6 +45,7 @@ impl Part {
         match self {
             Self::Bare => "bare",
             Self::Forwarder => "forwarder",
+            Self::ForwarderLedger => "forwarder-ledger",
             Self::Gateway => "gateway",
             Self::GatewayBatch => "gateway-batch",
             Self::Tutorial => "tutorial",
@@ -56,7 +59,10 @@ impl Part {
 
     /// Whether it is one of those that carry the same messages.
     pub(crate) const fn is_contestant(self) -> bool {
-        matches!(self, Self::Bare | Self::Forwarder | Self::Gateway | Self::GatewayBatch) || self.is_foreign()
+        matches!(
+            self,
+            Self::Bare | Self::Forwarder | Self::ForwarderLedger | Self::Gateway | Self::GatewayBatch
+        ) || self.is_foreign()
     }
 
     /// Whether it stands on programs that this project does not build.

@@ -5,8 +5,9 @@
 //! | --- | --- |
 //! | [`bare`] | accepting and forwarding, nothing stored |
 //! | [`forwarder`] | a minimal durable forwarder: the yardstick |
-//! | [`journal`] | its rows, and the thread that writes them |
-//! | [`serve`] | the HTTP server that both have |
+//! | [`ledger`] | the forwarder on the gateway's store: what that costs when nothing else is there |
+//! | [`journal`] | the forwarder's rows, and the thread that writes them |
+//! | [`serve`] | the HTTP server that they have |
 //! | [`send`] | the workers' kept connections to WeChat |
 //! | [`body`] | WeChat's request, made from the message |
 
@@ -14,6 +15,7 @@ mod bare;
 mod body;
 mod forwarder;
 mod journal;
+mod ledger;
 mod send;
 mod serve;
 
@@ -48,6 +50,18 @@ enum Name {
         #[arg(long)]
         database: PathBuf,
     },
+    /// The forwarder on the gateway's store
+    ForwarderLedger {
+        /// The database's file
+        #[arg(long)]
+        database: PathBuf,
+        /// How many users hold permits
+        #[arg(long)]
+        users: u32,
+        /// Messages that may be sent to each
+        #[arg(long)]
+        units: u32,
+    },
 }
 
 /// Runs it until it is told to stop.
@@ -55,6 +69,9 @@ pub(crate) async fn run(rival: Rival) -> Result {
     match rival.name {
         Name::Bare => bare::run(&rival.wechat).await,
         Name::Forwarder { database } => forwarder::run(&rival.wechat, &database).await,
+        Name::ForwarderLedger { database, users, units } => {
+            ledger::run(&rival.wechat, &database, users, units).await
+        }
     }
 }
 

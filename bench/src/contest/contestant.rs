@@ -47,6 +47,13 @@ impl Running {
                 let running = Self::listening("forwarder", &mut command).await?;
                 Ok(Self { journal: Some(journal), ..running })
             }
+            Part::ForwarderLedger => {
+                let mut command = own(bench, dir, "forwarder-ledger")?;
+                command.arg("--database").arg(dir.join("ledger.db"));
+                command.args(["--users", &users.to_string()]);
+                command.args(["--units", &messages.div_ceil(users).to_string()]);
+                Self::listening("forwarder-ledger", &mut command).await
+            }
             Part::Tutorial => {
                 let mut node = node(bench, dir, "tutorial/server.mjs");
                 let running = Self::listening("node", &mut node).await?;

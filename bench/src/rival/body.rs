@@ -33,13 +33,19 @@ struct Field<'a> {
 
 /// The body to send to WeChat; an error if this is not a message.
 pub(super) fn of(message: &[u8]) -> serde_json::Result<Vec<u8>> {
+    with_user(message, |_| ()).map(|((), body)| body)
+}
+
+/// The same, with what `read` makes of the user's openid.
+pub(super) fn with_user<T>(message: &[u8], read: impl FnOnce(&str) -> T) -> serde_json::Result<(T, Vec<u8>)> {
     let message: Message<'_> = serde_json::from_slice(message)?;
-    serde_json::to_vec(&Request {
+    let body = serde_json::to_vec(&Request {
         touser: &message.to,
         template_id: &message.template,
         page: message.page.as_deref(),
         data: message.data.iter().map(|(name, value)| (name.as_ref(), Field { value })).collect(),
-    })
+    })?;
+    Ok((read(&message.to), body))
 }
 
 #[cfg(test)]
