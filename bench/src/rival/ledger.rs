@@ -55,7 +55,7 @@ struct Ledger {
 
 impl Ledger {
     async fn open(database: &Path, users: u32, units: u32) -> Result<Self> {
-        let store = SqliteStore::open(SqliteConfig::new(database)).map_err(|error| error.to_string())?;
+        let store = SqliteStore::open(SqliteConfig::new(database)).map_err(failed)?;
         let clock = Clock::system();
         let mut epochs = Vec::new();
         for lane in Lane::all() {
@@ -171,6 +171,7 @@ async fn work(queue: flume::Receiver<Claimed>, mut sender: Sender, ledger: Arc<L
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn failed(error: hongyan_store::StoreError) -> String {
     error.to_string()
 }
