@@ -1,0 +1,311 @@
+//! XML and JSON as one tree.
+//!
+//! WeChat pushes in one of the two, as the app wants. What they say is the same, so whoever reads an event reads a
+//! JSON value: an element with elements is an object, one without is its text, and several of the same name are an array.
+//!
+//! Whoever knows an app's address can post to it, so everything is bounded: depth, the number of nodes, and what may
+//! stand in XML. There are no document types and no entities but XML's own five, so nothing expands and nothing is fetched.
+
+use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesRef, Event as Markup};
+use serde_json::{Map, Value};
+
+/// How deep elements may stand in each other. WeChat's own events have four.
+pub const MAX_DEPTH: usize = 16;
+
+/// How many elements a document may have.
+pub const MAX_NODES: usize = 10_000;
+
+/// A text that is not a document of WeChat's. It quotes nothing of the text, which may have an openid in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Neither XML nor JSON.
+    #[error("it begins neither with < nor with {{")]
+    Neither,
+    /// Not JSON.
+    #[error("it is not JSON (line {line}, column {column})")]
+    Json {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// Not XML.
+    #[error("it is not XML (byte {at})")]
+    Xml {
+        /// The byte where reading stopped.
+        at: u64,
+    },
+    /// A document type, an entity, or a processing instruction.
+    #[error(
+        "it has a document type, an entity or a processing instruction, which WeChat never sends (byte {at})"
+    )]
+    Forbidden {
+        /// The byte where it stands.
+        at: u64,
+    },
+    /// Deeper or larger than any event.
+    #[error("it is deeper than {MAX_DEPTH} elements, or has more than {MAX_NODES}")]
+    TooLarge,
+}
+
+/// Reads a document: XML if it begins with `<`, JSON if it begins with `{`.
+///
+/// # Errors
+/// When it is neither, or out of bounds.
+pub fn parse_document(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
+    // Some proxies put a byte order mark before it.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
+    match bytes.first() {
+        Some(b'<') => parse_xml(bytes),
+        Some(b'{') => parse_json(bytes),
+        _ => Err(Unreadable::Neither),
+    }
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
+    let map: Map<String, Value> = serde_json::from_slice(bytes)
+        .map_err(|error| Unreadable::Json { line: error.line(), column: error.column() })?;
+    let mut nodes = 0;
+    let in_bounds = map.values().all(|value| is_in_bounds(value, 2, &mut nodes));
+    if in_bounds { Ok(map) } else { Err(Unreadable::TooLarge) }
+}
+
+/// serde_json itself stops at a depth of 128, so this does not run out of stack.
+fn is_in_bounds(value: &Value, depth: usize, nodes: &mut usize) -> bool {
+    *nodes += 1;
+    depth <= MAX_DEPTH
+        && *nodes <= MAX_NODES
+        && match value {
+            Value::Array(items) => items.iter().all(|item| is_in_bounds(item, depth + 1, nodes)),
+            Value::Object(map) => map.values().all(|value| is_in_bounds(value, depth + 1, nodes)),
+            _ => true,
+        }
+}
+
+/// An element that is being read.
+#[derive(Default)]
+struct Open {
+    name: String,
+    text: String,
+    children: Map<String, Value>,
+}
+
+fn parse_xml(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
+    let mut reader = Reader::from_reader(bytes);
+    let mut open: Vec<Open> = Vec::new();
+    let mut nodes = 0;
+    let mut root = None;
+    loop {
+        let at = reader.buffer_position();
+        let bad = || Unreadable::Xml { at };
+        let markup = reader.read_event().map_err(|_| Unreadable::Xml { at: reader.error_position() })?;
+        match markup {
+            Markup::Start(start) | Markup::Empty(start) if root.is_some() && open.is_empty() => {
+                drop(start);
+                return Err(bad());
+            }
+            Markup::Start(start) => {
+                nodes += 1;
+                if open.len() >= MAX_DEPTH || nodes > MAX_NODES {
+                    return Err(Unreadable::TooLarge);
+                }
+                let name = start.name().as_ref().to_owned();
+                open.push(Open { name, ..Open::default() });
+            }
+            Markup::Empty(start) => {
+                nodes += 1;
+                if nodes > MAX_NODES {
+                    return Err(Unreadable::TooLarge);
+                }
+                let name = start.name().as_ref().to_owned();
+                match open.last_mut() {
+                    Some(parent) => add(&mut parent.children, name, Value::String(String::new())),
+                    None => root = Some(Map::new()),
+                }
+            }
+            Markup::End(_) => {
+                // The reader has compared the names.
+                let element = open.pop().ok_or_else(bad)?;
+                match open.last_mut() {
+                    Some(parent) => {
+                        let value = if element.children.is_empty() {
+                            Value::String(element.text)
+                        } else {
+                            Value::Object(element.children)
+                        };
+                        add(&mut parent.children, element.name, value);
+                    }
+                    None => root = Some(element.children),
+                }
+            }
+            Markup::Text(text) => match open.last_mut() {
+                Some(element) => element.text.push_str(&text),
+                None if text.trim().is_empty() => {}
+                None => return Err(bad()),
+            },
+            Markup::CData(text) => {
+                open.last_mut().ok_or_else(bad)?.text.push_str(&text);
+            }
+            Markup::GeneralRef(reference) => {
+                let text = character(&reference).ok_or(Unreadable::Forbidden { at })?;
+                open.last_mut().ok_or_else(bad)?.text.push_str(&text);
+            }
+            Markup::DocType(_) | Markup::PI(_) => return Err(Unreadable::Forbidden { at }),
+            Markup::Decl(_) | Markup::Comment(_) => {}
+            Markup::Eof if open.is_empty() => return root.ok_or_else(bad),
+            Markup::Eof => return Err(bad()),
+        }
+    }
+}
+
+/// One of XML's five, or a character by its number.
+fn character(reference: &BytesRef<'_>) -> Option<String> {
+    if let Ok(Some(character)) = reference.resolve_char_ref() {
+        return Some(character.to_string());
+    }
+    resolve_predefined_entity(reference).map(str::to_owned)
+}
+
+fn add(children: &mut Map<String, Value>, name: String, value: Value) {
+    match children.get_mut(&name) {
+        None => {
+            children.insert(name, value);
+        }
+        Some(Value::Array(items)) => items.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+    }
+}
+
+/// A tree as XML, as WeChat writes it: `<xml>…</xml>`, texts as CDATA, numbers bare.
+pub fn to_xml(map: &Map<String, Value>) -> String {
+    let mut xml = String::from("<xml>");
+    write_children(&mut xml, map);
+    xml.push_str("</xml>");
+    xml
+}
+
+fn write_children(xml: &mut String, map: &Map<String, Value>) {
+    for (name, value) in map {
+        match value {
+            // An element for each; an array in an array has no form in XML, and WeChat has none.
+            Value::Array(items) => items.iter().for_each(|item| write_element(xml, name, item)),
+            value => write_element(xml, name, value),
+        }
+    }
+}
+
+fn write_element(xml: &mut String, name: &str, value: &Value) {
+    xml.push('<');
+    xml.push_str(name);
+    xml.push('>');
+    match value {
+        Value::Object(map) => write_children(xml, map),
+        Value::String(text) => {
+            xml.push_str("<![CDATA[");
+            // The one thing that cannot stand in CDATA ends it and begins another.
+            xml.push_str(&text.replace("]]>", "]]]]><![CDATA[>"));
+            xml.push_str("]]>");
+        }
+        other => xml.push_str(&other.to_string()),
+    }
+    xml.push_str("</");
+    xml.push_str(name);
+    xml.push('>');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Value, Unreadable> {
+        parse_document(text.as_bytes()).map(Value::Object)
+    }
+
+    #[test]
+    fn one_element_is_an_object_and_several_are_an_array() {
+        let one = "<xml><E><List><A><![CDATA[x]]></A><B>1</B></List></E></xml>";
+        assert_eq!(read(one).unwrap(), json!({ "E": { "List": { "A": "x", "B": "1" } } }));
+        let two = "<xml>\n <E>\n <List><A>x</A></List>\n <List><A>y</A></List>\n </E>\n</xml>\n";
+        assert_eq!(read(two).unwrap(), json!({ "E": { "List": [{ "A": "x" }, { "A": "y" }] } }));
+        assert_eq!(read("<xml><E/><F></F></xml>").unwrap(), json!({ "E": "", "F": "" }));
+        assert_eq!(read("<?xml version=\"1.0\"?><xml/>").unwrap(), json!({}));
+    }
+
+    #[test]
+    fn characters_are_read_as_they_are_meant() {
+        let text = "<xml><A>a &lt;&amp;&gt; &#x4e2d;&#25991; <![CDATA[<b>&amp;]]></A></xml>";
+        assert_eq!(read(text).unwrap(), json!({ "A": "a <&> 中文 <b>&amp;" }));
+    }
+
+    #[test]
+    fn nothing_expands_and_nothing_is_fetched() {
+        let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><xml><A>&b;</A></xml>"#;
+        assert!(matches!(read(bomb), Err(Unreadable::Forbidden { .. })));
+        for text in
+            ["<xml><A>&a;</A></xml>", "<?run me?><xml/>", r#"<!DOCTYPE x SYSTEM "file:///etc/passwd"><xml/>"#]
+        {
+            assert!(matches!(read(text), Err(Unreadable::Forbidden { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_whole_is_refused() {
+        for text in [
+            "<xml>",
+            "<xml><A></xml>",
+            "<xml></xml><xml></xml>",
+            "<xml/>x",
+            "</xml>",
+            "<",
+            "<xml",
+            "<xml/><b/>",
+        ] {
+            assert!(matches!(read(text), Err(Unreadable::Xml { .. })), "{text}: {:?}", read(text));
+        }
+        assert!(matches!(read("{\"A\":"), Err(Unreadable::Json { .. })));
+        for text in ["", "  ", "A=1", "[]"] {
+            assert_eq!(read(text), Err(Unreadable::Neither), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_is_bounded() {
+        let deep = format!("{}{}", "<a>".repeat(MAX_DEPTH + 1), "</a>".repeat(MAX_DEPTH + 1));
+        assert_eq!(read(&deep), Err(Unreadable::TooLarge));
+        let wide = format!("<xml>{}</xml>", "<a/>".repeat(MAX_NODES));
+        assert_eq!(read(&wide), Err(Unreadable::TooLarge));
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert_eq!(read(&deep), Err(Unreadable::TooLarge));
+        let deeper = format!("{{\"a\":{}", "[".repeat(1_000_000));
+        assert!(read(&deeper).is_err());
+    }
+
+    fn leaf() -> impl Strategy<Value = Value> {
+        // What XML can carry: no control characters, and no line ends that it would normalise.
+        "[ -~中文]{1,12}".prop_map(|text| Value::String(format!("x{text}")))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            fields in proptest::collection::btree_map("[A-Z][a-z]{0,6}", leaf(), 1..6),
+            list in proptest::collection::vec(leaf(), 2..4),
+        ) {
+            let mut tree: Map<String, Value> = fields.into_iter().collect();
+            tree.insert("List".into(), Value::Array(list));
+            let read = parse_document(to_xml(&tree).as_bytes()).unwrap();
+            prop_assert_eq!(read, tree);
+        }
+
+        #[test]
+        fn nothing_panics(bytes: Vec<u8>) {
+            let _ = parse_document(&bytes);
+            let _ = parse_document(&[b"<xml>", &bytes[..], b"</xml>"].concat());
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! WeChat's signature: SHA-1 over the sorted texts.
+
+use sha1::{Digest, Sha1};
+use subtle::ConstantTimeEq;
+
+/// The signature over these texts, in lower-case hexadecimal: of token, timestamp and nonce, and in compatible and
+/// safe mode of the enciphered message, too.
+pub fn sign(texts: &[&str]) -> String {
+    let mut sorted = texts.to_vec();
+    sorted.sort_unstable();
+    let mut hash = Sha1::new();
+    for text in sorted {
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().iter().fold(String::with_capacity(40), |mut hex, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            hex.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
+        }
+        hex
+    })
+}
+
+/// Whether this is the signature over these texts. Takes as long for a nearly right one as for a wrong one.
+pub fn is_signed(signature: &str, texts: &[&str]) -> bool {
+    sign(texts).as_bytes().ct_eq(signature.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_the_texts_does_not_matter() {
+        let signature = sign(&["token", "17", "12345"]);
+        assert_eq!(signature, sign(&["12345", "token", "17"]));
+        // By `printf %s 1234517token | sha1sum`.
+        assert_eq!(signature, "2c17967cc5361f206111c075b31bd69a0275ecf0");
+    }
+
+    #[test]
+    fn only_the_whole_signature_will_do() {
+        let texts = ["token", "1409735669", "nonce"];
+        let signature = sign(&texts);
+        assert!(is_signed(&signature, &texts));
+        assert!(!is_signed(&signature[..39], &texts));
+        assert!(!is_signed("", &texts));
+        assert!(!is_signed(&signature, &["token", "1409735670", "nonce"]));
+    }
+}
