@@ -7,11 +7,13 @@
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting what kills the gateway |
+//! | [`fuzz`] | building and running the fuzz targets |
 //! | [`command`] | running programs |
 
 mod bench;
 mod command;
 mod crash;
+mod fuzz;
 mod prepare;
 mod test;
 mod web;
@@ -39,6 +41,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Try what strangers may post: random inputs, led by what they reach in the code
+    Fuzz(fuzz::FuzzArgs),
     /// Kill the gateway again and again, and count what is lost or doubled; --help says how
     #[command(disable_help_flag = true)]
     Crash {
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
         Command::Bench { args } => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Crash { args } => crash::run(&args),
     };
     match done {

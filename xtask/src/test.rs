@@ -6,7 +6,8 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
-use crate::{crash, prepare, web};
+use crate::fuzz::FuzzArgs;
+use crate::{crash, fuzz, prepare, web};
 
 /// How often the gateway is killed. Each run draws anew, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -32,6 +33,7 @@ enum Step {
     Test,
     Loom,
     Docs,
+    Fuzz,
     Crash,
     Web,
 }
@@ -45,6 +47,7 @@ impl Step {
             Self::Test => "test",
             Self::Loom => "loom",
             Self::Docs => "docs",
+            Self::Fuzz => "fuzz",
             Self::Crash => "crash",
             Self::Web => "web",
         }
@@ -58,6 +61,7 @@ impl Step {
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
             Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
+            Self::Fuzz => "200,000 random inputs to each fuzz target, and the kept corpora",
             Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost or doubled",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
         }
@@ -81,6 +85,7 @@ impl Step {
                 let mut command: Command = cargo(&["doc", "--workspace", "--no-deps"]);
                 run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
             }
+            Self::Fuzz => fuzz::run(&FuzzArgs::short()),
             Self::Crash => crash::run(&["--rounds".to_owned(), ROUNDS.to_string()]),
             Self::Web => web::run(args.update_screenshot),
         }

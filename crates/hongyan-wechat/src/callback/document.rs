@@ -111,7 +111,7 @@ fn parse_xml(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
                 if open.len() >= MAX_DEPTH || nodes > MAX_NODES {
                     return Err(Unreadable::TooLarge);
                 }
-                let name = start.name().as_ref().to_owned();
+                let name = name(start.name().as_ref()).ok_or_else(bad)?;
                 open.push(Open { name, ..Open::default() });
             }
             Markup::Empty(start) => {
@@ -119,7 +119,7 @@ fn parse_xml(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
                 if nodes > MAX_NODES {
                     return Err(Unreadable::TooLarge);
                 }
-                let name = start.name().as_ref().to_owned();
+                let name = name(start.name().as_ref()).ok_or_else(bad)?;
                 match open.last_mut() {
                     Some(parent) => add(&mut parent.children, name, Value::String(String::new())),
                     None => root = Some(Map::new()),
@@ -158,6 +158,13 @@ fn parse_xml(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
             Markup::Eof => return Err(bad()),
         }
     }
+}
+
+/// A name of plain letters, as all of WeChat's are. The reader itself would take much that XML does not.
+fn name(text: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(plain);
+    is_name.then(|| text.to_owned())
 }
 
 /// One of XML's five, or a character by its number.
@@ -264,6 +271,8 @@ mod tests {
             "<",
             "<xml",
             "<xml/><b/>",
+            "<xml><a\"b></a\"b></xml>",
+            "<xml><中/></xml>",
         ] {
             assert!(matches!(read(text), Err(Unreadable::Xml { .. })), "{text}: {:?}", read(text));
         }

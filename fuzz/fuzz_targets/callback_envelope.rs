@@ -1,0 +1,53 @@
+//! The cipher of WeChat's pushes: what was sealed is opened, and nothing else gets through.
+//!
+//! The first byte says what is tried: sealing, opening what is no seal, opening what was sealed by hand with wrong
+//! padding or a wrong length (as a block of any bytes behind a right key), a whole request.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use hongyan_wechat::AppId;
+use hongyan_wechat::callback::{CallbackKeys, EncodingAesKey, PushParameters, open_push, sign};
+use libfuzzer_sys::fuzz_target;
+
+static KEY: LazyLock<EncodingAesKey> =
+    LazyLock::new(|| "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG".parse().expect("43 letters and digits"));
+static APPID: LazyLock<AppId> = LazyLock::new(|| "wxb11529c136998cb6".parse().expect("an appid"));
+static KEYS: LazyLock<CallbackKeys> =
+    LazyLock::new(|| CallbackKeys { token: "token".to_owned().into(), aes_key: Some(KEY.clone()) });
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let sealed = KEY.seal([7; 16], bytes, &APPID);
+    match choice % 4 {
+        0 => assert_eq!(KEY.open(&sealed, &APPID).expect("it was sealed for this app"), bytes),
+        1 => {
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                let _ = KEY.open(text, &APPID);
+            }
+        }
+        2 => {
+            // One changed character, and one end cut off. Neither may give the message that was sealed.
+            let mut text = sealed.clone().into_bytes();
+            let at = bytes.iter().map(|&byte| usize::from(byte)).sum::<usize>() % text.len();
+            text[at] = if text[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(text).expect("it is ASCII");
+            let _ = KEY.open(&changed, &APPID);
+            // The padding of base64 itself may be missing.
+            let text = sealed.trim_end_matches('=');
+            assert!(KEY.open(&text[..at.min(text.len() - 1)], &APPID).is_err());
+        }
+        _ => {
+            // A stranger's request, with a right signature over whatever it brings.
+            let parameters = PushParameters {
+                msg_signature: sign(&["token", "1", "n", &sealed]),
+                timestamp: "1".into(),
+                nonce: "n".into(),
+                ..PushParameters::default()
+            };
+            let body = format!("<xml><Encrypt>{sealed}</Encrypt></xml>");
+            let _ = open_push(&KEYS, &APPID, &parameters, body.as_bytes());
+            let _ = open_push(&KEYS, &APPID, &parameters, bytes);
+        }
+    }
+});

@@ -1,0 +1,104 @@
+//! `cargo xtask fuzz`: builds the fuzz targets with the fuzzer's instruments, and runs them.
+//!
+//! What `cargo fuzz` would do, without having to install it and without a nightly compiler. A memory checker needs
+//! one; `unsafe` is forbidden in everything that is tried here, so it would watch only other people's crates.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use clap::Args;
+
+use crate::command::{Result, cargo, output_of, root, run as run_command, target_dir};
+
+/// The compiler's own words for what libFuzzer reads: which edges were taken, and what was compared with what.
+const INSTRUMENTS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// Far above anything that is taken; longer inputs find nothing new and are slow.
+const MAX_BYTES: u32 = 4096;
+
+/// One input may take so many seconds.
+const TIMEOUT_SECONDS: u32 = 10;
+
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArgs {
+    /// Only these targets; all if none is named
+    targets: Vec<String>,
+    /// Inputs to try with each target
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) runs: u64,
+    /// Add what was found to the corpora in fuzz/corpus/, without what others cover already
+    #[arg(long)]
+    keep: bool,
+}
+
+impl FuzzArgs {
+    /// All targets, as long as a test may take.
+    pub(crate) const fn short() -> Self {
+        Self { targets: Vec::new(), runs: 200_000, keep: false }
+    }
+}
+
+/// Builds and runs. New inputs go to the target directory, and so does one that breaks something.
+///
+/// # Errors
+/// When the build fails, a target is not there, or one found something.
+pub(crate) fn run(args: &FuzzArgs) -> Result {
+    let known = targets()?;
+    if let Some(unknown) = args.targets.iter().find(|name| !known.contains(name)) {
+        return Err(format!("there is no target {unknown}; there are {}", known.join(", ")));
+    }
+    let built = target_dir()?.join("fuzz");
+    let host = host()?;
+    let mut build = cargo(&["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--locked"]);
+    // A target of its own, so that build scripts run without the instruments.
+    run_command(build.args(["--target", &host, "--target-dir"]).arg(&built).env("RUSTFLAGS", INSTRUMENTS))?;
+    let programs = built.join(host).join("release");
+    for name in known.iter().filter(|name| args.targets.is_empty() || args.targets.contains(name)) {
+        let (found, kept) = (built.join("corpus").join(name), root().join("fuzz/corpus").join(name));
+        for dir in [&found, &kept] {
+            fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        }
+        println!("-- {name}");
+        fuzz(&programs.join(name), &found, &kept, &built, args.runs)?;
+        if args.keep {
+            run_command(Command::new(programs.join(name)).arg("-merge=1").arg(&kept).arg(&found))?;
+        }
+    }
+    Ok(())
+}
+
+fn fuzz(program: &Path, found: &Path, kept: &Path, built: &Path, runs: u64) -> Result {
+    let mut command = Command::new(program);
+    command.args([
+        format!("-runs={runs}"),
+        format!("-max_len={MAX_BYTES}"),
+        format!("-timeout={TIMEOUT_SECONDS}"),
+        format!("-artifact_prefix={}/", built.display()),
+        "-verbosity=0".into(),
+        "-print_final_stats=1".into(),
+    ]);
+    run_command(command.arg(found).arg(kept))
+}
+
+/// The targets: a file for each.
+fn targets() -> Result<Vec<String>> {
+    let dir = root().join("fuzz/fuzz_targets");
+    let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
+    let mut names = Vec::new();
+    for file in fs::read_dir(&dir).map_err(failed)? {
+        let path = file.map_err(failed)?.path();
+        names.extend(path.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The machine that this compiler builds for.
+fn host() -> Result<String> {
+    let version = output_of(Command::new("rustc").arg("-vV")).ok_or("rustc does not say its version")?;
+    let line = version.lines().find_map(|line| line.strip_prefix("host: "));
+    line.map(str::to_owned).ok_or_else(|| "rustc does not say for which machine it builds".into())
+}
