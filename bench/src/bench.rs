@@ -31,6 +31,10 @@ pub(crate) enum Part {
     Bullmq,
     /// How fast the gateway accepts at half of its peak load
     HalfLoad,
+    /// What passing a call through the facade costs
+    Facade,
+    /// How fast WeChat's pushes are answered
+    Callbacks,
     /// What a message costs with few and with many stored ones
     History,
     /// Start, memory and punctuality with many scheduled messages
@@ -51,6 +55,8 @@ impl Part {
             Self::Tutorial => "tutorial",
             Self::Bullmq => "bullmq",
             Self::HalfLoad => "half-load",
+            Self::Facade => "facade",
+            Self::Callbacks => "callbacks",
             Self::History => "history",
             Self::Scheduled => "scheduled",
             Self::Sandbox => "sandbox",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -57,10 +57,15 @@ pub(crate) struct Connection {
 impl Connection {
     /// One request, which must be answered with this status; the answer's body.
     pub(crate) async fn post(&mut self, path: &str, body: Bytes, expected: StatusCode) -> Result<Bytes> {
-        self.send(path, None, body, expected).await
+        self.send(Method::POST, path, None, body, expected).await
     }
 
-    /// The same, under an idempotency key.
+    /// The same, to change something.
+    pub(crate) async fn patch(&mut self, path: &str, body: Bytes, expected: StatusCode) -> Result<Bytes> {
+        self.send(Method::PATCH, path, None, body, expected).await
+    }
+
+    /// The same as [`Self::post`], under an idempotency key.
     pub(crate) async fn post_once(
         &mut self,
         path: &str,
@@ -68,18 +73,21 @@ impl Connection {
         body: Bytes,
         expected: StatusCode,
     ) -> Result<Bytes> {
-        self.send(path, Some(key), body, expected).await
+        self.send(Method::POST, path, Some(key), body, expected).await
     }
 
     async fn send(
         &mut self,
+        method: Method,
         path: &str,
         key: Option<&str>,
         body: Bytes,
         expected: StatusCode,
     ) -> Result<Bytes> {
         let failed = |error: &dyn Display| format!("{path}: {error}");
-        let mut request = Request::post(path)
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(http::header::HOST, &self.target.host)
             .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(value) = &self.target.authorization {

@@ -24,6 +24,8 @@ const UNITS: u32 = 1_000;
 pub(crate) struct Gateway {
     pub(crate) process: Process,
     pub(crate) target: Target,
+    /// The app's gateway secret; empty after [`Gateway::restart`], for it is shown once.
+    pub(crate) secret: String,
     /// From its start until it said that it is ready.
     pub(crate) ready_after: Duration,
 }
@@ -40,8 +42,11 @@ impl Gateway {
         let (process, url, ready_after) = serve(hongyan, dir, wechat).await?;
         let target = Target::new(&url)?.with_key(&key)?;
         let app = json!({ "appid": APPID, "secret": "0123456789abcdef0123456789abcdef" });
-        target.connect().await?.post("/v1/apps", app.to_string().into(), StatusCode::CREATED).await?;
-        Ok(Self { process, target, ready_after })
+        let app =
+            target.connect().await?.post("/v1/apps", app.to_string().into(), StatusCode::CREATED).await?;
+        let app: Value = serde_json::from_slice(&app).map_err(|error| format!("/v1/apps: {error}"))?;
+        let secret = app["gateway_secret"].as_str().ok_or("the app has no gateway secret")?.to_owned();
+        Ok(Self { process, target, secret, ready_after })
     }
 
     /// Starts it on the database that is in `dir`, which [`Self::start`] made.
@@ -49,7 +54,7 @@ impl Gateway {
         let key = create_key(hongyan, dir).await?;
         let (process, url, ready_after) = serve(hongyan, dir, wechat).await?;
         let target = Target::new(&url)?.with_key(&key)?;
-        Ok(Self { process, target, ready_after })
+        Ok(Self { process, target, secret: String::new(), ready_after })
     }
 
     /// Grants every user so many units.

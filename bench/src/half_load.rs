@@ -1,16 +1,13 @@
 //! How fast the gateway accepts while it has room: requests come at half of its peak rate, whether or not the ones
-//! before are answered, and each is timed from the moment at which it should have begun. So a stall counts for all
-//! that it delays.
+//! before are answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::StatusCode;
 use serde::Serialize;
-use tokio::task::JoinSet;
 
 use crate::Result;
 use crate::bench::{Bench, Part, say};
-use crate::client::Target;
 use crate::figures::{median, percentile_ms};
 use crate::gateway::Gateway;
 use crate::load::{Load, Requests};
@@ -67,55 +64,10 @@ async fn round(bench: &Bench, rate_per_second: f64) -> Result<Round> {
     bench.sink.delivered(already + warm_up).await?;
 
     let before = gateway.process.usage()?;
-    let Load { target, connections, requests } = load;
-    let mut latencies = send(&target, connections, &requests, warm_up, messages, rate_per_second).await?;
+    let mut latencies = load.send_at(rate_per_second, warm_up, messages).await?;
     bench.sink.delivered(already + warm_up + messages).await?;
     let cpu = gateway.process.usage()?.cpu.saturating_sub(before.cpu);
     gateway.stop().await?;
     latencies.sort_unstable();
     Ok(Round { latencies, cpu_seconds_per_thousand: figures::per_thousand(cpu, messages) })
-}
-
-/// Sends messages at this rate; how long after its moment each was answered.
-async fn send(
-    target: &Target,
-    connections: u32,
-    requests: &Requests,
-    first: u32,
-    count: u32,
-    rate_per_second: f64,
-) -> Result<Vec<Duration>> {
-    let (clock, moments) = flume::unbounded::<(u32, Instant)>();
-    let mut senders = JoinSet::new();
-    for _ in 0..connections {
-        let mut connection = target.connect().await?;
-        let (moments, requests) = (moments.clone(), requests.clone());
-        senders.spawn(async move {
-            let mut latencies = Vec::new();
-            while let Ok((number, moment)) = moments.recv_async().await {
-                requests.one(&mut connection, number, 1).await?;
-                latencies.push(moment.elapsed());
-            }
-            Ok::<_, String>(latencies)
-        });
-    }
-    drop(moments);
-    // A thread, for the runtime's own timers only know whole milliseconds.
-    let ticking = std::thread::spawn(move || {
-        let begin = Instant::now();
-        for place in 0..count {
-            let moment = begin + Duration::from_secs_f64(f64::from(place) / rate_per_second);
-            std::thread::sleep(moment.saturating_duration_since(Instant::now()));
-            if clock.send((first + place, moment)).is_err() {
-                // All senders have failed, which they say themselves.
-                return;
-            }
-        }
-    });
-    let mut all = Vec::with_capacity(count as usize);
-    while let Some(done) = senders.join_next().await {
-        all.append(&mut done.map_err(|error| format!("a connection's task broke: {error}"))??);
-    }
-    ticking.join().map_err(|_| "the clock's thread broke".to_owned())?;
-    Ok(all)
 }

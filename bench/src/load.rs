@@ -1,17 +1,19 @@
-//! Sends requests in a closed loop, one after the other on each connection, and times the answers.
+//! Sends requests and times the answers: in a closed loop, one after the other on each connection, or at a rate that does
+//! not ask whether the ones before are answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hongyan_wechat::callback::sign;
 use http::StatusCode;
 use tokio::task::JoinSet;
 
 use crate::Result;
 use crate::client::{Connection, Target};
 use crate::gateway::MESSAGES_PATH;
-use crate::message;
+use crate::message::{self, APPID};
 
 /// Where requests go.
 #[derive(Debug, Clone)]
@@ -41,6 +43,13 @@ pub(crate) enum Requests {
         path: Arc<str>,
         /// To each user one.
         bodies: Arc<[Bytes]>,
+    },
+    /// What WeChat pushes: a user has answered the box for one template. Each is another user's.
+    Pushes {
+        /// What it is signed with.
+        token: Arc<str>,
+        /// When it is said to have happened, in seconds.
+        timestamp: u64,
     },
 }
 
@@ -72,13 +81,56 @@ impl Load {
         }
         Ok(all)
     }
+
+    /// Sends at this rate, whether or not the requests before are answered; how long after its moment each was. So a
+    /// stall counts for all that it delays.
+    pub(crate) async fn send_at(
+        &self,
+        rate_per_second: f64,
+        first: u32,
+        count: u32,
+    ) -> Result<Vec<Duration>> {
+        let (clock, moments) = flume::unbounded::<(u32, Instant)>();
+        let mut senders = JoinSet::new();
+        for _ in 0..self.connections {
+            let mut connection = self.target.connect().await?;
+            let (moments, requests) = (moments.clone(), self.requests.clone());
+            senders.spawn(async move {
+                let mut latencies = Vec::new();
+                while let Ok((number, moment)) = moments.recv_async().await {
+                    requests.one(&mut connection, number, 1).await?;
+                    latencies.push(moment.elapsed());
+                }
+                Ok::<_, String>(latencies)
+            });
+        }
+        drop(moments);
+        // A thread, for the runtime's own timers only know whole milliseconds.
+        let ticking = std::thread::spawn(move || {
+            let begin = Instant::now();
+            for place in 0..count {
+                let moment = begin + Duration::from_secs_f64(f64::from(place) / rate_per_second);
+                std::thread::sleep(moment.saturating_duration_since(Instant::now()));
+                if clock.send((first + place, moment)).is_err() {
+                    // All senders have failed, which they say themselves.
+                    return;
+                }
+            }
+        });
+        let mut all = Vec::with_capacity(count as usize);
+        while let Some(done) = senders.join_next().await {
+            all.append(&mut done.map_err(|error| format!("a connection's task broke: {error}"))??);
+        }
+        ticking.join().map_err(|_| "the clock's thread broke".to_owned())?;
+        Ok(all)
+    }
 }
 
 impl Requests {
     const fn batch(&self) -> u32 {
         match self {
             Self::Messages { batch, .. } => *batch,
-            Self::Wechat { .. } => 1,
+            Self::Wechat { .. } | Self::Pushes { .. } => 1,
         }
     }
 
@@ -106,6 +158,17 @@ impl Requests {
                 } else {
                     Err(format!("WeChat refused: {}", String::from_utf8_lossy(&answer)))
                 }
+            }
+            Self::Pushes { token, timestamp } => {
+                let (timestamp, nonce) = (timestamp.to_string(), first.to_string());
+                let signature = sign(&[token, &timestamp, &nonce]);
+                let path =
+                    format!("/callback/{APPID}?signature={signature}&timestamp={timestamp}&nonce={nonce}");
+                let body = message::accepted(first, &timestamp);
+                let begin = Instant::now();
+                let answer = connection.post(&path, body, StatusCode::OK).await?;
+                let took = begin.elapsed();
+                if answer == "success" { Ok(took) } else { Err("a push was not taken".into()) }
             }
         }
     }

@@ -10,6 +10,8 @@
 //! | [`contest`] | the same messages through different programs, in rounds |
 //! | [`rival`] | those of the programs that are written here; `bench/rivals/` has those for Node |
 //! | [`half_load`] | how fast the gateway accepts at half of its peak |
+//! | [`facade_calls`] | what passing a call on costs |
+//! | [`callbacks`] | how fast WeChat's pushes are answered |
 //! | [`history`], [`scheduled`], [`fill`] | the gateway with millions of stored messages |
 //! | [`sandbox_speed`] | the sandbox alone |
 //! | [`trial`], [`load`], [`message`], [`client`] | sending messages, timing the answers, counting the cost |
@@ -21,9 +23,11 @@
 
 mod args;
 mod bench;
+mod callbacks;
 mod client;
 mod contest;
 mod durable;
+mod facade_calls;
 mod figures;
 mod fill;
 mod gateway;
@@ -124,6 +128,8 @@ async fn measure(args: &Args, bench: &Bench) -> Result<Report> {
         .map(|figures| figures.delivered_per_second);
     let half_load =
         if wants(Part::HalfLoad) { Some(half_load::measure(bench, peak_per_second).await?) } else { None };
+    let facade = if wants(Part::Facade) { Some(facade_calls::measure(bench).await?) } else { None };
+    let callbacks = if wants(Part::Callbacks) { Some(callbacks::measure(bench).await?) } else { None };
     let sandbox = if wants(Part::Sandbox) { Some(sandbox_speed::measure(bench).await?) } else { None };
     let history = if wants(Part::History) { Some(history::measure(bench).await?) } else { None };
     let scheduled = if wants(Part::Scheduled) { Some(scheduled::measure(bench).await?) } else { None };
@@ -137,6 +143,8 @@ async fn measure(args: &Args, bench: &Bench) -> Result<Report> {
         limit,
         contest,
         half_load,
+        facade,
+        callbacks,
         history,
         scheduled,
         sandbox,

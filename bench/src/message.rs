@@ -38,6 +38,20 @@ pub(crate) fn single(user_number: u32) -> Bytes {
     to(user_number).to_string().into()
 }
 
+/// What WeChat pushes when this user has accepted the template.
+pub(crate) fn accepted(user_number: u32, seconds: &str) -> Bytes {
+    format!(
+        "<xml><ToUserName><![CDATA[gh_bench]]></ToUserName><FromUserName><![CDATA[{}]]></FromUserName>\
+         <CreateTime>{seconds}</CreateTime><MsgType><![CDATA[event]]></MsgType>\
+         <Event><![CDATA[subscribe_msg_popup_event]]></Event><SubscribeMsgPopupEvent><List>\
+         <TemplateId><![CDATA[{TEMPLATE}]]></TemplateId>\
+         <SubscribeStatusString><![CDATA[accept]]></SubscribeStatusString><PopupScene>0</PopupScene>\
+         </List></SubscribeMsgPopupEvent></xml>",
+        user(user_number)
+    )
+    .into()
+}
+
 /// A request with one message to each of these.
 pub(crate) fn batch(user_numbers: impl Iterator<Item = u32>) -> Bytes {
     json!({ "messages": user_numbers.map(to).collect::<Vec<_>>() }).to_string().into()

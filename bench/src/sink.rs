@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::Result;
+use crate::client::Target;
 
 const TOKEN: &str = r#"{"access_token":"bench-token","expires_in":7200}"#;
 const TEMPLATES: &str = r#"{"errcode":0,"errmsg":"ok","data":[{"priTmplId":"BenchTemplate","title":"Bench","content":"thing:{{thing1.DATA}}\ndate:{{date2.DATA}}\namount:{{amount3.DATA}}\n","example":"","type":2}]}"#;
@@ -75,6 +76,11 @@ impl Sink {
             }
         });
         Ok(Self { url, counted })
+    }
+
+    /// Where it is, for who asks it without the gateway.
+    pub(crate) fn target(&self) -> Result<Target> {
+        Target::new(&self.url)
     }
 
     /// How many messages came.

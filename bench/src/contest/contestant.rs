@@ -68,9 +68,12 @@ impl Running {
                 let batch = if part == Part::GatewayBatch { BATCH } else { 1 };
                 Ok(Self { batch, ..Self::new(target, process) })
             }
-            Part::HalfLoad | Part::History | Part::Scheduled | Part::Sandbox => {
-                Err(format!("{} carries other messages", part.name()))
-            }
+            Part::HalfLoad
+            | Part::Facade
+            | Part::Callbacks
+            | Part::History
+            | Part::Scheduled
+            | Part::Sandbox => Err(format!("{} carries other messages", part.name())),
         }
     }
 

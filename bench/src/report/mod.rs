@@ -16,8 +16,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::Result;
+use crate::callbacks::Callbacks;
 use crate::contest::Row;
 use crate::durable::Limit;
+use crate::facade_calls::FacadeCalls;
 use crate::half_load::HalfLoad;
 use crate::history::History;
 use crate::machine::Machine;
@@ -39,6 +41,10 @@ pub(crate) struct Report {
     pub(crate) contest: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) half_load: Option<HalfLoad>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) facade: Option<FacadeCalls>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callbacks: Option<Callbacks>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<History>,
     #[serde(skip_serializing_if = "Option::is_none")]

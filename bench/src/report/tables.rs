@@ -3,7 +3,9 @@
 use super::Report;
 use super::table::{Language, Table};
 use crate::bench::Part;
+use crate::callbacks::Callbacks;
 use crate::contest::{Outcome, Row};
+use crate::facade_calls::FacadeCalls;
 use crate::half_load::HalfLoad;
 use crate::history::{Comparison, History, Level};
 use crate::scheduled::Scheduled;
@@ -16,6 +18,8 @@ pub(super) fn all(report: &Report, language: Language) -> Vec<Table> {
         tables.push(contest(report, language));
     }
     tables.extend(report.half_load.as_ref().map(|half_load| of_half_load(half_load, language)));
+    tables.extend(report.facade.as_ref().map(|calls| of_facade(calls, language)));
+    tables.extend(report.callbacks.as_ref().map(|callbacks| of_callbacks(callbacks, language)));
     tables.extend(report.history.as_ref().map(|history| of_history(history, language)));
     tables.extend(report.scheduled.as_ref().map(|scheduled| of_scheduled(scheduled, language)));
     tables.extend(report.sandbox.as_ref().map(|figures| sandbox(figures, language)));
@@ -147,6 +151,43 @@ fn of_half_load(half_load: &HalfLoad, language: Language) -> Table {
             ("p99, ms", "p99（毫秒）", number(half_load.accept_p99_ms, 2)),
             ("longest, ms", "最长（毫秒）", number(half_load.accept_max_ms, 2)),
             ("CPU s per 1,000", "每千条 CPU 秒", number(half_load.cpu_seconds_per_thousand, 4)),
+        ],
+    )
+}
+
+fn of_facade(calls: &FacadeCalls, language: Language) -> Table {
+    let title = language.say(
+        "facade: a call that is passed through, one at a time",
+        "facade：经兼容接口透传的调用，一次一个",
+    );
+    let more = (calls.facade_p50_ms - calls.direct_p50_ms) * 1_000.0;
+    facts(
+        title,
+        language,
+        [
+            ("straight to WeChat, p50, ms", "直接调用微信 p50（毫秒）", number(calls.direct_p50_ms, 3)),
+            ("p99, ms", "p99（毫秒）", number(calls.direct_p99_ms, 3)),
+            ("through the gateway, p50, ms", "经网关 p50（毫秒）", number(calls.facade_p50_ms, 3)),
+            ("p99, ms", "p99（毫秒）", number(calls.facade_p99_ms, 3)),
+            ("the gateway's share, p50, µs", "网关所占 p50（微秒）", number(more, 0)),
+        ],
+    )
+}
+
+fn of_callbacks(callbacks: &Callbacks, language: Language) -> Table {
+    facts(
+        language.say("callbacks: WeChat's pushes to the gateway", "callbacks：微信向网关推送事件"),
+        language,
+        [
+            (
+                "pushes/s, whether answered or not",
+                "每秒推送数（不等应答）",
+                number(callbacks.pushes_per_second, 0),
+            ),
+            ("answered after, p50, ms", "应答耗时 p50（毫秒）", number(callbacks.answer_p50_ms, 2)),
+            ("p99, ms", "p99（毫秒）", number(callbacks.answer_p99_ms, 2)),
+            ("longest, ms", "最长（毫秒）", number(callbacks.answer_max_ms, 2)),
+            ("CPU s per 1,000", "每千次 CPU 秒", number(callbacks.cpu_seconds_per_thousand, 4)),
         ],
     )
 }
