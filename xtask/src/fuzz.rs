@@ -4,7 +4,7 @@
 //! one; `unsafe` is forbidden in everything that is tried here, so it would watch only other people's crates.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
@@ -29,7 +29,7 @@ pub(crate) struct FuzzArgs {
     /// Inputs to try with each target
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) runs: u64,
-    /// Add what was found to the corpora in fuzz/corpus/, without what others cover already
+    /// Keep what was found in fuzz/corpus/, without what others cover already
     #[arg(long)]
     keep: bool,
 }
@@ -57,30 +57,74 @@ pub(crate) fn run(args: &FuzzArgs) -> Result {
     run_command(build.args(["--target", &host, "--target-dir"]).arg(&built).env("RUSTFLAGS", INSTRUMENTS))?;
     let programs = built.join(host).join("release");
     for name in known.iter().filter(|name| args.targets.is_empty() || args.targets.contains(name)) {
-        let (found, kept) = (built.join("corpus").join(name), root().join("fuzz/corpus").join(name));
-        for dir in [&found, &kept] {
-            fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        }
+        let target = Target::new(name, &programs, &built)?;
         println!("-- {name}");
-        fuzz(&programs.join(name), &found, &kept, &built, args.runs)?;
+        target.fuzz(args.runs)?;
         if args.keep {
-            run_command(Command::new(programs.join(name)).arg("-merge=1").arg(&kept).arg(&found))?;
+            target.keep()?;
         }
     }
     Ok(())
 }
 
-fn fuzz(program: &Path, found: &Path, kept: &Path, built: &Path, runs: u64) -> Result {
-    let mut command = Command::new(program);
-    command.args([
-        format!("-runs={runs}"),
-        format!("-max_len={MAX_BYTES}"),
-        format!("-timeout={TIMEOUT_SECONDS}"),
-        format!("-artifact_prefix={}/", built.display()),
-        "-verbosity=0".into(),
-        "-print_final_stats=1".into(),
-    ]);
-    run_command(command.arg(found).arg(kept))
+/// One target, and where its inputs are.
+struct Target {
+    program: PathBuf,
+    /// Written by hand, one thought each.
+    seeds: PathBuf,
+    /// Found here and before. Thousands of small files, so they are kept as one archive.
+    found: PathBuf,
+    archive: PathBuf,
+    /// Where an input that breaks something goes.
+    broken: PathBuf,
+}
+
+impl Target {
+    fn new(name: &str, programs: &Path, built: &Path) -> Result<Self> {
+        let target = Self {
+            program: programs.join(name),
+            seeds: root().join("fuzz/seeds").join(name),
+            found: built.join("corpus").join(name),
+            archive: root().join("fuzz/corpus").join(format!("{name}.tar.gz")),
+            broken: built.to_owned(),
+        };
+        make_dir(&target.found)?;
+        if target.archive.exists() {
+            run_command(Command::new("tar").arg("-xf").arg(&target.archive).arg("-C").arg(&target.found))?;
+        }
+        Ok(target)
+    }
+
+    fn fuzz(&self, runs: u64) -> Result {
+        let mut command = Command::new(&self.program);
+        command.args([
+            format!("-runs={runs}"),
+            format!("-max_len={MAX_BYTES}"),
+            format!("-timeout={TIMEOUT_SECONDS}"),
+            format!("-artifact_prefix={}/", self.broken.display()),
+            "-verbosity=0".into(),
+            "-print_final_stats=1".into(),
+        ]);
+        run_command(command.arg(&self.found).arg(&self.seeds))
+    }
+
+    /// One input for each place in the code that any of them reaches.
+    fn keep(&self) -> Result {
+        let few = self.found.with_extension("few");
+        make_dir(&few)?;
+        let mut merge = Command::new(&self.program);
+        merge.args(["-merge=1", "-use_counters=0"]).arg(format!("-max_len={MAX_BYTES}"));
+        run_command(merge.arg(&few).arg(&self.seeds).arg(&self.found))?;
+        // The same files make the same archive.
+        let mut tar = Command::new("tar");
+        tar.args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]);
+        run_command(tar.arg("-czf").arg(&self.archive).arg("-C").arg(&few).arg("."))?;
+        fs::remove_dir_all(&few).map_err(|error| format!("{}: {error}", few.display()))
+    }
+}
+
+fn make_dir(path: &Path) -> Result {
+    fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The targets: a file for each.
