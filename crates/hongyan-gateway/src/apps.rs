@@ -73,6 +73,8 @@ pub struct NewApp {
     pub payment_units: Option<u32>,
     /// Which of a user's waiting messages a permit serves first. Default: the oldest.
     pub waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field, for messages that do not say. Default: refuse it.
+    pub truncate: Option<bool>,
 }
 
 /// Changes to an app; what is `None` stays.
@@ -90,6 +92,8 @@ pub struct AppChange {
     pub payment_units: Option<u32>,
     /// Which of a user's waiting messages a permit serves first.
     pub waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field.
+    pub truncate: Option<bool>,
     /// Make a new gateway secret; the old one is void at once.
     pub rotate_gateway_secret: bool,
 }
