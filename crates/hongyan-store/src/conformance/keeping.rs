@@ -11,7 +11,8 @@ use super::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::StoreError;
 use crate::types::{
-    AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord, TokenRecord,
+    AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord,
+    TokenRecord,
 };
 
 checks![

@@ -66,7 +66,8 @@ fn difference(before: Vec<TemplateRecord>, after: Vec<TemplateRecord>) -> Vec<Te
     let gone = before.into_values();
     changes.extend(gone.map(|template| TemplateChange { kind: TemplateChangeKind::Removed, template }));
     changes.sort_by(|a, b| {
-        let key = |change: &TemplateChange| (change.template.title.clone(), change.template.template_id.clone());
+        let key =
+            |change: &TemplateChange| (change.template.title.clone(), change.template.template_id.clone());
         key(a).cmp(&key(b))
     });
     changes
