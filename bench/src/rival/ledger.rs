@@ -84,6 +84,7 @@ impl Ledger {
             on_unknown: OnUnknown::Hold,
             payment_units: 1,
             waiting_order: WaitingOrder::OldestFirst,
+            truncate: false,
             paused: None,
             templates_synced_at: None,
             created_at: now,

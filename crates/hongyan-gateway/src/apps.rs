@@ -7,12 +7,13 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hongyan_clock::Clock;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
-use hongyan_store::types::AppRecord;
+use hongyan_store::types::{AppRecord, TemplateChange, TemplateChangeKind};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{AppId, Client, TemplateId};
 use secrecy::SecretString;
@@ -22,7 +23,7 @@ use tokio::sync::Notify;
 use crate::GatewayError;
 use crate::config::ConfigError;
 use crate::templates::SyncGate;
-pub use crate::templates::{LibraryReport, LibraryState, SyncReport, Template};
+pub use crate::templates::{LibraryReport, LibraryState, SyncReport, SyncTrouble, Template};
 use crate::token::TokenCell;
 use crate::vault::{Purpose, Vault, VaultError, sha256};
 use breaker::BreakerCell;
@@ -73,6 +74,8 @@ pub struct NewApp {
     pub payment_units: Option<u32>,
     /// Which of a user's waiting messages a permit serves first. Default: the oldest.
     pub waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field, for messages that do not say. Default: refuse it.
+    pub truncate: Option<bool>,
 }
 
 /// Changes to an app; what is `None` stays.
@@ -90,6 +93,8 @@ pub struct AppChange {
     pub payment_units: Option<u32>,
     /// Which of a user's waiting messages a permit serves first.
     pub waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field.
+    pub truncate: Option<bool>,
     /// Make a new gateway secret; the old one is void at once.
     pub rotate_gateway_secret: bool,
 }
@@ -111,6 +116,10 @@ pub(crate) struct Inner {
     pub(crate) tokens_changed: Notify,
     /// Wakes [`crate::probe::Prober`] when a breaker may have opened.
     pauses_changed: Notify,
+    /// Wakes [`crate::templates::TemplateSyncer`] when an app came, or its pause may have ended.
+    apps_changed: Notify,
+    /// How many templates came, went and changed; in the order of [`TemplateChangeKind::ALL`].
+    template_changes: [AtomicU64; TemplateChangeKind::ALL.len()],
 }
 
 impl Apps {
@@ -135,6 +144,8 @@ impl Apps {
             changing: tokio::sync::Mutex::default(),
             tokens_changed: Notify::new(),
             pauses_changed: Notify::new(),
+            apps_changed: Notify::new(),
+            template_changes: Default::default(),
         }));
         let mut snapshot = HashMap::new();
         for record in apps.0.store.apps().await? {
@@ -215,20 +226,21 @@ impl Apps {
         Ok(app)
     }
 
-    /// Stores an app's templates and shows them. `false`: the app is not registered any more.
+    /// Stores an app's templates, shows them, and says what that changed. `None`: the app is not registered any more.
+    ///
+    /// Every change of a template passes here, whoever found it; who wants to tell others of it does so here.
     pub(crate) async fn replace_templates(
         &self,
         appid: &AppId,
         templates: Vec<hongyan_store::types::TemplateRecord>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<TemplateChange>>, StoreError> {
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
             let _turn = apps.0.changing.lock().await;
-            if apps.get(&appid).is_none() {
-                return Ok(false);
-            }
-            apps.0.store.put_templates(appid.clone(), templates, apps.0.clock.now()).await?;
-            let Some(app) = apps.reload(&appid).await? else { return Ok(false) };
+            let Some(before) = apps.get(&appid) else { return Ok(None) };
+            let now = apps.0.clock.now();
+            let changes = apps.0.store.put_templates(appid.clone(), templates, now).await?;
+            let Some(app) = apps.reload(&appid).await? else { return Ok(None) };
             let fresh = App {
                 record: app.record.clone(),
                 templates: apps.stored_templates(&appid).await?,
@@ -237,9 +249,32 @@ impl Apps {
                 breaker: Arc::clone(&app.breaker),
             };
             apps.publish(&appid, Some(Arc::new(fresh)));
-            Ok(true)
+            let is_first = before.record.templates_synced_at.is_none();
+            apps.count_changes(&appid, &changes, is_first);
+            Ok(Some(changes))
         })
         .await
+    }
+
+    fn count_changes(&self, appid: &AppId, changes: &[TemplateChange], is_first: bool) {
+        for change in changes {
+            let at = TemplateChangeKind::ALL.iter().position(|kind| *kind == change.kind);
+            let counter = &self.0.template_changes[at.expect("ALL has every kind")];
+            counter.fetch_add(1, Ordering::Relaxed);
+            // What a new app brings along has not changed.
+            if !is_first {
+                let TemplateChange { kind, template } = change;
+                let (kind, id, title) = (kind.name(), &template.template_id, &template.title);
+                tracing::info!(app = %appid, template = %id, title, change = kind, "a template is different at WeChat");
+            }
+        }
+    }
+
+    /// How many templates came, went and changed since the start.
+    pub fn template_changes(&self) -> [(TemplateChangeKind, u64); TemplateChangeKind::ALL.len()] {
+        std::array::from_fn(|at| {
+            (TemplateChangeKind::ALL[at], self.0.template_changes[at].load(Ordering::Relaxed))
+        })
     }
 
     fn publish(&self, appid: &AppId, app: Option<Arc<App>>) {
@@ -252,11 +287,17 @@ impl Apps {
         // A pause that ended, or an app that came, may have a token to refresh.
         self.0.tokens_changed.notify_one();
         self.0.pauses_changed.notify_one();
+        self.0.apps_changed.notify_one();
     }
 
     /// Waits until an app's pause may have changed. For one task: a change that came before is not missed.
     pub(crate) async fn pauses_changed(&self) {
         self.0.pauses_changed.notified().await;
+    }
+
+    /// Waits until any app may have changed. For one task, too.
+    pub(crate) async fn apps_changed(&self) {
+        self.0.apps_changed.notified().await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hongyan_ledger::settle::{Outcome, PauseCode};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_store::types::{Ended, Pruned};
+use hongyan_store::types::{Ended, Pruned, TemplateChangeKind};
 use hongyan_sync::waiters::Waiters;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -59,6 +59,10 @@ impl Report {
             metrics::describe_counter!(
                 "hongyan_pruned_total",
                 "Rows that were removed because they were old"
+            );
+            metrics::describe_counter!(
+                "hongyan_template_changes_total",
+                "Templates that came, went or changed at WeChat"
             );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
@@ -137,13 +141,21 @@ impl Report {
     }
 
     /// All metrics in Prometheus' text form, with what is so now: how many messages are in flight, and the pauses
-    /// in force.
-    pub fn render(&self, in_flight: u32, pauses: &[PauseCode]) -> String {
+    /// in force; and how templates changed, which is counted where it is found out.
+    pub fn render(
+        &self,
+        in_flight: u32,
+        pauses: &[PauseCode],
+        template_changes: &[(TemplateChangeKind, u64)],
+    ) -> String {
         metrics::with_local_recorder(&self.0.meters.recorder, || {
             gauge!("hongyan_messages_in_flight").set(in_flight);
             for code in PauseCode::ALL {
                 let paused = pauses.iter().filter(|&&other| other == code).count();
                 gauge!("hongyan_apps_paused", "code" => code.name()).set(paused as f64);
+            }
+            for (kind, count) in template_changes {
+                counter!("hongyan_template_changes_total", "change" => kind.name()).absolute(*count);
             }
         });
         self.0.prometheus.run_upkeep();
@@ -205,9 +217,10 @@ mod tests {
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
         drop(listener);
         assert_eq!(report.0.waiting.count(), 0);
-        let text = report.render(3, &[PauseCode::DayQuota]);
+        let text = report.render(3, &[PauseCode::DayQuota], &[(TemplateChangeKind::Changed, 2)]);
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
+        assert!(text.contains("hongyan_template_changes_total{change=\"changed\"} 2"), "{text}");
         assert!(text.contains("hongyan_apps_paused{code=\"day_quota\"} 1"), "{text}");
     }
 }

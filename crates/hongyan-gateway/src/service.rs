@@ -25,6 +25,7 @@ use crate::retention::Retention;
 use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
 use crate::stop::Stop;
+use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
 use crate::{api, facade};
 
@@ -193,7 +194,13 @@ impl Gateway {
             clock: clock.clone(),
             timers: timers.clone(),
         };
+        let template_syncer = TemplateSyncer {
+            apps: apps.clone(),
+            clock: clock.clone(),
+            period: Duration::from_secs(settings.template_sync_seconds),
+        };
         let tasks = vec![
+            tokio::spawn(template_syncer.run(stop.clone())),
             tokio::spawn(retention.run(stop.clone())),
             tokio::spawn(settler.run(outcomes, dispatch.clone())),
             tokio::spawn(scheduler.run(stop.clone())),

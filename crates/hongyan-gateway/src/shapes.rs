@@ -252,6 +252,8 @@ impl PartialSchema for Problem {
         );
         let object = object
             .property("field", text("The field, header or parameter at fault.", "data.thing1"))
+            .property("detail_zh", string("The detail in Chinese, where it is about fields of a message."))
+            .property("errors", faults())
             .property("errcode", Ref::from_schema_name(Errcode::name()))
             .property("errmsg", string("WeChat's words."))
             .property("explanation", string("What WeChat's errcode means and what helps."))
@@ -270,6 +272,27 @@ impl ToSchema for Problem {
     fn schemas(schemas: &mut Schemas) {
         schemas.push((Errcode::name().into_owned(), Errcode::schema()));
     }
+}
+
+/// Every field of a message that breaks a rule.
+fn faults() -> ArrayBuilder {
+    let string =
+        |description: &str| Object::builder().schema_type(Type::String).description(Some(description));
+    let fault = Object::builder()
+        .property("field", text("The field.", "data.thing1"))
+        .required("field")
+        .property("rule", string("What it may hold."))
+        .required("rule")
+        .property("rule_zh", string("The same in Chinese."))
+        .required("rule_zh")
+        .property("value", string("What it holds, or the beginning of that."))
+        .property("detail", string("The rule, and what is wrong."))
+        .required("detail")
+        .property("detail_zh", string("The same in Chinese."))
+        .required("detail_zh");
+    ArrayBuilder::new().items(fault).description(Some(
+        "All fields of a message that are wrong, up to 20; errors_left_off counts the others.",
+    ))
 }
 
 /// One `T`, or an object whose only member `name` lists up to `most` of them.

@@ -1,5 +1,13 @@
-//! Templates: read from both of WeChat's libraries, kept in the store, and asked for again when a message names
-//! one that is not known yet.
+//! Templates: read from both of WeChat's libraries, kept in the store, and asked for again now and then, and when a
+//! message names one that is not known yet.
+//!
+//! | file | knows |
+//! | --- | --- |
+//! | `templates.rs` | the synchronisation |
+//! | `templates/schedule.rs` | when it is due |
+//! | `templates/gate.rs` | whose turn it is, and how the last one went |
+//! | `templates/library.rs` | choosing from the public libraries, and giving back |
+//! | `templates/example.rs` | a message by a template, to copy |
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -7,11 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
 use hongyan_ledger::settle::{is_misconfiguration, is_token_refusal};
 use hongyan_store::StoreError;
-use hongyan_store::types::TemplateRecord;
+use hongyan_store::types::{TemplateChange, TemplateRecord};
 use hongyan_wechat::{
     AppId, CallError, Client, Errcode, LegacyTemplate, SecretString, SubscribeTemplate, TemplateField,
     TemplateId, fields_of,
@@ -20,7 +27,19 @@ use serde::Serialize;
 
 use crate::apps::{App, Apps};
 use crate::problem::Problem;
+use crate::shapes;
 use crate::token::TokenError;
+
+mod example;
+mod gate;
+mod library;
+mod schedule;
+
+use gate::Asked;
+pub(crate) use gate::SyncGate;
+pub use gate::SyncTrouble;
+pub use library::{Found, Keyword, NewTemplate, Title, refused_as};
+pub use schedule::TemplateSyncer;
 
 /// How long after asking WeChat because of an unknown template nobody asks again: a caller with a misspelt id
 /// must not spend the app's quota.
@@ -49,6 +68,31 @@ pub struct SyncReport {
     pub subscribe: LibraryReport,
     /// The templates of the old kind.
     pub legacy: LibraryReport,
+    /// What is different now.
+    pub changes: Vec<ChangeReport>,
+}
+
+/// One template that came, went, or says something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = TemplateChange)]
+pub struct ChangeReport {
+    /// `added`, `removed` or `changed`.
+    pub change: &'static str,
+    /// Its id.
+    #[schema(value_type = shapes::TemplateId)]
+    pub template: TemplateId,
+    /// Its title.
+    pub title: String,
+}
+
+impl From<&TemplateChange> for ChangeReport {
+    fn from(change: &TemplateChange) -> Self {
+        Self {
+            change: change.kind.name(),
+            template: change.template.template_id.clone(),
+            title: change.template.title.clone(),
+        }
+    }
 }
 
 impl SyncReport {
@@ -91,27 +135,6 @@ pub enum LibraryState {
     Failed,
 }
 
-/// Lets one at a time ask WeChat because of an unknown template, and not again for a while.
-#[derive(Debug, Default)]
-pub(crate) struct SyncGate(tokio::sync::Mutex<Option<Asked>>);
-
-#[derive(Debug)]
-struct Asked {
-    at: UnixMillis,
-    /// What went wrong then.
-    trouble: Option<Problem>,
-}
-
-impl SyncGate {
-    /// Lets the next one ask at once. One who asks right now goes on; waiting for that could take as long as
-    /// WeChat does.
-    pub(crate) fn open(&self) {
-        if let Ok(mut asked) = self.0.try_lock() {
-            *asked = None;
-        }
-    }
-}
-
 /// Why a call with the app's token gave nothing.
 #[derive(Debug, Clone)]
 enum AskError {
@@ -127,6 +150,13 @@ impl Apps {
     /// # Errors
     /// When there is no such app, or the store fails.
     pub async fn sync_templates(&self, appid: &AppId) -> Result<SyncReport, Problem> {
+        let gate = Arc::clone(&self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?.sync_gate);
+        let _turn = gate.turn().await;
+        self.sync_in_turn(appid).await
+    }
+
+    /// The same, for who has the turn: a list that was asked for before a template was added must not be stored after.
+    async fn sync_in_turn(&self, appid: &AppId) -> Result<SyncReport, Problem> {
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
         let wechat =
             |client: Client, token: SecretString| async move { client.subscribe_templates(&token).await };
@@ -144,20 +174,17 @@ impl Apps {
         let mut records = Vec::new();
         let subscribe = merge(&app, Channel::Subscribe, subscribe, from_subscribe, &mut records);
         let legacy = merge(&app, Channel::Legacy, legacy, from_legacy, &mut records);
-        let report = SyncReport { subscribe, legacy };
-        if let Some(trouble) = report.trouble() {
-            let detail = trouble.detail.as_deref().unwrap_or_default();
-            tracing::warn!(app = %appid, detail, "templates could not be synchronised");
-        }
+        let mut report = SyncReport { subscribe, legacy, changes: Vec::new() };
+        app.sync_gate.went(appid, report.trouble(), self.0.clock.now());
         let failed = |library: &LibraryReport| library.state == LibraryState::Failed;
         if failed(&report.subscribe) && failed(&report.legacy) {
             return Ok(report);
         }
         let templates = records.len();
-        if !self.replace_templates(appid, records).await? {
-            return Err(Problem::unknown_app(appid));
-        }
-        tracing::info!(app = %appid, templates, "templates synchronised");
+        let changes = self.replace_templates(appid, records).await?;
+        let changes = changes.ok_or_else(|| Problem::unknown_app(appid))?;
+        report.changes = changes.iter().map(ChangeReport::from).collect();
+        tracing::debug!(app = %appid, templates, changes = changes.len(), "templates synchronised");
         Ok(report)
     }
 
@@ -174,7 +201,7 @@ impl Apps {
         if let Some(template) = template {
             return Ok(template);
         }
-        let mut gate = app.sync_gate.0.lock().await;
+        let mut gate = app.sync_gate.asked().await;
         // Whoever was at the gate before may have found it.
         if let (Some(template), _) = known()? {
             return Ok(template);

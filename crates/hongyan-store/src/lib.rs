@@ -26,7 +26,7 @@ use types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
     ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord,
-    Settled, Settlement, TemplateRecord, TokenRecord,
+    Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -177,13 +177,14 @@ pub trait Store: Send + Sync + 'static {
     /// messages of a few users a timer, now. They are looked for behind `after`, so that every user's turn comes.
     async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing>;
 
-    /// Replaces an app's templates of both channels by these.
+    /// Replaces an app's templates of both channels by these, and says what that changed: by title, empty if nothing.
+    /// Of an app that is not registered none are kept, and nothing changes.
     async fn put_templates(
         &self,
         appid: AppId,
         templates: Vec<TemplateRecord>,
         now: UnixMillis,
-    ) -> Result<()>;
+    ) -> Result<Vec<TemplateChange>>;
 
     /// An app's templates, by title.
     async fn templates(&self, appid: AppId) -> Result<Vec<TemplateRecord>>;

@@ -9,7 +9,7 @@ mod resolve;
 pub(crate) use apps::gate;
 pub use apps::{
     AppPaused, AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeCursor, Probing,
-    Sealed, SessionRecord, TemplateRecord, TokenRecord,
+    Sealed, SessionRecord, TemplateChange, TemplateChangeKind, TemplateRecord, TokenRecord,
 };
 pub use messages::{
     Accepted, Acquired, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch,

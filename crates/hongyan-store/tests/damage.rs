@@ -34,6 +34,7 @@ async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
         paused: None,
         templates_synced_at: None,
         waiting_order: WaitingOrder::OldestFirst,
+        truncate: false,
         created_at: NOW,
         updated_at: NOW,
     };

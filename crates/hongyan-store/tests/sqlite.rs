@@ -43,6 +43,7 @@ fn app() -> AppRecord {
         on_unknown: OnUnknown::Hold,
         payment_units: 1,
         waiting_order: WaitingOrder::OldestFirst,
+        truncate: false,
         paused: None,
         templates_synced_at: None,
         created_at: NOW,

@@ -39,7 +39,10 @@ pub use secrecy::{ExposeSecret, SecretString};
 pub use answer::{Answer, Empty, NotWeChats, SendAnswer};
 pub use client::{Answered, CallError, Client, ClientConfig, ClientError, Failure};
 pub use errcode::{Errcode, ErrcodeInfo, Fault, all_errcodes};
-pub use fields::{FieldKind, FieldProblem, TemplateField, check_field, fields_of, is_mock_form_id};
+pub use fields::{
+    FieldKind, FieldProblem, TemplateField, check_field, examples_of, fields_of, is_mock_form_id,
+    may_be_too_long, shortened_to_fit,
+};
 pub use ids::{AppId, InvalidId, MAX_ID_CHARS, OpenId, TemplateId};
 pub use login::LoginAnswer;
 pub use messages::{FieldValue, Fields, Lang, MiniprogramState, SubscribeMessage, TemplateMessage};

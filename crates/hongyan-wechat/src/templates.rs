@@ -1,5 +1,6 @@
 //! The templates of an app, as WeChat lists them.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TemplateId;
@@ -97,6 +98,173 @@ pub struct LegacyTemplateList {
     pub list: Vec<LegacyTemplate>,
 }
 
+/// The body of `POST /wxaapi/newtmpl/addtemplate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddTemplateRequest {
+    /// The public title.
+    pub tid: String,
+    /// Its keywords, 2 to 5, in the order in which they shall stand.
+    pub kid_list: Vec<u32>,
+    /// What it is for, at most 15 characters.
+    pub scene_desc: String,
+}
+
+/// The rest of the answer of `POST /wxaapi/newtmpl/addtemplate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddedTemplate {
+    /// The template's id.
+    pub pri_tmpl_id: TemplateId,
+}
+
+/// The body of `POST /wxaapi/newtmpl/deltemplate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteTemplateRequest {
+    /// The template's id.
+    pub pri_tmpl_id: TemplateId,
+}
+
+/// A service category of an app, of `GET /wxaapi/newtmpl/getcategory`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Category {
+    /// Its number.
+    pub id: u64,
+    /// Its name, in Chinese.
+    pub name: String,
+}
+
+/// A title of the public library, of `GET /wxaapi/newtmpl/getpubtemplatetitles`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicTitle {
+    /// What [`AddTemplateRequest`] names.
+    pub tid: u64,
+    /// The title.
+    pub title: String,
+    /// [`SubscribeTemplate::ONCE`] or [`SubscribeTemplate::LONG_TERM`].
+    #[serde(rename = "type")]
+    pub kind: i32,
+    /// The category that it belongs to.
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub category_id: String,
+}
+
+/// The rest of the answer of `GET /wxaapi/newtmpl/getpubtemplatetitles`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicTitles {
+    /// How many there are in all.
+    #[serde(default)]
+    pub count: u64,
+    /// This page of them.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub data: Vec<PublicTitle>,
+}
+
+/// A keyword of a public title, of `GET /wxaapi/newtmpl/getpubtemplatekeywords`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKeyword {
+    /// Its number, for [`AddTemplateRequest`].
+    pub kid: u32,
+    /// Its name.
+    pub name: String,
+    /// A sample value.
+    #[serde(default)]
+    pub example: String,
+    /// The kind of the field that it makes: `thing`, `date`, ….
+    #[serde(default)]
+    pub rule: String,
+}
+
+/// An answer whose only member of interest is a list called `data`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+pub(crate) struct DataList<T> {
+    #[serde(default = "Vec::new", deserialize_with = "null_is_empty")]
+    pub(crate) data: Vec<T>,
+}
+
+/// The body of `POST /cgi-bin/wxopen/template/add`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyAddRequest {
+    /// The public title.
+    pub id: String,
+    /// Its keywords, at most 10, in the order in which they shall stand.
+    pub keyword_id_list: Vec<u32>,
+}
+
+/// The body of `POST /cgi-bin/wxopen/template/del`, and the rest of the answer of `…/add`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyTemplateId {
+    /// The template's id.
+    pub template_id: TemplateId,
+}
+
+/// A title of the public library of template messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyTitle {
+    /// What [`LegacyAddRequest`] names.
+    pub id: String,
+    /// The title.
+    pub title: String,
+}
+
+/// The rest of the answer of `POST /cgi-bin/wxopen/template/library/list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyTitles {
+    /// How many there are in all.
+    #[serde(default)]
+    pub total_count: u64,
+    /// This page of them.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub list: Vec<LegacyTitle>,
+}
+
+/// The body of `POST /cgi-bin/wxopen/template/library/get`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyTitleRequest {
+    /// The public title.
+    pub id: String,
+}
+
+/// The rest of the answer of `POST /cgi-bin/wxopen/template/library/get`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyKeywords {
+    /// The title.
+    #[serde(default)]
+    pub title: String,
+    /// Its keywords.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub keyword_list: Vec<LegacyKeyword>,
+}
+
+/// A keyword of a public title of template messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyKeyword {
+    /// Its number, for [`LegacyAddRequest`].
+    pub keyword_id: u32,
+    /// Its name.
+    pub name: String,
+    /// A sample value.
+    #[serde(default)]
+    pub example: String,
+}
+
+/// WeChat's page says a number, its samples have text.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        Number(u64),
+    }
+    Either::deserialize(deserializer).map(|either| match either {
+        Either::Text(text) => text,
+        Either::Number(number) => number.to_string(),
+    })
+}
+
 /// WeChat writes `null` for some empty lists.
 fn null_is_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
@@ -125,5 +293,13 @@ mod tests {
     fn an_empty_list_may_be_null_or_missing() {
         assert!(serde_json::from_str::<SubscribeTemplateList>(r#"{"data":null}"#).unwrap().data.is_empty());
         assert!(serde_json::from_str::<LegacyTemplateList>("{}").unwrap().list.is_empty());
+    }
+
+    #[test]
+    fn a_category_may_be_text_or_a_number() {
+        for id in ["616", "\"616\""] {
+            let json = format!(r#"{{"tid":99,"title":"t","type":2,"categoryId":{id}}}"#);
+            assert_eq!(serde_json::from_str::<PublicTitle>(&json).unwrap().category_id, "616");
+        }
     }
 }

@@ -64,6 +64,7 @@ async fn gateway_secret(
             on_unknown: None,
             payment_units: None,
             waiting_order: None,
+            truncate: None,
         };
         let (_, secret, report) = context.apps.register(new).await.map_err(refused)?;
         if let Some(trouble) = report.trouble() {

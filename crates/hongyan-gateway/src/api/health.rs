@@ -72,6 +72,6 @@ pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'
     let apps = context.apps.list();
     let pauses: Vec<_> =
         apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect();
-    let text = context.report.render(context.slots.taken(), &pauses);
+    let text = context.report.render(context.slots.taken(), &pauses, &context.apps.template_changes());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -33,6 +33,7 @@ impl Apps {
             on_unknown: new.on_unknown.unwrap_or_default(),
             payment_units,
             waiting_order: new.waiting_order.unwrap_or_default(),
+            truncate: new.truncate.unwrap_or(false),
             paused: None,
             templates_synced_at: None,
             created_at: now,
@@ -86,6 +87,7 @@ impl Apps {
             record.on_unknown = change.on_unknown.unwrap_or(record.on_unknown);
             record.payment_units = payment_units.unwrap_or(record.payment_units);
             record.waiting_order = change.waiting_order.unwrap_or(record.waiting_order);
+            record.truncate = change.truncate.unwrap_or(record.truncate);
             record.updated_at = apps.0.clock.now();
             if !apps.0.store.update_app(record).await? {
                 return Err(Problem::unknown_app(&appid));

@@ -203,5 +203,6 @@ pub(crate) fn new_app() -> NewApp {
         on_unknown: None,
         payment_units: None,
         waiting_order: None,
+        truncate: None,
     }
 }

@@ -105,6 +105,12 @@ pub(super) const TABLE: &[Setting] = &[
         "How long WeChat may take to answer. After that the outcome of a message is unknown, so be patient.",
     ),
     given("token_refresh_ahead_seconds", "300", "How long before its end an access token is replaced."),
+    given(
+        "template_sync_seconds",
+        "3600",
+        "From one look at each app's templates at WeChat to the next, a tenth more or less. 0: only when a message names\n\
+         an unknown one, or on demand.",
+    ),
     given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
     given(
         "retention_days",
@@ -178,6 +184,8 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "answer_timeout_ms" => settings.answer_timeout_ms = number(value, 1, 600_000)?,
         // A token lasts two hours.
         "token_refresh_ahead_seconds" => settings.token_refresh_ahead_seconds = number(value, 0, 3_600)?,
+        // Each look costs two calls of a day's quota.
+        "template_sync_seconds" => settings.template_sync_seconds = zero_or(number(value, 0, 604_800)?, 60)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
@@ -235,6 +243,11 @@ fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
     number
         .filter(|number| (least..=most).contains(number))
         .ok_or_else(|| format!("takes a whole number from {least} to {most}"))
+}
+
+/// Zero, or at least this.
+fn zero_or(number: u64, least: u64) -> Result<u64, String> {
+    if number == 0 || number >= least { Ok(number) } else { Err(format!("takes 0, or at least {least}")) }
 }
 
 fn indefinite(type_name: &str) -> String {

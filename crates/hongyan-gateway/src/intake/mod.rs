@@ -3,9 +3,12 @@
 //! | module | knows |
 //! | --- | --- |
 //! | [`request`] | how a message is asked for, and every rule that it must keep |
+//! | `checks`, [`faults`] | the rules of its parts; all that is wrong with it, told at once |
 //! | [`body`] | WeChat's request body, built once from it |
 
 pub mod body;
+mod checks;
+pub mod faults;
 pub mod request;
 
 use std::sync::Arc;

@@ -7,25 +7,16 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::{Channel, Lane, OnUnknown, PermitPolicy};
 use hongyan_store::types::NewMessage;
-use hongyan_wechat::{
-    AppId, Fields, Lang, MiniprogramState, OpenId, SubscribeMessage, TemplateId, check_field,
-};
+use hongyan_wechat::{AppId, Fields, Lang, MiniprogramState, OpenId, SubscribeMessage, TemplateId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{self, TemplateBody};
-use crate::apps::{App, Apps, Template};
+use super::checks;
+use super::faults::{Fault, Faults};
+use crate::apps::{App, Apps};
 use crate::problem::Problem;
 use crate::shapes;
-
-/// The longest page, with its query. WeChat names no limit; its own share cards stop at 1,024 bytes.
-const MAX_PAGE_LENGTH: usize = 1_024;
-
-/// The longest reference and the longest collapse key.
-const MAX_REFERENCE_LENGTH: usize = 128;
-
-/// The longest idempotency key.
-const MAX_KEY_LENGTH: usize = 255;
 
 /// Beyond this a scheduled message is likely to find its permit expired.
 const FAR_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -96,6 +87,9 @@ pub struct MessageRequest {
     /// is one message, in whatever batch and at whatever place it comes again.
     #[schema(min_length = 1, max_length = 255, example = "order-1024-shipped")]
     pub idempotency_key: Option<String>,
+    /// Cut text that is too long for its field (`thing…`, `keyword…`) and end it with an ellipsis, instead of refusing
+    /// it. Absent: as the app is set.
+    pub truncate: Option<bool>,
 }
 
 /// A message that keeps every rule, and what its caller should know besides.
@@ -115,9 +109,60 @@ pub struct Checked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// Stable.
+    #[schema(example = "shortened")]
     pub code: &'static str,
+    /// The field that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "data.thing1")]
+    pub field: Option<String>,
     /// In words.
     pub detail: String,
+    /// The same in Chinese.
+    pub detail_zh: String,
+}
+
+impl Warning {
+    /// About the message as a whole.
+    pub fn new(code: &'static str, detail: impl Into<String>, detail_zh: impl Into<String>) -> Self {
+        Self { code, field: None, detail: detail.into(), detail_zh: detail_zh.into() }
+    }
+
+    /// About one of its fields.
+    #[must_use]
+    fn about(mut self, name: &str) -> Self {
+        self.field = Some(format!("data.{name}"));
+        self
+    }
+
+    /// A field was cut to this.
+    pub(super) fn shortened(name: &str, cut: &str) -> Self {
+        Self::new(
+            "shortened",
+            format!("it was too long; the user reads: {cut}"),
+            format!("内容过长，用户看到的是：{cut}"),
+        )
+        .about(name)
+    }
+
+    /// A field is too long if WeChat counts an emoji as two.
+    pub(super) fn may_be_too_long(name: &str) -> Self {
+        Self::new(
+            "may_be_too_long",
+            "it fits if an emoji counts as one character; WeChat may count it as two and refuse the message (47003)",
+            "按一个表情算一个字符计没有超长；微信可能按两个计，从而拒绝（47003）",
+        )
+        .about(name)
+    }
+
+    /// A field of a kind whose rule is not known here.
+    pub(super) fn unknown_kind(name: &str) -> Self {
+        Self::new(
+            "unknown_kind",
+            "the rule of this kind of field is not known here; WeChat decides whether it takes the value",
+            "网关不了解这种字段的规则，由微信判断内容是否合法",
+        )
+        .about(name)
+    }
 }
 
 impl MessageRequest {
@@ -125,7 +170,7 @@ impl MessageRequest {
     /// it may be the repeat of a request that was accepted long ago.
     ///
     /// # Errors
-    /// The first rule that is broken, named.
+    /// Every rule that is broken, named; `unknown_app` and `unknown_template` alone.
     pub async fn check(
         self,
         apps: &Apps,
@@ -133,28 +178,43 @@ impl MessageRequest {
         now: UnixMillis,
         has_key: bool,
     ) -> Result<Checked, Problem> {
-        let appid: AppId = parse("app", &self.app)?;
-        let openid: OpenId = parse("to", &self.to)?;
-        let template_id: TemplateId = parse("template", &self.template)?;
+        let mut faults = Faults::default();
+        let appid: Option<AppId> = faults.parse("app", &self.app);
+        let openid: Option<OpenId> = faults.parse("to", &self.to);
+        let template_id: Option<TemplateId> = faults.parse("template", &self.template);
+        let (Some(appid), Some(openid), Some(template_id)) = (appid, openid, template_id) else {
+            faults.into_result()?;
+            return Err(Problem::internal());
+        };
         let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
         let template = apps.template(&appid, &template_id).await?;
-        check_page(self.page.as_deref())?;
-        check_length("reference", self.reference.as_deref())?;
-        check_length("collapse_key", self.collapse_key.as_deref())?;
-        check_idempotency_key("idempotency_key", self.idempotency_key.as_deref())?;
-        self.check_times(now, has_key || self.idempotency_key.is_some())?;
-        let warnings = self.warnings(now);
-        let data = check_data(&template, self.data)?;
+        checks::page(self.page.as_deref(), &mut faults);
+        checks::length("reference", self.reference.as_deref(), &mut faults);
+        checks::length("collapse_key", self.collapse_key.as_deref(), &mut faults);
+        checks::idempotency_key("idempotency_key", self.idempotency_key.as_deref(), &mut faults);
+        self.check_times(now, has_key || self.idempotency_key.is_some(), &mut faults);
+        let mut warnings = self.warnings(now);
+        let truncate = self.truncate.unwrap_or(app.record.truncate);
+        let data = checks::data(&template, self.data, truncate, &mut faults, &mut warnings);
         let channel = template.record.channel;
         let body = match channel {
             Channel::Legacy => {
-                refuse("lang", self.lang.is_some(), "only subscribe messages have a language")?;
-                refuse(
+                checks::absent(
+                    "lang",
+                    self.lang.is_some(),
+                    "only subscribe messages have a language",
+                    "只有订阅消息可以指定语言",
+                    &mut faults,
+                );
+                checks::absent(
                     "miniprogram_state",
                     self.miniprogram_state.is_some(),
                     "only subscribe messages choose a version of the mini program",
-                )?;
-                check_emphasis(&template, self.emphasis_keyword.as_deref())?;
+                    "只有订阅消息可以指定小程序版本",
+                    &mut faults,
+                );
+                checks::emphasis(&template, self.emphasis_keyword.as_deref(), &mut faults);
+                faults.into_result()?;
                 body::template(&TemplateBody {
                     touser: openid.clone(),
                     template_id: template_id.clone(),
@@ -165,11 +225,14 @@ impl MessageRequest {
                 })
             }
             Channel::Subscribe => {
-                refuse(
+                checks::absent(
                     "emphasis_keyword",
                     self.emphasis_keyword.is_some(),
                     "only template messages have an emphasised field",
-                )?;
+                    "只有模板消息可以放大字段",
+                    &mut faults,
+                );
+                faults.into_result()?;
                 body::subscribe(&SubscribeMessage {
                     touser: openid.clone(),
                     template_id: template_id.clone(),
@@ -180,6 +243,12 @@ impl MessageRequest {
                 })
             }
         };
+        if body.len() > checks::MAX_BODY_BYTES {
+            let limit = checks::MAX_BODY_BYTES;
+            let detail =
+                format!("all fields together are too long: {} bytes, {limit} are allowed", body.len());
+            return Err(Problem::invalid("data", detail));
+        }
         let lane = Lane::of(&appid, &openid);
         let message = NewMessage {
             id: ids.message(lane, now),
@@ -203,16 +272,16 @@ impl MessageRequest {
         Ok(Checked { message, asked_send_at: self.send_at, idempotency_key: self.idempotency_key, warnings })
     }
 
-    fn check_times(&self, now: UnixMillis, has_key: bool) -> Result<(), Problem> {
-        let Some(deadline) = self.deadline else { return Ok(()) };
+    fn check_times(&self, now: UnixMillis, has_key: bool, faults: &mut Faults) {
+        let Some(deadline) = self.deadline else { return };
+        let text = deadline.to_string();
+        let mut broken = |rule, rule_zh| faults.push(Fault::new("deadline", Some(&text), rule, rule_zh));
         // A repeat must be answered with its message, also after the deadline. What turns out to be none expires.
         if deadline <= now && !has_key {
-            return Err(Problem::invalid("deadline", "the deadline has passed already"));
+            broken("the deadline has passed already", "截止时间已过");
+        } else if self.send_at.is_some_and(|at| at >= deadline) {
+            broken("the deadline is not after send_at", "截止时间不在 send_at 之后");
         }
-        if self.send_at.is_some_and(|at| at >= deadline) {
-            return Err(Problem::invalid("deadline", "the deadline is not after send_at"));
-        }
-        Ok(())
     }
 
     fn warnings(&self, now: UnixMillis) -> Vec<Warning> {
@@ -220,13 +289,12 @@ impl MessageRequest {
         if let Some(at) = self.send_at
             && at.since(now) > FAR_AHEAD
         {
-            warnings.push(Warning {
-                code: "permit_may_expire",
-                detail:
-                    "send_at is more than 30 days ahead; form ids and prepay ids are void after 7 days, so \
-                         there may be no permit left by then"
-                        .into(),
-            });
+            warnings.push(Warning::new(
+                "permit_may_expire",
+                "send_at is more than 30 days ahead; form ids and prepay ids are void after 7 days, so there may be \
+                 no permit left by then",
+                "send_at 在 30 天以后；form_id 和 prepay_id 七天后失效，届时可能已没有下发额度",
+            ));
         }
         warnings
     }
@@ -244,119 +312,19 @@ pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &s
     text.parse().map_err(|error: T::Err| Problem::invalid(field, error.to_string()))
 }
 
-fn refuse(field: &str, present: bool, why: &str) -> Result<(), Problem> {
-    if present { Err(Problem::invalid(field, why)) } else { Ok(()) }
-}
-
-fn check_page(page: Option<&str>) -> Result<(), Problem> {
-    let Some(page) = page else { return Ok(()) };
-    let problem = |why: &str| Err(Problem::invalid("page", why));
-    if page.is_empty() || page.len() > MAX_PAGE_LENGTH {
-        return problem("a page has 1 to 1024 bytes; leave it out for a card that opens nothing");
-    }
-    if page.starts_with('/') || page.contains("://") {
-        return problem(
-            "a page is a path inside the mini program without a leading slash: pages/index/index?id=1",
-        );
-    }
-    if page.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return problem("a page has no spaces or control characters; encode them");
-    }
-    Ok(())
-}
-
-fn check_length(field: &str, text: Option<&str>) -> Result<(), Problem> {
-    match text {
-        Some(text) if text.is_empty() || text.len() > MAX_REFERENCE_LENGTH => {
-            Err(Problem::invalid(field, format!("it has 1 to {MAX_REFERENCE_LENGTH} bytes")))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Checks an idempotency key that stands in `field`.
 ///
 /// # Errors
 /// A problem that names the field.
 pub fn check_idempotency_key(field: &str, key: Option<&str>) -> Result<(), Problem> {
-    let good = |key: &str| {
-        (1..=MAX_KEY_LENGTH).contains(&key.len()) && key.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-    };
-    match key {
-        Some(key) if !good(key) => {
-            Err(Problem::invalid(field, format!("1 to {MAX_KEY_LENGTH} visible ASCII characters")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Every field of the template is there, none is unknown, each keeps its rule; in the template's order.
-fn check_data(template: &Template, data: Fields) -> Result<Fields, Problem> {
-    let names: Vec<&str> = template.fields.iter().map(|field| field.name.as_str()).collect();
-    let mut given = data.0;
-    if let Some((name, _)) = given.iter().find(|(name, _)| !names.contains(&name.as_str())) {
-        return Err(Problem::invalid(
-            format!("data.{}", shorten(name)),
-            format!("the template has no such field; it has {}", names.join(", ")),
-        ));
-    }
-    let mut ordered = Vec::with_capacity(names.len());
-    for name in names {
-        let Some(at) = given.iter().position(|(given, _)| given == name) else {
-            return Err(Problem::invalid(format!("data.{name}"), "the template needs this field"));
-        };
-        let (name, value) = given.swap_remove(at);
-        let enums = template.record.enums.get(&name).map(Vec::as_slice);
-        check_field(&name, &value.value, enums).map_err(|problem| {
-            Problem::invalid(format!("data.{name}"), problem.rule_en.clone()).with("rule_zh", problem.rule_zh)
-        })?;
-        check_color(&name, value.color.as_deref())?;
-        ordered.push((name, value));
-    }
-    Ok(Fields(ordered))
-}
-
-fn check_color(name: &str, color: Option<&str>) -> Result<(), Problem> {
-    let good = |color: &str| {
-        color.strip_prefix('#').is_some_and(|hex| {
-            matches!(hex.len(), 3 | 6 | 8) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
-    };
-    match color {
-        Some(color) if !good(color) => {
-            Err(Problem::invalid(format!("data.{name}.color"), "a colour is written like #173177"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_emphasis(template: &Template, emphasis: Option<&str>) -> Result<(), Problem> {
-    let Some(emphasis) = emphasis else { return Ok(()) };
-    let known = emphasis
-        .strip_suffix(".DATA")
-        .is_some_and(|name| template.fields.iter().any(|field| field.name == name));
-    if known {
-        Ok(())
-    } else {
-        Err(Problem::invalid("emphasis_keyword", "names a field of the template, like keyword1.DATA"))
-    }
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(64).collect()
+    let mut faults = Faults::default();
+    checks::idempotency_key(field, key, &mut faults);
+    faults.into_result()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pages_are_paths_inside_the_mini_program() {
-        assert!(check_page(Some("pages/index/index?from=card")).is_ok());
-        for bad in ["", "/pages/index", "https://example.com/x", "pages/a b"] {
-            assert_eq!(check_page(Some(bad)).unwrap_err().field.as_deref(), Some("page"), "{bad}");
-        }
-    }
 
     #[test]
     fn an_unknown_key_of_a_request_is_named() {

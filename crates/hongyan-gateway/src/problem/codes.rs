@@ -34,6 +34,9 @@ pub const CODES: &[ProblemCode] = &[
     code("app_exists", 409, "The app is registered already"),
     code("app_paused", 409, "The app is paused"),
     code("unknown_template", 422, "The app has no such template"),
+    code("template_exists", 409, "The app has this template already"),
+    code("template_limit", 409, "The app has as many templates as it may have"),
+    code("template_refused", 422, "WeChat refused what was asked of its template library"),
     // Messages and permits.
     code("idempotency_key_reused", 422, "The idempotency key was used for another request"),
     code("too_late_to_cancel", 409, "The message cannot be withdrawn any more"),

@@ -76,6 +76,7 @@ impl World {
             on_unknown: OnUnknown::Hold,
             payment_units: 1,
             waiting_order: WaitingOrder::OldestFirst,
+            truncate: false,
             paused: None,
             templates_synced_at: None,
             created_at: now,

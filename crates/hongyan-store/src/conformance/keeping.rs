@@ -11,7 +11,8 @@ use super::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::StoreError;
 use crate::types::{
-    AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateRecord, TokenRecord,
+    AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord,
+    TokenRecord,
 };
 
 checks![
@@ -20,6 +21,7 @@ checks![
     a_pause_for_an_operator_is_not_replaced_by_one_that_ends_by_itself,
     a_shorter_pause_does_not_end_a_longer_one,
     templates_are_replaced_as_a_whole,
+    what_a_synchronisation_changed_is_told_once,
     a_late_token_of_an_older_generation_is_not_kept,
     a_gateway_token_ends_when_it_expires,
     the_last_two_session_keys_are_kept,
@@ -56,6 +58,7 @@ async fn an_app_is_registered_once_changed_and_read_back(world: World) {
         on_unknown: OnUnknown::Resend,
         payment_units: 3,
         waiting_order: WaitingOrder::NewestFirst,
+        truncate: true,
         updated_at: after(1),
         ..app(appid())
     };
@@ -115,6 +118,34 @@ async fn templates_are_replaced_as_a_whole(world: World) {
     assert_eq!(world.store.templates(appid()).await.unwrap(), [a]);
     let synced = world.store.app(appid()).await.unwrap().unwrap().templates_synced_at;
     assert_eq!(synced, Some(after(2)));
+}
+
+async fn what_a_synchronisation_changed_is_told_once(world: World) {
+    use TemplateChangeKind::{Added, Changed, Removed};
+    let record = |id: &str, content: &str| TemplateRecord {
+        appid: appid(),
+        template_id: template(id),
+        channel: Channel::Subscribe,
+        long_term: false,
+        title: id.into(),
+        content: content.into(),
+        example: String::new(),
+        enums: BTreeMap::new(),
+    };
+    let put = async |records: &[TemplateRecord]| {
+        let changes = world.store.put_templates(appid(), records.to_vec(), after(1)).await.unwrap();
+        changes.into_iter().map(|change| (change.kind, change.template)).collect::<Vec<_>>()
+    };
+    let (a, b) = (record("a", "1"), record("b", "1"));
+    assert_eq!(put(&[b.clone(), a.clone()]).await, [(Added, a.clone()), (Added, b.clone())]);
+    assert_eq!(put(&[a.clone(), b.clone()]).await, []);
+    let (new_a, c) = (record("a", "2"), record("c", "1"));
+    let all = [(Changed, new_a.clone()), (Removed, b), (Added, c.clone())];
+    assert_eq!(put(&[c.clone(), new_a.clone()]).await, all);
+    assert_eq!(put(&[c, new_a]).await, []);
+    let other = "wx00000000000000ff".parse().unwrap();
+    let nobody = world.store.put_templates(other, vec![a], after(1)).await.unwrap();
+    assert_eq!(nobody, [], "an app that is not registered has no templates");
 }
 
 async fn a_late_token_of_an_older_generation_is_not_kept(world: World) {

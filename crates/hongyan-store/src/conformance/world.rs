@@ -50,6 +50,7 @@ pub(super) fn app(appid: AppId) -> AppRecord {
         on_unknown: OnUnknown::Hold,
         payment_units: 1,
         waiting_order: WaitingOrder::OldestFirst,
+        truncate: false,
         paused: None,
         templates_synced_at: None,
         created_at: START,

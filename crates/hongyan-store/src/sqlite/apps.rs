@@ -22,7 +22,7 @@ const PROBES_WOKEN: usize = 8;
 macro_rules! columns {
     () => {
         "appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, templates_synced_at, \
-         created_at, updated_at, waiting_order, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
+         created_at, updated_at, waiting_order, truncate_text, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
     };
 }
 
@@ -39,6 +39,7 @@ fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
         created_at: cells.moment()?,
         updated_at: cells.moment()?,
         waiting_order: cells.coded(WaitingOrder::from_code)?,
+        truncate: cells.raw()?,
         paused: None,
     };
     if let Some(code) = cells.named_or_none(PauseCode::from_name)? {
@@ -117,7 +118,8 @@ pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
     let added = change(
         tx,
         "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
-         templates_synced_at, created_at, updated_at, waiting_order) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         templates_synced_at, created_at, updated_at, waiting_order, truncate_text) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         params![
             app.appid.as_str(),
             app.name,
@@ -130,6 +132,7 @@ pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
             app.created_at.0,
             app.updated_at.0,
             app.waiting_order.code(),
+            app.truncate,
         ],
     )?;
     if added == 0 {
@@ -147,7 +150,7 @@ pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
     let changed = change(
         db,
         "UPDATE apps SET name = ?2, secret = ?3, gateway_secret_hash = ?4, stable_token = ?5, on_unknown = ?6, \
-         payment_units = ?7, updated_at = ?8, waiting_order = ?9 WHERE appid = ?1",
+         payment_units = ?7, updated_at = ?8, waiting_order = ?9, truncate_text = ?10 WHERE appid = ?1",
         params![
             app.appid.as_str(),
             app.name,
@@ -158,6 +161,7 @@ pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
             app.payment_units,
             app.updated_at.0,
             app.waiting_order.code(),
+            app.truncate,
         ],
     )?;
     Ok(changed == 1)

@@ -1,5 +1,7 @@
 //! Templates of apps.
 
+use std::collections::HashMap;
+
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
 use hongyan_wechat::AppId;
@@ -7,10 +9,24 @@ use rusqlite::{Connection, params};
 
 use super::rows::{Cells, change, many};
 use super::trouble::{Res, Trouble};
-use crate::types::TemplateRecord;
+use crate::types::{TemplateChange, TemplateChangeKind, TemplateRecord};
 
 /// Carries out [`crate::Store::put_templates`].
-pub(super) fn put(db: &Connection, appid: &AppId, templates: &[TemplateRecord], now: UnixMillis) -> Res<()> {
+pub(super) fn put(
+    db: &Connection,
+    appid: &AppId,
+    templates: &[TemplateRecord],
+    now: UnixMillis,
+) -> Res<Vec<TemplateChange>> {
+    let known = change(
+        db,
+        "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1",
+        params![appid.as_str(), now.0],
+    )?;
+    if known == 0 {
+        return Ok(Vec::new());
+    }
+    let before = of(db, appid)?;
     change(db, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
     for template in templates {
         let enums = serde_json::to_string(&template.enums)
@@ -32,8 +48,29 @@ pub(super) fn put(db: &Connection, appid: &AppId, templates: &[TemplateRecord], 
             ],
         )?;
     }
-    change(db, "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1", params![appid.as_str(), now.0])?;
-    Ok(())
+    Ok(difference(before, of(db, appid)?))
+}
+
+/// What is different, by title.
+fn difference(before: Vec<TemplateRecord>, after: Vec<TemplateRecord>) -> Vec<TemplateChange> {
+    let mut before: HashMap<_, _> =
+        before.into_iter().map(|template| (template.template_id.clone(), template)).collect();
+    let mut changes = Vec::new();
+    for template in after {
+        match before.remove(&template.template_id) {
+            Some(old) if old == template => {}
+            Some(_) => changes.push(TemplateChange { kind: TemplateChangeKind::Changed, template }),
+            None => changes.push(TemplateChange { kind: TemplateChangeKind::Added, template }),
+        }
+    }
+    let gone = before.into_values();
+    changes.extend(gone.map(|template| TemplateChange { kind: TemplateChangeKind::Removed, template }));
+    changes.sort_by(|a, b| {
+        let key =
+            |change: &TemplateChange| (change.template.title.clone(), change.template.template_id.clone());
+        key(a).cmp(&key(b))
+    });
+    changes
 }
 
 /// Carries out [`crate::Store::templates`].

@@ -13,7 +13,7 @@ use crate::types::{
     Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
     ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord,
-    Settled, Settlement, TemplateRecord, TokenRecord,
+    Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -125,7 +125,7 @@ impl Store for SqliteStore {
         appid: AppId,
         templates: Vec<TemplateRecord>,
         now: UnixMillis,
-    ) -> Result<()> {
+    ) -> Result<Vec<TemplateChange>> {
         self.write("keep an app's templates", move |db| templates::put(db, &appid, &templates, now)).await
     }
 

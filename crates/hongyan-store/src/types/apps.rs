@@ -30,6 +30,8 @@ pub struct AppRecord {
     pub payment_units: u32,
     /// Which of a user's waiting messages a permit serves first.
     pub waiting_order: WaitingOrder,
+    /// Default for messages that do not say: cut text that is too long for its field instead of refusing it.
+    pub truncate: bool,
     /// Why and until when nothing goes out, if so.
     pub paused: Option<AppPaused>,
     /// When its templates were last synchronised.
@@ -105,6 +107,40 @@ pub struct TemplateRecord {
     pub example: String,
     /// Allowed values of `enum` fields, by field name.
     pub enums: BTreeMap<String, Vec<String>>,
+}
+
+/// What a synchronisation changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateChange {
+    /// Which way.
+    pub kind: TemplateChangeKind,
+    /// The template as it is now; of a removed one, as it was.
+    pub template: TemplateRecord,
+}
+
+/// Which way a template changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TemplateChangeKind {
+    /// It was not there before.
+    Added,
+    /// It is not there any more.
+    Removed,
+    /// It says something else now.
+    Changed,
+}
+
+impl TemplateChangeKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Added, Self::Removed, Self::Changed];
+
+    /// Its name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        }
+    }
 }
 
 /// One API key. The key itself is not stored.

@@ -21,7 +21,7 @@ use crate::templates::{
 };
 use crate::token::{CLIENT_CREDENTIAL, StableTokenRequest, TokenAnswer};
 
-const JSON: Option<&str> = Some("application/json");
+pub(super) const JSON: Option<&str> = Some("application/json");
 
 /// The most pages of legacy templates that are asked for. An app had 25 templates at most; a server that never
 /// comes to an end is not WeChat.
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// One exchange whose answer is `T` in WeChat's envelope. `secret` is what the request was authorised with.
-    async fn call<T: DeserializeOwned>(
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -199,11 +199,11 @@ fn not_wechats(why: NotWeChats) -> Failure {
     Failure::Unanswered(why.to_string())
 }
 
-fn with_token(path: &str, token: &SecretString) -> String {
+pub(super) fn with_token(path: &str, token: &SecretString) -> String {
     address(path, &[("access_token", token.expose_secret())])
 }
 
-fn address(path: &str, query: &[(&str, &str)]) -> String {
+pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {
     let mut address = String::with_capacity(256);
     address.push_str(path);
     address.push('?');
@@ -211,6 +211,6 @@ fn address(path: &str, query: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::for_suffix(address, start).extend_pairs(query).finish()
 }
 
-fn json(value: &impl Serialize) -> Bytes {
+pub(super) fn json(value: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(value).expect("these requests have texts, numbers and flags only"))
 }

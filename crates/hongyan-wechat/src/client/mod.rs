@@ -11,7 +11,7 @@
 //! | file | has |
 //! | --- | --- |
 //! | `mod.rs` | [`Client`] and the raw [`exchange`](Client::exchange) |
-//! | `calls.rs` | WeChat's calls, one method each |
+//! | `calls.rs`, `library.rs` | WeChat's calls, one method each; those about the template libraries |
 //! | `config.rs` | [`ClientConfig`] |
 //! | `target.rs` | where requests go, and their first lines |
 //! | `connect.rs` | new connections: plain, TLS, through a proxy |
@@ -22,6 +22,7 @@ mod calls;
 mod config;
 mod connect;
 mod error;
+mod library;
 mod pool;
 mod target;
 #[cfg(test)]

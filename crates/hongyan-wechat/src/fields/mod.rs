@@ -5,14 +5,18 @@
 //! refuses it at the door, with words that say what is wrong.
 //!
 //! Two habits. **Characters are Unicode scalar values**: `好` and `a` count one each, and an emoji counts as many
-//! as it is composed of. And where WeChat's documents are vague, a value passes: WeChat has the last word, and a
-//! message that it would have taken must not be lost here.
+//! as it is composed of. WeChat's table says "characters" and not which; counted so, nothing is refused that WeChat
+//! may take. Should it count UTF-16 units, as JavaScript does, the two differ for emoji only: [`may_be_too_long`]
+//! knows of it, and what [`shortened_to_fit`] gives fits by either count. And where WeChat's documents are vague, a
+//! value passes: WeChat has the last word, and a message that it would have taken must not be lost here.
 //!
 //! | file | has |
 //! | --- | --- |
 //! | `mod.rs` | the kinds, their rules in words, [`check_field`] |
 //! | `values.rs`, `moments.rs` | the rules as functions; those of times and dates |
-//! | `template.rs` | [`fields_of`]: which fields a template has |
+//! | `why.rs` | [`Why`]: what is wrong with one value, in words |
+//! | `shorten.rs` | [`shortened_to_fit`]: which kinds may be cut to their length, and how |
+//! | `template.rs` | [`fields_of`]: which fields a template has, and [`examples_of`]: WeChat's sample values |
 //! | `form_id.rs` | [`is_mock_form_id`] |
 //!
 //! Source: the table of field kinds of
@@ -20,13 +24,17 @@
 
 mod form_id;
 mod moments;
+mod shorten;
 mod template;
 mod values;
+mod why;
 
 use std::fmt;
 
 pub use form_id::is_mock_form_id;
-pub use template::{TemplateField, fields_of};
+pub use shorten::{may_be_too_long, shortened_to_fit};
+pub use template::{TemplateField, examples_of, fields_of};
+pub use why::Why;
 
 /// The most characters of a legacy `keywordN` field. WeChat documents none; this
 /// limit keeps a message from being a file.
@@ -67,7 +75,7 @@ pub enum FieldKind {
 
 impl FieldKind {
     /// Every kind with the word that field names begin with.
-    const WORDS: &[(&str, Self)] = &[
+    pub const WORDS: &[(&str, Self)] = &[
         ("thing", Self::Thing),
         ("number", Self::Number),
         ("letter", Self::Letter),
@@ -91,6 +99,33 @@ impl FieldKind {
             return None;
         }
         Self::WORDS.iter().find_map(|(w, kind)| (*w == word).then_some(*kind))
+    }
+
+    /// The word that names of fields of this kind begin with.
+    pub fn name(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find_map(|(word, kind)| (*kind == self).then_some(*word))
+            .expect("the table has every kind")
+    }
+
+    /// A value that keeps the rule. For `enum` the template knows better.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Thing | Self::Keyword => "拿铁咖啡",
+            Self::Number => "18",
+            Self::Letter => "ABC",
+            Self::Symbol => "￥",
+            Self::CharacterString => "A038",
+            Self::Time => "15:01",
+            Self::Date => "2026年5月1日 09:30",
+            Self::Amount => "￥18.00",
+            Self::PhoneNumber => "010-12345678",
+            Self::CarNumber => "粤A8Z888",
+            Self::Name => "王小雁",
+            Self::Phrase => "配送中",
+            Self::Enum => "已完成",
+        }
     }
 
     /// The rule, in English.
@@ -140,7 +175,7 @@ impl FieldKind {
     }
 }
 
-/// A field that breaks its rule. It names the field and the rule, never the value.
+/// A field that breaks its rule. It names the field and the rule, never the whole value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
     /// The field's name; shortened if it is too long to be one.
@@ -151,6 +186,8 @@ pub struct FieldProblem {
     pub rule_en: String,
     /// The rule, in Chinese.
     pub rule_zh: String,
+    /// What is wrong with this value.
+    pub why: Why,
 }
 
 impl fmt::Display for FieldProblem {
@@ -177,6 +214,7 @@ pub fn check_field(name: &str, value: &str, enum_values: Option<&[String]>) -> R
             kind: None,
             rule_en: "a field's name is its kind and a number, such as thing1, date2 or keyword1".to_owned(),
             rule_zh: "字段名由类型和数字组成，如 thing1、date2 或 keyword1".to_owned(),
+            why: Why::UnknownKind,
         });
     };
     let good = match enum_values {
@@ -191,6 +229,7 @@ pub fn check_field(name: &str, value: &str, enum_values: Option<&[String]>) -> R
         kind: Some(kind),
         rule_en: if enum_values.is_some() { FieldKind::Enum } else { kind }.rule_en().to_owned(),
         rule_zh: if enum_values.is_some() { FieldKind::Enum } else { kind }.rule_zh().to_owned(),
+        why: if enum_values.is_some() { Why::NotListed } else { Why::of(kind, value) },
     })
 }
 

@@ -35,6 +35,23 @@ pub fn fields_of(content: &str) -> Vec<TemplateField> {
     fields
 }
 
+/// WeChat's sample values by field, out of a template's `content` and `example`: the example is the content with the
+/// values filled in, line for line. Where a line does not read so, its field has no sample.
+pub fn examples_of(content: &str, example: &str) -> Vec<(String, String)> {
+    let lines = content.lines().zip(example.lines());
+    lines
+        .filter_map(|(line, example)| {
+            let (before, rest) = line.split_once("{{")?;
+            let (inside, after) = rest.split_once("}}")?;
+            let name = inside.trim();
+            let name = name.strip_suffix(".DATA").unwrap_or(name);
+            let value = example.trim_end().strip_prefix(before)?.strip_suffix(after.trim_end())?.trim();
+            let is_plain = !name.is_empty() && !value.is_empty() && !after.contains("{{");
+            is_plain.then(|| (name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +80,17 @@ mod tests {
         assert_eq!(pairs("x{{thing1.DATA}}\ny{{thing1.DATA}}"), [pair("thing1", "x")]);
         assert_eq!(pairs("{{}} {{.DATA}} {{thing1.DATA"), []);
         assert_eq!(pairs("no field at all"), []);
+    }
+
+    #[test]
+    fn samples_are_read_out_of_the_example_line_by_line() {
+        let content = "取餐号:{{character_string1.DATA}}\n取餐时间:{{date2.DATA}}\n备注:{{thing3.DATA}}\n";
+        let example = "取餐号:A038\r\n取餐时间:2026年5月1日 09:30\nsomething else\n";
+        assert_eq!(
+            examples_of(content, example),
+            [pair("character_string1", "A038"), pair("date2", "2026年5月1日 09:30")]
+        );
+        assert_eq!(examples_of(content, ""), []);
+        assert_eq!(examples_of("a{{thing1.DATA}} b{{thing2.DATA}}", "aX bY"), []);
     }
 }

@@ -5,35 +5,41 @@ use super::{FieldKind, MAX_KEYWORD_CHARS};
 
 /// Whether a field of that kind may hold the value.
 pub(super) fn fits(kind: FieldKind, value: &str) -> bool {
+    let fits_length = most_chars(kind, value).is_none_or(|most| chars_within(value, most));
     match kind {
-        FieldKind::Thing => chars_within(value, 20) && no_control(value),
+        // Legacy templates take an empty field and show an empty line.
+        FieldKind::Keyword => fits_length || value.is_empty(),
+        // Without the template's list no more than this is certain of an enum.
+        FieldKind::Thing | FieldKind::Name | FieldKind::Enum => fits_length && no_control(value),
         FieldKind::Number => is_number(value, 32),
-        FieldKind::Letter => {
-            chars_within(value, 32) && value.chars().all(|c| c.is_alphabetic() && !is_han(c))
-        }
-        FieldKind::Symbol => chars_within(value, 5) && value.chars().all(is_symbol),
-        FieldKind::CharacterString => {
-            chars_within(value, 32) && no_control(value) && !value.chars().any(is_han)
-        }
+        FieldKind::Letter => fits_length && value.chars().all(|c| c.is_alphabetic() && !is_han(c)),
+        FieldKind::Symbol => fits_length && value.chars().all(is_symbol),
+        FieldKind::CharacterString => fits_length && no_control(value) && !value.chars().any(is_han),
         FieldKind::Time => is_time(value),
         FieldKind::Date => is_date(value),
         FieldKind::Amount => is_amount(value),
         FieldKind::PhoneNumber => {
-            chars_within(value, 17)
+            fits_length
                 && value.chars().all(|c| c.is_ascii_digit() || is_symbol(c))
                 && value.contains(|c: char| c.is_ascii_digit())
         }
-        FieldKind::CarNumber => is_car_number(value),
+        FieldKind::CarNumber => fits_length && is_car_number(value),
+        FieldKind::Phrase => fits_length && value.chars().all(is_han),
+    }
+}
+
+/// The most characters that a value of this kind may have; `None` where more than their number counts.
+pub(super) fn most_chars(kind: FieldKind, value: &str) -> Option<usize> {
+    match kind {
+        FieldKind::Thing => Some(20),
+        FieldKind::Letter | FieldKind::CharacterString => Some(32),
+        FieldKind::Symbol | FieldKind::Phrase => Some(5),
+        FieldKind::PhoneNumber => Some(17),
+        FieldKind::CarNumber => Some(8),
         // A mixed name counts as a Chinese one, says WeChat.
-        FieldKind::Name => {
-            let most = if value.chars().any(is_han) { 10 } else { 20 };
-            chars_within(value, most) && no_control(value)
-        }
-        FieldKind::Phrase => chars_within(value, 5) && value.chars().all(is_han),
-        // Without the template's list only this much is certain.
-        FieldKind::Enum => !value.is_empty() && no_control(value),
-        // Legacy templates take an empty field and show an empty line.
-        FieldKind::Keyword => value.chars().nth(MAX_KEYWORD_CHARS).is_none(),
+        FieldKind::Name => Some(if value.chars().any(is_han) { 10 } else { 20 }),
+        FieldKind::Keyword | FieldKind::Enum => Some(MAX_KEYWORD_CHARS),
+        FieldKind::Number | FieldKind::Time | FieldKind::Date | FieldKind::Amount => None,
     }
 }
 
@@ -42,7 +48,7 @@ fn chars_within(text: &str, most: usize) -> bool {
     !text.is_empty() && text.chars().nth(most).is_none()
 }
 
-fn no_control(text: &str) -> bool {
+pub(super) fn no_control(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 
@@ -99,8 +105,7 @@ fn is_currency(c: char) -> bool {
 fn is_car_number(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric();
     let last = text.chars().count().saturating_sub(1);
-    chars_within(text, 8)
-        && text.chars().enumerate().all(|(at, c)| plain(c) || ((at == 0 || at == last) && is_han(c)))
+    text.chars().enumerate().all(|(at, c)| plain(c) || ((at == 0 || at == last) && is_han(c)))
 }
 
 #[cfg(test)]

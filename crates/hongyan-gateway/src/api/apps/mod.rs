@@ -59,6 +59,9 @@ pub(super) struct RegisterRequest {
     /// `oldest_first` unless said.
     #[schema(value_type = Option<shapes::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field instead of refusing it, in messages that do not say themselves. No
+    /// unless said.
+    truncate: Option<bool>,
 }
 
 /// Which of WeChat's two calls fetches tokens.
@@ -88,6 +91,8 @@ pub(super) struct ChangeRequest {
     payment_units: Option<u32>,
     #[schema(value_type = Option<shapes::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field, in messages that do not say themselves.
+    truncate: Option<bool>,
     /// Make a new gateway secret; the old one stops working at once.
     #[serde(default)]
     rotate_gateway_secret: bool,
@@ -106,6 +111,7 @@ pub(super) struct AppJson {
     payment_units: u32,
     #[schema(value_type = shapes::WaitingOrder)]
     waiting_order: WaitingOrder,
+    truncate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     paused: Option<PausedJson>,
@@ -169,6 +175,7 @@ fn app_json(app: &App, now: UnixMillis) -> AppJson {
         on_unknown: record.on_unknown,
         payment_units: record.payment_units,
         waiting_order: record.waiting_order,
+        truncate: record.truncate,
         paused: paused.map(|paused| PausedJson {
             code: paused.code,
             errcode: paused.errcode,
@@ -214,6 +221,7 @@ pub(super) async fn register(
             on_unknown: request.on_unknown,
             payment_units: request.payment_units,
             waiting_order: request.waiting_order,
+            truncate: request.truncate,
         })
         .await?;
     // Messages of an earlier registration may be ready.
@@ -296,6 +304,7 @@ pub(super) async fn change(
                 on_unknown: request.on_unknown,
                 payment_units: request.payment_units,
                 waiting_order: request.waiting_order,
+                truncate: request.truncate,
                 rotate_gateway_secret: request.rotate_gateway_secret,
             },
         )
@@ -353,6 +362,7 @@ mod tests {
                 on_unknown: OnUnknown::Hold,
                 payment_units: 1,
                 waiting_order: WaitingOrder::NewestFirst,
+                truncate: true,
                 paused: Some(PausedJson {
                     code: PauseCode::Misconfigured,
                     errcode: Some(Errcode::INVALID_SECRET),

@@ -7,6 +7,7 @@ mod reason;
 mod resolve;
 mod send;
 mod show;
+mod validate;
 
 use hongyan_ledger::MessageId;
 use utoipa_axum::router::OpenApiRouter;

@@ -11,6 +11,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::reason::{ReasonJson, reason};
+use super::validate::{Outlook, ValidAnswer, ValidBatch, ValidJson};
 use crate::api::batch::{Items, MAX_BATCH, items};
 use crate::api::openapi::Refusals;
 use crate::intake::idempotency;
@@ -32,6 +33,9 @@ pub(super) struct SendQuery {
     /// Seconds to wait until every message is settled. When the time is up, the answer says where they are then.
     #[param(minimum = 0, maximum = 30)]
     wait: Option<f64>,
+    /// Only check: nothing is stored, no permit and no idempotency key is touched, and the answer is 200.
+    #[serde(default)]
+    validate: bool,
 }
 
 /// One message, or `{"messages":[…]}`.
@@ -55,6 +59,10 @@ impl ToSchema for SendRequest {
 pub(super) enum SendAnswers {
     One(AcceptedJson),
     Batch(SendBatch),
+    /// With `validate=true`.
+    Valid(ValidJson),
+    /// With `validate=true`.
+    ValidBatch(ValidBatch),
 }
 
 /// What became of a batch.
@@ -98,7 +106,7 @@ pub(super) struct AcceptedJson {
 ///
 /// What is accepted is kept: after any crash it still ends in exactly one final state. The answer does not wait for
 /// WeChat unless `wait` asks for that. With an `Idempotency-Key` the same request may be repeated at will: it is
-/// answered with the messages that it made the first time.
+/// answered with the messages that it made the first time. With `validate=true` it is checked and nothing else.
 #[utoipa::path(
     post,
     path = "/v1/messages",
@@ -114,7 +122,11 @@ pub(super) struct AcceptedJson {
         ),
     ),
     request_body = SendRequest,
-    responses((status = 202, description = "Accepted; of a batch, all that could be.", body = SendAnswers), Refusals),
+    responses(
+        (status = 202, description = "Accepted; of a batch, all that could be.", body = SendAnswers),
+        (status = 200, description = "With `validate=true`: valid; of a batch, each says for itself.", body = SendAnswers),
+        Refusals,
+    ),
 )]
 pub(super) async fn send(
     State(context): State<Context>,
@@ -125,6 +137,10 @@ pub(super) async fn send(
     context.keys.authorize(&headers, Scope::Messages).await?;
     let key = idempotency_key(&headers)?;
     let wait = wait(query.wait)?;
+    if query.validate {
+        let answer = validate(&context, items("messages", &body)?, key.is_some()).await?;
+        return Ok((StatusCode::OK, axum::Json(answer)));
+    }
     match items("messages", &body)? {
         Items::One(request) => {
             let checked = check(&context, request, key.is_some()).await?;
@@ -149,6 +165,35 @@ pub(super) async fn send(
                 messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused { .. })).count();
             let batch = SendBatch { accepted: messages.len() - refused, refused, messages };
             Ok((StatusCode::ACCEPTED, axum::Json(SendAnswers::Batch(batch))))
+        }
+    }
+}
+
+/// Checks as for sending; what passed is not sent, but looked at once more.
+async fn validate(
+    context: &Context,
+    items: Items<MessageRequest>,
+    has_key: bool,
+) -> Result<SendAnswers, Problem> {
+    let mut outlook = Outlook::new(context);
+    match items {
+        Items::One(request) => {
+            let checked = check(context, request, has_key).await?;
+            Ok(SendAnswers::Valid(outlook.of(checked).await?))
+        }
+        Items::Many(requests) => {
+            let mut answers = Vec::with_capacity(requests.len());
+            for request in requests {
+                let checked = match request {
+                    Ok(request) => check(context, request, has_key).await,
+                    Err(problem) => Err(problem),
+                };
+                answers.push(match checked {
+                    Ok(checked) => ValidAnswer::Valid(outlook.of(checked).await?),
+                    Err(error) => ValidAnswer::Refused { error },
+                });
+            }
+            Ok(SendAnswers::ValidBatch(ValidBatch::of(answers)))
         }
     }
 }
@@ -278,7 +323,10 @@ mod tests {
             state: MessageState::Failed,
             reason: Some(ReasonJson::new(ReasonCode::NoPermit, None)),
             replayed: true,
-            warnings: vec![Warning { code: "permit_may_expire", detail: "far ahead".into() }],
+            warnings: vec![Warning {
+                field: Some("data.thing1".into()),
+                ..Warning::new("shortened", "it was too long", "内容过长")
+            }],
         };
         let problem = Problem::invalid("to", "no").errcode(Errcode::INVALID_SECRET, "invalid").retry_after(1);
         let refused = SendAnswer::Refused { error: problem };
@@ -310,6 +358,7 @@ mod tests {
             "reference": "order-1",
             "collapse_key": "order-1",
             "idempotency_key": "order-1-shipped",
+            "truncate": true,
         });
         let description = description();
         description.check("MessageRequest", &request);

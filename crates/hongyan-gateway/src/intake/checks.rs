@@ -1,0 +1,278 @@
+//! The rules of a message's parts. What breaks one goes to the [`Faults`], so that a caller hears of all at once.
+
+use hongyan_wechat::fields::MAX_KEYWORD_CHARS;
+use hongyan_wechat::{
+    FieldKind, FieldProblem, Fields, check_field, fields::Why, may_be_too_long, shortened_to_fit,
+};
+
+use super::faults::{Fault, Faults};
+use super::request::Warning;
+use crate::apps::Template;
+
+/// The longest page, with its query. WeChat names no limit; its own share cards stop at 1,024 bytes.
+const MAX_PAGE_BYTES: usize = 1_024;
+
+/// The longest reference and the longest collapse key.
+const MAX_REFERENCE_BYTES: usize = 128;
+
+/// The longest idempotency key.
+const MAX_KEY_CHARS: usize = 255;
+
+/// The largest body that is built for WeChat. All fields of the largest template at their longest are smaller, so this
+/// is met only by a template that has more fields than WeChat lets one have.
+pub(super) const MAX_BODY_BYTES: usize = 16 * 1_024;
+
+/// So many of a template's values are named in a refusal.
+const MAX_VALUES_NAMED: usize = 20;
+
+/// A page is a path inside the mini program.
+pub(super) fn page(page: Option<&str>, faults: &mut Faults) {
+    let Some(page) = page else { return };
+    let mut broken = |rule, rule_zh| faults.push(Fault::new("page", Some(page), rule, rule_zh));
+    if page.is_empty() || page.len() > MAX_PAGE_BYTES {
+        broken(
+            "a page has 1 to 1024 bytes; leave it out for a card that opens nothing",
+            "page 为 1 至 1024 字节；点击卡片不跳转时请省略该字段",
+        );
+    } else if page.starts_with('/') || page.contains("://") {
+        broken(
+            "a page is a path inside the mini program without a leading slash: pages/index/index?id=1",
+            "page 是小程序内的路径，开头不带斜杠，如 pages/index/index?id=1",
+        );
+    } else if page.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        broken(
+            "a page has no spaces or control characters; encode them",
+            "page 不能含空白或控制字符，请先编码",
+        );
+    }
+}
+
+/// References and collapse keys are short.
+pub(super) fn length(field: &str, text: Option<&str>, faults: &mut Faults) {
+    let Some(text) = text else { return };
+    if text.is_empty() || text.len() > MAX_REFERENCE_BYTES {
+        let rule = format!("it has 1 to {MAX_REFERENCE_BYTES} bytes");
+        let rule_zh = format!("长度为 1 至 {MAX_REFERENCE_BYTES} 字节");
+        faults.push(Fault::new(field, Some(text), &rule, &rule_zh));
+    }
+}
+
+/// An idempotency key, wherever it stands.
+pub(super) fn idempotency_key(field: &str, key: Option<&str>, faults: &mut Faults) {
+    let Some(key) = key else { return };
+    let good =
+        (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !good {
+        let rule = format!("1 to {MAX_KEY_CHARS} visible ASCII characters");
+        let rule_zh = format!("1 至 {MAX_KEY_CHARS} 个可见 ASCII 字符");
+        faults.push(Fault::new(field, Some(key), &rule, &rule_zh));
+    }
+}
+
+/// Every field of the template is there, none is unknown, each keeps its rule; in the template's order.
+///
+/// `truncate`: text that is too long and may be cut is cut, and `warnings` says so.
+pub(super) fn data(
+    template: &Template,
+    data: Fields,
+    truncate: bool,
+    faults: &mut Faults,
+    warnings: &mut Vec<Warning>,
+) -> Fields {
+    let mut given = data.0;
+    let is_known = |name: &str| template.fields.iter().any(|field| field.name == name);
+    for (name, value) in given.iter().filter(|(name, _)| !is_known(name)) {
+        let names: Vec<&str> = template.fields.iter().map(|field| field.name.as_str()).collect();
+        faults.push(Fault::new(
+            format!("data.{}", shorten(name)),
+            Some(&value.value),
+            &format!("the template has no such field; it has {}", names.join(", ")),
+            &format!("模板没有这个字段；它的字段有 {}", names.join("、")),
+        ));
+    }
+    let mut ordered = Vec::with_capacity(template.fields.len());
+    for field in &template.fields {
+        let name = &field.name;
+        let Some(at) = given.iter().position(|(given, _)| given == name) else {
+            let (rule, rule_zh) =
+                FieldKind::of(name).map_or(("", ""), |kind| (kind.rule_en(), kind.rule_zh()));
+            faults.push(
+                Fault::new(format!("data.{name}"), None, "the template needs this field", "模板需要这个字段")
+                    .because(rule, rule_zh),
+            );
+            continue;
+        };
+        let (name, mut value) = given.swap_remove(at);
+        let listed = template.record.enums.get(&name).map(Vec::as_slice);
+        if truncate && listed.is_none() {
+            let cut = FieldKind::of(&name).and_then(|kind| shortened_to_fit(kind, &value.value));
+            if let Some(cut) = cut {
+                warnings.push(Warning::shortened(&name, &cut));
+                value.value = cut;
+            }
+        }
+        match check_field(&name, &value.value, listed) {
+            Ok(()) if listed.is_none() && may_be_too_long(&name, &value.value) => {
+                warnings.push(Warning::may_be_too_long(&name));
+            }
+            Ok(()) => {}
+            // The template has the field, so WeChat knows its kind, and what it may hold.
+            Err(problem) if problem.why == Why::UnknownKind => {
+                if value.value.chars().nth(MAX_KEYWORD_CHARS).is_some() {
+                    let rule = format!("at most {MAX_KEYWORD_CHARS} characters");
+                    let rule_zh = format!("不超过 {MAX_KEYWORD_CHARS} 个字符");
+                    faults.push(Fault::new(format!("data.{name}"), Some(&value.value), &rule, &rule_zh));
+                } else {
+                    warnings.push(Warning::unknown_kind(&name));
+                }
+            }
+            Err(problem) => faults.push(broken(&name, &value.value, &problem, listed)),
+        }
+        color(&name, value.color.as_deref(), faults);
+        ordered.push((name, value));
+    }
+    Fields(ordered)
+}
+
+fn broken(name: &str, value: &str, problem: &FieldProblem, listed: Option<&[String]>) -> Fault {
+    let fault = Fault::new(format!("data.{name}"), Some(value), &problem.rule_en, &problem.rule_zh);
+    match listed {
+        Some(listed) => {
+            let named: Vec<&str> = listed.iter().take(MAX_VALUES_NAMED).map(String::as_str).collect();
+            let more = if listed.len() > named.len() { "…" } else { "" };
+            fault.because(
+                &format!("it lists {}{more}", named.join(", ")),
+                &format!("枚举值有 {}{more}", named.join("、")),
+            )
+        }
+        None => fault.because(&problem.why.en(), &problem.why.zh()),
+    }
+}
+
+fn color(name: &str, color: Option<&str>, faults: &mut Faults) {
+    let good = |color: &str| {
+        color.strip_prefix('#').is_some_and(|hex| {
+            matches!(hex.len(), 3 | 6 | 8) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    if let Some(color) = color.filter(|color| !good(color)) {
+        let (rule, rule_zh) = ("a colour is written like #173177", "颜色写作 #173177 的形式");
+        faults.push(Fault::new(format!("data.{name}.color"), Some(color), rule, rule_zh));
+    }
+}
+
+/// The emphasised field is one of the template's.
+pub(super) fn emphasis(template: &Template, emphasis: Option<&str>, faults: &mut Faults) {
+    let Some(emphasis) = emphasis else { return };
+    let known = emphasis
+        .strip_suffix(".DATA")
+        .is_some_and(|name| template.fields.iter().any(|field| field.name == name));
+    if !known {
+        let (rule, rule_zh) =
+            ("names a field of the template, like keyword1.DATA", "应为模板中的字段，如 keyword1.DATA");
+        faults.push(Fault::new("emphasis_keyword", Some(emphasis), rule, rule_zh));
+    }
+}
+
+/// What only the other sort of message has.
+pub(super) fn absent(field: &str, present: bool, rule: &str, rule_zh: &str, faults: &mut Faults) {
+    if present {
+        faults.push(Fault::new(field, None, rule, rule_zh));
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use hongyan_ledger::Channel;
+    use hongyan_store::types::TemplateRecord;
+
+    use super::*;
+
+    fn template(content: &str) -> Template {
+        Template::from(TemplateRecord {
+            appid: "wx0123456789abcdef".parse().unwrap(),
+            template_id: "t".parse().unwrap(),
+            channel: Channel::Subscribe,
+            long_term: false,
+            title: "t".into(),
+            content: content.into(),
+            example: String::new(),
+            enums: BTreeMap::from([("enum4".to_owned(), vec!["好".to_owned(), "坏".to_owned()])]),
+        })
+    }
+
+    fn check(
+        content: &str,
+        json: serde_json::Value,
+        truncate: bool,
+    ) -> (Fields, Option<serde_json::Value>, Vec<Warning>) {
+        let (mut faults, mut warnings) = (Faults::default(), Vec::new());
+        let given = serde_json::from_value(json).unwrap();
+        let fields = data(&template(content), given, truncate, &mut faults, &mut warnings);
+        (fields, faults.into_result().err().map(|problem| problem.extra["errors"].clone()), warnings)
+    }
+
+    #[test]
+    fn pages_are_paths_inside_the_mini_program() {
+        let fits = |text: &str| {
+            let mut faults = Faults::default();
+            page(Some(text), &mut faults);
+            faults.into_result().is_ok()
+        };
+        assert!(fits("pages/index/index?from=card") && fits(&"x".repeat(1_024)));
+        for bad in ["", "/pages/index", "https://example.com/x", "pages/a b", "pages/a\n", &"x".repeat(1_025)]
+        {
+            assert!(!fits(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_with_its_rule_its_value_and_what_is_wrong() {
+        let content = "a:{{thing1.DATA}}\nb:{{date2.DATA}}\nc:{{amount3.DATA}}\nd:{{enum4.DATA}}";
+        let given =
+            serde_json::json!({ "thing1": "x".repeat(21), "date2": "soon", "enum4": "更好", "thing9": "?" });
+        let (_, errors, _) = check(content, given, false);
+        let errors = errors.unwrap();
+        let fields: Vec<&str> =
+            errors.as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+        assert_eq!(fields, ["data.thing9", "data.thing1", "data.date2", "data.amount3", "data.enum4"]);
+        assert_eq!(errors[1]["value"], "x".repeat(21));
+        assert!(errors[1]["detail"].as_str().unwrap().ends_with("it has 21 characters, 20 are allowed"));
+        assert!(errors[4]["detail"].as_str().unwrap().ends_with("it lists 好, 坏"), "{errors}");
+        assert!(errors[4]["detail_zh"].as_str().unwrap().ends_with("枚举值有 好、坏"), "{errors}");
+        assert!(errors[3].get("value").is_none(), "it was not there");
+    }
+
+    #[test]
+    fn text_is_cut_only_if_that_was_asked_for_and_said_so() {
+        let given = || serde_json::json!({ "thing1": "好".repeat(25) });
+        assert!(check("{{thing1.DATA}}", given(), false).1.is_some());
+        let (fields, errors, warnings) = check("{{thing1.DATA}}", given(), true);
+        assert_eq!(errors, None);
+        assert_eq!(fields.0[0].1.value, format!("{}…", "好".repeat(19)));
+        assert_eq!((warnings[0].code, warnings[0].field.as_deref()), ("shortened", Some("data.thing1")));
+        let number = serde_json::json!({ "number1": "1".repeat(40) });
+        assert!(check("{{number1.DATA}}", number, true).1.is_some(), "a cut number is another number");
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_is_left_to_wechat() {
+        let given = |chars: usize| serde_json::json!({ "hologram1": "x".repeat(chars) });
+        let (_, errors, warnings) = check("{{hologram1.DATA}}", given(200), false);
+        assert_eq!((errors, warnings[0].code), (None, "unknown_kind"));
+        assert!(check("{{hologram1.DATA}}", given(201), false).1.is_some(), "every input is bounded");
+    }
+
+    #[test]
+    fn emoji_that_may_count_twice_pass_with_a_warning() {
+        let given = serde_json::json!({ "thing1": format!("{}☕🎉", "好".repeat(18)) });
+        let (_, errors, warnings) = check("{{thing1.DATA}}", given, false);
+        assert_eq!((errors, warnings[0].code), (None, "may_be_too_long"));
+    }
+}

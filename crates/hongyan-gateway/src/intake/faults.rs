@@ -1,0 +1,153 @@
+//! Everything that is wrong with one request, to be told at once.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+/// So many are listed; who sends more has another trouble than any one of them.
+const MAX_LISTED: usize = 20;
+
+/// So much of a value is repeated.
+const MAX_VALUE_CHARS: usize = 40;
+
+/// One field that breaks its rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Which: `data.thing1`, `page`.
+    pub field: String,
+    /// What it may hold.
+    pub rule: String,
+    /// The same in Chinese.
+    pub rule_zh: String,
+    /// What it holds, or the beginning of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// What is wrong with it.
+    pub detail: String,
+    /// The same in Chinese.
+    pub detail_zh: String,
+}
+
+impl Fault {
+    /// A field that breaks this rule; there is no more to say than the rule.
+    pub fn new(field: impl Into<String>, value: Option<&str>, rule: &str, rule_zh: &str) -> Self {
+        Self {
+            field: field.into(),
+            rule: rule.into(),
+            rule_zh: rule_zh.into(),
+            value: value.map(beginning),
+            detail: rule.into(),
+            detail_zh: rule_zh.into(),
+        }
+    }
+
+    /// Says what is wrong besides the rule.
+    #[must_use]
+    pub fn because(mut self, en: &str, zh: &str) -> Self {
+        self.detail = format!("{}; {en}", self.rule);
+        self.detail_zh = format!("{}；{zh}", self.rule_zh);
+        self
+    }
+}
+
+/// The beginning of a value.
+fn beginning(value: &str) -> String {
+    match value.char_indices().nth(MAX_VALUE_CHARS) {
+        Some((at, _)) => format!("{}…", &value[..at]),
+        None => value.to_owned(),
+    }
+}
+
+/// What has been found so far.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// One more.
+    pub fn push(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    /// Reads an identifier; what is none is a fault.
+    pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        field: &str,
+        text: &str,
+    ) -> Option<T> {
+        match text.parse() {
+            Ok(id) => Some(id),
+            Err(error) => {
+                let rule_zh = "标识由 1 至 64 个字母、数字、- 或 _ 组成";
+                // Not repeated: it may be a secret in the wrong place.
+                self.push(Fault::new(field, None, &error.to_string(), rule_zh));
+                None
+            }
+        }
+    }
+
+    /// Nothing, or the problem that lists all of it.
+    ///
+    /// # Errors
+    /// 422 `invalid_field` with the first fault as its own, and all under `errors`.
+    pub fn into_result(mut self) -> Result<(), Problem> {
+        let Some(first) = self.0.first().cloned() else { return Ok(()) };
+        let found = self.0.len();
+        self.0.truncate(MAX_LISTED);
+        let (detail, detail_zh) = if found == 1 {
+            (first.detail, first.detail_zh)
+        } else {
+            let names: Vec<&str> = self.0.iter().map(|fault| fault.field.as_str()).collect();
+            let (names_en, names_zh) = (names.join(", "), names.join("、"));
+            (
+                format!("{found} fields are wrong: {names_en}. The first: {}", first.detail),
+                format!("{found} 个字段有误：{names_zh}。第一个：{}", first.detail_zh),
+            )
+        };
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
+            .field(first.field)
+            .with("detail_zh", detail_zh)
+            .with("rule_zh", first.rule_zh)
+            .with("errors", &self.0);
+        Err(if found > self.0.len() {
+            problem.with("errors_left_off", found - self.0.len())
+        } else {
+            problem
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_told_and_the_first_is_the_problems_own() {
+        let mut faults = Faults::default();
+        faults.push(Fault::new("page", Some("/x"), "no slash", "不带斜杠"));
+        faults.push(
+            Fault::new("data.thing1", Some(&"好".repeat(50)), "short", "短").because("it is long", "太长"),
+        );
+        let problem = faults.into_result().unwrap_err();
+        assert_eq!((problem.code, problem.field.as_deref()), ("invalid_field", Some("page")));
+        assert_eq!(problem.detail, "2 fields are wrong: page, data.thing1. The first: no slash");
+        let errors = problem.extra["errors"].as_array().unwrap();
+        assert_eq!(errors[1]["value"], format!("{}…", "好".repeat(40)));
+        assert_eq!(
+            (&errors[1]["detail"], &errors[1]["detail_zh"]),
+            (&"short; it is long".into(), &"短；太长".into())
+        );
+    }
+
+    #[test]
+    fn the_list_has_an_end_and_says_so() {
+        let mut faults = Faults::default();
+        for n in 0..30 {
+            faults.push(Fault::new(format!("data.x{n}"), None, "no such field", "没有这个字段"));
+        }
+        let problem = faults.into_result().unwrap_err();
+        assert_eq!(problem.extra["errors"].as_array().unwrap().len(), 20);
+        assert_eq!(problem.extra["errors_left_off"], 10);
+        assert!(Faults::default().into_result().is_ok());
+    }
+}

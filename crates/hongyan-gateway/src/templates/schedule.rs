@@ -1,0 +1,90 @@
+//! When the templates of an app are asked for again, though nobody asked.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_wechat::AppId;
+
+use crate::apps::{App, Apps};
+use crate::chance;
+use crate::stop::Stop;
+
+/// After a start nobody is asked for so long: a gateway that restarts again and again must not spend quotas.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// After a failure it is tried again sooner, for what changed meanwhile is not known.
+const RETRY: Duration = Duration::from_secs(600);
+
+/// Asks WeChat for the templates of all apps, one app at a time.
+pub struct TemplateSyncer {
+    /// Whose templates.
+    pub apps: Apps,
+    /// The time.
+    pub clock: Clock,
+    /// From one synchronisation to the next; zero: never.
+    pub period: Duration,
+}
+
+impl TemplateSyncer {
+    /// Runs until it is told to stop.
+    pub async fn run(self, stop: Stop) {
+        if self.period.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = self.sync_for_ever() => {}
+            () = stop.stopping() => {}
+        }
+    }
+
+    async fn sync_for_ever(&self) {
+        let mut due: HashMap<AppId, UnixMillis> = HashMap::new();
+        loop {
+            let apps = self.apps.list();
+            due.retain(|appid, _| apps.iter().any(|app| app.record.appid == *appid));
+            let mut next = UnixMillis::MAX;
+            for app in apps {
+                let now = self.clock.now();
+                let at = due.entry(app.record.appid.clone()).or_insert_with(|| self.first(&app, now));
+                // WeChat would refuse, or is to be left alone. The end of the pause is a change of the app, or a moment.
+                if let Some(pause) = app.pause_in_force(now) {
+                    next = next.min(pause.until.unwrap_or(UnixMillis::MAX));
+                    continue;
+                }
+                if *at <= now {
+                    *at = self.sync(&app.record.appid).await;
+                }
+                next = next.min(*at);
+            }
+            tokio::select! {
+                () = self.clock.sleep_until(next) => {}
+                () = self.apps.apps_changed() => {}
+            }
+        }
+    }
+
+    /// Synchronises one app; says when it is due again.
+    async fn sync(&self, appid: &AppId) -> UnixMillis {
+        let pause = match self.apps.sync_templates(appid).await {
+            Ok(report) if report.is_complete() => self.period,
+            Ok(_) => self.period.min(RETRY),
+            Err(problem) => {
+                // WeChat's refusals are in the report; this is the store, or an app that was removed meanwhile.
+                tracing::warn!(app = %appid, %problem, "templates could not be stored");
+                self.period.min(RETRY)
+            }
+        };
+        self.clock.now().plus(jittered(pause))
+    }
+
+    fn first(&self, app: &App, now: UnixMillis) -> UnixMillis {
+        let synced_at = app.record.templates_synced_at.unwrap_or(UnixMillis(0));
+        synced_at.plus(jittered(self.period)).max(now.plus(FIRST))
+    }
+}
+
+/// A tenth more or less, so that many apps, or many gateways, do not come at the same moment.
+fn jittered(period: Duration) -> Duration {
+    period.mul_f64(0.9 + 0.2 * chance::unit())
+}
