@@ -14,6 +14,7 @@
 //! | `control` | `/_sandbox/…`: what the user does, what they saw, time, faults |
 //! | `chaos` | the rules for faults on purpose |
 //! | `phone`, `backend` | the phone's page, and its way to the mini program's back end |
+//! | `pusher` | brings events to the apps' callbacks |
 //! | `server` | the accept loop, which can kill a connection without an answer |
 //! | `persist` | the memory in a file |
 
@@ -23,6 +24,7 @@ mod control;
 mod help;
 mod persist;
 mod phone;
+mod pusher;
 mod random;
 mod server;
 mod state;
@@ -122,6 +124,7 @@ pub(crate) struct Signal {
     pub(crate) messages: u64,
     pub(crate) clock: u64,
     pub(crate) resets: u64,
+    pub(crate) pushes: u64,
 }
 
 impl Sandbox {

@@ -1,11 +1,15 @@
 //! `/_sandbox/…`: the hand that moves the simulated world. What a user does, what they saw, time, and faults.
 
+mod callback;
 mod clock;
 mod error;
 mod events;
 mod faults;
 mod inbox;
 mod overview;
+#[cfg(test)]
+mod push_tests;
+mod pushes;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -41,6 +45,30 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
         "用户对 wx.requestSubscribeMessage 的回答",
         "the user's answer to wx.requestSubscribeMessage",
     ),
+    (
+        "POST /_sandbox/settings",
+        "用户在微信设置里拒收某个模板，或关闭小程序的全部通知",
+        "the user refuses a template in WeChat's settings, or switches all notifications of the app off",
+    ),
+    (
+        "POST /_sandbox/callback",
+        "设置消息推送的地址、令牌、加密方式和格式；先像微信一样校验地址",
+        "where events are pushed to, in which mode and format; the address is checked first, as WeChat does",
+    ),
+    ("GET /_sandbox/callback?appid=", "查看推送设置，不含密钥", "the callback, without its secrets"),
+    ("DELETE /_sandbox/callback?appid=", "取消推送", "no more pushes"),
+    (
+        "POST /_sandbox/pushes",
+        "推送任意内容，可故意弄坏：signature、timestamp、twice",
+        "pushes anything, damaged if you like: signature, timestamp, twice",
+    ),
+    (
+        "GET /_sandbox/pushes?appid=&amp;limit=&amp;idle_within_ms=",
+        "推送记录；可等到全部推送结束再返回",
+        "what was pushed and how it was answered; waits until all is over if asked",
+    ),
+    ("POST /_sandbox/pushes/hold", "暂缓推送", "holds pushes back"),
+    ("POST /_sandbox/pushes/release", "放行推送", "lets them go"),
     ("GET /_sandbox/inbox?appid=&amp;openid=&amp;since=", "用户看到的消息", "what the user saw"),
     (
         "GET /_sandbox/events?appid=&amp;openid=&amp;since=",
@@ -55,8 +83,8 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
     ("POST /_sandbox/tokens/rotate", "让已发出的凭证全部失效", "kills every token that was handed out"),
     (
         "POST /_sandbox/chaos",
-        "添加一条故障规则，kind 为 errcode、latency、hang、reset_before、reset_after、http_5xx、garbage、half_answer",
-        "adds a fault; its kind is errcode, latency, hang, reset_before, reset_after, http_5xx, garbage, half_answer",
+        "添加一条故障规则，kind 为 errcode、latency、late_answer、hang、reset_before、reset_after、http_5xx、garbage、half_answer",
+        "adds a fault; its kind is errcode, latency, late_answer, hang, reset_before, reset_after, http_5xx, garbage, half_answer",
     ),
     ("GET /_sandbox/chaos", "查看故障规则", "lists the faults"),
     ("DELETE /_sandbox/chaos", "清除全部故障规则", "clears all faults"),
@@ -78,6 +106,11 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
         .route("/forms", post(users::submit_form))
         .route("/payments", post(users::pay))
         .route("/subscriptions", post(users::answer_subscription))
+        .route("/settings", post(users::change_setting))
+        .route("/callback", get(callback::show).post(callback::set).delete(callback::remove))
+        .route("/pushes", get(pushes::list).post(pushes::push))
+        .route("/pushes/hold", post(pushes::hold))
+        .route("/pushes/release", post(pushes::release))
         .route("/inbox", get(inbox::list))
         .route("/events", get(events::stream))
         .route("/requests", get(overview::requests))

@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::error::{ControlError, parse};
 use super::{app, user};
-use crate::Inner;
+use crate::state::events;
 use crate::state::subscriptions::Answered;
 use crate::state::templates::Family;
+use crate::{Inner, pusher};
 
 /// `count` goes up to this.
 const MAX_COUNT: u32 = 100_000;
@@ -158,6 +159,7 @@ pub(super) async fn answer_subscription(
     let user = user(&mut state, &asked.appid, &asked.openid)?;
     let mut results = Map::new();
     let mut subscriptions = Vec::new();
+    let mut answers = Vec::new();
     for (id, family) in templates {
         let subscription = user.subscriptions.entry(id.clone()).or_default();
         for _ in 0..asked.count {
@@ -168,8 +170,62 @@ pub(super) async fn answer_subscription(
             "template_id": id, "units": (!unlimited).then_some(subscription.units), "unlimited": unlimited,
         }));
         results.insert(id.to_string(), json!(asked.result));
+        answers.push((id, asked.result.word()));
     }
+    let (appid, openid, now) = (&asked.appid, &asked.openid, inner.clock.now());
+    for _ in 0..asked.count {
+        state.push(appid, openid, || events::popup(appid, openid, &answers, now), now);
+    }
+    drop(state);
+    pusher::start(&inner);
     Ok(Json(json!({
         "errMsg": "requestSubscribeMessage:ok", "results": results, "subscriptions": subscriptions,
     })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeSetting {
+    appid: AppId,
+    openid: OpenId,
+    template_id: Option<TemplateId>,
+    /// `reject`; WeChat's settings have no way to give a one-time template more.
+    result: Option<Answered>,
+    /// False: all notifications of the app are off. Sends are taken and do not arrive.
+    receives: Option<bool>,
+}
+
+/// `POST /_sandbox/settings`: the user goes to WeChat's settings. A refused template takes back what was accepted.
+pub(super) async fn change_setting(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: ChangeSetting = parse(&body)?;
+    let (appid, openid) = (&asked.appid, &asked.openid);
+    let mut state = inner.state();
+    if let Some(id) = &asked.template_id
+        && app(&mut state, appid)?.template(id.as_str()).is_none_or(|t| t.family == Family::Legacy)
+    {
+        let text = format!("the app has no subscribe template {id}");
+        return Err(ControlError::unknown("unknown_template", text));
+    }
+    let user = user(&mut state, appid, openid)?;
+    match (&asked.template_id, asked.result, asked.receives) {
+        (Some(template), Some(Answered::Reject), None) => {
+            let subscription = user.subscriptions.entry(template.clone()).or_default();
+            // The family is only asked for by a yes.
+            subscription.answer(Family::Once, Answered::Reject);
+            let now = inner.clock.now();
+            state.push(appid, openid, || events::change(appid, openid, template, now), now);
+        }
+        (None, None, Some(receives)) => user.is_blocking = !receives,
+        _ => {
+            return Err(ControlError::bad_request(
+                "either template_id with result \"reject\", or receives with true or false",
+            ));
+        }
+    }
+    drop(state);
+    pusher::start(&inner);
+    Ok(Json(json!({ "appid": appid, "openid": openid })))
 }

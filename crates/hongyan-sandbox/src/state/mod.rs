@@ -2,9 +2,12 @@
 //! is told it. Everything lies behind one lock, so each call is all or nothing.
 
 mod aging;
+pub(crate) mod callbacks;
 pub(crate) mod codes;
+pub(crate) mod events;
 pub(crate) mod forms;
 pub(crate) mod inbox;
+pub(crate) mod pushes;
 pub(crate) mod quotas;
 pub(crate) mod requests;
 pub(crate) mod seed;
@@ -19,9 +22,11 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
+use self::callbacks::{Callback, Damage, Message};
 use self::codes::LoginCodes;
 use self::forms::Forms;
 use self::inbox::Inbox;
+use self::pushes::Pushes;
 use self::quotas::Quotas;
 use self::requests::RequestLog;
 use self::seed::{Seed, starting_templates};
@@ -48,6 +53,9 @@ pub(crate) struct State {
     /// Users to whom a subscribe message is on its way at this moment, by openid.
     #[serde(skip)]
     pub(crate) flights: HashSet<String>,
+    /// Not saved: what has not been pushed by the end is lost, as with any sender that stops.
+    #[serde(skip)]
+    pub(crate) pushes: Pushes,
 }
 
 /// A mini program.
@@ -58,6 +66,9 @@ pub(crate) struct App {
     /// At most a few dozen, in the order of adding.
     pub(crate) templates: Vec<Arc<Template>>,
     pub(crate) quotas: Quotas,
+    /// Where events go, if anywhere.
+    #[serde(default)]
+    pub(crate) callback: Option<Callback>,
 }
 
 /// A user of an app.
@@ -66,6 +77,9 @@ pub(crate) struct User {
     /// The one that is valid now; set by the last login.
     pub(crate) session_key: Option<String>,
     pub(crate) subscriptions: HashMap<TemplateId, Subscription>,
+    /// The user switched all notifications of the app off: WeChat takes messages, and they do not arrive.
+    #[serde(default)]
+    pub(crate) is_blocking: bool,
 }
 
 impl App {
@@ -86,7 +100,39 @@ impl State {
     pub(crate) fn reset(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
         inbox.clear();
-        *self = Self { inbox, ..Self::fresh() };
+        let mut pushes = std::mem::take(&mut self.pushes);
+        pushes.clear();
+        *self = Self { inbox, pushes, ..Self::fresh() };
+    }
+
+    /// Queues an event if the app has a callback.
+    pub(crate) fn push(
+        &mut self,
+        appid: &AppId,
+        openid: &OpenId,
+        make: impl FnOnce() -> Message,
+        now: UnixMillis,
+    ) {
+        if self.apps.get(appid).is_some_and(|app| app.callback.is_some()) {
+            self.push_damaged(appid, Some(openid.clone()), make(), Vec::new(), now);
+        }
+    }
+
+    /// Queues a message with something wrong about it; gives its id, and whether there was room.
+    pub(crate) fn push_damaged(
+        &mut self,
+        appid: &AppId,
+        openid: Option<OpenId>,
+        message: Message,
+        damage: Vec<Damage>,
+        now: UnixMillis,
+    ) -> (u64, bool) {
+        let format = self.apps.get(appid).and_then(|app| app.callback.as_ref()).map(|c| c.format);
+        let body = match &message {
+            Message::Text(text) => text.as_str().into(),
+            other => other.tree(format.unwrap_or_default()).map_or(serde_json::Value::Null, Into::into),
+        };
+        self.pushes.add(appid, openid, message, damage, body, now)
     }
 
     fn plant_seed(&mut self) {
@@ -96,6 +142,7 @@ impl State {
             users: HashMap::from([(seed.open_id(), User::default())]),
             templates: seed.templates().into_iter().map(Arc::new).collect(),
             quotas: Quotas::default(),
+            callback: None,
         };
         self.apps.insert(seed.app_id(), app);
     }
@@ -108,6 +155,7 @@ impl State {
             users: HashMap::new(),
             templates: templates.into_iter().map(Arc::new).collect(),
             quotas: Quotas::default(),
+            callback: None,
         })
     }
 }

@@ -16,6 +16,7 @@ mod token;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
@@ -28,11 +29,11 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
 use self::call::{Call, Outcome, Overlap, Refusal};
-use crate::Inner;
 use crate::chaos::{ChaosKind, Fate, Plan};
 use crate::server::Kill;
 use crate::state::State;
 use crate::state::requests::LoggedRequest;
+use crate::{Inner, pusher};
 
 /// Larger bodies are refused. WeChat's own limit is not documented; no call of this API comes near it.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -144,6 +145,14 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     };
     match plan.fate.map(|f| f.kind) {
         Some(ChaosKind::ResetAfter) => Kill::now(kill).await,
+        Some(ChaosKind::LateAnswer) => {
+            let late = plan.fate.map_or(Duration::ZERO, |f| f.late);
+            tokio::select! {
+                () = tokio::time::sleep(late) => {}
+                () = inner.stopped() => {}
+            }
+            json_response(answer)
+        }
         Some(ChaosKind::Hang) => {
             inner.stopped().await;
             Kill::now(kill).await
@@ -178,11 +187,11 @@ async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
 }
 
 /// Handles a call unless its fate forbids it, logs it, and wakes who waits for messages.
-fn handle(inner: &Inner, mut call: Call, plan: Plan) -> Bytes {
+fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
     let mut state = inner.state();
     let newest = state.inbox.last_id();
     let outcome = match plan.fate {
-        Some(Fate { kind: ChaosKind::Errcode, errcode }) => Err(Errcode(errcode).into()),
+        Some(Fate { kind: ChaosKind::Errcode, errcode, .. }) => Err(Errcode(errcode).into()),
         // Something in between answers; the platform never hears of it.
         Some(Fate { kind: ChaosKind::Http5xx, .. }) => Ok(Value::Null),
         _ => dispatch(&mut state, &mut call),
@@ -202,7 +211,11 @@ fn handle(inner: &Inner, mut call: Call, plan: Plan) -> Bytes {
         chaos: plan.noted(),
     });
     let delivered = state.inbox.last_id() != newest;
+    let has_pushes = state.pushes.waiting() > 0;
     drop(state);
+    if has_pushes {
+        pusher::start(inner);
+    }
     if delivered {
         inner.signal.send_modify(|signal| signal.messages += 1);
     }

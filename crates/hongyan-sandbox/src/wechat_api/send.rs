@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Outcome, Overlap, Refusal};
 use crate::state::State;
+use crate::state::events;
 use crate::state::inbox::{Card, CardField, CardKind};
 use crate::state::templates::{Family, Template};
 
@@ -149,11 +150,28 @@ fn is_page(page: &str) -> bool {
 }
 
 fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> Value {
+    let Addressed { appid, openid, .. } = &sent;
+    let (appid, openid, template) = (appid.clone(), openid.clone(), sent.template.id.clone());
+    let arrives = !is_blocked(state, &appid, &openid);
+    let msgid = if arrives { state.inbox.deliver(card(call, sent, kind)) } else { state.inbox.skip() };
+    if kind == CardKind::Subscribe {
+        let event = || events::sent(&appid, &openid, &template, msgid, arrives, call.now);
+        state.push(&appid, &openid, event, call.now);
+    }
+    json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })
+}
+
+/// Whether the user wants nothing from the app: WeChat takes the message and tells later that it did not arrive.
+fn is_blocked(state: &State, appid: &AppId, openid: &OpenId) -> bool {
+    state.apps.get(appid).and_then(|app| app.users.get(openid)).is_some_and(|user| user.is_blocking)
+}
+
+fn card(call: &Call, sent: Addressed, kind: CardKind) -> Card {
     let emphasis = sent.body.emphasis_keyword.and_then(|keyword| {
         let name = keyword.strip_suffix(".DATA").unwrap_or(&keyword);
         sent.fields.iter().any(|f| &*f.name == name).then(|| name.to_owned())
     });
-    let msgid = state.inbox.deliver(Card {
+    Card {
         id: 0, // the inbox gives it
         kind,
         appid: sent.appid,
@@ -164,8 +182,7 @@ fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> V
         emphasis,
         page: sent.body.page.filter(|p| !p.is_empty()),
         sent_at: call.now,
-    });
-    json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })
+    }
 }
 
 #[cfg(test)]
