@@ -13,6 +13,7 @@
 //! | `wechat_api` | WeChat's paths, one file per family of calls |
 //! | `control` | `/_sandbox/…`: what the user does, what they saw, time, faults |
 //! | `chaos` | the rules for faults on purpose |
+//! | `magic` | ids that always end in the same way |
 //! | `phone`, `backend` | the phone's page, and its way to the mini program's back end |
 //! | `pusher` | brings events to the apps' callbacks |
 //! | `server` | the accept loop, which can kill a connection without an answer |
@@ -22,6 +23,7 @@ mod backend;
 mod chaos;
 mod control;
 mod help;
+mod magic;
 mod persist;
 mod phone;
 mod pusher;

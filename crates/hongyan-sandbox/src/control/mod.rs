@@ -142,7 +142,8 @@ fn app<'a>(state: &'a mut State, appid: &AppId) -> Result<&'a mut App, ControlEr
 }
 
 fn user<'a>(state: &'a mut State, appid: &AppId, openid: &OpenId) -> Result<&'a mut User, ControlError> {
-    app(state, appid)?.users.get_mut(openid).ok_or_else(|| unknown_user(appid, openid))
+    let (_, user) = app(state, appid)?.user(openid.as_str()).ok_or_else(|| unknown_user(appid, openid))?;
+    Ok(user)
 }
 
 fn unknown_user(appid: &AppId, openid: &OpenId) -> ControlError {

@@ -34,7 +34,10 @@ use self::subscriptions::Subscription;
 use self::templates::{Template, new_template_id};
 use self::tokens::Tokens;
 use crate::chaos::Chaos;
-use crate::random;
+use crate::{magic, random};
+
+/// So many magic ids are remembered; then their first time begins anew.
+const MAX_MAGIC_SEEN: usize = 100_000;
 
 /// Everything that the platform knows.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -56,6 +59,9 @@ pub(crate) struct State {
     /// Not saved: what has not been pushed by the end is lost, as with any sender that stops.
     #[serde(skip)]
     pub(crate) pushes: Pushes,
+    /// The magic ids whose first time is over.
+    #[serde(skip)]
+    magic_seen: HashSet<String>,
 }
 
 /// A mini program.
@@ -103,6 +109,14 @@ impl State {
         let mut pushes = std::mem::take(&mut self.pushes);
         pushes.clear();
         *self = Self { inbox, pushes, ..Self::fresh() };
+    }
+
+    /// Whether this magic id is met for the first time. Asking makes it known.
+    pub(crate) fn is_first_time(&mut self, id: &str) -> bool {
+        if self.magic_seen.len() >= MAX_MAGIC_SEEN {
+            self.magic_seen.clear();
+        }
+        self.magic_seen.insert(id.to_owned())
     }
 
     /// Queues an event if the app has a callback.
@@ -161,6 +175,16 @@ impl State {
 }
 
 impl App {
+    /// The user of that openid. A magic one is there as soon as it is named.
+    pub(crate) fn user(&mut self, openid: &str) -> Option<(OpenId, &mut User)> {
+        if magic::is_user(openid) && !self.users.contains_key(openid) {
+            self.users.insert(openid.parse().ok()?, User::default());
+        }
+        let openid = self.users.get_key_value(openid)?.0.clone();
+        let user = self.users.get_mut(&openid)?;
+        Some((openid, user))
+    }
+
     /// A new user, under a new openid.
     pub(crate) fn add_user(&mut self) -> OpenId {
         let openid = OpenId::try_from(format!("o{}", random::alphanumeric(27)))

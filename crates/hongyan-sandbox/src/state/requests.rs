@@ -28,6 +28,9 @@ pub(crate) struct LoggedRequest {
     /// The fault that a chaos rule made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chaos: Option<ChaosKind>,
+    /// The word of the magic id that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) magic: Option<&'static str>,
 }
 
 /// The newest requests.
@@ -86,6 +89,7 @@ mod tests {
                 openid: None,
                 errcode: Some(0),
                 chaos: None,
+                magic: None,
             });
         }
         let times = |path, limit| log.newest(path, limit).iter().map(|r| r.time.0).collect::<Vec<_>>();

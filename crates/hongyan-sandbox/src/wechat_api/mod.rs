@@ -30,6 +30,7 @@ use serde_json::{Value, json};
 
 use self::call::{Call, Outcome, Overlap, Refusal};
 use crate::chaos::{ChaosKind, Fate, Plan};
+use crate::magic::{self, Effect};
 use crate::server::Kill;
 use crate::state::State;
 use crate::state::requests::LoggedRequest;
@@ -105,7 +106,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let (parts, body) = request.into_parts();
     let kill = parts.extensions.get::<Kill>().cloned();
     let path = parts.uri.path();
-    let plan = inner.state().chaos.plan(path);
+    let mut plan = inner.state().chaos.plan(path);
 
     if plan.fate.is_some_and(|f| f.kind == ChaosKind::ResetBefore) {
         inner.state().requests.add(LoggedRequest {
@@ -116,6 +117,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
             openid: None,
             errcode: None,
             chaos: plan.noted(),
+            magic: None,
         });
         return Kill::now(kill).await;
     }
@@ -125,8 +127,17 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         Err(_) => return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response(),
     };
     let query = parts.uri.query().unwrap_or_default();
+    let query: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let magic = magic::of_call(&query, &body);
+    if let Some(found) = &magic {
+        plan.delay += Duration::from_millis(found.delay_ms());
+        if found.effect == Effect::LostAnswer && plan.fate.is_none() {
+            plan.fate = Some(Fate { kind: ChaosKind::ResetAfter, errcode: 0, late: Duration::ZERO });
+        }
+    }
     let call = Call {
-        query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        query,
+        magic,
         path: path.to_owned(),
         method: parts.method,
         body,
@@ -209,6 +220,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
         openid: call.about_user,
         errcode: (!undecided).then_some(errcode),
         chaos: plan.noted(),
+        magic: call.magic.map(|found| found.word),
     });
     let delivered = state.inbox.last_id() != newest;
     let has_pushes = state.pushes.waiting() > 0;
@@ -232,8 +244,25 @@ fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
             Err(Errcode::POST_REQUIRED.into())
         }
         Some(route) if route.method != call.method => Err(Refusal::new(GET_REQUIRED, "require GET method")),
-        Some(route) => (route.handler)(state, call),
+        Some(route) => match magic_refusal(state, call)? {
+            Some(errcode) => Err(errcode.into()),
+            None => (route.handler)(state, call),
+        },
     }
+}
+
+/// What a magic id refuses. Who asks comes first: a magic openid under a dead token is answered as any other is.
+fn magic_refusal(state: &mut State, call: &mut Call) -> Result<Option<Errcode>, Refusal> {
+    let Some(found) = call.magic.clone() else { return Ok(None) };
+    let errcode = match found.effect {
+        Effect::Refuse(errcode) => errcode,
+        Effect::RefuseOnce(errcode) if state.is_first_time(&found.id) => errcode,
+        _ => return Ok(None),
+    };
+    if !found.is_credential() {
+        call.app_by_token(state)?;
+    }
+    Ok(Some(errcode))
 }
 
 /// A refusal with the `rid` by which WeChat's support would find the request.
