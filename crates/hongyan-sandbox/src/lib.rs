@@ -13,6 +13,7 @@
 //! | `wechat_api` | WeChat's paths, one file per family of calls |
 //! | `control` | `/_sandbox/…`: what the user does, what they saw, time, faults |
 //! | `chaos` | the rules for faults on purpose |
+//! | `complaints` | what WeChat would have minded about a request that passed here |
 //! | `magic` | ids that always end in the same way |
 //! | `phone`, `backend` | the phone's page, and its way to the mini program's back end |
 //! | `pusher` | brings events to the apps' callbacks |
@@ -21,6 +22,7 @@
 
 mod backend;
 mod chaos;
+mod complaints;
 mod control;
 mod help;
 mod magic;

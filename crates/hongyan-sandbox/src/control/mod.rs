@@ -6,6 +6,7 @@ mod error;
 mod events;
 mod faults;
 mod inbox;
+mod memory;
 mod overview;
 #[cfg(test)]
 mod push_tests;
@@ -18,6 +19,7 @@ mod world;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use hongyan_wechat::{AppId, OpenId};
@@ -75,11 +77,17 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
         "同上，实时推送",
         "the same, live (server-sent events)",
     ),
-    ("GET /_sandbox/requests?path=&amp;limit=", "平台收到的请求", "what the platform was asked"),
-    ("GET /_sandbox/state", "概览", "an overview"),
+    (
+        "GET /_sandbox/requests?path=&amp;limit=",
+        "平台收到的请求，以及真实微信会挑剔之处",
+        "what the platform was asked, and what WeChat would mind about it",
+    ),
+    ("GET /_sandbox/overview", "概览", "an overview"),
+    ("GET /_sandbox/state", "导出全部状态（JSON）", "the whole memory as a JSON document"),
+    ("PUT /_sandbox/state", "恢复导出的状态", "puts such a document back"),
     ("GET /_sandbox/config", "手机页面需要的设置", "what the phone's page needs to know"),
     ("POST /_sandbox/clock", "调整时间", "moves the time"),
-    ("POST /_sandbox/quotas", "设置每日调用限额", "sets a day quota"),
+    ("POST /_sandbox/quotas", "设置每日调用限额和已用次数", "sets a day quota and what was used of it"),
     ("POST /_sandbox/tokens/rotate", "让已发出的凭证全部失效", "kills every token that was handed out"),
     (
         "POST /_sandbox/chaos",
@@ -114,7 +122,11 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
         .route("/inbox", get(inbox::list))
         .route("/events", get(events::stream))
         .route("/requests", get(overview::requests))
-        .route("/state", get(overview::state))
+        .route("/overview", get(overview::overview))
+        .route(
+            "/state",
+            get(memory::get).put(memory::put).layer(DefaultBodyLimit::max(memory::MAX_STATE_BYTES)),
+        )
         .route("/clock", get(clock::now).post(clock::set))
         .route("/chaos", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/chaos/{id}", delete(faults::remove))

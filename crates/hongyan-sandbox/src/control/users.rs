@@ -2,12 +2,14 @@
 //!
 //! Calls that make something take a `count`, for tests that need thousands at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
 use bytes::Bytes;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -130,9 +132,21 @@ struct AnswerSubscription {
     template_ids: Vec<TemplateId>,
     #[serde(default)]
     result: Answered,
+    /// Another answer than `result` for some of them.
+    #[serde(default)]
+    results: HashMap<TemplateId, Answered>,
     /// How often the user is asked and answers so.
     #[serde(default = "one")]
     count: u32,
+}
+
+/// `wx.requestSubscribeMessage` fails on the phone, with WeChat's number and words.
+///
+/// Source: the table of errors of
+/// <https://developers.weixin.qq.com/miniprogram/dev/api/open-api/subscribe-message/wx.requestSubscribeMessage.html>.
+fn box_refused(code: &'static str, number: u32, words: &str) -> ControlError {
+    let text = format!("requestSubscribeMessage:fail {words} ({number})");
+    ControlError::new(StatusCode::BAD_REQUEST, code, text)
 }
 
 /// `POST /_sandbox/subscriptions`: the user answers `wx.requestSubscribeMessage`. `results` is what the mini
@@ -144,8 +158,14 @@ pub(super) async fn answer_subscription(
     let asked: AnswerSubscription = parse(&body)?;
     check_count(asked.count)?;
     let ids: Vec<_> = asked.template_id.into_iter().chain(asked.template_ids).collect();
-    if !(1..=MAX_TEMPLATES_A_TAP).contains(&ids.len()) {
-        return Err(ControlError::bad_request("template_id, or template_ids with one to three templates"));
+    if ids.is_empty() {
+        return Err(box_refused("tmpl_ids_empty", 10001, "TmplIds can't be empty"));
+    }
+    if ids.len() > MAX_TEMPLATES_A_TAP {
+        return Err(box_refused("too_many_templates", 20003, "Templates count out of max bounds"));
+    }
+    if let Some(other) = asked.results.keys().find(|id| !ids.contains(id)) {
+        return Err(ControlError::bad_request(format!("results: {other} is not asked for")));
     }
     let mut state = inner.state();
     let app = app(&mut state, &asked.appid)?;
@@ -156,21 +176,29 @@ pub(super) async fn answer_subscription(
         })?;
         templates.push((id, template.family));
     }
+    if templates.iter().any(|(_, family)| *family != templates[0].1) {
+        return Err(box_refused("mixed_template_types", 20002, "Templates type must be same"));
+    }
     let user = user(&mut state, &asked.appid, &asked.openid)?;
+    if user.is_blocking {
+        let text = "The main switch is switched off, notifications can't be received";
+        return Err(box_refused("main_switch_off", 20004, text));
+    }
     let mut results = Map::new();
     let mut subscriptions = Vec::new();
     let mut answers = Vec::new();
     for (id, family) in templates {
         let subscription = user.subscriptions.entry(id.clone()).or_default();
+        let result = asked.results.get(&id).copied().unwrap_or(asked.result);
         for _ in 0..asked.count {
-            subscription.answer(family, asked.result);
+            subscription.answer(family, result);
         }
         let unlimited = family == Family::LongTerm && subscription.units > 0;
         subscriptions.push(json!({
             "template_id": id, "units": (!unlimited).then_some(subscription.units), "unlimited": unlimited,
         }));
-        results.insert(id.to_string(), json!(asked.result));
-        answers.push((id, asked.result.word()));
+        results.insert(id.to_string(), json!(result));
+        answers.push((id, result.word()));
     }
     let (appid, openid, now) = (&asked.appid, &asked.openid, inner.clock.now());
     for _ in 0..asked.count {

@@ -10,6 +10,7 @@ pub(crate) mod inbox;
 pub(crate) mod pushes;
 pub(crate) mod quotas;
 pub(crate) mod requests;
+pub(crate) mod rids;
 pub(crate) mod seed;
 pub(crate) mod subscriptions;
 pub(crate) mod templates;
@@ -29,6 +30,7 @@ use self::inbox::Inbox;
 use self::pushes::Pushes;
 use self::quotas::Quotas;
 use self::requests::RequestLog;
+use self::rids::Rids;
 use self::seed::{Seed, starting_templates};
 use self::subscriptions::Subscription;
 use self::templates::{Template, new_template_id};
@@ -47,6 +49,8 @@ pub(crate) struct State {
     pub(crate) codes: LoginCodes,
     pub(crate) forms: Forms,
     pub(crate) inbox: Inbox,
+    #[serde(default)]
+    pub(crate) rids: Rids,
     /// Not saved: it is about this run.
     #[serde(skip)]
     pub(crate) requests: RequestLog,
@@ -100,6 +104,13 @@ impl State {
         let mut state = Self::default();
         state.plant_seed();
         state
+    }
+
+    /// Becomes another state, except that tasks that bring pushes find nothing more to do.
+    pub(crate) fn become_loaded(&mut self, loaded: Self) {
+        let mut pushes = std::mem::take(&mut self.pushes);
+        pushes.clear();
+        *self = Self { pushes, ..loaded };
     }
 
     /// As new, except that the ids of cards go on counting: a page that waits for the next card is not confused.
@@ -199,4 +210,13 @@ pub(crate) fn beijing_day(now: UnixMillis) -> i64 {
     const OFFSET_SECONDS: i64 = 8 * 3600;
     const DAY_SECONDS: i64 = 86_400;
     (now.as_seconds() + OFFSET_SECONDS).div_euclid(DAY_SECONDS)
+}
+
+/// Year and month by the same calendar: the counters may be cleared so often a month.
+pub(crate) fn beijing_month(now: UnixMillis) -> (i16, i8) {
+    const OFFSET: jiff::tz::Offset = jiff::tz::Offset::constant(8);
+    // Out of range is a time that no clock here can be set to.
+    let moment = jiff::Timestamp::from_second(now.as_seconds()).unwrap_or_default();
+    let date = OFFSET.to_datetime(moment).date();
+    (date.year(), date.month())
 }

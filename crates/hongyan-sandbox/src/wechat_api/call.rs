@@ -20,6 +20,7 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Bytes,
+    pub(crate) content_type: Option<String>,
     pub(crate) now: UnixMillis,
     /// Whether another send to the same user runs at the same time.
     pub(crate) overlap: Overlap,

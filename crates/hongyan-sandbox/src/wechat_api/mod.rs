@@ -33,7 +33,8 @@ use crate::chaos::{ChaosKind, Fate, Plan};
 use crate::magic::{self, Effect};
 use crate::server::Kill;
 use crate::state::State;
-use crate::state::requests::LoggedRequest;
+use crate::state::requests::{Kept, LoggedRequest};
+use crate::state::rids::{self, Asked};
 use crate::{Inner, pusher};
 
 /// Larger bodies are refused. WeChat's own limit is not documented; no call of this API comes near it.
@@ -83,12 +84,18 @@ static ROUTES: &[Route] = &[
     post("/cgi-bin/wxopen/template/library/list", legacy_templates::library_list),
     post("/cgi-bin/wxopen/template/library/get", legacy_templates::library_get),
     post("/cgi-bin/openapi/quota/get", quota::get),
+    post("/cgi-bin/openapi/rid/get", quota::rid),
     post("/cgi-bin/clear_quota", quota::clear),
     post("/cgi-bin/clear_quota/v2", quota::clear_by_secret),
 ];
 
 fn find_route(path: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.path == path)
+}
+
+/// Whether there is such a call.
+pub(crate) fn is_known(path: &str) -> bool {
+    find_route(path).is_some()
 }
 
 /// Whether a path belongs to WeChat rather than to the sandbox.
@@ -118,6 +125,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
             errcode: None,
             chaos: plan.noted(),
             magic: None,
+            kept: Kept::default(),
         });
         return Kill::now(kill).await;
     }
@@ -135,12 +143,15 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
             plan.fate = Some(Fate { kind: ChaosKind::ResetAfter, errcode: 0, late: Duration::ZERO });
         }
     }
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.map(str::to_owned);
     let call = Call {
         query,
         magic,
         path: path.to_owned(),
         method: parts.method,
         body,
+        content_type,
         now: inner.clock.now(),
         overlap: Overlap::Instant,
         about_app: None,
@@ -212,6 +223,10 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
         Ok(_) => 0,
         Err(refusal) => refusal.errcode.0,
     };
+    let answer = match outcome {
+        Ok(value) => value.to_string(),
+        Err(refusal) => refused(inner, &mut state, &call, &refusal),
+    };
     state.requests.add(LoggedRequest {
         time: call.now,
         method: call.method.to_string(),
@@ -221,6 +236,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
         errcode: (!undecided).then_some(errcode),
         chaos: plan.noted(),
         magic: call.magic.map(|found| found.word),
+        kept: Kept::of(call.query, call.content_type, call.body),
     });
     let delivered = state.inbox.last_id() != newest;
     let has_pushes = state.pushes.waiting() > 0;
@@ -231,10 +247,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
     if delivered {
         inner.signal.send_modify(|signal| signal.messages += 1);
     }
-    match outcome {
-        Ok(value) => value.to_string().into(),
-        Err(refusal) => refused(inner, call.now, &refusal),
-    }
+    answer.into()
 }
 
 fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
@@ -254,21 +267,33 @@ fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
 /// What a magic id refuses. Who asks comes first: a magic openid under a dead token is answered as any other is.
 fn magic_refusal(state: &mut State, call: &mut Call) -> Result<Option<Errcode>, Refusal> {
     let Some(found) = call.magic.clone() else { return Ok(None) };
-    let errcode = match found.effect {
-        Effect::Refuse(errcode) => errcode,
-        Effect::RefuseOnce(errcode) if state.is_first_time(&found.id) => errcode,
-        _ => return Ok(None),
-    };
-    if !found.is_credential() {
-        call.app_by_token(state)?;
+    if matches!(found.effect, Effect::Refuse(_) | Effect::RefuseOnce(_)) && !found.is_credential() {
+        let token = call.param("access_token").ok_or(Errcode::TOKEN_MISSING)?;
+        call.about_app = Some(state.tokens.check(token, call.now)?.clone());
     }
-    Ok(Some(errcode))
+    Ok(match found.effect {
+        Effect::Refuse(errcode) => Some(errcode),
+        Effect::RefuseOnce(errcode) => state.is_first_time(&found.id).then_some(errcode),
+        _ => None,
+    })
 }
 
-/// A refusal with the `rid` by which WeChat's support would find the request.
-fn refused(inner: &Inner, now: hongyan_clock::UnixMillis, refusal: &Refusal) -> Bytes {
-    let errmsg = format!("{} rid: {}", refusal.errmsg, inner.next_rid(now));
-    json!({ "errcode": refusal.errcode, "errmsg": errmsg }).to_string().into()
+/// A refusal with the `rid` by which support, and `rid/get`, find the request.
+fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> String {
+    let rid = inner.next_rid(call.now);
+    let errmsg = format!("{} rid: {rid}", refusal.errmsg);
+    let answer = json!({ "errcode": refusal.errcode, "errmsg": errmsg }).to_string();
+    state.rids.add(
+        rid,
+        Asked {
+            appid: call.about_app.clone(),
+            invoke_time: call.now,
+            request_url: rids::shown_url(&call.path, &call.query),
+            request_body: rids::shown_body(&call.body),
+            response_body: answer.clone(),
+        },
+    );
+    answer
 }
 
 /// The task of a slow call panicked: a bug here, which must not look like an answer of WeChat's to it.
