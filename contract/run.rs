@@ -229,7 +229,7 @@ fn expect(world: &World, wanted: &BTreeMap<String, Value>, answer: &Answer) -> R
     Ok(())
 }
 
-/// `<text>`, `<number>`, `<absent>`, `~part of a text`, `#length of a list`, or the value itself.
+/// `<text>`, `<number>`, `<null>`, `<absent>`, `~part of a text`, `len 3` of a list, or the value itself.
 fn matches(world: &World, wanted: &Value, got: Option<&Value>) -> bool {
     let Some(word) = wanted.as_str() else { return got == Some(wanted) };
     let word = world.fill(word);
@@ -238,11 +238,12 @@ fn matches(world: &World, wanted: &Value, got: Option<&Value>) -> bool {
         (_, None) => false,
         ("<text>", Some(got)) => got.as_str().is_some_and(|text| !text.is_empty()),
         ("<number>", Some(got)) => got.is_number(),
+        ("<null>", Some(got)) => got.is_null(),
         (word, Some(got)) => {
             if let Some(part) = word.strip_prefix('~') {
                 return got.as_str().is_some_and(|text| text.contains(part));
             }
-            if let Some(length) = word.strip_prefix('#').and_then(|digits| digits.parse::<usize>().ok()) {
+            if let Some(length) = word.strip_prefix("len ").and_then(|digits| digits.parse::<usize>().ok()) {
                 return got.as_array().is_some_and(|list| list.len() == length);
             }
             got.as_str() == Some(word)

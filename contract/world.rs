@@ -47,7 +47,6 @@ pub struct Answer {
 /// One place to ask, with the names that requests may have.
 pub struct World {
     base: String,
-    pub is_real: bool,
     pub names: BTreeMap<String, String>,
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Dropping it ends the sandbox.
@@ -77,7 +76,6 @@ impl World {
         ];
         Self {
             base,
-            is_real: false,
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             http: client(),
             _stop: Some(stop),
@@ -90,7 +88,6 @@ impl World {
         let names = [("appid", appid), ("secret", secret), ("openid", openid)];
         Self {
             base: "https://api.weixin.qq.com".to_owned(),
-            is_real: true,
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             http: client(),
             _stop: None,
