@@ -58,7 +58,7 @@ export const config = () => call('/_sandbox/config');
 export const now = () => call('/_sandbox/clock', { advance_seconds: 0 });
 
 /** The sandbox's overview, in which templates have their titles. @returns {Promise<unknown>} */
-export const state = () => call('/_sandbox/state');
+export const state = () => call('/_sandbox/overview');
 
 /**
  * What one user of one app does and sees.

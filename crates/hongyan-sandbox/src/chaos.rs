@@ -17,6 +17,8 @@ pub(crate) enum ChaosKind {
     Errcode,
     /// The request is handled `millis` later, even if the caller has gone by then.
     Latency,
+    /// Done at once, answered `millis` later: what follows from it (an event) can come before the answer.
+    LateAnswer,
     /// Done, never answered; the connection stays open until the caller closes it.
     Hang,
     /// The connection is reset before anything is done.
@@ -43,7 +45,7 @@ pub(crate) struct ChaosRule {
     /// The answer of kind `errcode`.
     #[serde(default = "system_busy")]
     pub(crate) errcode: i32,
-    /// The delay of kind `latency`.
+    /// The delay of kinds `latency` and `late_answer`.
     #[serde(default)]
     pub(crate) millis: u64,
     /// How many of the requests it hits.
@@ -96,6 +98,8 @@ pub(crate) struct Plan {
 pub(crate) struct Fate {
     pub(crate) kind: ChaosKind,
     pub(crate) errcode: i32,
+    /// How late a `late_answer` is.
+    pub(crate) late: Duration,
 }
 
 impl Plan {
@@ -114,8 +118,8 @@ impl ChaosRule {
         if self.path != "*" && !self.path.starts_with('/') {
             return Some("path: begins with a slash, as /cgi-bin/message/subscribe/send or /cgi-bin/*");
         }
-        if self.kind == ChaosKind::Latency && self.millis == 0 {
-            return Some("millis: say how long the latency is");
+        if matches!(self.kind, ChaosKind::Latency | ChaosKind::LateAnswer) && self.millis == 0 {
+            return Some("millis: say how long");
         }
         (self.kind == ChaosKind::Errcode && self.errcode == 0).then_some("errcode: 0 is not an error")
     }
@@ -158,7 +162,10 @@ impl Chaos {
                 ChaosKind::Latency => {
                     plan.delay = plan.delay.saturating_add(Duration::from_millis(rule.millis));
                 }
-                kind => plan.fate = Some(Fate { kind, errcode: rule.errcode }),
+                kind => {
+                    let late = Duration::from_millis(rule.millis);
+                    plan.fate = Some(Fate { kind, errcode: rule.errcode, late });
+                }
             }
         }
         plan

@@ -1,4 +1,4 @@
-//! The page at `/`: what this is, where the phone is, and which calls there are.
+//! The page at `/` and `/help`: what this is, where the phone is, and which calls there are.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use axum::response::Html;
 use axum::routing::get;
 
 use crate::state::seed::Seed;
-use crate::{Inner, control, wechat_api};
+use crate::{Inner, control, magic, wechat_api};
 
 const PAGE: &str = include_str!("help.html");
 
-/// `/`.
+/// `/` and `/help`.
 pub(crate) fn routes() -> Router<Arc<Inner>> {
-    Router::new().route("/", get(|| async { Html(page()) }))
+    Router::new().route("/", get(|| async { Html(page()) })).route("/help", get(|| async { Html(page()) }))
 }
 
 fn page() -> String {
@@ -36,4 +36,21 @@ fn page() -> String {
         .replace("{long_term_template}", &seed.long_term_template)
         .replace("{wechat_calls}", &wechat)
         .replace("{own_calls}", &own)
+        .replace("{magic}", &magic::html())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_everything_in_its_place() {
+        let page = page();
+        for text in
+            ["sandbox-43101", "sandbox-lost-answer", "/cgi-bin/message/subscribe/send", "/_sandbox/pushes"]
+        {
+            assert!(page.contains(text), "{text}");
+        }
+        assert!(!page.contains("{magic}") && !page.contains("{own_calls}"));
+    }
 }

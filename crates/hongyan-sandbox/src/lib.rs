@@ -13,16 +13,22 @@
 //! | `wechat_api` | WeChat's paths, one file per family of calls |
 //! | `control` | `/_sandbox/…`: what the user does, what they saw, time, faults |
 //! | `chaos` | the rules for faults on purpose |
+//! | `complaints` | what WeChat would have minded about a request that passed here |
+//! | `magic` | ids that always end in the same way |
 //! | `phone`, `backend` | the phone's page, and its way to the mini program's back end |
+//! | `pusher` | brings events to the apps' callbacks |
 //! | `server` | the accept loop, which can kill a connection without an answer |
 //! | `persist` | the memory in a file |
 
 mod backend;
 mod chaos;
+mod complaints;
 mod control;
 mod help;
+mod magic;
 mod persist;
 mod phone;
+mod pusher;
 mod random;
 mod server;
 mod state;
@@ -122,6 +128,7 @@ pub(crate) struct Signal {
     pub(crate) messages: u64,
     pub(crate) clock: u64,
     pub(crate) resets: u64,
+    pub(crate) pushes: u64,
 }
 
 impl Sandbox {

@@ -10,7 +10,7 @@ use crate::SandboxError;
 use crate::state::State;
 
 /// The shape of the file. A file of another version is refused, not guessed at.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -36,13 +36,38 @@ pub(crate) fn load(path: &Path) -> Result<Option<State>, SandboxError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(error)),
     };
-    let format_error = |source| SandboxError::StateFormat { path: path.to_owned(), source };
-    let Version { version } = serde_json::from_slice(&bytes).map_err(format_error)?;
+    from_bytes(&bytes).map(Some).map_err(|why| match why {
+        NotAState::Version { found, expected } => {
+            SandboxError::StateVersion { path: path.to_owned(), found, expected }
+        }
+        NotAState::Format(source) => SandboxError::StateFormat { path: path.to_owned(), source },
+    })
+}
+
+/// Why a document is not a memory.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAState {
+    /// Of another version of the sandbox.
+    #[error("the document has version {found}, this sandbox reads version {expected}")]
+    Version {
+        /// Its version.
+        found: u32,
+        /// The version that is understood.
+        expected: u32,
+    },
+    /// Damaged, or something else.
+    #[error("the document cannot be understood: {0}")]
+    Format(#[from] serde_json::Error),
+}
+
+/// The memory in a document.
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<State, NotAState> {
+    let Version { version } = serde_json::from_slice(bytes)?;
     if version != VERSION {
-        return Err(SandboxError::StateVersion { path: path.to_owned(), found: version, expected: VERSION });
+        return Err(NotAState::Version { found: version, expected: VERSION });
     }
-    let Read { state } = serde_json::from_slice(&bytes).map_err(format_error)?;
-    Ok(Some(state))
+    let Read { state } = serde_json::from_slice(bytes)?;
+    Ok(state)
 }
 
 /// The memory as the file will have it.

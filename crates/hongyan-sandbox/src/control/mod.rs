@@ -1,11 +1,16 @@
 //! `/_sandbox/…`: the hand that moves the simulated world. What a user does, what they saw, time, and faults.
 
+mod callback;
 mod clock;
 mod error;
 mod events;
 mod faults;
 mod inbox;
+mod memory;
 mod overview;
+#[cfg(test)]
+mod push_tests;
+mod pushes;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -14,6 +19,7 @@ mod world;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use hongyan_wechat::{AppId, OpenId};
@@ -41,22 +47,52 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
         "用户对 wx.requestSubscribeMessage 的回答",
         "the user's answer to wx.requestSubscribeMessage",
     ),
+    (
+        "POST /_sandbox/settings",
+        "用户在微信设置里拒收某个模板，或关闭小程序的全部通知",
+        "the user refuses a template in WeChat's settings, or switches all notifications of the app off",
+    ),
+    (
+        "POST /_sandbox/callback",
+        "设置消息推送的地址、令牌、加密方式和格式；先像微信一样校验地址",
+        "where events are pushed to, in which mode and format; the address is checked first, as WeChat does",
+    ),
+    ("GET /_sandbox/callback?appid=", "查看推送设置，不含密钥", "the callback, without its secrets"),
+    ("DELETE /_sandbox/callback?appid=", "取消推送", "no more pushes"),
+    (
+        "POST /_sandbox/pushes",
+        "推送任意内容，可故意弄坏：signature、timestamp、twice",
+        "pushes anything, damaged if you like: signature, timestamp, twice",
+    ),
+    (
+        "GET /_sandbox/pushes?appid=&amp;limit=&amp;idle_within_ms=",
+        "推送记录；可等到全部推送结束再返回",
+        "what was pushed and how it was answered; waits until all is over if asked",
+    ),
+    ("POST /_sandbox/pushes/hold", "暂缓推送", "holds pushes back"),
+    ("POST /_sandbox/pushes/release", "放行推送", "lets them go"),
     ("GET /_sandbox/inbox?appid=&amp;openid=&amp;since=", "用户看到的消息", "what the user saw"),
     (
         "GET /_sandbox/events?appid=&amp;openid=&amp;since=",
         "同上，实时推送",
         "the same, live (server-sent events)",
     ),
-    ("GET /_sandbox/requests?path=&amp;limit=", "平台收到的请求", "what the platform was asked"),
-    ("GET /_sandbox/state", "概览", "an overview"),
+    (
+        "GET /_sandbox/requests?path=&amp;limit=",
+        "平台收到的请求，以及真实微信会挑剔之处",
+        "what the platform was asked, and what WeChat would mind about it",
+    ),
+    ("GET /_sandbox/overview", "概览", "an overview"),
+    ("GET /_sandbox/state", "导出全部状态（JSON）", "the whole memory as a JSON document"),
+    ("PUT /_sandbox/state", "恢复导出的状态", "puts such a document back"),
     ("GET /_sandbox/config", "手机页面需要的设置", "what the phone's page needs to know"),
     ("POST /_sandbox/clock", "调整时间", "moves the time"),
-    ("POST /_sandbox/quotas", "设置每日调用限额", "sets a day quota"),
+    ("POST /_sandbox/quotas", "设置每日调用限额和已用次数", "sets a day quota and what was used of it"),
     ("POST /_sandbox/tokens/rotate", "让已发出的凭证全部失效", "kills every token that was handed out"),
     (
         "POST /_sandbox/chaos",
-        "添加一条故障规则，kind 为 errcode、latency、hang、reset_before、reset_after、http_5xx、garbage、half_answer",
-        "adds a fault; its kind is errcode, latency, hang, reset_before, reset_after, http_5xx, garbage, half_answer",
+        "添加一条故障规则，kind 为 errcode、latency、late_answer、hang、reset_before、reset_after、http_5xx、garbage、half_answer",
+        "adds a fault; its kind is errcode, latency, late_answer, hang, reset_before, reset_after, http_5xx, garbage, half_answer",
     ),
     ("GET /_sandbox/chaos", "查看故障规则", "lists the faults"),
     ("DELETE /_sandbox/chaos", "清除全部故障规则", "clears all faults"),
@@ -78,10 +114,19 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
         .route("/forms", post(users::submit_form))
         .route("/payments", post(users::pay))
         .route("/subscriptions", post(users::answer_subscription))
+        .route("/settings", post(users::change_setting))
+        .route("/callback", get(callback::show).post(callback::set).delete(callback::remove))
+        .route("/pushes", get(pushes::list).post(pushes::push))
+        .route("/pushes/hold", post(pushes::hold))
+        .route("/pushes/release", post(pushes::release))
         .route("/inbox", get(inbox::list))
         .route("/events", get(events::stream))
         .route("/requests", get(overview::requests))
-        .route("/state", get(overview::state))
+        .route("/overview", get(overview::overview))
+        .route(
+            "/state",
+            get(memory::get).put(memory::put).layer(DefaultBodyLimit::max(memory::MAX_STATE_BYTES)),
+        )
         .route("/clock", get(clock::now).post(clock::set))
         .route("/chaos", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/chaos/{id}", delete(faults::remove))
@@ -109,7 +154,8 @@ fn app<'a>(state: &'a mut State, appid: &AppId) -> Result<&'a mut App, ControlEr
 }
 
 fn user<'a>(state: &'a mut State, appid: &AppId, openid: &OpenId) -> Result<&'a mut User, ControlError> {
-    app(state, appid)?.users.get_mut(openid).ok_or_else(|| unknown_user(appid, openid))
+    let (_, user) = app(state, appid)?.user(openid.as_str()).ok_or_else(|| unknown_user(appid, openid))?;
+    Ok(user)
 }
 
 fn unknown_user(appid: &AppId, openid: &OpenId) -> ControlError {

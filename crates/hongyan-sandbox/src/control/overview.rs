@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::State as Shared;
 use hongyan_wechat::AppId;
 use http::Uri;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::{ControlError, parse_query};
 use crate::Inner;
+use crate::complaints::{self, Complaint};
 use crate::state::requests::LoggedRequest;
 use crate::state::{App, User};
 
@@ -24,18 +25,32 @@ struct RequestsQuery {
     limit: Option<usize>,
 }
 
+/// A request with what WeChat would have minded about it.
+#[derive(Serialize)]
+pub(super) struct Reviewed {
+    #[serde(flatten)]
+    request: LoggedRequest,
+    complaints: Vec<Complaint>,
+}
+
 /// `GET /_sandbox/requests`: the newest requests to WeChat's paths, in the order in which they came.
 pub(super) async fn requests(
     Shared(inner): Shared<Arc<Inner>>,
     uri: Uri,
-) -> Result<Json<Vec<LoggedRequest>>, ControlError> {
+) -> Result<Json<Vec<Reviewed>>, ControlError> {
     let asked: RequestsQuery = parse_query(&uri)?;
     let limit = asked.limit.unwrap_or(usize::MAX);
-    Ok(Json(inner.state().requests.newest(asked.path.as_deref(), limit)))
+    let state = inner.state();
+    let review = |request: LoggedRequest| {
+        let app = request.appid.as_ref().and_then(|appid| state.apps.get(appid));
+        let complaints = complaints::of(&request, |id| app?.template(id).cloned());
+        Reviewed { request, complaints }
+    };
+    Ok(Json(state.requests.newest(asked.path.as_deref(), limit).into_iter().map(review).collect()))
 }
 
-/// `GET /_sandbox/state`: apps with their templates and users, and some totals.
-pub(super) async fn state(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
+/// `GET /_sandbox/overview`: apps with their templates and users, and some totals.
+pub(super) async fn overview(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     let state = inner.state();
     let apps: Vec<_> = state.apps.iter().map(|(appid, app)| app_overview(appid, app)).collect();
     Json(json!({

@@ -92,7 +92,7 @@ async fn what_cannot_be_meant_is_explained() {
         ("/_sandbox/chaos", json!({ "kind": "flood" }), 400, "unknown variant `flood`"),
         ("/_sandbox/apps", json!({ "appid": seed.appid }), 409, "already"),
         ("/_sandbox/nothing", json!({}), 404, "there is no /_sandbox/nothing here"),
-        ("/_sandbox/state", json!({}), 405, "another method"),
+        ("/_sandbox/overview", json!({}), 405, "another method"),
         (
             "/_sandbox/subscriptions",
             json!({ "appid": seed.appid, "openid": seed.openid, "template_id": seed.legacy_template }),
@@ -123,14 +123,16 @@ async fn a_new_app_is_complete() {
         "appid": app["appid"], "family": "once", "title": "到货提醒", "content": "商品:{{thing1.DATA}}",
     });
     let template = platform.post("/_sandbox/templates", template).await;
-    let accepted = json!({
-        "appid": app["appid"], "openid": user["openid"],
-        "template_ids": [template["template_id"], app["long_term_template"]], "result": "acceptWithAudio",
-    });
-    let accepted = platform.post("/_sandbox/subscriptions", accepted).await;
-    assert_eq!(accepted["subscriptions"][0]["units"], 1);
-    assert_eq!(accepted["subscriptions"][1]["unlimited"], true);
-    let state = platform.get("/_sandbox/state").await;
+    let tap = async |templates: Value| {
+        let asked = json!({
+            "appid": app["appid"], "openid": user["openid"], "template_ids": templates,
+            "result": "acceptWithAudio",
+        });
+        platform.post("/_sandbox/subscriptions", asked).await
+    };
+    assert_eq!(tap(json!([template["template_id"]])).await["subscriptions"][0]["units"], 1);
+    assert_eq!(tap(json!([app["long_term_template"]])).await["subscriptions"][0]["unlimited"], true);
+    let state = platform.get("/_sandbox/overview").await;
     assert_eq!(state["apps"].as_array().unwrap().len(), 2);
 }
 
@@ -144,7 +146,7 @@ async fn a_reset_makes_everything_as_new() {
     platform.post("/_sandbox/reset", json!({})).await;
     assert_eq!(platform.get("/_sandbox/inbox").await, json!([]));
     assert_eq!(platform.get("/_sandbox/requests").await, json!([]));
-    assert_eq!(platform.get("/_sandbox/state").await["apps"].as_array().unwrap().len(), 1);
+    assert_eq!(platform.get("/_sandbox/overview").await["apps"].as_array().unwrap().len(), 1);
     assert_eq!(platform.send_subscribe(&token, platform.subscribe_message()).await["errcode"], 40001);
 }
 
@@ -246,4 +248,87 @@ async fn the_memory_outlives_the_server() {
     assert_eq!(sent["errcode"], 0, "the form id of the first run still works");
     let response = platform.ask(Method::GET, "/_sandbox/clock", Body::empty()).await;
     assert_eq!(json_of(response).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_box_asks_for_one_to_three_templates_of_one_type() {
+    let platform = Platform::new();
+    let (once, long) = (&platform.seed.subscribe_template, &platform.seed.long_term_template);
+    let refused = [
+        (json!([]), "tmpl_ids_empty"),
+        (json!([once, once, once, once]), "too_many_templates"),
+        (json!([once, long]), "mixed_template_types"),
+    ];
+    for (ids, code) in refused {
+        let answer = platform.user_does("/_sandbox/subscriptions", json!({ "template_ids": ids })).await;
+        assert_eq!(answer["code"], code, "{answer}");
+    }
+    platform.user_does("/_sandbox/settings", json!({ "receives": false })).await;
+    let answer = platform.user_does("/_sandbox/subscriptions", json!({ "template_id": once })).await;
+    assert_eq!(answer["code"], "main_switch_off", "{answer}");
+}
+
+#[tokio::test]
+async fn a_memory_that_was_taken_out_can_be_put_back() {
+    let platform = Platform::new();
+    let token = platform.token().await;
+    platform.accept(&platform.seed.subscribe_template).await;
+    deliver_one(&platform).await;
+    let document = platform.get("/_sandbox/state").await;
+    platform.post("/_sandbox/reset", json!({})).await;
+    assert_eq!(platform.inbox().await.len(), 0);
+    let put = async |body: String| {
+        json_of(platform.ask(Method::PUT, "/_sandbox/state", Body::from(body)).await).await
+    };
+    let (status, loaded) = put(document.to_string()).await;
+    assert_eq!((status, &loaded["loaded"]), (StatusCode::OK, &json!(true)));
+    assert_eq!(platform.inbox().await.len(), 1);
+    assert_eq!(platform.send_subscribe(&token, platform.subscribe_message()).await["errcode"], 0);
+
+    let mut other = document.clone();
+    other["version"] = json!(99);
+    let (status, refusal) = put(other.to_string()).await;
+    assert_eq!((status, &refusal["code"]), (StatusCode::CONFLICT, &json!("state_version")), "{refusal}");
+    assert!(refusal["error"].as_str().unwrap().contains("99"), "{refusal}");
+    for damaged in [document.to_string().replace("apps", "appz"), "half a".to_owned(), String::new()] {
+        let (status, refusal) = put(damaged).await;
+        assert_eq!(
+            (status, &refusal["code"]),
+            (StatusCode::BAD_REQUEST, &json!("state_format")),
+            "{refusal}"
+        );
+    }
+    assert_eq!(platform.inbox().await.len(), 2, "what was refused changed nothing");
+}
+
+#[tokio::test]
+async fn the_log_says_what_wechat_would_mind() {
+    let platform = Platform::new();
+    let token = platform.token().await;
+    platform.accept(&platform.seed.subscribe_template).await;
+    let mut message = platform.subscribe_message();
+    message["templateId"] = json!("x");
+    message["data"]["thing1"]["value"] = json!("拿铁☕");
+    assert_eq!(platform.send_subscribe(&token, message).await["errcode"], 0);
+    let log = platform.get("/_sandbox/requests?path=/cgi-bin/message/*").await;
+    let codes: Vec<_> =
+        log[0]["complaints"].as_array().unwrap().iter().map(|c| c["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["content_type", "unknown_member", "emoji"]);
+    assert!(!log.to_string().contains(&token), "{log}");
+}
+
+#[tokio::test]
+async fn a_rid_finds_the_refused_request_again() {
+    let platform = Platform::new();
+    let token = platform.token().await;
+    let refused = platform.send_subscribe(&token, platform.subscribe_message()).await;
+    let rid = refused["errmsg"].as_str().unwrap().rsplit_once("rid: ").unwrap().1;
+    let ask = async |token: &str, rid: &str| {
+        platform.post(&format!("/cgi-bin/openapi/rid/get?access_token={token}"), json!({ "rid": rid })).await
+    };
+    let found = ask(&token, rid).await;
+    assert_eq!(found["request"]["response_body"], refused.to_string());
+    assert!(found["request"]["request_url"].as_str().unwrap().ends_with("subscribe/send?access_token=***"));
+    assert_eq!(ask(&token, "0a-0b-0c").await["errcode"], 76001);
+    assert_eq!(ask(&token, "").await["errcode"], 76002);
 }

@@ -2,20 +2,23 @@
 //!
 //! Calls that make something take a `count`, for tests that need thousands at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
 use bytes::Bytes;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::{ControlError, parse};
 use super::{app, user};
-use crate::Inner;
+use crate::state::events;
 use crate::state::subscriptions::Answered;
 use crate::state::templates::Family;
+use crate::{Inner, pusher};
 
 /// `count` goes up to this.
 const MAX_COUNT: u32 = 100_000;
@@ -129,9 +132,21 @@ struct AnswerSubscription {
     template_ids: Vec<TemplateId>,
     #[serde(default)]
     result: Answered,
+    /// Another answer than `result` for some of them.
+    #[serde(default)]
+    results: HashMap<TemplateId, Answered>,
     /// How often the user is asked and answers so.
     #[serde(default = "one")]
     count: u32,
+}
+
+/// `wx.requestSubscribeMessage` fails on the phone, with WeChat's number and words.
+///
+/// Source: the table of errors of
+/// <https://developers.weixin.qq.com/miniprogram/dev/api/open-api/subscribe-message/wx.requestSubscribeMessage.html>.
+fn box_refused(code: &'static str, number: u32, words: &str) -> ControlError {
+    let text = format!("requestSubscribeMessage:fail {words} ({number})");
+    ControlError::new(StatusCode::BAD_REQUEST, code, text)
 }
 
 /// `POST /_sandbox/subscriptions`: the user answers `wx.requestSubscribeMessage`. `results` is what the mini
@@ -143,8 +158,14 @@ pub(super) async fn answer_subscription(
     let asked: AnswerSubscription = parse(&body)?;
     check_count(asked.count)?;
     let ids: Vec<_> = asked.template_id.into_iter().chain(asked.template_ids).collect();
-    if !(1..=MAX_TEMPLATES_A_TAP).contains(&ids.len()) {
-        return Err(ControlError::bad_request("template_id, or template_ids with one to three templates"));
+    if ids.is_empty() {
+        return Err(box_refused("tmpl_ids_empty", 10001, "TmplIds can't be empty"));
+    }
+    if ids.len() > MAX_TEMPLATES_A_TAP {
+        return Err(box_refused("too_many_templates", 20003, "Templates count out of max bounds"));
+    }
+    if let Some(other) = asked.results.keys().find(|id| !ids.contains(id)) {
+        return Err(ControlError::bad_request(format!("results: {other} is not asked for")));
     }
     let mut state = inner.state();
     let app = app(&mut state, &asked.appid)?;
@@ -155,21 +176,84 @@ pub(super) async fn answer_subscription(
         })?;
         templates.push((id, template.family));
     }
+    if templates.iter().any(|(_, family)| *family != templates[0].1) {
+        return Err(box_refused("mixed_template_types", 20002, "Templates type must be same"));
+    }
     let user = user(&mut state, &asked.appid, &asked.openid)?;
+    if user.is_blocking {
+        let text = "The main switch is switched off, notifications can't be received";
+        return Err(box_refused("main_switch_off", 20004, text));
+    }
     let mut results = Map::new();
     let mut subscriptions = Vec::new();
+    let mut answers = Vec::new();
     for (id, family) in templates {
         let subscription = user.subscriptions.entry(id.clone()).or_default();
+        let result = asked.results.get(&id).copied().unwrap_or(asked.result);
         for _ in 0..asked.count {
-            subscription.answer(family, asked.result);
+            subscription.answer(family, result);
         }
         let unlimited = family == Family::LongTerm && subscription.units > 0;
         subscriptions.push(json!({
             "template_id": id, "units": (!unlimited).then_some(subscription.units), "unlimited": unlimited,
         }));
-        results.insert(id.to_string(), json!(asked.result));
+        results.insert(id.to_string(), json!(result));
+        answers.push((id, result.word()));
     }
+    let (appid, openid, now) = (&asked.appid, &asked.openid, inner.clock.now());
+    for _ in 0..asked.count {
+        state.push(appid, openid, || events::popup(appid, openid, &answers, now), now);
+    }
+    drop(state);
+    pusher::start(&inner);
     Ok(Json(json!({
         "errMsg": "requestSubscribeMessage:ok", "results": results, "subscriptions": subscriptions,
     })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeSetting {
+    appid: AppId,
+    openid: OpenId,
+    template_id: Option<TemplateId>,
+    /// `reject`; WeChat's settings have no way to give a one-time template more.
+    result: Option<Answered>,
+    /// False: all notifications of the app are off. Sends are taken and do not arrive.
+    receives: Option<bool>,
+}
+
+/// `POST /_sandbox/settings`: the user goes to WeChat's settings. A refused template takes back what was accepted.
+pub(super) async fn change_setting(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let asked: ChangeSetting = parse(&body)?;
+    let (appid, openid) = (&asked.appid, &asked.openid);
+    let mut state = inner.state();
+    if let Some(id) = &asked.template_id
+        && app(&mut state, appid)?.template(id.as_str()).is_none_or(|t| t.family == Family::Legacy)
+    {
+        let text = format!("the app has no subscribe template {id}");
+        return Err(ControlError::unknown("unknown_template", text));
+    }
+    let user = user(&mut state, appid, openid)?;
+    match (&asked.template_id, asked.result, asked.receives) {
+        (Some(template), Some(Answered::Reject), None) => {
+            let subscription = user.subscriptions.entry(template.clone()).or_default();
+            // The family is only asked for by a yes.
+            subscription.answer(Family::Once, Answered::Reject);
+            let now = inner.clock.now();
+            state.push(appid, openid, || events::change(appid, openid, template, now), now);
+        }
+        (None, None, Some(receives)) => user.is_blocking = !receives,
+        _ => {
+            return Err(ControlError::bad_request(
+                "either template_id with result \"reject\", or receives with true or false",
+            ));
+        }
+    }
+    drop(state);
+    pusher::start(&inner);
+    Ok(Json(json!({ "appid": appid, "openid": openid })))
 }

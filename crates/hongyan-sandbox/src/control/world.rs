@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::app;
 use super::error::{ControlError, parse};
-use crate::Inner;
-use crate::random;
 use crate::state::seed::Seed;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
+use crate::{Inner, random, wechat_api};
 
 /// `GET /_sandbox/seed`.
 pub(super) async fn seed() -> Json<Seed> {
@@ -130,7 +129,9 @@ fn fields_of_content(asked: &AddTemplate) -> Result<Vec<Field>, ControlError> {
 struct SetQuota {
     appid: AppId,
     path: String,
-    daily_limit: u64,
+    daily_limit: Option<u64>,
+    /// How often the call counts as made today.
+    used: Option<u64>,
 }
 
 /// `POST /_sandbox/quotas`: how often the app may make a call each day; then it answers 45009.
@@ -139,11 +140,24 @@ pub(super) async fn set_quota(
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     let asked: SetQuota = parse(&body)?;
+    // Each path is kept, so only WeChat's count.
+    if !wechat_api::is_known(&asked.path) {
+        return Err(ControlError::unknown(
+            "unknown_path",
+            format!("WeChat has no call {}, see the list at /", asked.path),
+        ));
+    }
     let mut state = inner.state();
     let quotas = &mut app(&mut state, &asked.appid)?.quotas;
-    quotas.set_limit(asked.path.clone(), asked.daily_limit);
-    let used = quotas.usage(&asked.path, inner.clock.now()).used;
-    Ok(Json(json!({ "path": asked.path, "daily_limit": asked.daily_limit, "used": used })))
+    let now = inner.clock.now();
+    if let Some(daily_limit) = asked.daily_limit {
+        quotas.set_limit(asked.path.clone(), daily_limit);
+    }
+    if let Some(used) = asked.used {
+        quotas.set_used(&asked.path, used, now);
+    }
+    let usage = quotas.usage(&asked.path, now);
+    Ok(Json(json!({ "path": asked.path, "daily_limit": usage.daily_limit, "used": usage.used })))
 }
 
 #[derive(Deserialize)]

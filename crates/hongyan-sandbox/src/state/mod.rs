@@ -2,11 +2,15 @@
 //! is told it. Everything lies behind one lock, so each call is all or nothing.
 
 mod aging;
+pub(crate) mod callbacks;
 pub(crate) mod codes;
+pub(crate) mod events;
 pub(crate) mod forms;
 pub(crate) mod inbox;
+pub(crate) mod pushes;
 pub(crate) mod quotas;
 pub(crate) mod requests;
+pub(crate) mod rids;
 pub(crate) mod seed;
 pub(crate) mod subscriptions;
 pub(crate) mod templates;
@@ -19,17 +23,23 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
+use self::callbacks::{Callback, Damage, Message};
 use self::codes::LoginCodes;
 use self::forms::Forms;
 use self::inbox::Inbox;
+use self::pushes::Pushes;
 use self::quotas::Quotas;
 use self::requests::RequestLog;
+use self::rids::Rids;
 use self::seed::{Seed, starting_templates};
 use self::subscriptions::Subscription;
 use self::templates::{Template, new_template_id};
 use self::tokens::Tokens;
 use crate::chaos::Chaos;
-use crate::random;
+use crate::{magic, random};
+
+/// So many magic ids are remembered; then their first time begins anew.
+const MAX_MAGIC_SEEN: usize = 100_000;
 
 /// Everything that the platform knows.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -39,6 +49,8 @@ pub(crate) struct State {
     pub(crate) codes: LoginCodes,
     pub(crate) forms: Forms,
     pub(crate) inbox: Inbox,
+    #[serde(default)]
+    pub(crate) rids: Rids,
     /// Not saved: it is about this run.
     #[serde(skip)]
     pub(crate) requests: RequestLog,
@@ -48,6 +60,12 @@ pub(crate) struct State {
     /// Users to whom a subscribe message is on its way at this moment, by openid.
     #[serde(skip)]
     pub(crate) flights: HashSet<String>,
+    /// Not saved: what has not been pushed by the end is lost, as with any sender that stops.
+    #[serde(skip)]
+    pub(crate) pushes: Pushes,
+    /// The magic ids whose first time is over.
+    #[serde(skip)]
+    magic_seen: HashSet<String>,
 }
 
 /// A mini program.
@@ -58,6 +76,9 @@ pub(crate) struct App {
     /// At most a few dozen, in the order of adding.
     pub(crate) templates: Vec<Arc<Template>>,
     pub(crate) quotas: Quotas,
+    /// Where events go, if anywhere.
+    #[serde(default)]
+    pub(crate) callback: Option<Callback>,
 }
 
 /// A user of an app.
@@ -66,6 +87,9 @@ pub(crate) struct User {
     /// The one that is valid now; set by the last login.
     pub(crate) session_key: Option<String>,
     pub(crate) subscriptions: HashMap<TemplateId, Subscription>,
+    /// The user switched all notifications of the app off: WeChat takes messages, and they do not arrive.
+    #[serde(default)]
+    pub(crate) is_blocking: bool,
 }
 
 impl App {
@@ -82,11 +106,58 @@ impl State {
         state
     }
 
+    /// Becomes another state, except that tasks that bring pushes find nothing more to do.
+    pub(crate) fn become_loaded(&mut self, loaded: Self) {
+        let mut pushes = std::mem::take(&mut self.pushes);
+        pushes.clear();
+        *self = Self { pushes, ..loaded };
+    }
+
     /// As new, except that the ids of cards go on counting: a page that waits for the next card is not confused.
     pub(crate) fn reset(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
         inbox.clear();
-        *self = Self { inbox, ..Self::fresh() };
+        let mut pushes = std::mem::take(&mut self.pushes);
+        pushes.clear();
+        *self = Self { inbox, pushes, ..Self::fresh() };
+    }
+
+    /// Whether this magic id is met for the first time. Asking makes it known.
+    pub(crate) fn is_first_time(&mut self, id: &str) -> bool {
+        if self.magic_seen.len() >= MAX_MAGIC_SEEN {
+            self.magic_seen.clear();
+        }
+        self.magic_seen.insert(id.to_owned())
+    }
+
+    /// Queues an event if the app has a callback.
+    pub(crate) fn push(
+        &mut self,
+        appid: &AppId,
+        openid: &OpenId,
+        make: impl FnOnce() -> Message,
+        now: UnixMillis,
+    ) {
+        if self.apps.get(appid).is_some_and(|app| app.callback.is_some()) {
+            self.push_damaged(appid, Some(openid.clone()), make(), Vec::new(), now);
+        }
+    }
+
+    /// Queues a message with something wrong about it; gives its id, and whether there was room.
+    pub(crate) fn push_damaged(
+        &mut self,
+        appid: &AppId,
+        openid: Option<OpenId>,
+        message: Message,
+        damage: Vec<Damage>,
+        now: UnixMillis,
+    ) -> (u64, bool) {
+        let format = self.apps.get(appid).and_then(|app| app.callback.as_ref()).map(|c| c.format);
+        let body = match &message {
+            Message::Text(text) => text.as_str().into(),
+            other => other.tree(format.unwrap_or_default()).map_or(serde_json::Value::Null, Into::into),
+        };
+        self.pushes.add(appid, openid, message, damage, body, now)
     }
 
     fn plant_seed(&mut self) {
@@ -96,6 +167,7 @@ impl State {
             users: HashMap::from([(seed.open_id(), User::default())]),
             templates: seed.templates().into_iter().map(Arc::new).collect(),
             quotas: Quotas::default(),
+            callback: None,
         };
         self.apps.insert(seed.app_id(), app);
     }
@@ -108,11 +180,22 @@ impl State {
             users: HashMap::new(),
             templates: templates.into_iter().map(Arc::new).collect(),
             quotas: Quotas::default(),
+            callback: None,
         })
     }
 }
 
 impl App {
+    /// The user of that openid. A magic one is there as soon as it is named.
+    pub(crate) fn user(&mut self, openid: &str) -> Option<(OpenId, &mut User)> {
+        if magic::is_user(openid) && !self.users.contains_key(openid) {
+            self.users.insert(openid.parse().ok()?, User::default());
+        }
+        let openid = self.users.get_key_value(openid)?.0.clone();
+        let user = self.users.get_mut(&openid)?;
+        Some((openid, user))
+    }
+
     /// A new user, under a new openid.
     pub(crate) fn add_user(&mut self) -> OpenId {
         let openid = OpenId::try_from(format!("o{}", random::alphanumeric(27)))
@@ -127,4 +210,13 @@ pub(crate) fn beijing_day(now: UnixMillis) -> i64 {
     const OFFSET_SECONDS: i64 = 8 * 3600;
     const DAY_SECONDS: i64 = 86_400;
     (now.as_seconds() + OFFSET_SECONDS).div_euclid(DAY_SECONDS)
+}
+
+/// Year and month by the same calendar: the counters may be cleared so often a month.
+pub(crate) fn beijing_month(now: UnixMillis) -> (i16, i8) {
+    const OFFSET: jiff::tz::Offset = jiff::tz::Offset::constant(8);
+    // Out of range is a time that no clock here can be set to.
+    let moment = jiff::Timestamp::from_second(now.as_seconds()).unwrap_or_default();
+    let date = OFFSET.to_datetime(moment).date();
+    (date.year(), date.month())
 }

@@ -6,14 +6,12 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::Errcode;
 use serde::{Deserialize, Serialize};
 
-use super::beijing_day;
+use super::{beijing_day, beijing_month};
 
 /// What an app may do a day unless told otherwise: more than any test does.
 pub(crate) const DEFAULT_LIMIT: u64 = 10_000_000;
 /// So often a month may the counters be cleared.
 const CLEARS_PER_MONTH: u32 = 10;
-/// A month for that purpose, in days. The sandbox does not keep a calendar.
-const MONTH_DAYS: i64 = 30;
 
 /// The counters of one app.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -21,7 +19,7 @@ pub(crate) struct Quotas {
     day: i64,
     used: HashMap<String, u64>,
     limits: HashMap<String, u64>,
-    cleared_month: i64,
+    cleared_month: (i16, i8),
     cleared: u32,
 }
 
@@ -62,9 +60,16 @@ impl Quotas {
         self.limits.insert(path, daily_limit);
     }
 
+    /// Says how often the call was made today.
+    pub(crate) fn set_used(&mut self, path: &str, used: u64, now: UnixMillis) {
+        // Brings the day up to date first.
+        self.usage(path, now);
+        self.used.insert(path.to_owned(), used);
+    }
+
     /// Starts all counters anew.
     pub(crate) fn clear(&mut self, now: UnixMillis) -> Result<(), Errcode> {
-        let month = beijing_day(now) / MONTH_DAYS;
+        let month = beijing_month(now);
         if self.cleared_month != month {
             (self.cleared_month, self.cleared) = (month, 0);
         }
@@ -104,5 +109,9 @@ mod tests {
             assert!(quotas.clear(now).is_ok());
         }
         assert_eq!(quotas.clear(now), Err(Errcode::CLEAR_QUOTA_LIMIT));
+        let at = |text| UnixMillis::parse_rfc3339(text).unwrap();
+        assert_eq!(beijing_month(now), (2027, 1));
+        assert_eq!(quotas.clear(at("2027-01-31T23:59:59+08:00")), Err(Errcode::CLEAR_QUOTA_LIMIT));
+        assert!(quotas.clear(at("2027-02-01T00:00:00+08:00")).is_ok(), "a new month in Beijing");
     }
 }

@@ -1,7 +1,9 @@
 //! What the platform was asked lately.
 
 use std::collections::VecDeque;
+use std::fmt;
 
+use bytes::Bytes;
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::AppId;
 use serde::Serialize;
@@ -10,6 +12,8 @@ use crate::chaos::{ChaosKind, path_matches};
 
 /// So many requests are kept.
 const MAX_REQUESTS: usize = 10_000;
+/// Of a kept request's body.
+const MAX_KEPT_BODY_BYTES: usize = 8 * 1024;
 
 /// One request, without anything secret.
 #[derive(Debug, Clone, Serialize)]
@@ -28,6 +32,36 @@ pub(crate) struct LoggedRequest {
     /// The fault that a chaos rule made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chaos: Option<ChaosKind>,
+    /// The word of the magic id that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) magic: Option<&'static str>,
+    /// What is looked at when somebody asks what is wrong with it. Never shown: it has tokens and secrets.
+    #[serde(skip)]
+    pub(crate) kept: Kept,
+}
+
+/// What a request was made of.
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+impl Kept {
+    /// A larger body is not kept; no right request has one.
+    pub(crate) fn of(query: Vec<(String, String)>, content_type: Option<String>, mut body: Bytes) -> Self {
+        if body.len() > MAX_KEPT_BODY_BYTES {
+            body = Bytes::new();
+        }
+        Self { query, content_type, body }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept(…)")
+    }
 }
 
 /// The newest requests.
@@ -86,6 +120,8 @@ mod tests {
                 openid: None,
                 errcode: Some(0),
                 chaos: None,
+                magic: None,
+                kept: Kept::default(),
             });
         }
         let times = |path, limit| log.newest(path, limit).iter().map(|r| r.time.0).collect::<Vec<_>>();

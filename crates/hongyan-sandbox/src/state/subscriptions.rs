@@ -26,6 +26,22 @@ pub(crate) enum Answered {
     Filter,
 }
 
+impl Answered {
+    /// WeChat's word.
+    pub(crate) fn word(self) -> String {
+        match self {
+            Self::Accept => "accept",
+            Self::AcceptWithAudio => "acceptWithAudio",
+            Self::AcceptWithAlert => "acceptWithAlert",
+            Self::AcceptWithForcePush => "acceptWithForcePush",
+            Self::Reject => "reject",
+            Self::Ban => "ban",
+            Self::Filter => "filter",
+        }
+        .to_owned()
+    }
+}
+
 /// What one user allows for one template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Subscription {
@@ -100,6 +116,7 @@ mod tests {
         {
             let answered: Answered = serde_json::from_value(word.into()).unwrap();
             assert_eq!(serde_json::to_value(answered).unwrap(), word);
+            assert_eq!(answered.word(), word);
         }
     }
 }

@@ -9,6 +9,7 @@ use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::magic::Found;
 use crate::state::State;
 use crate::state::requests::shortened;
 
@@ -19,9 +20,12 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Bytes,
+    pub(crate) content_type: Option<String>,
     pub(crate) now: UnixMillis,
     /// Whether another send to the same user runs at the same time.
     pub(crate) overlap: Overlap,
+    /// The magic id that it has, if any.
+    pub(crate) magic: Option<Found>,
     /// The app that the call turned out to be about, for the log.
     pub(crate) about_app: Option<AppId>,
     /// The user that it turned out to be about, shortened, for the log.

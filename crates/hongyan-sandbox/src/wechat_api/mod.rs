@@ -16,6 +16,7 @@ mod token;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
@@ -28,11 +29,13 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
 use self::call::{Call, Outcome, Overlap, Refusal};
-use crate::Inner;
 use crate::chaos::{ChaosKind, Fate, Plan};
+use crate::magic::{self, Effect};
 use crate::server::Kill;
 use crate::state::State;
-use crate::state::requests::LoggedRequest;
+use crate::state::requests::{Kept, LoggedRequest};
+use crate::state::rids::{self, Asked};
+use crate::{Inner, pusher};
 
 /// Larger bodies are refused. WeChat's own limit is not documented; no call of this API comes near it.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -81,12 +84,18 @@ static ROUTES: &[Route] = &[
     post("/cgi-bin/wxopen/template/library/list", legacy_templates::library_list),
     post("/cgi-bin/wxopen/template/library/get", legacy_templates::library_get),
     post("/cgi-bin/openapi/quota/get", quota::get),
+    post("/cgi-bin/openapi/rid/get", quota::rid),
     post("/cgi-bin/clear_quota", quota::clear),
     post("/cgi-bin/clear_quota/v2", quota::clear_by_secret),
 ];
 
 fn find_route(path: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.path == path)
+}
+
+/// Whether there is such a call.
+pub(crate) fn is_known(path: &str) -> bool {
+    find_route(path).is_some()
 }
 
 /// Whether a path belongs to WeChat rather than to the sandbox.
@@ -104,7 +113,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let (parts, body) = request.into_parts();
     let kill = parts.extensions.get::<Kill>().cloned();
     let path = parts.uri.path();
-    let plan = inner.state().chaos.plan(path);
+    let mut plan = inner.state().chaos.plan(path);
 
     if plan.fate.is_some_and(|f| f.kind == ChaosKind::ResetBefore) {
         inner.state().requests.add(LoggedRequest {
@@ -115,6 +124,8 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
             openid: None,
             errcode: None,
             chaos: plan.noted(),
+            magic: None,
+            kept: Kept::default(),
         });
         return Kill::now(kill).await;
     }
@@ -124,11 +135,23 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         Err(_) => return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response(),
     };
     let query = parts.uri.query().unwrap_or_default();
+    let query: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let magic = magic::of_call(&query, &body);
+    if let Some(found) = &magic {
+        plan.delay += Duration::from_millis(found.delay_ms());
+        if found.effect == Effect::LostAnswer && plan.fate.is_none() {
+            plan.fate = Some(Fate { kind: ChaosKind::ResetAfter, errcode: 0, late: Duration::ZERO });
+        }
+    }
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.map(str::to_owned);
     let call = Call {
-        query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        query,
+        magic,
         path: path.to_owned(),
         method: parts.method,
         body,
+        content_type,
         now: inner.clock.now(),
         overlap: Overlap::Instant,
         about_app: None,
@@ -144,6 +167,14 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     };
     match plan.fate.map(|f| f.kind) {
         Some(ChaosKind::ResetAfter) => Kill::now(kill).await,
+        Some(ChaosKind::LateAnswer) => {
+            let late = plan.fate.map_or(Duration::ZERO, |f| f.late);
+            tokio::select! {
+                () = tokio::time::sleep(late) => {}
+                () = inner.stopped() => {}
+            }
+            json_response(answer)
+        }
         Some(ChaosKind::Hang) => {
             inner.stopped().await;
             Kill::now(kill).await
@@ -178,11 +209,11 @@ async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
 }
 
 /// Handles a call unless its fate forbids it, logs it, and wakes who waits for messages.
-fn handle(inner: &Inner, mut call: Call, plan: Plan) -> Bytes {
+fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
     let mut state = inner.state();
     let newest = state.inbox.last_id();
     let outcome = match plan.fate {
-        Some(Fate { kind: ChaosKind::Errcode, errcode }) => Err(Errcode(errcode).into()),
+        Some(Fate { kind: ChaosKind::Errcode, errcode, .. }) => Err(Errcode(errcode).into()),
         // Something in between answers; the platform never hears of it.
         Some(Fate { kind: ChaosKind::Http5xx, .. }) => Ok(Value::Null),
         _ => dispatch(&mut state, &mut call),
@@ -192,6 +223,10 @@ fn handle(inner: &Inner, mut call: Call, plan: Plan) -> Bytes {
         Ok(_) => 0,
         Err(refusal) => refusal.errcode.0,
     };
+    let answer = match outcome {
+        Ok(value) => value.to_string(),
+        Err(refusal) => refused(inner, &mut state, &call, &refusal),
+    };
     state.requests.add(LoggedRequest {
         time: call.now,
         method: call.method.to_string(),
@@ -200,16 +235,19 @@ fn handle(inner: &Inner, mut call: Call, plan: Plan) -> Bytes {
         openid: call.about_user,
         errcode: (!undecided).then_some(errcode),
         chaos: plan.noted(),
+        magic: call.magic.map(|found| found.word),
+        kept: Kept::of(call.query, call.content_type, call.body),
     });
     let delivered = state.inbox.last_id() != newest;
+    let has_pushes = state.pushes.waiting() > 0;
     drop(state);
+    if has_pushes {
+        pusher::start(inner);
+    }
     if delivered {
         inner.signal.send_modify(|signal| signal.messages += 1);
     }
-    match outcome {
-        Ok(value) => value.to_string().into(),
-        Err(refusal) => refused(inner, call.now, &refusal),
-    }
+    answer.into()
 }
 
 fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
@@ -219,14 +257,43 @@ fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
             Err(Errcode::POST_REQUIRED.into())
         }
         Some(route) if route.method != call.method => Err(Refusal::new(GET_REQUIRED, "require GET method")),
-        Some(route) => (route.handler)(state, call),
+        Some(route) => match magic_refusal(state, call)? {
+            Some(errcode) => Err(errcode.into()),
+            None => (route.handler)(state, call),
+        },
     }
 }
 
-/// A refusal with the `rid` by which WeChat's support would find the request.
-fn refused(inner: &Inner, now: hongyan_clock::UnixMillis, refusal: &Refusal) -> Bytes {
-    let errmsg = format!("{} rid: {}", refusal.errmsg, inner.next_rid(now));
-    json!({ "errcode": refusal.errcode, "errmsg": errmsg }).to_string().into()
+/// What a magic id refuses. Who asks comes first: a magic openid under a dead token is answered as any other is.
+fn magic_refusal(state: &mut State, call: &mut Call) -> Result<Option<Errcode>, Refusal> {
+    let Some(found) = call.magic.clone() else { return Ok(None) };
+    if matches!(found.effect, Effect::Refuse(_) | Effect::RefuseOnce(_)) && !found.is_credential() {
+        let token = call.param("access_token").ok_or(Errcode::TOKEN_MISSING)?;
+        call.about_app = Some(state.tokens.check(token, call.now)?.clone());
+    }
+    Ok(match found.effect {
+        Effect::Refuse(errcode) => Some(errcode),
+        Effect::RefuseOnce(errcode) => state.is_first_time(&found.id).then_some(errcode),
+        _ => None,
+    })
+}
+
+/// A refusal with the `rid` by which support, and `rid/get`, find the request.
+fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> String {
+    let rid = inner.next_rid(call.now);
+    let errmsg = format!("{} rid: {rid}", refusal.errmsg);
+    let answer = json!({ "errcode": refusal.errcode, "errmsg": errmsg }).to_string();
+    state.rids.add(
+        rid,
+        Asked {
+            appid: call.about_app.clone(),
+            invoke_time: call.now,
+            request_url: rids::shown_url(&call.path, &call.query),
+            request_body: rids::shown_body(&call.body),
+            response_body: answer.clone(),
+        },
+    );
+    answer
 }
 
 /// The task of a slow call panicked: a bug here, which must not look like an answer of WeChat's to it.

@@ -1,4 +1,4 @@
-//! `POST /cgi-bin/openapi/quota/get`, `POST /cgi-bin/clear_quota`, `POST /cgi-bin/clear_quota/v2`.
+//! `POST /cgi-bin/openapi/quota/get`, `POST /cgi-bin/openapi/rid/get`, `POST /cgi-bin/clear_quota`, `POST /cgi-bin/clear_quota/v2`.
 //!
 //! Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/openApi-mgnt/api_getapiquota.html>.
 
@@ -32,6 +32,24 @@ pub(super) fn get(state: &mut State, call: &mut Call) -> Outcome {
         "errcode": 0, "errmsg": "ok",
         "quota": { "daily_limit": usage.daily_limit, "used": usage.used, "remain": remain },
     }))
+}
+
+#[derive(Deserialize)]
+struct RidBody {
+    #[serde(default)]
+    rid: String,
+}
+
+/// The request behind a `rid` that stood in an errmsg.
+pub(super) fn rid(state: &mut State, call: &mut Call) -> Outcome {
+    let appid = call.app_by_token(state)?;
+    let body: RidBody = call.json()?;
+    let asked = state.rids.find(&body.rid, &appid, call.now)?;
+    Ok(json!({ "errcode": 0, "errmsg": "ok", "request": {
+        "invoke_time": asked.invoke_time.as_seconds(), "cost_in_ms": 1, "client_ip": "127.0.0.1",
+        "request_url": asked.request_url, "request_body": asked.request_body,
+        "response_body": asked.response_body,
+    } }))
 }
 
 #[derive(Deserialize)]

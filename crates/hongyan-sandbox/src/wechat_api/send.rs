@@ -14,7 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Call, Outcome, Overlap, Refusal};
+use crate::magic::{Effect, Place};
 use crate::state::State;
+use crate::state::events;
 use crate::state::inbox::{Card, CardField, CardKind};
 use crate::state::templates::{Family, Template};
 
@@ -60,7 +62,9 @@ pub(super) fn receiver(call: &Call) -> Option<String> {
 pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
     let sent = address(state, call, |family| family == Family::Legacy)?;
     let form_id = sent.body.form_id.as_deref().unwrap_or_default();
-    state.forms.spend(&sent.appid, &sent.openid, form_id, call.now)?;
+    if !is_always_allowed(call) {
+        state.forms.spend(&sent.appid, &sent.openid, form_id, call.now)?;
+    }
     Ok(deliver(state, call, sent, CardKind::Legacy))
 }
 
@@ -81,14 +85,21 @@ pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     if overlaps {
         return Err(Errcode::SEND_CONFLICT.into());
     }
-    state
-        .apps
-        .get_mut(&sent.appid)
-        .and_then(|app| app.users.get_mut(&sent.openid))
-        .and_then(|user| user.subscriptions.get_mut(&sent.template.id))
-        .ok_or(Errcode::NOT_ACCEPTED)?
-        .take(sent.template.family)?;
+    if !is_always_allowed(call) {
+        state
+            .apps
+            .get_mut(&sent.appid)
+            .and_then(|app| app.users.get_mut(&sent.openid))
+            .and_then(|user| user.subscriptions.get_mut(&sent.template.id))
+            .ok_or(Errcode::NOT_ACCEPTED)?
+            .take(sent.template.family)?;
+    }
     Ok(deliver(state, call, sent, CardKind::Subscribe))
+}
+
+/// A magic user or form id that does not refuse always allows.
+fn is_always_allowed(call: &Call) -> bool {
+    call.magic.as_ref().is_some_and(|found| matches!(found.place, Place::Openid | Place::FormId))
 }
 
 /// Everything that both sends check in the same way.
@@ -101,17 +112,18 @@ fn address(
     let body: SendBody = call.json()?;
     let touser = body.touser.as_deref().unwrap_or_default();
     call.concerns(touser);
-    let app = state.apps.get(&appid).ok_or(Errcode::INVALID_APPID)?;
+    let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
     let template = app
         .template(body.template_id.as_deref().unwrap_or_default())
         .filter(|t| is_family(t.family))
+        .cloned()
         .ok_or(Errcode::INVALID_TEMPLATE)?;
-    let (openid, _) = app.users.get_key_value(touser).ok_or(Errcode::INVALID_OPENID)?;
-    let fields = fill(template, &body.data)?;
+    let (openid, _) = app.user(touser).ok_or(Errcode::INVALID_OPENID)?;
+    let fields = fill(&template, &body.data)?;
     if !body.page.as_deref().is_none_or(is_page) {
         return Err(Errcode::INVALID_PAGE.into());
     }
-    Ok(Addressed { openid: openid.clone(), template: Arc::clone(template), appid, fields, body })
+    Ok(Addressed { openid, template, appid, fields, body })
 }
 
 /// The template's fields with their values. What the template does not name is ignored, as WeChat does.
@@ -149,11 +161,30 @@ fn is_page(page: &str) -> bool {
 }
 
 fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> Value {
+    let Addressed { appid, openid, .. } = &sent;
+    let (appid, openid, template) = (appid.clone(), openid.clone(), sent.template.id.clone());
+    let effect = call.magic.as_ref().map(|found| found.effect);
+    let is_lost = effect == Some(Effect::Undelivered);
+    let arrives = !is_lost && effect != Some(Effect::UserRefuses) && !is_blocked(state, &appid, &openid);
+    let msgid = if arrives { state.inbox.deliver(card(call, sent, kind)) } else { state.inbox.skip() };
+    if kind == CardKind::Subscribe && !is_lost {
+        let event = || events::sent(&appid, &openid, &template, msgid, arrives, call.now);
+        state.push(&appid, &openid, event, call.now);
+    }
+    json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })
+}
+
+/// Whether the user wants nothing from the app: WeChat takes the message and tells later that it did not arrive.
+fn is_blocked(state: &State, appid: &AppId, openid: &OpenId) -> bool {
+    state.apps.get(appid).and_then(|app| app.users.get(openid)).is_some_and(|user| user.is_blocking)
+}
+
+fn card(call: &Call, sent: Addressed, kind: CardKind) -> Card {
     let emphasis = sent.body.emphasis_keyword.and_then(|keyword| {
         let name = keyword.strip_suffix(".DATA").unwrap_or(&keyword);
         sent.fields.iter().any(|f| &*f.name == name).then(|| name.to_owned())
     });
-    let msgid = state.inbox.deliver(Card {
+    Card {
         id: 0, // the inbox gives it
         kind,
         appid: sent.appid,
@@ -164,8 +195,7 @@ fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> V
         emphasis,
         page: sent.body.page.filter(|p| !p.is_empty()),
         sent_at: call.now,
-    });
-    json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,327 @@
+//! How a case is played, and what must hold afterwards.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::case::{Case, Named, Step};
+use crate::files::path_of;
+use crate::world::{Account, Answer, World};
+
+/// What a step came to: an answer, or a connection that ended.
+type Outcome = Result<Answer, String>;
+
+/// In a fresh sandbox, with all that must hold afterwards.
+pub async fn in_sandbox(named: &Named) -> Result<(), String> {
+    let mut world = World::sandbox().await;
+    let Named { case, .. } = named;
+    let outcome = play(&mut world, case).await?;
+    check_answer(&world, case, outcome)?;
+    check_log(&mut world, case).await?;
+    check_phone(&mut world, case).await?;
+    for step in &case.after.steps {
+        step_well(&mut world, step).await.map_err(|why| format!("afterwards: {why}"))?;
+    }
+    Ok(())
+}
+
+/// With a real account. What only the sandbox can show is not looked at.
+pub async fn against_the_real_one(named: &Named, account: &Account) -> Result<(), String> {
+    let mut world = World::real(account);
+    let outcome = play(&mut world, &named.case).await?;
+    check_answer(&world, &named.case, outcome)
+}
+
+async fn play(world: &mut World, case: &Case) -> Result<Outcome, String> {
+    for step in &case.before {
+        step_well(world, step).await.map_err(|why| format!("before: {why}"))?;
+    }
+    let mut outcome = Err("it was never asked".to_owned());
+    for _ in 0..case.request.times.unwrap_or(1) {
+        outcome = take(world, &case.request).await?;
+    }
+    if let Ok(answer) = &outcome {
+        save(world, &case.request.save, answer)?;
+    }
+    Ok(outcome)
+}
+
+/// A step before or after: done as often as it says, each time with what it expects, or without a refusal.
+async fn step_well(world: &mut World, step: &Step) -> Result<(), String> {
+    for _ in 0..step.times.unwrap_or(1) {
+        let outcome = take(world, step).await?;
+        let Ok(answer) = outcome else {
+            if step.lost {
+                continue;
+            }
+            return Err(format!("{step:?} had no answer: {}", outcome.unwrap_err()));
+        };
+        save(world, &step.save, &answer)?;
+        if step.expect.is_empty() {
+            let errcode = answer.body.get("errcode").and_then(Value::as_i64).unwrap_or(0);
+            if answer.status >= 400 || errcode != 0 {
+                return Err(format!("{step:?} was refused: {} {}", answer.status, answer.text));
+            }
+        }
+        expect(world, &step.expect, &answer)?;
+    }
+    Ok(())
+}
+
+fn save(world: &mut World, names: &BTreeMap<String, String>, answer: &Answer) -> Result<(), String> {
+    for (name, path) in names {
+        let value = at(&answer.body, path).ok_or_else(|| format!("no {path} in {}", answer.text))?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        // Of an errmsg only its rid is ever wanted.
+        let text = text.rsplit_once("rid: ").map(|(_, rid)| rid.to_owned()).unwrap_or(text);
+        world.names.insert(name.clone(), text);
+    }
+    Ok(())
+}
+
+/// Carries a step out.
+async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
+    let who = json!({ "appid": "$appid", "openid": "$openid" });
+    let user = |more: Value| {
+        let mut body = who.as_object().unwrap().clone();
+        body.extend(more.as_object().unwrap().clone());
+        Value::Object(body)
+    };
+    let done = if let Some(template) = &step.accept {
+        Some(("/_sandbox/subscriptions", user(json!({ "template_id": format!("${template}") })), None))
+    } else if let Some(name) = &step.form {
+        Some(("/_sandbox/forms", who.clone(), Some((name.as_str(), "form_id"))))
+    } else if let Some(uses) = step.pay {
+        Some(("/_sandbox/payments", user(json!({ "uses": uses })), Some(("prepay_id", "prepay_id"))))
+    } else if let Some(name) = &step.login {
+        Some(("/_sandbox/login", who.clone(), Some((name.as_str(), "code"))))
+    } else if let Some(seconds) = step.advance {
+        Some(("/_sandbox/clock", json!({ "advance_seconds": seconds }), None))
+    } else {
+        step.at.as_ref().map(|moment| ("/_sandbox/clock", json!({ "set": moment }), None))
+    };
+    if let Some((path, body, saved)) = done {
+        let body = world.fill(&body.to_string());
+        let answer = world.ask(Method::POST, path, "application/json", body).await?;
+        if let Some((name, member)) = saved {
+            save(world, &BTreeMap::from([(name.to_owned(), member.to_owned())]), &answer)?;
+        }
+        return Ok(Ok(answer));
+    }
+
+    let (method, path, body) = request_of(step)?;
+    if (path.contains("$token") || body.contains("$token")) && !world.names.contains_key("token") {
+        let token = fetch_token(world).await?;
+        world.names.insert("token".to_owned(), token);
+    }
+    let (path, body) = (world.fill(&path), world.fill(&body));
+    let content_type = step.content_type.as_deref().unwrap_or("application/json");
+    Ok(world.ask(method, &path, content_type, body).await)
+}
+
+fn request_of(step: &Step) -> Result<(Method, String, String), String> {
+    if let Some(kind) = &step.send {
+        let mut message = right_message(kind);
+        for (path, value) in &step.set {
+            put(&mut message, path, Some(value.clone()));
+        }
+        for path in &step.unset {
+            put(&mut message, path, None);
+        }
+        return Ok((Method::POST, format!("{}?access_token=$token", path_of(step)), message.to_string()));
+    }
+    let ways = [
+        (&step.get, Method::GET),
+        (&step.post, Method::POST),
+        (&step.put, Method::PUT),
+        (&step.delete, Method::DELETE),
+    ];
+    let (path, method) = ways
+        .into_iter()
+        .find_map(|(path, method)| path.clone().map(|path| (path, method)))
+        .ok_or_else(|| format!("{step:?} does nothing"))?;
+    Ok((method, path, step.body.clone().unwrap_or_default()))
+}
+
+/// A message that is right in every respect.
+fn right_message(kind: &str) -> Value {
+    if kind == "subscribe" {
+        json!({
+            "touser": "$openid", "template_id": "$once", "page": "pages/index/index",
+            "data": {
+                "thing1": { "value": "拿铁" }, "date2": { "value": "2026年5月1日 09:30" },
+                "amount3": { "value": "￥18.00" },
+            },
+        })
+    } else {
+        json!({
+            "touser": "$openid", "template_id": "$legacy", "form_id": "$form_id", "page": "pages/index/index",
+            "data": {
+                "keyword1": { "value": "拿铁" }, "keyword2": { "value": "2026年5月1日 09:30" },
+                "keyword3": { "value": "已受理" },
+            },
+        })
+    }
+}
+
+/// Sets or takes away a member, by its path.
+fn put(body: &mut Value, path: &str, value: Option<Value>) {
+    let (around, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut place = body;
+    for part in around.split('.').filter(|part| !part.is_empty()) {
+        place = place.as_object_mut().unwrap().entry(part).or_insert_with(|| Value::Object(Map::new()));
+    }
+    let map = place.as_object_mut().unwrap();
+    match value {
+        Some(value) => map.insert(name.to_owned(), value),
+        None => map.remove(name),
+    };
+}
+
+async fn fetch_token(world: &World) -> Result<String, String> {
+    let body = r#"{"grant_type":"client_credential","appid":"$appid","secret":"$secret"}"#;
+    let body = world.fill(body);
+    let answer = world.ask(Method::POST, "/cgi-bin/stable_token", "application/json", body).await?;
+    let token = answer.body["access_token"].as_str();
+    token.map(str::to_owned).ok_or_else(|| format!("no token: {}", answer.body["errcode"]))
+}
+
+/// What every answer of WeChat's must have, and what the case says.
+fn check_answer(world: &World, case: &Case, outcome: Outcome) -> Result<(), String> {
+    let answer = match (outcome, case.request.lost) {
+        (Err(_), true) => return Ok(()),
+        (Ok(answer), true) => return Err(format!("the connection should have ended: {}", answer.text)),
+        (Err(why), false) => return Err(format!("no answer: {why}")),
+        (Ok(answer), false) => answer,
+    };
+    if is_wechats(case) && !case.expect.contains_key("status") {
+        if answer.status != 200 || !answer.body.is_object() {
+            return Err(format!("WeChat answers 200 with an object: {} {}", answer.status, answer.text));
+        }
+        let errcode = answer.body.get("errcode").and_then(Value::as_i64).unwrap_or(0);
+        let errmsg = answer.body.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+        if errcode != 0 && !errmsg.contains("rid: ") {
+            return Err(format!("a refusal has words and a rid: {}", answer.text));
+        }
+    }
+    expect(world, &case.expect, &answer)
+}
+
+fn is_wechats(case: &Case) -> bool {
+    !path_of(&case.request).starts_with("/_sandbox")
+}
+
+fn expect(world: &World, wanted: &BTreeMap<String, Value>, answer: &Answer) -> Result<(), String> {
+    for (path, wanted) in wanted {
+        let got = match path.as_str() {
+            "status" => Some(json!(answer.status)),
+            "text" => Some(json!(answer.text)),
+            // A successful answer may leave errcode out.
+            "errcode" => Some(answer.body.get("errcode").cloned().unwrap_or(json!(0))),
+            _ => at(&answer.body, path).cloned(),
+        };
+        if !matches(world, wanted, got.as_ref()) {
+            let got = got.map_or_else(|| "nothing".to_owned(), |got| got.to_string());
+            return Err(format!("{path} should be {wanted} and is {got}, in {}", answer.text));
+        }
+    }
+    Ok(())
+}
+
+/// `<text>`, `<number>`, `<null>`, `<absent>`, `~part of a text`, `len 3` of a list, or the value itself.
+fn matches(world: &World, wanted: &Value, got: Option<&Value>) -> bool {
+    let Some(word) = wanted.as_str() else { return got == Some(wanted) };
+    let word = world.fill(word);
+    match (word.as_str(), got) {
+        ("<absent>", got) => got.is_none(),
+        (_, None) => false,
+        ("<text>", Some(got)) => got.as_str().is_some_and(|text| !text.is_empty()),
+        ("<number>", Some(got)) => got.is_number(),
+        ("<null>", Some(got)) => got.is_null(),
+        (word, Some(got)) => {
+            if let Some(part) = word.strip_prefix('~') {
+                return got.as_str().is_some_and(|text| text.contains(part));
+            }
+            if let Some(length) = word.strip_prefix("len ").and_then(|digits| digits.parse::<usize>().ok()) {
+                return got.as_array().is_some_and(|list| list.len() == length);
+            }
+            got.as_str() == Some(word)
+        }
+    }
+}
+
+/// What stands at `quota.used` or `data.0.title`; at `.` the whole.
+fn at<'a>(body: &'a Value, path: &str) -> Option<&'a Value> {
+    if path == "." {
+        return Some(body);
+    }
+    path.split('.').try_fold(body, |value, part| match part.parse::<usize>() {
+        Ok(index) if value.is_array() => value.get(index),
+        _ => value.get(part),
+    })
+}
+
+/// The sandbox has noted what it decided, and nothing secret.
+async fn check_log(world: &mut World, case: &Case) -> Result<(), String> {
+    if !is_wechats(case) || case.request.lost {
+        return Ok(());
+    }
+    let path = path_of(&case.request);
+    let log =
+        world.ask(Method::GET, &format!("/_sandbox/requests?path={path}&limit=1"), "", String::new()).await?;
+    if let Some(errcode) = case.errcode()
+        && log.body[0]["errcode"] != json!(errcode)
+    {
+        return Err(format!("the log should say {errcode}: {}", log.text));
+    }
+    for secret in ["secret", "token"].iter().filter_map(|name| world.names.get(*name)) {
+        if log.text.contains(secret.as_str()) {
+            return Err(format!("the log has a secret: {}", log.text));
+        }
+    }
+    if let Some(wanted) = &case.after.complaints {
+        let codes: Vec<_> =
+            log.body[0]["complaints"].as_array().into_iter().flatten().map(|c| &c["code"]).collect();
+        if json!(codes) != json!(wanted) {
+            return Err(format!("the complaints should be {wanted:?} and are {codes:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// The phone shows what was sent, and the user's answers are spent.
+async fn check_phone(world: &mut World, case: &Case) -> Result<(), String> {
+    let receiver = case.request.set.get("touser").and_then(Value::as_str).unwrap_or("$openid");
+    let path = world.fill(&format!("/_sandbox/inbox?appid=$appid&openid={receiver}"));
+    let inbox = world.ask(Method::GET, &path, "", String::new()).await?;
+    // A user that does not exist has no inbox.
+    let cards = inbox.body.as_array().map_or(0, Vec::len);
+    if cards != case.after.cards {
+        return Err(format!("the phone should have {} cards: {}", case.after.cards, inbox.text));
+    }
+    if !case.after.card.is_empty() {
+        let newest = inbox.body.as_array().and_then(|cards| cards.last()).cloned().unwrap_or_default();
+        let card = Answer { status: inbox.status, text: newest.to_string(), body: newest };
+        expect(world, &case.after.card, &card).map_err(|why| format!("the newest card: {why}"))?;
+    }
+    if let Some(wanted) = case.after.units {
+        let overview = world.ask(Method::GET, "/_sandbox/overview", "", String::new()).await?;
+        let units = units_of(world, &overview.body);
+        if units != wanted {
+            return Err(format!("the user should still allow {wanted} messages and allows {units}"));
+        }
+    }
+    Ok(())
+}
+
+fn units_of(world: &World, overview: &Value) -> u64 {
+    let find = |list: &Value, name: &str, wanted: &str| {
+        list.as_array().into_iter().flatten().find(|entry| entry[name] == world.fill(wanted)).cloned()
+    };
+    find(&overview["apps"], "appid", "$appid")
+        .and_then(|app| find(&app["users"], "openid", "$openid"))
+        .and_then(|user| find(&user["subscriptions"], "template_id", "$once"))
+        .and_then(|subscription| subscription["units"].as_u64())
+        .unwrap_or(0)
+}

@@ -1,0 +1,135 @@
+//! Where a case plays: a sandbox of its own, or the real WeChat; and what its requests may name.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hongyan_clock::Clock;
+use hongyan_sandbox::{Sandbox, SandboxConfig};
+use http::{Method, Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// No answer takes longer; it is a bound for failures, not a delay.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A real app, of which the suite may spend the quota.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub appid: String,
+    pub secret: String,
+    pub openid: String,
+}
+
+impl Account {
+    /// The account that the environment names; `None` unless it names all of it.
+    pub fn from_environment() -> Option<Self> {
+        let given = |name: &str| env::var(format!("HONGYAN_CONTRACT_{name}")).ok().filter(|v| !v.is_empty());
+        Some(Self { appid: given("APPID")?, secret: given("SECRET")?, openid: given("OPENID")? })
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+    pub text: String,
+}
+
+/// One place to ask, with the names that requests may have.
+pub struct World {
+    base: String,
+    pub names: BTreeMap<String, String>,
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// Dropping it ends the sandbox.
+    _stop: Option<oneshot::Sender<()>>,
+}
+
+impl World {
+    /// A fresh sandbox on a port of its own.
+    pub async fn sandbox() -> Self {
+        let config = SandboxConfig { clock: Clock::system(), backend: None, state_file: None };
+        let sandbox = Sandbox::new(config).unwrap();
+        let seed = sandbox.seed();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(sandbox.serve(listener, async {
+            // It ends by being dropped, which is an error that says nothing.
+            let _ = stopped.await;
+        }));
+        let names = [
+            ("appid", seed.appid),
+            ("secret", seed.app_secret),
+            ("openid", seed.openid),
+            ("legacy", seed.legacy_template),
+            ("once", seed.subscribe_template),
+            ("long", seed.long_term_template),
+        ];
+        Self {
+            base,
+            names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            http: client(),
+            _stop: Some(stop),
+        }
+    }
+
+    /// The real one.
+    pub fn real(account: &Account) -> Self {
+        let Account { appid, secret, openid } = account.clone();
+        let names = [("appid", appid), ("secret", secret), ("openid", openid)];
+        Self {
+            base: "https://api.weixin.qq.com".to_owned(),
+            names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            http: client(),
+            _stop: None,
+        }
+    }
+
+    /// Asks. An error says in words, without the address, which may hold a secret, that no whole answer came.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: String,
+    ) -> Result<Answer, String> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        let request = request.body(Full::from(body)).map_err(|e| e.to_string())?;
+        let asked = async {
+            let response = self.http.request(request).await.map_err(|e| e.to_string())?;
+            let status = response.status().as_u16();
+            let bytes = response.into_body().collect().await.map_err(|e| e.to_string())?.to_bytes();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default(), text })
+        };
+        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| "no answer in time".to_owned())?
+    }
+
+    /// A text with the values of its `$names`.
+    pub fn fill(&self, text: &str) -> String {
+        let mut names: Vec<_> = self.names.iter().collect();
+        // "$once_more" before "$once".
+        names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        names
+            .into_iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${name}"), value))
+    }
+}
+
+fn client() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+    // A request is never repeated by itself: a reset connection must be seen.
+    Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(connector)
+}

@@ -1,0 +1,362 @@
+//! What the real WeChat would have minded about a request, although it passed here (or would pass a mock).
+//!
+//! Pure rules on what was sent. They do not repeat the errcode: a request that was refused says so itself. They are
+//! looked up when somebody reads the log, so a request pays nothing for them.
+
+use std::sync::Arc;
+
+use hongyan_wechat::FieldKind;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::state::requests::LoggedRequest;
+use crate::state::templates::{Family, Template};
+
+/// At most so many are listed for a request; the first ones say enough.
+const MAX_COMPLAINTS: usize = 20;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Complaint {
+    /// For programs.
+    pub(crate) code: &'static str,
+    /// In words.
+    pub(crate) detail: String,
+}
+
+/// Every code with what it means, in Chinese and English; the pages show it.
+pub(crate) const CODES: &[(&str, &str, &str)] = &[
+    (
+        "unknown_parameter",
+        "地址中有接口不认识的参数",
+        "the address has a parameter that the call does not know",
+    ),
+    ("repeated_parameter", "地址中同一参数出现多次", "the address has the same parameter twice"),
+    (
+        "unknown_member",
+        "请求体中有接口不认识的成员，微信会忽略",
+        "the body has a member that the call does not know; WeChat ignores it",
+    ),
+    (
+        "token_in_body",
+        "access_token 在请求体里；微信只看地址中的参数",
+        "access_token stands in the body; WeChat looks at the address only",
+    ),
+    (
+        "secret_in_query",
+        "应放在请求体里的密钥出现在地址中，会进入日志",
+        "a secret that belongs into the body stands in the address, and so in logs",
+    ),
+    (
+        "content_type",
+        "带请求体的 POST 应为 application/json",
+        "a POST with a body should be application/json",
+    ),
+    ("body_on_get", "GET 带了请求体", "a GET has a body"),
+    ("byte_order_mark", "请求体以 BOM 开头", "the body begins with a byte order mark"),
+    (
+        "leading_slash",
+        "page 以斜杠开头，微信会回 41030 或打不开页面",
+        "page begins with a slash: 41030, or a page that does not open",
+    ),
+    ("emoji", "字段含 emoji，微信通常回 47003", "a field has an emoji, which WeChat usually refuses (47003)"),
+    ("blank_value", "字段只有空白，微信回 47003", "a field is blank, which WeChat refuses (47003)"),
+    (
+        "mixed_name",
+        "name 字段中英文混用，微信回 47003",
+        "a name mixes Chinese and other letters, which WeChat refuses (47003)",
+    ),
+    (
+        "too_long_for_the_card",
+        "keyword 超过 20 个字符，手机上会被截断",
+        "a keyword has more than 20 characters, which the phone cuts off",
+    ),
+    (
+        "extra_field",
+        "data 中有模板没有的字段，微信会忽略",
+        "data has a field that the template has not; WeChat ignores it",
+    ),
+    (
+        "legacy_closed",
+        "模板消息自 2020 年 1 月 10 日起对新小程序关闭，应使用订阅消息",
+        "WeChat closed template messages to new apps on 2020-01-10; use subscribe messages",
+    ),
+];
+
+/// What a call knows: its parameters, and the members of its body.
+struct Shape {
+    path: &'static str,
+    parameters: &'static [&'static str],
+    members: &'static [&'static str],
+}
+
+const fn shape(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    members: &'static [&'static str],
+) -> Shape {
+    Shape { path, parameters, members }
+}
+
+const TOKEN: &[&str] = &["access_token"];
+const SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
+const LEGACY: &str = "/cgi-bin/message/wxopen/template/send";
+
+static SHAPES: &[Shape] = &[
+    shape(SUBSCRIBE, TOKEN, &["touser", "template_id", "page", "data", "miniprogram_state", "lang"]),
+    shape(LEGACY, TOKEN, &["touser", "template_id", "page", "form_id", "data", "color", "emphasis_keyword"]),
+    shape("/cgi-bin/token", &["grant_type", "appid", "secret"], &[]),
+    shape("/cgi-bin/stable_token", &[], &["grant_type", "appid", "secret", "force_refresh"]),
+    shape("/sns/jscode2session", &["appid", "secret", "js_code", "grant_type"], &[]),
+    shape("/wxa/checksession", &["access_token", "openid", "signature", "sig_method"], &[]),
+    shape("/wxa/resetusersessionkey", &["access_token", "openid", "signature", "sig_method"], &[]),
+    shape("/wxaapi/newtmpl/gettemplate", TOKEN, &[]),
+    shape("/wxaapi/newtmpl/addtemplate", TOKEN, &["tid", "kidList", "sceneDesc"]),
+    shape("/wxaapi/newtmpl/deltemplate", TOKEN, &["priTmplId"]),
+    shape("/wxaapi/newtmpl/getpubtemplatekeywords", &["access_token", "tid"], &[]),
+    shape("/wxaapi/newtmpl/getpubtemplatetitles", &["access_token", "ids", "start", "limit"], &[]),
+    shape("/wxaapi/newtmpl/getcategory", TOKEN, &[]),
+    shape("/cgi-bin/wxopen/template/list", TOKEN, &["offset", "count"]),
+    shape("/cgi-bin/wxopen/template/add", TOKEN, &["id", "keyword_id_list"]),
+    shape("/cgi-bin/wxopen/template/del", TOKEN, &["template_id"]),
+    shape("/cgi-bin/wxopen/template/library/list", TOKEN, &["offset", "count"]),
+    shape("/cgi-bin/wxopen/template/library/get", TOKEN, &["id"]),
+    shape("/cgi-bin/openapi/quota/get", TOKEN, &["cgi_path"]),
+    shape("/cgi-bin/openapi/rid/get", TOKEN, &["rid"]),
+    shape("/cgi-bin/clear_quota", TOKEN, &["appid"]),
+    shape("/cgi-bin/clear_quota/v2", &["appid", "appsecret"], &["appid", "appsecret"]),
+];
+
+/// What there is to mind. `template` finds a template of the request's app.
+pub(crate) fn of(
+    request: &LoggedRequest,
+    template: impl Fn(&str) -> Option<Arc<Template>>,
+) -> Vec<Complaint> {
+    let mut found = Found(Vec::new());
+    let kept = &request.kept;
+    let shape = SHAPES.iter().find(|shape| shape.path == request.path);
+    if let Some(shape) = shape {
+        parameters(&mut found, shape, &kept.query);
+    }
+    if request.method == "GET" && !kept.body.is_empty() {
+        found.add("body_on_get", "a GET has no body; proxies drop it, and WeChat does not read it");
+    }
+    if request.method == "POST" && !kept.body.is_empty() {
+        let kind = kept.content_type.as_deref().unwrap_or_default();
+        if !kind.to_ascii_lowercase().starts_with("application/json") {
+            found.add("content_type", &format!("a JSON body should be application/json, this is {kind:?}"));
+        }
+        if kept.body.starts_with(b"\xef\xbb\xbf") {
+            found.add("byte_order_mark", "the body begins with a byte order mark, which is not JSON");
+        }
+    }
+    if let Ok(Value::Object(body)) = serde_json::from_slice(&kept.body) {
+        if let Some(shape) = shape {
+            members(&mut found, shape, &body);
+        }
+        if [SUBSCRIBE, LEGACY].contains(&request.path.as_str()) {
+            message(&mut found, &body, &template);
+        }
+    }
+    if request.path == LEGACY && request.errcode == Some(0) {
+        found.add("legacy_closed", "WeChat closed template messages to new apps on 2020-01-10");
+    }
+    found.0.truncate(MAX_COMPLAINTS);
+    found.0
+}
+
+struct Found(Vec<Complaint>);
+
+impl Found {
+    fn add(&mut self, code: &'static str, detail: &str) {
+        debug_assert!(CODES.iter().any(|(known, _, _)| *known == code), "{code} is in the table");
+        self.0.push(Complaint { code, detail: detail.to_owned() });
+    }
+}
+
+/// Names only: a value may be a secret.
+fn parameters(found: &mut Found, shape: &Shape, query: &[(String, String)]) {
+    for (at, (name, _)) in query.iter().enumerate() {
+        if query[..at].iter().any(|(earlier, _)| earlier == name) {
+            found.add("repeated_parameter", &format!("{} stands in the address twice", shown(name)));
+        } else if !shape.parameters.contains(&name.as_str()) {
+            found.add("unknown_parameter", &format!("the call has no parameter {}", shown(name)));
+        }
+        if name == "appsecret" || (name == "secret" && !shape.parameters.contains(&"secret")) {
+            found.add("secret_in_query", &format!("{name} belongs into the body"));
+        }
+    }
+}
+
+fn members(found: &mut Found, shape: &Shape, body: &Map<String, Value>) {
+    for name in body.keys() {
+        if name == "access_token" {
+            found.add("token_in_body", "access_token belongs into the address");
+        } else if !shape.members.contains(&name.as_str()) {
+            found.add("unknown_member", &format!("the call has no member {}", shown(name)));
+        }
+    }
+}
+
+fn message(found: &mut Found, body: &Map<String, Value>, template: &impl Fn(&str) -> Option<Arc<Template>>) {
+    if body.get("page").and_then(Value::as_str).is_some_and(|page| page.starts_with('/')) {
+        found.add("leading_slash", "page begins without a slash: pages/index/index");
+    }
+    let Some(data) = body.get("data").and_then(Value::as_object) else { return };
+    let template = body.get("template_id").and_then(Value::as_str).and_then(template);
+    for (name, datum) in data {
+        if let Some(template) = &template
+            && !template.fields.iter().any(|field| *field.name == **name)
+        {
+            found.add("extra_field", &format!("the template has no field {}", shown(name)));
+        }
+        let colour_is_known = template.as_ref().is_none_or(|t| t.family == Family::Legacy);
+        for member in datum.as_object().into_iter().flat_map(Map::keys) {
+            if member != "value" && !(member == "color" && colour_is_known) {
+                found.add("unknown_member", &format!("a field has no member {}", shown(member)));
+            }
+        }
+        if let Some(value) = datum.get("value").and_then(Value::as_str) {
+            field(found, name, value);
+        }
+    }
+}
+
+fn field(found: &mut Found, name: &str, value: &str) {
+    let name = shown(name);
+    if !value.is_empty() && value.trim().is_empty() {
+        found.add("blank_value", &format!("{name} is blank"));
+    }
+    if value.chars().any(is_emoji) {
+        found.add("emoji", &format!("{name} has an emoji"));
+    }
+    match FieldKind::of(&name) {
+        Some(FieldKind::Name) => {
+            let has_han = value.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+            if has_han && value.chars().any(|c| c.is_ascii_alphabetic()) {
+                found.add("mixed_name", &format!("{name} mixes Chinese and other letters"));
+            }
+        }
+        Some(FieldKind::Keyword) if value.chars().count() > 20 => {
+            found.add("too_long_for_the_card", &format!("{name} has more than 20 characters"));
+        }
+        _ => {}
+    }
+}
+
+/// The blocks in which nearly all emoji are, and what joins them.
+fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{fe0f}' | '\u{200d}' | '\u{2b50}' | '\u{2b55}')
+}
+
+/// A name from outside, bounded.
+fn shown(name: &str) -> String {
+    name.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_clock::UnixMillis;
+
+    use super::*;
+    use crate::state::requests::Kept;
+    use crate::state::seed::Seed;
+
+    #[derive(Clone, Copy)]
+    struct Sent<'a> {
+        method: &'a str,
+        path: &'a str,
+        query: &'a [(&'a str, &'a str)],
+        content_type: &'a str,
+        body: &'a str,
+    }
+
+    fn codes(sent: &Sent<'_>) -> Vec<&'static str> {
+        let query = sent.query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let body = bytes::Bytes::copy_from_slice(sent.body.as_bytes());
+        let request = LoggedRequest {
+            time: UnixMillis(0),
+            method: sent.method.into(),
+            path: sent.path.into(),
+            appid: None,
+            openid: None,
+            errcode: Some(0),
+            chaos: None,
+            magic: None,
+            kept: Kept::of(query, Some(sent.content_type.into()), body),
+        };
+        let templates = Seed::constant().templates().map(Arc::new);
+        let find = |id: &str| templates.iter().find(|t| t.id.as_str() == id).cloned();
+        of(&request, find).into_iter().map(|complaint| complaint.code).collect()
+    }
+
+    fn subscribe(body: &str) -> Vec<&'static str> {
+        let query = &[("access_token", "t")];
+        codes(&Sent { method: "POST", path: SUBSCRIBE, query, content_type: "application/json", body })
+    }
+
+    #[test]
+    fn a_right_request_has_none() {
+        let seed = Seed::constant();
+        let body = format!(
+            r#"{{"touser":"o1","template_id":"{}","page":"pages/a","data":{{"thing1":{{"value":"拿铁"}}}}}}"#,
+            seed.subscribe_template
+        );
+        assert_eq!(subscribe(&body), [""; 0]);
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let template = Seed::constant().subscribe_template;
+        let with = |member: &str| format!(r#"{{"template_id":"{template}",{member}}}"#);
+        for (member, code) in [
+            (r#""access_token":"t""#, "token_in_body"),
+            (r#""templateId":"t""#, "unknown_member"),
+            (r#""page":"/pages/a""#, "leading_slash"),
+            (r#""data":{"thing1":{"value":"拿铁☕"}}"#, "emoji"),
+            (r#""data":{"thing1":{"value":"  "}}"#, "blank_value"),
+            (r#""data":{"thing9":{"value":"x"}}"#, "extra_field"),
+            (r##""data":{"thing1":{"value":"x","color":"#fff"}}"##, "unknown_member"),
+        ] {
+            assert_eq!(subscribe(&with(member)), [code], "{member}");
+        }
+        assert_eq!(subscribe(r#"{"data":{"name1":{"value":"王Anna"}}}"#), ["mixed_name"]);
+        assert_eq!(subscribe("\u{feff}{}"), ["byte_order_mark"]);
+    }
+
+    #[test]
+    fn parameters_and_headers_are_looked_at_too() {
+        let get = Sent { method: "GET", path: "/cgi-bin/token", query: &[], content_type: "", body: "" };
+        assert_eq!(codes(&Sent { body: "{}", ..get }), ["body_on_get"]);
+        assert_eq!(codes(&Sent { query: &[("app_id", "x")], ..get }), ["unknown_parameter"]);
+        assert_eq!(codes(&Sent { query: &[("appid", "x"), ("appid", "y")], ..get }), ["repeated_parameter"]);
+        let post = Sent {
+            method: "POST",
+            path: "/cgi-bin/stable_token",
+            content_type: "application/x-www-form-urlencoded",
+            body: "{}",
+            ..get
+        };
+        assert_eq!(codes(&post), ["content_type"]);
+        let path = "/cgi-bin/clear_quota/v2";
+        let query = &[("appid", "x"), ("appsecret", "y")];
+        assert_eq!(codes(&Sent { path, query, body: "", ..post }), ["secret_in_query"]);
+    }
+
+    #[test]
+    fn a_template_message_is_told_that_its_time_is_over() {
+        let long = "字".repeat(21);
+        let body = format!(r#"{{"data":{{"keyword1":{{"value":"{long}","color":"red"}}}}}}"#);
+        let query = &[("access_token", "t")];
+        let sent =
+            Sent { method: "POST", path: LEGACY, query, content_type: "application/json", body: &body };
+        assert_eq!(codes(&sent), ["too_long_for_the_card", "legacy_closed"]);
+    }
+
+    #[test]
+    fn every_call_has_its_shape() {
+        for (_, path) in crate::wechat_api::calls() {
+            assert!(SHAPES.iter().any(|shape| shape.path == path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `/_sandbox/pushes`: what was pushed, what a test wants pushed, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use bytes::Bytes;
+use hongyan_wechat::{AppId, OpenId};
+use http::{StatusCode, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::app;
+use super::callback::no_callback;
+use super::error::{ControlError, parse, parse_query};
+use crate::state::callbacks::{Damage, Message};
+use crate::{Inner, pusher};
+
+/// `idle_within_ms` goes up to this.
+const MAX_WAIT_MS: u64 = 60_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PushesQuery {
+    appid: Option<AppId>,
+    limit: Option<usize>,
+    /// Waits until nothing waits any more, for so long at most.
+    idle_within_ms: Option<u64>,
+}
+
+/// `GET /_sandbox/pushes`: the newest pushes, in the order in which they were made.
+pub(super) async fn list(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<Json<Value>, ControlError> {
+    let asked: PushesQuery = parse_query(&uri)?;
+    if let Some(millis) = asked.idle_within_ms {
+        wait_for_idle(&inner, Duration::from_millis(millis.min(MAX_WAIT_MS))).await?;
+    }
+    let mut state = inner.state();
+    if let Some(appid) = &asked.appid {
+        app(&mut state, appid)?;
+    }
+    let pushes = state.pushes.newest(asked.appid.as_ref(), asked.limit.unwrap_or(usize::MAX));
+    Ok(Json(json!({ "held": state.pushes.is_held(), "waiting": state.pushes.waiting(), "pushes": pushes })))
+}
+
+async fn wait_for_idle(inner: &Inner, patience: Duration) -> Result<(), ControlError> {
+    let mut signal = inner.signal.subscribe();
+    let idle = async {
+        // Marked as seen before looking: what ends after the look wakes the wait below.
+        while {
+            signal.borrow_and_update();
+            inner.state().pushes.waiting() > 0
+        } {
+            if signal.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(patience, idle).await.map_err(|_| {
+        let text = "pushes are still waiting; are they held, or is the callback slow?";
+        ControlError::new(StatusCode::REQUEST_TIMEOUT, "pushes_waiting", text)
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PushBody {
+    appid: AppId,
+    /// The user that the address names beside the body.
+    openid: Option<OpenId>,
+    /// An object, which is written in the callback's format; or a text, which is pushed as it is.
+    body: Value,
+    #[serde(default)]
+    damage: Vec<Damage>,
+}
+
+/// `POST /_sandbox/pushes`: a push of a test's own. It takes its turn behind those that wait.
+pub(super) async fn push(
+    Shared(inner): Shared<Arc<Inner>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let PushBody { appid, openid, body, damage } = parse(&body)?;
+    let message = match body {
+        Value::Object(map) => Message::Object(map),
+        Value::String(text) => Message::Text(text),
+        _ => return Err(ControlError::bad_request("body: an object or a text")),
+    };
+    let (id, has_room) = {
+        let mut state = inner.state();
+        if app(&mut state, &appid)?.callback.is_none() {
+            return Err(no_callback(&appid));
+        }
+        state.push_damaged(&appid, openid, message, damage, inner.clock.now())
+    };
+    if !has_room {
+        let text = "too many pushes of this app are waiting";
+        return Err(ControlError::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", text));
+    }
+    pusher::start(&inner);
+    Ok(Json(json!({ "id": id })))
+}
+
+/// `POST /_sandbox/pushes/hold`: what is under way goes on, what comes waits.
+pub(super) async fn hold(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
+    let mut state = inner.state();
+    state.pushes.hold(true);
+    Json(json!({ "held": true, "waiting": state.pushes.waiting() }))
+}
+
+/// `POST /_sandbox/pushes/release`: what waits goes out, in its order.
+pub(super) async fn release(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
+    let waiting = {
+        let mut state = inner.state();
+        state.pushes.hold(false);
+        state.pushes.waiting()
+    };
+    pusher::start(&inner);
+    Json(json!({ "held": false, "waiting": waiting }))
+}

@@ -1,0 +1,140 @@
+//! Brings pushes to callbacks: the only place where the sandbox asks somebody on its own account.
+//!
+//! One task per app works its queue down and ends when it is empty; `state/pushes.rs` has the queues. A dead callback
+//! costs its own app time, and nobody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hongyan_wechat::AppId;
+use http::{Method, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+
+use crate::Inner;
+use crate::random;
+use crate::state::callbacks::{Callback, Damage, Written};
+use crate::state::pushes::{Push, PushState, Try};
+
+/// WeChat pushes once, and three times more.
+const TRIES: u32 = 4;
+/// Between two tries. WeChat's own is not documented.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Of an answer so much is looked at.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// And so much is kept for the log.
+const MAX_ANSWER_CHARS: usize = 200;
+
+/// Starts the tasks that are needed. Call it after anything that may have queued a push.
+pub(crate) fn start(inner: &Arc<Inner>) {
+    let apps = inner.state().pushes.start();
+    for appid in apps {
+        tokio::spawn(work(Arc::clone(inner), appid));
+    }
+}
+
+async fn work(inner: Arc<Inner>, appid: AppId) {
+    let worked = async {
+        loop {
+            let (push, callback) = {
+                let mut state = inner.state();
+                let Some(push) = state.pushes.next(&appid) else { return };
+                (push, state.apps.get(&appid).and_then(|app| app.callback.clone()))
+            };
+            let outcome = match callback {
+                None => PushState::Dropped,
+                Some(callback) => deliver(&inner, &appid, &push, &callback).await,
+            };
+            inner.state().pushes.finish(&appid, push.id, outcome);
+            inner.signal.send_modify(|signal| signal.pushes += 1);
+        }
+    };
+    tokio::select! {
+        () = worked => {}
+        () = inner.stopped() => {}
+    }
+}
+
+async fn deliver(inner: &Inner, appid: &AppId, push: &Push, callback: &Callback) -> PushState {
+    let mut copies = if push.damage.contains(&Damage::Twice) { 2 } else { 1 };
+    for number in 0..TRIES {
+        let now = inner.clock.now();
+        let openid = push.openid.as_ref().map(|openid| openid.as_str());
+        let written = callback.write(appid, openid, &push.message, &push.damage, now);
+        let asked = post(inner, written);
+        let answered = tokio::time::timeout(Duration::from_millis(callback.timeout_ms), asked).await;
+        let (status, answer) = match answered {
+            Ok(Ok((status, answer))) => (Some(status), answer),
+            Ok(Err(why)) => (None, why),
+            Err(_) => (None, format!("no answer within {} ms", callback.timeout_ms)),
+        };
+        // An empty answer says "no reply", which is as good.
+        let is_taken = status == Some(StatusCode::OK) && matches!(answer.as_str(), "success" | "");
+        let shown = answer.chars().take(MAX_ANSWER_CHARS).collect();
+        let is_wanted = {
+            let mut state = inner.state();
+            state.pushes.tried(push.id, Try { at: now, status: status.map(|s| s.as_u16()), answer: shown });
+            state.pushes.is_wanted(appid, push.id)
+        };
+        copies -= i32::from(is_taken);
+        if copies == 0 {
+            return PushState::Delivered;
+        }
+        if !is_wanted {
+            return PushState::Dropped;
+        }
+        if !is_taken && number + 1 < TRIES {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    PushState::GivenUp
+}
+
+async fn post(inner: &Inner, written: Written) -> Result<(StatusCode, String), String> {
+    let request = http::Request::builder()
+        .method(Method::POST)
+        .uri(&written.url)
+        .header(header::CONTENT_TYPE, written.content_type)
+        .header(header::USER_AGENT, "Mozilla/4.0") // as WeChat's pushes say
+        .body(Full::new(Bytes::from(written.body)))
+        .map_err(|e| e.to_string())?;
+    ask(inner, request).await
+}
+
+async fn ask(inner: &Inner, request: http::Request<Full<Bytes>>) -> Result<(StatusCode, String), String> {
+    let response = inner.http.request(request).await.map_err(|e| with_cause(&e))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+    let body = body.map_err(|e| format!("the answer cannot be read: {e}"))?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+/// WeChat's check of an address before it is taken: the answer must be `echostr` and nothing else. The error says in
+/// words what came instead.
+pub(crate) async fn check_address(inner: &Inner, callback: &Callback) -> Result<(), String> {
+    let echostr = random::alphanumeric(20);
+    let url = callback.check_url(inner.clock.now(), &echostr);
+    let request = http::Request::get(url).body(Full::default()).map_err(|e| e.to_string())?;
+    let asked = tokio::time::timeout(Duration::from_millis(callback.timeout_ms), ask(inner, request)).await;
+    let (status, answer) = asked
+        .map_err(|_| format!("the address did not answer within {} ms", callback.timeout_ms))?
+        .map_err(|e| format!("the address cannot be asked: {e}"))?;
+    if status != StatusCode::OK {
+        return Err(format!("the address answered the check with HTTP {}; it must be 200", status.as_u16()));
+    }
+    if answer == echostr {
+        return Ok(());
+    }
+    let shown: String = answer.chars().take(MAX_ANSWER_CHARS).collect();
+    Err(match answer.trim().trim_matches('"') {
+        "" => "the answer to the check was empty; it must be the parameter echostr, as it is".to_owned(),
+        text if text == echostr => {
+            format!("the answer to the check has more around echostr than the text itself: {shown:?}")
+        }
+        _ => format!("the answer to the check was {shown:?}, and must be the parameter echostr, as it is"),
+    })
+}

@@ -1,0 +1,108 @@
+//! Request ids: what was behind each `rid` that stood in an errmsg.
+
+use std::collections::{HashMap, VecDeque};
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::{AppId, Errcode};
+use serde::{Deserialize, Serialize};
+use url::form_urlencoded::Serializer;
+
+/// A rid can be asked for this long.
+const LIFETIME_MS: i64 = 7 * 24 * 3600 * 1000;
+/// So many are remembered.
+const MAX_RIDS: usize = 10_000;
+/// Of a body so much is kept.
+const MAX_BODY_CHARS: usize = 2_000;
+
+/// A refused request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) appid: Option<AppId>,
+    pub(crate) invoke_time: UnixMillis,
+    /// Path and parameters, without what is secret.
+    pub(crate) request_url: String,
+    pub(crate) request_body: String,
+    pub(crate) response_body: String,
+}
+
+/// The newest of them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Rids {
+    by_rid: HashMap<String, Asked>,
+    order: VecDeque<String>,
+}
+
+impl Rids {
+    pub(crate) fn add(&mut self, rid: String, asked: Asked) {
+        if self.order.len() >= MAX_RIDS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_rid.remove(&oldest);
+        }
+        self.order.push_back(rid.clone());
+        self.by_rid.insert(rid, asked);
+    }
+
+    /// The request of that rid, if it is this app's and not too old.
+    pub(crate) fn find(&self, rid: &str, appid: &AppId, now: UnixMillis) -> Result<&Asked, Errcode> {
+        let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_hexdigit());
+        if rid.split('-').count() != 3 || !rid.split('-').all(part) {
+            return Err(Errcode::RID_INVALID);
+        }
+        let asked = self.by_rid.get(rid).ok_or(Errcode::RID_NOT_FOUND)?;
+        if asked.appid.as_ref().is_some_and(|owner| owner != appid) {
+            return Err(Errcode::RID_OF_ANOTHER_APP);
+        }
+        if now.0.saturating_sub(asked.invoke_time.0) > LIFETIME_MS {
+            return Err(Errcode::RID_EXPIRED);
+        }
+        Ok(asked)
+    }
+}
+
+/// The address, with what is secret blotted out.
+pub(crate) fn shown_url(path: &str, query: &[(String, String)]) -> String {
+    const SECRET: [&str; 4] = ["access_token", "secret", "appsecret", "js_code"];
+    let shown = query.iter().map(|(name, value)| {
+        (name.as_str(), if SECRET.contains(&name.as_str()) { "***" } else { value.as_str() })
+    });
+    format!("{path}?{}", Serializer::new(String::new()).extend_pairs(shown).finish())
+}
+
+/// The beginning of a body; one that names a secret is not shown at all.
+pub(crate) fn shown_body(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    if ["secret", "access_token"].iter().any(|word| text.contains(word)) {
+        return "***".to_owned();
+    }
+    text.chars().take(MAX_BODY_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rid_is_its_own_apps_for_seven_days() {
+        let mut rids = Rids::default();
+        let (own, other): (AppId, AppId) = ("wx1".parse().unwrap(), "wx2".parse().unwrap());
+        let asked = Asked {
+            appid: Some(own.clone()),
+            invoke_time: UnixMillis(0),
+            request_url: shown_url("/x", &[("access_token".into(), "t".into()), ("a".into(), "1".into())]),
+            request_body: shown_body(b"{}"),
+            response_body: String::new(),
+        };
+        rids.add("0a-0b-0c".into(), asked);
+        assert_eq!(
+            rids.find("0a-0b-0c", &own, UnixMillis(LIFETIME_MS)).unwrap().request_url,
+            "/x?access_token=***&a=1"
+        );
+        let why = |rid, app, at| rids.find(rid, app, UnixMillis(at)).unwrap_err();
+        assert_eq!(why("0a-0b-0c", &other, 0), Errcode::RID_OF_ANOTHER_APP);
+        assert_eq!(why("0a-0b-0c", &own, LIFETIME_MS + 1), Errcode::RID_EXPIRED);
+        assert_eq!(why("0a-0b-0d", &own, 0), Errcode::RID_NOT_FOUND);
+        assert_eq!(why("", &own, 0), Errcode::RID_INVALID);
+        assert_eq!(why("nonsense", &own, 0), Errcode::RID_INVALID);
+    }
+}
