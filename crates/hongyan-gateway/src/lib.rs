@@ -28,6 +28,7 @@
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`] | codes, sessions |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
+//! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
 //! | `shapes` | how the domain's types look in the OpenAPI description |
 //! | [`service`] | starts and stops all of it |
@@ -39,6 +40,7 @@ pub mod apps;
 pub mod config;
 pub mod dispatch;
 pub mod facade;
+pub mod gateway_tokens;
 pub mod intake;
 pub mod keys;
 pub mod lanes;

@@ -37,7 +37,9 @@ pub mod token;
 pub use secrecy::{ExposeSecret, SecretString};
 
 pub use answer::{Answer, Empty, NotWeChats, SendAnswer};
-pub use client::{Answered, CallError, Client, ClientConfig, ClientError, Failure};
+pub use client::{
+    AnswerBody, Answered, CallError, Client, ClientConfig, ClientError, Failure, StreamedAnswer,
+};
 pub use errcode::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 pub use fields::{FieldKind, FieldProblem, TemplateField, check_field, fields_of, is_mock_form_id};
 pub use ids::{AppId, InvalidId, MAX_ID_CHARS, OpenId, TemplateId};

@@ -326,7 +326,10 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
     let app = known(&context, &appid)?;
-    context.apps.remove(&app.record.appid).await?;
+    let removed = context.apps.remove(&app.record.appid).await;
+    // Its tokens went with it, perhaps also when it failed; an app that is registered anew has none.
+    context.gateway_tokens.forget(&app.record.appid, None);
+    removed?;
     Ok(StatusCode::NO_CONTENT)
 }
 
