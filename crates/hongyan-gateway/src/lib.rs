@@ -26,7 +26,7 @@
 //! | [`report`] | who waits for a message; metrics |
 //! | [`retention`] | clears away what is old |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
-//! | [`login`] | codes, sessions |
+//! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
@@ -55,6 +55,7 @@ pub mod settle;
 pub mod stop;
 pub mod templates;
 pub mod token;
+pub mod user_data;
 pub mod vault;
 
 mod chance;

@@ -105,6 +105,12 @@ pub(super) const TABLE: &[Setting] = &[
         "How long WeChat may take to answer. After that the outcome of a message is unknown, so be patient.",
     ),
     given("token_refresh_ahead_seconds", "300", "How long before its end an access token is replaced."),
+    given(
+        "reveal_access_token",
+        "false",
+        "Whether POST /v1/apps/{appid}/access_token gives WeChat's own access token away, to keys with the scope\n\
+         access_token. What needs it is outside of the gateway's sight, so leave it off if nothing does.",
+    ),
     given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
     given(
         "retention_days",
@@ -178,6 +184,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "answer_timeout_ms" => settings.answer_timeout_ms = number(value, 1, 600_000)?,
         // A token lasts two hours.
         "token_refresh_ahead_seconds" => settings.token_refresh_ahead_seconds = number(value, 0, 3_600)?,
+        "reveal_access_token" => settings.reveal_access_token = flag(value)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
@@ -235,6 +242,15 @@ fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
     number
         .filter(|number| (least..=most).contains(number))
         .ok_or_else(|| format!("takes a whole number from {least} to {most}"))
+}
+
+/// In the environment it is text.
+fn flag(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Boolean(flag) => Ok(*flag),
+        Value::String(text) => text.trim().parse().map_err(|_| "takes true or false".into()),
+        _ => Err("takes true or false".into()),
+    }
 }
 
 fn indefinite(type_name: &str) -> String {

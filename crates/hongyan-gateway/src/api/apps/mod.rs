@@ -2,6 +2,7 @@
 
 mod pause;
 mod templates;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(pause::resume))
         .routes(routes!(templates::templates))
         .routes(routes!(templates::sync_templates))
+        .routes(routes!(tokens::tokens, tokens::revoke_all))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::access_token))
 }
 
 /// An app to register.
