@@ -54,6 +54,8 @@ pub struct Settings {
     pub token_refresh_ahead_seconds: u64,
     /// From one synchronisation of an app's templates to the next, in seconds; 0: only on demand.
     pub template_sync_seconds: u64,
+    /// Whether `POST /v1/apps/{appid}/access_token` gives WeChat's own token away.
+    pub reveal_access_token: bool,
     /// How long a user's session lasts.
     pub session_days: u32,
     /// How long messages that are over are kept; 0: for ever.
@@ -108,6 +110,7 @@ impl Default for Settings {
             answer_timeout_ms: 10_000,
             token_refresh_ahead_seconds: 300,
             template_sync_seconds: 3_600,
+            reveal_access_token: false,
             session_days: 30,
             retention_days: 30,
             drain_seconds: 25,
@@ -152,6 +155,7 @@ impl fmt::Debug for Settings {
             answer_timeout_ms,
             token_refresh_ahead_seconds,
             template_sync_seconds,
+            reveal_access_token,
             session_days,
             retention_days,
             drain_seconds,
@@ -176,6 +180,7 @@ impl fmt::Debug for Settings {
             .field("answer_timeout_ms", answer_timeout_ms)
             .field("token_refresh_ahead_seconds", token_refresh_ahead_seconds)
             .field("template_sync_seconds", template_sync_seconds)
+            .field("reveal_access_token", reveal_access_token)
             .field("session_days", session_days)
             .field("retention_days", retention_days)
             .field("drain_seconds", drain_seconds)

@@ -26,8 +26,9 @@
 //! | [`report`] | who waits for a message; metrics |
 //! | [`retention`] | clears away what is old |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
-//! | [`login`] | codes, sessions |
+//! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
+//! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
 //! | `shapes` | how the domain's types look in the OpenAPI description |
 //! | [`service`] | starts and stops all of it |
@@ -39,6 +40,7 @@ pub mod apps;
 pub mod config;
 pub mod dispatch;
 pub mod facade;
+pub mod gateway_tokens;
 pub mod intake;
 pub mod keys;
 pub mod lanes;
@@ -53,6 +55,7 @@ pub mod settle;
 pub mod stop;
 pub mod templates;
 pub mod token;
+pub mod user_data;
 pub mod vault;
 
 mod chance;

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use crate::apps::{Apps, AppsOptions};
 use crate::config::{ConfigError, Settings};
 use crate::dispatch::{Dispatch, Slots};
+use crate::gateway_tokens::GatewayTokens;
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::lanes::{Lanes, Owned};
@@ -76,6 +77,8 @@ pub struct Parts {
     pub apps: Apps,
     /// API keys.
     pub keys: Keys,
+    /// Tokens that the facade hands out.
+    pub gateway_tokens: GatewayTokens,
     /// The client to WeChat.
     pub wechat: Client,
     /// Accepts messages.
@@ -227,6 +230,7 @@ impl Gateway {
             stop: stop.clone(),
         };
         let keys = Keys::new(Arc::clone(&store), clock.clone());
+        let gateway_tokens = GatewayTokens::new(Arc::clone(&store), clock.clone(), Arc::clone(&ids));
         let parts = Parts {
             settings,
             store,
@@ -235,6 +239,7 @@ impl Gateway {
             ids,
             apps,
             keys,
+            gateway_tokens,
             wechat,
             intake,
             lanes,

@@ -80,6 +80,8 @@ shapes! {
     MessageId = text("msg_ and the 32 digits of a UUIDv7.", "msg_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A permit's id.
     PermitId = text("prm_ and the 32 digits of a UUIDv7.", "prm_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// A gateway token's id.
+    TokenId = text("tok_ and the 32 digits of a UUIDv7. It names a gateway token; it is none.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// WeChat's verdict.
     Errcode = integer("WeChat's errcode; 0 is success.").examples([json!(43101)]);
 

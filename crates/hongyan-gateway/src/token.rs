@@ -90,6 +90,22 @@ impl Apps {
         }
     }
 
+    /// A token for a call that cannot be repeated and may take long: one that need not be refreshed yet.
+    ///
+    /// # Errors
+    /// When there is none and none can be had.
+    pub async fn token_that_lasts(&self, app: &App) -> Result<Arc<Token>, TokenError> {
+        let now = self.touch(app);
+        if let Some(token) = app.token.current_if(Want::Fresh, now, self.0.options.token_refresh_ahead) {
+            return Ok(token);
+        }
+        match self.fetch(&app.record.appid, Want::Fresh).await {
+            Ok(token) => Ok(token),
+            // The one at hand is better than none.
+            Err(_) => self.token(app).await,
+        }
+    }
+
     /// Refreshes the tokens of all apps in use ahead of their end. Runs until it is dropped, which interrupts no
     /// fetch.
     pub async fn keep_fresh(self) {

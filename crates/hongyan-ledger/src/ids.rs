@@ -94,6 +94,11 @@ id!(
     KeyId,
     "key_"
 );
+id!(
+    /// Names one token that the facade handed out (the token itself is a secret; this is not).
+    TokenId,
+    "tok_"
+);
 
 impl MessageId {
     /// The lane that this message's rows are in.
@@ -142,6 +147,11 @@ impl IdMaker {
     /// An id for an API key.
     pub fn key(&self, now: UnixMillis) -> KeyId {
         KeyId(self.uuid(now))
+    }
+
+    /// An id for a token that the facade hands out.
+    pub fn token(&self, now: UnixMillis) -> TokenId {
+        TokenId(self.uuid(now))
     }
 
     fn in_lane(&self, lane: Lane, now: UnixMillis) -> Uuid {

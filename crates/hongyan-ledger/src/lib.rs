@@ -33,7 +33,7 @@ pub mod start;
 #[cfg(test)]
 mod properties;
 
-pub use ids::{KeyId, MessageId, PermitId};
+pub use ids::{KeyId, MessageId, PermitId, TokenId};
 pub use lane::{LANES, Lane, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind, Units};

@@ -15,7 +15,7 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, TokenId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 pub mod conformance;
@@ -200,6 +200,20 @@ pub trait Store: Send + Sync + 'static {
 
     /// The handed-out token of this hash, if it is known and not expired.
     async fn gateway_token(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<GatewayTokenRecord>>;
+
+    /// The handed-out tokens of an app that have not expired, newest first, at most `limit`.
+    async fn gateway_tokens(
+        &self,
+        appid: AppId,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<GatewayTokenRecord>>;
+
+    /// Notes that a handed-out token is in use.
+    async fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> Result<()>;
+
+    /// Forgets a handed-out token of an app, or without an id all of them. Returns how many there were.
+    async fn revoke_gateway_tokens(&self, appid: AppId, id: Option<TokenId>, now: UnixMillis) -> Result<u64>;
 
     // ---- users
 

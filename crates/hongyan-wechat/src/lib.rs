@@ -14,6 +14,7 @@
 //! | [`errcode`], `errcode_table` | [`Errcode`] and, for each, what it means, whose fault it is and what helps |
 //! | [`fields`] | what a field named `thing1` or `date2` may hold; which fields a template has; mock form ids |
 //! | [`token`], [`login`], [`messages`], [`templates`] | requests and answers as types |
+//! | [`user_data`] | what a mini program gets enciphered of its user |
 //! | [`callback`] | what WeChat pushes: signature, cipher, XML and JSON, events |
 //! | [`answer`] | the envelope, `errcode` and `errmsg`, around every answer |
 //! | [`client`] | the [`Client`]: few long-lived connections, and an exact account of what was sent |
@@ -33,11 +34,14 @@ pub mod messages;
 mod secret;
 pub mod templates;
 pub mod token;
+pub mod user_data;
 
 pub use secrecy::{ExposeSecret, SecretString};
 
 pub use answer::{Answer, Empty, NotWeChats, SendAnswer};
-pub use client::{Answered, CallError, Client, ClientConfig, ClientError, Failure};
+pub use client::{
+    AnswerBody, Answered, CallError, Client, ClientConfig, ClientError, Failure, StreamedAnswer,
+};
 pub use errcode::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 pub use fields::{
     FieldKind, FieldProblem, TemplateField, check_field, examples_of, fields_of, is_mock_form_id,

@@ -157,7 +157,7 @@ Examples:
         /// What it is for, for people
         #[arg(long)]
         name: String,
-        /// What it may do: messages, permits, apps, facade, all
+        /// What it may do: messages, permits, apps, facade, all; access_token, which all does not include
         #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "all")]
         scopes: Vec<Scope>,
         #[command(flatten)]

@@ -14,6 +14,7 @@ mod openapi;
 mod page;
 mod permits;
 mod reach;
+mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -52,6 +53,7 @@ fn calls() -> OpenApiRouter<Context> {
         .routes(routes!(permits::grant, permits::list))
         .routes(routes!(reach::reach))
         .routes(routes!(login::login))
+        .routes(routes!(users::decrypt))
         .merge(apps::routes())
         .merge(mini_program)
         .routes(routes!(health::live))

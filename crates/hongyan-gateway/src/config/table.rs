@@ -111,6 +111,12 @@ pub(super) const TABLE: &[Setting] = &[
         "From one look at each app's templates at WeChat to the next, a tenth more or less. 0: only when a message names\n\
          an unknown one, or on demand.",
     ),
+    given(
+        "reveal_access_token",
+        "false",
+        "Whether POST /v1/apps/{appid}/access_token gives WeChat's own access token away, to keys with the scope\n\
+         access_token. What needs it is outside of the gateway's sight, so leave it off if nothing does.",
+    ),
     given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
     given(
         "retention_days",
@@ -186,6 +192,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "token_refresh_ahead_seconds" => settings.token_refresh_ahead_seconds = number(value, 0, 3_600)?,
         // Each look costs two calls of a day's quota.
         "template_sync_seconds" => settings.template_sync_seconds = zero_or(number(value, 0, 604_800)?, 60)?,
+        "reveal_access_token" => settings.reveal_access_token = flag(value)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
@@ -248,6 +255,13 @@ fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
 /// Zero, or at least this.
 fn zero_or(number: u64, least: u64) -> Result<u64, String> {
     if number == 0 || number >= least { Ok(number) } else { Err(format!("takes 0, or at least {least}")) }
+/// In the environment it is text.
+fn flag(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Boolean(flag) => Ok(*flag),
+        Value::String(text) => text.trim().parse().map_err(|_| "takes true or false".into()),
+        _ => Err("takes true or false".into()),
+    }
 }
 
 fn indefinite(type_name: &str) -> String {

@@ -1,26 +1,66 @@
 //! WeChat's form of answering, and the gateway's own errcodes in it.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use hongyan_store::StoreError;
-use hongyan_wechat::{CallError, Errcode};
+use hongyan_wechat::{CallError, Errcode, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
-/// The gateway took the message and cannot say yet what became of it; do not send it again.
-pub(super) const STILL_ON_ITS_WAY: Errcode = Errcode(880_001);
+/// A refusal that only the gateway makes. WeChat has no errcodes of this range.
+#[derive(Debug)]
+pub(super) struct Own {
+    errcode: Errcode,
+    /// The same in both languages, for `errmsg`.
+    zh: &'static str,
+    en: &'static str,
+}
 
-/// The request reached WeChat and no answer came; do not send it again before looking the message up.
-pub(super) const OUTCOME_UNKNOWN: Errcode = Errcode(880_002);
+const fn own(errcode: i32, zh: &'static str, en: &'static str) -> Own {
+    Own { errcode: Errcode(errcode), zh, en }
+}
+
+/// The gateway took the message and cannot say yet what became of it.
+pub(super) const STILL_ON_ITS_WAY: Own =
+    own(880_001, "消息正在发送，请勿重发", "the message is on its way; do not send it again");
+
+/// The request reached WeChat and no answer came.
+pub(super) const OUTCOME_UNKNOWN: Own = own(
+    880_002,
+    "请求已发往微信，但没有收到应答，可能已经生效；确认之前请勿重试",
+    "WeChat was asked and did not answer; it may have been done, so look before you try again",
+);
 
 /// The gateway itself failed; nothing was accepted.
-pub(super) const GATEWAY_FAILED: Errcode = Errcode(880_003);
+pub(super) const GATEWAY_FAILED: Own = own(
+    880_003,
+    "网关故障，请求未被受理，请稍后重试",
+    "the gateway failed, nothing was accepted; try again later",
+);
 
 /// An operator has paused the app; nothing was sent.
-pub(super) const APP_PAUSED: Errcode = Errcode(880_004);
+pub(super) const APP_PAUSED: Own =
+    own(880_004, "小程序已被运维人员暂停，消息没有发出", "an operator has paused the app; nothing was sent");
 
-/// A missing `access_token`. Source: WeChat's table of global errcodes.
-pub(super) const TOKEN_MISSING: Errcode = Errcode(41_001);
+/// A body that must be held is too large.
+pub(super) const BODY_TOO_LARGE: Own = own(
+    880_005,
+    "请求正文过大，见设置 max_body_bytes",
+    "the body is too large, see the setting max_body_bytes",
+);
+
+/// A body did not come to its end.
+pub(super) const BODY_BROKE_OFF: Own =
+    own(880_006, "请求正文没有传完，未转发给微信", "the body broke off; WeChat did not get the call");
+
+/// No access token can be had of WeChat.
+pub(super) const NO_ACCESS_TOKEN: Own = own(
+    880_007,
+    "网关暂时无法向微信取得接口调用凭证，请查看 GET /v1/apps/{appid}",
+    "the gateway cannot get an access token from WeChat, see GET /v1/apps/{appid}",
+);
 
 /// An answer that says no, in WeChat's form.
 #[derive(Debug)]
@@ -32,6 +72,13 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(errcode: Errcode, errmsg: impl Into<String>) -> Self {
         Self { errcode, errmsg: errmsg.into() }
+    }
+
+    /// One of the gateway's own, and what it is about.
+    pub(super) fn own(own: &Own, detail: impl AsRef<str>) -> Self {
+        let detail = detail.as_ref();
+        let (before, after) = if detail.is_empty() { ("", "") } else { (" (", ")") };
+        Self::new(own.errcode, format!("hongyan: {} / {}{before}{detail}{after}", own.zh, own.en))
     }
 }
 
@@ -54,7 +101,7 @@ impl IntoResponse for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed a facade call");
-        Self::new(GATEWAY_FAILED, "hongyan: the store does not answer, nothing was accepted; try again")
+        Self::own(&GATEWAY_FAILED, "")
     }
 }
 
@@ -64,10 +111,30 @@ impl From<CallError> for Refusal {
             CallError::Refused { errcode, errmsg, .. } => Self::new(errcode, errmsg),
             CallError::Failed(failure) => {
                 tracing::warn!(%failure, "a facade call got no answer from WeChat");
-                Self::new(Errcode::SYSTEM_BUSY, "hongyan: WeChat could not be reached or did not answer")
+                Self::new(
+                    Errcode::SYSTEM_BUSY,
+                    "system error; hongyan: 无法连接微信，或微信没有应答 / WeChat could not be reached or did not answer",
+                )
             }
         }
     }
+}
+
+/// An answer without a secret that WeChat repeats in it.
+pub(super) fn without(body: Bytes, secret: &SecretString) -> Bytes {
+    let secret = secret.expose_secret().as_bytes();
+    if secret.is_empty() || memchr::memmem::find(&body, secret).is_none() {
+        return body;
+    }
+    let mut clean = Vec::with_capacity(body.len());
+    let mut rest = &body[..];
+    while let Some(at) = memchr::memmem::find(rest, secret) {
+        clean.extend_from_slice(&rest[..at]);
+        clean.extend_from_slice(b"***");
+        rest = &rest[at + secret.len()..];
+    }
+    clean.extend_from_slice(rest);
+    clean.into()
 }
 
 /// Success with nothing to say.
@@ -86,4 +153,40 @@ pub(super) async fn wrong_method(method: Method) -> Refusal {
 /// A request id in WeChat's manner.
 fn rid() -> String {
     format!("{:08x}-{:08x}", getrandom::u32().unwrap_or_default(), getrandom::u32().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateways_own_refusals_speak_both_languages_and_have_a_number_each() {
+        let all = [
+            STILL_ON_ITS_WAY,
+            OUTCOME_UNKNOWN,
+            GATEWAY_FAILED,
+            APP_PAUSED,
+            BODY_TOO_LARGE,
+            BODY_BROKE_OFF,
+            NO_ACCESS_TOKEN,
+        ];
+        for (number, own) in (880_001..).zip(&all) {
+            assert_eq!(own.errcode, Errcode(number));
+            let refusal = Refusal::own(own, "msg_1");
+            assert!(refusal.errmsg.starts_with("hongyan: ") && refusal.errmsg.ends_with(" (msg_1)"));
+            assert!(refusal.errmsg.contains(own.zh) && refusal.errmsg.contains(own.en));
+            for page in ["facade.md", "facade.zh-CN.md"] {
+                let path = format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"));
+                let text = std::fs::read_to_string(path).unwrap();
+                assert!(text.contains(&format!("| {number} |")), "{page} does not explain {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_repeated_is_taken_out() {
+        let secret: SecretString = "s3cr3t".into();
+        assert_eq!(without("a s3cr3t b s3cr3t".into(), &secret), "a *** b ***");
+        assert_eq!(without("nothing".into(), &secret), "nothing");
+    }
 }

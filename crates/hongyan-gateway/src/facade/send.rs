@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitKind, PermitPolicy, ReasonCode};
 use hongyan_store::types::{Cancelled, MessageView, NewMessage, NewPermit};
 use hongyan_wechat::{Errcode, OpenId, SubscribeMessage, TemplateId, TemplateMessage};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::answer::{APP_PAUSED, OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, ok};
+use super::answer::{APP_PAUSED, GATEWAY_FAILED, OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, ok};
+use super::request::{Parameters, WholeBody};
 use super::token::app_of;
 use crate::apps::App;
 use crate::intake::body::{self, TemplateBody};
@@ -26,19 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// After this the message must not go out any more: its caller was told, or has gone away.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Where the token stands.
-#[derive(Deserialize)]
-pub(super) struct SendQuery {
-    access_token: Option<String>,
-}
-
 /// `POST /cgi-bin/message/wxopen/template/send`: brings its own form id, granted and spent in one go.
 pub(super) async fn template(
     State(context): State<Context>,
-    Query(query): Query<SendQuery>,
-    body: Bytes,
+    parameters: Parameters,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Refusal> {
-    let app = app_of(&context, query.access_token.as_deref()).await?;
+    let app = app_of(&context, parameters.access_token()).await?;
     let request: TemplateMessage = parse(&body)?;
     if request.form_id.is_empty() {
         return Err(Refusal::new(Errcode::INVALID_FORM_ID, "invalid form id"));
@@ -71,10 +64,10 @@ pub(super) async fn template(
 /// otherwise.
 pub(super) async fn subscribe(
     State(context): State<Context>,
-    Query(query): Query<SendQuery>,
-    body: Bytes,
+    parameters: Parameters,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Refusal> {
-    let app = app_of(&context, query.access_token.as_deref()).await?;
+    let app = app_of(&context, parameters.access_token()).await?;
     let request: SubscribeMessage = parse(&body)?;
     let body = body::subscribe(&request);
     let mut message = message(&context, &app, request.touser, request.template_id, Channel::Subscribe, body);
@@ -147,9 +140,9 @@ async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusa
 
 async fn look(context: &Context, id: MessageId) -> Result<MessageView, Refusal> {
     let detail = context.store.message(id).await?;
-    detail.map(|detail| detail.message).ok_or_else(|| {
-        Refusal::new(super::answer::GATEWAY_FAILED, "hongyan: the message is not in the store")
-    })
+    detail
+        .map(|detail| detail.message)
+        .ok_or_else(|| Refusal::own(&GATEWAY_FAILED, format!("{id} is not in the store")))
 }
 
 /// What to say of a message that did not go out in time: WeChat's last word on it, else what paused its app.
@@ -162,10 +155,12 @@ fn withdrawn(context: &Context, message: &MessageView) -> Refusal {
         Some(paused) if paused.code == PauseCode::WechatUnavailable => {
             Refusal::new(Errcode::SYSTEM_BUSY, format!("system error; hongyan: {}", paused.detail))
         }
-        Some(paused) if message.reason == Some(ReasonCode::AppPaused) => Refusal::new(
-            paused.errcode.unwrap_or(APP_PAUSED),
-            format!("hongyan: the app is paused: {}", paused.detail),
-        ),
+        Some(paused) if message.reason == Some(ReasonCode::AppPaused) => match paused.errcode {
+            Some(errcode) => {
+                Refusal::new(errcode, format!("hongyan: 小程序已暂停 / the app is paused: {}", paused.detail))
+            }
+            None => Refusal::own(&APP_PAUSED, &paused.detail),
+        },
         _ => Refusal::new(
             Errcode::SYSTEM_BUSY,
             format!("system error; hongyan: {} did not go out in time", message.id),
@@ -185,9 +180,7 @@ fn conclude(message: &MessageView) -> Result<Response, Refusal> {
     let id = message.id;
     match message.state {
         MessageState::Sent | MessageState::Delivered | MessageState::Refused => Ok(ok()),
-        MessageState::Sending => {
-            Err(Refusal::new(STILL_ON_ITS_WAY, format!("hongyan: {id} is on its way; do not send it again")))
-        }
+        MessageState::Sending => Err(Refusal::own(&STILL_ON_ITS_WAY, id.to_string())),
         // Still open, and could not be withdrawn: an earlier attempt may have delivered it.
         MessageState::Unknown | MessageState::Ready | MessageState::Scheduled | MessageState::Waiting => {
             Err(unknown(id))
@@ -210,8 +203,5 @@ fn conclude(message: &MessageView) -> Result<Response, Refusal> {
 }
 
 fn unknown(id: MessageId) -> Refusal {
-    Refusal::new(
-        OUTCOME_UNKNOWN,
-        format!("hongyan: no answer came for {id}, it may have arrived; look it up"),
-    )
+    Refusal::own(&OUTCOME_UNKNOWN, id.to_string())
 }

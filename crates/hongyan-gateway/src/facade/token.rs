@@ -1,50 +1,53 @@
 //! Both token calls, and whose token a call brings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hongyan_store::types::GatewayTokenRecord;
 use hongyan_wechat::{AppId, Errcode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Refusal, TOKEN_MISSING};
+use super::answer::Refusal;
+use super::request::{Parameters, WholeBody};
 use crate::apps::App;
+use crate::gateway_tokens::{LIFETIME, MAX_SERVICE_CHARS};
 use crate::keys::{KEY_PREFIX, Scope};
 use crate::service::Context;
-use crate::vault::{random_token, sha256};
-
-/// How long a gateway token works: WeChat's own number, which SDKs know.
-const LIFETIME: Duration = Duration::from_secs(7_200);
-
-/// How much longer it is honoured than it is said to be, as WeChat honours a replaced token: clocks differ, and a
-/// request may be on its way.
-const GRACE: Duration = Duration::from_secs(300);
 
 /// The parameters of both calls. Unknown ones are ignored, as WeChat does.
 #[derive(Deserialize)]
-pub(super) struct TokenRequest {
+struct TokenRequest {
     grant_type: Option<String>,
     appid: Option<String>,
     secret: Option<String>,
+    /// Not WeChat's: what the caller is called in the list of tokens.
+    service: Option<String>,
 }
 
 /// `GET /cgi-bin/token`
 pub(super) async fn token(
     State(context): State<Context>,
-    Query(request): Query<TokenRequest>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
+    let given = |name| parameters.get(name).map(str::to_owned);
+    let request = TokenRequest {
+        grant_type: given("grant_type"),
+        appid: given("appid"),
+        secret: given("secret"),
+        service: given("service"),
+    };
     hand_out(&context, request).await
 }
 
 /// `POST /cgi-bin/stable_token`. SDKs differ in the content type they send; the body is JSON in any case.
-pub(super) async fn stable_token(State(context): State<Context>, body: Bytes) -> Result<Response, Refusal> {
+pub(super) async fn stable_token(
+    State(context): State<Context>,
+    WholeBody(body): WholeBody,
+) -> Result<Response, Refusal> {
     let request = serde_json::from_slice(&body)
-        .map_err(|error| Refusal::new(Errcode(47_001), format!("data format error: {error}")))?;
+        .map_err(|error| Refusal::new(Errcode::BAD_JSON, format!("data format error: {error}")))?;
     hand_out(&context, request).await
 }
 
@@ -52,20 +55,20 @@ async fn hand_out(context: &Context, request: TokenRequest) -> Result<Response, 
     if request.grant_type.as_deref() != Some("client_credential") {
         return Err(Refusal::new(Errcode::INVALID_GRANT_TYPE, "invalid grant_type"));
     }
-    let app = client(context, request.appid.as_deref(), request.secret.as_deref()).await?;
-    let token = random_token("hyt_");
-    let now = context.clock.now();
-    context
-        .store
-        .put_gateway_token(GatewayTokenRecord {
-            hash: sha256(token.expose_secret()),
-            appid: app.record.appid.clone(),
-            created_at: now,
-            expires_at: now.plus(LIFETIME + GRACE),
-        })
-        .await?;
+    let client = client(context, request.appid.as_deref(), request.secret.as_deref()).await?;
+    let service = request.service.filter(|name| !name.is_empty()).or(client.key_name);
+    let service = service.map(|name| name.chars().take(MAX_SERVICE_CHARS).collect());
+    let token = context.gateway_tokens.hand_out(&client.app.record.appid, service).await?;
     Ok(axum::Json(json!({ "access_token": token.expose_secret(), "expires_in": LIFETIME.as_secs() }))
         .into_response())
+}
+
+/// Who brings a secret.
+pub(super) struct Client {
+    /// The app that it may speak for.
+    pub(super) app: Arc<App>,
+    /// What its API key is called, if it brought one.
+    key_name: Option<String>,
 }
 
 /// The app that a client may speak for: it brings the app's gateway secret, or an API key with the scope `facade`,
@@ -74,41 +77,42 @@ pub(super) async fn client(
     context: &Context,
     appid: Option<&str>,
     secret: Option<&str>,
-) -> Result<Arc<App>, Refusal> {
+) -> Result<Client, Refusal> {
     let appid = appid.ok_or_else(|| Refusal::new(Errcode::APPID_MISSING, "appid missing"))?;
     let secret = secret.ok_or_else(|| Refusal::new(Errcode::SECRET_MISSING, "appsecret missing"))?;
     let appid: AppId = appid.parse().map_err(|_| Refusal::new(Errcode::INVALID_APPID, "invalid appid"))?;
     let app = context.apps.get(&appid).ok_or_else(|| {
         Refusal::new(
             Errcode::INVALID_APPID,
-            "invalid appid; hongyan: this app is not registered, see POST /v1/apps",
+            "invalid appid; hongyan: 网关没有登记这个小程序 / this app is not registered, see POST /v1/apps",
         )
     })?;
     let known = if secret.starts_with(KEY_PREFIX) {
-        context.keys.authorize_key(secret, Scope::Facade).await.is_ok().then_some(app)
+        let key = context.keys.authorize_key(secret, Scope::Facade).await.ok();
+        key.map(|key| Client { app, key_name: Some(key.name.clone()) })
     } else {
-        context.apps.check_gateway_secret(&appid, secret)
+        context.apps.check_gateway_secret(&appid, secret).map(|app| Client { app, key_name: None })
     };
     known.ok_or_else(|| {
         Refusal::new(
             Errcode::INVALID_SECRET,
-            "invalid appsecret; hongyan: use the gateway_secret that registering the app gave, or an API key with \
-             the scope facade, not the AppSecret",
+            "invalid appsecret; hongyan: 这里要用登记小程序时得到的 gateway_secret，或带 facade 权限的 API 密钥，\
+             不是 AppSecret / use the gateway_secret that registering the app gave, or an API key with the scope \
+             facade, not the AppSecret",
         )
     })
 }
 
 /// The app whose gateway token a call brings.
 pub(super) async fn app_of(context: &Context, access_token: Option<&str>) -> Result<Arc<App>, Refusal> {
-    let token = access_token
-        .filter(|token| !token.is_empty())
-        .ok_or_else(|| Refusal::new(TOKEN_MISSING, "access_token missing"))?;
+    let token = access_token.ok_or_else(|| Refusal::new(Errcode::TOKEN_MISSING, "access_token missing"))?;
     let invalid = || {
         Refusal::new(
             Errcode::INVALID_CREDENTIAL,
-            "invalid credential, access_token is invalid or not latest; hongyan: use one from this host",
+            "invalid credential, access_token is invalid or not latest; hongyan: 请使用从本网关取得的凭证 / use one \
+             from this host",
         )
     };
-    let known = context.store.gateway_token(sha256(token), context.clock.now()).await?.ok_or_else(invalid)?;
-    context.apps.get(&known.appid).ok_or_else(invalid)
+    let appid = context.gateway_tokens.check(token).await?.ok_or_else(invalid)?;
+    context.apps.get(&appid).ok_or_else(invalid)
 }

@@ -49,7 +49,9 @@ pub const CODES: &[ProblemCode] = &[
     code("risky_user", 403, "WeChat blocks this user's login"),
     code("invalid_code", 422, "The login code is wrong or too old"),
     code("code_used", 422, "The login code was used already"),
+    code("undecipherable", 422, "The user data does not open"),
     // WeChat and the gateway itself.
+    code("access_token_hidden", 403, "WeChat's access token is not given away"),
     code("wechat_busy", 429, "WeChat takes no more calls for now"),
     code("wechat_refused", 502, "WeChat refused"),
     code("wechat_unavailable", 503, "WeChat did not answer"),

@@ -24,6 +24,7 @@ checks![
     what_a_synchronisation_changed_is_told_once,
     a_late_token_of_an_older_generation_is_not_kept,
     a_gateway_token_ends_when_it_expires,
+    gateway_tokens_are_listed_newest_first_and_revoked,
     the_last_two_session_keys_are_kept,
     a_session_ends_when_it_expires,
     a_key_is_found_by_its_hash_and_can_be_revoked_once,
@@ -165,13 +166,52 @@ async fn a_late_token_of_an_older_generation_is_not_kept(world: World) {
 }
 
 async fn a_gateway_token_ends_when_it_expires(world: World) {
-    let token =
-        GatewayTokenRecord { hash: [5; 32], appid: appid(), created_at: START, expires_at: after(7200) };
+    let token = gateway_token(&world, 5);
     world.store.put_gateway_token(token.clone()).await.unwrap();
     let read = |hash, now| world.store.gateway_token(hash, now);
     assert_eq!(read([5; 32], after(7199)).await.unwrap(), Some(token));
     assert_eq!(read([5; 32], after(7200)).await.unwrap(), None);
     assert_eq!(read([6; 32], START).await.unwrap(), None);
+}
+
+fn gateway_token(world: &World, number: u8) -> GatewayTokenRecord {
+    GatewayTokenRecord {
+        id: world.ids.token(after(u64::from(number))),
+        hash: [number; 32],
+        appid: appid(),
+        service: Some(format!("service {number}")),
+        created_at: START,
+        expires_at: after(7200),
+        last_used_at: None,
+    }
+}
+
+async fn gateway_tokens_are_listed_newest_first_and_revoked(world: World) {
+    let [first, second, third] = [1, 2, 3].map(|number| gateway_token(&world, number));
+    let other: hongyan_wechat::AppId = "wx0000000000000001".parse().unwrap();
+    let elsewhere = GatewayTokenRecord { appid: other.clone(), ..gateway_token(&world, 4) };
+    for token in [&first, &second, &third, &elsewhere] {
+        world.store.put_gateway_token(token.clone()).await.unwrap();
+    }
+    world.store.gateway_token_used(second.hash, after(60)).await.unwrap();
+    let second = GatewayTokenRecord { last_used_at: Some(after(60)), ..second };
+    let list = |limit| world.store.gateway_tokens(appid(), after(60), limit);
+    assert_eq!(list(2).await.unwrap(), [third.clone(), second.clone()]);
+    assert_eq!(list(9).await.unwrap(), [third.clone(), second.clone(), first.clone()]);
+    assert!(world.store.gateway_tokens(appid(), after(7200), 9).await.unwrap().is_empty());
+
+    let revoke = |id| world.store.revoke_gateway_tokens(appid(), id, after(60));
+    assert_eq!(revoke(Some(elsewhere.id)).await.unwrap(), 0, "another app's is not this app's");
+    assert_eq!(revoke(Some(second.id)).await.unwrap(), 1);
+    assert_eq!(revoke(Some(second.id)).await.unwrap(), 0);
+    assert_eq!(world.store.gateway_token(second.hash, after(60)).await.unwrap(), None);
+    assert_eq!(list(9).await.unwrap(), [third, first]);
+    assert_eq!(revoke(None).await.unwrap(), 2);
+    assert!(list(9).await.unwrap().is_empty());
+    // What is gone does not come back by being used.
+    world.store.gateway_token_used(second.hash, after(61)).await.unwrap();
+    assert_eq!(world.store.gateway_token(second.hash, after(61)).await.unwrap(), None);
+    assert_eq!(world.store.gateway_tokens(other, after(60), 9).await.unwrap(), [elsewhere]);
 }
 
 fn login(key: u8, at: UnixMillis) -> LoginRecord {

@@ -206,10 +206,13 @@ async fn with_nothing_to_be_old_only_what_expired_by_itself_goes(world: World) {
         };
         world.store.put_login(login).await.unwrap();
         let token = GatewayTokenRecord {
+            id: world.ids.token(START),
             hash: [n; 32],
             appid: appid(),
+            service: None,
             created_at: START,
             expires_at: after(u64::from(n) * 100),
+            last_used_at: None,
         };
         world.store.put_gateway_token(token).await.unwrap();
     }

@@ -158,6 +158,7 @@ pub(super) fn check_owner(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use hongyan_clock::UnixMillis;
     use hongyan_ledger::WaitingOrder;
 
     use super::*;
@@ -172,7 +173,9 @@ mod tests {
         first
             .execute_batch(
                 "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
-                 created_at, updated_at) VALUES ('wx0123456789abcdef', 'Tea house', x'00', zeroblob(32), 1, 0, 1, 5, 5)",
+                 created_at, updated_at) VALUES ('wx0123456789abcdef', 'Tea house', x'00', zeroblob(32), 1, 0, 1, 5, 5); \
+                 INSERT INTO gateway_tokens (hash, appid, created_at, expires_at) VALUES \
+                 (zeroblob(32), 'wx0123456789abcdef', 5, 100)",
             )
             .unwrap();
         assert_eq!(pragma(&first, "user_version").unwrap(), 1);
@@ -181,6 +184,9 @@ mod tests {
         assert_eq!(pragma(&db, "user_version").unwrap(), newest_schema());
         let app = super::super::apps::all(&db).unwrap().remove(0);
         assert_eq!((app.name.as_str(), app.waiting_order), ("Tea house", WaitingOrder::OldestFirst));
+        let token = super::super::tokens::gateway_of(&db, &app.appid, UnixMillis(6), 9).unwrap().remove(0);
+        assert_eq!((token.service, token.expires_at), (None, UnixMillis(100)));
+        assert_ne!(token.id.as_bytes(), &[0; 16], "it can be named, and so revoked");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Access tokens, and the tokens that the facade handed out in their place.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::TokenId;
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::rows::{Cells, change, one};
+use super::rows::{Cells, change, many, one};
 use super::trouble::Res;
 use crate::types::{GatewayTokenRecord, TokenRecord};
 
@@ -45,13 +46,41 @@ pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Option<TokenRecord>> {
     )
 }
 
+/// The columns of a handed-out token, in the order in which [`read`] takes them.
+macro_rules! columns {
+    () => {
+        "id, hash, appid, service, created_at, expires_at, last_used_at"
+    };
+}
+
+fn read(cells: &mut Cells<'_>) -> Res<GatewayTokenRecord> {
+    Ok(GatewayTokenRecord {
+        id: TokenId::from_bytes(cells.raw()?),
+        hash: cells.raw()?,
+        appid: cells.parsed()?,
+        service: cells.raw()?,
+        created_at: cells.moment()?,
+        expires_at: cells.moment()?,
+        last_used_at: cells.moment_or_none()?,
+    })
+}
+
 /// Carries out [`crate::Store::put_gateway_token`]. Each new one takes out those that have expired.
 pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> Res<()> {
     change(db, "DELETE FROM gateway_tokens WHERE expires_at <= ?", [token.created_at.0])?;
     change(
         db,
-        "INSERT OR REPLACE INTO gateway_tokens (hash, appid, created_at, expires_at) VALUES (?, ?, ?, ?)",
-        params![token.hash, token.appid.as_str(), token.created_at.0, token.expires_at.0],
+        "INSERT OR REPLACE INTO gateway_tokens (id, hash, appid, service, created_at, expires_at, last_used_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![
+            token.id.as_bytes(),
+            token.hash,
+            token.appid.as_str(),
+            token.service,
+            token.created_at.0,
+            token.expires_at.0,
+            token.last_used_at.map(|at| at.0)
+        ],
     )?;
     Ok(())
 }
@@ -60,15 +89,55 @@ pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> Res<()
 pub(super) fn gateway(db: &Connection, hash: [u8; 32], now: UnixMillis) -> Res<Option<GatewayTokenRecord>> {
     one(
         db,
-        "SELECT hash, appid, created_at, expires_at FROM gateway_tokens WHERE hash = ? AND expires_at > ?",
+        concat!("SELECT ", columns!(), " FROM gateway_tokens WHERE hash = ? AND expires_at > ?"),
         params![hash, now.0],
-        |cells: &mut Cells<'_>| {
-            Ok(GatewayTokenRecord {
-                hash: cells.raw()?,
-                appid: cells.parsed()?,
-                created_at: cells.moment()?,
-                expires_at: cells.moment()?,
-            })
-        },
+        read,
     )
+}
+
+/// Carries out [`crate::Store::gateway_tokens`].
+pub(super) fn gateway_of(
+    db: &Connection,
+    appid: &AppId,
+    now: UnixMillis,
+    limit: u32,
+) -> Res<Vec<GatewayTokenRecord>> {
+    many(
+        db,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM gateway_tokens WHERE appid = ? AND expires_at > ? ORDER BY id DESC LIMIT ?"
+        ),
+        params![appid.as_str(), now.0, limit],
+        read,
+    )
+}
+
+/// Carries out [`crate::Store::gateway_token_used`].
+pub(super) fn gateway_used(db: &Connection, hash: [u8; 32], now: UnixMillis) -> Res<()> {
+    change(db, "UPDATE gateway_tokens SET last_used_at = ?2 WHERE hash = ?1", params![hash, now.0])?;
+    Ok(())
+}
+
+/// Carries out [`crate::Store::revoke_gateway_tokens`].
+pub(super) fn revoke_gateway(
+    db: &Connection,
+    appid: &AppId,
+    id: Option<TokenId>,
+    now: UnixMillis,
+) -> Res<u64> {
+    let revoked = match id {
+        Some(id) => change(
+            db,
+            "DELETE FROM gateway_tokens WHERE appid = ? AND id = ? AND expires_at > ?",
+            params![appid.as_str(), id.as_bytes(), now.0],
+        )?,
+        None => change(
+            db,
+            "DELETE FROM gateway_tokens WHERE appid = ? AND expires_at > ?",
+            params![appid.as_str(), now.0],
+        )?,
+    };
+    Ok(revoked as u64)
 }

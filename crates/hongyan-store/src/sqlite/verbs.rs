@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, TokenId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 use super::memory::Writing;
@@ -147,6 +147,23 @@ impl Store for SqliteStore {
 
     async fn gateway_token(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<GatewayTokenRecord>> {
         self.read("read a gateway token", move |db| tokens::gateway(db, hash, now)).await
+    }
+
+    async fn gateway_tokens(
+        &self,
+        appid: AppId,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<GatewayTokenRecord>> {
+        self.read("list gateway tokens", move |db| tokens::gateway_of(db, &appid, now, limit)).await
+    }
+
+    async fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> Result<()> {
+        self.write("note the use of a gateway token", move |db| tokens::gateway_used(db, hash, now)).await
+    }
+
+    async fn revoke_gateway_tokens(&self, appid: AppId, id: Option<TokenId>, now: UnixMillis) -> Result<u64> {
+        self.write("revoke gateway tokens", move |db| tokens::revoke_gateway(db, &appid, id, now)).await
     }
 
     async fn put_login(&self, login: LoginRecord) -> Result<()> {

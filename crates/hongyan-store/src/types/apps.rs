@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_ledger::start::AppGate;
-use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, WaitingOrder};
+use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, TokenId, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 /// A secret as it lies on disk: encrypted by the gateway; the store never sees inside.
@@ -178,14 +178,20 @@ pub struct TokenRecord {
 /// A token that the facade handed out in place of the real one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayTokenRecord {
+    /// What it may be called.
+    pub id: TokenId,
     /// SHA-256 of the token.
     pub hash: [u8; 32],
     /// The app it stands for.
     pub appid: AppId,
+    /// Who fetched it, if that was said.
+    pub service: Option<String>,
     /// When it was handed out.
     pub created_at: UnixMillis,
     /// When it stops working.
     pub expires_at: UnixMillis,
+    /// When it was last seen, roughly.
+    pub last_used_at: Option<UnixMillis>,
 }
 
 /// A user's login, as kept.

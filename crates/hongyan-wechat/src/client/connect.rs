@@ -1,18 +1,17 @@
 //! New connections: directly, with TLS, or through a proxy's tunnel.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use tower::ServiceExt;
 
+use super::body::RequestBody;
 use super::error::{ClientError, with_causes};
 use super::target::Target;
 
 /// The handle to one connection: what sends requests on it. Dropping it closes the connection.
-pub(super) type Sender = SendRequest<Full<Bytes>>;
+pub(super) type Sender = SendRequest<RequestBody>;
 
 /// Makes connections to one target.
 pub(super) enum Connector {

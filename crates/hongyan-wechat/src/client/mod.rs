@@ -14,16 +14,22 @@
 //! | `calls.rs`, `library.rs` | WeChat's calls, one method each; those about the template libraries |
 //! | `config.rs` | [`ClientConfig`] |
 //! | `target.rs` | where requests go, and their first lines |
+//! | `stream.rs` | [`stream`](Client::stream), an exchange of which nothing is held |
+//! | `body.rs` | what a request's body can be |
 //! | `connect.rs` | new connections: plain, TLS, through a proxy |
 //! | `pool.rs` | the idle ones |
 //! | `error.rs` | [`ClientError`], [`Failure`], [`CallError`] |
 
+mod body;
 mod calls;
 mod config;
 mod connect;
 mod error;
 mod library;
 mod pool;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 mod target;
 #[cfg(test)]
 mod test_server;
@@ -40,9 +46,12 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use tokio::time::timeout;
 
+pub use body::BoxError;
 pub use config::ClientConfig;
 pub use error::{CallError, ClientError, Failure};
+pub use stream::{AnswerBody, StreamedAnswer};
 
+use body::RequestBody;
 use connect::{Connector, Sender};
 use error::with_causes;
 use pool::Pool;
@@ -94,7 +103,7 @@ enum Attempt {
     /// It has an answer, or nobody knows.
     Done(Result<Answered, Failure>),
     /// Nothing was written: here it is again, and why.
-    NotWritten(Box<Request<Full<Bytes>>>, String),
+    NotWritten(Box<Request<RequestBody>>, String),
 }
 
 impl Client {
@@ -150,12 +159,12 @@ impl Client {
         path_and_query: &str,
         content_type: Option<&str>,
         body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, Failure> {
+    ) -> Result<Request<RequestBody>, Failure> {
         let target = &self.inner.target;
         // The path may hold a token, so the message does not quote it.
         let uri =
             target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not one".to_owned()))?;
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(RequestBody::Whole(Full::new(body)));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
@@ -181,20 +190,25 @@ impl Client {
         }
     }
 
-    /// Sends on one connection and reads the answer; keeps the connection if it can be used again.
-    async fn attempt(&self, mut sender: Sender, request: Request<Full<Bytes>>) -> Attempt {
+    /// Waits until a connection takes a request; why it does not.
+    async fn ready(&self, sender: &mut Sender) -> Result<(), String> {
         // A connection's task may not yet have had its turn to see that the last exchange is over, or that the
         // connection is closed. Usually a turn is all that it takes; an end that answered before it read the
         // whole last request could keep it from ever getting there.
-        if !sender.is_ready() {
-            let why = match timeout(self.inner.connect_timeout, sender.ready()).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(with_causes(&error)),
-                Err(_) => Some("the connection is still busy".to_owned()),
-            };
-            if let Some(why) = why {
-                return Attempt::NotWritten(Box::new(request), why);
-            }
+        if sender.is_ready() {
+            return Ok(());
+        }
+        match timeout(self.inner.connect_timeout, sender.ready()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(with_causes(&error)),
+            Err(_) => Err("the connection is still busy".to_owned()),
+        }
+    }
+
+    /// Sends on one connection and reads the answer; keeps the connection if it can be used again.
+    async fn attempt(&self, mut sender: Sender, request: Request<RequestBody>) -> Attempt {
+        if let Err(why) = self.ready(&mut sender).await {
+            return Attempt::NotWritten(Box::new(request), why);
         }
         let Ok(attempt) = timeout(self.inner.answer_timeout, send_and_read(&mut sender, request)).await
         else {
@@ -209,7 +223,7 @@ impl Client {
     }
 }
 
-async fn send_and_read(sender: &mut Sender, request: Request<Full<Bytes>>) -> Attempt {
+async fn send_and_read(sender: &mut Sender, request: Request<RequestBody>) -> Attempt {
     let response = match sender.try_send_request(request).await {
         Ok(response) => response,
         Err(mut refused) => {

@@ -2,6 +2,7 @@
 
 mod pause;
 mod templates;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(pause::resume))
         .routes(routes!(templates::templates))
         .routes(routes!(templates::sync_templates))
+        .routes(routes!(tokens::tokens, tokens::revoke_all))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::access_token))
 }
 
 /// An app to register.
@@ -335,7 +339,10 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
     let app = known(&context, &appid)?;
-    context.apps.remove(&app.record.appid).await?;
+    let removed = context.apps.remove(&app.record.appid).await;
+    // Its tokens went with it, perhaps also when it failed; an app that is registered anew has none.
+    context.gateway_tokens.forget(&app.record.appid, None);
+    removed?;
     Ok(StatusCode::NO_CONTENT)
 }
 

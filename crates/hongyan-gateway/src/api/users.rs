@@ -1,0 +1,122 @@
+//! `POST /v1/users/decrypt`: opens what a mini program got enciphered of its user.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use hongyan_wechat::{AppId, OpenId};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::openapi::Refusals;
+use crate::intake::request::parse;
+use crate::keys::Scope;
+use crate::problem::{Json, Problem};
+use crate::service::Context;
+use crate::shapes;
+use crate::user_data::{Sealed, open};
+
+/// The longest `encrypted_data` and `raw_data`; WeChat's have some hundred characters, run data a few thousand.
+const MAX_DATA_CHARS: usize = 64 * 1024;
+
+/// The longest `iv` and `signature`; they have 24 and 40 characters.
+const MAX_SHORT_CHARS: usize = 64;
+
+/// How old the data may be unless the request says.
+const DEFAULT_AGE_SECONDS: u64 = 3_600;
+
+/// The oldest that a request may allow.
+const MAX_AGE_SECONDS: u64 = 30 * 86_400;
+
+/// User data as `wx.getUserInfo`, `wx.getWeRunData` and the like give it to the mini program.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecryptRequest {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
+    app: String,
+    /// The user, who has logged in by this gateway.
+    #[schema(value_type = shapes::OpenId)]
+    openid: String,
+    /// `encryptedData`.
+    encrypted_data: String,
+    iv: String,
+    /// Checked if it is given, and then needs `raw_data`.
+    signature: Option<String>,
+    /// `rawData`, to the byte.
+    raw_data: Option<String>,
+    /// The data must not be older than this; 3600 unless said.
+    #[schema(minimum = 1, maximum = 2_592_000)]
+    max_age_seconds: Option<u64>,
+}
+
+/// What was enciphered: WeChat's own object. It depends on the call that made it; `watermark` is always there.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is passed on as it is; this is its description")]
+pub(super) struct UserData {
+    watermark: Value,
+    /// The user, in the data of `wx.getUserInfo`.
+    #[schema(nullable = false)]
+    #[serde(rename = "openId")]
+    open_id: Option<String>,
+}
+
+/// Open enciphered user data (`encryptedData`). Whatever is wrong with it, the refusal is the same: `undecipherable`.
+#[utoipa::path(
+    post,
+    path = "/v1/users/decrypt",
+    operation_id = "decrypt_user_data",
+    tag = "logins",
+    security(("api_key" = ["permits"])),
+    request_body = DecryptRequest,
+    responses((status = 200, description = "The plain data, as WeChat made it.", body = UserData), Refusals),
+)]
+pub(super) async fn decrypt(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Json(request): Json<DecryptRequest>,
+) -> Result<axum::Json<Map<String, Value>>, Problem> {
+    context.keys.authorize(&headers, Scope::Permits).await?;
+    let appid: AppId = parse("app", &request.app)?;
+    let openid: OpenId = parse("openid", &request.openid)?;
+    context.apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+    bounded("encrypted_data", &request.encrypted_data, MAX_DATA_CHARS)?;
+    bounded("iv", &request.iv, MAX_SHORT_CHARS)?;
+    let signed = match (&request.raw_data, &request.signature) {
+        (Some(raw), Some(signature)) => {
+            bounded("raw_data", raw, MAX_DATA_CHARS)?;
+            bounded("signature", signature, MAX_SHORT_CHARS)?;
+            Some((raw.as_str(), signature.as_str()))
+        }
+        (None, None) => None,
+        (None, Some(_)) => return Err(together("raw_data")),
+        (Some(_), None) => return Err(together("signature")),
+    };
+    let age = request.max_age_seconds.unwrap_or(DEFAULT_AGE_SECONDS);
+    if !(1..=MAX_AGE_SECONDS).contains(&age) {
+        return Err(Problem::invalid("max_age_seconds", format!("takes 1 to {MAX_AGE_SECONDS}")));
+    }
+    let sealed = Sealed {
+        appid: &appid,
+        openid: &openid,
+        encrypted_data: &request.encrypted_data,
+        iv: &request.iv,
+        signed,
+        max_age: Duration::from_secs(age),
+    };
+    Ok(axum::Json(open(&context, &sealed).await?))
+}
+
+fn bounded(field: &str, text: &str, most: usize) -> Result<(), Problem> {
+    if text.is_empty() || text.len() > most {
+        return Err(Problem::invalid(field, format!("has 1 to {most} bytes")));
+    }
+    Ok(())
+}
+
+fn together(missing: &str) -> Problem {
+    let code = "missing_field";
+    let detail = "signature and raw_data are checked together: send both or none";
+    Problem::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, code, detail).field(missing)
+}

@@ -1,0 +1,135 @@
+//! Bodies of which only the beginning is looked at.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
+
+/// For so long a body may stand still while its beginning is read.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What was taken of a body.
+pub(super) enum Taken {
+    /// All of it; it is no longer than was asked for.
+    Whole(Bytes),
+    /// It is longer. Nothing is lost of it.
+    Beginning(Body),
+}
+
+/// Takes a body whole if it has at most `limit` bytes, and otherwise not much more than that. One that says itself that
+/// it is longer is not touched.
+///
+/// # Errors
+/// When it breaks off or stands still.
+pub(super) async fn begin(mut body: Body, limit: usize) -> Result<Taken, axum::BoxError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Ok(Taken::Beginning(body));
+    }
+    let (mut pieces, mut length) = (VecDeque::new(), 0);
+    loop {
+        let frame = tokio::time::timeout(SILENCE, body.frame()).await?;
+        match frame.transpose()?.map(Frame::into_data) {
+            Some(Ok(piece)) => {
+                length += piece.len();
+                pieces.push_back(piece);
+            }
+            // Trailers say nothing that WeChat reads.
+            Some(Err(_trailers)) => {}
+            None => return Ok(Taken::Whole(joined(pieces, length))),
+        }
+        if length > limit {
+            return Ok(Taken::Beginning(Body::new(Resumed { pieces, length: length as u64, rest: body })));
+        }
+    }
+}
+
+fn joined(mut pieces: VecDeque<Bytes>, length: usize) -> Bytes {
+    if pieces.len() == 1 {
+        return pieces.pop_front().unwrap_or_default();
+    }
+    let mut whole = Vec::with_capacity(length);
+    for piece in pieces {
+        whole.extend_from_slice(&piece);
+    }
+    whole.into()
+}
+
+/// A body whose beginning was read already.
+struct Resumed {
+    pieces: VecDeque<Bytes>,
+    /// Of the pieces together.
+    length: u64,
+    rest: Body,
+}
+
+impl HttpBody for Resumed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match self.pieces.pop_front() {
+            Some(piece) => {
+                self.length -= piece.len() as u64;
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            None => Pin::new(&mut self.rest).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (rest, mut hint) = (self.rest.size_hint(), SizeHint::new());
+        hint.set_lower(rest.lower() + self.length);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + self.length);
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    fn pieces(texts: &'static [&'static str]) -> Body {
+        Body::from_stream(stream::iter(texts.iter().map(|text| Ok::<_, axum::BoxError>(Bytes::from(*text)))))
+    }
+
+    #[tokio::test]
+    async fn a_short_body_is_taken_whole_and_a_long_one_loses_nothing() {
+        let Taken::Whole(whole) = begin(pieces(&["ab", "cd"]), 4).await.unwrap() else {
+            panic!("it is short")
+        };
+        assert_eq!(whole, "abcd");
+        let Taken::Beginning(body) = begin(pieces(&["ab", "cd", "e", "f"]), 3).await.unwrap() else {
+            panic!("it is long")
+        };
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef");
+    }
+
+    #[tokio::test]
+    async fn one_that_says_its_length_keeps_saying_it() {
+        let Taken::Beginning(body) = begin(Body::from("abcdef"), 3).await.unwrap() else {
+            panic!("it is long")
+        };
+        assert_eq!(body.size_hint().exact(), Some(6));
+    }
+
+    #[tokio::test]
+    async fn one_that_breaks_off_is_not_whole() {
+        let broken = stream::iter([Ok(Bytes::from("ab")), Err(axum::BoxError::from("gone"))]);
+        assert!(begin(Body::from_stream(broken), 9).await.is_err());
+    }
+}

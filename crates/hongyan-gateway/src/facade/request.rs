@@ -1,0 +1,164 @@
+//! How a call of WeChat's form is read: leniently, and refused in WeChat's form.
+//!
+//! SDKs put the token into the query of whatever address they are given: twice, percent-encoded, behind a second
+//! question mark. What is passed on keeps the bytes of the other parameters.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse;
+use url::form_urlencoded;
+
+use super::answer::{BODY_BROKE_OFF, BODY_TOO_LARGE, Refusal};
+use crate::gateway_tokens::TOKEN_PREFIX;
+use crate::service::Context;
+
+/// The parameter that a token comes in.
+pub(super) const ACCESS_TOKEN: &str = "access_token";
+
+/// What is never passed on: it names and opens the gateway, and WeChat takes the app from the token.
+const OURS: [&str; 5] = [ACCESS_TOKEN, "appid", "secret", "appsecret", "service"];
+
+/// The parameters in the query.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    pub(super) fn of(uri: &Uri) -> Self {
+        let pair = |segment: &str| form_urlencoded::parse(segment.as_bytes()).next().map(owned);
+        Self(segments(uri.query().unwrap_or_default()).filter_map(pair).collect())
+    }
+
+    /// The first value that is not empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// The token. If several are given, the first that can be one of ours.
+    pub(super) fn access_token(&self) -> Option<&str> {
+        self.all(ACCESS_TOKEN)
+            .find(|token| token.starts_with(TOKEN_PREFIX))
+            .or_else(|| self.get(ACCESS_TOKEN))
+    }
+
+    fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Parameters {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.uri))
+    }
+}
+
+/// The whole body, of the calls that need it whole.
+pub(super) struct WholeBody(pub(super) Bytes);
+
+impl FromRequest<Context> for WholeBody {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, context: &Context) -> Result<Self, Refusal> {
+        Bytes::from_request(request, context).await.map(Self).map_err(|rejection| {
+            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Refusal::own(&BODY_TOO_LARGE, format!("> {} B", context.settings.max_body_bytes))
+            } else {
+                Refusal::own(&BODY_BROKE_OFF, "")
+            }
+        })
+    }
+}
+
+/// Path and query as they are passed on: without what is the gateway's, and with `first` before all others. Those
+/// keep their bytes.
+pub(super) fn passed_on(uri: &Uri, first: &[(&str, &str)]) -> String {
+    let mut address = format!("{}?", uri.path());
+    let start = address.len();
+    address = form_urlencoded::Serializer::for_suffix(address, start).extend_pairs(first).finish();
+    for segment in segments(uri.query().unwrap_or_default()).filter(|segment| !is_ours(segment)) {
+        if address.len() > start {
+            address.push('&');
+        }
+        address.push_str(segment);
+    }
+    if address.len() == start {
+        address.pop();
+    }
+    address
+}
+
+fn is_ours(segment: &str) -> bool {
+    form_urlencoded::parse(segment.as_bytes()).next().is_some_and(|(key, _)| OURS.contains(&key.as_ref()))
+}
+
+/// The query in its parts. One that was glued on with a second question mark is a part of its own.
+fn segments(query: &str) -> impl Iterator<Item = &str> {
+    query
+        .split('&')
+        .flat_map(|part| {
+            // The key stands before it, or else the question mark is a value's.
+            match part.find("?access_token=") {
+                Some(at) => [&part[..at], &part[at + 1..]],
+                None => [part, ""],
+            }
+        })
+        .filter(|part| !part.is_empty())
+}
+
+fn owned((key, value): (Cow<'_, str>, Cow<'_, str>)) -> (String, String) {
+    (key.into_owned(), value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(query: &str) -> Option<String> {
+        let uri: Uri = format!("/cgi-bin/x?{query}").parse().unwrap();
+        Parameters::of(&uri).access_token().map(str::to_owned)
+    }
+
+    fn passed(address: &str) -> String {
+        passed_on(&address.parse().unwrap(), &[(ACCESS_TOKEN, "RE AL")])
+    }
+
+    #[test]
+    fn a_token_is_found_wherever_an_sdk_puts_it() {
+        for query in [
+            "access_token=hyt_x",
+            "a=b&access_token=hyt_x",
+            "access%5Ftoken=hyt%5Fx",
+            "access_token=&access_token=hyt_x",
+            "access_token=ACCESS_TOKEN&access_token=hyt_x",
+            "a=b?access_token=hyt_x",
+            "?access_token=hyt_x",
+        ] {
+            assert_eq!(token(query).as_deref(), Some("hyt_x"), "{query}");
+        }
+        assert_eq!(token("access_token=other").as_deref(), Some("other"));
+        assert_eq!(token("access_token="), None);
+        assert_eq!(token("a=access_token"), None);
+    }
+
+    #[test]
+    fn what_is_passed_on_keeps_its_bytes_and_loses_what_is_the_gateways() {
+        assert_eq!(
+            passed("/wxa/x?access_token=hyt_x&b=1%202+3&c&%64=%E4%BD%A0"),
+            "/wxa/x?access_token=RE+AL&b=1%202+3&c&%64=%E4%BD%A0"
+        );
+        assert_eq!(
+            passed("/wxa/x?appid=wx1&secret=s&b=1&appsecret=s&access%5Ftoken=hyt_x"),
+            "/wxa/x?access_token=RE+AL&b=1"
+        );
+        assert_eq!(passed("/wxa/x?b=1?access_token=hyt_x"), "/wxa/x?access_token=RE+AL&b=1");
+        assert_eq!(passed("/wxa/x"), "/wxa/x?access_token=RE+AL");
+        assert_eq!(passed_on(&"/wxa/x".parse().unwrap(), &[]), "/wxa/x");
+        assert_eq!(passed_on(&"/wxa/x?b=1".parse().unwrap(), &[]), "/wxa/x?b=1");
+    }
+}

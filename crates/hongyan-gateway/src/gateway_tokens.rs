@@ -1,0 +1,177 @@
+//! Gateway tokens: what the facade hands out in the place of WeChat's access token, checks, lists and revokes.
+//!
+//! The token itself is nowhere kept; the store has its hash.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_ledger::TokenId;
+use hongyan_ledger::ids::IdMaker;
+use hongyan_store::types::GatewayTokenRecord;
+use hongyan_store::{Store, StoreError};
+use hongyan_wechat::AppId;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::vault::{random_token, sha256};
+
+/// What every gateway token begins with.
+pub const TOKEN_PREFIX: &str = "hyt_";
+
+/// How long a gateway token works: WeChat's own number, which SDKs know.
+pub const LIFETIME: Duration = Duration::from_secs(7_200);
+
+/// How much longer it is honoured than it is said to be, as WeChat honours a replaced token: clocks differ, and a
+/// request may be on its way.
+const GRACE: Duration = Duration::from_secs(300);
+
+/// How long a token that was looked up is taken without looking again.
+const REMEMBERED: Duration = Duration::from_secs(10);
+
+/// How many tokens are remembered at most.
+const REMEMBERED_TOKENS: usize = 4_096;
+
+/// When a token was last used is stored no more often than this.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// The most tokens of an app that a list shows, newest first.
+pub const LISTED: u32 = 1_000;
+
+/// Longest name of a service.
+pub const MAX_SERVICE_CHARS: usize = 64;
+
+/// Hands out and checks gateway tokens.
+pub struct GatewayTokens {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    ids: Arc<IdMaker>,
+    /// Tokens that were good a moment ago, so that a facade call has no read for its token.
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    tokens: HashMap<[u8; 32], Remembered>,
+    /// Counts revocations: what was read before one must not be remembered after it.
+    revocations: u64,
+}
+
+struct Remembered {
+    id: TokenId,
+    appid: AppId,
+    expires_at: UnixMillis,
+    at: UnixMillis,
+}
+
+impl Remembered {
+    fn is_fresh(&self, now: UnixMillis) -> bool {
+        // A clock that was put back must not make it fresh for longer.
+        self.at <= now && now.since(self.at) < REMEMBERED && now < self.expires_at
+    }
+}
+
+impl GatewayTokens {
+    /// The tokens in this store.
+    pub fn new(store: Arc<dyn Store>, clock: Clock, ids: Arc<IdMaker>) -> Self {
+        Self { store, clock, ids, memory: Mutex::default() }
+    }
+
+    /// A new token for an app. The others of the app stay as they are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn hand_out(&self, appid: &AppId, service: Option<String>) -> Result<SecretString, StoreError> {
+        let token = random_token(TOKEN_PREFIX);
+        let now = self.clock.now();
+        let record = GatewayTokenRecord {
+            id: self.ids.token(now),
+            hash: sha256(token.expose_secret()),
+            appid: appid.clone(),
+            service,
+            created_at: now,
+            expires_at: now.plus(LIFETIME + GRACE),
+            last_used_at: None,
+        };
+        self.store.put_gateway_token(record).await?;
+        Ok(token)
+    }
+
+    /// The app that a token stands for; `None` if it is unknown, revoked or over.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn check(&self, token: &str) -> Result<Option<AppId>, StoreError> {
+        let (hash, now) = (sha256(token), self.clock.now());
+        let revocations = {
+            let memory = self.memory();
+            match memory.tokens.get(&hash) {
+                Some(remembered) if remembered.is_fresh(now) => return Ok(Some(remembered.appid.clone())),
+                _ => memory.revocations,
+            }
+        };
+        let Some(record) = self.store.gateway_token(hash, now).await? else {
+            self.memory().tokens.remove(&hash);
+            return Ok(None);
+        };
+        self.note_use(&record, now);
+        let GatewayTokenRecord { id, appid, expires_at, .. } = record;
+        let mut memory = self.memory();
+        if memory.revocations != revocations {
+            // Perhaps it was this one. The next call looks it up anew; this one began before.
+            return Ok(Some(appid));
+        }
+        if memory.tokens.len() >= REMEMBERED_TOKENS {
+            memory.tokens.retain(|_, remembered| remembered.is_fresh(now));
+        }
+        if memory.tokens.len() < REMEMBERED_TOKENS {
+            memory.tokens.insert(hash, Remembered { id, appid: appid.clone(), expires_at, at: now });
+        }
+        Ok(Some(appid))
+    }
+
+    /// The tokens of an app that work, newest first, at most [`LISTED`].
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, appid: &AppId) -> Result<Vec<GatewayTokenRecord>, StoreError> {
+        self.store.gateway_tokens(appid.clone(), self.clock.now(), LISTED).await
+    }
+
+    /// Revokes one token of an app, or without an id all; in this process at once. How many there were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke(&self, appid: &AppId, id: Option<TokenId>) -> Result<u64, StoreError> {
+        let revoked = self.store.revoke_gateway_tokens(appid.clone(), id, self.clock.now()).await;
+        // Also after an error: the store may have done it.
+        self.forget(appid, id);
+        revoked
+    }
+
+    /// Looks these tokens up anew when they are seen next.
+    pub fn forget(&self, appid: &AppId, id: Option<TokenId>) {
+        let mut memory = self.memory();
+        memory.revocations += 1;
+        memory.tokens.retain(|_, token| token.appid != *appid || id.is_some_and(|id| token.id != id));
+    }
+
+    /// Stores that a token is in use, now and then, beside the call that uses it.
+    fn note_use(&self, record: &GatewayTokenRecord, now: UnixMillis) {
+        let is_known = |at: UnixMillis| at <= now && now.since(at) < USE_NOTED_EVERY;
+        if record.last_used_at.is_some_and(is_known) {
+            return;
+        }
+        let (store, hash) = (Arc::clone(&self.store), record.hash);
+        tokio::spawn(async move {
+            if let Err(error) = store.gateway_token_used(hash, now).await {
+                tracing::warn!(%error, "the use of a gateway token was not noted");
+            }
+        });
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        // Every change is one call: a panic elsewhere leaves it whole.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

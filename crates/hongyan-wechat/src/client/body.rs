@@ -1,0 +1,100 @@
+//! What a request's body can be: whole, as nearly all are, or on its way from somebody else.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+/// Any error, as HTTP bodies have them.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body that somebody else makes while it is sent.
+pub(super) type Source = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+
+/// A request's body.
+pub(super) enum RequestBody {
+    Whole(Full<Bytes>),
+    Streamed(Streamed),
+}
+
+/// A body in motion. If its source fails, the request is broken off, so that it never looks whole to WeChat.
+pub(super) struct Streamed {
+    pub(super) source: Source,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// How far a body has come.
+#[derive(Debug)]
+pub(super) struct Progress {
+    began: Instant,
+    /// When the last piece was taken to be written, in milliseconds after the beginning.
+    moved: AtomicU64,
+    /// All of it was taken.
+    ended: AtomicBool,
+}
+
+impl Progress {
+    pub(super) fn begin() -> Arc<Self> {
+        Arc::new(Self { began: Instant::now(), moved: AtomicU64::new(0), ended: AtomicBool::new(false) })
+    }
+
+    /// When something last moved.
+    pub(super) fn last(&self) -> Instant {
+        self.began + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, is_over: bool) {
+        self.moved.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+        if is_over {
+            self.end();
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Streamed(Streamed { source, progress }) => {
+                let frame = ready!(source.as_mut().poll_frame(context));
+                // One whose length is known is not asked again after its last piece.
+                progress.note(frame.is_none() || (matches!(frame, Some(Ok(_))) && source.is_end_stream()));
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Streamed(body) => body.source.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Streamed(body) => body.source.size_hint(),
+        }
+    }
+}
