@@ -109,7 +109,8 @@ mod tests {
             }
             own.push((source, Unpaired { at, units: pairing.granted }));
             self.granted += pairing.granted;
-            self.unpaired = others.into_iter().chain(own).filter(|(_, unpaired)| unpaired.units > 0).collect();
+            self.unpaired =
+                others.into_iter().chain(own).filter(|(_, unpaired)| unpaired.units > 0).collect();
         }
     }
 

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_number_names_its_message_whatever_else_there_is() {
-        let messages = candidates(&[(S::Unknown, None), (S::Sent, Some(1)), (S::Sent, Some(2)), (S::Sending, None)]);
+        let messages =
+            candidates(&[(S::Unknown, None), (S::Sent, Some(1)), (S::Sent, Some(2)), (S::Sending, None)]);
         assert_eq!(chosen(&report(Some(2)), &messages), Some(2));
         let ended = candidates(&[(S::Delivered, Some(1)), (S::Unknown, None)]);
         assert_eq!(choose(&report(Some(1)), &ended, NOW, true), Choice::Ended(ended[0].id));
@@ -163,7 +164,8 @@ mod tests {
         let messages = candidates(&[(S::Sent, None), (S::Unknown, None), (S::Unknown, None)]);
         assert_eq!(chosen(&report(Some(9)), &messages), Some(1));
         assert_eq!(chosen(&report(None), &messages), Some(1));
-        let messages = candidates(&[(S::Delivered, None), (S::Sent, Some(1)), (S::Sent, None), (S::Sent, None)]);
+        let messages =
+            candidates(&[(S::Delivered, None), (S::Sent, Some(1)), (S::Sent, None), (S::Sent, None)]);
         assert_eq!(chosen(&report(Some(9)), &messages), Some(2), "the one with a number has another");
         assert_eq!(chosen(&report(None), &messages), Some(1), "an event without a number may be about any");
     }

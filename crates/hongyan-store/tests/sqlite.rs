@@ -43,6 +43,8 @@ fn app() -> AppRecord {
         on_unknown: OnUnknown::Hold,
         payment_units: 1,
         waiting_order: WaitingOrder::OldestFirst,
+        callback: None,
+        resend_unknown_after_seconds: None,
         paused: None,
         templates_synced_at: None,
         created_at: NOW,

@@ -50,6 +50,8 @@ pub(super) fn app(appid: AppId) -> AppRecord {
         on_unknown: OnUnknown::Hold,
         payment_units: 1,
         waiting_order: WaitingOrder::OldestFirst,
+        callback: None,
+        resend_unknown_after_seconds: None,
         paused: None,
         templates_synced_at: None,
         created_at: START,
@@ -133,6 +135,7 @@ impl World {
             template: Some(template("sub")),
             count,
             expires_at: None,
+            reported_by: None,
         }
     }
 
@@ -181,7 +184,7 @@ impl World {
 
     pub(super) fn answer(claimed: &Claimed, errcode: i32, now: UnixMillis) -> Settlement {
         let errmsg = if errcode == 0 { "ok" } else { "refused" };
-        let outcome = Outcome::Answered { errcode: Errcode(errcode), errmsg: errmsg.into() };
+        let outcome = Outcome::answered(Errcode(errcode), errmsg);
         Self::outcome(claimed, outcome, now)
     }
 

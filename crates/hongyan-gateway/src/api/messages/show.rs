@@ -222,7 +222,7 @@ mod tests {
             ("wx0123456789abcdef".parse().unwrap(), "oSandboxUser0000000000000001".parse().unwrap());
         let (ids, lane, now) = (IdMaker::new(), Lane::of(&appid, &openid), UnixMillis(1_700_000_000_000));
         let permit = Some(ids.permit(lane, now));
-        let refused = Outcome::Answered { errcode: Errcode(43_101), errmsg: "user refuse".into() };
+        let refused = Outcome::answered(Errcode(43_101), "user refuse");
         let verdict = Verdict::NotSent { then: Then::Send };
         let lost = Outcome::Unanswered { why: "connection reset".into() };
         let attempt =
