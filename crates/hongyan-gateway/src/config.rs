@@ -52,6 +52,8 @@ pub struct Settings {
     pub answer_timeout_ms: u64,
     /// How long before its end an access token is replaced.
     pub token_refresh_ahead_seconds: u64,
+    /// How far the timestamp of a push may be from this clock.
+    pub callback_window_seconds: u64,
     /// How long a user's session lasts.
     pub session_days: u32,
     /// How long messages that are over are kept; 0: for ever.
@@ -105,6 +107,7 @@ impl Default for Settings {
             connect_timeout_ms: 3_000,
             answer_timeout_ms: 10_000,
             token_refresh_ahead_seconds: 300,
+            callback_window_seconds: 300,
             session_days: 30,
             retention_days: 30,
             drain_seconds: 25,
@@ -148,6 +151,7 @@ impl fmt::Debug for Settings {
             connect_timeout_ms,
             answer_timeout_ms,
             token_refresh_ahead_seconds,
+            callback_window_seconds,
             session_days,
             retention_days,
             drain_seconds,
@@ -171,6 +175,7 @@ impl fmt::Debug for Settings {
             .field("connect_timeout_ms", connect_timeout_ms)
             .field("answer_timeout_ms", answer_timeout_ms)
             .field("token_refresh_ahead_seconds", token_refresh_ahead_seconds)
+            .field("callback_window_seconds", callback_window_seconds)
             .field("session_days", session_days)
             .field("retention_days", retention_days)
             .field("drain_seconds", drain_seconds)

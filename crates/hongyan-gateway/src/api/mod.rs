@@ -6,6 +6,7 @@
 
 mod apps;
 mod batch;
+mod events;
 mod health;
 mod login;
 mod messages;
@@ -52,6 +53,7 @@ fn calls() -> OpenApiRouter<Context> {
         .routes(routes!(permits::grant, permits::list))
         .routes(routes!(reach::reach))
         .routes(routes!(login::login))
+        .routes(routes!(events::list))
         .merge(apps::routes())
         .merge(mini_program)
         .routes(routes!(health::live))

@@ -203,5 +203,7 @@ pub(crate) fn new_app() -> NewApp {
         on_unknown: None,
         payment_units: None,
         waiting_order: None,
+        callback: None,
+        resend_unknown_after_seconds: None,
     }
 }

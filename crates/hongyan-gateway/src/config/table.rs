@@ -105,6 +105,12 @@ pub(super) const TABLE: &[Setting] = &[
         "How long WeChat may take to answer. After that the outcome of a message is unknown, so be patient.",
     ),
     given("token_refresh_ahead_seconds", "300", "How long before its end an access token is replaced."),
+    given(
+        "callback_window_seconds",
+        "300",
+        "How far the timestamp of a push of WeChat's may be from this machine's clock, either way. What is further off is\n\
+         refused, for it may be a copy of an old one.",
+    ),
     given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
     given(
         "retention_days",
@@ -178,6 +184,8 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "answer_timeout_ms" => settings.answer_timeout_ms = number(value, 1, 600_000)?,
         // A token lasts two hours.
         "token_refresh_ahead_seconds" => settings.token_refresh_ahead_seconds = number(value, 0, 3_600)?,
+        // An hour at most: nonces are kept for as long.
+        "callback_window_seconds" => settings.callback_window_seconds = number(value, 10, 3_600)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,

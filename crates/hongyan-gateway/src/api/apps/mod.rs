@@ -1,8 +1,10 @@
 //! `/v1/apps`: registering apps at run time, their pauses and their templates.
 
+mod callback;
 mod pause;
 mod templates;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
+use hongyan_store::types::CallbackStatus;
 use hongyan_wechat::{AppId, Errcode, SecretString};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::callback::{CallbackJson, ChangedCallback, NewCallback};
 use super::openapi::Refusals;
 use crate::apps::{App, AppChange, NewApp, SyncReport};
 use crate::intake::request::parse;
@@ -59,6 +63,12 @@ pub(super) struct RegisterRequest {
     /// `oldest_first` unless said.
     #[schema(value_type = Option<shapes::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
+    /// What is entered on WeChat's page for pushes; without it none are taken.
+    callback: Option<NewCallback>,
+    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
+    /// sent and goes out again. Absent: never, for then the user may see it twice.
+    #[schema(minimum = 60, maximum = 604_800)]
+    resend_unknown_after_seconds: Option<u32>,
 }
 
 /// Which of WeChat's two calls fetches tokens.
@@ -88,6 +98,14 @@ pub(super) struct ChangeRequest {
     payment_units: Option<u32>,
     #[schema(value_type = Option<shapes::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
+    /// `null`: no pushes are taken any more.
+    #[serde(default, deserialize_with = "callback::given")]
+    #[schema(value_type = Option<ChangedCallback>)]
+    callback: Option<Option<ChangedCallback>>,
+    /// `null`: never.
+    #[serde(default, deserialize_with = "callback::given")]
+    #[schema(value_type = Option<u32>, minimum = 60, maximum = 604_800)]
+    resend_unknown_after_seconds: Option<Option<u32>>,
     /// Make a new gateway secret; the old one stops working at once.
     #[serde(default)]
     rotate_gateway_secret: bool,
@@ -106,6 +124,13 @@ pub(super) struct AppJson {
     payment_units: u32,
     #[schema(value_type = shapes::WaitingOrder)]
     waiting_order: WaitingOrder,
+    /// How WeChat pushes events; absent: no pushes are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    callback: Option<CallbackJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    resend_unknown_after_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     paused: Option<PausedJson>,
@@ -159,7 +184,7 @@ pub(super) struct AppWithSecret {
     template_sync: Option<SyncReport>,
 }
 
-fn app_json(app: &App, now: UnixMillis) -> AppJson {
+fn app_json(app: &App, heard: CallbackStatus, now: UnixMillis) -> AppJson {
     let record = &app.record;
     let paused = app.pause_in_force(now);
     AppJson {
@@ -169,6 +194,8 @@ fn app_json(app: &App, now: UnixMillis) -> AppJson {
         on_unknown: record.on_unknown,
         payment_units: record.payment_units,
         waiting_order: record.waiting_order,
+        callback: CallbackJson::of(record, heard),
+        resend_unknown_after_seconds: record.resend_unknown_after_seconds,
         paused: paused.map(|paused| PausedJson {
             code: paused.code,
             errcode: paused.errcode,
@@ -214,6 +241,8 @@ pub(super) async fn register(
             on_unknown: request.on_unknown,
             payment_units: request.payment_units,
             waiting_order: request.waiting_order,
+            callback: request.callback.map(NewCallback::into_secrets),
+            resend_unknown_after_seconds: request.resend_unknown_after_seconds,
         })
         .await?;
     // Messages of an earlier registration may be ready.
@@ -221,7 +250,7 @@ pub(super) async fn register(
     // A failed synchronisation may have paused the app: show it as it is now.
     let app = context.apps.get(&app.record.appid).unwrap_or(app);
     let answer = AppWithSecret {
-        app: app_json(&app, context.clock.now()),
+        app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
         gateway_secret: Some(gateway_secret.expose_secret().to_owned()),
         template_sync: Some(report),
     };
@@ -243,7 +272,9 @@ pub(super) async fn list(
 ) -> Result<axum::Json<AppsAnswer>, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
     let now = context.clock.now();
-    let apps = context.apps.list().iter().map(|app| app_json(app, now)).collect();
+    let heard: HashMap<_, _> = context.store.callback_statuses().await?.into_iter().collect();
+    let of = |app: &App| heard.get(&app.record.appid).copied().unwrap_or_default();
+    let apps = context.apps.list().iter().map(|app| app_json(app, of(app), now)).collect();
     Ok(axum::Json(AppsAnswer { apps }))
 }
 
@@ -263,7 +294,8 @@ pub(super) async fn show(
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AppJson>, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
-    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
+    let app = known(&context, &appid)?;
+    Ok(axum::Json(app_json(&app, callback::heard(&context, &app).await?, context.clock.now())))
 }
 
 /// Change an app. A new secret also ends a pause that the old one caused.
@@ -296,13 +328,15 @@ pub(super) async fn change(
                 on_unknown: request.on_unknown,
                 payment_units: request.payment_units,
                 waiting_order: request.waiting_order,
+                callback: request.callback.map(callback::change),
+                resend_unknown_after_seconds: request.resend_unknown_after_seconds,
                 rotate_gateway_secret: request.rotate_gateway_secret,
             },
         )
         .await?;
     context.timers.ring_all(context.clock.now());
     let answer = AppWithSecret {
-        app: app_json(&app, context.clock.now()),
+        app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
         gateway_secret: gateway_secret.map(|secret| secret.expose_secret().to_owned()),
         template_sync: None,
     };
@@ -353,6 +387,8 @@ mod tests {
                 on_unknown: OnUnknown::Hold,
                 payment_units: 1,
                 waiting_order: WaitingOrder::NewestFirst,
+                callback: Some(CallbackJson::example(moment)),
+                resend_unknown_after_seconds: Some(3600),
                 paused: Some(PausedJson {
                     code: PauseCode::Misconfigured,
                     errcode: Some(Errcode::INVALID_SECRET),
