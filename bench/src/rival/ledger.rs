@@ -85,6 +85,8 @@ impl Ledger {
             payment_units: 1,
             waiting_order: WaitingOrder::OldestFirst,
             truncate: false,
+            callback: None,
+            resend_unknown_after_seconds: None,
             paused: None,
             templates_synced_at: None,
             created_at: now,
@@ -103,6 +105,7 @@ impl Ledger {
             template: Some(self.template.clone()),
             count: units,
             expires_at: None,
+            reported_by: None,
         }
     }
 
@@ -157,8 +160,8 @@ async fn work(queue: flume::Receiver<Claimed>, mut sender: Sender, ledger: Arc<L
         let mut next = Some(first);
         while let Some(claimed) = next.take() {
             let outcome = match sender.send(Bytes::from_owner(Arc::clone(&claimed.body))).await {
-                Ok(true) => Outcome::Answered { errcode: Errcode(0), errmsg: "ok".into() },
-                Ok(false) => Outcome::Answered { errcode: Errcode(-1), errmsg: "not taken".into() },
+                Ok(true) => Outcome::answered(Errcode(0), "ok"),
+                Ok(false) => Outcome::answered(Errcode(-1), "not taken"),
                 Err(why) => Outcome::Unanswered { why },
             };
             let now = ledger.clock.now();

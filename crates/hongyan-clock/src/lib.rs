@@ -115,6 +115,13 @@ impl Clock {
         UnixMillis((self.machine)().saturating_add(*self.offset_ms.borrow()))
     }
 
+    /// The machine's own time, however this clock was moved: to tell a machine that stood still from a clock that was
+    /// moved.
+    #[must_use]
+    pub fn machine_now(&self) -> UnixMillis {
+        UnixMillis((self.machine)())
+    }
+
     /// Moves the time forward (or back, with a negative number) for all clones, and wakes every waiter.
     pub fn advance(&self, by_ms: i64) -> UnixMillis {
         self.offset_ms.send_modify(|offset| *offset = offset.saturating_add(by_ms));

@@ -71,6 +71,14 @@ points! {
         "an outcome is durable, and the user's next message is durable as sending" => "settle hears of it";
     SETTLE_BEFORE_NEXT "settle.before_next":
         "settle has the user's next message" => "a worker has it";
+    RECEIVE_BEFORE_COMMIT "receive.before_commit":
+        "an event that WeChat pushed is written" => "it is durable";
+    RECEIVE_AFTER_COMMIT "receive.after_commit":
+        "an event is durable" => "WeChat is answered, and the event is worked on";
+    APPLY_BEFORE_COMMIT "apply.before_commit":
+        "all that an event asks for is written" => "that is durable";
+    APPLY_AFTER_COMMIT "apply.after_commit":
+        "all that an event asks for is durable, and so is that it is done" => "messages that it woke are looked at";
     RECOVER_BEFORE_SETTLE "recover.before_settle":
         "a start found messages of the last process as sending" => "they are settled as unanswered";
     RECOVER_AFTER_SETTLE "recover.after_settle":
@@ -85,6 +93,11 @@ impl Point {
     /// Whether it lies in the recovery at a start.
     pub fn is_at_start(self) -> bool {
         self.name.starts_with("recover.")
+    }
+
+    /// Whether it is passed only when WeChat pushes an event.
+    pub fn is_of_events(self) -> bool {
+        self.name.starts_with("receive.") || self.name.starts_with("apply.")
     }
 }
 

@@ -15,8 +15,9 @@ use hongyan_clock::Clock;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_store::types::{AppRecord, TemplateChange, TemplateChangeKind};
 use hongyan_store::{Store, StoreError};
+use hongyan_wechat::callback::{CallbackKeys, EncodingAesKey};
 use hongyan_wechat::{AppId, Client, TemplateId};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
@@ -30,7 +31,7 @@ use breaker::BreakerCell;
 
 mod breaker;
 mod changes;
-mod checks;
+pub(crate) mod checks;
 
 /// What every gateway secret begins with.
 pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
@@ -76,6 +77,33 @@ pub struct NewApp {
     pub waiting_order: Option<WaitingOrder>,
     /// Cut text that is too long for its field, for messages that do not say. Default: refuse it.
     pub truncate: Option<bool>,
+    /// How its pushes are signed and enciphered. Default: none are taken.
+    pub callback: Option<CallbackSecrets>,
+    /// After how much silence of WeChat's a message of unknown outcome goes out again. Default: never.
+    pub resend_unknown_after_seconds: Option<u32>,
+}
+
+/// How an app's pushes are signed and enciphered.
+#[derive(Debug)]
+pub struct CallbackSecrets {
+    /// The token that was entered on WeChat's page.
+    pub token: SecretString,
+    /// The EncodingAESKey, but in plain mode.
+    pub aes_key: Option<SecretString>,
+}
+
+/// A change to how an app's pushes are signed and enciphered.
+#[derive(Debug)]
+pub enum CallbackChange {
+    /// None are taken any more.
+    Remove,
+    /// What is `None` stays.
+    Set {
+        /// The token.
+        token: Option<SecretString>,
+        /// The EncodingAESKey; `Some(None)`: plain mode.
+        aes_key: Option<Option<SecretString>>,
+    },
 }
 
 /// Changes to an app; what is `None` stays.
@@ -95,6 +123,10 @@ pub struct AppChange {
     pub waiting_order: Option<WaitingOrder>,
     /// Cut text that is too long for its field.
     pub truncate: Option<bool>,
+    /// How its pushes are signed and enciphered.
+    pub callback: Option<CallbackChange>,
+    /// After how much silence of WeChat's a message of unknown outcome goes out again; `Some(None)`: never.
+    pub resend_unknown_after_seconds: Option<Option<u32>>,
     /// Make a new gateway secret; the old one is void at once.
     pub rotate_gateway_secret: bool,
 }
@@ -193,6 +225,22 @@ impl Apps {
     /// When the stored one does not open.
     pub fn secret(&self, app: &App) -> Result<SecretString, VaultError> {
         self.0.vault.open_sealed(Purpose::AppSecret, &app.record.appid, &app.record.secret)
+    }
+
+    /// How an app's pushes are signed and enciphered; `None`: none are taken.
+    ///
+    /// # Errors
+    /// When what is stored does not open.
+    pub fn callback_keys(&self, app: &App) -> Result<Option<CallbackKeys>, VaultError> {
+        let Some(callback) = &app.record.callback else { return Ok(None) };
+        let open = |purpose, sealed: &[u8]| self.0.vault.open_sealed(purpose, &app.record.appid, sealed);
+        let token = open(Purpose::CallbackToken, &callback.token)?;
+        let aes_key = callback.aes_key.as_ref().map(|sealed| open(Purpose::CallbackAesKey, sealed));
+        let aes_key = aes_key.transpose()?.map(|key| {
+            // It was one when it was sealed.
+            key.expose_secret().parse::<EncodingAesKey>().map_err(|_| VaultError::Malformed)
+        });
+        Ok(Some(CallbackKeys { token, aes_key: aes_key.transpose()? }))
     }
 
     /// The client to WeChat that everything about apps goes by.

@@ -56,6 +56,8 @@ pub struct Settings {
     pub template_sync_seconds: u64,
     /// Whether `POST /v1/apps/{appid}/access_token` gives WeChat's own token away.
     pub reveal_access_token: bool,
+    /// How far the timestamp of a push may be from this clock.
+    pub callback_window_seconds: u64,
     /// How long a user's session lasts.
     pub session_days: u32,
     /// How long messages that are over are kept; 0: for ever.
@@ -111,6 +113,7 @@ impl Default for Settings {
             token_refresh_ahead_seconds: 300,
             template_sync_seconds: 3_600,
             reveal_access_token: false,
+            callback_window_seconds: 300,
             session_days: 30,
             retention_days: 30,
             drain_seconds: 25,
@@ -154,8 +157,9 @@ impl fmt::Debug for Settings {
             connect_timeout_ms,
             answer_timeout_ms,
             token_refresh_ahead_seconds,
-            template_sync_seconds,
+            callback_window_seconds,
             reveal_access_token,
+            template_sync_seconds,
             session_days,
             retention_days,
             drain_seconds,
@@ -181,6 +185,7 @@ impl fmt::Debug for Settings {
             .field("token_refresh_ahead_seconds", token_refresh_ahead_seconds)
             .field("template_sync_seconds", template_sync_seconds)
             .field("reveal_access_token", reveal_access_token)
+            .field("callback_window_seconds", callback_window_seconds)
             .field("session_days", session_days)
             .field("retention_days", retention_days)
             .field("drain_seconds", drain_seconds)

@@ -244,7 +244,7 @@ async fn send(wechat: &Client, channel: Channel, token: &SecretString, body: Byt
         Channel::Subscribe => wechat.send_subscribe(token, body).await,
     };
     match answer {
-        Ok(SendAnswer { errcode, errmsg, .. }) => Outcome::Answered { errcode, errmsg },
+        Ok(SendAnswer { errcode, errmsg, msgid, .. }) => Outcome::Answered { errcode, errmsg, msgid },
         Err(Failure::NotSent(why)) => Outcome::NotSent { why },
         Err(Failure::Unanswered(why)) => Outcome::Unanswered { why },
     }

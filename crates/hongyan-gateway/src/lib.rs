@@ -17,6 +17,7 @@
 //! | [`config`] | every setting |
 //! | [`api`] | the gateway's own HTTP API, and the mini program's |
 //! | [`facade`] | WeChat's own paths |
+//! | [`callbacks`] | what WeChat pushes |
 //! | [`intake`] | the rules of a request for a message; commits it |
 //! | [`lanes`] | which users this node works for |
 //! | [`schedule`] | when to look at which lane |
@@ -37,6 +38,7 @@
 
 pub mod api;
 pub mod apps;
+pub mod callbacks;
 pub mod config;
 pub mod dispatch;
 pub mod facade;

@@ -38,7 +38,12 @@ struct Meters {
 const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// What is cleared away, as the metric calls it; in the order of [`Report::pruned`].
-const PRUNED: [&str; 5] = ["messages", "attempts", "permits", "sessions", "gateway_tokens"];
+const PRUNED: [&str; 7] =
+    ["messages", "attempts", "permits", "sessions", "gateway_tokens", "events", "leftovers"];
+
+/// The events that have a name of their own in the metric; who pushes others cannot make it large.
+const KNOWN_EVENTS: [&str; 3] =
+    ["subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event"];
 
 impl Report {
     /// A report with metrics of its own.
@@ -63,6 +68,14 @@ impl Report {
             metrics::describe_counter!(
                 "hongyan_template_changes_total",
                 "Templates that came, went or changed at WeChat"
+            );
+            metrics::describe_counter!(
+                "hongyan_events_total",
+                "Events that WeChat pushed and that were taken"
+            );
+            metrics::describe_counter!(
+                "hongyan_callback_refused_total",
+                "Requests to callbacks that were refused, by the reason"
             );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
@@ -126,9 +139,33 @@ impl Report {
         meters.attempt_seconds.record(took.as_secs_f64());
     }
 
+    /// WeChat pushed an event; `again`: one that came before.
+    pub fn event_received(&self, name: &str, again: bool) {
+        let name = KNOWN_EVENTS.into_iter().find(|known| *known == name).unwrap_or("other");
+        let result = if again { "repeated" } else { "new" };
+        metrics::with_local_recorder(&self.0.meters.recorder, || {
+            counter!("hongyan_events_total", "event" => name, "result" => result).increment(1);
+        });
+    }
+
+    /// A request to a callback was refused for this reason.
+    pub fn callback_refused(&self, reason: &'static str) {
+        metrics::with_local_recorder(&self.0.meters.recorder, || {
+            counter!("hongyan_callback_refused_total", "reason" => reason).increment(1);
+        });
+    }
+
     /// So much was cleared away.
     pub fn pruned(&self, pruned: &Pruned) {
-        let rows = [pruned.messages, pruned.attempts, pruned.permits, pruned.sessions, pruned.gateway_tokens];
+        let rows = [
+            pruned.messages,
+            pruned.attempts,
+            pruned.permits,
+            pruned.sessions,
+            pruned.gateway_tokens,
+            pruned.events,
+            pruned.leftovers,
+        ];
         for (counter, rows) in self.0.meters.pruned.iter().zip(rows) {
             counter.increment(u64::from(rows));
         }

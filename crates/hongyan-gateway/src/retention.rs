@@ -125,6 +125,8 @@ fn add(sum: &mut Pruned, step: &Pruned) {
     sum.permits += step.permits;
     sum.sessions += step.sessions;
     sum.gateway_tokens += step.gateway_tokens;
+    sum.events += step.events;
+    sum.leftovers += step.leftovers;
 }
 
 #[cfg(test)]

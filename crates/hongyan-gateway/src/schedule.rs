@@ -85,21 +85,28 @@ impl Timers {
         }
     }
 
-    fn begin_look(&self, lane: Lane) {
+    pub(crate) fn begin_look(&self, lane: Lane) {
         self.0.moments.begin_look(lane.index());
     }
 
+    /// Waits until a lane may be due earlier than it was. For one task: a change that came before is not missed.
+    pub(crate) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
     /// The look is over; what it saw wants the next one at `next`.
-    fn end_look(&self, lane: Lane, next: UnixMillis) {
+    pub(crate) fn end_look(&self, lane: Lane, next: UnixMillis) {
         self.0.moments.end_look(lane.index(), next.0);
     }
 
-    fn due(&self, now: UnixMillis) -> Vec<Lane> {
+    /// The lanes to look at now.
+    pub(crate) fn due(&self, now: UnixMillis) -> Vec<Lane> {
         let due = self.0.moments.due(now.0);
         due.into_iter().filter_map(|place| Lane::new(place as u8)).collect()
     }
 
-    fn earliest(&self) -> UnixMillis {
+    /// When the next one is due.
+    pub(crate) fn earliest(&self) -> UnixMillis {
         UnixMillis(self.0.moments.earliest())
     }
 }
@@ -137,7 +144,7 @@ impl Scheduler {
             if due.is_empty() {
                 tokio::select! {
                     () = self.clock.sleep_until(self.timers.earliest()) => {}
-                    () = self.timers.0.changed.notified() => {}
+                    () = self.timers.changed() => {}
                 }
                 continue;
             }

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::apps::{Apps, AppsOptions};
+use crate::callbacks::{Callbacks, EventWorker, Silence, SilenceWatch};
 use crate::config::{ConfigError, Settings};
 use crate::dispatch::{Dispatch, Slots};
 use crate::gateway_tokens::GatewayTokens;
@@ -28,7 +29,7 @@ use crate::settle::Settler;
 use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
-use crate::{api, facade};
+use crate::{api, callbacks, facade};
 
 /// Why the gateway did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,8 @@ pub struct Parts {
     pub wechat: Client,
     /// Accepts messages.
     pub intake: Intake,
+    /// Receives events.
+    pub callbacks: Callbacks,
     /// Which lanes are this node's.
     pub lanes: Lanes,
     /// When to look at which lane.
@@ -156,6 +159,9 @@ impl Gateway {
         // As many as can be in flight, so that a worker never waits to hand over an outcome.
         let (done, outcomes) = mpsc::channel(settings.max_in_flight as usize);
         let owned = Owned::default();
+        let (ids, silence, event_timers) = (Arc::new(IdMaker::new()), Silence::default(), Timers::default());
+        // Nobody listened before.
+        silence.may_have_missed(clock.now());
         let dispatch = Dispatch::start(settings.connections, slots.clone(), &owned, &apps, &wechat, &done);
         let settler = Settler {
             store: Arc::clone(&store),
@@ -164,6 +170,7 @@ impl Gateway {
             timers: timers.clone(),
             report: report.clone(),
             stop: stop.clone(),
+            silence: silence.clone(),
         };
         let lanes = Lanes {
             store: Arc::clone(&store),
@@ -202,7 +209,7 @@ impl Gateway {
             clock: clock.clone(),
             period: Duration::from_secs(settings.template_sync_seconds),
         };
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(template_syncer.run(stop.clone())),
             tokio::spawn(retention.run(stop.clone())),
             tokio::spawn(settler.run(outcomes, dispatch.clone())),
@@ -218,7 +225,6 @@ impl Gateway {
                 }
             }),
         ];
-        let ids = Arc::new(IdMaker::new());
         let intake = Intake {
             store: Arc::clone(&store),
             clock: clock.clone(),
@@ -229,6 +235,24 @@ impl Gateway {
             report: report.clone(),
             stop: stop.clone(),
         };
+        let worker = EventWorker {
+            store: Arc::clone(&store),
+            apps: apps.clone(),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+            timers: event_timers.clone(),
+            message_timers: timers.clone(),
+            report: report.clone(),
+        };
+        let watch = SilenceWatch {
+            silence: silence.clone(),
+            store: Arc::clone(&store),
+            apps: apps.clone(),
+            intake: intake.clone(),
+            clock: clock.clone(),
+        };
+        tasks.push(tokio::spawn(worker.run(stop.clone())));
+        tasks.push(tokio::spawn(watch.run(stop.clone())));
         let keys = Keys::new(Arc::clone(&store), clock.clone());
         let gateway_tokens = GatewayTokens::new(Arc::clone(&store), clock.clone(), Arc::clone(&ids));
         let parts = Parts {
@@ -242,6 +266,7 @@ impl Gateway {
             gateway_tokens,
             wechat,
             intake,
+            callbacks: Callbacks::new(event_timers, silence),
             lanes,
             timers,
             report,
@@ -259,7 +284,9 @@ impl Gateway {
 
     /// All paths.
     pub fn router(&self) -> Router {
-        api::router(self.context.clone()).merge(facade::router(self.context.clone()))
+        api::router(self.context.clone())
+            .merge(facade::router(self.context.clone()))
+            .merge(callbacks::router(self.context.clone()))
     }
 
     /// Serves HTTP until `stop` resolves; then answers what is under way, sends what is in flight, and closes.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::apps::Apps;
+use crate::callbacks::Silence;
 use crate::dispatch::{Dispatch, Job, Slots};
 use crate::report::Report;
 use crate::schedule::Timers;
@@ -54,6 +55,8 @@ pub struct Settler {
     pub report: Report,
     /// Whether no new messages shall be started.
     pub stop: Stop,
+    /// Whom to tell of lost answers.
+    pub silence: Silence,
 }
 
 impl Settler {
@@ -162,6 +165,8 @@ impl Settler {
         let lane = claimed.id.lane().expect("a claimed message was made here, with its lane");
         match settled.state {
             Some(state) => {
+                let is_unanswered = matches!(outcome, Outcome::Unanswered { .. });
+                self.silence.settled(claimed, state, is_unanswered, self.clock.now());
                 let ended =
                     Ended { id: claimed.id, state, reason: settled.reason, errcode: outcome.errcode() };
                 self.report.moved(&ended);

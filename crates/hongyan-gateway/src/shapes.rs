@@ -82,6 +82,8 @@ shapes! {
     PermitId = text("prm_ and the 32 digits of a UUIDv7.", "prm_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A gateway token's id.
     TokenId = text("tok_ and the 32 digits of a UUIDv7. It names a gateway token; it is none.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// An event's id.
+    EventId = text("evt_ and the 32 digits of a UUIDv7.", "evt_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// WeChat's verdict.
     Errcode = integer("WeChat's errcode; 0 is success.").examples([json!(43101)]);
 
@@ -129,6 +131,12 @@ shapes! {
             [Then::Send, Then::Fail],
         )
     };
+    /// Who found out what became of a message.
+    Witness = words(
+        "Who found it out: an operator; an event of WeChat's; silence, that no such event came for as long as the app \
+         is set to wait for one.",
+        from_codes(hongyan_ledger::resolve::Witness::from_code),
+    );
     /// Which waiting message is served first.
     WaitingOrder = words(
         "Which of a user's messages that wait for a permit is served first when one is granted: the one that was to go out \
@@ -183,7 +191,37 @@ shapes! {
         ))
         .property("errcode", Ref::from_schema_name(Errcode::name()))
         .property("errmsg", Object::builder().schema_type(Type::String).description(Some("WeChat's words.")))
+        .property("msgid", Object::builder().schema_type(Type::String).description(Some(
+            "WeChat's number of the message, if it gave one. Text, for it is longer than numbers in scripts.",
+        )))
         .property("why", Object::builder().schema_type(Type::String).description(Some("What went wrong.")));
+}
+
+shapes! {
+    /// How far the work on an event is.
+    EventState = words(
+        "received: stored, nothing done yet. done: all is done that it asks for. parked: it may be about a message whose \
+         answer is not stored yet, and is looked at again.",
+        from_codes(hongyan_store::types::EventState::from_code),
+    );
+    /// One thing that an event did.
+    Effect = Object::builder()
+        .description(Some("One thing that an event did. Which members there are depends on effect."))
+        .property("effect", words(
+            "granted: a unit. already_reported: the mini program or its back end had reported the same acceptance. revoked: \
+             what was left of a permit. delivered, refused: what became of a message. already_settled: that was known of the \
+             message. no_message: it is about a message that is not known here.",
+            ["granted", "already_reported", "revoked", "delivered", "refused", "already_settled", "no_message"],
+        ))
+        .required("effect")
+        .property("template", Ref::from_schema_name(TemplateId::name()))
+        .property("kind", Ref::from_schema_name(PermitKind::name()))
+        .property("permit", Ref::from_schema_name(PermitId::name()))
+        .property("message", Ref::from_schema_name(MessageId::name()))
+        .property("units", count("Units that are void now."))
+        .property("woken", count("Waiting messages that it set going."))
+        .property("errcode", Ref::from_schema_name(Errcode::name()))
+        .property("errmsg", Object::builder().schema_type(Type::String).description(Some("WeChat's words.")));
 }
 
 /// The fields of a message, as answers show them.

@@ -44,6 +44,10 @@ pub enum Purpose {
     AccessToken,
     /// A user's session_key.
     SessionKey,
+    /// What an app's pushes are signed with.
+    CallbackToken,
+    /// What an app's pushes are enciphered with.
+    CallbackAesKey,
 }
 
 impl Purpose {
@@ -53,6 +57,8 @@ impl Purpose {
             Self::AppSecret => "app_secret",
             Self::AccessToken => "access_token",
             Self::SessionKey => "session_key",
+            Self::CallbackToken => "callback_token",
+            Self::CallbackAesKey => "callback_aes_key",
         }
     }
 }

@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn answered(errcode: i32) -> Outcome {
-        Outcome::Answered { errcode: Errcode(errcode), errmsg: String::new() }
+        Outcome::answered(Errcode(errcode), "")
     }
 
     #[test]

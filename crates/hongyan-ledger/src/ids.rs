@@ -1,6 +1,6 @@
 //! Identifiers: UUIDv7 with a prefix that says what they name, and with the lane inside.
 //!
-//! The last byte of a message's or permit's id is its lane. So whoever has the id can ask for one lane's row,
+//! The last byte of a message's, permit's or event's id is its lane. So whoever has the id can ask for one lane's row,
 //! and no look-up by id ever has to visit every shard.
 
 use std::fmt;
@@ -90,6 +90,11 @@ id!(
     "prm_"
 );
 id!(
+    /// Names one event that WeChat pushed.
+    EventId,
+    "evt_"
+);
+id!(
     /// Names one API key (the key itself is a secret; this is not).
     KeyId,
     "key_"
@@ -122,6 +127,13 @@ impl PermitId {
     }
 }
 
+impl EventId {
+    /// The lane that this event's row is in; `None` for an id that was never made here.
+    pub fn lane(&self) -> Option<Lane> {
+        Lane::new(self.0.as_bytes()[15])
+    }
+}
+
 /// Makes identifiers: in order of their making, also many within one millisecond.
 #[derive(Debug, Default)]
 pub struct IdMaker {
@@ -142,6 +154,11 @@ impl IdMaker {
     /// An id for a permit of this lane.
     pub fn permit(&self, lane: Lane, now: UnixMillis) -> PermitId {
         PermitId(self.in_lane(lane, now))
+    }
+
+    /// An id for an event of this lane.
+    pub fn event(&self, lane: Lane, now: UnixMillis) -> EventId {
+        EventId(self.in_lane(lane, now))
     }
 
     /// An id for an API key.
@@ -181,6 +198,8 @@ mod tests {
         assert!(id.to_string().parse::<PermitId>().is_err());
         let permit = maker.permit(lane, UnixMillis(1_790_000_000_123));
         assert_eq!((permit.lane(), permit.made_at()), (Some(lane), UnixMillis(1_790_000_000_123)));
+        let event = maker.event(lane, UnixMillis(1_790_000_000_124));
+        assert_eq!((event.lane(), event.to_string().parse::<EventId>().unwrap()), (Some(lane), event));
         assert!("msg_0".parse::<MessageId>().is_err());
     }
 

@@ -13,12 +13,22 @@ pub const LANES: u8 = 64;
 /// Two users may share a number (once in some billions of pairs), so whoever looks up what belongs to one user alone
 /// compares appid and openid too.
 pub fn user_number(app: &AppId, openid: &OpenId) -> u64 {
+    number_of(app, openid.as_str())
+}
+
+/// The number under which stands what belongs to an app and to none of its users: as if the openid were empty, which no
+/// user's is. So each app has a lane for such things, and no lane has all of them.
+pub fn app_number(app: &AppId) -> u64 {
+    number_of(app, "")
+}
+
+fn number_of(app: &AppId, openid: &str) -> u64 {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
     app.as_str()
         .bytes()
         .chain(std::iter::once(0))
-        .chain(openid.as_str().bytes())
+        .chain(openid.bytes())
         .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
@@ -31,6 +41,11 @@ impl Lane {
     /// (FNV's low bits alone are weak).
     pub fn of(app: &AppId, openid: &OpenId) -> Self {
         Self::of_number(user_number(app, openid))
+    }
+
+    /// The lane of what belongs to an app and to none of its users.
+    pub fn of_app(app: &AppId) -> Self {
+        Self::of_number(app_number(app))
     }
 
     /// The lane of the user with this number.
@@ -83,8 +98,10 @@ mod tests {
         ]
         .map(|(app, openid)| lane(app, openid));
         assert_eq!(known, KNOWN_LANES);
+        assert_eq!(Lane::of_app(&"wx0000000000000000".parse().unwrap()).number(), KNOWN_LANE_OF_AN_APP);
     }
     const KNOWN_LANES: [u8; 3] = [49, 8, 17];
+    const KNOWN_LANE_OF_AN_APP: u8 = 59;
 
     #[test]
     fn users_spread_evenly() {

@@ -13,13 +13,17 @@
 //! | [`start`] | what happens to a message whose moment has come |
 //! | [`settle`] | what an attempt's outcome does to message, permit and app |
 //! | [`explain`] | why a message found no permit |
+//! | [`acceptance`] | one acceptance that two report counts once |
+//! | [`delivery`] | of which message WeChat says what became of it |
 //! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
 //! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
 
+pub mod acceptance;
 pub mod breaker;
+pub mod delivery;
 pub mod explain;
 pub mod ids;
 pub mod lane;
@@ -33,7 +37,7 @@ pub mod start;
 #[cfg(test)]
 mod properties;
 
-pub use ids::{KeyId, MessageId, PermitId, TokenId};
-pub use lane::{LANES, Lane, user_number};
+pub use ids::{EventId, KeyId, MessageId, PermitId, TokenId};
+pub use lane::{LANES, Lane, app_number, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind, Units};

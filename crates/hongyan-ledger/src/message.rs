@@ -6,6 +6,7 @@
 //!                ▼         ├─▶ waiting    (its permit was dead and there is no other)
 //!             waiting      ├─▶ failed
 //!                          └─▶ unknown ─▶ sent | ready | failed | expired   (an operator finds out)
+//!                                      └─▶ delivered | refused              (WeChat's sent event)
 //! any state before sending ─▶ cancelled | expired | failed
 //! ```
 
@@ -300,11 +301,13 @@ pub enum ReasonCode {
     GivenUp,
     /// The database was restored from a backup in which it was still to be sent; it may have gone out since.
     Restored,
+    /// WeChat took it, and reported later that the user did not get it.
+    NotDelivered,
 }
 
 impl ReasonCode {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoPermit,
         Self::WechatRefused,
         Self::WechatUnavailable,
@@ -316,6 +319,7 @@ impl ReasonCode {
         Self::Replaced,
         Self::GivenUp,
         Self::Restored,
+        Self::NotDelivered,
     ];
 
     /// Its name in JSON and SQL.
@@ -332,6 +336,7 @@ impl ReasonCode {
             Self::Replaced => "replaced",
             Self::GivenUp => "given_up",
             Self::Restored => "restored",
+            Self::NotDelivered => "not_delivered",
         }
     }
 

@@ -52,7 +52,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         ]),
     ];
     prop_oneof![
-        5 => errcodes.prop_map(|code| Outcome::Answered { errcode: Errcode(code), errmsg: String::new() }),
+        5 => errcodes.prop_map(|code| Outcome::answered(Errcode(code), "")),
         1 => Just(Outcome::NotSent { why: String::new() }),
         2 => Just(Outcome::Unanswered { why: String::new() }),
     ]

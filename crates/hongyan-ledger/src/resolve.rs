@@ -1,4 +1,4 @@
-//! What becomes of a message of unknown outcome when an operator has found out whether the user has it.
+//! What becomes of a message of unknown outcome when somebody has found out whether the user has it.
 //!
 //! `settle` decides by what WeChat answered; here a person answers in its place. With that the doubt is over: the
 //! message is either where WeChat's 0 would have taken it, or free to begin again.
@@ -20,7 +20,41 @@ pub enum Then {
     Fail,
 }
 
-/// What an operator found out.
+/// Who found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// A person.
+    #[default]
+    Operator,
+    /// WeChat's event about the message.
+    Event,
+    /// That no such event came, for as long as the app is set to wait for one.
+    Silence,
+}
+
+impl Witness {
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Operator => 0,
+            Self::Event => 1,
+            Self::Silence => 2,
+        }
+    }
+
+    /// The witness that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Operator),
+            1 => Some(Self::Event),
+            2 => Some(Self::Silence),
+            _ => None,
+        }
+    }
+}
+
+/// What was found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The user has it.
@@ -121,6 +155,9 @@ mod tests {
                 assert!(MessageState::Unknown.may_become(state), "{verdict:?}: {state}");
             }
             assert_eq!(Verdict::from_code(verdict.code()), Some(verdict));
+        }
+        for witness in [Witness::Operator, Witness::Event, Witness::Silence] {
+            assert_eq!(Witness::from_code(witness.code()), Some(witness));
         }
     }
 }

@@ -26,6 +26,10 @@ pub enum Outcome {
         errcode: Errcode,
         /// Its errmsg.
         errmsg: String,
+        /// WeChat's name of the message, if it gave one: the event that says what became of it names it too. As text in
+        /// JSON, for it is longer than the numbers that a script can hold.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "msgid_as_text")]
+        msgid: Option<i64>,
     },
     /// Nothing of the request was written.
     NotSent {
@@ -48,12 +52,43 @@ impl Outcome {
         }
     }
 
+    /// WeChat's name of the message, if it answered with one.
+    pub const fn msgid(&self) -> Option<i64> {
+        match self {
+            Self::Answered { msgid, .. } => *msgid,
+            _ => None,
+        }
+    }
+
+    /// An answer without a msgid.
+    pub fn answered(errcode: Errcode, errmsg: impl Into<String>) -> Self {
+        Self::Answered { errcode, errmsg: errmsg.into(), msgid: None }
+    }
+
     /// The words that came with it.
     pub fn text(&self) -> &str {
         match self {
             Self::Answered { errmsg, .. } => errmsg,
             Self::NotSent { why } | Self::Unanswered { why } => why,
         }
+    }
+}
+
+mod msgid_as_text {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    #[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(msgid: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match msgid {
+            Some(msgid) => serializer.collect_str(msgid),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }
 
@@ -291,7 +326,7 @@ mod tests {
     }
 
     fn answered(errcode: i32) -> Outcome {
-        Outcome::Answered { errcode: Errcode(errcode), errmsg: String::new() }
+        Outcome::answered(Errcode(errcode), "")
     }
 
     fn decide(message: &InFlight, outcome: &Outcome) -> (Next, UnitEffect, Option<PauseCode>) {

@@ -23,10 +23,11 @@ pub mod sqlite;
 pub mod types;
 
 use types::{
-    Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
-    LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord,
-    Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
+    Accepted, Acquired, AppRecord, Applied, ApplyOrder, CallbackStatus, Cancelled, ClaimBatch, Epoch,
+    EventFilter, EventView, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
+    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, PauseOrder, PermitView,
+    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ResolveOrder, Resolved,
+    SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -118,7 +119,7 @@ pub trait Store: Send + Sync + 'static {
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled>;
 
     /// Moves on a message that is `unknown`, as [`hongyan_ledger::resolve::resolve`] decides. The same order twice
-    /// is one.
+    /// is one. Silence is no word while there is an event about the user that was not worked on.
     async fn resolve(&self, order: ResolveOrder) -> Result<Resolved>;
 
     /// One message with everything.
@@ -226,6 +227,28 @@ pub trait Store: Send + Sync + 'static {
     /// The sealed session keys of a user, newest first, at most two.
     async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>>;
 
+    // ---- events
+
+    /// Stores an event that has come, to be worked on; a repeat of one that is stored changes nothing. One whose
+    /// timestamp and nonce were used for another content is not taken.
+    async fn receive_event(&self, event: NewEvent) -> Result<Received>;
+
+    /// The events of a lane that are to be worked on now, in order of receipt.
+    async fn open_events(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<OpenEvents>;
+
+    /// Does all that an event asks for, and marks it as done; or parks it, and does nothing of it, while a message that
+    /// it may be about awaits its answer. `None`: there is no such event, or it is done already.
+    async fn apply_event(&self, order: ApplyOrder) -> Result<Option<Applied>>;
+
+    /// A page of events, newest first.
+    async fn events(&self, filter: EventFilter) -> Result<Vec<EventView>>;
+
+    /// WeChat has checked the address of an app's callback, and was answered.
+    async fn callback_verified(&self, appid: AppId, now: UnixMillis) -> Result<()>;
+
+    /// When each app's callback was heard of, for those that were.
+    async fn callback_statuses(&self) -> Result<Vec<(AppId, CallbackStatus)>>;
+
     // ---- API keys
 
     /// Keeps a key.
@@ -246,8 +269,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Goes: messages that are over (sent, failed, cancelled, …; not `unknown`) since before `order.before`, with their
     /// bodies and attempts; permits with a code that are void since then, unless a message that stays names them, or
-    /// they are the newest of their user and kind; sessions and handed-out tokens that have expired. With a message its
-    /// idempotency key is forgotten. A step that fails may be repeated.
+    /// they are the newest of their user and kind; sessions and handed-out tokens that have expired; events that are done
+    /// and came before then; nonces and acceptances that have expired. With a message its idempotency key is forgotten, with
+    /// an event that it came. A step that fails may be repeated.
     async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned>;
 
     // ---- the store itself

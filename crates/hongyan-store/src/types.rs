@@ -1,6 +1,7 @@
 //! What goes into the store and what comes out: plain values in the domain's words.
 
 mod apps;
+mod events;
 mod messages;
 mod permits;
 mod prune;
@@ -8,8 +9,12 @@ mod resolve;
 
 pub(crate) use apps::gate;
 pub use apps::{
-    AppPaused, AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeCursor, Probing,
-    Sealed, SessionRecord, TemplateChange, TemplateChangeKind, TemplateRecord, TokenRecord,
+    AppPaused, AppRecord, CallbackRecord, CallbackStatus, GatewayTokenRecord, KeyRecord, LoginRecord,
+    PauseOrder, ProbeCursor, Probing, Sealed, SessionRecord, TemplateChange, TemplateChangeKind,
+    TemplateRecord, TokenRecord,
+};
+pub use events::{
+    Applied, ApplyOrder, Deed, Effect, EventFilter, EventState, EventView, NewEvent, OpenEvents, Received,
 };
 pub use messages::{
     Accepted, Acquired, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch,

@@ -31,6 +31,8 @@ async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
         stable_token: true,
         on_unknown: OnUnknown::Hold,
         payment_units: 1,
+        callback: None,
+        resend_unknown_after_seconds: None,
         paused: None,
         templates_synced_at: None,
         waiting_order: WaitingOrder::OldestFirst,

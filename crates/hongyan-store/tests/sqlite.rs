@@ -44,6 +44,8 @@ fn app() -> AppRecord {
         payment_units: 1,
         waiting_order: WaitingOrder::OldestFirst,
         truncate: false,
+        callback: None,
+        resend_unknown_after_seconds: None,
         paused: None,
         templates_synced_at: None,
         created_at: NOW,

@@ -6,6 +6,7 @@
 
 mod apps;
 mod batch;
+mod events;
 mod health;
 mod login;
 mod messages;
@@ -54,6 +55,7 @@ fn calls() -> OpenApiRouter<Context> {
         .routes(routes!(reach::reach))
         .routes(routes!(login::login))
         .routes(routes!(users::decrypt))
+        .routes(routes!(events::list))
         .merge(apps::routes())
         .merge(mini_program)
         .routes(routes!(health::live))

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::acceptance::Source;
 use hongyan_ledger::permit::{MAX_PAYMENT_UNITS, Totals};
 use hongyan_ledger::{Channel, Lane, PermitId, PermitKind};
 use hongyan_store::types::{NewPermit, PermitView};
@@ -60,7 +61,7 @@ pub(super) enum GrantAnswer {
         id: PermitId,
         #[schema(value_type = shapes::PermitKind)]
         kind: PermitKind,
-        /// The same code was granted before; nothing changed.
+        /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
         duplicate: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(value_type = shapes::Time)]
@@ -194,6 +195,9 @@ pub(super) async fn checked(context: &Context, request: GrantRequest) -> Result<
         template,
         count,
         expires_at: kind.lifetime().map(|lifetime| now.plus(lifetime)),
+        // Where WeChat pushes, it reports the same acceptances.
+        reported_by: (kind == PermitKind::SubscribeOnce && app.record.callback.is_some())
+            .then_some(Source::Caller),
     })
 }
 

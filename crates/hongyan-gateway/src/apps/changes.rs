@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
-use super::checks::{checked_name, checked_secret, checked_units};
-use super::{App, AppChange, Apps, GATEWAY_SECRET_PREFIX, NewApp, SyncReport, uncancelled};
+use super::checks::{
+    checked_aes_key, checked_name, checked_resend_after, checked_secret, checked_token, checked_units,
+};
+use super::{App, AppChange, Apps, CallbackChange, GATEWAY_SECRET_PREFIX, NewApp, SyncReport, uncancelled};
 use crate::problem::Problem;
 use crate::vault::{Purpose, random_token, sha256};
+use axum::http::StatusCode;
 use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_store::StoreError;
-use hongyan_store::types::{AppPaused, AppRecord, PauseOrder};
+use hongyan_store::types::{AppPaused, AppRecord, CallbackRecord, PauseOrder};
 use hongyan_wechat::{AppId, Errcode};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -23,6 +26,15 @@ impl Apps {
         let secret = checked_secret(&new.secret)?;
         let name = new.name.as_deref().map(checked_name).transpose()?;
         let payment_units = checked_units(new.payment_units.unwrap_or(1))?;
+        let resend_after = new.resend_unknown_after_seconds.map(checked_resend_after).transpose()?;
+        let callback = match new.callback {
+            None => None,
+            Some(callback) => {
+                let change =
+                    CallbackChange::Set { token: Some(callback.token), aes_key: Some(callback.aes_key) };
+                self.changed_callback(&new.appid, None, &checked_callback(change)?)?
+            }
+        };
         let gateway_secret = random_token(GATEWAY_SECRET_PREFIX);
         let now = self.0.clock.now();
         let record = AppRecord {
@@ -34,6 +46,8 @@ impl Apps {
             payment_units,
             waiting_order: new.waiting_order.unwrap_or_default(),
             truncate: new.truncate.unwrap_or(false),
+            callback,
+            resend_unknown_after_seconds: resend_after,
             paused: None,
             templates_synced_at: None,
             created_at: now,
@@ -70,6 +84,11 @@ impl Apps {
         let secret = change.secret.as_ref().map(checked_secret).transpose()?;
         let name = change.name.as_deref().map(checked_name).transpose()?;
         let payment_units = change.payment_units.map(checked_units).transpose()?;
+        let callback = change.callback.map(checked_callback).transpose()?;
+        let resend_after = match change.resend_unknown_after_seconds {
+            Some(Some(seconds)) => Some(Some(checked_resend_after(seconds)?)),
+            other => other,
+        };
         let gateway_secret = change.rotate_gateway_secret.then(|| random_token(GATEWAY_SECRET_PREFIX));
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
@@ -88,6 +107,10 @@ impl Apps {
             record.payment_units = payment_units.unwrap_or(record.payment_units);
             record.waiting_order = change.waiting_order.unwrap_or(record.waiting_order);
             record.truncate = change.truncate.unwrap_or(record.truncate);
+            if let Some(change) = &callback {
+                record.callback = apps.changed_callback(&appid, record.callback, change)?;
+            }
+            record.resend_unknown_after_seconds = resend_after.unwrap_or(record.resend_unknown_after_seconds);
             record.updated_at = apps.0.clock.now();
             if !apps.0.store.update_app(record).await? {
                 return Err(Problem::unknown_app(&appid));
@@ -110,6 +133,33 @@ impl Apps {
             Ok((app, gateway_secret))
         })
         .await
+    }
+
+    /// What an app's callback settings become, sealed.
+    fn changed_callback(
+        &self,
+        appid: &AppId,
+        before: Option<CallbackRecord>,
+        change: &CallbackChange,
+    ) -> Result<Option<CallbackRecord>, Problem> {
+        let CallbackChange::Set { token, aes_key } = change else { return Ok(None) };
+        let seal = |purpose, secret| self.0.vault.seal(purpose, appid, secret);
+        let (token_before, key_before) =
+            before.map_or((None, None), |before| (Some(before.token), before.aes_key));
+        let token = token.as_ref().map(|token| seal(Purpose::CallbackToken, token)).or(token_before);
+        let token = token.ok_or_else(|| {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "missing_field",
+                "the token that is on WeChat's page",
+            )
+            .field("callback.token")
+        })?;
+        let aes_key = match aes_key {
+            None => key_before,
+            Some(key) => key.as_ref().map(|key| seal(Purpose::CallbackAesKey, key)),
+        };
+        Ok(Some(CallbackRecord { token, aes_key }))
     }
 
     /// Forgets an app. Its history stays; what was not sent is cancelled.
@@ -206,6 +256,15 @@ impl Apps {
         })
         .await
     }
+}
+
+/// The change, if its values are good.
+fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
+    let CallbackChange::Set { token, aes_key } = change else { return Ok(change) };
+    Ok(CallbackChange::Set {
+        token: token.as_ref().map(checked_token).transpose()?,
+        aes_key: aes_key.map(|key| key.as_ref().map(checked_aes_key).transpose()).transpose()?,
+    })
 }
 
 /// Whether a pause that is in force makes another one needless.

@@ -1,6 +1,9 @@
 //! What an app's values may be.
 
+use std::ops::RangeInclusive;
+
 use hongyan_ledger::permit::MAX_PAYMENT_UNITS;
+use hongyan_wechat::callback::EncodingAesKey;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::problem::Problem;
@@ -10,6 +13,44 @@ const MAX_SECRET_CHARS: usize = 128;
 
 /// Longest name of an app.
 const MAX_NAME_CHARS: usize = 100;
+
+/// How long a callback's token may be. Source: the page on mp.weixin.qq.com where it is entered.
+const TOKEN_CHARS: RangeInclusive<usize> = 3..=32;
+
+/// After how much silence an app may let a message go out again. Shorter than a minute, and an event that WeChat
+/// repeats could still be on its way; longer than a week, and nobody waits for the message any more.
+pub(crate) const RESEND_AFTER_SECONDS: RangeInclusive<u32> = 60..=7 * 86_400;
+
+pub(super) fn checked_token(token: &SecretString) -> Result<SecretString, Problem> {
+    let text = token.expose_secret().trim();
+    if TOKEN_CHARS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(SecretString::from(text));
+    }
+    let (least, most) = (TOKEN_CHARS.start(), TOKEN_CHARS.end());
+    Err(Problem::invalid(
+        "callback.token",
+        format!("a token has {least} to {most} letters and digits, as on WeChat's page"),
+    ))
+}
+
+pub(super) fn checked_aes_key(key: &SecretString) -> Result<SecretString, Problem> {
+    let text = key.expose_secret().trim();
+    match text.parse::<EncodingAesKey>() {
+        Ok(_) => Ok(SecretString::from(text)),
+        Err(error) => Err(Problem::invalid("callback.encoding_aes_key", error.to_string())),
+    }
+}
+
+pub(super) fn checked_resend_after(seconds: u32) -> Result<u32, Problem> {
+    if RESEND_AFTER_SECONDS.contains(&seconds) {
+        return Ok(seconds);
+    }
+    let (least, most) = (RESEND_AFTER_SECONDS.start(), RESEND_AFTER_SECONDS.end());
+    Err(Problem::invalid(
+        "resend_unknown_after_seconds",
+        format!("{least} to {most} seconds, or null for never"),
+    ))
+}
 
 pub(super) fn checked_secret(secret: &SecretString) -> Result<SecretString, Problem> {
     // Copied from a web page, it often brings a space along.

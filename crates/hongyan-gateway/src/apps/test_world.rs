@@ -204,5 +204,7 @@ pub(crate) fn new_app() -> NewApp {
         payment_units: None,
         waiting_order: None,
         truncate: None,
+        callback: None,
+        resend_unknown_after_seconds: None,
     }
 }

@@ -117,6 +117,12 @@ pub(super) const TABLE: &[Setting] = &[
         "Whether POST /v1/apps/{appid}/access_token gives WeChat's own access token away, to keys with the scope\n\
          access_token. What needs it is outside of the gateway's sight, so leave it off if nothing does.",
     ),
+    given(
+        "callback_window_seconds",
+        "300",
+        "How far the timestamp of a push of WeChat's may be from this machine's clock, either way. What is further off is\n\
+         refused, for it may be a copy of an old one.",
+    ),
     given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
     given(
         "retention_days",
@@ -193,6 +199,8 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         // Each look costs two calls of a day's quota.
         "template_sync_seconds" => settings.template_sync_seconds = zero_or(number(value, 0, 604_800)?, 60)?,
         "reveal_access_token" => settings.reveal_access_token = flag(value)?,
+        // An hour at most: nonces are kept for as long.
+        "callback_window_seconds" => settings.callback_window_seconds = number(value, 10, 3_600)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
@@ -255,6 +263,8 @@ fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
 /// Zero, or at least this.
 fn zero_or(number: u64, least: u64) -> Result<u64, String> {
     if number == 0 || number >= least { Ok(number) } else { Err(format!("takes 0, or at least {least}")) }
+}
+
 /// In the environment it is text.
 fn flag(value: &Value) -> Result<bool, String> {
     match value {

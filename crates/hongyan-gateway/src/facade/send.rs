@@ -56,6 +56,7 @@ pub(super) async fn template(
         template: None,
         count: 1,
         expires_at: Some(now.plus(FORM_LIFETIME)),
+        reported_by: None,
     });
     send(&context, message).await
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{ACCEPT_BEFORE_DISPATCH, reach};
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::resolve::Verdict;
+use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::{
     Accepted, Cancelled, Ended, Epoch, Idempotency, NewMessage, ResolveOrder, Resolved,
@@ -92,9 +92,10 @@ impl Intake {
         id: MessageId,
         verdict: Verdict,
         attempt: Option<u32>,
+        witness: Witness,
     ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
-        let resolved = self.store.resolve(ResolveOrder { id, verdict, attempt, now }).await?;
+        let resolved = self.store.resolve(ResolveOrder { id, verdict, attempt, witness, now }).await?;
         if let Resolved::Done { state, reason } = resolved {
             // For itself, or for who waited for its permit.
             if let Some(lane) = id.lane() {

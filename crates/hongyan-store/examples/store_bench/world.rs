@@ -77,6 +77,8 @@ impl World {
             payment_units: 1,
             waiting_order: WaitingOrder::OldestFirst,
             truncate: false,
+            callback: None,
+            resend_unknown_after_seconds: None,
             paused: None,
             templates_synced_at: None,
             created_at: now,
@@ -94,6 +96,7 @@ impl World {
             template: Some(self.template.clone()),
             count: UNITS,
             expires_at: None,
+            reported_by: None,
         }
     }
 
@@ -112,7 +115,7 @@ impl World {
         };
         claimed.permit.as_ref().ok_or("sent without a permit")?;
         let now = self.clock.now();
-        let outcome = Outcome::Answered { errcode: Errcode(0), errmsg: "ok".into() };
+        let outcome = Outcome::answered(Errcode(0), "ok");
         let effects = settle(&claimed.in_flight(), &outcome, now, 0.5);
         let settlement = claimed.settlement(now, outcome, effects, true);
         self.store.settle(vec![settlement]).await?;

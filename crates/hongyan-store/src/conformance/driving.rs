@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::FORM_LIFETIME;
-use hongyan_ledger::resolve::Verdict;
+use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{
     Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy, ReasonCode,
@@ -235,7 +235,7 @@ impl Driver {
             return;
         }
         let (id, verdict) = (self.dice.pick(&unknown), self.dice.pick(&Verdict::ALL));
-        let order = ResolveOrder { id, verdict, attempt: None, now: self.now };
+        let order = ResolveOrder { id, verdict, attempt: None, now: self.now, witness: Witness::Operator };
         let resolved = self.world.store.resolve(order).await.unwrap();
         assert!(matches!(resolved, Resolved::Done { .. }), "{resolved:?}");
     }

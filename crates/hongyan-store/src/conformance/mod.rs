@@ -14,6 +14,7 @@
 //! | `granting` | permits: granting, waking, counting |
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
+//! | `events` | what WeChat pushes: each once, and what it does |
 //! | `explaining` | why a message found no permit |
 //! | `breaking` | an app whose breaker is open: who rests, who is the probe |
 //! | `listing` | what people ask |
@@ -33,6 +34,7 @@ mod breaking;
 mod claiming;
 mod collapsing;
 mod driving;
+mod events;
 mod explaining;
 mod granting;
 mod keeping;
@@ -80,6 +82,7 @@ where
         granting::CHECKS,
         withdrawing::CHECKS,
         keeping::CHECKS,
+        events::CHECKS,
         explaining::CHECKS,
         breaking::CHECKS,
         listing::CHECKS,

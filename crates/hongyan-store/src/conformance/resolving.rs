@@ -1,6 +1,6 @@
 //! What operators say about unknown outcomes.
 
-use hongyan_ledger::resolve::{Then, Verdict};
+use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy, ReasonCode};
 
 use super::checks;
@@ -26,7 +26,7 @@ const SEND: Verdict = Verdict::NotSent { then: Then::Send };
 const FAIL: Verdict = Verdict::NotSent { then: Then::Fail };
 
 async fn resolve(world: &World, id: MessageId, verdict: Verdict, seconds: u64) -> Resolved {
-    let order = ResolveOrder { id, verdict, attempt: None, now: after(seconds) };
+    let order = ResolveOrder { id, verdict, attempt: None, now: after(seconds), witness: Witness::Operator };
     world.store.resolve(order).await.unwrap()
 }
 
@@ -51,7 +51,10 @@ async fn a_message_that_was_sent_spends_the_unit_that_it_kept(world: World) {
     let detail = world.detail(lost.id).await;
     assert_eq!((detail.message.state, detail.message.reason), (S::Sent, None));
     assert_eq!(detail.message.permit, Some(lost.permit.unwrap().id), "the one that it spent");
-    assert_eq!(detail.resolutions, [ResolutionView { attempt: 1, verdict: SENT, at: after(60) }]);
+    assert_eq!(
+        detail.resolutions,
+        [ResolutionView { attempt: 1, verdict: SENT, at: after(60), witness: Witness::Operator }]
+    );
 }
 
 async fn a_message_that_was_not_sent_goes_out_by_the_same_permit(world: World) {
@@ -170,7 +173,13 @@ async fn a_word_about_an_earlier_attempt_does_not_touch_a_later_one(world: World
     world.subscribe(&user(1), 1).await;
     let lost = lose(&world, world.message(&user(1), START)).await;
     let say = |verdict, attempt| {
-        let order = ResolveOrder { id: lost.id, verdict, attempt: Some(attempt), now: after(60) };
+        let order = ResolveOrder {
+            id: lost.id,
+            verdict,
+            attempt: Some(attempt),
+            now: after(60),
+            witness: Witness::Operator,
+        };
         world.store.resolve(order)
     };
     assert_eq!(say(SEND, 2).await.unwrap(), Resolved::AnotherAttempt(1), "there is no second yet");

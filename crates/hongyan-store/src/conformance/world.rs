@@ -51,6 +51,8 @@ pub(super) fn app(appid: AppId) -> AppRecord {
         payment_units: 1,
         waiting_order: WaitingOrder::OldestFirst,
         truncate: false,
+        callback: None,
+        resend_unknown_after_seconds: None,
         paused: None,
         templates_synced_at: None,
         created_at: START,
@@ -134,6 +136,7 @@ impl World {
             template: Some(template("sub")),
             count,
             expires_at: None,
+            reported_by: None,
         }
     }
 
@@ -182,7 +185,7 @@ impl World {
 
     pub(super) fn answer(claimed: &Claimed, errcode: i32, now: UnixMillis) -> Settlement {
         let errmsg = if errcode == 0 { "ok" } else { "refused" };
-        let outcome = Outcome::Answered { errcode: Errcode(errcode), errmsg: errmsg.into() };
+        let outcome = Outcome::answered(Errcode(errcode), errmsg);
         Self::outcome(claimed, outcome, now)
     }
 

@@ -12,7 +12,9 @@ use super::messages::cancel::cancel_app;
 use super::messages::wake::{wake_app, wake_some};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
-use crate::types::{AppPaused, AppRecord, PauseOrder, ProbeCursor, Probing, gate as gate_of};
+use crate::types::{
+    AppPaused, AppRecord, CallbackRecord, PauseOrder, ProbeCursor, Probing, Sealed, gate as gate_of,
+};
 
 /// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be
 /// gone, or its deadline over.
@@ -22,7 +24,8 @@ const PROBES_WOKEN: usize = 8;
 macro_rules! columns {
     () => {
         "appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, templates_synced_at, \
-         created_at, updated_at, waiting_order, truncate_text, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
+         created_at, updated_at, waiting_order, truncate_text, callback_token, callback_aes_key, \
+         resend_unknown_after_seconds, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
     };
 }
 
@@ -40,6 +43,11 @@ fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
         updated_at: cells.moment()?,
         waiting_order: cells.coded(WaitingOrder::from_code)?,
         truncate: cells.raw()?,
+        callback: {
+            let (token, aes_key) = (cells.raw::<Option<Sealed>>()?, cells.raw()?);
+            token.map(|token| CallbackRecord { token, aes_key })
+        },
+        resend_unknown_after_seconds: cells.raw()?,
         paused: None,
     };
     if let Some(code) = cells.named_or_none(PauseCode::from_name)? {
@@ -118,8 +126,8 @@ pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
     let added = change(
         tx,
         "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
-         templates_synced_at, created_at, updated_at, waiting_order, truncate_text) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         templates_synced_at, created_at, updated_at, waiting_order, truncate_text, callback_token, callback_aes_key, \
+         resend_unknown_after_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         params![
             app.appid.as_str(),
             app.name,
@@ -133,6 +141,9 @@ pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
             app.updated_at.0,
             app.waiting_order.code(),
             app.truncate,
+            app.callback.as_ref().map(|callback| &callback.token),
+            app.callback.as_ref().and_then(|callback| callback.aes_key.as_ref()),
+            app.resend_unknown_after_seconds,
         ],
     )?;
     if added == 0 {
@@ -150,7 +161,8 @@ pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
     let changed = change(
         db,
         "UPDATE apps SET name = ?2, secret = ?3, gateway_secret_hash = ?4, stable_token = ?5, on_unknown = ?6, \
-         payment_units = ?7, updated_at = ?8, waiting_order = ?9, truncate_text = ?10 WHERE appid = ?1",
+         payment_units = ?7, updated_at = ?8, waiting_order = ?9, truncate_text = ?10, callback_token = ?11, \
+         callback_aes_key = ?12, resend_unknown_after_seconds = ?13 WHERE appid = ?1",
         params![
             app.appid.as_str(),
             app.name,
@@ -162,6 +174,9 @@ pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
             app.updated_at.0,
             app.waiting_order.code(),
             app.truncate,
+            app.callback.as_ref().map(|callback| &callback.token),
+            app.callback.as_ref().and_then(|callback| callback.aes_key.as_ref()),
+            app.resend_unknown_after_seconds,
         ],
     )?;
     Ok(changed == 1)
@@ -176,6 +191,7 @@ pub(super) fn remove(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<bo
     change(tx, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
     change(tx, "DELETE FROM tokens WHERE appid = ?", [appid.as_str()])?;
     change(tx, "DELETE FROM gateway_tokens WHERE appid = ?", [appid.as_str()])?;
+    change(tx, "DELETE FROM callbacks WHERE appid = ?", [appid.as_str()])?;
     cancel_app(tx, appid, now)?;
     Ok(true)
 }

@@ -6,7 +6,7 @@
 //! | `writer` | the one thread that writes: group commit |
 //! | `memory` | what that thread remembers between transactions |
 //! | `readers` | the threads that read |
-//! | `messages`, `lanes`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
+//! | `messages`, `lanes`, `permits`, `acceptances`, `reach`, `events`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
 //! | `rows` | how values lie in columns |
 //! | `prune` | clearing away what is old |
 //! | `health` | whether the file is whole |
@@ -27,8 +27,10 @@ use std::sync::{Arc, RwLock};
 
 use crate::{Result, StoreError};
 
+mod acceptances;
 mod apps;
 mod backup;
+mod events;
 mod health;
 mod keys;
 mod lanes;

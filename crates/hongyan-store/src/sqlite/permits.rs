@@ -3,11 +3,14 @@
 //! A permit's row is written when units of it are granted, spent (as a message goes out with one), given back, revoked
 //! or held; not when WeChat takes the message, and not when it expires. Both of those are derived.
 
+use std::borrow::Cow;
+
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitId;
 use hongyan_ledger::permit::{Permit, PermitKind, Units, choose};
 use rusqlite::{Connection, params};
 
+use super::acceptances;
 use super::memory::Writing;
 use super::messages::wake::{permit_in_flight, wake_waiting};
 use super::messages::{MessageRow, User};
@@ -138,11 +141,26 @@ pub(super) fn grant(tx: &Writing<'_>, permits: &[NewPermit], now: UnixMillis) ->
         .iter()
         .map(|new| {
             let user = User::of(&new.appid, &new.openid);
+            let new = &without_what_was_reported(tx, &user, new, now)?;
             let (permit, duplicate) = grant_one(tx, &user, new, now)?;
             let woken = if duplicate { 0 } else { wake_waiting(tx, &user, &permit, now)? };
             Ok(Granted { id: permit.id, duplicate, expires_at: permit.expires_at, woken })
         })
         .collect()
+}
+
+/// A grant of what the other side has not reported already, if there is such a side.
+fn without_what_was_reported<'a>(
+    tx: &Writing<'_>,
+    user: &User,
+    new: &'a NewPermit,
+    now: UnixMillis,
+) -> Res<Cow<'a, NewPermit>> {
+    let (Some(source), Some(template)) = (new.reported_by, &new.template) else {
+        return Ok(Cow::Borrowed(new));
+    };
+    let count = acceptances::report(tx, user, template, source, new.count, now)?;
+    Ok(Cow::Owned(NewPermit { count, ..new.clone() }))
 }
 
 /// Grants, without waking anybody. Returns the permit and whether its code was granted before.
@@ -153,7 +171,7 @@ pub(super) fn grant_one(
     now: UnixMillis,
 ) -> Res<(Permit, bool)> {
     if let Some(mut permit) = find_granted(db, user, new)? {
-        if permit.code.is_some() {
+        if permit.code.is_some() || (new.count == 0 && !new.kind.is_unlimited()) {
             return Ok((permit, true));
         }
         permit.units.grant(new.count, new.kind.is_unlimited());

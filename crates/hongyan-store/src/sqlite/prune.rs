@@ -14,7 +14,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageId, MessageState, PermitId};
+use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 use rusqlite::{Connection, params};
 
 use super::messages::User;
@@ -37,6 +37,8 @@ enum What {
     /// These need no walk: an index on when they expire leads to them.
     Sessions(Lane),
     GatewayTokens,
+    Events(Vec<EventId>),
+    Leftovers(Lane),
     Nothing,
 }
 
@@ -47,7 +49,8 @@ impl Picked {
             What::Messages(ids) => ids.is_empty(),
             What::Permits(permits) => permits.is_empty(),
             What::Nothing => true,
-            What::Sessions(_) | What::GatewayTokens => false,
+            What::Events(ids) => ids.is_empty(),
+            What::Sessions(_) | What::GatewayTokens | What::Leftovers(_) => false,
         }
     }
 
@@ -85,7 +88,23 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
                 Ok(Picked { what: What::Sessions(*lane), next: Some(next) })
             }
         }
-        (PruneCursor::GatewayTokens, _) => Ok(Picked { what: What::GatewayTokens, next: None }),
+        (PruneCursor::GatewayTokens, _) => {
+            Ok(Picked { what: What::GatewayTokens, next: Some(PruneCursor::Events { after: None }) })
+        }
+        (PruneCursor::Events { after }, Some(before)) => pick_events(db, *after, before, limit),
+        (PruneCursor::Events { .. }, None) => nothing(PruneCursor::Leftovers { lane: first_lane() }),
+        (PruneCursor::Leftovers { lane }, _) => {
+            let next = next_lane(*lane).map(|lane| PruneCursor::Leftovers { lane });
+            let due = one(
+                db,
+                "SELECT 1 WHERE EXISTS (SELECT 1 FROM event_nonces WHERE lane = ?1 AND expires_at < ?2) \
+                 OR EXISTS (SELECT 1 FROM acceptances WHERE lane = ?1 AND expires_at < ?2)",
+                params![lane.number(), order.now.0],
+                |_| Ok(()),
+            )?;
+            let what = if due.is_none() { What::Nothing } else { What::Leftovers(*lane) };
+            Ok(Picked { what, next })
+        }
     }
 }
 
@@ -146,8 +165,57 @@ pub(super) fn remove(
                 pruned.next = Some(cursor.clone());
             }
         }
+        What::Events(ids) => {
+            for id in ids {
+                pruned.events += changed(
+                    db,
+                    "DELETE FROM events WHERE lane = ? AND id = ? AND wake_at IS NULL",
+                    params![id.lane().map(Lane::number), id.as_bytes()],
+                )?;
+            }
+        }
+        What::Leftovers(lane) => {
+            pruned.leftovers = changed(
+                db,
+                "DELETE FROM event_nonces WHERE lane = ?1 AND hash IN (SELECT hash FROM event_nonces \
+                 WHERE lane = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3)",
+                params![lane.number(), order.now.0, limit],
+            )?;
+            pruned.leftovers += changed(
+                db,
+                "DELETE FROM acceptances WHERE lane = ?1 AND (user, appid, openid, template, source, at) IN \
+                 (SELECT user, appid, openid, template, source, at FROM acceptances \
+                 WHERE lane = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3)",
+                params![lane.number(), order.now.0, limit - pruned.leftovers],
+            )?;
+            if pruned.leftovers == limit {
+                pruned.next = Some(cursor.clone());
+            }
+        }
     }
     Ok(pruned)
+}
+
+/// Events that came long ago and are done. With an event goes the memory that it came: a repeat of it would be new.
+/// WeChat repeats within a minute.
+fn pick_events(db: &Connection, after: Option<EventId>, before: UnixMillis, limit: usize) -> Res<Picked> {
+    let looked = many(
+        db,
+        "SELECT id, wake_at IS NULL FROM events WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+        params![after.map_or([0; 16], |id| *id.as_bytes()), first_id_of(before), MAX_LOOKS],
+        |cells| Ok((cells.event_id()?, cells.raw::<bool>()?)),
+    )?;
+    let is_last = looked.len() < MAX_LOOKS as usize;
+    let mut ids: Vec<EventId> = looked.iter().filter(|(_, is_done)| *is_done).map(|(id, _)| *id).collect();
+    let next = if ids.len() > limit {
+        ids.truncate(limit);
+        PruneCursor::Events { after: ids.last().copied() }
+    } else if is_last {
+        PruneCursor::Leftovers { lane: first_lane() }
+    } else {
+        PruneCursor::Events { after: looked.last().map(|(id, _)| *id) }
+    };
+    Ok(Picked { what: What::Events(ids), next: Some(next) })
 }
 
 /// Whether nothing more is to be done or found out about a message of this state. (`sent` may still be reported as

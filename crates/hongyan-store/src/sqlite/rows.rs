@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::Outcome;
-use hongyan_ledger::{Lane, MessageId, PermitId};
+use hongyan_ledger::{EventId, Lane, MessageId, PermitId};
 use hongyan_wechat::Errcode;
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Params, Row};
@@ -59,6 +59,10 @@ impl<'a> Cells<'a> {
         Ok(self.raw::<Option<[u8; 16]>>()?.map(PermitId::from_bytes))
     }
 
+    pub(super) fn event_id(&mut self) -> Res<EventId> {
+        self.raw().map(EventId::from_bytes)
+    }
+
     pub(super) fn lane(&mut self) -> Res<Lane> {
         let number: u8 = self.raw()?;
         Lane::new(number).ok_or_else(|| Trouble::corrupt(format!("lane {number}")))
@@ -98,14 +102,24 @@ impl<'a> Cells<'a> {
         .transpose()
     }
 
-    /// The three columns of an attempt's outcome.
+    /// The four columns of a message's outcome.
+    pub(super) fn outcome_with_msgid_or_none(&mut self) -> Res<Option<Outcome>> {
+        let mut outcome = self.outcome_or_none()?;
+        let number = self.raw()?;
+        if let Some(Outcome::Answered { msgid, .. }) = &mut outcome {
+            *msgid = number;
+        }
+        Ok(outcome)
+    }
+
+    /// The three columns of an earlier attempt's outcome. (One that WeChat gave a number was never an earlier one.)
     pub(super) fn outcome_or_none(&mut self) -> Res<Option<Outcome>> {
         let (code, errcode, text): (Option<u8>, Option<i32>, Option<String>) =
             (self.raw()?, self.raw()?, self.raw()?);
         let text = text.unwrap_or_default();
         Ok(Some(match (code, errcode) {
             (None, _) => return Ok(None),
-            (Some(0), Some(errcode)) => Outcome::Answered { errcode: Errcode(errcode), errmsg: text },
+            (Some(0), Some(errcode)) => Outcome::answered(Errcode(errcode), text),
             (Some(1), _) => Outcome::NotSent { why: text },
             (Some(2), _) => Outcome::Unanswered { why: text },
             (Some(code), _) => return Err(Trouble::corrupt(format!("outcome {code}"))),

@@ -8,12 +8,13 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 use super::memory::Writing;
 use super::messages::{User, accept, cancel, claim, explain, read, resolve, settle};
-use super::{SqliteStore, apps, keys, lanes, permits, prune, reach, rows, templates, tokens, users};
+use super::{SqliteStore, apps, events, keys, lanes, permits, prune, reach, rows, templates, tokens, users};
 use crate::types::{
-    Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
-    LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord,
-    Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
+    Accepted, Acquired, AppRecord, Applied, ApplyOrder, CallbackStatus, Cancelled, ClaimBatch, Epoch,
+    EventFilter, EventView, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
+    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, PauseOrder, PermitView,
+    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ResolveOrder, Resolved,
+    SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
 };
 use crate::{Result, Store};
 
@@ -177,6 +178,30 @@ impl Store for SqliteStore {
     async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>> {
         let user = User::of(&appid, &openid);
         self.read("read session keys", move |db| users::session_keys(db, &user)).await
+    }
+
+    async fn receive_event(&self, event: NewEvent) -> Result<Received> {
+        self.write("receive an event", move |tx| events::receive(tx, &event)).await
+    }
+
+    async fn open_events(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<OpenEvents> {
+        self.read("look for events to work on", move |db| events::open(db, lane, now, limit)).await
+    }
+
+    async fn apply_event(&self, order: ApplyOrder) -> Result<Option<Applied>> {
+        self.write("apply an event", move |tx| events::apply(tx, &order)).await
+    }
+
+    async fn events(&self, filter: EventFilter) -> Result<Vec<EventView>> {
+        self.read("list events", move |db| events::list(db, &filter)).await
+    }
+
+    async fn callback_verified(&self, appid: AppId, now: UnixMillis) -> Result<()> {
+        self.write("keep a check of a callback", move |tx| events::verified(tx, &appid, now)).await
+    }
+
+    async fn callback_statuses(&self) -> Result<Vec<(AppId, CallbackStatus)>> {
+        self.read("read what was heard of callbacks", events::statuses).await
     }
 
     async fn add_key(&self, key: KeyRecord) -> Result<()> {

@@ -176,9 +176,11 @@ fn reach_all(group: &[Box<dyn Command>], which: impl Fn((points::Point, points::
 fn around_commit(verb: &str) -> Option<(points::Point, points::Point)> {
     Some(match verb {
         "accept messages" => (points::ACCEPT_BEFORE_COMMIT, points::ACCEPT_AFTER_COMMIT),
+        "apply an event" => (points::APPLY_BEFORE_COMMIT, points::APPLY_AFTER_COMMIT),
         "cancel a message" => (points::CANCEL_BEFORE_COMMIT, points::CANCEL_AFTER_COMMIT),
         "claim due messages" => (points::CLAIM_BEFORE_COMMIT, points::CLAIM_AFTER_COMMIT),
         "grant permits" => (points::GRANT_BEFORE_COMMIT, points::GRANT_AFTER_COMMIT),
+        "receive an event" => (points::RECEIVE_BEFORE_COMMIT, points::RECEIVE_AFTER_COMMIT),
         "settle attempts" => (points::SETTLE_BEFORE_COMMIT, points::SETTLE_AFTER_COMMIT),
         _ => return None,
     })

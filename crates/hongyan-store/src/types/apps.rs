@@ -32,6 +32,11 @@ pub struct AppRecord {
     pub waiting_order: WaitingOrder,
     /// Default for messages that do not say: cut text that is too long for its field instead of refusing it.
     pub truncate: bool,
+    /// What it and WeChat have agreed on for pushes; `None`: none are taken.
+    pub callback: Option<CallbackRecord>,
+    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
+    /// sent and goes out again; `None`: never.
+    pub resend_unknown_after_seconds: Option<u32>,
     /// Why and until when nothing goes out, if so.
     pub paused: Option<AppPaused>,
     /// When its templates were last synchronised.
@@ -40,6 +45,26 @@ pub struct AppRecord {
     pub created_at: UnixMillis,
     /// When it was last changed.
     pub updated_at: UnixMillis,
+}
+
+/// How an app's pushes are signed and enciphered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackRecord {
+    /// The token that requests are signed with, sealed.
+    pub token: Sealed,
+    /// The EncodingAESKey, sealed; `None` in plain mode.
+    pub aes_key: Option<Sealed>,
+}
+
+/// When an app's callback was heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallbackStatus {
+    /// When WeChat last checked the address, and was answered.
+    pub verified_at: Option<UnixMillis>,
+    /// When an event last came.
+    pub last_event_at: Option<UnixMillis>,
+    /// When an event about what became of a message last came.
+    pub last_sent_event_at: Option<UnixMillis>,
 }
 
 /// A pause, with the words that explain it.

@@ -1,6 +1,7 @@
 //! Permits: what is granted, and what is there.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::acceptance::Source;
 use hongyan_ledger::permit::Totals;
 use hongyan_ledger::{Permit, PermitId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
@@ -25,6 +26,9 @@ pub struct NewPermit {
     pub count: u32,
     /// When it is void; `None` for kinds that do not expire.
     pub expires_at: Option<UnixMillis>,
+    /// Who reports it, if the other side may report the same one-time subscriptions: what that has done already is not
+    /// granted again. `None`: it is granted as it is.
+    pub reported_by: Option<Source>,
 }
 
 /// What came of a grant.
@@ -32,7 +36,7 @@ pub struct NewPermit {
 pub struct Granted {
     /// The permit that now has the units: the new one, or the one of this code or counter that was there before.
     pub id: PermitId,
-    /// The same code was granted before; nothing changed.
+    /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
     pub duplicate: bool,
     /// When it is void.
     pub expires_at: Option<UnixMillis>,

@@ -1,7 +1,7 @@
 //! Clearing away what is old: where the walk is, what may go, what went.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageId, PermitId};
+use hongyan_ledger::{EventId, Lane, MessageId, PermitId};
 use hongyan_wechat::{AppId, OpenId};
 
 /// Where a walk over everything that may be old has come to.
@@ -26,6 +26,16 @@ pub enum PruneCursor {
     },
     /// Tokens that the facade handed out.
     GatewayTokens,
+    /// Events, from the oldest on.
+    Events {
+        /// The last one that was looked at.
+        after: Option<EventId>,
+    },
+    /// Nonces of events, and acceptances that found no partner, lane by lane.
+    Leftovers {
+        /// In this lane.
+        lane: Lane,
+    },
 }
 
 impl PruneCursor {
@@ -36,12 +46,12 @@ impl PruneCursor {
 /// What may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneOrder {
-    /// Messages and permits that are over since before this moment; `None`: none of them.
+    /// Messages and permits that are over since before this moment, and events that came before it; `None`: none of them.
     pub before: Option<UnixMillis>,
     /// The time: sessions and tokens that have expired by now.
     pub now: UnixMillis,
-    /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions and
-    /// tokens, each counted as one. At least 1.
+    /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions, tokens,
+    /// events and leftovers, each counted as one. At least 1.
     pub limit: u32,
 }
 
@@ -58,6 +68,10 @@ pub struct Pruned {
     pub sessions: u32,
     /// Tokens that the facade handed out.
     pub gateway_tokens: u32,
+    /// Events.
+    pub events: u32,
+    /// Nonces of events, and acceptances that found no partner.
+    pub leftovers: u32,
     /// Where to go on; `None`: the walk is over.
     pub next: Option<PruneCursor>,
 }
@@ -65,6 +79,12 @@ pub struct Pruned {
 impl Pruned {
     /// All that was removed.
     pub const fn rows(&self) -> u32 {
-        self.messages + self.attempts + self.permits + self.sessions + self.gateway_tokens
+        self.messages
+            + self.attempts
+            + self.permits
+            + self.sessions
+            + self.gateway_tokens
+            + self.events
+            + self.leftovers
     }
 }

@@ -1,10 +1,10 @@
-//! Unknown outcomes: what operators say about them.
+//! Unknown outcomes: what is found out about them.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::resolve::Verdict;
+use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 
-/// An operator's word on a message of unknown outcome.
+/// Somebody's word on a message of unknown outcome.
 #[derive(Debug, Clone, Copy)]
 pub struct ResolveOrder {
     /// Which message.
@@ -13,6 +13,8 @@ pub struct ResolveOrder {
     pub verdict: Verdict,
     /// The attempt that it is about. `None`: the last one, whichever that is by now.
     pub attempt: Option<u32>,
+    /// Who found it out.
+    pub witness: Witness,
     /// Now.
     pub now: UnixMillis,
 }
@@ -40,6 +42,8 @@ pub enum Resolved {
     NotUnknown(MessageState),
     /// It is `unknown`, but since then this attempt was made, and that is the one in doubt.
     AnotherAttempt(u32),
+    /// The order was given because no event came, and there is one about the user that was not worked on yet.
+    EventPending,
 }
 
 /// A resolution, for people who ask.
@@ -51,4 +55,6 @@ pub struct ResolutionView {
     pub verdict: Verdict,
     /// When that was said.
     pub at: UnixMillis,
+    /// Who found it out.
+    pub witness: Witness,
 }

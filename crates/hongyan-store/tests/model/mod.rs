@@ -80,7 +80,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         1 => select(vec![45009, 45011, 40001, 40125]),
     ];
     prop_oneof![
-        6 => errcodes.prop_map(|code| Outcome::Answered { errcode: Errcode(code), errmsg: String::new() }),
+        6 => errcodes.prop_map(|code| Outcome::answered(Errcode(code), "")),
         1 => Just(Outcome::NotSent { why: String::new() }),
         2 => Just(Outcome::Unanswered { why: String::new() }),
     ]
@@ -326,6 +326,7 @@ impl Run {
             template: subscription.then(|| "sub".parse().unwrap()),
             count: if kind == PermitKind::Form { 1 } else { count },
             expires_at: (!subscription).then(|| now.plus(FORM_LIFETIME)),
+            reported_by: None,
         }
     }
 

@@ -1,9 +1,11 @@
 //! `/v1/apps`: registering apps at run time, their pauses and their templates.
 
+mod callback;
 mod pause;
 mod templates;
 mod tokens;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
+use hongyan_store::types::CallbackStatus;
 use hongyan_wechat::{AppId, Errcode, SecretString};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::callback::{CallbackJson, ChangedCallback, NewCallback};
 use super::openapi::Refusals;
 use crate::apps::{App, AppChange, NewApp, SyncReport};
 use crate::intake::request::parse;
@@ -66,6 +70,12 @@ pub(super) struct RegisterRequest {
     /// Cut text that is too long for its field instead of refusing it, in messages that do not say themselves. No
     /// unless said.
     truncate: Option<bool>,
+    /// What is entered on WeChat's page for pushes; without it none are taken.
+    callback: Option<NewCallback>,
+    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
+    /// sent and goes out again. Absent: never, for then the user may see it twice.
+    #[schema(minimum = 60, maximum = 604_800)]
+    resend_unknown_after_seconds: Option<u32>,
 }
 
 /// Which of WeChat's two calls fetches tokens.
@@ -97,6 +107,14 @@ pub(super) struct ChangeRequest {
     waiting_order: Option<WaitingOrder>,
     /// Cut text that is too long for its field, in messages that do not say themselves.
     truncate: Option<bool>,
+    /// `null`: no pushes are taken any more.
+    #[serde(default, deserialize_with = "callback::given")]
+    #[schema(value_type = Option<ChangedCallback>)]
+    callback: Option<Option<ChangedCallback>>,
+    /// `null`: never.
+    #[serde(default, deserialize_with = "callback::given")]
+    #[schema(value_type = Option<u32>, minimum = 60, maximum = 604_800)]
+    resend_unknown_after_seconds: Option<Option<u32>>,
     /// Make a new gateway secret; the old one stops working at once.
     #[serde(default)]
     rotate_gateway_secret: bool,
@@ -116,6 +134,13 @@ pub(super) struct AppJson {
     #[schema(value_type = shapes::WaitingOrder)]
     waiting_order: WaitingOrder,
     truncate: bool,
+    /// How WeChat pushes events; absent: no pushes are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    callback: Option<CallbackJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    resend_unknown_after_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     paused: Option<PausedJson>,
@@ -169,7 +194,7 @@ pub(super) struct AppWithSecret {
     template_sync: Option<SyncReport>,
 }
 
-fn app_json(app: &App, now: UnixMillis) -> AppJson {
+fn app_json(app: &App, heard: CallbackStatus, now: UnixMillis) -> AppJson {
     let record = &app.record;
     let paused = app.pause_in_force(now);
     AppJson {
@@ -180,6 +205,8 @@ fn app_json(app: &App, now: UnixMillis) -> AppJson {
         payment_units: record.payment_units,
         waiting_order: record.waiting_order,
         truncate: record.truncate,
+        callback: CallbackJson::of(record, heard),
+        resend_unknown_after_seconds: record.resend_unknown_after_seconds,
         paused: paused.map(|paused| PausedJson {
             code: paused.code,
             errcode: paused.errcode,
@@ -226,6 +253,8 @@ pub(super) async fn register(
             payment_units: request.payment_units,
             waiting_order: request.waiting_order,
             truncate: request.truncate,
+            callback: request.callback.map(NewCallback::into_secrets),
+            resend_unknown_after_seconds: request.resend_unknown_after_seconds,
         })
         .await?;
     // Messages of an earlier registration may be ready.
@@ -233,7 +262,7 @@ pub(super) async fn register(
     // A failed synchronisation may have paused the app: show it as it is now.
     let app = context.apps.get(&app.record.appid).unwrap_or(app);
     let answer = AppWithSecret {
-        app: app_json(&app, context.clock.now()),
+        app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
         gateway_secret: Some(gateway_secret.expose_secret().to_owned()),
         template_sync: Some(report),
     };
@@ -255,7 +284,9 @@ pub(super) async fn list(
 ) -> Result<axum::Json<AppsAnswer>, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
     let now = context.clock.now();
-    let apps = context.apps.list().iter().map(|app| app_json(app, now)).collect();
+    let heard: HashMap<_, _> = context.store.callback_statuses().await?.into_iter().collect();
+    let of = |app: &App| heard.get(&app.record.appid).copied().unwrap_or_default();
+    let apps = context.apps.list().iter().map(|app| app_json(app, of(app), now)).collect();
     Ok(axum::Json(AppsAnswer { apps }))
 }
 
@@ -275,7 +306,8 @@ pub(super) async fn show(
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AppJson>, Problem> {
     context.keys.authorize(&headers, Scope::Apps).await?;
-    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
+    let app = known(&context, &appid)?;
+    Ok(axum::Json(app_json(&app, callback::heard(&context, &app).await?, context.clock.now())))
 }
 
 /// Change an app. A new secret also ends a pause that the old one caused.
@@ -309,13 +341,15 @@ pub(super) async fn change(
                 payment_units: request.payment_units,
                 waiting_order: request.waiting_order,
                 truncate: request.truncate,
+                callback: request.callback.map(callback::change),
+                resend_unknown_after_seconds: request.resend_unknown_after_seconds,
                 rotate_gateway_secret: request.rotate_gateway_secret,
             },
         )
         .await?;
     context.timers.ring_all(context.clock.now());
     let answer = AppWithSecret {
-        app: app_json(&app, context.clock.now()),
+        app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
         gateway_secret: gateway_secret.map(|secret| secret.expose_secret().to_owned()),
         template_sync: None,
     };
@@ -370,6 +404,8 @@ mod tests {
                 payment_units: 1,
                 waiting_order: WaitingOrder::NewestFirst,
                 truncate: true,
+                callback: Some(CallbackJson::example(moment)),
+                resend_unknown_after_seconds: Some(3600),
                 paused: Some(PausedJson {
                     code: PauseCode::Misconfigured,
                     errcode: Some(Errcode::INVALID_SECRET),

@@ -7,6 +7,7 @@ use hongyan_ledger::settle::{AppPause, PauseCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::callback::heard;
 use super::{AppJson, app_json, known};
 use crate::api::openapi::Refusals;
 use crate::keys::Scope;
@@ -47,7 +48,8 @@ pub(super) async fn pause(
     let detail = request.detail.unwrap_or_else(|| "paused by an operator".into());
     let pause = AppPause { code: PauseCode::Operator, until: request.until };
     context.apps.pause(&app.record.appid, pause, None, detail).await?;
-    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
+    let app = known(&context, &appid)?;
+    Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
 }
 
 /// End any pause of an app: what was kept goes out.
@@ -69,5 +71,6 @@ pub(super) async fn resume(
     let app = known(&context, &appid)?;
     context.apps.resume(&app.record.appid).await?;
     context.timers.ring_all(context.clock.now());
-    Ok(axum::Json(app_json(&*known(&context, &appid)?, context.clock.now())))
+    let app = known(&context, &appid)?;
+    Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
 }

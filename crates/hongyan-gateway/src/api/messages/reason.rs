@@ -109,6 +109,10 @@ const fn explain(code: ReasonCode) -> (&'static str, &'static str) {
             "The database was restored from a backup in which this message was still to be sent. It may have gone out since, so it is not sent again.",
             "数据库已从备份恢复；备份时这条消息尚未发送，此后可能已经发出，因此不会再次发送。",
         ),
+        ReasonCode::NotDelivered => (
+            "WeChat took the message, and reported later that the user did not get it.",
+            "微信已受理这条消息，但随后通知用户没有收到。",
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::resolve::{Then, Verdict};
+use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState};
 use hongyan_store::types::{ResolutionView, Resolved};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub(super) struct ResolveAnswer {
     repeated: bool,
 }
 
-/// What an operator said of an attempt that got no answer.
+/// What was found out about an attempt that got no answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Resolution)]
 pub(super) struct ResolutionJson {
@@ -71,6 +71,9 @@ pub(super) struct ResolutionJson {
     then: Option<Then>,
     #[schema(value_type = shapes::Time)]
     resolved_at: UnixMillis,
+    /// Who found it out.
+    #[schema(value_type = shapes::Witness)]
+    by: Witness,
 }
 
 impl From<ResolutionView> for ResolutionJson {
@@ -79,7 +82,13 @@ impl From<ResolutionView> for ResolutionJson {
             Verdict::Sent => (FoundOut::Sent, None),
             Verdict::NotSent { then } => (FoundOut::NotSent, Some(then)),
         };
-        Self { attempt: resolution.attempt, outcome, then, resolved_at: resolution.at }
+        Self {
+            attempt: resolution.attempt,
+            outcome,
+            then,
+            resolved_at: resolution.at,
+            by: resolution.witness,
+        }
     }
 }
 
@@ -119,27 +128,32 @@ pub(super) async fn resolve(
         }
         (FoundOut::NotSent, then) => Verdict::NotSent { then: then.unwrap_or_default() },
     };
-    let (state, reason, repeated) = match context.intake.resolve(id, verdict, request.attempt).await? {
-        Resolved::Done { state, reason } => {
-            tracing::info!(message = %id, ?verdict, %state, key = %key.id, "unknown outcome resolved");
-            (state, reason, false)
-        }
-        Resolved::Repeated { state, reason } => (state, reason, true),
-        Resolved::NotFound => return Err(no_such_message(id)),
-        Resolved::NotUnknown(state) => {
-            let detail = match state {
-                MessageState::Ready | MessageState::Sending => {
-                    format!("the message is {state}; the gateway itself is about to find out")
-                }
-                state => format!("the message is {state}; only one that is unknown can be resolved"),
-            };
-            return Err(Problem::conflict("not_unknown", detail).with("state", state));
-        }
-        Resolved::AnotherAttempt(attempt) => {
-            let detail = format!("the attempt in doubt is number {attempt}; look at the message again");
-            return Err(Problem::conflict("another_attempt", detail).with("attempt", attempt));
-        }
-    };
+    let (state, reason, repeated) =
+        match context.intake.resolve(id, verdict, request.attempt, Witness::Operator).await? {
+            Resolved::Done { state, reason } => {
+                tracing::info!(message = %id, ?verdict, %state, key = %key.id, "unknown outcome resolved");
+                (state, reason, false)
+            }
+            Resolved::Repeated { state, reason } => (state, reason, true),
+            // Said to silence alone; a person who knows is not kept waiting.
+            Resolved::EventPending => {
+                return Err(Problem::unavailable("an event of WeChat's about this user is being worked on"));
+            }
+            Resolved::NotFound => return Err(no_such_message(id)),
+            Resolved::NotUnknown(state) => {
+                let detail = match state {
+                    MessageState::Ready | MessageState::Sending => {
+                        format!("the message is {state}; the gateway itself is about to find out")
+                    }
+                    state => format!("the message is {state}; only one that is unknown can be resolved"),
+                };
+                return Err(Problem::conflict("not_unknown", detail).with("state", state));
+            }
+            Resolved::AnotherAttempt(attempt) => {
+                let detail = format!("the attempt in doubt is number {attempt}; look at the message again");
+                return Err(Problem::conflict("another_attempt", detail).with("attempt", attempt));
+            }
+        };
     let reason = reason.map(|code| ReasonJson::new(code, None));
     Ok(axum::Json(ResolveAnswer { id, state, reason, repeated }))
 }

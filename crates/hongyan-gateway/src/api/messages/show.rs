@@ -123,7 +123,7 @@ pub(super) struct DetailJson {
     #[schema(value_type = shapes::MiniprogramState)]
     miniprogram_state: Option<MiniprogramState>,
     attempts: Vec<AttemptJson>,
-    /// What operators said of attempts that got no answer.
+    /// What was found out about attempts that got no answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resolutions: Vec<ResolutionJson>,
 }
@@ -208,7 +208,7 @@ mod tests {
     use hongyan_ledger::Lane;
     use hongyan_ledger::explain::BecauseCode;
     use hongyan_ledger::ids::IdMaker;
-    use hongyan_ledger::resolve::{Then, Verdict};
+    use hongyan_ledger::resolve::{Then, Verdict, Witness};
     use hongyan_store::types::ResolutionView;
     use hongyan_wechat::Errcode;
 
@@ -222,7 +222,11 @@ mod tests {
             ("wx0123456789abcdef".parse().unwrap(), "oSandboxUser0000000000000001".parse().unwrap());
         let (ids, lane, now) = (IdMaker::new(), Lane::of(&appid, &openid), UnixMillis(1_700_000_000_000));
         let permit = Some(ids.permit(lane, now));
-        let refused = Outcome::Answered { errcode: Errcode(43_101), errmsg: "user refuse".into() };
+        let refused = Outcome::Answered {
+            errcode: Errcode(43_101),
+            errmsg: "user refuse".into(),
+            msgid: Some(1_864_323_726_461_255_680),
+        };
         let verdict = Verdict::NotSent { then: Then::Send };
         let lost = Outcome::Unanswered { why: "connection reset".into() };
         let attempt =
@@ -266,7 +270,9 @@ mod tests {
                 .zip(1..)
                 .map(|(outcome, number)| attempt(number, outcome).into())
                 .collect(),
-            resolutions: vec![ResolutionView { attempt: 1, verdict, at: now }.into()],
+            resolutions: vec![
+                ResolutionView { attempt: 1, verdict, at: now, witness: Witness::Operator }.into(),
+            ],
         }
     }
 

@@ -24,6 +24,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/apps/{appid}", "delete"),
     ("/v1/apps/{appid}", "get"),
     ("/v1/apps/{appid}", "patch"),
+    ("/v1/events", "get"),
     ("/v1/login", "post"),
     ("/v1/messages", "get"),
     ("/v1/messages", "post"),

@@ -10,6 +10,7 @@
 //! | [`cancel`] | `cancel`, and cancelling all of an app |
 //! | [`collapse`] | what a message with a collapse key does to older ones |
 //! | [`resolve`] | `resolve` |
+//! | [`deliver`] | what WeChat's event about a message does to it |
 //! | [`explain`] | `explain` |
 //! | [`read`] | `message`, `messages`, what is `sending` |
 //!
@@ -32,6 +33,7 @@ pub(super) mod accept;
 pub(super) mod cancel;
 pub(super) mod claim;
 mod collapse;
+pub(super) mod deliver;
 pub(super) mod explain;
 pub(super) mod read;
 pub(super) mod resolve;
@@ -44,7 +46,7 @@ macro_rules! columns {
     () => {
         "id, lane, user, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
          deadline, state, reason, wake_at, updated_at, permit_id, permit_held, maybe_delivered, attempts, \
-         claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text, collapse_key, replaced_by"
+         claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text, msgid, collapse_key, replaced_by"
     };
 }
 use columns;
@@ -137,7 +139,7 @@ impl MessageRow {
             claimed_at: cells.moment_or_none()?,
             ended_at: cells.moment_or_none()?,
             attempt_permit: cells.permit_id_or_none()?,
-            outcome: cells.outcome_or_none()?,
+            outcome: cells.outcome_with_msgid_or_none()?,
             collapse_key: cells.raw()?,
             replaced_by: cells.message_id_or_none()?,
         };
@@ -225,7 +227,7 @@ fn insert(tx: &Writing<'_>, row: &mut MessageRow, key: Option<&Idempotency>, bod
             "INSERT INTO messages (",
             columns!(),
             ", key_hash, fingerprint, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-             ?, ?, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
+             ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
         ),
         params![
             row.id.as_bytes(),
@@ -278,7 +280,7 @@ fn save(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
         tx,
         "UPDATE messages SET state = ?3, reason = ?4, wake_at = ?5, updated_at = ?6, permit_id = ?7, \
          permit_held = ?8, maybe_delivered = ?9, attempts = ?10, claimed_at = ?11, ended_at = ?12, \
-         attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16 \
+         attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16, msgid = ?17 \
          WHERE lane = ?1 AND id = ?2",
         params![
             row.user.lane.number(),
@@ -297,6 +299,7 @@ fn save(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
             row.outcome.as_ref().map(outcome_code),
             row.outcome.as_ref().and_then(|outcome| outcome.errcode().map(|code| code.0)),
             row.outcome.as_ref().map(Outcome::text),
+            row.outcome.as_ref().and_then(Outcome::msgid),
         ],
     )?;
     if changed != 1 {

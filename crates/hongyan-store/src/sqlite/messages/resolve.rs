@@ -1,15 +1,15 @@
-//! `resolve`: an operator's word on a message of unknown outcome.
+//! `resolve`: somebody's word on a message of unknown outcome.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::resolve::{Verdict, resolve as decide};
+use hongyan_ledger::resolve::{Verdict, Witness, resolve as decide};
 use hongyan_ledger::settle::UnitEffect;
-use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use hongyan_ledger::{MessageState, ReasonCode};
 use rusqlite::{Connection, params};
 
 use super::super::memory::Writing;
 use super::super::rows::{Cells, change, many};
 use super::super::trouble::Res;
-use super::super::{apps, permits};
+use super::super::{apps, events, permits};
 use super::collapse::give_way_after_doubt;
 use super::turn::release_hold;
 use super::{MessageRow, find, save};
@@ -32,6 +32,9 @@ pub(in crate::sqlite) fn resolve(tx: &Writing<'_>, order: &ResolveOrder) -> Res<
     }
 
     let now = order.now;
+    if order.witness == Witness::Silence && events::has_open(tx, &row.user)? {
+        return Ok(Resolved::EventPending);
+    }
     let resolution = decide(order.verdict, row.deadline, now);
     apply_unit(tx, &mut row, resolution.unit, now)?;
     row.maybe_delivered = false;
@@ -43,7 +46,7 @@ pub(in crate::sqlite) fn resolve(tx: &Writing<'_>, order: &ResolveOrder) -> Res<
         end_with_its_app(tx, &mut row, now)?;
     }
     save(tx, &mut row)?;
-    insert(tx, order.id, &row, order.verdict, now)?;
+    insert(tx, &row, order.verdict, order.witness, now)?;
     Ok(Resolved::Done { state: row.state, reason: row.reason })
 }
 
@@ -59,7 +62,12 @@ fn end_with_its_app(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) -> 
 /// What the verdict does to the unit that the message kept. One whose permit was revoked in doubt kept none, and
 /// lets go of the permit's name: what is sent names the permit of which it spent a unit, what is open the one that
 /// it holds.
-fn apply_unit(tx: &Writing<'_>, row: &mut MessageRow, effect: UnitEffect, now: UnixMillis) -> Res<()> {
+pub(super) fn apply_unit(
+    tx: &Writing<'_>,
+    row: &mut MessageRow,
+    effect: UnitEffect,
+    now: UnixMillis,
+) -> Res<()> {
     if !row.permit_held {
         row.attempt_permit = row.attempt_permit.or(row.permit.take());
         return Ok(());
@@ -77,26 +85,41 @@ fn apply_unit(tx: &Writing<'_>, row: &mut MessageRow, effect: UnitEffect, now: U
     }
 }
 
-fn insert(tx: &Writing<'_>, id: MessageId, row: &MessageRow, verdict: Verdict, now: UnixMillis) -> Res<()> {
+/// Keeps what was found out of the last attempt, in the message's history.
+pub(super) fn insert(
+    tx: &Writing<'_>,
+    row: &MessageRow,
+    verdict: Verdict,
+    witness: Witness,
+    now: UnixMillis,
+) -> Res<()> {
     change(
         tx,
-        "INSERT INTO resolutions (message_id, lane, attempt, verdict, resolved_at) VALUES (?, ?, ?, ?, ?)",
-        params![id.as_bytes(), row.user.lane.number(), row.attempts, verdict.code(), now.0],
+        "INSERT INTO resolutions (message_id, lane, attempt, verdict, resolved_at, witness) VALUES (?, ?, ?, ?, ?, ?)",
+        params![
+            row.id.as_bytes(),
+            row.user.lane.number(),
+            row.attempts,
+            verdict.code(),
+            now.0,
+            witness.code()
+        ],
     )?;
     Ok(())
 }
 
-/// All that operators said of a message, first to last.
+/// All that was found out about a message, first to last.
 pub(super) fn resolutions(db: &Connection, row: &MessageRow) -> Res<Vec<ResolutionView>> {
     many(
         db,
-        "SELECT attempt, verdict, resolved_at FROM resolutions WHERE message_id = ? AND lane = ? ORDER BY attempt",
+        "SELECT attempt, verdict, resolved_at, witness FROM resolutions WHERE message_id = ? AND lane = ? ORDER BY attempt",
         params![row.id.as_bytes(), row.user.lane.number()],
         |cells: &mut Cells<'_>| {
             Ok(ResolutionView {
                 attempt: cells.raw()?,
                 verdict: cells.coded(Verdict::from_code)?,
                 at: cells.moment()?,
+                witness: cells.coded(Witness::from_code)?,
             })
         },
     )

@@ -105,7 +105,7 @@ fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) 
         tx,
         // What is `sending` has neither a reason nor a timer.
         "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
-         outcome_text = ?7 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
+         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
         params![
             user.lane.number(),
             settlement.id.as_bytes(),
@@ -114,6 +114,7 @@ fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) 
             outcome_code(&settlement.outcome),
             settlement.outcome.errcode().map(|code| code.0),
             settlement.outcome.text(),
+            settlement.outcome.msgid(),
         ],
     )?;
     if changed == 0 {

@@ -1,0 +1,122 @@
+//! How an app's callback is set and shown.
+
+use hongyan_clock::UnixMillis;
+use hongyan_store::types::{AppRecord, CallbackStatus};
+use hongyan_wechat::SecretString;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use crate::apps::{App, CallbackChange, CallbackSecrets};
+use crate::problem::Problem;
+use crate::service::Context;
+use crate::shapes;
+
+/// What is entered on WeChat's page for pushes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewCallback {
+    /// What WeChat signs with: 3 to 32 letters and digits. Sealed in the database, never shown again.
+    #[schema(value_type = String, format = Password, write_only, min_length = 3, max_length = 32)]
+    token: SecretString,
+    /// What WeChat enciphers with, 43 letters and digits; absent or `null` in plain mode. Sealed, never shown again.
+    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 43, max_length = 43)]
+    encoding_aes_key: Option<SecretString>,
+}
+
+impl NewCallback {
+    pub(super) fn into_secrets(self) -> CallbackSecrets {
+        CallbackSecrets { token: self.token, aes_key: self.encoding_aes_key }
+    }
+}
+
+/// A change to that; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ChangedCallback {
+    /// What WeChat signs with: 3 to 32 letters and digits.
+    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 3, max_length = 32)]
+    token: Option<SecretString>,
+    /// What WeChat enciphers with; `null`: plain mode.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 43, max_length = 43)]
+    encoding_aes_key: Option<Option<SecretString>>,
+}
+
+/// A member that is there, be it `null`. With `default`, one that is not there is `None`.
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What a request asks for.
+pub(super) fn change(callback: Option<ChangedCallback>) -> CallbackChange {
+    match callback {
+        None => CallbackChange::Remove,
+        Some(set) => CallbackChange::Set { token: set.token, aes_key: set.encoding_aes_key },
+    }
+}
+
+/// How WeChat pushes events.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Callback)]
+pub(super) struct CallbackJson {
+    /// What to enter on WeChat's page, behind the gateway's public address.
+    #[schema(example = "/callback/wx0123456789abcdef")]
+    path: String,
+    mode: CallbackMode,
+    /// When WeChat last checked the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    verified_at: Option<UnixMillis>,
+    /// When an event last came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    last_event_at: Option<UnixMillis>,
+}
+
+/// How pushes are sent.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum CallbackMode {
+    /// Readable; WeChat's plain mode, and its compatible mode as long as no key is set here.
+    Plain,
+    /// Enciphered; WeChat's safe and compatible modes.
+    Sealed,
+}
+
+impl CallbackJson {
+    pub(super) fn of(app: &AppRecord, heard: CallbackStatus) -> Option<Self> {
+        let callback = app.callback.as_ref()?;
+        Some(Self {
+            path: crate::callbacks::path_of(&app.appid),
+            mode: if callback.aes_key.is_some() { CallbackMode::Sealed } else { CallbackMode::Plain },
+            verified_at: heard.verified_at,
+            last_event_at: heard.last_event_at,
+        })
+    }
+
+    /// One with every member.
+    #[cfg(test)]
+    pub(super) fn example(moment: UnixMillis) -> Self {
+        Self {
+            path: "/callback/wx0123456789abcdef".into(),
+            mode: CallbackMode::Sealed,
+            verified_at: Some(moment),
+            last_event_at: Some(moment),
+        }
+    }
+}
+
+/// When an app's callback was heard of.
+pub(super) async fn heard(context: &Context, app: &App) -> Result<CallbackStatus, Problem> {
+    if app.record.callback.is_none() {
+        return Ok(CallbackStatus::default());
+    }
+    let all = context.store.callback_statuses().await?;
+    Ok(all
+        .into_iter()
+        .find(|(appid, _)| *appid == app.record.appid)
+        .map(|(_, heard)| heard)
+        .unwrap_or_default())
+}

@@ -1,0 +1,67 @@
+//! Events in: what WeChat pushes to `/callback/{appid}`.
+//!
+//! ```text
+//! WeChat ─▶ receive ─▶ store ─▶ work ─▶ store: permits, messages
+//!              │                  │
+//!              ▼                  ▼
+//!           refusals           report, schedule
+//! ```
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | `receive` | the two requests: WeChat's check of the address, and a push; answers when the event is durable |
+//! | `refusals` | why a request is not taken: told to the log and to a metric, never to the sender |
+//! | `content` | what makes two events the same |
+//! | `work` | takes what was received, in order, and lets the store do what it asks for |
+//! | `silence` | what it means that no event came |
+//!
+//! What an event says is read in `hongyan_wechat::callback`; what that does is decided in
+//! `hongyan_ledger::{acceptance, delivery}`, and done in the store.
+
+mod content;
+mod receive;
+mod refusals;
+mod silence;
+mod work;
+
+use axum::Router;
+use axum::routing::get;
+use hongyan_wechat::AppId;
+
+use crate::schedule::Timers;
+use crate::service::Context;
+
+pub use silence::{Silence, SilenceWatch};
+pub use work::EventWorker;
+
+use refusals::Refusals;
+
+/// What receiving works with, beside the parts that everybody has.
+#[derive(Default)]
+pub struct Callbacks {
+    /// When to look at which lane's events. Not those of messages.
+    pub timers: Timers,
+    /// Since when nothing that WeChat pushed can have been missed.
+    pub silence: Silence,
+    refusals: Refusals,
+}
+
+impl Callbacks {
+    /// With these timers, and this knowledge of silence.
+    pub fn new(timers: Timers, silence: Silence) -> Self {
+        Self { timers, silence, refusals: Refusals::default() }
+    }
+}
+
+/// Where WeChat pushes an app's events to, behind the gateway's public address.
+pub(crate) fn path_of(appid: &AppId) -> String {
+    format!("/callback/{appid}")
+}
+
+/// WeChat's paths, without API keys: the signature is what lets in.
+pub fn router(context: Context) -> Router {
+    Router::new()
+        .route("/callback/{appid}", get(receive::check_address).post(receive::push))
+        .method_not_allowed_fallback(receive::wrong_method)
+        .with_state(context)
+}

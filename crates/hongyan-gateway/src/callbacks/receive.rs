@@ -1,0 +1,215 @@
+//! The two requests of WeChat: its check of the address, and a push.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::Lane;
+use hongyan_store::types::{NewEvent, Received};
+use hongyan_wechat::AppId;
+use hongyan_wechat::callback::{
+    CallbackKeys, Event, Notice, PushParameters, address_check, notice_of, open_push,
+};
+
+use super::content::{digest, nonce_hash};
+use super::refusals::Refusal;
+use crate::apps::App;
+use crate::service::Context;
+
+/// The largest body. WeChat's events are below 4 KB; enciphered and in base64 that is some 6.
+const MAX_BODY: usize = 64 * 1024;
+
+/// What WeChat asks to be answered is a number of 19 or 20 digits. Anything that could be a page is not answered.
+const MAX_ECHO: usize = 128;
+
+/// The longest name of an event that is kept; WeChat's are below 40.
+const MAX_NAME: usize = 64;
+
+/// How long a nonce is remembered after its timestamp: as long as the largest window that can be set.
+const NONCE_KEPT: Duration = Duration::from_secs(3_600);
+
+type Parameters = Result<Query<PushParameters>, QueryRejection>;
+
+/// `GET /callback/{appid}`: WeChat asks whether the address is ours.
+pub(super) async fn check_address(
+    State(context): State<Context>,
+    Path(appid): Path<String>,
+    parameters: Parameters,
+) -> Response {
+    match check(&context, &appid, parameters).await {
+        Ok(echo) => text(StatusCode::OK, echo),
+        Err(no) => no,
+    }
+}
+
+/// `POST /callback/{appid}`: WeChat pushes an event. Answered when it is durable, before it is worked on: WeChat waits
+/// for five seconds, and what it has to do may take longer.
+pub(super) async fn push(
+    State(context): State<Context>,
+    Path(appid): Path<String>,
+    parameters: Parameters,
+    body: Body,
+) -> Response {
+    match receive(&context, &appid, parameters, body).await {
+        Ok(()) => text(StatusCode::OK, "success".into()),
+        Err(no) => no,
+    }
+}
+
+pub(super) async fn wrong_method() -> Response {
+    text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into())
+}
+
+fn text(status: StatusCode, body: String) -> Response {
+    // Whatever it is, it is not a page.
+    let plain =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, plain, body).into_response()
+}
+
+/// An app that takes pushes, and how.
+struct Callee {
+    app: Arc<App>,
+    keys: CallbackKeys,
+    parameters: PushParameters,
+    /// The request's timestamp.
+    sent_at: UnixMillis,
+    now: UnixMillis,
+}
+
+impl Callee {
+    fn appid(&self) -> &AppId {
+        &self.app.record.appid
+    }
+}
+
+/// What both requests have in common: an app with a callback, parameters, a timestamp of now.
+fn callee(context: &Context, appid: &str, parameters: Parameters) -> Result<Callee, Response> {
+    let now = context.clock.now();
+    let app = appid.parse::<AppId>().ok().and_then(|appid| context.apps.get(&appid));
+    let Some(app) = app.filter(|app| app.record.callback.is_some()) else {
+        return Err(refuse(context, None, &Refusal::NoCallback, now));
+    };
+    let appid = app.record.appid.clone();
+    let no = |refusal| refuse(context, Some(&appid), &refusal, now);
+    let keys = context.apps.callback_keys(&app).map_err(|error| {
+        tracing::error!(app = %appid, %error, "the callback's secrets cannot be opened");
+        unavailable()
+    })?;
+    let keys = keys.ok_or_else(|| no(Refusal::NoCallback))?;
+    let Ok(Query(parameters)) = parameters else { return Err(no(Refusal::Parameters)) };
+    // Also bounds what is hashed and compared.
+    let seconds: i64 = match parameters.timestamp.parse() {
+        Ok(seconds) if (0..=i64::from(u32::MAX)).contains(&seconds) => seconds,
+        _ => return Err(no(Refusal::Parameters)),
+    };
+    let off = now.as_seconds() - seconds;
+    if off.unsigned_abs() > context.settings.callback_window_seconds {
+        return Err(no(Refusal::Timestamp(off)));
+    }
+    Ok(Callee { app, keys, parameters, sent_at: UnixMillis(seconds * 1000), now })
+}
+
+async fn check(context: &Context, appid: &str, parameters: Parameters) -> Result<String, Response> {
+    let callee = callee(context, appid, parameters)?;
+    let no = |refusal| refuse(context, Some(callee.appid()), &refusal, callee.now);
+    if !address_check(&callee.keys, &callee.parameters) {
+        return Err(no(Refusal::Push(hongyan_wechat::callback::PushRefused::Signature)));
+    }
+    let echo = &callee.parameters.echostr;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte);
+    if echo.is_empty() || echo.len() > MAX_ECHO || !echo.bytes().all(is_plain) {
+        return Err(no(Refusal::Echo));
+    }
+    context.store.callback_verified(callee.appid().clone(), callee.now).await.map_err(|error| {
+        tracing::error!(app = %callee.appid(), %error, "that WeChat checked the callback cannot be stored");
+        unavailable()
+    })?;
+    tracing::info!(app = %callee.appid(), "WeChat has checked the callback's address");
+    Ok(echo.clone())
+}
+
+async fn receive(context: &Context, appid: &str, parameters: Parameters, body: Body) -> Result<(), Response> {
+    let callee = callee(context, appid, parameters)?;
+    let no = |refusal| refuse(context, Some(callee.appid()), &refusal, callee.now);
+    let body = read(body).await.map_err(no)?;
+    let content = open_push(&callee.keys, callee.appid(), &callee.parameters, &body)
+        .map_err(|refused| no(Refusal::Push(refused)))?;
+    let event = new_event(context, &callee, Event::of(content));
+    let (lane, name) = (event.id.lane(), event.name.clone());
+    match context.store.receive_event(event).await {
+        Ok(Received::New) => {
+            context.report.event_received(&name, false);
+            if let Some(lane) = lane {
+                context.callbacks.timers.ring_ready(lane, callee.now);
+            }
+            Ok(())
+        }
+        Ok(Received::Repeated { .. }) => {
+            context.report.event_received(&name, true);
+            Ok(())
+        }
+        Ok(Received::NonceReused) => Err(no(Refusal::NonceReused)),
+        Err(error) => {
+            // WeChat tries again a few times; if it gives up before the store is well, the event is lost.
+            context.callbacks.silence.may_have_missed(callee.now);
+            tracing::error!(app = %callee.appid(), %error, "an event cannot be stored");
+            Err(unavailable())
+        }
+    }
+}
+
+async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
+    // Without reading any of it, if it says so itself.
+    if HttpBody::size_hint(&body).lower() > MAX_BODY as u64 {
+        return Err(Refusal::TooLarge);
+    }
+    to_bytes(body, MAX_BODY).await.map_err(|error| {
+        let is_limit = std::error::Error::source(&error)
+            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        if is_limit { Refusal::TooLarge } else { Refusal::Incomplete }
+    })
+}
+
+fn new_event(context: &Context, callee: &Callee, event: Event) -> NewEvent {
+    let appid = callee.appid();
+    let lane = event.openid.as_ref().map_or_else(|| Lane::of_app(appid), |openid| Lane::of(appid, openid));
+    let PushParameters { timestamp, nonce, .. } = &callee.parameters;
+    let is_sent_report = matches!(notice_of(&event), Some(Notice::Sent(_)));
+    let name = event.name.unwrap_or(event.msg_type);
+    NewEvent {
+        id: context.ids.event(lane, callee.now),
+        appid: appid.clone(),
+        openid: event.openid,
+        name: name.chars().take(MAX_NAME).collect(),
+        digest: digest(appid, &event.body),
+        nonce_hash: nonce_hash(appid, timestamp, nonce),
+        nonce_expires_at: callee.sent_at.plus(NONCE_KEPT),
+        create_time: event.create_time,
+        received_at: callee.now,
+        is_sent_report,
+        body: serde_json::Value::Object(event.body).to_string(),
+    }
+}
+
+/// The answer to what is not taken: the same for every reason, but that there is nothing at the address, or that it is
+/// too much.
+fn refuse(context: &Context, appid: Option<&AppId>, refusal: &Refusal, now: UnixMillis) -> Response {
+    context.report.callback_refused(refusal.reason());
+    context.callbacks.refusals.log(appid, refusal, now);
+    match refusal {
+        Refusal::NoCallback => text(StatusCode::NOT_FOUND, "not found".into()),
+        Refusal::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "too large".into()),
+        _ => text(StatusCode::FORBIDDEN, "refused".into()),
+    }
+}
+
+/// Not the sender's fault; WeChat tries again.
+fn unavailable() -> Response {
+    text(StatusCode::SERVICE_UNAVAILABLE, "try again".into())
+}

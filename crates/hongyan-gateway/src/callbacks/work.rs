@@ -1,0 +1,180 @@
+//! Works on events that were received: reads what each asks for, and lets the store do it.
+//!
+//! One task, lane by lane, in order of receipt. It is woken by a signal when an event has come, and looks for what is
+//! left when it starts. An event that must wait for the answer to a send does not hold up those behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_ledger::delivery::Report as Delivery;
+use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::{EventId, Lane};
+use hongyan_store::types::{Applied, ApplyOrder, Deed, EventView};
+use hongyan_store::{Store, StoreError};
+use hongyan_wechat::callback::{Event, Notice, SubscribeResult, notice_of};
+use hongyan_wechat::{Errcode, TemplateId};
+use serde_json::{Map, Value};
+
+use crate::apps::Apps;
+use crate::report::Report;
+use crate::schedule::Timers;
+use crate::stop::Stop;
+
+/// The most events of a lane that are read at once.
+const MAX_EVENTS: u32 = 64;
+
+/// When to ask a failing store again.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// How long WeChat is asked about a template that is not known here; then it is taken for a one-time one.
+const TEMPLATE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What working on events works with.
+pub struct EventWorker {
+    /// Where the events are.
+    pub store: Arc<dyn Store>,
+    /// Whose templates tell which kind of permit an acceptance is.
+    pub apps: Apps,
+    /// The time.
+    pub clock: Clock,
+    /// Makes ids.
+    pub ids: Arc<IdMaker>,
+    /// When to look at which lane's events.
+    pub timers: Timers,
+    /// When to look at which lane's messages.
+    pub message_timers: Timers,
+    /// Whom to tell how messages ended.
+    pub report: Report,
+}
+
+impl EventWorker {
+    /// Runs until it is told to stop. An event that is being worked on then is finished first.
+    pub async fn run(self, stop: Stop) {
+        let now = self.clock.now();
+        for lane in Lane::all() {
+            self.timers.open(lane);
+            self.timers.ring_ready(lane, now);
+            self.timers.start(lane);
+        }
+        while !stop.is_stopping() {
+            let due = self.timers.due(self.clock.now());
+            if due.is_empty() {
+                tokio::select! {
+                    () = self.clock.sleep_until(self.timers.earliest()) => {}
+                    () = self.timers.changed() => {}
+                    () = stop.stopping() => {}
+                }
+            }
+            for lane in due {
+                self.timers.begin_look(lane);
+                let next = self.look(lane).await;
+                self.timers.end_look(lane, next);
+            }
+        }
+    }
+
+    /// Works on what is due in a lane; says when to look again.
+    async fn look(&self, lane: Lane) -> UnixMillis {
+        let now = self.clock.now();
+        let open = match self.store.open_events(lane, now, MAX_EVENTS).await {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::error!(%error, lane = lane.number(), "events cannot be read; trying again");
+                return now.plus(STORE_RETRY);
+            }
+        };
+        let mut next = open.next_wake.unwrap_or(UnixMillis::MAX);
+        for event in &open.due {
+            match self.work_on(event).await {
+                Ok(applied) => next = next.min(applied.unwrap_or(UnixMillis::MAX)),
+                Err(error) => {
+                    // It is kept; the others must not wait for it.
+                    tracing::error!(%error, event = %event.id, "an event cannot be worked on; trying again");
+                    next = next.min(self.clock.now().plus(STORE_RETRY));
+                }
+            }
+        }
+        next
+    }
+
+    /// Does what an event asks for; says when to look at it again, if it must wait.
+    async fn work_on(&self, event: &EventView) -> Result<Option<UnixMillis>, StoreError> {
+        let deeds = self.deeds_of(event).await;
+        let order = ApplyOrder { id: event.id, deeds, now: self.clock.now() };
+        let Some(applied) = self.store.apply_event(order).await? else { return Ok(None) };
+        self.announce(event.id, &applied);
+        Ok(applied.wake_at)
+    }
+
+    fn announce(&self, id: EventId, applied: &Applied) {
+        for ended in &applied.ended {
+            tracing::debug!(event = %id, message = %ended.id, state = %ended.state, "WeChat says what became of a message");
+            self.report.moved(ended);
+        }
+        if applied.woken > 0
+            && let Some(lane) = id.lane()
+        {
+            self.message_timers.ring_ready(lane, self.clock.now());
+        }
+    }
+
+    async fn deeds_of(&self, event: &EventView) -> Vec<Deed> {
+        let body: Map<String, Value> = match serde_json::from_str(&event.body) {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(%error, event = %event.id, "an event's body is not what was stored; nothing is done about it");
+                return Vec::new();
+            }
+        };
+        let Some(notice) = notice_of(&Event::of(body)) else { return Vec::new() };
+        match notice {
+            Notice::Popup(entries) => {
+                let mut deeds = Vec::new();
+                // A refusal in the box leaves what the user accepted earlier.
+                for entry in entries.into_iter().filter(|entry| entry.result == SubscribeResult::Accepted) {
+                    self.get_to_know(event, &entry.template).await;
+                    deeds.extend(self.accept(event, entry.template));
+                }
+                deeds
+            }
+            Notice::Change(entries) => entries
+                .into_iter()
+                .filter(|entry| entry.result == SubscribeResult::Rejected)
+                .map(|entry| Deed::Withdraw { template: entry.template })
+                .collect(),
+            Notice::Sent(entries) => entries
+                .into_iter()
+                .map(|entry| {
+                    Deed::Report(Delivery {
+                        template: entry.template,
+                        msgid: entry.msgid,
+                        error_code: Errcode(i32::try_from(entry.error_code).unwrap_or(i32::MAX)),
+                        error_status: entry.error_status,
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    fn accept(&self, event: &EventView, template: TemplateId) -> Option<Deed> {
+        // One about no user accepts for nobody.
+        let openid = event.openid.as_ref()?;
+        let lane = Lane::of(&event.appid, openid);
+        Some(Deed::Accept { template, permit: self.ids.permit(lane, self.clock.now()) })
+    }
+
+    /// A template that was added since the last synchronisation: WeChat knows of which kind it is.
+    async fn get_to_know(&self, event: &EventView, template: &TemplateId) {
+        let known = self.apps.template(&event.appid, template);
+        match tokio::time::timeout(TEMPLATE_PATIENCE, known).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(problem)) => {
+                tracing::warn!(app = %event.appid, %template, %problem, "an accepted template is not known")
+            }
+            Err(_) => {
+                tracing::warn!(app = %event.appid, %template, "WeChat did not say in time what an accepted template is")
+            }
+        }
+    }
+}
