@@ -34,6 +34,7 @@ mod resolving;
 mod restart;
 mod retention;
 mod schedule;
+mod templates;
 mod token;
 mod tutorial;
 mod waiting;

@@ -262,6 +262,8 @@ pub fn settings(dir: &std::path::Path, wechat: &str) -> Settings {
         database: format!("sqlite:{}", dir.join("hongyan.db").display()),
         wechat_base_url: wechat.parse().unwrap(),
         drain_seconds: 5,
+        // Stories move the time by days; those that are about templates say so.
+        template_sync_seconds: 0,
         ..Settings::default()
     }
 }

@@ -38,6 +38,7 @@ mod schedule;
 use gate::Asked;
 pub(crate) use gate::SyncGate;
 pub use gate::SyncTrouble;
+pub(crate) use library::no_such_template;
 pub use library::{Found, Keyword, NewTemplate, Title, refused_as};
 pub use schedule::TemplateSyncer;
 

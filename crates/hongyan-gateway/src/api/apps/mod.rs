@@ -1,6 +1,7 @@
 //! `/v1/apps`: registering apps at run time, their pauses and their templates.
 
 mod callback;
+mod library;
 mod pause;
 mod templates;
 mod tokens;
@@ -37,11 +38,13 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(show, change, remove))
         .routes(routes!(pause::pause))
         .routes(routes!(pause::resume))
-        .routes(routes!(templates::templates))
+        .routes(routes!(templates::templates, templates::add_template))
+        .routes(routes!(templates::show_template, templates::delete_template))
         .routes(routes!(templates::sync_templates))
         .routes(routes!(tokens::tokens, tokens::revoke_all))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::access_token))
+        .routes(routes!(library::library))
 }
 
 /// An app to register.
@@ -149,10 +152,27 @@ pub(super) struct AppJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = shapes::Time)]
     templates_synced_at: Option<UnixMillis>,
+    /// Why WeChat's list of templates cannot be read at present. Those that are known stay in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    template_sync_failure: Option<SyncFailureJson>,
     #[schema(value_type = shapes::Time)]
     created_at: UnixMillis,
     #[schema(value_type = shapes::Time)]
     updated_at: UnixMillis,
+}
+
+/// Why an app's templates cannot be read.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateSyncFailure)]
+struct SyncFailureJson {
+    /// Since which synchronisation; not before the gateway's last start.
+    #[schema(value_type = shapes::Time)]
+    since: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Errcode)]
+    errcode: Option<Errcode>,
+    detail: String,
 }
 
 /// Why nothing goes out.
@@ -216,6 +236,11 @@ fn app_json(app: &App, heard: CallbackStatus, now: UnixMillis) -> AppJson {
         }),
         templates: app.templates.len(),
         templates_synced_at: record.templates_synced_at,
+        template_sync_failure: app.sync_gate.trouble().map(|trouble| SyncFailureJson {
+            since: trouble.since,
+            errcode: trouble.errcode,
+            detail: trouble.detail,
+        }),
         created_at: record.created_at,
         updated_at: record.updated_at,
     }
@@ -415,11 +440,20 @@ mod tests {
                 }),
                 templates: 2,
                 templates_synced_at: Some(moment),
+                template_sync_failure: Some(SyncFailureJson {
+                    since: moment,
+                    errcode: Some(Errcode(-1)),
+                    detail: "busy".into(),
+                }),
                 created_at: moment,
                 updated_at: moment,
             },
             gateway_secret: Some("secret".into()),
-            template_sync: Some(SyncReport { subscribe: library.clone(), legacy: library }),
+            template_sync: Some(SyncReport {
+                subscribe: library.clone(),
+                legacy: library,
+                changes: Vec::new(),
+            }),
         };
         let description = description();
         let app = serde_json::to_value(app).unwrap();

@@ -25,6 +25,11 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/apps/{appid}", "get"),
     ("/v1/apps/{appid}", "patch"),
     ("/v1/events", "get"),
+    ("/v1/apps/{appid}/library", "get"),
+    ("/v1/apps/{appid}/templates", "get"),
+    ("/v1/apps/{appid}/templates", "post"),
+    ("/v1/apps/{appid}/templates/{template}", "delete"),
+    ("/v1/apps/{appid}/templates/{template}", "get"),
     ("/v1/login", "post"),
     ("/v1/messages", "get"),
     ("/v1/messages", "post"),
@@ -105,7 +110,10 @@ async fn what_is_described_is_served_and_nothing_else() {
     for path in paths {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let expected = described.contains(&(path.to_owned(), method.as_str().to_lowercase()));
-            let concrete = path.replace("{appid}", "wx0123456789abcdef").replace("{id}", "msg_1");
+            let concrete = path
+                .replace("{appid}", "wx0123456789abcdef")
+                .replace("{id}", "msg_1")
+                .replace("{template}", "t");
             let (status, _) = ask(&router, method.clone(), &concrete).await;
             assert_eq!(status != StatusCode::METHOD_NOT_ALLOWED, expected, "{method} {path}: {status}");
         }
