@@ -82,6 +82,10 @@ pub(crate) struct DemoArgs {
     /// Keep everything in this directory; without it a temporary one is used and removed at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Let WeChat push events to the gateway: what the user answers to the box is granted by itself, and messages become
+    /// delivered or refused
+    #[arg(long)]
+    pub(crate) events: bool,
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,

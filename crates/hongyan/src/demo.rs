@@ -176,6 +176,9 @@ impl Demo {
             gateway.serve(gateway_listener, stopping(stop)).await?;
             Ok(())
         });
+        if args.events {
+            events::connect(&api, &sandbox_url, &seed.appid).await?;
+        }
         let tutorial = Tutorial {
             gateway: api,
             appid: seed.appid.clone(),
@@ -272,5 +275,6 @@ curl -sS '{gateway}/v1/messages?wait=5' -H 'Authorization: Bearer {api_key}' -H 
     }
 }
 
+mod events;
 #[cfg(test)]
 mod tests;

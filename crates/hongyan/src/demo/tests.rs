@@ -7,7 +7,13 @@ use super::*;
 
 fn args(data_dir: Option<&Path>) -> DemoArgs {
     let any = ([127, 0, 0, 1], 0).into();
-    DemoArgs { listen: any, sandbox_listen: any, data_dir: data_dir.map(Path::to_owned), json: true }
+    DemoArgs {
+        listen: any,
+        sandbox_listen: any,
+        data_dir: data_dir.map(Path::to_owned),
+        events: false,
+        json: true,
+    }
 }
 
 async fn ask(url: &str, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
@@ -130,5 +136,38 @@ async fn a_kept_demo_has_the_same_keys_and_cards_next_time() {
     assert_eq!(demo.addresses.gateway_secret, before.gateway_secret);
     assert_eq!(inbox(&demo).await.len(), 1);
     assert_eq!(sent(&demo, &message["id"]).await["state"], "sent");
+    demo.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_events_an_answer_to_the_box_is_granted_and_a_message_is_known_to_be_delivered() {
+    let demo = Demo::start(&DemoArgs { events: true, ..args(None) }).await.unwrap();
+    let Addresses { gateway, appid, api_key, openid, templates, .. } = demo.addresses.clone();
+    let api = Api::new(gateway.parse().unwrap(), api_key.as_str().into()).unwrap();
+    let message = json!({
+        "app": appid, "to": openid, "template": templates.subscribe, "permit": "wait",
+        "data": { "thing1": "Hello", "date2": "2026-05-01", "amount3": "¥18.00" },
+    });
+    let waiting = api.call(Method::POST, "/v1/messages", &[], Some(&message)).await.unwrap();
+    assert_eq!(waiting["state"], "waiting", "{waiting}");
+    let accept = json!({ "template_id": templates.subscribe, "result": "accept" });
+    phone(&demo, "/_sandbox/subscriptions", accept).await;
+    let path = format!("/v1/messages/{}", waiting["id"].as_str().unwrap());
+    let delivered = async {
+        loop {
+            let message = api.call(Method::GET, &path, &[], None).await.unwrap();
+            if message["state"] == "delivered" {
+                return message;
+            }
+            assert!(
+                ["waiting", "ready", "sending", "sent"].contains(&message["state"].as_str().unwrap()),
+                "{message}"
+            );
+            tokio::task::yield_now().await;
+        }
+    };
+    let message = tokio::time::timeout(std::time::Duration::from_secs(30), delivered).await.unwrap();
+    assert_eq!(message["attempt_count"], 1);
+    assert_eq!(inbox(&demo).await.len(), 1);
     demo.stop().await.unwrap();
 }
