@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::process::{hongyan, run};
 use crate::world::{World, eventually};
 
 impl World {
@@ -221,4 +222,40 @@ async fn who_may_only_send_may_look_but_not_choose() {
     world.call(Method::DELETE, &own, &headers, "").await.problem(403, "forbidden");
     let library = format!("/v1/apps/{}/library", world.wechat.seed.appid);
     world.call(Method::GET, &library, &headers, "").await.problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_lists_asks_again_and_gives_a_message_to_edit() {
+    let world = World::start().await;
+    let id = world.made_elsewhere("新品上架提醒").await;
+    let appid = world.wechat.seed.appid.as_str();
+    let command = async |args: &[&str]| {
+        let mut command = hongyan(args);
+        let output = run(command.env("HONGYAN_URL", &world.url).env("HONGYAN_API_KEY", &world.key)).await;
+        let (out, err) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code(), out, err)
+    };
+    let (code, out, err) = command(&["app", "templates", appid, "--sync"]).await;
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("新品上架提醒") && out.contains("keyword1 keyword2 keyword3"), "{out}");
+    assert!(err.contains(&format!("added: {id} 新品上架提醒")), "{err}");
+    let (code, out, err) = command(&["app", "templates", appid, "--sample", &id]).await;
+    assert_eq!(code, Some(0), "{err}");
+    let message: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(message["template"], *id);
+    // And a message is checked without being sent.
+    let send = |thing: &str| {
+        let (data, template) = (format!("thing1={thing}"), id.clone());
+        ["send", "--app", appid, "--to", "oSomebody", "--template", &template, "--validate", "--data", &data]
+            .map(str::to_owned)
+    };
+    let valid = send("拿铁咖啡");
+    let (code, out, err) = command(&valid.each_ref().map(String::as_str)).await;
+    assert_eq!((code, out.trim()), (Some(0), "valid"), "{err}");
+    assert!(err.contains("no permit"), "{err}");
+    let long = send(&"长".repeat(21));
+    let (code, _, err) = command(&long.each_ref().map(String::as_str)).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("21 characters, 20 are allowed"), "{err}");
 }

@@ -7,11 +7,13 @@
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting what kills the gateway |
+//! | [`errcodes`] | the pages that are made from the code |
 //! | [`command`] | running programs |
 
 mod bench;
 mod command;
 mod crash;
+mod errcodes;
 mod prepare;
 mod test;
 mod web;
@@ -39,6 +41,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Write docs/errcodes.md and docs/problems.md, and the Chinese pages, from the code
+    Errcodes(errcodes::ErrcodesArgs),
     /// Kill the gateway again and again, and count what is lost or doubled; --help says how
     #[command(disable_help_flag = true)]
     Crash {
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
         Command::Bench { args } => bench::run(&args),
+        Command::Errcodes(args) => errcodes::run(&args),
         Command::Crash { args } => crash::run(&args),
     };
     match done {

@@ -29,6 +29,7 @@
 //! | [`login`] | codes, sessions |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
 //! | [`problem`] | how refusals look |
+//! | [`reference`](mod@reference) | the pages that explain errcodes and problems, made from the rules |
 //! | `shapes` | how the domain's types look in the OpenAPI description |
 //! | [`service`] | starts and stops all of it |
 //!
@@ -45,6 +46,7 @@ pub mod lanes;
 pub mod login;
 pub mod probe;
 pub mod problem;
+pub mod reference;
 pub mod report;
 pub mod retention;
 pub mod schedule;
