@@ -243,12 +243,7 @@ impl MessageRequest {
                 })
             }
         };
-        if body.len() > checks::MAX_BODY_BYTES {
-            let limit = checks::MAX_BODY_BYTES;
-            let detail =
-                format!("all fields together are too long: {} bytes, {limit} are allowed", body.len());
-            return Err(Problem::invalid("data", detail));
-        }
+        checks::size(body.len())?;
         let lane = Lane::of(&appid, &openid);
         let message = NewMessage {
             id: ids.message(lane, now),
