@@ -101,3 +101,23 @@ async fn text_that_is_too_long_is_cut_for_who_wants_that() {
     let problem = world.post("/v1/messages", sum).await.problem(422, "invalid_field");
     assert_eq!(problem["field"], "data.amount3");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_too_large_as_a_whole_is_refused() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let lines: Vec<String> = (1..=30).map(|n| format!("栏{n}:{{{{keyword{n}.DATA}}}}")).collect();
+    let content = lines.join("\n");
+    let body = json!({ "family": "legacy", "title": "很多栏", "content": content });
+    let template = world.wechat.control("templates", body).await["template_id"].clone();
+    let message = |text: &str| {
+        let data: serde_json::Map<String, Value> =
+            (1..=30).map(|n| (format!("keyword{n}"), text.into())).collect();
+        json!({ "app": world.wechat.seed.appid, "to": user, "template": template, "data": data })
+    };
+    let path = "/v1/messages?validate=true";
+    world.post(path, message("短")).await.expect(200);
+    let problem = world.post(path, message(&"好".repeat(200))).await.problem(422, "invalid_field");
+    assert_eq!(problem["field"], "data");
+    assert!(problem["detail"].as_str().unwrap().contains("16384"), "{problem}");
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::process::{hongyan, run};
 use crate::world::{World, eventually};
 
 impl World {
@@ -154,6 +155,70 @@ async fn what_wechat_refuses_is_a_problem_with_its_errcode_and_the_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_the_answer_is_lost_a_synchronisation_finds_out_whether_the_template_is_there() {
+    let world = World::start().await;
+    let rule = json!({ "path": "/wxaapi/newtmpl/addtemplate", "kind": "reset_after", "times": 1 });
+    world.wechat.chaos(rule).await;
+    let chosen = json!({ "tid": "250", "keywords": [1, 2], "scene": "取餐" });
+    let problem = world.post(&world.templates_path(), chosen).await.problem(503, "wechat_unavailable");
+    assert!(problem["detail"].as_str().unwrap().contains("templates/sync"), "{problem}");
+    let report = world.post(&format!("{}/sync", world.templates_path()), json!({})).await.expect(200);
+    assert_eq!(
+        (&report["changes"][0]["change"], &report["changes"][0]["title"]),
+        (&json!("added"), &json!("取餐提醒"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_is_gone_at_wechat_can_be_deleted_and_is_found_to_be_gone() {
+    let world = World::start().await;
+    let id = world.made_elsewhere("新品上架提醒").await;
+    let sync = format!("{}/sync", world.templates_path());
+    let delete = async || {
+        // Past the gateway's API: by the facade, as another program would.
+        let token = format!(
+            "{}/cgi-bin/token?grant_type=client_credential&appid={}&secret={}",
+            world.url, world.wechat.seed.appid, world.gateway_secret
+        );
+        let token =
+            world.wechat.http.get(&token).await.expect(200)["access_token"].as_str().unwrap().to_owned();
+        let url = format!("{}/wxaapi/newtmpl/deltemplate?access_token={token}", world.url);
+        let id = world.templates().await;
+        let id = id.iter().find(|template| template["title"] == "新品上架提醒").unwrap()["template"].clone();
+        world.wechat.http.post(&url, &json!({ "priTmplId": id })).await.expect(200)
+    };
+    world.post(&sync, json!({})).await.expect(200);
+    assert_eq!(delete().await["errcode"], 0);
+    assert_eq!(world.delete(&format!("{}/{id}", world.templates_path())).await.status, 204);
+    assert_eq!(world.templates().await.len(), 3);
+
+    world.made_elsewhere("新品上架提醒").await;
+    world.post(&sync, json!({})).await.expect(200);
+    assert_eq!(delete().await["errcode"], 0);
+    let report = world.post(&sync, json!({})).await.expect(200);
+    assert_eq!(report["changes"][0]["change"], "removed", "{report}");
+    assert_eq!(world.templates().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_problem_and_a_reason_lead_to_the_page_that_explains_the_errcode() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let mut message = world.subscribe(&user, "Latte");
+    message["permit"] = json!("try");
+    let failed = world.send(message).await;
+    let chosen = json!({ "tid": "99999", "keywords": [1, 2], "scene": "x" });
+    let problem = world.post(&world.templates_path(), chosen).await.problem(422, "template_refused");
+    let page = world.get("/errcodes?lang=zh").await;
+    assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+    for help in [&failed["reason"]["help"], &problem["help"]] {
+        let anchor = help.as_str().unwrap().strip_prefix("/errcodes#").unwrap();
+        assert!(page.text.contains(&format!("id=\"{anchor}\"")), "{help}");
+    }
+    assert!(world.get("/problems?lang=en").await.text.contains("id=\"template_refused\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_at_wechat_is_found_by_itself_and_counted() {
     let world = World::start_with(|settings| settings.template_sync_seconds = 3_600).await;
     world.made_elsewhere("新品上架提醒").await;
@@ -221,4 +286,40 @@ async fn who_may_only_send_may_look_but_not_choose() {
     world.call(Method::DELETE, &own, &headers, "").await.problem(403, "forbidden");
     let library = format!("/v1/apps/{}/library", world.wechat.seed.appid);
     world.call(Method::GET, &library, &headers, "").await.problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_lists_asks_again_and_gives_a_message_to_edit() {
+    let world = World::start().await;
+    let id = world.made_elsewhere("新品上架提醒").await;
+    let appid = world.wechat.seed.appid.as_str();
+    let command = async |args: &[&str]| {
+        let mut command = hongyan(args);
+        let output = run(command.env("HONGYAN_URL", &world.url).env("HONGYAN_API_KEY", &world.key)).await;
+        let (out, err) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code(), out, err)
+    };
+    let (code, out, err) = command(&["app", "templates", appid, "--sync"]).await;
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("新品上架提醒") && out.contains("keyword1 keyword2 keyword3"), "{out}");
+    assert!(err.contains(&format!("added: {id} 新品上架提醒")), "{err}");
+    let (code, out, err) = command(&["app", "templates", appid, "--sample", &id]).await;
+    assert_eq!(code, Some(0), "{err}");
+    let message: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(message["template"], *id);
+    // And a message is checked without being sent.
+    let send = |thing: &str| {
+        let (data, template) = (format!("thing1={thing}"), id.clone());
+        ["send", "--app", appid, "--to", "oSomebody", "--template", &template, "--validate", "--data", &data]
+            .map(str::to_owned)
+    };
+    let valid = send("拿铁咖啡");
+    let (code, out, err) = command(&valid.each_ref().map(String::as_str)).await;
+    assert_eq!((code, out.trim()), (Some(0), "valid"), "{err}");
+    assert!(err.contains("no permit"), "{err}");
+    let long = send(&"长".repeat(21));
+    let (code, _, err) = command(&long.each_ref().map(String::as_str)).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("21 characters, 20 are allowed"), "{err}");
 }

@@ -8,11 +8,13 @@
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting what kills the gateway |
 //! | [`fuzz`] | building and running the fuzz targets |
+//! | [`errcodes`] | the pages that are made from the code |
 //! | [`command`] | running programs |
 
 mod bench;
 mod command;
 mod crash;
+mod errcodes;
 mod fuzz;
 mod prepare;
 mod test;
@@ -43,6 +45,8 @@ enum Command {
     },
     /// Try what strangers may post: random inputs, led by what they reach in the code
     Fuzz(fuzz::FuzzArgs),
+    /// Write docs/errcodes.md and docs/problems.md, and the Chinese pages, from the code
+    Errcodes(errcodes::ErrcodesArgs),
     /// Kill the gateway again and again, and count what is lost or doubled; --help says how
     #[command(disable_help_flag = true)]
     Crash {
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench { args } => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Errcodes(args) => errcodes::run(&args),
         Command::Crash { args } => crash::run(&args),
     };
     match done {

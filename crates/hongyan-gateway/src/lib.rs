@@ -31,6 +31,7 @@
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
+//! | [`reference`](mod@reference) | the pages that explain errcodes and problems, made from the rules |
 //! | `shapes` | how the domain's types look in the OpenAPI description |
 //! | [`service`] | starts and stops all of it |
 //!
@@ -49,6 +50,7 @@ pub mod lanes;
 pub mod login;
 pub mod probe;
 pub mod problem;
+pub mod reference;
 pub mod report;
 pub mod retention;
 pub mod schedule;

@@ -179,22 +179,28 @@ fn problem(error: CallError) -> Problem {
         }
     };
     let words = in_words(errcode, &errmsg);
-    let problem = match errcode {
-        Errcode::INVALID_CODE => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_code", words).field("code")
-        }
-        Errcode::CODE_USED => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "code_used", words).field("code")
-        }
-        Errcode::RISKY_USER => Problem::new(StatusCode::FORBIDDEN, "risky_user", words),
-        Errcode::SYSTEM_BUSY => unavailable(words),
-        Errcode::MINUTE_QUOTA => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "wechat_busy", words).retry_after(60)
-        }
-        errcode if is_misconfiguration(errcode) => Problem::conflict("app_paused", words),
-        _ => Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", words),
+    let (status, code) = refused_as(errcode);
+    let problem = Problem::new(status, code, words);
+    let problem = match code {
+        "invalid_code" | "code_used" => problem.field("code"),
+        "wechat_unavailable" => problem.retry_after(RETRY_SECONDS),
+        "wechat_busy" => problem.retry_after(60),
+        _ => problem,
     };
     problem.errcode(errcode, &errmsg)
+}
+
+/// What a refusal of a login becomes.
+pub(crate) fn refused_as(errcode: Errcode) -> (StatusCode, &'static str) {
+    match errcode {
+        Errcode::INVALID_CODE => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_code"),
+        Errcode::CODE_USED => (StatusCode::UNPROCESSABLE_ENTITY, "code_used"),
+        Errcode::RISKY_USER => (StatusCode::FORBIDDEN, "risky_user"),
+        Errcode::SYSTEM_BUSY => (StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        Errcode::MINUTE_QUOTA => (StatusCode::TOO_MANY_REQUESTS, "wechat_busy"),
+        errcode if is_misconfiguration(errcode) => (StatusCode::CONFLICT, "app_paused"),
+        _ => (StatusCode::BAD_GATEWAY, "wechat_refused"),
+    }
 }
 
 fn unavailable(detail: String) -> Problem {

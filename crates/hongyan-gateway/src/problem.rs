@@ -189,6 +189,9 @@ impl Serialize for Problem {
                 map.serialize_entry("explanation", &info.explanation_en())?;
                 map.serialize_entry("explanation_zh", &info.explanation_zh())?;
             }
+            if let Some(help) = crate::reference::help(errcode) {
+                map.serialize_entry("help", &help)?;
+            }
         }
         if let Some(errmsg) = &details.errmsg {
             map.serialize_entry("errmsg", errmsg)?;
@@ -279,6 +282,7 @@ mod tests {
         assert_eq!(json["errmsg"], "invalid appsecret");
         assert!(!json["explanation"].as_str().unwrap().is_empty());
         assert!(!json["explanation_zh"].as_str().unwrap().is_empty());
+        assert_eq!(json["help"], "/errcodes#errcode-40125");
     }
 
     #[test]

@@ -298,6 +298,10 @@ impl PartialSchema for Problem {
             .property("errmsg", string("WeChat's words."))
             .property("explanation", string("What WeChat's errcode means and what helps."))
             .property("explanation_zh", string("The same in Chinese."))
+            .property(
+                "help",
+                text("Where the gateway's own page explains the errcode.", "/errcodes#errcode-43101"),
+            )
             .property("retry_after_seconds", count("When it makes sense to try again."))
             .additional_properties(Some(AdditionalProperties::FreeForm(true)));
         Schema::from(object).into()

@@ -343,7 +343,7 @@ fn fetching_pause(app: &App, now: UnixMillis) -> Option<String> {
 
 /// Whether WeChat will refuse every fetch with this errcode until somebody changes a setting. 40001 here says
 /// that the secret is wrong: there is no token in the request. 89501 waits for an administrator's consent.
-fn refuses_every_fetch(errcode: Errcode) -> bool {
+pub(crate) fn refuses_every_fetch(errcode: Errcode) -> bool {
     is_misconfiguration(errcode)
         || matches!(
             errcode,

@@ -7,7 +7,7 @@ use ::http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::cli::{AppAddArgs, AppArgs, AppCommand, RemoteArgs};
+use crate::cli::{AppAddArgs, AppArgs, AppCommand, AppTemplatesArgs, RemoteArgs};
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
@@ -17,6 +17,7 @@ pub(crate) async fn run(args: AppArgs) -> Result<(), Failure> {
     match args.command {
         AppCommand::Add(args) => add(&args).await,
         AppCommand::List(args) => list(&args).await,
+        AppCommand::Templates(args) => templates(&args).await,
     }
 }
 
@@ -30,6 +31,7 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
         ("on_unknown", args.on_unknown.map(|policy| policy.name().into())),
         ("payment_units", args.payment_units.map(Value::from)),
         ("waiting_order", args.waiting_order.map(|order| order.name().into())),
+        ("truncate", args.truncate.then_some(Value::Bool(true))),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -84,6 +86,40 @@ async fn list(args: &RemoteArgs) -> Result<(), Failure> {
     };
     let rows: Vec<_> = apps.iter().map(row).collect();
     output::line(&output::table(&["APPID", "NAME", "TEMPLATES", "REGISTERED", "STATE"], &rows))
+}
+
+async fn templates(args: &AppTemplatesArgs) -> Result<(), Failure> {
+    let api = Api::remote(&args.remote)?;
+    let path = format!("/v1/apps/{}/templates", args.appid);
+    if args.sync {
+        let report = api.call(Method::POST, &format!("{path}/sync"), &[], Some(&json!({}))).await?;
+        remark_on_templates(&report);
+        for change in report["changes"].as_array().into_iter().flatten() {
+            let text = |name: &str| change[name].as_str().unwrap_or_default();
+            output::remark(&format!("{}: {} {}", text("change"), text("template"), text("title")));
+        }
+    }
+    if let Some(id) = &args.sample {
+        let template = api.call(Method::GET, &format!("{path}/{id}"), &[], None).await?;
+        return output::json(&template["message"]);
+    }
+    let answer = api.call(Method::GET, &path, &[], None).await?;
+    if args.remote.json {
+        return output::json(&answer);
+    }
+    let templates = answer["templates"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if templates.is_empty() {
+        output::remark("the app has no template that is known here; --sync asks WeChat");
+        return Ok(());
+    }
+    let row = |template: &Value| {
+        let text = |name: &str| template[name].as_str().unwrap_or_default().to_owned();
+        let fields = template["fields"].as_array().into_iter().flatten();
+        let names: Vec<&str> = fields.filter_map(|field| field["name"].as_str()).collect();
+        vec![text("template"), text("kind"), text("title"), names.join(" ")]
+    };
+    let rows: Vec<_> = templates.iter().map(row).collect();
+    output::line(&output::table(&["TEMPLATE", "KIND", "TITLE", "FIELDS"], &rows))
 }
 
 /// The AppSecret, from wherever other users of the machine cannot read it.

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use hongyan_clock::UnixMillis;
 use hongyan_gateway::keys::Scope;
 use hongyan_ledger::{KeyId, MessageId};
+use hongyan_wechat::{AppId, TemplateId};
 use url::Url;
 
 mod data;
@@ -45,7 +46,7 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Make, list and revoke API keys, in the configured database
     Key(KeyArgs),
-    /// Register and list mini programs, at a running gateway
+    /// Register and list mini programs and their templates, at a running gateway
     App(AppArgs),
     /// Send one message through a running gateway
     Send(SendArgs),
@@ -214,6 +215,28 @@ Examples:
     Add(AppAddArgs),
     /// List registered mini programs
     List(RemoteArgs),
+    /// List the templates of one, with their fields
+    #[command(after_help = "\
+Examples:
+  hongyan app templates wx0123456789abcdef
+  hongyan app templates wx0123456789abcdef --sync          asks WeChat first, and says what is different
+  hongyan app templates wx0123456789abcdef --sample ID     a message by one of them, to edit and to post")]
+    Templates(AppTemplatesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppTemplatesArgs {
+    /// The mini program's appid
+    #[arg(value_name = "APPID")]
+    pub(crate) appid: AppId,
+    /// Ask WeChat first
+    #[arg(long)]
+    pub(crate) sync: bool,
+    /// Print a message by this template as JSON, complete but for the user
+    #[arg(long, value_name = "ID")]
+    pub(crate) sample: Option<TemplateId>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 #[derive(Debug, Args)]
@@ -239,6 +262,9 @@ pub(crate) struct AppAddArgs {
     /// Which of a user's messages that wait for a permit is served first
     #[arg(long)]
     pub(crate) waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field instead of refusing it
+    #[arg(long)]
+    pub(crate) truncate: bool,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }
@@ -353,6 +379,12 @@ pub(crate) struct SendArgs {
     /// Wait up to so many seconds for the outcome
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u8).range(0..=30))]
     pub(crate) wait: Option<u8>,
+    /// Cut text that is too long for its field instead of refusing it
+    #[arg(long)]
+    pub(crate) truncate: bool,
+    /// Only check it: nothing is sent, nothing is stored
+    #[arg(long, conflicts_with_all = ["wait", "idempotency_key"])]
+    pub(crate) validate: bool,
     /// An id of your own; messages can be searched by it
     #[arg(long, value_name = "TEXT")]
     pub(crate) reference: Option<String>,

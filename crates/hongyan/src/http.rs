@@ -173,6 +173,11 @@ pub(crate) fn explain(problem: &Value) -> String {
         Some(field) => format!("{field}: {}", text("detail").unwrap_or_default()),
         None => text("detail").unwrap_or_default().to_owned(),
     }];
+    // The first says nothing that the first line does not.
+    for error in problem["errors"].as_array().into_iter().flatten().skip(1) {
+        let text = |name: &str| error[name].as_str().unwrap_or_default();
+        lines.push(format!("  {}: {}", text("field"), text("detail")));
+    }
     if let Some(errcode) = problem["errcode"].as_i64() {
         lines.push(format!("  WeChat: {errcode} {}", text("errmsg").unwrap_or_default()));
     }

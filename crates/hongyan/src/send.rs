@@ -1,4 +1,4 @@
-//! `hongyan send`: one message, through a running gateway.
+//! `hongyan send`: one message, through a running gateway; with `--validate`, only checked there.
 
 use ::http::Method;
 use hongyan_clock::UnixMillis;
@@ -15,15 +15,19 @@ const NOT_SENT: [&str; 5] = ["failed", "expired", "cancelled", "refused", "unkno
 /// Runs the command. Exit code 1 if the message is known not to have reached the user.
 pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
     let api = Api::remote(&args.remote)?;
-    let path =
-        args.wait.map_or_else(|| "/v1/messages".to_owned(), |wait| format!("/v1/messages?wait={wait}"));
+    let path = match args.wait {
+        _ if args.validate => "/v1/messages?validate=true".to_owned(),
+        Some(wait) => format!("/v1/messages?wait={wait}"),
+        None => "/v1/messages".to_owned(),
+    };
     let headers: Vec<_> = args.idempotency_key.iter().map(|key| ("idempotency-key", key.as_str())).collect();
     let answer = api.call(Method::POST, &path, &headers, Some(&message(&args))).await?;
     let state = answer["state"].as_str().unwrap_or_default();
     if args.remote.json {
         output::json(&answer)?;
     } else {
-        output::line(&format!("{}  {state}", answer["id"].as_str().unwrap_or_default()))?;
+        let id = answer["id"].as_str().unwrap_or_default();
+        output::line(&if args.validate { "valid".to_owned() } else { format!("{id}  {state}") })?;
         if let Some(why) = answer["reason"]["explanation"].as_str() {
             output::remark(why);
         }
@@ -46,6 +50,7 @@ fn message(args: &SendArgs) -> Value {
         ("permit", args.permit.map(|policy| policy.name().into())),
         ("reference", args.reference.as_deref().map(Value::from)),
         ("collapse_key", args.collapse_key.as_deref().map(Value::from)),
+        ("truncate", args.truncate.then_some(Value::Bool(true))),
     ];
     for (name, value) in optional {
         if let Some(value) = value {

@@ -1,4 +1,5 @@
-//! `GET /` and `GET /console`: the front page, for people who open the gateway in a browser.
+//! `GET /` and `GET /console`: the front page, for people who open the gateway in a browser; `GET /errcodes` and
+//! `GET /problems`: the pages to which refusals link.
 //!
 //! A web console is not part of this version; the page says so, and shows what there is.
 
@@ -8,6 +9,9 @@ use axum::Router;
 use axum::extract::RawQuery;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::routing::get;
+
+use crate::reference::Language::{En, Zh};
+use crate::reference::{Page, errcodes, problems};
 
 /// Runs no script and loads nothing; its styles and icon stand in it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
@@ -26,18 +30,41 @@ fn with_style(page: &str) -> String {
     page.replace(STYLE_LINK, concat!("<style>\n", include_str!("page/style.css"), "</style>"))
 }
 
-/// Both of its addresses.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(page)).route("/console", get(page))
+/// The errcodes, in Chinese and English.
+static ERRCODES: LazyLock<[String; 2]> =
+    LazyLock::new(|| [Zh, En].map(|language| whole(&errcodes(language))));
+
+/// The problems, in Chinese and English.
+static PROBLEMS: LazyLock<[String; 2]> =
+    LazyLock::new(|| [Zh, En].map(|language| whole(&problems(language))));
+
+/// A page of explanations in the frame of the front page.
+fn whole(page: &Page) -> String {
+    let frame = if page.language == Zh { &*ZH } else { &*EN };
+    let head = frame.split_once("<h1>").map_or("", |(head, _)| head);
+    format!("{head}{}</main>\n</body>\n</html>\n", page.html())
 }
 
+/// All addresses.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/", get(page))
+        .route("/console", get(page))
+        .route("/errcodes", get(async |query, headers| answer(query, &headers, &ERRCODES[0], &ERRCODES[1])))
+        .route("/problems", get(async |query, headers| answer(query, &headers, &PROBLEMS[0], &PROBLEMS[1])))
+}
+
+async fn page(query: RawQuery, headers: HeaderMap) -> Answer {
+    answer(query, &headers, &ZH, &EN)
+}
+
+/// A page with its headers.
+type Answer = ([(HeaderName, &'static str); 5], &'static str);
+
 /// The page, in the language of `?lang=`, else in the one that the browser prefers.
-async fn page(
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> ([(HeaderName, &'static str); 5], &'static str) {
+fn answer(RawQuery(query): RawQuery, headers: &HeaderMap, zh: &'static str, en: &'static str) -> Answer {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let page = if is_chinese(query.as_deref().unwrap_or_default(), accepted) { &*ZH } else { &*EN };
+    let page = if is_chinese(query.as_deref().unwrap_or_default(), accepted) { zh } else { en };
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::VARY, "accept-language"),
@@ -45,7 +72,7 @@ async fn page(
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, page.as_str())
+    (headers, page)
 }
 
 /// Browsers list languages by preference, so the first of ours counts. Who names none of them gets English.
@@ -98,8 +125,27 @@ mod tests {
     }
 
     #[test]
+    fn every_errcode_and_every_problem_has_a_place_on_its_page() {
+        for (zh, en) in [(&ERRCODES[0], &ERRCODES[1]), (&PROBLEMS[0], &PROBLEMS[1])] {
+            assert!(zh.contains("<html lang=\"zh-CN\">") && en.contains("<html lang=\"en\">"));
+        }
+        for info in hongyan_wechat::all_errcodes() {
+            let help = crate::reference::help(info.errcode).unwrap();
+            let anchor = help.strip_prefix("/errcodes#").unwrap();
+            for page in &*ERRCODES {
+                assert_eq!(page.matches(&format!("<section id=\"{anchor}\">")).count(), 1, "{anchor}");
+            }
+        }
+        for known in crate::problem::CODES {
+            for page in &*PROBLEMS {
+                assert_eq!(page.matches(&format!("<section id=\"{}\">", known.code)).count(), 1);
+            }
+        }
+    }
+
+    #[test]
     fn the_pages_load_nothing() {
-        for page in [&*ZH, &*EN] {
+        for page in [&*ZH, &*EN, &ERRCODES[0], &ERRCODES[1], &PROBLEMS[0], &PROBLEMS[1]] {
             for word in
                 ["<link rel=\"stylesheet", "<script", "src=", "url(", "@import", "http://", "https://"]
             {

@@ -8,6 +8,7 @@ use hongyan_wechat::{
 use super::faults::{Fault, Faults};
 use super::request::Warning;
 use crate::apps::Template;
+use crate::problem::Problem;
 
 /// The longest page, with its query. WeChat names no limit; its own share cards stop at 1,024 bytes.
 const MAX_PAGE_BYTES: usize = 1_024;
@@ -20,7 +21,7 @@ const MAX_KEY_CHARS: usize = 255;
 
 /// The largest body that is built for WeChat. All fields of the largest template at their longest are smaller, so this
 /// is met only by a template that has more fields than WeChat lets one have.
-pub(super) const MAX_BODY_BYTES: usize = 16 * 1_024;
+const MAX_BODY_BYTES: usize = 16 * 1_024;
 
 /// So many of a template's values are named in a refusal.
 const MAX_VALUES_NAMED: usize = 20;
@@ -179,6 +180,21 @@ pub(super) fn absent(field: &str, present: bool, rule: &str, rule_zh: &str, faul
     if present {
         faults.push(Fault::new(field, None, rule, rule_zh));
     }
+}
+
+/// The body for WeChat as a whole.
+pub(super) fn size(bytes: usize) -> Result<(), Problem> {
+    if bytes <= MAX_BODY_BYTES {
+        return Ok(());
+    }
+    let rule = format!("all fields together have at most {MAX_BODY_BYTES} bytes");
+    let rule_zh = format!("全部字段合计不超过 {MAX_BODY_BYTES} 字节");
+    let mut faults = Faults::default();
+    faults.push(
+        Fault::new("data", None, &rule, &rule_zh)
+            .because(&format!("they have {bytes}"), &format!("现有 {bytes} 字节")),
+    );
+    faults.into_result()
 }
 
 fn shorten(text: &str) -> String {

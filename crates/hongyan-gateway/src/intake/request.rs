@@ -243,12 +243,7 @@ impl MessageRequest {
                 })
             }
         };
-        if body.len() > checks::MAX_BODY_BYTES {
-            let limit = checks::MAX_BODY_BYTES;
-            let detail =
-                format!("all fields together are too long: {} bytes, {limit} are allowed", body.len());
-            return Err(Problem::invalid("data", detail));
-        }
+        checks::size(body.len())?;
         let lane = Lane::of(&appid, &openid);
         let message = NewMessage {
             id: ids.message(lane, now),
@@ -274,8 +269,8 @@ impl MessageRequest {
 
     fn check_times(&self, now: UnixMillis, has_key: bool, faults: &mut Faults) {
         let Some(deadline) = self.deadline else { return };
-        let text = deadline.to_string();
-        let mut broken = |rule, rule_zh| faults.push(Fault::new("deadline", Some(&text), rule, rule_zh));
+        let mut broken =
+            |rule, rule_zh| faults.push(Fault::new("deadline", Some(&deadline.to_string()), rule, rule_zh));
         // A repeat must be answered with its message, also after the deadline. What turns out to be none expires.
         if deadline <= now && !has_key {
             broken("the deadline has passed already", "截止时间已过");

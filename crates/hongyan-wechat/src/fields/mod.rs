@@ -262,6 +262,35 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_takes_its_longest_value_and_not_one_character_more() {
+        let rows = [
+            ("thing", "好", 20),
+            ("number", "9", 32),
+            ("letter", "z", 32),
+            ("symbol", "!", 5),
+            ("character_string", "x", 32),
+            ("amount", "9", 10),
+            ("phone_number", "1", 17),
+            ("car_number", "A", 8),
+            ("name", "王", 10),
+            ("name", "x", 20),
+            ("phrase", "好", 5),
+            ("enum", "好", MAX_KEYWORD_CHARS),
+            ("keyword", "好", MAX_KEYWORD_CHARS),
+        ];
+        for (word, char, most) in rows {
+            let check = |chars: usize| check_field(&format!("{word}1"), &char.repeat(chars), None);
+            assert!(check(1).is_ok() && check(most).is_ok(), "{word}: {most}");
+            assert!(check(most + 1).is_err(), "{word}: {}", most + 1);
+        }
+        for (word, kind) in FieldKind::WORDS {
+            let empty = check_field(&format!("{word}1"), "", None);
+            assert_eq!(empty.is_ok(), *kind == FieldKind::Keyword, "{word}");
+            assert!(rows.iter().any(|(row, ..)| row == word) || matches!(*word, "time" | "date"), "{word}");
+        }
+    }
+
+    #[test]
     fn a_problem_says_the_rule_and_not_the_value() {
         let problem = check_field("thing1", &"secret".repeat(4), None).unwrap_err();
         assert_eq!(problem.to_string(), "thing1: 1 to 20 characters, no line breaks");

@@ -30,6 +30,10 @@ pub(super) struct ReasonJson {
     explanation: String,
     /// The same in Chinese.
     explanation_zh: String,
+    /// Where the gateway's own page explains the errcode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "/errcodes#errcode-43101")]
+    help: Option<String>,
     /// Why there is no permit: what is nearest at hand first. Only where one message is shown, and not if nothing shows
     /// it any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +69,8 @@ impl ReasonJson {
         }
         let errmsg = outcome.map(|outcome| outcome.text().to_owned()).filter(|text| !text.is_empty());
         let because = causes.iter().map(BecauseJson::from).collect();
-        Self { code, errcode, errmsg, explanation, explanation_zh, because }
+        let help = errcode.and_then(crate::reference::help);
+        Self { code, errcode, errmsg, explanation, explanation_zh, help, because }
     }
 }
 

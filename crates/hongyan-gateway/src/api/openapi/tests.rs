@@ -42,7 +42,7 @@ const PROMISED: &[(&str, &str)] = &[
 ];
 
 /// Paths that are for people, or the description itself.
-const NOT_CALLS: [&str; 3] = ["/", "/console", "/openapi.json"];
+const NOT_CALLS: [&str; 5] = ["/", "/console", "/errcodes", "/openapi.json", "/problems"];
 
 fn not_a_call(path: &str) -> bool {
     // axum keeps the fallback under a path of its own.

@@ -1,0 +1,196 @@
+//! Every errcode: what it means, whose it is, what the gateway does about it, what you do.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::{
+    Effects, InFlight, Next, Outcome, PauseCode, PermitInUse, UnitEffect, is_token_refusal, settle,
+};
+use hongyan_ledger::{OnUnknown, PermitKind};
+use hongyan_wechat::{Errcode, ErrcodeInfo, Fault, all_errcodes};
+
+use super::{Entry, Language, Page};
+use crate::{login, templates, token};
+
+/// What an address ends in to lead to an errcode.
+pub(super) fn anchor(errcode: Errcode) -> String {
+    format!("errcode-{errcode}")
+}
+
+pub(super) fn page(language: Language) -> Page {
+    let (title, lead) = language.pick(
+        (
+            "Errcodes",
+            [
+                "WeChat answers with a number. This page has each number that Hongyan can explain: what it means, who \
+                 can change it, what the gateway does by itself when it meets it, and what is left for you.",
+                "It is made from the table and the rules in the code. Problems and reasons that carry an errcode link \
+                 here (`help`); a running gateway serves the page at `/errcodes`. A number that is not here is treated \
+                 as a refusal of the message.",
+            ],
+        ),
+        (
+            "错误码",
+            [
+                "微信用数字作答。本页列出 Hongyan 认识的全部错误码：含义、责任在谁、网关遇到时自动做什么、还需要你做什么。",
+                "本页由代码中的错误码表和规则生成。带错误码的 problem 和 reason 会通过 `help` 链接到这里；运行中的网关在 \
+                 `/errcodes` 提供同一页面。未列出的错误码一律按消息被拒处理。",
+            ],
+        ),
+    );
+    Page {
+        name: "errcodes",
+        language,
+        title,
+        lead: lead.map(str::to_owned).into(),
+        entries: all_errcodes().iter().map(|info| entry(info, language)).collect(),
+    }
+}
+
+fn entry(info: &ErrcodeInfo, language: Language) -> Entry {
+    let code = info.errcode;
+    let mut lines = vec![
+        (language.pick("Whose", "责任方"), whose(info.fault, language).to_owned()),
+        (language.pick("Sending", "下发消息"), on_send(code, language)),
+    ];
+    if token::refuses_every_fetch(code) {
+        let words = language.pick(
+            "the app is paused (`misconfigured`) until its secret is changed or somebody resumes it; nothing is lost",
+            "小程序被暂停（`misconfigured`），直到更换 AppSecret 或手动恢复；消息全部保留",
+        );
+        lines.push((language.pick("Fetching a token", "获取凭证"), words.to_owned()));
+    }
+    let problem = |status: axum::http::StatusCode, code: &str| {
+        language.pick(format!("{} `{code}`", status.as_u16()), format!("返回 {} `{code}`", status.as_u16()))
+    };
+    let (status, name) = login::refused_as(code);
+    if name != OTHERWISE {
+        lines.push((language.pick("Logging in", "登录"), problem(status, name)));
+    }
+    let (status, name, field) = templates::refused_as(code);
+    if name != OTHERWISE {
+        let field = field
+            .map(|field| language.pick(format!(", `field` is `{field}`"), format!("，`field` 为 `{field}`")));
+        let words = problem(status, name) + &field.unwrap_or_default();
+        lines.push((language.pick("The template library", "模板库"), words));
+    }
+    lines.push((language.pick("You", "你要做的"), language.pick(info.advice_en, info.advice_zh).to_owned()));
+    Entry {
+        anchor: anchor(code),
+        heading: format!("{code} `{}`", info.name),
+        text: language.pick(format!("{}.", info.meaning_en), format!("{}。", info.meaning_zh)),
+        lines,
+    }
+}
+
+/// The problem of refusals that have none of their own.
+const OTHERWISE: &str = "wechat_refused";
+
+fn whose(fault: Fault, language: Language) -> &'static str {
+    match fault {
+        Fault::WeChat => language.pick("WeChat; waiting helps", "微信；等待即可"),
+        Fault::Caller => language.pick("the request, and so who wrote it", "请求方；需修改请求"),
+        Fault::User => language.pick("the user", "用户"),
+        Fault::Configuration => language.pick("the app's settings at WeChat", "小程序在微信侧的配置"),
+        Fault::Quota => language.pick("too many requests in too short a time", "调用量超限"),
+        Fault::Race => {
+            language.pick("somebody else who did something at the same time", "同时进行的其他操作")
+        }
+    }
+}
+
+/// What the ledger does with a message whose send is answered so.
+fn on_send(errcode: Errcode, language: Language) -> String {
+    let first = decide(errcode, false);
+    let mut text = effects(&first, language);
+    if is_token_refusal(errcode) {
+        let before = language.pick(
+            "the token is replaced and the request repeated at once; if that is refused, too: ",
+            "先更换凭证并立即重发一次；若仍被拒绝：",
+        );
+        text.insert_str(0, before);
+    }
+    let repeat = decide(errcode, true);
+    if (repeat.next, repeat.unit) != (first.next, first.unit)
+        && matches!(repeat.next, Next::Sent | Next::Unknown)
+    {
+        let doubt = language.pick(
+            ". If an earlier attempt had no answer, so that the user may have it: ",
+            "。若之前的尝试没有得到应答、用户可能已收到：",
+        );
+        text.push_str(doubt);
+        text.push_str(&effects(&repeat, language));
+    }
+    text
+}
+
+/// What settling decides of a first attempt with a permit of one unit; or, `in_doubt`, of a repeat.
+fn decide(errcode: Errcode, in_doubt: bool) -> Effects {
+    let message = InFlight {
+        attempt: 1,
+        permit: Some(PermitInUse { kind: PermitKind::Form, granted: 1, held: false }),
+        on_unknown: OnUnknown::Hold,
+        maybe_delivered: in_doubt,
+    };
+    let outcome = Outcome::answered(errcode, "");
+    settle(&message, &outcome, UnixMillis(0), 1.0)
+}
+
+fn effects(effects: &Effects, language: Language) -> String {
+    let next = match (effects.next, effects.app) {
+        (Next::Sent, _) => {
+            language.pick("it is `sent`: the first copy arrived", "消息为 `sent`：第一份已送达")
+        }
+        (Next::Failed(_), _) => language
+            .pick("the message is `failed` (`wechat_refused`)", "消息变为 `failed`（`wechat_refused`）"),
+        (Next::Unknown, _) => language.pick("the message is `unknown`", "消息变为 `unknown`"),
+        (Next::Retry { .. }, Some(pause)) => return paused(pause.code, language),
+        (Next::Retry { .. }, None) => language
+            .pick("the message stays `ready` and is tried again by itself", "消息保持 `ready`，网关自动重试"),
+        (Next::Replace, _) => language.pick(
+            "the next permit is used; with none left the message waits or fails (`no_permit`), as it asked",
+            "换用下一份额度；没有时按消息的要求等待或失败（`no_permit`）",
+        ),
+    };
+    let unit = match effects.unit {
+        UnitEffect::Spend => language.pick("its unit is spent", "额度消耗一次"),
+        UnitEffect::Release => language.pick("its unit is free again", "额度释放"),
+        UnitEffect::Revoke => {
+            language.pick("what is left of the permit is revoked", "该份额度的剩余部分被撤销")
+        }
+        UnitEffect::Hold => language.pick("its unit is kept", "额度保留"),
+    };
+    language.pick(format!("{next}; {unit}"), format!("{next}，{unit}"))
+}
+
+fn paused(code: PauseCode, language: Language) -> String {
+    let until = match code {
+        PauseCode::DayQuota => language.pick("until midnight in Beijing", "到北京时间零点"),
+        PauseCode::MinuteQuota => language.pick("until the next minute", "到下一分钟"),
+        PauseCode::TokenRejected => language.pick("for a minute", "一分钟"),
+        PauseCode::WechatUnavailable => language.pick("until WeChat answers again", "到微信恢复应答"),
+        PauseCode::Misconfigured | PauseCode::Operator => {
+            language.pick("until somebody acts", "直到有人处理")
+        }
+    };
+    let name = code.name();
+    language.pick(
+        format!("the app is paused {until} (`{name}`); the message is kept and goes out then, its unit is free again"),
+        format!("小程序暂停{until}（`{name}`），消息保留，恢复后下发，额度释放"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_the_ledger_does() {
+        let en = |code: i32| on_send(Errcode(code), Language::En);
+        assert!(en(45_009).contains("until midnight in Beijing (`day_quota`)"), "{}", en(45_009));
+        assert!(en(43_101).contains("next permit") && en(43_101).contains("revoked"), "{}", en(43_101));
+        assert!(en(41_029).contains("first copy arrived"), "{}", en(41_029));
+        assert!(en(40_001).starts_with("the token is replaced"), "{}", en(40_001));
+        assert!(en(40_003).starts_with("the message is `failed`"), "{}", en(40_003));
+        assert!(en(-1).contains("tried again by itself"), "{}", en(-1));
+        assert!(on_send(Errcode(40_013), Language::Zh).contains("直到有人处理"));
+    }
+}

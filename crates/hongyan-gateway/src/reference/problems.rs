@@ -1,0 +1,277 @@
+//! Every problem code of the gateway's own: what it says, and what you do.
+
+use super::{Entry, Language, Page};
+use crate::problem::{CODES, ProblemCode, TYPE_PREFIX};
+
+/// What a page says of a code besides its title.
+struct Words {
+    code: &'static str,
+    title_zh: &'static str,
+    help_en: &'static str,
+    help_zh: &'static str,
+}
+
+const fn words(
+    code: &'static str,
+    title_zh: &'static str,
+    help_en: &'static str,
+    help_zh: &'static str,
+) -> Words {
+    Words { code, title_zh, help_en, help_zh }
+}
+
+/// One for each of [`CODES`], in its order.
+const WORDS: &[Words] = &[
+    words(
+        "malformed_json",
+        "请求体不是合法的 JSON",
+        "`line` and `column` say where; mend the body.",
+        "按 `line`、`column` 指出的位置修正请求体。",
+    ),
+    words(
+        "body_incomplete",
+        "请求体不完整",
+        "The connection ended before the body did; send it again.",
+        "连接在请求体传完之前断开，请重新发送。",
+    ),
+    words(
+        "unauthorized",
+        "API key 无效",
+        "Send `Authorization: Bearer hyk_…` with a key that was not revoked.",
+        "请携带 `Authorization: Bearer hyk_…`，并确认 key 未被吊销。",
+    ),
+    words(
+        "forbidden",
+        "API key 没有此权限",
+        "Use a key with the scope that `scope` names; `hongyan key create` makes one.",
+        "请改用带有 `scope` 所示权限的 key，可用 `hongyan key create` 创建。",
+    ),
+    words("not_found", "没有这样的对象", "Compare the id or the path.", "请核对 id 或路径。"),
+    words(
+        "method_not_allowed",
+        "该路径不支持此方法",
+        "`/openapi.json` lists the methods of every path.",
+        "各路径支持的方法见 `/openapi.json`。",
+    ),
+    words(
+        "body_too_large",
+        "请求体过大",
+        "Send fewer messages in one request, or raise `max_body_bytes`.",
+        "请减少单次请求的消息数，或调大 `max_body_bytes`。",
+    ),
+    words(
+        "unsupported_media_type",
+        "请求体必须是 JSON",
+        "Send the header `Content-Type: application/json`.",
+        "请加上请求头 `Content-Type: application/json`。",
+    ),
+    words(
+        "invalid_field",
+        "字段内容不合法",
+        "`field` names it; of a message, `errors` lists all that is wrong with their rules.",
+        "`field` 指出字段；对于消息，`errors` 列出全部有误的字段及其规则。",
+    ),
+    words("missing_field", "缺少字段", "Add the field that `field` names.", "请补上 `field` 指出的字段。"),
+    words(
+        "unknown_field",
+        "没有这个字段",
+        "Compare the spelling of what `field` names.",
+        "请核对 `field` 所指字段的拼写。",
+    ),
+    words(
+        "unknown_app",
+        "小程序未登记",
+        "Register it with `POST /v1/apps`.",
+        "请先用 `POST /v1/apps` 登记。",
+    ),
+    words(
+        "app_exists",
+        "小程序已登记",
+        "Change it with `PATCH /v1/apps/{appid}`.",
+        "请用 `PATCH /v1/apps/{appid}` 修改。",
+    ),
+    words(
+        "app_paused",
+        "小程序已暂停",
+        "Nothing can be asked of WeChat for this app until somebody acts; `detail` says what to do.",
+        "处理之前无法为该小程序调用微信接口；做法见 `detail`。",
+    ),
+    words(
+        "unknown_template",
+        "小程序没有这个模板",
+        "Compare the id with `GET /v1/apps/{appid}/templates`, or add the template.",
+        "请与 `GET /v1/apps/{appid}/templates` 核对 id，或先添加模板。",
+    ),
+    words(
+        "template_exists",
+        "模板已存在",
+        "Use the one that is there, or choose other keywords.",
+        "请使用已有的模板，或更换关键词。",
+    ),
+    words("template_limit", "模板数量已达上限", "Delete one that is not needed.", "请先删除不用的模板。"),
+    words(
+        "template_refused",
+        "微信拒绝了对模板库的操作",
+        "`errcode` says why; `field` names what to change, where that is known.",
+        "原因见 `errcode`；能确定字段时由 `field` 指出。",
+    ),
+    words(
+        "idempotency_key_reused",
+        "幂等键已用于另一请求",
+        "A new request needs a new key; `message` names the one that the key belongs to.",
+        "新请求请用新的幂等键；`message` 指出该键对应的消息。",
+    ),
+    words(
+        "too_late_to_cancel",
+        "消息已无法撤回",
+        "It may be delivered already; look at its state.",
+        "消息可能已经下发，请查看其状态。",
+    ),
+    words(
+        "not_unknown",
+        "消息结果并无疑问",
+        "Nothing is to be settled; `state` says where it is.",
+        "无需处置；`state` 是当前状态。",
+    ),
+    words(
+        "another_attempt",
+        "存疑的已是另一次尝试",
+        "Look at the message again; `attempt` is the one in doubt.",
+        "请重新查看消息；`attempt` 是当前存疑的尝试。",
+    ),
+    words(
+        "mock_form_id",
+        "不是真实的 form_id",
+        "Developer tools make these up; submit the form on a phone.",
+        "开发者工具给出的是模拟值，请在真机上提交表单。",
+    ),
+    words(
+        "invalid_session",
+        "会话无效",
+        "Log in again with a new code of `wx.login`.",
+        "请用新的 `wx.login` code 重新登录。",
+    ),
+    words(
+        "session_of_another_app",
+        "会话属于其他小程序",
+        "Use the session that this app's login gave.",
+        "请使用本小程序登录得到的会话。",
+    ),
+    words(
+        "risky_user",
+        "微信拦截了该用户的登录",
+        "Nothing to do on the server; the user may ask WeChat.",
+        "服务端无需处理，用户可向微信申诉。",
+    ),
+    words(
+        "invalid_code",
+        "登录 code 无效或过期",
+        "Call `wx.login` again and send the new code at once.",
+        "请重新调用 `wx.login` 并立即提交。",
+    ),
+    words(
+        "code_used",
+        "登录 code 已被使用",
+        "Each code is good for one exchange: call `wx.login` again.",
+        "每个 code 只能用一次，请重新调用 `wx.login`。",
+    ),
+    words(
+        "wechat_busy",
+        "微信暂不接受更多调用",
+        "Wait for `retry_after_seconds`, or until tomorrow if a day's quota is used up.",
+        "请等待 `retry_after_seconds`；若是当日额度用完，请等到次日。",
+    ),
+    words("wechat_refused", "微信拒绝", "`errcode` and `errmsg` say why.", "原因见 `errcode` 和 `errmsg`。"),
+    words(
+        "wechat_unavailable",
+        "微信没有应答",
+        "Try again after `retry_after_seconds`.",
+        "请在 `retry_after_seconds` 之后重试。",
+    ),
+    words(
+        "store_unavailable",
+        "数据库出错",
+        "Nothing was changed; try again. The gateway's log says more.",
+        "没有任何改动，可以重试；详情见网关日志。",
+    ),
+    words(
+        "store_full",
+        "数据库所在磁盘已满",
+        "Nothing was changed. Make space; the gateway goes on by itself.",
+        "没有任何改动。请清理磁盘，网关会自动恢复。",
+    ),
+    words(
+        "store_damaged",
+        "数据库已损坏",
+        "Another try meets the same. Run `hongyan check`, then restore a backup.",
+        "重试无效。请运行 `hongyan check`，然后恢复备份。",
+    ),
+    words("unavailable", "暂时无法处理", "Try again in a moment.", "请稍后重试。"),
+    words(
+        "internal",
+        "网关内部错误",
+        "The gateway's log says more; please report it.",
+        "详情见网关日志，请反馈给我们。",
+    ),
+];
+
+pub(super) fn page(language: Language) -> Page {
+    let (title, lead) = language.pick(
+        (
+            "Problems",
+            [
+                "A refusal of the gateway's own API is a problem (RFC 9457) with a stable `code`. This page has each code, the \
+                 HTTP status that it comes with, and what to do. Branch on the code, not on the words.",
+                "It is made from the table in the code; a running gateway serves it at `/problems`. A problem that comes from \
+                 a refusal of WeChat's also has `errcode`, and `help` leads to its entry among the errcodes.",
+            ],
+        ),
+        (
+            "错误类型",
+            [
+                "网关自有接口的拒绝都是 problem（RFC 9457），带有稳定的 `code`。本页列出每个 code、对应的 HTTP 状态和处理办法。\
+                 程序请按 code 分支，不要依赖文字。",
+                "本页由代码中的表生成；运行中的网关在 `/problems` 提供同一页面。由微信的拒绝引起的 problem 还带有 `errcode`，\
+                 `help` 链接到错误码页中的对应条目。",
+            ],
+        ),
+    );
+    Page {
+        name: "problems",
+        language,
+        title,
+        lead: lead.map(str::to_owned).into(),
+        entries: CODES.iter().map(|known| entry(known, language)).collect(),
+    }
+}
+
+fn entry(known: &ProblemCode, language: Language) -> Entry {
+    let words = WORDS.iter().find(|words| words.code == known.code);
+    let (title_zh, help_en, help_zh) =
+        words.map_or(("", "", ""), |words| (words.title_zh, words.help_en, words.help_zh));
+    Entry {
+        anchor: known.code.to_owned(),
+        heading: format!("`{}`", known.code),
+        text: language.pick(format!("{}.", known.title), format!("{title_zh}。")),
+        lines: vec![
+            (language.pick("Status", "状态码"), known.status.to_string()),
+            ("type", format!("`{TYPE_PREFIX}{}`", known.code)),
+            (language.pick("You", "你要做的"), language.pick(help_en, help_zh).to_owned()),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_words_in_the_same_order() {
+        let codes: Vec<&str> = CODES.iter().map(|known| known.code).collect();
+        let explained: Vec<&str> = WORDS.iter().map(|words| words.code).collect();
+        assert_eq!(explained, codes);
+        for words in WORDS {
+            assert!(words.help_en.ends_with('.') && words.help_zh.ends_with('。'), "{}", words.code);
+        }
+    }
+}
