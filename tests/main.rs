@@ -12,6 +12,7 @@ mod world;
 mod backup;
 mod bad_input;
 mod breaker;
+mod callbacks;
 mod collapsing;
 mod command_line;
 mod dead_permit;

@@ -64,6 +64,8 @@ async fn gateway_secret(
             on_unknown: None,
             payment_units: None,
             waiting_order: None,
+            callback: None,
+            resend_unknown_after_seconds: None,
         };
         let (_, secret, report) = context.apps.register(new).await.map_err(refused)?;
         if let Some(trouble) = report.trouble() {

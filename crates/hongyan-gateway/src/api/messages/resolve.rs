@@ -136,10 +136,10 @@ pub(super) async fn resolve(
             }
             Resolved::Repeated { state, reason } => (state, reason, true),
             // Said to silence alone; a person who knows is not kept waiting.
-        Resolved::EventPending => {
-            return Err(Problem::unavailable("an event of WeChat's about this user is being worked on"));
-        }
-        Resolved::NotFound => return Err(no_such_message(id)),
+            Resolved::EventPending => {
+                return Err(Problem::unavailable("an event of WeChat's about this user is being worked on"));
+            }
+            Resolved::NotFound => return Err(no_such_message(id)),
             Resolved::NotUnknown(state) => {
                 let detail = match state {
                     MessageState::Ready | MessageState::Sending => {
