@@ -494,7 +494,7 @@ async fn a_message_becomes_delivered_or_refused_by_its_event() {
         let msgid = sent["attempts"][0]["msgid"].as_str().map_or(7, |msgid| msgid.parse().unwrap());
         let id = sent["id"].as_str().unwrap();
         let event = to_xml(&world.sent(&user, msgid, code, status));
-        is_success(&pusher.push(&pusher.signed(&world, status), &event).await);
+        is_success(&pusher.push(&pusher.signed(&world, state), &event).await);
         let event = world.worked_on().await;
         assert_eq!(
             (&event["effects"][0]["effect"], &event["effects"][0]["message"]),
@@ -543,7 +543,7 @@ async fn an_event_that_overtakes_the_answer_waits_for_it() {
     let user = world.wechat.user().await;
     world.grant_subscription(&user).await;
     // Delivered, and answered only when the gateway has given up.
-    world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 1_500, "times": 1 })).await;
+    world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 4_000, "times": 1 })).await;
     let id = world.accept(world.subscribe(&user, "x")).await;
     let asked = async || json!(world.message(&id).await["state"]);
     eventually(asked, |state| *state == json!("sending")).await;

@@ -188,7 +188,7 @@ fn new_event(context: &Context, callee: &Callee, event: Event) -> NewEvent {
         openid: event.openid,
         name: name.chars().take(MAX_NAME).collect(),
         digest: digest(appid, &event.body),
-        nonce_hash: nonce_hash(appid, timestamp, nonce),
+        nonce_hash: nonce_hash(timestamp, nonce),
         nonce_expires_at: callee.sent_at.plus(NONCE_KEPT),
         create_time: event.create_time,
         received_at: callee.now,
