@@ -47,10 +47,6 @@ impl Pusher {
         }
     }
 
-    fn signed(&self, world: &World, nonce: &str) -> Signed {
-        Signed { timestamp: world.clock.now().as_seconds().to_string(), nonce: nonce.into() }
-    }
-
     /// A push of this content, as WeChat sends it.
     async fn push(&self, signed: &Signed, content: &str) -> Answer {
         let body = match &self.key {
@@ -84,6 +80,11 @@ impl Pusher {
 }
 
 impl World {
+    /// The parameters of a request of now.
+    fn signed(&self, nonce: &str) -> Signed {
+        Signed { timestamp: self.clock.now().as_seconds().to_string(), nonce: nonce.into() }
+    }
+
     async fn change_app(&self, change: Value) -> Answer {
         let path = format!("/v1/apps/{}", self.wechat.seed.appid);
         self.call(Method::PATCH, &path, &[], change.to_string()).await
@@ -105,7 +106,7 @@ impl World {
     }
 
     /// As XML; JSON is the same without the element around `List`.
-    fn event(&self, name: &str, wrapper: &str, openid: &str, list: Value) -> Map<String, Value> {
+    fn event(&self, name: &str, wrapper: &str, openid: &str, list: &Value) -> Map<String, Value> {
         let content = json!({
             "ToUserName": "gh_1",
             "FromUserName": openid,
@@ -120,13 +121,13 @@ impl World {
     fn popup(&self, openid: &str, word: &str) -> Map<String, Value> {
         let entry =
             json!({ "TemplateId": self.wechat.seed.subscribe_template, "SubscribeStatusString": word });
-        self.event("subscribe_msg_popup_event", "SubscribeMsgPopupEvent", openid, entry)
+        self.event("subscribe_msg_popup_event", "SubscribeMsgPopupEvent", openid, &entry)
     }
 
     fn change(&self, openid: &str) -> Map<String, Value> {
         let entry =
             json!({ "TemplateId": self.wechat.seed.subscribe_template, "SubscribeStatusString": "reject" });
-        self.event("subscribe_msg_change_event", "SubscribeMsgChangeEvent", openid, entry)
+        self.event("subscribe_msg_change_event", "SubscribeMsgChangeEvent", openid, &entry)
     }
 
     fn sent(&self, openid: &str, msgid: i64, code: i64, status: &str) -> Map<String, Value> {
@@ -136,7 +137,7 @@ impl World {
             "ErrorCode": code,
             "ErrorStatus": status,
         });
-        self.event("subscribe_msg_sent_event", "SubscribeMsgSentEvent", openid, entry)
+        self.event("subscribe_msg_sent_event", "SubscribeMsgSentEvent", openid, &entry)
     }
 }
 
@@ -170,7 +171,7 @@ async fn each_mode_and_each_form_grants_what_the_user_accepted() {
         let pusher = Pusher::of(&world, sealed).await;
         for (n, form) in [to_xml, as_json].into_iter().enumerate() {
             let user = world.wechat.user().await;
-            let signed = pusher.signed(&world, &format!("nonce{n}"));
+            let signed = world.signed(&format!("nonce{n}"));
             is_success(&pusher.push(&signed, &form(&world.popup(&user, "accept"))).await);
             let event = world.worked_on().await;
             assert_eq!(event["effects"][0]["effect"], "granted", "{event}");
@@ -192,7 +193,7 @@ async fn compatible_mode_is_read_from_what_is_signed() {
     let world = World::start().await;
     let pusher = Pusher::of(&world, true).await;
     let user = world.wechat.user().await;
-    let signed = pusher.signed(&world, "n");
+    let signed = world.signed("n");
     let key = pusher.key.as_ref().unwrap();
     let sealed =
         key.seal([1; 16], to_xml(&world.popup(&user, "accept")).as_bytes(), &pusher.appid.parse().unwrap());
@@ -208,7 +209,7 @@ async fn the_address_is_confirmed_to_wechat_and_to_nobody_else() {
     let world = World::start().await;
     let pusher = Pusher::of(&world, false).await;
     assert!(world.app().await["callback"].get("verified_at").is_none());
-    let signed = pusher.signed(&world, "n");
+    let signed = world.signed("n");
     let right = pusher.http.get(&pusher.address(&signed, "&echostr=5837397576500011341")).await;
     assert_eq!((right.status, right.text.as_str()), (StatusCode::OK, "5837397576500011341"));
     assert_eq!(right.headers["content-type"], "text/plain; charset=utf-8");
@@ -254,7 +255,7 @@ async fn the_settings_are_checked_kept_secret_and_removed() {
     let change = json!({ "callback": null, "resend_unknown_after_seconds": null });
     let removed = world.change_app(change).await.expect(200);
     assert!(removed.get("callback").is_none() && removed.get("resend_unknown_after_seconds").is_none());
-    let answer = pusher.push(&pusher.signed(&world, "n"), "<xml/>").await;
+    let answer = pusher.push(&world.signed("n"), "<xml/>").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 }
 
@@ -264,7 +265,7 @@ async fn a_wrong_signature_is_refused() {
         let world = World::start().await;
         let pusher = Pusher { token: "anotherToken".into(), ..Pusher::of(&world, sealed).await };
         let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
-        is_refused(&pusher.push(&pusher.signed(&world, "n"), &event).await);
+        is_refused(&pusher.push(&world.signed("n"), &event).await);
         assert!(world.refused_for("signature").await && world.events().await.is_empty());
     }
 }
@@ -274,7 +275,7 @@ async fn a_timestamp_outside_the_window_is_refused() {
     let world = World::start().await;
     let pusher = Pusher::of(&world, false).await;
     let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
-    let signed = pusher.signed(&world, "n");
+    let signed = world.signed("n");
     let now = world.clock.now().as_seconds();
     for off in [-310, 310] {
         let signed = Signed { timestamp: (now + off).to_string(), ..signed.clone() };
@@ -295,7 +296,7 @@ async fn a_nonce_that_was_seen_covers_no_other_content() {
     let world = World::start().await;
     let pusher = Pusher::of(&world, false).await;
     let (user, thief) = (world.wechat.user().await, world.wechat.user().await);
-    let signed = pusher.signed(&world, "n");
+    let signed = world.signed("n");
     let event = to_xml(&world.popup(&user, "accept"));
     is_success(&pusher.push(&signed, &event).await);
     is_refused(&pusher.push(&signed, &to_xml(&world.popup(&thief, "accept"))).await);
@@ -316,12 +317,12 @@ async fn a_cipher_text_that_was_cut_or_padded_wrongly_is_refused() {
     let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
     let sealed = pusher.key.as_ref().unwrap().seal([7; 16], event.as_bytes(), &pusher.appid.parse().unwrap());
     // A third of it: not whole blocks.
-    is_refused(&pusher.push_sealed(&pusher.signed(&world, "a"), &sealed[..sealed.len() / 3]).await);
+    is_refused(&pusher.push_sealed(&world.signed("a"), &sealed[..sealed.len() / 3]).await);
     // Whole blocks, and with the last one the padding is gone (43 characters of base64 are 32 bytes).
     let whole = &sealed[..128];
-    is_refused(&pusher.push_sealed(&pusher.signed(&world, "b"), whole).await);
-    is_refused(&pusher.push_sealed(&pusher.signed(&world, "c"), "").await);
-    is_refused(&pusher.push_sealed(&pusher.signed(&world, "d"), "no base64!").await);
+    is_refused(&pusher.push_sealed(&world.signed("b"), whole).await);
+    is_refused(&pusher.push_sealed(&world.signed("c"), "").await);
+    is_refused(&pusher.push_sealed(&world.signed("d"), "no base64!").await);
     assert!(world.refused_for("cipher").await && world.events().await.is_empty());
 }
 
@@ -332,7 +333,7 @@ async fn what_is_sealed_for_another_app_is_refused() {
     let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
     let other =
         pusher.key.as_ref().unwrap().seal([7; 16], event.as_bytes(), &"wx0000000000000001".parse().unwrap());
-    is_refused(&pusher.push_sealed(&pusher.signed(&world, "n"), &other).await);
+    is_refused(&pusher.push_sealed(&world.signed("n"), &other).await);
     assert!(world.refused_for("other_app").await && world.events().await.is_empty());
 }
 
@@ -342,9 +343,9 @@ async fn a_mode_that_was_not_agreed_on_is_refused() {
     let sealing = Pusher::of(&world, true).await;
     let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
     let plain = Pusher { key: None, ..Pusher::of(&world, true).await };
-    is_refused(&plain.push(&plain.signed(&world, "a"), &event).await);
+    is_refused(&plain.push(&world.signed("a"), &event).await);
     world.change_app(json!({ "callback": { "encoding_aes_key": null } })).await.expect(200);
-    is_refused(&sealing.push(&sealing.signed(&world, "b"), &event).await);
+    is_refused(&sealing.push(&world.signed("b"), &event).await);
     assert!(world.refused_for("not_sealed").await && world.refused_for("no_key").await);
 }
 
@@ -352,7 +353,7 @@ async fn a_mode_that_was_not_agreed_on_is_refused() {
 async fn ten_megabytes_are_not_read() {
     let world = World::start().await;
     let pusher = Pusher::of(&world, false).await;
-    let signed = pusher.signed(&world, "n");
+    let signed = world.signed("n");
     let huge = format!("<xml><A>{}</A></xml>", "a".repeat(10 * 1024 * 1024));
     let url = pusher.address(&signed, "");
     // The answer comes before the body is sent, so the connection may break under the rest of it.
@@ -364,7 +365,7 @@ async fn ten_megabytes_are_not_read() {
     eventually(refused, |refused| *refused == json!(true)).await;
     // A little more than the largest is answered in any case.
     let large = format!("<xml><A>{}</A></xml>", "a".repeat(64 * 1024));
-    let answer = pusher.post(&pusher.signed(&world, "m"), "", large).await;
+    let answer = pusher.post(&world.signed("m"), "", large).await;
     assert_eq!((answer.status, answer.text.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too large"));
     assert!(world.events().await.is_empty());
 }
@@ -381,7 +382,7 @@ async fn a_bomb_does_not_go_off() {
     for (n, body) in
         [bomb, external, deep.as_str(), nested.as_str(), "", "no document", "<xml>"].iter().enumerate()
     {
-        is_refused(&pusher.post(&pusher.signed(&world, &n.to_string()), "", (*body).to_owned()).await);
+        is_refused(&pusher.post(&world.signed(&n.to_string()), "", (*body).to_owned()).await);
     }
     assert!(world.refused_for("unreadable").await && world.events().await.is_empty());
 }
@@ -403,9 +404,8 @@ async fn a_list_is_read_as_one_as_several_and_as_none() {
     for (n, (list, granted)) in lists.into_iter().enumerate() {
         for (form, write) in [to_xml as fn(&_) -> _, as_json].into_iter().enumerate() {
             let user = world.wechat.user().await;
-            let event =
-                world.event("subscribe_msg_popup_event", "SubscribeMsgPopupEvent", &user, list.clone());
-            is_success(&pusher.push(&pusher.signed(&world, &format!("{n}-{form}")), &write(&event)).await);
+            let event = world.event("subscribe_msg_popup_event", "SubscribeMsgPopupEvent", &user, &list);
+            is_success(&pusher.push(&world.signed(&format!("{n}-{form}")), &write(&event)).await);
             let event = world.worked_on().await;
             assert_eq!(world.totals(&user).await["granted"], granted, "{event}");
         }
@@ -419,15 +419,15 @@ async fn an_event_that_comes_again_counts_once_also_after_a_restart() {
     let user = world.wechat.user().await;
     let event = to_xml(&world.popup(&user, "accept"));
     // WeChat repeats what is not answered in time, under a nonce of its own each time; some at once.
-    let signed = [pusher.signed(&world, "1"), pusher.signed(&world, "2"), pusher.signed(&world, "3")];
+    let signed = [world.signed("1"), world.signed("2"), world.signed("3")];
     for answer in join_all(signed.iter().map(|signed| pusher.push(signed, &event))).await {
         is_success(&answer);
     }
     world.worked_on().await;
     let world = world.restart().await;
     let pusher = Pusher { url: world.url.clone(), ..pusher };
-    is_success(&pusher.push(&pusher.signed(&world, "1"), &event).await);
-    is_success(&pusher.push(&pusher.signed(&world, "4"), &event).await);
+    is_success(&pusher.push(&world.signed("1"), &event).await);
+    is_success(&pusher.push(&world.signed("4"), &event).await);
     assert_eq!(world.events().await.len(), 1);
     assert_eq!(world.totals(&user).await["granted"], 1);
 }
@@ -443,7 +443,7 @@ async fn an_acceptance_sends_what_waited_for_it_and_counts_once_whoever_reports_
     assert_eq!(world.message(&id).await["state"], "waiting");
     // WeChat first; then the mini program tells of the same tap.
     world.wechat.subscribe(&user, "accept").await;
-    is_success(&pusher.push(&pusher.signed(&world, "a"), &to_xml(&world.popup(&user, "accept"))).await);
+    is_success(&pusher.push(&world.signed("a"), &to_xml(&world.popup(&user, "accept"))).await);
     assert_eq!(world.settled(&id).await["state"], "sent");
     let session = {
         let code = world.wechat.login_code(&user).await;
@@ -463,7 +463,7 @@ async fn an_acceptance_sends_what_waited_for_it_and_counts_once_whoever_reports_
     // Another tap, the other way round.
     world.advance(Duration::from_secs(60));
     assert_eq!(report().await["permits"][0]["duplicate"], false);
-    is_success(&pusher.push(&pusher.signed(&world, "b"), &to_xml(&world.popup(&user, "accept"))).await);
+    is_success(&pusher.push(&world.signed("b"), &to_xml(&world.popup(&user, "accept"))).await);
     assert_eq!(world.worked_on().await["effects"][0]["effect"], "already_reported");
     assert_eq!(world.totals(&user).await["granted"], 2);
 }
@@ -475,10 +475,10 @@ async fn a_user_who_turns_messages_off_loses_what_was_left_and_a_closed_box_take
     let user = world.wechat.user().await;
     world.grant_subscription(&user).await;
     world.grant_subscription(&user).await;
-    is_success(&pusher.push(&pusher.signed(&world, "a"), &to_xml(&world.popup(&user, "reject"))).await);
+    is_success(&pusher.push(&world.signed("a"), &to_xml(&world.popup(&user, "reject"))).await);
     assert_eq!(world.worked_on().await["effects"], json!([]));
     assert_eq!(world.totals(&user).await["available"], 2);
-    is_success(&pusher.push(&pusher.signed(&world, "b"), &to_xml(&world.change(&user))).await);
+    is_success(&pusher.push(&world.signed("b"), &to_xml(&world.change(&user))).await);
     assert_eq!(world.worked_on().await["effects"][0]["units"], 2);
     assert_eq!(world.totals(&user).await["revoked"], 2);
     let failed = world.send(world.subscribe(&user, "x")).await;
@@ -498,7 +498,7 @@ async fn a_message_becomes_delivered_or_refused_by_its_event() {
         let msgid = sent["attempts"][0]["msgid"].as_str().map_or(7, |msgid| msgid.parse().unwrap());
         let id = sent["id"].as_str().unwrap();
         let event = to_xml(&world.sent(&user, msgid, code, status));
-        is_success(&pusher.push(&pusher.signed(&world, state), &event).await);
+        is_success(&pusher.push(&world.signed(state), &event).await);
         let event = world.worked_on().await;
         assert_eq!(
             (&event["effects"][0]["effect"], &event["effects"][0]["message"]),
@@ -526,7 +526,7 @@ async fn an_event_settles_a_message_whose_answer_was_lost() {
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "reset_after", "times": 1 })).await;
     let lost = world.send(world.subscribe(&user, "arrived")).await;
     assert_eq!(lost["state"], "unknown");
-    is_success(&pusher.push(&pusher.signed(&world, "n"), &to_xml(&world.sent(&user, 7, 0, "success"))).await);
+    is_success(&pusher.push(&world.signed("n"), &to_xml(&world.sent(&user, 7, 0, "success"))).await);
     world.worked_on().await;
     let message = world.message(lost["id"].as_str().unwrap()).await;
     assert_eq!(message["state"], "delivered");
@@ -551,7 +551,7 @@ async fn an_event_that_overtakes_the_answer_waits_for_it() {
     let id = world.accept(world.subscribe(&user, "x")).await;
     let asked = async || json!(world.message(&id).await["state"]);
     eventually(asked, |state| *state == json!("sending")).await;
-    is_success(&pusher.push(&pusher.signed(&world, "n"), &to_xml(&world.sent(&user, 0, 0, "success"))).await);
+    is_success(&pusher.push(&world.signed("n"), &to_xml(&world.sent(&user, 0, 0, "success"))).await);
     let parked = async || world.events().await.first().cloned().unwrap_or_default();
     let parked = eventually(parked, |event| event["state"] != "received").await;
     assert_eq!((&parked["state"], &parked["effects"]), (&json!("parked"), &json!([])), "{parked}");
@@ -574,13 +574,11 @@ async fn silence_sends_again_if_the_app_wants_that_and_the_callback_works() {
 
     // For long enough, but nobody knows whether WeChat reports anything here at all.
     world.advance(Duration::from_secs(700));
-    is_success(&pusher.push(&pusher.signed(&world, "a"), &to_xml(&world.popup(&other, "reject"))).await);
+    is_success(&pusher.push(&world.signed("a"), &to_xml(&world.popup(&other, "reject"))).await);
     world.worked_on().await;
     assert_eq!(world.message(id).await["state"], "unknown");
     // It does.
-    is_success(
-        &pusher.push(&pusher.signed(&world, "b"), &to_xml(&world.sent(&other, 9, 0, "success"))).await,
-    );
+    is_success(&pusher.push(&world.signed("b"), &to_xml(&world.sent(&other, 9, 0, "success"))).await);
     world.worked_on().await;
     world.advance(Duration::from_secs(61));
     let message = async || world.message(id).await;
@@ -608,9 +606,7 @@ async fn silence_says_nothing_about_what_was_sent_before_a_restart_or_by_default
     let pusher = Pusher { url: world.url.clone(), ..pusher };
     let unset = lose(&world).await;
     world.advance(Duration::from_secs(7_000));
-    is_success(
-        &pusher.push(&pusher.signed(&world, "a"), &to_xml(&world.sent(&other, 9, 0, "success"))).await,
-    );
+    is_success(&pusher.push(&world.signed("a"), &to_xml(&world.sent(&other, 9, 0, "success"))).await);
     world.worked_on().await;
     world.advance(Duration::from_secs(61));
     assert_eq!(
@@ -646,8 +642,8 @@ async fn what_the_gateway_does_not_act_on_is_kept_and_listed() {
     );
     let about_nobody =
         r#"{"MsgType":"event","Event":"weapp_audit_success","CreateTime":1610969440,"Reason":"x"}"#;
-    is_success(&pusher.push(&pusher.signed(&world, "a"), &text).await);
-    is_success(&pusher.push(&pusher.signed(&world, "b"), about_nobody).await);
+    is_success(&pusher.push(&world.signed("a"), &text).await);
+    is_success(&pusher.push(&world.signed("b"), about_nobody).await);
     let audit = world.worked_on().await;
     assert_eq!((&audit["name"], &audit["effects"]), (&json!("weapp_audit_success"), &json!([])));
     assert!(audit.get("openid").is_none());

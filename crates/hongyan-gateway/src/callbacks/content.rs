@@ -48,7 +48,9 @@ fn value(hash: &mut Sha256, of: &Value) {
         Value::Array(items) => {
             hash.update([b'[']);
             hash.update((items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| value(hash, item));
+            for item in items {
+                value(hash, item);
+            }
         }
         // A number is a text in XML.
         Value::String(word) => text(hash, word),

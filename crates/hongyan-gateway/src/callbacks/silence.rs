@@ -72,7 +72,7 @@ struct Lost {
     /// When the request was about to be written.
     attempted_at: UnixMillis,
     /// When its answer was given up.
-    lost_at: UnixMillis,
+    given_up_at: UnixMillis,
 }
 
 impl Silence {
@@ -101,7 +101,7 @@ impl Silence {
             appid: claimed.appid.clone(),
             attempt: claimed.attempt,
             attempted_at: claimed.claimed_at,
-            lost_at: now,
+            given_up_at: now,
         };
         kept.watched.insert((now, claimed.id), lost);
         drop(kept);
@@ -180,7 +180,7 @@ impl SilenceWatch {
     /// When to look again; `None`: there is nothing more to find out.
     async fn look(&self, id: MessageId, lost: &Lost) -> Option<UnixMillis> {
         let now = self.clock.now();
-        if lost.attempted_at < self.silence.since() || now.since(lost.lost_at) > WATCHED_FOR {
+        if lost.attempted_at < self.silence.since() || now.since(lost.given_up_at) > WATCHED_FOR {
             return None;
         }
         let app = self.apps.get(&lost.appid)?;
@@ -188,7 +188,7 @@ impl SilenceWatch {
         let Some(seconds) = app.record.resend_unknown_after_seconds else {
             return Some(now.plus(LOOK_AGAIN));
         };
-        let due = lost.lost_at.plus(Duration::from_secs(u64::from(seconds)));
+        let due = lost.given_up_at.plus(Duration::from_secs(u64::from(seconds)));
         if now < due {
             // The setting may become shorter.
             return Some(due.min(now.plus(LOOK_AGAIN)));

@@ -370,7 +370,7 @@ impl Driver {
                 S::Sending => *sending.entry(view.openid.clone()).or_default() += 1,
                 // Whatever became of it after that: WeChat took it.
                 S::Sent | S::Delivered | S::Refused => {
-                    view.permit.into_iter().for_each(|id| *sent.entry(id).or_default() += 1)
+                    view.permit.into_iter().for_each(|id| *sent.entry(id).or_default() += 1);
                 }
                 state if state.is_final() => assert_eq!(view.wake_at, None, "{moment}: {view:?}"),
                 _ => {}
