@@ -12,6 +12,7 @@ mod world;
 mod backup;
 mod bad_input;
 mod breaker;
+mod callbacks;
 mod checks;
 mod collapsing;
 mod command_line;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::load::Known;
 use crate::plan::{Kind, Message, Plan};
+use crate::pushes::{EVENTS, Pushed};
 use crate::sandbox::Card;
 
 /// The facade's errcode for "it is on its way", and for "no answer came".
@@ -40,6 +41,8 @@ pub(crate) struct Seen {
     pub(crate) known: Vec<Known>,
     /// Requests that were accepted, and made another message when they were repeated.
     pub(crate) forgotten: Vec<String>,
+    /// What came of the events that WeChat pushed.
+    pub(crate) pushed: Pushed,
 }
 
 /// Something that must not be.
@@ -90,12 +93,22 @@ pub(crate) fn check(plan: &Plan, seen: &Seen) -> Verdict {
     for text in entries.into_keys() {
         verdict.violations.push(Violation::Wrong(format!("the ledger has {text:?}, which nobody asked for")));
     }
+    verdict.violations.extend(check_events(seen.pushed));
     for (user, permits) in seen.permits.iter().enumerate() {
         let wrong = |what: String| Violation::Wrong(format!("permits of user {user}: {what}"));
         let problems = check_permits(plan, seen, user, permits);
         verdict.violations.extend(problems.into_iter().map(wrong));
     }
     verdict
+}
+
+/// What must have come of a round's events: each is there, worked on, and granted its unit, once.
+const ALL_PUSHED: Pushed = Pushed { events: EVENTS as u64, done: EVENTS as u64, granted: EVENTS as u64 };
+
+fn check_events(pushed: Pushed) -> Option<Violation> {
+    let is_more = pushed.events > ALL_PUSHED.events || pushed.granted > ALL_PUSHED.granted;
+    let violation = if is_more { Violation::Doubled } else { Violation::Lost };
+    (pushed != ALL_PUSHED).then(|| violation(format!("of {EVENTS} events that WeChat pushed: {pushed:?}")))
 }
 
 fn check_message(
@@ -271,6 +284,7 @@ mod tests {
             granted: vec![0; plan.users.len()],
             known: Vec::new(),
             forgotten: Vec::new(),
+            pushed: ALL_PUSHED,
         };
         for (n, message) in plan.messages.iter().enumerate() {
             let kind = plan.users[message.user].kind;

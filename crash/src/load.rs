@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::line::Line;
 use crate::plan::{Kind, Message, Plan, Step, Template};
+use crate::pushes::Pushes;
 use crate::sandbox::Sandbox;
 
 /// What callers learned about a message.
@@ -95,8 +96,8 @@ impl Load {
         early.iter().chain(late).map(|grant| grant["count"].as_u64().unwrap_or(1)).sum()
     }
 
-    /// Carries out the plan; what is known of each message then.
-    pub(crate) async fn run(self: Arc<Self>) -> Result<Vec<Known>> {
+    /// Carries out the plan, while WeChat pushes; what is known of each message then.
+    pub(crate) async fn run(self: Arc<Self>, pushes: Pushes) -> Result<Vec<Known>> {
         let mut granting = tokio::task::JoinSet::new();
         for user in 0..self.plan.users.len() {
             let load = Arc::clone(&self);
@@ -105,6 +106,7 @@ impl Load {
         while let Some(done) = granting.join_next().await {
             done.map_err(|error| format!("a caller broke: {error}"))??;
         }
+        let pushing = tokio::spawn(pushes.run());
         let mut callers = tokio::task::JoinSet::new();
         for caller in 0..self.plan.callers.len() {
             let load = Arc::clone(&self);
@@ -116,6 +118,7 @@ impl Load {
                 known[message] = learned;
             }
         }
+        pushing.await.map_err(|error| format!("the pushes broke: {error}"))??;
         Ok(known)
     }
 

@@ -22,6 +22,7 @@ mod line;
 mod load;
 mod plan;
 mod process;
+mod pushes;
 mod report;
 mod run;
 mod sandbox;

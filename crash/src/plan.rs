@@ -309,6 +309,8 @@ fn most_passes(point: Point) -> u32 {
         points::SETTLE_BEFORE_NEXT | points::DISPATCH_BEFORE_REPEAT | points::CLAIM_BEFORE_DISPATCH => 2,
         points::CLAIM_BEFORE_COMMIT | points::CLAIM_AFTER_COMMIT => 4,
         points::GRANT_BEFORE_COMMIT | points::GRANT_AFTER_COMMIT => 3,
+        points::RECEIVE_BEFORE_COMMIT | points::RECEIVE_AFTER_COMMIT => 18,
+        points::APPLY_BEFORE_COMMIT | points::APPLY_AFTER_COMMIT => 8,
         points::RECOVER_AFTER_ACQUIRE => 60,
         _ => 0,
     }

@@ -16,6 +16,7 @@ use crate::line::Line;
 use crate::load::Load;
 use crate::plan::{Death, Plan, SecondDeath};
 use crate::process::{Arming, Process, Programs, Started};
+use crate::pushes::{EVENTS, Pushed, Pushes, TOKEN};
 use crate::sandbox::{Card, Sandbox};
 
 /// How long a round may take to come to rest: facade sends have a deadline of 30 s.
@@ -70,7 +71,8 @@ impl Run {
         };
         let (url, receiver) = watch::channel(Some(gateway.text("/gateway")?));
         let line = Line::new(http, &key, receiver);
-        let app = json!({ "appid": sandbox.appid, "secret": sandbox.app_secret });
+        let callback = json!({ "token": TOKEN });
+        let app = json!({ "appid": sandbox.appid, "secret": sandbox.app_secret, "callback": callback });
         let registered = line.post("/v1/apps", None, &app).await?;
         let secret = registered["gateway_secret"].as_str().ok_or("no gateway secret")?.to_owned();
         let mut run = Self {
@@ -111,6 +113,12 @@ impl Run {
         let chaos = plan.chaos.clone();
         let load = Load::prepare(plan, round, &self.sandbox, &self.line, &self.gateway_token.0).await?;
         let load = Arc::new(load);
+        let pushes = Pushes {
+            line: self.line.clone(),
+            appid: self.sandbox.appid.clone(),
+            openid: self.sandbox.users(1).await?.remove(0),
+            template: self.sandbox.templates.once.clone(),
+        };
         if let Death::At(arming) = death {
             self.bury().await?;
             self.revive(Some(arming)).await?;
@@ -120,7 +128,7 @@ impl Run {
         }
 
         let answers = self.line.count_answers();
-        let callers = tokio::spawn(Arc::clone(&load).run());
+        let callers = tokio::spawn(Arc::clone(&load).run(pushes.clone()));
         let mut reached = self.die(death, answers, &callers).await?;
         self.url.send_replace(None);
         if let Some(second) = second {
@@ -134,6 +142,7 @@ impl Run {
 
         let forgotten = load.repeat(&known).await?;
         let ledger = self.rest(&load).await?;
+        let pushed = rest_of_events(&pushes).await?;
         let mut permits = Vec::new();
         for user in 0..load.plan.users.len() {
             permits.push(self.line.get(&load.permits_path(user)).await?);
@@ -144,7 +153,7 @@ impl Run {
             self.ended.insert(entry.id.clone(), entry.state.clone());
         }
         let granted = (0..load.plan.users.len()).map(|user| load.granted(user)).collect();
-        let seen = Seen { ledger, cards, permits, granted, known, forgotten };
+        let seen = Seen { ledger, cards, permits, granted, known, forgotten, pushed };
         Ok(Outcome { point, reached, verdict: check(&load.plan, &seen), seen })
     }
 
@@ -319,6 +328,18 @@ impl Run {
         let verdict: String =
             database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
         if verdict == "ok" { Ok(()) } else { Err(format!("the database is damaged: {verdict}")) }
+    }
+}
+
+/// Waits until all events of the round are worked on; what came of them.
+async fn rest_of_events(pushes: &Pushes) -> Result<Pushed> {
+    let begin = Instant::now();
+    loop {
+        let pushed = pushes.look().await?;
+        if pushed.done >= u64::from(EVENTS) || begin.elapsed() > REST {
+            return Ok(pushed);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

@@ -94,11 +94,6 @@ impl Point {
     pub fn is_at_start(self) -> bool {
         self.name.starts_with("recover.")
     }
-
-    /// Whether it is passed only when WeChat pushes an event.
-    pub fn is_of_events(self) -> bool {
-        self.name.starts_with("receive.") || self.name.starts_with("apply.")
-    }
 }
 
 /// Whether this build has fail points.

@@ -154,6 +154,11 @@ impl Settler {
     fn conclude(&self, done: Done, settled: Settled, dispatch: &Dispatch) {
         let Job { claimed, slot } = done.job;
         self.announce(&claimed, &done.outcome, &settled);
+        // Not in a recovery: what was in flight then was attempted when this process did not listen yet.
+        if settled.state == Some(MessageState::Unknown) && matches!(done.outcome, Outcome::Unanswered { .. })
+        {
+            self.silence.lost(&claimed, self.clock.now());
+        }
         if let Some(next) = settled.next {
             reach(SETTLE_BEFORE_NEXT);
             dispatch.send(Job { claimed: next, slot });
@@ -165,8 +170,6 @@ impl Settler {
         let lane = claimed.id.lane().expect("a claimed message was made here, with its lane");
         match settled.state {
             Some(state) => {
-                let is_unanswered = matches!(outcome, Outcome::Unanswered { .. });
-                self.silence.settled(claimed, state, is_unanswered, self.clock.now());
                 let ended =
                     Ended { id: claimed.id, state, reason: settled.reason, errcode: outcome.errcode() };
                 self.report.moved(&ended);

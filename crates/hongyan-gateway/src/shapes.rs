@@ -204,6 +204,11 @@ shapes! {
          answer is not stored yet, and is looked at again.",
         from_codes(hongyan_store::types::EventState::from_code),
     );
+    /// An event's content.
+    EventBody = Object::builder()
+        .schema_type(Type::Object)
+        .description(Some("What WeChat sent; which members there are depends on the event."))
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)));
     /// One thing that an event did.
     Effect = Object::builder()
         .description(Some("One thing that an event did. Which members there are depends on effect."))

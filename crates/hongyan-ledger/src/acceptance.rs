@@ -122,7 +122,9 @@ mod tests {
             [Source::Caller, Source::Wechat, Source::Wechat, Source::Caller],
         ] {
             let mut reports = Reports::default();
-            order.into_iter().for_each(|source| reports.report(source, 1, NOW));
+            for source in order {
+                reports.report(source, 1, NOW);
+            }
             assert_eq!((reports.granted, reports.unpaired.len()), (2, 0), "{order:?}");
         }
     }

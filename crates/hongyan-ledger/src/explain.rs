@@ -59,18 +59,18 @@ impl Subject {
     }
 }
 
-/// What one of the user's messages did with a permit.
+/// What one of the user's messages, or the user, did with a permit.
 #[derive(Debug, Clone, Copy)]
 pub struct Trace {
     /// Which permit.
     pub permit: PermitId,
-    /// Which message.
-    pub message: MessageId,
+    /// Which message; `None`: the user.
+    pub message: Option<MessageId>,
     /// What.
     pub deed: Deed,
 }
 
-/// What a message may do with a permit.
+/// What may be done with a permit.
 #[derive(Debug, Clone, Copy)]
 pub enum Deed {
     /// It spent a unit.
@@ -96,6 +96,11 @@ pub enum Deed {
         /// In which words.
         errcode: Errcode,
     },
+    /// The user withdrew it, WeChat reported; what was left was revoked.
+    Withdrawn {
+        /// When.
+        at: UnixMillis,
+    },
 }
 
 /// Why there was no permit. Stable names: API clients branch on them.
@@ -104,7 +109,8 @@ pub enum Deed {
 pub enum BecauseCode {
     /// What was left is kept by another message.
     Reserved,
-    /// WeChat said that the permit is void: the user withdrew it (43101), or its code is wrong or used (41028, 41029).
+    /// WeChat said that the permit is void: the user withdrew it (43101, or an event), or its code is wrong or used (41028,
+    /// 41029).
     Revoked,
     /// Its time was over, or will be when the message is due.
     Expired,
@@ -216,7 +222,9 @@ pub fn explain(subject: &Subject, permits: &[Permit], traces: &[Trace], moment: 
 /// A message that may use nothing but what it brought: either WeChat did not take that, or it was used already.
 fn of_own_permit(subject: &Subject, traces: &[Trace]) -> Because {
     let own = traces.iter().rev().find_map(|trace| match trace.deed {
-        Deed::FoundVoid { at, errcode } if trace.message == subject.id => Some((trace.permit, at, errcode)),
+        Deed::FoundVoid { at, errcode } if trace.message == Some(subject.id) => {
+            Some((trace.permit, at, errcode))
+        }
         _ => None,
     });
     match own {
@@ -255,15 +263,15 @@ struct Then<'a> {
     /// Units came to it later, so that today's counts say nothing about then.
     granted_to_since: bool,
     /// The last time until then that WeChat called it void, unless it was granted to after that.
-    void: Option<(MessageId, UnixMillis, Errcode)>,
+    void: Option<(Option<MessageId>, UnixMillis, Option<Errcode>)>,
     /// WeChat called it void only later.
     void_later: bool,
     /// The last message that had spent a unit of it.
-    spent: Option<(MessageId, UnixMillis)>,
+    spent: Option<(Option<MessageId>, UnixMillis)>,
     /// Units of it were spent only later.
     spent_later: bool,
     /// A message that kept a unit of it, since when, and where it is if it keeps it still.
-    kept: Option<(MessageId, UnixMillis, Option<MessageState>)>,
+    kept: Option<(Option<MessageId>, UnixMillis, Option<MessageState>)>,
     /// Units of it are kept now that were not then.
     kept_later: bool,
     /// How many of its units are in flight now, without a stored hold.
@@ -290,11 +298,11 @@ impl<'a> Then<'a> {
         for Trace { message, deed, .. } in traces.iter().filter(|trace| trace.permit == permit.id) {
             match *deed {
                 Deed::FoundVoid { at, errcode } if at <= moment => {
-                    let opened_again = permit.granted_at > at && permit.granted_at <= moment;
-                    if !opened_again && then.void.is_none_or(|(_, last, _)| last < at) {
-                        then.void = Some((*message, at, errcode));
-                    }
+                    then.is_void(*message, at, Some(errcode), moment);
                 }
+                Deed::Withdrawn { at } if at <= moment => then.is_void(*message, at, None, moment),
+                // It shows that something was left until then, which our message did not get.
+                Deed::Withdrawn { .. } => then.void_later = true,
                 // What happened to it only later shows that it was there. Our message did not get it, so the other one
                 // had it already. For a counter to which units came later that does not follow; there it must have
                 // been in flight.
@@ -328,7 +336,21 @@ impl<'a> Then<'a> {
         then
     }
 
-    fn keep(&mut self, message: MessageId, from: UnixMillis, state: Option<MessageState>) {
+    /// It was called void then, unless it was granted to since.
+    fn is_void(
+        &mut self,
+        message: Option<MessageId>,
+        at: UnixMillis,
+        errcode: Option<Errcode>,
+        moment: UnixMillis,
+    ) {
+        let opened_again = self.permit.granted_at > at && self.permit.granted_at <= moment;
+        if !opened_again && self.void.is_none_or(|(_, last, _)| last < at) {
+            self.void = Some((message, at, errcode));
+        }
+    }
+
+    fn keep(&mut self, message: Option<MessageId>, from: UnixMillis, state: Option<MessageState>) {
         // One that keeps it still can be looked at, and resolved.
         let rank = |state: Option<MessageState>, from| (state.is_some(), from);
         if self.kept.is_none_or(|(_, last, before)| rank(before, last) <= rank(state, from)) {
@@ -367,12 +389,7 @@ impl<'a> Then<'a> {
             return Some(Because { at, ..Because::only(BecauseCode::GrantedLater) });
         }
         if let Some((message, at, errcode)) = self.void {
-            return Some(Because {
-                at: Some(at),
-                message: Some(message),
-                errcode: Some(errcode),
-                ..Because::only(BecauseCode::Revoked)
-            });
+            return Some(Because { at: Some(at), message, errcode, ..Because::only(BecauseCode::Revoked) });
         }
         let is_left = self.kept.is_some() || self.free().is_some_and(|free| free > 0);
         if let Some(end) = self.permit.expires_at.filter(|&end| end <= needed && is_left) {
@@ -381,17 +398,13 @@ impl<'a> Then<'a> {
         if let Some((message, from, message_state)) = self.kept {
             return Some(Because {
                 at: Some(from),
-                message: Some(message),
+                message,
                 message_state,
                 ..Because::only(BecauseCode::Reserved)
             });
         }
         if let Some((message, at)) = self.spent {
-            return Some(Because {
-                at: Some(at),
-                message: Some(message),
-                ..Because::only(BecauseCode::Spent)
-            });
+            return Some(Because { at: Some(at), message, ..Because::only(BecauseCode::Spent) });
         }
         if self.was_revoked() {
             return Some(Because::only(BecauseCode::Revoked));
@@ -475,7 +488,7 @@ mod tests {
 
         fn trace(&mut self, permit: PermitId, deed: Deed) -> MessageId {
             let message = self.message();
-            self.traces.push(Trace { permit, message, deed });
+            self.traces.push(Trace { permit, message: Some(message), deed });
             message
         }
 
@@ -659,7 +672,7 @@ mod tests {
         let errcode = Errcode(41_028);
         world.traces.push(Trace {
             permit: form,
-            message: world.subject.id,
+            message: Some(world.subject.id),
             deed: Deed::FoundVoid { at: at(100), errcode },
         });
         let because = world.explain();

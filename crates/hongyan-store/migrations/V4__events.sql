@@ -45,10 +45,10 @@ CREATE INDEX events_open ON events (lane, wake_at, id) WHERE wake_at IS NOT NULL
 
 -- The timestamp and nonce of each request that was taken, with what came under them: in plain mode WeChat's signature
 -- is over these two and not over the content, so whoever has seen one request could send another under its signature.
--- In the app's lane, for a forged content may name any user.
+-- In a lane that follows from the hash, for a forged content may name any user, and any app that has the same token.
 CREATE TABLE event_nonces (
     lane       INTEGER NOT NULL,
-    hash       BLOB    NOT NULL, -- of appid, timestamp and nonce
+    hash       BLOB    NOT NULL, -- of timestamp and nonce
     digest     BLOB    NOT NULL,
     expires_at INTEGER NOT NULL, -- when the timestamp is too old to be taken anyway
     PRIMARY KEY (lane, hash)

@@ -75,7 +75,7 @@ struct EventJson {
     #[schema(value_type = shapes::Time)]
     worked_at: Option<UnixMillis>,
     /// All of it, as WeChat sent it; XML as the same in JSON, with texts for numbers.
-    #[schema(value_type = Object)]
+    #[schema(value_type = shapes::EventBody)]
     body: Box<RawValue>,
 }
 

@@ -89,6 +89,7 @@ impl Callee {
 }
 
 /// What both requests have in common: an app with a callback, parameters, a timestamp of now.
+#[expect(clippy::result_large_err, reason = "an answer that is sent at once")]
 fn callee(context: &Context, appid: &str, parameters: Parameters) -> Result<Callee, Response> {
     let now = context.clock.now();
     let app = appid.parse::<AppId>().ok().and_then(|appid| context.apps.get(&appid));
@@ -171,7 +172,7 @@ async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
     }
     to_bytes(body, MAX_BODY).await.map_err(|error| {
         let is_limit = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
         if is_limit { Refusal::TooLarge } else { Refusal::Incomplete }
     })
 }
@@ -188,7 +189,7 @@ fn new_event(context: &Context, callee: &Callee, event: Event) -> NewEvent {
         openid: event.openid,
         name: name.chars().take(MAX_NAME).collect(),
         digest: digest(appid, &event.body),
-        nonce_hash: nonce_hash(appid, timestamp, nonce),
+        nonce_hash: nonce_hash(timestamp, nonce),
         nonce_expires_at: callee.sent_at.plus(NONCE_KEPT),
         create_time: event.create_time,
         received_at: callee.now,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
-use hongyan_ledger::{Channel, MessageId, MessageState};
+use hongyan_ledger::{Channel, MessageId};
 use hongyan_store::types::{Claimed, Resolved};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
@@ -72,7 +72,7 @@ struct Lost {
     /// When the request was about to be written.
     attempted_at: UnixMillis,
     /// When its answer was given up.
-    lost_at: UnixMillis,
+    given_up_at: UnixMillis,
 }
 
 impl Silence {
@@ -84,9 +84,9 @@ impl Silence {
         state.watched.clear();
     }
 
-    /// A message came to a state. If that is `unknown` for want of an answer, it is watched.
-    pub fn settled(&self, claimed: &Claimed, state: MessageState, is_unanswered: bool, now: UnixMillis) {
-        if state != MessageState::Unknown || claimed.channel != Channel::Subscribe || !is_unanswered {
+    /// A message is `unknown` for want of an answer. One that WeChat would report about is watched.
+    pub fn lost(&self, claimed: &Claimed, now: UnixMillis) {
+        if claimed.channel != Channel::Subscribe {
             return;
         }
         let mut kept = self.state();
@@ -101,7 +101,7 @@ impl Silence {
             appid: claimed.appid.clone(),
             attempt: claimed.attempt,
             attempted_at: claimed.claimed_at,
-            lost_at: now,
+            given_up_at: now,
         };
         kept.watched.insert((now, claimed.id), lost);
         drop(kept);
@@ -180,7 +180,7 @@ impl SilenceWatch {
     /// When to look again; `None`: there is nothing more to find out.
     async fn look(&self, id: MessageId, lost: &Lost) -> Option<UnixMillis> {
         let now = self.clock.now();
-        if lost.attempted_at < self.silence.since() || now.since(lost.lost_at) > WATCHED_FOR {
+        if lost.attempted_at < self.silence.since() || now.since(lost.given_up_at) > WATCHED_FOR {
             return None;
         }
         let app = self.apps.get(&lost.appid)?;
@@ -188,7 +188,7 @@ impl SilenceWatch {
         let Some(seconds) = app.record.resend_unknown_after_seconds else {
             return Some(now.plus(LOOK_AGAIN));
         };
-        let due = lost.lost_at.plus(Duration::from_secs(u64::from(seconds)));
+        let due = lost.given_up_at.plus(Duration::from_secs(u64::from(seconds)));
         if now < due {
             // The setting may become shorter.
             return Some(due.min(now.plus(LOOK_AGAIN)));
@@ -292,23 +292,21 @@ mod tests {
     fn only_what_was_attempted_while_somebody_listened_is_watched() {
         let silence = Silence::default();
         silence.may_have_missed(NOW);
-        let is_watched = |claimed: &Claimed, state, unanswered| {
-            silence.settled(claimed, state, unanswered, later(1));
+        let is_watched = |claimed: &Claimed| {
+            silence.lost(claimed, later(1));
             !silence.take_due(later(1)).is_empty()
         };
-        assert!(is_watched(&claimed(NOW), MessageState::Unknown, true));
-        assert!(!is_watched(&claimed(NOW.minus(Duration::from_millis(1))), MessageState::Unknown, true));
-        assert!(!is_watched(&claimed(NOW), MessageState::Sent, false));
-        assert!(!is_watched(&claimed(NOW), MessageState::Unknown, false), "it has been in doubt for longer");
+        assert!(is_watched(&claimed(NOW)));
+        assert!(!is_watched(&claimed(NOW.minus(Duration::from_millis(1)))));
         let legacy = Claimed { channel: Channel::Legacy, ..claimed(NOW) };
-        assert!(!is_watched(&legacy, MessageState::Unknown, true), "WeChat reports nothing about these here");
+        assert!(!is_watched(&legacy), "WeChat reports nothing about these here");
     }
 
     #[test]
     fn a_break_forgets_all_that_was_watched() {
         let silence = Silence::default();
         let lost = claimed(NOW);
-        silence.settled(&lost, MessageState::Unknown, true, later(1));
+        silence.lost(&lost, later(1));
         let (id, watched) = silence.take_due(later(1)).remove(0);
         silence.put_back(id, watched.clone(), later(60));
         assert_eq!((silence.next_look(), silence.take_due(later(59)).len()), (later(60), 0));

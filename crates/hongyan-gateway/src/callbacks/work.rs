@@ -170,10 +170,10 @@ impl EventWorker {
         match tokio::time::timeout(TEMPLATE_PATIENCE, known).await {
             Ok(Ok(_)) => {}
             Ok(Err(problem)) => {
-                tracing::warn!(app = %event.appid, %template, %problem, "an accepted template is not known")
+                tracing::warn!(app = %event.appid, %template, %problem, "an accepted template is not known");
             }
             Err(_) => {
-                tracing::warn!(app = %event.appid, %template, "WeChat did not say in time what an accepted template is")
+                tracing::warn!(app = %event.appid, %template, "WeChat did not say in time what an accepted template is");
             }
         }
     }

@@ -6,19 +6,20 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::delivery::{PATIENCE, Report};
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{
     Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy, ReasonCode,
 };
-use hongyan_wechat::OpenId;
+use hongyan_wechat::{Errcode, OpenId};
 
 use super::checks;
-use super::world::{START, World, appid, user};
+use super::world::{START, World, appid, template, user};
 use crate::types::{
-    Accepted, Claimed, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, ResolveOrder, Resolved,
-    Settlement,
+    Accepted, ApplyOrder, Claimed, Deed, MessageFilter, MessageView, NewEvent, NewMessage, NewPermit,
+    PauseOrder, Received, ResolveOrder, Resolved, Settlement,
 };
 
 checks![random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever];
@@ -97,13 +98,14 @@ impl Driver {
     }
 
     async fn step(&mut self) {
-        match self.dice.below(22) {
+        match self.dice.below(26) {
             0..=5 => self.accept().await,
             6..=10 => self.settle().await,
             11..=13 => self.claim().await,
             14 | 15 => self.grant().await,
             16 => self.cancel().await,
             20 | 21 => self.resolve().await,
+            22..=25 => self.happens().await,
             17 if !self.calm => self.recover().await,
             18 if !self.calm => drop(self.world.store.resume(appid(), self.now).await.unwrap()),
             _ => {
@@ -240,6 +242,50 @@ impl Driver {
         assert!(matches!(resolved, Resolved::Done { .. }), "{resolved:?}");
     }
 
+    /// WeChat pushes an event: the user accepted or wants no more, or it says what became of a message.
+    async fn happens(&mut self) {
+        let openid = self.openid();
+        let lane = Lane::of(&appid(), &openid);
+        self.codes += 1;
+        let mut digest = [0; 32];
+        digest[..4].copy_from_slice(&self.codes.to_le_bytes());
+        let deed = match self.dice.below(4) {
+            0 => Deed::Accept { template: template("sub"), permit: self.world.ids.permit(lane, self.now) },
+            1 if self.dice.one_in(3) => Deed::Withdraw { template: template("sub") },
+            _ => Deed::Report(Report {
+                template: template("sub"),
+                msgid: None,
+                error_code: Errcode(self.dice.pick(&[0, 0, 4])),
+                error_status: "said so".into(),
+            }),
+        };
+        let event = NewEvent {
+            id: self.world.ids.event(lane, self.now),
+            appid: appid(),
+            openid: Some(openid),
+            name: "an_event".into(),
+            digest,
+            nonce_hash: digest,
+            nonce_expires_at: self.now,
+            create_time: 0,
+            received_at: self.now,
+            is_sent_report: false,
+            body: "{}".into(),
+        };
+        let id = event.id;
+        assert_eq!(self.world.store.receive_event(event).await.unwrap(), Received::New);
+        let mut now = self.now;
+        loop {
+            let order = ApplyOrder { id, deeds: vec![deed.clone()], now };
+            let applied = self.world.store.apply_event(order).await.unwrap().expect("it is done once");
+            match applied.wake_at {
+                // Nobody answers meanwhile, so it waits as long as it may.
+                Some(_) => now = self.now.plus(PATIENCE),
+                None => break,
+            }
+        }
+    }
+
     /// The process died and another one takes a lane over.
     async fn recover(&mut self) {
         let lane = Lane::of(&appid(), &self.openid());
@@ -322,7 +368,10 @@ impl Driver {
             assert!(view.replaced_by.is_none_or(|successor| successor > view.id), "{moment}: {view:?}");
             match view.state {
                 S::Sending => *sending.entry(view.openid.clone()).or_default() += 1,
-                S::Sent => view.permit.into_iter().for_each(|id| *sent.entry(id).or_default() += 1),
+                // Whatever became of it after that: WeChat took it.
+                S::Sent | S::Delivered | S::Refused => {
+                    view.permit.into_iter().for_each(|id| *sent.entry(id).or_default() += 1);
+                }
                 state if state.is_final() => assert_eq!(view.wake_at, None, "{moment}: {view:?}"),
                 _ => {}
             }

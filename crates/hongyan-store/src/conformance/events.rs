@@ -3,6 +3,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::{PAIRING_WINDOW, Source};
 use hongyan_ledger::delivery::{PATIENCE, Report};
+use hongyan_ledger::explain::BecauseCode;
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{EventId, Lane, MessageState as S, PermitKind, PermitPolicy, ReasonCode};
@@ -217,6 +218,9 @@ async fn a_user_who_wants_no_more_loses_what_is_left(world: World) {
     let totals = world.totals(&user(1), after(2)).await;
     assert_eq!((totals.spent, totals.revoked, totals.available), (1, 2, 0));
     assert_eq!(happens(&world, &user(1), 3, withdraw(), after(3)).await.effects, [], "there is nothing left");
+    let failed = world.begin(world.message(&user(1), after(4))).await;
+    let because = world.store.explain(failed.id, after(4)).await.unwrap().remove(0);
+    assert_eq!((because.code, because.at), (BecauseCode::Revoked, Some(after(2))), "and that is why");
 }
 
 async fn a_message_is_found_by_its_number_and_ends(world: World) {

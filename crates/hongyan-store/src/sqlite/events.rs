@@ -6,7 +6,8 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
 use hongyan_ledger::delivery::{Choice, look_again};
-use hongyan_ledger::{EventId, Lane, PermitId, PermitKind, app_number};
+use hongyan_ledger::explain::{Deed as ExplainedDeed, Trace};
+use hongyan_ledger::{EventId, LANES, Lane, PermitId, PermitKind, app_number};
 use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
 
@@ -39,15 +40,15 @@ fn read(cells: &mut Cells<'_>) -> Res<EventView> {
         state: cells.coded(EventState::from_code)?,
         tries: cells.raw()?,
         worked_at: cells.moment_or_none()?,
-        effects: serde_json::from_str(&cells.raw::<String>()?)
-            .map_err(|why| Trouble::corrupt(format!("the effects of {id}: {why}")))?,
+        effects: effects(&cells.raw::<String>()?)?,
         body: cells.raw()?,
     })
 }
 
 /// Carries out [`crate::Store::receive_event`].
 pub(super) fn receive(tx: &Writing<'_>, event: &NewEvent) -> Res<Received> {
-    let nonces = Lane::of_app(&event.appid).number();
+    // Not in the user's lane: a forged content may name any user, and any app that has the same token.
+    let nonces = event.nonce_hash[0] % LANES;
     let under_nonce = one(
         tx,
         "SELECT digest FROM event_nonces WHERE lane = ? AND hash = ?",
@@ -80,6 +81,12 @@ pub(super) fn receive(tx: &Writing<'_>, event: &NewEvent) -> Res<Received> {
     if let Some(id) = known {
         return Ok(Received::Repeated { id });
     }
+    received(tx, event, lane, number)?;
+    Ok(Received::New)
+}
+
+/// The event is new. What must be passed on with it belongs here, into the transaction that makes it durable.
+fn received(tx: &Writing<'_>, event: &NewEvent, lane: Lane, number: u64) -> Res<()> {
     change(
         tx,
         "INSERT INTO events (id, lane, user, appid, openid, name, digest, create_time, received_at, state, wake_at, \
@@ -98,7 +105,7 @@ pub(super) fn receive(tx: &Writing<'_>, event: &NewEvent) -> Res<Received> {
             event.body,
         ],
     )?;
-    Ok(Received::New)
+    Ok(())
 }
 
 /// The app's callback works: an event came by it, new or not.
@@ -350,6 +357,30 @@ fn withdraw(tx: &Writing<'_>, user: &User, template: &TemplateId) -> Res<Vec<Eff
         });
     }
     Ok(effects)
+}
+
+/// When the user withdrew which permit, as the events that are kept say.
+pub(super) fn withdrawals(db: &Connection, user: &User) -> Res<Vec<Trace>> {
+    let events = many(
+        db,
+        "SELECT worked_at, effects FROM events INDEXED BY events_of_user WHERE lane = ? AND user = ? AND appid = ? \
+         AND openid = ? AND worked_at IS NOT NULL AND effects LIKE '%\"revoked\"%'",
+        params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
+        |cells: &mut Cells<'_>| Ok((cells.moment()?, effects(&cells.raw::<String>()?)?)),
+    )?;
+    let of_event = |(at, effects): (UnixMillis, Vec<Effect>)| {
+        effects.into_iter().filter_map(move |effect| match effect {
+            Effect::Revoked { permit, .. } => {
+                Some(Trace { permit, message: None, deed: ExplainedDeed::Withdrawn { at } })
+            }
+            _ => None,
+        })
+    };
+    Ok(events.into_iter().flat_map(of_event).collect())
+}
+
+fn effects(json: &str) -> Res<Vec<Effect>> {
+    serde_json::from_str(json).map_err(|why| Trouble::corrupt(format!("the effects of an event: {why}")))
 }
 
 /// What every page has in common; the numbers are those of `list`.

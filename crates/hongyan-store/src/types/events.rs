@@ -21,7 +21,7 @@ pub struct NewEvent {
     pub name: String,
     /// SHA-256 over the app and the content: the same for a repeat.
     pub digest: [u8; 32],
-    /// SHA-256 over the app, the request's timestamp and its nonce.
+    /// SHA-256 over the request's timestamp and its nonce.
     pub nonce_hash: [u8; 32],
     /// When that timestamp is too old to be taken anyway.
     pub nonce_expires_at: UnixMillis,

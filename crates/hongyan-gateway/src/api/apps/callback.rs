@@ -39,10 +39,12 @@ pub(in crate::api) struct ChangedCallback {
     /// What WeChat enciphers with; `null`: plain mode.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = Password, write_only, min_length = 43, max_length = 43)]
+    #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
     encoding_aes_key: Option<Option<SecretString>>,
 }
 
 /// A member that is there, be it `null`. With `default`, one that is not there is `None`.
+#[allow(clippy::option_option, reason = "absent, null and a value are three things")]
 pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

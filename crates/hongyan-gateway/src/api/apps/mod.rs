@@ -113,10 +113,12 @@ pub(super) struct ChangeRequest {
     /// `null`: no pushes are taken any more.
     #[serde(default, deserialize_with = "callback::given")]
     #[schema(value_type = Option<ChangedCallback>)]
+    #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
     callback: Option<Option<ChangedCallback>>,
     /// `null`: never.
     #[serde(default, deserialize_with = "callback::given")]
     #[schema(value_type = Option<u32>, minimum = 60, maximum = 604_800)]
+    #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
     resend_unknown_after_seconds: Option<Option<u32>>,
     /// Make a new gateway secret; the old one stops working at once.
     #[serde(default)]

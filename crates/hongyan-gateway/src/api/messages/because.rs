@@ -97,6 +97,10 @@ fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
                 format!("{zh}：微信于 {at} 对 {message} 返回 {errcode}。").into(),
             )
         }
+        (BecauseCode::Revoked, Some(at), None) => (
+            format!("The user has withdrawn the right, WeChat reported at {at}.").into(),
+            format!("用户已撤回授权，微信于 {at} 推送了此事。").into(),
+        ),
         (BecauseCode::GrantedLater, Some(at), _) => (
             format!("One was granted at {at}, too late for it.").into(),
             format!("之后于 {at} 登记过一份，已经来不及了。").into(),

@@ -7,9 +7,9 @@ use hongyan_ledger::{MessageId, MessageState};
 use hongyan_wechat::Errcode;
 use rusqlite::{Connection, params};
 
-use super::super::permits;
 use super::super::rows::{Cells, many};
 use super::super::trouble::Res;
+use super::super::{events, permits};
 use super::{MessageRow, User, find};
 
 /// Carries out [`crate::Store::explain`].
@@ -20,6 +20,7 @@ pub(in crate::sqlite) fn explain(db: &Connection, id: MessageId, now: UnixMillis
     // Earlier attempts first: of two traces of one message, the last is its latest.
     let mut traces = earlier_attempts(db, &row.user)?;
     traces.extend(last_deeds(db, &row.user)?);
+    traces.extend(events::withdrawals(db, &row.user)?);
     Ok(decide(&subject, &permits::all(db, &row.user)?, &traces, moment))
 }
 
@@ -64,7 +65,7 @@ fn last_deeds(db: &Connection, user: &User) -> Res<Vec<Trace>> {
                     .map(|errcode| (tried, Deed::FoundVoid { at, errcode })),
                 (_, None) => None,
             };
-            Ok(deed.and_then(|(permit, deed)| Some(Trace { permit: permit?, message, deed })))
+            Ok(deed.and_then(|(permit, deed)| Some(Trace { permit: permit?, message: Some(message), deed })))
         },
     )?;
     Ok(deeds.into_iter().flatten().collect())
@@ -85,7 +86,7 @@ fn earlier_attempts(db: &Connection, user: &User) -> Res<Vec<Trace>> {
             let (errcode, at) = (Errcode(cells.raw()?), cells.moment()?);
             Ok(is_permit_refusal(errcode).then_some(Trace {
                 permit,
-                message,
+                message: Some(message),
                 deed: Deed::FoundVoid { at, errcode },
             }))
         },
