@@ -25,7 +25,7 @@ pub fn trials(cases: &[Named]) -> Vec<Trial> {
     let codes: BTreeSet<_> = cases.iter().filter_map(|named| named.case.errcode()).collect();
     let empty: Vec<_> =
         cases.iter().filter(|n| n.case.expect.is_empty() && !n.case.request.lost).map(Named::title).collect();
-    let text = cases.iter().map(|named| format!("{:?}", named.case)).collect::<String>();
+    let text = format!("{cases:?}");
     vec![
         trial("there are enough cases, each under its own name", move || {
             let unique: BTreeSet<_> = titles.iter().collect();

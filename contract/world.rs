@@ -50,7 +50,7 @@ pub struct World {
     pub names: BTreeMap<String, String>,
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Dropping it ends the sandbox.
-    _stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl World {
@@ -78,7 +78,7 @@ impl World {
             base,
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             http: client(),
-            _stop: Some(stop),
+            stop: Some(stop),
         }
     }
 
@@ -90,8 +90,13 @@ impl World {
             base: "https://api.weixin.qq.com".to_owned(),
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             http: client(),
-            _stop: None,
+            stop: None,
         }
+    }
+
+    /// Whether it is the real one, whose answers are not shown.
+    pub fn is_real(&self) -> bool {
+        self.stop.is_none()
     }
 
     /// Asks. An error says in words, without the address, which may hold a secret, that no whole answer came.

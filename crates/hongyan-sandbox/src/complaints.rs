@@ -254,6 +254,24 @@ fn shown(name: &str) -> String {
     name.chars().take(40).collect()
 }
 
+/// The table for the page of help.
+pub(crate) fn html() -> String {
+    let row = |(code, zh, en): &(&str, &str, &str)| {
+        format!("<tr><td><code>{code}</code></td><td>{zh}</td><td lang=\"en\">{en}</td></tr>\n")
+    };
+    CODES.iter().map(row).collect()
+}
+
+/// The table for the pages in `docs/`.
+#[cfg(test)]
+pub(crate) fn markdown(is_chinese: bool) -> String {
+    let head = if is_chinese { "| code | 含义 |" } else { "| code | means |" };
+    let row = |(code, zh, en): &(&str, &str, &str)| {
+        format!("| `{code}` | {} |\n", if is_chinese { zh } else { en })
+    };
+    format!("{head}\n| --- | --- |\n{}", CODES.iter().map(row).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use hongyan_clock::UnixMillis;

@@ -123,7 +123,7 @@ fn address(
     if !body.page.as_deref().is_none_or(is_page) {
         return Err(Errcode::INVALID_PAGE.into());
     }
-    Ok(Addressed { openid, template, appid, fields, body })
+    Ok(Addressed { appid, openid, template, fields, body })
 }
 
 /// The template's fields with their values. What the template does not name is ignored, as WeChat does.
