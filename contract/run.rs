@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::case::{Case, Named, Step};
+use crate::case::{Callback, Case, Named, Step};
 use crate::files::path_of;
+use crate::receiver::{KEY, Receiver, TOKEN};
 use crate::world::{Account, Answer, World};
 
 /// What a step came to: an answer, or a connection that ended.
@@ -20,6 +21,7 @@ pub async fn in_sandbox(named: &Named) -> Result<(), String> {
     check_answer(&world, case, outcome)?;
     check_log(&mut world, case).await?;
     check_phone(&mut world, case).await?;
+    check_pushes(&world, case).await?;
     for step in &case.after.steps {
         step_well(&mut world, step).await.map_err(|why| format!("afterwards: {why}"))?;
     }
@@ -80,6 +82,18 @@ fn save(world: &mut World, names: &BTreeMap<String, String>, answer: &Answer) ->
     Ok(())
 }
 
+/// A back end of the case's own takes the app's pushes.
+async fn set_callback(world: &mut World, callback: &Callback) -> Result<Answer, String> {
+    let appid = world.names["appid"].parse().map_err(|e| format!("{e}"))?;
+    let receiver = Receiver::start(appid, callback.statuses.clone()).await;
+    let body = json!({
+        "appid": world.names["appid"], "url": receiver.url, "token": TOKEN, "encoding_aes_key": KEY,
+        "mode": callback.mode, "format": callback.format,
+    });
+    world.receiver = Some(receiver);
+    world.ask(Method::POST, "/_sandbox/callback", "application/json", body.to_string()).await
+}
+
 /// Carries a step out.
 async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
     let who = json!({ "appid": "$appid", "openid": "$openid" });
@@ -88,6 +102,9 @@ async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
         body.extend(more.as_object().unwrap().clone());
         Value::Object(body)
     };
+    if let Some(callback) = &step.callback {
+        return set_callback(world, callback).await.map(Ok);
+    }
     let done = if let Some(template) = &step.accept {
         Some(("/_sandbox/subscriptions", user(json!({ "template_id": format!("${template}") })), None))
     } else if let Some(name) = &step.form {
@@ -220,12 +237,13 @@ fn is_wechats(case: &Case) -> bool {
 
 fn expect(world: &World, wanted: &BTreeMap<String, Value>, answer: &Answer) -> Result<(), String> {
     for (path, wanted) in wanted {
+        let path = world.fill(path);
         let got = match path.as_str() {
             "status" => Some(json!(answer.status)),
             "text" => Some(json!(answer.text)),
             // A successful answer may leave errcode out.
             "errcode" => Some(answer.body.get("errcode").cloned().unwrap_or(json!(0))),
-            _ => at(&answer.body, path).cloned(),
+            _ => at(&answer.body, &path).cloned(),
         };
         if !matches(world, wanted, got.as_ref()) {
             let got = match got {
@@ -307,6 +325,19 @@ async fn check_log(world: &mut World, case: &Case) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The back end has got what the case says, once nothing waits any more.
+async fn check_pushes(world: &World, case: &Case) -> Result<(), String> {
+    if case.after.pushes.is_empty() {
+        return Ok(());
+    }
+    let idle = "/_sandbox/pushes?idle_within_ms=20000";
+    let log = world.ask(Method::GET, idle, "", String::new()).await?;
+    let receiver = world.receiver.as_ref().ok_or("the case expects pushes and has no callback")?;
+    let body = json!({ "got": receiver.got(), "log": log.body["pushes"] });
+    let pushes = Answer { status: log.status, text: body.to_string(), body };
+    expect(world, &case.after.pushes, &pushes).map_err(|why| format!("pushes: {why}"))
 }
 
 /// The phone shows what was sent, and the user's answers are spent.

@@ -17,6 +17,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::receiver::Receiver;
+
 /// No answer takes longer; it is a bound for failures, not a delay.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -48,6 +50,8 @@ pub struct Answer {
 pub struct World {
     base: String,
     pub names: BTreeMap<String, String>,
+    /// The back end of the case, if it has one.
+    pub receiver: Option<Receiver>,
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Dropping it ends the sandbox.
     stop: Option<oneshot::Sender<()>>,
@@ -77,6 +81,7 @@ impl World {
         Self {
             base,
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            receiver: None,
             http: client(),
             stop: Some(stop),
         }
@@ -89,6 +94,7 @@ impl World {
         Self {
             base: "https://api.weixin.qq.com".to_owned(),
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            receiver: None,
             http: client(),
             stop: None,
         }

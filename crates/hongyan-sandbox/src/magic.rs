@@ -76,10 +76,10 @@ const fn refuse(word: &'static str, code: Errcode, places: &'static [Place]) -> 
 pub(crate) static MAGIC: &[Magic] = &[
     Magic {
         word: "ok",
-        places: USER,
+        places: &[Openid, FormId, Code],
         effect: Effect::Fine,
-        zh: "一切正常：该用户已接受所有模板，其 form_id 均有效",
-        en: "all is well: the user has accepted every template, and every form id of theirs is good",
+        zh: "一切正常：该用户已接受所有模板，其 form_id 均有效；作为 code 则登录为 sandbox-ok",
+        en: "all is well: the user has accepted every template, and every form id of theirs is good; a code logs sandbox-ok in",
     },
     Magic {
         word: "slow",
