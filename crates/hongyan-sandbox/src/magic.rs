@@ -78,8 +78,8 @@ pub(crate) static MAGIC: &[Magic] = &[
         word: "ok",
         places: &[Openid, FormId, Code],
         effect: Effect::Fine,
-        zh: "一切正常：该用户已接受所有模板，其 form_id 均有效；作为 code 则登录为 sandbox-ok",
-        en: "all is well: the user has accepted every template, and every form id of theirs is good; a code logs sandbox-ok in",
+        zh: "一切正常：该用户已接受所有模板，任意 form_id 均可用一次；作为 code 则登录为 sandbox-ok",
+        en: "all is well: the user has accepted every template, and any form id of theirs is good once; a code logs sandbox-ok in",
     },
     Magic {
         word: "slow",
@@ -92,8 +92,8 @@ pub(crate) static MAGIC: &[Magic] = &[
         word: "lost-answer",
         places: &[Openid, FormId, Code, Appid],
         effect: Effect::LostAnswer,
-        zh: "照常处理（消息送达），随后连接被重置，没有应答",
-        en: "done (the message arrives), then the connection is reset without an answer",
+        zh: "照常处理（消息送达），随后连接被重置，没有应答；被拒绝的请求照常应答",
+        en: "done (the message arrives), then the connection is reset without an answer; a refusal is answered",
     },
     Magic {
         word: "refused",

@@ -63,7 +63,7 @@ pub(crate) struct State {
     /// Not saved: what has not been pushed by the end is lost, as with any sender that stops.
     #[serde(skip)]
     pub(crate) pushes: Pushes,
-    /// The magic ids whose first time is over.
+    /// Magic ids, and form ids of magic users, whose first time is over.
     #[serde(skip)]
     magic_seen: HashSet<String>,
 }

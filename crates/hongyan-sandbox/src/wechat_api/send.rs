@@ -62,8 +62,15 @@ pub(super) fn receiver(call: &Call) -> Option<String> {
 pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
     let sent = address(state, call, |family| family == Family::Legacy)?;
     let form_id = sent.body.form_id.as_deref().unwrap_or_default();
-    if !is_always_allowed(call) {
-        state.forms.spend(&sent.appid, &sent.openid, form_id, call.now)?;
+    match state.forms.spend(&sent.appid, &sent.openid, form_id, call.now) {
+        // Nobody submitted it, but it is a magic one, or a magic user's: good for one message, as any.
+        Err(Errcode::INVALID_FORM_ID) if is_always_allowed(call) => {
+            let used_by = format!("{} {} {form_id}", sent.appid, sent.openid);
+            if !state.is_first_time(&used_by) {
+                return Err(Errcode::FORM_ID_USED.into());
+            }
+        }
+        spent => spent?,
     }
     Ok(deliver(state, call, sent, CardKind::Legacy))
 }
