@@ -55,7 +55,7 @@ async fn every_magic_id(cases: String) -> Result<(), String> {
     assert_eq!(page.body, Value::Null, "the page is no JSON");
     let ids: Vec<_> = page
         .text
-        .split("<td><code>sandbox-")
+        .split("<code class=\"id\">sandbox-")
         .skip(1)
         .filter_map(|rest| rest.split_once("</code>").map(|(word, _)| format!("sandbox-{word}")))
         .collect();

@@ -111,7 +111,7 @@ pub(crate) static MAGIC: &[Magic] = &[
     },
     Magic {
         word: "40001-once",
-        places: SEND,
+        places: USER,
         effect: Effect::RefuseOnce(Errcode::INVALID_CREDENTIAL),
         zh: "每个 id 的第一次请求得到 40001，之后正常",
         en: "40001 to the first request with this very id, then all is well",
@@ -274,7 +274,7 @@ pub(crate) fn html() -> String {
         let (zh, en) = magic.meaning();
         writeln!(
             rows,
-            "<tr><td><code>{PREFIX}{}</code></td><td>{}</td><td>{zh}</td><td lang=\"en\">{en}</td></tr>",
+            "<tr><td><code class=\"id\">{PREFIX}{}</code></td><td>{}</td><td>{zh}</td><td lang=\"en\">{en}</td></tr>",
             magic.word,
             magic.places()
         )
