@@ -291,7 +291,6 @@ mod tests {
 
     fn codes(sent: &Sent<'_>) -> Vec<&'static str> {
         let query = sent.query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let body = bytes::Bytes::copy_from_slice(sent.body.as_bytes());
         let request = LoggedRequest {
             time: UnixMillis(0),
             method: sent.method.into(),
@@ -301,7 +300,7 @@ mod tests {
             errcode: Some(0),
             chaos: None,
             magic: None,
-            kept: Kept::of(query, Some(sent.content_type.into()), body),
+            kept: Kept::of(query, Some(sent.content_type.into()), sent.body.as_bytes()),
         };
         let templates = Seed::constant().templates().map(Arc::new);
         let find = |id: &str| templates.iter().find(|t| t.id.as_str() == id).cloned();

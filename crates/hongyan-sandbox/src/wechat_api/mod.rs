@@ -244,7 +244,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
         errcode: (!undecided).then_some(errcode),
         chaos: plan.noted(),
         magic: call.magic.map(|found| found.word),
-        kept: Kept::of(call.query, call.content_type, call.body),
+        kept: Kept::of(call.query, call.content_type, &call.body),
     });
     let delivered = state.inbox.last_id() != newest;
     let has_pushes = state.pushes.waiting() > 0;

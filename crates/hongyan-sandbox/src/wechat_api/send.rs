@@ -64,7 +64,7 @@ pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
     let form_id = sent.body.form_id.as_deref().unwrap_or_default();
     match state.forms.spend(&sent.appid, &sent.openid, form_id, call.now) {
         // Nobody submitted it, but it is a magic one, or a magic user's: good for one message, as any.
-        Err(Errcode::INVALID_FORM_ID) if is_always_allowed(call) => {
+        Err(Errcode::INVALID_FORM_ID) if has_magic(call, &[Place::Openid, Place::FormId]) => {
             let used_by = format!("{} {} {form_id}", sent.appid, sent.openid);
             if !state.is_first_time(&used_by) {
                 return Err(Errcode::FORM_ID_USED.into());
@@ -92,7 +92,7 @@ pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     if overlaps {
         return Err(Errcode::SEND_CONFLICT.into());
     }
-    if !is_always_allowed(call) {
+    if !has_magic(call, &[Place::Openid]) {
         state
             .apps
             .get_mut(&sent.appid)
@@ -104,9 +104,9 @@ pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     Ok(deliver(state, call, sent, CardKind::Subscribe))
 }
 
-/// A magic user or form id that does not refuse always allows.
-fn is_always_allowed(call: &Call) -> bool {
-    call.magic.as_ref().is_some_and(|found| matches!(found.place, Place::Openid | Place::FormId))
+/// Whether a magic id stands in one of these places. One that refuses does not come so far, so it allows.
+fn has_magic(call: &Call, places: &[Place]) -> bool {
+    call.magic.as_ref().is_some_and(|found| places.contains(&found.place))
 }
 
 /// Everything that both sends check in the same way.
