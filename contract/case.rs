@@ -86,6 +86,9 @@ pub struct Step {
     pub save: BTreeMap<String, String>,
     /// How often it is done.
     pub times: Option<u32>,
+    /// It is slow, and still under way when the next step is taken.
+    #[serde(default)]
+    pub under_way: bool,
     /// The connection must end without an answer.
     #[serde(default)]
     pub lost: bool,

@@ -1,6 +1,7 @@
 //! How a case is played, and what must hold afterwards.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -9,6 +10,10 @@ use crate::case::{Callback, Case, Named, Step};
 use crate::files::path_of;
 use crate::receiver::{KEY, Receiver, TOKEN};
 use crate::world::{Account, Answer, World};
+
+/// So often is looked for something that nobody signals, with this pause; a bound for failures.
+const LOOKS: u32 = 2_000;
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// What a step came to: an answer, or a connection that ended.
 type Outcome = Result<Answer, String>;
@@ -134,7 +139,24 @@ async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
     }
     let (path, body) = (world.fill(&path), world.fill(&body));
     let content_type = step.content_type.as_deref().unwrap_or("application/json");
+    if step.under_way {
+        world.ask_in_background(method, &path, content_type, body);
+        return until_under_way(world).await.map(Ok);
+    }
     Ok(world.ask(method, &path, content_type, body).await)
+}
+
+/// Waits until the sandbox works on a slow send.
+async fn until_under_way(world: &World) -> Result<Answer, String> {
+    for _ in 0..LOOKS {
+        let overview = world.ask(Method::GET, "/_sandbox/overview", "", String::new()).await?;
+        if overview.body["slow_sends"] != json!(0) {
+            return Ok(overview);
+        }
+        // Asking without a pause would keep from its work who is asked.
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    Err("the slow send was not begun".to_owned())
 }
 
 fn request_of(step: &Step) -> Result<(Method, String, String), String> {

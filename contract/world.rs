@@ -128,6 +128,13 @@ impl World {
         tokio::time::timeout(PATIENCE, asked).await.map_err(|_| "no answer in time".to_owned())?
     }
 
+    /// Asks, and looks at no answer. The request ends with the case.
+    pub fn ask_in_background(&self, method: Method, path: &str, content_type: &str, body: String) {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let request = request.header(header::CONTENT_TYPE, content_type).body(Full::from(body)).unwrap();
+        tokio::spawn(self.http.request(request));
+    }
+
     /// A text with the values of its `$names`.
     pub fn fill(&self, text: &str) -> String {
         let mut names: Vec<_> = self.names.iter().collect();

@@ -66,6 +66,7 @@ pub(super) async fn overview(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
         "messages": state.inbox.len(),
         "last_message_id": state.inbox.last_id(),
         "requests": state.requests.total(),
+        "slow_sends": state.flights.len(),
         "chaos": state.chaos.list(),
     }))
 }
