@@ -54,6 +54,9 @@ pub struct After {
     pub card: BTreeMap<String, Value>,
     /// The codes of what WeChat would mind about the request. Looked at only when it is given.
     pub complaints: Option<Vec<String>>,
+    /// What the callback got, by the path into it, when all pushes are over.
+    #[serde(default)]
+    pub pushes: BTreeMap<String, Value>,
     /// Further requests with their own expectations.
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -83,6 +86,9 @@ pub struct Step {
     pub save: BTreeMap<String, String>,
     /// How often it is done.
     pub times: Option<u32>,
+    /// It is slow, and still under way when the next step is taken.
+    #[serde(default)]
+    pub under_way: bool,
     /// The connection must end without an answer.
     #[serde(default)]
     pub lost: bool,
@@ -102,6 +108,19 @@ pub struct Step {
     pub advance: Option<i64>,
     /// It is this time.
     pub at: Option<String>,
+    /// The app has a callback from now on.
+    pub callback: Option<Callback>,
+}
+
+/// How the app's events are pushed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Callback {
+    pub mode: String,
+    pub format: String,
+    /// The statuses with which the first pushes are answered; then 200. The text is always `success`.
+    #[serde(default)]
+    pub statuses: Vec<u16>,
 }
 
 /// Good and bad values of one kind of field.
@@ -168,5 +187,6 @@ impl Step {
             || self.login.is_some()
             || self.advance.is_some()
             || self.at.is_some()
+            || self.callback.is_some()
     }
 }

@@ -25,7 +25,7 @@ pub fn trials(cases: &[Named]) -> Vec<Trial> {
     let codes: BTreeSet<_> = cases.iter().filter_map(|named| named.case.errcode()).collect();
     let empty: Vec<_> =
         cases.iter().filter(|n| n.case.expect.is_empty() && !n.case.request.lost).map(Named::title).collect();
-    let text = cases.iter().map(|named| format!("{:?}", named.case)).collect::<String>();
+    let text = format!("{cases:?}");
     vec![
         trial("there are enough cases, each under its own name", move || {
             let unique: BTreeSet<_> = titles.iter().collect();
@@ -55,7 +55,7 @@ async fn every_magic_id(cases: String) -> Result<(), String> {
     assert_eq!(page.body, Value::Null, "the page is no JSON");
     let ids: Vec<_> = page
         .text
-        .split("<td><code>sandbox-")
+        .split("<code class=\"id\">sandbox-")
         .skip(1)
         .filter_map(|rest| rest.split_once("</code>").map(|(word, _)| format!("sandbox-{word}")))
         .collect();

@@ -131,6 +131,7 @@ pub fn path_of(step: &Step) -> String {
     let asked = match step.send.as_deref() {
         Some("subscribe") => "/cgi-bin/message/subscribe/send",
         Some(_) => "/cgi-bin/message/wxopen/template/send",
+        None if step.callback.is_some() => "/_sandbox/callback",
         None => [&step.get, &step.post, &step.put, &step.delete].into_iter().flatten().next().unwrap(),
     };
     asked.split('?').next().unwrap().to_owned()

@@ -8,6 +8,7 @@
 //! | [`case`] | what a case says |
 //! | [`files`] | the files in `cases/`, and the cases that their tables stand for |
 //! | [`world`] | where a case plays: a sandbox of its own, or the real WeChat |
+//! | [`receiver`] | a back end that takes pushes |
 //! | [`run`] | how a case is played, and what must hold afterwards |
 //! | [`coverage`] | what the files must have at least |
 
@@ -17,6 +18,7 @@
 mod case;
 mod coverage;
 mod files;
+mod receiver;
 mod run;
 mod world;
 

@@ -1,13 +1,19 @@
 //! How a case is played, and what must hold afterwards.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::case::{Case, Named, Step};
+use crate::case::{Callback, Case, Named, Step};
 use crate::files::path_of;
+use crate::receiver::{KEY, Receiver, TOKEN};
 use crate::world::{Account, Answer, World};
+
+/// So often is looked for something that nobody signals, with this pause; a bound for failures.
+const LOOKS: u32 = 2_000;
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// What a step came to: an answer, or a connection that ended.
 type Outcome = Result<Answer, String>;
@@ -20,6 +26,7 @@ pub async fn in_sandbox(named: &Named) -> Result<(), String> {
     check_answer(&world, case, outcome)?;
     check_log(&mut world, case).await?;
     check_phone(&mut world, case).await?;
+    check_pushes(&world, case).await?;
     for step in &case.after.steps {
         step_well(&mut world, step).await.map_err(|why| format!("afterwards: {why}"))?;
     }
@@ -61,7 +68,7 @@ async fn step_well(world: &mut World, step: &Step) -> Result<(), String> {
         if step.expect.is_empty() {
             let errcode = answer.body.get("errcode").and_then(Value::as_i64).unwrap_or(0);
             if answer.status >= 400 || errcode != 0 {
-                return Err(format!("{step:?} was refused: {} {}", answer.status, answer.text));
+                return Err(format!("{step:?} was refused: {} {}", answer.status, shown(world, &answer)));
             }
         }
         expect(world, &step.expect, &answer)?;
@@ -71,13 +78,25 @@ async fn step_well(world: &mut World, step: &Step) -> Result<(), String> {
 
 fn save(world: &mut World, names: &BTreeMap<String, String>, answer: &Answer) -> Result<(), String> {
     for (name, path) in names {
-        let value = at(&answer.body, path).ok_or_else(|| format!("no {path} in {}", answer.text))?;
+        let value = at(&answer.body, path).ok_or_else(|| format!("no {path} in {}", shown(world, answer)))?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         // Of an errmsg only its rid is ever wanted.
         let text = text.rsplit_once("rid: ").map(|(_, rid)| rid.to_owned()).unwrap_or(text);
         world.names.insert(name.clone(), text);
     }
     Ok(())
+}
+
+/// A back end of the case's own takes the app's pushes.
+async fn set_callback(world: &mut World, callback: &Callback) -> Result<Answer, String> {
+    let appid = world.names["appid"].parse().map_err(|e| format!("{e}"))?;
+    let receiver = Receiver::start(appid, callback.statuses.clone()).await;
+    let body = json!({
+        "appid": world.names["appid"], "url": receiver.url, "token": TOKEN, "encoding_aes_key": KEY,
+        "mode": callback.mode, "format": callback.format,
+    });
+    world.receiver = Some(receiver);
+    world.ask(Method::POST, "/_sandbox/callback", "application/json", body.to_string()).await
 }
 
 /// Carries a step out.
@@ -88,6 +107,9 @@ async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
         body.extend(more.as_object().unwrap().clone());
         Value::Object(body)
     };
+    if let Some(callback) = &step.callback {
+        return set_callback(world, callback).await.map(Ok);
+    }
     let done = if let Some(template) = &step.accept {
         Some(("/_sandbox/subscriptions", user(json!({ "template_id": format!("${template}") })), None))
     } else if let Some(name) = &step.form {
@@ -117,7 +139,24 @@ async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
     }
     let (path, body) = (world.fill(&path), world.fill(&body));
     let content_type = step.content_type.as_deref().unwrap_or("application/json");
+    if step.under_way {
+        world.ask_in_background(method, &path, content_type, body);
+        return until_under_way(world).await.map(Ok);
+    }
     Ok(world.ask(method, &path, content_type, body).await)
+}
+
+/// Waits until the sandbox works on a slow send.
+async fn until_under_way(world: &World) -> Result<Answer, String> {
+    for _ in 0..LOOKS {
+        let overview = world.ask(Method::GET, "/_sandbox/overview", "", String::new()).await?;
+        if overview.body["slow_sends"] != json!(0) {
+            return Ok(overview);
+        }
+        // Asking without a pause would keep from its work who is asked.
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    Err("the slow send was not begun".to_owned())
 }
 
 fn request_of(step: &Step) -> Result<(Method, String, String), String> {
@@ -191,18 +230,24 @@ async fn fetch_token(world: &World) -> Result<String, String> {
 fn check_answer(world: &World, case: &Case, outcome: Outcome) -> Result<(), String> {
     let answer = match (outcome, case.request.lost) {
         (Err(_), true) => return Ok(()),
-        (Ok(answer), true) => return Err(format!("the connection should have ended: {}", answer.text)),
+        (Ok(answer), true) => {
+            return Err(format!("the connection should have ended: {}", shown(world, &answer)));
+        }
         (Err(why), false) => return Err(format!("no answer: {why}")),
         (Ok(answer), false) => answer,
     };
     if is_wechats(case) && !case.expect.contains_key("status") {
         if answer.status != 200 || !answer.body.is_object() {
-            return Err(format!("WeChat answers 200 with an object: {} {}", answer.status, answer.text));
+            return Err(format!(
+                "WeChat answers 200 with an object: {} {}",
+                answer.status,
+                shown(world, &answer)
+            ));
         }
         let errcode = answer.body.get("errcode").and_then(Value::as_i64).unwrap_or(0);
         let errmsg = answer.body.get("errmsg").and_then(Value::as_str).unwrap_or_default();
         if errcode != 0 && !errmsg.contains("rid: ") {
-            return Err(format!("a refusal has words and a rid: {}", answer.text));
+            return Err(format!("a refusal has words and a rid: {}", shown(world, &answer)));
         }
     }
     expect(world, &case.expect, &answer)
@@ -214,16 +259,21 @@ fn is_wechats(case: &Case) -> bool {
 
 fn expect(world: &World, wanted: &BTreeMap<String, Value>, answer: &Answer) -> Result<(), String> {
     for (path, wanted) in wanted {
+        let path = world.fill(path);
         let got = match path.as_str() {
             "status" => Some(json!(answer.status)),
             "text" => Some(json!(answer.text)),
             // A successful answer may leave errcode out.
             "errcode" => Some(answer.body.get("errcode").cloned().unwrap_or(json!(0))),
-            _ => at(&answer.body, path).cloned(),
+            _ => at(&answer.body, &path).cloned(),
         };
         if !matches(world, wanted, got.as_ref()) {
-            let got = got.map_or_else(|| "nothing".to_owned(), |got| got.to_string());
-            return Err(format!("{path} should be {wanted} and is {got}, in {}", answer.text));
+            let got = match got {
+                None => "nothing".to_owned(),
+                Some(got) if world.is_real() && !got.is_number() => "something else".to_owned(),
+                Some(got) => got.to_string(),
+            };
+            return Err(format!("{path} should be {wanted} and is {got}, in {}", shown(world, answer)));
         }
     }
     Ok(())
@@ -248,6 +298,15 @@ fn matches(world: &World, wanted: &Value, got: Option<&Value>) -> bool {
             }
             got.as_str() == Some(word)
         }
+    }
+}
+
+/// An answer for an error. The real WeChat's may hold a token or a session_key, and errors are kept in logs.
+fn shown(world: &World, answer: &Answer) -> String {
+    if world.is_real() {
+        format!("an answer with errcode {}", answer.body["errcode"])
+    } else {
+        answer.text.clone()
     }
 }
 
@@ -288,6 +347,19 @@ async fn check_log(world: &mut World, case: &Case) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The back end has got what the case says, once nothing waits any more.
+async fn check_pushes(world: &World, case: &Case) -> Result<(), String> {
+    if case.after.pushes.is_empty() {
+        return Ok(());
+    }
+    let idle = "/_sandbox/pushes?idle_within_ms=20000";
+    let log = world.ask(Method::GET, idle, "", String::new()).await?;
+    let receiver = world.receiver.as_ref().ok_or("the case expects pushes and has no callback")?;
+    let body = json!({ "got": receiver.got(), "log": log.body["pushes"] });
+    let pushes = Answer { status: log.status, text: body.to_string(), body };
+    expect(world, &case.after.pushes, &pushes).map_err(|why| format!("pushes: {why}"))
 }
 
 /// The phone shows what was sent, and the user's answers are spent.

@@ -17,6 +17,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::receiver::Receiver;
+
 /// No answer takes longer; it is a bound for failures, not a delay.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -48,9 +50,11 @@ pub struct Answer {
 pub struct World {
     base: String,
     pub names: BTreeMap<String, String>,
+    /// The back end of the case, if it has one.
+    pub receiver: Option<Receiver>,
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Dropping it ends the sandbox.
-    _stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl World {
@@ -77,8 +81,9 @@ impl World {
         Self {
             base,
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            receiver: None,
             http: client(),
-            _stop: Some(stop),
+            stop: Some(stop),
         }
     }
 
@@ -89,9 +94,15 @@ impl World {
         Self {
             base: "https://api.weixin.qq.com".to_owned(),
             names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            receiver: None,
             http: client(),
-            _stop: None,
+            stop: None,
         }
+    }
+
+    /// Whether it is the real one, whose answers are not shown.
+    pub fn is_real(&self) -> bool {
+        self.stop.is_none()
     }
 
     /// Asks. An error says in words, without the address, which may hold a secret, that no whole answer came.
@@ -115,6 +126,13 @@ impl World {
             Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default(), text })
         };
         tokio::time::timeout(PATIENCE, asked).await.map_err(|_| "no answer in time".to_owned())?
+    }
+
+    /// Asks, and looks at no answer. The request ends with the case.
+    pub fn ask_in_background(&self, method: Method, path: &str, content_type: &str, body: String) {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let request = request.header(header::CONTENT_TYPE, content_type).body(Full::from(body)).unwrap();
+        tokio::spawn(self.http.request(request));
     }
 
     /// A text with the values of its `$names`.

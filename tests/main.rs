@@ -39,3 +39,4 @@ mod templates;
 mod token;
 mod tutorial;
 mod waiting;
+mod well_formed;

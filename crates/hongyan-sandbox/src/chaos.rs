@@ -34,6 +34,22 @@ pub(crate) enum ChaosKind {
     HalfAnswer,
 }
 
+#[cfg(test)]
+impl ChaosKind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Errcode,
+        Self::Latency,
+        Self::LateAnswer,
+        Self::Hang,
+        Self::ResetBefore,
+        Self::ResetAfter,
+        Self::Http5xx,
+        Self::Garbage,
+        Self::HalfAnswer,
+    ];
+}
+
 /// A rule as it is sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -254,6 +254,24 @@ fn shown(name: &str) -> String {
     name.chars().take(40).collect()
 }
 
+/// The table for the page of help.
+pub(crate) fn html() -> String {
+    let row = |(code, zh, en): &(&str, &str, &str)| {
+        format!("<tr><td><code>{code}</code></td><td>{zh}</td><td lang=\"en\">{en}</td></tr>\n")
+    };
+    CODES.iter().map(row).collect()
+}
+
+/// The table for the pages in `docs/`.
+#[cfg(test)]
+pub(crate) fn markdown(is_chinese: bool) -> String {
+    let head = if is_chinese { "| code | 含义 |" } else { "| code | means |" };
+    let row = |(code, zh, en): &(&str, &str, &str)| {
+        format!("| `{code}` | {} |\n", if is_chinese { zh } else { en })
+    };
+    format!("{head}\n| --- | --- |\n{}", CODES.iter().map(row).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use hongyan_clock::UnixMillis;
@@ -273,7 +291,6 @@ mod tests {
 
     fn codes(sent: &Sent<'_>) -> Vec<&'static str> {
         let query = sent.query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let body = bytes::Bytes::copy_from_slice(sent.body.as_bytes());
         let request = LoggedRequest {
             time: UnixMillis(0),
             method: sent.method.into(),
@@ -283,7 +300,7 @@ mod tests {
             errcode: Some(0),
             chaos: None,
             magic: None,
-            kept: Kept::of(query, Some(sent.content_type.into()), body),
+            kept: Kept::of(query, Some(sent.content_type.into()), sent.body.as_bytes()),
         };
         let templates = Seed::constant().templates().map(Arc::new);
         let find = |id: &str| templates.iter().find(|t| t.id.as_str() == id).cloned();

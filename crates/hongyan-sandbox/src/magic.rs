@@ -76,10 +76,10 @@ const fn refuse(word: &'static str, code: Errcode, places: &'static [Place]) -> 
 pub(crate) static MAGIC: &[Magic] = &[
     Magic {
         word: "ok",
-        places: USER,
+        places: &[Openid, FormId, Code],
         effect: Effect::Fine,
-        zh: "一切正常：该用户已接受所有模板，其 form_id 均有效",
-        en: "all is well: the user has accepted every template, and every form id of theirs is good",
+        zh: "一切正常：该用户已接受所有模板，任意 form_id 均可用一次；作为 code 则登录为 sandbox-ok",
+        en: "all is well: the user has accepted every template, and any form id of theirs is good once; a code logs sandbox-ok in",
     },
     Magic {
         word: "slow",
@@ -92,8 +92,8 @@ pub(crate) static MAGIC: &[Magic] = &[
         word: "lost-answer",
         places: &[Openid, FormId, Code, Appid],
         effect: Effect::LostAnswer,
-        zh: "照常处理（消息送达），随后连接被重置，没有应答",
-        en: "done (the message arrives), then the connection is reset without an answer",
+        zh: "照常处理（消息送达），随后连接被重置，没有应答；被拒绝的请求照常应答",
+        en: "done (the message arrives), then the connection is reset without an answer; a refusal is answered",
     },
     Magic {
         word: "refused",
@@ -111,7 +111,7 @@ pub(crate) static MAGIC: &[Magic] = &[
     },
     Magic {
         word: "40001-once",
-        places: SEND,
+        places: USER,
         effect: Effect::RefuseOnce(Errcode::INVALID_CREDENTIAL),
         zh: "每个 id 的第一次请求得到 40001，之后正常",
         en: "40001 to the first request with this very id, then all is well",
@@ -274,7 +274,7 @@ pub(crate) fn html() -> String {
         let (zh, en) = magic.meaning();
         writeln!(
             rows,
-            "<tr><td><code>{PREFIX}{}</code></td><td>{}</td><td>{zh}</td><td lang=\"en\">{en}</td></tr>",
+            "<tr><td><code class=\"id\">{PREFIX}{}</code></td><td>{}</td><td>{zh}</td><td lang=\"en\">{en}</td></tr>",
             magic.word,
             magic.places()
         )

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hongyan_wechat::AppId;
+use hongyan_wechat::{AppId, OpenId};
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 
@@ -59,7 +59,7 @@ async fn deliver(inner: &Inner, appid: &AppId, push: &Push, callback: &Callback)
     let mut copies = if push.damage.contains(&Damage::Twice) { 2 } else { 1 };
     for number in 0..TRIES {
         let now = inner.clock.now();
-        let openid = push.openid.as_ref().map(|openid| openid.as_str());
+        let openid = push.openid.as_ref().map(OpenId::as_str);
         let written = callback.write(appid, openid, &push.message, &push.damage, now);
         let asked = post(inner, written);
         let answered = tokio::time::timeout(Duration::from_millis(callback.timeout_ms), asked).await;

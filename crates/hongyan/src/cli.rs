@@ -132,7 +132,10 @@ pub(crate) struct ServeArgs {
 #[command(after_help = "\
 Examples:
   hongyan sandbox
-  hongyan sandbox --state sandbox.json          remembers users, templates and messages between runs")]
+  hongyan sandbox --state sandbox.json          remembers users, templates and messages between runs
+  hongyan sandbox --listen 127.0.0.1:0 --json   for a test that starts its own
+
+What it can do, and the ids that always fail in the same way: http://127.0.0.1:8790/help")]
 pub(crate) struct SandboxArgs {
     /// Where it listens; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]

@@ -1,5 +1,6 @@
 //! What the platform was asked, and what there is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -40,13 +41,19 @@ pub(super) async fn requests(
 ) -> Result<Json<Vec<Reviewed>>, ControlError> {
     let asked: RequestsQuery = parse_query(&uri)?;
     let limit = asked.limit.unwrap_or(usize::MAX);
-    let state = inner.state();
+    let (requests, templates) = {
+        let state = inner.state();
+        let templates: HashMap<_, _> =
+            state.apps.iter().map(|(appid, app)| (appid.clone(), app.templates.clone())).collect();
+        (state.requests.newest(asked.path.as_deref(), limit), templates)
+    };
+    // Without the lock: thousands of bodies take their time.
     let review = |request: LoggedRequest| {
-        let app = request.appid.as_ref().and_then(|appid| state.apps.get(appid));
-        let complaints = complaints::of(&request, |id| app?.template(id).cloned());
+        let own = request.appid.as_ref().and_then(|appid| templates.get(appid));
+        let complaints = complaints::of(&request, |id| own?.iter().find(|t| t.id.as_str() == id).cloned());
         Reviewed { request, complaints }
     };
-    Ok(Json(state.requests.newest(asked.path.as_deref(), limit).into_iter().map(review).collect()))
+    Ok(Json(requests.into_iter().map(review).collect()))
 }
 
 /// `GET /_sandbox/overview`: apps with their templates and users, and some totals.
@@ -59,6 +66,7 @@ pub(super) async fn overview(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
         "messages": state.inbox.len(),
         "last_message_id": state.inbox.last_id(),
         "requests": state.requests.total(),
+        "slow_sends": state.flights.len(),
         "chaos": state.chaos.list(),
     }))
 }

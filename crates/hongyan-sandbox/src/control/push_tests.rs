@@ -9,17 +9,23 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::state::callbacks::{Callback, Format, Mode};
 use crate::testing::Platform;
 
 const TOKEN: &str = "callbackToken";
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
+/// What came.
+type Got = Arc<Mutex<Vec<(PushParameters, String)>>>;
+/// Status and text of the answers to come.
+type Answers = Arc<Mutex<VecDeque<(u16, &'static str)>>>;
+
 /// A back end that takes pushes, on a port of its own. It ends with the test.
 struct Receiver {
     url: String,
-    got: Arc<Mutex<Vec<(PushParameters, String)>>>,
+    got: Got,
     /// How it answers, one after another; then always `success`.
-    answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
+    answers: Answers,
     serving: JoinHandle<()>,
 }
 
@@ -33,17 +39,13 @@ impl Receiver {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/callback/wx?keep=1", listener.local_addr().unwrap());
-        let got: Arc<Mutex<Vec<_>>> = Arc::default();
-        let answers: Arc<Mutex<VecDeque<(u16, &'static str)>>> = Arc::default();
+        let (got, answers) = (Got::default(), Answers::default());
         let shared = (Arc::clone(&got), Arc::clone(&answers));
         let app = Router::new()
             .route(
                 "/callback/wx",
                 get(|Query(asked): Query<PushParameters>| async move { asked.echostr }).post(
-                    |Shared((got, answers)): Shared<(
-                        Arc<Mutex<Vec<(PushParameters, String)>>>,
-                        Arc<Mutex<VecDeque<(u16, &'static str)>>>,
-                    )>,
+                    |Shared((got, answers)): Shared<(Got, Answers)>,
                      Query(asked): Query<PushParameters>,
                      body: String| async move {
                         got.lock().unwrap().push((asked, body));
@@ -238,12 +240,12 @@ async fn a_dead_callback_holds_up_nobody_else() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     // It never accepts, so the dead app's push waits for its whole time.
     let url = format!("http://{}/", silent.local_addr().unwrap());
-    let dead = crate::state::callbacks::Callback {
+    let dead = Callback {
         url,
         token: TOKEN.into(),
         encoding_aes_key: None,
-        mode: Default::default(),
-        format: Default::default(),
+        mode: Mode::default(),
+        format: Format::default(),
         timeout_ms: 5_000,
     };
     let appid = other["appid"].as_str().unwrap();

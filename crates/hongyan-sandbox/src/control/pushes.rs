@@ -1,5 +1,6 @@
 //! `/_sandbox/pushes`: what was pushed, what a test wants pushed, and when.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::error::{ControlError, parse, parse_query};
 use crate::state::callbacks::{Damage, Message};
 use crate::{Inner, pusher};
 
+/// A body that is pushed has at most so many bytes. WeChat's own have a few hundred.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 /// `idle_within_ms` goes up to this.
 const MAX_WAIT_MS: u64 = 60_000;
 
@@ -70,8 +73,9 @@ struct PushBody {
     openid: Option<OpenId>,
     /// An object, which is written in the callback's format; or a text, which is pushed as it is.
     body: Value,
+    /// Each sort once at most.
     #[serde(default)]
-    damage: Vec<Damage>,
+    damage: BTreeSet<Damage>,
 }
 
 /// `POST /_sandbox/pushes`: a push of a test's own. It takes its turn behind those that wait.
@@ -80,6 +84,9 @@ pub(super) async fn push(
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     let PushBody { appid, openid, body, damage } = parse(&body)?;
+    if body.to_string().len() > MAX_BODY_BYTES {
+        return Err(ControlError::bad_request("body: 64 KiB at most"));
+    }
     let message = match body {
         Value::Object(map) => Message::Object(map),
         Value::String(text) => Message::Text(text),
@@ -90,7 +97,7 @@ pub(super) async fn push(
         if app(&mut state, &appid)?.callback.is_none() {
             return Err(no_callback(&appid));
         }
-        state.push_damaged(&appid, openid, message, damage, inner.clock.now())
+        state.push_damaged(&appid, openid, message, damage.into_iter().collect(), inner.clock.now())
     };
     if !has_room {
         let text = "too many pushes of this app are waiting";

@@ -13,6 +13,8 @@ use crate::random;
 
 /// WeChat waits so long for an answer to a push.
 pub(crate) const PATIENCE_MS: u64 = 5_000;
+/// An address is not longer.
+const MAX_URL_BYTES: usize = 2_048;
 /// How far a damaged timestamp lies back: further than any receiver's window.
 const OLD_SECONDS: i64 = 24 * 3600;
 
@@ -66,7 +68,7 @@ pub(crate) enum Message {
 }
 
 /// What is wrong with a push on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Damage {
     /// Signed with another token.
@@ -130,6 +132,9 @@ fn as_text(value: &Value) -> Value {
 impl Callback {
     /// What is wrong with the settings themselves, in words.
     pub(crate) fn problem(&self) -> Option<String> {
+        if self.url.len() > MAX_URL_BYTES {
+            return Some(format!("url: {MAX_URL_BYTES} bytes at most"));
+        }
         match url::Url::parse(&self.url) {
             Ok(url) if url.scheme() == "http" && url.has_host() => {}
             Ok(_) => return Some("url: an address with http://, for the sandbox speaks no TLS".into()),

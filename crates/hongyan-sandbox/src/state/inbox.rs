@@ -83,6 +83,11 @@ impl Inbox {
         self.last_id
     }
 
+    /// The next card's id is greater than this one.
+    pub(crate) fn continue_after(&mut self, id: u64) {
+        self.last_id = self.last_id.max(id);
+    }
+
     /// Gives the id of a card that does not arrive.
     pub(crate) fn skip(&mut self) -> u64 {
         self.last_id += 1;

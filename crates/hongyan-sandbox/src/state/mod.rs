@@ -63,7 +63,7 @@ pub(crate) struct State {
     /// Not saved: what has not been pushed by the end is lost, as with any sender that stops.
     #[serde(skip)]
     pub(crate) pushes: Pushes,
-    /// The magic ids whose first time is over.
+    /// Magic ids, and form ids of magic users, whose first time is over.
     #[serde(skip)]
     magic_seen: HashSet<String>,
 }
@@ -106,8 +106,10 @@ impl State {
         state
     }
 
-    /// Becomes another state, except that tasks that bring pushes find nothing more to do.
-    pub(crate) fn become_loaded(&mut self, loaded: Self) {
+    /// Becomes another state, except that tasks that bring pushes find nothing more to do, and that ids of cards go on
+    /// counting: who waits for the next one is not confused.
+    pub(crate) fn become_loaded(&mut self, mut loaded: Self) {
+        loaded.inbox.continue_after(self.inbox.last_id());
         let mut pushes = std::mem::take(&mut self.pushes);
         pushes.clear();
         *self = Self { pushes, ..loaded };

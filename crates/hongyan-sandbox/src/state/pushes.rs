@@ -154,7 +154,7 @@ impl Pushes {
         self.log.get_mut(at)
     }
 
-    /// Whether anything was given up on a try that could go on: a reset takes away what is under way, too.
+    /// Whether the push is still to be brought: a reset takes away what is under way, too.
     pub(crate) fn is_wanted(&self, appid: &AppId, id: u64) -> bool {
         self.waiting.get(appid).is_some_and(|queue| queue.iter().any(|push| push.id == id))
     }
@@ -202,9 +202,9 @@ mod tests {
         let (one, two): (AppId, AppId) = ("wx1".parse().unwrap(), "wx2".parse().unwrap());
         add(&mut pushes, &one);
         add(&mut pushes, &one);
-        assert_eq!(pushes.start(), [one.clone()]);
+        assert_eq!(pushes.start(), std::slice::from_ref(&one));
         add(&mut pushes, &two);
-        assert_eq!(pushes.start(), [two.clone()], "the first has its task");
+        assert_eq!(pushes.start(), std::slice::from_ref(&two), "the first has its task");
         assert_eq!(pushes.next(&one).unwrap().id, 1);
         pushes.finish(&one, 1, PushState::Delivered);
         assert_eq!(pushes.next(&one).unwrap().id, 2);

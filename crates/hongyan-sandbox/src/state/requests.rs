@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::AppId;
 use serde::Serialize;
@@ -45,16 +45,15 @@ pub(crate) struct LoggedRequest {
 pub(crate) struct Kept {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) content_type: Option<String>,
-    pub(crate) body: Bytes,
+    pub(crate) body: Arc<[u8]>,
 }
 
 impl Kept {
     /// A larger body is not kept; no right request has one.
-    pub(crate) fn of(query: Vec<(String, String)>, content_type: Option<String>, mut body: Bytes) -> Self {
-        if body.len() > MAX_KEPT_BODY_BYTES {
-            body = Bytes::new();
-        }
-        Self { query, content_type, body }
+    pub(crate) fn of(query: Vec<(String, String)>, content_type: Option<String>, body: &[u8]) -> Self {
+        let body = if body.len() > MAX_KEPT_BODY_BYTES { &[] } else { body };
+        // A copy: what came from the network is a slice of the connection's whole buffer, and would keep all of it.
+        Self { query, content_type, body: body.into() }
     }
 }
 

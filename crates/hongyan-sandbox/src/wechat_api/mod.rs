@@ -139,10 +139,8 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let magic = magic::of_call(&query, &body);
     if let Some(found) = &magic {
         plan.delay += Duration::from_millis(found.delay_ms());
-        if found.effect == Effect::LostAnswer && plan.fate.is_none() {
-            plan.fate = Some(Fate { kind: ChaosKind::ResetAfter, errcode: 0, late: Duration::ZERO });
-        }
     }
+    let is_lost_if_done = magic.as_ref().is_some_and(|found| found.effect == Effect::LostAnswer);
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.map(str::to_owned);
     let call = Call {
@@ -158,13 +156,16 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         about_user: None,
     };
 
-    let answer = if plan.delay.is_zero() {
+    let Handled { answer, is_done } = if plan.delay.is_zero() {
         handle(&inner, call, plan)
     } else {
         // On a task of its own: what has arrived is handled even if the caller loses patience and goes away.
         let slow = tokio::spawn(handle_late(Arc::clone(&inner), call, plan));
         slow.await.unwrap_or_else(|_| handle_failed())
     };
+    if is_lost_if_done && is_done {
+        return Kill::now(kill).await;
+    }
     match plan.fate.map(|f| f.kind) {
         Some(ChaosKind::ResetAfter) => Kill::now(kill).await,
         Some(ChaosKind::LateAnswer) => {
@@ -188,8 +189,15 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     }
 }
 
+/// How a call was handled.
+struct Handled {
+    answer: Bytes,
+    /// Done, and not refused.
+    is_done: bool,
+}
+
 /// A slow call: while it waits, another send to the same user overlaps with it.
-async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
+async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
     let receiver = (call.path == send::SEND_SUBSCRIBE).then(|| send::receiver(&call)).flatten();
     if let Some(openid) = &receiver {
         let is_first = inner.state().flights.insert(openid.clone());
@@ -201,15 +209,15 @@ async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
         () = inner.stopped() => {}
     }
     call.now = inner.clock.now();
-    let answer = handle(&inner, call, plan);
+    let handled = handle(&inner, call, plan);
     if let Some(openid) = landed {
         inner.state().flights.remove(&openid);
     }
-    answer
+    handled
 }
 
 /// Handles a call unless its fate forbids it, logs it, and wakes who waits for messages.
-fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
+fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
     let mut state = inner.state();
     let newest = state.inbox.last_id();
     let outcome = match plan.fate {
@@ -236,7 +244,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
         errcode: (!undecided).then_some(errcode),
         chaos: plan.noted(),
         magic: call.magic.map(|found| found.word),
-        kept: Kept::of(call.query, call.content_type, call.body),
+        kept: Kept::of(call.query, call.content_type, &call.body),
     });
     let delivered = state.inbox.last_id() != newest;
     let has_pushes = state.pushes.waiting() > 0;
@@ -247,7 +255,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Bytes {
     if delivered {
         inner.signal.send_modify(|signal| signal.messages += 1);
     }
-    answer.into()
+    Handled { answer: answer.into(), is_done: errcode == 0 && !undecided }
 }
 
 fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
@@ -297,8 +305,9 @@ fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> 
 }
 
 /// The task of a slow call panicked: a bug here, which must not look like an answer of WeChat's to it.
-fn handle_failed() -> Bytes {
-    Bytes::from_static(br#"{"errcode":-1,"errmsg":"the sandbox failed, see its log"}"#)
+fn handle_failed() -> Handled {
+    let answer = Bytes::from_static(br#"{"errcode":-1,"errmsg":"the sandbox failed, see its log"}"#);
+    Handled { answer, is_done: false }
 }
 
 fn json_response(body: Bytes) -> Response {

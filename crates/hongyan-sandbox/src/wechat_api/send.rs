@@ -62,8 +62,15 @@ pub(super) fn receiver(call: &Call) -> Option<String> {
 pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
     let sent = address(state, call, |family| family == Family::Legacy)?;
     let form_id = sent.body.form_id.as_deref().unwrap_or_default();
-    if !is_always_allowed(call) {
-        state.forms.spend(&sent.appid, &sent.openid, form_id, call.now)?;
+    match state.forms.spend(&sent.appid, &sent.openid, form_id, call.now) {
+        // Nobody submitted it, but it is a magic one, or a magic user's: good for one message, as any.
+        Err(Errcode::INVALID_FORM_ID) if has_magic(call, &[Place::Openid, Place::FormId]) => {
+            let used_by = format!("{} {} {form_id}", sent.appid, sent.openid);
+            if !state.is_first_time(&used_by) {
+                return Err(Errcode::FORM_ID_USED.into());
+            }
+        }
+        spent => spent?,
     }
     Ok(deliver(state, call, sent, CardKind::Legacy))
 }
@@ -85,7 +92,7 @@ pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     if overlaps {
         return Err(Errcode::SEND_CONFLICT.into());
     }
-    if !is_always_allowed(call) {
+    if !has_magic(call, &[Place::Openid]) {
         state
             .apps
             .get_mut(&sent.appid)
@@ -97,9 +104,9 @@ pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     Ok(deliver(state, call, sent, CardKind::Subscribe))
 }
 
-/// A magic user or form id that does not refuse always allows.
-fn is_always_allowed(call: &Call) -> bool {
-    call.magic.as_ref().is_some_and(|found| matches!(found.place, Place::Openid | Place::FormId))
+/// Whether a magic id stands in one of these places. One that refuses does not come so far, so it allows.
+fn has_magic(call: &Call, places: &[Place]) -> bool {
+    call.magic.as_ref().is_some_and(|found| places.contains(&found.place))
 }
 
 /// Everything that both sends check in the same way.
@@ -123,7 +130,7 @@ fn address(
     if !body.page.as_deref().is_none_or(is_page) {
         return Err(Errcode::INVALID_PAGE.into());
     }
-    Ok(Addressed { openid, template, appid, fields, body })
+    Ok(Addressed { appid, openid, template, fields, body })
 }
 
 /// The template's fields with their values. What the template does not name is ignored, as WeChat does.

@@ -1,0 +1,99 @@
+//! A back end that takes pushes: it answers the check of its address, opens what comes as a back end does, and answers
+//! as the case says.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use hongyan_wechat::AppId;
+use hongyan_wechat::callback::{CallbackKeys, PushParameters, open_push};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// The token and the key that cases name as `$callback_token` and `$callback_key`.
+pub const TOKEN: &str = "contractToken";
+pub const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+
+/// It ends when it is dropped.
+pub struct Receiver {
+    pub url: String,
+    shared: Arc<Shared>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    got: Mutex<Vec<Value>>,
+    /// The statuses of the answers to come; then always 200.
+    statuses: Mutex<VecDeque<u16>>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Receiver {
+    /// One that answers the first pushes with these statuses.
+    pub async fn start(appid: AppId, statuses: Vec<u16>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/callback", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared { statuses: Mutex::new(statuses.into()), ..Shared::default() });
+        let serving = tokio::spawn(serve(listener, appid, Arc::clone(&shared)));
+        Self { url, shared, serving }
+    }
+
+    /// What came, in its order: `event` is what was in it, `refused` why it could not be opened, `content_type` how it
+    /// was sent.
+    pub fn got(&self) -> Value {
+        Value::Array(self.shared.got.lock().unwrap().clone())
+    }
+}
+
+async fn serve(listener: TcpListener, appid: AppId, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (appid, shared) = (appid.clone(), Arc::clone(&shared));
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let (appid, shared) = (appid.clone(), Arc::clone(&shared));
+                async move { Ok::<_, Infallible>(answer(request, &appid, &shared).await) }
+            });
+            // The sandbox hangs up when it ends.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer(request: Request<Incoming>, appid: &AppId, shared: &Shared) -> Response<Full<Bytes>> {
+    let query = request.uri().query().unwrap_or_default();
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let map = pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
+    let parameters: PushParameters = serde_json::from_value(Value::Object(map)).unwrap();
+    if request.method() == Method::GET {
+        return Response::new(Full::from(parameters.echostr));
+    }
+    let content_type = request.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    // As a back end of the mode that the push says it is in.
+    let is_sealed = !parameters.msg_signature.is_empty();
+    let aes_key = is_sealed.then(|| KEY.parse().unwrap());
+    let keys = CallbackKeys { token: TOKEN.to_owned().into(), aes_key };
+    let opened = open_push(&keys, appid, &parameters, &body);
+    shared.got.lock().unwrap().push(match opened {
+        Ok(event) => json!({ "event": event, "is_sealed": is_sealed, "content_type": content_type }),
+        Err(why) => json!({ "refused": why.to_string(), "content_type": content_type }),
+    });
+    let status = shared.statuses.lock().unwrap().pop_front().unwrap_or(200);
+    let mut response = Response::new(Full::from("success"));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+}
