@@ -31,6 +31,7 @@
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
 //! | `shapes` | how the domain's types look in the OpenAPI description |
+//! | [`tls`] | the listener with TLS |
 //! | [`service`] | starts and stops all of it |
 //!
 //! It knows WeChat, and the sandbox, only through HTTP.
@@ -54,6 +55,7 @@ pub mod service;
 pub mod settle;
 pub mod stop;
 pub mod templates;
+pub mod tls;
 pub mod token;
 pub mod user_data;
 pub mod vault;
