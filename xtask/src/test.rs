@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
-use crate::{crash, prepare, web};
+use crate::{crash, prepare, sdks, web};
 
 /// How often the gateway is killed. Each run draws anew, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -34,6 +34,7 @@ enum Step {
     Docs,
     Crash,
     Web,
+    Sdks,
 }
 
 impl Step {
@@ -47,12 +48,15 @@ impl Step {
             Self::Docs => "docs",
             Self::Crash => "crash",
             Self::Web => "web",
+            Self::Sdks => "sdks",
         }
     }
 
     const fn about(self) -> &'static str {
         match self {
-            Self::Prepare => "install what is missing: Chromium and a Chinese font, packages of web-tests/",
+            Self::Prepare => {
+                "install what is missing: Chromium and a Chinese font, packages of web-tests/ and sdk-tests/"
+            }
             Self::Format => "cargo fmt --all --check",
             Self::Lint => "cargo clippy --workspace --all-targets -- -D warnings",
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
@@ -60,6 +64,9 @@ impl Step {
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
             Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost or doubled",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
+            Self::Sdks => {
+                "SDKs that others wrote (wechatpy, co-wechat-api), against the facade and the sandbox"
+            }
         }
     }
 
@@ -83,6 +90,7 @@ impl Step {
             }
             Self::Crash => crash::run(&["--rounds".to_owned(), ROUNDS.to_string()]),
             Self::Web => web::run(args.update_screenshot),
+            Self::Sdks => sdks::run(),
         }
     }
 }
