@@ -65,6 +65,20 @@ async fn an_operator_sees_who_has_a_token_and_takes_it_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_looked_up_is_not_looked_up_again_for_a_while() {
+    let world = World::start().await;
+    let token = world.token_of("orders").await;
+    assert_eq!(world.errcode_with(&token).await, 0);
+    // As another process would do it, behind this one's back.
+    let appid = world.wechat.seed.appid.parse().unwrap();
+    let revoked = world.gateway.store.revoke_gateway_tokens(appid, None, world.clock.now()).await.unwrap();
+    assert_eq!(revoked, 1);
+    assert_eq!(world.errcode_with(&token).await, 0, "the database is not asked for each call");
+    world.advance(Duration::from_secs(10));
+    assert_eq!(world.errcode_with(&token).await, 40001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_an_api_key_has_its_name_and_a_token_of_another_app_opens_only_that() {
     let world = World::start().await;
     let key = world.new_key(Scope::Facade).await;

@@ -35,6 +35,7 @@ mod resolving;
 mod restart;
 mod retention;
 mod schedule;
+mod tls;
 mod token;
 mod tutorial;
 mod user_data;

@@ -49,6 +49,19 @@ async fn data_of_the_last_two_logins_opens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_sandbox_enciphers_opens_with_its_signature() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    world.login(&user).await;
+    let body = json!({ "openid": user, "data": { "nickName": "鸿雁", "city": "Shenzhen" } });
+    let mut sealed = world.wechat.control("encrypted", body).await;
+    sealed["app"] = json!(world.wechat.seed.appid);
+    sealed["openid"] = json!(user);
+    let opened = world.post("/v1/users/decrypt", sealed).await.expect(200);
+    assert_eq!((&opened["city"], &opened["openId"]), (&json!("Shenzhen"), &json!(user)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_signature_counts_if_it_is_given() {
     let world = World::start().await;
     let user = world.wechat.user().await;

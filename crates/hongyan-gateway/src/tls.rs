@@ -113,7 +113,8 @@ fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, ConfigError> {
     let (chain, private) = (read(certificate)?, read(key)?);
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<_, _>>()
-        .map_err(|error| wrong(format!("{} is not PEM: {error}", certificate.display())))?;
+        // The parser's words may repeat a line of the file, which may be of another than was meant.
+        .map_err(|_| wrong(format!("{} is not PEM", certificate.display())))?;
     if chain.is_empty() {
         return Err(wrong(format!("{} has no certificate in it (BEGIN CERTIFICATE)", certificate.display())));
     }

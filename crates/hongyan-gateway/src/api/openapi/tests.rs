@@ -24,6 +24,9 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/apps/{appid}", "delete"),
     ("/v1/apps/{appid}", "get"),
     ("/v1/apps/{appid}", "patch"),
+    ("/v1/apps/{appid}/tokens", "delete"),
+    ("/v1/apps/{appid}/tokens", "get"),
+    ("/v1/apps/{appid}/tokens/{id}", "delete"),
     ("/v1/login", "post"),
     ("/v1/messages", "get"),
     ("/v1/messages", "post"),
@@ -33,6 +36,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/permits", "get"),
     ("/v1/permits", "post"),
     ("/v1/reach", "get"),
+    ("/v1/users/decrypt", "post"),
 ];
 
 /// Paths that are for people, or the description itself.
