@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use hongyan_gateway::config::Settings;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,9 +146,17 @@ async fn answer_one(State(stub): State<Stub>, request: Request) -> Response {
 }
 
 async fn start() -> (World, Wechat, String) {
+    start_with(|_| {}).await
+}
+
+async fn start_with(adjust: impl FnOnce(&mut Settings)) -> (World, Wechat, String) {
     let wechat = Wechat::start().await;
     let url = wechat.url.parse().unwrap();
-    let world = World::start_with(|settings| settings.wechat_base_url = url).await;
+    let world = World::start_with(|settings| {
+        settings.wechat_base_url = url;
+        adjust(settings);
+    })
+    .await;
     let token = world.facade_token().await;
     (world, wechat, token)
 }
@@ -403,4 +412,31 @@ async fn what_is_wrong_with_a_call_is_said_in_wechats_form() {
     wechat.was_not_asked();
     // Outside of WeChat's paths it is the API's word.
     world.get("/wxb/x").await.problem(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_stands_still_is_broken_off_and_the_caller_is_told() {
+    let (world, mut wechat, token) = start_with(|settings| settings.answer_timeout_ms = 500).await;
+    let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\ncontent-length: {}", 9 * MIB);
+    let mut stream = raw(&world, &head).await;
+    stream.write_all(&vec![b'x'; 2 * MIB as usize]).await.unwrap();
+    let answer = rest(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\"errcode\":880006"), "{answer}");
+    assert!(!wechat.next().await.whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_means_perhaps_if_the_call_could_change_something() {
+    let world = World::start_with(|settings| settings.answer_timeout_ms = 300).await;
+    let token = world.facade_token().await;
+    world.wechat.chaos(json!({ "path": "/cgi-bin/openapi/quota/get", "kind": "hang" })).await;
+    world.wechat.chaos(json!({ "path": "/wxaapi/newtmpl/getcategory", "kind": "hang" })).await;
+    let body = json!({ "cgi_path": "/cgi-bin/message/subscribe/send" });
+    let answer =
+        world.post(&format!("/cgi-bin/openapi/quota/get?access_token={token}"), body).await.expect(200);
+    assert_eq!(answer["errcode"], 880_002);
+    let words = answer["errmsg"].as_str().unwrap();
+    assert!(words.contains("没有收到应答") && words.contains("did not answer"), "{words}");
+    let answer = world.get(&format!("/wxaapi/newtmpl/getcategory?access_token={token}")).await.expect(200);
+    assert_eq!(answer["errcode"], -1, "who only asks may ask again");
 }
