@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`mod@test`] | the steps of `cargo xtask test`, in order |
 //! | [`prepare`] | what tests and measurements need on the machine |
+//! | [`sdks`] | SDKs that others wrote, with running services |
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting what kills the gateway |
@@ -17,6 +18,7 @@ mod crash;
 mod errcodes;
 mod fuzz;
 mod prepare;
+mod sdks;
 mod test;
 mod web;
 

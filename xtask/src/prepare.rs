@@ -1,9 +1,10 @@
 //! What tests and measurements need on the machine: looked for, and installed where that is possible.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{Result, output_of, root, run as run_command};
+use crate::command::{Result, output_of, root, run as run_command, target_dir};
 
 /// Where Debian puts the browser.
 const CHROMIUM: &str = "/usr/bin/chromium";
@@ -22,7 +23,9 @@ pub(crate) fn run() -> Result {
     browser()?;
     node()?;
     python()?;
-    npm_packages("web-tests")
+    npm_packages("web-tests")?;
+    npm_packages("sdk-tests")?;
+    python_packages("sdk-tests").map(drop)
 }
 
 fn browser() -> Result {
@@ -128,4 +131,34 @@ pub(crate) fn npm_packages(folder: &str) -> Result {
         return Ok(());
     }
     run_command(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))
+}
+
+/// A virtual environment in the target directory with what `requirements.txt` in a folder of the repository names;
+/// its Python. If it has that already, no network is needed.
+///
+/// # Errors
+/// When Python has no `venv` and it cannot be installed, or pip fails.
+pub(crate) fn python_packages(folder: &str) -> Result<PathBuf> {
+    let wanted = root().join(folder).join("requirements.txt");
+    let list = fs::read(&wanted).map_err(|error| format!("cannot read {}: {error}", wanted.display()))?;
+    let environment = target_dir()?.join(format!("{folder}-venv"));
+    // Written at the end of an installation.
+    let installed = environment.join("installed.txt");
+    let python = environment.join("bin/python");
+    if fs::read(&installed).is_ok_and(|text| text == list) {
+        return Ok(python);
+    }
+    let make = || run_command(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
+    if make().is_err() {
+        // Debian packs it apart.
+        install(&["python3-venv"]).map_err(|why| format!("python3 -m venv failed, and {why}"))?;
+        make()?;
+    }
+    run_command(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(&wanted),
+    )?;
+    fs::write(&installed, list).map_err(|error| format!("cannot write {}: {error}", installed.display()))?;
+    Ok(python)
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{crash, fuzz, prepare, web};
+use crate::{crash, fuzz, prepare, sdks, web};
 
 /// How often the gateway is killed. Each run draws anew, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -36,6 +36,7 @@ enum Step {
     Fuzz,
     Crash,
     Web,
+    Sdks,
 }
 
 impl Step {
@@ -50,12 +51,15 @@ impl Step {
             Self::Fuzz => "fuzz",
             Self::Crash => "crash",
             Self::Web => "web",
+            Self::Sdks => "sdks",
         }
     }
 
     const fn about(self) -> &'static str {
         match self {
-            Self::Prepare => "install what is missing: Chromium and a Chinese font, packages of web-tests/",
+            Self::Prepare => {
+                "install what is missing: Chromium and a Chinese font, packages of web-tests/ and sdk-tests/"
+            }
             Self::Format => "cargo fmt --all --check",
             Self::Lint => "cargo clippy --workspace --all-targets -- -D warnings",
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
@@ -64,6 +68,9 @@ impl Step {
             Self::Fuzz => "200,000 random inputs to each fuzz target, and the kept corpora",
             Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost or doubled",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
+            Self::Sdks => {
+                "SDKs that others wrote (wechatpy, co-wechat-api), against the facade and the sandbox"
+            }
         }
     }
 
@@ -88,6 +95,7 @@ impl Step {
             Self::Fuzz => fuzz::run(&FuzzArgs::short()),
             Self::Crash => crash::run(&["--rounds".to_owned(), ROUNDS.to_string()]),
             Self::Web => web::run(args.update_screenshot),
+            Self::Sdks => sdks::run(),
         }
     }
 }

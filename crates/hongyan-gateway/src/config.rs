@@ -24,6 +24,12 @@ pub use table::example_toml;
 pub struct Settings {
     /// Where HTTP is served.
     pub listen: SocketAddr,
+    /// Where HTTPS is served, if anywhere.
+    pub tls_listen: Option<SocketAddr>,
+    /// A PEM file with the certificate and those between it and the root.
+    pub tls_certificate: Option<PathBuf>,
+    /// A PEM file with the certificate's key.
+    pub tls_key: Option<PathBuf>,
     /// Where the database and a generated master key are kept.
     pub data_dir: PathBuf,
     /// `sqlite:PATH`.
@@ -96,6 +102,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8780)),
+            tls_listen: None,
+            tls_certificate: None,
+            tls_key: None,
             data_dir: "hongyan-data".into(),
             database: database_in(Path::new("hongyan-data")),
             wechat_base_url: Url::parse("https://api.weixin.qq.com").expect("a constant that is a URL"),
@@ -143,6 +152,9 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             listen,
+            tls_listen,
+            tls_certificate,
+            tls_key,
             data_dir,
             database,
             wechat_base_url,
@@ -168,6 +180,9 @@ impl fmt::Debug for Settings {
         } = self;
         f.debug_struct("Settings")
             .field("listen", listen)
+            .field("tls_listen", tls_listen)
+            .field("tls_certificate", tls_certificate)
+            .field("tls_key", tls_key)
             .field("data_dir", data_dir)
             .field("database", database)
             .field("wechat_base_url", &wechat_base_url.as_str())

@@ -33,6 +33,7 @@
 //! | [`problem`] | how refusals look |
 //! | [`reference`](mod@reference) | the pages that explain errcodes and problems, made from the rules |
 //! | `shapes` | how the domain's types look in the OpenAPI description |
+//! | [`tls`] | the listener with TLS |
 //! | [`service`] | starts and stops all of it |
 //!
 //! It knows WeChat, and the sandbox, only through HTTP.
@@ -58,6 +59,7 @@ pub mod service;
 pub mod settle;
 pub mod stop;
 pub mod templates;
+pub mod tls;
 pub mod token;
 pub mod user_data;
 pub mod vault;

@@ -28,6 +28,7 @@ use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
 use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
+use crate::tls::{Tls, TlsListener};
 use crate::vault::{KeySource, Vault, create_private_dir};
 use crate::{api, callbacks, facade};
 
@@ -298,6 +299,19 @@ impl Gateway {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), GatewayError> {
+        self.serve_with_tls(listener, None, stop).await
+    }
+
+    /// The same, with HTTPS on another listener.
+    ///
+    /// # Errors
+    /// When a listener fails.
+    pub async fn serve_with_tls(
+        self,
+        listener: TcpListener,
+        tls: Option<(TcpListener, Arc<Tls>)>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), GatewayError> {
         let signal = self.context.stop.clone();
         let stopping = {
             let signal = signal.clone();
@@ -310,14 +324,29 @@ impl Gateway {
             // Small answers must not wait for the next packet; a socket that cannot say so still works.
             let _ = stream.set_nodelay(true);
         });
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(stopping);
+        let plain = axum::serve(listener, self.router()).with_graceful_shutdown(stopping);
+        let router = self.router();
+        let signal_for_tls = signal.clone();
+        let encrypted = async move {
+            let Some((listener, tls)) = tls else { return Ok(()) };
+            let stopping = async move { signal_for_tls.stopping().await };
+            let listener = TlsListener::new(listener, Arc::clone(&tls));
+            let server = axum::serve(listener, router).with_graceful_shutdown(stopping);
+            tokio::select! {
+                served = server => served,
+                () = tls.keep_current() => Ok(()),
+            }
+        };
+        let server = async { tokio::try_join!(plain.into_future(), encrypted) };
         let drain = Duration::from_secs(self.context.settings.drain_seconds);
         let patience = async {
             signal.stopping().await;
             tokio::time::sleep(drain).await;
         };
         tokio::select! {
-            served = server => served?,
+            served = server => {
+                served?;
+            }
             () = patience => tracing::warn!("some requests did not end in time; closing their connections"),
         }
         signal.stop();

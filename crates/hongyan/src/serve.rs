@@ -1,8 +1,11 @@
 //! `hongyan serve`: the gateway.
 
+use std::sync::Arc;
+
 use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::service::Context;
+use hongyan_gateway::tls::Tls;
 use serde_json::json;
 
 use crate::cli::ServeArgs;
@@ -20,14 +23,33 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let _lock = lock::database(&settings)?;
     let url = listen::url(&listener)?;
     let url = base(&url);
+    let tls = match Tls::open(&settings)? {
+        Some((address, tls)) => Some((listen::bind(address, "tls_listen").await?, tls)),
+        None => None,
+    };
+    let tls_url = match &tls {
+        Some((listener, _)) => {
+            Some(listen::url(listener)?.as_str().trim_end_matches('/').replacen("http", "https", 1))
+        }
+        None => None,
+    };
+    let hangups = tls.as_ref().map(|(_, tls)| signals::hangups(Arc::clone(tls))).transpose()?;
     let gateway = Gateway::start(settings, Clock::system()).await?;
     say_what_is_missing(gateway.context()).await?;
     if args.json {
-        output::json(&json!({ "gateway": url }))?;
+        let mut line = json!({ "gateway": url });
+        if let Some(url) = tls_url {
+            line["gateway_tls"] = json!(url);
+        }
+        output::json(&line)?;
     } else {
-        output::line(&format!("Hongyan serves {url}"))?;
+        let also = tls_url.map_or_else(String::new, |url| format!(" and {url}"));
+        output::line(&format!("Hongyan serves {url}{also}"))?;
     }
-    gateway.serve(listener, stop).await?;
+    gateway.serve_with_tls(listener, tls, stop).await?;
+    if let Some(hangups) = hangups {
+        hangups.abort();
+    }
     Ok(())
 }
 

@@ -1,5 +1,10 @@
 //! When to stop.
 
+use std::sync::Arc;
+
+use hongyan_gateway::tls::Tls;
+use tokio::task::JoinHandle;
+
 use crate::failure::Failure;
 use crate::output::remark;
 
@@ -21,6 +26,30 @@ pub(crate) fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failur
             std::process::exit(1);
         });
     })
+}
+
+/// Reads the TLS certificate anew at each SIGHUP, until the task is aborted.
+///
+/// # Errors
+/// When the system does not let us listen.
+#[cfg(unix)]
+pub(crate) fn hangups(tls: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
+    Ok(tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            if let Err(error) = tls.reload() {
+                tracing::error!(%error, "the TLS certificate stays as it was");
+            }
+        }
+    }))
+}
+
+/// There is no such signal here; a change of the files is found all the same.
+#[cfg(not(unix))]
+pub(crate) fn hangups(_: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
+    Ok(tokio::spawn(std::future::ready(())))
 }
 
 #[cfg(unix)]

@@ -74,6 +74,12 @@ pub enum ConfigError {
         /// What it takes.
         why: String,
     },
+    /// TLS cannot be had.
+    #[error("TLS: {why}")]
+    Tls {
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The master key cannot be had.
     #[error("the master key: {why}")]
     MasterKey {

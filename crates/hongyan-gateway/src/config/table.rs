@@ -40,6 +40,21 @@ pub(super) const TABLE: &[Setting] = &[
         "Address and port of the HTTP server.\n\
          127.0.0.1 is reached from this machine only; put a proxy with TLS in front to open it to others.",
     ),
+    optional(
+        "tls_listen",
+        r#""0.0.0.0:8743""#,
+        "Address and port of an HTTPS server beside it, for SDKs that insist on https.",
+    ),
+    optional(
+        "tls_certificate",
+        r#""/etc/hongyan/fullchain.pem""#,
+        "Its certificate, PEM, with those between it and the root. Read anew when the file changes, and on SIGHUP.",
+    ),
+    optional(
+        "tls_key",
+        r#""/etc/hongyan/privkey.pem""#,
+        "The certificate's private key, PEM, without a password.",
+    ),
     given(
         "data_dir",
         r#""hongyan-data""#,
@@ -165,10 +180,11 @@ pub fn example_toml() -> String {
 pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(), String> {
     match key {
         "listen" => {
-            settings.listen = text(value)?
-                .parse::<SocketAddr>()
-                .map_err(|_| "takes an IP address and a port, like \"127.0.0.1:8780\" or \"[::1]:8780\"")?;
+            settings.listen = address(value)?;
         }
+        "tls_listen" => settings.tls_listen = Some(address(value)?),
+        "tls_certificate" => settings.tls_certificate = Some(path(value)?),
+        "tls_key" => settings.tls_key = Some(path(value)?),
         "data_dir" => settings.data_dir = path(value)?,
         "database" => {
             let database = text(value)?;
@@ -239,6 +255,12 @@ fn text(value: &Value) -> Result<&str, String> {
 
 fn path(value: &Value) -> Result<PathBuf, String> {
     text(value).map(PathBuf::from)
+}
+
+fn address(value: &Value) -> Result<SocketAddr, String> {
+    text(value)?
+        .parse()
+        .map_err(|_| "takes an IP address and a port, like \"127.0.0.1:8780\" or \"[::1]:8780\"".into())
 }
 
 fn url(value: &Value) -> Result<Url, String> {

@@ -12,7 +12,7 @@ use serde_json::json;
 /// A refusal that only the gateway makes. WeChat has no errcodes of this range.
 #[derive(Debug)]
 pub(super) struct Own {
-    errcode: Errcode,
+    pub(super) errcode: Errcode,
     /// The same in both languages, for `errmsg`.
     zh: &'static str,
     en: &'static str,

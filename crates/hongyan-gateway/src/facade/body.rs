@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -56,6 +58,43 @@ fn joined(mut pieces: VecDeque<Bytes>, length: usize) -> Bytes {
         whole.extend_from_slice(&piece);
     }
     whole.into()
+}
+
+/// A body that says when it has come to its end.
+pub(super) struct Watched {
+    body: Body,
+    ended: Arc<AtomicBool>,
+}
+
+/// The body, and what becomes true when all of it was taken.
+pub(super) fn watched(body: Body) -> (Watched, Arc<AtomicBool>) {
+    let ended = Arc::new(AtomicBool::new(body.is_end_stream()));
+    (Watched { body, ended: Arc::clone(&ended) }, ended)
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // One whose length is known is not asked again after its last piece.
+        if frame.is_none() || (matches!(frame, Some(Ok(_))) && self.body.is_end_stream()) {
+            self.ended.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A body whose beginning was read already.

@@ -4,6 +4,8 @@
 //! body up to [`KEPT`] is kept until its answer's head is there, so that the call can be repeated with a fresh token;
 //! and the beginning of an answer that looks like JSON, for a refusal is one.
 
+use std::sync::atomic::Ordering;
+
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Uri, header};
@@ -15,7 +17,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::answer::{BODY_BROKE_OFF, NO_ACCESS_TOKEN, OUTCOME_UNKNOWN, Refusal, without};
-use super::body::{Taken, begin};
+use super::body::{Taken, begin, watched};
 use super::headers;
 use super::request::{ACCESS_TOKEN, Parameters, passed_on};
 use super::token::app_of;
@@ -71,7 +73,14 @@ impl Call<'_> {
     /// It goes by only once, so its token had better be good.
     async fn with_running_body(&self, app: &App, body: Body) -> Result<Response, Refusal> {
         let token = self.context.apps.token_that_lasts(app).await.map_err(no_token)?;
-        let only = self.send(&token.value, body).await?;
+        let (body, ended) = watched(body);
+        let only = match self.send(&token.value, body).await {
+            // Half a request is none: WeChat has done nothing.
+            Err(refusal) if refusal.errcode == OUTCOME_UNKNOWN.errcode && !ended.load(Ordering::Relaxed) => {
+                return Err(Refusal::own(&BODY_BROKE_OFF, ""));
+            }
+            answered => answered?,
+        };
         if only.refuses_token
             && let Err(error) = self.context.apps.token_after(app, token.generation).await
         {

@@ -2,6 +2,7 @@
 
 mod callback;
 mod clock;
+mod encrypted;
 mod error;
 mod events;
 mod faults;
@@ -40,6 +41,11 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
     ("POST /_sandbox/templates", "新建模板", "a new template"),
     ("POST /_sandbox/users", "新建用户", "a new user"),
     ("POST /_sandbox/login", "相当于 wx.login，得到 code", "as wx.login: a code"),
+    (
+        "POST /_sandbox/encrypted",
+        "相当于 wx.getUserInfo，得到 encryptedData 和签名",
+        "as wx.getUserInfo: encryptedData and its signature",
+    ),
     ("POST /_sandbox/forms", "相当于提交表单，得到 form_id", "as a submitted form: a form_id"),
     ("POST /_sandbox/payments", "相当于支付，得到 prepay_id", "as a payment: a prepay_id"),
     (
@@ -111,6 +117,7 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
         .route("/reset", post(world::reset))
         .route("/users", post(users::add))
         .route("/login", post(users::login))
+        .route("/encrypted", post(encrypted::encrypt))
         .route("/forms", post(users::submit_form))
         .route("/payments", post(users::pay))
         .route("/subscriptions", post(users::answer_subscription))

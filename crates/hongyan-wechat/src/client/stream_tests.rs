@@ -21,8 +21,8 @@ fn fed() -> (mpsc::Sender<Piece>, StreamBody<impl futures_util::Stream<Item = Pi
     (feed, StreamBody::new(stream))
 }
 
-fn piece(text: &'static str) -> Piece {
-    Ok(Frame::data(Bytes::from(text)))
+async fn put(feed: &mpsc::Sender<Piece>, text: &'static str) {
+    feed.send(Ok(Frame::data(Bytes::from(text)))).await.unwrap();
 }
 
 async fn listening() -> (TcpListener, Client) {
@@ -64,11 +64,11 @@ async fn both_bodies_go_on_before_they_have_ended() {
     let (listener, client) = listening().await;
     let (feed, body) = fed();
     let asked = post(&client, body);
-    feed.send(piece("first")).await.unwrap();
+    put(&feed, "first").await;
     let (mut stream, _) = listener.accept().await.unwrap();
     let head = read_to(&mut stream, "first").await;
     assert!(head.contains("transfer-encoding: chunked\r\n"), "{head}");
-    feed.send(piece("second")).await.unwrap();
+    put(&feed, "second").await;
     read_to(&mut stream, "second").await;
     drop(feed);
     read_to(&mut stream, "0\r\n\r\n").await;
@@ -97,7 +97,7 @@ async fn a_body_that_breaks_off_never_looks_whole_and_spoils_no_other_call() {
     let (listener, client) = listening().await;
     let (feed, body) = fed();
     let asked = post(&client, body);
-    feed.send(piece("first")).await.unwrap();
+    put(&feed, "first").await;
     let (mut stream, _) = listener.accept().await.unwrap();
     read_to(&mut stream, "first").await;
     feed.send(Err("the caller is gone".into())).await.unwrap();
@@ -117,7 +117,7 @@ async fn who_gives_up_in_the_middle_of_a_body_leaves_no_whole_request_behind() {
     let (listener, client) = listening().await;
     let (feed, body) = fed();
     let asked = post(&client, body);
-    feed.send(piece("first")).await.unwrap();
+    put(&feed, "first").await;
     let (mut stream, _) = listener.accept().await.unwrap();
     read_to(&mut stream, "first").await;
     asked.abort();
@@ -133,7 +133,7 @@ async fn silence_ends_an_exchange_wherever_it_falls() {
     let (listener, client) = listening().await;
     let (feed, body) = fed();
     let asked = post(&client, body);
-    feed.send(piece("first")).await.unwrap();
+    put(&feed, "first").await;
     let failure = asked.await.unwrap().unwrap_err().to_string();
     assert!(failure.contains("the body did not move within 500ms"), "{failure}");
     drop(listener);

@@ -30,6 +30,9 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/apps/{appid}/templates", "post"),
     ("/v1/apps/{appid}/templates/{template}", "delete"),
     ("/v1/apps/{appid}/templates/{template}", "get"),
+    ("/v1/apps/{appid}/tokens", "delete"),
+    ("/v1/apps/{appid}/tokens", "get"),
+    ("/v1/apps/{appid}/tokens/{id}", "delete"),
     ("/v1/login", "post"),
     ("/v1/messages", "get"),
     ("/v1/messages", "post"),
@@ -39,6 +42,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/permits", "get"),
     ("/v1/permits", "post"),
     ("/v1/reach", "get"),
+    ("/v1/users/decrypt", "post"),
 ];
 
 /// Paths that are for people, or the description itself.
