@@ -5,11 +5,7 @@ import { beforeEach, test } from 'node:test';
 
 import API from 'co-wechat-api';
 
-const env = process.env;
-const { WECHAT_HOST: HOST, SECRET, HONGYAN_SANDBOX: SANDBOX, APPID, LEGACY_TEMPLATE: LEGACY, SUBSCRIBE_TEMPLATE: SUBSCRIBE } =
-  env;
-// Only when the host is the gateway.
-const API_KEY = env.HONGYAN_API_KEY;
+import { API_KEY, APPID, HOST, LEGACY, SECRET, SUBSCRIBE, asked, control, inbox, legacyData, subscribeData } from './sandbox.mjs';
 
 // -- begin: what docs/sdks.md says
 function client(appid, secret, ...more) {
@@ -21,35 +17,6 @@ function client(appid, secret, ...more) {
 }
 // -- end
 
-async function control(call, body = {}) {
-  const answer = await fetch(`${SANDBOX}/_sandbox/${call}`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ appid: APPID, ...body }),
-  });
-  assert.equal(answer.ok, true, `${call}: ${answer.status}`);
-  return answer.json();
-}
-
-async function asked(path) {
-  const answer = await (await fetch(`${SANDBOX}/_sandbox/requests?limit=10000&path=${path}`)).json();
-  return Array.isArray(answer) ? answer : answer.requests;
-}
-
-async function inbox(openid) {
-  return (await fetch(`${SANDBOX}/_sandbox/inbox?appid=${APPID}&openid=${openid}`)).json();
-}
-
-const legacyData = (text) => ({
-  keyword1: { value: text },
-  keyword2: { value: '2026-05-01 09:30' },
-  keyword3: { value: 'done' },
-});
-const subscribeData = (text) => ({
-  thing1: { value: text },
-  date2: { value: '2026-05-01' },
-  amount3: { value: '¥12.50' },
-});
 const withCode = (code) => (error) => {
   assert.equal(error.name, 'WeChatAPIError');
   assert.equal(error.code, code, error.message);

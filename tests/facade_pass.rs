@@ -440,3 +440,20 @@ async fn no_answer_means_perhaps_if_the_call_could_change_something() {
     let answer = world.get(&format!("/wxaapi/newtmpl/getcategory?access_token={token}")).await.expect(200);
     assert_eq!(answer["errcode"], -1, "who only asks may ask again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_whose_secret_wechat_refuses_says_so_to_its_callers() {
+    let world = World::start().await;
+    let other = world.wechat.raw_control("apps", &json!({})).await;
+    let app = json!({ "appid": other["appid"], "secret": "00000000000000000000000000000000" });
+    let registered = world.post("/v1/apps", app).await;
+    let secret = registered.text("gateway_secret");
+    assert!(registered.expect(201)["paused"].is_object());
+    let body = json!({ "grant_type": "client_credential", "appid": other["appid"], "secret": secret });
+    let token = world.post("/cgi-bin/stable_token", body).await.text("access_token");
+    let asked = world.wechat.asked("/cgi-bin/stable_token").await;
+    let answer = world.get(&format!("/wxaapi/newtmpl/gettemplate?access_token={token}")).await.expect(200);
+    assert_eq!(answer["errcode"], 880_007);
+    assert!(answer["errmsg"].as_str().unwrap().contains("40125"), "{answer}");
+    assert_eq!(world.wechat.asked("/cgi-bin/stable_token").await, asked, "WeChat is not asked in vain");
+}

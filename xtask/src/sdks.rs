@@ -59,9 +59,17 @@ fn against(demo: &Service, python: &PathBuf) -> Result {
     for (host, its) in [("the facade", gateway), ("the sandbox", sandbox)] {
         let mut wechatpy = Command::new(python);
         wechatpy.arg("wechatpy_test.py");
-        let mut co_wechat_api = Command::new("node");
-        co_wechat_api.args(["--test", "--test-reporter=spec", "co-wechat-api.test.mjs"]);
-        for (sdk, mut command) in [("wechatpy", wechatpy), ("co-wechat-api", co_wechat_api)] {
+        let node_test = |file: &str| {
+            let mut command = Command::new("node");
+            command.args(["--test", "--test-reporter=spec", file]);
+            command
+        };
+        let sdks = [
+            ("wechatpy", wechatpy),
+            ("co-wechat-api", node_test("co-wechat-api.test.mjs")),
+            ("node-easywechat", node_test("node-easywechat.test.mjs")),
+        ];
+        for (sdk, mut command) in sdks {
             println!("-- {sdk} with {host}");
             // What is set on this machine must not reach the tests.
             command

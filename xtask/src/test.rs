@@ -69,7 +69,7 @@ impl Step {
             Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost or doubled",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
             Self::Sdks => {
-                "SDKs that others wrote (wechatpy, co-wechat-api), against the facade and the sandbox"
+                "SDKs that others wrote (wechatpy and two for Node), against the facade and the sandbox"
             }
         }
     }
