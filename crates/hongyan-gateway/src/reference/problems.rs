@@ -176,6 +176,20 @@ const WORDS: &[Words] = &[
         "每个 code 只能用一次，请重新调用 `wx.login`。",
     ),
     words(
+        "undecipherable",
+        "用户数据解不开",
+        "Let the user call `wx.login` and fetch the data once more, in this order, and send both at once. If it never opens, \
+         see that `app` and `openid` are those of the user who fetched it.",
+        "请让用户先调用 `wx.login`，再重新获取数据，并立即一起提交。若始终解不开，请核对 `app` 和 `openid` 是否属于获取数据的用户。",
+    ),
+    words(
+        "access_token_hidden",
+        "不对外提供微信的 access_token",
+        "Use a gateway token, which works in all of WeChat's calls at the facade. What needs WeChat's own: set \
+         `reveal_access_token`.",
+        "请使用网关 token，它可用于兼容接口上的所有微信接口。确实需要微信的 access_token 时，请打开配置项 `reveal_access_token`。",
+    ),
+    words(
         "wechat_busy",
         "微信暂不接受更多调用",
         "Wait for `retry_after_seconds`, or until tomorrow if a day's quota is used up.",

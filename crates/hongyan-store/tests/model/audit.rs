@@ -57,11 +57,12 @@ impl Model {
         self.message_mut(claimed.id).permit = None;
         let used = self.spent(id) + self.reserved(id);
         let permit = self.permits.iter_mut().find(|permit| permit.id == id).expect("it was granted");
-        permit.is_dead = true;
+        let was_dead = std::mem::replace(&mut permit.is_dead, true);
         if permit.kind.is_unlimited() {
-            // The unit that a message in doubt had kept is void, too; there are no others.
+            // The unit that a message had kept when the permit died is void now; one that was kept of a permit that is
+            // alive goes back to where there are always more. There are no others.
             let held = claimed.permit.as_ref().is_some_and(|permit| permit.held);
-            permit.revoked += u32::from(held);
+            permit.revoked += u32::from(held && was_dead);
         } else {
             permit.revoked = permit.granted - used;
         }
