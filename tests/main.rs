@@ -7,12 +7,14 @@
 #![expect(unreachable_pub, reason = "one crate, and nothing of it is used elsewhere")]
 
 mod process;
+mod pusher;
 mod world;
 
 mod backup;
 mod bad_input;
 mod breaker;
 mod callbacks;
+mod callbacks_refused;
 mod checks;
 mod collapsing;
 mod command_line;
