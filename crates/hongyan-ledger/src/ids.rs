@@ -95,6 +95,28 @@ id!(
     "key_"
 );
 
+id!(
+    /// Names one webhook: an address that events are sent to.
+    WebhookId,
+    "whk_"
+);
+id!(
+    /// Names one event that webhooks are told of.
+    EventId,
+    "whe_"
+);
+
+impl EventId {
+    /// The highest number that an id has room for: more than a thousand events a second for thirty years.
+    pub const MAX_NUMBER: i64 = (1 << 40) - 1;
+
+    /// The event's number: its place in the order in which all events happened. The last five bytes of the id, so
+    /// that who has the id finds the event without an index.
+    pub fn number(&self) -> i64 {
+        self.as_bytes()[11..].iter().fold(0, |number, &byte| number << 8 | i64::from(byte))
+    }
+}
+
 impl MessageId {
     /// The lane that this message's rows are in.
     ///
@@ -144,6 +166,19 @@ impl IdMaker {
         KeyId(self.uuid(now))
     }
 
+    /// An id for a webhook.
+    pub fn webhook(&self, now: UnixMillis) -> WebhookId {
+        WebhookId(self.uuid(now))
+    }
+
+    /// An id for the event of this number, at most [`EventId::MAX_NUMBER`].
+    pub fn event(&self, number: i64, now: UnixMillis) -> EventId {
+        debug_assert!((0..=EventId::MAX_NUMBER).contains(&number), "{number} has no room in an id");
+        let mut bytes = self.uuid(now).into_bytes();
+        bytes[11..].copy_from_slice(&number.to_be_bytes()[3..]);
+        EventId(Uuid::from_bytes(bytes))
+    }
+
     fn in_lane(&self, lane: Lane, now: UnixMillis) -> Uuid {
         let mut bytes = self.uuid(now).into_bytes();
         bytes[15] = lane.number();
@@ -172,6 +207,16 @@ mod tests {
         let permit = maker.permit(lane, UnixMillis(1_790_000_000_123));
         assert_eq!((permit.lane(), permit.made_at()), (Some(lane), UnixMillis(1_790_000_000_123)));
         assert!("msg_0".parse::<MessageId>().is_err());
+    }
+
+    #[test]
+    fn an_events_id_carries_its_number() {
+        let maker = IdMaker::new();
+        for number in [1, 255, 65_536, EventId::MAX_NUMBER] {
+            let id = maker.event(number, UnixMillis(1_790_000_000_000));
+            assert_eq!(id.number(), number);
+            assert_eq!(id.to_string().parse::<EventId>().unwrap(), id);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! | [`explain`] | why a message found no permit |
 //! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
+//! | [`webhook`] | the types of events, who wants them, when a webhook is tried again |
 //! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
@@ -29,11 +30,12 @@ pub mod resolve;
 pub mod retry;
 pub mod settle;
 pub mod start;
+pub mod webhook;
 
 #[cfg(test)]
 mod properties;
 
-pub use ids::{KeyId, MessageId, PermitId};
+pub use ids::{EventId, KeyId, MessageId, PermitId, WebhookId};
 pub use lane::{LANES, Lane, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind, Units};
