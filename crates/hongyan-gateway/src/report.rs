@@ -38,7 +38,8 @@ struct Meters {
 const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// What is cleared away, as the metric calls it; in the order of [`Report::pruned`].
-const PRUNED: [&str; 5] = ["messages", "attempts", "permits", "sessions", "gateway_tokens"];
+const PRUNED: [&str; 7] =
+    ["messages", "attempts", "permits", "sessions", "gateway_tokens", "events", "deliveries"];
 
 impl Report {
     /// A report with metrics of its own.
@@ -124,7 +125,15 @@ impl Report {
 
     /// So much was cleared away.
     pub fn pruned(&self, pruned: &Pruned) {
-        let rows = [pruned.messages, pruned.attempts, pruned.permits, pruned.sessions, pruned.gateway_tokens];
+        let rows = [
+            pruned.messages,
+            pruned.attempts,
+            pruned.permits,
+            pruned.sessions,
+            pruned.gateway_tokens,
+            pruned.events,
+            pruned.deliveries,
+        ];
         for (counter, rows) in self.0.meters.pruned.iter().zip(rows) {
             counter.increment(u64::from(rows));
         }

@@ -74,6 +74,7 @@ impl Retention {
                     messages = removed.messages,
                     permits = removed.permits,
                     sessions = removed.sessions,
+                    events = removed.events,
                     "what was old is removed"
                 ),
                 Ok(_) => {}
@@ -125,6 +126,8 @@ fn add(sum: &mut Pruned, step: &Pruned) {
     sum.permits += step.permits;
     sum.sessions += step.sessions;
     sum.gateway_tokens += step.gateway_tokens;
+    sum.events += step.events;
+    sum.deliveries += step.deliveries;
 }
 
 #[cfg(test)]

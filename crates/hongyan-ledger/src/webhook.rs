@@ -139,10 +139,9 @@ impl EventType {
                 Some(Self::MessageFailed)
             }
             MessageState::Unknown => Some(Self::MessageUnknown),
-            MessageState::Scheduled
-            | MessageState::Ready
-            | MessageState::Waiting
-            | MessageState::Sending => None,
+            MessageState::Scheduled | MessageState::Ready | MessageState::Waiting | MessageState::Sending => {
+                None
+            }
         }
     }
 
@@ -355,8 +354,10 @@ mod tests {
         let all = Filter::default();
         assert!(all.wants(EventType::MessageSent, Some(&mine)));
         assert!(!all.wants(EventType::WebhookTest, None), "a test is for one webhook alone");
-        let filter =
-            Filter { types: Some(vec![EventType::AppPaused, EventType::WebhookDisabled]), apps: Some(vec![mine.clone()]) };
+        let filter = Filter {
+            types: Some(vec![EventType::AppPaused, EventType::WebhookDisabled]),
+            apps: Some(vec![mine.clone()]),
+        };
         assert!(filter.wants(EventType::AppPaused, Some(&mine)));
         assert!(!filter.wants(EventType::AppPaused, Some(&other)));
         assert!(!filter.wants(EventType::AppResumed, Some(&mine)));

@@ -12,8 +12,10 @@
 //! commit for the sake of a file that grows again tomorrow.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::PATIENCE;
 use hongyan_ledger::{Lane, MessageId, MessageState, PermitId};
 use rusqlite::{Connection, params};
 
@@ -24,6 +26,9 @@ use crate::types::{PruneCursor, PruneOrder, Pruned};
 
 /// The most rows that one step looks at: a few milliseconds of a reader.
 const MAX_LOOKS: u32 = 1_000;
+
+/// Events are kept at least so long, whatever else is not: while a webhook is asked again and again, and a day more.
+const EVENTS_AT_LEAST: Duration = PATIENCE.saturating_add(Duration::from_secs(86_400));
 
 /// What a reader picked: to be removed, and where the walk goes on.
 pub(super) struct Picked {
@@ -37,6 +42,8 @@ enum What {
     /// These need no walk: an index on when they expire leads to them.
     Sessions(Lane),
     GatewayTokens,
+    /// Up to the one of this number.
+    Events(i64),
     Nothing,
 }
 
@@ -47,7 +54,7 @@ impl Picked {
             What::Messages(ids) => ids.is_empty(),
             What::Permits(permits) => permits.is_empty(),
             What::Nothing => true,
-            What::Sessions(_) | What::GatewayTokens => false,
+            What::Sessions(_) | What::GatewayTokens | What::Events(_) => false,
         }
     }
 
@@ -85,7 +92,13 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
                 Ok(Picked { what: What::Sessions(*lane), next: Some(next) })
             }
         }
-        (PruneCursor::GatewayTokens, _) => Ok(Picked { what: What::GatewayTokens, next: None }),
+        (PruneCursor::GatewayTokens, _) => {
+            Ok(Picked { what: What::GatewayTokens, next: Some(PruneCursor::Events) })
+        }
+        (PruneCursor::Events, Some(before)) => {
+            pick_events(db, before.min(order.now.minus(EVENTS_AT_LEAST)), limit)
+        }
+        (PruneCursor::Events, None) => Ok(Picked { what: What::Nothing, next: None }),
     }
 }
 
@@ -146,8 +159,47 @@ pub(super) fn remove(
                 pruned.next = Some(cursor.clone());
             }
         }
+        What::Events(last) => remove_events(db, *last, limit, &mut pruned)?,
     }
     Ok(pruned)
+}
+
+/// The oldest events, as long as they are old.
+fn pick_events(db: &Connection, before: UnixMillis, limit: usize) -> Res<Picked> {
+    let oldest = many(
+        db,
+        "SELECT number, created_at FROM webhook_events ORDER BY number LIMIT ?",
+        [limit as i64],
+        |cells| Ok((cells.raw::<i64>()?, cells.moment()?)),
+    )?;
+    let is_last = oldest.len() < limit || oldest.last().is_some_and(|(_, at)| *at >= before);
+    let last = oldest.into_iter().take_while(|(_, at)| *at < before).last();
+    Ok(Picked {
+        what: last.map_or(What::Nothing, |(number, _)| What::Events(number)),
+        next: (!is_last).then_some(PruneCursor::Events),
+    })
+}
+
+/// Removes events with their deliveries, those first. What it has no room for is for the next step.
+fn remove_events(db: &Connection, last: i64, limit: u32, pruned: &mut Pruned) -> Res<()> {
+    pruned.deliveries = changed(
+        db,
+        "DELETE FROM webhook_deliveries WHERE (event, webhook) IN (SELECT event, webhook FROM webhook_deliveries \
+         WHERE event <= ? ORDER BY event, webhook LIMIT ?)",
+        params![last, limit],
+    )?;
+    let room = limit - pruned.deliveries;
+    pruned.events = changed(
+        db,
+        "DELETE FROM webhook_events WHERE number IN (SELECT number FROM webhook_events AS event \
+         WHERE number <= ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS left WHERE left.event = event.number) \
+         ORDER BY number LIMIT ?2)",
+        params![last, room],
+    )?;
+    if pruned.rows() == limit {
+        pruned.next = Some(PruneCursor::Events);
+    }
+    Ok(())
 }
 
 /// Whether nothing more is to be done or found out about a message of this state. (`sent` may still be reported as

@@ -3,17 +3,23 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind};
+use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
+use tokio::sync::watch;
 
 use super::memory::Writing;
 use super::messages::{User, accept, cancel, claim, explain, read, resolve, settle};
-use super::{SqliteStore, apps, keys, lanes, permits, prune, reach, rows, templates, tokens, users};
+use super::webhooks::{deliveries, expiring, replay};
+use super::{
+    SqliteStore, apps, keys, lanes, permits, prune, reach, rows, templates, tokens, users, webhooks,
+};
 use crate::types::{
-    Accepted, Acquired, AppRecord, Cancelled, ClaimBatch, Epoch, GatewayTokenRecord, Granted, KeyRecord,
-    LoginRecord, MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView,
-    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, ResolveOrder, Resolved, SessionRecord,
-    Settled, Settlement, TemplateRecord, TokenRecord,
+    Accepted, Acquired, AppRecord, Backlog, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
+    Epoch, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord,
+    MessageDetail, MessageFilter, MessageView, NewMessage, NewPermit, PauseOrder, PermitView, ProbeCursor,
+    Probing, PruneCursor, PruneOrder, Pruned, Reach, ReplayOrder, Replayed, ResolveOrder, Resolved,
+    SessionRecord, Settled, Settlement, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord,
+    WebhookStanding, WebhookStart,
 };
 use crate::{Result, Store};
 
@@ -176,6 +182,77 @@ impl Store for SqliteStore {
 
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {
         self.write("revoke an API key", move |db| keys::revoke(db, id, now)).await
+    }
+
+    async fn add_webhook(&self, webhook: WebhookRecord) -> Result<bool> {
+        self.write("add a webhook", move |tx| webhooks::add(tx, &webhook)).await
+    }
+
+    async fn change_webhook(
+        &self,
+        id: WebhookId,
+        change: WebhookChange,
+        now: UnixMillis,
+    ) -> Result<Option<WebhookRecord>> {
+        self.write("change a webhook", move |tx| webhooks::alter(tx, id, &change, now)).await
+    }
+
+    async fn remove_webhook(&self, id: WebhookId) -> Result<bool> {
+        self.write("remove a webhook", move |tx| webhooks::remove(tx, id)).await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<WebhookStart>> {
+        self.read("list webhooks", webhooks::all).await
+    }
+
+    async fn feed(&self, id: WebhookId, after: i64, limit: u32) -> Result<Feed> {
+        self.read("read events", move |db| deliveries::feed(db, id, after, limit)).await
+    }
+
+    async fn due_deliveries(&self, id: WebhookId, now: UnixMillis, limit: u32) -> Result<Vec<Delivery>> {
+        self.read("read due deliveries", move |db| deliveries::due(db, id, now, limit)).await
+    }
+
+    async fn next_delivery_at(&self, id: WebhookId) -> Result<Option<UnixMillis>> {
+        self.read("find the next delivery", move |db| deliveries::next_at(db, id)).await
+    }
+
+    async fn settle_deliveries(&self, report: DeliveryReport) -> Result<Option<WebhookStanding>> {
+        self.write("settle deliveries", move |tx| deliveries::settle(tx, &report)).await
+    }
+
+    async fn replay(&self, id: WebhookId, order: ReplayOrder, now: UnixMillis) -> Result<Replayed> {
+        self.write("replay events", move |tx| replay::replay(tx, id, &order, now)).await
+    }
+
+    async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<EventId>> {
+        self.write("test a webhook", move |tx| replay::test(tx, id, now)).await
+    }
+
+    async fn deliveries(
+        &self,
+        id: WebhookId,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryView>> {
+        self.read("list deliveries", move |db| deliveries::list(db, id, before, limit)).await
+    }
+
+    async fn backlog(&self, id: WebhookId) -> Result<Backlog> {
+        self.read("count what is pending", move |db| deliveries::backlog(db, id)).await
+    }
+
+    async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep> {
+        match self.read("look for what expires soon", move |db| expiring::look(db, &order)).await? {
+            Ok(found) => {
+                self.write("tell what expires soon", move |tx| expiring::tell(tx, &order, &found)).await
+            }
+            Err(answer) => Ok(answer),
+        }
+    }
+
+    fn events(&self) -> watch::Receiver<i64> {
+        self.watch_events()
     }
 
     async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned> {

@@ -26,6 +26,8 @@ pub enum PruneCursor {
     },
     /// Tokens that the facade handed out.
     GatewayTokens,
+    /// Events, from the oldest on, and what became of their deliveries.
+    Events,
 }
 
 impl PruneCursor {
@@ -40,8 +42,8 @@ pub struct PruneOrder {
     pub before: Option<UnixMillis>,
     /// The time: sessions and tokens that have expired by now.
     pub now: UnixMillis,
-    /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions and
-    /// tokens, each counted as one. At least 1.
+    /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions, tokens,
+    /// events and deliveries, each counted as one. At least 1.
     pub limit: u32,
 }
 
@@ -58,6 +60,10 @@ pub struct Pruned {
     pub sessions: u32,
     /// Tokens that the facade handed out.
     pub gateway_tokens: u32,
+    /// Events.
+    pub events: u32,
+    /// What became of their deliveries.
+    pub deliveries: u32,
     /// Where to go on; `None`: the walk is over.
     pub next: Option<PruneCursor>,
 }
@@ -65,6 +71,12 @@ pub struct Pruned {
 impl Pruned {
     /// All that was removed.
     pub const fn rows(&self) -> u32 {
-        self.messages + self.attempts + self.permits + self.sessions + self.gateway_tokens
+        self.messages
+            + self.attempts
+            + self.permits
+            + self.sessions
+            + self.gateway_tokens
+            + self.events
+            + self.deliveries
     }
 }
