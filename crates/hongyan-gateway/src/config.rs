@@ -56,6 +56,12 @@ pub struct Settings {
     pub session_days: u32,
     /// How long messages that are over are kept; 0: for ever.
     pub retention_days: u32,
+    /// Whether a webhook may be `http`.
+    pub webhook_allow_http: bool,
+    /// Whether a webhook may be at an address that is not public.
+    pub webhook_allow_private: bool,
+    /// How long before its end `permit.expiring` tells of a permit.
+    pub permit_expiring_hours: u32,
     /// How long a stop waits for what is under way.
     pub drain_seconds: u64,
     /// What is logged, as a `tracing` filter.
@@ -107,6 +113,9 @@ impl Default for Settings {
             token_refresh_ahead_seconds: 300,
             session_days: 30,
             retention_days: 30,
+            webhook_allow_http: false,
+            webhook_allow_private: false,
+            permit_expiring_hours: 24,
             drain_seconds: 25,
             log: "info".into(),
             log_format: LogFormat::Auto,
@@ -150,6 +159,9 @@ impl fmt::Debug for Settings {
             token_refresh_ahead_seconds,
             session_days,
             retention_days,
+            webhook_allow_http,
+            webhook_allow_private,
+            permit_expiring_hours,
             drain_seconds,
             log,
             log_format,
@@ -173,6 +185,9 @@ impl fmt::Debug for Settings {
             .field("token_refresh_ahead_seconds", token_refresh_ahead_seconds)
             .field("session_days", session_days)
             .field("retention_days", retention_days)
+            .field("webhook_allow_http", webhook_allow_http)
+            .field("webhook_allow_private", webhook_allow_private)
+            .field("permit_expiring_hours", permit_expiring_hours)
             .field("drain_seconds", drain_seconds)
             .field("log", log)
             .field("log_format", log_format)

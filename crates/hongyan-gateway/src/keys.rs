@@ -38,6 +38,8 @@ pub enum Scope {
     Permits,
     /// Register, change and remove apps.
     Apps,
+    /// Set up, change and remove webhooks.
+    Webhooks,
     /// Use the facade on behalf of any app.
     Facade,
     /// Everything.
@@ -46,7 +48,8 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Messages, Self::Permits, Self::Apps, Self::Facade, Self::All];
+    pub const ALL: [Self; 6] =
+        [Self::Messages, Self::Permits, Self::Apps, Self::Webhooks, Self::Facade, Self::All];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -54,6 +57,7 @@ impl Scope {
             Self::Messages => "messages",
             Self::Permits => "permits",
             Self::Apps => "apps",
+            Self::Webhooks => "webhooks",
             Self::Facade => "facade",
             Self::All => "all",
         }
@@ -68,7 +72,7 @@ impl fmt::Display for Scope {
 
 /// Text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scope {0:?}; there are messages, permits, apps, facade and all")]
+#[error("there is no scope {0:?}; there are messages, permits, apps, webhooks, facade and all")]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {

@@ -24,6 +24,7 @@
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
 //! | [`report`] | who waits for a message; metrics |
+//! | [`webhooks`] | takes events to those who want them |
 //! | [`retention`] | clears away what is old |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`] | codes, sessions |
@@ -54,6 +55,7 @@ pub mod stop;
 pub mod templates;
 pub mod token;
 pub mod vault;
+pub mod webhooks;
 
 mod chance;
 mod shapes;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_ledger::settle::{Outcome, PauseCode};
+use hongyan_ledger::webhook::Fate;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::{Ended, Pruned};
 use hongyan_sync::waiters::Waiters;
@@ -31,6 +32,7 @@ struct Meters {
     unanswered: Counter,
     attempt_seconds: Histogram,
     pruned: [Counter; PRUNED.len()],
+    delivered: [Counter; DELIVERED.len()],
     recorder: metrics_exporter_prometheus::PrometheusRecorder,
 }
 
@@ -40,6 +42,9 @@ const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 /// What is cleared away, as the metric calls it; in the order of [`Report::pruned`].
 const PRUNED: [&str; 7] =
     ["messages", "attempts", "permits", "sessions", "gateway_tokens", "events", "deliveries"];
+
+/// What becomes of a try of an event at a webhook, as the metric calls it.
+const DELIVERED: [&str; 3] = ["taken", "failed", "given_up"];
 
 impl Report {
     /// A report with metrics of its own.
@@ -61,6 +66,19 @@ impl Report {
                 "hongyan_pruned_total",
                 "Rows that were removed because they were old"
             );
+            metrics::describe_counter!(
+                "hongyan_webhook_deliveries_total",
+                "Requests to webhooks, by what they came to"
+            );
+            metrics::describe_gauge!(
+                "hongyan_webhook_events_pending",
+                "Events that enabled webhooks have not taken yet"
+            );
+            metrics::describe_gauge!(
+                "hongyan_webhook_oldest_pending_seconds",
+                metrics::Unit::Seconds,
+                "Since when the oldest of them waits"
+            );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
             metrics::describe_gauge!(
@@ -72,9 +90,11 @@ impl Report {
                 [attempts("ok"), attempts("refused"), attempts("not_sent"), attempts("unanswered")],
                 histogram!("hongyan_attempt_seconds"),
                 PRUNED.map(|what| counter!("hongyan_pruned_total", "what" => what)),
+                DELIVERED.map(|result| counter!("hongyan_webhook_deliveries_total", "result" => result)),
             )
         });
-        let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds, pruned) = meters;
+        let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds, pruned, delivered) =
+            meters;
         Self(Arc::new(Inner {
             waiting: Waiters::default(),
             meters: Meters {
@@ -85,6 +105,7 @@ impl Report {
                 unanswered,
                 attempt_seconds,
                 pruned,
+                delivered,
                 recorder,
             },
             prometheus,
@@ -139,17 +160,30 @@ impl Report {
         }
     }
 
+    /// A webhook was asked to take an event.
+    pub fn event_delivered(&self, fate: Fate) {
+        let [taken, failed, given_up] = &self.0.meters.delivered;
+        match fate {
+            Fate::Taken => taken,
+            Fate::Retry(_) => failed,
+            Fate::GivenUp => given_up,
+        }
+        .increment(1);
+    }
+
     /// Begins to listen for a message, before it is accepted, so that nothing is missed.
     pub fn listen(&self, id: MessageId) -> Listener {
         let receiver = self.0.waiting.join(id, || watch::Sender::new(None), watch::Sender::subscribe);
         Listener { report: self.clone(), id, receiver: Some(receiver) }
     }
 
-    /// All metrics in Prometheus' text form, with what is so now: how many messages are in flight, and the pauses
-    /// in force.
-    pub fn render(&self, in_flight: u32, pauses: &[PauseCode]) -> String {
+    /// All metrics in Prometheus' text form, with what is so now: how many messages are in flight, the pauses in force,
+    /// how many events webhooks have before them, and since when the oldest of those waits.
+    pub fn render(&self, in_flight: u32, pauses: &[PauseCode], pending: (u32, Duration)) -> String {
         metrics::with_local_recorder(&self.0.meters.recorder, || {
             gauge!("hongyan_messages_in_flight").set(in_flight);
+            gauge!("hongyan_webhook_events_pending").set(pending.0);
+            gauge!("hongyan_webhook_oldest_pending_seconds").set(pending.1.as_secs_f64());
             for code in PauseCode::ALL {
                 let paused = pauses.iter().filter(|&&other| other == code).count();
                 gauge!("hongyan_apps_paused", "code" => code.name()).set(paused as f64);
@@ -214,7 +248,8 @@ mod tests {
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
         drop(listener);
         assert_eq!(report.0.waiting.count(), 0);
-        let text = report.render(3, &[PauseCode::DayQuota]);
+        let text = report.render(3, &[PauseCode::DayQuota], (7, Duration::from_secs(9)));
+        assert!(text.contains("hongyan_webhook_events_pending 7"), "{text}");
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
         assert!(text.contains("hongyan_apps_paused{code=\"day_quota\"} 1"), "{text}");

@@ -192,7 +192,7 @@ fn remove_events(db: &Connection, last: i64, limit: u32, pruned: &mut Pruned) ->
     pruned.events = changed(
         db,
         "DELETE FROM webhook_events WHERE number IN (SELECT number FROM webhook_events AS event \
-         WHERE number <= ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS left WHERE left.event = event.number) \
+         WHERE number <= ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number) \
          ORDER BY number LIMIT ?2)",
         params![last, room],
     )?;
