@@ -36,3 +36,4 @@ mod schedule;
 mod token;
 mod tutorial;
 mod waiting;
+mod webhooks;

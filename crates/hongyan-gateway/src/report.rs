@@ -93,8 +93,13 @@ impl Report {
                 DELIVERED.map(|result| counter!("hongyan_webhook_deliveries_total", "result" => result)),
             )
         });
-        let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds, pruned, delivered) =
-            meters;
+        let (
+            by_state,
+            [answered_ok, answered_error, not_sent, unanswered],
+            attempt_seconds,
+            pruned,
+            delivered,
+        ) = meters;
         Self(Arc::new(Inner {
             waiting: Waiters::default(),
             meters: Meters {

@@ -14,6 +14,7 @@ mod openapi;
 mod page;
 mod permits;
 mod reach;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -53,6 +54,7 @@ fn calls() -> OpenApiRouter<Context> {
         .routes(routes!(reach::reach))
         .routes(routes!(login::login))
         .merge(apps::routes())
+        .merge(webhooks::routes())
         .merge(mini_program)
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -34,6 +34,8 @@ pub const CODES: &[ProblemCode] = &[
     code("app_exists", 409, "The app is registered already"),
     code("app_paused", 409, "The app is paused"),
     code("unknown_template", 422, "The app has no such template"),
+    // Webhooks.
+    code("too_many_webhooks", 409, "There are as many webhooks as there may be"),
     // Messages and permits.
     code("idempotency_key_reused", 422, "The idempotency key was used for another request"),
     code("too_late_to_cancel", 409, "The message cannot be withdrawn any more"),

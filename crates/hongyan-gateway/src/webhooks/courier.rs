@@ -126,7 +126,9 @@ impl Courier {
             wake_at = self.read(now).await?;
         }
         // What was found behind others is known to the store before more is read.
-        if self.ready.is_empty() && (!self.outcomes.is_empty() || (self.more && self.has_room() && rests.is_none())) {
+        if self.ready.is_empty()
+            && (!self.outcomes.is_empty() || (self.more && self.has_room() && rests.is_none()))
+        {
             return Ok(true);
         }
         if rests.is_none() {
@@ -220,7 +222,8 @@ impl Courier {
             for delivery in feed.deliveries {
                 self.take(delivery);
             }
-            if self.open.is_empty() && self.outcomes.is_empty() && self.looked_to - self.cursor >= CURSOR_STEP {
+            if self.open.is_empty() && self.outcomes.is_empty() && self.looked_to - self.cursor >= CURSOR_STEP
+            {
                 self.store().await?;
             }
         }

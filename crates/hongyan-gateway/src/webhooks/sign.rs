@@ -27,9 +27,9 @@ pub(super) struct Signer(Vec<Vec<u8>>);
 impl Signer {
     /// With these secrets; `None` if one of them is none.
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Option<Self> {
-        let keys = secrets.into_iter().map(|secret| {
-            STANDARD.decode(secret.expose_secret().strip_prefix(SECRET_PREFIX)?).ok()
-        });
+        let keys = secrets
+            .into_iter()
+            .map(|secret| STANDARD.decode(secret.expose_secret().strip_prefix(SECRET_PREFIX)?).ok());
         keys.collect::<Option<_>>().map(Self)
     }
 
