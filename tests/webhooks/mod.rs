@@ -1,6 +1,7 @@
 //! Events out: a back end is told what happens.
 
 mod receiver;
+mod snippets;
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -157,7 +157,8 @@ async fn read(mut body: Incoming) -> String {
 
 /// For a column and for people: short, and on one line.
 fn shortened(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT_CHARS).collect()
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.trim().chars().take(MAX_TEXT_CHARS).collect()
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -158,13 +158,15 @@ impl Courier {
         };
     }
 
-    fn secrets(&self) -> Result<Vec<SecretString>, VaultError> {
+    /// The secrets, each with the moment after which it signs no more.
+    fn secrets(&self) -> Result<Vec<(SecretString, UnixMillis)>, VaultError> {
         let owner = self.record.id.to_string();
-        let now = self.post.clock.now();
-        let previous = self.record.previous_secret.as_ref().filter(|(_, until)| now < *until);
-        std::iter::once(&self.record.secret)
-            .chain(previous.map(|(secret, _)| secret))
-            .map(|sealed| self.post.vault.open_of(Purpose::WebhookSecret, &owner, sealed))
+        let previous = self.record.previous_secret.as_ref().map(|(secret, until)| (secret, *until));
+        std::iter::once((&self.record.secret, UnixMillis::MAX))
+            .chain(previous)
+            .map(|(sealed, until)| {
+                Ok((self.post.vault.open_of(Purpose::WebhookSecret, &owner, sealed)?, until))
+            })
             .collect()
     }
 
@@ -260,7 +262,7 @@ impl Courier {
             && let Some(delivery) = self.ready.pop_front()
         {
             let now = self.post.clock.now();
-            let (id, timestamp) = (delivery.id.to_string(), now.as_seconds());
+            let id = delivery.id.to_string();
             let body = body(&delivery);
             let Some(signer) = &self.signer else {
                 self.flying.spawn(async move {
@@ -271,9 +273,9 @@ impl Courier {
             };
             let post = Post {
                 url: self.record.url.clone(),
-                signature: signer.sign(&id, timestamp, body.as_bytes()),
+                signature: signer.sign(&id, now, body.as_bytes()),
                 id,
-                timestamp,
+                timestamp: now.as_seconds(),
                 body: body.into(),
             };
             let (client, clock): (Client, _) = (self.post.client.clone(), self.post.clock.clone());
@@ -287,8 +289,6 @@ impl Courier {
 
     /// Waits for whatever comes first.
     async fn wait(&mut self, wake_at: UnixMillis, reads: bool) {
-        let rotated = self.record.previous_secret.as_ref().map(|(_, until)| *until);
-        let rotated = rotated.filter(|&until| self.post.clock.now() < until);
         let hungry = reads && !self.more && self.has_room();
         let landed = tokio::select! {
             Some(landed) = self.flying.join_next() => Some(landed),
@@ -302,10 +302,6 @@ impl Courier {
                 None
             }
             () = self.post.clock.sleep_until(wake_at) => None,
-            () = self.post.clock.sleep_until(rotated.unwrap_or(UnixMillis::MAX)) => {
-                self.changed.mark_changed();
-                None
-            }
             () = self.stop.stopping() => None,
         };
         let mut next = landed;

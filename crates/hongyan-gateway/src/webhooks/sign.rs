@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use hongyan_clock::UnixMillis;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
@@ -21,21 +22,23 @@ pub fn new_secret() -> SecretString {
     SecretString::from(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
 }
 
-/// The keys that sign for one webhook.
-pub(super) struct Signer(Vec<Vec<u8>>);
+/// The keys that sign for one webhook, each with the moment after which it does no more.
+pub(super) struct Signer(Vec<(Vec<u8>, UnixMillis)>);
 
 impl Signer {
     /// With these secrets; `None` if one of them is none.
-    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Option<Self> {
-        let keys = secrets
-            .into_iter()
-            .map(|secret| STANDARD.decode(secret.expose_secret().strip_prefix(SECRET_PREFIX)?).ok());
+    pub(super) fn new(secrets: &[(SecretString, UnixMillis)]) -> Option<Self> {
+        let keys = secrets.iter().map(|(secret, until)| {
+            let key = STANDARD.decode(secret.expose_secret().strip_prefix(SECRET_PREFIX)?).ok()?;
+            Some((key, *until))
+        });
         keys.collect::<Option<_>>().map(Self)
     }
 
-    /// The header `webhook-signature`: a signature by each secret.
-    pub(super) fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        let signatures = self.0.iter().map(|key| {
+    /// The header `webhook-signature`: a signature by each secret that still signs.
+    pub(super) fn sign(&self, id: &str, now: UnixMillis, body: &[u8]) -> String {
+        let timestamp = now.as_seconds();
+        let signatures = self.0.iter().filter(|(_, until)| now < *until).map(|(key, _)| {
             let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
             mac.update(format!("{id}.{timestamp}.").as_bytes());
             mac.update(body);
@@ -53,19 +56,28 @@ mod tests {
     #[test]
     fn signatures_are_those_of_the_specification() {
         let secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-        let signer = Signer::new([&secret]).unwrap();
+        let signer = Signer::new(&[(secret, UnixMillis::MAX)]).unwrap();
         assert_eq!(
-            signer.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#),
+            signer.sign(
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                UnixMillis(1_614_265_330_000),
+                br#"{"test": 2432232314}"#
+            ),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
     }
 
     #[test]
-    fn two_secrets_make_two_signatures() {
-        let (new, old) = (new_secret(), new_secret());
-        let both = Signer::new([&new, &old]).unwrap().sign("whe_1", 1, b"{}");
-        let alone = |secret| Signer::new([secret]).unwrap().sign("whe_1", 1, b"{}");
-        assert_eq!(both, format!("{} {}", alone(&new), alone(&old)));
-        assert_ne!(alone(&new), alone(&old));
+    fn two_secrets_make_two_signatures_until_the_older_one_is_over() {
+        let (new, old, end) = (new_secret(), new_secret(), UnixMillis(9_000));
+        let signer = Signer::new(&[(new.clone(), UnixMillis::MAX), (old.clone(), end)]).unwrap();
+        let alone = |secret: &SecretString, now| {
+            Signer::new(&[(secret.clone(), UnixMillis::MAX)]).unwrap().sign("whe_1", now, b"{}")
+        };
+        let before = UnixMillis(8_999);
+        let both = format!("{} {}", alone(&new, before), alone(&old, before));
+        assert_eq!(signer.sign("whe_1", before, b"{}"), both);
+        assert_eq!(signer.sign("whe_1", end, b"{}"), alone(&new, end));
+        assert_ne!(alone(&new, end), alone(&old, end));
     }
 }
