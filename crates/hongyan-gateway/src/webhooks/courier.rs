@@ -5,6 +5,7 @@
 //! became of them together. A webhook that failed last is asked with one event at a time, and rests between them when it
 //! fails and fails ([`hongyan_ledger::webhook`]).
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -207,11 +208,12 @@ impl Courier {
             let due = store.due_deliveries(id, now, READ).await?;
             let is_all = due.len() < READ as usize;
             for delivery in due {
-                if self.subjects.contains_key(&delivery.subject) {
-                    is_held_up = true;
-                } else {
-                    self.subjects.insert(delivery.subject, VecDeque::new());
-                    self.ready.push_back(delivery);
+                match self.subjects.entry(delivery.subject) {
+                    Entry::Occupied(_) => is_held_up = true,
+                    Entry::Vacant(place) => {
+                        place.insert(VecDeque::new());
+                        self.ready.push_back(delivery);
+                    }
                 }
             }
             // What is under way will wake it.

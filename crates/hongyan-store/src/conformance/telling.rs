@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{
-    Delivery, DeliveryOutcome, DeliveryReport, DeliveryState, ExpiringOrder, ExpiringStep, NewMessage,
+    Delivery, DeliveryOutcome, DeliveryReport, DeliveryState as D, ExpiringOrder, ExpiringStep, NewMessage,
     PauseOrder, PruneCursor, PruneOrder, ReplayOrder, Replayed, Tried, WebhookAnswer, WebhookChange,
     WebhookRecord, WebhookStanding,
 };
@@ -205,7 +205,9 @@ async fn a_plain_success_is_told_of_like_any_other(world: World) {
     assert_eq!(told.len(), 2);
     let mut both = [data(&told[0]), data(&told[1])];
     assert_eq!([&both[0]["id"], &both[1]["id"]], [&plain.id.to_string(), &other.id.to_string()]);
-    both.iter_mut().for_each(|data| data["id"] = Value::Null);
+    for data in &mut both {
+        data["id"] = Value::Null;
+    }
     assert_eq!(both[0], both[1]);
     // An outcome that comes a second time is none.
     world.answered(&plain, 0, after(2)).await;
@@ -294,8 +296,7 @@ async fn the_next_of_a_subject_waits_until_the_one_before_is_done(world: World) 
     assert_eq!(world.due(id, after(20)).await, [told[2].number]);
     let listed = world.store.deliveries(id, None, 100).await.unwrap();
     let states: Vec<_> = listed.iter().map(|view| view.state).collect();
-    use DeliveryState::{GivenUp, Pending, Taken};
-    assert_eq!(states, [Pending, Taken, Pending, Taken, GivenUp]);
+    assert_eq!(states, [D::Pending, D::Taken, D::Pending, D::Taken, D::GivenUp]);
     assert_eq!((listed[4].tries, listed[4].last.as_ref().unwrap().status), (2, Some(200)));
     let page = world.store.deliveries(id, Some(listed[1].event), 2).await.unwrap();
     assert_eq!(page, listed[2..4]);
@@ -447,6 +448,15 @@ async fn a_permit_that_expires_soon_is_told_of_once(world: World) {
     assert_eq!(walk(end.minus(hour * 23), 1).await, 4);
     assert_eq!(walk(end.minus(hour * 23), 100).await, 0);
     assert_eq!(walk(end.minus(hour * 2), 100).await, 0, "once");
+    // A walk that was cut short and goes on when it is too late tells nothing any more.
+    let late = end.plus(hour);
+    world.grant(world.form(&user(7), "form 7", late), late).await;
+    let soon = late.plus(FORM_LIFETIME).minus(hour * 2);
+    let begun = world.store.tell_expiring(order(soon, 1)).await.unwrap();
+    assert!(matches!(begun, ExpiringStep::More(_)), "{begun:?}");
+    let before = world.fed(id).await.len();
+    walk(late.plus(FORM_LIFETIME).plus(hour), 100).await;
+    assert_eq!(world.fed(id).await.len(), before);
     let told = world.fed(id).await;
     assert_eq!(told.len(), 4);
     let data = data(&told[0]);

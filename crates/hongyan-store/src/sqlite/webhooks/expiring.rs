@@ -109,7 +109,9 @@ pub(in crate::sqlite) fn tell(tx: &Writing<'_>, order: &ExpiringOrder, found: &F
         let Some(permit) = permits::find(tx, user, *id)? else { continue };
         let units = &permit.units;
         let available = units.granted.saturating_sub(units.spent + units.revoked + units.held);
-        let Some(expires_at) = permit.expires_at.filter(|_| available > 0) else { continue };
+        // A walk that was cut short may go on days later.
+        let is_ahead = |at: &UnixMillis| available > 0 && *at > order.now;
+        let Some(expires_at) = permit.expires_at.filter(is_ahead) else { continue };
         if outbox::is_wanted(tx, EventType::PermitExpiring, Some(&user.appid))? {
             told += 1;
         }
