@@ -555,3 +555,26 @@ async fn only_a_key_with_the_scope_may_touch_webhooks() {
     let refused = world.post("/v1/webhooks", many).await.problem(422, "invalid_field");
     assert_eq!(refused["field"], "types[1]");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_webhook_no_event_is_stored_and_with_one_its_secret_lies_sealed() {
+    let world = World::with_webhooks().await;
+    let path = world.gateway.settings.sqlite_path().unwrap();
+    let rows = || {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.query_row("SELECT COUNT(*) FROM webhook_events", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let user = world.wechat.user().await;
+    world.sent(&user, "nobody listens").await;
+    assert_eq!(rows(), 0);
+    let receiver = Receiver::start().await;
+    let (_, secret) = world.hook(&receiver, &[]).await;
+    world.sent(&user, "somebody does").await;
+    receiver.first("message.sent").await;
+    assert_eq!(rows(), 2, "a permit and a message");
+    let log = path.with_file_name("hongyan.db-wal");
+    let bytes = [std::fs::read(&path).unwrap(), std::fs::read(log).unwrap()].concat();
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(has("somebody does"), "one looks at the right files");
+    assert!(!has(&secret["whsec_".len()..]));
+}

@@ -109,11 +109,12 @@ impl Receiver {
     /// Waits until it was sent what makes this true; all that it was sent then.
     pub async fn when(&self, what: &str, is_so: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         let mut watch = self.inner.received.subscribe();
-        let waited = tokio::time::timeout(PATIENCE * 2, watch.wait_for(|received| is_so(received))).await;
-        match waited {
-            Ok(received) => received.unwrap().clone(),
-            Err(_) => panic!("not sent: {what}; sent: {:#?}", self.received()),
+        if let Ok(received) =
+            tokio::time::timeout(PATIENCE * 2, watch.wait_for(|received| is_so(received))).await
+        {
+            return received.unwrap().clone();
         }
+        panic!("not sent: {what}; sent: {:#?}", self.received())
     }
 
     /// Waits for so many requests.
