@@ -60,6 +60,8 @@ pub struct Settings {
     pub webhook_allow_http: bool,
     /// Whether a webhook may be at an address that is not public.
     pub webhook_allow_private: bool,
+    /// How many requests to one webhook may be under way at a time.
+    pub webhook_connections: u32,
     /// How long before its end `permit.expiring` tells of a permit.
     pub permit_expiring_hours: u32,
     /// How long a stop waits for what is under way.
@@ -115,6 +117,7 @@ impl Default for Settings {
             retention_days: 30,
             webhook_allow_http: false,
             webhook_allow_private: false,
+            webhook_connections: 16,
             permit_expiring_hours: 24,
             drain_seconds: 25,
             log: "info".into(),
@@ -161,6 +164,7 @@ impl fmt::Debug for Settings {
             retention_days,
             webhook_allow_http,
             webhook_allow_private,
+            webhook_connections,
             permit_expiring_hours,
             drain_seconds,
             log,
@@ -187,6 +191,7 @@ impl fmt::Debug for Settings {
             .field("retention_days", retention_days)
             .field("webhook_allow_http", webhook_allow_http)
             .field("webhook_allow_private", webhook_allow_private)
+            .field("webhook_connections", webhook_connections)
             .field("permit_expiring_hours", permit_expiring_hours)
             .field("drain_seconds", drain_seconds)
             .field("log", log)

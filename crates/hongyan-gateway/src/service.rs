@@ -213,6 +213,7 @@ impl Gateway {
             report: report.clone(),
             client: webhooks::Client::new(webhook_rules)?,
             changes: changes.clone(),
+            at_once: settings.webhook_connections as usize,
         };
         let expiring = Expiring {
             store: Arc::clone(&store),

@@ -125,6 +125,11 @@ pub(super) const TABLE: &[Setting] = &[
          webhooks can then make the gateway ask whatever it reaches there.",
     ),
     given(
+        "webhook_connections",
+        "16",
+        "How many requests to one webhook may be under way at a time, 1 to 64. Those about one user go one by one.",
+    ),
+    given(
         "permit_expiring_hours",
         "24",
         "How long before its end the event permit.expiring tells of a permit that has units left, 1 to 144.",
@@ -198,6 +203,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "webhook_allow_http" => settings.webhook_allow_http = yes_or_no(value)?,
         "webhook_allow_private" => settings.webhook_allow_private = yes_or_no(value)?,
+        "webhook_connections" => settings.webhook_connections = number(value, 1, 64)? as u32,
         // A day less than the shortest life of a permit: none is granted too late to be told of.
         "permit_expiring_hours" => settings.permit_expiring_hours = number(value, 1, 144)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,

@@ -24,14 +24,11 @@ use super::{Postmaster, STORE_RETRY};
 use crate::stop::Stop;
 use crate::vault::{Purpose, VaultError};
 
-/// Requests to one webhook at a time.
-const AT_ONCE: usize = 8;
-
 /// Events that are looked at in one go.
 const READ: u32 = 256;
 
-/// With fewer than this ready, more are read.
-const LOW: usize = AT_ONCE * 4;
+/// With fewer than this ready, more are read: twice as many as the most requests that may be under way.
+const LOW: usize = 128;
 
 /// Events in memory, at most: those of a few busy subjects may have to wait.
 const MAX_HELD: usize = 2_048;
@@ -259,7 +256,7 @@ impl Courier {
     }
 
     fn start_ready(&mut self) {
-        let at_once = if self.record.health.failures > 0 { 1 } else { AT_ONCE };
+        let at_once = if self.record.health.failures > 0 { 1 } else { self.post.at_once };
         while self.flying.len() < at_once
             && let Some(delivery) = self.ready.pop_front()
         {

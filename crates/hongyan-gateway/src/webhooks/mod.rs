@@ -72,6 +72,8 @@ pub struct Postmaster {
     pub client: Client,
     /// Whether webhooks were changed.
     pub changes: Changes,
+    /// How many requests to one webhook may be under way at a time.
+    pub at_once: usize,
 }
 
 impl Postmaster {
