@@ -276,8 +276,8 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<DeliveryView>>;
 
-    /// What a webhook has before it.
-    async fn backlog(&self, id: WebhookId) -> Result<Backlog>;
+    /// A webhook, and what it has before it, both of the same moment.
+    async fn webhook(&self, id: WebhookId) -> Result<Option<(WebhookRecord, Backlog)>>;
 
     /// One small step of a search for permits with units left that expire soon. Each is told of once.
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep>;

@@ -85,7 +85,8 @@ async fn pending(context: &Context, now: UnixMillis) -> (u32, Duration) {
     // Metrics are served also while the store is not well: that is when they are looked at.
     let webhooks = context.store.webhooks().await.unwrap_or_default();
     for start in webhooks.iter().filter(|start| start.record.disabled.is_none()) {
-        let backlog = context.store.backlog(start.record.id).await.unwrap_or_default();
+        let known = context.store.webhook(start.record.id).await.ok().flatten();
+        let Some((_, backlog)) = known else { continue };
         pending = pending.saturating_add(backlog.pending);
         oldest = backlog.oldest.map_or(oldest, |at| at.min(oldest));
     }

@@ -286,7 +286,7 @@ async fn the_next_of_a_subject_waits_until_the_one_before_is_done(world: World) 
     let new = world.fed(id).await;
     assert!(new.len() == 1 && new[0].is_behind);
     world.report(id, vec![held(&new[0])], after(11)).await;
-    assert_eq!(world.store.backlog(id).await.unwrap().pending, 4);
+    assert_eq!(world.store.webhook(id).await.unwrap().unwrap().1.pending, 4);
     for delivery in &told[..2] {
         let due = world.store.due_deliveries(id, after(20), 100).await.unwrap();
         assert_eq!(numbers(&due), [delivery.number]);
@@ -317,13 +317,13 @@ async fn what_is_known_is_not_fed_again(world: World) {
     };
     world.store.settle_deliveries(report).await.unwrap().unwrap();
     assert_eq!(numbers(&world.fed(id).await), [told[0].number, told[2].number]);
-    assert_eq!(world.store.backlog(id).await.unwrap().pending, 2);
-    assert_eq!(world.store.backlog(id).await.unwrap().oldest, Some(START));
+    assert_eq!(world.store.webhook(id).await.unwrap().unwrap().1.pending, 2);
+    assert_eq!(world.store.webhook(id).await.unwrap().unwrap().1.oldest, Some(START));
     // A cursor never goes back.
     world.report(id, vec![tried(&told[2], 200, Fate::Taken, after(2))], after(2)).await;
     world.report(id, vec![tried(&told[0], 200, Fate::Taken, after(3))], after(3)).await;
     assert_eq!(world.fed(id).await, []);
-    assert_eq!(world.store.backlog(id).await.unwrap().pending, 0);
+    assert_eq!(world.store.webhook(id).await.unwrap().unwrap().1.pending, 0);
 }
 
 async fn a_webhook_that_is_gone_is_disabled_and_the_others_hear_of_it(world: World) {

@@ -238,8 +238,8 @@ impl Store for SqliteStore {
         self.read("list deliveries", move |db| deliveries::list(db, id, before, limit)).await
     }
 
-    async fn backlog(&self, id: WebhookId) -> Result<Backlog> {
-        self.read("count what is pending", move |db| deliveries::backlog(db, id)).await
+    async fn webhook(&self, id: WebhookId) -> Result<Option<(WebhookRecord, Backlog)>> {
+        self.read("read a webhook", move |db| deliveries::with_backlog(db, id)).await
     }
 
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep> {

@@ -93,7 +93,7 @@ pub(super) async fn change(
     if request.disable {
         record = changed(&context, &record, WebhookChange::Disable(DisabledReason::Operator)).await?;
     }
-    Ok(axum::Json(shown(&context, record).await?))
+    Ok(axum::Json(shown(&context, record.id).await?))
 }
 
 /// Remove a webhook: nothing more is sent to it.
@@ -142,7 +142,7 @@ pub(super) async fn rotate(
     let previous_until = context.clock.now().plus(ROTATION_OVERLAP);
     let record = changed(&context, &record, WebhookChange::Secret { secret: sealed, previous_until }).await?;
     Ok(axum::Json(WebhookWithSecret {
-        webhook: shown(&context, record).await?,
+        webhook: shown(&context, record.id).await?,
         secret: secret.expose_secret().to_owned(),
     }))
 }
@@ -165,5 +165,5 @@ pub(super) async fn enable(
     context.keys.authorize(&headers, Scope::Webhooks).await?;
     let record = known(&context, &id).await?;
     let record = changed(&context, &record, WebhookChange::Enable).await?;
-    Ok(axum::Json(shown(&context, record).await?))
+    Ok(axum::Json(shown(&context, record.id).await?))
 }

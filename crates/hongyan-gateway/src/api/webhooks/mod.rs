@@ -144,17 +144,17 @@ fn webhook_json(record: WebhookRecord, backlog: Backlog, now: UnixMillis) -> Web
 }
 
 /// A webhook as it is now.
-async fn shown(context: &Context, record: WebhookRecord) -> Result<WebhookJson, Problem> {
-    let backlog = context.store.backlog(record.id).await?;
+async fn shown(context: &Context, id: WebhookId) -> Result<WebhookJson, Problem> {
+    let known = context.store.webhook(id).await?;
+    let (record, backlog) = known.ok_or_else(|| no_such_webhook(id))?;
     Ok(webhook_json(record, backlog, context.clock.now()))
 }
 
 /// One webhook that must be there.
 async fn known(context: &Context, id: &str) -> Result<WebhookRecord, Problem> {
     let id = webhook_id(id)?;
-    let webhooks = context.store.webhooks().await?;
-    let found = webhooks.into_iter().map(|start| start.record).find(|record| record.id == id);
-    found.ok_or_else(|| no_such_webhook(id))
+    let known = context.store.webhook(id).await?;
+    known.map(|(record, _)| record).ok_or_else(|| no_such_webhook(id))
 }
 
 fn webhook_id(text: &str) -> Result<WebhookId, Problem> {

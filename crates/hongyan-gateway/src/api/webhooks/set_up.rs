@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WebhookJson, checked_description, checked_url, filter, known, shown};
+use super::{WebhookJson, checked_description, checked_url, filter, shown, webhook_id};
 use crate::api::openapi::Refusals;
 use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
@@ -84,15 +84,13 @@ pub(super) async fn create(
         created_at: now,
         updated_at: now,
     };
-    if !context.store.add_webhook(record.clone()).await? {
+    if !context.store.add_webhook(record).await? {
         let detail = format!("there are {MAX_WEBHOOKS} webhooks already; remove one that is not needed");
         return Err(Problem::conflict("too_many_webhooks", detail));
     }
     context.webhooks.tell();
-    let answer = WebhookWithSecret {
-        webhook: shown(&context, record).await?,
-        secret: secret.expose_secret().to_owned(),
-    };
+    let answer =
+        WebhookWithSecret { webhook: shown(&context, id).await?, secret: secret.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, axum::Json(answer)))
 }
 
@@ -112,7 +110,7 @@ pub(super) async fn list(
     context.keys.authorize(&headers, Scope::Webhooks).await?;
     let mut webhooks = Vec::new();
     for start in context.store.webhooks().await? {
-        webhooks.push(shown(&context, start.record).await?);
+        webhooks.push(shown(&context, start.record.id).await?);
     }
     Ok(axum::Json(WebhooksAnswer { webhooks }))
 }
@@ -133,6 +131,5 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<axum::Json<WebhookJson>, Problem> {
     context.keys.authorize(&headers, Scope::Webhooks).await?;
-    let record = known(&context, &id).await?;
-    Ok(axum::Json(shown(&context, record).await?))
+    Ok(axum::Json(shown(&context, webhook_id(&id)?).await?))
 }

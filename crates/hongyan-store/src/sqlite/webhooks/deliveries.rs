@@ -14,7 +14,8 @@ use super::super::rows::{Cells, change, many, one};
 use super::super::trouble::Res;
 use super::{Webhook, disable, find, read_answer};
 use crate::types::{
-    Backlog, Delivery, DeliveryReport, DeliveryState, DeliveryView, Feed, MAX_COUNTED, Tried, WebhookStanding,
+    Backlog, Delivery, DeliveryReport, DeliveryState, DeliveryView, Feed, MAX_COUNTED, Tried, WebhookRecord,
+    WebhookStanding,
 };
 
 /// Carries out [`crate::Store::feed`].
@@ -248,9 +249,17 @@ pub(in crate::sqlite) fn list(
     )
 }
 
-/// Carries out [`crate::Store::backlog`].
-pub(in crate::sqlite) fn backlog(db: &Connection, id: WebhookId) -> Res<Backlog> {
-    let Some(webhook) = find(db, id)? else { return Ok(Backlog::default()) };
+/// Carries out [`crate::Store::webhook`].
+pub(in crate::sqlite) fn with_backlog(
+    db: &Connection,
+    id: WebhookId,
+) -> Res<Option<(WebhookRecord, Backlog)>> {
+    let Some(webhook) = find(db, id)? else { return Ok(None) };
+    let backlog = backlog(db, &webhook)?;
+    Ok(Some((webhook.record, backlog)))
+}
+
+fn backlog(db: &Connection, webhook: &Webhook) -> Res<Backlog> {
     let mut backlog = Backlog::default();
     let mut count = |created_at: UnixMillis| {
         backlog.pending += 1;
@@ -265,7 +274,7 @@ pub(in crate::sqlite) fn backlog(db: &Connection, id: WebhookId) -> Res<Backlog>
         |cells| cells.moment(),
     )?;
     tried.into_iter().for_each(&mut count);
-    for created_at in untried(db, &webhook)? {
+    for created_at in untried(db, webhook)? {
         count(created_at);
     }
     Ok(backlog)
