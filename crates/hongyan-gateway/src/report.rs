@@ -41,7 +41,7 @@ const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 
 /// What is cleared away, as the metric calls it; in the order of [`Report::pruned`].
 const PRUNED: [&str; 7] =
-    ["messages", "attempts", "permits", "sessions", "gateway_tokens", "events", "deliveries"];
+    ["messages", "attempts", "permits", "sessions", "gateway_tokens", "webhook_events", "deliveries"];
 
 /// What becomes of a try of an event at a webhook, as the metric calls it.
 const DELIVERED: [&str; 3] = ["taken", "failed", "given_up"];
@@ -157,7 +157,7 @@ impl Report {
             pruned.permits,
             pruned.sessions,
             pruned.gateway_tokens,
-            pruned.events,
+            pruned.webhook_events,
             pruned.deliveries,
         ];
         for (counter, rows) in self.0.meters.pruned.iter().zip(rows) {

@@ -74,7 +74,7 @@ impl Retention {
                     messages = removed.messages,
                     permits = removed.permits,
                     sessions = removed.sessions,
-                    events = removed.events,
+                    webhook_events = removed.webhook_events,
                     "what was old is removed"
                 ),
                 Ok(_) => {}
@@ -126,7 +126,7 @@ fn add(sum: &mut Pruned, step: &Pruned) {
     sum.permits += step.permits;
     sum.sessions += step.sessions;
     sum.gateway_tokens += step.gateway_tokens;
-    sum.events += step.events;
+    sum.webhook_events += step.webhook_events;
     sum.deliveries += step.deliveries;
 }
 

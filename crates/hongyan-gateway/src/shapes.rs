@@ -83,7 +83,7 @@ shapes! {
     /// A webhook's id.
     WebhookId = text("whk_ and the 32 digits of a UUIDv7.", "whk_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// An event's id.
-    EventId = text(
+    WebhookEventId = text(
         "whe_ and the 32 digits of a UUIDv7; the header webhook-id of every try.",
         "whe_019a3c5e7b9170018a2b3c4d5e6f7081",
     );

@@ -102,11 +102,11 @@ id!(
 );
 id!(
     /// Names one event that webhooks are told of.
-    EventId,
+    WebhookEventId,
     "whe_"
 );
 
-impl EventId {
+impl WebhookEventId {
     /// The highest number that an id has room for: more than a thousand events a second for thirty years.
     pub const MAX_NUMBER: i64 = (1 << 40) - 1;
 
@@ -171,12 +171,12 @@ impl IdMaker {
         WebhookId(self.uuid(now))
     }
 
-    /// An id for the event of this number, at most [`EventId::MAX_NUMBER`].
-    pub fn event(&self, number: i64, now: UnixMillis) -> EventId {
-        debug_assert!((0..=EventId::MAX_NUMBER).contains(&number), "{number} has no room in an id");
+    /// An id for the event of this number, at most [`WebhookEventId::MAX_NUMBER`].
+    pub fn webhook_event(&self, number: i64, now: UnixMillis) -> WebhookEventId {
+        debug_assert!((0..=WebhookEventId::MAX_NUMBER).contains(&number), "{number} has no room in an id");
         let mut bytes = self.uuid(now).into_bytes();
         bytes[11..].copy_from_slice(&number.to_be_bytes()[3..]);
-        EventId(Uuid::from_bytes(bytes))
+        WebhookEventId(Uuid::from_bytes(bytes))
     }
 
     fn in_lane(&self, lane: Lane, now: UnixMillis) -> Uuid {
@@ -212,10 +212,10 @@ mod tests {
     #[test]
     fn an_events_id_carries_its_number() {
         let maker = IdMaker::new();
-        for number in [1, 255, 65_536, EventId::MAX_NUMBER] {
-            let id = maker.event(number, UnixMillis(1_790_000_000_000));
+        for number in [1, 255, 65_536, WebhookEventId::MAX_NUMBER] {
+            let id = maker.webhook_event(number, UnixMillis(1_790_000_000_000));
             assert_eq!(id.number(), number);
-            assert_eq!(id.to_string().parse::<EventId>().unwrap(), id);
+            assert_eq!(id.to_string().parse::<WebhookEventId>().unwrap(), id);
         }
     }
 

@@ -35,7 +35,7 @@ pub mod webhook;
 #[cfg(test)]
 mod properties;
 
-pub use ids::{EventId, KeyId, MessageId, PermitId, WebhookId};
+pub use ids::{KeyId, MessageId, PermitId, WebhookEventId, WebhookId};
 pub use lane::{LANES, Lane, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind, Units};

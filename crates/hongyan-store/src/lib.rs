@@ -15,7 +15,7 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, WebhookId};
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use tokio::sync::watch;
 
@@ -266,13 +266,13 @@ pub trait Store: Send + Sync + 'static {
     async fn replay(&self, id: WebhookId, order: ReplayOrder, now: UnixMillis) -> Result<Replayed>;
 
     /// Makes an event for this webhook alone, due now; `None` if there is no such webhook.
-    async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<EventId>>;
+    async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<WebhookEventId>>;
 
     /// A webhook's deliveries, newest first, those of events before `before`.
     async fn deliveries(
         &self,
         id: WebhookId,
-        before: Option<EventId>,
+        before: Option<WebhookEventId>,
         limit: u32,
     ) -> Result<Vec<DeliveryView>>;
 
@@ -283,7 +283,7 @@ pub trait Store: Send + Sync + 'static {
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep>;
 
     /// The number of the last event that was stored since the store was opened; it changes after the commit.
-    fn events(&self) -> watch::Receiver<i64>;
+    fn webhook_events(&self) -> watch::Receiver<i64>;
 
     // ---- clearing away
 

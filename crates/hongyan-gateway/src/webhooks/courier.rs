@@ -73,7 +73,7 @@ impl Courier {
         let WebhookStart { record, cursor } = start;
         Self {
             changed: post.changes.watch(),
-            events: post.store.events(),
+            events: post.store.webhook_events(),
             signer: None,
             record,
             stop,
@@ -393,7 +393,7 @@ mod tests {
         let at = UnixMillis(1_790_000_000_000);
         let delivery = Delivery {
             number: 1,
-            id: IdMaker::new().event(1, at),
+            id: IdMaker::new().webhook_event(1, at),
             kind: EventType::MessageSent,
             subject: 0,
             created_at: at,

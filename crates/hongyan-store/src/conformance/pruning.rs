@@ -42,7 +42,7 @@ async fn prune(world: &World, order: PruneOrder) -> Pruned {
         sum.permits += step.permits;
         sum.sessions += step.sessions;
         sum.gateway_tokens += step.gateway_tokens;
-        sum.events += step.events;
+        sum.webhook_events += step.webhook_events;
         sum.deliveries += step.deliveries;
         match step.next {
             Some(next) => at = next,

@@ -131,14 +131,14 @@ async fn nothing_is_stored_while_nobody_listens(world: World) {
     world.subscribe(&user(2), 1).await;
     let claimed = world.send(world.message(&user(2), START)).await;
     world.answered(&claimed, 0, after(1)).await;
-    assert_eq!(*world.store.events().borrow(), 0);
+    assert_eq!(*world.store.webhook_events().borrow(), 0);
     let id = world.listen(&[T::AppPaused]).await;
     failure(&world, 1, after(2)).await;
-    assert_eq!(*world.store.events().borrow(), 0, "nor what nobody asked for");
+    assert_eq!(*world.store.webhook_events().borrow(), 0, "nor what nobody asked for");
     assert_eq!(world.fed(id).await, []);
     world.listen(&[T::MessageFailed]).await;
     failure(&world, 1, after(3)).await;
-    assert_eq!(*world.store.events().borrow(), 1);
+    assert_eq!(*world.store.webhook_events().borrow(), 1);
 }
 
 async fn every_end_of_a_message_is_told_of_in_order(world: World) {
@@ -187,7 +187,7 @@ async fn every_end_of_a_message_is_told_of_in_order(world: World) {
     assert!(told.iter().all(|delivery| delivery.id.number() == delivery.number));
     assert_eq!(told[2].created_at, after(2));
     let last = told.last().unwrap().number;
-    assert_eq!(*world.store.events().borrow(), last);
+    assert_eq!(*world.store.webhook_events().borrow(), last);
 }
 
 async fn a_plain_success_is_told_of_like_any_other(world: World) {
@@ -237,9 +237,9 @@ async fn a_webhook_hears_what_it_asked_for_since_it_was_set_up(world: World) {
     assert_eq!(world.fed(early).await, []);
     assert!(world.store.remove_webhook(late).await.unwrap());
     assert!(!world.store.remove_webhook(late).await.unwrap());
-    let before = *world.store.events().borrow();
+    let before = *world.store.webhook_events().borrow();
     failure(&world, 3, after(3)).await;
-    assert_eq!(*world.store.events().borrow(), before, "nobody is left who asked for it");
+    assert_eq!(*world.store.webhook_events().borrow(), before, "nobody is left who asked for it");
 }
 
 async fn a_pause_is_told_of_once_and_its_end_too(world: World) {
@@ -342,13 +342,13 @@ async fn a_webhook_that_is_gone_is_disabled_and_the_others_hear_of_it(world: Wor
     world.report(id, vec![tried(&told[0], 410, Fate::Retry(after(9)), after(2))], after(2)).await;
     assert_eq!(world.fed(other).await.len(), 1);
     world.store.remove_webhook(id).await.unwrap();
-    let before = *world.store.events().borrow();
+    let before = *world.store.webhook_events().borrow();
     world
         .store
         .change_webhook(other, WebhookChange::Disable(DisabledReason::Operator), after(3))
         .await
         .unwrap();
-    assert_eq!(*world.store.events().borrow(), before);
+    assert_eq!(*world.store.webhook_events().borrow(), before);
 }
 
 async fn enabling_begins_anew(world: World) {
@@ -401,7 +401,7 @@ async fn a_replay_makes_events_due_in_order(world: World) {
     assert!(world.due(id, after(8)).await.is_empty());
     let nobody = IdMaker::new().webhook(START);
     assert_eq!(world.store.replay(nobody, one, after(9)).await.unwrap(), Replayed::NoWebhook);
-    let nothing = ReplayOrder::Event(IdMaker::new().event(told[0].number, START));
+    let nothing = ReplayOrder::Event(IdMaker::new().webhook_event(told[0].number, START));
     assert_eq!(world.store.replay(id, nothing, after(9)).await.unwrap(), Replayed::NoEvent);
 }
 
@@ -479,7 +479,7 @@ async fn old_events_go_with_their_deliveries_but_not_while_they_are_tried(world:
         for _ in 0..100 {
             let step = world.store.prune(at, order).await.unwrap();
             assert!(step.rows() <= order.limit, "{step:?}");
-            sum = (sum.0 + step.events, sum.1 + step.deliveries);
+            sum = (sum.0 + step.webhook_events, sum.1 + step.deliveries);
             match step.next {
                 Some(next) => at = next,
                 None => return sum,

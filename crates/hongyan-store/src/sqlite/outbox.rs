@@ -5,7 +5,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::EventType;
-use hongyan_ledger::{EventId, MessageId, MessageState};
+use hongyan_ledger::{MessageId, MessageState, WebhookEventId};
 use hongyan_wechat::{AppId, Errcode};
 use rusqlite::params;
 use serde::Serialize;
@@ -85,12 +85,12 @@ pub(super) fn store(
     about: About<'_>,
     at: UnixMillis,
     data: &impl Serialize,
-) -> Res<EventId> {
+) -> Res<WebhookEventId> {
     let number = tx.memory.outbox.next_number(|| last_number(tx))?;
-    if number > EventId::MAX_NUMBER {
+    if number > WebhookEventId::MAX_NUMBER {
         return Err(Trouble::corrupt(format!("there cannot be an event number {number}")));
     }
-    let id = tx.memory.outbox.ids.event(number, at);
+    let id = tx.memory.outbox.ids.webhook_event(number, at);
     let data =
         serde_json::to_string(data).map_err(|why| Trouble::corrupt(format!("the data of {id}: {why}")))?;
     change(

@@ -189,7 +189,7 @@ fn remove_events(db: &Connection, last: i64, limit: u32, pruned: &mut Pruned) ->
         params![last, limit],
     )?;
     let room = limit - pruned.deliveries;
-    pruned.events = changed(
+    pruned.webhook_events = changed(
         db,
         "DELETE FROM webhook_events WHERE number IN (SELECT number FROM webhook_events AS event \
          WHERE number <= ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number) \

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, WebhookId};
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use tokio::sync::watch;
 
@@ -225,14 +225,14 @@ impl Store for SqliteStore {
         self.write("replay events", move |tx| replay::replay(tx, id, &order, now)).await
     }
 
-    async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<EventId>> {
+    async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<WebhookEventId>> {
         self.write("test a webhook", move |tx| replay::test(tx, id, now)).await
     }
 
     async fn deliveries(
         &self,
         id: WebhookId,
-        before: Option<EventId>,
+        before: Option<WebhookEventId>,
         limit: u32,
     ) -> Result<Vec<DeliveryView>> {
         self.read("list deliveries", move |db| deliveries::list(db, id, before, limit)).await
@@ -251,7 +251,7 @@ impl Store for SqliteStore {
         }
     }
 
-    fn events(&self) -> watch::Receiver<i64> {
+    fn webhook_events(&self) -> watch::Receiver<i64> {
         self.watch_events()
     }
 

@@ -61,7 +61,7 @@ pub struct Pruned {
     /// Tokens that the facade handed out.
     pub gateway_tokens: u32,
     /// Events.
-    pub events: u32,
+    pub webhook_events: u32,
     /// What became of their deliveries.
     pub deliveries: u32,
     /// Where to go on; `None`: the walk is over.
@@ -76,7 +76,7 @@ impl Pruned {
             + self.permits
             + self.sessions
             + self.gateway_tokens
-            + self.events
+            + self.webhook_events
             + self.deliveries
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{DisabledReason, EventType, Fate, Filter, Health, Reply};
-use hongyan_ledger::{EventId, WebhookId};
+use hongyan_ledger::{WebhookEventId, WebhookId};
 
 use super::Sealed;
 
@@ -83,7 +83,7 @@ pub struct Delivery {
     /// The event's number: its place among all.
     pub number: i64,
     /// The event's id.
-    pub id: EventId,
+    pub id: WebhookEventId,
     /// Its type.
     pub kind: EventType,
     /// Who or what it is about; of those about the same, the next goes when the one before is done.
@@ -174,7 +174,7 @@ pub struct WebhookStart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayOrder {
     /// This one, whatever the webhook's filter says.
-    Event(EventId),
+    Event(WebhookEventId),
     /// Those that it wants, of this time.
     Between {
         /// Those that happened at this moment or later.
@@ -243,7 +243,7 @@ impl DeliveryState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryView {
     /// The event.
-    pub event: EventId,
+    pub event: WebhookEventId,
     /// Its type.
     pub kind: EventType,
     /// When it happened.

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::EventId;
+use hongyan_ledger::WebhookEventId;
 use hongyan_ledger::webhook::EventType;
 use hongyan_store::types::{DeliveryState, DeliveryView};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ const DEFAULT_PAGE: u32 = 50;
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveriesQuery {
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<shapes::EventId>)]
+    #[param(value_type = Option<shapes::WebhookEventId>)]
     cursor: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 1000, default = 50)]
@@ -40,8 +40,8 @@ pub(super) struct DeliveriesQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(super) struct DeliveryJson {
-    #[schema(value_type = shapes::EventId)]
-    event: EventId,
+    #[schema(value_type = shapes::WebhookEventId)]
+    event: WebhookEventId,
     #[serde(rename = "type")]
     #[schema(value_type = shapes::EventType)]
     kind: EventType,
@@ -67,8 +67,8 @@ pub(super) struct DeliveriesAnswer {
     deliveries: Vec<DeliveryJson>,
     /// Give this back as `cursor` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::EventId)]
-    next_cursor: Option<EventId>,
+    #[schema(value_type = shapes::WebhookEventId)]
+    next_cursor: Option<WebhookEventId>,
 }
 
 impl From<DeliveryView> for DeliveryJson {
@@ -132,7 +132,7 @@ mod tests {
     fn every_member_of_a_delivery_is_described() {
         let at = UnixMillis(1_700_000_000_000);
         let view = DeliveryView {
-            event: IdMaker::new().event(7, at),
+            event: IdMaker::new().webhook_event(7, at),
             kind: EventType::PermitGranted,
             created_at: at,
             state: DeliveryState::Pending,

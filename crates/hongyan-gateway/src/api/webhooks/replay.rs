@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::EventId;
+use hongyan_ledger::WebhookEventId;
 use hongyan_store::types::{ReplayOrder, Replayed};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayRequest {
     /// This one, whatever the filter says.
-    #[schema(value_type = Option<shapes::EventId>)]
+    #[schema(value_type = Option<shapes::WebhookEventId>)]
     event: Option<String>,
     /// Those that happened at this moment or later, and that the filter lets through.
     #[schema(value_type = Option<shapes::Time>)]
@@ -46,8 +46,8 @@ pub(super) struct ReplayAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TestAnswer {
     /// The event's id: what `webhook-id` will say.
-    #[schema(value_type = shapes::EventId)]
-    event: EventId,
+    #[schema(value_type = shapes::WebhookEventId)]
+    event: WebhookEventId,
 }
 
 /// Send events again, as if they had never been sent. Up to 10,000 are looked at in one call.

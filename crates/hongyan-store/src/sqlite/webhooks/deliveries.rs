@@ -5,7 +5,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{EventType, Fate};
-use hongyan_ledger::{EventId, WebhookId};
+use hongyan_ledger::{WebhookEventId, WebhookId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
@@ -224,7 +224,7 @@ pub(super) fn begin_anew(tx: &Writing<'_>, webhook: i64, now: UnixMillis) -> Res
 pub(in crate::sqlite) fn list(
     db: &Connection,
     id: WebhookId,
-    before: Option<EventId>,
+    before: Option<WebhookEventId>,
     limit: u32,
 ) -> Res<Vec<DeliveryView>> {
     let Some(webhook) = find(db, id)? else { return Ok(Vec::new()) };

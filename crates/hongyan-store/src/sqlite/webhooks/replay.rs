@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::EventType;
-use hongyan_ledger::{EventId, WebhookId};
+use hongyan_ledger::{WebhookEventId, WebhookId};
 use hongyan_wechat::AppId;
 use rusqlite::params;
 use serde::Serialize;
@@ -114,7 +114,11 @@ struct TestData {
 }
 
 /// Carries out [`crate::Store::test_webhook`].
-pub(in crate::sqlite) fn test(tx: &Writing<'_>, id: WebhookId, now: UnixMillis) -> Res<Option<EventId>> {
+pub(in crate::sqlite) fn test(
+    tx: &Writing<'_>,
+    id: WebhookId,
+    now: UnixMillis,
+) -> Res<Option<WebhookEventId>> {
     let Some(webhook) = find(tx, id)? else { return Ok(None) };
     end_rest(tx, &webhook)?;
     let about = outbox::About::Webhook(webhook.number);
