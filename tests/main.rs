@@ -45,4 +45,5 @@ mod token;
 mod tutorial;
 mod user_data;
 mod waiting;
+mod webhooks;
 mod well_formed;

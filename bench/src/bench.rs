@@ -25,6 +25,8 @@ pub(crate) enum Part {
     Gateway,
     /// The gateway with everything on, 100 messages a request
     GatewayBatch,
+    /// The gateway, with a webhook that is told of every message
+    GatewayWebhook,
     /// A tutorial's Node script, nothing stored
     Tutorial,
     /// BullMQ on Redis, every write on disk before it is answered
@@ -52,6 +54,7 @@ impl Part {
             Self::ForwarderLedger => "forwarder-ledger",
             Self::Gateway => "gateway",
             Self::GatewayBatch => "gateway-batch",
+            Self::GatewayWebhook => "gateway-webhook",
             Self::Tutorial => "tutorial",
             Self::Bullmq => "bullmq",
             Self::HalfLoad => "half-load",
@@ -67,7 +70,12 @@ impl Part {
     pub(crate) const fn is_contestant(self) -> bool {
         matches!(
             self,
-            Self::Bare | Self::Forwarder | Self::ForwarderLedger | Self::Gateway | Self::GatewayBatch
+            Self::Bare
+                | Self::Forwarder
+                | Self::ForwarderLedger
+                | Self::Gateway
+                | Self::GatewayBatch
+                | Self::GatewayWebhook
         ) || self.is_foreign()
     }
 

@@ -86,6 +86,17 @@ impl Gateway {
         Ok(())
     }
 
+    /// Has everything that is about messages told to this address.
+    pub(crate) async fn add_webhook(&self, url: &str) -> Result {
+        let webhook = json!({
+            "url": format!("{url}/webhook"),
+            "types": ["message.sent", "message.failed", "message.unknown"],
+        });
+        let mut connection = self.target.connect().await?;
+        connection.post("/v1/webhooks", webhook.to_string().into(), StatusCode::CREATED).await?;
+        Ok(())
+    }
+
     /// Stops it and requires that it ends well.
     pub(crate) async fn stop(self) -> Result {
         self.process.stop().await
@@ -111,6 +122,8 @@ async fn serve(hongyan: &Path, dir: &Path, wechat: &str) -> Result<(Process, Str
     serve
         .args(["serve", "--json", "--listen", "127.0.0.1:0", "--wechat-base-url", wechat])
         .env("HONGYAN_DATA_DIR", dir.join("data"))
+        .env("HONGYAN_WEBHOOK_ALLOW_HTTP", "true")
+        .env("HONGYAN_WEBHOOK_ALLOW_PRIVATE", "true")
         .env("HONGYAN_LOG", "error");
     let begin = Instant::now();
     let (process, line) = Process::start("gateway", &mut serve).await?;

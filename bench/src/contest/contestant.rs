@@ -61,9 +61,12 @@ impl Running {
                 Ok(Self { accepted: StatusCode::OK, ..running })
             }
             Part::Bullmq => bullmq(bench, dir).await,
-            Part::Gateway | Part::GatewayBatch => {
+            Part::Gateway | Part::GatewayBatch | Part::GatewayWebhook => {
                 let gateway = Gateway::start(&bench.hongyan, dir, &bench.sink.url).await?;
                 gateway.grant(0..users, messages.div_ceil(users)).await?;
+                if part == Part::GatewayWebhook {
+                    gateway.add_webhook(&bench.sink.url).await?;
+                }
                 let Gateway { process, target, .. } = gateway;
                 let batch = if part == Part::GatewayBatch { BATCH } else { 1 };
                 Ok(Self { batch, ..Self::new(target, process) })

@@ -68,6 +68,14 @@ pub struct Settings {
     pub session_days: u32,
     /// How long messages that are over are kept; 0: for ever.
     pub retention_days: u32,
+    /// Whether a webhook may be `http`.
+    pub webhook_allow_http: bool,
+    /// Whether a webhook may be at an address that is not public.
+    pub webhook_allow_private: bool,
+    /// How many requests to one webhook may be under way at a time.
+    pub webhook_connections: u32,
+    /// How long before its end `permit.expiring` tells of a permit.
+    pub permit_expiring_hours: u32,
     /// How long a stop waits for what is under way.
     pub drain_seconds: u64,
     /// What is logged, as a `tracing` filter.
@@ -125,6 +133,10 @@ impl Default for Settings {
             callback_window_seconds: 300,
             session_days: 30,
             retention_days: 30,
+            webhook_allow_http: false,
+            webhook_allow_private: false,
+            webhook_connections: 16,
+            permit_expiring_hours: 24,
             drain_seconds: 25,
             log: "info".into(),
             log_format: LogFormat::Auto,
@@ -174,6 +186,10 @@ impl fmt::Debug for Settings {
             template_sync_seconds,
             session_days,
             retention_days,
+            webhook_allow_http,
+            webhook_allow_private,
+            webhook_connections,
+            permit_expiring_hours,
             drain_seconds,
             log,
             log_format,
@@ -203,6 +219,10 @@ impl fmt::Debug for Settings {
             .field("callback_window_seconds", callback_window_seconds)
             .field("session_days", session_days)
             .field("retention_days", retention_days)
+            .field("webhook_allow_http", webhook_allow_http)
+            .field("webhook_allow_private", webhook_allow_private)
+            .field("webhook_connections", webhook_connections)
+            .field("permit_expiring_hours", permit_expiring_hours)
             .field("drain_seconds", drain_seconds)
             .field("log", log)
             .field("log_format", log_format)

@@ -38,6 +38,8 @@ pub enum Scope {
     Permits,
     /// Register, change and remove apps.
     Apps,
+    /// Set up, change and remove webhooks.
+    Webhooks,
     /// Use the facade on behalf of any app.
     Facade,
     /// See WeChat's own access tokens. [`Scope::All`] does not include it.
@@ -48,8 +50,15 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] =
-        [Self::Messages, Self::Permits, Self::Apps, Self::Facade, Self::AccessToken, Self::All];
+    pub const ALL: [Self; 7] = [
+        Self::Messages,
+        Self::Permits,
+        Self::Apps,
+        Self::Webhooks,
+        Self::Facade,
+        Self::AccessToken,
+        Self::All,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -57,6 +66,7 @@ impl Scope {
             Self::Messages => "messages",
             Self::Permits => "permits",
             Self::Apps => "apps",
+            Self::Webhooks => "webhooks",
             Self::Facade => "facade",
             Self::AccessToken => "access_token",
             Self::All => "all",
@@ -72,7 +82,7 @@ impl fmt::Display for Scope {
 
 /// Text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scope {0:?}; there are messages, permits, apps, facade, access_token and all")]
+#[error("there is no scope {0:?}; there are messages, permits, apps, webhooks, facade, access_token and all")]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {

@@ -25,6 +25,7 @@
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
 //! | [`report`] | who waits for a message; metrics |
+//! | [`webhooks`] | takes events to those who want them |
 //! | [`retention`] | clears away what is old |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
@@ -63,6 +64,7 @@ pub mod tls;
 pub mod token;
 pub mod user_data;
 pub mod vault;
+pub mod webhooks;
 
 mod chance;
 mod shapes;

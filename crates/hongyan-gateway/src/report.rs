@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_ledger::settle::{Outcome, PauseCode};
+use hongyan_ledger::webhook::Fate;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::{Ended, Pruned, TemplateChangeKind};
 use hongyan_sync::waiters::Waiters;
@@ -31,6 +32,7 @@ struct Meters {
     unanswered: Counter,
     attempt_seconds: Histogram,
     pruned: [Counter; PRUNED.len()],
+    delivered: [Counter; DELIVERED.len()],
     recorder: metrics_exporter_prometheus::PrometheusRecorder,
 }
 
@@ -38,12 +40,24 @@ struct Meters {
 const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// What is cleared away, as the metric calls it; in the order of [`Report::pruned`].
-const PRUNED: [&str; 7] =
-    ["messages", "attempts", "permits", "sessions", "gateway_tokens", "events", "leftovers"];
+const PRUNED: [&str; 9] = [
+    "messages",
+    "attempts",
+    "permits",
+    "sessions",
+    "gateway_tokens",
+    "events",
+    "leftovers",
+    "webhook_events",
+    "deliveries",
+];
 
 /// The events that have a name of their own in the metric; who pushes others cannot make it large.
 const KNOWN_EVENTS: [&str; 3] =
     ["subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event"];
+
+/// What becomes of a try of an event at a webhook, as the metric calls it.
+const DELIVERED: [&str; 3] = ["taken", "failed", "given_up"];
 
 impl Report {
     /// A report with metrics of its own.
@@ -77,6 +91,19 @@ impl Report {
                 "hongyan_callback_refused_total",
                 "Requests to callbacks that were refused, by the reason"
             );
+            metrics::describe_counter!(
+                "hongyan_webhook_deliveries_total",
+                "Requests to webhooks, by what they came to"
+            );
+            metrics::describe_gauge!(
+                "hongyan_webhook_events_pending",
+                "Events that enabled webhooks have not taken yet"
+            );
+            metrics::describe_gauge!(
+                "hongyan_webhook_oldest_pending_seconds",
+                metrics::Unit::Seconds,
+                "Since when the oldest of them waits"
+            );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
             metrics::describe_gauge!(
@@ -88,9 +115,16 @@ impl Report {
                 [attempts("ok"), attempts("refused"), attempts("not_sent"), attempts("unanswered")],
                 histogram!("hongyan_attempt_seconds"),
                 PRUNED.map(|what| counter!("hongyan_pruned_total", "what" => what)),
+                DELIVERED.map(|result| counter!("hongyan_webhook_deliveries_total", "result" => result)),
             )
         });
-        let (by_state, [answered_ok, answered_error, not_sent, unanswered], attempt_seconds, pruned) = meters;
+        let (
+            by_state,
+            [answered_ok, answered_error, not_sent, unanswered],
+            attempt_seconds,
+            pruned,
+            delivered,
+        ) = meters;
         Self(Arc::new(Inner {
             waiting: Waiters::default(),
             meters: Meters {
@@ -101,6 +135,7 @@ impl Report {
                 unanswered,
                 attempt_seconds,
                 pruned,
+                delivered,
                 recorder,
             },
             prometheus,
@@ -165,10 +200,23 @@ impl Report {
             pruned.gateway_tokens,
             pruned.events,
             pruned.leftovers,
+            pruned.webhook_events,
+            pruned.deliveries,
         ];
         for (counter, rows) in self.0.meters.pruned.iter().zip(rows) {
             counter.increment(u64::from(rows));
         }
+    }
+
+    /// A webhook was asked to take an event.
+    pub fn event_delivered(&self, fate: Fate) {
+        let [taken, failed, given_up] = &self.0.meters.delivered;
+        match fate {
+            Fate::Taken => taken,
+            Fate::Retry(_) => failed,
+            Fate::GivenUp => given_up,
+        }
+        .increment(1);
     }
 
     /// Begins to listen for a message, before it is accepted, so that nothing is missed.
@@ -178,15 +226,19 @@ impl Report {
     }
 
     /// All metrics in Prometheus' text form, with what is so now: how many messages are in flight, and the pauses
-    /// in force; and how templates changed, which is counted where it is found out.
+    /// in force; how templates changed, which is counted where it is found out; how many events webhooks have before
+    /// them, and since when the oldest of those waits.
     pub fn render(
         &self,
         in_flight: u32,
         pauses: &[PauseCode],
         template_changes: &[(TemplateChangeKind, u64)],
+        pending: (u32, Duration),
     ) -> String {
         metrics::with_local_recorder(&self.0.meters.recorder, || {
             gauge!("hongyan_messages_in_flight").set(in_flight);
+            gauge!("hongyan_webhook_events_pending").set(pending.0);
+            gauge!("hongyan_webhook_oldest_pending_seconds").set(pending.1.as_secs_f64());
             for code in PauseCode::ALL {
                 let paused = pauses.iter().filter(|&&other| other == code).count();
                 gauge!("hongyan_apps_paused", "code" => code.name()).set(paused as f64);
@@ -254,7 +306,13 @@ mod tests {
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
         drop(listener);
         assert_eq!(report.0.waiting.count(), 0);
-        let text = report.render(3, &[PauseCode::DayQuota], &[(TemplateChangeKind::Changed, 2)]);
+        let text = report.render(
+            3,
+            &[PauseCode::DayQuota],
+            &[(TemplateChangeKind::Changed, 2)],
+            (7, Duration::from_secs(9)),
+        );
+        assert!(text.contains("hongyan_webhook_events_pending 7"), "{text}");
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
         assert!(text.contains("hongyan_template_changes_total{change=\"changed\"} 2"), "{text}");

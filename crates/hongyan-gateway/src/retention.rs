@@ -74,6 +74,7 @@ impl Retention {
                     messages = removed.messages,
                     permits = removed.permits,
                     sessions = removed.sessions,
+                    webhook_events = removed.webhook_events,
                     "what was old is removed"
                 ),
                 Ok(_) => {}
@@ -127,6 +128,8 @@ fn add(sum: &mut Pruned, step: &Pruned) {
     sum.gateway_tokens += step.gateway_tokens;
     sum.events += step.events;
     sum.leftovers += step.leftovers;
+    sum.webhook_events += step.webhook_events;
+    sum.deliveries += step.deliveries;
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
 use crate::tls::{Tls, TlsListener};
 use crate::vault::{KeySource, Vault, create_private_dir};
-use crate::{api, callbacks, facade};
+use crate::webhooks::{AddressRules, Expiring, Postmaster};
+use crate::{api, callbacks, facade, webhooks};
 
 /// Why the gateway did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum GatewayError {
     /// The client to WeChat cannot be made.
     #[error(transparent)]
     Wechat(#[from] ClientError),
+    /// The client to webhooks cannot be made.
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::ClientError),
     /// The data directory cannot be used.
     #[error(
         "cannot use the data directory {path}: {why}; create it, or set data_dir to one that this user may write"
@@ -93,6 +97,10 @@ pub struct Parts {
     pub timers: Timers,
     /// Metrics and listeners.
     pub report: Report,
+    /// Tells those who deliver events that webhooks were changed.
+    pub webhooks: webhooks::Changes,
+    /// Where webhooks may be.
+    pub webhook_rules: AddressRules,
     /// How often everything that is old was looked for.
     pub retention_rounds: watch::Receiver<u64>,
     /// The places of messages in flight.
@@ -210,8 +218,30 @@ impl Gateway {
             clock: clock.clone(),
             period: Duration::from_secs(settings.template_sync_seconds),
         };
+        let webhook_rules = AddressRules {
+            allow_http: settings.webhook_allow_http,
+            allow_private: settings.webhook_allow_private,
+        };
+        let changes = webhooks::Changes::default();
+        let postmaster = Postmaster {
+            store: Arc::clone(&store),
+            vault: Arc::clone(&vault),
+            clock: clock.clone(),
+            report: report.clone(),
+            client: webhooks::Client::new(webhook_rules)?,
+            changes: changes.clone(),
+            at_once: settings.webhook_connections as usize,
+        };
+        let expiring = Expiring {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            ahead: Duration::from_secs(u64::from(settings.permit_expiring_hours) * 3_600),
+            changes: changes.clone(),
+        };
         let mut tasks = vec![
             tokio::spawn(template_syncer.run(stop.clone())),
+            tokio::spawn(postmaster.run(stop.clone())),
+            tokio::spawn(expiring.run(stop.clone())),
             tokio::spawn(retention.run(stop.clone())),
             tokio::spawn(settler.run(outcomes, dispatch.clone())),
             tokio::spawn(scheduler.run(stop.clone())),
@@ -271,6 +301,8 @@ impl Gateway {
             lanes,
             timers,
             report,
+            webhooks: changes,
+            webhook_rules,
             retention_rounds,
             slots,
             stop,

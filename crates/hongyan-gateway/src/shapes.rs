@@ -84,6 +84,25 @@ shapes! {
     TokenId = text("tok_ and the 32 digits of a UUIDv7. It names a gateway token; it is none.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// An event's id.
     EventId = text("evt_ and the 32 digits of a UUIDv7.", "evt_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// A webhook's id.
+    WebhookId = text("whk_ and the 32 digits of a UUIDv7.", "whk_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// An event's id.
+    WebhookEventId = text(
+        "whe_ and the 32 digits of a UUIDv7; the header webhook-id of every try.",
+        "whe_019a3c5e7b9170018a2b3c4d5e6f7081",
+    );
+    /// What an event says.
+    EventType = words("What an event says. More may be added.", hongyan_ledger::webhook::EventType::ALL);
+    /// Why a webhook is disabled.
+    DisabledReason = words(
+        "Why a webhook is disabled: it failed for three days without a success, it answered 410, or somebody wanted it.",
+        hongyan_ledger::webhook::DisabledReason::ALL,
+    );
+    /// Where a delivery is.
+    DeliveryState = words(
+        "pending: to be tried (again). taken: with a 2xx. given_up: nobody took it for three days.",
+        hongyan_store::types::DeliveryState::ALL.map(hongyan_store::types::DeliveryState::name),
+    );
     /// WeChat's verdict.
     Errcode = integer("WeChat's errcode; 0 is success.").examples([json!(43101)]);
 

@@ -48,6 +48,8 @@ pub enum Purpose {
     CallbackToken,
     /// What an app's pushes are enciphered with.
     CallbackAesKey,
+    /// A webhook's secret.
+    WebhookSecret,
 }
 
 impl Purpose {
@@ -59,6 +61,7 @@ impl Purpose {
             Self::SessionKey => "session_key",
             Self::CallbackToken => "callback_token",
             Self::CallbackAesKey => "callback_aes_key",
+            Self::WebhookSecret => "webhook_secret",
         }
     }
 }
@@ -133,8 +136,13 @@ impl Vault {
 
     /// Seals a secret of an app.
     pub fn seal(&self, purpose: Purpose, appid: &AppId, secret: &SecretString) -> Vec<u8> {
+        self.seal_of(purpose, appid.as_str(), secret)
+    }
+
+    /// Seals a secret of something that is no app; `owner` is its id.
+    pub fn seal_of(&self, purpose: Purpose, owner: &str, secret: &SecretString) -> Vec<u8> {
         let nonce: [u8; NONCE_BYTES] = random();
-        let associated = associated(purpose, appid);
+        let associated = associated(purpose, owner);
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &associated };
         let ciphertext = self
             .cipher
@@ -158,6 +166,14 @@ impl Vault {
         appid: &AppId,
         sealed: &[u8],
     ) -> Result<SecretString, VaultError> {
+        self.open_of(purpose, appid.as_str(), sealed)
+    }
+
+    /// Opens what was sealed for the same purpose and owner.
+    ///
+    /// # Errors
+    /// As [`Vault::open_sealed`].
+    pub fn open_of(&self, purpose: Purpose, owner: &str, sealed: &[u8]) -> Result<SecretString, VaultError> {
         let (head, ciphertext) = sealed.split_at_checked(HEAD_BYTES).ok_or(VaultError::Malformed)?;
         let (version, head) = head.split_at(1);
         let (key_id, nonce) = head.split_at(KEY_ID_BYTES);
@@ -168,7 +184,7 @@ impl Vault {
             return Err(VaultError::OtherKey { sealed: hex(key_id), own: hex(&self.key_id) });
         }
         let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| VaultError::Malformed)?;
-        let associated = associated(purpose, appid);
+        let associated = associated(purpose, owner);
         let payload = Payload { msg: ciphertext, aad: &associated };
         let secret = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
         String::from_utf8(secret).map(SecretString::from).map_err(|_| VaultError::Damaged)
@@ -186,9 +202,9 @@ pub fn sha256(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-fn associated(purpose: Purpose, appid: &AppId) -> Vec<u8> {
-    // The zero byte ends the label, and no appid has one: two pairs never give the same bytes.
-    [purpose.label().as_bytes(), &[0], appid.as_str().as_bytes()].concat()
+fn associated(purpose: Purpose, owner: &str) -> Vec<u8> {
+    // The zero byte ends the label, and no id has one: two pairs never give the same bytes.
+    [purpose.label().as_bytes(), &[0], owner.as_bytes()].concat()
 }
 
 fn random<const N: usize>() -> [u8; N] {

@@ -105,6 +105,28 @@ id!(
     "tok_"
 );
 
+id!(
+    /// Names one webhook: an address that events are sent to.
+    WebhookId,
+    "whk_"
+);
+id!(
+    /// Names one event that webhooks are told of.
+    WebhookEventId,
+    "whe_"
+);
+
+impl WebhookEventId {
+    /// The highest number that an id has room for: more than a thousand events a second for thirty years.
+    pub const MAX_NUMBER: i64 = (1 << 40) - 1;
+
+    /// The event's number: its place in the order in which all events happened. The last five bytes of the id, so
+    /// that who has the id finds the event without an index.
+    pub fn number(&self) -> i64 {
+        self.as_bytes()[11..].iter().fold(0, |number, &byte| number << 8 | i64::from(byte))
+    }
+}
+
 impl MessageId {
     /// The lane that this message's rows are in.
     ///
@@ -171,6 +193,19 @@ impl IdMaker {
         TokenId(self.uuid(now))
     }
 
+    /// An id for a webhook.
+    pub fn webhook(&self, now: UnixMillis) -> WebhookId {
+        WebhookId(self.uuid(now))
+    }
+
+    /// An id for the event of this number, at most [`WebhookEventId::MAX_NUMBER`].
+    pub fn webhook_event(&self, number: i64, now: UnixMillis) -> WebhookEventId {
+        debug_assert!((0..=WebhookEventId::MAX_NUMBER).contains(&number), "{number} has no room in an id");
+        let mut bytes = self.uuid(now).into_bytes();
+        bytes[11..].copy_from_slice(&number.to_be_bytes()[3..]);
+        WebhookEventId(Uuid::from_bytes(bytes))
+    }
+
     fn in_lane(&self, lane: Lane, now: UnixMillis) -> Uuid {
         let mut bytes = self.uuid(now).into_bytes();
         bytes[15] = lane.number();
@@ -201,6 +236,16 @@ mod tests {
         let event = maker.event(lane, UnixMillis(1_790_000_000_124));
         assert_eq!((event.lane(), event.to_string().parse::<EventId>().unwrap()), (Some(lane), event));
         assert!("msg_0".parse::<MessageId>().is_err());
+    }
+
+    #[test]
+    fn an_events_id_carries_its_number() {
+        let maker = IdMaker::new();
+        for number in [1, 255, 65_536, WebhookEventId::MAX_NUMBER] {
+            let id = maker.webhook_event(number, UnixMillis(1_790_000_000_000));
+            assert_eq!(id.number(), number);
+            assert_eq!(id.to_string().parse::<WebhookEventId>().unwrap(), id);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! | [`delivery`] | of which message WeChat says what became of it |
 //! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
+//! | [`webhook`] | the types of events, who wants them, when a webhook is tried again |
 //! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
@@ -33,11 +34,12 @@ pub mod resolve;
 pub mod retry;
 pub mod settle;
 pub mod start;
+pub mod webhook;
 
 #[cfg(test)]
 mod properties;
 
-pub use ids::{EventId, KeyId, MessageId, PermitId, TokenId};
+pub use ids::{EventId, KeyId, MessageId, PermitId, TokenId, WebhookEventId, WebhookId};
 pub use lane::{LANES, Lane, app_number, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind, Units};

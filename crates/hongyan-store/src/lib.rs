@@ -15,19 +15,22 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, TokenId};
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
+use tokio::sync::watch;
 
 pub mod conformance;
 pub mod sqlite;
 pub mod types;
 
 use types::{
-    Accepted, Acquired, AppRecord, Applied, ApplyOrder, CallbackStatus, Cancelled, ClaimBatch, Epoch,
-    EventFilter, EventView, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
-    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, PauseOrder, PermitView,
-    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ResolveOrder, Resolved,
-    SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
+    Accepted, Acquired, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus, Cancelled, ClaimBatch,
+    Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed,
+    GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail, MessageFilter, MessageView, NewEvent,
+    NewMessage, NewPermit, OpenEvents, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder,
+    Pruned, Reach, Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled,
+    Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
+    WebhookStart,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -263,15 +266,73 @@ pub trait Store: Send + Sync + 'static {
     /// Revokes a key; `false` if there is none, or it is revoked already.
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool>;
 
+    // ---- events out
+    //
+    // Whatever a verb does that somebody listens for is stored as an event in the verb's own transaction.
+
+    /// Sets up a webhook. It is told of what happens from now on. `false`: there are [`types::MAX_WEBHOOKS`] already.
+    async fn add_webhook(&self, webhook: WebhookRecord) -> Result<bool>;
+
+    /// Changes a webhook; how it is then, or `None` if there is none.
+    async fn change_webhook(
+        &self,
+        id: WebhookId,
+        change: WebhookChange,
+        now: UnixMillis,
+    ) -> Result<Option<WebhookRecord>>;
+
+    /// Forgets a webhook; `false` if there is none. The events stay for the others.
+    async fn remove_webhook(&self, id: WebhookId) -> Result<bool>;
+
+    /// All webhooks, in the order in which they were set up, with their cursors.
+    async fn webhooks(&self) -> Result<Vec<WebhookStart>>;
+
+    /// The events behind this number that a webhook wants, in order: as many as are among the next `limit`.
+    async fn feed(&self, id: WebhookId, after: i64, limit: u32) -> Result<Feed>;
+
+    /// Deliveries whose next try is due, earliest first. At most one of each subject.
+    async fn due_deliveries(&self, id: WebhookId, now: UnixMillis, limit: u32) -> Result<Vec<Delivery>>;
+
+    /// When the next try of a webhook's deliveries is due.
+    async fn next_delivery_at(&self, id: WebhookId) -> Result<Option<UnixMillis>>;
+
+    /// Stores what became of deliveries, and how the webhook fares, by [`hongyan_ledger::webhook`]; where it stands
+    /// then, or `None` if it is not there any more.
+    async fn settle_deliveries(&self, report: DeliveryReport) -> Result<Option<WebhookStanding>>;
+
+    /// Makes events due once more, as if they had never been tried.
+    async fn replay(&self, id: WebhookId, order: ReplayOrder, now: UnixMillis) -> Result<Replayed>;
+
+    /// Makes an event for this webhook alone, due now; `None` if there is no such webhook.
+    async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<WebhookEventId>>;
+
+    /// A webhook's deliveries, newest first, those of events before `before`.
+    async fn deliveries(
+        &self,
+        id: WebhookId,
+        before: Option<WebhookEventId>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryView>>;
+
+    /// A webhook, and what it has before it, both of the same moment.
+    async fn webhook(&self, id: WebhookId) -> Result<Option<(WebhookRecord, Backlog)>>;
+
+    /// One small step of a search for permits with units left that expire soon. Each is told of once.
+    async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep>;
+
+    /// The number of the last event that was stored since the store was opened; it changes after the commit.
+    fn webhook_events(&self) -> watch::Receiver<i64>;
+
     // ---- clearing away
 
     /// One small step of a walk over everything that may be old; the answer says where to go on.
     ///
     /// Goes: messages that are over (sent, failed, cancelled, …; not `unknown`) since before `order.before`, with their
     /// bodies and attempts; permits with a code that are void since then, unless a message that stays names them, or
-    /// they are the newest of their user and kind; sessions and handed-out tokens that have expired; events that are done
-    /// and came before then; nonces and acceptances that have expired. With a message its idempotency key is forgotten, with
-    /// an event that it came. A step that fails may be repeated.
+    /// they are the newest of their user and kind; sessions and handed-out tokens that have expired; WeChat's events that
+    /// are done and came before then; nonces and acceptances that have expired; events of webhooks, but not before the last
+    /// try of a webhook is over. With a message its idempotency key is forgotten, with an event that it came. A step that
+    /// fails may be repeated.
     async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned>;
 
     // ---- the store itself

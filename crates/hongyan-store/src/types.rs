@@ -6,6 +6,7 @@ mod messages;
 mod permits;
 mod prune;
 mod resolve;
+mod webhooks;
 
 pub(crate) use apps::gate;
 pub use apps::{
@@ -23,3 +24,8 @@ pub use messages::{
 pub use permits::{Granted, NewPermit, PermitView, Reach};
 pub use prune::{PruneCursor, PruneOrder, Pruned};
 pub use resolve::{ResolutionView, ResolveOrder, Resolved};
+pub use webhooks::{
+    Backlog, Delivery, DeliveryOutcome, DeliveryReport, DeliveryState, DeliveryView, ExpiringOrder,
+    ExpiringStep, Feed, MAX_COUNTED, MAX_REPLAY, MAX_WEBHOOKS, ReplayOrder, Replayed, Tried, WebhookAnswer,
+    WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+};

@@ -107,7 +107,9 @@ impl From<GatewayError> for Failure {
         match error {
             GatewayError::Config(error) => error.into(),
             GatewayError::Store(error) => error.into(),
-            GatewayError::Wechat(_) | GatewayError::DataDir { .. } => Self::configuration(error.to_string()),
+            GatewayError::Wechat(_) | GatewayError::Webhooks(_) | GatewayError::DataDir { .. } => {
+                Self::configuration(error.to_string())
+            }
             GatewayError::Listen(_) => Self::run(error.to_string()),
         }
     }

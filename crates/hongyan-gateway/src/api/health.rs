@@ -1,8 +1,11 @@
 //! `/livez`, `/readyz`, `/metrics`.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
+use hongyan_clock::UnixMillis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -72,6 +75,22 @@ pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'
     let apps = context.apps.list();
     let pauses: Vec<_> =
         apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect();
-    let text = context.report.render(context.slots.taken(), &pauses, &context.apps.template_changes());
+    let pending = pending(&context, now).await;
+    let text =
+        context.report.render(context.slots.taken(), &pauses, &context.apps.template_changes(), pending);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+/// What enabled webhooks have before them, all together, and since when.
+async fn pending(context: &Context, now: UnixMillis) -> (u32, Duration) {
+    let (mut pending, mut oldest) = (0_u32, now);
+    // Metrics are served also while the store is not well: that is when they are looked at.
+    let webhooks = context.store.webhooks().await.unwrap_or_default();
+    for start in webhooks.iter().filter(|start| start.record.disabled.is_none()) {
+        let known = context.store.webhook(start.record.id).await.ok().flatten();
+        let Some((_, backlog)) = known else { continue };
+        pending = pending.saturating_add(backlog.pending);
+        oldest = backlog.oldest.map_or(oldest, |at| at.min(oldest));
+    }
+    (pending, now.since(oldest))
 }

@@ -16,6 +16,7 @@ mod page;
 mod permits;
 mod reach;
 mod users;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -57,6 +58,7 @@ fn calls() -> OpenApiRouter<Context> {
         .routes(routes!(users::decrypt))
         .routes(routes!(events::list))
         .merge(apps::routes())
+        .merge(webhooks::routes())
         .merge(mini_program)
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -146,6 +146,27 @@ pub(super) const TABLE: &[Setting] = &[
          key and the permits that only it explains. 0 keeps everything for ever. Messages that are unknown are kept\n\
          until they are settled.",
     ),
+    given(
+        "webhook_allow_http",
+        "false",
+        "Whether a webhook's URL may begin with http://. What is told of users then travels in the clear.",
+    ),
+    given(
+        "webhook_allow_private",
+        "false",
+        "Whether a webhook may be at an address that is not public: loopback, a private network. Whoever may set up\n\
+         webhooks can then make the gateway ask whatever it reaches there.",
+    ),
+    given(
+        "webhook_connections",
+        "16",
+        "How many requests to one webhook may be under way at a time, 1 to 64. Those about one user go one by one.",
+    ),
+    given(
+        "permit_expiring_hours",
+        "24",
+        "How long before its end the event permit.expiring tells of a permit that has units left, 1 to 144.",
+    ),
     given("drain_seconds", "25", "How long a stop waits for what is under way."),
     given(
         "log",
@@ -219,6 +240,11 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "callback_window_seconds" => settings.callback_window_seconds = number(value, 10, 3_600)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
+        "webhook_allow_http" => settings.webhook_allow_http = yes_or_no(value)?,
+        "webhook_allow_private" => settings.webhook_allow_private = yes_or_no(value)?,
+        "webhook_connections" => settings.webhook_connections = number(value, 1, 64)? as u32,
+        // A day less than the shortest life of a permit: none is granted too late to be told of.
+        "permit_expiring_hours" => settings.permit_expiring_hours = number(value, 1, 144)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
         "log" => text(value)?.clone_into(&mut settings.log),
         "log_format" => {
@@ -269,6 +295,15 @@ fn url(value: &Value) -> Result<Url, String> {
         "http" | "https" if url.has_host() => Ok(url),
         _ => Err("takes an http:// or https:// URL".into()),
     }
+}
+
+fn yes_or_no(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Boolean(value) => Some(*value),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+    .ok_or_else(|| "takes true or false".into())
 }
 
 fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {

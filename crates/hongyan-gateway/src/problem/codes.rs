@@ -37,6 +37,8 @@ pub const CODES: &[ProblemCode] = &[
     code("template_exists", 409, "The app has this template already"),
     code("template_limit", 409, "The app has as many templates as it may have"),
     code("template_refused", 422, "WeChat refused what was asked of its template library"),
+    // Webhooks.
+    code("too_many_webhooks", 409, "There are as many webhooks as there may be"),
     // Messages and permits.
     code("idempotency_key_reused", 422, "The idempotency key was used for another request"),
     code("too_late_to_cancel", 409, "The message cannot be withdrawn any more"),

@@ -4,7 +4,8 @@
 //!
 //! 64 tasks accept and settle messages, each with an idempotency key and a permit of its own user. The yardstick
 //! (`plain.rs`) sends as many rows through a group-committing writer that inserts into one table and updates by row
-//! number. Both take turns, on fresh files; what is printed are medians. Only ratios of one run mean something:
+//! number. And the store once more, with a webhook that wants to hear of every message, so that each settlement stores
+//! an event. They take turns, on fresh files; what is printed are medians. Only ratios of one run mean something:
 //! machines differ, and so do their hours.
 //!
 //! Pages are counted in the log itself, in a pass of its own (`log.rs`). Then two things that must stay cheap: a
@@ -44,22 +45,29 @@ async fn main() -> Result<()> {
     let messages: usize = args.next().map_or(Ok(20_000), |text| text.parse())?;
     let rounds: usize = args.next().map_or(Ok(5), |text| text.parse())?;
     let dir = tempfile::tempdir()?;
-    let (mut plain, mut full) = (Vec::new(), Vec::new());
+    let (mut plain, mut full, mut telling) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         let writer = Arc::new(plain::Plain::open(&dir.path().join(format!("plain-{round}.db")))?);
         plain.push(measured(messages, move |_| plain::one(Arc::clone(&writer))).await?);
 
-        let store = SqliteStore::open(SqliteConfig::new(dir.path().join(format!("full-{round}.db"))))?;
-        let world = Arc::new(World::fill(store, messages).await?);
-        let sending = Arc::clone(&world);
-        full.push(measured(messages, move |n| Arc::clone(&sending).send(n)).await?);
-        world.store.close().await;
+        for (name, costs) in [("full", &mut full), ("telling", &mut telling)] {
+            let path = dir.path().join(format!("{name}-{round}.db"));
+            let world = Arc::new(World::fill(SqliteStore::open(SqliteConfig::new(path))?, messages).await?);
+            if name == "telling" {
+                world.add_webhook().await?;
+            }
+            let sending = Arc::clone(&world);
+            costs.push(measured(messages, move |n| Arc::clone(&sending).send(n)).await?);
+            world.store.close().await;
+        }
     }
-    let (plain, full) = (median(&plain, messages), median(&full, messages));
-    println!("                 messages/s   CPU s per 1,000");
-    println!("plain table      {:>10.0}   {:>15.4}", plain.0, plain.1);
-    println!("the store        {:>10.0}   {:>15.4}", full.0, full.1);
-    println!("ratio            {:>10.2}   {:>15.2}", full.0 / plain.0, full.1 / plain.1);
+    let [plain, full, telling] = [&plain, &full, &telling].map(|costs| median(costs, messages));
+    println!("                       messages/s   CPU s per 1,000");
+    println!("plain table            {:>10.0}   {:>15.4}", plain.0, plain.1);
+    println!("the store              {:>10.0}   {:>15.4}", full.0, full.1);
+    println!("the same, for a webhook{:>10.0}   {:>15.4}", telling.0, telling.1);
+    println!("ratio to the plain     {:>10.2}   {:>15.2}", full.0 / plain.0, full.1 / plain.1);
+    println!("webhook to none        {:>10.2}   {:>15.2}", telling.0 / full.0, telling.1 / full.1);
     pages(dir.path(), messages).await?;
     extremes(dir.path()).await
 }

@@ -7,10 +7,13 @@ use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::{Outcome, settle};
+use hongyan_ledger::webhook::{Filter, Health};
 use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy, WaitingOrder};
 use hongyan_store::Store;
 use hongyan_store::sqlite::SqliteStore;
-use hongyan_store::types::{Accepted, AppRecord, Epoch, Idempotency, NewMessage, NewPermit, Reach};
+use hongyan_store::types::{
+    Accepted, AppRecord, Epoch, Idempotency, NewMessage, NewPermit, Reach, WebhookRecord,
+};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use crate::Result;
@@ -63,6 +66,26 @@ impl World {
             ids: IdMaker::new(),
             clock,
         })
+    }
+
+    /// Somebody wants to hear of everything.
+    pub(crate) async fn add_webhook(&self) -> Result<()> {
+        let now = self.clock.now();
+        let webhook = WebhookRecord {
+            id: self.ids.webhook(now),
+            url: "https://example.com/".into(),
+            description: String::new(),
+            filter: Filter::default(),
+            secret: vec![0; 80],
+            previous_secret: None,
+            disabled: None,
+            health: Health::default(),
+            last: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.store.add_webhook(webhook).await?;
+        Ok(())
     }
 
     fn app(&self) -> AppRecord {

@@ -19,6 +19,7 @@
 //! | `breaking` | an app whose breaker is open: who rests, who is the probe |
 //! | `listing` | what people ask |
 //! | `pruning` | clearing away what is old |
+//! | `telling` | events: who is told what, and what became of it |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 
 #![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
@@ -43,6 +44,7 @@ mod pruning;
 mod reserving;
 mod resolving;
 mod settling;
+mod telling;
 mod withdrawing;
 mod world;
 
@@ -87,6 +89,7 @@ where
         breaking::CHECKS,
         listing::CHECKS,
         pruning::CHECKS,
+        telling::CHECKS,
         driving::CHECKS,
     ];
     let mut failed = Vec::new();

@@ -42,6 +42,8 @@ async fn prune(world: &World, order: PruneOrder) -> Pruned {
         sum.permits += step.permits;
         sum.sessions += step.sessions;
         sum.gateway_tokens += step.gateway_tokens;
+        sum.webhook_events += step.webhook_events;
+        sum.deliveries += step.deliveries;
         match step.next {
             Some(next) => at = next,
             None => return sum,

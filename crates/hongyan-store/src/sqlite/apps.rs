@@ -3,13 +3,16 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::start::AppGate;
+use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode};
 use rusqlite::{Connection, params};
+use serde::Serialize;
 
 use super::memory::Writing;
 use super::messages::cancel::cancel_app;
 use super::messages::wake::{wake_app, wake_some};
+use super::outbox::{self, About};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
 use crate::types::{
@@ -202,6 +205,7 @@ pub(super) fn pause(tx: &Writing<'_>, order: &PauseOrder) -> Res<()> {
     if app.paused.as_ref().is_some_and(|present| outlasts(present, order)) {
         return Ok(());
     }
+    let before = app.paused.as_ref().map(|present| (present.code, is_in_force(present, order.now)));
     // An outage is one pause, however many probes fail in it.
     let outage = app.paused.filter(|present| present.code == PauseCode::WechatUnavailable);
     let goes_on = outage.as_ref().filter(|present| present.code == order.pause.code);
@@ -213,6 +217,16 @@ pub(super) fn pause(tx: &Writing<'_>, order: &PauseOrder) -> Res<()> {
         until: order.pause.until,
     };
     write_pause(tx, &order.appid, Some(&paused))?;
+    // The same trouble may be met by all messages that were in flight: it is one pause.
+    if !before.is_some_and(|(code, is_in_force)| is_in_force && code == paused.code) {
+        outbox::emit(tx, EventType::AppPaused, About::App(&order.appid), order.now, || PausedData {
+            app: &order.appid,
+            code: paused.code,
+            errcode: paused.errcode,
+            detail: &paused.detail,
+            until: paused.until,
+        })?;
+    }
     if outage.is_some() && goes_on.is_none() {
         // What rests without a timer because of the outage must rest as the new pause wants it.
         wake_app(tx, &order.appid, order.now)?;
@@ -239,7 +253,40 @@ pub(super) fn resume(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<bo
     let Some(app) = find(tx, appid)? else { return Ok(false) };
     write_pause(tx, appid, None)?;
     wake_app(tx, appid, now)?;
+    if let Some(paused) = app.paused.as_ref().filter(|present| is_in_force(present, now)) {
+        outbox::emit(tx, EventType::AppResumed, About::App(appid), now, || ResumedData {
+            app: appid,
+            code: paused.code,
+            since: paused.since,
+        })?;
+    }
     Ok(app.paused.is_some())
+}
+
+/// Whether a pause has not ended by itself. An outage does not: its moment is that of the next probe.
+fn is_in_force(paused: &AppPaused, now: UnixMillis) -> bool {
+    paused.code == PauseCode::WechatUnavailable || paused.until.is_none_or(|until| now < until)
+}
+
+/// What is told of a pause.
+#[derive(Serialize)]
+struct PausedData<'a> {
+    app: &'a AppId,
+    code: PauseCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errcode: Option<Errcode>,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<UnixMillis>,
+}
+
+/// What is told of a pause that was ended.
+#[derive(Serialize)]
+struct ResumedData<'a> {
+    app: &'a AppId,
+    /// Why it was paused.
+    code: PauseCode,
+    since: UnixMillis,
 }
 
 fn write_pause(tx: &Writing<'_>, appid: &AppId, paused: Option<&AppPaused>) -> Res<()> {

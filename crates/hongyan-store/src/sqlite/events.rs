@@ -7,12 +7,15 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
 use hongyan_ledger::delivery::{Choice, look_again};
 use hongyan_ledger::explain::{Deed as ExplainedDeed, Trace};
+use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{EventId, LANES, Lane, PermitId, PermitKind, app_number};
-use hongyan_wechat::{AppId, TemplateId};
+use hongyan_wechat::{AppId, OpenId, TemplateId};
 use rusqlite::{Connection, params};
+use serde::Serialize;
 
 use super::memory::Writing;
 use super::messages::{User, deliver, wake};
+use super::outbox::{self, About};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
 use super::{acceptances, apps, permits};
@@ -105,7 +108,27 @@ fn received(tx: &Writing<'_>, event: &NewEvent, lane: Lane, number: u64) -> Res<
             event.body,
         ],
     )?;
-    Ok(())
+    let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
+    let about = user.as_ref().map_or(About::App(&event.appid), About::User);
+    outbox::emit(tx, EventType::WechatEvent, about, event.received_at, || PassedOn {
+        id: event.id,
+        app: &event.appid,
+        openid: event.openid.as_ref(),
+        name: &event.name,
+        body: serde_json::from_str(&event.body).unwrap_or_default(),
+    })
+}
+
+/// What is told of an event of WeChat's.
+#[derive(Serialize)]
+struct PassedOn<'a> {
+    id: EventId,
+    app: &'a AppId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openid: Option<&'a OpenId>,
+    name: &'a str,
+    /// All of it, as WeChat pushed it.
+    body: serde_json::Value,
 }
 
 /// The app's callback works: an event came by it, new or not.
@@ -333,6 +356,7 @@ fn accept(
         reported_by: None,
     };
     let (permit, _) = permits::grant_one(tx, user, &new, now)?;
+    permits::tell(tx, user, &permit, &new, now)?;
     let woken = wake::wake_waiting(tx, user, &permit, now)?;
     Ok(Effect::Granted { template: template.clone(), kind, permit: permit.id, woken })
 }

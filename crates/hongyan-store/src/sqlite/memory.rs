@@ -9,10 +9,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Deref;
 
+use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::start::AppGate;
+use hongyan_ledger::webhook::{EventType, Filter};
 use hongyan_ledger::{LANES, Lane, MessageState};
 use hongyan_wechat::AppId;
 use rusqlite::Connection;
+use tokio::sync::watch;
 
 use super::lanes::Epoch;
 
@@ -39,12 +42,20 @@ pub(super) struct Memory {
     epochs: RefCell<HashMap<Lane, Epoch>>,
     /// How many messages of users are ready or sending.
     pub(super) open: OpenMessages,
+    /// Who listens for events, and how many there are.
+    pub(super) outbox: Outbox,
 }
 
 impl Memory {
+    /// The same, for a writer whose events somebody waits for.
+    pub(super) fn telling(events: watch::Sender<i64>) -> Self {
+        Self { outbox: Outbox { told: events, ..Outbox::default() }, ..Self::default() }
+    }
+
     /// The transaction is durable.
     pub(super) fn commit(&self) {
         self.open.commit();
+        self.outbox.commit();
     }
 
     /// The transaction was not.
@@ -52,6 +63,7 @@ impl Memory {
         self.forget_gates();
         self.forget_epochs();
         self.open.roll_back();
+        self.outbox.roll_back();
     }
 
     /// An app's gate; `read` asks the file.
@@ -86,6 +98,67 @@ impl Memory {
     /// A lane changed hands.
     pub(super) fn forget_epochs(&self) {
         self.epochs.borrow_mut().clear();
+    }
+}
+
+/// What the writer knows of events and of who wants them. Where nobody does, that is all that an event costs.
+#[derive(Default)]
+pub(super) struct Outbox {
+    /// What each webhook wants; `None`: not known.
+    filters: RefCell<Option<Vec<Filter>>>,
+    /// The number of the last event; `None`: not known.
+    last: Cell<Option<i64>>,
+    /// The last event that the transaction wrote.
+    written: Cell<Option<i64>>,
+    /// Makes the events' ids.
+    pub(super) ids: IdMaker,
+    /// Where the last number is told after the commit.
+    told: watch::Sender<i64>,
+}
+
+impl Outbox {
+    /// Whether anybody wants such an event; `read` asks the file who wants what.
+    pub(super) fn is_wanted<E>(
+        &self,
+        kind: EventType,
+        app: Option<&AppId>,
+        read: impl FnOnce() -> Result<Vec<Filter>, E>,
+    ) -> Result<bool, E> {
+        if self.filters.borrow().is_none() {
+            let filters = read()?;
+            self.filters.replace(Some(filters));
+        }
+        let filters = self.filters.borrow();
+        Ok(filters.iter().flatten().any(|filter| filter.wants(kind, app)))
+    }
+
+    /// The next event's number; `read` asks the file for the last one.
+    pub(super) fn next_number<E>(&self, read: impl FnOnce() -> Result<i64, E>) -> Result<i64, E> {
+        let last = match self.last.get() {
+            Some(last) => last,
+            None => read()?,
+        };
+        let next = last + 1;
+        self.last.set(Some(next));
+        self.written.set(Some(next));
+        Ok(next)
+    }
+
+    /// Webhooks were changed.
+    pub(super) fn forget(&self) {
+        self.filters.replace(None);
+    }
+
+    fn commit(&self) {
+        if let Some(number) = self.written.take() {
+            self.told.send_replace(number);
+        }
+    }
+
+    fn roll_back(&self) {
+        self.forget();
+        self.last.set(None);
+        self.written.set(None);
     }
 }
 

@@ -7,6 +7,9 @@
 //! | `memory` | what that thread remembers between transactions |
 //! | `readers` | the threads that read |
 //! | `messages`, `lanes`, `permits`, `acceptances`, `reach`, `events`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
+//! | `messages`, `lanes`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
+//! | `outbox` | events: who listens, and writing them in the transaction that causes them |
+//! | `webhooks` | who is told of events, and what became of that |
 //! | `rows` | how values lie in columns |
 //! | `prune` | clearing away what is old |
 //! | `health` | whether the file is whole |
@@ -25,6 +28,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
+use tokio::sync::watch;
+
 use crate::{Result, StoreError};
 
 mod acceptances;
@@ -37,6 +42,7 @@ mod lanes;
 mod memory;
 mod messages;
 mod open;
+mod outbox;
 mod permits;
 mod prune;
 mod reach;
@@ -47,6 +53,7 @@ mod tokens;
 mod trouble;
 mod users;
 mod verbs;
+mod webhooks;
 mod writer;
 
 pub use backup::{Copied, PutBack, Restored, copy, put_back};
@@ -79,6 +86,8 @@ pub struct SqliteStore {
     threads: Arc<RwLock<Option<Threads>>>,
     /// Each closes (as a channel) when its threads have ended.
     ended: [flume::Receiver<()>; 2],
+    /// The number of the last event.
+    events: watch::Sender<i64>,
 }
 
 #[derive(Clone)]
@@ -108,10 +117,12 @@ impl SqliteStore {
             why: format!("no thread could be started for it: {why}"),
         };
         let (readers, readers_ended) = Readers::start(readers).map_err(no_thread)?;
-        let (writer, writer_ended) = Writer::start(writer).map_err(no_thread)?;
+        let events = watch::Sender::default();
+        let (writer, writer_ended) = Writer::start(writer, events.clone()).map_err(no_thread)?;
         Ok(Self {
             threads: Arc::new(RwLock::new(Some(Threads { writer, readers }))),
             ended: [readers_ended, writer_ended],
+            events,
         })
     }
 
@@ -133,6 +144,10 @@ impl SqliteStore {
     ) -> Result<T> {
         let readers = self.threads()?.readers;
         readers.read(verb, ask).await
+    }
+
+    fn watch_events(&self) -> watch::Receiver<i64> {
+        self.events.subscribe()
     }
 
     fn threads(&self) -> Result<Threads> {

@@ -20,7 +20,7 @@ const APPLICATION_ID: i32 = 0x6879_676e;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than the number of different statements, so that each is prepared once per connection.
-const STATEMENT_CACHE: usize = 160;
+const STATEMENT_CACHE: usize = 200;
 
 /// For the connection that writes. The WAL is copied back each 16 MB and cut to 64 MB; `FULL` makes each commit
 /// an fsync, which is the promise that `202` gives.

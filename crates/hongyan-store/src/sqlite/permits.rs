@@ -8,12 +8,16 @@ use std::borrow::Cow;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitId;
 use hongyan_ledger::permit::{Permit, PermitKind, Units, choose};
+use hongyan_ledger::webhook::EventType;
+use hongyan_wechat::{AppId, OpenId, TemplateId};
 use rusqlite::{Connection, params};
+use serde::Serialize;
 
 use super::acceptances;
 use super::memory::Writing;
 use super::messages::wake::{permit_in_flight, wake_waiting};
 use super::messages::{MessageRow, User};
+use super::outbox::{self, About};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
 use crate::types::{Granted, NewPermit, PermitView};
@@ -69,10 +73,14 @@ fn read(cells: &mut Cells<'_>) -> Res<Permit> {
     Ok(permit)
 }
 
+/// One permit of a user.
+pub(super) fn find(db: &Connection, user: &User, id: PermitId) -> Res<Option<Permit>> {
+    one(db, select_of_user!("AND id = ?5"), of_user![user, id.as_bytes()], read)
+}
+
 /// One permit of a user that must be there.
 pub(super) fn load(db: &Connection, user: &User, id: PermitId) -> Res<Permit> {
-    one(db, select_of_user!("AND id = ?5"), of_user![user, id.as_bytes()], read)?
-        .ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
+    find(db, user, id)?.ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
 }
 
 /// Turns a ledger's "there was no such unit" into an error: the rows contradict each other, and going on would
@@ -144,6 +152,10 @@ pub(super) fn grant(tx: &Writing<'_>, permits: &[NewPermit], now: UnixMillis) ->
             let new = &without_what_was_reported(tx, &user, new, now)?;
             let (permit, duplicate) = grant_one(tx, &user, new, now)?;
             let woken = if duplicate { 0 } else { wake_waiting(tx, &user, &permit, now)? };
+            // What the other side has reported already was told then.
+            if !duplicate && (new.count > 0 || new.kind.is_unlimited()) {
+                tell(tx, &user, &permit, new, now)?;
+            }
             Ok(Granted { id: permit.id, duplicate, expires_at: permit.expires_at, woken })
         })
         .collect()
@@ -161,6 +173,41 @@ fn without_what_was_reported<'a>(
     };
     let count = acceptances::report(tx, user, template, source, new.count, now)?;
     Ok(Cow::Owned(NewPermit { count, ..new.clone() }))
+}
+
+/// Tells of a grant, if somebody wants to know.
+pub(super) fn tell(
+    tx: &Writing<'_>,
+    user: &User,
+    permit: &Permit,
+    new: &NewPermit,
+    now: UnixMillis,
+) -> Res<()> {
+    outbox::emit(tx, EventType::PermitGranted, About::User(user), now, || GrantedData {
+        id: permit.id,
+        app: &user.appid,
+        openid: &user.openid,
+        kind: permit.kind,
+        template: permit.template.as_ref(),
+        count: (!new.kind.is_unlimited()).then_some(new.count),
+        expires_at: permit.expires_at,
+    })
+}
+
+/// What is told of a grant.
+#[derive(Serialize)]
+struct GrantedData<'a> {
+    id: PermitId,
+    app: &'a AppId,
+    openid: &'a OpenId,
+    kind: PermitKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<&'a TemplateId>,
+    /// Units, unless they are unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<UnixMillis>,
 }
 
 /// Grants, without waking anybody. Returns the permit and whether its code was granted before.

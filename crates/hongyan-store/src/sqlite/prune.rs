@@ -12,8 +12,10 @@
 //! commit for the sake of a file that grows again tomorrow.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::PATIENCE;
 use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 use rusqlite::{Connection, params};
 
@@ -24,6 +26,9 @@ use crate::types::{PruneCursor, PruneOrder, Pruned};
 
 /// The most rows that one step looks at: a few milliseconds of a reader.
 const MAX_LOOKS: u32 = 1_000;
+
+/// Events are kept at least so long, whatever else is not: while a webhook is asked again and again, and a day more.
+const EVENTS_AT_LEAST: Duration = PATIENCE.saturating_add(Duration::from_secs(86_400));
 
 /// What a reader picked: to be removed, and where the walk goes on.
 pub(super) struct Picked {
@@ -39,6 +44,8 @@ enum What {
     GatewayTokens,
     Events(Vec<EventId>),
     Leftovers(Lane),
+    /// Up to the one of this number.
+    WebhookEvents(i64),
     Nothing,
 }
 
@@ -50,7 +57,7 @@ impl Picked {
             What::Permits(permits) => permits.is_empty(),
             What::Nothing => true,
             What::Events(ids) => ids.is_empty(),
-            What::Sessions(_) | What::GatewayTokens | What::Leftovers(_) => false,
+            What::Sessions(_) | What::GatewayTokens | What::Leftovers(_) | What::WebhookEvents(_) => false,
         }
     }
 
@@ -94,7 +101,8 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
         (PruneCursor::Events { after }, Some(before)) => pick_events(db, *after, before, limit),
         (PruneCursor::Events { .. }, None) => nothing(PruneCursor::Leftovers { lane: first_lane() }),
         (PruneCursor::Leftovers { lane }, _) => {
-            let next = next_lane(*lane).map(|lane| PruneCursor::Leftovers { lane });
+            let next =
+                next_lane(*lane).map_or(PruneCursor::WebhookEvents, |lane| PruneCursor::Leftovers { lane });
             let due = one(
                 db,
                 "SELECT 1 WHERE EXISTS (SELECT 1 FROM event_nonces WHERE lane = ?1 AND expires_at < ?2) \
@@ -103,8 +111,12 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
                 |_| Ok(()),
             )?;
             let what = if due.is_none() { What::Nothing } else { What::Leftovers(*lane) };
-            Ok(Picked { what, next })
+            Ok(Picked { what, next: Some(next) })
         }
+        (PruneCursor::WebhookEvents, Some(before)) => {
+            pick_webhook_events(db, before.min(order.now.minus(EVENTS_AT_LEAST)), limit)
+        }
+        (PruneCursor::WebhookEvents, None) => Ok(Picked { what: What::Nothing, next: None }),
     }
 }
 
@@ -192,6 +204,7 @@ pub(super) fn remove(
                 pruned.next = Some(cursor.clone());
             }
         }
+        What::WebhookEvents(last) => remove_webhook_events(db, *last, limit, &mut pruned)?,
     }
     Ok(pruned)
 }
@@ -216,6 +229,44 @@ fn pick_events(db: &Connection, after: Option<EventId>, before: UnixMillis, limi
         PruneCursor::Events { after: looked.last().map(|(id, _)| *id) }
     };
     Ok(Picked { what: What::Events(ids), next: Some(next) })
+}
+
+/// The oldest events, as long as they are old.
+fn pick_webhook_events(db: &Connection, before: UnixMillis, limit: usize) -> Res<Picked> {
+    let oldest = many(
+        db,
+        "SELECT number, created_at FROM webhook_events ORDER BY number LIMIT ?",
+        [limit as i64],
+        |cells| Ok((cells.raw::<i64>()?, cells.moment()?)),
+    )?;
+    let is_last = oldest.len() < limit || oldest.last().is_some_and(|(_, at)| *at >= before);
+    let last = oldest.into_iter().take_while(|(_, at)| *at < before).last();
+    Ok(Picked {
+        what: last.map_or(What::Nothing, |(number, _)| What::WebhookEvents(number)),
+        next: (!is_last).then_some(PruneCursor::WebhookEvents),
+    })
+}
+
+/// Removes events with their deliveries, those first. What it has no room for is for the next step.
+fn remove_webhook_events(db: &Connection, last: i64, limit: u32, pruned: &mut Pruned) -> Res<()> {
+    pruned.deliveries = changed(
+        db,
+        "DELETE FROM webhook_deliveries WHERE (event, webhook) IN (SELECT event, webhook FROM webhook_deliveries \
+         WHERE event <= ? ORDER BY event, webhook LIMIT ?)",
+        params![last, limit],
+    )?;
+    let room = limit - pruned.deliveries;
+    pruned.webhook_events = changed(
+        db,
+        "DELETE FROM webhook_events WHERE number IN (SELECT number FROM webhook_events AS event \
+         WHERE number <= ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number) \
+         ORDER BY number LIMIT ?2)",
+        params![last, room],
+    )?;
+    if pruned.rows() == limit {
+        pruned.next = Some(PruneCursor::WebhookEvents);
+    }
+    Ok(())
 }
 
 /// Whether nothing more is to be done or found out about a message of this state. (`sent` may still be reported as

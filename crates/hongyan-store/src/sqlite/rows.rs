@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::Outcome;
-use hongyan_ledger::{EventId, Lane, MessageId, PermitId};
+use hongyan_ledger::{EventId, Lane, MessageId, PermitId, WebhookEventId};
 use hongyan_wechat::Errcode;
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Params, Row};
@@ -61,6 +61,10 @@ impl<'a> Cells<'a> {
 
     pub(super) fn event_id(&mut self) -> Res<EventId> {
         self.raw().map(EventId::from_bytes)
+    }
+
+    pub(super) fn webhook_event_id(&mut self) -> Res<WebhookEventId> {
+        self.raw().map(WebhookEventId::from_bytes)
     }
 
     pub(super) fn lane(&mut self) -> Res<Lane> {

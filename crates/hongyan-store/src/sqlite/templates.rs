@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
-use hongyan_wechat::AppId;
+use hongyan_ledger::webhook::EventType;
+use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
+use serde::Serialize;
 
+use super::memory::Writing;
+use super::outbox::{self, About};
 use super::rows::{Cells, change, many};
 use super::trouble::{Res, Trouble};
 use crate::types::{TemplateChange, TemplateChangeKind, TemplateRecord};
 
 /// Carries out [`crate::Store::put_templates`].
 pub(super) fn put(
-    db: &Connection,
+    db: &Writing<'_>,
     appid: &AppId,
     templates: &[TemplateRecord],
     now: UnixMillis,
@@ -48,7 +52,9 @@ pub(super) fn put(
             ],
         )?;
     }
-    Ok(difference(before, of(db, appid)?))
+    let changes = difference(before, of(db, appid)?);
+    tell(db, appid, &changes, now)?;
+    Ok(changes)
 }
 
 /// What is different, by title.
@@ -71,6 +77,34 @@ fn difference(before: Vec<TemplateRecord>, after: Vec<TemplateRecord>) -> Vec<Te
         key(a).cmp(&key(b))
     });
     changes
+}
+
+/// What is told of templates that changed.
+#[derive(Serialize)]
+struct ChangedData<'a> {
+    app: &'a AppId,
+    added: Vec<&'a TemplateId>,
+    removed: Vec<&'a TemplateId>,
+    changed: Vec<&'a TemplateId>,
+}
+
+/// Tells what is different, if anything is and somebody wants to know.
+fn tell(tx: &Writing<'_>, appid: &AppId, changes: &[TemplateChange], now: UnixMillis) -> Res<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    outbox::emit(tx, EventType::TemplateChanged, About::App(appid), now, || {
+        let of = |kind| {
+            let those = changes.iter().filter(|change| change.kind == kind);
+            those.map(|change| &change.template.template_id).collect()
+        };
+        ChangedData {
+            app: appid,
+            added: of(TemplateChangeKind::Added),
+            removed: of(TemplateChangeKind::Removed),
+            changed: of(TemplateChangeKind::Changed),
+        }
+    })
 }
 
 /// Carries out [`crate::Store::templates`].

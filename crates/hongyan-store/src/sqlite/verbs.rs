@@ -3,18 +3,24 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, TokenId};
+use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
+use tokio::sync::watch;
 
 use super::memory::Writing;
 use super::messages::{User, accept, cancel, claim, explain, read, resolve, settle};
-use super::{SqliteStore, apps, events, keys, lanes, permits, prune, reach, rows, templates, tokens, users};
+use super::webhooks::{deliveries, expiring, replay};
+use super::{
+    SqliteStore, apps, events, keys, lanes, permits, prune, reach, rows, templates, tokens, users, webhooks,
+};
 use crate::types::{
-    Accepted, Acquired, AppRecord, Applied, ApplyOrder, CallbackStatus, Cancelled, ClaimBatch, Epoch,
-    EventFilter, EventView, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
-    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, PauseOrder, PermitView,
-    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ResolveOrder, Resolved,
-    SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
+    Accepted, Acquired, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus, Cancelled, ClaimBatch,
+    Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed,
+    GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail, MessageFilter, MessageView, NewEvent,
+    NewMessage, NewPermit, OpenEvents, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder,
+    Pruned, Reach, Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled,
+    Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
+    WebhookStart,
 };
 use crate::{Result, Store};
 
@@ -218,6 +224,77 @@ impl Store for SqliteStore {
 
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {
         self.write("revoke an API key", move |db| keys::revoke(db, id, now)).await
+    }
+
+    async fn add_webhook(&self, webhook: WebhookRecord) -> Result<bool> {
+        self.write("add a webhook", move |tx| webhooks::add(tx, &webhook)).await
+    }
+
+    async fn change_webhook(
+        &self,
+        id: WebhookId,
+        change: WebhookChange,
+        now: UnixMillis,
+    ) -> Result<Option<WebhookRecord>> {
+        self.write("change a webhook", move |tx| webhooks::alter(tx, id, &change, now)).await
+    }
+
+    async fn remove_webhook(&self, id: WebhookId) -> Result<bool> {
+        self.write("remove a webhook", move |tx| webhooks::remove(tx, id)).await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<WebhookStart>> {
+        self.read("list webhooks", webhooks::all).await
+    }
+
+    async fn feed(&self, id: WebhookId, after: i64, limit: u32) -> Result<Feed> {
+        self.read("read events", move |db| deliveries::feed(db, id, after, limit)).await
+    }
+
+    async fn due_deliveries(&self, id: WebhookId, now: UnixMillis, limit: u32) -> Result<Vec<Delivery>> {
+        self.read("read due deliveries", move |db| deliveries::due(db, id, now, limit)).await
+    }
+
+    async fn next_delivery_at(&self, id: WebhookId) -> Result<Option<UnixMillis>> {
+        self.read("find the next delivery", move |db| deliveries::next_at(db, id)).await
+    }
+
+    async fn settle_deliveries(&self, report: DeliveryReport) -> Result<Option<WebhookStanding>> {
+        self.write("settle deliveries", move |tx| deliveries::settle(tx, &report)).await
+    }
+
+    async fn replay(&self, id: WebhookId, order: ReplayOrder, now: UnixMillis) -> Result<Replayed> {
+        self.write("replay events", move |tx| replay::replay(tx, id, &order, now)).await
+    }
+
+    async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<WebhookEventId>> {
+        self.write("test a webhook", move |tx| replay::test(tx, id, now)).await
+    }
+
+    async fn deliveries(
+        &self,
+        id: WebhookId,
+        before: Option<WebhookEventId>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryView>> {
+        self.read("list deliveries", move |db| deliveries::list(db, id, before, limit)).await
+    }
+
+    async fn webhook(&self, id: WebhookId) -> Result<Option<(WebhookRecord, Backlog)>> {
+        self.read("read a webhook", move |db| deliveries::with_backlog(db, id)).await
+    }
+
+    async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep> {
+        match self.read("look for what expires soon", move |db| expiring::look(db, &order)).await? {
+            Ok(found) => {
+                self.write("tell what expires soon", move |tx| expiring::tell(tx, &order, &found)).await
+            }
+            Err(answer) => Ok(answer),
+        }
+    }
+
+    fn webhook_events(&self) -> watch::Receiver<i64> {
+        self.watch_events()
     }
 
     async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned> {

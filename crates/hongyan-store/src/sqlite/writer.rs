@@ -8,7 +8,7 @@ use std::thread;
 
 use hongyan_failpoints as points;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::memory::{Memory, Writing};
 use super::trouble::{Res, Trouble};
@@ -68,11 +68,15 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. The second value closes (as a channel) when the thread has ended.
-    pub(super) fn start(db: Connection) -> std::io::Result<(Self, flume::Receiver<()>)> {
+    /// `events` hears the number of the last event after each commit that has one.
+    pub(super) fn start(
+        db: Connection,
+        events: watch::Sender<i64>,
+    ) -> std::io::Result<(Self, flume::Receiver<()>)> {
         let (inbox, commands) = flume::bounded(MAX_QUEUE);
         let (running, ended) = flume::bounded(0);
         thread::Builder::new().name("hongyan-writer".into()).spawn(move || {
-            serve(db, &commands);
+            serve(db, &commands, &Memory::telling(events));
             drop(running);
         })?;
         Ok((Self { inbox }, ended))
@@ -92,19 +96,18 @@ impl Writer {
     }
 }
 
-fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>) {
-    let memory = Memory::default();
+fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>, memory: &Memory) {
     let mut group = Vec::new();
     while let Ok(first) = commands.recv() {
         group.push(first);
         group.extend(commands.try_iter().take(MAX_GROUP - 1));
-        match transact(&mut db, &memory, &mut group) {
+        match transact(&mut db, memory, &mut group) {
             Ok(()) => answer_all(&mut group, None),
             Err(Failed::Command(_)) if group.len() > 1 => {
                 // Nothing was kept. Each alone, so that only the guilty one pays.
                 for command in group.drain(..) {
                     let mut alone = vec![command];
-                    let outcome = transact(&mut db, &memory, &mut alone);
+                    let outcome = transact(&mut db, memory, &mut alone);
                     answer_all(&mut alone, outcome.err().as_ref().map(Failed::why));
                 }
             }
@@ -226,7 +229,7 @@ mod tests {
         };
         inbox.send(command).unwrap();
         drop(inbox);
-        serve(db, &commands);
+        serve(db, &commands, &Memory::default());
         let failed: Vec<_> =
             answers.into_iter().map(|mut answer| answer.try_recv().unwrap().is_err()).collect();
         assert_eq!(failed, [false, false, true, false], "only the second 2 is refused");
@@ -235,7 +238,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_thread_ends_when_its_last_handle_is_gone() {
-        let (writer, ended) = Writer::start(Connection::open_in_memory().unwrap()).unwrap();
+        let (writer, ended) =
+            Writer::start(Connection::open_in_memory().unwrap(), watch::Sender::default()).unwrap();
         writer.write("look", |db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await.unwrap();
         drop(writer);
         assert!(ended.recv_async().await.is_err());

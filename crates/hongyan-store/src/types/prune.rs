@@ -36,6 +36,8 @@ pub enum PruneCursor {
         /// In this lane.
         lane: Lane,
     },
+    /// Events of webhooks, from the oldest on, and what became of their deliveries.
+    WebhookEvents,
 }
 
 impl PruneCursor {
@@ -51,7 +53,7 @@ pub struct PruneOrder {
     /// The time: sessions and tokens that have expired by now.
     pub now: UnixMillis,
     /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions, tokens,
-    /// events and leftovers, each counted as one. At least 1.
+    /// events, leftovers and deliveries, each counted as one. At least 1.
     pub limit: u32,
 }
 
@@ -72,6 +74,10 @@ pub struct Pruned {
     pub events: u32,
     /// Nonces of events, and acceptances that found no partner.
     pub leftovers: u32,
+    /// Events of webhooks.
+    pub webhook_events: u32,
+    /// What became of their deliveries.
+    pub deliveries: u32,
     /// Where to go on; `None`: the walk is over.
     pub next: Option<PruneCursor>,
 }
@@ -86,5 +92,7 @@ impl Pruned {
             + self.gateway_tokens
             + self.events
             + self.leftovers
+            + self.webhook_events
+            + self.deliveries
     }
 }

@@ -36,11 +36,12 @@ for software that already speaks to WeChat: change its host, and use the app's g
 paths are described by WeChat's documentation, not here.";
 
 /// The families of calls.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("messages", "Send, look up, cancel, settle what is unknown."),
     ("permits", "The rights to send, and how many users they reach."),
     ("logins", "From a login code to a user."),
     ("apps", "Mini programs: their secrets, pauses and templates."),
+    ("webhooks", "Addresses that are told what happens, and what became of it."),
     ("mini program", "What the mini program itself may call, without an API key."),
     ("health", "For operators and what watches the gateway."),
 ];

@@ -43,6 +43,16 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/permits", "post"),
     ("/v1/reach", "get"),
     ("/v1/users/decrypt", "post"),
+    ("/v1/webhooks", "get"),
+    ("/v1/webhooks", "post"),
+    ("/v1/webhooks/{id}", "delete"),
+    ("/v1/webhooks/{id}", "get"),
+    ("/v1/webhooks/{id}", "patch"),
+    ("/v1/webhooks/{id}/deliveries", "get"),
+    ("/v1/webhooks/{id}/enable", "post"),
+    ("/v1/webhooks/{id}/replay", "post"),
+    ("/v1/webhooks/{id}/secret", "post"),
+    ("/v1/webhooks/{id}/test", "post"),
 ];
 
 /// Paths that are for people, or the description itself.

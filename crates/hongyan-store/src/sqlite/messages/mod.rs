@@ -25,6 +25,7 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 use rusqlite::{Connection, params};
 
 use super::memory::Writing;
+use super::outbox;
 use super::rows::{Cells, change, one, outcome_code};
 use super::trouble::{Res, Trouble};
 use crate::types::{AttemptView, Idempotency, MessageView};
@@ -259,14 +260,15 @@ fn insert(tx: &Writing<'_>, row: &mut MessageRow, key: Option<&Idempotency>, bod
             body,
         ],
     )?;
-    written(tx, row);
-    Ok(())
+    written(tx, row)
 }
 
 /// The row stands in the file as it is.
-fn written(tx: &Writing<'_>, row: &mut MessageRow) {
+fn written(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
     tx.memory.open.moved(row.user.lane, row.user.number, row.stored, row.state);
+    outbox::message_moved(tx, row)?;
     row.stored = Some(row.state);
+    Ok(())
 }
 
 /// Writes what may have changed of a message.
@@ -305,8 +307,7 @@ fn save(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
     if changed != 1 {
         return Err(Trouble::corrupt(format!("{} is not there any more", row.id)));
     }
-    written(tx, row);
-    Ok(())
+    written(tx, row)
 }
 
 const fn is_open(state: MessageState) -> bool {

@@ -3,11 +3,13 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::retry::BACKOFF_BASE;
 use hongyan_ledger::settle::{Next, UnitEffect};
-use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
+use hongyan_ledger::webhook::EventType;
+use hongyan_ledger::{Channel, MessageState, PermitPolicy, ReasonCode};
 use rusqlite::params;
 
 use super::super::memory::Writing;
-use super::super::rows::{change, outcome_code};
+use super::super::outbox::{self, About, MessageData};
+use super::super::rows::{Cells, change, one, outcome_code};
 use super::super::trouble::Res;
 use super::super::{apps, lanes, permits};
 use super::collapse::give_way;
@@ -92,6 +94,50 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
     })
 }
 
+/// What is `sending` has neither a reason nor a timer.
+macro_rules! plain_success {
+    () => {
+        "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
+         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0"
+    };
+}
+
+/// What a settlement does not know of a message that was sent.
+struct Sent {
+    template: String,
+    channel: Channel,
+    reference: Option<String>,
+    accepted_at: UnixMillis,
+}
+
+impl Sent {
+    fn read(cells: &mut Cells<'_>) -> Res<Self> {
+        Ok(Self {
+            template: cells.raw()?,
+            channel: cells.coded(Channel::from_code)?,
+            reference: cells.raw()?,
+            accepted_at: cells.moment()?,
+        })
+    }
+
+    fn tell(&self, tx: &Writing<'_>, settlement: &Settlement, user: &User) -> Res<()> {
+        let data = MessageData {
+            id: settlement.id,
+            app: &user.appid,
+            to: user.openid.as_str(),
+            template: &self.template,
+            channel: self.channel,
+            reference: self.reference.as_deref(),
+            state: MessageState::Sent,
+            reason: None,
+            attempt_count: settlement.attempt,
+            accepted_at: self.accepted_at,
+        };
+        outbox::store(tx, EventType::MessageSent, About::User(user), settlement.ended_at, &data)?;
+        Ok(())
+    }
+}
+
 /// What nearly every settlement is: WeChat took the message, its unit was spent when it went out, and its user has
 /// nothing else open. One statement, where the general way would read the row, its permit and the user's queue first.
 /// `None`: it is not that simple.
@@ -101,23 +147,31 @@ fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) 
     if !is_plain || !tx.memory.open.at_most(1, user.lane, user.number) {
         return Ok(None);
     }
-    let changed = change(
-        tx,
-        // What is `sending` has neither a reason nor a timer.
-        "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
-         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
-        params![
-            user.lane.number(),
-            settlement.id.as_bytes(),
-            settlement.attempt,
-            settlement.ended_at.0,
-            outcome_code(&settlement.outcome),
-            settlement.outcome.errcode().map(|code| code.0),
-            settlement.outcome.text(),
-            settlement.outcome.msgid(),
-        ],
-    )?;
-    if changed == 0 {
+    let params = params![
+        user.lane.number(),
+        settlement.id.as_bytes(),
+        settlement.attempt,
+        settlement.ended_at.0,
+        outcome_code(&settlement.outcome),
+        settlement.outcome.errcode().map(|code| code.0),
+        settlement.outcome.text(),
+        settlement.outcome.msgid(),
+    ];
+    let is_done = if outbox::is_wanted(tx, EventType::MessageSent, Some(&user.appid))? {
+        let sent = one(
+            tx,
+            concat!(plain_success!(), " RETURNING template, channel, reference, accepted_at"),
+            params,
+            Sent::read,
+        )?;
+        if let Some(sent) = &sent {
+            sent.tell(tx, settlement, user)?;
+        }
+        sent.is_some()
+    } else {
+        change(tx, plain_success!(), params)? == 1
+    };
+    if !is_done {
         return Ok(None);
     }
     tx.memory.open.moved(user.lane, user.number, Some(MessageState::Sending), MessageState::Sent);

@@ -1,0 +1,169 @@
+//! `PATCH`, `DELETE /v1/webhooks/{id}`, `POST …/secret` and `POST …/enable`.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use hongyan_ledger::webhook::{DisabledReason, Filter, ROTATION_OVERLAP};
+use hongyan_store::types::{WebhookChange, WebhookRecord};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::set_up::WebhookWithSecret;
+use super::{
+    WebhookJson, apps, checked_description, checked_url, known, no_such_webhook, shown, types, webhook_id,
+};
+use crate::api::openapi::Refusals;
+use crate::keys::Scope;
+use crate::problem::{Json, Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+use crate::vault::Purpose;
+use crate::webhooks::new_secret;
+
+/// Changes to a webhook; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeWebhookRequest {
+    #[schema(max_length = 2048)]
+    url: Option<String>,
+    /// Empty: everything.
+    #[schema(value_type = Option<Vec<shapes::EventType>>)]
+    types: Option<Vec<String>>,
+    /// Empty: all.
+    #[schema(value_type = Option<Vec<shapes::AppId>>, max_items = 100)]
+    apps: Option<Vec<String>>,
+    #[schema(max_length = 256)]
+    description: Option<String>,
+    /// Send nothing to it; its events are kept until it is enabled.
+    #[serde(default)]
+    disable: bool,
+}
+
+/// Stores a change and tells who delivers.
+async fn changed(
+    context: &Context,
+    record: &WebhookRecord,
+    change: WebhookChange,
+) -> Result<WebhookRecord, Problem> {
+    let changed = context.store.change_webhook(record.id, change, context.clock.now()).await?;
+    context.webhooks.tell();
+    changed.ok_or_else(|| no_such_webhook(record.id))
+}
+
+/// Change a webhook. A new filter is for what happens from now on, and for what is pending.
+#[utoipa::path(
+    patch,
+    path = "/v1/webhooks/{id}",
+    operation_id = "change_webhook",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path)),
+    request_body = ChangeWebhookRequest,
+    responses((status = 200, description = "The webhook as it is now.", body = WebhookJson), Refusals),
+)]
+pub(super) async fn change(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(request): Json<ChangeWebhookRequest>,
+) -> Result<axum::Json<WebhookJson>, Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let mut record = known(&context, &id).await?;
+    let settings = WebhookChange::Settings {
+        url: match &request.url {
+            Some(url) => checked_url(&context, url)?,
+            None => record.url.clone(),
+        },
+        description: match request.description {
+            Some(text) => checked_description(text)?,
+            None => record.description.clone(),
+        },
+        filter: Filter {
+            types: match &request.types {
+                Some(names) => types(names)?,
+                None => record.filter.types.clone(),
+            },
+            apps: match &request.apps {
+                Some(appids) => apps(appids)?,
+                None => record.filter.apps.clone(),
+            },
+        },
+    };
+    record = changed(&context, &record, settings).await?;
+    if request.disable {
+        record = changed(&context, &record, WebhookChange::Disable(DisabledReason::Operator)).await?;
+    }
+    Ok(axum::Json(shown(&context, record.id).await?))
+}
+
+/// Remove a webhook: nothing more is sent to it.
+#[utoipa::path(
+    delete,
+    path = "/v1/webhooks/{id}",
+    operation_id = "remove_webhook",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path)),
+    responses((status = 204, description = "Removed."), Refusals),
+)]
+pub(super) async fn remove(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let id = webhook_id(&id)?;
+    if !context.store.remove_webhook(id).await? {
+        return Err(no_such_webhook(id));
+    }
+    context.webhooks.tell();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Rotate the secret: the new one signs from now on, and the old one beside it for 24 hours.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/secret",
+    operation_id = "rotate_webhook_secret",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path)),
+    responses((status = 200, description = "The new `secret`, shown this once.", body = WebhookWithSecret), Refusals),
+)]
+pub(super) async fn rotate(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<axum::Json<WebhookWithSecret>, Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let record = known(&context, &id).await?;
+    let secret = new_secret();
+    let sealed = context.vault.seal_of(Purpose::WebhookSecret, &record.id.to_string(), &secret);
+    let previous_until = context.clock.now().plus(ROTATION_OVERLAP);
+    let record = changed(&context, &record, WebhookChange::Secret { secret: sealed, previous_until }).await?;
+    Ok(axum::Json(WebhookWithSecret {
+        webhook: shown(&context, record.id).await?,
+        secret: secret.expose_secret().to_owned(),
+    }))
+}
+
+/// Enable a webhook: what was kept for it is sent.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/enable",
+    operation_id = "enable_webhook",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path)),
+    responses((status = 200, description = "The webhook as it is now.", body = WebhookJson), Refusals),
+)]
+pub(super) async fn enable(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<axum::Json<WebhookJson>, Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let record = known(&context, &id).await?;
+    let record = changed(&context, &record, WebhookChange::Enable).await?;
+    Ok(axum::Json(shown(&context, record.id).await?))
+}

@@ -1,0 +1,150 @@
+//! `GET /v1/webhooks/{id}/deliveries`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::WebhookEventId;
+use hongyan_ledger::webhook::EventType;
+use hongyan_store::types::{DeliveryState, DeliveryView};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{AnswerJson, known};
+use crate::api::openapi::Refusals;
+use crate::intake::request::parse;
+use crate::keys::Scope;
+use crate::problem::{Path, Problem, Query};
+use crate::service::Context;
+use crate::shapes;
+
+/// The most deliveries on a page.
+const MAX_PAGE: u32 = 1_000;
+
+/// How many a page has unless asked otherwise.
+const DEFAULT_PAGE: u32 = 50;
+
+/// Which deliveries to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeliveriesQuery {
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<shapes::WebhookEventId>)]
+    cursor: Option<String>,
+    /// How many; 50 unless said.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u32>,
+}
+
+/// What became of an event at a webhook.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub(super) struct DeliveryJson {
+    #[schema(value_type = shapes::WebhookEventId)]
+    event: WebhookEventId,
+    #[serde(rename = "type")]
+    #[schema(value_type = shapes::EventType)]
+    kind: EventType,
+    /// When it happened.
+    #[schema(value_type = shapes::Time)]
+    timestamp: UnixMillis,
+    #[schema(value_type = shapes::DeliveryState)]
+    state: &'static str,
+    /// How often it was tried.
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    last_answer: Option<AnswerJson>,
+    /// When it is tried next. Absent of what is pending: when the event before it, about the same user, is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    next_try_at: Option<UnixMillis>,
+}
+
+/// A page of deliveries, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeliveriesAnswer {
+    deliveries: Vec<DeliveryJson>,
+    /// Give this back as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::WebhookEventId)]
+    next_cursor: Option<WebhookEventId>,
+}
+
+impl From<DeliveryView> for DeliveryJson {
+    fn from(view: DeliveryView) -> Self {
+        Self {
+            event: view.event,
+            kind: view.kind,
+            timestamp: view.created_at,
+            state: DeliveryState::name(view.state),
+            attempts: view.tries,
+            last_answer: view.last.map(AnswerJson::from),
+            next_try_at: view.next_try_at,
+        }
+    }
+}
+
+/// List what became of events at a webhook, newest first: what it took, what is tried again, what was given up. What
+/// was never tried is only counted, as `pending` of the webhook.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{id}/deliveries",
+    operation_id = "list_deliveries",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path), DeliveriesQuery),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveriesAnswer), Refusals),
+)]
+pub(super) async fn deliveries(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(query): Query<DeliveriesQuery>,
+) -> Result<axum::Json<DeliveriesAnswer>, Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
+    }
+    let before = query.cursor.map(|text| parse("cursor", &text)).transpose()?;
+    let id = known(&context, &id).await?.id;
+    // One more than the page has, to know whether there is another page.
+    let mut deliveries = context.store.deliveries(id, before, limit + 1).await?;
+    let more = deliveries.len() > limit as usize;
+    deliveries.truncate(limit as usize);
+    let next_cursor = if more { deliveries.last().map(|delivery| delivery.event) } else { None };
+    Ok(axum::Json(DeliveriesAnswer {
+        deliveries: deliveries.into_iter().map(DeliveryJson::from).collect(),
+        next_cursor,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_store::types::WebhookAnswer;
+
+    use super::*;
+    use crate::api::openapi::tests::description;
+
+    #[test]
+    fn every_member_of_a_delivery_is_described() {
+        let at = UnixMillis(1_700_000_000_000);
+        let view = DeliveryView {
+            event: IdMaker::new().webhook_event(7, at),
+            kind: EventType::PermitGranted,
+            created_at: at,
+            state: DeliveryState::Pending,
+            tries: 2,
+            last: Some(WebhookAnswer { at, status: None, text: "no answer within 15 s".into() }),
+            next_try_at: Some(at),
+        };
+        let json = serde_json::to_value(DeliveryJson::from(view)).unwrap();
+        let description = description();
+        description.check("Delivery", &json);
+        for name in description.members("Delivery") {
+            assert!(json.get(&name).is_some(), "{name} is described but was never seen");
+        }
+    }
+}

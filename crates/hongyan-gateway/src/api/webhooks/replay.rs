@@ -1,0 +1,112 @@
+//! `POST /v1/webhooks/{id}/replay` and `POST …/test`.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::WebhookEventId;
+use hongyan_store::types::{ReplayOrder, Replayed};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{no_such_webhook, webhook_id};
+use crate::api::openapi::Refusals;
+use crate::intake::request::parse;
+use crate::keys::Scope;
+use crate::problem::{Json, Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+
+/// Which events to send again: one, or those of a time.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplayRequest {
+    /// This one, whatever the filter says.
+    #[schema(value_type = Option<shapes::WebhookEventId>)]
+    event: Option<String>,
+    /// Those that happened at this moment or later, and that the filter lets through.
+    #[schema(value_type = Option<shapes::Time>)]
+    since: Option<UnixMillis>,
+    /// And before this one; absent: until now.
+    #[schema(value_type = Option<shapes::Time>)]
+    until: Option<UnixMillis>,
+}
+
+/// What is sent again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReplayAnswer {
+    /// How many events.
+    events: u32,
+    /// There are more than one call replays: go on with this as `since`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    next_since: Option<UnixMillis>,
+}
+
+/// A test that is on its way.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TestAnswer {
+    /// The event's id: what `webhook-id` will say.
+    #[schema(value_type = shapes::WebhookEventId)]
+    event: WebhookEventId,
+}
+
+/// Send events again, as if they had never been sent. Up to 10,000 are looked at in one call.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/replay",
+    operation_id = "replay_events",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path)),
+    request_body = ReplayRequest,
+    responses((status = 202, description = "They are on their way.", body = ReplayAnswer), Refusals),
+)]
+pub(super) async fn replay(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(request): Json<ReplayRequest>,
+) -> Result<(StatusCode, axum::Json<ReplayAnswer>), Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let (id, now) = (webhook_id(&id)?, context.clock.now());
+    let order = match (&request.event, request.since, request.until) {
+        (Some(event), None, None) => ReplayOrder::Event(parse("event", event)?),
+        (None, Some(since), until) => ReplayOrder::Between { since, until: until.unwrap_or(UnixMillis::MAX) },
+        (Some(_), ..) => return Err(Problem::invalid("event", "either event, or since and until")),
+        (None, None, _) => return Err(Problem::invalid("since", "say which: event, or since and until")),
+    };
+    match context.store.replay(id, order, now).await? {
+        Replayed::NoWebhook => Err(no_such_webhook(id)),
+        Replayed::NoEvent => {
+            Err(Problem::not_found("there is no such event; those that are old are cleared away")
+                .field("event"))
+        }
+        Replayed::Events { events, next_since } => {
+            context.webhooks.tell();
+            Ok((StatusCode::ACCEPTED, axum::Json(ReplayAnswer { events, next_since })))
+        }
+    }
+}
+
+/// Send a `webhook.test` to see whether a webhook works.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/test",
+    operation_id = "test_webhook",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path)),
+    responses((status = 202, description = "It is on its way.", body = TestAnswer), Refusals),
+)]
+pub(super) async fn test(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, axum::Json<TestAnswer>), Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let id = webhook_id(&id)?;
+    let event = context.store.test_webhook(id, context.clock.now()).await?;
+    let event = event.ok_or_else(|| no_such_webhook(id))?;
+    context.webhooks.tell();
+    Ok((StatusCode::ACCEPTED, axum::Json(TestAnswer { event })))
+}

@@ -1,0 +1,135 @@
+//! `POST`, `GET /v1/webhooks` and `GET /v1/webhooks/{id}`.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use hongyan_ledger::webhook::Health;
+use hongyan_store::types::{MAX_WEBHOOKS, WebhookRecord};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{WebhookJson, checked_description, checked_url, filter, shown, webhook_id};
+use crate::api::openapi::Refusals;
+use crate::keys::Scope;
+use crate::problem::{Json, Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+use crate::vault::Purpose;
+use crate::webhooks::new_secret;
+
+/// A webhook to set up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateRequest {
+    /// Where events are posted to: `https`, at a public address, without a user or a password.
+    #[schema(max_length = 2048, example = "https://example.com/hongyan")]
+    url: String,
+    /// What it wants to hear of; absent or empty: everything.
+    #[serde(default)]
+    #[schema(value_type = Vec<shapes::EventType>)]
+    types: Vec<String>,
+    /// About which apps; absent or empty: all. What is about no app is told in any case.
+    #[serde(default)]
+    #[schema(value_type = Vec<shapes::AppId>, max_items = 100)]
+    apps: Vec<String>,
+    /// For people.
+    #[serde(default)]
+    #[schema(max_length = 256)]
+    description: String,
+}
+
+/// A webhook with what is said only once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WebhookWithSecret {
+    #[serde(flatten)]
+    pub(super) webhook: WebhookJson,
+    /// What signs the events: `whsec_` and base64. Not shown again.
+    pub(super) secret: String,
+}
+
+/// Every webhook.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WebhooksAnswer {
+    webhooks: Vec<WebhookJson>,
+}
+
+/// Set up a webhook: it is told of what happens from now on.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks",
+    operation_id = "create_webhook",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    request_body = CreateRequest,
+    responses((status = 201, description = "Set up. `secret` is shown this once.", body = WebhookWithSecret), Refusals),
+)]
+pub(super) async fn create(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Json(request): Json<CreateRequest>,
+) -> Result<(StatusCode, axum::Json<WebhookWithSecret>), Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let now = context.clock.now();
+    let (id, secret) = (context.ids.webhook(now), new_secret());
+    let record = WebhookRecord {
+        id,
+        url: checked_url(&context, &request.url)?,
+        description: checked_description(request.description)?,
+        filter: filter(&request.types, &request.apps)?,
+        secret: context.vault.seal_of(Purpose::WebhookSecret, &id.to_string(), &secret),
+        previous_secret: None,
+        disabled: None,
+        health: Health::default(),
+        last: None,
+        created_at: now,
+        updated_at: now,
+    };
+    if !context.store.add_webhook(record).await? {
+        let detail = format!("there are {MAX_WEBHOOKS} webhooks already; remove one that is not needed");
+        return Err(Problem::conflict("too_many_webhooks", detail));
+    }
+    context.webhooks.tell();
+    let answer =
+        WebhookWithSecret { webhook: shown(&context, id).await?, secret: secret.expose_secret().to_owned() };
+    Ok((StatusCode::CREATED, axum::Json(answer)))
+}
+
+/// List the webhooks.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks",
+    operation_id = "list_webhooks",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    responses((status = 200, description = "Every webhook, oldest first.", body = WebhooksAnswer), Refusals),
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    headers: HeaderMap,
+) -> Result<axum::Json<WebhooksAnswer>, Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    let mut webhooks = Vec::new();
+    for start in context.store.webhooks().await? {
+        webhooks.push(shown(&context, start.record.id).await?);
+    }
+    Ok(axum::Json(WebhooksAnswer { webhooks }))
+}
+
+/// Show a webhook: how it is set, how it fares, what it has before it.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{id}",
+    operation_id = "show_webhook",
+    tag = "webhooks",
+    security(("api_key" = ["webhooks"])),
+    params(("id" = shapes::WebhookId, Path)),
+    responses((status = 200, description = "The webhook.", body = WebhookJson), Refusals),
+)]
+pub(super) async fn show(
+    State(context): State<Context>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<axum::Json<WebhookJson>, Problem> {
+    context.keys.authorize(&headers, Scope::Webhooks).await?;
+    Ok(axum::Json(shown(&context, webhook_id(&id)?).await?))
+}

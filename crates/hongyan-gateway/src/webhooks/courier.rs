@@ -1,0 +1,411 @@
+//! Courier: takes one webhook's events to it.
+//!
+//! There is one task for each webhook, so a slow one is in nobody's way but its own. It reads on behind the webhook's
+//! cursor, and what is due once more; has a few requests under way at a time, of each subject one; and stores what
+//! became of them together. A webhook that failed last is asked with one event at a time, and rests between them when it
+//! fails and fails ([`hongyan_ledger::webhook`]).
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::{Fate, Reply, fate};
+use hongyan_store::types::{
+    Delivery, DeliveryOutcome, DeliveryReport, Tried, WebhookAnswer, WebhookRecord, WebhookStart,
+};
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::client::{Client, Post};
+use super::sign::Signer;
+use super::{Postmaster, STORE_RETRY};
+use crate::stop::Stop;
+use crate::vault::{Purpose, VaultError};
+
+/// Events that are looked at in one go.
+const READ: u32 = 256;
+
+/// With fewer than this ready, more are read: twice as many as the most requests that may be under way.
+const LOW: usize = 128;
+
+/// Events in memory, at most: those of a few busy subjects may have to wait.
+const MAX_HELD: usize = 2_048;
+
+/// Outcomes that are stored in one go.
+const STORE: usize = 64;
+
+/// After so many events that are not for it, the cursor is stored for their sake alone.
+const CURSOR_STEP: i64 = 10_000;
+
+/// How long a stop waits for answers. What is not answered by then is sent again after the next start.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+pub(super) struct Courier {
+    post: Postmaster,
+    record: WebhookRecord,
+    /// `None`: its secrets do not open.
+    signer: Option<Signer>,
+    stop: Stop,
+    changed: watch::Receiver<u64>,
+    events: watch::Receiver<i64>,
+    /// The last event that was looked at.
+    looked_to: i64,
+    /// The cursor that is stored.
+    cursor: i64,
+    /// There is more behind `looked_to`.
+    more: bool,
+    /// To be started.
+    ready: VecDeque<Delivery>,
+    /// Of subjects that have one ready or under way: those behind it.
+    subjects: HashMap<i64, VecDeque<Delivery>>,
+    /// Those behind the cursor of which nothing is known yet.
+    open: BTreeSet<i64>,
+    flying: JoinSet<(Delivery, Tried)>,
+    outcomes: Vec<DeliveryOutcome>,
+    /// One of the outcomes is a failure: how the webhook fares is to be found out before it is asked again.
+    has_failed: bool,
+}
+
+impl Courier {
+    pub(super) fn new(post: Postmaster, start: WebhookStart, stop: Stop) -> Self {
+        let WebhookStart { record, cursor } = start;
+        Self {
+            changed: post.changes.watch(),
+            events: post.store.webhook_events(),
+            signer: None,
+            record,
+            stop,
+            looked_to: cursor,
+            cursor,
+            more: true,
+            ready: VecDeque::new(),
+            subjects: HashMap::new(),
+            open: BTreeSet::new(),
+            flying: JoinSet::new(),
+            outcomes: Vec::new(),
+            has_failed: false,
+            post,
+        }
+    }
+
+    /// Runs until the webhook is disabled or forgotten, or the gateway stops.
+    pub(super) async fn run(mut self) {
+        self.open_secrets();
+        loop {
+            if self.stop.is_stopping() {
+                return self.end().await;
+            }
+            match self.step().await {
+                Ok(true) => {}
+                Ok(false) => return self.end().await,
+                Err(error) => {
+                    tracing::error!(%error, webhook = %self.record.id, "events cannot be delivered; trying again");
+                    tokio::time::sleep(STORE_RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// One round: store, read, start, wait. `false`: there is nothing to do for this webhook any more.
+    async fn step(&mut self) -> hongyan_store::Result<bool> {
+        if self.changed.has_changed().unwrap_or(false) && !self.reload().await? {
+            return Ok(false);
+        }
+        let is_due = self.ready.is_empty() || self.outcomes.len() >= STORE || self.has_failed;
+        if !self.outcomes.is_empty() && is_due && !self.store().await? {
+            return Ok(false);
+        }
+        let now = self.post.clock.now();
+        let rests = self.record.health.rest_until.filter(|&until| now < until);
+        let mut wake_at = rests.unwrap_or(UnixMillis::MAX);
+        if rests.is_none() && self.ready.len() < LOW && self.outcomes.is_empty() {
+            wake_at = self.read(now).await?;
+        }
+        // What was found behind others is known to the store before more is read.
+        if self.ready.is_empty()
+            && (!self.outcomes.is_empty() || (self.more && self.has_room() && rests.is_none()))
+        {
+            return Ok(true);
+        }
+        if rests.is_none() {
+            self.start_ready();
+        }
+        self.wait(wake_at, rests.is_none()).await;
+        Ok(true)
+    }
+
+    /// Reads the webhook as it is now. `false`: it is gone, or disabled.
+    async fn reload(&mut self) -> hongyan_store::Result<bool> {
+        self.changed.mark_unchanged();
+        let own = |start: &WebhookStart| start.record.id == self.record.id;
+        let Some(start) = self.post.store.webhooks().await?.into_iter().find(own) else { return Ok(false) };
+        self.record = start.record;
+        self.open_secrets();
+        Ok(self.record.disabled.is_none())
+    }
+
+    fn open_secrets(&mut self) {
+        self.signer = match self.secrets() {
+            Ok(secrets) => Signer::new(&secrets),
+            Err(error) => {
+                tracing::error!(%error, webhook = %self.record.id, "its secret does not open; nothing is sent to it");
+                None
+            }
+        };
+    }
+
+    /// The secrets, each with the moment after which it signs no more.
+    fn secrets(&self) -> Result<Vec<(SecretString, UnixMillis)>, VaultError> {
+        let owner = self.record.id.to_string();
+        let previous = self.record.previous_secret.as_ref().map(|(secret, until)| (secret, *until));
+        std::iter::once((&self.record.secret, UnixMillis::MAX))
+            .chain(previous)
+            .map(|(sealed, until)| {
+                Ok((self.post.vault.open_of(Purpose::WebhookSecret, &owner, sealed)?, until))
+            })
+            .collect()
+    }
+
+    /// Stores what became of deliveries. `false`: the webhook is gone, or disabled.
+    async fn store(&mut self) -> hongyan_store::Result<bool> {
+        let cursor = self.open.first().map_or(self.looked_to, |first| first - 1);
+        let report = DeliveryReport {
+            webhook: self.record.id,
+            outcomes: self.outcomes.clone(),
+            cursor,
+            now: self.post.clock.now(),
+        };
+        let standing = self.post.store.settle_deliveries(report).await?;
+        self.cursor = cursor;
+        self.has_failed = false;
+        for tried in self.outcomes.drain(..).filter_map(|outcome| outcome.tried) {
+            self.post.report.event_delivered(tried.fate);
+        }
+        let Some(standing) = standing else { return Ok(false) };
+        self.record.health = standing.health;
+        if let Some(reason) = standing.disabled {
+            tracing::warn!(
+                webhook = %self.record.id, reason = reason.name(),
+                "a webhook is disabled; POST /v1/webhooks/{{id}}/enable when it is well"
+            );
+            // Others may be told of it.
+            self.post.changes.tell();
+        }
+        Ok(standing.disabled.is_none())
+    }
+
+    /// Reads what is to be delivered; when the next try is due.
+    async fn read(&mut self, now: UnixMillis) -> hongyan_store::Result<UnixMillis> {
+        let (store, id) = (&self.post.store, self.record.id);
+        let mut wake_at = store.next_delivery_at(id).await?.unwrap_or(UnixMillis::MAX);
+        if wake_at <= now {
+            let mut is_held_up = false;
+            let due = store.due_deliveries(id, now, READ).await?;
+            let is_all = due.len() < READ as usize;
+            for delivery in due {
+                match self.subjects.entry(delivery.subject) {
+                    Entry::Occupied(_) => is_held_up = true,
+                    Entry::Vacant(place) => {
+                        place.insert(VecDeque::new());
+                        self.ready.push_back(delivery);
+                    }
+                }
+            }
+            // What is under way will wake it.
+            wake_at = if is_all || is_held_up { UnixMillis::MAX } else { now };
+        }
+        if self.more && self.has_room() {
+            let feed = store.feed(id, self.looked_to, READ).await?;
+            self.looked_to = feed.looked_to;
+            self.more = feed.more;
+            for delivery in feed.deliveries {
+                self.take(delivery);
+            }
+            if self.open.is_empty() && self.outcomes.is_empty() && self.looked_to - self.cursor >= CURSOR_STEP
+            {
+                self.store().await?;
+            }
+        }
+        Ok(wake_at)
+    }
+
+    fn has_room(&self) -> bool {
+        self.open.len() < MAX_HELD
+    }
+
+    /// A new event.
+    fn take(&mut self, delivery: Delivery) {
+        if delivery.is_behind {
+            self.hold(&delivery);
+            return;
+        }
+        self.open.insert(delivery.number);
+        if let Some(behind) = self.subjects.get_mut(&delivery.subject) {
+            behind.push_back(delivery);
+        } else {
+            self.subjects.insert(delivery.subject, VecDeque::new());
+            self.ready.push_back(delivery);
+        }
+    }
+
+    fn hold(&mut self, delivery: &Delivery) {
+        let outcome = DeliveryOutcome { number: delivery.number, subject: delivery.subject, tried: None };
+        self.outcomes.push(outcome);
+    }
+
+    fn start_ready(&mut self) {
+        let at_once = if self.record.health.failures > 0 { 1 } else { self.post.at_once };
+        while self.flying.len() < at_once
+            && let Some(delivery) = self.ready.pop_front()
+        {
+            let now = self.post.clock.now();
+            let id = delivery.id.to_string();
+            let body = body(&delivery);
+            let Some(signer) = &self.signer else {
+                self.flying.spawn(async move {
+                    let tried = ended(&delivery, now, now, None, "the webhook's secret does not open".into());
+                    (delivery, tried)
+                });
+                continue;
+            };
+            let post = Post {
+                url: self.record.url.clone(),
+                signature: signer.sign(&id, now, body.as_bytes()),
+                id,
+                timestamp: now.as_seconds(),
+                body: body.into(),
+            };
+            let (client, clock): (Client, _) = (self.post.client.clone(), self.post.clock.clone());
+            self.flying.spawn(async move {
+                let answer = client.post(post).await;
+                let tried = ended(&delivery, now, clock.now(), answer.status, answer.text);
+                (delivery, tried)
+            });
+        }
+    }
+
+    /// Waits for whatever comes first.
+    async fn wait(&mut self, wake_at: UnixMillis, reads: bool) {
+        let hungry = reads && !self.more && self.has_room();
+        let landed = tokio::select! {
+            Some(landed) = self.flying.join_next() => Some(landed),
+            _ = self.events.changed(), if hungry => {
+                self.more = true;
+                None
+            }
+            _ = self.changed.changed() => {
+                // `step` looks at it.
+                self.changed.mark_changed();
+                None
+            }
+            () = self.post.clock.sleep_until(wake_at) => None,
+            () = self.stop.stopping() => None,
+        };
+        let mut next = landed;
+        while let Some(landed) = next {
+            self.landed(landed);
+            next = self.flying.try_join_next();
+        }
+    }
+
+    /// A request has ended.
+    fn landed(&mut self, landed: Result<(Delivery, Tried), tokio::task::JoinError>) {
+        let (delivery, tried) = match landed {
+            Ok(landed) => landed,
+            Err(error) => {
+                // Its subject stays as it is until the next start, which sends it again.
+                tracing::error!(%error, webhook = %self.record.id, "a delivery ended badly");
+                return;
+            }
+        };
+        self.open.remove(&delivery.number);
+        self.has_failed |= tried.reply != Reply::Taken;
+        let is_done = !matches!(tried.fate, Fate::Retry(_));
+        let (number, subject) = (delivery.number, delivery.subject);
+        self.outcomes.push(DeliveryOutcome { number, subject, tried: Some(tried) });
+        let mut behind = self.subjects.remove(&subject).unwrap_or_default();
+        if !is_done {
+            for delivery in behind {
+                self.open.remove(&delivery.number);
+                self.hold(&delivery);
+            }
+        } else if let Some(next) = behind.pop_front() {
+            self.subjects.insert(subject, behind);
+            self.ready.push_front(next);
+        }
+    }
+
+    /// Stores what is known, after a moment for what is under way. The rest is sent again.
+    async fn end(mut self) {
+        let answers = async {
+            while let Some(landed) = self.flying.join_next().await {
+                self.landed(landed);
+            }
+        };
+        // What has no answer by then may have been taken: at least once.
+        let _late = tokio::time::timeout(LAST_ANSWERS, answers).await;
+        if !self.outcomes.is_empty()
+            && let Err(error) = self.store().await
+        {
+            tracing::warn!(%error, webhook = %self.record.id, "what was delivered last will be delivered again");
+        }
+    }
+}
+
+fn ended(
+    delivery: &Delivery,
+    began: UnixMillis,
+    now: UnixMillis,
+    status: Option<u16>,
+    text: String,
+) -> Tried {
+    let reply = status.map_or(Reply::Failed, Reply::of_status);
+    let (tries, first_at) = (delivery.tries + 1, delivery.first_at.unwrap_or(began));
+    Tried {
+        reply,
+        fate: fate(reply, tries, first_at, now, crate::chance::unit()),
+        tries,
+        first_at,
+        answer: WebhookAnswer { at: now, status, text },
+        random: crate::chance::unit(),
+    }
+}
+
+/// The same at every try.
+fn body(delivery: &Delivery) -> String {
+    format!(
+        r#"{{"type":"{}","timestamp":"{}","data":{}}}"#,
+        delivery.kind, delivery.created_at, delivery.data
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::webhook::EventType;
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_json_with_type_timestamp_and_data() {
+        let at = UnixMillis(1_790_000_000_000);
+        let delivery = Delivery {
+            number: 1,
+            id: IdMaker::new().webhook_event(1, at),
+            kind: EventType::MessageSent,
+            subject: 0,
+            created_at: at,
+            data: r#"{"id":"msg_1"}"#.into(),
+            tries: 0,
+            first_at: None,
+            is_behind: false,
+        };
+        let body: serde_json::Value = serde_json::from_str(&body(&delivery)).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({ "type": "message.sent", "timestamp": at.to_string(), "data": { "id": "msg_1" } })
+        );
+    }
+}

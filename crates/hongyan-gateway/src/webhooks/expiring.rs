@@ -1,0 +1,79 @@
+//! Looks for permits that expire soon, as long as somebody wants to hear of it: slowly, in small steps.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hongyan_clock::Clock;
+use hongyan_store::Store;
+use hongyan_store::types::{ExpiringOrder, ExpiringStep};
+
+use super::Changes;
+use crate::stop::Stop;
+
+/// From the end of a walk over all permits to the next: so much later than set may a permit be told of.
+const PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// Permits that a step looks at.
+const LIMIT: u32 = 500;
+
+/// After a step this rests so many times as long as it took.
+const REST: u32 = 4;
+
+/// The bounds of a rest.
+const REST_AT_LEAST: Duration = Duration::from_millis(5);
+const REST_AT_MOST: Duration = Duration::from_secs(1);
+
+/// Looks for permits that expire soon.
+pub struct Expiring {
+    /// Where the permits are.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Clock,
+    /// How long before its end a permit is told of.
+    pub ahead: Duration,
+    /// Whether somebody may have begun to listen.
+    pub changes: Changes,
+}
+
+impl Expiring {
+    /// Runs until it is told to stop.
+    pub async fn run(self, stop: Stop) {
+        tokio::select! {
+            () = self.look_for_ever() => {}
+            () = stop.stopping() => {}
+        }
+    }
+
+    async fn look_for_ever(&self) {
+        let mut changed = self.changes.watch();
+        loop {
+            changed.mark_unchanged();
+            let listens = self.walk().await;
+            let next = self.clock.now().plus(PAUSE);
+            tokio::select! {
+                () = self.clock.sleep_until(next), if listens => {}
+                // The sender lives in `self`.
+                _ = changed.changed() => {}
+            }
+        }
+    }
+
+    /// One walk over all permits; whether somebody listens.
+    async fn walk(&self) -> bool {
+        loop {
+            let (began, order) =
+                (Instant::now(), ExpiringOrder { now: self.clock.now(), ahead: self.ahead, limit: LIMIT });
+            match self.store.tell_expiring(order).await {
+                Ok(ExpiringStep::NobodyListens) => return false,
+                Ok(ExpiringStep::Done(_)) => return true,
+                Ok(ExpiringStep::More(_)) => {
+                    tokio::time::sleep((began.elapsed() * REST).clamp(REST_AT_LEAST, REST_AT_MOST)).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "permits that expire soon cannot be looked for; trying again later");
+                    return true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Webhooks: tell back ends what happened, by the Standard Webhooks specification (<https://www.standardwebhooks.com>).
+//!
+//! | file | has |
+//! | --- | --- |
+//! | `mod.rs` | [`Postmaster`]: sees to it that each enabled webhook has a courier |
+//! | `courier.rs` | one webhook's events: order, retries, what is under way |
+//! | `client.rs` | one request |
+//! | `address.rs` | where a request may go |
+//! | `sign.rs` | secrets and signatures |
+//! | `expiring.rs` | looks for permits that expire soon, as long as somebody wants to hear of it |
+//!
+//! The events are the store's: each is written in the transaction that made it true, and stays there until it is old. So
+//! nothing here is in anybody's way, and nothing is lost when it stops: a courier goes on at its webhook's cursor.
+
+mod address;
+mod client;
+mod courier;
+mod expiring;
+mod sign;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hongyan_clock::Clock;
+use hongyan_ledger::WebhookId;
+use hongyan_store::Store;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+
+use crate::report::Report;
+use crate::stop::Stop;
+use crate::vault::Vault;
+
+pub use address::{AddressRules, InvalidUrl, MAX_URL_BYTES};
+pub use client::{Client, ClientError};
+pub use expiring::Expiring;
+pub use sign::{SECRET_PREFIX, new_secret};
+
+use courier::Courier;
+
+/// When to ask again after the store failed.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// Tells those who deliver that webhooks were changed. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(Arc<watch::Sender<u64>>);
+
+impl Changes {
+    /// A webhook was set up, changed or forgotten, or is to be told something once more.
+    pub fn tell(&self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+}
+
+/// What delivering works with. Clones share everything.
+#[derive(Clone)]
+pub struct Postmaster {
+    /// Where the events are.
+    pub store: Arc<dyn Store>,
+    /// Opens the secrets that sign.
+    pub vault: Arc<Vault>,
+    /// The time.
+    pub clock: Clock,
+    /// What counts deliveries.
+    pub report: Report,
+    /// Who asks.
+    pub client: Client,
+    /// Whether webhooks were changed.
+    pub changes: Changes,
+    /// How many requests to one webhook may be under way at a time.
+    pub at_once: usize,
+}
+
+impl Postmaster {
+    /// Runs until it is told to stop, and the couriers have stored what they know.
+    pub async fn run(self, stop: Stop) {
+        let mut changed = self.changes.watch();
+        let mut couriers = JoinSet::new();
+        let mut running: HashMap<Id, WebhookId> = HashMap::new();
+        while !stop.is_stopping() {
+            changed.mark_unchanged();
+            match self.store.webhooks().await {
+                Ok(webhooks) => {
+                    for start in webhooks.into_iter().filter(|start| start.record.disabled.is_none()) {
+                        let id = start.record.id;
+                        if !running.values().any(|&other| other == id) {
+                            let courier = Courier::new(self.clone(), start, stop.clone());
+                            running.insert(couriers.spawn(courier.run()).id(), id);
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the webhooks cannot be read; trying again");
+                    tokio::time::sleep(STORE_RETRY).await;
+                    continue;
+                }
+            }
+            tokio::select! {
+                // The sender lives in `self`.
+                _ = changed.changed() => {}
+                // Its webhook was disabled or forgotten, or it panicked and has said so. Enabled again meanwhile, or
+                // not: the list says.
+                Some(ended) = couriers.join_next_with_id() => {
+                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    running.remove(&id);
+                }
+                () = stop.stopping() => {}
+            }
+        }
+        while couriers.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,435 @@
+//! Webhooks: the types of events, who wants them, and what an answer of a webhook means for the event and for the
+//! webhook.
+
+use std::fmt;
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::AppId;
+use serde::{Deserialize, Serialize};
+
+use crate::message::MessageState;
+use crate::retry::jitter;
+
+/// How long an event is tried, and how long a webhook may fail without a single success before it is disabled. A
+/// weekend, so that somebody is at work before either ends.
+pub const PATIENCE: Duration = Duration::from_secs(3 * 86_400);
+
+/// How long the secret before the last rotation still signs.
+pub const ROTATION_OVERLAP: Duration = Duration::from_secs(86_400);
+
+/// The pause after an event's first failure is somewhere below this; each further failure doubles it.
+pub const EVENT_BACKOFF_BASE: Duration = Duration::from_secs(5);
+
+/// No pause of an event is longer.
+pub const EVENT_BACKOFF_CAP: Duration = Duration::from_secs(4 * 3_600);
+
+/// So many failures in a row are the events' own; with more, the webhook itself rests.
+pub const FAILURES_BEFORE_REST: u32 = 4;
+
+/// A webhook that fails and fails is asked with one event at a time, at the latest after this.
+pub const REST_CAP: Duration = Duration::from_secs(300);
+
+/// What an event says. Stable names; more may be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// WeChat took a message.
+    MessageSent,
+    /// WeChat reported that the user has a message.
+    MessageDelivered,
+    /// WeChat took a message and reported later that the user did not get it.
+    MessageRefused,
+    /// A message will not be sent: it failed, expired, was withdrawn or replaced.
+    MessageFailed,
+    /// Whether a message was sent is not known.
+    MessageUnknown,
+    /// A user gave a right to send.
+    PermitGranted,
+    /// A right to send will soon be void, and has units left.
+    PermitExpiring,
+    /// Nothing goes out for an app any more.
+    AppPaused,
+    /// An app's pause was ended.
+    AppResumed,
+    /// Templates of an app came, went or changed.
+    TemplateChanged,
+    /// A webhook was disabled.
+    WebhookDisabled,
+    /// Something that WeChat pushed.
+    WechatEvent,
+    /// Somebody asked for it, to see whether a webhook works.
+    WebhookTest,
+}
+
+impl EventType {
+    /// Every type.
+    pub const ALL: [Self; 13] = [
+        Self::MessageSent,
+        Self::MessageDelivered,
+        Self::MessageRefused,
+        Self::MessageFailed,
+        Self::MessageUnknown,
+        Self::PermitGranted,
+        Self::PermitExpiring,
+        Self::AppPaused,
+        Self::AppResumed,
+        Self::TemplateChanged,
+        Self::WebhookDisabled,
+        Self::WechatEvent,
+        Self::WebhookTest,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MessageSent => "message.sent",
+            Self::MessageDelivered => "message.delivered",
+            Self::MessageRefused => "message.refused",
+            Self::MessageFailed => "message.failed",
+            Self::MessageUnknown => "message.unknown",
+            Self::PermitGranted => "permit.granted",
+            Self::PermitExpiring => "permit.expiring",
+            Self::AppPaused => "app.paused",
+            Self::AppResumed => "app.resumed",
+            Self::TemplateChanged => "template.changed",
+            Self::WebhookDisabled => "webhook.disabled",
+            Self::WechatEvent => "wechat.event",
+            Self::WebhookTest => "webhook.test",
+        }
+    }
+
+    /// The type of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+
+    /// The number that stands for it in the database. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::MessageSent => 0,
+            Self::MessageDelivered => 1,
+            Self::MessageRefused => 2,
+            Self::MessageFailed => 3,
+            Self::MessageUnknown => 4,
+            Self::PermitGranted => 5,
+            Self::PermitExpiring => 6,
+            Self::AppPaused => 7,
+            Self::AppResumed => 8,
+            Self::TemplateChanged => 9,
+            Self::WebhookDisabled => 10,
+            Self::WechatEvent => 11,
+            Self::WebhookTest => 12,
+        }
+    }
+
+    /// The type of this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.code() == code)
+    }
+
+    /// What a message's arrival at a state is called, if anybody is told of it. Every message comes to exactly one
+    /// of `sent`, `failed` or `unknown` first; `unknown` may be followed by each of the others, and `sent` by
+    /// `delivered` or `refused`.
+    pub const fn of_state(state: MessageState) -> Option<Self> {
+        match state {
+            MessageState::Sent => Some(Self::MessageSent),
+            MessageState::Delivered => Some(Self::MessageDelivered),
+            MessageState::Refused => Some(Self::MessageRefused),
+            MessageState::Failed | MessageState::Expired | MessageState::Cancelled => {
+                Some(Self::MessageFailed)
+            }
+            MessageState::Unknown => Some(Self::MessageUnknown),
+            MessageState::Scheduled | MessageState::Ready | MessageState::Waiting | MessageState::Sending => {
+                None
+            }
+        }
+    }
+
+    /// Whether a webhook may ask for it in its filter. A test goes to the webhook that it is for, whatever that asks
+    /// for, and to no other.
+    pub const fn is_for_all(self) -> bool {
+        !matches!(self, Self::WebhookTest)
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for EventType {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for EventType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::from_name(&name)
+            .ok_or_else(|| serde::de::Error::custom(format_args!("there is no event type {name:?}")))
+    }
+}
+
+/// What a webhook wants to hear of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// These types; `None`: all.
+    pub types: Option<Vec<EventType>>,
+    /// Events about these apps; `None`: all. What is about no app passes.
+    pub apps: Option<Vec<AppId>>,
+}
+
+impl Filter {
+    /// Whether an event of this type, about this app, passes.
+    pub fn wants(&self, kind: EventType, app: Option<&AppId>) -> bool {
+        kind.is_for_all()
+            && self.types.as_ref().is_none_or(|types| types.contains(&kind))
+            && match (&self.apps, app) {
+                (Some(apps), Some(app)) => apps.contains(app),
+                _ => true,
+            }
+    }
+}
+
+/// How a webhook answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// With a status of 2xx.
+    Taken,
+    /// With 410: it wants no more, ever.
+    Gone,
+    /// In any other way, or not at all.
+    Failed,
+}
+
+impl Reply {
+    /// What an HTTP status says. A redirect is not followed: where it leads was never looked at by whoever set the
+    /// webhook up.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Taken,
+            410 => Self::Gone,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What becomes of an event at one webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was taken.
+    Taken,
+    /// It is tried again then.
+    Retry(UnixMillis),
+    /// It is not tried any more.
+    GivenUp,
+}
+
+/// What becomes of an event after its try number `tries` (from 1), if the first of them was at `first_at`. `random` is
+/// from 0 to 1.
+pub fn fate(reply: Reply, tries: u32, first_at: UnixMillis, now: UnixMillis, random: f64) -> Fate {
+    match reply {
+        Reply::Taken => Fate::Taken,
+        Reply::Gone | Reply::Failed => {
+            let end = first_at.plus(PATIENCE);
+            if now >= end {
+                return Fate::GivenUp;
+            }
+            let doubled = EVENT_BACKOFF_BASE.saturating_mul(1 << tries.saturating_sub(1).min(20));
+            // The last try is at the very end, not some hours short of it.
+            Fate::Retry(now.plus(jitter(doubled.min(EVENT_BACKOFF_CAP), random)).min(end))
+        }
+    }
+}
+
+/// Why a webhook is disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// It failed for three days without a success.
+    Failing,
+    /// It answered 410.
+    Gone,
+    /// An operator disabled it.
+    Operator,
+}
+
+impl DisabledReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Failing, Self::Gone, Self::Operator];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::Gone => "gone",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The reason of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+}
+
+/// How a webhook fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Health {
+    /// The first failure since the last success.
+    pub failing_since: Option<UnixMillis>,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// Nothing is sent to it before this moment.
+    pub rest_until: Option<UnixMillis>,
+}
+
+impl Health {
+    /// How it fares after one more answer, and whether it is to be disabled.
+    #[must_use]
+    pub fn after(self, reply: Reply, now: UnixMillis, random: f64) -> (Self, Option<DisabledReason>) {
+        if reply == Reply::Taken {
+            return (Self::default(), None);
+        }
+        let failing_since = self.failing_since.unwrap_or(now);
+        let failures = self.failures.saturating_add(1);
+        let rest_until = failures.checked_sub(FAILURES_BEFORE_REST).map(|beyond| {
+            let doubled = EVENT_BACKOFF_BASE.saturating_mul(1 << beyond.min(20));
+            now.plus(jitter(doubled.min(REST_CAP), random))
+        });
+        let disabled = match reply {
+            Reply::Gone => Some(DisabledReason::Gone),
+            _ if now >= failing_since.plus(PATIENCE) => Some(DisabledReason::Failing),
+            _ => None,
+        };
+        (Self { failing_since: Some(failing_since), failures, rest_until }, disabled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+
+    #[test]
+    fn names_and_numbers_are_each_types_own_and_never_change() {
+        let listed: Vec<_> = EventType::ALL.map(|kind| (kind.code(), kind.name())).into();
+        let frozen = [
+            (0, "message.sent"),
+            (1, "message.delivered"),
+            (2, "message.refused"),
+            (3, "message.failed"),
+            (4, "message.unknown"),
+            (5, "permit.granted"),
+            (6, "permit.expiring"),
+            (7, "app.paused"),
+            (8, "app.resumed"),
+            (9, "template.changed"),
+            (10, "webhook.disabled"),
+            (11, "wechat.event"),
+            (12, "webhook.test"),
+        ];
+        assert_eq!(listed, frozen);
+        for kind in EventType::ALL {
+            assert_eq!(EventType::from_name(kind.name()), Some(kind));
+            assert_eq!(EventType::from_code(kind.code()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn every_settled_state_is_told_of_and_no_other() {
+        for state in MessageState::ALL {
+            assert_eq!(EventType::of_state(state).is_some(), state.is_settled(), "{state}");
+        }
+    }
+
+    #[test]
+    fn a_filter_lets_through_what_it_names() {
+        let (mine, other) = ("wx1".parse::<AppId>().unwrap(), "wx2".parse::<AppId>().unwrap());
+        let all = Filter::default();
+        assert!(all.wants(EventType::MessageSent, Some(&mine)));
+        assert!(!all.wants(EventType::WebhookTest, None), "a test is for one webhook alone");
+        let filter = Filter {
+            types: Some(vec![EventType::AppPaused, EventType::WebhookDisabled]),
+            apps: Some(vec![mine.clone()]),
+        };
+        assert!(filter.wants(EventType::AppPaused, Some(&mine)));
+        assert!(!filter.wants(EventType::AppPaused, Some(&other)));
+        assert!(!filter.wants(EventType::AppResumed, Some(&mine)));
+        assert!(filter.wants(EventType::WebhookDisabled, None), "what is about no app passes");
+    }
+
+    #[test]
+    fn only_a_2xx_is_taken_and_only_410_ends_it() {
+        for (status, reply) in [
+            (200, Reply::Taken),
+            (204, Reply::Taken),
+            (301, Reply::Failed),
+            (307, Reply::Failed),
+            (404, Reply::Failed),
+            (410, Reply::Gone),
+            (429, Reply::Failed),
+            (500, Reply::Failed),
+        ] {
+            assert_eq!(Reply::of_status(status), reply, "{status}");
+        }
+    }
+
+    #[test]
+    fn one_success_makes_a_webhook_well() {
+        let mut health = Health::default();
+        for n in 1..=6 {
+            health = health.after(Reply::Failed, NOW, 1.0).0;
+            assert_eq!(health.rest_until.is_some(), n >= FAILURES_BEFORE_REST, "{n} failures");
+        }
+        assert_eq!(health.after(Reply::Taken, NOW, 1.0), (Health::default(), None));
+    }
+
+    #[test]
+    fn three_days_without_a_success_disable_a_webhook_and_410_does_at_once() {
+        let (failing, disabled) = Health::default().after(Reply::Failed, NOW, 0.5);
+        assert_eq!(disabled, None);
+        let before = NOW.plus(PATIENCE).minus(Duration::from_millis(1));
+        assert_eq!(failing.after(Reply::Failed, before, 0.5).1, None);
+        assert_eq!(failing.after(Reply::Failed, NOW.plus(PATIENCE), 0.5).1, Some(DisabledReason::Failing));
+        assert_eq!(Health::default().after(Reply::Gone, NOW, 0.5).1, Some(DisabledReason::Gone));
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_that_nobody_takes_is_tried_for_three_days_and_no_longer(
+            randoms in prop::collection::vec(0.0..1.0_f64, 64),
+        ) {
+            let (mut now, mut tries) = (NOW, 1);
+            let mut randoms = randoms.into_iter().cycle();
+            let mut pause = Duration::ZERO;
+            loop {
+                match fate(Reply::Failed, tries, NOW, now, randoms.next().unwrap()) {
+                    Fate::Taken => prop_assert!(false, "nobody took it"),
+                    Fate::GivenUp => break,
+                    Fate::Retry(at) => {
+                        prop_assert!(at > now, "each try is later than the one before");
+                        prop_assert!(at.since(now) <= EVENT_BACKOFF_CAP);
+                        prop_assert!(at <= NOW.plus(PATIENCE));
+                        pause = pause.max(at.since(now));
+                        (now, tries) = (at, tries + 1);
+                    }
+                }
+            }
+            prop_assert_eq!(now, NOW.plus(PATIENCE), "the last try is at the very end");
+            prop_assert!(tries < 2_000, "{} tries", tries);
+        }
+
+        #[test]
+        fn a_webhook_never_rests_longer_than_the_cap(failures in 0_u32..100, random in 0.0..1.0_f64) {
+            let health = Health { failing_since: Some(NOW), failures, rest_until: None };
+            let (after, _) = health.after(Reply::Failed, NOW, random);
+            prop_assert!(after.rest_until.is_none_or(|until| until > NOW && until <= NOW.plus(REST_CAP)));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Deliveries: what a webhook is to be told next, what became of it, and what people ask.
+//!
+//! Of the deliveries of one subject that are pending, the first alone has a moment for its next try; the others get
+//! theirs when it is done.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::{EventType, Fate};
+use hongyan_ledger::{WebhookEventId, WebhookId};
+use hongyan_wechat::AppId;
+use rusqlite::{Connection, params};
+
+use super::super::memory::Writing;
+use super::super::rows::{Cells, change, many, one};
+use super::super::trouble::Res;
+use super::{Webhook, disable, find, read_answer};
+use crate::types::{
+    Backlog, Delivery, DeliveryReport, DeliveryState, DeliveryView, Feed, MAX_COUNTED, Tried, WebhookRecord,
+    WebhookStanding,
+};
+
+/// Carries out [`crate::Store::feed`].
+pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit: u32) -> Res<Feed> {
+    let Some(webhook) = find(db, id)? else { return Ok(Feed { looked_to: after, ..Feed::default() }) };
+    let looked = many(
+        db,
+        "SELECT event.number, event.id, event.type, event.subject, event.created_at, event.data, \
+         event.appid, event.webhook, \
+         EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number AND own.webhook = ?1), \
+         EXISTS (SELECT 1 FROM webhook_deliveries AS other WHERE other.webhook = ?1 \
+                 AND other.subject = event.subject AND other.state = 0) \
+         FROM webhook_events AS event WHERE event.number > ?2 ORDER BY event.number LIMIT ?3",
+        params![webhook.number, after, limit],
+        |cells| {
+            let mut delivery = Delivery {
+                number: cells.raw()?,
+                id: cells.webhook_event_id()?,
+                kind: cells.coded(EventType::from_code)?,
+                subject: cells.raw()?,
+                created_at: cells.moment()?,
+                data: cells.raw()?,
+                tries: 0,
+                first_at: None,
+                is_behind: false,
+            };
+            let app: Option<AppId> = cells.parsed_or_none()?;
+            let is_wanted = webhook.wants(delivery.kind, app.as_ref(), cells.raw()?);
+            let is_known: bool = cells.raw()?;
+            delivery.is_behind = cells.raw()?;
+            Ok((delivery, is_wanted && !is_known))
+        },
+    )?;
+    Ok(Feed {
+        looked_to: looked.last().map_or(after, |(delivery, _)| delivery.number),
+        more: looked.len() >= limit as usize,
+        deliveries: looked.into_iter().filter(|(_, goes)| *goes).map(|(delivery, _)| delivery).collect(),
+    })
+}
+
+/// Carries out [`crate::Store::due_deliveries`].
+pub(in crate::sqlite) fn due(
+    db: &Connection,
+    id: WebhookId,
+    now: UnixMillis,
+    limit: u32,
+) -> Res<Vec<Delivery>> {
+    let Some(webhook) = find(db, id)? else { return Ok(Vec::new()) };
+    many(
+        db,
+        "SELECT event.number, event.id, event.type, event.subject, event.created_at, event.data, \
+         delivery.tries, delivery.first_at \
+         FROM webhook_deliveries AS delivery INDEXED BY webhook_deliveries_due \
+         JOIN webhook_events AS event ON event.number = delivery.event \
+         WHERE delivery.webhook = ? AND delivery.next_try_at <= ? ORDER BY delivery.next_try_at LIMIT ?",
+        params![webhook.number, now.0, limit],
+        |cells| {
+            Ok(Delivery {
+                number: cells.raw()?,
+                id: cells.webhook_event_id()?,
+                kind: cells.coded(EventType::from_code)?,
+                subject: cells.raw()?,
+                created_at: cells.moment()?,
+                data: cells.raw()?,
+                tries: cells.raw()?,
+                first_at: cells.moment_or_none()?,
+                is_behind: false,
+            })
+        },
+    )
+}
+
+/// Carries out [`crate::Store::next_delivery_at`].
+pub(in crate::sqlite) fn next_at(db: &Connection, id: WebhookId) -> Res<Option<UnixMillis>> {
+    one(
+        db,
+        "SELECT next_try_at FROM webhook_deliveries INDEXED BY webhook_deliveries_due \
+         WHERE webhook = (SELECT number FROM webhooks WHERE id = ?) AND next_try_at IS NOT NULL \
+         ORDER BY next_try_at LIMIT 1",
+        params![id.as_bytes()],
+        |cells| cells.moment(),
+    )
+}
+
+/// Carries out [`crate::Store::settle_deliveries`].
+pub(in crate::sqlite) fn settle(tx: &Writing<'_>, report: &DeliveryReport) -> Res<Option<WebhookStanding>> {
+    let Some(mut webhook) = find(tx, report.webhook)? else { return Ok(None) };
+    let mut disabled = None;
+    for outcome in &report.outcomes {
+        match &outcome.tried {
+            None => hold(tx, webhook.number, outcome.number, outcome.subject)?,
+            Some(tried) => {
+                keep(tx, webhook.number, outcome.number, outcome.subject, tried)?;
+                let (health, end) = webhook.record.health.after(tried.reply, tried.answer.at, tried.random);
+                webhook.record.health = health;
+                webhook.record.last = Some(tried.answer.clone());
+                disabled = disabled.or(end);
+            }
+        }
+    }
+    let (health, last) = (webhook.record.health, webhook.record.last.as_ref());
+    change(
+        tx,
+        "UPDATE webhooks SET cursor = MAX(cursor, ?2), failing_since = ?3, failures = ?4, rest_until = ?5, \
+         last_at = ?6, last_status = ?7, last_text = ?8 WHERE number = ?1",
+        params![
+            webhook.number,
+            report.cursor,
+            health.failing_since.map(|at| at.0),
+            health.failures,
+            health.rest_until.map(|at| at.0),
+            last.map(|last| last.at.0),
+            last.and_then(|last| last.status),
+            last.map(|last| last.text.as_str()),
+        ],
+    )?;
+    // Nearly always nothing is pending, and that is one look for all outcomes.
+    if is_anything_pending(tx, webhook.number)? {
+        for outcome in &report.outcomes {
+            release(tx, webhook.number, outcome.subject, report.now)?;
+        }
+    }
+    if let Some(reason) = disabled {
+        disable(tx, &webhook, reason, report.now)?;
+    }
+    let disabled = webhook.record.disabled.map(|(reason, _)| reason).or(disabled);
+    Ok(Some(WebhookStanding { health, disabled }))
+}
+
+/// It is behind another; its turn comes when that one is done.
+fn hold(tx: &Writing<'_>, webhook: i64, event: i64, subject: i64) -> Res<()> {
+    change(
+        tx,
+        "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries) VALUES (?, ?, ?, 0, 0) \
+         ON CONFLICT DO NOTHING",
+        params![event, webhook, subject],
+    )?;
+    Ok(())
+}
+
+fn keep(tx: &Writing<'_>, webhook: i64, event: i64, subject: i64, tried: &Tried) -> Res<()> {
+    let (state, next_try_at) = match tried.fate {
+        Fate::Taken => (DeliveryState::Taken, None),
+        Fate::GivenUp => (DeliveryState::GivenUp, None),
+        Fate::Retry(at) => (DeliveryState::Pending, Some(at)),
+    };
+    change(
+        tx,
+        "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries, first_at, last_at, next_try_at, \
+         status, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET state = ?4, \
+         tries = ?5, first_at = ?6, last_at = ?7, next_try_at = ?8, status = ?9, text = ?10",
+        params![
+            event,
+            webhook,
+            subject,
+            state.code(),
+            tried.tries,
+            tried.first_at.0,
+            tried.answer.at.0,
+            next_try_at.map(|at| at.0),
+            tried.answer.status,
+            Some(tried.answer.text.as_str()).filter(|text| !text.is_empty()),
+        ],
+    )?;
+    Ok(())
+}
+
+fn is_anything_pending(db: &Connection, webhook: i64) -> Res<bool> {
+    let pending = one(
+        db,
+        "SELECT 1 FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
+         WHERE webhook = ? AND state = 0 LIMIT 1",
+        [webhook],
+        |_| Ok(()),
+    )?;
+    Ok(pending.is_some())
+}
+
+/// The first pending delivery of a subject gets a moment for its next try, if it has none.
+pub(super) fn release(tx: &Writing<'_>, webhook: i64, subject: i64, now: UnixMillis) -> Res<()> {
+    change(
+        tx,
+        "UPDATE webhook_deliveries SET next_try_at = ?3 WHERE webhook = ?1 AND next_try_at IS NULL \
+         AND event = (SELECT MIN(event) FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
+                      WHERE webhook = ?1 AND subject = ?2 AND state = 0)",
+        params![webhook, subject, now.0],
+    )?;
+    Ok(())
+}
+
+/// A webhook is enabled: what is pending has never been tried, and the first of each subject is due.
+pub(super) fn begin_anew(tx: &Writing<'_>, webhook: i64, now: UnixMillis) -> Res<()> {
+    change(
+        tx,
+        "UPDATE webhook_deliveries INDEXED BY webhook_deliveries_pending SET tries = 0, first_at = NULL, \
+         next_try_at = CASE WHEN event = (SELECT MIN(first.event) FROM webhook_deliveries AS first \
+            INDEXED BY webhook_deliveries_pending WHERE first.webhook = ?1 \
+            AND first.subject = webhook_deliveries.subject AND first.state = 0) THEN ?2 END \
+         WHERE webhook = ?1 AND state = 0",
+        params![webhook, now.0],
+    )?;
+    Ok(())
+}
+
+/// Carries out [`crate::Store::deliveries`].
+pub(in crate::sqlite) fn list(
+    db: &Connection,
+    id: WebhookId,
+    before: Option<WebhookEventId>,
+    limit: u32,
+) -> Res<Vec<DeliveryView>> {
+    let Some(webhook) = find(db, id)? else { return Ok(Vec::new()) };
+    many(
+        db,
+        "SELECT event.id, event.type, event.created_at, delivery.state, delivery.tries, delivery.next_try_at, \
+         delivery.last_at, delivery.status, delivery.text \
+         FROM webhook_deliveries AS delivery JOIN webhook_events AS event ON event.number = delivery.event \
+         WHERE delivery.event < ?2 AND delivery.webhook = ?1 ORDER BY delivery.event DESC LIMIT ?3",
+        params![webhook.number, before.map_or(i64::MAX, |event| event.number()), limit],
+        |cells: &mut Cells<'_>| {
+            Ok(DeliveryView {
+                event: cells.webhook_event_id()?,
+                kind: cells.coded(EventType::from_code)?,
+                created_at: cells.moment()?,
+                state: cells.coded(DeliveryState::from_code)?,
+                tries: cells.raw()?,
+                next_try_at: cells.moment_or_none()?,
+                last: read_answer(cells)?,
+            })
+        },
+    )
+}
+
+/// Carries out [`crate::Store::webhook`].
+pub(in crate::sqlite) fn with_backlog(
+    db: &Connection,
+    id: WebhookId,
+) -> Res<Option<(WebhookRecord, Backlog)>> {
+    let Some(webhook) = find(db, id)? else { return Ok(None) };
+    let backlog = backlog(db, &webhook)?;
+    Ok(Some((webhook.record, backlog)))
+}
+
+fn backlog(db: &Connection, webhook: &Webhook) -> Res<Backlog> {
+    let mut backlog = Backlog::default();
+    let mut count = |created_at: UnixMillis| {
+        backlog.pending += 1;
+        backlog.oldest = Some(backlog.oldest.map_or(created_at, |oldest| oldest.min(created_at)));
+    };
+    let tried = many(
+        db,
+        "SELECT event.created_at FROM webhook_deliveries AS delivery INDEXED BY webhook_deliveries_pending \
+         JOIN webhook_events AS event ON event.number = delivery.event \
+         WHERE delivery.webhook = ? AND delivery.state = 0 LIMIT ?",
+        params![webhook.number, MAX_COUNTED],
+        |cells| cells.moment(),
+    )?;
+    tried.into_iter().for_each(&mut count);
+    for created_at in untried(db, webhook)? {
+        count(created_at);
+    }
+    Ok(backlog)
+}
+
+/// What a webhook wants behind its cursor.
+fn untried(db: &Connection, webhook: &Webhook) -> Res<Vec<UnixMillis>> {
+    let looked = many(
+        db,
+        "SELECT created_at, type, appid, webhook FROM webhook_events AS event WHERE number > ?2 \
+         AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number \
+                         AND own.webhook = ?1) ORDER BY number LIMIT ?3",
+        params![webhook.number, webhook.cursor, MAX_COUNTED],
+        |cells| {
+            let (created_at, kind) = (cells.moment()?, cells.coded(EventType::from_code)?);
+            let app: Option<AppId> = cells.parsed_or_none()?;
+            Ok(webhook.wants(kind, app.as_ref(), cells.raw()?).then_some(created_at))
+        },
+    )?;
+    Ok(looked.into_iter().flatten().collect())
+}
