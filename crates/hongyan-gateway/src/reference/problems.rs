@@ -116,6 +116,12 @@ const WORDS: &[Words] = &[
         "原因见 `errcode`；能确定字段时由 `field` 指出。",
     ),
     words(
+        "too_many_webhooks",
+        "webhook 数量已达上限",
+        "Remove one that nobody needs any more: `GET /v1/webhooks` shows them all.",
+        "请删除不再需要的 webhook；`GET /v1/webhooks` 列出全部。",
+    ),
+    words(
         "idempotency_key_reused",
         "幂等键已用于另一请求",
         "A new request needs a new key; `message` names the one that the key belongs to.",
