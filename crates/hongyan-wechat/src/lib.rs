@@ -16,6 +16,7 @@
 //! | [`token`], [`login`], [`messages`], [`templates`] | requests and answers as types |
 //! | [`user_data`] | what a mini program gets enciphered of its user |
 //! | [`callback`] | what WeChat pushes: signature, cipher, XML and JSON, events |
+//! | [`query`] | queries as SDKs put them together, and changing them |
 //! | [`answer`] | the envelope, `errcode` and `errmsg`, around every answer |
 //! | [`client`] | the [`Client`]: few long-lived connections, and an exact account of what was sent |
 //!
@@ -31,6 +32,7 @@ pub mod fields;
 mod ids;
 pub mod login;
 pub mod messages;
+pub mod query;
 mod secret;
 pub mod templates;
 pub mod token;

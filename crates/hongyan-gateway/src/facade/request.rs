@@ -1,7 +1,6 @@
 //! How a call of WeChat's form is read: leniently, and refused in WeChat's form.
 //!
-//! SDKs put the token into the query of whatever address they are given: twice, percent-encoded, behind a second
-//! question mark. What is passed on keeps the bytes of the other parameters.
+//! SDKs put the token into odd places of the query ([`hongyan_wechat::query`]).
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -11,7 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
-use url::form_urlencoded;
+use hongyan_wechat::query;
 
 use super::answer::{BODY_BROKE_OFF, BODY_TOO_LARGE, Refusal};
 use crate::gateway_tokens::TOKEN_PREFIX;
@@ -28,8 +27,7 @@ pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     pub(super) fn of(uri: &Uri) -> Self {
-        let pair = |segment: &str| form_urlencoded::parse(segment.as_bytes()).next().map(owned);
-        Self(segments(uri.query().unwrap_or_default()).filter_map(pair).collect())
+        Self(query::parameters(uri.query().unwrap_or_default()).map(owned).collect())
     }
 
     /// The first value that is not empty.
@@ -75,40 +73,9 @@ impl FromRequest<Context> for WholeBody {
     }
 }
 
-/// Path and query as they are passed on: without what is the gateway's, and with `first` before all others. Those
-/// keep their bytes.
+/// Path and query as they are passed on: without what is the gateway's, and with `first` before all others.
 pub(super) fn passed_on(uri: &Uri, first: &[(&str, &str)]) -> String {
-    let mut address = format!("{}?", uri.path());
-    let start = address.len();
-    address = form_urlencoded::Serializer::for_suffix(address, start).extend_pairs(first).finish();
-    for segment in segments(uri.query().unwrap_or_default()).filter(|segment| !is_ours(segment)) {
-        if address.len() > start {
-            address.push('&');
-        }
-        address.push_str(segment);
-    }
-    if address.len() == start {
-        address.pop();
-    }
-    address
-}
-
-fn is_ours(segment: &str) -> bool {
-    form_urlencoded::parse(segment.as_bytes()).next().is_some_and(|(key, _)| OURS.contains(&key.as_ref()))
-}
-
-/// The query in its parts. One that was glued on with a second question mark is a part of its own.
-fn segments(query: &str) -> impl Iterator<Item = &str> {
-    query
-        .split('&')
-        .flat_map(|part| {
-            // The key stands before it, or else the question mark is a value's.
-            match part.find("?access_token=") {
-                Some(at) => [&part[..at], &part[at + 1..]],
-                None => [part, ""],
-            }
-        })
-        .filter(|part| !part.is_empty())
+    query::rewritten(uri.path(), uri.query().unwrap_or_default(), &OURS, first)
 }
 
 fn owned((key, value): (Cow<'_, str>, Cow<'_, str>)) -> (String, String) {
