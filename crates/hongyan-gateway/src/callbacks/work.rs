@@ -1,11 +1,12 @@
 //! Works on events that were received: reads what each asks for, and lets the store do it.
 //!
-//! One task, lane by lane, in order of receipt. It is woken by a signal when an event has come, and looks for what is
+//! One task, all lanes at once, each in order of receipt. It is woken by a signal when an event has come, and looks for what is
 //! left when it starts. An event that must wait for the answer to a send does not hold up those behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::delivery::Report as Delivery;
 use hongyan_ledger::ids::IdMaker;
@@ -66,11 +67,13 @@ impl EventWorker {
                     () = stop.stopping() => {}
                 }
             }
-            for lane in due {
+            // Lanes have nothing to do with each other; together their commits are one.
+            let looks = due.into_iter().map(async |lane| {
                 self.timers.begin_look(lane);
                 let next = self.look(lane).await;
                 self.timers.end_look(lane, next);
-            }
+            });
+            join_all(looks).await;
         }
     }
 
