@@ -11,10 +11,9 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha1::{Digest, Sha1};
-use subtle::ConstantTimeEq;
 
 use crate::AppId;
+use crate::digest::{is_same, sha1_hex};
 
 /// The bytes of a block, a key and an initial vector.
 const BLOCK: usize = 16;
@@ -77,18 +76,12 @@ pub fn seal(session_key: &SecretString, iv: &str, plain: &[u8]) -> Result<String
 
 /// The signature that goes with a `rawData`: SHA-1 of it and the session key, in lower-case hexadecimal.
 pub fn signature(raw_data: &str, session_key: &SecretString) -> String {
-    let hash = Sha1::new().chain_update(raw_data).chain_update(session_key.expose_secret()).finalize();
-    hash.iter().fold(String::with_capacity(40), |mut hex, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
-        }
-        hex
-    })
+    sha1_hex(&[raw_data, session_key.expose_secret()])
 }
 
 /// Whether this is that signature. Takes as long for a nearly right one as for a wrong one.
 pub fn is_signed(given: &str, raw_data: &str, session_key: &SecretString) -> bool {
-    signature(raw_data, session_key).as_bytes().ct_eq(given.as_bytes()).into()
+    is_same(given, &signature(raw_data, session_key))
 }
 
 fn block(text: &str) -> Result<Zeroizing<[u8; BLOCK]>, Undecipherable> {

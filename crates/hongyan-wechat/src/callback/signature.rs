@@ -1,28 +1,18 @@
 //! WeChat's signature: SHA-1 over the sorted texts.
 
-use sha1::{Digest, Sha1};
-use subtle::ConstantTimeEq;
+use crate::digest::{is_same, sha1_hex};
 
 /// The signature over these texts, in lower-case hexadecimal: of token, timestamp and nonce, and in compatible and
 /// safe mode of the enciphered message, too.
 pub fn sign(texts: &[&str]) -> String {
     let mut sorted = texts.to_vec();
     sorted.sort_unstable();
-    let mut hash = Sha1::new();
-    for text in sorted {
-        hash.update(text.as_bytes());
-    }
-    hash.finalize().iter().fold(String::with_capacity(40), |mut hex, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
-        }
-        hex
-    })
+    sha1_hex(&sorted)
 }
 
 /// Whether this is the signature over these texts. Takes as long for a nearly right one as for a wrong one.
 pub fn is_signed(signature: &str, texts: &[&str]) -> bool {
-    sign(texts).as_bytes().ct_eq(signature.as_bytes()).into()
+    is_same(signature, &sign(texts))
 }
 
 #[cfg(test)]
