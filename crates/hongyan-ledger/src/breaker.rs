@@ -136,7 +136,7 @@ impl Breaker {
 /// The pause before the probe after so many openings: half of it is sure, half is chance, so that many apps (and
 /// many gateways) do not come back in step.
 fn pause(openings: u32, random: f64) -> Duration {
-    let ceiling = FIRST_PAUSE.saturating_mul(1 << openings.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+    let ceiling = retry::doubled(FIRST_PAUSE, openings.saturating_sub(1), LONGEST_PAUSE);
     ceiling / 2 + retry::jitter(ceiling / 2, random)
 }
 

@@ -11,6 +11,7 @@ use hongyan_wechat::{Errcode, TemplateId};
 
 use crate::ids::MessageId;
 use crate::message::{MessageState, ReasonCode};
+use crate::retry::doubled;
 
 /// For how long an event about a message whose answer is not stored yet is looked at again. WeChat answers within
 /// seconds; a message that is `sending` for longer than this waits for a store that fails.
@@ -107,7 +108,7 @@ pub fn choose(report: &Report, candidates: &[Candidate], received_at: UnixMillis
 
 /// When to look again at an event that came at `received_at` and was looked at `tries` times; `None`: not again.
 pub fn look_again(tries: u32, received_at: UnixMillis, now: UnixMillis) -> Option<UnixMillis> {
-    let pause = FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE);
+    let pause = doubled(FIRST_PAUSE, tries, LONGEST_PAUSE);
     (now.since(received_at) < PATIENCE).then(|| now.plus(pause))
 }
 

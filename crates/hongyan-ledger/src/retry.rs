@@ -18,8 +18,12 @@ pub const USER_BUSY_PAUSE: Duration = Duration::from_millis(1_000);
 
 /// Exponential backoff with full jitter: `random` (0 to 1) of the base doubled for each attempt so far.
 pub fn backoff(attempts: u32, random: f64) -> Duration {
-    let ceiling = BACKOFF_BASE.saturating_mul(1_u32 << attempts.saturating_sub(1).min(20)).min(BACKOFF_CAP);
-    jitter(ceiling, random)
+    jitter(doubled(BACKOFF_BASE, attempts.saturating_sub(1), BACKOFF_CAP), random)
+}
+
+/// A pause that was doubled so many times, but not beyond the cap.
+pub fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
+    base.saturating_mul(1 << times.min(20)).min(cap)
 }
 
 /// Somewhere between the floor and `ceiling`.

@@ -9,7 +9,7 @@ use hongyan_wechat::AppId;
 use serde::{Deserialize, Serialize};
 
 use crate::message::MessageState;
-use crate::retry::jitter;
+use crate::retry::{doubled, jitter};
 
 /// How long an event is tried, and how long a webhook may fail without a single success before it is disabled. A
 /// weekend, so that somebody is at work before either ends.
@@ -237,9 +237,9 @@ pub fn fate(reply: Reply, tries: u32, first_at: UnixMillis, now: UnixMillis, ran
             if now >= end {
                 return Fate::GivenUp;
             }
-            let doubled = EVENT_BACKOFF_BASE.saturating_mul(1 << tries.saturating_sub(1).min(20));
+            let ceiling = doubled(EVENT_BACKOFF_BASE, tries.saturating_sub(1), EVENT_BACKOFF_CAP);
             // The last try is at the very end, not some hours short of it.
-            Fate::Retry(now.plus(jitter(doubled.min(EVENT_BACKOFF_CAP), random)).min(end))
+            Fate::Retry(now.plus(jitter(ceiling, random)).min(end))
         }
     }
 }
@@ -295,10 +295,9 @@ impl Health {
         }
         let failing_since = self.failing_since.unwrap_or(now);
         let failures = self.failures.saturating_add(1);
-        let rest_until = failures.checked_sub(FAILURES_BEFORE_REST).map(|beyond| {
-            let doubled = EVENT_BACKOFF_BASE.saturating_mul(1 << beyond.min(20));
-            now.plus(jitter(doubled.min(REST_CAP), random))
-        });
+        let rest_until = failures
+            .checked_sub(FAILURES_BEFORE_REST)
+            .map(|beyond| now.plus(jitter(doubled(EVENT_BACKOFF_BASE, beyond, REST_CAP), random)));
         let disabled = match reply {
             Reply::Gone => Some(DisabledReason::Gone),
             _ if now >= failing_since.plus(PATIENCE) => Some(DisabledReason::Failing),
