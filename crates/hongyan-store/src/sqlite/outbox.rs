@@ -5,7 +5,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::EventType;
-use hongyan_ledger::{MessageId, MessageState, WebhookEventId};
+use hongyan_ledger::{MessageId, MessageState, WebhookEventId, app_number};
 use hongyan_wechat::{AppId, Errcode};
 use rusqlite::params;
 use serde::Serialize;
@@ -47,13 +47,7 @@ impl About<'_> {
     fn subject(&self) -> i64 {
         match self {
             Self::User(user) => user.key(),
-            Self::App(appid) => {
-                // FNV-1a, so that it is the same in every version of the program.
-                let hash = appid.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-                });
-                hash.cast_signed()
-            }
+            Self::App(appid) => app_number(appid).cast_signed(),
             Self::Webhook(number) => *number,
         }
     }
