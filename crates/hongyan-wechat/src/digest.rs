@@ -5,8 +5,11 @@ use subtle::ConstantTimeEq;
 
 /// SHA-1 over these texts, one behind the other, in lower-case hexadecimal.
 pub(crate) fn sha1_hex(texts: &[&str]) -> String {
-    let hash = texts.iter().fold(Sha1::new(), |hash, text| hash.chain_update(text)).finalize();
-    hash.iter().fold(String::with_capacity(40), |mut hex, byte| {
+    let mut hash = Sha1::new();
+    for text in texts {
+        hash.update(text);
+    }
+    hash.finalize().iter().fold(String::with_capacity(40), |mut hex, byte| {
         for digit in [byte >> 4, byte & 15] {
             hex.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
         }
