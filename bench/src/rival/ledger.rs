@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::settle::{Outcome, settle};
-use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy, WaitingOrder};
+use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_store::Store;
 use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::types::{Accepted, AppRecord, Claimed, Epoch, Idempotency, NewMessage, NewPermit};
@@ -74,24 +74,7 @@ impl Ledger {
     }
 
     fn app(&self) -> AppRecord {
-        let now = self.clock.now();
-        AppRecord {
-            appid: self.appid.clone(),
-            name: "Measured".into(),
-            secret: vec![0; 64],
-            gateway_secret_hash: [0; 32],
-            stable_token: true,
-            on_unknown: OnUnknown::Hold,
-            payment_units: 1,
-            waiting_order: WaitingOrder::OldestFirst,
-            truncate: false,
-            callback: None,
-            resend_unknown_after_seconds: None,
-            paused: None,
-            templates_synced_at: None,
-            created_at: now,
-            updated_at: now,
-        }
+        AppRecord::new(self.appid.clone(), vec![0; 64], [0; 32], self.clock.now())
     }
 
     fn permit(&self, user: u32, units: u32) -> NewPermit {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy, WaitingOrder};
+use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy};
 use hongyan_store::sqlite::{AT_A_START, Depth, Looked, SqliteConfig, SqliteStore, look};
 use hongyan_store::types::{AppRecord, NewMessage};
 use hongyan_store::{Store, StoreError};
@@ -23,23 +23,7 @@ async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
     let path = dir.join("h.db");
     let store = SqliteStore::open(SqliteConfig::new(&path)).unwrap();
     let appid: AppId = "wx0123456789abcdef".parse().unwrap();
-    let app = AppRecord {
-        appid: appid.clone(),
-        name: "Tea house".into(),
-        secret: vec![1],
-        gateway_secret_hash: [0; 32],
-        stable_token: true,
-        on_unknown: OnUnknown::Hold,
-        payment_units: 1,
-        callback: None,
-        resend_unknown_after_seconds: None,
-        paused: None,
-        templates_synced_at: None,
-        waiting_order: WaitingOrder::OldestFirst,
-        truncate: false,
-        created_at: NOW,
-        updated_at: NOW,
-    };
+    let app = AppRecord::new(appid.clone(), vec![1], [0; 32], NOW);
     store.add_app(app).await.unwrap();
     let ids = IdMaker::new();
     let messages: Vec<_> = (0..MESSAGES)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy, WaitingOrder};
+use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy};
 use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::types::{AppRecord, NewMessage};
 use hongyan_store::{Store, StoreError, conformance};
@@ -34,23 +34,7 @@ async fn it_does_what_every_backend_must_do() {
 }
 
 fn app() -> AppRecord {
-    AppRecord {
-        appid: "wx0123456789abcdef".parse().unwrap(),
-        name: "Tea house".into(),
-        secret: vec![1],
-        gateway_secret_hash: [0; 32],
-        stable_token: true,
-        on_unknown: OnUnknown::Hold,
-        payment_units: 1,
-        waiting_order: WaitingOrder::OldestFirst,
-        truncate: false,
-        callback: None,
-        resend_unknown_after_seconds: None,
-        paused: None,
-        templates_synced_at: None,
-        created_at: NOW,
-        updated_at: NOW,
-    }
+    AppRecord::new("wx0123456789abcdef".parse().unwrap(), vec![1], [0; 32], NOW)
 }
 
 fn message(ids: &IdMaker, openid: &str) -> NewMessage {

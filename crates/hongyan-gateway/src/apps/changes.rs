@@ -37,22 +37,18 @@ impl Apps {
         };
         let gateway_secret = random_token(GATEWAY_SECRET_PREFIX);
         let now = self.0.clock.now();
+        let secret = self.0.vault.seal(Purpose::AppSecret, &new.appid, &secret);
+        let usual = AppRecord::new(new.appid.clone(), secret, sha256(gateway_secret.expose_secret()), now);
         let record = AppRecord {
-            name: name.unwrap_or_else(|| new.appid.to_string()),
-            secret: self.0.vault.seal(Purpose::AppSecret, &new.appid, &secret),
-            gateway_secret_hash: sha256(gateway_secret.expose_secret()),
-            stable_token: new.stable_token.unwrap_or(true),
-            on_unknown: new.on_unknown.unwrap_or_default(),
+            name: name.unwrap_or(usual.name),
+            stable_token: new.stable_token.unwrap_or(usual.stable_token),
+            on_unknown: new.on_unknown.unwrap_or(usual.on_unknown),
             payment_units,
-            waiting_order: new.waiting_order.unwrap_or_default(),
-            truncate: new.truncate.unwrap_or(false),
+            waiting_order: new.waiting_order.unwrap_or(usual.waiting_order),
+            truncate: new.truncate.unwrap_or(usual.truncate),
             callback,
             resend_unknown_after_seconds: resend_after,
-            paused: None,
-            templates_synced_at: None,
-            created_at: now,
-            updated_at: now,
-            appid: new.appid.clone(),
+            ..usual
         };
         let (apps, appid) = (self.clone(), new.appid);
         uncancelled(async move {

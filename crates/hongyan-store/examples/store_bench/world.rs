@@ -8,7 +8,7 @@ use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::{Outcome, settle};
 use hongyan_ledger::webhook::{Filter, Health};
-use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy, WaitingOrder};
+use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_store::Store;
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::types::{
@@ -89,24 +89,7 @@ impl World {
     }
 
     fn app(&self) -> AppRecord {
-        let now = self.clock.now();
-        AppRecord {
-            appid: self.appid.clone(),
-            name: "Measured".into(),
-            secret: vec![0; 64],
-            gateway_secret_hash: [0; 32],
-            stable_token: true,
-            on_unknown: OnUnknown::Hold,
-            payment_units: 1,
-            waiting_order: WaitingOrder::OldestFirst,
-            truncate: false,
-            callback: None,
-            resend_unknown_after_seconds: None,
-            paused: None,
-            templates_synced_at: None,
-            created_at: now,
-            updated_at: now,
-        }
+        AppRecord::new(self.appid.clone(), vec![0; 64], [0; 32], self.clock.now())
     }
 
     fn subscription(&self, user: &OpenId) -> NewPermit {

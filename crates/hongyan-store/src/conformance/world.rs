@@ -8,9 +8,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::{FORM_LIFETIME, Totals};
 use hongyan_ledger::settle::{Outcome, settle};
-use hongyan_ledger::{
-    Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy, WaitingOrder,
-};
+use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use crate::Store;
@@ -41,23 +39,7 @@ pub(super) fn template(name: &str) -> TemplateId {
 }
 
 pub(super) fn app(appid: AppId) -> AppRecord {
-    AppRecord {
-        appid,
-        name: "Tea house".into(),
-        secret: vec![1, 2, 3],
-        gateway_secret_hash: [7; 32],
-        stable_token: true,
-        on_unknown: OnUnknown::Hold,
-        payment_units: 1,
-        waiting_order: WaitingOrder::OldestFirst,
-        truncate: false,
-        callback: None,
-        resend_unknown_after_seconds: None,
-        paused: None,
-        templates_synced_at: None,
-        created_at: START,
-        updated_at: START,
-    }
+    AppRecord::new(appid, vec![1, 2, 3], [7; 32], START)
 }
 
 pub(super) struct World {

@@ -47,6 +47,29 @@ pub struct AppRecord {
     pub updated_at: UnixMillis,
 }
 
+impl AppRecord {
+    /// An app of which nothing more was said. Its name is its appid.
+    pub fn new(appid: AppId, secret: Sealed, gateway_secret_hash: [u8; 32], now: UnixMillis) -> Self {
+        Self {
+            name: appid.to_string(),
+            appid,
+            secret,
+            gateway_secret_hash,
+            stable_token: true,
+            on_unknown: OnUnknown::default(),
+            payment_units: 1,
+            waiting_order: WaitingOrder::default(),
+            truncate: false,
+            callback: None,
+            resend_unknown_after_seconds: None,
+            paused: None,
+            templates_synced_at: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
 /// How an app's pushes are signed and enciphered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallbackRecord {
