@@ -4,10 +4,10 @@
 //! | --- | --- |
 //! | `open` | whether a file is ours; its settings and migrations |
 //! | `writer` | the one thread that writes: group commit |
-//! | `memory` | what that thread remembers between transactions |
+//! | `checkpoint` | the one thread that copies the log back into the file |
+//! | `memory` | what the writer remembers between transactions |
 //! | `readers` | the threads that read |
 //! | `messages`, `lanes`, `permits`, `acceptances`, `reach`, `events`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
-//! | `messages`, `lanes`, `permits`, `reach`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
 //! | `outbox` | events: who listens, and writing them in the transaction that causes them |
 //! | `webhooks` | who is told of events, and what became of that |
 //! | `rows` | how values lie in columns |
@@ -35,6 +35,7 @@ use crate::{Result, StoreError};
 mod acceptances;
 mod apps;
 mod backup;
+mod checkpoint;
 mod events;
 mod health;
 mod keys;
@@ -57,6 +58,7 @@ mod webhooks;
 mod writer;
 
 pub use backup::{Copied, PutBack, Restored, copy, put_back};
+use checkpoint::Checkpointer;
 pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
 use memory::Writing;
 use readers::Readers;
@@ -111,6 +113,7 @@ impl SqliteStore {
     pub fn open(config: SqliteConfig) -> Result<Self> {
         let SqliteConfig { path, readers } = config;
         let writer = open::writer(&path)?;
+        let checkpointer = open::checkpointer(&path, &writer)?;
         let readers = (0..readers.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()?;
         let no_thread = |why: std::io::Error| StoreError::Open {
             path: path.display().to_string(),
@@ -118,7 +121,9 @@ impl SqliteStore {
         };
         let (readers, readers_ended) = Readers::start(readers).map_err(no_thread)?;
         let events = watch::Sender::default();
-        let (writer, writer_ended) = Writer::start(writer, events.clone()).map_err(no_thread)?;
+        let checkpointer = Checkpointer::start(checkpointer).map_err(no_thread)?;
+        let (writer, writer_ended) =
+            Writer::start(writer, checkpointer, events.clone()).map_err(no_thread)?;
         Ok(Self {
             threads: Arc::new(RwLock::new(Some(Threads { writer, readers }))),
             ended: [readers_ended, writer_ended],

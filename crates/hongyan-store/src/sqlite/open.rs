@@ -22,8 +22,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than the number of different statements, so that each is prepared once per connection.
 const STATEMENT_CACHE: usize = 200;
 
-/// For the connection that writes. The WAL is copied back each 16 MB and cut to 64 MB; `FULL` makes each commit
-/// an fsync, which is the promise that `202` gives.
+/// For the connection that writes. The WAL is copied back each 16 MB, by the connection itself until it has a
+/// checkpointer, and cut to 64 MB; `FULL` makes each commit an fsync, which is the promise that `202` gives.
 const WRITER_SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -66,6 +66,16 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     user_number(&db).map_err(failed)?;
     embedded::migrations::runner().run(&mut db).map_err(|why| trouble(path, &why.to_string()))?;
     db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(db)
+}
+
+/// Opens one connection that copies the log back into the file, in place of `writer`, which leaves it from now on.
+pub(super) fn checkpointer(path: &Path, writer: &Connection) -> Result<Connection> {
+    let failed = |why: rusqlite::Error| refused(path, why);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(failed)?;
+    db.execute_batch(WRITER_SETTINGS).map_err(failed)?;
+    writer.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
     Ok(db)
 }
 

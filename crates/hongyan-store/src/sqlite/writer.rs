@@ -10,6 +10,7 @@ use hongyan_failpoints as points;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
+use super::checkpoint::Checkpointer;
 use super::memory::{Memory, Writing};
 use super::trouble::{Res, Trouble};
 use crate::StoreError;
@@ -71,12 +72,13 @@ impl Writer {
     /// `events` hears the number of the last event after each commit that has one.
     pub(super) fn start(
         db: Connection,
+        checkpointer: Checkpointer,
         events: watch::Sender<i64>,
     ) -> std::io::Result<(Self, flume::Receiver<()>)> {
         let (inbox, commands) = flume::bounded(MAX_QUEUE);
         let (running, ended) = flume::bounded(0);
         thread::Builder::new().name("hongyan-writer".into()).spawn(move || {
-            serve(db, &commands, &Memory::telling(events));
+            serve(db, checkpointer, &commands, &Memory::telling(events));
             drop(running);
         })?;
         Ok((Self { inbox }, ended))
@@ -96,7 +98,12 @@ impl Writer {
     }
 }
 
-fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>, memory: &Memory) {
+fn serve(
+    mut db: Connection,
+    mut checkpointer: Checkpointer,
+    commands: &flume::Receiver<Box<dyn Command>>,
+    memory: &Memory,
+) {
     let mut group = Vec::new();
     while let Ok(first) = commands.recv() {
         group.push(first);
@@ -113,7 +120,9 @@ fn serve(mut db: Connection, commands: &flume::Receiver<Box<dyn Command>>, memor
             }
             Err(failed) => answer_all(&mut group, Some(failed.why())),
         }
+        checkpointer.after_commit(&db);
     }
+    drop(checkpointer);
     if let Err((_, why)) = db.close() {
         tracing::error!(%why, "the database did not close cleanly; what was committed is safe");
     }
@@ -193,6 +202,11 @@ fn around_commit(verb: &str) -> Option<(points::Point, points::Point)> {
 mod tests {
     use super::*;
 
+    /// One that never has anything to copy.
+    fn checkpointer() -> Checkpointer {
+        Checkpointer::start(Connection::open_in_memory().unwrap()).unwrap()
+    }
+
     fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
         move |db| {
             db.execute("INSERT INTO numbers (n) VALUES (?)", [value])?;
@@ -229,7 +243,7 @@ mod tests {
         };
         inbox.send(command).unwrap();
         drop(inbox);
-        serve(db, &commands, &Memory::default());
+        serve(db, checkpointer(), &commands, &Memory::default());
         let failed: Vec<_> =
             answers.into_iter().map(|mut answer| answer.try_recv().unwrap().is_err()).collect();
         assert_eq!(failed, [false, false, true, false], "only the second 2 is refused");
@@ -239,7 +253,8 @@ mod tests {
     #[tokio::test]
     async fn the_thread_ends_when_its_last_handle_is_gone() {
         let (writer, ended) =
-            Writer::start(Connection::open_in_memory().unwrap(), watch::Sender::default()).unwrap();
+            Writer::start(Connection::open_in_memory().unwrap(), checkpointer(), watch::Sender::default())
+                .unwrap();
         writer.write("look", |db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await.unwrap();
         drop(writer);
         assert!(ended.recv_async().await.is_err());
