@@ -10,6 +10,7 @@ use crate::Result;
 use crate::client::Target;
 use crate::message::{APPID, TEMPLATE, user};
 use crate::process::{Process, command};
+use crate::sink::WEBHOOK_PATH;
 
 /// Where it takes messages.
 pub(crate) const MESSAGES_PATH: &str = "/v1/messages";
@@ -89,7 +90,7 @@ impl Gateway {
     /// Has everything that is about messages told to this address.
     pub(crate) async fn add_webhook(&self, url: &str) -> Result {
         let webhook = json!({
-            "url": format!("{url}/webhook"),
+            "url": format!("{url}{WEBHOOK_PATH}"),
             "types": ["message.sent", "message.failed", "message.unknown"],
         });
         let mut connection = self.target.connect().await?;

@@ -17,7 +17,7 @@ use crate::figures::median;
 use crate::fill::{Fill, Kind, fill};
 use crate::gateway::{Gateway, database};
 use crate::load::{Load, Requests};
-use crate::trial::{self, Figures, warm_up};
+use crate::trial::{self, Figures, Reaches, warm_up};
 
 /// How many stored messages are few.
 const FEW: u32 = 10_000;
@@ -148,7 +148,7 @@ async fn round(bench: &Bench, dir: &Path, users: u32, first: u32) -> Result<(Dur
     let gateway = Gateway::restart(&bench.hongyan, dir, &bench.sink.url).await?;
     let start = gateway.ready_after;
     let load = to_users(bench, &gateway, users);
-    let figures = trial::measure(bench, &load, &[&gateway.process], first, true).await?;
+    let figures = trial::measure(bench, &load, &[&gateway.process], first, Reaches::Message).await?;
     gateway.stop().await?;
     Ok((start, figures))
 }

@@ -15,7 +15,7 @@ use crate::client::{Connection, Target};
 use crate::load::{Load, Requests};
 use crate::process::{Process, command};
 use crate::sink::SEND_PATH;
-use crate::trial::{self, Figures, warm_up};
+use crate::trial::{self, Figures, Reaches, warm_up};
 
 #[derive(Deserialize)]
 struct Ready {
@@ -66,7 +66,7 @@ async fn round(bench: &Bench) -> Result<Figures> {
     let path: Arc<str> = format!("{SEND_PATH}?access_token={}", token.access_token).into();
     let requests = Requests::Wechat { path, bodies };
     let load = Load { target, connections: bench.connections, requests };
-    let figures = trial::measure(bench, &load, &[&process], 0, false).await?;
+    let figures = trial::measure(bench, &load, &[&process], 0, Reaches::Nothing).await?;
     process.stop().await?;
     Ok(figures)
 }

@@ -15,7 +15,7 @@ use crate::gateway::{Gateway, MESSAGES_PATH, database};
 use crate::history::{Filled, to_users};
 use crate::message::{to, user};
 use crate::sink::Arrival;
-use crate::trial::{self, Figures};
+use crate::trial::{self, Figures, Reaches};
 
 /// How many messages show how punctual it is.
 const PUNCTUAL: u32 = 300;
@@ -61,7 +61,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Scheduled> {
     }
     let gateway = Gateway::restart(&bench.hongyan, dir, &bench.sink.url).await?;
     let load = to_users(bench, &gateway, filled.users);
-    let figures = trial::measure(bench, &load, &[&gateway.process], 0, true).await?;
+    let figures = trial::measure(bench, &load, &[&gateway.process], 0, Reaches::Message).await?;
     let after_load_kib = gateway.process.memory_kib()?;
     say("how punctual it is");
     let lags = lags(bench, &gateway).await?;

@@ -28,6 +28,9 @@ const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 /// Where a message is sent to.
 pub(crate) const SEND_PATH: &str = "/cgi-bin/message/subscribe/send";
 
+/// Where a webhook of the gateway's may be.
+pub(crate) const WEBHOOK_PATH: &str = "/webhook";
+
 /// How long nothing may arrive while something is expected.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -39,12 +42,18 @@ pub(crate) struct Sink {
 
 #[derive(Default)]
 struct Counted {
-    sends: AtomicU32,
+    sends: Counter,
+    webhooks: Counter,
+    records: AtomicBool,
+    recorded: Mutex<Vec<Arrival>>,
+}
+
+#[derive(Default)]
+struct Counter {
+    count: AtomicU32,
     /// At this count somebody wants to be told.
     goal: AtomicU32,
     reached: Notify,
-    records: AtomicBool,
-    recorded: Mutex<Vec<Arrival>>,
 }
 
 /// A message that came.
@@ -85,24 +94,22 @@ impl Sink {
 
     /// How many messages came.
     pub(crate) fn count(&self) -> u32 {
-        self.counted.sends.load(Ordering::Acquire)
+        self.counted.sends.count()
+    }
+
+    /// How many events came to [`WEBHOOK_PATH`].
+    pub(crate) fn told(&self) -> u32 {
+        self.counted.webhooks.count()
     }
 
     /// Waits until so many messages came, in all.
     pub(crate) async fn delivered(&self, count: u32) -> Result {
-        self.counted.goal.store(count, Ordering::SeqCst);
-        loop {
-            let mut reached = pin!(self.counted.reached.notified());
-            // From here on no notice is missed.
-            reached.as_mut().enable();
-            let before = self.count();
-            if before >= count {
-                return Ok(());
-            }
-            if timeout(STALL_TIMEOUT, reached).await.is_err() && self.count() == before {
-                return Err(format!("{before} of {count} messages arrived, then none for {STALL_TIMEOUT:?}"));
-            }
-        }
+        self.counted.sends.reached(count, "messages").await
+    }
+
+    /// Waits until so many events came, in all.
+    pub(crate) async fn all_told(&self, count: u32) -> Result {
+        self.counted.webhooks.reached(count, "events").await
     }
 
     /// From now on keeps what comes, until [`Self::recorded`].
@@ -131,6 +138,10 @@ async fn answer(
             }
             OK
         }
+        WEBHOOK_PATH => {
+            counted.webhooks.add();
+            OK
+        }
         "/cgi-bin/token" | "/cgi-bin/stable_token" => TOKEN,
         "/wxaapi/newtmpl/gettemplate" => TEMPLATES,
         "/cgi-bin/wxopen/template/list" => LEGACY_TEMPLATES,
@@ -148,9 +159,35 @@ impl Counted {
             let arrival = Arrival { at: Instant::now(), body };
             self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
         }
-        let sends = self.sends.fetch_add(1, Ordering::SeqCst) + 1;
-        if sends >= self.goal.load(Ordering::SeqCst) {
+        self.sends.add();
+    }
+}
+
+impl Counter {
+    fn count(&self) -> u32 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    fn add(&self) {
+        let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        if count >= self.goal.load(Ordering::SeqCst) {
             self.reached.notify_waiters();
+        }
+    }
+
+    async fn reached(&self, count: u32, what: &str) -> Result {
+        self.goal.store(count, Ordering::SeqCst);
+        loop {
+            let mut reached = pin!(self.reached.notified());
+            // From here on no notice is missed.
+            reached.as_mut().enable();
+            let before = self.count();
+            if before >= count {
+                return Ok(());
+            }
+            if timeout(STALL_TIMEOUT, reached).await.is_err() && self.count() == before {
+                return Err(format!("{before} of {count} {what} arrived, then none for {STALL_TIMEOUT:?}"));
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::Result;
-use crate::bench::Bench;
+use crate::bench::{Bench, say};
 use crate::figures::{median, mib, per_thousand, percentile_ms};
 use crate::load::Load;
 use crate::process::Process;
@@ -32,28 +32,47 @@ pub(crate) struct Share {
     pub(crate) peak_memory_mib: f64,
 }
 
+/// What reaches the sink of each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reaches {
+    /// It is the end itself.
+    Nothing,
+    /// The message.
+    Message,
+    /// The message, and then an event that says so.
+    MessageAndEvent,
+}
+
 /// How many messages go ahead of so many that are measured: caches, connections and the database's pages are warm
 /// then.
 pub(crate) const fn warm_up(messages: u32) -> u32 {
     messages / 10
 }
 
-/// Sends the messages from this number on, warm-up and all; the latter as [`Bench::messages`] says. `delivers`: whether
-/// each of them reaches the sink.
+/// Sends the messages from this number on, warm-up and all; the latter as [`Bench::messages`] says. Events may come later
+/// than the messages; what they cost counts all the same.
 pub(crate) async fn measure(
     bench: &Bench,
     load: &Load,
     processes: &[&Process],
     first: u32,
-    delivers: bool,
+    reaches: Reaches,
 ) -> Result<Figures> {
     let (warm_up, messages) = (warm_up(bench.messages), bench.messages);
-    let already = bench.sink.count();
-    let until = |count: u32| async move {
-        if delivers { bench.sink.delivered(already + count).await } else { Ok(()) }
+    let (already, already_told) = (bench.sink.count(), bench.sink.told());
+    let delivered = |count: u32| async move {
+        if reaches == Reaches::Nothing { Ok(()) } else { bench.sink.delivered(already + count).await }
+    };
+    let told = |count: u32| async move {
+        if reaches == Reaches::MessageAndEvent {
+            bench.sink.all_told(already_told + count).await
+        } else {
+            Ok(())
+        }
     };
     load.send(first, warm_up).await?;
-    until(warm_up).await?;
+    delivered(warm_up).await?;
+    told(warm_up).await?;
     for process in processes {
         process.forget_peak()?;
     }
@@ -61,8 +80,15 @@ pub(crate) async fn measure(
     let before = usages(processes)?;
     let begin = Instant::now();
     let mut latencies = load.send(first + warm_up, messages).await?;
-    until(warm_up + messages).await?;
+    delivered(warm_up + messages).await?;
     let took = begin.elapsed();
+    told(warm_up + messages).await?;
+    if reaches == Reaches::MessageAndEvent {
+        say(&format!(
+            "the last event came {:.0} ms after the last message",
+            (begin.elapsed() - took).as_secs_f64() * 1e3
+        ));
+    }
     let after = usages(processes)?;
 
     latencies.sort_unstable();

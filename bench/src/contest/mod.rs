@@ -9,7 +9,7 @@ use crate::Result;
 use crate::bench::{Bench, Part, say};
 use crate::load::{Load, Requests};
 use crate::process::Process;
-use crate::trial::{self, Figures, warm_up};
+use crate::trial::{self, Figures, Reaches, warm_up};
 use contestant::Running;
 
 /// A contestant's figures.
@@ -79,7 +79,8 @@ pub(crate) async fn round(bench: &Bench, part: Part) -> Result<Figures> {
     };
     let already = bench.sink.count();
     let processes: Vec<&Process> = running.processes.iter().collect();
-    let figures = trial::measure(bench, &load, &processes, 0, true).await?;
+    let reaches = if part == Part::GatewayWebhook { Reaches::MessageAndEvent } else { Reaches::Message };
+    let figures = trial::measure(bench, &load, &processes, 0, reaches).await?;
     running.stop(messages).await?;
     match bench.sink.count() - already {
         delivered if delivered == messages => Ok(figures),

@@ -2,19 +2,26 @@
 //!
 //! It goes straight to the webhook: neither `wechat_proxy` nor the environment's proxies are used, for behind a proxy
 //! nobody could tell where a request ends. Redirects are not followed.
+//!
+//! A connection is driven by whoever asks on it, without a task of its own, and is the courier's to keep: per event, what
+//! a pool for any number of places does costs more than the request.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::{Method, Request};
+use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
+use tower::ServiceExt;
+use url::Position;
 
 use super::address::{AddressRules, Resolver};
 
@@ -26,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection is kept for the next event.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// So much of an answer is read; of more, the connection is closed.
 const MAX_ANSWER_BYTES: usize = 16 * 1_024;
@@ -39,11 +46,20 @@ const MAX_TEXT_CHARS: usize = 200;
 #[error("TLS cannot be set up for webhooks: {0}")]
 pub struct ClientError(String);
 
-/// Asks webhooks. Clones share the connections.
+/// Asks webhooks. Clones are the same.
 #[derive(Clone)]
 pub struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    connector: HttpsConnector<HttpConnector<Resolver>>,
     rules: AddressRules,
+}
+
+/// Where a webhook is: what is the same in all requests to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Scheme, host and port.
+    origin: Uri,
+    path_and_query: Uri,
+    host: HeaderValue,
 }
 
 /// What came back.
@@ -56,19 +72,20 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn none(why: impl Into<String>) -> Self {
+    pub(super) fn none(why: impl Into<String>) -> Self {
         Self { status: None, text: why.into() }
     }
 }
 
-/// A request, complete.
+/// An event, as it is sent.
 pub(super) struct Post {
-    pub(super) url: String,
     pub(super) id: String,
     pub(super) timestamp: i64,
     pub(super) signature: String,
     pub(super) body: Bytes,
 }
+
+type PostRequest = Request<Full<Bytes>>;
 
 impl Client {
     /// A client that has not connected yet, with the same certificate roots as the one to WeChat.
@@ -86,16 +103,12 @@ impl Client {
             .map_err(|error| ClientError(error.to_string()))?
             .with_webpki_roots()
             .with_no_client_auth();
-        let https = HttpsConnectorBuilder::new()
+        let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(https);
-        Ok(Self { http, rules })
+        Ok(Self { connector, rules })
     }
 
     /// The rules for addresses.
@@ -103,52 +116,178 @@ impl Client {
         self.rules
     }
 
-    /// Posts, and waits for the answer.
-    pub(super) async fn post(&self, post: Post) -> Answer {
+    /// Where a webhook with this URL is; or, in words, why nothing is sent to it. It was checked when it was set up, but
+    /// the rules may have become stricter since.
+    pub(super) fn place(&self, url: &str) -> Result<Place, String> {
+        let url = self.rules.check(url).map_err(|why| format!("the URL {why}"))?;
+        let cannot = |_| "the URL is one that HTTP cannot name".to_owned();
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        Ok(Place {
+            origin: format!("{}://{host}", url.scheme()).parse().map_err(cannot)?,
+            path_and_query: url[Position::BeforePath..Position::AfterQuery].parse().map_err(cannot)?,
+            host: HeaderValue::from_str(host).map_err(|_| "the URL's host is not one".to_owned())?,
+        })
+    }
+
+    /// Posts on this connection if it still works, or on a new one, and waits for the answer. Gives the connection back
+    /// if it can be used again.
+    pub(super) async fn post(
+        &self,
+        place: &Place,
+        kept: Option<Connection>,
+        post: Post,
+    ) -> (Answer, Option<Connection>) {
         let until = Instant::now() + TIMEOUT;
-        // Not only when it was set up: the rules may have become stricter since.
-        let url = match self.rules.check(&post.url) {
-            Ok(url) => url,
-            Err(why) => return Answer::none(format!("the URL {why}")),
-        };
-        let request = match request(url.as_str(), &post) {
-            Ok(request) => request,
-            Err(why) => return Answer::none(format!("the request cannot be made: {why}")),
-        };
-        let response = match timeout_at(until, self.http.request(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Answer::none(shortened(&with_causes(&error))),
-            Err(_) => return Answer::none(format!("no answer within {} s", TIMEOUT.as_secs())),
-        };
-        let (head, body) = response.into_parts();
-        // The status is the answer; what else it says matters only to people.
-        let text = timeout_at(until, read(body)).await.unwrap_or_default();
-        let text = if head.status.is_success() { String::new() } else { shortened(&text) };
-        Answer { status: Some(head.status.as_u16()), text }
+        match self.ask(place, kept, post, until).await {
+            Ok((answer, connection)) => (answer, connection.kept()),
+            Err(why) => (Answer::none(shortened(&why)), None),
+        }
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        kept: Option<Connection>,
+        post: Post,
+        until: Instant,
+    ) -> Result<(Answer, Connection), String> {
+        let mut request = request(place, post).map_err(|why| format!("the request cannot be made: {why}"))?;
+        if let Some(mut kept) = kept {
+            match kept.exchange(request, until).await {
+                Ok(answer) => return Ok((answer, kept)),
+                // The other end had hung up meanwhile.
+                Err(Unanswered::NotWritten(again, _)) => request = *again,
+                Err(Unanswered::Broken(why)) => return Err(why),
+            }
+        }
+        let mut new =
+            timeout_at(until, Box::pin(self.connect(place))).await.unwrap_or_else(|_| Err(too_late()))?;
+        match new.exchange(request, until).await {
+            Ok(answer) => Ok((answer, new)),
+            Err(Unanswered::NotWritten(_, why) | Unanswered::Broken(why)) => Err(why),
+        }
+    }
+
+    async fn connect(&self, place: &Place) -> Result<Connection, String> {
+        let stream = self
+            .connector
+            .clone()
+            .oneshot(place.origin.clone())
+            .await
+            .map_err(|error| with_causes(&*error))?;
+        let (sender, work) = handshake(stream).await.map_err(|error| with_causes(&error))?;
+        Ok(Connection { sender, work: Work(Some(Box::pin(work))), used: Instant::now() })
     }
 }
 
-fn request(url: &str, post: &Post) -> Result<Request<Full<Bytes>>, http::Error> {
-    Request::builder()
-        .method(Method::POST)
-        .uri(url)
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .header(USER_AGENT, HeaderValue::from_static(concat!("hongyan/", env!("CARGO_PKG_VERSION"))))
-        .header("webhook-id", &post.id)
-        .header("webhook-timestamp", post.timestamp)
-        .header("webhook-signature", &post.signature)
-        .body(Full::new(post.body.clone()))
+fn request(place: &Place, post: Post) -> Result<PostRequest, http::Error> {
+    const ID: HeaderName = HeaderName::from_static("webhook-id");
+    const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+    const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+    const AGENT: HeaderValue = HeaderValue::from_static(concat!("hongyan/", env!("CARGO_PKG_VERSION")));
+    let mut request = Request::new(Full::new(post.body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = place.path_and_query.clone();
+    let headers = request.headers_mut();
+    headers.insert(HOST, place.host.clone());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, AGENT);
+    headers.insert(ID, post.id.try_into()?);
+    headers.insert(TIMESTAMP, post.timestamp.into());
+    headers.insert(SIGNATURE, post.signature.try_into()?);
+    Ok(request)
 }
 
-/// Reads to the end, so that the connection can be kept, or as far as is sensible.
-async fn read(mut body: Incoming) -> String {
-    let mut bytes = Vec::new();
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Ok(data) = frame.into_data() {
-            bytes.extend_from_slice(&data);
+/// A connection, idle or in use. Nobody looks after it while it is idle: whether the other end has hung up is found out
+/// when it is used next.
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    work: Work,
+    /// When its last answer came.
+    used: Instant,
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// Nothing was written: here it is again, and why.
+    NotWritten(Box<PostRequest>, String),
+    Broken(String),
+}
+
+impl Connection {
+    /// When it is to be closed if it is not used before.
+    pub(super) fn old_at(&self) -> Instant {
+        self.used + IDLE_TIMEOUT
+    }
+
+    fn kept(self) -> Option<Self> {
+        let is_open = self.work.0.is_some() && !self.sender.is_closed();
+        is_open.then_some(Self { used: Instant::now(), ..self })
+    }
+
+    async fn exchange(&mut self, request: PostRequest, until: Instant) -> Result<Answer, Unanswered> {
+        let Self { sender, work, .. } = self;
+        let sent = async {
+            if let Err(error) = work.on(sender.ready()).await {
+                return Err(Unanswered::NotWritten(Box::new(request), with_causes(&error)));
+            }
+            work.on(sender.try_send_request(request)).await.map_err(|mut refused| {
+                let why = with_causes(refused.error());
+                match refused.take_message() {
+                    Some(request) => Unanswered::NotWritten(Box::new(request), why),
+                    None => Unanswered::Broken(why),
+                }
+            })
+        };
+        let response =
+            timeout_at(until, sent).await.unwrap_or_else(|_| Err(Unanswered::Broken(too_late())))?;
+        let (head, body) = response.into_parts();
+        // The status is the answer, whatever becomes of the rest; what else it says matters only to people.
+        let is_success = head.status.is_success();
+        let text = timeout_at(until, work.on(read(body, is_success))).await.unwrap_or_default();
+        Ok(Answer { status: Some(head.status.as_u16()), text: shortened(&text) })
+    }
+}
+
+fn too_late() -> String {
+    format!("no answer within {} s", TIMEOUT.as_secs())
+}
+
+/// What a connection does: write, read, notice its end. `None` when it has ended.
+struct Work(Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>);
+
+impl Work {
+    /// Goes on with it while something on the connection is waited for.
+    async fn on<T>(&mut self, waited_for: impl Future<Output = T>) -> T {
+        let mut waited_for = pin!(waited_for);
+        poll_fn(|context| {
+            self.go_on(context);
+            waited_for.as_mut().poll(context)
+        })
+        .await
+    }
+
+    fn go_on(&mut self, context: &mut Context<'_>) {
+        if let Some(work) = &mut self.0
+            && work.as_mut().poll(context).is_ready()
+        {
+            // How it ended, whoever asked on it hears, too.
+            self.0 = None;
         }
-        if bytes.len() > MAX_ANSWER_BYTES {
-            break;
+    }
+}
+
+/// Reads to the end, so that the connection can be kept, or as far as is sensible. What a success says is of no interest.
+async fn read(mut body: Incoming, is_success: bool) -> String {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(Ok(frame)) = body.frame().await
+        && length <= MAX_ANSWER_BYTES
+    {
+        if let Ok(data) = frame.into_data() {
+            length += data.len();
+            if !is_success {
+                bytes.extend_from_slice(&data);
+            }
         }
     }
     bytes.truncate(MAX_ANSWER_BYTES);

@@ -7,6 +7,8 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
@@ -17,8 +19,9 @@ use hongyan_store::types::{
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
-use super::client::{Client, Post};
+use super::client::{Answer, Client, Connection, Place, Post};
 use super::sign::Signer;
 use super::{Postmaster, STORE_RETRY};
 use crate::stop::Stop;
@@ -42,11 +45,26 @@ const CURSOR_STEP: i64 = 10_000;
 /// How long a stop waits for answers. What is not answered by then is sent again after the next start.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// A request that has ended, and its connection if that can be used again.
+struct Landed {
+    delivery: Delivery,
+    tried: Tried,
+    connection: Option<Connection>,
+}
+
+/// What is the same in all of a webhook's requests.
+struct Address {
+    signer: Signer,
+    place: Arc<Place>,
+}
+
 pub(super) struct Courier {
     post: Postmaster,
     record: WebhookRecord,
-    /// `None`: its secrets do not open.
-    signer: Option<Signer>,
+    /// Or, in words, why nothing can be sent.
+    address: Result<Address, String>,
+    /// Connections that wait for the next event, the one used last at the end.
+    kept: Vec<Connection>,
     stop: Stop,
     changed: watch::Receiver<u64>,
     events: watch::Receiver<i64>,
@@ -62,7 +80,7 @@ pub(super) struct Courier {
     subjects: HashMap<i64, VecDeque<Delivery>>,
     /// Those behind the cursor of which nothing is known yet.
     open: BTreeSet<i64>,
-    flying: JoinSet<(Delivery, Tried)>,
+    flying: JoinSet<Landed>,
     outcomes: Vec<DeliveryOutcome>,
     /// One of the outcomes is a failure: how the webhook fares is to be found out before it is asked again.
     has_failed: bool,
@@ -74,7 +92,8 @@ impl Courier {
         Self {
             changed: post.changes.watch(),
             events: post.store.webhook_events(),
-            signer: None,
+            address: Err(String::new()),
+            kept: Vec::new(),
             record,
             stop,
             looked_to: cursor,
@@ -92,7 +111,7 @@ impl Courier {
 
     /// Runs until the webhook is disabled or forgotten, or the gateway stops.
     pub(super) async fn run(mut self) {
-        self.open_secrets();
+        self.look_up();
         loop {
             if self.stop.is_stopping() {
                 return self.end().await;
@@ -142,18 +161,25 @@ impl Courier {
         let own = |start: &WebhookStart| start.record.id == self.record.id;
         let Some(start) = self.post.store.webhooks().await?.into_iter().find(own) else { return Ok(false) };
         self.record = start.record;
-        self.open_secrets();
+        self.look_up();
         Ok(self.record.disabled.is_none())
     }
 
-    fn open_secrets(&mut self) {
-        self.signer = match self.secrets() {
-            Ok(secrets) => Signer::new(&secrets),
-            Err(error) => {
-                tracing::error!(%error, webhook = %self.record.id, "its secret does not open; nothing is sent to it");
-                None
-            }
-        };
+    /// Works out what all requests need, from the webhook as it is now.
+    fn look_up(&mut self) {
+        let signer = self.secrets().map_err(|error| {
+            tracing::error!(%error, webhook = %self.record.id, "its secret does not open; nothing is sent to it");
+        });
+        let signer = signer.ok().as_deref().and_then(Signer::new);
+        let place = self.post.client.place(&self.record.url);
+        let address = signer
+            .ok_or_else(|| "the webhook's secret does not open".to_owned())
+            .and_then(|signer| Ok(Address { signer, place: Arc::new(place?) }));
+        let is_elsewhere = |old: &Address| address.as_ref().is_ok_and(|new| new.place != old.place);
+        if self.address.as_ref().is_ok_and(is_elsewhere) {
+            self.kept.clear();
+        }
+        self.address = address;
     }
 
     /// The secrets, each with the moment after which it signs no more.
@@ -261,27 +287,27 @@ impl Courier {
             && let Some(delivery) = self.ready.pop_front()
         {
             let now = self.post.clock.now();
-            let id = delivery.id.to_string();
-            let body = body(&delivery);
-            let Some(signer) = &self.signer else {
-                self.flying.spawn(async move {
-                    let tried = ended(&delivery, now, now, None, "the webhook's secret does not open".into());
-                    (delivery, tried)
-                });
-                continue;
+            let Address { signer, place } = match &self.address {
+                Ok(address) => address,
+                Err(why) => {
+                    let tried = ended(&delivery, now, now, Answer::none(why));
+                    self.flying.spawn(ready(Landed { delivery, tried, connection: None }));
+                    continue;
+                }
             };
+            let (id, body) = (delivery.id.to_string(), body(&delivery));
             let post = Post {
-                url: self.record.url.clone(),
                 signature: signer.sign(&id, now, body.as_bytes()),
                 id,
                 timestamp: now.as_seconds(),
                 body: body.into(),
             };
+            let (place, kept) = (Arc::clone(place), self.kept.pop());
             let (client, clock): (Client, _) = (self.post.client.clone(), self.post.clock.clone());
             self.flying.spawn(async move {
-                let answer = client.post(post).await;
-                let tried = ended(&delivery, now, clock.now(), answer.status, answer.text);
-                (delivery, tried)
+                let (answer, connection) = client.post(&place, kept, post).await;
+                let tried = ended(&delivery, now, clock.now(), answer);
+                Landed { delivery, tried, connection }
             });
         }
     }
@@ -289,6 +315,8 @@ impl Courier {
     /// Waits for whatever comes first.
     async fn wait(&mut self, wake_at: UnixMillis, reads: bool) {
         let hungry = reads && !self.more && self.has_room();
+        let is_idle = self.flying.is_empty();
+        let oldest = self.kept.first().filter(|_| is_idle).map(Connection::old_at);
         let landed = tokio::select! {
             Some(landed) = self.flying.join_next() => Some(landed),
             _ = self.events.changed(), if hungry => {
@@ -301,8 +329,15 @@ impl Courier {
                 None
             }
             () = self.post.clock.sleep_until(wake_at) => None,
+            () = sleep_until(oldest.unwrap_or_else(Instant::now)), if oldest.is_some() => None,
             () = self.stop.stopping() => None,
         };
+        let now = Instant::now();
+        self.kept.retain(|connection| now < connection.old_at());
+        if landed.is_some() {
+            // Under load many land at about the same time, and a round is as long for one as for all.
+            tokio::task::yield_now().await;
+        }
         let mut next = landed;
         while let Some(landed) = next {
             self.landed(landed);
@@ -311,8 +346,8 @@ impl Courier {
     }
 
     /// A request has ended.
-    fn landed(&mut self, landed: Result<(Delivery, Tried), tokio::task::JoinError>) {
-        let (delivery, tried) = match landed {
+    fn landed(&mut self, landed: Result<Landed, tokio::task::JoinError>) {
+        let Landed { delivery, tried, connection } = match landed {
             Ok(landed) => landed,
             Err(error) => {
                 // Its subject stays as it is until the next start, which sends it again.
@@ -320,6 +355,7 @@ impl Courier {
                 return;
             }
         };
+        self.kept.extend(connection);
         self.open.remove(&delivery.number);
         self.has_failed |= tried.reply != Reply::Taken;
         let is_done = !matches!(tried.fate, Fate::Retry(_));
@@ -354,13 +390,8 @@ impl Courier {
     }
 }
 
-fn ended(
-    delivery: &Delivery,
-    began: UnixMillis,
-    now: UnixMillis,
-    status: Option<u16>,
-    text: String,
-) -> Tried {
+fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, answer: Answer) -> Tried {
+    let Answer { status, text } = answer;
     let reply = status.map_or(Reply::Failed, Reply::of_status);
     let (tries, first_at) = (delivery.tries + 1, delivery.first_at.unwrap_or(began));
     Tried {

@@ -94,48 +94,36 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
     })
 }
 
-/// What is `sending` has neither a reason nor a timer.
-macro_rules! plain_success {
-    () => {
-        "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
-         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0"
-    };
-}
-
-/// What a settlement does not know of a message that was sent.
-struct Sent {
-    template: String,
-    channel: Channel,
-    reference: Option<String>,
-    accepted_at: UnixMillis,
-}
-
-impl Sent {
-    fn read(cells: &mut Cells<'_>) -> Res<Self> {
-        Ok(Self {
-            template: cells.raw()?,
-            channel: cells.coded(Channel::from_code)?,
-            reference: cells.raw()?,
-            accepted_at: cells.moment()?,
-        })
+/// Tells that a message was sent, if anybody wants to hear of it. A settlement does not know all that is told; for
+/// `RETURNING` SQLite would make a table each time.
+fn tell_sent(tx: &Writing<'_>, settlement: &Settlement, user: &User) -> Res<()> {
+    if !outbox::is_wanted(tx, EventType::MessageSent, Some(&user.appid))? {
+        return Ok(());
     }
-
-    fn tell(&self, tx: &Writing<'_>, settlement: &Settlement, user: &User) -> Res<()> {
-        let data = MessageData {
-            id: settlement.id,
-            app: &user.appid,
-            to: user.openid.as_str(),
-            template: &self.template,
-            channel: self.channel,
-            reference: self.reference.as_deref(),
-            state: MessageState::Sent,
-            reason: None,
-            attempt_count: settlement.attempt,
-            accepted_at: self.accepted_at,
-        };
-        outbox::store(tx, EventType::MessageSent, About::User(user), settlement.ended_at, &data)?;
-        Ok(())
-    }
+    let sent = one(
+        tx,
+        "SELECT template, channel, reference, accepted_at FROM messages WHERE lane = ? AND id = ?",
+        params![user.lane.number(), settlement.id.as_bytes()],
+        |cells: &mut Cells<'_>| {
+            let (template, channel) = (cells.raw::<String>()?, cells.coded(Channel::from_code)?);
+            let (reference, accepted_at) = (cells.raw::<Option<String>>()?, cells.moment()?);
+            let data = MessageData {
+                id: settlement.id,
+                app: &user.appid,
+                to: user.openid.as_str(),
+                template: &template,
+                channel,
+                reference: reference.as_deref(),
+                state: MessageState::Sent,
+                reason: None,
+                attempt_count: settlement.attempt,
+                accepted_at,
+            };
+            outbox::store(tx, EventType::MessageSent, About::User(user), settlement.ended_at, &data)
+        },
+    )?;
+    debug_assert!(sent.is_some(), "it was updated just now");
+    Ok(())
 }
 
 /// What nearly every settlement is: WeChat took the message, its unit was spent when it went out, and its user has
@@ -147,33 +135,26 @@ fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) 
     if !is_plain || !tx.memory.open.at_most(1, user.lane, user.number) {
         return Ok(None);
     }
-    let params = params![
-        user.lane.number(),
-        settlement.id.as_bytes(),
-        settlement.attempt,
-        settlement.ended_at.0,
-        outcome_code(&settlement.outcome),
-        settlement.outcome.errcode().map(|code| code.0),
-        settlement.outcome.text(),
-        settlement.outcome.msgid(),
-    ];
-    let is_done = if outbox::is_wanted(tx, EventType::MessageSent, Some(&user.appid))? {
-        let sent = one(
-            tx,
-            concat!(plain_success!(), " RETURNING template, channel, reference, accepted_at"),
-            params,
-            Sent::read,
-        )?;
-        if let Some(sent) = &sent {
-            sent.tell(tx, settlement, user)?;
-        }
-        sent.is_some()
-    } else {
-        change(tx, plain_success!(), params)? == 1
-    };
-    if !is_done {
+    // What is `sending` has neither a reason nor a timer.
+    let changed = change(
+        tx,
+        "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
+         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
+        params![
+            user.lane.number(),
+            settlement.id.as_bytes(),
+            settlement.attempt,
+            settlement.ended_at.0,
+            outcome_code(&settlement.outcome),
+            settlement.outcome.errcode().map(|code| code.0),
+            settlement.outcome.text(),
+            settlement.outcome.msgid(),
+        ],
+    )?;
+    if changed == 0 {
         return Ok(None);
     }
+    tell_sent(tx, settlement, user)?;
     tx.memory.open.moved(user.lane, user.number, Some(MessageState::Sending), MessageState::Sent);
     Ok(Some(Settled { state: Some(MessageState::Sent), ..NOT_DONE }))
 }

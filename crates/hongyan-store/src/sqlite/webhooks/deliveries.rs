@@ -3,6 +3,8 @@
 //! Of the deliveries of one subject that are pending, the first alone has a moment for its next try; the others get
 //! theirs when it is done.
 
+use std::collections::HashSet;
+
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{EventType, Fate};
 use hongyan_ledger::{WebhookEventId, WebhookId};
@@ -21,15 +23,16 @@ use crate::types::{
 /// Carries out [`crate::Store::feed`].
 pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit: u32) -> Res<Feed> {
     let Some(webhook) = find(db, id)? else { return Ok(Feed { looked_to: after, ..Feed::default() }) };
+    // Nearly always nothing is, and that is one look for all events instead of one for each.
+    let is_any_pending = is_anything_pending(db, webhook.number)?;
     let looked = many(
         db,
         "SELECT event.number, event.id, event.type, event.subject, event.created_at, event.data, \
-         event.appid, event.webhook, \
-         EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number AND own.webhook = ?1), \
-         EXISTS (SELECT 1 FROM webhook_deliveries AS other WHERE other.webhook = ?1 \
-                 AND other.subject = event.subject AND other.state = 0) \
+         event.appid, event.webhook, CASE WHEN ?4 THEN \
+            EXISTS (SELECT 1 FROM webhook_deliveries AS other WHERE other.webhook = ?1 \
+                    AND other.subject = event.subject AND other.state = 0) ELSE 0 END \
          FROM webhook_events AS event WHERE event.number > ?2 ORDER BY event.number LIMIT ?3",
-        params![webhook.number, after, limit],
+        params![webhook.number, after, limit, is_any_pending],
         |cells| {
             let mut delivery = Delivery {
                 number: cells.raw()?,
@@ -44,15 +47,24 @@ pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit:
             };
             let app: Option<AppId> = cells.parsed_or_none()?;
             let is_wanted = webhook.wants(delivery.kind, app.as_ref(), cells.raw()?);
-            let is_known: bool = cells.raw()?;
             delivery.is_behind = cells.raw()?;
-            Ok((delivery, is_wanted && !is_known))
+            Ok((delivery, is_wanted))
         },
     )?;
+    let looked_to = looked.last().map_or(after, |(delivery, _)| delivery.number);
+    let known: HashSet<i64> = many(
+        db,
+        "SELECT event FROM webhook_deliveries WHERE event > ? AND event <= ? AND webhook = ?",
+        params![after, looked_to, webhook.number],
+        |cells| cells.raw(),
+    )?
+    .into_iter()
+    .collect();
+    let goes = |(delivery, is_wanted): &(Delivery, bool)| *is_wanted && !known.contains(&delivery.number);
     Ok(Feed {
-        looked_to: looked.last().map_or(after, |(delivery, _)| delivery.number),
+        looked_to,
         more: looked.len() >= limit as usize,
-        deliveries: looked.into_iter().filter(|(_, goes)| *goes).map(|(delivery, _)| delivery).collect(),
+        deliveries: looked.into_iter().filter(goes).map(|(delivery, _)| delivery).collect(),
     })
 }
 
