@@ -86,7 +86,7 @@ pub(crate) async fn measure(
     if reaches == Reaches::MessageAndEvent {
         say(&format!(
             "the last event came {:.0} ms after the last message",
-            (begin.elapsed() - took).as_secs_f64() * 1e3
+            begin.elapsed().saturating_sub(took).as_secs_f64() * 1e3
         ));
     }
     let after = usages(processes)?;

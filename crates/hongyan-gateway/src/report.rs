@@ -105,6 +105,10 @@ impl Report {
                 "Since when the oldest of them waits"
             );
             metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
+            metrics::describe_gauge!(
+                "hongyan_verbs_per_commit",
+                "Writes that share a commit of the database, lately, on average"
+            );
             let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
             metrics::describe_gauge!(
                 "hongyan_apps_paused",
@@ -225,31 +229,41 @@ impl Report {
         Listener { report: self.clone(), id, receiver: Some(receiver) }
     }
 
-    /// All metrics in Prometheus' text form, with what is so now: how many messages are in flight, and the pauses
-    /// in force; how templates changed, which is counted where it is found out; how many events webhooks have before
-    /// them, and since when the oldest of those waits.
-    pub fn render(
-        &self,
-        in_flight: u32,
-        pauses: &[PauseCode],
-        template_changes: &[(TemplateChangeKind, u64)],
-        pending: (u32, Duration),
-    ) -> String {
+    /// All metrics in Prometheus' text form, with what is so now.
+    pub fn render(&self, now: &Now) -> String {
         metrics::with_local_recorder(&self.0.meters.recorder, || {
-            gauge!("hongyan_messages_in_flight").set(in_flight);
-            gauge!("hongyan_webhook_events_pending").set(pending.0);
-            gauge!("hongyan_webhook_oldest_pending_seconds").set(pending.1.as_secs_f64());
+            gauge!("hongyan_messages_in_flight").set(now.in_flight);
+            gauge!("hongyan_verbs_per_commit").set(now.verbs_per_commit);
+            gauge!("hongyan_webhook_events_pending").set(now.pending);
+            gauge!("hongyan_webhook_oldest_pending_seconds").set(now.oldest_pending.as_secs_f64());
             for code in PauseCode::ALL {
-                let paused = pauses.iter().filter(|&&other| other == code).count();
+                let paused = now.pauses.iter().filter(|&&other| other == code).count();
                 gauge!("hongyan_apps_paused", "code" => code.name()).set(paused as f64);
             }
-            for (kind, count) in template_changes {
+            for (kind, count) in &now.template_changes {
                 counter!("hongyan_template_changes_total", "change" => kind.name()).absolute(*count);
             }
         });
         self.0.prometheus.run_upkeep();
         self.0.prometheus.render()
     }
+}
+
+/// What is not counted when it happens, but asked for when somebody looks.
+#[derive(Debug)]
+pub struct Now {
+    /// Messages that are being sent.
+    pub in_flight: u32,
+    /// The pauses in force, one of each paused app.
+    pub pauses: Vec<PauseCode>,
+    /// How many templates have changed since the start, and how; counted where it is found out.
+    pub template_changes: Vec<(TemplateChangeKind, u64)>,
+    /// Events that enabled webhooks have before them.
+    pub pending: u32,
+    /// Since when the oldest of those waits.
+    pub oldest_pending: Duration,
+    /// See [`hongyan_store::Store::verbs_per_commit`].
+    pub verbs_per_commit: f32,
 }
 
 /// What a caller who waits wants to hear: that it is settled, or that nothing will happen soon.
@@ -306,12 +320,15 @@ mod tests {
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
         drop(listener);
         assert_eq!(report.0.waiting.count(), 0);
-        let text = report.render(
-            3,
-            &[PauseCode::DayQuota],
-            &[(TemplateChangeKind::Changed, 2)],
-            (7, Duration::from_secs(9)),
-        );
+        let text = report.render(&Now {
+            in_flight: 3,
+            pauses: vec![PauseCode::DayQuota],
+            template_changes: vec![(TemplateChangeKind::Changed, 2)],
+            pending: 7,
+            oldest_pending: Duration::from_secs(9),
+            verbs_per_commit: 2.5,
+        });
+        assert!(text.contains("hongyan_verbs_per_commit 2.5"), "{text}");
         assert!(text.contains("hongyan_webhook_events_pending 7"), "{text}");
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");

@@ -323,6 +323,12 @@ pub trait Store: Send + Sync + 'static {
     /// The number of the last event that was stored since the store was opened; it changes after the commit.
     fn webhook_events(&self) -> watch::Receiver<i64>;
 
+    // ---- how busy it is
+
+    /// How many verbs shared each of the last commits, on average: one while there is little to do, ten and more when
+    /// they wait for each other. Who can wait, should then.
+    fn verbs_per_commit(&self) -> f32;
+
     // ---- clearing away
 
     /// One small step of a walk over everything that may be old; the answer says where to go on.

@@ -9,6 +9,7 @@ use hongyan_clock::UnixMillis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::report::Now;
 use crate::service::Context;
 
 /// Whether the process runs.
@@ -73,11 +74,15 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
     let now = context.clock.now();
     let apps = context.apps.list();
-    let pauses: Vec<_> =
-        apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect();
-    let pending = pending(&context, now).await;
-    let text =
-        context.report.render(context.slots.taken(), &pauses, &context.apps.template_changes(), pending);
+    let (pending, oldest_pending) = pending(&context, now).await;
+    let text = context.report.render(&Now {
+        in_flight: context.slots.taken(),
+        pauses: apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect(),
+        template_changes: context.apps.template_changes().into(),
+        pending,
+        oldest_pending,
+        verbs_per_commit: context.store.verbs_per_commit(),
+    });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 

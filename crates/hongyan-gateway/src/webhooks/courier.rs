@@ -42,6 +42,13 @@ const STORE: usize = 64;
 /// After so many events that are not for it, the cursor is stored for their sake alone.
 const CURSOR_STEP: i64 = 10_000;
 
+/// Messages go first. With so many verbs in a commit the machine has as much to do as it can; a courier rests then, after
+/// each time that it has stored outcomes, so many times as long as it worked, but not longer than that: whoever answers
+/// slowly is in nobody's way.
+const CROWDED: f32 = 8.0;
+const RESTS_PER_WORK: u32 = 5;
+const LONGEST_REST: Duration = Duration::from_millis(50);
+
 /// How long a stop waits for answers. What is not answered by then is sent again after the next start.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -84,6 +91,8 @@ pub(super) struct Courier {
     outcomes: Vec<DeliveryOutcome>,
     /// One of the outcomes is a failure: how the webhook fares is to be found out before it is asked again.
     has_failed: bool,
+    /// When it began to work after its last rest. While it rests, that is to come.
+    works_since: Instant,
 }
 
 impl Courier {
@@ -105,6 +114,7 @@ impl Courier {
             flying: JoinSet::new(),
             outcomes: Vec::new(),
             has_failed: false,
+            works_since: Instant::now(),
             post,
         }
     }
@@ -148,7 +158,7 @@ impl Courier {
         {
             return Ok(true);
         }
-        if rests.is_none() {
+        if rests.is_none() && self.works_since <= Instant::now() {
             self.start_ready();
         }
         self.wait(wake_at, rests.is_none()).await;
@@ -209,6 +219,7 @@ impl Courier {
         for tried in self.outcomes.drain(..).filter_map(|outcome| outcome.tried) {
             self.post.report.event_delivered(tried.fate);
         }
+        self.rest_if_crowded();
         let Some(standing) = standing else { return Ok(false) };
         self.record.health = standing.health;
         if let Some(reason) = standing.disabled {
@@ -220,6 +231,12 @@ impl Courier {
             self.post.changes.tell();
         }
         Ok(standing.disabled.is_none())
+    }
+
+    fn rest_if_crowded(&mut self) {
+        let now = Instant::now();
+        let worked = now.saturating_duration_since(self.works_since);
+        self.works_since = now + rest(worked, self.post.store.verbs_per_commit());
     }
 
     /// Reads what is to be delivered; when the next try is due.
@@ -316,6 +333,7 @@ impl Courier {
     async fn wait(&mut self, wake_at: UnixMillis, reads: bool) {
         let hungry = reads && !self.more && self.has_room();
         let is_idle = self.flying.is_empty();
+        let is_resting = reads && !self.ready.is_empty() && self.works_since > Instant::now();
         let oldest = self.kept.first().filter(|_| is_idle).map(Connection::old_at);
         let landed = tokio::select! {
             Some(landed) = self.flying.join_next() => Some(landed),
@@ -329,6 +347,7 @@ impl Courier {
                 None
             }
             () = self.post.clock.sleep_until(wake_at) => None,
+            () = sleep_until(self.works_since), if is_resting => None,
             () = sleep_until(oldest.unwrap_or_else(Instant::now)), if oldest.is_some() => None,
             () = self.stop.stopping() => None,
         };
@@ -390,6 +409,11 @@ impl Courier {
     }
 }
 
+/// How long to rest after so much work.
+fn rest(worked: Duration, verbs_per_commit: f32) -> Duration {
+    if verbs_per_commit < CROWDED { Duration::ZERO } else { (worked * RESTS_PER_WORK).min(LONGEST_REST) }
+}
+
 fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, answer: Answer) -> Tried {
     let Answer { status, text } = answer;
     let reply = status.map_or(Reply::Failed, Reply::of_status);
@@ -418,6 +442,14 @@ mod tests {
     use hongyan_ledger::webhook::EventType;
 
     use super::*;
+
+    #[test]
+    fn messages_go_first_where_there_is_a_crowd_and_nobody_rests_for_long() {
+        let ms = Duration::from_millis;
+        assert_eq!(rest(ms(4), 1.0), Duration::ZERO);
+        assert_eq!(rest(ms(4), CROWDED), ms(20));
+        assert_eq!(rest(ms(15_000), 64.0), LONGEST_REST);
+    }
 
     #[test]
     fn a_body_is_json_with_type_timestamp_and_data() {

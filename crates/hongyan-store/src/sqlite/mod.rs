@@ -63,7 +63,7 @@ pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
 use memory::Writing;
 use readers::Readers;
 use trouble::Res;
-use writer::Writer;
+use writer::{Crowd, Writer};
 
 /// Where the database is, and how much of the machine it may take.
 #[derive(Debug, Clone)]
@@ -90,6 +90,7 @@ pub struct SqliteStore {
     ended: [flume::Receiver<()>; 2],
     /// The number of the last event.
     events: watch::Sender<i64>,
+    crowd: Crowd,
 }
 
 #[derive(Clone)]
@@ -122,12 +123,14 @@ impl SqliteStore {
         let (readers, readers_ended) = Readers::start(readers).map_err(no_thread)?;
         let events = watch::Sender::default();
         let checkpointer = Checkpointer::start(checkpointer).map_err(no_thread)?;
+        let crowd = Crowd::default();
         let (writer, writer_ended) =
-            Writer::start(writer, checkpointer, events.clone()).map_err(no_thread)?;
+            Writer::start(writer, checkpointer, events.clone(), crowd.clone()).map_err(no_thread)?;
         Ok(Self {
             threads: Arc::new(RwLock::new(Some(Threads { writer, readers }))),
             ended: [readers_ended, writer_ended],
             events,
+            crowd,
         })
     }
 

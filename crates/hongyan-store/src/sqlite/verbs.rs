@@ -284,6 +284,10 @@ impl Store for SqliteStore {
         self.read("read a webhook", move |db| deliveries::with_backlog(db, id)).await
     }
 
+    fn verbs_per_commit(&self) -> f32 {
+        self.crowd.verbs_per_commit()
+    }
+
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep> {
         match self.read("look for what expires soon", move |db| expiring::look(db, &order)).await? {
             Ok(found) => {

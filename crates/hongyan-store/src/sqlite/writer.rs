@@ -4,6 +4,8 @@
 //! queued up while the last group was written, runs them in one transaction, commits once, and only then answers
 //! them all. Under load groups grow by themselves; an idle store commits a single command at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use hongyan_failpoints as points;
@@ -61,6 +63,25 @@ impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Verb<T, F> {
     }
 }
 
+/// How many commands share a commit, for those who ask how busy the writer is. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Crowd(Arc<AtomicU32>);
+
+impl Crowd {
+    /// What one group weighs in the average.
+    const WEIGHT: f32 = 1.0 / 8.0;
+
+    fn note(&self, group: usize) {
+        let before = self.verbs_per_commit();
+        let now = before + (group as f32 - before) * Self::WEIGHT;
+        self.0.store(now.to_bits(), Ordering::Relaxed);
+    }
+
+    pub(super) fn verbs_per_commit(&self) -> f32 {
+        f32::from_bits(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// A handle to the writer. The thread ends when the last one is dropped and the queue is empty.
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -74,11 +95,12 @@ impl Writer {
         db: Connection,
         checkpointer: Checkpointer,
         events: watch::Sender<i64>,
+        crowd: Crowd,
     ) -> std::io::Result<(Self, flume::Receiver<()>)> {
         let (inbox, commands) = flume::bounded(MAX_QUEUE);
         let (running, ended) = flume::bounded(0);
         thread::Builder::new().name("hongyan-writer".into()).spawn(move || {
-            serve(db, checkpointer, &commands, &Memory::telling(events));
+            serve(db, checkpointer, &commands, &Memory::telling(events), &crowd);
             drop(running);
         })?;
         Ok((Self { inbox }, ended))
@@ -103,11 +125,13 @@ fn serve(
     mut checkpointer: Checkpointer,
     commands: &flume::Receiver<Box<dyn Command>>,
     memory: &Memory,
+    crowd: &Crowd,
 ) {
     let mut group = Vec::new();
     while let Ok(first) = commands.recv() {
         group.push(first);
         group.extend(commands.try_iter().take(MAX_GROUP - 1));
+        crowd.note(group.len());
         match transact(&mut db, memory, &mut group) {
             Ok(()) => answer_all(&mut group, None),
             Err(Failed::Command(_)) if group.len() > 1 => {
@@ -207,6 +231,17 @@ mod tests {
         Checkpointer::start(Connection::open_in_memory().unwrap()).unwrap()
     }
 
+    #[test]
+    fn a_crowd_is_seen_after_a_few_commits_and_forgotten_as_fast() {
+        let crowd = Crowd::default();
+        (0..8).for_each(|_| crowd.note(1));
+        assert!(crowd.verbs_per_commit() <= 1.0);
+        (0..8).for_each(|_| crowd.note(32));
+        assert!(crowd.verbs_per_commit() > 16.0);
+        (0..16).for_each(|_| crowd.note(1));
+        assert!(crowd.verbs_per_commit() < 8.0);
+    }
+
     fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
         move |db| {
             db.execute("INSERT INTO numbers (n) VALUES (?)", [value])?;
@@ -243,7 +278,7 @@ mod tests {
         };
         inbox.send(command).unwrap();
         drop(inbox);
-        serve(db, checkpointer(), &commands, &Memory::default());
+        serve(db, checkpointer(), &commands, &Memory::default(), &Crowd::default());
         let failed: Vec<_> =
             answers.into_iter().map(|mut answer| answer.try_recv().unwrap().is_err()).collect();
         assert_eq!(failed, [false, false, true, false], "only the second 2 is refused");
@@ -252,9 +287,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_thread_ends_when_its_last_handle_is_gone() {
-        let (writer, ended) =
-            Writer::start(Connection::open_in_memory().unwrap(), checkpointer(), watch::Sender::default())
-                .unwrap();
+        let (writer, ended) = Writer::start(
+            Connection::open_in_memory().unwrap(),
+            checkpointer(),
+            watch::Sender::default(),
+            Crowd::default(),
+        )
+        .unwrap();
         writer.write("look", |db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await.unwrap();
         drop(writer);
         assert!(ended.recv_async().await.is_err());
