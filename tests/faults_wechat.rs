@@ -120,7 +120,7 @@ async fn without_a_token_nothing_is_sent_and_nothing_lost() {
 }
 
 /// A server on a free port whose certificate ended long ago. Its URL, and what counts the requests that it read.
-async fn expired_server() -> (String, tokio::sync::watch::Receiver<usize>) {
+pub async fn expired_server() -> (String, tokio::sync::watch::Receiver<usize>) {
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
     let key = KeyPair::generate().unwrap();

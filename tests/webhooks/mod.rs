@@ -1,5 +1,6 @@
 //! Events out: a back end is told what happens.
 
+mod connections;
 mod receiver;
 mod snippets;
 
