@@ -165,6 +165,50 @@ async fn a_database_from_a_newer_version_is_refused_and_not_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_callback_is_set_up_with_secrets_that_it_makes_and_wechat_accepts() {
+    let demo = Server::start(&mut hongyan(&[
+        "demo",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--sandbox-listen",
+        "127.0.0.1:0",
+    ]))
+    .await;
+    let appid = demo.url("appid");
+    let callback = async |flags: &[&str]| {
+        let mut command = hongyan(&["app", "callback", &appid]);
+        command
+            .args(flags)
+            .env("HONGYAN_URL", demo.url("gateway"))
+            .env("HONGYAN_API_KEY", demo.url("api_key"));
+        run(&mut command).await
+    };
+    let nothing = callback(&[]).await;
+    assert!(nothing.status.success() && text(&nothing.stderr).contains("--set"), "{nothing:?}");
+    let made = callback(&["--set", "--json"]).await;
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    // What an operator enters on WeChat's page, which asks the address for a proof at once.
+    let page = json!({
+        "appid": appid,
+        "url": format!("{}{}", demo.url("gateway"), made["path"].as_str().unwrap()),
+        "token": made["token"], "encoding_aes_key": made["encoding_aes_key"], "mode": "safe", "format": "xml",
+    });
+    Http::new().post(&format!("{}/_sandbox/callback", demo.url("sandbox")), &page).await.expect(200);
+    let shown: Value = serde_json::from_slice(&callback(&["--json"]).await.stdout).unwrap();
+    assert!(shown["verified_at"].is_string() && shown["mode"] == "sealed", "{shown}");
+    let again = callback(&["--set"]).await;
+    assert_eq!(again.status.code(), Some(2));
+    assert!(text(&again.stderr).contains("--force"), "{again:?}");
+    let plain = callback(&["--set", "--plain", "--force"]).await;
+    let table = text(&plain.stdout);
+    assert!(table.contains(&format!("/callback/{appid}")) && !table.contains("EncodingAESKey"), "{table}");
+    assert!(callback(&["--remove"]).await.status.success());
+    assert_eq!(text(&callback(&["--json"]).await.stdout).trim(), "null");
+    assert!(demo.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_says_all_that_a_script_needs() {
     let demo = Server::start(&mut hongyan(&[
         "demo",

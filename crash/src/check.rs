@@ -10,6 +10,7 @@ use crate::load::Known;
 use crate::plan::{Kind, Message, Plan};
 use crate::pushes::{EVENTS, Pushed};
 use crate::sandbox::Card;
+use crate::webhook::{Told, out_of_order};
 
 /// The facade's errcode for "it is on its way", and for "no answer came".
 const MAYBE: [i64; 2] = [880_001, 880_002];
@@ -43,6 +44,8 @@ pub(crate) struct Seen {
     pub(crate) forgotten: Vec<String>,
     /// What came of the events that WeChat pushed.
     pub(crate) pushed: Pushed,
+    /// What a back end was told, each event once.
+    pub(crate) told: Vec<Told>,
 }
 
 /// Something that must not be.
@@ -94,6 +97,7 @@ pub(crate) fn check(plan: &Plan, seen: &Seen) -> Verdict {
         verdict.violations.push(Violation::Wrong(format!("the ledger has {text:?}, which nobody asked for")));
     }
     verdict.violations.extend(check_events(seen.pushed));
+    verdict.violations.extend(check_telling(seen));
     for (user, permits) in seen.permits.iter().enumerate() {
         let wrong = |what: String| Violation::Wrong(format!("permits of user {user}: {what}"));
         let problems = check_permits(plan, seen, user, permits);
@@ -109,6 +113,42 @@ fn check_events(pushed: Pushed) -> Option<Violation> {
     let is_more = pushed.events > ALL_PUSHED.events || pushed.granted > ALL_PUSHED.granted;
     let violation = if is_more { Violation::Doubled } else { Violation::Lost };
     (pushed != ALL_PUSHED).then(|| violation(format!("of {EVENTS} events that WeChat pushed: {pushed:?}")))
+}
+
+/// What is told of a message in this state.
+fn told_as(state: &str) -> Option<&'static str> {
+    match state {
+        "sent" => Some("message.sent"),
+        "unknown" => Some("message.unknown"),
+        "failed" | "expired" | "cancelled" => Some("message.failed"),
+        _ => None,
+    }
+}
+
+/// The end of each message must have been told, and none that it has not had; of each user in order.
+fn check_telling(seen: &Seen) -> Vec<Violation> {
+    let mut violations: Vec<Violation> = out_of_order(&seen.told).into_iter().map(Violation::Wrong).collect();
+    for entry in &seen.ledger {
+        let Some(kind) = told_as(&entry.state) else { continue };
+        let about = || seen.told.iter().filter(|told| told.message == entry.id);
+        let count = about().filter(|told| told.kind == kind).count();
+        let Entry { text, state, .. } = entry;
+        match count {
+            0 => violations.push(Violation::Lost(format!("{text}: it is {state}, and nobody was told"))),
+            1 => {}
+            _ => {
+                violations.push(Violation::Doubled(format!("{text}: {count} events say that it is {state}")));
+            }
+        }
+        // One in doubt may have been repeated, and then be sent or fail.
+        let is_other = |told: &&Told| told.kind != kind && told.kind != "message.unknown";
+        violations.extend(
+            about()
+                .filter(is_other)
+                .map(|told| Violation::Wrong(format!("{text}: it is {state}, and {told:?}"))),
+        );
+    }
+    violations
 }
 
 fn check_message(
@@ -285,6 +325,7 @@ mod tests {
             known: Vec::new(),
             forgotten: Vec::new(),
             pushed: ALL_PUSHED,
+            told: Vec::new(),
         };
         for (n, message) in plan.messages.iter().enumerate() {
             let kind = plan.users[message.user].kind;
@@ -317,6 +358,13 @@ mod tests {
             let errcode = (kind == Kind::Facade).then_some(0);
             seen.known.push(Known { id, cancelled: None, errcode });
         }
+        let told = |(n, entry): (usize, &Entry)| Told {
+            event: format!("whe_{n:03}"),
+            kind: told_as(&entry.state).unwrap().to_owned(),
+            message: entry.id.clone(),
+            user: plan.messages[n].user.to_string(),
+        };
+        seen.told = seen.ledger.iter().enumerate().map(told).collect();
         let facade = plan.users.iter().position(|user| user.kind == Kind::Facade).unwrap();
         seen.permits[facade] = json!({ "permits": [{ "id": "prm_own", "granted": 1, "available": 1 }] });
         (plan, seen)
@@ -349,6 +397,7 @@ mod tests {
         assert!(lost(after(Kind::Once, |seen, _, text| seen.cards.retain(|card| card.text != text))));
         assert!(lost(after(Kind::Once, |seen, n, _| seen.ledger[n].state = "sending".into())));
         assert!(lost(after(Kind::Once, |seen, _, text| seen.forgotten.push(text.to_owned()))));
+        assert!(lost(after(Kind::Once, |seen, n, _| drop(seen.told.remove(n)))));
     }
 
     #[test]
@@ -362,6 +411,7 @@ mod tests {
         assert!(doubled(after(Kind::Once, |seen, _, _| {
             seen.cards.push(Card { id: 0, text: "of an earlier round".into() });
         })));
+        assert!(doubled(after(Kind::Once, |seen, n, _| seen.told.push(seen.told[n].clone()))));
         let resent = after(Kind::OnceResent, |seen, n, text| {
             seen.ledger[n].attempts = 2;
             again(seen, n, text);
@@ -380,6 +430,10 @@ mod tests {
         assert!(wrong(after(Kind::Forms, |seen, _, _| seen.granted[0] += 1)));
         assert!(wrong(after(Kind::Once, |seen, n, _| seen.known[n].id = Some("msg_other".into()))));
         assert!(wrong(after(Kind::Once, |seen, n, _| seen.known[n].cancelled = Some(true))));
+        assert!(wrong(after(Kind::Once, |seen, n, _| {
+            seen.told.push(Told { kind: "message.failed".into(), ..seen.told[n].clone() });
+        })));
+        assert!(wrong(after(Kind::Once, |seen, _, _| seen.told.reverse())), "users are told of in order");
         assert!(wrong(after(Kind::Forms, |seen, _, _| {
             seen.permits[0]["permits"][0]["granted"] = json!(2);
         })));

@@ -14,6 +14,7 @@
 //! | [`run`] | the order of it all |
 //! | [`check`] | what may have come of it |
 //! | [`report`] | the table |
+//! | [`webhook`] | a back end that is told of everything |
 //! | [`sandbox`], [`http`] | the simulated WeChat; asking |
 
 mod check;
@@ -26,6 +27,7 @@ mod pushes;
 mod report;
 mod run;
 mod sandbox;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

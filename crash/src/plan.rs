@@ -304,10 +304,14 @@ fn make_reachable(name: &str, messages: &mut [Message], callers: &mut [Vec<Step>
 fn most_passes(point: Point) -> u32 {
     match point {
         points::ACCEPT_BEFORE_COMMIT | points::ACCEPT_AFTER_COMMIT | points::ACCEPT_BEFORE_DISPATCH => 20,
+        points::TELL_BEFORE_REQUEST | points::TELL_AFTER_ANSWER => 22,
         points::DISPATCH_BEFORE_REQUEST | points::DISPATCH_AFTER_ANSWER => 25,
         points::SETTLE_BEFORE_COMMIT | points::SETTLE_AFTER_COMMIT => 12,
         points::SETTLE_BEFORE_NEXT | points::DISPATCH_BEFORE_REPEAT | points::CLAIM_BEFORE_DISPATCH => 2,
-        points::CLAIM_BEFORE_COMMIT | points::CLAIM_AFTER_COMMIT => 4,
+        points::CLAIM_BEFORE_COMMIT
+        | points::CLAIM_AFTER_COMMIT
+        | points::TELL_BEFORE_COMMIT
+        | points::TELL_AFTER_COMMIT => 4,
         points::GRANT_BEFORE_COMMIT | points::GRANT_AFTER_COMMIT => 3,
         points::RECEIVE_BEFORE_COMMIT | points::RECEIVE_AFTER_COMMIT => 18,
         points::APPLY_BEFORE_COMMIT | points::APPLY_AFTER_COMMIT => 8,

@@ -18,6 +18,7 @@ use crate::plan::{Death, Plan, SecondDeath};
 use crate::process::{Arming, Process, Programs, Started};
 use crate::pushes::{EVENTS, Pushed, Pushes, TOKEN};
 use crate::sandbox::{Card, Sandbox};
+use crate::webhook::{Told, Webhook};
 
 /// How long a round may take to come to rest: facade sends have a deadline of 30 s.
 const REST: Duration = Duration::from_secs(60);
@@ -41,6 +42,8 @@ pub(crate) struct Run {
     gateway: Process,
     url: watch::Sender<Option<String>>,
     line: Line,
+    webhook: Webhook,
+    webhook_path: String,
     gateway_secret: String,
     gateway_token: (String, Instant),
     /// The newest card that was looked at.
@@ -75,6 +78,10 @@ impl Run {
         let app = json!({ "appid": sandbox.appid, "secret": sandbox.app_secret, "callback": callback });
         let registered = line.post("/v1/apps", None, &app).await?;
         let secret = registered["gateway_secret"].as_str().ok_or("no gateway secret")?.to_owned();
+        let webhook = Webhook::start().await?;
+        let types = ["message.sent", "message.failed", "message.unknown"];
+        let hook = line.post("/v1/webhooks", None, &json!({ "url": webhook.url, "types": types })).await?;
+        let webhook_path = format!("/v1/webhooks/{}", hook["id"].as_str().ok_or("no webhook id")?);
         let mut run = Self {
             seed,
             programs,
@@ -83,6 +90,8 @@ impl Run {
             gateway: *gateway,
             url,
             line,
+            webhook,
+            webhook_path,
             gateway_secret: secret,
             gateway_token: (String::new(), Instant::now()),
             last_card: 0,
@@ -143,6 +152,7 @@ impl Run {
         let forgotten = load.repeat(&known).await?;
         let ledger = self.rest(&load).await?;
         let pushed = rest_of_events(&pushes).await?;
+        let told = self.rest_of_telling().await?;
         let mut permits = Vec::new();
         for user in 0..load.plan.users.len() {
             permits.push(self.line.get(&load.permits_path(user)).await?);
@@ -153,7 +163,7 @@ impl Run {
             self.ended.insert(entry.id.clone(), entry.state.clone());
         }
         let granted = (0..load.plan.users.len()).map(|user| load.granted(user)).collect();
-        let seen = Seen { ledger, cards, permits, granted, known, forgotten, pushed };
+        let seen = Seen { ledger, cards, permits, granted, known, forgotten, pushed, told };
         Ok(Outcome { point, reached, verdict: check(&load.plan, &seen), seen })
     }
 
@@ -245,6 +255,18 @@ impl Run {
             if moving.iter().any(|message| message["reason"]["code"] == "app_paused") {
                 let path = format!("/v1/apps/{}/resume", self.sandbox.appid);
                 self.line.post(&path, None, &json!({})).await?;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Waits until the back end was told of everything; what it was told in this round.
+    async fn rest_of_telling(&self) -> Result<Vec<Told>> {
+        let begin = Instant::now();
+        loop {
+            let hook = self.line.get(&self.webhook_path).await?;
+            if hook["pending"] == 0 || begin.elapsed() > REST {
+                return Ok(self.webhook.told());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }

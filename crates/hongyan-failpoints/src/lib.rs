@@ -79,6 +79,14 @@ points! {
         "all that an event asks for is written" => "that is durable";
     APPLY_AFTER_COMMIT "apply.after_commit":
         "all that an event asks for is durable, and so is that it is done" => "messages that it woke are looked at";
+    TELL_BEFORE_REQUEST "tell.before_request":
+        "an event for a webhook is durable" => "the request with it is written";
+    TELL_AFTER_ANSWER "tell.after_answer":
+        "a webhook has taken an event" => "that is written";
+    TELL_BEFORE_COMMIT "tell.before_commit":
+        "what became of events is written" => "that is durable";
+    TELL_AFTER_COMMIT "tell.after_commit":
+        "what became of events is durable" => "more are read";
     RECOVER_BEFORE_SETTLE "recover.before_settle":
         "a start found messages of the last process as sending" => "they are settled as unanswered";
     RECOVER_AFTER_SETTLE "recover.after_settle":

@@ -2,8 +2,7 @@
 //!
 //! The token itself is nowhere kept; the store has its hash.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_clock::{Clock, UnixMillis};
@@ -14,6 +13,7 @@ use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::remembered::Remembered;
 use crate::vault::{random_token, sha256};
 
 /// What every gateway token begins with.
@@ -25,9 +25,6 @@ pub const LIFETIME: Duration = Duration::from_secs(7_200);
 /// How much longer it is honoured than it is said to be, as WeChat honours a replaced token: clocks differ, and a
 /// request may be on its way.
 const GRACE: Duration = Duration::from_secs(300);
-
-/// How long a token that was looked up is taken without looking again.
-const REMEMBERED: Duration = Duration::from_secs(10);
 
 /// How many tokens are remembered at most.
 const REMEMBERED_TOKENS: usize = 4_096;
@@ -46,35 +43,22 @@ pub struct GatewayTokens {
     store: Arc<dyn Store>,
     clock: Clock,
     ids: Arc<IdMaker>,
-    /// Tokens that were good a moment ago, so that a facade call has no read for its token.
-    memory: Mutex<Memory>,
+    /// Tokens that were good a moment ago.
+    remembered: Remembered<Good>,
 }
 
-#[derive(Default)]
-struct Memory {
-    tokens: HashMap<[u8; 32], Remembered>,
-    /// Counts revocations: what was read before one must not be remembered after it.
-    revocations: u64,
-}
-
-struct Remembered {
+/// A token that works until its end.
+#[derive(Clone)]
+struct Good {
     id: TokenId,
     appid: AppId,
     expires_at: UnixMillis,
-    at: UnixMillis,
-}
-
-impl Remembered {
-    fn is_fresh(&self, now: UnixMillis) -> bool {
-        // A clock that was put back must not make it fresh for longer.
-        self.at <= now && now.since(self.at) < REMEMBERED && now < self.expires_at
-    }
 }
 
 impl GatewayTokens {
     /// The tokens in this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock, ids: Arc<IdMaker>) -> Self {
-        Self { store, clock, ids, memory: Mutex::default() }
+        Self { store, clock, ids, remembered: Remembered::new(REMEMBERED_TOKENS) }
     }
 
     /// A new token for an app. The others of the app stay as they are.
@@ -103,30 +87,17 @@ impl GatewayTokens {
     /// When the store fails.
     pub async fn check(&self, token: &str) -> Result<Option<AppId>, StoreError> {
         let (hash, now) = (sha256(token), self.clock.now());
-        let revocations = {
-            let memory = self.memory();
-            match memory.tokens.get(&hash) {
-                Some(remembered) if remembered.is_fresh(now) => return Ok(Some(remembered.appid.clone())),
-                _ => memory.revocations,
-            }
+        let question = match self.remembered.get(hash, now) {
+            Ok(good) => return Ok((now < good.expires_at).then_some(good.appid)),
+            Err(question) => question,
         };
         let Some(record) = self.store.gateway_token(hash, now).await? else {
-            self.memory().tokens.remove(&hash);
+            self.remembered.answer(&question, None);
             return Ok(None);
         };
         self.note_use(&record, now);
         let GatewayTokenRecord { id, appid, expires_at, .. } = record;
-        let mut memory = self.memory();
-        if memory.revocations != revocations {
-            // Perhaps it was this one. The next call looks it up anew; this one began before.
-            return Ok(Some(appid));
-        }
-        if memory.tokens.len() >= REMEMBERED_TOKENS {
-            memory.tokens.retain(|_, remembered| remembered.is_fresh(now));
-        }
-        if memory.tokens.len() < REMEMBERED_TOKENS {
-            memory.tokens.insert(hash, Remembered { id, appid: appid.clone(), expires_at, at: now });
-        }
+        self.remembered.answer(&question, Some(&Good { id, appid: appid.clone(), expires_at }));
         Ok(Some(appid))
     }
 
@@ -151,9 +122,7 @@ impl GatewayTokens {
 
     /// Looks these tokens up anew when they are seen next.
     pub fn forget(&self, appid: &AppId, id: Option<TokenId>) {
-        let mut memory = self.memory();
-        memory.revocations += 1;
-        memory.tokens.retain(|_, token| token.appid != *appid || id.is_some_and(|id| token.id != id));
+        self.remembered.forget(|token| token.appid == *appid && id.is_none_or(|id| token.id == id));
     }
 
     /// Stores that a token is in use, now and then, beside the call that uses it.
@@ -168,10 +137,5 @@ impl GatewayTokens {
                 tracing::warn!(%error, "the use of a gateway token was not noted");
             }
         });
-    }
-
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        // Every change is one call: a panic elsewhere leaves it whole.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,11 @@
 //! API keys: who may call `/v1`, and what with.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use hongyan_clock::{Clock, UnixMillis};
+use hongyan_clock::Clock;
 use hongyan_ledger::KeyId;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::types::KeyRecord;
@@ -16,14 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
+use crate::remembered::Remembered;
 use crate::vault::{random_token, sha256};
 
 /// What every API key begins with.
 pub const KEY_PREFIX: &str = "hyk_";
-
-/// How long a key that was looked up is taken without looking again: so long may a key that another process
-/// revoked still work.
-const REMEMBERED: Duration = Duration::from_secs(10);
 
 /// How many keys are remembered at most.
 const REMEMBERED_KEYS: usize = 1024;
@@ -121,33 +116,14 @@ pub async fn create_key(
 pub struct Keys {
     store: Arc<dyn Store>,
     clock: Clock,
-    /// Keys that were good a moment ago, so that the way of a message has no read for its key.
-    memory: Mutex<Memory>,
-}
-
-#[derive(Default)]
-struct Memory {
-    keys: HashMap<[u8; 32], Remembered>,
-    /// Counts revocations: what was read before one must not be remembered after it.
-    revocations: u64,
-}
-
-struct Remembered {
-    record: Arc<KeyRecord>,
-    at: UnixMillis,
-}
-
-impl Remembered {
-    fn is_fresh(&self, now: UnixMillis) -> bool {
-        // A clock that was put back must not make it fresh for longer.
-        self.at <= now && now.since(self.at) < REMEMBERED
-    }
+    /// Keys that were good a moment ago.
+    remembered: Remembered<Arc<KeyRecord>>,
 }
 
 impl Keys {
     /// The keys in this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, clock, memory: Mutex::default() }
+        Self { store, clock, remembered: Remembered::new(REMEMBERED_KEYS) }
     }
 
     /// Lets in whoever sends `Authorization: Bearer hyk_…` with a key that has the scope.
@@ -188,40 +164,18 @@ impl Keys {
     pub async fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
         let revoked = self.store.revoke_key(id, self.clock.now()).await;
         // Also after an error: the store may have done it.
-        let mut memory = self.memory();
-        memory.revocations += 1;
-        memory.keys.retain(|_, remembered| remembered.record.id != id);
+        self.remembered.forget(|record| record.id == id);
         revoked
     }
 
     async fn look_up(&self, hash: [u8; 32]) -> Result<Arc<KeyRecord>, Problem> {
-        let now = self.clock.now();
-        let revocations = {
-            let memory = self.memory();
-            match memory.keys.get(&hash) {
-                Some(remembered) if remembered.is_fresh(now) => return Ok(Arc::clone(&remembered.record)),
-                _ => memory.revocations,
-            }
+        let question = match self.remembered.get(hash, self.clock.now()) {
+            Ok(record) => return Ok(record),
+            Err(question) => question,
         };
-        let known = self.store.key(hash).await?.filter(|record| record.revoked_at.is_none());
-        let mut memory = self.memory();
-        let Some(record) = known else {
-            memory.keys.remove(&hash);
-            return Err(Problem::unauthorized("this API key is not known, or was revoked"));
-        };
-        let record = Arc::new(record);
-        if memory.keys.len() >= REMEMBERED_KEYS {
-            memory.keys.retain(|_, remembered| remembered.is_fresh(now));
-        }
-        if memory.keys.len() < REMEMBERED_KEYS && memory.revocations == revocations {
-            memory.keys.insert(hash, Remembered { record: Arc::clone(&record), at: now });
-        }
-        Ok(record)
-    }
-
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        // Every change is one call: a panic elsewhere leaves it whole.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        let known = self.store.key(hash).await?.filter(|record| record.revoked_at.is_none()).map(Arc::new);
+        self.remembered.answer(&question, known.as_ref());
+        known.ok_or_else(|| Problem::unauthorized("this API key is not known, or was revoked"))
     }
 }
 

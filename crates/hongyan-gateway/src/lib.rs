@@ -30,6 +30,7 @@
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
+//! | `remembered` | keys and tokens that were looked up a moment ago |
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
 //! | [`reference`](mod@reference) | the pages that explain errcodes and problems, made from the rules |
@@ -67,6 +68,7 @@ pub mod vault;
 pub mod webhooks;
 
 mod chance;
+mod remembered;
 mod shapes;
 
 pub use service::{Gateway, GatewayError};

@@ -202,8 +202,10 @@ fn an_empty_file_is_a_new_database() {
 async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_later() {
     use std::time::Duration;
 
+    use hongyan_ledger::webhook::{EventType, Filter, Health};
     use hongyan_ledger::{MessageState, ReasonCode};
     use hongyan_store::sqlite::{PutBack, Watcher, copy, put_back};
+    use hongyan_store::types::WebhookRecord;
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("h.db");
@@ -215,6 +217,20 @@ async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_
     let (soon, later) = (scheduled("oSoon", 10), scheduled("oLater", 1_000));
     let (soon_id, later_id) = (soon.id, later.id);
     store.accept(vec![soon, later]).await.unwrap();
+    let webhook = WebhookRecord {
+        id: ids.webhook(NOW),
+        url: "https://example.com/".into(),
+        description: String::new(),
+        filter: Filter::default(),
+        secret: vec![1],
+        previous_secret: None,
+        disabled: None,
+        health: Health::default(),
+        last: None,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    store.add_webhook(webhook.clone()).await.unwrap();
     let watcher: Watcher = Arc::new(|_| true);
     let backup = dir.path().join("backup.db");
     copy(&path, &backup, &watcher).unwrap();
@@ -234,6 +250,16 @@ async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_
         assert_eq!(due.reason, (unknown > 0).then_some(ReasonCode::Restored));
         assert_eq!(look(later_id).await.state, MessageState::Scheduled);
         assert_eq!(look(sending).await.state, MessageState::Sending);
+        let told = store.feed(webhook.id, 0, 10).await.unwrap().deliveries;
+        let told: Vec<_> = told.into_iter().map(|event| (event.kind, event.data)).collect();
+        match told.as_slice() {
+            [] => assert_eq!(unknown, 0),
+            [(EventType::MessageUnknown, data)] => {
+                assert!(data.contains(&soon_id.to_string()) && data.contains("restored"), "{data}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(told.len() as u64, unknown);
         // What is held has no timer; what is not rings as it did.
         let lane = soon_id.lane().unwrap();
         let epoch = store.acquire(lane, "test", at(100)).await.unwrap().epoch;

@@ -1,5 +1,7 @@
 //! `hongyan app`: registered mini programs, at a running gateway.
 
+pub(crate) mod callback;
+
 use std::io::Read;
 use std::path::Path;
 
@@ -18,6 +20,7 @@ pub(crate) async fn run(args: AppArgs) -> Result<(), Failure> {
         AppCommand::Add(args) => add(&args).await,
         AppCommand::List(args) => list(&args).await,
         AppCommand::Templates(args) => templates(&args).await,
+        AppCommand::Callback(args) => callback::run(&args).await,
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
+use hongyan_failpoints as points;
 use hongyan_ledger::webhook::{Fate, Reply, fate};
 use hongyan_store::types::{
     Delivery, DeliveryOutcome, DeliveryReport, Tried, WebhookAnswer, WebhookRecord, WebhookStart,
@@ -322,7 +323,9 @@ impl Courier {
             let (place, kept) = (Arc::clone(place), self.kept.pop());
             let (client, clock): (Client, _) = (self.post.client.clone(), self.post.clock.clone());
             self.flying.spawn(async move {
+                points::reach(points::TELL_BEFORE_REQUEST);
                 let (answer, connection) = client.post(&place, kept, post).await;
+                points::reach(points::TELL_AFTER_ANSWER);
                 let tried = ended(&delivery, now, clock.now(), answer);
                 Landed { delivery, tried, connection }
             });

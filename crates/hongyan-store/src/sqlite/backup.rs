@@ -13,7 +13,7 @@ use super::health::{self, Depth, Looked, Stage, Watcher};
 use super::memory::{Memory, Writing};
 use super::rows::change;
 use super::trouble::{Res, Trouble};
-use super::{apps, open};
+use super::{apps, messages, open};
 use crate::types::PauseOrder;
 use crate::{Result, StoreError};
 
@@ -146,6 +146,9 @@ fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> Res<()> {
 fn prepare(db: &Connection, put_back: &PutBack) -> Res<Restored> {
     let count =
         |sql: &str| Ok::<u64, Trouble>(db.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs());
+    // Nobody serves this file yet, so there is nothing to remember.
+    let memory = Memory::default();
+    let tx = Writing { db, memory: &memory };
     let unknown = match put_back.went_on_until {
         None => 0,
         Some(until) => change(
@@ -155,8 +158,9 @@ fn prepare(db: &Connection, put_back: &PutBack) -> Res<Restored> {
             params![MessageState::Unknown.code(), ReasonCode::Restored.name(), put_back.now.0, until.0],
         )?,
     };
-    // Nobody serves this file yet, so there is nothing to remember.
-    let memory = Memory::default();
+    if unknown > 0 {
+        messages::tell_restored(&tx, put_back.now)?;
+    }
     let mut paused = 0;
     if let Some(detail) = &put_back.pause {
         for app in apps::all(db)? {
@@ -168,7 +172,7 @@ fn prepare(db: &Connection, put_back: &PutBack) -> Res<Restored> {
                 detail: detail.clone(),
                 now: put_back.now,
             };
-            apps::pause(&Writing { db, memory: &memory }, &order)?;
+            apps::pause(&tx, &order)?;
             paused += 1;
         }
     }

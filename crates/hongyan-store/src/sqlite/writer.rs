@@ -217,6 +217,7 @@ fn around_commit(verb: &str) -> Option<(points::Point, points::Point)> {
         "claim due messages" => (points::CLAIM_BEFORE_COMMIT, points::CLAIM_AFTER_COMMIT),
         "grant permits" => (points::GRANT_BEFORE_COMMIT, points::GRANT_AFTER_COMMIT),
         "receive an event" => (points::RECEIVE_BEFORE_COMMIT, points::RECEIVE_AFTER_COMMIT),
+        "settle deliveries" => (points::TELL_BEFORE_COMMIT, points::TELL_AFTER_COMMIT),
         "settle attempts" => (points::SETTLE_BEFORE_COMMIT, points::SETTLE_AFTER_COMMIT),
         _ => return None,
     })

@@ -26,7 +26,7 @@ use rusqlite::{Connection, params};
 
 use super::memory::Writing;
 use super::outbox;
-use super::rows::{Cells, change, one, outcome_code};
+use super::rows::{Cells, change, many, one, outcome_code};
 use super::trouble::{Res, Trouble};
 use crate::types::{AttemptView, Idempotency, MessageView};
 
@@ -71,6 +71,34 @@ impl User {
     /// The number as it is stored: SQLite's integers are signed.
     pub(super) const fn key(&self) -> i64 {
         self.number.cast_signed()
+    }
+}
+
+/// Tells of all messages that a restore holds back since `now`, in the order of their acceptance. It has written their
+/// states itself.
+pub(super) fn tell_restored(tx: &Writing<'_>, now: UnixMillis) -> Res<()> {
+    /// Read in one go.
+    const PAGE: i64 = 1_000;
+    let mut after = MessageId::from_bytes([0; 16]);
+    loop {
+        let page = many(
+            tx,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE id > ? AND state = ? AND reason = ? AND updated_at = ? ORDER BY id LIMIT ?"
+            ),
+            params![after.as_bytes(), MessageState::Unknown.code(), ReasonCode::Restored.name(), now.0, PAGE,],
+            MessageRow::read,
+        )?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        for mut row in page {
+            after = row.id;
+            row.stored = None;
+            outbox::message_moved(tx, &row)?;
+        }
     }
 }
 

@@ -1,0 +1,124 @@
+//! What was looked up a moment ago by the hash of a secret, so that a request has no read for its key or token.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+
+/// How long what was found is taken without looking again: so long may something that another process revoked still
+/// work.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(crate) struct Remembered<V> {
+    limit: usize,
+    memory: Mutex<Memory<V>>,
+}
+
+struct Memory<V> {
+    found: HashMap<[u8; 32], (V, UnixMillis)>,
+    /// Counts revocations: what was read before one must not be remembered after it.
+    revocations: u64,
+}
+
+/// With this, what is found now may be remembered.
+pub(crate) struct Question {
+    hash: [u8; 32],
+    at: UnixMillis,
+    revocations: u64,
+}
+
+/// A clock that was put back must not make it fresh for longer.
+fn is_fresh(at: UnixMillis, now: UnixMillis) -> bool {
+    at <= now && now.since(at) < FRESH
+}
+
+impl<V: Clone> Remembered<V> {
+    /// Remembers nothing yet, and never more than `limit`.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, memory: Mutex::new(Memory { found: HashMap::new(), revocations: 0 }) }
+    }
+
+    /// What is under this hash.
+    ///
+    /// # Errors
+    /// It is not known. Ask the store, and tell [`Self::answer`] what it says.
+    pub(crate) fn get(&self, hash: [u8; 32], now: UnixMillis) -> Result<V, Question> {
+        let memory = self.memory();
+        match memory.found.get(&hash) {
+            Some((value, at)) if is_fresh(*at, now) => Ok(value.clone()),
+            _ => Err(Question { hash, at: now, revocations: memory.revocations }),
+        }
+    }
+
+    /// What the store said.
+    pub(crate) fn answer(&self, question: &Question, found: Option<&V>) {
+        let Question { hash, at: now, revocations } = *question;
+        let mut memory = self.memory();
+        let Some(value) = found else {
+            memory.found.remove(&hash);
+            return;
+        };
+        if memory.found.len() >= self.limit {
+            memory.found.retain(|_, (_, at)| is_fresh(*at, now));
+        }
+        // Perhaps it was this one that was revoked. The next call looks it up anew; this one began before.
+        if memory.found.len() < self.limit && memory.revocations == revocations {
+            memory.found.insert(hash, (value.clone(), now));
+        }
+    }
+
+    /// These were revoked, or may have been.
+    pub(crate) fn forget(&self, is_meant: impl Fn(&V) -> bool) {
+        let mut memory = self.memory();
+        memory.revocations += 1;
+        memory.found.retain(|_, (value, _)| !is_meant(value));
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory<V>> {
+        // Every change is one call: a panic elsewhere leaves it whole.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: [u8; 32] = [7; 32];
+
+    #[test]
+    fn what_was_found_is_known_for_a_while_by_a_clock_that_goes_on() {
+        let remembered = Remembered::new(2);
+        let question = remembered.get(HASH, UnixMillis(5_000)).unwrap_err();
+        remembered.answer(&question, Some(&"good"));
+        assert!(remembered.get(HASH, UnixMillis(14_999)).is_ok_and(|found| found == "good"));
+        assert!(remembered.get(HASH, UnixMillis(15_000)).is_err());
+        assert!(remembered.get(HASH, UnixMillis(4_999)).is_err(), "the clock was put back");
+        let question = remembered.get(HASH, UnixMillis(15_000)).unwrap_err();
+        remembered.answer(&question, None);
+        assert!(remembered.get(HASH, UnixMillis(5_000)).is_err());
+    }
+
+    #[test]
+    fn what_was_read_before_a_revocation_is_not_remembered_after_it() {
+        let remembered = Remembered::new(2);
+        let question = remembered.get(HASH, UnixMillis(0)).unwrap_err();
+        remembered.forget(|value: &&str| *value == "other");
+        remembered.answer(&question, Some(&"good"));
+        assert!(remembered.get(HASH, UnixMillis(0)).is_err());
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let remembered = Remembered::new(2);
+        for (first, at) in [(1, 0), (2, 0), (3, 0), (4, 20_000)] {
+            let question = remembered.get([first; 32], UnixMillis(at)).unwrap_err();
+            remembered.answer(&question, Some(&first));
+        }
+        assert!(remembered.get([2; 32], UnixMillis(0)).is_err(), "old ones went for the new one");
+        assert!(remembered.get([3; 32], UnixMillis(0)).is_err(), "there was no room");
+        assert!(remembered.get([4; 32], UnixMillis(20_000)).is_ok());
+    }
+}

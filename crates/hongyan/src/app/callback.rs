@@ -1,0 +1,126 @@
+//! `hongyan app callback`: what WeChat pushes to the gateway.
+
+use ::http::Method;
+use hongyan_gateway::vault::random_token;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::cli::AppCallbackArgs;
+use crate::failure::Failure;
+use crate::http::Api;
+use crate::output;
+
+/// How long a token is. WeChat takes 3 to 32 letters and digits.
+const TOKEN_CHARS: usize = 32;
+
+/// How long an `EncodingAESKey` is.
+const AES_KEY_CHARS: usize = 43;
+
+/// What is entered on both sides: WeChat's page for message push, and the gateway.
+pub(crate) struct NewSecrets {
+    pub(crate) token: String,
+    pub(crate) encoding_aes_key: String,
+}
+
+impl NewSecrets {
+    /// Secrets that nobody can guess.
+    pub(crate) fn make() -> Self {
+        Self { token: letters_and_digits(TOKEN_CHARS), encoding_aes_key: letters_and_digits(AES_KEY_CHARS) }
+    }
+}
+
+fn letters_and_digits(count: usize) -> String {
+    let mut text = String::new();
+    while text.len() < count {
+        text.extend(random_token("").expose_secret().chars().filter(char::is_ascii_alphanumeric));
+    }
+    text.truncate(count);
+    text
+}
+
+pub(super) async fn run(args: &AppCallbackArgs) -> Result<(), Failure> {
+    let api = Api::remote(&args.remote)?;
+    let path = format!("/v1/apps/{}", args.appid);
+    if args.set {
+        return set(args, &api, &path).await;
+    }
+    if args.remove {
+        let app = api.call(Method::PATCH, &path, &[], Some(&json!({ "callback": null }))).await?;
+        if args.remote.json {
+            return output::json(&app["callback"]);
+        }
+        output::remark(&format!(
+            "{} takes no pushes any more; remove its address at WeChat, too",
+            args.appid
+        ));
+        return Ok(());
+    }
+    let app = api.call(Method::GET, &path, &[], None).await?;
+    show(args, &app["callback"])
+}
+
+async fn set(args: &AppCallbackArgs, api: &Api, path: &str) -> Result<(), Failure> {
+    let before = api.call(Method::GET, path, &[], None).await?;
+    if !before["callback"].is_null() && !args.force {
+        return Err(Failure::usage(format!(
+            "{} has a callback already; with new secrets WeChat's pushes are refused until they are entered there. \
+             --force makes new ones",
+            args.appid
+        )));
+    }
+    let NewSecrets { token, encoding_aes_key } = NewSecrets::make();
+    let key = (!args.plain).then_some(encoding_aes_key);
+    let callback = json!({ "callback": { "token": token, "encoding_aes_key": key } });
+    let app = api.call(Method::PATCH, path, &[], Some(&callback)).await?;
+    let address = app["callback"]["path"].as_str().unwrap_or_default();
+    if args.remote.json {
+        return output::json(&json!({ "path": address, "token": token, "encoding_aes_key": key }));
+    }
+    output::remark(
+        "Enter this on mp.weixin.qq.com, on the page for message push, and submit. WeChat asks the address at once \
+         whether it is yours. The token and the key are not shown again.",
+    );
+    let mut rows =
+        vec![vec!["URL".to_owned(), format!("https://YOUR-HOST{address}")], vec!["Token".to_owned(), token]];
+    rows.extend(key.map(|key| vec!["EncodingAESKey".to_owned(), key]));
+    let mode = if args.plain { "plain (明文模式)" } else { "safe (安全模式)" };
+    rows.push(vec!["mode".to_owned(), mode.to_owned()]);
+    rows.push(vec!["format".to_owned(), "JSON or XML".to_owned()]);
+    output::line(&output::table(&["ON WECHAT'S PAGE", "ENTER"], &rows))
+}
+
+fn show(args: &AppCallbackArgs, callback: &Value) -> Result<(), Failure> {
+    if args.remote.json {
+        return output::json(callback);
+    }
+    if callback.is_null() {
+        output::remark(&format!(
+            "{} takes no pushes; set it up with: hongyan app callback {} --set",
+            args.appid, args.appid
+        ));
+        return Ok(());
+    }
+    let text = |name: &str| callback[name].as_str().unwrap_or("never").to_owned();
+    let rows = [
+        vec!["path".to_owned(), text("path")],
+        vec!["mode".to_owned(), text("mode")],
+        vec!["checked by WeChat".to_owned(), text("verified_at")],
+        vec!["last event".to_owned(), text("last_event_at")],
+    ];
+    output::line(&output::table(&["CALLBACK", args.appid.as_ref()], &rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_secrets_are_as_wechat_wants_them() {
+        let secrets = NewSecrets::make();
+        for (text, length) in [(secrets.token, 32), (secrets.encoding_aes_key, 43)] {
+            assert_eq!(text.len(), length);
+            assert!(text.chars().all(|c| c.is_ascii_alphanumeric()), "{text}");
+        }
+        assert_ne!(NewSecrets::make().token, NewSecrets::make().token);
+    }
+}
