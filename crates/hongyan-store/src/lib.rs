@@ -326,7 +326,7 @@ pub trait Store: Send + Sync + 'static {
     // ---- how busy it is
 
     /// How many verbs shared each of the last commits, on average: one while there is little to do, ten and more when
-    /// they wait for each other. Who can wait, should then.
+    /// they wait for each other; none after a second without a commit. Who can wait, should when there are many.
     fn verbs_per_commit(&self) -> f32;
 
     // ---- clearing away

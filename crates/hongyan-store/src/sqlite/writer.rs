@@ -5,8 +5,9 @@
 //! them all. Under load groups grow by themselves; an idle store commits a single command at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use hongyan_failpoints as points;
 use rusqlite::{Connection, TransactionBehavior};
@@ -64,21 +65,56 @@ impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Verb<T, F> {
 }
 
 /// How many commands share a commit, for those who ask how busy the writer is. Clones share it.
-#[derive(Clone, Default)]
-pub(super) struct Crowd(Arc<AtomicU32>);
+#[derive(Clone)]
+pub(super) struct Crowd(Arc<CrowdCells>);
+
+struct CrowdCells {
+    began: Instant,
+    /// The average, as the bits of an `f32`.
+    average: AtomicU32,
+    /// When the last group came, in milliseconds after `began`.
+    last: AtomicU64,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self(Arc::new(CrowdCells {
+            began: Instant::now(),
+            average: AtomicU32::default(),
+            last: AtomicU64::default(),
+        }))
+    }
+}
 
 impl Crowd {
     /// What one group weighs in the average.
     const WEIGHT: f32 = 1.0 / 8.0;
 
+    /// After so many milliseconds without a group there is no crowd any more.
+    const GONE_MS: u64 = 1_000;
+
     fn note(&self, group: usize) {
-        let before = self.verbs_per_commit();
-        let now = before + (group as f32 - before) * Self::WEIGHT;
-        self.0.store(now.to_bits(), Ordering::Relaxed);
+        self.note_at(group, self.now());
     }
 
     pub(super) fn verbs_per_commit(&self) -> f32 {
-        f32::from_bits(self.0.load(Ordering::Relaxed))
+        self.at(self.now())
+    }
+
+    fn now(&self) -> u64 {
+        self.0.began.elapsed().as_millis() as u64
+    }
+
+    fn note_at(&self, group: usize, now: u64) {
+        let before = self.at(now);
+        let average = before + (group as f32 - before) * Self::WEIGHT;
+        self.0.average.store(average.to_bits(), Ordering::Relaxed);
+        self.0.last.store(now, Ordering::Relaxed);
+    }
+
+    fn at(&self, now: u64) -> f32 {
+        let is_gone = now.saturating_sub(self.0.last.load(Ordering::Relaxed)) > Self::GONE_MS;
+        if is_gone { 0.0 } else { f32::from_bits(self.0.average.load(Ordering::Relaxed)) }
     }
 }
 
@@ -235,12 +271,13 @@ mod tests {
     #[test]
     fn a_crowd_is_seen_after_a_few_commits_and_forgotten_as_fast() {
         let crowd = Crowd::default();
-        (0..8).for_each(|_| crowd.note(1));
-        assert!(crowd.verbs_per_commit() <= 1.0);
-        (0..8).for_each(|_| crowd.note(32));
-        assert!(crowd.verbs_per_commit() > 16.0);
-        (0..16).for_each(|_| crowd.note(1));
-        assert!(crowd.verbs_per_commit() < 8.0);
+        (0..8).for_each(|_| crowd.note_at(1, 5));
+        assert!(crowd.at(5) <= 1.0);
+        (0..8).for_each(|_| crowd.note_at(32, 5));
+        assert!(crowd.at(5) > 16.0 && crowd.at(1_005) > 16.0);
+        assert!(crowd.at(1_006) < 1.0, "nobody has come since");
+        (0..16).for_each(|_| crowd.note_at(1, 6));
+        assert!(crowd.at(6) < 8.0);
     }
 
     fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
