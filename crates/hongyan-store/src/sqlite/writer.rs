@@ -4,10 +4,9 @@
 //! queued up while the last group was written, runs them in one transaction, commits once, and only then answers
 //! them all. Under load groups grow by themselves; an idle store commits a single command at once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hongyan_failpoints as points;
 use rusqlite::{Connection, TransactionBehavior};
@@ -65,56 +64,53 @@ impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Verb<T, F> {
 }
 
 /// How many commands share a commit, for those who ask how busy the writer is. Clones share it.
-#[derive(Clone)]
-pub(super) struct Crowd(Arc<CrowdCells>);
+#[derive(Clone, Default)]
+pub(super) struct Crowd(Arc<Mutex<Window>>);
 
-struct CrowdCells {
-    began: Instant,
-    /// The average, as the bits of an `f32`.
-    average: AtomicU32,
-    /// When the last group came, in milliseconds after `began`.
-    last: AtomicU64,
+/// The average of the last tenth of a second that is over, and what has come since. One group and the next differ much:
+/// callers come in bursts.
+#[derive(Default)]
+struct Window {
+    began: Option<Instant>,
+    commands: usize,
+    groups: usize,
+    average: f32,
 }
 
-impl Default for Crowd {
-    fn default() -> Self {
-        Self(Arc::new(CrowdCells {
-            began: Instant::now(),
-            average: AtomicU32::default(),
-            last: AtomicU64::default(),
-        }))
+impl Window {
+    const LENGTH: Duration = Duration::from_millis(100);
+
+    /// After so long without a group there is no crowd any more.
+    const FORGOTTEN: Duration = Duration::from_secs(1);
+
+    fn note(&mut self, group: usize, now: Instant) {
+        let began = *self.began.get_or_insert(now);
+        if now.duration_since(began) >= Self::LENGTH {
+            self.average = self.commands as f32 / self.groups.max(1) as f32;
+            (self.began, self.commands, self.groups) = (Some(now), 0, 0);
+        }
+        self.commands += group;
+        self.groups += 1;
+    }
+
+    fn verbs_per_commit(&self, now: Instant) -> f32 {
+        let is_forgotten = self.began.is_none_or(|began| now.duration_since(began) > Self::FORGOTTEN);
+        if is_forgotten { 0.0 } else { self.average }
     }
 }
 
 impl Crowd {
-    /// What one group weighs in the average.
-    const WEIGHT: f32 = 1.0 / 8.0;
-
-    /// After so many milliseconds without a group there is no crowd any more.
-    const GONE_MS: u64 = 1_000;
-
     fn note(&self, group: usize) {
-        self.note_at(group, self.now());
+        self.window().note(group, Instant::now());
     }
 
     pub(super) fn verbs_per_commit(&self) -> f32 {
-        self.at(self.now())
+        self.window().verbs_per_commit(Instant::now())
     }
 
-    fn now(&self) -> u64 {
-        self.0.began.elapsed().as_millis() as u64
-    }
-
-    fn note_at(&self, group: usize, now: u64) {
-        let before = self.at(now);
-        let average = before + (group as f32 - before) * Self::WEIGHT;
-        self.0.average.store(average.to_bits(), Ordering::Relaxed);
-        self.0.last.store(now, Ordering::Relaxed);
-    }
-
-    fn at(&self, now: u64) -> f32 {
-        let is_gone = now.saturating_sub(self.0.last.load(Ordering::Relaxed)) > Self::GONE_MS;
-        if is_gone { 0.0 } else { f32::from_bits(self.0.average.load(Ordering::Relaxed)) }
+    fn window(&self) -> MutexGuard<'_, Window> {
+        // Counts, whole after any panic; held for a few additions.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -269,15 +265,18 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_seen_after_a_few_commits_and_forgotten_as_fast() {
-        let crowd = Crowd::default();
-        (0..8).for_each(|_| crowd.note_at(1, 5));
-        assert!(crowd.at(5) <= 1.0);
-        (0..8).for_each(|_| crowd.note_at(32, 5));
-        assert!(crowd.at(5) > 16.0 && crowd.at(1_005) > 16.0);
-        assert!(crowd.at(1_006) < 1.0, "nobody has come since");
-        (0..16).for_each(|_| crowd.note_at(1, 6));
-        assert!(crowd.at(6) < 8.0);
+    fn a_crowd_is_seen_when_its_tenth_of_a_second_is_over_and_forgotten_likewise() {
+        let (mut window, begin) = (Window::default(), Instant::now());
+        let at = |ms| begin + Duration::from_millis(ms);
+        let seen = |window: &Window, ms| window.verbs_per_commit(at(ms)).round() as u32;
+        window.note(1, at(0));
+        window.note(39, at(99));
+        assert_eq!(seen(&window, 99), 0, "it may be a burst");
+        window.note(2, at(100));
+        assert_eq!(seen(&window, 1_100), 20);
+        assert_eq!(seen(&window, 1_101), 0, "nobody has come since");
+        window.note(1, at(1_200));
+        assert_eq!(seen(&window, 1_200), 2);
     }
 
     fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
