@@ -3,18 +3,23 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::faults_wechat::expired_server;
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 /// What a [`Raw`] end does with a request.
 #[derive(Debug, Clone, Copy)]
 enum Does {
     /// Answers, and takes the next one.
     Answer,
+    /// The same, but only when it is told to.
+    AnswerWhenTold,
     /// Answers as if it would take the next one, and hangs up.
     AnswerAndHangUp,
     /// Answers with a page that is longer than anybody reads.
@@ -29,24 +34,37 @@ enum Does {
 struct Raw {
     url: String,
     does: Arc<Mutex<Does>>,
+    told: Arc<Notify>,
     connections: Arc<AtomicUsize>,
+    requests: watch::Sender<usize>,
 }
 
 impl Raw {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook?from=hongyan", listener.local_addr().unwrap());
-        let raw = Self { url, does: Arc::new(Mutex::new(Does::Answer)), connections: Arc::default() };
+        let raw = Self {
+            url,
+            does: Arc::new(Mutex::new(Does::Answer)),
+            told: Arc::default(),
+            connections: Arc::default(),
+            requests: watch::Sender::default(),
+        };
         let (does, connections) = (Arc::clone(&raw.does), Arc::clone(&raw.connections));
+        let (told, requests) = (Arc::clone(&raw.told), raw.requests.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let does = Arc::clone(&does);
+                let (does, told, requests) = (Arc::clone(&does), Arc::clone(&told), requests.clone());
                 tokio::spawn(async move {
                     let mut stream = BufReader::new(stream);
                     while let Some(body) = request(&mut stream).await {
                         assert!(body.contains("webhook.test"), "{body}");
+                        requests.send_modify(|count| *count += 1);
                         let now = *does.lock().unwrap();
+                        if matches!(now, Does::AnswerWhenTold) {
+                            told.notified().await;
+                        }
                         if !answer(stream.get_mut(), now).await {
                             return;
                         }
@@ -87,14 +105,14 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<String> {
 async fn answer(stream: &mut TcpStream, does: Does) -> bool {
     let head = |length: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
     let text = match does {
-        Does::Answer | Does::AnswerAndHangUp => head(2) + "ok",
+        Does::Answer | Does::AnswerWhenTold | Does::AnswerAndHangUp => head(2) + "ok",
         Does::AnswerAtLength => head(1_000_000) + &"long ".repeat(200_000),
         Does::AnswerHalf => head(100) + "half",
         Does::HangUp => String::new(),
     };
     // Who reads no further hangs up.
     let is_written = stream.write_all(text.as_bytes()).await.is_ok();
-    is_written && matches!(does, Does::Answer | Does::AnswerAtLength)
+    is_written && matches!(does, Does::Answer | Does::AnswerWhenTold | Does::AnswerAtLength)
 }
 
 impl World {
@@ -137,6 +155,24 @@ async fn one_that_was_closed_meanwhile_is_replaced_and_nothing_fails() {
     }
     let shown = world.webhook(&hook).await;
     assert!(shown.get("failing_since").is_none(), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_connection_to_where_the_webhook_was_before_is_used_again() {
+    let world = World::with_webhooks().await;
+    let (before, after) = (Raw::start().await, Raw::start().await);
+    let hook = world.raw_hook(&before).await;
+    *before.does.lock().unwrap() = Does::AnswerWhenTold;
+    world.do_webhook(&hook, "test", json!({})).await.expect(202);
+    let mut requests = before.requests.subscribe();
+    timeout(PATIENCE, requests.wait_for(|count| *count == 1)).await.expect("it is asked").unwrap();
+    // It moves while it is asked.
+    let path = format!("/v1/webhooks/{hook}");
+    world.call(Method::PATCH, &path, &[], json!({ "url": after.url }).to_string()).await.expect(200);
+    before.told.notify_one();
+    world.webhook_when(&hook, |hook| hook["pending"] == 0).await;
+    assert_eq!(world.test_taken(&hook).await, 1);
+    assert_eq!((*before.requests.borrow(), *after.requests.borrow()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

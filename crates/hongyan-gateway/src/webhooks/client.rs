@@ -176,7 +176,8 @@ impl Client {
             .await
             .map_err(|error| with_causes(&*error))?;
         let (sender, work) = handshake(stream).await.map_err(|error| with_causes(&error))?;
-        Ok(Connection { sender, work: Work(Some(Box::pin(work))), used: Instant::now() })
+        let work = Work(Some(Box::pin(work)));
+        Ok(Connection { origin: place.origin.clone(), sender, work, used: Instant::now() })
     }
 }
 
@@ -201,6 +202,8 @@ fn request(place: &Place, post: Post) -> Result<PostRequest, http::Error> {
 /// A connection, idle or in use. Nobody looks after it while it is idle: whether the other end has hung up is found out
 /// when it is used next.
 pub(super) struct Connection {
+    /// Where it goes.
+    origin: Uri,
     sender: SendRequest<Full<Bytes>>,
     work: Work,
     /// When its last answer came.
@@ -215,6 +218,11 @@ enum Unanswered {
 }
 
 impl Connection {
+    /// Whether it is one to this place.
+    pub(super) fn goes_to(&self, place: &Place) -> bool {
+        self.origin == place.origin
+    }
+
     /// When it is to be closed if it is not used before.
     pub(super) fn old_at(&self) -> Instant {
         self.used + IDLE_TIMEOUT

@@ -185,11 +185,17 @@ impl Courier {
         let address = signer
             .ok_or_else(|| "the webhook's secret does not open".to_owned())
             .and_then(|signer| Ok(Address { signer, place: Arc::new(place?) }));
-        let is_elsewhere = |old: &Address| address.as_ref().is_ok_and(|new| new.place != old.place);
-        if self.address.as_ref().is_ok_and(is_elsewhere) {
-            self.kept.clear();
-        }
         self.address = address;
+        for connection in std::mem::take(&mut self.kept) {
+            self.keep(connection);
+        }
+    }
+
+    /// Keeps a connection for the next event, unless the webhook is elsewhere by now.
+    fn keep(&mut self, connection: Connection) {
+        if self.address.as_ref().is_ok_and(|address| connection.goes_to(&address.place)) {
+            self.kept.push(connection);
+        }
     }
 
     /// The secrets, each with the moment after which it signs no more.
@@ -376,7 +382,9 @@ impl Courier {
                 return;
             }
         };
-        self.kept.extend(connection);
+        if let Some(connection) = connection {
+            self.keep(connection);
+        }
         self.open.remove(&delivery.number);
         self.has_failed |= tried.reply != Reply::Taken;
         let is_done = !matches!(tried.fate, Fate::Retry(_));
