@@ -164,17 +164,14 @@ async fn a_database_from_a_newer_version_is_refused_and_not_touched() {
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
+async fn start_demo() -> Server {
+    let everywhere = ["--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"];
+    Server::start(hongyan(&["demo", "--json"]).args(everywhere)).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_callback_is_set_up_with_secrets_that_it_makes_and_wechat_accepts() {
-    let demo = Server::start(&mut hongyan(&[
-        "demo",
-        "--json",
-        "--listen",
-        "127.0.0.1:0",
-        "--sandbox-listen",
-        "127.0.0.1:0",
-    ]))
-    .await;
+    let demo = start_demo().await;
     let appid = demo.url("appid");
     let callback = async |flags: &[&str]| {
         let mut command = hongyan(&["app", "callback", &appid]);
@@ -210,15 +207,7 @@ async fn a_callback_is_set_up_with_secrets_that_it_makes_and_wechat_accepts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_says_all_that_a_script_needs() {
-    let demo = Server::start(&mut hongyan(&[
-        "demo",
-        "--json",
-        "--listen",
-        "127.0.0.1:0",
-        "--sandbox-listen",
-        "127.0.0.1:0",
-    ]))
-    .await;
+    let demo = start_demo().await;
     for name in [
         "gateway",
         "sandbox",

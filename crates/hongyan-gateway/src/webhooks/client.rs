@@ -33,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection is kept for the next event.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// So much of an answer is read; of more, the connection is closed.
 const MAX_ANSWER_BYTES: usize = 16 * 1_024;
@@ -54,7 +54,6 @@ pub struct Client {
 }
 
 /// Where a webhook is: what is the same in all requests to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     /// Scheme, host and port.
     origin: Uri,

@@ -138,6 +138,14 @@ mod tests {
         db.query_row("SELECT COUNT(*) FROM filled", [], |row| row.get(0)).unwrap()
     }
 
+    /// Somebody who reads the state of now, in which nothing is filled in, until it is dropped.
+    fn reader_of_now(path: &Path) -> Connection {
+        let db = open::reader(path).unwrap();
+        db.execute_batch("BEGIN").unwrap();
+        assert_eq!(count(&db), 0);
+        db
+    }
+
     #[test]
     fn needs_an_sqlite_in_which_one_connection_may_copy_while_another_begins_the_log_anew() {
         assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
@@ -158,9 +166,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("h.db");
         let (db, mut checkpointer) = writer(&path);
-        let mut reader = open::reader(&path).unwrap();
-        let old = reader.transaction().unwrap();
-        assert_eq!(count(&old), 0);
+        let old = reader_of_now(&path);
         let kept = write(&db, &mut checkpointer);
         assert!(
             checkpointer.under_way && kept.left() == kept.pages,
@@ -181,9 +187,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("h.db");
         let (db, mut checkpointer) = writer(&path);
-        let mut reader = open::reader(&path).unwrap();
-        let old = reader.transaction().unwrap();
-        assert_eq!(count(&old), 0);
+        let _old = reader_of_now(&path);
         write(&db, &mut checkpointer);
         let kept = write(&db, &mut checkpointer);
         assert_eq!((kept.left(), checkpointer.due), (kept.pages, kept.pages + WORTH_COPYING));
