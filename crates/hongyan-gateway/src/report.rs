@@ -1,4 +1,4 @@
-//! Report: tells the world how messages fare. Today: callers who wait for theirs, and the metrics.
+//! Report: tells the world how messages fare: callers who wait for theirs, and the metrics (`meters`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,11 @@ use hongyan_ledger::webhook::Fate;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::{Ended, Pruned, TemplateChangeKind};
 use hongyan_sync::waiters::Waiters;
-use metrics::{Counter, Histogram, counter, gauge, histogram};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
+
+use meters::Meters;
+
+mod meters;
 
 /// Hands on what happened. Clones share everything.
 #[derive(Clone)]
@@ -20,135 +22,17 @@ struct Inner {
     /// Callers who wait, by message. Each entry lives as long as somebody waits.
     waiting: Waiters<MessageId, watch::Sender<Option<Ended>>>,
     meters: Meters,
-    prometheus: PrometheusHandle,
 }
-
-/// Metric handles, made once: looking one up by name costs more than counting with it.
-struct Meters {
-    by_state: [Counter; MessageState::ALL.len()],
-    answered_ok: Counter,
-    answered_error: Counter,
-    not_sent: Counter,
-    unanswered: Counter,
-    attempt_seconds: Histogram,
-    pruned: [Counter; PRUNED.len()],
-    delivered: [Counter; DELIVERED.len()],
-    recorder: metrics_exporter_prometheus::PrometheusRecorder,
-}
-
-/// Attempt durations worth telling apart, in seconds: WeChat usually answers within a tenth.
-const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-
-/// What is cleared away, as the metric calls it; in the order of [`Report::pruned`].
-const PRUNED: [&str; 9] = [
-    "messages",
-    "attempts",
-    "permits",
-    "sessions",
-    "gateway_tokens",
-    "events",
-    "leftovers",
-    "webhook_events",
-    "deliveries",
-];
-
-/// The events that have a name of their own in the metric; who pushes others cannot make it large.
-const KNOWN_EVENTS: [&str; 3] =
-    ["subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event"];
-
-/// What becomes of a try of an event at a webhook, as the metric calls it.
-const DELIVERED: [&str; 3] = ["taken", "failed", "given_up"];
 
 impl Report {
     /// A report with metrics of its own.
     pub fn new() -> Self {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&ATTEMPT_BUCKETS)
-            .expect("the list of buckets is not empty")
-            .build_recorder();
-        let prometheus = recorder.handle();
-        let meters = metrics::with_local_recorder(&recorder, || {
-            metrics::describe_counter!("hongyan_messages_total", "Messages that came to each state");
-            metrics::describe_counter!("hongyan_attempts_total", "Requests to WeChat, by how they ended");
-            metrics::describe_histogram!(
-                "hongyan_attempt_seconds",
-                metrics::Unit::Seconds,
-                "From claiming a message to knowing its outcome"
-            );
-            metrics::describe_counter!(
-                "hongyan_pruned_total",
-                "Rows that were removed because they were old"
-            );
-            metrics::describe_counter!(
-                "hongyan_template_changes_total",
-                "Templates that came, went or changed at WeChat"
-            );
-            metrics::describe_counter!(
-                "hongyan_events_total",
-                "Events that WeChat pushed and that were taken"
-            );
-            metrics::describe_counter!(
-                "hongyan_callback_refused_total",
-                "Requests to callbacks that were refused, by the reason"
-            );
-            metrics::describe_counter!(
-                "hongyan_webhook_deliveries_total",
-                "Requests to webhooks, by what they came to"
-            );
-            metrics::describe_gauge!(
-                "hongyan_webhook_events_pending",
-                "Events that enabled webhooks have not taken yet"
-            );
-            metrics::describe_gauge!(
-                "hongyan_webhook_oldest_pending_seconds",
-                metrics::Unit::Seconds,
-                "Since when the oldest of them waits"
-            );
-            metrics::describe_gauge!("hongyan_messages_in_flight", "Messages being sent now");
-            metrics::describe_gauge!(
-                "hongyan_verbs_per_commit",
-                "Writes that share a commit of the database, lately, on average"
-            );
-            let attempts = |outcome: &'static str| counter!("hongyan_attempts_total", "outcome" => outcome);
-            metrics::describe_gauge!(
-                "hongyan_apps_paused",
-                "Apps of which nothing goes out now, by the reason"
-            );
-            (
-                MessageState::ALL.map(|state| counter!("hongyan_messages_total", "state" => state.name())),
-                [attempts("ok"), attempts("refused"), attempts("not_sent"), attempts("unanswered")],
-                histogram!("hongyan_attempt_seconds"),
-                PRUNED.map(|what| counter!("hongyan_pruned_total", "what" => what)),
-                DELIVERED.map(|result| counter!("hongyan_webhook_deliveries_total", "result" => result)),
-            )
-        });
-        let (
-            by_state,
-            [answered_ok, answered_error, not_sent, unanswered],
-            attempt_seconds,
-            pruned,
-            delivered,
-        ) = meters;
-        Self(Arc::new(Inner {
-            waiting: Waiters::default(),
-            meters: Meters {
-                by_state,
-                answered_ok,
-                answered_error,
-                not_sent,
-                unanswered,
-                attempt_seconds,
-                pruned,
-                delivered,
-                recorder,
-            },
-            prometheus,
-        }))
+        Self(Arc::new(Inner { waiting: Waiters::default(), meters: Meters::new() }))
     }
 
     /// A message came to this state.
     pub fn moved(&self, ended: &Ended) {
-        self.0.meters.by_state[usize::from(ended.state.code())].increment(1);
+        self.0.meters.moved(ended.state);
         if is_at_rest(ended.state, ended.reason) {
             self.tell(ended);
         }
@@ -168,59 +52,27 @@ impl Report {
 
     /// An attempt ended so, after so long.
     pub fn attempt_ended(&self, outcome: &Outcome, took: Duration) {
-        let meters = &self.0.meters;
-        match outcome {
-            Outcome::Answered { errcode, .. } if errcode.0 == 0 => meters.answered_ok.increment(1),
-            Outcome::Answered { .. } => meters.answered_error.increment(1),
-            Outcome::NotSent { .. } => meters.not_sent.increment(1),
-            Outcome::Unanswered { .. } => meters.unanswered.increment(1),
-        }
-        meters.attempt_seconds.record(took.as_secs_f64());
+        self.0.meters.attempt_ended(outcome, took);
     }
 
     /// WeChat pushed an event; `again`: one that came before.
     pub fn event_received(&self, name: &str, again: bool) {
-        let name = KNOWN_EVENTS.into_iter().find(|known| *known == name).unwrap_or("other");
-        let result = if again { "repeated" } else { "new" };
-        metrics::with_local_recorder(&self.0.meters.recorder, || {
-            counter!("hongyan_events_total", "event" => name, "result" => result).increment(1);
-        });
+        self.0.meters.event_received(name, again);
     }
 
     /// A request to a callback was refused for this reason.
     pub fn callback_refused(&self, reason: &'static str) {
-        metrics::with_local_recorder(&self.0.meters.recorder, || {
-            counter!("hongyan_callback_refused_total", "reason" => reason).increment(1);
-        });
+        self.0.meters.callback_refused(reason);
     }
 
     /// So much was cleared away.
     pub fn pruned(&self, pruned: &Pruned) {
-        let rows = [
-            pruned.messages,
-            pruned.attempts,
-            pruned.permits,
-            pruned.sessions,
-            pruned.gateway_tokens,
-            pruned.events,
-            pruned.leftovers,
-            pruned.webhook_events,
-            pruned.deliveries,
-        ];
-        for (counter, rows) in self.0.meters.pruned.iter().zip(rows) {
-            counter.increment(u64::from(rows));
-        }
+        self.0.meters.pruned(pruned);
     }
 
     /// A webhook was asked to take an event.
     pub fn event_delivered(&self, fate: Fate) {
-        let [taken, failed, given_up] = &self.0.meters.delivered;
-        match fate {
-            Fate::Taken => taken,
-            Fate::Retry(_) => failed,
-            Fate::GivenUp => given_up,
-        }
-        .increment(1);
+        self.0.meters.event_delivered(fate);
     }
 
     /// Begins to listen for a message, before it is accepted, so that nothing is missed.
@@ -231,21 +83,7 @@ impl Report {
 
     /// All metrics in Prometheus' text form, with what is so now.
     pub fn render(&self, now: &Now) -> String {
-        metrics::with_local_recorder(&self.0.meters.recorder, || {
-            gauge!("hongyan_messages_in_flight").set(now.in_flight);
-            gauge!("hongyan_verbs_per_commit").set(now.verbs_per_commit);
-            gauge!("hongyan_webhook_events_pending").set(now.pending);
-            gauge!("hongyan_webhook_oldest_pending_seconds").set(now.oldest_pending.as_secs_f64());
-            for code in PauseCode::ALL {
-                let paused = now.pauses.iter().filter(|&&other| other == code).count();
-                gauge!("hongyan_apps_paused", "code" => code.name()).set(paused as f64);
-            }
-            for (kind, count) in &now.template_changes {
-                counter!("hongyan_template_changes_total", "change" => kind.name()).absolute(*count);
-            }
-        });
-        self.0.prometheus.run_upkeep();
-        self.0.prometheus.render()
+        self.0.meters.render(now)
     }
 }
 

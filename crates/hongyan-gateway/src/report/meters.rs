@@ -1,0 +1,264 @@
+//! The metrics: what is counted, under which names, and their text.
+//!
+//! Each family is a field, registered once. Counting is an addition to a number that is there already: nothing is
+//! collected for a later look, so the memory does not depend on how much happens or on whether somebody scrapes. For the
+//! same reason the values of labels are `&'static str`: they come from lists in the code, never from a request.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hongyan_ledger::MessageState;
+use hongyan_ledger::settle::{Outcome, PauseCode};
+use hongyan_ledger::webhook::Fate;
+use hongyan_store::types::{Pruned, TemplateChangeKind};
+use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::Now;
+
+/// Attempt durations worth telling apart, in seconds: WeChat usually answers within a tenth.
+const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// The events that have a name of their own in the metric; who pushes others cannot make it large.
+const KNOWN_EVENTS: [&str; 3] =
+    ["subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event"];
+
+/// Names and values of a metric's labels.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// Every metric.
+pub(super) struct Meters {
+    registry: Registry,
+    messages: Family<Labels<1>, Counter>,
+    attempts: Family<Labels<1>, Counter>,
+    attempt_seconds: Histogram,
+    pruned: Family<Labels<1>, Counter>,
+    template_changes: Family<Labels<1>, Counter>,
+    events: Family<Labels<2>, Counter>,
+    callback_refused: Family<Labels<1>, Counter>,
+    deliveries: Family<Labels<1>, Counter>,
+    events_pending: Gauge,
+    oldest_pending_seconds: Gauge<f64, AtomicU64>,
+    in_flight: Gauge,
+    verbs_per_commit: Gauge<f64, AtomicU64>,
+    apps_paused: Family<Labels<1>, Gauge>,
+}
+
+impl Meters {
+    pub(super) fn new() -> Self {
+        let meters = Self {
+            registry: Registry::default(),
+            messages: Family::default(),
+            attempts: Family::default(),
+            attempt_seconds: Histogram::new(ATTEMPT_BUCKETS),
+            pruned: Family::default(),
+            template_changes: Family::default(),
+            events: Family::default(),
+            callback_refused: Family::default(),
+            deliveries: Family::default(),
+            events_pending: Gauge::default(),
+            oldest_pending_seconds: Gauge::default(),
+            in_flight: Gauge::default(),
+            verbs_per_commit: Gauge::default(),
+            apps_paused: Family::default(),
+        };
+        meters.begin_at_zero();
+        meters.registered()
+    }
+
+    /// Gives every metric its name. The registry appends `_total` to the names of counters.
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("hongyan_messages", "Messages that came to each state", self.messages.clone());
+        registry.register("hongyan_attempts", "Requests to WeChat, by how they ended", self.attempts.clone());
+        registry.register(
+            "hongyan_attempt_seconds",
+            "From claiming a message to knowing its outcome",
+            self.attempt_seconds.clone(),
+        );
+        registry.register("hongyan_pruned", "Rows that were removed because they were old", self.pruned.clone());
+        registry.register(
+            "hongyan_template_changes",
+            "Templates that came, went or changed at WeChat",
+            self.template_changes.clone(),
+        );
+        registry.register("hongyan_events", "Events that WeChat pushed and that were taken", self.events.clone());
+        registry.register(
+            "hongyan_callback_refused",
+            "Requests to callbacks that were refused, by the reason",
+            self.callback_refused.clone(),
+        );
+        registry.register(
+            "hongyan_webhook_deliveries",
+            "Requests to webhooks, by what they came to",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "hongyan_webhook_events_pending",
+            "Events that enabled webhooks have not taken yet",
+            self.events_pending.clone(),
+        );
+        registry.register(
+            "hongyan_webhook_oldest_pending_seconds",
+            "Since when the oldest of them waits",
+            self.oldest_pending_seconds.clone(),
+        );
+        registry.register("hongyan_messages_in_flight", "Messages being sent now", self.in_flight.clone());
+        registry.register(
+            "hongyan_verbs_per_commit",
+            "Writes that share a commit of the database, lately, on average",
+            self.verbs_per_commit.clone(),
+        );
+        registry.register(
+            "hongyan_apps_paused",
+            "Apps of which nothing goes out now, by the reason",
+            self.apps_paused.clone(),
+        );
+        self
+    }
+
+    /// A rate can be told from the first scrape on only of what is there before it first happens.
+    fn begin_at_zero(&self) {
+        for state in MessageState::ALL {
+            let _ = self.messages.get_or_create(&[("state", state.name())]);
+        }
+        for outcome in ["ok", "refused", "not_sent", "unanswered"] {
+            let _ = self.attempts.get_or_create(&[("outcome", outcome)]);
+        }
+        self.pruned(&Pruned::default());
+        for result in ["taken", "failed", "given_up"] {
+            let _ = self.deliveries.get_or_create(&[("result", result)]);
+        }
+    }
+
+    pub(super) fn moved(&self, state: MessageState) {
+        self.messages.get_or_create(&[("state", state.name())]).inc();
+    }
+
+    pub(super) fn attempt_ended(&self, outcome: &Outcome, took: Duration) {
+        let name = match outcome {
+            Outcome::Answered { errcode, .. } if errcode.0 == 0 => "ok",
+            Outcome::Answered { .. } => "refused",
+            Outcome::NotSent { .. } => "not_sent",
+            Outcome::Unanswered { .. } => "unanswered",
+        };
+        self.attempts.get_or_create(&[("outcome", name)]).inc();
+        self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn event_received(&self, name: &str, again: bool) {
+        let event = KNOWN_EVENTS.into_iter().find(|known| *known == name).unwrap_or("other");
+        let result = if again { "repeated" } else { "new" };
+        self.events.get_or_create(&[("event", event), ("result", result)]).inc();
+    }
+
+    pub(super) fn callback_refused(&self, reason: &'static str) {
+        self.callback_refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(super) fn pruned(&self, pruned: &Pruned) {
+        let rows = [
+            ("messages", pruned.messages),
+            ("attempts", pruned.attempts),
+            ("permits", pruned.permits),
+            ("sessions", pruned.sessions),
+            ("gateway_tokens", pruned.gateway_tokens),
+            ("events", pruned.events),
+            ("leftovers", pruned.leftovers),
+            ("webhook_events", pruned.webhook_events),
+            ("deliveries", pruned.deliveries),
+        ];
+        for (what, rows) in rows {
+            self.pruned.get_or_create(&[("what", what)]).inc_by(u64::from(rows));
+        }
+    }
+
+    pub(super) fn event_delivered(&self, fate: Fate) {
+        let result = match fate {
+            Fate::Taken => "taken",
+            Fate::Retry(_) => "failed",
+            Fate::GivenUp => "given_up",
+        };
+        self.deliveries.get_or_create(&[("result", result)]).inc();
+    }
+
+    pub(super) fn render(&self, now: &Now) -> String {
+        self.in_flight.set(i64::from(now.in_flight));
+        self.verbs_per_commit.set(f64::from(now.verbs_per_commit));
+        self.events_pending.set(i64::from(now.pending));
+        self.oldest_pending_seconds.set(now.oldest_pending.as_secs_f64());
+        for code in PauseCode::ALL {
+            let paused = now.pauses.iter().filter(|&&other| other == code).count();
+            self.apps_paused.get_or_create(&[("code", code.name())]).set(paused as i64);
+        }
+        for (kind, count) in &now.template_changes {
+            // Counted elsewhere, and asked for just before: an older answer must not take back a newer one.
+            let counter = self.template_changes.get_or_create_owned(&[("change", TemplateChangeKind::name(*kind))]);
+            counter.inner().fetch_max(*count, Ordering::Relaxed);
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes any text");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quiet() -> Now {
+        Now {
+            in_flight: 0,
+            pauses: Vec::new(),
+            template_changes: Vec::new(),
+            pending: 0,
+            oldest_pending: Duration::ZERO,
+            verbs_per_commit: 0.0,
+        }
+    }
+
+    #[test]
+    fn what_is_counted_often_is_as_long_as_what_is_counted_once() {
+        let meters = Meters::new();
+        let lines = |text: String| text.lines().count();
+        let fill = |times: u32| {
+            for number in 0..times {
+                meters.moved(MessageState::Sent);
+                meters.attempt_ended(&Outcome::Unanswered { why: "x".into() }, Duration::from_millis(7));
+                meters.event_received(&format!("event_{number}"), false);
+            }
+        };
+        fill(1);
+        let once = lines(meters.render(&quiet()));
+        fill(10_000);
+        let text = meters.render(&quiet());
+        assert!(text.contains("hongyan_attempt_seconds_count 10001"), "{text}");
+        assert!(text.contains("hongyan_attempt_seconds_bucket{le=\"0.01\"} 10001"), "{text}");
+        assert!(text.contains("hongyan_attempt_seconds_bucket{le=\"0.005\"} 0"), "{text}");
+        assert_eq!(lines(text), once);
+    }
+
+    #[test]
+    fn every_name_is_the_one_that_dashboards_know() {
+        let text = Meters::new().render(&Now { pauses: vec![PauseCode::DayQuota], ..quiet() });
+        for line in [
+            "# TYPE hongyan_messages_total counter",
+            "hongyan_messages_total{state=\"unknown\"} 0",
+            "hongyan_attempts_total{outcome=\"not_sent\"} 0",
+            "# TYPE hongyan_attempt_seconds histogram",
+            "hongyan_attempt_seconds_bucket{le=\"+Inf\"} 0",
+            "hongyan_pruned_total{what=\"leftovers\"} 0",
+            "hongyan_webhook_deliveries_total{result=\"given_up\"} 0",
+            "hongyan_webhook_events_pending 0",
+            "hongyan_messages_in_flight 0",
+            "hongyan_apps_paused{code=\"day_quota\"} 1",
+            "hongyan_apps_paused{code=\"operator\"} 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+        }
+    }
+}
