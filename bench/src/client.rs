@@ -60,7 +60,18 @@ impl Connection {
         self.send(Method::POST, path, None, body, expected).await
     }
 
-    /// The same, to change something.
+    /// One request, whatever it is answered with: its status and body.
+    pub(crate) async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
+        self.exchange(method, path, key, body).await
+    }
+
+    /// The same as [`Self::post`], to change something.
     pub(crate) async fn patch(&mut self, path: &str, body: Bytes, expected: StatusCode) -> Result<Bytes> {
         self.send(Method::PATCH, path, None, body, expected).await
     }
@@ -84,6 +95,21 @@ impl Connection {
         body: Bytes,
         expected: StatusCode,
     ) -> Result<Bytes> {
+        let (status, body) = self.exchange(method, path, key, body).await?;
+        if status == expected {
+            Ok(body)
+        } else {
+            Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&body)))
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
         let failed = |error: &dyn Display| format!("{path}: {error}");
         let mut request = Request::builder()
             .method(method)
@@ -101,10 +127,6 @@ impl Connection {
         let answer = self.sender.send_request(request).await.map_err(|error| failed(&error))?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
-        if status == expected {
-            Ok(body)
-        } else {
-            Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&body)))
-        }
+        Ok((status, body))
     }
 }

@@ -40,7 +40,7 @@ impl Gateway {
     /// Starts it on an empty database in `dir`, with an app whose WeChat is at `wechat`.
     pub(crate) async fn start(hongyan: &Path, dir: &Path, wechat: &str) -> Result<Self> {
         let key = create_key(hongyan, dir).await?;
-        let (process, url, ready_after) = serve(hongyan, dir, wechat).await?;
+        let (process, url, ready_after) = serve(hongyan, dir, wechat, &[]).await?;
         let target = Target::new(&url)?.with_key(&key)?;
         let app = json!({ "appid": APPID, "secret": "0123456789abcdef0123456789abcdef" });
         let app =
@@ -53,7 +53,7 @@ impl Gateway {
     /// Starts it on the database that is in `dir`, which [`Self::start`] made.
     pub(crate) async fn restart(hongyan: &Path, dir: &Path, wechat: &str) -> Result<Self> {
         let key = create_key(hongyan, dir).await?;
-        let (process, url, ready_after) = serve(hongyan, dir, wechat).await?;
+        let (process, url, ready_after) = serve(hongyan, dir, wechat, &[]).await?;
         let target = Target::new(&url)?.with_key(&key)?;
         Ok(Self { process, target, secret: String::new(), ready_after })
     }
@@ -105,7 +105,7 @@ impl Gateway {
 }
 
 /// Makes an API key, and the database if there is none.
-async fn create_key(hongyan: &Path, dir: &Path) -> Result<String> {
+pub(crate) async fn create_key(hongyan: &Path, dir: &Path) -> Result<String> {
     let mut create = command(hongyan, dir);
     create.env("HONGYAN_DATA_DIR", dir.join("data")).args(["key", "create", "--name", "bench"]);
     let key =
@@ -117,11 +117,17 @@ async fn create_key(hongyan: &Path, dir: &Path) -> Result<String> {
     }
 }
 
-/// Starts the service; its address, and how long it took.
-async fn serve(hongyan: &Path, dir: &Path, wechat: &str) -> Result<(Process, String, Duration)> {
+/// Starts the service, with these flags, too; its address, and how long it took.
+pub(crate) async fn serve(
+    hongyan: &Path,
+    dir: &Path,
+    wechat: &str,
+    flags: &[&str],
+) -> Result<(Process, String, Duration)> {
     let mut serve = command(hongyan, dir);
     serve
         .args(["serve", "--json", "--listen", "127.0.0.1:0", "--wechat-base-url", wechat])
+        .args(flags)
         .env("HONGYAN_DATA_DIR", dir.join("data"))
         .env("HONGYAN_WEBHOOK_ALLOW_HTTP", "true")
         .env("HONGYAN_WEBHOOK_ALLOW_PRIVATE", "true")

@@ -14,6 +14,7 @@
 //! | [`callbacks`] | how fast WeChat's pushes are answered |
 //! | [`history`], [`scheduled`], [`fill`] | the gateway with millions of stored messages |
 //! | [`sandbox_speed`] | the sandbox alone |
+//! | [`soak`] | whether anything grows that must not; run by `cargo xtask soak` |
 //! | [`trial`], [`load`], [`message`], [`client`] | sending messages, timing the answers, counting the cost |
 //! | [`gateway`], [`process`] | starting, filling and stopping what is measured |
 //! | [`sink`] | answering like WeChat, and counting |
@@ -42,6 +43,7 @@ mod rival;
 mod sandbox_speed;
 mod scheduled;
 mod sink;
+mod soak;
 mod trial;
 mod usage;
 
@@ -61,15 +63,23 @@ type Result<T = ()> = std::result::Result<T, String>;
 /// The first argument with which this binary is one of the programs that are measured.
 const RIVAL: &str = "rival";
 
+/// The first argument with which nothing is measured, but looked whether anything grows.
+const SOAK: &str = "soak";
+
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(|error| format!("cannot start: {error}")).and_then(|runtime| {
         let mut words = std::env::args_os().skip(1);
-        let done = if words.next().is_some_and(|word| word == RIVAL) {
+        let first = words.next();
+        let is = |name: &str| first.as_ref().is_some_and(|word| word == name);
+        let done = if is(RIVAL) {
             let name = std::iter::once(RIVAL.into()).chain(words);
             runtime.block_on(rival::run(rival::Rival::parse_from(name)))
+        } else if is(SOAK) {
+            let args = soak::Args::parse_from(std::iter::once(SOAK.into()).chain(words));
+            runtime.block_on(until_told(soak::run(&args)))
         } else {
-            runtime.block_on(run_until_told(&Args::parse()))
+            runtime.block_on(until_told(run(&Args::parse())))
         };
         // A database may still be filled by a thread; after an interruption nobody wants it.
         runtime.shutdown_background();
@@ -85,12 +95,12 @@ fn main() -> ExitCode {
 }
 
 /// Runs, and when it is interrupted leaves neither processes nor databases behind.
-async fn run_until_told(args: &Args) -> Result {
+async fn until_told(work: impl Future<Output = Result>) -> Result {
     let failed = |error: std::io::Error| format!("cannot listen to signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::select! {
-        done = run(args) => done,
+        done = work => done,
         _ = terminate.recv() => Err("terminated".to_owned()),
         _ = interrupt.recv() => Err("interrupted".to_owned()),
     }

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::Result;
-use crate::usage::{Usage, forget_peak, memory_kib};
+use crate::usage::{Usage, descriptors, forget_peak, memory_kib};
 
 /// How long a program may take until it is ready; the largest database is opened well within it.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
@@ -86,6 +86,11 @@ impl Process {
     /// How much memory it holds now.
     pub(crate) fn memory_kib(&self) -> Result<u64> {
         memory_kib(self.id()?)
+    }
+
+    /// How many descriptors it has open now.
+    pub(crate) fn descriptors(&self) -> Result<u64> {
+        descriptors(self.id()?)
     }
 
     /// Lets the peak of its memory begin anew.

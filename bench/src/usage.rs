@@ -32,6 +32,13 @@ pub(crate) fn memory_kib(id: u32) -> Result<u64> {
     kib(&read(id, "status")?, "VmRSS:").ok_or_else(|| format!("/proc/{id}/status has no VmRSS"))
 }
 
+/// How many descriptors a process has open.
+pub(crate) fn descriptors(id: u32) -> Result<u64> {
+    let path = format!("/proc/{id}/fd");
+    let open = std::fs::read_dir(&path).map_err(|error| format!("{path}: {error}"))?;
+    Ok(open.count() as u64)
+}
+
 /// Lets the peak begin anew at what the process holds now (proc(5): 5 in `clear_refs`).
 pub(crate) fn forget_peak(id: u32) -> Result {
     let path = format!("/proc/{id}/clear_refs");

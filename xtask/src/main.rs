@@ -8,6 +8,7 @@
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting what kills the gateway |
+//! | [`soak`] | building and starting what looks whether anything grows |
 //! | [`fuzz`] | building and running the fuzz targets |
 //! | [`errcodes`] | the pages that are made from the code |
 //! | [`command`] | running programs |
@@ -19,6 +20,7 @@ mod errcodes;
 mod fuzz;
 mod prepare;
 mod sdks;
+mod soak;
 mod test;
 mod web;
 
@@ -56,6 +58,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Put the gateway under load on a fast clock, and see whether anything grows; --help says how
+    #[command(disable_help_flag = true)]
+    Soak {
+        /// Passed on to what soaks
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -65,6 +74,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Errcodes(args) => errcodes::run(&args),
         Command::Crash { args } => crash::run(&args),
+        Command::Soak { args } => soak::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

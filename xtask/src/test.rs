@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{crash, fuzz, prepare, sdks, web};
+use crate::{crash, fuzz, prepare, sdks, soak, web};
 
 /// How often the gateway is killed. Each run draws anew, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -35,6 +35,7 @@ enum Step {
     Docs,
     Fuzz,
     Crash,
+    Soak,
     Web,
     Sdks,
 }
@@ -50,6 +51,7 @@ impl Step {
             Self::Docs => "docs",
             Self::Fuzz => "fuzz",
             Self::Crash => "crash",
+            Self::Soak => "soak",
             Self::Web => "web",
             Self::Sdks => "sdks",
         }
@@ -67,6 +69,7 @@ impl Step {
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
             Self::Fuzz => "200,000 random inputs to each fuzz target, and the kept corpora",
             Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost or doubled",
+            Self::Soak => "45 seconds of load on a fast clock, and nothing grows",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
             Self::Sdks => {
                 "SDKs that others wrote (wechatpy and two for Node), against the facade and the sandbox"
@@ -94,6 +97,7 @@ impl Step {
             }
             Self::Fuzz => fuzz::run(&FuzzArgs::short()),
             Self::Crash => crash::run(&["--rounds".to_owned(), ROUNDS.to_string()]),
+            Self::Soak => soak::run(&soak::short()),
             Self::Web => web::run(args.update_screenshot),
             Self::Sdks => sdks::run(),
         }

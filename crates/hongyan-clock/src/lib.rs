@@ -9,6 +9,8 @@
 //! It is not a timer wheel: who waits for many moments keeps them in order and waits for the first.
 
 use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -94,6 +96,49 @@ pub struct Clock {
     offset_ms: Arc<watch::Sender<i64>>,
     /// The machine's clock; in this crate's tests, one that can be set.
     machine: fn() -> i64,
+    /// How much faster than the machine's it runs.
+    pace: Pace,
+}
+
+/// A clock that runs fast, for tests that must see days pass: from `since` on, each second of the machine's counts as
+/// `times` seconds. Two processes with the same pace agree on the time, as two with the machine's do.
+///
+/// As text: `TIMES@SINCE`, with `SINCE` in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How many seconds a second counts as.
+    pub times: NonZeroU32,
+    /// The machine's time until which nothing is different.
+    pub since: UnixMillis,
+}
+
+impl Pace {
+    /// As fast as the machine's.
+    const USUAL: Self = Self { times: NonZeroU32::MIN, since: UnixMillis(0) };
+
+    /// What the clock shows when the machine's shows this.
+    fn shows(self, machine: i64) -> i64 {
+        let passed = machine.saturating_sub(self.since.0);
+        if passed <= 0 { machine } else { machine.saturating_add(passed.saturating_mul(i64::from(self.times.get()) - 1)) }
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.times, self.since.0)
+    }
+}
+
+impl FromStr for Pace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (times, since) = text.split_once('@')?;
+            Some(Self { times: times.parse().ok()?, since: UnixMillis(since.parse().ok()?) })
+        };
+        read().ok_or_else(|| "write it as TIMES@SINCE, both numbers; SINCE in milliseconds since 1970".to_owned())
+    }
 }
 
 impl Default for Clock {
@@ -106,20 +151,26 @@ impl Clock {
     /// The machine's time, until somebody moves it.
     #[must_use]
     pub fn system() -> Self {
-        Self { offset_ms: Arc::new(watch::Sender::new(0)), machine: machine_millis }
+        Self::fast(Pace::USUAL)
+    }
+
+    /// A clock that runs fast.
+    #[must_use]
+    pub fn fast(pace: Pace) -> Self {
+        Self { offset_ms: Arc::new(watch::Sender::new(0)), machine: machine_millis, pace }
     }
 
     /// The time now.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
-        UnixMillis((self.machine)().saturating_add(*self.offset_ms.borrow()))
+        UnixMillis(self.machine_now().0.saturating_add(*self.offset_ms.borrow()))
     }
 
     /// The machine's own time, however this clock was moved: to tell a machine that stood still from a clock that was
     /// moved.
     #[must_use]
     pub fn machine_now(&self) -> UnixMillis {
-        UnixMillis((self.machine)())
+        UnixMillis(self.pace.shows((self.machine)()))
     }
 
     /// Moves the time forward (or back, with a negative number) for all clones, and wakes every waiter.
@@ -130,7 +181,7 @@ impl Clock {
 
     /// Makes it `moment` now, for all clones.
     pub fn set(&self, moment: UnixMillis) -> UnixMillis {
-        self.offset_ms.send_modify(|offset| *offset = moment.0.saturating_sub((self.machine)()));
+        self.offset_ms.send_modify(|offset| *offset = moment.0.saturating_sub(self.machine_now().0));
         self.now()
     }
 
@@ -149,7 +200,7 @@ impl Clock {
             if now >= moment {
                 return;
             }
-            let wait = moment.since(now).min(LOOK_AGAIN);
+            let wait = (moment.since(now) / self.pace.times.get()).min(LOOK_AGAIN);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 // The sender lives in `self`, so this only ends by a change.
@@ -214,6 +265,24 @@ mod tests {
         tokio::task::yield_now().await;
         MACHINE.store(3_601_000, Ordering::Relaxed);
         tokio::time::timeout(LOOK_AGAIN * 5, task).await.expect("it looks again").unwrap();
+    }
+
+    #[tokio::test]
+    async fn on_a_fast_clock_a_day_is_over_soon() {
+        let pace: Pace = format!("86400@{}", machine_millis()).parse().unwrap();
+        let (clock, other) = (Clock::fast(pace), Clock::fast(pace.to_string().parse().unwrap()));
+        let begin = std::time::Instant::now();
+        let tomorrow = clock.now().plus(Duration::from_secs(86_400));
+        clock.sleep_until(tomorrow).await;
+        assert!(other.now() >= tomorrow, "clocks of one pace agree");
+        assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn a_pace_changes_nothing_of_what_was_before_it() {
+        let pace = Pace { times: NonZeroU32::new(10).unwrap(), since: UnixMillis(1_000) };
+        assert_eq!([900, 1_000, 1_001, 2_000].map(|at| pace.shows(at)), [900, 1_000, 1_010, 11_000]);
+        assert!("0@5".parse::<Pace>().is_err() && "5".parse::<Pace>().is_err());
     }
 
     #[tokio::test]

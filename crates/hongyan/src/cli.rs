@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use hongyan_clock::UnixMillis;
+use hongyan_clock::{Pace, UnixMillis};
 use hongyan_gateway::keys::Scope;
 use hongyan_ledger::{KeyId, MessageId};
 use url::Url;
@@ -127,6 +127,9 @@ pub(crate) struct ServeArgs {
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,
+    /// Let the time run fast, for tests that must see days pass
+    #[arg(long, value_name = "TIMES@SINCE", hide = true)]
+    pub(crate) test_pace: Option<Pace>,
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +150,9 @@ pub(crate) struct SandboxArgs {
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,
+    /// Let the time run fast, for tests that must see days pass
+    #[arg(long, value_name = "TIMES@SINCE", hide = true)]
+    pub(crate) test_pace: Option<Pace>,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
     let url = listen::url(&listener)?;
     let url = base(&url);
     let sandbox = Sandbox::new(SandboxConfig {
-        clock: Clock::system(),
+        clock: args.test_pace.map_or_else(Clock::system, Clock::fast),
         backend: None,
         state_file: args.state.clone(),
     })?;

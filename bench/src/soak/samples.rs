@@ -1,0 +1,254 @@
+//! What the processes hold, and whether it levels off.
+//!
+//! Each curve is judged by one number: by how much it rises from where it must have levelled off to the end, along the
+//! median of the slopes between all pairs of its points (Theil and Sen). A peak or a few odd points do not move that line;
+//! what grows with every message does.
+
+use std::fmt;
+use std::time::Duration;
+
+const MIB: f64 = 1024.0;
+
+/// The days of the clock's until the database has as much to forget as it gets: it keeps one day, and clears away every
+/// quarter of a day what has piled up until then.
+const DAYS_TO_FILL: f64 = 3.0;
+
+/// The share of a run after which memory must have levelled off.
+const FIRST_TENTH: f64 = 0.1;
+
+/// One look. Sizes are in KiB.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) at: Duration,
+    /// Messages so far.
+    pub(super) accepted: u64,
+    /// Events so far at the webhook.
+    pub(super) told: u64,
+    pub(super) gateway_kib: u64,
+    pub(super) sandbox_kib: u64,
+    pub(super) gateway_descriptors: u64,
+    pub(super) sandbox_descriptors: u64,
+    pub(super) database_kib: u64,
+    pub(super) log_kib: u64,
+}
+
+/// A curve, and how much it may rise.
+pub(super) struct Curve {
+    pub(super) name: &'static str,
+    pub(super) unit: &'static str,
+    /// Of a sample, in that unit.
+    pub(super) value: fn(&Sample) -> f64,
+    /// Whether it is filled by days of the clock's, not by load alone.
+    fills_by_days: bool,
+    /// It may rise by this share of its median,
+    share: f64,
+    /// or by this much, whichever is more.
+    at_least: f64,
+}
+
+/// What is judged, in the order of the picture.
+pub(super) const CURVES: [Curve; 6] = [
+    Curve {
+        name: "gateway, resident memory",
+        unit: "MiB",
+        value: |sample| sample.gateway_kib as f64 / MIB,
+        fills_by_days: false,
+        share: 0.05,
+        at_least: 3.0,
+    },
+    Curve {
+        name: "sandbox, resident memory",
+        unit: "MiB",
+        value: |sample| sample.sandbox_kib as f64 / MIB,
+        fills_by_days: false,
+        share: 0.05,
+        at_least: 3.0,
+    },
+    Curve {
+        name: "database",
+        unit: "MiB",
+        value: |sample| sample.database_kib as f64 / MIB,
+        fills_by_days: true,
+        share: 0.10,
+        at_least: 4.0,
+    },
+    Curve {
+        name: "database's log",
+        unit: "MiB",
+        value: |sample| sample.log_kib as f64 / MIB,
+        fills_by_days: false,
+        share: 0.25,
+        at_least: 8.0,
+    },
+    Curve {
+        name: "gateway, descriptors",
+        unit: "",
+        value: |sample| sample.gateway_descriptors as f64,
+        fills_by_days: false,
+        share: 0.10,
+        at_least: 6.0,
+    },
+    Curve {
+        name: "sandbox, descriptors",
+        unit: "",
+        value: |sample| sample.sandbox_descriptors as f64,
+        fills_by_days: false,
+        share: 0.10,
+        at_least: 6.0,
+    },
+];
+
+/// All looks of a run.
+#[derive(Debug)]
+pub(super) struct Samples {
+    pub(super) all: Vec<Sample>,
+    pub(super) length: Duration,
+    day: Duration,
+}
+
+/// How each curve was.
+pub(super) struct Verdict {
+    pub(super) lines: Vec<Line>,
+}
+
+/// How one was.
+pub(super) struct Line {
+    name: &'static str,
+    unit: &'static str,
+    median: f64,
+    highest: f64,
+    /// How much it rose along its line.
+    rise: f64,
+    may_rise: f64,
+    /// The line's ends: seconds and value.
+    pub(super) from: (f64, f64),
+    pub(super) to: (f64, f64),
+}
+
+impl Samples {
+    pub(super) fn new(length: Duration, day: Duration) -> Self {
+        Self { all: Vec::new(), length, day }
+    }
+
+    pub(super) fn add(&mut self, sample: Sample) {
+        self.all.push(sample);
+    }
+
+    pub(super) fn last_in_words(&self) -> String {
+        let Some(last) = self.all.last() else { return String::new() };
+        let Sample { at, accepted, told, gateway_kib, sandbox_kib, database_kib, log_kib, .. } = last;
+        format!(
+            "after {:.0} s: {accepted} messages, {told} events told; gateway {} MiB, sandbox {} MiB, database {} MiB, \
+             its log {} MiB",
+            at.as_secs_f64(),
+            gateway_kib / 1024,
+            sandbox_kib / 1024,
+            database_kib / 1024,
+            log_kib / 1024,
+        )
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        let length = self.length.as_secs_f64();
+        let filled = self.day.as_secs_f64() * DAYS_TO_FILL;
+        let lines = CURVES.iter().map(|curve| {
+            let level_from = if curve.fills_by_days { filled } else { length * FIRST_TENTH };
+            let points: Vec<_> =
+                self.all.iter().map(|sample| (sample.at.as_secs_f64(), (curve.value)(sample))).collect();
+            judge(curve, &points, level_from)
+        });
+        Verdict { lines: lines.collect() }
+    }
+}
+
+fn judge(curve: &Curve, points: &[(f64, f64)], level_from: f64) -> Line {
+    let highest = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    let late: Vec<_> = points.iter().copied().filter(|(at, _)| *at >= level_from).collect();
+    let slopes = late.iter().enumerate().flat_map(|(place, one)| {
+        late[place + 1..].iter().map(move |other| (other.1 - one.1) / (other.0 - one.0))
+    });
+    let slope = middle(slopes.collect());
+    // The line that goes through the middle of what is above and below it.
+    let at_zero = middle(late.iter().map(|(at, value)| value - slope * at).collect());
+    let (first, last) = (late.first().map_or(0.0, |point| point.0), late.last().map_or(0.0, |point| point.0));
+    let median = middle(late.iter().map(|(_, value)| *value).collect());
+    Line {
+        name: curve.name,
+        unit: curve.unit,
+        median,
+        highest,
+        rise: slope * (last - first),
+        may_rise: (median * curve.share).max(curve.at_least),
+        from: (first, at_zero + slope * first),
+        to: (last, at_zero + slope * last),
+    }
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+impl Line {
+    pub(super) fn levels_off(&self) -> bool {
+        self.rise <= self.may_rise
+    }
+}
+
+impl Verdict {
+    /// What did not level off.
+    pub(super) fn grows(&self) -> Vec<&'static str> {
+        self.lines.iter().filter(|line| !line.levels_off()).map(|line| line.name).collect()
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<26} {:>9} {:>9} {:>9} {:>9}", "", "median", "highest", "rises by", "may by")?;
+        for line in &self.lines {
+            let Line { name, unit, median, highest, rise, may_rise, .. } = line;
+            let says = if line.levels_off() { "" } else { "  GROWS" };
+            writeln!(f, "{name:<26} {median:>9.1} {highest:>9.1} {rise:>9.2} {may_rise:>9.2} {unit}{says}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of 300 seconds with these MiB in the gateway's memory.
+    fn run(memory: impl Fn(f64) -> f64) -> Verdict {
+        let mut samples = Samples::new(Duration::from_secs(300), Duration::from_secs(25));
+        for second in 1..=300 {
+            samples.add(Sample {
+                at: Duration::from_secs(second),
+                accepted: 0,
+                told: 0,
+                gateway_kib: (memory(second as f64) * MIB) as u64,
+                sandbox_kib: 1,
+                gateway_descriptors: 40,
+                sandbox_descriptors: 40,
+                database_kib: 1,
+                log_kib: 1,
+            });
+        }
+        samples.verdict()
+    }
+
+    #[test]
+    fn what_fills_and_stays_levels_off_also_with_peaks() {
+        let fills = |second: f64| 60.0 - 40.0 * (-second / 5.0).exp();
+        assert!(run(fills).grows().is_empty());
+        assert!(run(|second| if second as u32 % 7 == 0 { 90.0 } else { fills(second) }).grows().is_empty());
+        assert!(run(|second| 60.0 - second / 100.0).grows().is_empty(), "what falls does not grow");
+    }
+
+    #[test]
+    fn a_small_leak_under_a_saw_is_found() {
+        // 21 bytes a message at 6,000 messages a second are 36 MiB in five minutes; this is half of it.
+        let leaks = |second: f64| 60.0 + second * 0.06 + f64::from(second as u32 % 10);
+        assert_eq!(run(leaks).grows(), ["gateway, resident memory"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! The two processes, and what they know of each other.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hongyan_clock::{Clock, Pace, UnixMillis};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::client::{Connection, Target};
+use crate::gateway::{self, database};
+use crate::process::{Process, command};
+use crate::sink::{Sink, WEBHOOK_PATH};
+use crate::soak::counts::Counts;
+use crate::soak::samples::Sample;
+
+/// What pushes are signed with.
+const CALLBACK_TOKEN: &str = "soakCallback1";
+
+/// Retention as short as can be set; and pushes may be late, for of a fast clock an hour is soon over.
+const SETTINGS: &str = "retention_days = 1\ncallback_window_seconds = 3600\n";
+
+/// A mini program that the gateway serves.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct App {
+    pub(super) appid: String,
+    app_secret: String,
+    #[serde(rename = "subscribe_template")]
+    pub(super) once: String,
+    /// What clients of the facade use as `secret`.
+    #[serde(skip)]
+    pub(super) gateway_secret: String,
+}
+
+/// Everything that runs.
+pub(super) struct World {
+    sandbox: Process,
+    gateway: Process,
+    database: PathBuf,
+    /// The gateway, with a key.
+    pub(super) api: Target,
+    /// The gateway, as strangers see it.
+    pub(super) public: Target,
+    pub(super) wechat: Target,
+    /// Most messages are of this app.
+    pub(super) bulk: App,
+    /// Of this one all else is: it has a callback and a webhook.
+    pub(super) mixed: App,
+    sink: Sink,
+    pub(super) clock: Clock,
+}
+
+impl World {
+    /// Starts both, with a clock on which a day lasts so long.
+    pub(super) async fn start(hongyan: &Path, dir: &Path, day: Duration) -> Result<Self> {
+        let times = (86_400.0 / day.as_secs_f64()) as u32;
+        let pace = Pace { times: times.try_into().map_err(|_| "a day is too long")?, since: Clock::system().now() };
+        let flag = pace.to_string();
+        let mut sandbox = command(hongyan, dir);
+        sandbox.args(["sandbox", "--json", "--listen", "127.0.0.1:0", "--test-pace", &flag]);
+        let (sandbox, line) = Process::start("sandbox", sandbox.env("HONGYAN_LOG", "error")).await?;
+        let wechat_url = text(&read(line.as_bytes())?, "/sandbox")?;
+        let wechat = Target::new(&wechat_url)?;
+        let mut control = wechat.connect().await?;
+
+        // Which is where the gateway looks for its settings.
+        std::fs::write(dir.join("hongyan.toml"), SETTINGS).map_err(|error| format!("hongyan.toml: {error}"))?;
+        let key = gateway::create_key(hongyan, dir).await?;
+        let flags = ["--test-pace", &flag];
+        let (gateway, url, _) = gateway::serve(hongyan, dir, &wechat_url, &flags).await?;
+        let api = Target::new(&url)?.with_key(&key)?;
+        let mut connection = api.connect().await?;
+        let sink = Sink::start().await?;
+        let bulk = app(&mut control, &mut connection, json!({})).await?;
+        let mixed =
+            app(&mut control, &mut connection, json!({ "callback": { "token": CALLBACK_TOKEN } })).await?;
+        let callback = json!({
+            "appid": mixed.appid, "url": format!("{url}/callback/{}", mixed.appid), "token": CALLBACK_TOKEN,
+        });
+        ask(&mut control, "/_sandbox/callback", &callback).await?;
+        let webhook = json!({ "url": format!("{}{WEBHOOK_PATH}", sink.url), "apps": [mixed.appid] });
+        connection.post("/v1/webhooks", webhook.to_string().into(), StatusCode::CREATED).await?;
+        Ok(Self {
+            sandbox,
+            gateway,
+            database: database(dir),
+            public: Target::new(&url)?,
+            api,
+            wechat,
+            bulk,
+            mixed,
+            sink,
+            clock: Clock::fast(pace),
+        })
+    }
+
+    /// What both hold now.
+    pub(super) fn look(&self, at: Duration, counts: &Counts) -> Result<Sample> {
+        let size = |suffix: &str| {
+            let mut path = self.database.clone().into_os_string();
+            path.push(suffix);
+            // The log is not there when it has nothing in it.
+            std::fs::metadata(path).map_or(0, |file| file.len() / 1024)
+        };
+        Ok(Sample {
+            at,
+            accepted: counts.accepted(),
+            told: u64::from(self.sink.told()),
+            gateway_kib: self.gateway.memory_kib()?,
+            sandbox_kib: self.sandbox.memory_kib()?,
+            gateway_descriptors: self.gateway.descriptors()?,
+            sandbox_descriptors: self.sandbox.descriptors()?,
+            database_kib: size(""),
+            log_kib: size("-wal"),
+        })
+    }
+
+    /// A moment from now by the clock of both.
+    pub(super) fn after(&self, hours: f64) -> UnixMillis {
+        self.clock.now().plus(Duration::from_secs_f64(hours * 3_600.0))
+    }
+
+    /// Stops both, and requires that they end well.
+    pub(super) async fn stop(self) -> Result {
+        self.gateway.stop().await?;
+        self.sandbox.stop().await
+    }
+}
+
+/// Makes an app at WeChat and registers it with these settings.
+async fn app(wechat: &mut Connection, gateway: &mut Connection, mut settings: Value) -> Result<App> {
+    let made = wechat.post("/_sandbox/apps", "{}".into(), StatusCode::OK).await?;
+    let mut app: App = serde_json::from_slice(&made).map_err(|error| format!("an app: {error}"))?;
+    settings["appid"] = json!(app.appid);
+    settings["secret"] = json!(app.app_secret);
+    let body = settings.to_string().into();
+    let registered = gateway.post("/v1/apps", body, StatusCode::CREATED).await?;
+    app.gateway_secret = text(&read(&registered)?, "/gateway_secret")?;
+    Ok(app)
+}
+
+/// Asks the sandbox, which says yes.
+pub(super) async fn ask(wechat: &mut Connection, path: &str, body: &Value) -> Result<Value> {
+    let (status, answer) = wechat.ask(Method::POST, path, None, body.to_string().into()).await?;
+    if status.is_success() {
+        read(&answer)
+    } else {
+        Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&answer)))
+    }
+}
+
+/// JSON.
+pub(super) fn read(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|error| format!("{error}: {}", String::from_utf8_lossy(bytes)))
+}
+
+/// A text in it.
+pub(super) fn text(value: &Value, pointer: &str) -> Result<String> {
+    let text = value.pointer(pointer).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| format!("there is no text at {pointer} of {value}"))
+}
