@@ -122,11 +122,14 @@ impl Caller {
             let number = self.number();
             let first = number * u64::from(self.batch);
             let messages: Vec<_> = (first..first + u64::from(self.batch))
-                .map(|place| message(&self.world.bulk, &format!("sandbox-undelivered-{}", place % USERS), "try"))
+                .map(|place| {
+                    message(&self.world.bulk, &format!("sandbox-undelivered-{}", place % USERS), "try")
+                })
                 .collect();
             let body = json!({ "messages": messages }).to_string();
             let key = number.is_multiple_of(10).then(|| format!("batch-{number}"));
-            let mut answer = api.ask(Method::POST, "/v1/messages", key.as_deref(), body.clone().into()).await?;
+            let mut answer =
+                api.ask(Method::POST, "/v1/messages", key.as_deref(), body.clone().into()).await?;
             if key.is_some() {
                 answer = api.ask(Method::POST, "/v1/messages", key.as_deref(), body.into()).await?;
                 self.counts.add("batch repeated");
@@ -162,8 +165,7 @@ impl Caller {
                 let body = message(app, &user, "require").to_string();
                 let key = format!("single-{number}-{place}");
                 let path = if place == 9 { "/v1/messages?wait=5" } else { "/v1/messages" };
-                let (status, answer) =
-                    api.ask(Method::POST, path, Some(&key), body.clone().into()).await?;
+                let (status, answer) = api.ask(Method::POST, path, Some(&key), body.clone().into()).await?;
                 if !status.is_success() {
                     return Err(format!("a message: {status}: {}", String::from_utf8_lossy(&answer)));
                 }
@@ -201,8 +203,7 @@ impl Caller {
                     _ => json!({ "outcome": "not_sent", "then": "fail" }),
                 };
                 let path = format!("/v1/messages/{id}/resolve");
-                let (status, answer) =
-                    api.ask(Method::POST, &path, None, verdict.to_string().into()).await?;
+                let (status, answer) = api.ask(Method::POST, &path, None, verdict.to_string().into()).await?;
                 if !status.is_success() {
                     return Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&answer)));
                 }
@@ -306,7 +307,8 @@ impl Caller {
         let users: Vec<Value> = users["openids"].as_array().cloned().unwrap_or_default();
         while !self.is_over.load(Ordering::Relaxed) {
             let user = &users[self.number() as usize % users.len()];
-            let setting = |receives: bool| json!({ "appid": app.appid, "openid": user, "receives": receives });
+            let setting =
+                |receives: bool| json!({ "appid": app.appid, "openid": user, "receives": receives });
             let accepts = json!({ "appid": app.appid, "openid": user, "template_id": app.once });
             ask(&mut wechat, "/_sandbox/settings", &setting(true)).await?;
             ask(&mut wechat, "/_sandbox/subscriptions", &accepts).await?;

@@ -56,7 +56,8 @@ impl World {
     /// Starts both, with a clock on which a day lasts so long.
     pub(super) async fn start(hongyan: &Path, dir: &Path, day: Duration) -> Result<Self> {
         let times = (86_400.0 / day.as_secs_f64()) as u32;
-        let pace = Pace { times: times.try_into().map_err(|_| "a day is too long")?, since: Clock::system().now() };
+        let pace =
+            Pace { times: times.try_into().map_err(|_| "a day is too long")?, since: Clock::system().now() };
         let flag = pace.to_string();
         let mut sandbox = command(hongyan, dir);
         sandbox.args(["sandbox", "--json", "--listen", "127.0.0.1:0", "--test-pace", &flag]);
@@ -66,7 +67,8 @@ impl World {
         let mut control = wechat.connect().await?;
 
         // Which is where the gateway looks for its settings.
-        std::fs::write(dir.join("hongyan.toml"), SETTINGS).map_err(|error| format!("hongyan.toml: {error}"))?;
+        std::fs::write(dir.join("hongyan.toml"), SETTINGS)
+            .map_err(|error| format!("hongyan.toml: {error}"))?;
         let key = gateway::create_key(hongyan, dir).await?;
         let flags = ["--test-pace", &flag];
         let (gateway, url, _) = gateway::serve(hongyan, dir, &wechat_url, &flags).await?;

@@ -119,7 +119,11 @@ impl Pace {
     /// What the clock shows when the machine's shows this.
     fn shows(self, machine: i64) -> i64 {
         let passed = machine.saturating_sub(self.since.0);
-        if passed <= 0 { machine } else { machine.saturating_add(passed.saturating_mul(i64::from(self.times.get()) - 1)) }
+        if passed <= 0 {
+            machine
+        } else {
+            machine.saturating_add(passed.saturating_mul(i64::from(self.times.get()) - 1))
+        }
     }
 }
 
@@ -137,7 +141,9 @@ impl FromStr for Pace {
             let (times, since) = text.split_once('@')?;
             Some(Self { times: times.parse().ok()?, since: UnixMillis(since.parse().ok()?) })
         };
-        read().ok_or_else(|| "write it as TIMES@SINCE, both numbers; SINCE in milliseconds since 1970".to_owned())
+        read().ok_or_else(|| {
+            "write it as TIMES@SINCE, both numbers; SINCE in milliseconds since 1970".to_owned()
+        })
     }
 }
 

@@ -80,13 +80,21 @@ impl Meters {
             "From claiming a message to knowing its outcome",
             self.attempt_seconds.clone(),
         );
-        registry.register("hongyan_pruned", "Rows that were removed because they were old", self.pruned.clone());
+        registry.register(
+            "hongyan_pruned",
+            "Rows that were removed because they were old",
+            self.pruned.clone(),
+        );
         registry.register(
             "hongyan_template_changes",
             "Templates that came, went or changed at WeChat",
             self.template_changes.clone(),
         );
-        registry.register("hongyan_events", "Events that WeChat pushed and that were taken", self.events.clone());
+        registry.register(
+            "hongyan_events",
+            "Events that WeChat pushed and that were taken",
+            self.events.clone(),
+        );
         registry.register(
             "hongyan_callback_refused",
             "Requests to callbacks that were refused, by the reason",
@@ -197,7 +205,8 @@ impl Meters {
         }
         for (kind, count) in &now.template_changes {
             // Counted elsewhere, and asked for just before: an older answer must not take back a newer one.
-            let counter = self.template_changes.get_or_create_owned(&[("change", TemplateChangeKind::name(*kind))]);
+            let counter =
+                self.template_changes.get_or_create_owned(&[("change", TemplateChangeKind::name(*kind))]);
             counter.inner().fetch_max(*count, Ordering::Relaxed);
         }
         let mut text = String::new();
