@@ -132,6 +132,91 @@ async fn a_bad_item_of_a_batch_does_not_hurt_its_neighbours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_not_json_is_located_like_a_single_message() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let good = world.legacy(&user, "x").to_string();
+    let post = async |path: &str, body: &[u8]| {
+        let typed = [("content-type", "application/json")];
+        world.call(Method::POST, path, &typed, body.to_vec()).await.problem(400, "malformed_json")
+    };
+    for (path, name) in [("/v1/messages", "messages"), ("/v1/permits", "permits")] {
+        let broken: [(&str, Vec<u8>); 4] = [
+            ("a trailing comma", format!("{good},").into_bytes()),
+            ("a raw line break", good.replacen('x', "x\ny", 1).into_bytes()),
+            ("bad UTF-8", good.replacen('x', "?", 1).bytes().map(|b| if b == b'?' { 0xff } else { b }).collect()),
+            ("broken off", good.as_bytes()[..good.len() - 9].to_vec()),
+        ];
+        for (what, item) in broken {
+            // Of a list that broke off nothing follows; the others go on.
+            let end: &[u8] = if what == "broken off" { b"" } else { b"]}" };
+            let batch = [format!("{{\"{name}\":[\n").as_bytes(), &item, end].concat();
+            let problem = post(path, &batch).await;
+            assert!(problem["line"].as_u64() >= Some(2), "{what}: {problem}");
+            assert!(problem["column"].is_u64(), "{what}: {problem}");
+            let single = post(path, &item).await;
+            assert!(single["line"].is_u64() && single["column"].is_u64(), "{what}: {single}");
+        }
+    }
+    assert_eq!(world.messages().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_an_emoji_is_refused_alone() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    for _ in 0..2 {
+        world.grant_form(&user).await;
+    }
+    let item = |text: &str| world.legacy(&user, text).to_string();
+    let half = item("b HALF").replace("HALF", "\\ud83d");
+    let batch = format!("{{\"messages\":[{},{half},{}]}}", item("first"), item("third"));
+    let answer = world.call(Method::POST, "/v1/messages?wait=10", &[], batch).await.expect(202);
+    assert_eq!((&answer["accepted"], &answer["refused"]), (&json!(2), &json!(1)), "{answer}");
+    assert_eq!(answer["messages"][1]["error"]["code"], "malformed_json", "{answer}");
+    assert_eq!(answer["messages"][1]["error"]["field"], "data.keyword1", "{answer}");
+    assert_eq!(world.wechat.texts(&user).await, ["first", "third"]);
+    raw(&world, &half).await.problem(400, "malformed_json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_stands_twice_is_refused_wherever_it_stands() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let good = world.legacy(&user, "x").to_string();
+    let twice = [
+        ("app", good.replacen('{', "{\"app\":\"wx1\",", 1)),
+        ("data.keyword1", good.replacen("\"data\":{", "\"data\":{\"keyword1\":\"y\",", 1)),
+        (
+            "data.keyword9.value",
+            good.replacen("\"data\":{", "\"data\":{\"keyword9\":{\"value\":\"y\",\"value\":\"z\"},", 1),
+        ),
+    ];
+    for (field, body) in twice {
+        let problem = raw(&world, &body).await.problem(422, "duplicate_field");
+        assert_eq!(problem["field"], field, "{body}");
+        let batch = format!("{{\"messages\":[{body}]}}");
+        let answer = raw(&world, &batch).await.expect(202);
+        let error = &answer["messages"][0]["error"];
+        assert_eq!((&error["code"], &error["field"]), (&json!("duplicate_field"), &json!(field)), "{batch}");
+        let validated = world.call(Method::POST, "/v1/messages?validate=true", &[], body.clone()).await;
+        validated.problem(422, "duplicate_field");
+    }
+    let permit = "{\"app\":\"a\",\"openid\":\"o\",\"kind\":\"form\",\"code\":\"f\",\"code\":\"g\"}";
+    let typed = [("content-type", "application/json")];
+    for body in [permit.to_owned(), format!("{{\"permits\":[],\"permits\":[{permit}]}}")] {
+        world.call(Method::POST, "/v1/permits", &typed, body).await.problem(422, "duplicate_field");
+    }
+    let app = "{\"appid\":\"wx1\",\"secret\":\"s\",\"callback\":{\"token\":\"abc\",\"token\":\"abd\"}}";
+    let problem = world.call(Method::POST, "/v1/apps", &typed, app).await.problem(422, "duplicate_field");
+    assert_eq!(problem["field"], "callback.token");
+    let key = [("idempotency-key", "one"), ("idempotency-key", "two")];
+    let problem = world.call(Method::POST, "/v1/messages", &key, good).await.problem(400, "duplicate_header");
+    assert_eq!(problem["field"], "Idempotency-Key");
+    assert_eq!(world.messages().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_open_what_their_scopes_say() {
     let world = World::start().await;
     let user = world.wechat.user().await;

@@ -14,15 +14,23 @@ use serde_json::{Map, Value};
 
 mod codes;
 mod extract;
+pub(crate) mod json;
 
 pub use codes::{CODES, ProblemCode};
-pub use extract::{Json, Path, Query, RawJson, from_bytes, from_value};
+pub use extract::{Json, Path, Query, RawJson, from_bytes};
+pub(crate) use extract::{from_part, from_text, only_header};
 
 /// What a problem's `type` begins with; the code follows.
 pub const TYPE_PREFIX: &str = "urn:hongyan:problem:";
 
 /// The media type of a problem. Source: RFC 9457.
 pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// The longest way to a field that a refusal repeats.
+const MAX_FIELD_CHARS: usize = 256;
+
+/// The longest detail. Longer ones only come about by repeating what somebody sent.
+const MAX_DETAIL_CHARS: usize = 1_024;
 
 /// A refusal. Boxed inside, so that results which carry one stay small.
 #[derive(Debug, Clone)]
@@ -67,7 +75,7 @@ impl Problem {
             status,
             code,
             title: title.to_owned(),
-            detail: detail.into(),
+            detail: beginning(detail.into(), MAX_DETAIL_CHARS),
             field: None,
             errcode: None,
             errmsg: None,
@@ -79,7 +87,7 @@ impl Problem {
     /// Names what is at fault.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.0.field = Some(field.into());
+        self.0.field = Some(beginning(field.into(), MAX_FIELD_CHARS));
         self
     }
 
@@ -147,6 +155,17 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail).field(field)
     }
 
+    /// 422: there is no such field.
+    pub fn unknown_field(field: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_field", detail).field(field)
+    }
+
+    /// 422: a field stands twice.
+    pub fn duplicate(field: impl Into<String>) -> Self {
+        let detail = "this field stands twice; only one value can be meant";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "duplicate_field", detail).field(field)
+    }
+
     /// 409: it does not go together with how things are.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
@@ -162,6 +181,16 @@ impl Problem {
         let detail = "the gateway made a mistake; its log says more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
+}
+
+/// A text without what goes beyond so many characters.
+fn beginning(mut text: String, chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars) {
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 impl std::fmt::Display for Problem {
@@ -309,6 +338,13 @@ mod tests {
         let damaged = Problem::from(StoreError::Corrupt("page 7".into()));
         assert_eq!((damaged.status.as_u16(), damaged.code), (500, "store_damaged"));
         assert!(damaged.retry_after_seconds.is_none() && !json(&damaged).to_string().contains("page 7"));
+    }
+
+    #[test]
+    fn what_somebody_sent_is_not_repeated_at_length() {
+        let problem = Problem::invalid("鸿".repeat(3_000_000), "雁".repeat(3_000_000));
+        assert_eq!(problem.detail.chars().count(), MAX_DETAIL_CHARS + 1);
+        assert_eq!(problem.field.as_ref().unwrap().chars().count(), MAX_FIELD_CHARS + 1);
     }
 
     #[test]

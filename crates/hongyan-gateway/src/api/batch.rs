@@ -1,10 +1,14 @@
 //! One item or many: the shape that `POST /v1/messages` and `POST /v1/permits` share.
+//!
+//! A batch is read item by item. The body is looked over once, without keeping anything of it, to know that it is JSON;
+//! then the items are taken as texts, and each is read alone. So one that cannot be read does not hurt the others, and
+//! a body full of tiny items costs no more memory than its own bytes.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
-use crate::problem::{Problem, from_bytes, from_value};
+use crate::problem::json::{self, Place};
+use crate::problem::{Problem, from_part, from_text};
 
 /// The most messages, or permits, in one request: one transaction that holds the writer for a few milliseconds.
 pub const MAX_BATCH: usize = 1_000;
@@ -22,31 +26,52 @@ pub(super) enum Items<T> {
 /// # Errors
 /// When the body is neither, or the list is empty or too long.
 pub(super) fn items<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<Items<T>, Problem> {
-    let Some((list, rest)) = batch(name, body) else { return from_bytes(body).map(Items::One) };
-    if let Some(other) = rest.keys().next() {
-        return Err(Problem::invalid(other.clone(), format!("unknown field beside {name}")));
+    let text = json::text(body)?;
+    if !may_have(name, text) {
+        return from_text(text).map(Items::One);
     }
-    let Value::Array(list) = list else {
-        return Err(Problem::invalid(name, "must be a list"));
-    };
+    json::is_json(text, Place::START)?;
+    let found = json::member(name, text).unwrap_or_default();
+    let Some(value) = found.value else { return from_text(text).map(Items::One) };
+    if found.is_double {
+        return Err(Problem::duplicate(name));
+    }
+    if let Some(other) = found.beside {
+        return Err(Problem::unknown_field(&other, format!("unknown field beside {name}")));
+    }
+    let list = json::list(value.get(), MAX_BATCH).ok_or_else(|| Problem::invalid(name, "must be a list"))?;
     if list.is_empty() || list.len() > MAX_BATCH {
-        return Err(Problem::invalid(name, format!("1 to {MAX_BATCH} in one request, not {}", list.len())));
+        let there = if list.is_empty() { "none" } else { "more" };
+        return Err(Problem::invalid(name, format!("1 to {MAX_BATCH} in one request; here are {there}")));
     }
-    Ok(Items::Many(list.into_iter().map(from_value).collect()))
+    let mut place = Place::START;
+    let mut before = text;
+    let mut read = |item: &str| {
+        // From item to item, so that the whole is counted through once.
+        place = place.of(before, item);
+        before = item_and_rest(text, item);
+        from_part(item, place)
+    };
+    Ok(Items::Many(list.into_iter().map(|item| read(item.get())).collect()))
 }
 
-/// The member of this name and those beside it, if the body is an object that has one. A single item, the common
-/// case, is recognised by not having the word at all, and read into its type directly.
-fn batch(name: &str, body: &[u8]) -> Option<(Value, Map<String, Value>)> {
+/// A single item, the common case, is recognised by not having the word at all, and is read at once.
+fn may_have(name: &str, text: &str) -> bool {
     let quoted = format!("\"{name}\"");
-    memmem::find(body, quoted.as_bytes())?;
-    let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let list = members.remove(name)?;
-    Some((list, members))
+    // Escapes may spell the name, too.
+    memmem::find(text.as_bytes(), quoted.as_bytes()).is_some() || memchr(b'\\', text.as_bytes()).is_some()
+}
+
+/// The text from an item of it on.
+fn item_and_rest<'a>(text: &'a str, item: &str) -> &'a str {
+    let offset = item.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    text.get(offset..).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn shape(body: &str) -> Result<&'static str, Problem> {
@@ -56,14 +81,58 @@ mod tests {
         })
     }
 
+    fn many(body: &str) -> Vec<Result<Value, Problem>> {
+        match items::<Value>("messages", body.as_bytes()).unwrap() {
+            Items::Many(items) => items,
+            Items::One(item) => panic!("one: {item}"),
+        }
+    }
+
     #[test]
     fn a_list_under_the_name_is_a_batch_and_the_word_elsewhere_is_not() {
         assert_eq!(shape(r#"{"messages":[1,2]}"#).unwrap(), "many");
+        assert_eq!(shape(r#"{"mess\u0061ges":[1,2]}"#).unwrap(), "many");
         assert_eq!(shape(r#"{"data":{"thing1":"messages"}}"#).unwrap(), "one");
         assert_eq!(shape(r#"{"data":{"messages":1}}"#).unwrap(), "one");
-        assert_eq!(shape(r#"{"messages":[1],"more":1}"#).unwrap_err().field.as_deref(), Some("more"));
+        assert_eq!(shape(r#"["messages"]"#).unwrap(), "one");
+        let beside = shape(r#"{"messages":[1],"more":1}"#).unwrap_err();
+        assert_eq!((beside.code, beside.field.as_deref()), ("unknown_field", Some("more")));
+        let twice = shape(r#"{"messages":[1],"messages":[2]}"#).unwrap_err();
+        assert_eq!((twice.code, twice.field.as_deref()), ("duplicate_field", Some("messages")));
         assert_eq!(shape(r#"{"messages":[]}"#).unwrap_err().code, "invalid_field");
         assert_eq!(shape(r#"{"messages":7}"#).unwrap_err().code, "invalid_field");
         assert_eq!(shape("{").unwrap_err().code, "malformed_json");
+    }
+
+    #[test]
+    fn a_batch_that_is_not_json_is_located_like_a_single_item() {
+        for (rest, line, column) in [("{\"a\":1},]}", 2, 9), ("\"a\nb\"]}", 2, 2), ("{\"a\":1}", 2, 7), ("1]} x", 2, 5)]
+        {
+            let problem = shape(&format!("{{\"messages\":[\n{rest}")).unwrap_err();
+            assert_eq!(problem.code, "malformed_json", "{rest}");
+            assert_eq!((&problem.extra["line"], &problem.extra["column"]), (&line.into(), &column.into()), "{rest}");
+        }
+        let bad = items::<Value>("messages", b"{\"messages\":[\"\xff\"]}").err().unwrap();
+        assert_eq!((bad.code, &bad.extra["column"]), ("malformed_json", &15.into()));
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_is_refused_alone_and_located() {
+        let items = many("{\"messages\":[{\"a\":1},\n{\"a\":\"b \\ud83d\"},\n{\"x\":{\"a\":1,\"a\":2}}, {\"a\":1e999}, 4]}");
+        let codes: Vec<_> = items.iter().map(|item| item.as_ref().map_or_else(|problem| problem.code, |_| "read")).collect();
+        assert_eq!(codes, ["read", "malformed_json", "duplicate_field", "malformed_json", "read"]);
+        let lone = items[1].as_ref().unwrap_err();
+        assert_eq!((&lone.extra["line"], lone.field.as_deref()), (&2.into(), Some("a")));
+        assert_eq!(items[2].as_ref().unwrap_err().field.as_deref(), Some("x.a"));
+        assert_eq!(items[3].as_ref().unwrap_err().extra["line"], 3);
+    }
+
+    #[test]
+    fn the_list_ends_behind_a_thousand() {
+        let body = |count: usize| format!("{{\"messages\":[{}]}}", vec!["1"; count].join(","));
+        assert_eq!(many(&body(MAX_BATCH)).len(), MAX_BATCH);
+        let problem = shape(&body(MAX_BATCH + 1)).unwrap_err();
+        assert_eq!((problem.code, problem.field.as_deref()), ("invalid_field", Some("messages")));
+        assert!(problem.detail.contains("1000"), "{}", problem.detail);
     }
 }

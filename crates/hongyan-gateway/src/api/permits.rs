@@ -93,10 +93,24 @@ impl ToSchema for GrantsRequest {
 #[serde(untagged)]
 pub(super) enum GrantAnswers {
     One(GrantAnswer),
-    Batch {
-        /// One answer each, in order.
-        permits: Vec<GrantAnswer>,
-    },
+    Batch(GrantBatch),
+}
+
+/// What became of a batch of permits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GrantBatch {
+    /// How many are in the ledger, those that were there before among them.
+    accepted: usize,
+    refused: usize,
+    /// One answer each, in order. A refused permit does not hurt the others.
+    permits: Vec<GrantAnswer>,
+}
+
+impl GrantBatch {
+    fn of(permits: Vec<GrantAnswer>) -> Self {
+        let refused = permits.iter().filter(|answer| matches!(answer, GrantAnswer::Refused { .. })).count();
+        Self { accepted: permits.len() - refused, refused, permits }
+    }
 }
 
 /// Report a right to send, or up to 1,000.
@@ -132,7 +146,7 @@ pub(super) async fn grant(
                 });
             }
             let permits = grant_all(&context, wanted).await?;
-            Ok((StatusCode::CREATED, axum::Json(GrantAnswers::Batch { permits })))
+            Ok((StatusCode::CREATED, axum::Json(GrantAnswers::Batch(GrantBatch::of(permits)))))
         }
     }
 }
@@ -378,7 +392,9 @@ mod tests {
             woken: 1,
         };
         let refused = GrantAnswer::Refused { error: Problem::invalid("code", "no").with("more", 1) };
-        let answers = GrantAnswers::Batch { permits: vec![granted, refused] };
+        let batch = GrantBatch::of(vec![granted, refused]);
+        assert_eq!((batch.accepted, batch.refused), (1, 1));
+        let answers = GrantAnswers::Batch(batch);
         description().check("GrantAnswers", &serde_json::to_value(answers).unwrap());
     }
 }

@@ -20,6 +20,7 @@ pub const CODES: &[ProblemCode] = &[
     // The request as such.
     code("malformed_json", 400, "The body is not JSON"),
     code("body_incomplete", 400, "The body broke off"),
+    code("duplicate_header", 400, "A header stands twice"),
     code("unauthorized", 401, "No valid API key"),
     code("forbidden", 403, "The API key may not do this"),
     code("not_found", 404, "There is no such thing"),
@@ -29,6 +30,7 @@ pub const CODES: &[ProblemCode] = &[
     code("invalid_field", 422, "A field holds what it may not"),
     code("missing_field", 422, "A field is missing"),
     code("unknown_field", 422, "There is no such field"),
+    code("duplicate_field", 422, "A field stands twice"),
     // Apps and templates.
     code("unknown_app", 404, "No such app is registered"),
     code("app_exists", 409, "The app is registered already"),

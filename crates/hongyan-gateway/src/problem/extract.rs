@@ -7,10 +7,10 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
+use super::json::{self, Place};
 use super::Problem;
 
 /// A JSON body.
@@ -69,44 +69,64 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Reads a JSON value, with the same problems as a body.
-///
-/// # Errors
-/// When the value does not have the shape of `T`; the problem names the field.
-pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
-    // Reading twice costs only the refused; the way of the good is the short one.
-    let copy = value.clone();
-    serde_json::from_value(value).map_err(|_| {
-        let text = serde_json::to_vec(&copy).expect("a JSON value always serializes");
-        match axum::Json::<T>::from_bytes(&text) {
-            // Positions in the text that was just made up would mislead.
-            Err(JsonRejection::JsonDataError(error)) => wrong_field(without_position(&words(&error))),
-            // What reads from text but not from a value is a fault of the type.
-            _ => Problem::internal(),
-        }
-    })
-}
-
-/// Reads JSON text, with the same problems as a body.
+/// Reads a body.
 ///
 /// # Errors
 /// When it is not JSON, or does not have the shape of `T`; the problem names the line or the field.
 pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).or_else(|error| {
+    from_text(json::text(bytes)?)
+}
+
+/// Reads a body's text.
+///
+/// # Errors
+/// Those of [`from_bytes`].
+pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    json::walk(text, Place::START)?;
+    read(text, |words| words)
+}
+
+/// Reads a part of a body that stands at `place`. Problems say where in the body it is wrong.
+///
+/// # Errors
+/// Those of [`from_bytes`].
+pub(crate) fn from_part<T: DeserializeOwned>(text: &str, place: Place) -> Result<T, Problem> {
+    json::walk(text, place)?;
+    // Positions in a part would mislead.
+    read(text, without_position)
+}
+
+fn read<T: DeserializeOwned>(text: &str, words_of: impl Fn(&str) -> &str) -> Result<T, Problem> {
+    serde_json::from_str(text).or_else(|_| {
         // Only now, for the refused, by the slower reader that knows the path to the field.
-        match axum::Json::<T>::from_bytes(bytes) {
+        match axum::Json::<T>::from_bytes(text.as_bytes()) {
             Ok(axum::Json(value)) => Ok(value),
-            Err(JsonRejection::JsonDataError(error)) => Err(wrong_field(&words(&error))),
-            Err(_) => {
-                let problem = Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string());
-                Err(problem.with("line", error.line()).with("column", error.column()))
+            Err(JsonRejection::JsonDataError(error)) => Err(wrong_field(words_of(&words(&error)))),
+            Err(error) => {
+                // The walk over the text found nothing.
+                tracing::error!(%error, "a text is JSON to one reader and not to another");
+                Err(Problem::internal())
             }
         }
     })
 }
 
+/// The value of a header that may stand once.
+///
+/// # Errors
+/// When it stands twice: the caller and whatever stands between may mean different ones.
+pub(crate) fn only_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        let detail = format!("the header {name} stands twice; send it once");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "duplicate_header", detail).field(name));
+    }
+    Ok(value)
+}
+
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let given = only_header(headers, "Content-Type")?.and_then(|value| value.to_str().ok());
     let essence = given.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
@@ -137,7 +157,7 @@ fn words(rejection: &dyn Error) -> String {
 }
 
 /// serde_json's texts end in ` at line 3 column 14`.
-fn without_position(text: &str) -> &str {
+pub(super) fn without_position(text: &str) -> &str {
     text.rfind(" at line ").map_or(text, |at| &text[..at])
 }
 
@@ -158,6 +178,9 @@ fn wrong_field(words: &str) -> Problem {
     };
     if let Some(name) = named("missing field `") {
         return problem("missing_field", joined(path, &name));
+    }
+    if let Some(name) = named("duplicate field `") {
+        return problem("duplicate_field", joined(path, &name));
     }
     if let Some(name) = named("unknown field `") {
         // The path to an unknown field already ends in its name.
@@ -205,6 +228,7 @@ mod tests {
     use hongyan_ledger::MessageId;
     use http_body_util::BodyExt;
     use serde::Deserialize;
+    use serde_json::Value;
     use tower::ServiceExt;
 
     use super::*;
@@ -269,8 +293,7 @@ mod tests {
                 (&code.into(), &field.into()),
                 "{body} {problem}"
             );
-            let value = serde_json::from_str(body).unwrap();
-            let problem = from_value::<Outer>(value).unwrap_err();
+            let problem = from_part::<Outer>(body, Place::START).unwrap_err();
             assert_eq!((problem.code, problem.field.as_deref()), (code, Some(field)));
             assert!(!problem.detail.contains("column"), "{}", problem.detail);
         }
@@ -281,6 +304,8 @@ mod tests {
         let (status, problem) = post_json("{\"items\":\n [}").await;
         assert_eq!((status, &problem["code"]), (400, &"malformed_json".into()));
         assert_eq!((&problem["line"], &problem["column"]), (&2.into(), &3.into()));
+        let (status, problem) = post_json(r#"{"items":[],"items":[]}"#).await;
+        assert_eq!((status, &problem["code"]), (422, &"duplicate_field".into()));
         let (status, problem) = post_json("{\"items\":[]} x").await;
         assert_eq!((status, &problem["code"]), (400, &"malformed_json".into()));
     }
@@ -307,6 +332,11 @@ mod tests {
         assert_eq!(
             (status, &problem["code"], &problem["field"]),
             (422, &"unknown_field".into(), &"limit".into())
+        );
+        let (status, problem) = get_at("/query?count=1&count=2").await;
+        assert_eq!(
+            (status, &problem["code"], &problem["field"]),
+            (422, &"duplicate_field".into(), &"count".into())
         );
         let (status, problem) = get_at("/query").await;
         assert_eq!((status, &problem["code"]), (422, &"missing_field".into()));

@@ -35,6 +35,12 @@ const WORDS: &[Words] = &[
         "连接在请求体传完之前断开，请重新发送。",
     ),
     words(
+        "duplicate_header",
+        "同一请求头出现两次",
+        "Send the header that `field` names once; two values cannot both be meant.",
+        "`field` 所指的请求头只能发送一次；两个值无法同时生效。",
+    ),
+    words(
         "unauthorized",
         "API key 无效",
         "Send `Authorization: Bearer hyk_…` with a key that was not revoked.",
@@ -77,6 +83,12 @@ const WORDS: &[Words] = &[
         "没有这个字段",
         "Compare the spelling of what `field` names.",
         "请核对 `field` 所指字段的拼写。",
+    ),
+    words(
+        "duplicate_field",
+        "同一字段出现两次",
+        "Keep one of the two values of what `field` names. Names that differ only in escapes are the same.",
+        "`field` 所指的字段有两个值，请只保留一个。仅转义写法不同的名称视为同一个字段。",
     ),
     words(
         "unknown_app",

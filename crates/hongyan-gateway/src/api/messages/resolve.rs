@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::api::openapi::tests::description;
-    use crate::problem::from_value;
+    use crate::problem::from_bytes;
 
     #[test]
     fn every_member_of_request_and_answer_is_described() {
@@ -179,6 +179,6 @@ mod tests {
         description.check("ResolveAnswer", &serde_json::to_value(answer).unwrap());
         let request = serde_json::json!({ "outcome": "not_sent", "then": "fail", "attempt": 1 });
         description.check("ResolveRequest", &request);
-        from_value::<ResolveRequest>(request).unwrap();
+        from_bytes::<ResolveRequest>(request.to_string().as_bytes()).unwrap();
     }
 }
