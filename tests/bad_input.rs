@@ -144,7 +144,10 @@ async fn a_batch_that_is_not_json_is_located_like_a_single_message() {
         let broken: [(&str, Vec<u8>); 4] = [
             ("a trailing comma", format!("{good},").into_bytes()),
             ("a raw line break", good.replacen('x', "x\ny", 1).into_bytes()),
-            ("bad UTF-8", good.replacen('x', "?", 1).bytes().map(|b| if b == b'?' { 0xff } else { b }).collect()),
+            (
+                "bad UTF-8",
+                good.replacen('x', "?", 1).bytes().map(|b| if b == b'?' { 0xff } else { b }).collect(),
+            ),
             ("broken off", good.as_bytes()[..good.len() - 9].to_vec()),
         ];
         for (what, item) in broken {

@@ -106,11 +106,16 @@ mod tests {
 
     #[test]
     fn a_batch_that_is_not_json_is_located_like_a_single_item() {
-        for (rest, line, column) in [("{\"a\":1},]}", 2, 9), ("\"a\nb\"]}", 2, 2), ("{\"a\":1}", 2, 7), ("1]} x", 2, 5)]
+        for (rest, line, column) in
+            [("{\"a\":1},]}", 2, 9), ("\"a\nb\"]}", 2, 2), ("{\"a\":1}", 2, 7), ("1]} x", 2, 5)]
         {
             let problem = shape(&format!("{{\"messages\":[\n{rest}")).unwrap_err();
             assert_eq!(problem.code, "malformed_json", "{rest}");
-            assert_eq!((&problem.extra["line"], &problem.extra["column"]), (&line.into(), &column.into()), "{rest}");
+            assert_eq!(
+                (&problem.extra["line"], &problem.extra["column"]),
+                (&line.into(), &column.into()),
+                "{rest}"
+            );
         }
         let bad = items::<Value>("messages", b"{\"messages\":[\"\xff\"]}").err().unwrap();
         assert_eq!((bad.code, &bad.extra["column"]), ("malformed_json", &15.into()));
@@ -118,8 +123,11 @@ mod tests {
 
     #[test]
     fn an_item_that_cannot_be_read_is_refused_alone_and_located() {
-        let items = many("{\"messages\":[{\"a\":1},\n{\"a\":\"b \\ud83d\"},\n{\"x\":{\"a\":1,\"a\":2}}, {\"a\":1e999}, 4]}");
-        let codes: Vec<_> = items.iter().map(|item| item.as_ref().map_or_else(|problem| problem.code, |_| "read")).collect();
+        let items = many(
+            "{\"messages\":[{\"a\":1},\n{\"a\":\"b \\ud83d\"},\n{\"x\":{\"a\":1,\"a\":2}}, {\"a\":1e999}, 4]}",
+        );
+        let codes: Vec<_> =
+            items.iter().map(|item| item.as_ref().map_or_else(|problem| problem.code, |_| "read")).collect();
         assert_eq!(codes, ["read", "malformed_json", "duplicate_field", "malformed_json", "read"]);
         let lone = items[1].as_ref().unwrap_err();
         assert_eq!((&lone.extra["line"], lone.field.as_deref()), (&2.into(), Some("a")));

@@ -10,8 +10,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::json::{self, Place};
 use super::Problem;
+use super::json::{self, Place};
 
 /// A JSON body.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,7 +115,10 @@ fn read<T: DeserializeOwned>(text: &str, words_of: impl Fn(&str) -> &str) -> Res
 ///
 /// # Errors
 /// When it stands twice: the caller and whatever stands between may mean different ones.
-pub(crate) fn only_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Problem> {
+pub(crate) fn only_header<'a>(
+    headers: &'a HeaderMap,
+    name: &str,
+) -> Result<Option<&'a HeaderValue>, Problem> {
     let mut values = headers.get_all(name).iter();
     let value = values.next();
     if values.next().is_some() {

@@ -336,7 +336,8 @@ mod tests {
                 "{text}"
             );
         }
-        for text in [r#"{"a":{"x":1},"b":{"x":1}}"#, r#"[{"x":1},{"x":1}]"#, r#"{"a":{"a":{"a":1}}}"#, "null"] {
+        for text in [r#"{"a":{"x":1},"b":{"x":1}}"#, r#"[{"x":1},{"x":1}]"#, r#"{"a":{"a":{"a":1}}}"#, "null"]
+        {
             assert!(walk(text, Place::START).is_ok(), "{text}");
         }
     }
@@ -353,12 +354,22 @@ mod tests {
         for (text, line, column) in cases {
             let problem = refused(text);
             assert_eq!((problem.status.as_u16(), problem.code), (400, "malformed_json"), "{text:?}");
-            assert_eq!((&problem.extra["line"], &problem.extra["column"]), (&line.into(), &column.into()), "{text:?}");
+            assert_eq!(
+                (&problem.extra["line"], &problem.extra["column"]),
+                (&line.into(), &column.into()),
+                "{text:?}"
+            );
         }
         let problem = text(b"{\"a\":\n\"\xff\"}").unwrap_err();
-        assert_eq!((problem.code, &problem.extra["line"], &problem.extra["column"]), ("malformed_json", &2.into(), &2.into()));
+        assert_eq!(
+            (problem.code, &problem.extra["line"], &problem.extra["column"]),
+            ("malformed_json", &2.into(), &2.into())
+        );
         let half_an_emoji = refused(r#"{"data":{"thing1":"b \ud83d"}}"#);
-        assert_eq!((half_an_emoji.code, half_an_emoji.field.as_deref()), ("malformed_json", Some("data.thing1")));
+        assert_eq!(
+            (half_an_emoji.code, half_an_emoji.field.as_deref()),
+            ("malformed_json", Some("data.thing1"))
+        );
     }
 
     #[test]
