@@ -30,6 +30,7 @@ mod faults_wechat;
 mod gateway_tokens;
 mod idempotency;
 mod import;
+mod invented;
 mod lanes;
 mod lost_answer;
 mod order;

@@ -89,6 +89,7 @@ impl Ledger {
             count: units,
             expires_at: None,
             reported_by: None,
+            claim: None,
         }
     }
 

@@ -66,6 +66,10 @@ pub struct Settings {
     pub callback_window_seconds: u64,
     /// How long a user's session lasts.
     pub session_days: u32,
+    /// How many form ids and prepay ids of one user that the mini program reported may be open.
+    pub mini_program_codes_per_user: u32,
+    /// The same for those that a back end reported.
+    pub codes_per_user: u32,
     /// How long messages that are over are kept; 0: for ever.
     pub retention_days: u32,
     /// Whether a webhook may be `http`.
@@ -132,6 +136,8 @@ impl Default for Settings {
             reveal_access_token: false,
             callback_window_seconds: 300,
             session_days: 30,
+            mini_program_codes_per_user: 100,
+            codes_per_user: 1_000,
             retention_days: 30,
             webhook_allow_http: false,
             webhook_allow_private: false,
@@ -185,6 +191,8 @@ impl fmt::Debug for Settings {
             reveal_access_token,
             template_sync_seconds,
             session_days,
+            mini_program_codes_per_user,
+            codes_per_user,
             retention_days,
             webhook_allow_http,
             webhook_allow_private,
@@ -218,6 +226,8 @@ impl fmt::Debug for Settings {
             .field("reveal_access_token", reveal_access_token)
             .field("callback_window_seconds", callback_window_seconds)
             .field("session_days", session_days)
+            .field("mini_program_codes_per_user", mini_program_codes_per_user)
+            .field("codes_per_user", codes_per_user)
             .field("retention_days", retention_days)
             .field("webhook_allow_http", webhook_allow_http)
             .field("webhook_allow_private", webhook_allow_private)

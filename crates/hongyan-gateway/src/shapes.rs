@@ -120,7 +120,8 @@ shapes! {
          WeChat said that it is void. expired: its time was over, or will be when the message is due. spent: all of it. \
          own_permit_used: the form id that came with the message had been used before. never_granted: none that serves its \
          template had been granted. other_template: there was one, but for another template. granted_later: there is one \
-         by now, too late for this message.",
+         by now, too late for this message. too_many_void: WeChat took none of the codes of five permits in a row; others \
+         were not tried.",
         hongyan_ledger::explain::BecauseCode::ALL,
     );
     /// Where a right to send comes from.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{MessageId, PermitId};
 use crate::message::{Channel, MessageState, PermitPolicy, ReasonCode};
 use crate::permit::Permit;
-use crate::settle::is_permit_refusal;
+use crate::settle::{MAX_DEAD_PERMITS, is_permit_refusal};
 
 /// A message, and all about it that tells whether and when it lacked a permit.
 #[derive(Debug, Clone)]
@@ -124,11 +124,13 @@ pub enum BecauseCode {
     OtherTemplate,
     /// There is one by now; it came too late for this message.
     GrantedLater,
+    /// It tried as many permits as a message may, and WeChat called each of them void; it was not tried with the others.
+    TooManyVoid,
 }
 
 impl BecauseCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Reserved,
         Self::Revoked,
         Self::Expired,
@@ -137,6 +139,7 @@ impl BecauseCode {
         Self::NeverGranted,
         Self::OtherTemplate,
         Self::GrantedLater,
+        Self::TooManyVoid,
     ];
 }
 
@@ -205,10 +208,11 @@ pub fn explain(subject: &Subject, permits: &[Permit], traces: &[Trace], moment: 
     if !was_granted {
         causes.push(Because::only(BecauseCode::NeverGranted));
     }
+    causes.extend(gave_up(subject, traces));
     // Who keeps a unit may still give it back, so that comes first; then what happened last.
     causes.sort_by_key(|cause| {
         let rank = match cause.code {
-            BecauseCode::Reserved => 0,
+            BecauseCode::TooManyVoid | BecauseCode::Reserved => 0,
             BecauseCode::Revoked | BecauseCode::Expired | BecauseCode::Spent => 1,
             BecauseCode::OwnPermitUsed | BecauseCode::NeverGranted => 2,
             BecauseCode::OtherTemplate => 3,
@@ -238,6 +242,25 @@ fn of_own_permit(subject: &Subject, traces: &[Trace]) -> Because {
         },
         None => Because::only(BecauseCode::OwnPermitUsed),
     }
+}
+
+/// A message that tried as many permits as it may, all of them void.
+fn gave_up(subject: &Subject, traces: &[Trace]) -> Option<Because> {
+    let own = |trace: &&Trace| trace.message == Some(subject.id);
+    let void = traces.iter().filter(own).filter_map(|trace| match trace.deed {
+        Deed::FoundVoid { at, errcode } => Some((trace.permit, at, errcode)),
+        _ => None,
+    });
+    let permits = void.clone().count() as u32;
+    let (permit, at, errcode) = void.last()?;
+    (subject.state == MessageState::Failed && permits >= MAX_DEAD_PERMITS).then(|| Because {
+        permits,
+        permit: Some(permit),
+        at: Some(at),
+        message: Some(subject.id),
+        errcode: Some(errcode),
+        ..Because::only(BecauseCode::TooManyVoid)
+    })
 }
 
 /// Adds a cause to those of the same kind; the later one speaks for both.

@@ -118,6 +118,69 @@ impl PermitKind {
     }
 }
 
+/// Who claims that there is a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A back end, which has a key.
+    BackEnd,
+    /// The mini program: anybody who logged in to it can say what it says.
+    MiniProgram,
+}
+
+impl Origin {
+    /// The number that stands for it in a stored row. Never renumber.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::BackEnd => 0,
+            Self::MiniProgram => 1,
+        }
+    }
+
+    /// The origin that a stored number stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::BackEnd),
+            1 => Some(Self::MiniProgram),
+            _ => None,
+        }
+    }
+}
+
+/// A claim of a code, and how many open ones of this origin one user may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose it is.
+    pub origin: Origin,
+    /// The most that may be open, this one included.
+    pub at_most: u32,
+}
+
+/// What is done about a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is granted. The oldest claims of the same origin give way, so many of them.
+    Grant {
+        /// How many.
+        give_way: u32,
+    },
+    /// It is refused: the user has as many as one may have.
+    Refuse,
+}
+
+impl Claim {
+    /// Decides about a new code of a user who has `open` ones of this origin. A back end is told no, for it can do
+    /// something about it. The mini program's user cannot: the newest tap counts, as the oldest code is the next to expire
+    /// anyway.
+    pub const fn admit(self, open: u32) -> Admission {
+        let room = self.at_most.saturating_sub(open);
+        match self.origin {
+            _ if room > 0 => Admission::Grant { give_way: 0 },
+            Origin::BackEnd => Admission::Refuse,
+            Origin::MiniProgram => Admission::Grant { give_way: open + 1 - self.at_most },
+        }
+    }
+}
+
 impl fmt::Display for PermitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -382,6 +445,22 @@ mod tests {
         let chosen = choose(&permits, Channel::Legacy, &template, NOW).unwrap();
         assert_eq!(chosen.id, permits[1].id, "the third expires at this very moment and is void");
         assert!(choose(&permits, Channel::Subscribe, &template, NOW).is_none());
+    }
+
+    #[test]
+    fn a_claim_too_many_is_refused_or_the_oldest_gives_way() {
+        let admit = |origin, open| Claim { origin, at_most: 3 }.admit(open);
+        for origin in [Origin::BackEnd, Origin::MiniProgram] {
+            assert_eq!(admit(origin, 2), Admission::Grant { give_way: 0 });
+            assert_eq!(Origin::from_code(origin.code()), Some(origin));
+        }
+        assert_eq!(admit(Origin::BackEnd, 3), Admission::Refuse);
+        assert_eq!(admit(Origin::MiniProgram, 3), Admission::Grant { give_way: 1 });
+        assert_eq!(
+            admit(Origin::MiniProgram, 5),
+            Admission::Grant { give_way: 3 },
+            "the cap was higher once"
+        );
     }
 
     #[test]

@@ -8,13 +8,21 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::Errcode;
 use serde::{Deserialize, Serialize};
 
-use crate::message::{OnUnknown, ReasonCode};
-use crate::permit::PermitKind;
+use crate::message::{OnUnknown, PermitPolicy, ReasonCode};
+use crate::permit::{Origin, PermitKind};
 use crate::retry;
 
 /// How long an app rests after WeChat refused two tokens in a row for one message. Somebody else keeps fetching
 /// tokens for it; going on at once would only join that fight.
 pub const TOKEN_FIGHT_PAUSE: Duration = Duration::from_secs(60);
+
+/// How many permits in a row a message finds dead before it gives up. Each costs the app a call of its quota at WeChat,
+/// and a user who invents codes can bring any number.
+pub const MAX_DEAD_PERMITS: u32 = 5;
+
+/// After so many codes in a row that WeChat does not know, what else the mini program claimed for this user is not
+/// believed any more.
+pub const MAX_INVENTED_CODES: u32 = 3;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,6 +256,36 @@ pub const fn is_token_refusal(errcode: Errcode) -> bool {
 /// Whether an errcode means that the permit is void.
 pub const fn is_permit_refusal(errcode: Errcode) -> bool {
     matches!(errcode, Errcode::INVALID_FORM_ID | Errcode::FORM_ID_USED | Errcode::NOT_ACCEPTED)
+}
+
+/// What becomes of a message whose permit was dead ([`Next::Replace`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// It goes on with another permit.
+    Another,
+    /// It waits until one is granted.
+    Wait,
+    /// It fails for want of a permit.
+    Fail,
+}
+
+/// Decides what becomes of a message whose permit was dead. `dead_in_a_row` counts the attempts that ended so, this one
+/// included; `another`: the user has another permit that would serve.
+pub fn replace(dead_in_a_row: u32, another: bool, policy: PermitPolicy) -> Replacement {
+    match (another, policy) {
+        (true, _) if dead_in_a_row >= MAX_DEAD_PERMITS => Replacement::Fail,
+        (true, _) => Replacement::Another,
+        (false, PermitPolicy::Wait) => Replacement::Wait,
+        (false, PermitPolicy::Require | PermitPolicy::Try) => Replacement::Fail,
+    }
+}
+
+/// Whether a user's other claims are void, too: the mini program claimed a code that WeChat does not know, the last one of
+/// several in a row. (41028 alone is such an answer: a used code was a real one, and so was a withdrawn subscription.)
+pub fn is_invented(errcodes_in_a_row: &[Errcode], origin: Option<Origin>) -> bool {
+    let unknown =
+        errcodes_in_a_row.iter().take_while(|errcode| **errcode == Errcode::INVALID_FORM_ID).count();
+    origin == Some(Origin::MiniProgram) && unknown >= MAX_INVENTED_CODES as usize
 }
 
 /// Decides. `random` is between 0 and 1. A token refusal that arrives here has survived one refresh and one

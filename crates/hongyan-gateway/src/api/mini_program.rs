@@ -1,9 +1,10 @@
 //! `/mp/{appid}`: what the mini program itself may call, without an API key.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitKind;
+use hongyan_ledger::permit::Origin;
 use hongyan_wechat::AppId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -172,7 +173,7 @@ pub(super) async fn permits(
                 template: permit.template,
                 count: None,
             };
-            wanted.push(checked(&context, request).await);
+            wanted.push(checked(&context, request, Origin::MiniProgram).await);
         }
     }
     let mut granted = grant_all(&context, wanted).await?.into_iter();
@@ -190,11 +191,7 @@ pub(super) async fn permits(
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or_else(|| {
-            Problem::unauthorized("send the session that login gave, as: Authorization: Bearer hys_…")
-        })
+    crate::keys::bearer(headers).ok_or_else(|| {
+        Problem::unauthorized("send the session that login gave, as: Authorization: Bearer hys_…")
+    })
 }

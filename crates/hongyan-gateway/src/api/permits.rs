@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
-use hongyan_ledger::permit::{MAX_PAYMENT_UNITS, Totals};
+use hongyan_ledger::permit::{Claim, MAX_PAYMENT_UNITS, Origin, Totals};
 use hongyan_ledger::{Channel, Lane, PermitId, PermitKind};
 use hongyan_store::types::{NewPermit, PermitView};
 use hongyan_wechat::{AppId, OpenId, TemplateId, is_mock_form_id};
@@ -133,15 +133,17 @@ pub(super) async fn grant(
     context.keys.authorize(&headers, Scope::Permits).await?;
     match items("permits", &body)? {
         Items::One(request) => {
-            let wanted = checked(&context, request).await?;
-            let answer = grant_all(&context, vec![Ok(wanted)]).await?.pop().ok_or_else(Problem::internal)?;
-            Ok((StatusCode::CREATED, axum::Json(GrantAnswers::One(answer))))
+            let wanted = checked(&context, request, Origin::BackEnd).await?;
+            match grant_all(&context, vec![Ok(wanted)]).await?.pop().ok_or_else(Problem::internal)? {
+                GrantAnswer::Refused { error } => Err(error),
+                granted => Ok((StatusCode::CREATED, axum::Json(GrantAnswers::One(granted)))),
+            }
         }
         Items::Many(requests) => {
             let mut wanted = Vec::with_capacity(requests.len());
             for request in requests {
                 wanted.push(match request {
-                    Ok(request) => checked(&context, request).await,
+                    Ok(request) => checked(&context, request, Origin::BackEnd).await,
                     Err(problem) => Err(problem),
                 });
             }
@@ -152,7 +154,11 @@ pub(super) async fn grant(
 }
 
 /// Checks everything about a grant that can be checked without WeChat.
-pub(super) async fn checked(context: &Context, request: GrantRequest) -> Result<NewPermit, Problem> {
+pub(super) async fn checked(
+    context: &Context,
+    request: GrantRequest,
+    origin: Origin,
+) -> Result<NewPermit, Problem> {
     let appid: AppId = parse("app", &request.app)?;
     let openid: OpenId = parse("openid", &request.openid)?;
     let app = context.apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
@@ -212,7 +218,26 @@ pub(super) async fn checked(context: &Context, request: GrantRequest) -> Result<
         // Where WeChat pushes, it reports the same acceptances.
         reported_by: (kind == PermitKind::SubscribeOnce && app.record.callback.is_some())
             .then_some(Source::Caller),
+        claim: kind.has_code().then(|| claim(context, origin)),
     })
+}
+
+/// A code that somebody claims, and how many of them a user may have open.
+fn claim(context: &Context, origin: Origin) -> Claim {
+    let at_most = match origin {
+        Origin::BackEnd => context.settings.codes_per_user,
+        Origin::MiniProgram => context.settings.mini_program_codes_per_user,
+    };
+    Claim { origin, at_most }
+}
+
+/// The user has as many open codes as a back end may report.
+fn too_many_codes(most: u32) -> Problem {
+    let detail = format!(
+        "this user has {most} form ids or prepay ids that are still open, and may not have more: send with them first, or \
+         wait until they expire (7 days). The setting codes_per_user says how many"
+    );
+    Problem::new(StatusCode::CONFLICT, "too_many_codes", detail).field("code")
 }
 
 fn check_code(kind: PermitKind, code: Option<String>) -> Result<Option<String>, Problem> {
@@ -251,12 +276,17 @@ pub(super) async fn grant_all(
     }
     let mut granted = granted.into_iter();
     let answers = wanted.into_iter().filter_map(|wanted| match wanted {
-        Ok(permit) => granted.next().map(|granted| GrantAnswer::Granted {
-            id: granted.id,
-            kind: permit.kind,
-            duplicate: granted.duplicate,
-            expires_at: granted.expires_at,
-            woken: granted.woken,
+        Ok(permit) => granted.next().map(|granted| {
+            if granted.refused {
+                return GrantAnswer::Refused { error: too_many_codes(context.settings.codes_per_user) };
+            }
+            GrantAnswer::Granted {
+                id: granted.id,
+                kind: permit.kind,
+                duplicate: granted.duplicate,
+                expires_at: granted.expires_at,
+                woken: granted.woken,
+            }
         }),
         Err(error) => Some(GrantAnswer::Refused { error }),
     });

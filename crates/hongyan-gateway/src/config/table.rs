@@ -140,6 +140,17 @@ pub(super) const TABLE: &[Setting] = &[
     ),
     given("session_days", "30", "How long a user's session (of POST /mp/{appid}/login) lasts."),
     given(
+        "mini_program_codes_per_user",
+        "100",
+        "How many form ids and prepay ids of one user the mini program may have open, 1 to 10000. It reports what it\n\
+         likes, so the oldest gives way to one more.",
+    ),
+    given(
+        "codes_per_user",
+        "1000",
+        "The same for what back ends report with POST /v1/permits, 1 to 100000. One more is refused.",
+    ),
+    given(
         "retention_days",
         "30",
         "How long a message is kept after it was sent, failed, cancelled or expired, with its attempts, its idempotency\n\
@@ -239,6 +250,10 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         // An hour at most: nonces are kept for as long.
         "callback_window_seconds" => settings.callback_window_seconds = number(value, 10, 3_600)?,
         "session_days" => settings.session_days = number(value, 1, 3_650)? as u32,
+        "mini_program_codes_per_user" => {
+            settings.mini_program_codes_per_user = number(value, 1, 10_000)? as u32;
+        }
+        "codes_per_user" => settings.codes_per_user = number(value, 1, 100_000)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "webhook_allow_http" => settings.webhook_allow_http = yes_or_no(value)?,
         "webhook_allow_private" => settings.webhook_allow_private = yes_or_no(value)?,

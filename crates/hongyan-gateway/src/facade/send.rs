@@ -57,6 +57,7 @@ pub(super) async fn template(
         count: 1,
         expires_at: Some(now.plus(FORM_LIFETIME)),
         reported_by: None,
+        claim: None,
     });
     send(&context, message).await
 }

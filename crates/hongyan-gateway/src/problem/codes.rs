@@ -47,6 +47,7 @@ pub const CODES: &[ProblemCode] = &[
     code("not_unknown", 409, "The message's outcome is not in doubt"),
     code("another_attempt", 409, "Another attempt is in doubt by now"),
     code("mock_form_id", 422, "This is not a real form id"),
+    code("too_many_codes", 409, "The user has as many open codes as one may have"),
     // Logins and sessions.
     code("invalid_session", 401, "No valid session"),
     code("session_of_another_app", 403, "The session belongs to another app"),

@@ -164,6 +164,12 @@ const WORDS: &[Words] = &[
         "开发者工具给出的是模拟值，请在真机上提交表单。",
     ),
     words(
+        "too_many_codes",
+        "该用户未用的凭据已达上限",
+        "Send with those that are there, or wait until they expire. If users really have so many, raise `codes_per_user`.",
+        "先用掉已有的，或等它们过期；若用户确实会有这么多，请调大 `codes_per_user`。",
+    ),
+    words(
         "invalid_session",
         "会话无效",
         "Log in again with a new code of `wx.login`.",

@@ -103,6 +103,7 @@ impl World {
             count: UNITS,
             expires_at: None,
             reported_by: None,
+            claim: None,
         }
     }
 

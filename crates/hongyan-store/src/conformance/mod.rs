@@ -6,6 +6,7 @@
 //! | module | about |
 //! | --- | --- |
 //! | `accepting` | where a message's life begins; repeated requests |
+//! | `claimed` | codes that users claim: how many, and what becomes of a message that finds them dead |
 //! | `claiming` | what is due, and the order of a user's messages |
 //! | `settling` | what answers do |
 //! | `collapsing` | messages that replace each other |
@@ -32,6 +33,7 @@ use crate::Store;
 
 mod accepting;
 mod breaking;
+mod claimed;
 mod claiming;
 mod collapsing;
 mod driving;
@@ -82,6 +84,7 @@ where
         resolving::CHECKS,
         reserving::CHECKS,
         granting::CHECKS,
+        claimed::CHECKS,
         withdrawing::CHECKS,
         keeping::CHECKS,
         events::CHECKS,

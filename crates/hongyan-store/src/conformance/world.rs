@@ -119,6 +119,7 @@ impl World {
             count,
             expires_at: None,
             reported_by: None,
+            claim: None,
         }
     }
 

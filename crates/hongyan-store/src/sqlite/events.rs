@@ -354,6 +354,7 @@ fn accept(
         expires_at: None,
         // Done above.
         reported_by: None,
+        claim: None,
     };
     let (permit, _) = permits::grant_one(tx, user, &new, now)?;
     permits::tell(tx, user, &permit, &new, now)?;

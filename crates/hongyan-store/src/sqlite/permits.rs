@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitId;
-use hongyan_ledger::permit::{Permit, PermitKind, Units, choose};
+use hongyan_ledger::permit::{Admission, Origin, Permit, PermitKind, Units, choose};
 use hongyan_ledger::webhook::EventType;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use rusqlite::{Connection, params};
@@ -116,14 +116,14 @@ pub(super) fn save(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
     if changed == 1 { Ok(()) } else { Err(Trouble::corrupt(format!("{} is not there any more", permit.id))) }
 }
 
-fn insert(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
+fn insert(db: &Connection, user: &User, permit: &Permit, origin: Option<Origin>) -> Res<()> {
     let units = &permit.units;
     change(
         db,
         concat!(
             "INSERT INTO permits (lane, user, appid, openid, ",
             columns!(),
-            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            ", origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         ),
         of_user![
             user,
@@ -138,7 +138,62 @@ fn insert(db: &Connection, user: &User, permit: &Permit) -> Res<()> {
             permit.granted_at.0,
             permit.template.as_ref().map(|template| template.as_str()),
             permit.code,
+            origin.map(Origin::code),
         ],
+    )?;
+    Ok(())
+}
+
+/// Whether a new code may be granted. The user's oldest claims may go for it: what was never used of them is forgotten, as
+/// if it had not been claimed. (A row for each that was ever claimed would make every look at this user longer.)
+fn make_room(db: &Connection, user: &User, new: &NewPermit, now: UnixMillis) -> Res<bool> {
+    let Some(claim) = new.claim.filter(|_| new.code.is_some()) else { return Ok(true) };
+    // Looked at first, for a code that is there already needs no room; nearly always there is enough.
+    let open: u32 = one(
+        db,
+        "SELECT COUNT(*) FROM permits INDEXED BY permits_claimed WHERE lane = ? AND user = ? AND origin = ? \
+         AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?",
+        params![user.lane.number(), user.key(), claim.origin.code(), now.0],
+        |cells| cells.raw(),
+    )?
+    .unwrap_or(0);
+    match claim.admit(open) {
+        Admission::Grant { give_way: 0 } => Ok(true),
+        _ if find_granted(db, user, new)?.is_some() => Ok(true),
+        Admission::Refuse => Ok(false),
+        Admission::Grant { give_way } => {
+            change(
+                db,
+                "DELETE FROM permits WHERE (lane, user, id) IN (SELECT lane, user, id FROM permits \
+                 INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
+                 AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?6 \
+                 AND spent + revoked + held = 0 ORDER BY expires_at, id LIMIT ?7)",
+                of_user![user, claim.origin.code(), now.0, give_way],
+            )?;
+            Ok(true)
+        }
+    }
+}
+
+/// Who claimed a permit's code.
+pub(super) fn origin_of(db: &Connection, user: &User, id: PermitId) -> Res<Option<Origin>> {
+    let origin = one(
+        db,
+        "SELECT origin FROM permits WHERE lane = ? AND user = ? AND id = ?",
+        params![user.lane.number(), user.key(), id.as_bytes()],
+        |cells| cells.raw::<Option<u8>>(),
+    )?;
+    Ok(origin.flatten().and_then(Origin::from_code))
+}
+
+/// Voids what is left of everything that the mini program claimed for a user.
+pub(super) fn revoke_claims(db: &Connection, user: &User) -> Res<()> {
+    change(
+        db,
+        "UPDATE permits SET revoked = granted - spent - held WHERE (lane, user, id) IN (SELECT lane, user, id FROM permits \
+         INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
+         AND origin IS NOT NULL AND granted > spent + revoked + held)",
+        of_user![user, Origin::MiniProgram.code()],
     )?;
     Ok(())
 }
@@ -150,13 +205,22 @@ pub(super) fn grant(tx: &Writing<'_>, permits: &[NewPermit], now: UnixMillis) ->
         .map(|new| {
             let user = User::of(&new.appid, &new.openid);
             let new = &without_what_was_reported(tx, &user, new, now)?;
+            if !make_room(tx, &user, new, now)? {
+                return Ok(Granted {
+                    id: new.id,
+                    duplicate: false,
+                    expires_at: None,
+                    woken: 0,
+                    refused: true,
+                });
+            }
             let (permit, duplicate) = grant_one(tx, &user, new, now)?;
             let woken = if duplicate { 0 } else { wake_waiting(tx, &user, &permit, now)? };
             // What the other side has reported already was told then.
             if !duplicate && (new.count > 0 || new.kind.is_unlimited()) {
                 tell(tx, &user, &permit, new, now)?;
             }
-            Ok(Granted { id: permit.id, duplicate, expires_at: permit.expires_at, woken })
+            Ok(Granted { id: permit.id, duplicate, expires_at: permit.expires_at, woken, refused: false })
         })
         .collect()
 }
@@ -238,14 +302,24 @@ pub(super) fn grant_one(
         granted_at: now,
         expires_at: new.expires_at,
     };
-    insert(db, user, &permit)?;
+    insert(db, user, &permit, new.claim.map(|claim| claim.origin))?;
     Ok((permit, false))
 }
 
 /// The permit that this grant adds to: the one of its code, or its counter.
 pub(super) fn find_granted(db: &Connection, user: &User, new: &NewPermit) -> Res<Option<Permit>> {
     if let Some(code) = &new.code {
-        return one(db, select_of_user!("AND code = ?5"), of_user![user, code], read);
+        return one(
+            db,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM permits INDEXED BY permits_of_code WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 \
+                 AND code = ?5 AND code IS NOT NULL"
+            ),
+            of_user![user, code],
+            read,
+        );
     }
     one(
         db,

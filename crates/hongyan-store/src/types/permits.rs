@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
-use hongyan_ledger::permit::Totals;
+use hongyan_ledger::permit::{Claim, Totals};
 use hongyan_ledger::{Permit, PermitId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;
@@ -29,6 +29,9 @@ pub struct NewPermit {
     /// Who reports it, if the other side may report the same one-time subscriptions: what that has done already is not
     /// granted again. `None`: it is granted as it is.
     pub reported_by: Option<Source>,
+    /// Who claims that there is this code, and how many a user may have open. `None`: it has no code, or it is not a
+    /// claim but comes with its message.
+    pub claim: Option<Claim>,
 }
 
 /// What came of a grant.
@@ -42,6 +45,8 @@ pub struct Granted {
     pub expires_at: Option<UnixMillis>,
     /// How many waiting messages it set going.
     pub woken: u32,
+    /// The user has as many open codes as the claim allows: nothing was granted, and no permit has this id.
+    pub refused: bool,
 }
 
 /// A permit with its counts as the world sees them.

@@ -327,6 +327,7 @@ impl Run {
             count: if kind == PermitKind::Form { 1 } else { count },
             expires_at: (!subscription).then(|| now.plus(FORM_LIFETIME)),
             reported_by: None,
+            claim: None,
         }
     }
 

@@ -105,6 +105,14 @@ fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
             format!("One was granted at {at}, too late for it.").into(),
             format!("之后于 {at} 登记过一份，已经来不及了。").into(),
         ),
+        (BecauseCode::TooManyVoid, _, _) => (
+            format!(
+                "It tried {permits} permits, one after another, and WeChat took none of their codes; the others were not \
+                 tried, for each try costs the app a call."
+            )
+            .into(),
+            format!("已连续尝试 {permits} 个额度，微信均不认其凭据；每次尝试都消耗调用次数，因此没有再试其余的。").into(),
+        ),
         (BecauseCode::OtherTemplate, ..) => {
             let other = template.as_ref().map_or("", |template| template.as_str());
             (

@@ -2,14 +2,17 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::retry::BACKOFF_BASE;
-use hongyan_ledger::settle::{Next, UnitEffect};
+use hongyan_ledger::settle::{
+    MAX_DEAD_PERMITS, Next, Replacement, UnitEffect, is_invented, is_permit_refusal, replace,
+};
 use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{Channel, MessageState, PermitPolicy, ReasonCode};
+use hongyan_wechat::Errcode;
 use rusqlite::params;
 
 use super::super::memory::Writing;
 use super::super::outbox::{self, About, MessageData};
-use super::super::rows::{Cells, change, one, outcome_code};
+use super::super::rows::{Cells, change, many, one, outcome_code};
 use super::super::trouble::Res;
 use super::super::{apps, lanes, permits};
 use super::collapse::give_way;
@@ -193,17 +196,46 @@ fn apply_next(tx: &Writing<'_>, row: &mut MessageRow, next: Next, now: UnixMilli
         }
         Next::Replace => {
             row.attempt_permit = row.permit.take();
+            let dead = dead_in_a_row(tx, row)?;
+            if let Some(permit) = row.attempt_permit
+                && is_invented(&dead, permits::origin_of(tx, &row.user, permit)?)
+            {
+                permits::revoke_claims(tx, &row.user)?;
+            }
             let another = !row.own_permit && permits::choose_for(tx, row, now)?.is_some();
-            if another {
-                row.enter(MessageState::Ready, None, now);
-                row.wake_at = Some(now);
-            } else if row.policy == PermitPolicy::Wait && !row.own_permit {
-                row.enter(MessageState::Waiting, Some(ReasonCode::NoPermit), now);
-                row.wake_at = row.deadline;
-            } else {
-                row.enter(MessageState::Failed, Some(ReasonCode::NoPermit), now);
+            let policy = if row.own_permit { PermitPolicy::Require } else { row.policy };
+            match replace(dead.len() as u32, another, policy) {
+                Replacement::Another => {
+                    row.enter(MessageState::Ready, None, now);
+                    row.wake_at = Some(now);
+                }
+                Replacement::Wait => {
+                    row.enter(MessageState::Waiting, Some(ReasonCode::NoPermit), now);
+                    row.wake_at = row.deadline;
+                }
+                Replacement::Fail => row.enter(MessageState::Failed, Some(ReasonCode::NoPermit), now),
             }
         }
     }
     Ok(())
+}
+
+/// What WeChat said of the permits that a message tried in a row, the last one first; not more than it may try. It follows
+/// from the attempts, which are stored anyway, so a restart does not begin to count anew.
+fn dead_in_a_row(tx: &Writing<'_>, row: &MessageRow) -> Res<Vec<Errcode>> {
+    let last = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);
+    let earlier = if row.attempts > 1 {
+        many(
+            tx,
+            "SELECT errcode FROM attempts WHERE message_id = ? AND lane = ? ORDER BY number DESC LIMIT ?",
+            params![row.id.as_bytes(), row.user.lane.number(), MAX_DEAD_PERMITS - 1],
+            |cells: &mut Cells<'_>| Ok(cells.raw::<Option<i32>>()?.map(Errcode)),
+        )?
+    } else {
+        Vec::new()
+    };
+    let in_a_row = std::iter::once(last)
+        .chain(earlier)
+        .map_while(|errcode| errcode.filter(|&code| is_permit_refusal(code)));
+    Ok(in_a_row.collect())
 }
