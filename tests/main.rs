@@ -31,6 +31,7 @@ mod gateway_tokens;
 mod idempotency;
 mod import;
 mod invented;
+mod import_again;
 mod lanes;
 mod lost_answer;
 mod order;

@@ -11,12 +11,16 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use url::Url;
 
+mod closest;
 mod error;
+mod injected;
 mod load;
+mod log_filter;
 mod table;
 
 pub use error::{ConfigError, Place};
 pub use load::load;
+pub use log_filter::check_log_filter;
 pub use table::example_toml;
 
 /// Every setting of the gateway.

@@ -7,9 +7,10 @@
 //! | --- | --- |
 //! | [`lines`] | how lines are read and made into batches, one at a time in memory |
 //! | [`delivery`] | how a batch is sent, and what is repeated when |
-//! | [`state`] | where an import was cut short |
+//! | [`state`] | what an import remembers between its runs |
+//! | [`known`] | which lines are there already, whatever was edited since |
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,12 +23,13 @@ use crate::http::Api;
 use crate::{output, progress, signals};
 
 mod delivery;
+mod known;
 mod lines;
 mod state;
 
 use delivery::{Delivery, Ended, Tally};
-use lines::Batch;
-use state::State;
+use lines::{Batch, Plan, Reader};
+use state::{Earlier, State};
 
 /// What an import is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +64,24 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
         (None, true) => None,
         (None, false) => Some(state::beside(&args.file)),
     };
-    let mut state = State::open(state_file, (!from_stdin).then_some(&*args.file), kind, args.restart)?;
-    let mut refusals = Refusals::open(args.errors.as_deref(), state.line > 0)?;
-    if state.line > 0 {
+    keep_apart(&args, state_file.as_deref())?;
+    let plan = Plan {
+        kind,
+        reference_from_line: args.reference_from_line,
+        items: usize::from(args.batch),
+    };
+    // The file before its state: a name that is wrong leaves nothing behind.
+    let reader = Reader::open(&args.file)?;
+    let (mut state, earlier) = State::open(state_file, kind, args.restart)?;
+    let bytes = size(&args.file);
+    if bytes.is_some() {
+        is_the_same_file(&args.file, plan, &earlier)?;
+    }
+    let mut refusals = Refusals::open(args.errors.as_deref())?;
+    if earlier.accepted.total() > 0 {
         output::remark(&format!(
-            "going on behind line {} (--restart begins at the first line again)",
-            state.line
+            "{} lines were accepted by earlier runs and are left out (--restart sends all lines)",
+            earlier.accepted.total()
         ));
     }
     let stop = signals::stop()?;
@@ -80,9 +94,8 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     });
 
     let began = Instant::now();
-    let bar = progress::bytes(state.bytes, "importing");
-    bar.set_position(state.offset);
-    let batches = read(&args, kind, &state)?;
+    let bar = progress::bytes(bytes, "importing");
+    let batches = read(reader, plan, earlier)?;
     let delivery =
         Delivery { api: &api, kind, give_up_after: Duration::from_secs(args.give_up_after), stop: stopped };
     let mut tally = Tally::default();
@@ -90,57 +103,84 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
         let mut stop = delivery.stop.clone();
         let batch = tokio::select! {
             batch = batches.recv_async() => batch,
-            _ = stop.wait_for(|&stopped| stopped) => break Ended::Stopped { untouched: true },
+            _ = stop.wait_for(|&stopped| stopped) => break Ended::Stopped,
         };
         let Ok(batch) = batch else { break Ended::AtTheEnd };
         let batch = batch?;
-        let (line, offset) = (batch.last_line, batch.end);
-        state.about_to_send(line)?;
-        let ended = delivery.deliver(batch, state.in_doubt_up_to, &mut tally, &mut refusals).await?;
+        let (line, end) = (batch.last_line, batch.end);
+        state.passed(batch.after)?;
+        let ended = delivery.deliver(batch, &mut state, &mut tally, &mut refusals).await;
         refusals.flush()?;
-        match ended {
+        match ended? {
             Ended::AtTheEnd => {}
-            Ended::Stopped { untouched } | Ended::GaveUp { untouched, .. } => {
-                if untouched {
-                    state.nothing_was_sent()?;
-                }
-                break ended;
-            }
+            early => break early,
         }
-        state.sent(line, offset)?;
-        bar.set_position(offset);
+        state.passed(line)?;
+        bar.set_position(end);
     };
     bar.finish_and_clear();
     say(&args, &state, &tally, began.elapsed())?;
     match ended {
         Ended::AtTheEnd if tally.refused() == 0 => Ok(()),
         Ended::AtTheEnd => Err(Failure::said()),
-        Ended::Stopped { .. } => Err(Failure::run(format!(
-            "stopped behind line {}; the same command goes on from there",
+        Ended::Stopped => Err(Failure::run(format!(
+            "stopped after line {}; the same command goes on from there",
             state.line
         ))),
-        Ended::GaveUp { why, .. } => Err(Failure::run(format!(
-            "gave up behind line {} after {} s: {why}; the same command goes on from there",
+        Ended::GaveUp(why) => Err(Failure::run(format!(
+            "gave up after line {} and {} s: {why}; the same command goes on from there",
             state.line, args.give_up_after
         ))),
     }
 }
 
+/// The size of a regular file. A pipe has none, and cannot be read twice.
+fn size(file: &Path) -> Option<u64> {
+    std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file).map(|about| about.len())
+}
+
+/// Refuses to write over the file that is imported.
+fn keep_apart(args: &ImportArgs, state: Option<&Path>) -> Result<(), Failure> {
+    let Ok(imported) = std::fs::canonicalize(&args.file) else { return Ok(()) };
+    let same = |path: Option<&Path>| {
+        path.and_then(|path| std::fs::canonicalize(path).ok()).is_some_and(|path| path == imported)
+    };
+    if same(args.errors.as_deref()) || same(state) {
+        return Err(Failure::usage("--errors and --state must name other files than the one that is imported"));
+    }
+    Ok(())
+}
+
+/// Lines of another file that are in this one by chance must not be taken for lines that were imported: a state belongs
+/// to one file, of which most is still there after it was edited.
+fn is_the_same_file(file: &Path, plan: Plan, earlier: &Earlier) -> Result<(), Failure> {
+    let total = earlier.accepted.total();
+    if total == 0 {
+        return Ok(());
+    }
+    let still_there = lines::count_known(Reader::open(file)?, plan, earlier.clone())?;
+    if still_there * 2 >= total {
+        return Ok(());
+    }
+    Err(Failure::run(format!(
+        "earlier runs imported {total} lines from {file}, and only {still_there} of these are in it now: it seems to be \
+         another file. --restart forgets the earlier runs and sends all lines; --state FILE remembers this file elsewhere",
+        file = file.display()
+    )))
+}
+
 /// Reads on a thread of its own: standard input may block, and nothing can wake it up from that. The thread ends with
 /// the process.
 fn read(
-    args: &ImportArgs,
-    kind: Kind,
-    state: &State,
+    reader: Reader,
+    plan: Plan,
+    earlier: Earlier,
 ) -> Result<flume::Receiver<Result<Batch, Failure>>, Failure> {
     let (sender, batches) = flume::bounded(READ_AHEAD);
-    let reader = lines::Reader::open(&args.file, state.offset, state.line)?;
-    let plan =
-        lines::Plan { kind, reference_from_line: args.reference_from_line, items: usize::from(args.batch) };
     std::thread::Builder::new()
         .name("hongyan-import".into())
         .spawn(move || {
-            for batch in lines::batches(reader, plan) {
+            for batch in lines::batches(reader, plan, earlier) {
                 let failed = batch.is_err();
                 // Nobody listens any more: the import has ended before the file.
                 if sender.send(batch).is_err() || failed {
@@ -157,6 +197,7 @@ fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Resul
         return output::json(&json!({
             "accepted": tally.accepted,
             "replayed": tally.replayed,
+            "known": tally.known,
             "refused": tally.refused(),
             "codes": tally.codes,
             "last_line": state.line,
@@ -171,7 +212,16 @@ fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Resul
     if !codes.is_empty() {
         text = format!("{text} ({})", codes.join(", "));
     }
-    output::line(&format!("{text}, in {:.1} s", took.as_secs_f64()))
+    if tally.known > 0 {
+        text = format!("{text}; {} left out, for earlier runs brought them", tally.known);
+    }
+    output::line(&format!("{text}, in {:.1} s", took.as_secs_f64()))?;
+    if tally.refused() > 0 && state.file().is_some() {
+        output::remark(
+            "Correct the refused lines in the file and repeat the command: it sends only what was not accepted yet.",
+        );
+    }
+    Ok(())
 }
 
 /// Where refused lines go.
@@ -181,11 +231,10 @@ struct Refusals {
 }
 
 impl Refusals {
-    fn open(path: Option<&Path>, goes_on: bool) -> Result<Self, Failure> {
+    /// Each run tries again what was refused, so the file begins anew with each.
+    fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self { file: None, shown: 0 }) };
-        let mut options = OpenOptions::new();
-        options.create(true).write(true).append(goes_on).truncate(!goes_on);
-        let file = options.open(path).map_err(|error| cannot_write(path, &error))?;
+        let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
         Ok(Self { file: Some((path.to_owned(), BufWriter::new(file))), shown: 0 })
     }
 

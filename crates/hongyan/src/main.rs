@@ -39,6 +39,7 @@ mod send;
 mod serve;
 mod settings;
 mod signals;
+mod strict_json;
 mod tutorial;
 
 use std::process::ExitCode;

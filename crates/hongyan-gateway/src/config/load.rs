@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::closest::closest;
+use super::injected::is_injected;
 use super::table::{TABLE, set};
 use super::{ConfigError, Place, Settings, database_in};
 
@@ -106,6 +108,7 @@ fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Given
                 let value = Value::String(read(&PathBuf::from(text))?.trim().to_owned());
                 given.push(Given { key: setting.key.to_owned(), value, place });
             }
+            None if is_injected(name, &text) => {}
             None => {
                 return Err(unknown(place, &lower, |name| format!("{PREFIX}{}", name.to_ascii_uppercase())));
             }
@@ -123,31 +126,22 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
-fn unknown(place: Place, key: &str, written: impl Fn(&str) -> String) -> ConfigError {
-    let suggestion = TABLE
-        .iter()
-        .map(|setting| (distance(key, setting.key), setting.key))
-        .min()
-        // Two names that share less than two thirds are not a slip of the finger.
-        .filter(|(distance, name)| distance * 3 <= name.len())
-        .map(|(_, name)| written(name));
-    ConfigError::Unknown { place, key: written(key), suggestion }
-}
+/// What settings are called elsewhere.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("address", "listen"),
+    ("bind", "listen"),
+    ("database_path", "database"),
+    ("database_url", "database"),
+    ("host", "listen"),
+    ("log_level", "log"),
+    ("port", "listen"),
+    ("wechat_url", "wechat_base_url"),
+];
 
-/// How many letters must be changed, added or left out to make one word of the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &to) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+fn unknown(place: Place, key: &str, written: impl Fn(&str) -> String) -> ConfigError {
+    let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == key).map(|&(_, ours)| ours);
+    let meant = elsewhere.or_else(|| closest(key, TABLE.iter().map(|setting| setting.key)));
+    ConfigError::Unknown { place, key: written(key), suggestion: meant.map(written) }
 }
 
 #[cfg(test)]
@@ -282,9 +276,27 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_counted() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "same"), 0);
+    fn what_kubernetes_and_docker_inject_is_passed_over_and_settings_are_not() {
+        let injected = env(&[
+            ("HONGYAN_SERVICE_HOST", "10.0.0.11"),
+            ("HONGYAN_SERVICE_PORT_HTTP", "8780"),
+            ("HONGYAN_PORT", "tcp://10.0.0.11:8780"),
+            ("HONGYAN_PORT_8780_TCP_ADDR", "10.0.0.11"),
+            ("HONGYAN_ENV_LISTEN", "x"),
+            ("HONGYAN_LISTEN", "127.0.0.1:1"),
+        ]);
+        assert_eq!(load(None, injected, Table::new()).unwrap().listen.port(), 1);
+        let written = load(None, env(&[("HONGYAN_PORT", "8780")]), Table::new()).unwrap_err().to_string();
+        assert!(written.ends_with("did you mean HONGYAN_LISTEN?"), "{written}");
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_wherever_it_stands() {
+        let error = from_toml("\nlog = \"warning\"").unwrap_err().to_string();
+        assert!(error.contains("line 2: log: takes") && error.ends_with("did you mean warn?"), "{error}");
+        let error = load(None, env(&[("HONGYAN_LOG", "hongyan_gatway=debug")]), Table::new());
+        assert!(error.unwrap_err().to_string().contains("hongyan_gateway"));
+        let error = load(None, env(&[("HONGYAN_LOG_LEVEL", "info")]), Table::new());
+        assert!(error.unwrap_err().to_string().ends_with("did you mean HONGYAN_LOG?"));
     }
 }

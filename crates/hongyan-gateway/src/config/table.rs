@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use toml::Value;
 use url::Url;
 
-use super::{LogFormat, Settings};
+use super::{LogFormat, Settings, check_log_filter};
 
 /// One setting.
 pub(super) struct Setting {
@@ -261,7 +261,11 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         // A day less than the shortest life of a permit: none is granted too late to be told of.
         "permit_expiring_hours" => settings.permit_expiring_hours = number(value, 1, 144)? as u32,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
-        "log" => text(value)?.clone_into(&mut settings.log),
+        "log" => {
+            let filter = text(value)?;
+            check_log_filter(filter)?;
+            filter.clone_into(&mut settings.log);
+        }
         "log_format" => {
             let name = text(value)?;
             settings.log_format = [LogFormat::Auto, LogFormat::Text, LogFormat::Json]

@@ -64,7 +64,11 @@ pub(crate) struct RestoreArgs {
 #[command(after_help = "\
 Each line is one message as POST /v1/messages takes it (or one permit), and has a `reference` of your own. A message's \
 idempotency key follows from it, so the same line is one message however often it is imported. Lines go out in batches, \
-one after the other; a batch that is not answered is repeated. Where it was stopped, the same command goes on.
+one after the other; a batch that is not answered is repeated.
+
+The same command again sends only what was not accepted yet: where it was stopped it goes on, lines that were refused \
+are tried again, corrected or not, and lines that were added are sent. Lines are known by what they say, so a file may \
+be edited anywhere in between.
 
 Exit codes: 0 all lines are there, 1 some were refused, or it ended before the end of the file.
 
@@ -80,16 +84,16 @@ pub(crate) struct ImportArgs {
     /// The lines are permits
     #[arg(long)]
     pub(crate) permits: bool,
-    /// A message without a reference gets one from its line's number and content
+    /// A message without a reference gets one from what its line says
     #[arg(long, conflicts_with = "permits")]
     pub(crate) reference_from_line: bool,
-    /// Write refused lines to this file, as JSON lines with the number of the line and the problem
+    /// Write what is refused in this run to this file, as JSON lines with the line's number and the problem
     #[arg(long, value_name = "FILE")]
     pub(crate) errors: Option<PathBuf>,
-    /// Where to remember how far it came [default: FILE.import-state; for standard input nowhere]
+    /// Where to remember what was accepted; a second file is made, with .lines after this name [default: FILE.import-state; for standard input nowhere]
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// Begin at the first line, whatever was remembered
+    /// Forget what was remembered, and send all lines
     #[arg(long)]
     pub(crate) restart: bool,
     /// How many lines go in one request

@@ -10,7 +10,9 @@ use ::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::lines::{Batch, Item, problem};
+use super::known::Mark;
+use super::lines::{Batch, Item, no_answer};
+use super::state::State;
 use super::{Kind, Refusals};
 use crate::failure::Failure;
 use crate::http::{Answer, Api, explain};
@@ -28,25 +30,19 @@ pub(super) enum Ended {
     /// Everything was answered.
     AtTheEnd,
     /// Somebody stopped it.
-    Stopped {
-        /// Nothing of the batch was sent.
-        untouched: bool,
-    },
-    /// The gateway was away for too long.
-    GaveUp {
-        /// Nothing of the batch was sent.
-        untouched: bool,
-        /// What it was in the end.
-        why: String,
-    },
+    Stopped,
+    /// The gateway was away for too long; what it was in the end.
+    GaveUp(String),
 }
 
 /// What became of the lines.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) accepted: u64,
-    /// Were there already, from an earlier run or an earlier line.
+    /// Were there already when they were sent.
     pub(super) replayed: u64,
+    /// Were not sent, because an earlier run brought them.
+    pub(super) known: u64,
     /// Refused lines, by the problem's code.
     pub(super) codes: BTreeMap<String, u64>,
 }
@@ -88,38 +84,43 @@ enum Outcome {
 }
 
 impl Delivery<'_> {
-    /// Sends a batch until each of its lines has an answer. Lines up to `in_doubt_up_to` were perhaps sent by a run that
-    /// was cut short.
+    /// Sends a batch until each of its lines has an answer.
     ///
     /// # Errors
-    /// When the gateway refuses the request as a whole (a wrong key, …), or a refusal cannot be written down.
+    /// When the gateway refuses the request as a whole (a wrong key, …), or what came of it cannot be written down.
     pub(super) async fn deliver(
         &self,
         batch: Batch,
-        in_doubt_up_to: u64,
+        state: &mut State,
         tally: &mut Tally,
         refusals: &mut Refusals,
     ) -> Result<Ended, Failure> {
+        tally.known += batch.known;
         for (line, problem) in &batch.refused {
             tally.refuse(refusals, *line, None, problem)?;
         }
-        let (doubtful, mut left): (Vec<_>, Vec<_>) = batch
-            .items
-            .into_iter()
-            .partition(|item| item.line <= in_doubt_up_to && !self.is_repeatable(item));
-        give_up_on(&doubtful, tally, refusals)?;
+        let mut left = batch.items;
         let began = Instant::now();
-        let (mut pause, mut untouched) = (FIRST_PAUSE, true);
+        let mut pause = FIRST_PAUSE;
         while !left.is_empty() {
-            let why = match self.send(&left).await? {
-                Outcome::Answers(answers) => {
-                    untouched = false;
+            let unrepeatable = left.iter().filter(|item| !self.is_repeatable(item));
+            state.about_to_send(unrepeatable.map(|item| item.mark).collect())?;
+            let sent = self.send(&left).await;
+            let (mut accepted, mut doubtful) = (Vec::new(), Vec::new());
+            let mut again = Vec::new();
+            let why = match sent {
+                Ok(Outcome::Answers(answers)) => {
                     let mut not_now = None;
-                    let mut again = Vec::new();
                     for (item, answer) in left.into_iter().zip(answers) {
                         match read(&answer) {
-                            Said::Accepted => tally.accepted += 1,
-                            Said::Replayed => tally.replayed += 1,
+                            Said::Accepted => {
+                                tally.accepted += 1;
+                                accepted.push(item.mark);
+                            }
+                            Said::Replayed => {
+                                tally.replayed += 1;
+                                accepted.push(item.mark);
+                            }
                             Said::NotNow(why) => {
                                 not_now = Some(why);
                                 again.push(item);
@@ -129,22 +130,29 @@ impl Delivery<'_> {
                             }
                         }
                     }
-                    left = again;
-                    let Some(why) = not_now else { break };
-                    why
+                    not_now
                 }
-                Outcome::NotNow(why) => why,
-                Outcome::Lost(why) => {
-                    untouched = false;
-                    let (repeatable, lost): (Vec<_>, Vec<_>) =
-                        left.into_iter().partition(|item| self.is_repeatable(item));
-                    give_up_on(&lost, tally, refusals)?;
-                    left = repeatable;
-                    why
+                Ok(Outcome::NotNow(why)) => {
+                    again = left;
+                    Some(why)
+                }
+                Ok(Outcome::Lost(why)) => {
+                    let lost;
+                    (again, lost) = left.into_iter().partition(|item| self.is_repeatable(item));
+                    doubtful = give_up_on(&lost, tally, refusals)?;
+                    Some(why)
+                }
+                Err(refused) => {
+                    // Nothing of it was done.
+                    state.answered(&[], &[])?;
+                    return Err(refused);
                 }
             };
+            state.answered(&accepted, &doubtful)?;
+            left = again;
+            let Some(why) = why.filter(|_| !left.is_empty()) else { break };
             if began.elapsed() >= self.give_up_after {
-                return Ok(Ended::GaveUp { untouched, why });
+                return Ok(Ended::GaveUp(why));
             }
             if pause == FIRST_PAUSE {
                 output::warn(&format!("{why}; trying again"));
@@ -152,7 +160,7 @@ impl Delivery<'_> {
             let mut stop = self.stop.clone();
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(MAX_PAUSE),
-                _ = stop.wait_for(|&stopped| stopped) => return Ok(Ended::Stopped { untouched }),
+                _ = stop.wait_for(|&stopped| stopped) => return Ok(Ended::Stopped),
             }
         }
         Ok(Ended::AtTheEnd)
@@ -189,10 +197,8 @@ impl Delivery<'_> {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS if is_problem => {
                 Ok(Outcome::NotNow(why))
             }
-            // A proxy's: it may have lost the answer.
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                Ok(Outcome::Lost(why))
-            }
+            // A proxy's, which may have lost the answer; or something broke in the middle.
+            status if status.is_server_error() => Ok(Outcome::Lost(why)),
             _ if is_problem => Err(Failure::run(format!(
                 "the gateway refuses the whole request: {why}; the same command goes on from here"
             ))),
@@ -205,16 +211,12 @@ impl Delivery<'_> {
     }
 }
 
-fn give_up_on(items: &[Item], tally: &mut Tally, refusals: &mut Refusals) -> Result<(), Failure> {
+/// Reports lines whose answer was lost, and that cannot be repeated; what they are known by.
+fn give_up_on(items: &[Item], tally: &mut Tally, refusals: &mut Refusals) -> Result<Vec<Mark>, Failure> {
     for item in items {
-        let problem = problem(
-            "no_answer",
-            "the answer was lost, and a subscription has no code to tell a repeat by: look whether the user's count \
-             has it (GET /v1/permits) before it is granted again",
-        );
-        tally.refuse(refusals, item.line, Some(&item.value), &problem)?;
+        tally.refuse(refusals, item.line, Some(&item.value), &no_answer())?;
     }
-    Ok(())
+    Ok(items.iter().map(|item| item.mark).collect())
 }
 
 /// What the gateway said to one item.

@@ -1,15 +1,19 @@
 //! Lines of JSON, read one after the other and put together to batches. A file of any size takes the memory of a few
-//! batches.
+//! batches, and some bytes for each line that is there already.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Kind;
+use super::known::Mark;
+use super::state::Earlier;
 use crate::failure::Failure;
+use crate::strict_json;
 
 /// The longest line that is read; the largest message of WeChat's has some 4 KB.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
@@ -24,14 +28,20 @@ pub(super) struct Item {
     pub(super) line: u64,
     /// The message or permit.
     pub(super) value: Value,
+    /// What the line is known by in later runs.
+    pub(super) mark: Mark,
 }
 
 /// Lines that go together.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch {
     pub(super) items: Vec<Item>,
-    /// Lines that are wrong by themselves, each with its problem in the API's form.
+    /// Lines that are not sent, each with its problem in the API's form.
     pub(super) refused: Vec<(u64, Value)>,
+    /// How many lines were left out because an earlier run brought them.
+    pub(super) known: u64,
+    /// The number of the line before the first one that needs an answer.
+    pub(super) after: u64,
     /// The number of the last line that belongs to it.
     pub(super) last_line: u64,
     /// Where that line ends in the file.
@@ -42,7 +52,7 @@ pub(super) struct Batch {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) kind: Kind,
-    /// Make a reference from number and content of a line that has none.
+    /// Make a reference from the content of a line that has none.
     pub(super) reference_from_line: bool,
     /// The most items of a batch.
     pub(super) items: usize,
@@ -62,20 +72,19 @@ enum Raw {
 }
 
 impl Reader {
-    /// Opens a file (`-`: standard input) behind the line with this number, which ends at this place.
+    /// Opens a file (`-`: standard input).
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn open(path: &Path, offset: u64, line: u64) -> Result<Self, Failure> {
-        let cannot = |error: std::io::Error| Failure::run(format!("cannot read {}: {error}", path.display()));
-        if path == Path::new("-") {
-            let mut reader = Self { input: Box::new(BufReader::new(std::io::stdin())), line: 0, offset: 0 };
-            while reader.line < line && reader.next_line().map_err(cannot)?.is_some() {}
-            return Ok(reader);
-        }
-        let mut file = File::open(path).map_err(cannot)?;
-        file.seek(SeekFrom::Start(offset)).map_err(cannot)?;
-        Ok(Self { input: Box::new(BufReader::with_capacity(64 * 1024, file)), line, offset })
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let input: Box<dyn BufRead + Send> = if path == Path::new("-") {
+            Box::new(BufReader::new(std::io::stdin()))
+        } else {
+            let file = File::open(path)
+                .map_err(|error| Failure::run(format!("cannot read {}: {error}", path.display())))?;
+            Box::new(BufReader::with_capacity(64 * 1024, file))
+        };
+        Ok(Self { input, line: 0, offset: 0 })
     }
 
     fn next_line(&mut self) -> std::io::Result<Option<Raw>> {
@@ -112,13 +121,20 @@ fn skip_line(input: &mut impl BufRead) -> std::io::Result<u64> {
 }
 
 /// All batches of an input, made as they are asked for. After an error there are no more.
-pub(super) fn batches(mut reader: Reader, plan: Plan) -> impl Iterator<Item = Result<Batch, Failure>> {
+///
+/// Lines that earlier runs brought are left out, and lines of which nobody knows whether they did are refused.
+pub(super) fn batches(
+    mut reader: Reader,
+    plan: Plan,
+    mut earlier: Earlier,
+) -> impl Iterator<Item = Result<Batch, Failure>> {
+    let mut names = Names::default();
     std::iter::from_fn(move || {
         let mut batch = Batch::default();
         let mut bytes = 0;
         let begins_at = reader.line;
         while batch.items.len() + batch.refused.len() < plan.items && bytes < MAX_BATCH_BYTES {
-            match reader.next_line() {
+            let read = match reader.next_line() {
                 Err(error) => {
                     let line = reader.line + 1;
                     return Some(Err(Failure::run(format!("cannot read line {line}: {error}"))));
@@ -126,16 +142,24 @@ pub(super) fn batches(mut reader: Reader, plan: Plan) -> impl Iterator<Item = Re
                 Ok(None) => break,
                 Ok(Some(Raw::TooLong)) => {
                     let detail = format!("a line has at most {MAX_LINE_BYTES} bytes");
-                    batch.refused.push((reader.line, problem("line_too_long", &detail)));
+                    Err(problem("line_too_long", &detail))
                 }
                 Ok(Some(Raw::Text(text))) => {
                     bytes += text.len();
-                    match item(&text, reader.line, plan) {
-                        Ok(Some(value)) => batch.items.push(Item { line: reader.line, value }),
-                        Ok(None) => {}
-                        Err(problem) => batch.refused.push((reader.line, problem)),
-                    }
+                    item(&text, plan, &mut names)
                 }
+            };
+            if batch.items.is_empty() && batch.refused.is_empty() {
+                batch.after = reader.line - 1;
+            }
+            match read {
+                Ok(None) => {}
+                Ok(Some((_, mark))) if earlier.accepted.take(mark) => batch.known += 1,
+                Ok(Some((_, mark))) if earlier.doubtful.take(mark) => {
+                    batch.refused.push((reader.line, no_answer()));
+                }
+                Ok(Some((value, mark))) => batch.items.push(Item { line: reader.line, value, mark }),
+                Err(problem) => batch.refused.push((reader.line, problem)),
             }
         }
         (batch.last_line, batch.end) = (reader.line, reader.offset);
@@ -143,49 +167,84 @@ pub(super) fn batches(mut reader: Reader, plan: Plan) -> impl Iterator<Item = Re
     })
 }
 
-/// What a line says; `None` for an empty one.
-fn item(text: &[u8], line: u64, plan: Plan) -> Result<Option<Value>, Value> {
+/// How many of the lines that earlier runs brought are still in the input.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn count_known(reader: Reader, plan: Plan, earlier: Earlier) -> Result<u64, Failure> {
+    batches(reader, plan, earlier).try_fold(0, |known, batch| Ok(known + batch?.known))
+}
+
+/// What a line says, and what it is known by; `None` for an empty one.
+fn item(text: &[u8], plan: Plan, names: &mut Names) -> Result<Option<(Value, Mark)>, Value> {
     // Editors of some systems begin a file with this mark.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
     if text.is_empty() {
         return Ok(None);
     }
-    let mut value: Value =
-        serde_json::from_slice(text).map_err(|error| problem("malformed_json", &error.to_string()))?;
+    let mut value = strict_json::value(text).map_err(|error| {
+        let code = if error.is_data() { "invalid_field" } else { "malformed_json" };
+        problem(code, &error.to_string())
+    })?;
     if !value.is_object() {
         return Err(problem("malformed_json", "a line is one JSON object"));
     }
     if plan.kind == Kind::Messages {
-        name(&mut value, text, line, plan.reference_from_line)?;
+        names.give(&mut value, plan.reference_from_line)?;
     }
-    Ok(Some(value))
+    let mark = Mark::of(&value);
+    Ok(Some((value, mark)))
 }
 
-/// Makes sure that a message has a reference, and the idempotency key that follows from it.
-fn name(message: &mut Value, text: &[u8], line: u64, from_line: bool) -> Result<(), Value> {
-    if message.get("reference").is_none_or(Value::is_null) {
-        if !from_line {
-            return Err(problem(
-                "missing_reference",
-                "a line has a reference, so that it can be sent again without becoming a second message; \
-                 --reference-from-line makes one from its number and content",
-            ));
+/// Gives messages the names that they do not have.
+#[derive(Default)]
+struct Names {
+    /// How often each text was met that has no reference.
+    met: HashMap<Mark, u64>,
+}
+
+impl Names {
+    /// Makes sure that a message has a reference, and the idempotency key that follows from it.
+    ///
+    /// A reference is made from the content, and from how many lines before say the same: not from the line's number,
+    /// for that changes when a line is added or taken out before it.
+    fn give(&mut self, message: &mut Value, from_line: bool) -> Result<(), Value> {
+        if message.get("reference").is_none_or(Value::is_null) {
+            if !from_line {
+                return Err(problem(
+                    "missing_reference",
+                    "a line has a reference, so that it can be sent again without becoming a second message; \
+                     --reference-from-line makes one from its content",
+                ));
+            }
+            let mark = Mark::of(message);
+            let met = self.met.entry(mark).or_default();
+            *met += 1;
+            message["reference"] = format!("line-{mark}-{met}").into();
         }
-        message["reference"] = format!("line-{line}-{}", hash(text)).into();
+        if message.get("idempotency_key").is_none_or(Value::is_null) {
+            // Hashed, for a reference may hold what a key may not. One that is no text is refused by the gateway.
+            let reference = message["reference"].as_str().unwrap_or_default();
+            message["idempotency_key"] = format!("import-{}", hash(reference.as_bytes())).into();
+        }
+        Ok(())
     }
-    if message.get("idempotency_key").is_none_or(Value::is_null) {
-        // Hashed, for a reference may hold what a key may not. One that is no text is refused by the gateway.
-        let reference = message["reference"].as_str().unwrap_or_default();
-        message["idempotency_key"] = format!("import-{}", hash(reference.as_bytes())).into();
-    }
-    Ok(())
 }
 
-/// Sixteen hexadecimal digits that stand for a text.
-pub(super) fn hash(text: &[u8]) -> String {
+/// Sixteen hexadecimal digits that stand for a text. Idempotency keys are made of it: it never changes.
+fn hash(text: &[u8]) -> String {
     let digest = Sha256::digest(text);
     let number = digest.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
     format!("{number:016x}")
+}
+
+/// The problem of a line that cannot be repeated, and of which nobody knows whether it was taken.
+pub(super) fn no_answer() -> Value {
+    problem(
+        "no_answer",
+        "the answer was lost, and a subscription has no code to tell a repeat by: look whether the user's count has it \
+         (GET /v1/permits). If it has, take the line out of the file; if not, import the line from another file",
+    )
 }
 
 /// A problem of our own, in the gateway's form.
@@ -195,12 +254,17 @@ pub(super) fn problem(code: &str, detail: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::known::Known;
     use super::*;
 
     fn read(text: &str, plan: Plan) -> Vec<Batch> {
+        read_after(text, plan, Earlier::default())
+    }
+
+    fn read_after(text: &str, plan: Plan, earlier: Earlier) -> Vec<Batch> {
         let reader =
             Reader { input: Box::new(std::io::Cursor::new(text.as_bytes().to_vec())), line: 0, offset: 0 };
-        batches(reader, plan).map(Result::unwrap).collect()
+        batches(reader, plan, earlier).map(Result::unwrap).collect()
     }
 
     const PLAN: Plan = Plan { kind: Kind::Messages, reference_from_line: false, items: 2 };
@@ -232,14 +296,49 @@ mod tests {
         assert_eq!(key, &again.items[0].value["idempotency_key"], "wherever it stands");
         let own = one("{\"reference\":\"a\",\"idempotency_key\":\"mine\"}", PLAN);
         assert_eq!(own.items[0].value["idempotency_key"], "mine");
+        assert_eq!(key, "import-564a3cc6ee37d624", "older versions made the same");
         assert_eq!(one("{}", PLAN).refused[0].1["code"], "missing_reference");
 
         let from_line = Plan { reference_from_line: true, ..PLAN };
         let twice = one("{\"to\":\"x\"}\n{\"to\":\"x\"}", from_line);
         assert_ne!(twice.items[0].value["reference"], twice.items[1].value["reference"]);
         assert_eq!(twice, one("{\"to\":\"x\"}\n{\"to\":\"x\"}", from_line));
+        // Wherever they stand and however they are written: the first of two is the first of two.
+        let references = |text: &str| -> Vec<String> {
+            let batches = read(text, from_line);
+            let items = batches.iter().flat_map(|batch| &batch.items);
+            items.map(|item| item.value["reference"].as_str().unwrap().to_owned()).collect()
+        };
+        let moved = references("{\"to\":\"y\"}\n{ \"to\": \"x\" }\n\n{\"to\":\"x\"}");
+        assert_eq!(references("{\"to\":\"x\"}\n{\"to\":\"x\"}"), moved[1..]);
         let permits = Plan { kind: Kind::Permits, ..PLAN };
         assert_eq!(one("{\"kind\":\"form\"}", permits).items[0].value, json!({ "kind": "form" }));
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused_and_not_the_last_one_taken() {
+        let text = r#"{"reference":"a","data":{"thing1":"Latte","thing1":"Mocha"}}"#;
+        let (_, problem) = &read(text, PLAN)[0].refused[0];
+        assert_eq!(problem["code"], "invalid_field");
+        assert!(problem["detail"].as_str().unwrap().contains("thing1"), "{problem}");
+    }
+
+    #[test]
+    fn lines_that_an_earlier_run_brought_are_left_out_and_doubtful_ones_are_refused() {
+        let all: Vec<Item> =
+            read("{\"reference\":\"a\"}\n{\"reference\":\"b\"}", PLAN).remove(0).items;
+        let earlier = Earlier {
+            accepted: Known::new(vec![all[0].mark]),
+            doubtful: Known::new(vec![all[1].mark]),
+        };
+        let text = "{\"reference\":\"new\"}\n{\"reference\":\"b\"}\n\n{ \"reference\": \"a\" }\n{\"reference\":\"c\"}";
+        let batches = read_after(text, Plan { items: 9, ..PLAN }, earlier.clone());
+        let numbers: Vec<u64> = batches[0].items.iter().map(|item| item.line).collect();
+        assert_eq!((numbers, batches[0].known, batches[0].after), (vec![1, 5], 1, 0));
+        assert_eq!((batches[0].refused[0].0, &batches[0].refused[0].1["code"]), (2, &json!("no_answer")));
+        // A whole file that is there already is one batch without a line to send.
+        let known = read_after("{\"reference\":\"a\"}\n", PLAN, earlier);
+        assert_eq!((known.len(), known[0].known, known[0].items.len(), known[0].after), (1, 1, 0, 0));
     }
 
     #[test]

@@ -1,54 +1,59 @@
-//! Where an import was cut short: a small file beside the imported one.
+//! What an import remembers between its runs: a small file beside the imported one, and a record of the lines that were
+//! accepted.
+//!
+//! Only accepted lines are remembered. So whatever else is in the file is sent when the command is repeated: lines that
+//! were added, lines that were refused and are corrected now, lines that were refused and may be taken today.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::hash;
+use super::known::{Known, Mark, Record, remove};
 use super::{Kind, cannot_write};
 use crate::backup::with_suffix;
 use crate::failure::Failure;
 
-/// So many bytes of a file's beginning tell it from another.
-const BEGINNING: u64 = 4_096;
+/// The form of the file. The first had no version: it knew how far an import had come, and not which lines were refused.
+const VERSION: u32 = 2;
 
 /// What stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Stored {
+    #[serde(default)]
+    version: u32,
     /// What was imported: `messages` or `permits`.
     what: String,
-    /// The beginning of the imported file, hashed; absent for standard input.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    begins: Option<Beginning>,
-    /// All lines up to this one have their answers.
+    /// The last run had an answer for all lines up to this one.
     line: u64,
-    /// Where that line ends.
-    offset: u64,
-    /// Lines up to this one were about to be sent.
-    sending: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Beginning {
-    bytes: u64,
-    hash: String,
+    /// How many lines were accepted: so many are in the record at least.
+    #[serde(default)]
+    accepted: u64,
+    /// Lines that cannot be repeated, and of which nobody knows whether they were accepted: their answer was lost, or a
+    /// run was cut short while it sent them.
+    #[serde(default)]
+    doubtful: Vec<Mark>,
 }
 
 /// Where the import is.
 pub(super) struct State {
     file: Option<PathBuf>,
+    record: Option<Record>,
     stored: Stored,
-    /// All lines up to this one have their answers.
+    /// Lines that are being sent and cannot be repeated.
+    under_way: Vec<Mark>,
+    /// All lines of this run up to this one have their answers.
     pub(super) line: u64,
-    /// Where that line ends.
-    pub(super) offset: u64,
-    /// Lines up to this one were perhaps sent by a run that was cut short.
-    pub(super) in_doubt_up_to: u64,
-    /// The size of the imported file, where it is known.
-    pub(super) bytes: Option<u64>,
+}
+
+/// What earlier runs left.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Earlier {
+    /// Lines that were accepted.
+    pub(super) accepted: Known,
+    /// Lines that may have been accepted, and must not be repeated.
+    pub(super) doubtful: Known,
 }
 
 /// Where the state of an import of this file is kept.
@@ -57,57 +62,57 @@ pub(super) fn beside(imported: &Path) -> PathBuf {
 }
 
 impl State {
-    /// Reads the state, or begins anew. `imported` is `None` for standard input.
+    /// Reads the state, or begins anew. Without a file nothing is remembered.
     ///
     /// # Errors
-    /// When it cannot be read, or is that of another import.
+    /// When it cannot be read, is that of another kind of import, or was left by a version that remembered too little.
     pub(super) fn open(
         file: Option<PathBuf>,
-        imported: Option<&Path>,
         kind: Kind,
         restart: bool,
-    ) -> Result<Self, Failure> {
-        let cannot = |path: &Path, error: std::io::Error| {
-            Failure::run(format!("cannot read {}: {error}", path.display()))
+    ) -> Result<(Self, Earlier), Failure> {
+        let fresh = Stored {
+            version: VERSION,
+            what: kind.name().to_owned(),
+            line: 0,
+            accepted: 0,
+            doubtful: Vec::new(),
         };
-        let known = match &file {
-            Some(path) if path.exists() && !restart => {
-                let text = std::fs::read(path).map_err(|error| cannot(path, error))?;
-                let stored: Stored = serde_json::from_slice(&text).map_err(|error| {
-                    Failure::run(format!("{} is no state of an import: {error}", path.display()))
-                })?;
-                Some(stored)
+        let Some(path) = file else {
+            let state = Self { file: None, record: None, stored: fresh, under_way: Vec::new(), line: 0 };
+            return Ok((state, Earlier::default()));
+        };
+        let (mut record, marks) = Record::open(with_suffix(&path, ".lines"))?;
+        if restart {
+            // The file first: a record without it counts for nothing.
+            remove(&path)?;
+        }
+        let stored = match read(&path)? {
+            None => {
+                record.clear()?;
+                let state = Self {
+                    file: Some(path),
+                    record: Some(record),
+                    stored: fresh,
+                    under_way: Vec::new(),
+                    line: 0,
+                };
+                state.write(false)?;
+                return Ok((state, Earlier::default()));
             }
-            _ => None,
+            Some(stored) => stored,
         };
-        let bytes = match imported {
-            None => None,
-            Some(path) => {
-                let about = std::fs::metadata(path).map_err(|error| cannot(path, error))?;
-                // A pipe has no size, and no second beginning.
-                about.is_file().then_some(about.len())
-            }
-        };
-        let looked_at = known.as_ref().and_then(|known| known.begins.as_ref()).map(|begins| begins.bytes);
-        let begins = match imported.filter(|_| bytes.is_some()) {
-            None => None,
-            Some(path) => {
-                Some(beginning(path, looked_at.unwrap_or(BEGINNING)).map_err(|error| cannot(path, error))?)
-            }
-        };
-        let stored = match known {
-            Some(known) if known.what != kind.name() || known.begins != begins => {
-                return Err(Failure::run(format!(
-                    "{} is the state of another import; say --restart to begin anew, or --state to keep this one's \
-                     elsewhere",
-                    file.unwrap_or_default().display()
-                )));
-            }
-            Some(known) => known,
-            None => Stored { what: kind.name().to_owned(), begins, line: 0, offset: 0, sending: 0 },
-        };
-        let (line, offset, in_doubt_up_to) = (stored.line, stored.offset, stored.sending);
-        Ok(Self { file, stored, line, offset, in_doubt_up_to, bytes })
+        check(&path, &stored, kind, marks.len() as u64)?;
+        // What stands in the record beyond what the file counts was accepted just before a run was cut short.
+        let mut accepted_last = Known::new(marks[stored.accepted as usize..].to_vec());
+        let doubtful: Vec<Mark> =
+            stored.doubtful.iter().copied().filter(|&mark| !accepted_last.take(mark)).collect();
+        let earlier =
+            Earlier { doubtful: Known::new(doubtful.clone()), accepted: Known::new(marks.clone()) };
+        let stored = Stored { accepted: marks.len() as u64, doubtful, ..stored };
+        let state =
+            Self { file: Some(path), record: Some(record), stored, under_way: Vec::new(), line: 0 };
+        Ok((state, earlier))
     }
 
     /// The state's own file.
@@ -115,74 +120,191 @@ impl State {
         self.file.as_deref()
     }
 
-    /// Lines up to this one are about to be sent.
+    /// These lines are about to be sent and cannot be repeated. From now on they are in doubt until they are answered,
+    /// also if the process or the machine ends in between.
     ///
     /// # Errors
     /// When that cannot be written down.
-    pub(super) fn about_to_send(&mut self, line: u64) -> Result<(), Failure> {
-        self.stored.sending = self.stored.sending.max(line);
-        self.write()
+    pub(super) fn about_to_send(&mut self, unrepeatable: Vec<Mark>) -> Result<(), Failure> {
+        self.under_way = unrepeatable;
+        if self.under_way.is_empty() { Ok(()) } else { self.write(true) }
     }
 
-    /// What was about to be sent was not.
+    /// What was sent has its answers: these lines were accepted, and of these nobody knows. All others were not.
     ///
     /// # Errors
     /// When that cannot be written down.
-    pub(super) fn nothing_was_sent(&mut self) -> Result<(), Failure> {
-        self.stored.sending = self.in_doubt_up_to;
-        self.write()
+    pub(super) fn answered(&mut self, accepted: &[Mark], doubtful: &[Mark]) -> Result<(), Failure> {
+        let was_doubtful = !self.under_way.is_empty();
+        if let Some(record) = &mut self.record {
+            record.add(accepted, was_doubtful)?;
+        }
+        self.stored.accepted += accepted.len() as u64;
+        self.stored.doubtful.extend_from_slice(doubtful);
+        self.under_way.clear();
+        if was_doubtful { self.write(true) } else { Ok(()) }
     }
 
-    /// Lines up to this one have their answers.
+    /// All lines up to this one have their answers.
     ///
     /// # Errors
     /// When that cannot be written down.
-    pub(super) fn sent(&mut self, line: u64, offset: u64) -> Result<(), Failure> {
-        (self.stored.line, self.stored.offset) = (line, offset);
-        (self.line, self.offset) = (line, offset);
-        self.write()
+    pub(super) fn passed(&mut self, line: u64) -> Result<(), Failure> {
+        self.line = line;
+        self.stored.line = line;
+        self.write(false)
     }
 
     /// In one step, so that a crash leaves the old state or the new one.
-    fn write(&self) -> Result<(), Failure> {
+    fn write(&self, durably: bool) -> Result<(), Failure> {
         let Some(path) = &self.file else { return Ok(()) };
+        let mut stored = self.stored.clone();
+        stored.doubtful.extend_from_slice(&self.under_way);
         let draft = with_suffix(path, ".new");
-        let text = serde_json::to_vec(&self.stored)
+        let text = serde_json::to_vec(&stored)
             .map_err(|error| Failure::run(format!("cannot write the state as JSON: {error}")))?;
-        std::fs::write(&draft, text)
-            .and_then(|()| std::fs::rename(&draft, path))
-            .map_err(|error| cannot_write(path, &error))
+        let write = || {
+            let mut file = File::create(&draft)?;
+            file.write_all(&text)?;
+            if durably {
+                file.sync_data()?;
+            }
+            std::fs::rename(&draft, path)?;
+            if durably { crate::backup::sync_directory(path) } else { Ok(()) }
+        };
+        write().map_err(|error| cannot_write(path, &error))
     }
 }
 
-fn beginning(path: &Path, bytes: u64) -> std::io::Result<Beginning> {
-    let mut text = Vec::new();
-    File::open(path)?.take(bytes).read_to_end(&mut text)?;
-    Ok(Beginning { bytes: text.len() as u64, hash: hash(&text) })
+fn read(path: &Path) -> Result<Option<Stored>, Failure> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::run(format!("cannot read {}: {error}", path.display()))),
+    };
+    serde_json::from_slice(&text).map(Some).map_err(|error| {
+        Failure::run(format!(
+            "{} is not the state of an import: {error}; name another file with --state",
+            path.display()
+        ))
+    })
+}
+
+fn check(path: &Path, stored: &Stored, kind: Kind, recorded: u64) -> Result<(), Failure> {
+    const RESTART: &str = "--restart begins at the first line; what is there already is not made twice, except \
+                           subscriptions";
+    if stored.what != kind.name() {
+        return Err(Failure::run(format!(
+            "{} is the state of an import of {}; --restart begins anew, --state keeps the state of this import in \
+             another file",
+            path.display(),
+            stored.what
+        )));
+    }
+    if stored.version != VERSION {
+        return Err(Failure::run(format!(
+            "{} was written by another version of hongyan, which came to line {} and did not remember which lines were \
+             refused; {RESTART}",
+            path.display(),
+            stored.line
+        )));
+    }
+    if recorded < stored.accepted {
+        return Err(Failure::run(format!(
+            "{} counts {} accepted lines, but {} knows only {recorded}; {RESTART}",
+            path.display(),
+            stored.accepted,
+            with_suffix(path, ".lines").display()
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn mark(text: &str) -> Mark {
+        Mark::of(&json!(text))
+    }
+
+    struct Dir(tempfile::TempDir);
+
+    impl Dir {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn file(&self) -> PathBuf {
+            beside(&self.0.path().join("all.ndjson"))
+        }
+
+        fn open(&self, kind: Kind, restart: bool) -> Result<(State, Earlier), Failure> {
+            State::open(Some(self.file()), kind, restart)
+        }
+    }
+
     #[test]
-    fn an_import_goes_on_where_it_was_and_not_with_another_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("all.ndjson");
-        std::fs::write(&file, "{}\n{}\n").unwrap();
-        let open = |kind, restart| State::open(Some(beside(&file)), Some(&file), kind, restart);
-        let mut state = open(Kind::Messages, false).unwrap();
-        assert_eq!((state.line, state.bytes), (0, Some(6)));
-        state.about_to_send(1).unwrap();
-        state.sent(1, 3).unwrap();
-        state.about_to_send(2).unwrap();
-        // A file to which lines were added is the same one still.
-        std::fs::write(&file, "{}\n{}\n{}\n").unwrap();
-        let state = open(Kind::Messages, false).unwrap();
-        assert_eq!((state.line, state.offset, state.in_doubt_up_to), (1, 3, 2));
-        assert!(open(Kind::Permits, false).is_err());
-        std::fs::write(&file, "{\"another\":1}\n").unwrap();
-        assert!(open(Kind::Messages, false).is_err());
-        assert_eq!(open(Kind::Messages, true).unwrap().line, 0);
+    fn accepted_lines_are_known_to_the_next_run_and_to_no_other_import() {
+        let dir = Dir::new();
+        let (mut state, earlier) = dir.open(Kind::Messages, false).unwrap();
+        assert_eq!(earlier.accepted.total(), 0);
+        state.answered(&[mark("a"), mark("b")], &[]).unwrap();
+        state.passed(3).unwrap();
+        drop(state);
+        assert!(dir.open(Kind::Permits, false).is_err());
+        let (state, mut earlier) = dir.open(Kind::Messages, false).unwrap();
+        assert!(earlier.accepted.take(mark("b")) && !earlier.accepted.take(mark("c")));
+        drop(state);
+        let (state, earlier) = dir.open(Kind::Messages, true).unwrap();
+        assert_eq!((state.line, earlier.accepted.total()), (0, 0));
+        drop(state);
+        assert_eq!(dir.open(Kind::Messages, false).unwrap().1.accepted.total(), 0, "it stays forgotten");
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_leaves_what_it_sent_in_doubt() {
+        let dir = Dir::new();
+        let (mut state, _) = dir.open(Kind::Permits, false).unwrap();
+        state.about_to_send(vec![mark("a"), mark("b"), mark("c")]).unwrap();
+        // The process dies here: nothing was answered.
+        drop(state);
+        let (mut state, mut earlier) = dir.open(Kind::Permits, false).unwrap();
+        assert_eq!(earlier.doubtful.total(), 3);
+        assert!(earlier.doubtful.take(mark("a")));
+        // Or here: the record has an answer that the state has not.
+        state.record.as_mut().unwrap().add(&[mark("b")], true).unwrap();
+        drop(state);
+        let (mut state, mut earlier) = dir.open(Kind::Permits, false).unwrap();
+        assert_eq!(earlier.doubtful.total(), 2);
+        assert!(!earlier.doubtful.take(mark("b")) && earlier.accepted.take(mark("b")));
+        // What is answered is in doubt no longer; what was before stays.
+        state.about_to_send(vec![mark("d"), mark("e"), mark("f")]).unwrap();
+        state.answered(&[mark("d")], &[mark("e")]).unwrap();
+        drop(state);
+        let (_, mut earlier) = dir.open(Kind::Permits, false).unwrap();
+        let doubtful: Vec<bool> =
+            ["a", "c", "d", "e", "f"].map(|text| earlier.doubtful.take(mark(text))).to_vec();
+        assert_eq!(doubtful, [true, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_trusted_is_refused_with_what_to_do() {
+        let dir = Dir::new();
+        let older = json!({ "what": "messages", "begins": { "bytes": 3, "hash": "x" }, "line": 151, "offset": 9, "sending": 151 });
+        std::fs::write(dir.file(), older.to_string()).unwrap();
+        let error = dir.open(Kind::Messages, false).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("line 151") && error.contains("--restart"), "{error}");
+        drop(dir.open(Kind::Messages, true).unwrap());
+        let (mut state, _) = dir.open(Kind::Messages, false).unwrap();
+        state.answered(&[mark("a")], &[]).unwrap();
+        state.passed(1).unwrap();
+        drop(state);
+        std::fs::remove_file(with_suffix(&dir.file(), ".lines")).unwrap();
+        assert!(dir.open(Kind::Messages, false).is_err());
+        std::fs::write(dir.file(), "nonsense").unwrap();
+        assert!(dir.open(Kind::Messages, false).is_err());
     }
 }
