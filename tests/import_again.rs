@@ -178,8 +178,7 @@ async fn subscriptions_count_once_however_the_file_is_edited() {
     let dir = tempfile::tempdir().unwrap();
     let user = world.wechat.user().await;
     let (app, template) = (&world.wechat.seed.appid, &world.wechat.seed.subscribe_template);
-    let subscription =
-        json!({ "app": app, "openid": user, "kind": "subscribe_once", "template": template });
+    let subscription = json!({ "app": app, "openid": user, "kind": "subscribe_once", "template": template });
     let mut wrong = subscription.clone();
     wrong["kind"] = "subscribe_twice".into();
     let mut lines = vec![subscription.clone(), wrong, subscription.clone(), subscription.clone()];

@@ -65,11 +65,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
         (None, false) => Some(state::beside(&args.file)),
     };
     keep_apart(&args, state_file.as_deref())?;
-    let plan = Plan {
-        kind,
-        reference_from_line: args.reference_from_line,
-        items: usize::from(args.batch),
-    };
+    let plan = Plan { kind, reference_from_line: args.reference_from_line, items: usize::from(args.batch) };
     // The file before its state: a name that is wrong leaves nothing behind.
     let reader = Reader::open(&args.file)?;
     let (mut state, earlier) = State::open(state_file, kind, args.restart)?;
@@ -146,7 +142,9 @@ fn keep_apart(args: &ImportArgs, state: Option<&Path>) -> Result<(), Failure> {
         path.and_then(|path| std::fs::canonicalize(path).ok()).is_some_and(|path| path == imported)
     };
     if same(args.errors.as_deref()) || same(state) {
-        return Err(Failure::usage("--errors and --state must name other files than the one that is imported"));
+        return Err(Failure::usage(
+            "--errors and --state must name other files than the one that is imported",
+        ));
     }
     Ok(())
 }

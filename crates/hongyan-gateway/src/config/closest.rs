@@ -7,7 +7,8 @@ pub(super) fn closest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) 
         words.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known)).min()?;
     // Two words that share less than two thirds are not a slip of the finger. A word that was cut short, or goes on, is:
     // warning for warn, err for error.
-    let is_part = word.len() >= 3 && closest.len() >= 3 && (word.starts_with(closest) || closest.starts_with(word));
+    let is_part =
+        word.len() >= 3 && closest.len() >= 3 && (word.starts_with(closest) || closest.starts_with(word));
     (distance * 3 <= closest.len() || is_part).then_some(closest)
 }
 

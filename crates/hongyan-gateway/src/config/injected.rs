@@ -23,10 +23,7 @@ fn is_form(parts: &[&str], value: &str) -> bool {
         ["SERVICE", "PORT", ..] => is_number(value),
         ["PORT"] => has_scheme(value),
         ["PORT", number, protocol, rest @ ..] if is_number(number) && is_protocol(protocol) => {
-            matches!(
-                rest,
-                [] | ["PROTO" | "ADDR" | "PORT" | "START" | "END"] | ["PORT", "START" | "END"]
-            )
+            matches!(rest, [] | ["PROTO" | "ADDR" | "PORT" | "START" | "END"] | ["PORT", "START" | "END"])
         }
         // Docker's: /container/alias.
         ["NAME"] => value.starts_with('/'),

@@ -51,7 +51,10 @@ fn check(directive: &str) -> Result<(), String> {
         if is_level(module) || is_module(module) {
             return Ok(());
         }
-        return Err(takes(module, closest(&module.to_ascii_lowercase(), LEVELS.iter().chain(&MODULES).copied())));
+        return Err(takes(
+            module,
+            closest(&module.to_ascii_lowercase(), LEVELS.iter().chain(&MODULES).copied()),
+        ));
     }
     if let Some(level) = after_brackets(rest).strip_prefix('=')
         && !is_level(level)

@@ -66,11 +66,7 @@ impl State {
     ///
     /// # Errors
     /// When it cannot be read, is that of another kind of import, or was left by a version that remembered too little.
-    pub(super) fn open(
-        file: Option<PathBuf>,
-        kind: Kind,
-        restart: bool,
-    ) -> Result<(Self, Earlier), Failure> {
+    pub(super) fn open(file: Option<PathBuf>, kind: Kind, restart: bool) -> Result<(Self, Earlier), Failure> {
         let fresh = Stored {
             version: VERSION,
             what: kind.name().to_owned(),
@@ -107,11 +103,9 @@ impl State {
         let mut accepted_last = Known::new(marks[stored.accepted as usize..].to_vec());
         let doubtful: Vec<Mark> =
             stored.doubtful.iter().copied().filter(|&mark| !accepted_last.take(mark)).collect();
-        let earlier =
-            Earlier { doubtful: Known::new(doubtful.clone()), accepted: Known::new(marks.clone()) };
+        let earlier = Earlier { doubtful: Known::new(doubtful.clone()), accepted: Known::new(marks.clone()) };
         let stored = Stored { accepted: marks.len() as u64, doubtful, ..stored };
-        let state =
-            Self { file: Some(path), record: Some(record), stored, under_way: Vec::new(), line: 0 };
+        let state = Self { file: Some(path), record: Some(record), stored, under_way: Vec::new(), line: 0 };
         Ok((state, earlier))
     }
 
