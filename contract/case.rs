@@ -81,6 +81,9 @@ pub struct Step {
     pub body: Option<String>,
     /// JSON, unless it is said.
     pub content_type: Option<String>,
+    /// The body goes in pieces, without a length.
+    #[serde(default)]
+    pub chunked: bool,
     /// Names for what the answer has, by the path to it.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
@@ -118,9 +121,16 @@ pub struct Step {
 pub struct Callback {
     pub mode: String,
     pub format: String,
-    /// The statuses with which the first pushes are answered; then 200. The text is always `success`.
+    /// The statuses with which the first pushes are answered; then 200.
     #[serde(default)]
     pub statuses: Vec<u16>,
+    /// The texts with which the first pushes are answered; then `success`.
+    #[serde(default)]
+    pub answers: Vec<String>,
+    /// The answer to the check of the address goes in pieces, without a length. Then the address must be refused, and
+    /// the error must say so.
+    #[serde(default)]
+    pub chunked_check: bool,
 }
 
 /// Good and bad values of one kind of field.

@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::case::Callback;
+
 /// The token and the key that cases name as `$callback_token` and `$callback_key`.
 pub const TOKEN: &str = "contractToken";
 pub const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
@@ -34,6 +36,10 @@ struct Shared {
     got: Mutex<Vec<Value>>,
     /// The statuses of the answers to come; then always 200.
     statuses: Mutex<VecDeque<u16>>,
+    /// The texts of the answers to come; then always `success`.
+    answers: Mutex<VecDeque<String>>,
+    /// Whether the answer to the check goes in pieces.
+    chunked_check: bool,
 }
 
 impl Drop for Receiver {
@@ -43,11 +49,16 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    /// One that answers the first pushes with these statuses.
-    pub async fn start(appid: AppId, statuses: Vec<u16>) -> Self {
+    /// One that answers as the case says.
+    pub async fn start(appid: AppId, callback: &Callback) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
-        let shared = Arc::new(Shared { statuses: Mutex::new(statuses.into()), ..Shared::default() });
+        let shared = Arc::new(Shared {
+            statuses: Mutex::new(callback.statuses.clone().into()),
+            answers: Mutex::new(callback.answers.clone().into()),
+            chunked_check: callback.chunked_check,
+            ..Shared::default()
+        });
         let serving = tokio::spawn(serve(listener, appid, Arc::clone(&shared)));
         Self { url, shared, serving }
     }
@@ -79,7 +90,11 @@ async fn answer(request: Request<Incoming>, appid: &AppId, shared: &Shared) -> R
     let map = pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
     let parameters: PushParameters = serde_json::from_value(Value::Object(map)).unwrap();
     if request.method() == Method::GET {
-        return Response::new(Full::from(parameters.echostr));
+        let mut response = Response::new(Full::from(parameters.echostr));
+        if shared.chunked_check {
+            response.headers_mut().insert("transfer-encoding", "chunked".parse().unwrap());
+        }
+        return response;
     }
     let content_type = request.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
     let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -93,7 +108,8 @@ async fn answer(request: Request<Incoming>, appid: &AppId, shared: &Shared) -> R
         Err(why) => json!({ "refused": why.to_string(), "content_type": content_type }),
     });
     let status = shared.statuses.lock().unwrap().pop_front().unwrap_or(200);
-    let mut response = Response::new(Full::from("success"));
+    let text = shared.answers.lock().unwrap().pop_front().unwrap_or_else(|| "success".to_owned());
+    let mut response = Response::new(Full::from(text));
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     response
 }

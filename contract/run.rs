@@ -90,13 +90,19 @@ fn save(world: &mut World, names: &BTreeMap<String, String>, answer: &Answer) ->
 /// A back end of the case's own takes the app's pushes.
 async fn set_callback(world: &mut World, callback: &Callback) -> Result<Answer, String> {
     let appid = world.names["appid"].parse().map_err(|e| format!("{e}"))?;
-    let receiver = Receiver::start(appid, callback.statuses.clone()).await;
+    let receiver = Receiver::start(appid, callback).await;
     let body = json!({
         "appid": world.names["appid"], "url": receiver.url, "token": TOKEN, "encoding_aes_key": KEY,
         "mode": callback.mode, "format": callback.format,
     });
     world.receiver = Some(receiver);
-    world.ask(Method::POST, "/_sandbox/callback", "application/json", body.to_string()).await
+    let answer =
+        world.ask(Method::POST, "/_sandbox/callback", "application/json", body.to_string()).await?;
+    let is_refused = answer.body["code"] == "callback_check_failed";
+    if callback.chunked_check != is_refused || (is_refused && !answer.text.contains("in pieces")) {
+        return Err(format!("the check of the address came to {}", answer.text));
+    }
+    Ok(if is_refused { Answer { status: 200, ..answer } } else { answer })
 }
 
 /// Carries a step out.
@@ -142,6 +148,9 @@ async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
     if step.under_way {
         world.ask_in_background(method, &path, content_type, body);
         return until_under_way(world).await.map(Ok);
+    }
+    if step.chunked {
+        return Ok(world.ask_in_pieces(method, &path, content_type, body).await);
     }
     Ok(world.ask(method, &path, content_type, body).await)
 }

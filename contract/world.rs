@@ -117,7 +117,26 @@ impl World {
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        let request = request.body(Full::from(body)).map_err(|e| e.to_string())?;
+        self.answer_to(request.body(Full::from(body)).map_err(|e| e.to_string())?).await
+    }
+
+    /// Asks with a body that goes in pieces, without a length.
+    pub async fn ask_in_pieces(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: String,
+    ) -> Result<Answer, String> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(header::CONTENT_TYPE, content_type)
+            .header(header::TRANSFER_ENCODING, "chunked");
+        self.answer_to(request.body(Full::from(body)).map_err(|e| e.to_string())?).await
+    }
+
+    async fn answer_to(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
         let asked = async {
             let response = self.http.request(request).await.map_err(|e| e.to_string())?;
             let status = response.status().as_u16();

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::state::requests::LoggedRequest;
 use crate::state::templates::{Family, Template};
+use crate::wechat_api;
 
 /// At most so many are listed for a request; the first ones say enough.
 const MAX_COMPLAINTS: usize = 20;
@@ -53,11 +54,21 @@ pub(crate) const CODES: &[(&str, &str, &str)] = &[
         "a POST with a body should be application/json",
     ),
     ("body_on_get", "GET 带了请求体", "a GET has a body"),
+    (
+        "chunked_body",
+        "请求体分块发送（Transfer-Encoding: chunked），没有长度；微信回 HTTP 412",
+        "the body came in pieces (Transfer-Encoding: chunked) without a length: HTTP 412",
+    ),
+    (
+        "method",
+        "微信文档中该接口用 GET，这里是 POST",
+        "WeChat documents GET for this call, and it was asked by POST",
+    ),
     ("byte_order_mark", "请求体以 BOM 开头", "the body begins with a byte order mark"),
     (
         "leading_slash",
-        "page 以斜杠开头，微信会回 41030 或打不开页面",
-        "page begins with a slash: 41030, or a page that does not open",
+        "page 以斜杠开头；微信会送达，但页面可能打不开",
+        "page begins with a slash: WeChat delivers the message, and the page may not open",
     ),
     ("emoji", "字段含 emoji，微信通常回 47003", "a field has an emoji, which WeChat usually refuses (47003)"),
     ("blank_value", "字段只有空白，微信回 47003", "a field is blank, which WeChat refuses (47003)"),
@@ -138,6 +149,12 @@ pub(crate) fn of(
     if let Some(shape) = shape {
         parameters(&mut found, shape, &kept.query);
     }
+    if kept.is_chunked {
+        found.add("chunked_body", "send a Content-Length: WeChat answers HTTP 412 to a body in pieces");
+    }
+    if request.method == "POST" && is_documented_as_get(&request.path) {
+        found.add("method", "WeChat documents GET for this call");
+    }
     if request.method == "GET" && !kept.body.is_empty() {
         found.add("body_on_get", "a GET has no body; proxies drop it, and WeChat does not read it");
     }
@@ -163,6 +180,13 @@ pub(crate) fn of(
     }
     found.0.truncate(MAX_COMPLAINTS);
     found.0
+}
+
+/// Calls that take POST here because nobody knows that WeChat refuses it. At these two it is known to be taken.
+fn is_documented_as_get(path: &str) -> bool {
+    const TAKEN_BY_POST: [&str; 2] = ["/cgi-bin/token", "/sns/jscode2session"];
+    wechat_api::calls().any(|(method, known)| known == path && method == http::Method::GET)
+        && !TAKEN_BY_POST.contains(&path)
 }
 
 struct Found(Vec<Complaint>);
@@ -358,6 +382,9 @@ mod tests {
         let path = "/cgi-bin/clear_quota/v2";
         let query = &[("appid", "x"), ("appsecret", "y")];
         assert_eq!(codes(&Sent { path, query, body: "", ..post }), ["secret_in_query"]);
+        let list = Sent { path: "/wxaapi/newtmpl/gettemplate", body: "", ..post };
+        assert_eq!(codes(&list), ["method"]);
+        assert_eq!(codes(&Sent { path: "/cgi-bin/token", ..list }), [""; 0], "WeChat takes it by POST");
     }
 
     #[test]

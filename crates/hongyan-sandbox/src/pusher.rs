@@ -64,12 +64,11 @@ async fn deliver(inner: &Inner, appid: &AppId, push: &Push, callback: &Callback)
         let asked = post(inner, written);
         let answered = tokio::time::timeout(Duration::from_millis(callback.timeout_ms), asked).await;
         let (status, answer) = match answered {
-            Ok(Ok((status, answer))) => (Some(status), answer),
+            Ok(Ok(Answered { status, text, .. })) => (Some(status), text),
             Ok(Err(why)) => (None, why),
             Err(_) => (None, format!("no answer within {} ms", callback.timeout_ms)),
         };
-        // An empty answer says "no reply", which is as good.
-        let is_taken = status == Some(StatusCode::OK) && matches!(answer.as_str(), "success" | "");
+        let is_taken = status == Some(StatusCode::OK) && callback.takes_answer(appid, &answer);
         let shown = answer.chars().take(MAX_ANSWER_CHARS).collect();
         let is_wanted = {
             let mut state = inner.state();
@@ -90,7 +89,16 @@ async fn deliver(inner: &Inner, appid: &AppId, push: &Push, callback: &Callback)
     PushState::GivenUp
 }
 
-async fn post(inner: &Inner, written: Written) -> Result<(StatusCode, String), String> {
+/// An answer of an app's back end.
+struct Answered {
+    status: StatusCode,
+    text: String,
+    content_type: String,
+    /// In pieces, without a length.
+    is_chunked: bool,
+}
+
+async fn post(inner: &Inner, written: Written) -> Result<Answered, String> {
     let request = http::Request::builder()
         .method(Method::POST)
         .uri(&written.url)
@@ -101,40 +109,53 @@ async fn post(inner: &Inner, written: Written) -> Result<(StatusCode, String), S
     ask(inner, request).await
 }
 
-async fn ask(inner: &Inner, request: http::Request<Full<Bytes>>) -> Result<(StatusCode, String), String> {
+async fn ask(inner: &Inner, request: http::Request<Full<Bytes>>) -> Result<Answered, String> {
     let response = inner.http.request(request).await.map_err(|e| with_cause(&e))?;
     let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or("none").chars().take(MAX_ANSWER_CHARS).collect();
+    let is_chunked = response.headers().contains_key(header::TRANSFER_ENCODING);
     let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
     let body = body.map_err(|e| format!("the answer cannot be read: {e}"))?.to_bytes();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    Ok(Answered { status, text: String::from_utf8_lossy(&body).into_owned(), content_type, is_chunked })
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// WeChat's check of an address before it is taken: the answer must be `echostr` and nothing else. The error says in
-/// words what came instead.
+/// WeChat's check of an address before it is taken: the answer must be `echostr` and nothing else, with its length said.
+///
+/// The error says in words what was expected and what sort of answer came, and quotes nothing of it: whoever may set a
+/// callback could otherwise read what this machine alone can reach.
 pub(crate) async fn check_address(inner: &Inner, callback: &Callback) -> Result<(), String> {
     let echostr = random::alphanumeric(20);
     let url = callback.check_url(inner.clock.now(), &echostr);
     let request = http::Request::get(url).body(Full::default()).map_err(|e| e.to_string())?;
     let asked = tokio::time::timeout(Duration::from_millis(callback.timeout_ms), ask(inner, request)).await;
-    let (status, answer) = asked
+    let Answered { status, text, content_type, is_chunked } = asked
         .map_err(|_| format!("the address did not answer within {} ms", callback.timeout_ms))?
         .map_err(|e| format!("the address cannot be asked: {e}"))?;
     if status != StatusCode::OK {
         return Err(format!("the address answered the check with HTTP {}; it must be 200", status.as_u16()));
     }
-    if answer == echostr {
+    if text == echostr && is_chunked {
+        let why = "the answer to the check was echostr, but in pieces (Transfer-Encoding: chunked); WeChat refuses that: \
+                   send it whole, with a Content-Length";
+        return Err(why.to_owned());
+    }
+    if text == echostr {
         return Ok(());
     }
-    let shown: String = answer.chars().take(MAX_ANSWER_CHARS).collect();
-    Err(match answer.trim().trim_matches('"') {
+    let came = format!("{} bytes of content type {content_type}", text.len());
+    Err(match text.trim().trim_matches('"') {
         "" => "the answer to the check was empty; it must be the parameter echostr, as it is".to_owned(),
-        text if text == echostr => {
-            format!("the answer to the check has more around echostr than the text itself: {shown:?}")
+        inside if inside == echostr => {
+            format!("the answer to the check has more around echostr than the text itself: {came}")
         }
-        _ => format!("the answer to the check was {shown:?}, and must be the parameter echostr, as it is"),
+        _ => format!(
+            "the answer to the check was not the parameter echostr, as it is ({} bytes), but {came}",
+            echostr.len()
+        ),
     })
 }

@@ -9,6 +9,7 @@ mod faults;
 mod inbox;
 mod memory;
 mod overview;
+mod pages;
 #[cfg(test)]
 mod push_tests;
 mod pushes;
@@ -39,6 +40,13 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
     ),
     ("POST /_sandbox/apps", "新建小程序", "a new app"),
     ("POST /_sandbox/templates", "新建模板", "a new template"),
+    (
+        "POST /_sandbox/pages",
+        "告知小程序有哪些页面；此后其他 page 得到 41030",
+        "which pages the app has; from then on any other page is 41030",
+    ),
+    ("GET /_sandbox/pages?appid=", "查看已告知的页面", "the pages that are known"),
+    ("DELETE /_sandbox/pages?appid=", "重新接受任意页面", "any page is taken again"),
     ("POST /_sandbox/users", "新建用户", "a new user"),
     ("POST /_sandbox/login", "相当于 wx.login，得到 code", "as wx.login: a code"),
     (
@@ -112,6 +120,7 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
         .route("/config", get(world::config))
         .route("/apps", post(world::add_app))
         .route("/templates", post(world::add_template))
+        .route("/pages", get(pages::show).post(pages::set).delete(pages::forget))
         .route("/quotas", post(world::set_quota))
         .route("/tokens/rotate", post(world::rotate_tokens))
         .route("/reset", post(world::reset))

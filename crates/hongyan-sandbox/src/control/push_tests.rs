@@ -56,6 +56,12 @@ impl Receiver {
             )
             .route("/wrong", get(|| async { "hello" }))
             .route(
+                "/pieces",
+                get(|Query(q): Query<PushParameters>| async move {
+                    axum::body::Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(q.echostr)]))
+                }),
+            )
+            .route(
                 "/quoted",
                 get(|Query(q): Query<PushParameters>| async move { format!("\"{}\"", q.echostr) }),
             )
@@ -124,7 +130,8 @@ async fn an_answer_a_send_and_a_changed_setting_are_pushed_in_every_mode_and_for
 async fn an_address_that_does_not_answer_the_check_is_not_taken() {
     let (platform, receiver) = (Platform::new(), Receiver::start().await);
     let wrong = [
-        ("/callback/wx", "/wrong", "\"hello\""),
+        ("/callback/wx", "/wrong", "but 5 bytes of content type text/plain"),
+        ("/callback/wx", "/pieces", "in pieces"),
         ("/callback/wx", "/quoted", "more around echostr"),
         ("/callback/wx", "/nothing", "HTTP 404"),
         ("http://127", "http://128", "cannot be asked"),
@@ -137,7 +144,9 @@ async fn an_address_that_does_not_answer_the_check_is_not_taken() {
         settings["url"] = json!(url);
         let (status, refusal) = platform.try_post("/_sandbox/callback", settings).await;
         assert_eq!((status.as_u16(), &refusal["code"]), (400, &json!("callback_check_failed")), "{refusal}");
-        assert!(refusal["error"].as_str().unwrap().contains(words), "{refusal}");
+        let error = refusal["error"].as_str().unwrap();
+        assert!(error.contains(words), "{refusal}");
+        assert!(!error.contains("hello"), "what the address answered is nobody's business: {refusal}");
     }
     let query = format!("?appid={}", platform.seed.appid);
     assert_eq!(platform.get(&format!("/_sandbox/callback{query}")).await["code"], "no_callback");
@@ -174,6 +183,22 @@ async fn a_push_that_is_not_answered_with_success_comes_three_times_more() {
         })
     );
     assert_eq!(receiver.got.lock().unwrap().len(), 8);
+}
+
+#[tokio::test]
+async fn a_push_that_is_answered_with_a_reply_does_not_come_again() {
+    let (platform, receiver) = (Platform::new(), Receiver::start().await);
+    receiver.set(&platform, "plain", "json").await;
+    let reply = r#"{"MsgType":"transfer_customer_service"}"#;
+    let xml = "<xml><MsgType>transfer_customer_service</MsgType></xml>";
+    receiver.answers.lock().unwrap().extend([(200, reply), (200, xml), (200, "{}"), (500, reply), (200, reply)]);
+    for tries in [1, 1, 3] {
+        platform.accept(&platform.seed.subscribe_template).await;
+        let pushes = idle(&platform).await;
+        let newest = pushes["pushes"].as_array().unwrap().last().unwrap();
+        assert_eq!(newest["state"], "delivered", "{newest}");
+        assert_eq!(newest["tries"].as_array().unwrap().len(), tries, "{newest}");
+    }
 }
 
 #[tokio::test]

@@ -328,7 +328,8 @@ async fn a_rid_finds_the_refused_request_again() {
     };
     let found = ask(&token, rid).await;
     assert_eq!(found["request"]["response_body"], refused.to_string());
-    assert!(found["request"]["request_url"].as_str().unwrap().ends_with("subscribe/send?access_token=***"));
+    assert_eq!(found["request"]["request_url"], format!("access_token={token}"));
+    assert_eq!(found["request"]["request_body"], platform.subscribe_message().to_string());
     assert_eq!(ask(&token, "0a-0b-0c").await["errcode"], 76001);
     assert_eq!(ask(&token, "").await["errcode"], 76002);
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::app;
 use super::error::{ControlError, parse};
+use super::pages::pages_of;
 use crate::state::seed::Seed;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
 use crate::{Inner, random, wechat_api};
@@ -35,6 +36,8 @@ pub(super) async fn config(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
 struct AddApp {
     appid: Option<AppId>,
     app_secret: Option<String>,
+    /// The pages that it has; without them any page is taken.
+    pages: Option<Vec<String>>,
 }
 
 /// `POST /_sandbox/apps`: a new app with the usual templates.
@@ -47,12 +50,14 @@ pub(super) async fn add_app(
         AppId::try_from(format!("wx{}", random::hex::<8>())).expect("18 letters and digits are an appid")
     });
     let secret = asked.app_secret.unwrap_or_else(random::hex::<16>);
+    let pages = asked.pages.map(pages_of).transpose()?.unwrap_or_default();
     let mut state = inner.state();
     if state.apps.contains_key(&appid) {
         let text = format!("there is an app {appid} already");
         return Err(ControlError::new(StatusCode::CONFLICT, "app_exists", text));
     }
     let app = state.add_app(appid.clone(), secret);
+    app.pages = pages;
     let id_of = |family| app.templates.iter().find(|t| t.family == family).map(|t| &t.id);
     Ok(Json(json!({
         "appid": appid,
@@ -112,13 +117,9 @@ fn fields_of_content(asked: &AddTemplate) -> Result<Vec<Field>, ControlError> {
         return Err(ControlError::bad_request("content: one label:{{thing1.DATA}} a line"));
     }
     for field in &mut fields {
-        match FieldKind::of(&field.name) {
-            None => {
-                let text = format!("content: {} is not the name of a field, such as thing1", field.name);
-                return Err(ControlError::bad_request(text));
-            }
-            Some(FieldKind::Enum) => field.enum_values.clone_from(&asked.enum_values),
-            Some(_) => {}
+        // WeChat's own examples have kinds that its table has not (`site01`), so any name is a field's.
+        if FieldKind::of(&field.name) == Some(FieldKind::Enum) {
+            field.enum_values.clone_from(&asked.enum_values);
         }
     }
     Ok(fields)

@@ -4,7 +4,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::AppId;
-use hongyan_wechat::callback::{EncodingAesKey, sign, to_xml};
+use hongyan_wechat::callback::{EncodingAesKey, is_signed, parse_document, sign, to_xml};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded::Serializer;
@@ -100,8 +100,9 @@ impl Message {
                 Some(map)
             }
             (Self::Event { head, list, .. }, Format::Json) => {
-                // In JSON WeChat writes every value as a text, and one entry without its brackets.
-                let mut map: Map<_, _> = head.iter().map(|(k, v)| (k.clone(), as_text(v))).collect();
+                // In JSON WeChat writes CreateTime as a number and every value of the list as a text (captured pushes say
+                // so, whatever its page says), and one entry without its brackets.
+                let mut map = head.clone();
                 let mut list: Vec<Value> = list
                     .iter()
                     .map(|entry| entry.iter().map(|(k, v)| (k.clone(), as_text(v))).collect())
@@ -218,6 +219,41 @@ impl Callback {
         Written { url: self.with_query(&query), content_type, body }
     }
 
+    /// Whether this answer to a push says that it was taken: `success`, nothing, or a reply to the user, such as the one
+    /// that hands a conversation over to customer service. A reply is XML or JSON with a `MsgType`, as whole libraries
+    /// write the one or the other; in safe mode it is enciphered and signed.
+    pub(crate) fn takes_answer(&self, appid: &AppId, answer: &str) -> bool {
+        if matches!(answer, "success" | "") {
+            return true;
+        }
+        let Ok(outer) = parse_document(answer.as_bytes()) else { return false };
+        let is_reply = |tree: &Map<String, Value>| {
+            tree.get("MsgType").and_then(Value::as_str).is_some_and(|word| !word.is_empty())
+        };
+        match self.mode {
+            Mode::Plain => is_reply(&outer),
+            Mode::Compatible => is_reply(&outer) || self.opened(appid, &outer).is_some_and(|t| is_reply(&t)),
+            Mode::Safe => self.opened(appid, &outer).is_some_and(|tree| is_reply(&tree)),
+        }
+    }
+
+    /// What is in an enciphered reply, if it is signed and enciphered as WeChat wants it.
+    fn opened(&self, appid: &AppId, outer: &Map<String, Value>) -> Option<Map<String, Value>> {
+        // Numbers in JSON, texts in XML.
+        let text = |name: &str| match outer.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let (sealed, signature) = (text("Encrypt")?, text("MsgSignature")?);
+        let (timestamp, nonce) = (text("TimeStamp")?, text("Nonce")?);
+        if !is_signed(&signature, &[&self.token, &timestamp, &nonce, &sealed]) {
+            return None;
+        }
+        let key = self.encoding_aes_key.as_deref()?.parse::<EncodingAesKey>().ok()?;
+        parse_document(&key.open(&sealed, appid).ok()?).ok()
+    }
+
     fn text_of(&self, tree: &Map<String, Value>) -> String {
         match self.format {
             Format::Xml => to_xml(tree),
@@ -248,6 +284,7 @@ mod tests {
 
     use super::*;
     use crate::state::events;
+    use crate::state::inbox::Msgid;
 
     const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
@@ -278,7 +315,7 @@ mod tests {
     #[test]
     fn what_is_written_in_any_mode_and_format_is_read_as_the_same_event() {
         let (appid, openid) = ("wx1".parse().unwrap(), "oUser".parse().unwrap());
-        let message = events::sent(&appid, &openid, &"T1".parse().unwrap(), 7, true, UnixMillis(17_000));
+        let message = events::sent(&appid, &openid, &"T1".parse().unwrap(), Msgid(7), true, UnixMillis(17_000));
         for mode in [Mode::Plain, Mode::Compatible, Mode::Safe] {
             for format in [Format::Xml, Format::Json] {
                 let written =
@@ -301,7 +338,8 @@ mod tests {
         let tree = one.tree(Format::Json).unwrap();
         assert_eq!(tree["List"]["SubscribeStatusString"], "accept");
         assert!(!tree.contains_key("SubscribeMsgPopupEvent"));
-        assert_eq!(tree["CreateTime"], "0");
+        assert_eq!(tree["CreateTime"], 0, "a number");
+        assert_eq!(tree["List"]["PopupScene"], "0", "a text");
         let xml = to_xml(&one.tree(Format::Xml).unwrap());
         assert!(xml.contains("<SubscribeMsgPopupEvent><List><PopupScene>0</PopupScene>"), "{xml}");
         let entries = [("T1".parse().unwrap(), "accept".into()), ("T2".parse().unwrap(), "reject".into())];
@@ -321,6 +359,32 @@ mod tests {
             let old = write(&[Damage::Timestamp]);
             assert_eq!(parameters(&old).timestamp, "913600");
             assert!(open_push(&keys(mode), &appid, &parameters(&old), old.body.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_reply_is_taken_as_well_as_success() {
+        let appid = "wx1".parse().unwrap();
+        let takes = |mode, answer: &str| callback(mode, Format::Json).takes_answer(&appid, answer);
+        let xml = "<xml><ToUserName><![CDATA[o1]]></ToUserName><CreateTime>1</CreateTime>\
+                   <MsgType><![CDATA[transfer_customer_service]]></MsgType></xml>";
+        for reply in [r#"{"MsgType":"transfer_customer_service"}"#, xml] {
+            assert!(takes(Mode::Plain, reply) && takes(Mode::Compatible, reply), "{reply}");
+            assert!(!takes(Mode::Safe, reply), "in safe mode it must be enciphered: {reply}");
+            let sealed = KEY.parse::<EncodingAesKey>().unwrap().seal([7; 16], reply.as_bytes(), &appid);
+            let signature = sign(&["token1", "17", "n", &sealed]);
+            let json = json!({ "Encrypt": sealed, "MsgSignature": signature, "TimeStamp": 17, "Nonce": "n" });
+            let outer = to_xml(json.as_object().unwrap());
+            for outer in [json.to_string(), outer] {
+                assert!(takes(Mode::Safe, &outer) && takes(Mode::Compatible, &outer), "{outer}");
+                assert!(!takes(Mode::Safe, &outer.replace(&signature, &"0".repeat(40))), "a forged signature");
+            }
+        }
+        for mode in [Mode::Plain, Mode::Compatible, Mode::Safe] {
+            assert!(takes(mode, "success") && takes(mode, ""));
+            for garbage in ["no", "ok", "{}", "<xml></xml>", r#"{"MsgType":""}"#, r#"{"MsgType":"#, "<html>"] {
+                assert!(!takes(mode, garbage), "{garbage}");
+            }
         }
     }
 

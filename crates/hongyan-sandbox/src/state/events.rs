@@ -7,6 +7,7 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde_json::{Map, Value, json};
 
 use super::callbacks::{Message, original_id};
+use super::inbox::Msgid;
 
 /// `ErrorCode` of a message that WeChat took and the user does not want.
 pub(crate) const USER_REFUSED: i64 = 3;
@@ -43,7 +44,7 @@ pub(crate) fn sent(
     appid: &AppId,
     openid: &OpenId,
     template: &TemplateId,
-    msgid: u64,
+    msgid: Msgid,
     arrived: bool,
     now: UnixMillis,
 ) -> Message {
@@ -52,7 +53,7 @@ pub(crate) fn sent(
         head: head(appid, openid, "subscribe_msg_sent_event", now),
         wrapper: "SubscribeMsgSentEvent",
         list: vec![object(json!({
-            "TemplateId": template, "MsgID": msgid.to_string(), "ErrorCode": code, "ErrorStatus": status,
+            "TemplateId": template, "MsgID": msgid, "ErrorCode": code, "ErrorStatus": status,
         }))],
     }
 }

@@ -10,11 +10,44 @@ use serde::{Deserialize, Serialize};
 /// So many messages are kept; beyond that the oldest are forgotten, so that a load test cannot fill the memory.
 const MAX_MESSAGES: usize = 500_000;
 
+/// WeChat's number of a message: 19 digits, more than a number of JavaScript's holds exactly. A program that reads it as
+/// one is caught here, too: every one is odd, so none of them survives as a floating-point number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Msgid(pub(crate) u64);
+
+impl Msgid {
+    /// The number of the message that this card is, or would have been.
+    pub(crate) fn of_card(id: u64) -> Self {
+        /// Where the numbers of today's WeChat are.
+        const BASE: u64 = 3_248_000_000_000_000_000;
+        const MASK: u64 = (1 << 50) - 1;
+        // An odd factor: different ids stay different, and do not look consecutive.
+        Self(BASE + (((id.wrapping_mul(0x9E37_79B9_7F4A_7C15) & MASK) << 1) | 1))
+    }
+}
+
+impl Serialize for Msgid {
+    /// As a text, as in WeChat's events: the phone's page and tests in JavaScript read cards.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Msgid {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
 /// One card as the user sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Card {
-    /// Counts up over all users; also the `msgid` that the sender got.
+    /// Counts up over all users.
     pub(crate) id: u64,
+    /// The number that the sender got.
+    #[serde(default)]
+    pub(crate) msgid: Msgid,
     /// `legacy` for template messages, `subscribe` for subscribe messages.
     pub(crate) kind: CardKind,
     pub(crate) appid: AppId,
@@ -79,6 +112,7 @@ impl Inbox {
     pub(crate) fn deliver(&mut self, mut card: Card) -> u64 {
         self.last_id += 1;
         card.id = self.last_id;
+        card.msgid = Msgid::of_card(card.id);
         self.keep(Arc::new(card));
         self.last_id
     }
@@ -176,6 +210,7 @@ mod tests {
     fn card(appid: &str, openid: &str) -> Card {
         Card {
             id: 0,
+            msgid: Msgid::default(),
             kind: CardKind::Subscribe,
             appid: appid.parse().unwrap(),
             openid: openid.parse().unwrap(),
@@ -204,6 +239,20 @@ mod tests {
         assert_eq!(ids(&inbox.after(&user, 1, 9)), [4]);
         assert_eq!(ids(&inbox.after(&app, 0, 9)), [1, 2, 4]);
         assert_eq!(ids(&inbox.after(&Filter::default(), 1, 2)), [2, 3]);
+    }
+
+    #[test]
+    fn a_msgid_has_19_digits_and_is_no_number_of_javascript() {
+        let all: std::collections::HashSet<_> = (1..10_000).map(|id| Msgid::of_card(id).0).collect();
+        assert_eq!(all.len(), 9_999);
+        for id in [0, 1, 2, 1 << 40, u64::MAX] {
+            let Msgid(number) = Msgid::of_card(id);
+            assert_eq!(number.to_string().len(), 19);
+            assert!(i64::try_from(number).is_ok());
+            #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let as_javascript_reads_it = number as f64 as u64;
+            assert_ne!(as_javascript_reads_it, number);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod codes;
 pub(crate) mod events;
 pub(crate) mod forms;
 pub(crate) mod inbox;
+pub(crate) mod pages;
 pub(crate) mod pushes;
 pub(crate) mod quotas;
 pub(crate) mod requests;
@@ -27,6 +28,7 @@ use self::callbacks::{Callback, Damage, Message};
 use self::codes::LoginCodes;
 use self::forms::Forms;
 use self::inbox::Inbox;
+use self::pages::Pages;
 use self::pushes::Pushes;
 use self::quotas::Quotas;
 use self::requests::RequestLog;
@@ -79,6 +81,9 @@ pub(crate) struct App {
     /// Where events go, if anywhere.
     #[serde(default)]
     pub(crate) callback: Option<Callback>,
+    /// Which pages it has, if that is known.
+    #[serde(default)]
+    pub(crate) pages: Pages,
 }
 
 /// A user of an app.
@@ -170,12 +175,13 @@ impl State {
             templates: seed.templates().into_iter().map(Arc::new).collect(),
             quotas: Quotas::default(),
             callback: None,
+            pages: Pages::default(),
         };
         self.apps.insert(seed.app_id(), app);
     }
 
     /// A further app with the usual templates, under ids of its own.
-    pub(crate) fn add_app(&mut self, appid: AppId, secret: String) -> &App {
+    pub(crate) fn add_app(&mut self, appid: AppId, secret: String) -> &mut App {
         let templates = starting_templates(std::array::from_fn(|_| new_template_id()));
         self.apps.entry(appid).or_insert_with(|| App {
             secret,
@@ -183,6 +189,7 @@ impl State {
             templates: templates.into_iter().map(Arc::new).collect(),
             quotas: Quotas::default(),
             callback: None,
+            pages: Pages::default(),
         })
     }
 }

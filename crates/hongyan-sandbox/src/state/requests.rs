@@ -46,6 +46,8 @@ pub(crate) struct Kept {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) content_type: Option<String>,
     pub(crate) body: Arc<[u8]>,
+    /// It came in pieces, without a length, and was not read.
+    pub(crate) is_chunked: bool,
 }
 
 impl Kept {
@@ -53,7 +55,7 @@ impl Kept {
     pub(crate) fn of(query: Vec<(String, String)>, content_type: Option<String>, body: &[u8]) -> Self {
         let body = if body.len() > MAX_KEPT_BODY_BYTES { &[] } else { body };
         // A copy: what came from the network is a slice of the connection's whole buffer, and would keep all of it.
-        Self { query, content_type, body: body.into() }
+        Self { query, content_type, body: body.into(), is_chunked: false }
     }
 }
 

@@ -18,6 +18,8 @@ use crate::state::requests::shortened;
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// The query as it was sent.
+    pub(crate) raw_query: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Bytes,
     pub(crate) content_type: Option<String>,
@@ -130,7 +132,8 @@ pub(crate) fn errmsg(errcode: Errcode) -> &'static str {
         Errcode::INVALID_TEMPLATE => "invalid template_id",
         Errcode::INVALID_SECRET => "invalid appsecret",
         Errcode::CODE_USED => "code been used",
-        Errcode::IP_NOT_LISTED => "invalid ip, not in whitelist",
+        // With the caller's address in it, as WeChat's words have.
+        Errcode::IP_NOT_LISTED => "invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist",
         Errcode::TOKEN_MISSING => "access_token missing",
         Errcode::APPID_MISSING => "appid missing",
         Errcode::SECRET_MISSING => "appsecret missing",

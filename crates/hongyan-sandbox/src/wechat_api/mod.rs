@@ -1,7 +1,12 @@
 //! WeChat's own API: which paths there are, and the way of a call from HTTP to the memory and back.
 //!
 //! Every answer is HTTP 200 with a JSON object, as WeChat's are, refusals included. A path that WeChat does not
-//! have is answered with errcode 40066, and a wrong method with 43001 or 43002, in the same form.
+//! have is answered with errcode 40066, and a wrong method with 43001 or 43002, in the same form. A body in pieces
+//! (`Transfer-Encoding: chunked`) does not reach the API: WeChat's front end answers HTTP 412 with a page.
+//!
+//! Methods are checked where WeChat checks them. It demands POST of calls with a body (43002). Of calls that it documents
+//! as GET it is known to take POST at `/cgi-bin/token` and `/sns/jscode2session`, with the parameters in the address; of
+//! the others nothing is known, so they take POST, too, and the log complains.
 
 pub(crate) mod call;
 mod legacy_templates;
@@ -42,7 +47,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// WeChat says so of every JSON answer.
 const JSON: &str = "application/json; encoding=utf-8";
 /// "Invalid url": the path does not exist.
-const INVALID_URL: Errcode = Errcode(40066);
+pub(crate) const INVALID_URL: Errcode = Errcode(40066);
 /// "Require GET method."
 const GET_REQUIRED: Errcode = Errcode(43001);
 
@@ -115,27 +120,36 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let path = parts.uri.path();
     let mut plan = inner.state().chaos.plan(path);
 
+    let undecided = |chaos, kept| LoggedRequest {
+        time: inner.clock.now(),
+        method: parts.method.to_string(),
+        path: path.to_owned(),
+        appid: None,
+        openid: None,
+        errcode: None,
+        chaos,
+        magic: None,
+        kept,
+    };
     if plan.fate.is_some_and(|f| f.kind == ChaosKind::ResetBefore) {
-        inner.state().requests.add(LoggedRequest {
-            time: inner.clock.now(),
-            method: parts.method.to_string(),
-            path: path.to_owned(),
-            appid: None,
-            openid: None,
-            errcode: None,
-            chaos: plan.noted(),
-            magic: None,
-            kept: Kept::default(),
-        });
+        inner.state().requests.add(undecided(plan.noted(), Kept::default()));
         return Kill::now(kill).await;
+    }
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        let kept = Kept { is_chunked: true, ..Kept::default() };
+        inner.state().requests.add(undecided(None, kept));
+        // Read to its end, or the sender would see a reset instead of the answer.
+        return match Limited::new(body, MAX_BODY_BYTES).collect().await {
+            Ok(_) | Err(_) => precondition_failed(),
+        };
     }
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         // Either it is too large or its sender has gone; only the first reads this.
         Err(_) => return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response(),
     };
-    let query = parts.uri.query().unwrap_or_default();
-    let query: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let raw_query = parts.uri.query().unwrap_or_default().to_owned();
+    let query: Vec<_> = url::form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect();
     let magic = magic::of_call(&query, &body);
     if let Some(found) = &magic {
         plan.delay += Duration::from_millis(found.delay_ms());
@@ -144,6 +158,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.map(str::to_owned);
     let call = Call {
+        raw_query,
         query,
         magic,
         path: path.to_owned(),
@@ -261,10 +276,12 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
 fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
     match find_route(&call.path) {
         None => Err(Refusal::new(INVALID_URL, "invalid url")),
-        Some(route) if route.method != call.method && route.method == Method::POST => {
+        Some(route) if route.method == Method::POST && call.method != Method::POST => {
             Err(Errcode::POST_REQUIRED.into())
         }
-        Some(route) if route.method != call.method => Err(Refusal::new(GET_REQUIRED, "require GET method")),
+        Some(_) if ![Method::GET, Method::HEAD, Method::POST].contains(&call.method) => {
+            Err(Refusal::new(GET_REQUIRED, "require GET method"))
+        }
         Some(route) => match magic_refusal(state, call)? {
             Some(errcode) => Err(errcode.into()),
             None => (route.handler)(state, call),
@@ -296,8 +313,9 @@ fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> 
         Asked {
             appid: call.about_app.clone(),
             invoke_time: call.now,
-            request_url: rids::shown_url(&call.path, &call.query),
-            request_body: rids::shown_body(&call.body),
+            path: call.path.clone(),
+            request_url: rids::beginning(&call.raw_query),
+            request_body: rids::beginning(&String::from_utf8_lossy(&call.body)),
             response_body: answer.clone(),
         },
     );
@@ -325,6 +343,13 @@ fn half_of(answer: &Bytes, kill: Option<Kill>) -> Response {
     });
     let head = [(header::CONTENT_TYPE, JSON.to_owned()), (header::CONTENT_LENGTH, answer.len().to_string())];
     (head, Body::from_stream(written.chain(reset))).into_response()
+}
+
+/// What WeChat's front end says to a body without a length.
+fn precondition_failed() -> Response {
+    const PAGE: &str =
+        "<html><head><title>412 Precondition Failed</title></head><body><h1>412 Precondition Failed</h1></body></html>";
+    (StatusCode::PRECONDITION_FAILED, [(header::CONTENT_TYPE, "text/html")], PAGE).into_response()
 }
 
 fn bad_gateway() -> Response {

@@ -14,7 +14,7 @@ async fn a_form_id_brings_one_card_to_the_phone() {
     let inbox = platform.inbox().await;
     assert_eq!(inbox.len(), 1);
     let card = &inbox[0];
-    assert_eq!(card["id"], sent["msgid"]);
+    assert_eq!(card["msgid"], sent["msgid"].as_u64().unwrap().to_string());
     assert_eq!(card["title"], "订单提交成功通知");
     assert_eq!(card["emphasis"], "keyword1");
     assert_eq!(card["page"], "pages/index/index?from=card");
@@ -31,13 +31,18 @@ type Mistake = fn(&mut Value);
 async fn every_mistake_has_its_errcode_and_costs_no_form_id() {
     let platform = Platform::new();
     let (token, form_id) = (platform.token().await, platform.form_id().await);
-    let mistakes: [(i32, Mistake); 8] = [
+    let mistakes: [(i32, Mistake); 13] = [
         (40037, |m| m["template_id"] = json!("nonsense")),
         (40003, |m| m["touser"] = json!("oNobody")),
         (47003, |m| drop(m["data"].as_object_mut().unwrap().remove("keyword2"))),
         (47003, |m| m["data"]["keyword2"]["value"] = json!("")),
-        (41030, |m| m["page"] = json!("/pages/index/index")),
-        (41030, |m| m["page"] = json!("index")),
+        (40037, |m| m["template_id"] = json!(7)),
+        (40003, |m| m["touser"] = json!(null)),
+        (41028, |m| m["form_id"] = json!(null)),
+        (47003, |m| m["data"]["keyword2"]["value"] = json!(true)),
+        (47003, |m| m["data"]["keyword2"] = json!(null)),
+        (41030, |m| m["page"] = json!("https://example.com/pages/index")),
+        (47001, |m| m["page"] = json!({})),
         (41028, |m| m["form_id"] = json!("the formId is a mock one")),
         (47001, |m| m["data"] = json!("text")),
     ];

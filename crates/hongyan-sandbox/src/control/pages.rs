@@ -1,0 +1,69 @@
+//! `/_sandbox/pages`: which pages a mini program has. Told, the sandbox refuses others with 41030, as WeChat does.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use bytes::Bytes;
+use hongyan_wechat::AppId;
+use http::Uri;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::app;
+use super::error::{ControlError, parse, parse_query};
+use crate::Inner;
+use crate::state::pages::{MAX_PAGES, Pages};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetPages {
+    appid: AppId,
+    /// As they stand in `app.json`; those of a sub-package with its root in front.
+    pages: Vec<String>,
+}
+
+/// `POST /_sandbox/pages`: from now on these are the app's pages, and no others.
+pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
+    let SetPages { appid, pages } = parse(&body)?;
+    let pages = pages_of(pages)?;
+    let mut state = inner.state();
+    let app = app(&mut state, &appid)?;
+    app.pages = pages;
+    Ok(Json(shown(&appid, &app.pages)))
+}
+
+/// The pages as they were sent, if they can be pages.
+pub(super) fn pages_of(pages: Vec<String>) -> Result<Pages, ControlError> {
+    if pages.len() > MAX_PAGES {
+        return Err(ControlError::bad_request(format!("pages: {MAX_PAGES} at most")));
+    }
+    Pages::known(pages).map_err(|wrong| {
+        ControlError::bad_request(format!("pages: {wrong:?} is not the path of a page, such as pages/index/index"))
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfApp {
+    appid: AppId,
+}
+
+/// `GET /_sandbox/pages`: `null` if any page is taken.
+pub(super) async fn show(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<Json<Value>, ControlError> {
+    let OfApp { appid } = parse_query(&uri)?;
+    Ok(Json(shown(&appid, &app(&mut inner.state(), &appid)?.pages)))
+}
+
+/// `DELETE /_sandbox/pages`: any page is taken again.
+pub(super) async fn forget(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<Json<Value>, ControlError> {
+    let OfApp { appid } = parse_query(&uri)?;
+    let mut state = inner.state();
+    let app = app(&mut state, &appid)?;
+    app.pages = Pages::default();
+    Ok(Json(shown(&appid, &app.pages)))
+}
+
+fn shown(appid: &AppId, pages: &Pages) -> Value {
+    json!({ "appid": appid, "pages": pages.list() })
+}
