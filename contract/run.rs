@@ -96,8 +96,7 @@ async fn set_callback(world: &mut World, callback: &Callback) -> Result<Answer, 
         "mode": callback.mode, "format": callback.format,
     });
     world.receiver = Some(receiver);
-    let answer =
-        world.ask(Method::POST, "/_sandbox/callback", "application/json", body.to_string()).await?;
+    let answer = world.ask(Method::POST, "/_sandbox/callback", "application/json", body.to_string()).await?;
     let is_refused = answer.body["code"] == "callback_check_failed";
     if callback.chunked_check != is_refused || (is_refused && !answer.text.contains("in pieces")) {
         return Err(format!("the check of the address came to {}", answer.text));

@@ -39,7 +39,9 @@ pub(super) fn pages_of(pages: Vec<String>) -> Result<Pages, ControlError> {
         return Err(ControlError::bad_request(format!("pages: {MAX_PAGES} at most")));
     }
     Pages::known(pages).map_err(|wrong| {
-        ControlError::bad_request(format!("pages: {wrong:?} is not the path of a page, such as pages/index/index"))
+        ControlError::bad_request(format!(
+            "pages: {wrong:?} is not the path of a page, such as pages/index/index"
+        ))
     })
 }
 

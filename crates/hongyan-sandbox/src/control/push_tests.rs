@@ -58,7 +58,9 @@ impl Receiver {
             .route(
                 "/pieces",
                 get(|Query(q): Query<PushParameters>| async move {
-                    axum::body::Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(q.echostr)]))
+                    axum::body::Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(
+                        q.echostr,
+                    )]))
                 }),
             )
             .route(
@@ -191,7 +193,13 @@ async fn a_push_that_is_answered_with_a_reply_does_not_come_again() {
     receiver.set(&platform, "plain", "json").await;
     let reply = r#"{"MsgType":"transfer_customer_service"}"#;
     let xml = "<xml><MsgType>transfer_customer_service</MsgType></xml>";
-    receiver.answers.lock().unwrap().extend([(200, reply), (200, xml), (200, "{}"), (500, reply), (200, reply)]);
+    receiver.answers.lock().unwrap().extend([
+        (200, reply),
+        (200, xml),
+        (200, "{}"),
+        (500, reply),
+        (200, reply),
+    ]);
     for tries in [1, 1, 3] {
         platform.accept(&platform.seed.subscribe_template).await;
         let pushes = idle(&platform).await;

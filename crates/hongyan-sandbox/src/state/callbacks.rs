@@ -315,7 +315,8 @@ mod tests {
     #[test]
     fn what_is_written_in_any_mode_and_format_is_read_as_the_same_event() {
         let (appid, openid) = ("wx1".parse().unwrap(), "oUser".parse().unwrap());
-        let message = events::sent(&appid, &openid, &"T1".parse().unwrap(), Msgid(7), true, UnixMillis(17_000));
+        let message =
+            events::sent(&appid, &openid, &"T1".parse().unwrap(), Msgid(7), true, UnixMillis(17_000));
         for mode in [Mode::Plain, Mode::Compatible, Mode::Safe] {
             for format in [Format::Xml, Format::Json] {
                 let written =
@@ -377,12 +378,16 @@ mod tests {
             let outer = to_xml(json.as_object().unwrap());
             for outer in [json.to_string(), outer] {
                 assert!(takes(Mode::Safe, &outer) && takes(Mode::Compatible, &outer), "{outer}");
-                assert!(!takes(Mode::Safe, &outer.replace(&signature, &"0".repeat(40))), "a forged signature");
+                assert!(
+                    !takes(Mode::Safe, &outer.replace(&signature, &"0".repeat(40))),
+                    "a forged signature"
+                );
             }
         }
         for mode in [Mode::Plain, Mode::Compatible, Mode::Safe] {
             assert!(takes(mode, "success") && takes(mode, ""));
-            for garbage in ["no", "ok", "{}", "<xml></xml>", r#"{"MsgType":""}"#, r#"{"MsgType":"#, "<html>"] {
+            for garbage in ["no", "ok", "{}", "<xml></xml>", r#"{"MsgType":""}"#, r#"{"MsgType":"#, "<html>"]
+            {
                 assert!(!takes(mode, garbage), "{garbage}");
             }
         }

@@ -73,7 +73,9 @@ mod tests {
         ] {
             assert!(any.has(good), "{good}");
         }
-        for bad in ["pages/", "/", "?x=1", "pages/a b", "pages/a\nb", "index?x=a\nb", "http://x/pages/a", "//x/y"] {
+        for bad in
+            ["pages/", "/", "?x=1", "pages/a b", "pages/a\nb", "index?x=a\nb", "http://x/pages/a", "//x/y"]
+        {
             assert!(!any.has(bad), "{bad:?}");
         }
     }

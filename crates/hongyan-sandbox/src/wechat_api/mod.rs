@@ -347,8 +347,7 @@ fn half_of(answer: &Bytes, kill: Option<Kill>) -> Response {
 
 /// What WeChat's front end says to a body without a length.
 fn precondition_failed() -> Response {
-    const PAGE: &str =
-        "<html><head><title>412 Precondition Failed</title></head><body><h1>412 Precondition Failed</h1></body></html>";
+    const PAGE: &str = "<html><head><title>412 Precondition Failed</title></head><body><h1>412 Precondition Failed</h1></body></html>";
     (StatusCode::PRECONDITION_FAILED, [(header::CONTENT_TYPE, "text/html")], PAGE).into_response()
 }
 

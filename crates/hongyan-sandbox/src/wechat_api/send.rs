@@ -187,7 +187,12 @@ fn fill(template: &Template, data: &Map<String, Value>) -> Result<Vec<CardField>
         check_field(&field.name, &value, enum_values)
             .or_else(|problem| if problem.kind.is_none() { Ok(()) } else { Err(invalid("invalid")) })?;
         let color = datum.and_then(|datum| datum.get("color")).map(optional).transpose()?.flatten();
-        fields.push(CardField { name: Arc::clone(&field.name), label: Arc::clone(&field.label), value, color });
+        fields.push(CardField {
+            name: Arc::clone(&field.name),
+            label: Arc::clone(&field.label),
+            value,
+            color,
+        });
     }
     Ok(fields)
 }
