@@ -268,7 +268,7 @@ mod tests {
             limit: 100,
             ..MessageFilter::default()
         };
-        let messages = store.messages(filter).await.unwrap();
+        let messages = store.messages(filter).await.unwrap().items;
         assert_eq!(messages.len(), 3, "250 messages to 100 users");
         let detail = store.message(messages[0].id).await.unwrap().unwrap();
         assert_eq!(detail.message.state, MessageState::Sent);

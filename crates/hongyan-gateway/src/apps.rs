@@ -58,38 +58,15 @@ pub struct AppsOptions {
     pub token_refresh_ahead: Duration,
 }
 
-/// An app to register.
+/// An app to register: the change that makes it out of an app of which nothing was said.
 #[derive(Debug)]
 pub struct NewApp {
     /// Its appid.
     pub appid: AppId,
     /// Its AppSecret.
     pub secret: SecretString,
-    /// A name for people. Default: the appid.
-    pub name: Option<String>,
-    /// Fetch tokens by `stable_token` (the default) or by the old call.
-    pub stable_token: Option<bool>,
-    /// Default for messages that do not say.
-    pub on_unknown: Option<OnUnknown>,
-    /// Units that a payment grants, 1 to 3. Default: 1.
-    pub payment_units: Option<u32>,
-    /// Which of a user's waiting messages a permit serves first. Default: the oldest.
-    pub waiting_order: Option<WaitingOrder>,
-    /// Cut text that is too long for its field, for messages that do not say. Default: refuse it.
-    pub truncate: Option<bool>,
-    /// How its pushes are signed and enciphered. Default: none are taken.
-    pub callback: Option<CallbackSecrets>,
-    /// After how much silence of WeChat's a message of unknown outcome goes out again. Default: never.
-    pub resend_unknown_after_seconds: Option<u32>,
-}
-
-/// How an app's pushes are signed and enciphered.
-#[derive(Debug)]
-pub struct CallbackSecrets {
-    /// The token that was entered on WeChat's page.
-    pub token: SecretString,
-    /// The EncodingAESKey, but in plain mode.
-    pub aes_key: Option<SecretString>,
+    /// Everything else that is not as usual.
+    pub change: AppChange,
 }
 
 /// A change to how an app's pushes are signed and enciphered.
@@ -106,7 +83,8 @@ pub enum CallbackChange {
     },
 }
 
-/// Changes to an app; what is `None` stays.
+/// Changes to an app, as they are asked for: not checked, and with secrets that are not sealed. What is `None` stays; see
+/// [`hongyan_store::types::AppChange`].
 #[derive(Debug, Default)]
 pub struct AppChange {
     /// Its name.
@@ -180,16 +158,19 @@ impl Apps {
             template_changes: Default::default(),
         }));
         let mut snapshot = HashMap::new();
+        let mut templates = Template::by_app(apps.0.store.all_templates().await?);
+        let mut tokens: HashMap<_, _> =
+            apps.0.store.tokens().await?.into_iter().map(|token| (token.appid.clone(), token)).collect();
         for record in apps.0.store.apps().await? {
             let appid = record.appid.clone();
             // Found out now, not when the first message is due.
             apps.0
                 .vault
-                .open_sealed(Purpose::AppSecret, &appid, &record.secret)
+                .open_sealed(Purpose::AppSecret, &appid, &record.settings.secret)
                 .map_err(|error| ConfigError::Sealed { appid: appid.to_string(), why: error.to_string() })?;
             let app = App {
-                templates: apps.stored_templates(&appid).await?,
-                token: apps.stored_token(&appid).await?,
+                templates: templates.remove(&appid).unwrap_or_default(),
+                token: apps.restored_token(tokens.remove(&appid)),
                 sync_gate: Arc::default(),
                 breaker: Arc::default(),
                 record,
@@ -215,7 +196,7 @@ impl Apps {
     /// The app, if this is its gateway secret. Takes as long for a wrong one as for the right one.
     pub fn check_gateway_secret(&self, appid: &AppId, secret: &str) -> Option<Arc<App>> {
         let app = self.get(appid)?;
-        let right = sha256(secret).ct_eq(&app.record.gateway_secret_hash);
+        let right = sha256(secret).ct_eq(&app.record.settings.gateway_secret_hash);
         bool::from(right).then_some(app)
     }
 
@@ -224,7 +205,7 @@ impl Apps {
     /// # Errors
     /// When the stored one does not open.
     pub fn secret(&self, app: &App) -> Result<SecretString, VaultError> {
-        self.0.vault.open_sealed(Purpose::AppSecret, &app.record.appid, &app.record.secret)
+        self.0.vault.open_sealed(Purpose::AppSecret, &app.record.appid, &app.record.settings.secret)
     }
 
     /// How an app's pushes are signed and enciphered; `None`: none are taken.
@@ -232,7 +213,7 @@ impl Apps {
     /// # Errors
     /// When what is stored does not open.
     pub fn callback_keys(&self, app: &App) -> Result<Option<CallbackKeys>, VaultError> {
-        let Some(callback) = &app.record.callback else { return Ok(None) };
+        let Some(callback) = &app.record.settings.callback else { return Ok(None) };
         let open = |purpose, sealed: &[u8]| self.0.vault.open_sealed(purpose, &app.record.appid, sealed);
         let token = open(Purpose::CallbackToken, &callback.token)?;
         let aes_key = callback.aes_key.as_ref().map(|sealed| open(Purpose::CallbackAesKey, sealed));

@@ -24,6 +24,7 @@
 //! | [`probe`] | whom to wake while WeChat does not answer an app |
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
+//! | [`health`] | how the gateway is, for machines that ask often |
 //! | [`report`] | who waits for a message; metrics |
 //! | [`webhooks`] | takes events to those who want them |
 //! | [`retention`] | clears away what is old |
@@ -47,6 +48,7 @@ pub mod config;
 pub mod dispatch;
 pub mod facade;
 pub mod gateway_tokens;
+pub mod health;
 pub mod intake;
 pub mod keys;
 pub mod lanes;

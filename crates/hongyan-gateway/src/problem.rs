@@ -254,8 +254,15 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     /// Logs the error: this is where it ends. The answer says nothing of the database.
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "a request failed because the store failed");
         let unavailable = |code, detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        if let StoreError::TookTooLong { .. } = error {
+            tracing::warn!(%error, "a question was broken off");
+            return unavailable(
+                "took_too_long",
+                "the database has more to look at for this than a question may take; ask for less",
+            );
+        }
+        tracing::error!(%error, "a request failed because the store failed");
         match error {
             StoreError::Full { .. } => unavailable(
                 "store_full",

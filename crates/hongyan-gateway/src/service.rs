@@ -18,6 +18,7 @@ use crate::callbacks::{Callbacks, EventWorker, Silence, SilenceWatch};
 use crate::config::{ConfigError, Settings};
 use crate::dispatch::{Dispatch, Slots};
 use crate::gateway_tokens::GatewayTokens;
+use crate::health::Health;
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::lanes::{Lanes, Owned};
@@ -103,6 +104,8 @@ pub struct Parts {
     pub webhook_rules: AddressRules,
     /// How often everything that is old was looked for.
     pub retention_rounds: watch::Receiver<u64>,
+    /// How the gateway is, for who asks often.
+    pub health: Health,
     /// The places of messages in flight.
     pub slots: Slots,
     /// Whether the gateway is stopping.
@@ -288,6 +291,7 @@ impl Gateway {
         let gateway_tokens = GatewayTokens::new(Arc::clone(&store), clock.clone(), Arc::clone(&ids));
         let parts = Parts {
             settings,
+            health: Health::new(Arc::clone(&store)),
             store,
             vault,
             clock,

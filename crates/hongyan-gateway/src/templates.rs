@@ -55,6 +55,18 @@ pub struct Template {
     pub fields: Vec<TemplateField>,
 }
 
+impl Template {
+    /// Sorted out by app and by id.
+    pub(crate) fn by_app(records: Vec<TemplateRecord>) -> HashMap<AppId, HashMap<TemplateId, Arc<Self>>> {
+        let mut all: HashMap<AppId, HashMap<TemplateId, Arc<Self>>> = HashMap::new();
+        for record in records {
+            let of_app = all.entry(record.appid.clone()).or_default();
+            of_app.insert(record.template_id.clone(), Arc::new(Self::from(record)));
+        }
+        all
+    }
+}
+
 impl From<TemplateRecord> for Template {
     fn from(record: TemplateRecord) -> Self {
         let fields = fields_of(&record.content);
@@ -246,10 +258,7 @@ impl Apps {
         appid: &AppId,
     ) -> Result<HashMap<TemplateId, Arc<Template>>, StoreError> {
         let records = self.0.store.templates(appid.clone()).await?;
-        Ok(records
-            .into_iter()
-            .map(|record| (record.template_id.clone(), Arc::new(Template::from(record))))
-            .collect())
+        Ok(Template::by_app(records).remove(appid).unwrap_or_default())
     }
 
     /// One call with the app's token; if that is refused, once more with the next one.

@@ -176,18 +176,21 @@ impl Apps {
     }
 
     /// The token that the store has, as a cell of its own.
-    pub(crate) async fn stored_token(&self, appid: &AppId) -> Result<TokenCell, StoreError> {
-        Ok(self.open_stored_token(appid).await?.map_or_else(TokenCell::default, TokenCell::restored))
+    pub(crate) fn restored_token(&self, record: Option<TokenRecord>) -> TokenCell {
+        record.and_then(|record| self.open_token(record)).map_or_else(TokenCell::default, TokenCell::restored)
     }
 
     async fn open_stored_token(&self, appid: &AppId) -> Result<Option<Token>, StoreError> {
-        let Some(record) = self.0.store.token(appid.clone()).await? else { return Ok(None) };
-        let TokenRecord { value, generation, fetched_at, expires_at, .. } = record;
-        match self.0.vault.open_sealed(Purpose::AccessToken, appid, &value) {
-            Ok(value) => Ok(Some(Token { value, generation, fetched_at, expires_at })),
+        Ok(self.0.store.token(appid.clone()).await?.and_then(|record| self.open_token(record)))
+    }
+
+    fn open_token(&self, record: TokenRecord) -> Option<Token> {
+        let TokenRecord { appid, value, generation, fetched_at, expires_at } = record;
+        match self.0.vault.open_sealed(Purpose::AccessToken, &appid, &value) {
+            Ok(value) => Some(Token { value, generation, fetched_at, expires_at }),
             Err(error) => {
                 tracing::warn!(app = %appid, %error, "the stored access token does not open; another is fetched");
-                Ok(None)
+                None
             }
         }
     }
@@ -228,7 +231,7 @@ impl Fetch {
     /// Asks WeChat. Also says whether the token counts as a new one.
     async fn ask(&self, secret: &SecretString) -> Result<(TokenAnswer, bool), CallError> {
         let (appid, wechat) = (&self.app.record.appid, self.apps.wechat());
-        if !self.app.record.stable_token {
+        if !self.app.record.settings.stable_token {
             return Ok((wechat.token(appid, secret).await?, true));
         }
         let answer = wechat.stable_token(appid, secret, false).await?;

@@ -15,7 +15,7 @@
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
-use hongyan_ledger::{KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
+use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use tokio::sync::watch;
 
@@ -24,10 +24,10 @@ pub mod sqlite;
 pub mod types;
 
 use types::{
-    Accepted, Acquired, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus, Cancelled, ClaimBatch,
+    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus, Cancelled, ClaimBatch,
     Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed,
     GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail, MessageFilter, MessageView, NewEvent,
-    NewMessage, NewPermit, OpenEvents, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder,
+    NewMessage, NewPermit, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder,
     Pruned, Reach, Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled,
     Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
     WebhookStart,
@@ -79,6 +79,12 @@ pub enum StoreError {
          and `hongyan restore FILE --force` puts a backup in its place"
     )]
     Corrupt(String),
+    /// A question of people's took longer than it may.
+    #[error("it took too long to {verb}; ask for less, or for a part")]
+    TookTooLong {
+        /// The verb.
+        verb: &'static str,
+    },
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -132,8 +138,11 @@ pub trait Store: Send + Sync + 'static {
     /// if nothing shows it any more.
     async fn explain(&self, id: MessageId, now: UnixMillis) -> Result<Vec<Because>>;
 
-    /// A page of messages, newest first.
-    async fn messages(&self, filter: MessageFilter) -> Result<Vec<MessageView>>;
+    /// These messages, without their bodies and attempts, in the order of `ids`; `None` for one that is not there.
+    async fn message_views(&self, ids: Vec<MessageId>) -> Result<Vec<Option<MessageView>>>;
+
+    /// A page of messages, newest first. It looks at no more than `filter.look_at`, and says where to go on.
+    async fn messages(&self, filter: MessageFilter) -> Result<Page<MessageView, MessageId>>;
 
     // ---- permits
 
@@ -158,8 +167,14 @@ pub trait Store: Send + Sync + 'static {
     /// Registers an app; `false` if there is one with this appid already.
     async fn add_app(&self, app: AppRecord) -> Result<bool>;
 
-    /// Changes an app; `false` if there is none with this appid. Does not touch its pause.
-    async fn update_app(&self, app: AppRecord) -> Result<bool>;
+    /// Changes an app's settings, if it still has the version that the change was made from. Does not touch its pause.
+    async fn change_app(
+        &self,
+        appid: AppId,
+        version: u64,
+        change: AppChange,
+        now: UnixMillis,
+    ) -> Result<AppChanged>;
 
     /// Forgets an app, its templates and its tokens; its messages and permits stay as history, and those not
     /// yet sent are cancelled. `false` if there is none.
@@ -190,11 +205,17 @@ pub trait Store: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<Vec<TemplateChange>>;
 
+    /// The templates of all apps.
+    async fn all_templates(&self) -> Result<Vec<TemplateRecord>>;
+
     /// An app's templates, by title.
     async fn templates(&self, appid: AppId) -> Result<Vec<TemplateRecord>>;
 
     /// Keeps a token unless a later generation is there. Returns whether it was kept.
     async fn put_token(&self, token: TokenRecord) -> Result<bool>;
+
+    /// The tokens of all apps.
+    async fn tokens(&self) -> Result<Vec<TokenRecord>>;
 
     /// The token that is kept.
     async fn token(&self, appid: AppId) -> Result<Option<TokenRecord>>;
@@ -243,11 +264,14 @@ pub trait Store: Send + Sync + 'static {
     /// it may be about awaits its answer. `None`: there is no such event, or it is done already.
     async fn apply_event(&self, order: ApplyOrder) -> Result<Option<Applied>>;
 
-    /// A page of events, newest first.
-    async fn events(&self, filter: EventFilter) -> Result<Vec<EventView>>;
+    /// A page of events, newest first. It looks at no more than `filter.look_at`, and says where to go on.
+    async fn events(&self, filter: EventFilter) -> Result<Page<EventView, EventId>>;
 
     /// WeChat has checked the address of an app's callback, and was answered.
     async fn callback_verified(&self, appid: AppId, now: UnixMillis) -> Result<()>;
+
+    /// When an app's callback was heard of.
+    async fn callback_status(&self, appid: AppId) -> Result<CallbackStatus>;
 
     /// When each app's callback was heard of, for those that were.
     async fn callback_statuses(&self) -> Result<Vec<(AppId, CallbackStatus)>>;
@@ -286,6 +310,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// All webhooks, in the order in which they were set up, with their cursors.
     async fn webhooks(&self) -> Result<Vec<WebhookStart>>;
+
+    /// A webhook with its cursor, as couriers need it.
+    async fn webhook_start(&self, id: WebhookId) -> Result<Option<WebhookStart>>;
 
     /// The events behind this number that a webhook wants, in order: as many as are among the next `limit`.
     async fn feed(&self, id: WebhookId, after: i64, limit: u32) -> Result<Feed>;
@@ -343,7 +370,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- the store itself
 
-    /// Whether it answers: one small read and one small write.
+    /// Whether it answers: one small read, and one small write unless a commit has succeeded within the last seconds. So
+    /// many who ask make few writes, and a disk that is full is still found out.
     async fn ping(&self) -> Result<()>;
 
     /// Ends what is running and closes the database. Later verbs answer [`StoreError::Closed`].

@@ -3,6 +3,7 @@
 mod apps;
 mod events;
 mod messages;
+mod pages;
 mod permits;
 mod prune;
 mod resolve;
@@ -10,7 +11,7 @@ mod webhooks;
 
 pub(crate) use apps::gate;
 pub use apps::{
-    AppPaused, AppRecord, CallbackRecord, CallbackStatus, GatewayTokenRecord, KeyRecord, LoginRecord,
+    AppChange, AppChanged, AppPaused, AppRecord, AppSettings, CallbackRecord, CallbackStatus, GatewayTokenRecord, KeyRecord, LoginRecord,
     PauseOrder, ProbeCursor, Probing, Sealed, SessionRecord, TemplateChange, TemplateChangeKind,
     TemplateRecord, TokenRecord,
 };
@@ -21,6 +22,7 @@ pub use messages::{
     Accepted, Acquired, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch,
     Idempotency, MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
+pub use pages::{LOOK_AT, Page};
 pub use permits::{Granted, NewPermit, PermitView, Reach};
 pub use prune::{PruneCursor, PruneOrder, Pruned};
 pub use resolve::{ResolutionView, ResolveOrder, Resolved};

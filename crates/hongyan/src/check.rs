@@ -223,7 +223,7 @@ async fn wechat(settings: &Settings, findings: &mut Findings) -> Option<Client> 
 /// one and touches no other, so the check never kills a token that a running gateway uses.
 async fn app(record: &AppRecord, vault: &Vault, wechat: &Client, findings: &mut Findings) {
     let what = format!("app {}", record.appid);
-    let secret = match vault.open_sealed(Purpose::AppSecret, &record.appid, &record.secret) {
+    let secret = match vault.open_sealed(Purpose::AppSecret, &record.appid, &record.settings.secret) {
         Ok(secret) => secret,
         Err(error) => {
             findings.wrong_setting(what, format!("its AppSecret does not open: {error}"));

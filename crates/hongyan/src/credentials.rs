@@ -59,14 +59,7 @@ async fn gateway_secret(
         let new = NewApp {
             appid: appid.clone(),
             secret: SecretString::from(seed.app_secret.as_str()),
-            name: Some("Sandbox 沙箱".into()),
-            stable_token: None,
-            on_unknown: None,
-            payment_units: None,
-            waiting_order: None,
-            truncate: None,
-            callback: None,
-            resend_unknown_after_seconds: None,
+            change: AppChange { name: Some("Sandbox 沙箱".into()), ..AppChange::default() },
         };
         let (_, secret, report) = context.apps.register(new).await.map_err(refused)?;
         if let Some(trouble) = report.trouble() {

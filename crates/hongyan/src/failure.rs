@@ -95,9 +95,10 @@ impl From<StoreError> for Failure {
             StoreError::Open { .. } | StoreError::Newer { .. } | StoreError::Corrupt(_) => {
                 Self::configuration(error.to_string())
             }
-            StoreError::Failed { .. } | StoreError::Full { .. } | StoreError::Closed => {
-                Self::run(error.to_string())
-            }
+            StoreError::Failed { .. }
+            | StoreError::Full { .. }
+            | StoreError::TookTooLong { .. }
+            | StoreError::Closed => Self::run(error.to_string()),
         }
     }
 }

@@ -142,7 +142,7 @@ async fn does_the_key_fit(settings: &Settings) -> Result<(), String> {
     let apps = store.apps().await;
     store.close().await;
     for app in apps.map_err(|error| error.to_string())? {
-        vault.open_sealed(Purpose::AppSecret, &app.appid, &app.secret).map_err(|error| {
+        vault.open_sealed(Purpose::AppSecret, &app.appid, &app.settings.secret).map_err(|error| {
             format!(
                 "the master key here is not the backup's: the AppSecret of {} does not open: {error}",
                 app.appid

@@ -83,7 +83,8 @@ struct EventJson {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EventsAnswer {
     events: Vec<EventJson>,
-    /// Give this back as `cursor` for the next page; absent on the last one.
+    /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 events were looked at,
+    /// so one with this may have few events, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = shapes::EventId)]
     next_cursor: Option<EventId>,
@@ -118,15 +119,12 @@ pub(super) async fn list(
         openid: query.openid.map(|text| parse("openid", &text)).transpose()?,
         name: query.name,
         before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,
-        // One more than the page has, to know whether there is another page.
-        limit: limit + 1,
+        limit,
+        ..EventFilter::default()
     };
-    let mut events = context.store.events(filter).await?;
-    let more = events.len() > limit as usize;
-    events.truncate(limit as usize);
-    let next_cursor = if more { events.last().map(|event| event.id) } else { None };
-    let events = events.into_iter().map(event_json).collect::<Result<_, _>>()?;
-    Ok(axum::Json(EventsAnswer { events, next_cursor }))
+    let page = context.store.events(filter).await?;
+    let events = page.items.into_iter().map(event_json).collect::<Result<_, _>>()?;
+    Ok(axum::Json(EventsAnswer { events, next_cursor: page.next }))
 }
 
 fn event_json(event: EventView) -> Result<EventJson, Problem> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
-use hongyan_clock::UnixMillis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,13 +50,7 @@ pub(super) struct Readiness {
 )]
 pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
     let stopping = context.stop.is_stopping();
-    let store = match context.store.ping().await {
-        Ok(()) => "ok",
-        Err(error) => {
-            tracing::warn!(%error, "not ready: the store does not answer");
-            "failing"
-        }
-    };
+    let store = if context.health.is_store_well().await { "ok" } else { "failing" };
     let ready = store == "ok" && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(Readiness { ready, store, stopping }))
@@ -74,28 +67,14 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
     let now = context.clock.now();
     let apps = context.apps.list();
-    let (pending, oldest_pending) = pending(&context, now).await;
+    let backlog = context.health.webhook_backlog().await;
     let text = context.report.render(&Now {
         in_flight: context.slots.taken(),
         pauses: apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect(),
         template_changes: context.apps.template_changes().into(),
-        pending,
-        oldest_pending,
+        pending: backlog.pending,
+        oldest_pending: backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),
         verbs_per_commit: context.store.verbs_per_commit(),
     });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
-}
-
-/// What enabled webhooks have before them, all together, and since when.
-async fn pending(context: &Context, now: UnixMillis) -> (u32, Duration) {
-    let (mut pending, mut oldest) = (0_u32, now);
-    // Metrics are served also while the store is not well: that is when they are looked at.
-    let webhooks = context.store.webhooks().await.unwrap_or_default();
-    for start in webhooks.iter().filter(|start| start.record.disabled.is_none()) {
-        let known = context.store.webhook(start.record.id).await.ok().flatten();
-        let Some((_, backlog)) = known else { continue };
-        pending = pending.saturating_add(backlog.pending);
-        oldest = backlog.oldest.map_or(oldest, |at| at.min(oldest));
-    }
-    (pending, now.since(oldest))
 }

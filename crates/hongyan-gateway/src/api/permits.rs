@@ -202,7 +202,7 @@ pub(super) async fn checked(
         (_, Some(count)) if count > MAX_COUNT => {
             return Err(Problem::invalid("count", format!("at most {MAX_COUNT} at once")));
         }
-        (PermitKind::Payment, None) => app.record.payment_units,
+        (PermitKind::Payment, None) => app.record.settings.payment_units,
         (_, count) => count.unwrap_or(1),
     };
     let now = context.clock.now();
@@ -216,7 +216,7 @@ pub(super) async fn checked(
         count,
         expires_at: kind.lifetime().map(|lifetime| now.plus(lifetime)),
         // Where WeChat pushes, it reports the same acceptances.
-        reported_by: (kind == PermitKind::SubscribeOnce && app.record.callback.is_some())
+        reported_by: (kind == PermitKind::SubscribeOnce && app.record.settings.callback.is_some())
             .then_some(Source::Caller),
         claim: kind.has_code().then(|| claim(context, origin)),
     })

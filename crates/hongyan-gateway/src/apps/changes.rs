@@ -12,7 +12,9 @@ use crate::vault::{Purpose, random_token, sha256};
 use axum::http::StatusCode;
 use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_store::StoreError;
-use hongyan_store::types::{AppPaused, AppRecord, CallbackRecord, PauseOrder};
+use hongyan_store::types::{
+    AppChange as StoredChange, AppChanged, AppPaused, AppRecord, CallbackRecord, PauseOrder,
+};
 use hongyan_wechat::{AppId, Errcode};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -23,33 +25,12 @@ impl Apps {
     /// # Errors
     /// When a value is not good, or there is such an app already (409 `app_exists`).
     pub async fn register(&self, new: NewApp) -> Result<(Arc<App>, SecretString, SyncReport), Problem> {
-        let secret = checked_secret(&new.secret)?;
-        let name = new.name.as_deref().map(checked_name).transpose()?;
-        let payment_units = checked_units(new.payment_units.unwrap_or(1))?;
-        let resend_after = new.resend_unknown_after_seconds.map(checked_resend_after).transpose()?;
-        let callback = match new.callback {
-            None => None,
-            Some(callback) => {
-                let change =
-                    CallbackChange::Set { token: Some(callback.token), aes_key: Some(callback.aes_key) };
-                self.changed_callback(&new.appid, None, &checked_callback(change)?)?
-            }
-        };
+        let change = checked(AppChange { secret: Some(new.secret), ..new.change })?;
         let gateway_secret = random_token(GATEWAY_SECRET_PREFIX);
         let now = self.0.clock.now();
-        let secret = self.0.vault.seal(Purpose::AppSecret, &new.appid, &secret);
-        let usual = AppRecord::new(new.appid.clone(), secret, sha256(gateway_secret.expose_secret()), now);
-        let record = AppRecord {
-            name: name.unwrap_or(usual.name),
-            stable_token: new.stable_token.unwrap_or(usual.stable_token),
-            on_unknown: new.on_unknown.unwrap_or(usual.on_unknown),
-            payment_units,
-            waiting_order: new.waiting_order.unwrap_or(usual.waiting_order),
-            truncate: new.truncate.unwrap_or(usual.truncate),
-            callback,
-            resend_unknown_after_seconds: resend_after,
-            ..usual
-        };
+        let mut record =
+            AppRecord::new(new.appid.clone(), Vec::new(), sha256(gateway_secret.expose_secret()), now);
+        self.sealed(&new.appid, &change, None)?.apply(&mut record.settings);
         let (apps, appid) = (self.clone(), new.appid);
         uncancelled(async move {
             {
@@ -77,41 +58,26 @@ impl Apps {
         appid: &AppId,
         change: AppChange,
     ) -> Result<(Arc<App>, Option<SecretString>), Problem> {
-        let secret = change.secret.as_ref().map(checked_secret).transpose()?;
-        let name = change.name.as_deref().map(checked_name).transpose()?;
-        let payment_units = change.payment_units.map(checked_units).transpose()?;
-        let callback = change.callback.map(checked_callback).transpose()?;
-        let resend_after = match change.resend_unknown_after_seconds {
-            Some(Some(seconds)) => Some(Some(checked_resend_after(seconds)?)),
-            other => other,
-        };
+        let change = checked(change)?;
         let gateway_secret = change.rotate_gateway_secret.then(|| random_token(GATEWAY_SECRET_PREFIX));
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
             let _turn = apps.0.changing.lock().await;
-            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
-            let mut record = app.record.clone();
-            if let Some(secret) = &secret {
-                record.secret = apps.0.vault.seal(Purpose::AppSecret, &appid, secret);
-            }
-            if let Some(secret) = &gateway_secret {
-                record.gateway_secret_hash = sha256(secret.expose_secret());
-            }
-            record.name = name.unwrap_or(record.name);
-            record.stable_token = change.stable_token.unwrap_or(record.stable_token);
-            record.on_unknown = change.on_unknown.unwrap_or(record.on_unknown);
-            record.payment_units = payment_units.unwrap_or(record.payment_units);
-            record.waiting_order = change.waiting_order.unwrap_or(record.waiting_order);
-            record.truncate = change.truncate.unwrap_or(record.truncate);
-            if let Some(change) = &callback {
-                record.callback = apps.changed_callback(&appid, record.callback, change)?;
-            }
-            record.resend_unknown_after_seconds = resend_after.unwrap_or(record.resend_unknown_after_seconds);
-            record.updated_at = apps.0.clock.now();
-            if !apps.0.store.update_app(record).await? {
-                return Err(Problem::unknown_app(&appid));
-            }
-            if secret.is_some() {
+            let app = loop {
+                let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+                let mut wanted = apps.sealed(&appid, &change, app.record.settings.callback.clone())?;
+                wanted.gateway_secret_hash =
+                    gateway_secret.as_ref().map(|secret| sha256(secret.expose_secret()));
+                let now = apps.0.clock.now();
+                match apps.0.store.change_app(appid.clone(), app.record.version, wanted, now).await? {
+                    AppChanged::Done(_) => break app,
+                    AppChanged::NotFound => return Err(Problem::unknown_app(&appid)),
+                    // Another process was faster. What it has changed stays, but for what is changed here, too.
+                    AppChanged::Stale(_) => drop(apps.reload(&appid).await?),
+                }
+            };
+            let has_new_secret = change.secret.is_some();
+            if has_new_secret {
                 let by_secret = |paused: &AppPaused| {
                     matches!(paused.code, PauseCode::Misconfigured | PauseCode::TokenRejected)
                 };
@@ -120,15 +86,40 @@ impl Apps {
                 }
             }
             let app = apps.reload(&appid).await?.ok_or_else(|| Problem::unknown_app(&appid))?;
-            if secret.is_some() {
+            if has_new_secret {
                 // Only now that everybody sees the new one: a fetch that begins from here on uses it.
                 app.token.forget();
                 app.sync_gate.open();
             }
-            tracing::info!(app = %appid, new_secret = secret.is_some(), "app changed");
+            tracing::info!(app = %appid, new_secret = has_new_secret, "app changed");
             Ok((app, gateway_secret))
         })
         .await
+    }
+
+    /// A change that was checked, as it is stored. What an app's callback becomes depends on what it is.
+    fn sealed(
+        &self,
+        appid: &AppId,
+        change: &AppChange,
+        callback: Option<CallbackRecord>,
+    ) -> Result<StoredChange, Problem> {
+        let seal = |secret| self.0.vault.seal(Purpose::AppSecret, appid, secret);
+        let callback_change = change.callback.as_ref();
+        Ok(StoredChange {
+            name: change.name.clone(),
+            secret: change.secret.as_ref().map(seal),
+            gateway_secret_hash: None,
+            stable_token: change.stable_token,
+            on_unknown: change.on_unknown,
+            payment_units: change.payment_units,
+            waiting_order: change.waiting_order,
+            truncate: change.truncate,
+            callback: callback_change
+                .map(|change| self.changed_callback(appid, callback, change))
+                .transpose()?,
+            resend_unknown_after_seconds: change.resend_unknown_after_seconds,
+        })
     }
 
     /// What an app's callback settings become, sealed.
@@ -255,6 +246,21 @@ impl Apps {
 }
 
 /// The change, if its values are good.
+fn checked(change: AppChange) -> Result<AppChange, Problem> {
+    Ok(AppChange {
+        secret: change.secret.as_ref().map(checked_secret).transpose()?,
+        name: change.name.as_deref().map(checked_name).transpose()?,
+        payment_units: change.payment_units.map(checked_units).transpose()?,
+        callback: change.callback.map(checked_callback).transpose()?,
+        resend_unknown_after_seconds: change
+            .resend_unknown_after_seconds
+            .map(|seconds| seconds.map(checked_resend_after).transpose())
+            .transpose()?,
+        ..change
+    })
+}
+
+/// The same of its callback.
 fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
     let CallbackChange::Set { token, aes_key } = change else { return Ok(change) };
     Ok(CallbackChange::Set {

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{App, Apps, AppsOptions, NewApp};
+use super::{App, AppChange, Apps, AppsOptions, NewApp};
 use crate::vault::Vault;
 
 pub(crate) const STABLE: &str = "/cgi-bin/stable_token";
@@ -173,7 +173,8 @@ impl World {
     }
 
     pub(crate) async fn app_with(&self, stable_token: bool) -> Arc<App> {
-        let new = NewApp { stable_token: Some(stable_token), ..new_app() };
+        let change = AppChange { stable_token: Some(stable_token), ..AppChange::default() };
+        let new = NewApp { change, ..new_app() };
         let appid = self.apps.register(new).await.unwrap().0.record.appid.clone();
         self.wechat.forget_requests();
         self.apps.get(&appid).unwrap()
@@ -198,13 +199,6 @@ pub(crate) fn new_app() -> NewApp {
     NewApp {
         appid: appid(),
         secret: SecretString::from("0123456789abcdef0123456789abcdef"),
-        name: None,
-        stable_token: None,
-        on_unknown: None,
-        payment_units: None,
-        waiting_order: None,
-        truncate: None,
-        callback: None,
-        resend_unknown_after_seconds: None,
+        change: AppChange::default(),
     }
 }

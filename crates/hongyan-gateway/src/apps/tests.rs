@@ -18,7 +18,7 @@ async fn a_registered_app_has_its_templates_and_a_gateway_secret() {
     assert!(report.is_complete());
     assert_eq!((report.subscribe.templates, report.legacy.templates), (2, 1));
     assert_eq!(
-        (app.record.name.as_str(), app.record.stable_token, app.record.payment_units),
+        (app.record.settings.name.as_str(), app.record.settings.stable_token, app.record.settings.payment_units),
         ("wx1", true, 1)
     );
     let once = &app.templates[&template_id("S1")];
@@ -47,17 +47,39 @@ async fn an_app_is_registered_once_and_with_good_values_only() {
     world.app().await;
     let error = world.apps.register(new_app()).await.unwrap_err();
     assert_eq!((error.status.as_u16(), error.code), (409, "app_exists"));
+    let with = |change| NewApp { change, ..new_app() };
     let bad = [
         (NewApp { secret: SecretString::from(" "), ..new_app() }, "secret"),
         (NewApp { secret: SecretString::from("a b"), ..new_app() }, "secret"),
-        (NewApp { name: Some(String::new()), ..new_app() }, "name"),
-        (NewApp { payment_units: Some(4), ..new_app() }, "payment_units"),
-        (NewApp { payment_units: Some(0), ..new_app() }, "payment_units"),
+        (with(AppChange { name: Some(String::new()), ..AppChange::default() }), "name"),
+        (with(AppChange { payment_units: Some(4), ..AppChange::default() }), "payment_units"),
+        (with(AppChange { payment_units: Some(0), ..AppChange::default() }), "payment_units"),
     ];
     for (new, field) in bad {
         let error = world.apps.register(new).await.unwrap_err();
         assert_eq!((error.code, error.field.as_deref()), ("invalid_field", Some(field)));
     }
+}
+
+#[tokio::test]
+async fn two_processes_change_different_settings_of_an_app_and_neither_change_is_lost() {
+    let world = World::new().await;
+    world.app().await;
+    // It has read the apps, and hears nothing of what the first one does.
+    let other = world.restarted().await;
+    let rename = AppChange { name: Some("Shop".into()), ..AppChange::default() };
+    world.apps.change(&appid(), rename).await.unwrap();
+    let units = AppChange { payment_units: Some(3), ..AppChange::default() };
+    let (app, _) = other.change(&appid(), units).await.unwrap();
+    assert_eq!((app.record.settings.name.as_str(), app.record.settings.payment_units), ("Shop", 3));
+    let order = AppChange { truncate: Some(true), ..AppChange::default() };
+    let units = AppChange { payment_units: Some(2), ..AppChange::default() };
+    let appid = appid();
+    let (one, two) = tokio::join!(world.apps.change(&appid, order), other.change(&appid, units));
+    one.unwrap();
+    two.unwrap();
+    let settings = &world.restarted().await.get(&appid).unwrap().record.settings;
+    assert_eq!((settings.name.as_str(), settings.payment_units, settings.truncate), ("Shop", 2, true));
 }
 
 #[tokio::test]
@@ -72,8 +94,8 @@ async fn a_change_shows_at_once_and_after_a_restart() {
         ..AppChange::default()
     };
     let (app, new_secret) = world.apps.change(&appid(), change).await.unwrap();
-    assert_eq!((app.record.name.as_str(), app.record.payment_units), ("Shop", 3));
-    assert_eq!(app.record.on_unknown, OnUnknown::Resend);
+    assert_eq!((app.record.settings.name.as_str(), app.record.settings.payment_units), ("Shop", 3));
+    assert_eq!(app.record.settings.on_unknown, OnUnknown::Resend);
     assert_eq!(app.templates.len(), 3, "the templates stay");
     assert!(world.apps.check_gateway_secret(&appid(), old_secret.expose_secret()).is_none());
     assert!(world.apps.check_gateway_secret(&appid(), new_secret.unwrap().expose_secret()).is_some());

@@ -93,7 +93,7 @@ impl Callee {
 fn callee(context: &Context, appid: &str, parameters: Parameters) -> Result<Callee, Response> {
     let now = context.clock.now();
     let app = appid.parse::<AppId>().ok().and_then(|appid| context.apps.get(&appid));
-    let Some(app) = app.filter(|app| app.record.callback.is_some()) else {
+    let Some(app) = app.filter(|app| app.record.settings.callback.is_some()) else {
         return Err(refuse(context, None, &Refusal::NoCallback, now));
     };
     let appid = app.record.appid.clone();

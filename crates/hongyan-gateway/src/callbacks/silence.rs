@@ -184,8 +184,8 @@ impl SilenceWatch {
             return None;
         }
         let app = self.apps.get(&lost.appid)?;
-        app.record.callback.as_ref()?;
-        let Some(seconds) = app.record.resend_unknown_after_seconds else {
+        app.record.settings.callback.as_ref()?;
+        let Some(seconds) = app.record.settings.resend_unknown_after_seconds else {
             return Some(now.plus(LOOK_AGAIN));
         };
         let due = lost.given_up_at.plus(Duration::from_secs(u64::from(seconds)));
@@ -208,11 +208,7 @@ impl SilenceWatch {
         lost: &Lost,
         now: UnixMillis,
     ) -> Result<Option<UnixMillis>, StoreError> {
-        let heard = self.store.callback_statuses().await?;
-        let last = heard
-            .iter()
-            .find(|(appid, _)| *appid == lost.appid)
-            .and_then(|(_, heard)| heard.last_sent_event_at);
+        let last = self.store.callback_status(lost.appid.clone()).await?.last_sent_event_at;
         if last.is_none_or(|last| now.since(last) > WORKS_FOR) {
             return Ok(Some(now.plus(LOOK_AGAIN)));
         }

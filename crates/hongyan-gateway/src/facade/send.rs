@@ -113,7 +113,7 @@ fn message(
         send_at: now,
         deadline: Some(now.plus(DEADLINE)),
         policy: PermitPolicy::Require,
-        on_unknown: app.record.on_unknown,
+        on_unknown: app.record.settings.on_unknown,
         reserve_now: false,
         reference: None,
         collapse_key: None,
@@ -141,9 +141,11 @@ async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusa
 }
 
 async fn look(context: &Context, id: MessageId) -> Result<MessageView, Refusal> {
-    let detail = context.store.message(id).await?;
-    detail
-        .map(|detail| detail.message)
+    let views = context.store.message_views(vec![id]).await?;
+    views
+        .into_iter()
+        .next()
+        .flatten()
         .ok_or_else(|| Refusal::own(&GATEWAY_FAILED, format!("{id} is not in the store")))
 }
 

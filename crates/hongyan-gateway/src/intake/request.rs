@@ -194,7 +194,7 @@ impl MessageRequest {
         checks::idempotency_key("idempotency_key", self.idempotency_key.as_deref(), &mut faults);
         self.check_times(now, has_key || self.idempotency_key.is_some(), &mut faults);
         let mut warnings = self.warnings(now);
-        let truncate = self.truncate.unwrap_or(app.record.truncate);
+        let truncate = self.truncate.unwrap_or(app.record.settings.truncate);
         let data = checks::data(&template, self.data, truncate, &mut faults, &mut warnings);
         let channel = template.record.channel;
         let body = match channel {
@@ -296,7 +296,7 @@ impl MessageRequest {
 }
 
 fn default_on_unknown(app: &Arc<App>) -> OnUnknown {
-    app.record.on_unknown
+    app.record.settings.on_unknown
 }
 
 /// Reads an identifier out of a request's field.

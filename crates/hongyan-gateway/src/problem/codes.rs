@@ -63,6 +63,7 @@ pub const CODES: &[ProblemCode] = &[
     code("store_unavailable", 503, "The database failed"),
     code("store_full", 503, "The database's disk is full"),
     code("store_damaged", 500, "The database is damaged"),
+    code("took_too_long", 503, "The question took too long"),
     code("unavailable", 503, "Not now"),
     code("internal", 500, "A fault of the gateway"),
 ];

@@ -244,6 +244,12 @@ const WORDS: &[Words] = &[
         "Another try meets the same. Run `hongyan check`, then restore a backup.",
         "重试无效。请运行 `hongyan check`，然后恢复备份。",
     ),
+    words(
+        "took_too_long",
+        "查询耗时过长",
+        "Ask for less: name the app, a reference, or a smaller `limit`. Sending is not affected.",
+        "请缩小范围：指明 app、reference，或减小 `limit`。发送不受影响。",
+    ),
     words("unavailable", "暂时无法处理", "Try again in a moment.", "请稍后重试。"),
     words(
         "internal",

@@ -168,8 +168,7 @@ impl Courier {
     /// Reads the webhook as it is now. `false`: it is gone, or disabled.
     async fn reload(&mut self) -> hongyan_store::Result<bool> {
         self.changed.mark_unchanged();
-        let own = |start: &WebhookStart| start.record.id == self.record.id;
-        let Some(start) = self.post.store.webhooks().await?.into_iter().find(own) else { return Ok(false) };
+        let Some(start) = self.post.store.webhook_start(self.record.id).await? else { return Ok(false) };
         self.record = start.record;
         self.look_up();
         Ok(self.record.disabled.is_none())

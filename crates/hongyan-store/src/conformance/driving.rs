@@ -340,7 +340,7 @@ impl Driver {
         loop {
             let before = all.last().map(|view| view.id);
             let filter = MessageFilter { before, limit: 1000, ..MessageFilter::default() };
-            let page = self.world.store.messages(filter).await.unwrap();
+            let page = self.world.store.messages(filter).await.unwrap().items;
             if page.is_empty() {
                 return all;
             }

@@ -111,7 +111,7 @@ async fn a_nonce_that_was_used_for_another_content_is_refused(world: World) {
     receive(&world, event(&world, Some(&user(1)), 1, START)).await;
     let forged = NewEvent { nonce_hash: [1; 32], ..event(&world, Some(&user(2)), 2, START) };
     assert_eq!(receive(&world, forged).await, Received::NonceReused);
-    let all = world.store.events(EventFilter { limit: 10, ..EventFilter::default() }).await.unwrap();
+    let all = world.store.events(EventFilter { limit: 10, ..EventFilter::default() }).await.unwrap().items;
     assert_eq!(all.len(), 1);
 }
 
@@ -127,7 +127,7 @@ async fn an_event_about_no_user_is_kept_in_the_lane_of_its_app(world: World) {
         limit: 9,
         ..EventFilter::default()
     };
-    let listed = world.store.events(filter).await.unwrap().remove(0);
+    let listed = world.store.events(filter).await.unwrap().items.remove(0);
     assert_eq!((listed.state, listed.worked_at, listed.body), (EventState::Done, Some(after(1)), event.body));
 }
 
@@ -148,7 +148,7 @@ async fn an_accepted_template_grants_a_unit_once_and_wakes_who_waits(world: Worl
         limit: 1,
         ..EventFilter::default()
     });
-    assert_eq!(listed.await.unwrap()[0].effects, applied.effects, "what it did is kept with it");
+    assert_eq!(listed.await.unwrap().items[0].effects, applied.effects, "what it did is kept with it");
 }
 
 async fn an_acceptance_that_both_sides_report_counts_once(world: World) {
@@ -357,7 +357,7 @@ async fn old_events_are_removed_and_with_them_that_they_came(world: World) {
         (events, leftovers, next) = (events + step.events, leftovers + step.leftovers, step.next);
     }
     assert_eq!((events, leftovers), (1, 4), "three nonces and an acceptance without a partner");
-    let all = world.store.events(EventFilter { limit: 10, ..EventFilter::default() }).await.unwrap();
+    let all = world.store.events(EventFilter { limit: 10, ..EventFilter::default() }).await.unwrap().items;
     assert_eq!(all.iter().map(|event| event.id).collect::<Vec<_>>(), [young.id, open.id]);
     assert_eq!(receive(&world, old).await, Received::New);
 }
@@ -365,7 +365,10 @@ async fn old_events_are_removed_and_with_them_that_they_came(world: World) {
 async fn what_was_heard_of_a_callback_is_kept(world: World) {
     let status = async || {
         let all = world.store.callback_statuses().await.unwrap();
-        all.into_iter().find(|(known, _)| *known == appid()).map(|(_, status)| status)
+        let listed = all.into_iter().find(|(known, _)| *known == appid()).map(|(_, status)| status);
+        let own = world.store.callback_status(appid()).await.unwrap();
+        assert_eq!(own, listed.unwrap_or_default(), "both ways of asking agree");
+        listed
     };
     assert_eq!(status().await, None);
     world.store.callback_verified(appid(), after(1)).await.unwrap();

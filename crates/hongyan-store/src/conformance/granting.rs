@@ -4,8 +4,8 @@ use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::{MessageState as S, PermitKind, PermitPolicy, WaitingOrder};
 
 use super::checks;
-use super::world::{START, World, after, app, appid, template, user};
-use crate::types::{AppRecord, NewMessage, NewPermit, Reach, TemplateRecord};
+use super::world::{START, World, after, appid, template, user};
+use crate::types::{AppChange, AppChanged, NewMessage, NewPermit, Reach, TemplateRecord};
 
 checks![
     the_same_code_twice_is_one_permit,
@@ -80,8 +80,9 @@ async fn a_grant_wakes_as_many_waiting_messages_as_it_has_units_oldest_first(wor
 }
 
 async fn the_app_says_which_waiting_message_a_grant_serves_first(world: World) {
-    let newest_first = AppRecord { waiting_order: WaitingOrder::NewestFirst, ..app(appid()) };
-    assert!(world.store.update_app(newest_first).await.unwrap());
+    let order = |order| AppChange { waiting_order: Some(order), ..AppChange::default() };
+    let changed = world.store.change_app(appid(), 0, order(WaitingOrder::NewestFirst), after(0)).await;
+    assert_eq!(changed.unwrap(), AppChanged::Done(1));
     let mut waiting = Vec::new();
     for seconds in [0, 1, 2, 3] {
         let message = NewMessage { policy: PermitPolicy::Wait, ..world.message(&user(1), after(seconds)) };
@@ -96,7 +97,8 @@ async fn the_app_says_which_waiting_message_a_grant_serves_first(world: World) {
     world.answered(&second, 0, after(12)).await;
     assert_eq!((world.state(waiting[0]).await, world.state(waiting[1]).await), (S::Waiting, S::Waiting));
     // The order holds from when it is changed.
-    assert!(world.store.update_app(app(appid())).await.unwrap());
+    let changed = world.store.change_app(appid(), 1, order(WaitingOrder::OldestFirst), after(12)).await;
+    assert_eq!(changed.unwrap(), AppChanged::Done(2));
     world.subscribe(&user(1), 1).await;
     assert_eq!(world.claim(&user(1), after(13)).await.claimed[0].id, waiting[0]);
 }

@@ -11,12 +11,13 @@ use super::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::StoreError;
 use crate::types::{
-    AppRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord,
+    AppChange, AppChanged, AppRecord, CallbackRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord,
     TokenRecord,
 };
 
 checks![
     an_app_is_registered_once_changed_and_read_back,
+    a_change_of_an_app_is_not_stored_over_a_newer_one,
     a_change_of_an_app_leaves_its_pause_alone,
     a_pause_for_an_operator_is_not_replaced_by_one_that_ends_by_itself,
     a_shorter_pause_does_not_end_a_longer_one,
@@ -51,29 +52,51 @@ async fn paused(world: &World) -> Option<(PauseCode, Option<UnixMillis>)> {
 
 async fn an_app_is_registered_once_changed_and_read_back(world: World) {
     assert!(!world.store.add_app(app(appid())).await.unwrap());
-    let changed = AppRecord {
-        name: "Bakery".into(),
-        secret: vec![4],
-        gateway_secret_hash: [8; 32],
-        stable_token: false,
-        on_unknown: OnUnknown::Resend,
-        payment_units: 3,
-        waiting_order: WaitingOrder::NewestFirst,
-        truncate: true,
-        updated_at: after(1),
-        ..app(appid())
+    let change = AppChange {
+        name: Some("Bakery".into()),
+        secret: Some(vec![4]),
+        gateway_secret_hash: Some([8; 32]),
+        stable_token: Some(false),
+        on_unknown: Some(OnUnknown::Resend),
+        payment_units: Some(3),
+        waiting_order: Some(WaitingOrder::NewestFirst),
+        truncate: Some(true),
+        callback: Some(Some(CallbackRecord { token: vec![5], aes_key: Some(vec![6]) })),
+        resend_unknown_after_seconds: Some(Some(60)),
     };
-    assert!(world.store.update_app(changed.clone()).await.unwrap());
+    let mut changed = AppRecord { version: 1, updated_at: after(1), ..app(appid()) };
+    change.clone().apply(&mut changed.settings);
+    let done = world.store.change_app(appid(), 0, change, after(1)).await.unwrap();
+    assert_eq!(done, AppChanged::Done(1));
     assert_eq!(world.store.app(appid()).await.unwrap(), Some(changed.clone()));
     let second = app("wx0000000000000001".parse().unwrap());
-    assert!(!world.store.update_app(second.clone()).await.unwrap());
+    let nobody = world.store.change_app(second.appid.clone(), 0, AppChange::default(), after(1)).await;
+    assert_eq!(nobody.unwrap(), AppChanged::NotFound);
     assert!(world.store.add_app(second.clone()).await.unwrap());
     assert_eq!(world.store.apps().await.unwrap(), [second, changed]);
 }
 
+async fn a_change_of_an_app_is_not_stored_over_a_newer_one(world: World) {
+    let rename = |name: &str| AppChange { name: Some(name.into()), ..AppChange::default() };
+    let (first, second) = tokio::join!(
+        world.store.change_app(appid(), 0, rename("Bakery"), after(1)),
+        world.store.change_app(appid(), 0, rename("Dairy"), after(1)),
+    );
+    let mut answers = [first.unwrap(), second.unwrap()];
+    answers.sort_by_key(|answer| matches!(answer, AppChanged::Stale(_)));
+    assert_eq!(answers, [AppChanged::Done(1), AppChanged::Stale(1)]);
+    // What was not mentioned stays as the other one has set it.
+    let units = AppChange { payment_units: Some(2), ..AppChange::default() };
+    assert_eq!(world.store.change_app(appid(), 1, units, after(2)).await.unwrap(), AppChanged::Done(2));
+    let settings = world.store.app(appid()).await.unwrap().unwrap().settings;
+    assert_eq!(settings.payment_units, 2);
+    assert!(["Bakery", "Dairy"].contains(&settings.name.as_str()), "{}", settings.name);
+}
+
 async fn a_change_of_an_app_leaves_its_pause_alone(world: World) {
     pause(&world, None).await;
-    assert!(world.store.update_app(app(appid())).await.unwrap());
+    let nothing = world.store.change_app(appid(), 0, AppChange::default(), after(1)).await.unwrap();
+    assert_eq!(nothing, AppChanged::Done(1));
     let kept = world.store.app(appid()).await.unwrap().unwrap().paused.unwrap();
     assert_eq!(
         (kept.code, kept.errcode, kept.since),

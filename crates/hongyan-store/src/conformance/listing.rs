@@ -6,11 +6,16 @@ use super::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{MessageFilter, NewMessage};
 
-checks![messages_are_listed_newest_first_in_pages, messages_are_found_by_what_is_known_of_them];
+checks![
+    messages_are_listed_newest_first_in_pages,
+    messages_are_found_by_what_is_known_of_them,
+    a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on,
+    messages_are_read_together_by_their_ids,
+];
 
 async fn list(world: &World, filter: MessageFilter) -> Vec<MessageId> {
     let filter = MessageFilter { limit: filter.limit.max(2), ..filter };
-    world.store.messages(filter).await.unwrap().into_iter().map(|view| view.id).collect()
+    world.store.messages(filter).await.unwrap().items.into_iter().map(|view| view.id).collect()
 }
 
 async fn messages_are_listed_newest_first_in_pages(world: World) {
@@ -65,4 +70,45 @@ async fn messages_are_found_by_what_is_known_of_them(world: World) {
     let view = world.detail(waiting).await.message;
     assert_eq!(view.reference.as_deref(), Some("order-7"));
     assert_eq!((view.policy, view.accepted_at), (PermitPolicy::Wait, START));
+}
+
+async fn a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on(world: World) {
+    // The oldest one waits; those above it, which a search for it must pass, have failed.
+    let waits = NewMessage { policy: PermitPolicy::Wait, ..world.message(&user(0), START) };
+    let waits = world.begin(waits).await.id;
+    let mut failed = Vec::new();
+    for n in 1..=6 {
+        failed.push(world.begin(world.message(&user(n), after(u64::from(n)))).await.id);
+    }
+    failed.reverse();
+    let looks_at = |state, before, look_at| MessageFilter {
+        state: Some(state),
+        before,
+        limit: 10,
+        look_at,
+        ..MessageFilter::default()
+    };
+    let page = async |filter| {
+        let page = world.store.messages(filter).await.unwrap();
+        (page.items.iter().map(|view| view.id).collect::<Vec<_>>(), page.next)
+    };
+    assert_eq!(page(looks_at(S::Waiting, None, 4)).await, (vec![], Some(failed[3])), "empty, and not the last");
+    assert_eq!(page(looks_at(S::Waiting, Some(failed[3]), 4)).await, (vec![waits], None));
+    // Failed messages are found by an index, so whatever else there is is not looked at.
+    assert_eq!(page(looks_at(S::Failed, None, 6)).await, (failed.clone(), None));
+    let two = MessageFilter { limit: 2, ..looks_at(S::Failed, None, 6) };
+    assert_eq!(page(two).await, (failed[..2].to_vec(), Some(failed[1])));
+    // A page that is full with the last of them is the last page.
+    let rest = MessageFilter { limit: 4, ..looks_at(S::Failed, Some(failed[1]), 6) };
+    assert_eq!(page(rest).await, (failed[2..].to_vec(), None));
+}
+
+async fn messages_are_read_together_by_their_ids(world: World) {
+    let failed = world.begin(world.message(&user(1), START)).await.id;
+    let waits = NewMessage { policy: PermitPolicy::Wait, ..world.message(&user(2), START) };
+    let waits = world.begin(waits).await.id;
+    let never_made = world.message(&user(3), START).id;
+    let views = world.store.message_views(vec![waits, never_made, failed]).await.unwrap();
+    let states: Vec<_> = views.iter().map(|view| view.as_ref().map(|view| (view.id, view.state))).collect();
+    assert_eq!(states, [Some((waits, S::Waiting)), None, Some((failed, S::Failed))]);
 }

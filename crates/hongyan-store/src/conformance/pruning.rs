@@ -54,7 +54,7 @@ async fn prune(world: &World, order: PruneOrder) -> Pruned {
 
 async fn there(world: &World) -> Vec<MessageId> {
     let filter = MessageFilter { limit: 1_000, ..MessageFilter::default() };
-    world.store.messages(filter).await.unwrap().iter().map(|view| view.id).collect()
+    world.store.messages(filter).await.unwrap().items.iter().map(|view| view.id).collect()
 }
 
 /// Accepts and sends a subscribe message; its id.

@@ -63,7 +63,10 @@ impl World {
 
     async fn webhook(&self, id: WebhookId) -> WebhookRecord {
         let all = self.store.webhooks().await.unwrap();
-        all.into_iter().find(|start| start.record.id == id).unwrap().record
+        let listed = all.into_iter().find(|start| start.record.id == id).unwrap();
+        let own = self.store.webhook_start(id).await.unwrap().unwrap();
+        assert_eq!((&own.record, own.cursor), (&listed.record, listed.cursor), "both ways of asking agree");
+        own.record
     }
 
     /// Everything that a webhook was not fed yet.

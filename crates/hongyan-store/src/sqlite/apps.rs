@@ -16,7 +16,7 @@ use super::outbox::{self, About};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
 use crate::types::{
-    AppPaused, AppRecord, CallbackRecord, PauseOrder, ProbeCursor, Probing, Sealed, gate as gate_of,
+    AppChange, AppChanged, AppPaused, AppRecord, AppSettings, CallbackRecord, PauseOrder, ProbeCursor, Probing, Sealed, gate as gate_of,
 };
 
 /// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be
@@ -26,24 +26,21 @@ const PROBES_WOKEN: usize = 8;
 /// The columns of an app, in the order in which [`read`] takes them.
 macro_rules! columns {
     () => {
-        "appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, templates_synced_at, \
-         created_at, updated_at, waiting_order, truncate_text, callback_token, callback_aes_key, \
-         resend_unknown_after_seconds, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
+        "appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, waiting_order, \
+         truncate_text, callback_token, callback_aes_key, resend_unknown_after_seconds, version, templates_synced_at, \
+         created_at, updated_at, paused_code, paused_errcode, paused_detail, paused_since, paused_until"
     };
 }
 
 fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
-    let mut app = AppRecord {
-        appid: cells.parsed()?,
+    let appid: AppId = cells.parsed()?;
+    let settings = AppSettings {
         name: cells.raw()?,
         secret: cells.raw()?,
         gateway_secret_hash: cells.raw()?,
         stable_token: cells.raw()?,
         on_unknown: cells.coded(OnUnknown::from_code)?,
         payment_units: cells.raw()?,
-        templates_synced_at: cells.moment_or_none()?,
-        created_at: cells.moment()?,
-        updated_at: cells.moment()?,
         waiting_order: cells.coded(WaitingOrder::from_code)?,
         truncate: cells.raw()?,
         callback: {
@@ -51,6 +48,14 @@ fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
             token.map(|token| CallbackRecord { token, aes_key })
         },
         resend_unknown_after_seconds: cells.raw()?,
+    };
+    let mut app = AppRecord {
+        appid,
+        settings,
+        version: cells.count()?,
+        templates_synced_at: cells.moment_or_none()?,
+        created_at: cells.moment()?,
+        updated_at: cells.moment()?,
         paused: None,
     };
     if let Some(code) = cells.named_or_none(PauseCode::from_name)? {
@@ -129,60 +134,73 @@ pub(super) fn add(tx: &Writing<'_>, app: &AppRecord) -> Res<bool> {
     let added = change(
         tx,
         "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
-         templates_synced_at, created_at, updated_at, waiting_order, truncate_text, callback_token, callback_aes_key, \
-         resend_unknown_after_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         templates_synced_at, created_at, updated_at, version) VALUES (?, '', x'', x'', 0, 0, 1, ?, ?, ?, ?) \
+         ON CONFLICT DO NOTHING",
         params![
             app.appid.as_str(),
-            app.name,
-            app.secret,
-            app.gateway_secret_hash,
-            app.stable_token,
-            app.on_unknown.code(),
-            app.payment_units,
             app.templates_synced_at.map(|at| at.0),
             app.created_at.0,
             app.updated_at.0,
-            app.waiting_order.code(),
-            app.truncate,
-            app.callback.as_ref().map(|callback| &callback.token),
-            app.callback.as_ref().and_then(|callback| callback.aes_key.as_ref()),
-            app.resend_unknown_after_seconds,
+            app.version.cast_signed(),
         ],
     )?;
     if added == 0 {
         return Ok(false);
     }
+    write_settings(tx, &app.appid, &app.settings)?;
     write_pause(tx, &app.appid, app.paused.as_ref())?;
     // A message that was accepted while the app was being removed waits for it.
     wake_app(tx, &app.appid, app.created_at)?;
     Ok(true)
 }
 
-/// Carries out [`crate::Store::update_app`]. The pause and the moment of the last synchronisation belong to other
-/// verbs, which may run at the same time; they stay as they are.
-pub(super) fn update(db: &Connection, app: &AppRecord) -> Res<bool> {
-    let changed = change(
-        db,
+/// Carries out [`crate::Store::change_app`]. The pause and the moment of the last synchronisation belong to other verbs,
+/// which may run at the same time; they stay as they are.
+pub(super) fn alter(
+    tx: &Writing<'_>,
+    appid: &AppId,
+    version: u64,
+    wanted: &AppChange,
+    now: UnixMillis,
+) -> Res<AppChanged> {
+    let Some(mut app) = find(tx, appid)? else { return Ok(AppChanged::NotFound) };
+    if app.version != version {
+        return Ok(AppChanged::Stale(app.version));
+    }
+    wanted.clone().apply(&mut app.settings);
+    write_settings(tx, appid, &app.settings)?;
+    let next = version + 1;
+    change(
+        tx,
+        "UPDATE apps SET version = ?2, updated_at = ?3 WHERE appid = ?1",
+        params![appid.as_str(), next.cast_signed(), now.0],
+    )?;
+    Ok(AppChanged::Done(next))
+}
+
+/// All settings of an app that is there.
+fn write_settings(tx: &Writing<'_>, appid: &AppId, settings: &AppSettings) -> Res<()> {
+    change(
+        tx,
         "UPDATE apps SET name = ?2, secret = ?3, gateway_secret_hash = ?4, stable_token = ?5, on_unknown = ?6, \
-         payment_units = ?7, updated_at = ?8, waiting_order = ?9, truncate_text = ?10, callback_token = ?11, \
-         callback_aes_key = ?12, resend_unknown_after_seconds = ?13 WHERE appid = ?1",
+         payment_units = ?7, waiting_order = ?8, truncate_text = ?9, callback_token = ?10, callback_aes_key = ?11, \
+         resend_unknown_after_seconds = ?12 WHERE appid = ?1",
         params![
-            app.appid.as_str(),
-            app.name,
-            app.secret,
-            app.gateway_secret_hash,
-            app.stable_token,
-            app.on_unknown.code(),
-            app.payment_units,
-            app.updated_at.0,
-            app.waiting_order.code(),
-            app.truncate,
-            app.callback.as_ref().map(|callback| &callback.token),
-            app.callback.as_ref().and_then(|callback| callback.aes_key.as_ref()),
-            app.resend_unknown_after_seconds,
+            appid.as_str(),
+            settings.name,
+            settings.secret,
+            settings.gateway_secret_hash,
+            settings.stable_token,
+            settings.on_unknown.code(),
+            settings.payment_units,
+            settings.waiting_order.code(),
+            settings.truncate,
+            settings.callback.as_ref().map(|callback| &callback.token),
+            settings.callback.as_ref().and_then(|callback| callback.aes_key.as_ref()),
+            settings.resend_unknown_after_seconds,
         ],
     )?;
-    Ok(changed == 1)
+    Ok(())
 }
 
 /// Carries out [`crate::Store::remove_app`].

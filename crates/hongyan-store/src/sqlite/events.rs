@@ -16,12 +16,12 @@ use serde::Serialize;
 use super::memory::Writing;
 use super::messages::{User, deliver, wake};
 use super::outbox::{self, About};
-use super::rows::{Cells, change, many, one};
+use super::rows::{Cells, change, many, one, page};
 use super::trouble::{Res, Trouble};
 use super::{acceptances, apps, permits};
 use crate::types::{
     Applied, ApplyOrder, CallbackStatus, Deed, Effect, EventFilter, EventState, EventView, NewEvent,
-    NewPermit, OpenEvents, Received,
+    NewPermit, OpenEvents, Page, Received,
 };
 
 /// The columns of an event, in the order in which [`read`] takes them.
@@ -157,22 +157,33 @@ pub(super) fn verified(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<
     Ok(())
 }
 
+/// Carries out [`crate::Store::callback_status`].
+pub(super) fn status(db: &Connection, appid: &AppId) -> Res<CallbackStatus> {
+    let status = one(
+        db,
+        "SELECT verified_at, last_event_at, last_sent_event_at FROM callbacks WHERE appid = ?",
+        [appid.as_str()],
+        read_status,
+    )?;
+    Ok(status.unwrap_or_default())
+}
+
 /// Carries out [`crate::Store::callback_statuses`].
 pub(super) fn statuses(db: &Connection) -> Res<Vec<(AppId, CallbackStatus)>> {
     many(
         db,
         "SELECT appid, verified_at, last_event_at, last_sent_event_at FROM callbacks",
         [],
-        |cells: &mut Cells<'_>| {
-            let appid = cells.parsed()?;
-            let status = CallbackStatus {
-                verified_at: cells.moment_or_none()?,
-                last_event_at: cells.moment_or_none()?,
-                last_sent_event_at: cells.moment_or_none()?,
-            };
-            Ok((appid, status))
-        },
+        |cells: &mut Cells<'_>| Ok((cells.parsed()?, read_status(cells)?)),
     )
+}
+
+fn read_status(cells: &mut Cells<'_>) -> Res<CallbackStatus> {
+    Ok(CallbackStatus {
+        verified_at: cells.moment_or_none()?,
+        last_event_at: cells.moment_or_none()?,
+        last_sent_event_at: cells.moment_or_none()?,
+    })
 }
 
 /// Carries out [`crate::Store::open_events`].
@@ -408,24 +419,23 @@ fn effects(json: &str) -> Res<Vec<Effect>> {
     serde_json::from_str(json).map_err(|why| Trouble::corrupt(format!("the effects of an event: {why}")))
 }
 
-/// What every page has in common; the numbers are those of `list`.
+/// What every page has in common; the numbers are those of `list`. The first column says whether the row fits.
 macro_rules! page_of {
     ($where:literal) => {
         concat!(
-            "SELECT ",
+            "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR name = ?4) \
+             AND (?5 IS NULL OR lane = ?5) AND (?6 IS NULL OR user = ?6)) IS TRUE, id, ",
             columns!(),
             " FROM events ",
             $where,
-            " AND id < ?1 AND (?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) \
-             AND (?4 IS NULL OR name = ?4) AND (?5 IS NULL OR lane = ?5) AND (?6 IS NULL OR user = ?6) \
-             ORDER BY id DESC LIMIT ?7"
+            " AND id < ?1 ORDER BY id DESC"
         )
     };
 }
 
 /// Carries out [`crate::Store::events`]. A user's events are read together and sorted; other pages walk back from the
-/// newest.
-pub(super) fn list(db: &Connection, filter: &EventFilter) -> Res<Vec<EventView>> {
+/// newest, for at most `look_at` events.
+pub(super) fn list(db: &Connection, filter: &EventFilter) -> Res<Page<EventView, EventId>> {
     const OF_USER: &str = page_of!("INDEXED BY events_of_user WHERE lane = ?5 AND user = ?6");
     const ALL: &str = page_of!("WHERE TRUE");
     let user = match (&filter.appid, &filter.openid) {
@@ -433,7 +443,7 @@ pub(super) fn list(db: &Connection, filter: &EventFilter) -> Res<Vec<EventView>>
         _ => None,
     };
     let before = filter.before.unwrap_or(EventId::from_bytes([0xff; 16]));
-    many(
+    page(
         db,
         if user.is_some() { OF_USER } else { ALL },
         params![
@@ -443,8 +453,11 @@ pub(super) fn list(db: &Connection, filter: &EventFilter) -> Res<Vec<EventView>>
             filter.name,
             user.as_ref().map(|user| user.lane.number()),
             user.as_ref().map(User::key),
-            filter.limit,
         ],
-        read,
+        (filter.limit, filter.look_at),
+        |cells| {
+            let (fits, id) = (cells.raw()?, cells.event_id()?);
+            Ok((id, if fits { Some(read(cells)?) } else { None }))
+        },
     )
 }

@@ -6,7 +6,7 @@
 //! | `writer` | the one thread that writes: group commit |
 //! | `checkpoint` | the one thread that copies the log back into the file |
 //! | `memory` | what the writer remembers between transactions |
-//! | `readers` | the threads that read |
+//! | `readers` | the threads that read: a pool for messages on their way, and one for people |
 //! | `messages`, `lanes`, `permits`, `acceptances`, `reach`, `events`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
 //! | `outbox` | events: who listens, and writing them in the transaction that causes them |
 //! | `webhooks` | who is told of events, and what became of that |
@@ -14,7 +14,7 @@
 //! | `prune` | clearing away what is old |
 //! | `health` | whether the file is whole |
 //! | `backup` | copies of the file, and what becomes of one that is put back |
-//! | `verbs` | which verb goes to the writer and which to the readers |
+//! | `verbs` | which verb goes to the writer and which to which readers |
 //!
 //! What the verbs do and what a name in the SQL means is written beside each statement; the rules themselves are
 //! `hongyan-ledger`'s. The file may be opened by another process for a moment (`hongyan key create`), and copied by
@@ -27,6 +27,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -70,14 +71,18 @@ use writer::{Crowd, Writer};
 pub struct SqliteConfig {
     /// The file. It is made if it is not there; its directory is not.
     pub path: PathBuf,
-    /// Threads that read, 1 to 64. Each has a cache of 1 MB.
+    /// Threads that read what messages on their way need, 1 to 64. Each has a cache of 1 MB.
     pub readers: usize,
+    /// Threads that read what people ask for, 1 to 64, as large.
+    pub people: usize,
+    /// How long one of people's questions may take.
+    pub people_limit: Duration,
 }
 
 impl SqliteConfig {
-    /// This file, with two readers.
+    /// This file, with two readers of each kind.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 2 }
+        Self { path: path.into(), readers: 2, people: 2, people_limit: Duration::from_secs(5) }
     }
 }
 
@@ -87,7 +92,7 @@ pub struct SqliteStore {
     /// `None` once it is closed. The lock is held to copy two handles, never longer.
     threads: Arc<RwLock<Option<Threads>>>,
     /// Each closes (as a channel) when its threads have ended.
-    ended: [flume::Receiver<()>; 2],
+    ended: [flume::Receiver<()>; 3],
     /// The number of the last event.
     events: watch::Sender<i64>,
     crowd: Crowd,
@@ -97,6 +102,7 @@ pub struct SqliteStore {
 struct Threads {
     writer: Writer,
     readers: Readers,
+    people: Readers,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -112,23 +118,28 @@ impl SqliteStore {
     /// [`StoreError::Open`] with what to do about it; [`StoreError::Newer`]. In both cases a file that was there is
     /// as it was.
     pub fn open(config: SqliteConfig) -> Result<Self> {
-        let SqliteConfig { path, readers } = config;
+        let SqliteConfig { path, readers, people, people_limit } = config;
         let writer = open::writer(&path)?;
         let checkpointer = open::checkpointer(&path, &writer)?;
-        let readers = (0..readers.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()?;
+        let open = |count: usize| {
+            (0..count.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()
+        };
+        let (readers, people) = (open(readers)?, open(people)?);
         let no_thread = |why: std::io::Error| StoreError::Open {
             path: path.display().to_string(),
             why: format!("no thread could be started for it: {why}"),
         };
-        let (readers, readers_ended) = Readers::start(readers).map_err(no_thread)?;
+        let (readers, readers_ended) = Readers::start("reader", readers, None).map_err(no_thread)?;
+        let (people, people_ended) =
+            Readers::start("people", people, Some(people_limit)).map_err(no_thread)?;
         let events = watch::Sender::default();
         let checkpointer = Checkpointer::start(checkpointer).map_err(no_thread)?;
         let crowd = Crowd::default();
         let (writer, writer_ended) =
             Writer::start(writer, checkpointer, events.clone(), crowd.clone()).map_err(no_thread)?;
         Ok(Self {
-            threads: Arc::new(RwLock::new(Some(Threads { writer, readers }))),
-            ended: [readers_ended, writer_ended],
+            threads: Arc::new(RwLock::new(Some(Threads { writer, readers, people }))),
+            ended: [readers_ended, people_ended, writer_ended],
             events,
             crowd,
         })
@@ -154,6 +165,16 @@ impl SqliteStore {
         readers.read(verb, ask).await
     }
 
+    /// Carries out a verb that only reads, for people: what it costs depends on what they ask and on how much there is.
+    async fn read_for_people<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        ask: impl FnOnce(&rusqlite::Connection) -> Res<T> + Send + 'static,
+    ) -> Result<T> {
+        let people = self.threads()?.people;
+        people.read(verb, ask).await
+    }
+
     fn watch_events(&self) -> watch::Receiver<i64> {
         self.events.subscribe()
     }
@@ -167,13 +188,14 @@ impl SqliteStore {
     /// copies the log back into the file, and a reader may not.
     async fn shut(&self) {
         let threads = self.threads.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let [readers_ended, writer_ended] = &self.ended;
-        let writer = threads.map(|Threads { writer, readers }| {
-            drop(readers);
+        let [readers_ended, people_ended, writer_ended] = &self.ended;
+        let writer = threads.map(|Threads { writer, readers, people }| {
+            drop((readers, people));
             writer
         });
         // Nothing is ever sent; the answer is that the channel has closed.
         let _closed = readers_ended.recv_async().await;
+        let _closed = people_ended.recv_async().await;
         drop(writer);
         let _closed = writer_ended.recv_async().await;
     }

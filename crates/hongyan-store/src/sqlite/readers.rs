@@ -1,32 +1,46 @@
 //! Threads that read. Each owns a read-only connection; in WAL mode they neither wait for the writer nor hold it up.
+//!
+//! There are two pools. The machine's answers what messages on their way need: keys, tokens, sessions, what is due. The
+//! people's answers lists and searches, whose cost depends on what is asked and on how much is stored; its questions have
+//! a time limit. However long people's questions take, the machine's are not behind them.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::trouble::Res;
+use super::trouble::{Res, Trouble};
 use crate::{Result, StoreError};
 
 /// The most questions that wait; who comes later waits before the queue.
 const MAX_QUEUE: usize = 1024;
 
+/// How many of its virtual machine's steps SQLite takes between two looks at the clock: some microseconds.
+const STEPS_BETWEEN_LOOKS: i32 = 1_000;
+
 type Question = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A handle to the readers. The threads end when the last one is dropped and the queue is empty.
+/// A handle to the readers of a pool. The threads end when the last one is dropped and the queue is empty.
 #[derive(Clone)]
 pub(super) struct Readers {
     inbox: flume::Sender<Question>,
+    /// How long a question may take, its waiting included.
+    limit: Option<Duration>,
 }
 
 impl Readers {
     /// Starts a thread per connection. The second value closes (as a channel) when all threads have ended.
-    pub(super) fn start(connections: Vec<Connection>) -> std::io::Result<(Self, flume::Receiver<()>)> {
+    pub(super) fn start(
+        pool: &str,
+        connections: Vec<Connection>,
+        limit: Option<Duration>,
+    ) -> std::io::Result<(Self, flume::Receiver<()>)> {
         let (inbox, questions) = flume::bounded::<Question>(MAX_QUEUE);
         let (running, ended) = flume::bounded(0);
         for (number, mut db) in connections.into_iter().enumerate() {
             let (questions, running) = (questions.clone(), running.clone());
-            thread::Builder::new().name(format!("hongyan-reader-{number}")).spawn(move || {
+            thread::Builder::new().name(format!("hongyan-{pool}-{number}")).spawn(move || {
                 while let Ok(question) = questions.recv() {
                     question(&mut db);
                 }
@@ -34,7 +48,7 @@ impl Readers {
                 drop(running);
             })?;
         }
-        Ok((Self { inbox }, ended))
+        Ok((Self { inbox, limit }, ended))
     }
 
     /// Asks; all of one question's statements see the same state of the database.
@@ -44,12 +58,71 @@ impl Readers {
         ask: impl FnOnce(&Connection) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
+        let until = self.limit.map(|limit| Instant::now() + limit);
         let question = move |db: &mut Connection| {
-            let result = db.transaction().map_err(Into::into).and_then(|snapshot| ask(&snapshot));
+            if reply.is_closed() {
+                // The caller went away while the question waited.
+                return;
+            }
+            let result = within(db, until, |db| {
+                db.transaction().map_err(Into::into).and_then(|snapshot| ask(&snapshot))
+            });
             // A caller that went away does not want to know.
             let _gone = reply.send(result.map_err(|trouble| trouble.in_verb(name)));
         };
         self.inbox.send_async(Box::new(question)).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// Asks, and lets SQLite break off the statement that runs when the time is over.
+fn within<T>(
+    db: &mut Connection,
+    until: Option<Instant>,
+    ask: impl FnOnce(&mut Connection) -> Res<T>,
+) -> Res<T> {
+    let Some(until) = until else { return ask(db) };
+    if Instant::now() >= until {
+        return Err(Trouble::TookTooLong);
+    }
+    db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() >= until))?;
+    let result = ask(db);
+    db.progress_handler(0, None::<fn() -> bool>)?;
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query that counts for as long as it is let.
+    fn count_for_ever(db: &Connection) -> Res<i64> {
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        Ok(db.query_row(endless, [], |row| row.get(0))?)
+    }
+
+    #[tokio::test]
+    async fn a_question_that_takes_too_long_is_broken_off_and_the_next_one_is_answered() {
+        let db = Connection::open_in_memory().unwrap();
+        let (readers, _ended) =
+            Readers::start("people", vec![db], Some(Duration::from_millis(200))).unwrap();
+        let endless = readers.read("count", count_for_ever).await;
+        assert!(matches!(endless, Err(StoreError::TookTooLong { verb: "count" })), "{endless:?}");
+        let one = readers.read("look", |db| Ok(db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)).await;
+        assert_eq!(one.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_waited_for_too_long_is_not_begun() {
+        let db = Connection::open_in_memory().unwrap();
+        let (readers, _ended) =
+            Readers::start("people", vec![db], Some(Duration::from_millis(100))).unwrap();
+        let (first, second) = tokio::join!(
+            readers.read("count", count_for_ever),
+            readers.read("look", |_| -> Res<()> { panic!("it is too late") }),
+        );
+        for answer in [first.map(drop), second] {
+            assert!(matches!(answer, Err(StoreError::TookTooLong { .. })), "{answer:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Params, Row};
 
 use super::trouble::{Res, Trouble};
+use crate::types::Page;
 
 /// Reads a row's columns from left to right, so that no column is named by a number.
 pub(super) struct Cells<'a> {
@@ -166,6 +167,30 @@ pub(super) fn many<T>(
         all.push(read(&mut Cells::of(row))?);
     }
     Ok(all)
+}
+
+/// The rows of a query that `read` finds fit: at most `limit` of them, among the first `look_at`.
+pub(super) fn page<T, I: Copy>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    (limit, look_at): (u32, u32),
+    mut read: impl FnMut(&mut Cells<'_>) -> Res<(I, Option<T>)>,
+) -> Res<Page<T, I>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut page = Page { items: Vec::new(), next: None };
+    let (mut looked_at, mut last) = (0, None);
+    while let Some(row) = rows.next()? {
+        if page.items.len() >= limit as usize || looked_at >= look_at {
+            page.next = last;
+            break;
+        }
+        let (id, item) = read(&mut Cells::of(row))?;
+        page.items.extend(item);
+        (looked_at, last) = (looked_at + 1, Some(id));
+    }
+    Ok(page)
 }
 
 /// Carries out a statement that answers no rows; returns how many rows it changed.

@@ -15,6 +15,13 @@ use super::rows::{Cells, change, many};
 use super::trouble::{Res, Trouble};
 use crate::types::{TemplateChange, TemplateChangeKind, TemplateRecord};
 
+/// The columns of a template, in the order in which [`read`] takes them.
+macro_rules! columns {
+    () => {
+        "appid, template_id, channel, long_term, title, content, example, enums"
+    };
+}
+
 /// Carries out [`crate::Store::put_templates`].
 pub(super) fn put(
     db: &Writing<'_>,
@@ -111,23 +118,29 @@ fn tell(tx: &Writing<'_>, appid: &AppId, changes: &[TemplateChange], now: UnixMi
 pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Vec<TemplateRecord>> {
     many(
         db,
-        "SELECT appid, template_id, channel, long_term, title, content, example, enums FROM templates \
-         WHERE appid = ? ORDER BY title, template_id",
+        concat!("SELECT ", columns!(), " FROM templates WHERE appid = ? ORDER BY title, template_id"),
         [appid.as_str()],
-        |cells: &mut Cells<'_>| {
-            Ok(TemplateRecord {
-                appid: cells.parsed()?,
-                template_id: cells.parsed()?,
-                channel: cells.coded(Channel::from_code)?,
-                long_term: cells.raw()?,
-                title: cells.raw()?,
-                content: cells.raw()?,
-                example: cells.raw()?,
-                enums: {
-                    let json: String = cells.raw()?;
-                    serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?
-                },
-            })
-        },
+        read,
     )
+}
+
+/// Carries out [`crate::Store::all_templates`].
+pub(super) fn all(db: &Connection) -> Res<Vec<TemplateRecord>> {
+    many(db, concat!("SELECT ", columns!(), " FROM templates ORDER BY appid, title, template_id"), [], read)
+}
+
+fn read(cells: &mut Cells<'_>) -> Res<TemplateRecord> {
+    Ok(TemplateRecord {
+        appid: cells.parsed()?,
+        template_id: cells.parsed()?,
+        channel: cells.coded(Channel::from_code)?,
+        long_term: cells.raw()?,
+        title: cells.raw()?,
+        content: cells.raw()?,
+        example: cells.raw()?,
+        enums: {
+            let json: String = cells.raw()?;
+            serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?
+        },
+    })
 }

@@ -34,16 +34,23 @@ pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Option<TokenRecord>> {
         db,
         "SELECT appid, value, generation, fetched_at, expires_at FROM tokens WHERE appid = ?",
         [appid.as_str()],
-        |cells: &mut Cells<'_>| {
-            Ok(TokenRecord {
-                appid: cells.parsed()?,
-                value: cells.raw()?,
-                generation: cells.count()?,
-                fetched_at: cells.moment()?,
-                expires_at: cells.moment()?,
-            })
-        },
+        read_token,
     )
+}
+
+/// Carries out [`crate::Store::tokens`].
+pub(super) fn all(db: &Connection) -> Res<Vec<TokenRecord>> {
+    many(db, "SELECT appid, value, generation, fetched_at, expires_at FROM tokens", [], read_token)
+}
+
+fn read_token(cells: &mut Cells<'_>) -> Res<TokenRecord> {
+    Ok(TokenRecord {
+        appid: cells.parsed()?,
+        value: cells.raw()?,
+        generation: cells.count()?,
+        fetched_at: cells.moment()?,
+        expires_at: cells.moment()?,
+    })
 }
 
 /// The columns of a handed-out token, in the order in which [`read`] takes them.

@@ -13,6 +13,8 @@ pub(super) enum Trouble {
     Corrupt(String),
     /// Whoever asked for it does not want it any more.
     Stopped,
+    /// The time for it was over before it was begun.
+    TookTooLong,
 }
 
 pub(super) type Res<T> = Result<T, Trouble>;
@@ -22,6 +24,11 @@ impl Trouble {
         Self::Corrupt(what.into())
     }
 
+    /// Whether the disk, or who else has the file, is the cause, so that the next transaction may meet the same.
+    pub(super) fn is_the_disks(&self) -> bool {
+        matches!(self.in_verb(""), StoreError::Full { .. } | StoreError::Failed { .. })
+    }
+
     /// As the caller of the verb sees it.
     pub(super) fn in_verb(&self, verb: &'static str) -> StoreError {
         match self {
@@ -29,10 +36,13 @@ impl Trouble {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                     StoreError::Corrupt(format!("{why} (found while it was asked to {verb})"))
                 }
+                // Only a time limit interrupts.
+                Some(ErrorCode::OperationInterrupted) => StoreError::TookTooLong { verb },
                 Some(ErrorCode::DiskFull) => StoreError::Full { verb, why: why.to_string() },
                 _ => StoreError::Failed { verb, why: why.to_string() },
             },
             Self::Corrupt(what) => StoreError::Corrupt(what.clone()),
+            Self::TookTooLong => StoreError::TookTooLong { verb },
             Self::Stopped => StoreError::Failed { verb, why: "it was told to stop".into() },
         }
     }

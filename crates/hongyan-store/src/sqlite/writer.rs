@@ -75,6 +75,8 @@ struct Window {
     commands: usize,
     groups: usize,
     average: f32,
+    /// The last commit that succeeded, if none has failed for a reason of the disk's since.
+    committed: Option<Instant>,
 }
 
 impl Window {
@@ -102,6 +104,22 @@ impl Window {
 impl Crowd {
     fn note(&self, group: usize) {
         self.window().note(group, Instant::now());
+    }
+
+    /// How a transaction ended.
+    fn ended(&self, outcome: Result<(), &Trouble>) {
+        let committed = &mut self.window().committed;
+        match outcome {
+            Ok(()) => *committed = Some(Instant::now()),
+            Err(trouble) if trouble.is_the_disks() => *committed = None,
+            // What one command met says nothing of the next.
+            Err(_) => {}
+        }
+    }
+
+    /// Whether the database took a commit within so long, and has refused none since.
+    pub(super) fn has_committed_within(&self, period: Duration) -> bool {
+        self.window().committed.is_some_and(|at| at.elapsed() <= period)
     }
 
     pub(super) fn verbs_per_commit(&self) -> f32 {
@@ -164,13 +182,16 @@ fn serve(
         group.push(first);
         group.extend(commands.try_iter().take(MAX_GROUP - 1));
         crowd.note(group.len());
-        match transact(&mut db, memory, &mut group) {
+        let outcome = transact(&mut db, memory, &mut group);
+        crowd.ended(outcome.as_ref().map(|()| ()).map_err(Failed::why));
+        match outcome {
             Ok(()) => answer_all(&mut group, None),
             Err(Failed::Command(_)) if group.len() > 1 => {
                 // Nothing was kept. Each alone, so that only the guilty one pays.
                 for command in group.drain(..) {
                     let mut alone = vec![command];
                     let outcome = transact(&mut db, memory, &mut alone);
+                    crowd.ended(outcome.as_ref().map(|()| ()).map_err(Failed::why));
                     answer_all(&mut alone, outcome.err().as_ref().map(Failed::why));
                 }
             }

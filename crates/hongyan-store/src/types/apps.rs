@@ -16,27 +16,10 @@ pub type Sealed = Vec<u8>;
 pub struct AppRecord {
     /// Its appid.
     pub appid: AppId,
-    /// A name for people.
-    pub name: String,
-    /// Its AppSecret, sealed.
-    pub secret: Sealed,
-    /// SHA-256 of what clients of the facade use as `secret`.
-    pub gateway_secret_hash: [u8; 32],
-    /// Fetch tokens by `stable_token` (true) or by the old call.
-    pub stable_token: bool,
-    /// Default for messages that do not say.
-    pub on_unknown: OnUnknown,
-    /// Units that a payment grants.
-    pub payment_units: u32,
-    /// Which of a user's waiting messages a permit serves first.
-    pub waiting_order: WaitingOrder,
-    /// Default for messages that do not say: cut text that is too long for its field instead of refusing it.
-    pub truncate: bool,
-    /// What it and WeChat have agreed on for pushes; `None`: none are taken.
-    pub callback: Option<CallbackRecord>,
-    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
-    /// sent and goes out again; `None`: never.
-    pub resend_unknown_after_seconds: Option<u32>,
+    /// How it is set.
+    pub settings: AppSettings,
+    /// Rises with every change of the settings.
+    pub version: u64,
     /// Why and until when nothing goes out, if so.
     pub paused: Option<AppPaused>,
     /// When its templates were last synchronised.
@@ -47,12 +30,108 @@ pub struct AppRecord {
     pub updated_at: UnixMillis,
 }
 
-impl AppRecord {
+/// How an app is set: everything that somebody decides about it. A new setting is one field here, one in [`AppChange`],
+/// and a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSettings {
+    /// A name for people.
+    pub name: String,
+    /// Its AppSecret, sealed.
+    pub secret: Sealed,
+    /// SHA-256 of what clients of the facade use as `secret`.
+    pub gateway_secret_hash: [u8; 32],
+    /// Fetch tokens by `stable_token` (true) or by the old call.
+    pub stable_token: bool,
+    /// Default for messages that do not set it.
+    pub on_unknown: OnUnknown,
+    /// Units that a payment grants.
+    pub payment_units: u32,
+    /// Which of a user's waiting messages a permit serves first.
+    pub waiting_order: WaitingOrder,
+    /// Default for messages that do not set it: cut text that is too long for its field instead of refusing it.
+    pub truncate: bool,
+    /// What it and WeChat have agreed on for pushes; `None`: none are taken.
+    pub callback: Option<CallbackRecord>,
+    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
+    /// sent and goes out again; `None`: never.
+    pub resend_unknown_after_seconds: Option<u32>,
+}
+
+/// Changes to an app's settings. `None`: that setting stays as it is, also if somebody else changes it at the same time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::option_option, reason = "to leave it, to take it away and to set it are three things")]
+pub struct AppChange {
+    /// A name for people.
+    pub name: Option<String>,
+    /// Its AppSecret, sealed.
+    pub secret: Option<Sealed>,
+    /// Of what clients of the facade use as `secret`.
+    pub gateway_secret_hash: Option<[u8; 32]>,
+    /// How tokens are fetched.
+    pub stable_token: Option<bool>,
+    /// Default for messages.
+    pub on_unknown: Option<OnUnknown>,
+    /// Units that a payment grants.
+    pub payment_units: Option<u32>,
+    /// Which waiting message is served first.
+    pub waiting_order: Option<WaitingOrder>,
+    /// Default for messages.
+    pub truncate: Option<bool>,
+    /// `Some(None)`: pushes are not taken any more.
+    pub callback: Option<Option<CallbackRecord>>,
+    /// `Some(None)`: never.
+    pub resend_unknown_after_seconds: Option<Option<u32>>,
+}
+
+impl AppChange {
+    /// Makes the changes.
+    pub fn apply(self, settings: &mut AppSettings) {
+        fn set<T>(setting: &mut T, wanted: Option<T>) {
+            if let Some(wanted) = wanted {
+                *setting = wanted;
+            }
+        }
+        let Self {
+            name,
+            secret,
+            gateway_secret_hash,
+            stable_token,
+            on_unknown,
+            payment_units,
+            waiting_order,
+            truncate,
+            callback,
+            resend_unknown_after_seconds,
+        } = self;
+        set(&mut settings.name, name);
+        set(&mut settings.secret, secret);
+        set(&mut settings.gateway_secret_hash, gateway_secret_hash);
+        set(&mut settings.stable_token, stable_token);
+        set(&mut settings.on_unknown, on_unknown);
+        set(&mut settings.payment_units, payment_units);
+        set(&mut settings.waiting_order, waiting_order);
+        set(&mut settings.truncate, truncate);
+        set(&mut settings.callback, callback);
+        set(&mut settings.resend_unknown_after_seconds, resend_unknown_after_seconds);
+    }
+}
+
+/// What came of a change of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppChanged {
+    /// It is stored, and the app has this version now.
+    Done(u64),
+    /// The app has another version than the one that the change was made from, this one; nothing was changed.
+    Stale(u64),
+    /// There is no such app.
+    NotFound,
+}
+
+impl AppSettings {
     /// An app of which nothing more was said. Its name is its appid.
-    pub fn new(appid: AppId, secret: Sealed, gateway_secret_hash: [u8; 32], now: UnixMillis) -> Self {
+    pub fn new(appid: &AppId, secret: Sealed, gateway_secret_hash: [u8; 32]) -> Self {
         Self {
             name: appid.to_string(),
-            appid,
             secret,
             gateway_secret_hash,
             stable_token: true,
@@ -62,6 +141,17 @@ impl AppRecord {
             truncate: false,
             callback: None,
             resend_unknown_after_seconds: None,
+        }
+    }
+}
+
+impl AppRecord {
+    /// An app of which nothing more was said.
+    pub fn new(appid: AppId, secret: Sealed, gateway_secret_hash: [u8; 32], now: UnixMillis) -> Self {
+        Self {
+            settings: AppSettings::new(&appid, secret, gateway_secret_hash),
+            appid,
+            version: 0,
             paused: None,
             templates_synced_at: None,
             created_at: now,

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Ended;
 
+use super::pages::LOOK_AT;
+
 /// An event that has come.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -221,7 +223,7 @@ pub struct OpenEvents {
 }
 
 /// Which events to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EventFilter {
     /// Of this app.
     pub appid: Option<AppId>,
@@ -233,4 +235,12 @@ pub struct EventFilter {
     pub before: Option<EventId>,
     /// At most so many.
     pub limit: u32,
+    /// Look at no more than so many.
+    pub look_at: u32,
+}
+
+impl Default for EventFilter {
+    fn default() -> Self {
+        Self { appid: None, openid: None, name: None, before: None, limit: 0, look_at: LOOK_AT }
+    }
 }

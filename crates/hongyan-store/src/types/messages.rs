@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{NewPermit, ResolutionView};
 
+use super::pages::LOOK_AT;
+
 /// An idempotency key, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idempotency {
@@ -332,7 +334,7 @@ pub struct MessageDetail {
 }
 
 /// Which messages to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MessageFilter {
     /// Of this app.
     pub appid: Option<AppId>,
@@ -348,6 +350,23 @@ pub struct MessageFilter {
     pub before: Option<MessageId>,
     /// At most so many.
     pub limit: u32,
+    /// Look at no more than so many.
+    pub look_at: u32,
+}
+
+impl Default for MessageFilter {
+    fn default() -> Self {
+        Self {
+            appid: None,
+            openid: None,
+            state: None,
+            template: None,
+            reference: None,
+            before: None,
+            limit: 0,
+            look_at: LOOK_AT,
+        }
+    }
 }
 
 /// What came of a wish to cancel.

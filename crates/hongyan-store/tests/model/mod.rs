@@ -453,7 +453,7 @@ impl Run {
 
     async fn views(&self) -> Vec<MessageView> {
         let filter = MessageFilter { limit: 1000, ..MessageFilter::default() };
-        let mut views = self.store.messages(filter).await.unwrap();
+        let mut views = self.store.messages(filter).await.unwrap().items;
         views.reverse();
         views
     }

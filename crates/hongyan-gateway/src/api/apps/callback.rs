@@ -6,7 +6,7 @@ use hongyan_wechat::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::apps::{App, CallbackChange, CallbackSecrets};
+use crate::apps::{App, CallbackChange};
 use crate::problem::Problem;
 use crate::service::Context;
 use crate::shapes;
@@ -24,8 +24,8 @@ pub(in crate::api) struct NewCallback {
 }
 
 impl NewCallback {
-    pub(super) fn into_secrets(self) -> CallbackSecrets {
-        CallbackSecrets { token: self.token, aes_key: self.encoding_aes_key }
+    pub(super) fn into_change(self) -> CallbackChange {
+        CallbackChange::Set { token: Some(self.token), aes_key: Some(self.encoding_aes_key) }
     }
 }
 
@@ -89,7 +89,7 @@ enum CallbackMode {
 
 impl CallbackJson {
     pub(super) fn of(app: &AppRecord, heard: CallbackStatus) -> Option<Self> {
-        let callback = app.callback.as_ref()?;
+        let callback = app.settings.callback.as_ref()?;
         Some(Self {
             path: crate::callbacks::path_of(&app.appid),
             mode: if callback.aes_key.is_some() { CallbackMode::Sealed } else { CallbackMode::Plain },
@@ -112,13 +112,8 @@ impl CallbackJson {
 
 /// When an app's callback was heard of.
 pub(super) async fn heard(context: &Context, app: &App) -> Result<CallbackStatus, Problem> {
-    if app.record.callback.is_none() {
+    if app.record.settings.callback.is_none() {
         return Ok(CallbackStatus::default());
     }
-    let all = context.store.callback_statuses().await?;
-    Ok(all
-        .into_iter()
-        .find(|(appid, _)| *appid == app.record.appid)
-        .map(|(_, heard)| heard)
-        .unwrap_or_default())
+    Ok(context.store.callback_status(app.record.appid.clone()).await?)
 }

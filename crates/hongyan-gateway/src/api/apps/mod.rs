@@ -217,18 +217,18 @@ pub(super) struct AppWithSecret {
 }
 
 fn app_json(app: &App, heard: CallbackStatus, now: UnixMillis) -> AppJson {
-    let record = &app.record;
+    let (record, settings) = (&app.record, &app.record.settings);
     let paused = app.pause_in_force(now);
     AppJson {
         appid: record.appid.clone(),
-        name: record.name.clone(),
-        token: if record.stable_token { TokenCall::Stable } else { TokenCall::Plain },
-        on_unknown: record.on_unknown,
-        payment_units: record.payment_units,
-        waiting_order: record.waiting_order,
-        truncate: record.truncate,
+        name: settings.name.clone(),
+        token: if settings.stable_token { TokenCall::Stable } else { TokenCall::Plain },
+        on_unknown: settings.on_unknown,
+        payment_units: settings.payment_units,
+        waiting_order: settings.waiting_order,
+        truncate: settings.truncate,
         callback: CallbackJson::of(record, heard),
-        resend_unknown_after_seconds: record.resend_unknown_after_seconds,
+        resend_unknown_after_seconds: settings.resend_unknown_after_seconds,
         paused: paused.map(|paused| PausedJson {
             code: paused.code,
             errcode: paused.errcode,
@@ -274,14 +274,17 @@ pub(super) async fn register(
         .register(NewApp {
             appid: parse("appid", &request.appid)?,
             secret: request.secret,
-            name: request.name,
-            stable_token: request.token.map(|call| call == TokenCall::Stable),
-            on_unknown: request.on_unknown,
-            payment_units: request.payment_units,
-            waiting_order: request.waiting_order,
-            truncate: request.truncate,
-            callback: request.callback.map(NewCallback::into_secrets),
-            resend_unknown_after_seconds: request.resend_unknown_after_seconds,
+            change: AppChange {
+                name: request.name,
+                stable_token: request.token.map(|call| call == TokenCall::Stable),
+                on_unknown: request.on_unknown,
+                payment_units: request.payment_units,
+                waiting_order: request.waiting_order,
+                truncate: request.truncate,
+                callback: request.callback.map(NewCallback::into_change),
+                resend_unknown_after_seconds: request.resend_unknown_after_seconds.map(Some),
+                ..AppChange::default()
+            },
         })
         .await?;
     // Messages of an earlier registration may be ready.

@@ -52,7 +52,8 @@ pub(super) struct ListQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ListAnswer {
     messages: Vec<MessageJson>,
-    /// Give this back as `cursor` for the next page; absent on the last one.
+    /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 messages were looked
+    /// at, so one with this may have few messages, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = shapes::MessageId)]
     next_cursor: Option<MessageId>,
@@ -89,16 +90,13 @@ pub(super) async fn list(
         template: query.template.map(|text| parse("template", &text)).transpose()?,
         reference: query.reference,
         before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,
-        // One more than the page has, to know whether there is another page.
-        limit: limit + 1,
+        limit,
+        ..MessageFilter::default()
     };
-    let mut messages = context.store.messages(filter).await?;
-    let more = messages.len() > limit as usize;
-    messages.truncate(limit as usize);
-    let next_cursor = if more { messages.last().map(|message| message.id) } else { None };
+    let page = context.store.messages(filter).await?;
     Ok(axum::Json(ListAnswer {
-        messages: messages.into_iter().map(MessageJson::from).collect(),
-        next_cursor,
+        messages: page.items.into_iter().map(MessageJson::from).collect(),
+        next_cursor: page.next,
     }))
 }
 

@@ -1,11 +1,12 @@
 //! `POST /v1/messages`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use hongyan_ledger::{MessageId, MessageState};
-use hongyan_store::types::{Accepted, MessageDetail};
+use hongyan_store::types::{Accepted, MessageView};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -18,7 +19,7 @@ use crate::intake::idempotency;
 use crate::intake::request::{Checked, MessageRequest, Warning, check_idempotency_key};
 use crate::keys::Scope;
 use crate::problem::{Problem, Query, RawJson, only_header};
-use crate::report::is_at_rest;
+use crate::report::{Listener, is_at_rest};
 use crate::service::Context;
 use crate::shapes;
 
@@ -283,23 +284,49 @@ async fn wait_until_settled(
     wait: Duration,
 ) -> Result<(), Problem> {
     let until = tokio::time::Instant::now() + wait;
-    for answer in answers {
-        let SendAnswer::Accepted(accepted) = answer else { continue };
-        let mut listener = context.report.listen(accepted.id);
-        let mut detail = context.store.message(accepted.id).await?;
-        let moves = |MessageDetail { message, .. }: &MessageDetail| {
+    // Before the store is asked, so that nothing is missed.
+    let mut listeners: HashMap<MessageId, Listener> =
+        accepted(answers).map(|answer| (answer.id, context.report.listen(answer.id))).collect();
+    bring_up_to_date(context, answers, |id, message| {
+        let moves = message.is_some_and(|message| {
             let is_held_back =
                 message.state == MessageState::Ready && context.apps.is_breaker_open(&message.appid);
             !is_at_rest(message.state, message.reason) && !is_held_back
-        };
-        if detail.as_ref().is_some_and(moves) {
-            let patience = until.saturating_duration_since(tokio::time::Instant::now());
-            listener.settled(patience).await;
-            detail = context.store.message(accepted.id).await?;
+        });
+        if !moves {
+            listeners.remove(&id);
         }
-        if let Some(MessageDetail { message, .. }) = detail {
-            accepted.state = message.state;
-            accepted.reason = reason(&message);
+    })
+    .await?;
+    if listeners.is_empty() {
+        return Ok(());
+    }
+    for listener in listeners.values_mut() {
+        listener.settled(until.saturating_duration_since(tokio::time::Instant::now())).await;
+    }
+    bring_up_to_date(context, answers, |_, _| {}).await
+}
+
+fn accepted(answers: &mut [SendAnswer]) -> impl Iterator<Item = &mut AcceptedJson> {
+    answers.iter_mut().filter_map(|answer| match answer {
+        SendAnswer::Accepted(accepted) => Some(accepted),
+        SendAnswer::Refused { .. } => None,
+    })
+}
+
+/// Says in the answers where the messages are now, in one question for all; `seen` hears of each.
+async fn bring_up_to_date(
+    context: &Context,
+    answers: &mut [SendAnswer],
+    mut seen: impl FnMut(MessageId, Option<&MessageView>),
+) -> Result<(), Problem> {
+    let ids = accepted(answers).map(|answer| answer.id).collect();
+    let views = context.store.message_views(ids).await?;
+    for (answer, message) in accepted(answers).zip(views) {
+        seen(answer.id, message.as_ref());
+        if let Some(message) = message {
+            answer.state = message.state;
+            answer.reason = reason(&message);
         }
     }
     Ok(())

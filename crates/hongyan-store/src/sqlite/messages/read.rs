@@ -4,37 +4,40 @@ use hongyan_ledger::{Lane, MessageId, MessageState};
 use rusqlite::{Connection, params};
 
 use super::super::permits;
-use super::super::rows::{Cells, many};
+use super::super::rows::{Cells, many, page};
 use super::super::trouble::Res;
 use super::resolve::resolutions;
 use super::turn::left_behind;
 use super::{MessageRow, User, body, columns, find};
-use crate::types::{AttemptView, Claimed, Epoch, MessageDetail, MessageFilter, MessageView};
+use crate::types::{AttemptView, Claimed, Epoch, MessageDetail, MessageFilter, MessageView, Page};
 
-/// What every page has in common; the numbers are those of `page`.
+/// What every page has in common; the numbers are those of `messages`. The first column says whether the row fits; what
+/// stands behind `WHERE` only says where to walk.
 macro_rules! page_of {
     ($where:literal) => {
         concat!(
-            "SELECT ",
+            "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR state = ?4) \
+             AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
+             AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user = ?8)) IS TRUE, id, ",
             columns!(),
             " FROM messages ",
             $where,
-            " AND id < ?1 AND (?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) \
-             AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
-             AND (?7 IS NULL OR lane = ?7) AND (?9 IS NULL OR user = ?9) ORDER BY id DESC LIMIT ?8"
+            " AND id < ?1 ORDER BY id DESC"
         )
     };
 }
 
 /// Carries out [`crate::Store::messages`].
 ///
-/// A user's messages and those with a reference have an index. The user's is ordered by idempotency key, which is what
-/// `accept` needs of it, so all of the user's messages are read and sorted: for one user an acceptable sort. Other pages walk back from the newest message and
-/// leave out what does not fit, so a filter that almost nothing fits takes long on a long history.
-pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Res<Vec<MessageView>> {
-    const OF_USER: &str =
-        page_of!("INDEXED BY messages_of_user WHERE lane = ?7 AND user = ?9 AND appid = ?2 AND openid = ?3");
+/// A user's messages, those with a reference, those that failed and those whose outcome is in doubt have an index. The
+/// user's is ordered by idempotency key, which is what `accept` needs of it, so all of the user's messages are read and
+/// sorted: for one user an acceptable sort. Other pages walk back from the newest message and leave out what does not
+/// fit; they end after `look_at` messages, also if little was found.
+pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Res<Page<MessageView, MessageId>> {
+    const OF_USER: &str = page_of!("INDEXED BY messages_of_user WHERE lane = ?7 AND user = ?8");
     const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
+    const UNKNOWN: &str = page_of!("INDEXED BY messages_unknown WHERE state = 8");
+    const FAILED: &str = page_of!("INDEXED BY messages_failed WHERE state = 7");
     const ALL: &str = page_of!("WHERE TRUE");
     let user = match (&filter.appid, &filter.openid) {
         (Some(appid), Some(openid)) => Some(User::of(appid, openid)),
@@ -45,10 +48,14 @@ pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Re
     } else if filter.appid.is_some() && filter.reference.is_some() {
         BY_REFERENCE
     } else {
-        ALL
+        match filter.state {
+            Some(MessageState::Unknown) => UNKNOWN,
+            Some(MessageState::Failed) => FAILED,
+            _ => ALL,
+        }
     };
     let before = filter.before.unwrap_or(MessageId::from_bytes([0xff; 16]));
-    let rows = many(
+    page(
         db,
         sql,
         params![
@@ -59,12 +66,20 @@ pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Re
             filter.template.as_ref().map(AsRef::<str>::as_ref),
             filter.reference,
             user.as_ref().map(|user| user.lane.number()),
-            filter.limit,
             user.as_ref().map(User::key),
         ],
-        MessageRow::read,
-    )?;
-    Ok(rows.into_iter().map(MessageRow::into_view).collect())
+        (filter.limit, filter.look_at),
+        |cells| {
+            let (fits, id) = (cells.raw()?, cells.message_id()?);
+            let row: Option<MessageRow> = if fits { Some(MessageRow::read(cells)?) } else { None };
+            Ok((id, row.map(MessageRow::into_view)))
+        },
+    )
+}
+
+/// Carries out [`crate::Store::message_views`].
+pub(in crate::sqlite) fn views(db: &Connection, ids: &[MessageId]) -> Res<Vec<Option<MessageView>>> {
+    ids.iter().map(|id| Ok(find(db, *id)?.map(MessageRow::into_view))).collect()
 }
 
 /// Carries out [`crate::Store::message`].

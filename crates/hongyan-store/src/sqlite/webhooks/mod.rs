@@ -69,6 +69,10 @@ impl Webhook {
         Ok(Self { number, cursor, record })
     }
 
+    fn into_start(self) -> WebhookStart {
+        WebhookStart { record: self.record, cursor: self.cursor }
+    }
+
     fn wants(&self, kind: EventType, app: Option<&hongyan_wechat::AppId>, webhook: Option<i64>) -> bool {
         match kind {
             EventType::WebhookTest => webhook == Some(self.number),
@@ -117,9 +121,13 @@ fn find(db: &Connection, id: WebhookId) -> Res<Option<Webhook>> {
 /// Carries out [`crate::Store::webhooks`].
 pub(super) fn all(db: &Connection) -> Res<Vec<WebhookStart>> {
     many(db, concat!("SELECT ", columns!(), " FROM webhooks ORDER BY number"), [], |cells| {
-        let Webhook { cursor, record, .. } = Webhook::read(cells)?;
-        Ok(WebhookStart { record, cursor })
+        Webhook::read(cells).map(Webhook::into_start)
     })
+}
+
+/// Carries out [`crate::Store::webhook_start`].
+pub(super) fn start(db: &Connection, id: WebhookId) -> Res<Option<WebhookStart>> {
+    Ok(find(db, id)?.map(Webhook::into_start))
 }
 
 /// Carries out [`crate::Store::add_webhook`].
