@@ -74,6 +74,9 @@ impl Refusal {
     }
 }
 
+/// So many are remembered before those that may be logged again are forgotten: apps come and go.
+const MAX_REMEMBERED: usize = 1_000;
+
 /// When each was logged last.
 #[derive(Default)]
 pub(super) struct Refusals(Mutex<HashMap<(Option<AppId>, &'static str), UnixMillis>>);
@@ -94,6 +97,9 @@ impl Refusals {
         // A clock that was put back must not silence it.
         let is_new = before.is_none_or(|before| now < before || now.since(before) >= LOG_AGAIN);
         if is_new {
+            if logged.len() >= MAX_REMEMBERED {
+                logged.retain(|_, at| *at <= now && now.since(*at) < LOG_AGAIN);
+            }
             logged.insert((appid.cloned(), reason), now);
         }
         is_new
@@ -113,5 +119,15 @@ mod tests {
         assert!(refusals.is_new(Some(&app), "timestamp", now) && refusals.is_new(None, "signature", now));
         assert!(refusals.is_new(Some(&app), "signature", now.plus(LOG_AGAIN)));
         assert!(refusals.is_new(Some(&app), "signature", now), "the clock was put back");
+    }
+
+    #[test]
+    fn what_was_logged_long_ago_is_forgotten_when_apps_come_and_go() {
+        let (refusals, begin) = (Refusals::default(), UnixMillis(1_790_000_000_000));
+        for number in 0..10 * MAX_REMEMBERED as u64 {
+            let app: AppId = format!("wx{number}").parse().unwrap();
+            assert!(refusals.is_new(Some(&app), "signature", begin.plus(Duration::from_secs(number))));
+        }
+        assert!(refusals.0.lock().unwrap().len() <= MAX_REMEMBERED);
     }
 }
