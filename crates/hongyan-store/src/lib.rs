@@ -24,13 +24,13 @@ pub mod sqlite;
 pub mod types;
 
 use types::{
-    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus, Cancelled, ClaimBatch,
-    Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed,
-    GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail, MessageFilter, MessageView, NewEvent,
-    NewMessage, NewPermit, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder,
-    Pruned, Reach, Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled,
-    Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
-    WebhookStart,
+    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus,
+    Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView,
+    ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
+    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, Page, PauseOrder, PermitView,
+    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed,
+    ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
+    WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.

@@ -11,9 +11,9 @@ mod webhooks;
 
 pub(crate) use apps::gate;
 pub use apps::{
-    AppChange, AppChanged, AppPaused, AppRecord, AppSettings, CallbackRecord, CallbackStatus, GatewayTokenRecord, KeyRecord, LoginRecord,
-    PauseOrder, ProbeCursor, Probing, Sealed, SessionRecord, TemplateChange, TemplateChangeKind,
-    TemplateRecord, TokenRecord,
+    AppChange, AppChanged, AppPaused, AppRecord, AppSettings, CallbackRecord, CallbackStatus,
+    GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeCursor, Probing, Sealed, SessionRecord,
+    TemplateChange, TemplateChangeKind, TemplateRecord, TokenRecord,
 };
 pub use events::{
     Applied, ApplyOrder, Deed, Effect, EventFilter, EventState, EventView, NewEvent, OpenEvents, Received,

@@ -18,7 +18,11 @@ async fn a_registered_app_has_its_templates_and_a_gateway_secret() {
     assert!(report.is_complete());
     assert_eq!((report.subscribe.templates, report.legacy.templates), (2, 1));
     assert_eq!(
-        (app.record.settings.name.as_str(), app.record.settings.stable_token, app.record.settings.payment_units),
+        (
+            app.record.settings.name.as_str(),
+            app.record.settings.stable_token,
+            app.record.settings.payment_units
+        ),
         ("wx1", true, 1)
     );
     let once = &app.templates[&template_id("S1")];

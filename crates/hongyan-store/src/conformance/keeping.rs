@@ -11,8 +11,8 @@ use super::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::StoreError;
 use crate::types::{
-    AppChange, AppChanged, AppRecord, CallbackRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord,
-    TokenRecord,
+    AppChange, AppChanged, AppRecord, CallbackRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder,
+    TemplateChangeKind, TemplateRecord, TokenRecord,
 };
 
 checks![

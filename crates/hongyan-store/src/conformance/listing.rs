@@ -92,7 +92,11 @@ async fn a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on(world
         let page = world.store.messages(filter).await.unwrap();
         (page.items.iter().map(|view| view.id).collect::<Vec<_>>(), page.next)
     };
-    assert_eq!(page(looks_at(S::Waiting, None, 4)).await, (vec![], Some(failed[3])), "empty, and not the last");
+    assert_eq!(
+        page(looks_at(S::Waiting, None, 4)).await,
+        (vec![], Some(failed[3])),
+        "empty, and not the last"
+    );
     assert_eq!(page(looks_at(S::Waiting, Some(failed[3]), 4)).await, (vec![waits], None));
     // Failed messages are found by an index, so whatever else there is is not looked at.
     assert_eq!(page(looks_at(S::Failed, None, 6)).await, (failed.clone(), None));

@@ -16,7 +16,8 @@ use super::outbox::{self, About};
 use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
 use crate::types::{
-    AppChange, AppChanged, AppPaused, AppRecord, AppSettings, CallbackRecord, PauseOrder, ProbeCursor, Probing, Sealed, gate as gate_of,
+    AppChange, AppChanged, AppPaused, AppRecord, AppSettings, CallbackRecord, PauseOrder, ProbeCursor,
+    Probing, Sealed, gate as gate_of,
 };
 
 /// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be

@@ -121,9 +121,8 @@ impl SqliteStore {
         let SqliteConfig { path, readers, people, people_limit } = config;
         let writer = open::writer(&path)?;
         let checkpointer = open::checkpointer(&path, &writer)?;
-        let open = |count: usize| {
-            (0..count.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()
-        };
+        let open =
+            |count: usize| (0..count.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>();
         let (readers, people) = (open(readers)?, open(people)?);
         let no_thread = |why: std::io::Error| StoreError::Open {
             path: path.display().to_string(),

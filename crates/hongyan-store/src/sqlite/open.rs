@@ -193,7 +193,10 @@ mod tests {
         let db = writer(&path).unwrap();
         assert_eq!(pragma(&db, "user_version").unwrap(), newest_schema());
         let app = super::super::apps::all(&db).unwrap().remove(0);
-        assert_eq!((app.settings.name.as_str(), app.settings.waiting_order), ("Tea house", WaitingOrder::OldestFirst));
+        assert_eq!(
+            (app.settings.name.as_str(), app.settings.waiting_order),
+            ("Tea house", WaitingOrder::OldestFirst)
+        );
         let token = super::super::tokens::gateway_of(&db, &app.appid, UnixMillis(6), 9).unwrap().remove(0);
         assert_eq!((token.service, token.expires_at), (None, UnixMillis(100)));
         assert_ne!(token.id.as_bytes(), &[0; 16], "it can be named, and so revoked");

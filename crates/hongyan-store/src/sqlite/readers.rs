@@ -97,26 +97,26 @@ mod tests {
 
     /// A query that counts for as long as it is let.
     fn count_for_ever(db: &Connection) -> Res<i64> {
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let endless =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
         Ok(db.query_row(endless, [], |row| row.get(0))?)
     }
 
     #[tokio::test]
     async fn a_question_that_takes_too_long_is_broken_off_and_the_next_one_is_answered() {
         let db = Connection::open_in_memory().unwrap();
-        let (readers, _ended) =
-            Readers::start("people", vec![db], Some(Duration::from_millis(200))).unwrap();
+        let (readers, _ended) = Readers::start("people", vec![db], Some(Duration::from_millis(200))).unwrap();
         let endless = readers.read("count", count_for_ever).await;
         assert!(matches!(endless, Err(StoreError::TookTooLong { verb: "count" })), "{endless:?}");
-        let one = readers.read("look", |db| Ok(db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)).await;
+        let one =
+            readers.read("look", |db| Ok(db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)).await;
         assert_eq!(one.unwrap(), 1);
     }
 
     #[tokio::test]
     async fn a_question_that_waited_for_too_long_is_not_begun() {
         let db = Connection::open_in_memory().unwrap();
-        let (readers, _ended) =
-            Readers::start("people", vec![db], Some(Duration::from_millis(100))).unwrap();
+        let (readers, _ended) = Readers::start("people", vec![db], Some(Duration::from_millis(100))).unwrap();
         let (first, second) = tokio::join!(
             readers.read("count", count_for_ever),
             readers.read("look", |_| -> Res<()> { panic!("it is too late") }),

@@ -16,13 +16,13 @@ use super::{
     SqliteStore, apps, events, keys, lanes, permits, prune, reach, rows, templates, tokens, users, webhooks,
 };
 use crate::types::{
-    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus, Cancelled, ClaimBatch,
-    Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed,
-    GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail, MessageFilter, MessageView, NewEvent,
-    NewMessage, NewPermit, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder,
-    Pruned, Reach, Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled,
-    Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
-    WebhookStart,
+    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus,
+    Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView,
+    ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
+    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, Page, PauseOrder, PermitView,
+    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed,
+    ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
+    WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::{Result, Store};
 
@@ -185,7 +185,8 @@ impl Store for SqliteStore {
         now: UnixMillis,
         limit: u32,
     ) -> Result<Vec<GatewayTokenRecord>> {
-        self.read_for_people("list gateway tokens", move |db| tokens::gateway_of(db, &appid, now, limit)).await
+        self.read_for_people("list gateway tokens", move |db| tokens::gateway_of(db, &appid, now, limit))
+            .await
     }
 
     async fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> Result<()> {

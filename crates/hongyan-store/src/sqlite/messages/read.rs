@@ -33,7 +33,10 @@ macro_rules! page_of {
 /// user's is ordered by idempotency key, which is what `accept` needs of it, so all of the user's messages are read and
 /// sorted: for one user an acceptable sort. Other pages walk back from the newest message and leave out what does not
 /// fit; they end after `look_at` messages, also if little was found.
-pub(in crate::sqlite) fn messages(db: &Connection, filter: &MessageFilter) -> Res<Page<MessageView, MessageId>> {
+pub(in crate::sqlite) fn messages(
+    db: &Connection,
+    filter: &MessageFilter,
+) -> Res<Page<MessageView, MessageId>> {
     const OF_USER: &str = page_of!("INDEXED BY messages_of_user WHERE lane = ?7 AND user = ?8");
     const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
     const UNKNOWN: &str = page_of!("INDEXED BY messages_unknown WHERE state = 8");
