@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
@@ -34,6 +35,34 @@ pub struct Settings {
     pub tls_certificate: Option<PathBuf>,
     /// A PEM file with the certificate's key.
     pub tls_key: Option<PathBuf>,
+    /// Where health and metrics are served, and then only there. Unset: on the other listeners.
+    pub admin_listen: Option<SocketAddr>,
+    /// The names that requests may be for, beside IP addresses and `localhost`. Unset: any.
+    pub hosts: Option<Vec<String>>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many connections may be open.
+    pub max_connections: u32,
+    /// How many connections may be open from one address; 0: no limit of its own.
+    pub max_connections_per_address: u32,
+    /// How long a request's head may take.
+    pub header_seconds: u64,
+    /// How long a request's body may take.
+    pub body_seconds: u64,
+    /// How long a connection is kept without a request.
+    pub idle_seconds: u64,
+    /// Logins of mini programs in a minute, from one address.
+    pub login_rate_per_address: u32,
+    /// Logins of mini programs in a minute, of one app.
+    pub login_rate_per_app: u32,
+    /// Logins of mini programs in a minute, in all.
+    pub login_rate: u32,
+    /// Reports of permits by one session in an hour.
+    pub permit_rate: u32,
+    /// Wrong keys, secrets and signatures in a minute, from one address.
+    pub wrong_credential_rate: u32,
+    /// How many calls to WeChat that are no sends may be under way at a time.
+    pub wechat_calls: u32,
     /// Where the database and a generated master key are kept.
     pub data_dir: PathBuf,
     /// `sqlite:PATH`.
@@ -84,6 +113,8 @@ pub struct Settings {
     pub webhook_connections: u32,
     /// How long before its end `permit.expiring` tells of a permit.
     pub permit_expiring_hours: u32,
+    /// How long the process goes on serving after it was told to stop, while it says that it is not ready.
+    pub stop_delay_seconds: u64,
     /// How long a stop waits for what is under way.
     pub drain_seconds: u64,
     /// What is logged, as a `tracing` filter.
@@ -121,6 +152,24 @@ impl Default for Settings {
             tls_listen: None,
             tls_certificate: None,
             tls_key: None,
+            admin_listen: None,
+            hosts: None,
+            trusted_proxies: near_networks(),
+            // With what is kept back for the outgoing side, a little under the usual 1,024 descriptors.
+            max_connections: 800,
+            max_connections_per_address: 0,
+            header_seconds: 10,
+            body_seconds: 60,
+            // Longer than proxies keep theirs (nginx: 60 s), so that it is the proxy that closes.
+            idle_seconds: 75,
+            // Many users share an address behind a carrier's or a company's router.
+            login_rate_per_address: 300,
+            // Some fraction of the 5,000 that WeChat takes of an app in a minute.
+            login_rate_per_app: 3_000,
+            login_rate: 6_000,
+            permit_rate: 60,
+            wrong_credential_rate: 60,
+            wechat_calls: 32,
             data_dir: "hongyan-data".into(),
             database: database_in(Path::new("hongyan-data")),
             wechat_base_url: Url::parse("https://api.weixin.qq.com").expect("a constant that is a URL"),
@@ -147,6 +196,7 @@ impl Default for Settings {
             webhook_allow_private: false,
             webhook_connections: 16,
             permit_expiring_hours: 24,
+            stop_delay_seconds: 0,
             drain_seconds: 25,
             log: "info".into(),
             log_format: LogFormat::Auto,
@@ -164,6 +214,13 @@ impl Settings {
     }
 }
 
+/// This machine and private networks: where a proxy in front of the gateway is.
+fn near_networks() -> Vec<IpNet> {
+    ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+        .map(|net| net.parse().expect("a constant that is a network"))
+        .into()
+}
+
 /// Where the database is if only the data directory is set.
 fn database_in(data_dir: &Path) -> String {
     format!("sqlite:{}", data_dir.join("hongyan.db").display())
@@ -177,6 +234,20 @@ impl fmt::Debug for Settings {
             tls_listen,
             tls_certificate,
             tls_key,
+            admin_listen,
+            hosts,
+            trusted_proxies,
+            max_connections,
+            max_connections_per_address,
+            header_seconds,
+            body_seconds,
+            idle_seconds,
+            login_rate_per_address,
+            login_rate_per_app,
+            login_rate,
+            permit_rate,
+            wrong_credential_rate,
+            wechat_calls,
             data_dir,
             database,
             wechat_base_url,
@@ -202,6 +273,7 @@ impl fmt::Debug for Settings {
             webhook_allow_private,
             webhook_connections,
             permit_expiring_hours,
+            stop_delay_seconds,
             drain_seconds,
             log,
             log_format,
@@ -211,6 +283,20 @@ impl fmt::Debug for Settings {
             .field("tls_listen", tls_listen)
             .field("tls_certificate", tls_certificate)
             .field("tls_key", tls_key)
+            .field("admin_listen", admin_listen)
+            .field("hosts", hosts)
+            .field("trusted_proxies", trusted_proxies)
+            .field("max_connections", max_connections)
+            .field("max_connections_per_address", max_connections_per_address)
+            .field("header_seconds", header_seconds)
+            .field("body_seconds", body_seconds)
+            .field("idle_seconds", idle_seconds)
+            .field("login_rate_per_address", login_rate_per_address)
+            .field("login_rate_per_app", login_rate_per_app)
+            .field("login_rate", login_rate)
+            .field("permit_rate", permit_rate)
+            .field("wrong_credential_rate", wrong_credential_rate)
+            .field("wechat_calls", wechat_calls)
             .field("data_dir", data_dir)
             .field("database", database)
             .field("wechat_base_url", &wechat_base_url.as_str())
@@ -237,6 +323,7 @@ impl fmt::Debug for Settings {
             .field("webhook_allow_private", webhook_allow_private)
             .field("webhook_connections", webhook_connections)
             .field("permit_expiring_hours", permit_expiring_hours)
+            .field("stop_delay_seconds", stop_delay_seconds)
             .field("drain_seconds", drain_seconds)
             .field("log", log)
             .field("log_format", log_format)

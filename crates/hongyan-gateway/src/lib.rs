@@ -36,7 +36,8 @@
 //! | [`problem`] | how refusals look |
 //! | [`reference`](mod@reference) | the pages that explain errcodes and problems, made from the rules |
 //! | `shapes` | how the domain's types look in the OpenAPI description |
-//! | [`tls`] | the listener with TLS |
+//! | [`door`] | where connections come in; every limit |
+//! | [`tls`] | the certificate of the listener with TLS |
 //! | [`service`] | starts and stops all of it |
 //!
 //! It knows WeChat, and the sandbox, only through HTTP.
@@ -46,6 +47,7 @@ pub mod apps;
 pub mod callbacks;
 pub mod config;
 pub mod dispatch;
+pub mod door;
 pub mod facade;
 pub mod gateway_tokens;
 pub mod health;

@@ -65,6 +65,16 @@ impl Report {
         self.0.meters.callback_refused(reason);
     }
 
+    /// A limit was reached.
+    pub fn limit_reached(&self, limit: &'static str) {
+        self.0.meters.limit_reached(limit);
+    }
+
+    /// From now on these limits are counted.
+    pub fn count_limits(&self, limits: impl IntoIterator<Item = &'static str>) {
+        self.0.meters.count_limits(limits);
+    }
+
     /// So much was cleared away.
     pub fn pruned(&self, pruned: &Pruned) {
         self.0.meters.pruned(pruned);

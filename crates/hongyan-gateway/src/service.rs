@@ -10,13 +10,14 @@ use hongyan_ledger::ids::IdMaker;
 use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Client, ClientConfig, ClientError};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::apps::{Apps, AppsOptions};
 use crate::callbacks::{Callbacks, EventWorker, Silence, SilenceWatch};
 use crate::config::{ConfigError, Settings};
 use crate::dispatch::{Dispatch, Slots};
+use crate::door::limits::Limits;
+use crate::door::{Door, Listeners};
 use crate::gateway_tokens::GatewayTokens;
 use crate::health::Health;
 use crate::intake::Intake;
@@ -29,7 +30,6 @@ use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
 use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
-use crate::tls::{Tls, TlsListener};
 use crate::vault::{KeySource, Vault, create_private_dir};
 use crate::webhooks::{AddressRules, Expiring, Postmaster};
 use crate::{api, callbacks, facade, webhooks};
@@ -108,6 +108,8 @@ pub struct Parts {
     pub health: Health,
     /// The places of messages in flight.
     pub slots: Slots,
+    /// Counts how often limits bite.
+    pub limits: Limits,
     /// Whether the gateway is stopping.
     pub stop: Stop,
 }
@@ -167,6 +169,7 @@ impl Gateway {
         let apps = Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options)
             .await?;
         let (timers, report, stop) = (Timers::default(), Report::new(), Stop::default());
+        let limits = Limits::new(&report);
         let slots = Slots::new(settings.max_in_flight);
         // As many as can be in flight, so that a worker never waits to hand over an outcome.
         let (done, outcomes) = mpsc::channel(settings.max_in_flight as usize);
@@ -309,6 +312,7 @@ impl Gateway {
             webhook_rules,
             retention_rounds,
             slots,
+            limits,
             stop,
         };
         Ok(Self { context: Context(Arc::new(parts)), tasks })
@@ -326,66 +330,33 @@ impl Gateway {
             .merge(callbacks::router(self.context.clone()))
     }
 
-    /// Serves HTTP until `stop` resolves; then answers what is under way, sends what is in flight, and closes.
+    /// What the listener for health and metrics answers.
+    fn admin_router(&self) -> Router {
+        api::admin_router(self.context.clone())
+    }
+
+    /// Serves HTTP until `stop` resolves and for `stop_delay_seconds` more; then answers what is under way, sends what is
+    /// in flight, and closes.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), GatewayError> {
-        self.serve_with_tls(listener, None, stop).await
-    }
-
-    /// The same, with HTTPS on another listener.
-    ///
-    /// # Errors
-    /// When a listener fails.
-    pub async fn serve_with_tls(
-        self,
-        listener: TcpListener,
-        tls: Option<(TcpListener, Arc<Tls>)>,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), GatewayError> {
-        let signal = self.context.stop.clone();
-        let stopping = {
-            let signal = signal.clone();
-            async move {
-                stop.await;
-                signal.stop();
-            }
-        };
-        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-            // Small answers must not wait for the next packet; a socket that cannot say so still works.
-            let _ = stream.set_nodelay(true);
-        });
-        let plain = axum::serve(listener, self.router()).with_graceful_shutdown(stopping);
-        let router = self.router();
-        let signal_for_tls = signal.clone();
-        let encrypted = async move {
-            let Some((listener, tls)) = tls else { return Ok(()) };
-            let stopping = async move { signal_for_tls.stopping().await };
-            let listener = TlsListener::new(listener, Arc::clone(&tls));
-            let server = axum::serve(listener, router).with_graceful_shutdown(stopping);
-            tokio::select! {
-                served = server => served,
-                () = tls.keep_current() => Ok(()),
-            }
-        };
-        let server = async { tokio::try_join!(plain.into_future(), encrypted) };
-        let drain = Duration::from_secs(self.context.settings.drain_seconds);
-        let patience = async {
-            signal.stopping().await;
-            tokio::time::sleep(drain).await;
-        };
-        tokio::select! {
-            served = server => {
-                served?;
-            }
-            () = patience => tracing::warn!("some requests did not end in time; closing their connections"),
+        let Parts { settings, stop: signal, limits, .. } = &*self.context;
+        let (drain, delay) =
+            (Duration::from_secs(settings.drain_seconds), Duration::from_secs(settings.stop_delay_seconds));
+        let door = Door::open(settings, signal, limits, listeners.into(), &self.router(), self.admin_router());
+        stop.await;
+        signal.announce();
+        if !delay.is_zero() {
+            tracing::info!(seconds = delay.as_secs(), "stopping: not ready any more, serving on for a while");
+            tokio::time::sleep(delay).await;
         }
         signal.stop();
+        door.close(drain).await;
         self.close(drain).await;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The listener with TLS, for SDKs that insist on https.
+//! The certificate of the listener with TLS, for SDKs that insist on https.
 //!
 //! The certificate is read anew when its files change, and when somebody asks for it: those who renew certificates
 //! replace files, and some send SIGHUP then. If the new ones are no use, the old one stays.
@@ -12,21 +12,12 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::config::{ConfigError, Settings};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(30);
-
-/// How long a client may take for its part of the handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
-/// How many handshakes may be under way.
-const HANDSHAKES: usize = 256;
 
 /// The certificate in use, and where it comes from.
 pub struct Tls {
@@ -59,6 +50,11 @@ impl Tls {
         let stamp = stamp(&certificate, &key);
         let config = ArcSwap::from_pointee(load(&certificate, &key)?);
         Ok(Some((listen, Arc::new(Self { certificate, key, config, read: Mutex::new(stamp) }))))
+    }
+
+    /// Shakes hands with the certificate that is in use now.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.load_full())
     }
 
     /// Reads the files anew. Connections that are open keep the certificate that they began with.
@@ -136,65 +132,4 @@ fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, ConfigError> {
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-/// Connections whose handshake is done.
-pub struct TlsListener {
-    done: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
-    local: std::io::Result<SocketAddr>,
-    accepting: tokio::task::JoinHandle<()>,
-}
-
-impl TlsListener {
-    /// Accepts connections and shakes hands on the side, so that a slow client keeps nobody waiting.
-    pub fn new(mut tcp: TcpListener, tls: Arc<Tls>) -> Self {
-        let local = tcp.local_addr();
-        let (send, done) = mpsc::channel(HANDSHAKES);
-        let accepting = tokio::spawn(async move {
-            let under_way = Arc::new(Semaphore::new(HANDSHAKES));
-            loop {
-                let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
-                let (stream, peer) = axum::serve::Listener::accept(&mut tcp).await;
-                // Small answers must not wait for the next packet; a socket that cannot say so still works.
-                let _ = stream.set_nodelay(true);
-                let (acceptor, send) = (TlsAcceptor::from(tls.config.load_full()), send.clone());
-                tokio::spawn(async move {
-                    let _permit = permit;
-                    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                        // It fails when the server is over.
-                        Ok(Ok(stream)) => drop(send.send((stream, peer)).await),
-                        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
-                        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
-                    }
-                });
-            }
-        });
-        Self { done, local, accepting }
-    }
-}
-
-impl Drop for TlsListener {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-impl axum::serve::Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.done.recv().await {
-            Some(connection) => connection,
-            // The task that accepts ends only with us.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        match &self.local {
-            Ok(address) => Ok(*address),
-            Err(error) => Err(error.kind().into()),
-        }
-    }
 }

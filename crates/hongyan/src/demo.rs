@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::{LogFormat, Settings};
+use hongyan_gateway::door::descriptors;
 use hongyan_gateway::stop::Stop;
 use hongyan_gateway::vault::{create_private_dir, random_token};
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
@@ -33,6 +34,8 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     // A person reads what is printed, not a log; a program that asked for JSON gets the log beside it.
     let filter = if args.json { "info" } else { "warn" };
     logging::start_from_environment(filter, LogFormat::Auto)?;
+    descriptors::raise();
+    descriptors::without_core_dumps();
     let stop = signals::stop()?;
     let demo = Demo::start(args).await?;
     if args.json {
@@ -156,6 +159,8 @@ impl Demo {
             // A kept database needs a kept key, which the gateway writes beside it; a temporary one does not.
             master_key: args.data_dir.is_none().then(|| random_token("")),
             drain_seconds: DRAIN_SECONDS,
+            // A web page in the same browser must not read from it under a name of its own.
+            hosts: Some(Vec::new()),
             ..Settings::default()
         };
         let lock = lock::database(&settings)?;

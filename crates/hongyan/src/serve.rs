@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
+use hongyan_gateway::door::{Listeners, descriptors};
 use hongyan_gateway::service::Context;
 use hongyan_gateway::tls::Tls;
 use serde_json::json;
@@ -17,6 +18,8 @@ use crate::{listen, lock, logging, output, settings, signals};
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let settings = settings::load(&args.config, args.listen.as_deref())?;
     logging::start(&settings.log, settings.log_format)?;
+    descriptors::raise();
+    descriptors::without_core_dumps();
     let stop = signals::stop()?;
     // The port first, then the lock: whoever starts it twice by mistake hears of it before a file is touched.
     let listener = listen::bind(settings.listen, "--listen").await?;
@@ -33,6 +36,11 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         }
         None => None,
     };
+    let admin = match settings.admin_listen {
+        Some(address) => Some(listen::bind(address, "admin_listen").await?),
+        None => None,
+    };
+    let admin_url = admin.as_ref().map(listen::url).transpose()?;
     let hangups = tls.as_ref().map(|(_, tls)| signals::hangups(Arc::clone(tls))).transpose()?;
     let clock = args.test_pace.map_or_else(Clock::system, |pace| {
         tracing::warn!(%pace, "the clock runs fast: this is for tests, and no message is on time");
@@ -45,12 +53,15 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         if let Some(url) = tls_url {
             line["gateway_tls"] = json!(url);
         }
+        if let Some(url) = &admin_url {
+            line["admin"] = json!(base(url));
+        }
         output::json(&line)?;
     } else {
         let also = tls_url.map_or_else(String::new, |url| format!(" and {url}"));
         output::line(&format!("Hongyan serves {url}{also}"))?;
     }
-    gateway.serve_with_tls(listener, tls, stop).await?;
+    gateway.serve(Listeners { plain: listener, tls, admin }, stop).await?;
     if let Some(hangups) = hangups {
         hangups.abort();
     }

@@ -49,7 +49,7 @@ pub(super) struct Readiness {
     ),
 )]
 pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
-    let stopping = context.stop.is_stopping();
+    let stopping = context.stop.is_announced();
     let store = if context.health.is_store_well().await { "ok" } else { "failing" };
     let ready = store == "ok" && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -18,9 +18,11 @@ mod reach;
 mod users;
 mod webhooks;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, Uri};
+use axum::http::{Method, Uri, header};
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,27 +32,73 @@ use crate::service::Context;
 
 pub use batch::MAX_BATCH;
 
+/// The largest body that a mini program may send: twenty permits and room to spare.
+const MAX_MINI_PROGRAM_BODY: usize = 16 * 1024;
+
 /// All of the gateway's own paths.
 pub fn router(context: Context) -> Router {
     let limit = context.settings.max_body_bytes;
-    let (calls, description) = calls().split_for_parts();
+    let has_admin = context.settings.admin_listen.is_some();
+    let description = calls().into_openapi();
+    let (health, _) = health().split_for_parts();
+    let (mini_program, _) = mini_program().split_for_parts();
+    let (calls, _) = back_end().split_for_parts();
+    // With a listener of its own, health is at that one only.
+    let calls = if has_admin { calls } else { calls.merge(health) };
+    // What a mini program calls has its own fallback: a preflight is answered by the layer, and not refused as a method
+    // that the path does not take.
+    let mini_program = mini_program
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_MINI_PROGRAM_BODY))
+        .layer(cross_origin());
     calls
         .merge(openapi::routes(&description))
         .merge(page::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limit))
+        .merge(mini_program)
         .with_state(context)
+}
+
+/// A mini program's own requests carry no origin, but its developer tools and web views do.
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(tower_http::cors::Any)
+        .allow_methods([Method::POST])
+        // By name: a star does not stand for `Authorization`.
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(7_200))
+}
+
+/// What the listener for health and metrics answers.
+pub fn admin_router(context: Context) -> Router {
+    let (calls, _) = health().split_for_parts();
+    calls.fallback(no_such_path).method_not_allowed_fallback(wrong_method).with_state(context)
+}
+
+/// Health and metrics.
+fn health() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
 }
 
 /// Every call of the API, with its description.
 fn calls() -> OpenApiRouter<Context> {
-    // A mini program's own requests carry no origin, but its developer tools and web views do.
-    let mini_program = OpenApiRouter::new()
-        .routes(routes!(mini_program::login))
-        .routes(routes!(mini_program::permits))
-        .layer(CorsLayer::permissive());
-    OpenApiRouter::with_openapi(openapi::head())
+    OpenApiRouter::with_openapi(openapi::head()).merge(back_end()).merge(mini_program()).merge(health())
+}
+
+/// What a mini program itself calls.
+fn mini_program() -> OpenApiRouter<Context> {
+    OpenApiRouter::new().routes(routes!(mini_program::login)).routes(routes!(mini_program::permits))
+}
+
+/// What back ends and operators call.
+fn back_end() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
         .merge(messages::routes())
         .routes(routes!(permits::grant, permits::list))
         .routes(routes!(reach::reach))
@@ -59,10 +107,6 @@ fn calls() -> OpenApiRouter<Context> {
         .routes(routes!(events::list))
         .merge(apps::routes())
         .merge(webhooks::routes())
-        .merge(mini_program)
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
-        .routes(routes!(health::metrics))
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

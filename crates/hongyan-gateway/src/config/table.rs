@@ -1,9 +1,10 @@
 //! The table of settings: name, meaning, what it takes.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use toml::Value;
 use url::Url;
@@ -54,6 +55,62 @@ pub(super) const TABLE: &[Setting] = &[
         "tls_key",
         r#""/etc/hongyan/privkey.pem""#,
         "The certificate's private key, PEM, without a password.",
+    ),
+    optional(
+        "admin_listen",
+        r#""127.0.0.1:8781""#,
+        "Address and port for /livez, /readyz and /metrics alone. When it is set, the other listeners do not serve them.",
+    ),
+    optional(
+        "hosts",
+        r#"["hongyan.example.com"]"#,
+        "The names that requests may be for (header Host), beside IP addresses and localhost. Unset: any. With it, a web\n\
+         page whose name was pointed at this server cannot read from it.",
+    ),
+    given(
+        "trusted_proxies",
+        r#"["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]"#,
+        "The addresses or networks of proxies in front of this server. Their X-Forwarded-For says from which address a\n\
+         request comes; limits per address go by it, so let the proxy set it.",
+    ),
+    given(
+        "max_connections",
+        "800",
+        "How many connections may be open. When there are so many, the one that has been idle for longest is closed for a\n\
+         new one. Fewer if the process may not have so many descriptors (ulimit -n): some are kept back for WeChat, the\n\
+         database and webhooks.",
+    ),
+    given(
+        "max_connections_per_address",
+        "0",
+        "How many connections may be open from one address. 0: as many as in all. Behind a proxy all have its address.",
+    ),
+    given("header_seconds", "10", "How long the head of a request may take, from its first byte (or the connection's start)."),
+    given("body_seconds", "60", "How long the body of a request may take. Uploads to WeChat may take longer."),
+    given(
+        "idle_seconds",
+        "75",
+        "How long a connection is kept without a request. Longer than the proxy in front keeps it (nginx: 60 s).",
+    ),
+    given(
+        "login_rate_per_address",
+        "300",
+        "Logins by POST /mp/{appid}/login in a minute from one address. WeChat takes 5,000 of an app in a minute.",
+    ),
+    given("login_rate_per_app", "3000", "Logins by POST /mp/{appid}/login in a minute of one app."),
+    given("login_rate", "6000", "Logins by POST /mp/{appid}/login in a minute in all."),
+    given("permit_rate", "60", "Requests to POST /mp/{appid}/permits in an hour by one session."),
+    given(
+        "wrong_credential_rate",
+        "60",
+        "Wrong API keys, sessions, gateway secrets, tokens and signatures in a minute from one address. What goes beyond\n\
+         is answered with a delay.",
+    ),
+    given(
+        "wechat_calls",
+        "32",
+        "How many calls to WeChat that are no sends (logins, calls that are passed on) may be under way at a time. Mini\n\
+         programs' own logins have a share of half as many beside it.",
     ),
     given(
         "data_dir",
@@ -178,6 +235,12 @@ pub(super) const TABLE: &[Setting] = &[
         "24",
         "How long before its end the event permit.expiring tells of a permit that has units left, 1 to 144.",
     ),
+    given(
+        "stop_delay_seconds",
+        "0",
+        "How long the process goes on serving after it was told to stop, while /readyz says no: as long as whoever sends\n\
+         requests here takes to notice.",
+    ),
     given("drain_seconds", "25", "How long a stop waits for what is under way."),
     given(
         "log",
@@ -217,6 +280,25 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "tls_listen" => settings.tls_listen = Some(address(value)?),
         "tls_certificate" => settings.tls_certificate = Some(path(value)?),
         "tls_key" => settings.tls_key = Some(path(value)?),
+        "admin_listen" => settings.admin_listen = Some(address(value)?),
+        "hosts" => settings.hosts = Some(list(value)?.into_iter().map(host).collect::<Result<_, _>>()?),
+        "trusted_proxies" => {
+            settings.trusted_proxies = list(value)?.into_iter().map(network).collect::<Result<_, _>>()?;
+        }
+        // Below this nobody could be served beside a health check.
+        "max_connections" => settings.max_connections = number(value, 8, 1_000_000)? as u32,
+        "max_connections_per_address" => {
+            settings.max_connections_per_address = number(value, 0, 1_000_000)? as u32;
+        }
+        "header_seconds" => settings.header_seconds = number(value, 1, 3_600)?,
+        "body_seconds" => settings.body_seconds = number(value, 1, 3_600)?,
+        "idle_seconds" => settings.idle_seconds = number(value, 1, 86_400)?,
+        "login_rate_per_address" => settings.login_rate_per_address = number(value, 1, 1_000_000)? as u32,
+        "login_rate_per_app" => settings.login_rate_per_app = number(value, 1, 1_000_000)? as u32,
+        "login_rate" => settings.login_rate = number(value, 1, 1_000_000)? as u32,
+        "permit_rate" => settings.permit_rate = number(value, 1, 1_000_000)? as u32,
+        "wrong_credential_rate" => settings.wrong_credential_rate = number(value, 1, 1_000_000)? as u32,
+        "wechat_calls" => settings.wechat_calls = number(value, 1, 4_096)? as u32,
         "data_dir" => settings.data_dir = path(value)?,
         "database" => {
             let database = text(value)?;
@@ -260,6 +342,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "webhook_connections" => settings.webhook_connections = number(value, 1, 64)? as u32,
         // A day less than the shortest life of a permit: none is granted too late to be told of.
         "permit_expiring_hours" => settings.permit_expiring_hours = number(value, 1, 144)? as u32,
+        "stop_delay_seconds" => settings.stop_delay_seconds = number(value, 0, 3_600)?,
         "drain_seconds" => settings.drain_seconds = number(value, 0, 3_600)?,
         "log" => {
             let filter = text(value)?;
@@ -314,6 +397,32 @@ fn url(value: &Value) -> Result<Url, String> {
         "http" | "https" if url.has_host() => Ok(url),
         _ => Err("takes an http:// or https:// URL".into()),
     }
+}
+
+/// A list in the file; in the environment, text with commas.
+fn list(value: &Value) -> Result<Vec<&str>, String> {
+    let wrong = || "takes a list of texts, like [\"one\", \"two\"]".to_owned();
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().ok_or_else(wrong)).collect(),
+        Value::String(text) => Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()),
+        _ => Err(wrong()),
+    }
+}
+
+/// A name as browsers write it into the header `Host`, without the port.
+fn host(name: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
+        return Err(format!("takes names of hosts without a port, and {name:?} is not one"));
+    }
+    Ok(name.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// One address is a network, too.
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("takes IP addresses or networks like 10.0.0.0/8, and {text:?} is not one"))
 }
 
 fn yes_or_no(value: &Value) -> Result<bool, String> {

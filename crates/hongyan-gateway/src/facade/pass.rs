@@ -22,6 +22,7 @@ use super::headers;
 use super::request::{ACCESS_TOKEN, Parameters, passed_on};
 use super::token::app_of;
 use crate::apps::App;
+use crate::door::Upload;
 use crate::service::Context;
 use crate::token::TokenError;
 
@@ -38,6 +39,7 @@ pub(super) async fn pass(
     request: Request,
 ) -> Result<Response, Refusal> {
     let app = app_of(&context, parameters.access_token()).await?;
+    Upload::begins(&request);
     let (head, body) = request.into_parts();
     let call = Call {
         context: &context,

@@ -22,6 +22,9 @@ use crate::service::Context;
 /// How long a caller is kept waiting. SDKs give up after 10 to 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// How long more if the gateway stops meanwhile and the message is with WeChat.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+
 /// After this the message must not go out any more: its caller was told, or has gone away.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -129,8 +132,17 @@ async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusa
     let id = message.id;
     let mut listener = context.report.listen(id);
     context.intake.accept(vec![message]).await?;
-    listener.settled(PATIENCE).await;
+    // Who waits for what may never come must not hold up a stop.
+    tokio::select! {
+        _ = listener.settled(PATIENCE) => {}
+        () = context.stop.stopping() => {}
+    }
     let mut view = look(context, id).await?;
+    if view.state == MessageState::Sending && context.stop.is_stopping() {
+        // Its answer is probably on its way, and would be missed: this caller has no other way to learn of it.
+        listener.settled(LAST_PATIENCE).await;
+        view = look(context, id).await?;
+    }
     if view.state.is_cancellable() {
         if context.intake.cancel(id).await? == Cancelled::Done {
             return Err(withdrawn(context, &view));

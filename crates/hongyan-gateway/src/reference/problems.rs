@@ -41,6 +41,12 @@ const WORDS: &[Words] = &[
         "`field` 所指的请求头只能发送一次；两个值无法同时生效。",
     ),
     words(
+        "invalid_host",
+        "请求没有指明主机",
+        "Send exactly one header `Host` with the name or address of the server.",
+        "请携带且只携带一个 `Host` 请求头，内容为服务器的名称或地址。",
+    ),
+    words(
         "unauthorized",
         "API key 无效",
         "Send `Authorization: Bearer hyk_…` with a key that was not revoked.",
@@ -60,16 +66,28 @@ const WORDS: &[Words] = &[
         "各路径支持的方法见 `/openapi.json`。",
     ),
     words(
+        "body_too_slow",
+        "请求体没有及时传完",
+        "Send the body without pauses; `body_seconds` says how long all of it may take.",
+        "请连续发送请求体；总时长上限见配置项 `body_seconds`。",
+    ),
+    words(
         "body_too_large",
         "请求体过大",
-        "Send fewer messages in one request, or raise `max_body_bytes`.",
-        "请减少单次请求的消息数，或调大 `max_body_bytes`。",
+        "Send less in one request, or raise `max_body_bytes`; under `/mp` the limit is fixed.",
+        "请减少单次请求的内容，或调大 `max_body_bytes`；`/mp` 下的上限是固定的。",
     ),
     words(
         "unsupported_media_type",
         "请求体必须是 JSON",
         "Send the header `Content-Type: application/json`.",
         "请加上请求头 `Content-Type: application/json`。",
+    ),
+    words(
+        "wrong_host",
+        "本服务器不以此主机名提供服务",
+        "Use a name that the setting `hosts` lists, an IP address, or `localhost`.",
+        "请使用配置项 `hosts` 中的名称、IP 地址或 `localhost`。",
     ),
     words(
         "invalid_field",
@@ -89,6 +107,12 @@ const WORDS: &[Words] = &[
         "同一字段出现两次",
         "Keep one of the two values of what `field` names. Names that differ only in escapes are the same.",
         "`field` 所指的字段有两个值，请只保留一个。仅转义写法不同的名称视为同一个字段。",
+    ),
+    words(
+        "too_many_requests",
+        "此类请求过多",
+        "Wait for `retry_after_seconds`; `detail` names the limit.",
+        "请等待 `retry_after_seconds`；`detail` 指出是哪个限制。",
     ),
     words(
         "unknown_app",

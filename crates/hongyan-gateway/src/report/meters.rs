@@ -41,6 +41,7 @@ pub(super) struct Meters {
     events: Family<Labels<2>, Counter>,
     callback_refused: Family<Labels<1>, Counter>,
     deliveries: Family<Labels<1>, Counter>,
+    limits: Family<Labels<1>, Counter>,
     events_pending: Gauge,
     oldest_pending_seconds: Gauge<f64, AtomicU64>,
     in_flight: Gauge,
@@ -60,6 +61,7 @@ impl Meters {
             events: Family::default(),
             callback_refused: Family::default(),
             deliveries: Family::default(),
+            limits: Family::default(),
             events_pending: Gauge::default(),
             oldest_pending_seconds: Gauge::default(),
             in_flight: Gauge::default(),
@@ -105,6 +107,7 @@ impl Meters {
             "Requests to webhooks, by what they came to",
             self.deliveries.clone(),
         );
+        registry.register("hongyan_limits", "How often each limit was reached", self.limits.clone());
         registry.register(
             "hongyan_webhook_events_pending",
             "Events that enabled webhooks have not taken yet",
@@ -166,6 +169,16 @@ impl Meters {
 
     pub(super) fn callback_refused(&self, reason: &'static str) {
         self.callback_refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(super) fn limit_reached(&self, limit: &'static str) {
+        self.limits.get_or_create(&[("limit", limit)]).inc();
+    }
+
+    pub(super) fn count_limits(&self, limits: impl IntoIterator<Item = &'static str>) {
+        for limit in limits {
+            let _ = self.limits.get_or_create(&[("limit", limit)]);
+        }
     }
 
     pub(super) fn pruned(&self, pruned: &Pruned) {

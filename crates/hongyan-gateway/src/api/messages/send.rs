@@ -302,7 +302,12 @@ async fn wait_until_settled(
         return Ok(());
     }
     for listener in listeners.values_mut() {
-        listener.settled(until.saturating_duration_since(tokio::time::Instant::now())).await;
+        let patience = until.saturating_duration_since(tokio::time::Instant::now());
+        // Who waits for what may never come must not hold up a stop.
+        tokio::select! {
+            _ = listener.settled(patience) => {}
+            () = context.stop.announced() => break,
+        }
     }
     bring_up_to_date(context, answers, |_, _| {}).await
 }

@@ -1,0 +1,117 @@
+//! Listeners: new connections are taken, or turned away, and nothing that goes wrong with one of them ends the others.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::connections::{Connections, Phase, Place};
+use super::limits::Limit;
+use super::{Shared, serving};
+use crate::tls::Tls;
+
+/// How long a client may take for its part of the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+
+/// When there is no descriptor for a connection, one comes free within moments.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// One listener, and what is behind it.
+pub(super) struct Entrance {
+    pub(super) listener: TcpListener,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) router: Router,
+    pub(super) connections: Connections,
+    pub(super) shared: Arc<Shared>,
+    /// Each connection has one, so that it is known when all have ended.
+    pub(super) open: watch::Receiver<()>,
+}
+
+impl Entrance {
+    /// Takes connections until the gateway stops.
+    pub(super) async fn run(self) {
+        tokio::select! {
+            () = self.shared.stop.stopping() => {}
+            () = self.take_all() => {}
+        }
+    }
+
+    async fn take_all(&self) {
+        loop {
+            while !self.connections.have_room() {
+                tokio::time::sleep(PAUSE).await;
+            }
+            match self.listener.accept().await {
+                Ok((stream, peer)) => self.take(stream, peer),
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    self.shared.limits.bit(Limit::Descriptors, &error);
+                    self.connections.one_gives_way();
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        // Small answers must not wait for the next packet; a socket that cannot say so still works.
+        let _ = stream.set_nodelay(true);
+        let phase = if self.tls.is_some() { Phase::Handshake } else { Phase::Fresh };
+        // Dropped, and so closed, if there is no place for it.
+        let Some(place) = self.connections.admit(peer.ip().to_canonical(), phase) else { return };
+        let connection = Arc::clone(&place.connection);
+        let (router, shared, open) = (self.router.clone(), Arc::clone(&self.shared), self.open.clone());
+        let task = match &self.tls {
+            None => tokio::spawn(async move {
+                serving::serve(stream, peer, false, &place, router, shared).await;
+                drop((place, open));
+            }),
+            Some(tls) => {
+                let acceptor = tls.acceptor();
+                tokio::spawn(async move {
+                    serve_encrypted(acceptor, stream, peer, &place, router, shared).await;
+                    drop((place, open));
+                })
+            }
+        };
+        connection.is_served_by(task.abort_handle());
+    }
+}
+
+async fn serve_encrypted(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: &Place,
+    router: Router,
+    shared: Arc<Shared>,
+) {
+    let handshake = tokio::select! {
+        handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)) => handshake,
+        () = shared.stop.stopping() => return,
+    };
+    match handshake {
+        Ok(Ok(stream)) => {
+            place.connection.enter(Phase::Fresh);
+            serving::serve(stream, peer, true, place, router, shared).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => shared.limits.bit(Limit::HandshakeTime, peer),
+    }
+}
+
+/// It broke before it was taken; the next one is not concerned.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,85 @@
+//! From which address a request comes, also when a proxy brings it.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The address that a request comes from; in each request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
+/// The last address in `X-Forwarded-For` that is not a trusted proxy's. Those before it are the sender's own words.
+pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    let mut client = peer.to_canonical();
+    if is_trusted(&client) {
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+        let texts = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+        for text in texts {
+            let Some(address) = parse(text.trim()) else { break };
+            client = address;
+            if !is_trusted(&client) {
+                break;
+            }
+        }
+    }
+    ClientAddress(client)
+}
+
+/// Some proxies write a port.
+fn parse(text: &str) -> Option<IpAddr> {
+    let address = text.parse::<IpAddr>().ok();
+    let address = address.or_else(|| Some(text.parse::<std::net::SocketAddr>().ok()?.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+impl ClientAddress {
+    /// What counts as one sender: an IPv6 network of 64 bits is one customer's.
+    pub(crate) fn sender(self) -> IpAddr {
+        match self.0 {
+            IpAddr::V4(_) => self.0,
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+    use crate::config::Settings;
+
+    fn client(peer: &str, forwarded: &[&'static str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+        }
+        of(peer.parse().unwrap(), &headers, &Settings::default().trusted_proxies).0.to_string()
+    }
+
+    #[test]
+    fn a_trusted_proxy_says_who_it_is_and_a_stranger_does_not() {
+        assert_eq!(client("127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(client("127.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("::ffff:127.0.0.1", &["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(client("198.51.100.7", &["203.0.113.9"]), "198.51.100.7");
+    }
+
+    #[test]
+    fn what_stands_before_the_first_stranger_is_made_up() {
+        assert_eq!(client("127.0.0.1", &["192.0.2.1, 203.0.113.9, 10.0.0.3"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &["192.0.2.1", "203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &["192.0.2.1, unknown, 10.0.0.3"]), "10.0.0.3");
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_sender() {
+        let sender = |text: &str| ClientAddress(text.parse().unwrap()).sender();
+        assert_eq!(sender("2001:db8:1:2:3:4:5:6"), sender("2001:db8:1:2::9"));
+        assert_ne!(sender("2001:db8:1:2::9"), sender("2001:db8:1:3::9"));
+    }
+}

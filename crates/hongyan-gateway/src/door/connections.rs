@@ -1,0 +1,332 @@
+//! Which connections are open and what each is doing, so that the one that does nothing gives way to a new one.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::limits::{Limit, Limits};
+
+/// A body that is awaited for less than this is on its way; only an older one makes its connection give way.
+const BODY_IS_SLOW_AFTER: Duration = Duration::from_secs(2);
+
+/// So many that were told to go may still be closing before no more are taken. They close within moments.
+const STILL_CLOSING: usize = 16;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Shaking hands.
+    Handshake,
+    /// Nothing was heard of it yet.
+    Fresh,
+    /// A part of a request's head has come.
+    Head,
+    /// A request is being answered.
+    Busy,
+    /// A request is being answered, and its body is awaited.
+    Body,
+    /// Between two requests.
+    Idle,
+}
+
+impl Phase {
+    const ALL: [Self; 6] =
+        [Self::Handshake, Self::Fresh, Self::Head, Self::Busy, Self::Body, Self::Idle];
+}
+
+/// One open connection. The task that serves it says what it is doing; others look.
+pub(super) struct Connection {
+    id: u64,
+    address: IpAddr,
+    start: Instant,
+    phase: AtomicU8,
+    /// When the phase began, in milliseconds after the start.
+    since: AtomicU64,
+    /// Since when the other end takes nothing of an answer, in milliseconds after the start; 0: it does.
+    stalled: AtomicU64,
+    task: OnceLock<AbortHandle>,
+}
+
+impl Connection {
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        let number = self.phase.load(Ordering::Relaxed);
+        Phase::ALL.into_iter().find(|phase| *phase as u8 == number).unwrap_or(Phase::Busy)
+    }
+
+    /// When the phase began.
+    pub(super) fn since(&self) -> Instant {
+        self.start + Duration::from_millis(self.since.load(Ordering::Relaxed))
+    }
+
+    /// Since when the other end takes nothing of an answer.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        (stalled != 0).then(|| self.start + Duration::from_millis(stalled))
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.since.store(self.milliseconds(), Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Something came in.
+    pub(super) fn heard(&self) {
+        match self.phase() {
+            // The clock of the first head runs from the beginning.
+            Phase::Fresh => self.phase.store(Phase::Head as u8, Ordering::Relaxed),
+            Phase::Idle => self.enter(Phase::Head),
+            _ => {}
+        }
+    }
+
+    /// The other end takes what is written, or does not.
+    pub(super) fn flows(&self, flows: bool) {
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        if flows {
+            if stalled != 0 {
+                self.stalled.store(0, Ordering::Relaxed);
+            }
+        } else if stalled == 0 {
+            self.stalled.store(self.milliseconds().max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Names the task that serves it.
+    pub(super) fn is_served_by(&self, task: AbortHandle) {
+        // It is told once.
+        let _ = self.task.set(task);
+    }
+
+    fn milliseconds(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    /// Which connections give way first, the lowest; `None`: this one does not.
+    fn gives_way(&self, now: Instant) -> Option<(u8, Instant)> {
+        self.task.get()?;
+        let since = self.since();
+        match self.phase() {
+            Phase::Handshake | Phase::Fresh | Phase::Head | Phase::Idle => Some((0, since)),
+            Phase::Body if now.duration_since(since) >= BODY_IS_SLOW_AFTER => Some((1, since)),
+            Phase::Body | Phase::Busy => None,
+        }
+    }
+}
+
+/// How many there may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) connections: usize,
+    /// 0: no limit of its own.
+    pub(super) per_address: usize,
+    pub(super) handshakes: usize,
+}
+
+/// The open connections. Clones share them.
+#[derive(Clone)]
+pub(super) struct Connections(Arc<Inner>);
+
+struct Inner {
+    room: Room,
+    limits: Limits,
+    start: Instant,
+    next: AtomicU64,
+    /// Those that were not told to go.
+    open: Mutex<BTreeMap<u64, Arc<Connection>>>,
+    /// Those that still have a descriptor.
+    alive: AtomicUsize,
+}
+
+/// A connection's place. Given back when this is dropped.
+pub(super) struct Place {
+    connections: Connections,
+    pub(super) connection: Arc<Connection>,
+}
+
+impl Connections {
+    pub(super) fn new(room: Room, limits: Limits) -> Self {
+        Self(Arc::new(Inner {
+            room,
+            limits,
+            start: Instant::now(),
+            next: AtomicU64::new(0),
+            open: Mutex::default(),
+            alive: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Whether there is a descriptor for one more, once those that were told to go are closed.
+    pub(super) fn have_room(&self) -> bool {
+        self.0.alive.load(Ordering::Relaxed) < self.0.room.connections + STILL_CLOSING
+    }
+
+    /// A place for a new connection. When there is none, the one that has done nothing for longest gives way; `None` when
+    /// all are busy.
+    pub(super) fn admit(&self, address: IpAddr, phase: Phase) -> Option<Place> {
+        let Inner { room, limits, start, next, .. } = &*self.0;
+        let mut open = self.open();
+        let of_address = |connection: &Connection| connection.address == address;
+        let is_crowded = room.per_address > 0
+            && open.values().filter(|other| of_address(other)).count() >= room.per_address;
+        if is_crowded {
+            limits.bit(Limit::ConnectionsPerAddress, address);
+            give_way(&mut open, of_address)?;
+        }
+        let shakes_hands = |connection: &Connection| connection.phase() == Phase::Handshake;
+        if phase == Phase::Handshake
+            && open.values().filter(|other| shakes_hands(other)).count() >= room.handshakes
+        {
+            limits.bit(Limit::Handshakes, address);
+            give_way(&mut open, shakes_hands)?;
+        }
+        if open.len() >= room.connections {
+            limits.bit(Limit::Connections, address);
+            give_way(&mut open, |_| true)?;
+        }
+        let connection = Arc::new(Connection {
+            id: next.fetch_add(1, Ordering::Relaxed),
+            address,
+            start: *start,
+            phase: AtomicU8::new(phase as u8),
+            since: AtomicU64::new(start.elapsed().as_millis() as u64),
+            stalled: AtomicU64::new(0),
+            task: OnceLock::new(),
+        });
+        open.insert(connection.id, Arc::clone(&connection));
+        self.0.alive.fetch_add(1, Ordering::Relaxed);
+        Some(Place { connections: self.clone(), connection })
+    }
+
+    /// The one that has done nothing for longest gives way, for a descriptor.
+    pub(super) fn one_gives_way(&self) {
+        let _ = give_way(&mut self.open(), |_| true);
+    }
+
+    /// Closes all that are left.
+    pub(super) fn close_all(&self) {
+        for (_, connection) in std::mem::take(&mut *self.open()) {
+            if let Some(task) = connection.task.get() {
+                task.abort();
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
+        // Every change is one call: a panic elsewhere leaves it whole.
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the first of these go; `None` if none of them gives way.
+fn give_way(
+    open: &mut BTreeMap<u64, Arc<Connection>>,
+    is_meant: impl Fn(&Connection) -> bool,
+) -> Option<()> {
+    let now = Instant::now();
+    let (_, id) = open
+        .values()
+        .filter(|connection| is_meant(connection))
+        .filter_map(|connection| Some((connection.gives_way(now)?, connection.id)))
+        .min()?;
+    if let Some(task) = open.remove(&id)?.task.get() {
+        task.abort();
+    }
+    Some(())
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.open().remove(&self.connection.id);
+        self.connections.0.alive.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::report::Report;
+
+    fn of(connections: usize, per_address: usize, handshakes: usize) -> Connections {
+        let room = Room { connections, per_address, handshakes };
+        Connections::new(room, Limits::new(&Report::new()))
+    }
+
+    /// A connection that does nothing but hold its place.
+    fn come(all: &Connections, last: u8, phase: Phase) -> Option<tokio::task::JoinHandle<()>> {
+        let place = all.admit(IpAddr::from([192, 0, 2, last]), phase)?;
+        let connection = Arc::clone(&place.connection);
+        let task = tokio::spawn(async move {
+            let _place = place;
+            pending::<()>().await;
+        });
+        connection.is_served_by(task.abort_handle());
+        Some(task)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_that_does_nothing_gives_way() {
+        let all = of(2, 0, 2);
+        let first = come(&all, 1, Phase::Busy).unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let second = come(&all, 2, Phase::Idle).unwrap();
+        let third = come(&all, 3, Phase::Fresh).unwrap();
+        assert!(second.await.unwrap_err().is_cancelled());
+        assert!(!first.is_finished() && !third.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_answered_is_never_closed_for_another_and_a_slow_body_is() {
+        let all = of(1, 0, 1);
+        let busy = come(&all, 1, Phase::Busy).unwrap();
+        assert!(come(&all, 2, Phase::Fresh).is_none());
+        busy.abort();
+        assert!(busy.await.unwrap_err().is_cancelled());
+        let slow = come(&all, 1, Phase::Body).unwrap();
+        assert!(come(&all, 2, Phase::Fresh).is_none(), "it has only begun");
+        tokio::time::advance(BODY_IS_SLOW_AFTER).await;
+        assert!(come(&all, 2, Phase::Fresh).is_some());
+        assert!(slow.await.unwrap_err().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn an_address_has_its_share() {
+        let all = of(8, 1, 8);
+        let busy = come(&all, 1, Phase::Busy).unwrap();
+        assert!(come(&all, 1, Phase::Fresh).is_none());
+        assert!(come(&all, 2, Phase::Fresh).is_some());
+        assert!(!busy.is_finished());
+    }
+
+    #[tokio::test]
+    async fn handshakes_have_a_share_of_their_own() {
+        let all = of(8, 0, 1);
+        let idle = come(&all, 1, Phase::Idle).unwrap();
+        let first = come(&all, 2, Phase::Handshake).unwrap();
+        let second = come(&all, 3, Phase::Handshake).unwrap();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert!(!idle.is_finished() && !second.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_place_is_given_back_however_a_connection_ends() {
+        let all = of(1, 0, 1);
+        for _ in 0..3 {
+            let task = come(&all, 1, Phase::Busy).unwrap();
+            task.abort();
+            assert!(task.await.unwrap_err().is_cancelled());
+        }
+        assert_eq!(all.0.alive.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,80 @@
+//! The process's own limits: how many descriptors it may have, and that it leaves no core dump.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Settings;
+
+/// What the process needs for itself: the database with its log, readers and a backup, listeners, the runtime, standard
+/// streams, a look-up of a name.
+const OWN: u64 = 48;
+
+/// Connections to webhooks that are kept back for. There may be more of them than this when there is room.
+const WEBHOOKS: u64 = 32;
+
+/// Fewer than this are never served, even if the outgoing side may then want for descriptors.
+const LEAST: u64 = 16;
+
+/// Raises the number of descriptors to what the system allows. Called once, at the start of a service.
+pub fn raise() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, "the number of descriptors stays at its soft limit");
+    }
+}
+
+/// Switches core dumps off: the process's memory has the master key in it. Called once, at the start of a service.
+pub fn without_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "core dumps cannot be switched off; one would have the master key in it");
+    }
+}
+
+/// How many connections may be open: what the settings say, but never so many that the outgoing side wants for
+/// descriptors.
+pub(super) fn connections(settings: &Settings) -> usize {
+    let wanted = u64::from(settings.max_connections);
+    let allowed = match getrlimit(Resource::Nofile).current {
+        Some(descriptors) => beside_the_outgoing(settings, descriptors),
+        None => wanted,
+    };
+    if allowed < wanted {
+        tracing::warn!(
+            max_connections = wanted,
+            allowed,
+            "the process may have too few descriptors for max_connections beside those that are kept back for WeChat, \
+             the database and webhooks; raise the limit (ulimit -n, LimitNOFILE) or lower max_connections"
+        );
+    }
+    allowed.min(wanted) as usize
+}
+
+/// What is left of so many descriptors.
+fn beside_the_outgoing(settings: &Settings, descriptors: u64) -> u64 {
+    let calls = u64::from(settings.wechat_calls) + u64::from(settings.wechat_calls.div_ceil(2));
+    let kept_back = OWN + u64::from(settings.connections) + calls + WEBHOOKS;
+    descriptors.saturating_sub(kept_back).max(LEAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_into_the_usual_1024_descriptors() {
+        let settings = Settings::default();
+        assert!(beside_the_outgoing(&settings, 1_024) >= u64::from(settings.max_connections));
+    }
+
+    #[test]
+    fn few_descriptors_are_shared_and_the_outgoing_side_has_its_own() {
+        let settings = Settings::default();
+        let left = beside_the_outgoing(&settings, 256);
+        assert!((LEAST..256 - u64::from(settings.connections)).contains(&left), "{left}");
+        assert_eq!(beside_the_outgoing(&settings, 64), LEAST);
+    }
+}

@@ -1,0 +1,139 @@
+//! What every request must say and every answer says: for which host it is; what a browser may not do with it.
+
+use std::net::IpAddr;
+
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
+
+use crate::problem::Problem;
+
+/// An answer that is not a page of ours is none at all: nothing in it may run, and nobody may frame it.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+/// A year, as it is recommended.
+const ALWAYS_HTTPS: &str = "max-age=31536000";
+
+/// Looks at the host that a request is for.
+///
+/// 1. Exactly one header `Host` (RFC 9112, section 3.2); a request of HTTP/1.0 need not have it, unless names are set.
+/// 2. It is a host, with or without a port.
+/// 3. If names are set, it is one of them, an IP address, or `localhost`.
+pub(super) fn check_host<B>(request: &Request<B>, names: Option<&[String]>) -> Result<(), Problem> {
+    let mut given = request.headers().get_all(HOST).iter();
+    let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, "invalid_host", detail);
+    let host = match (given.next(), given.next()) {
+        (Some(host), None) => host,
+        (None, _) if request.version() < Version::HTTP_11 && names.is_none() => return Ok(()),
+        (None, _) => return Err(bad("the header Host is missing")),
+        (Some(_), Some(_)) => return Err(bad("there are two headers Host")),
+    };
+    let host = name_of(host).ok_or_else(|| bad("the header Host is not a host"))?;
+    // A whole address in the first line counts for more than the header.
+    let host = request.uri().host().unwrap_or(&host);
+    if names.is_none_or(|names| answers_to(host, names)) {
+        return Ok(());
+    }
+    let detail = "this server does not answer to the host of this request; its setting `hosts` lists the names that it \
+                  answers to";
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail))
+}
+
+/// The host without its port.
+fn name_of(host: &HeaderValue) -> Option<String> {
+    let text = host.to_str().ok()?;
+    if text.contains(['@', '/', '?', '#', ',']) {
+        return None;
+    }
+    let uri: Uri = text.parse().ok()?;
+    let authority = uri.authority()?;
+    // A port is a number, or nothing.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let is_port = port.is_empty() || port == ":" || authority.port_u16().is_some();
+    is_port.then(|| authority.host().to_owned())
+}
+
+fn answers_to(host: &str, names: &[String]) -> bool {
+    let host = host.trim_end_matches('.');
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || inside.parse::<IpAddr>().is_ok()
+        || names.iter().any(|name| name.eq_ignore_ascii_case(host))
+}
+
+/// Adds what is missing.
+pub(super) fn secure(headers: &mut HeaderMap, over_tls: bool) {
+    let mut add = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    add(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(REFERRER_POLICY, "no-referrer");
+    add(CACHE_CONTROL, "no-store");
+    add(CONTENT_SECURITY_POLICY, NO_PAGE);
+    if over_tls {
+        add(STRICT_TRANSPORT_SECURITY, ALWAYS_HTTPS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(hosts: &[&'static str], names: Option<&[&str]>) -> Result<(), (u16, &'static str)> {
+        let mut request = Request::get("/").body(()).unwrap();
+        for host in hosts {
+            request.headers_mut().append(HOST, HeaderValue::from_static(host));
+        }
+        let names = names.map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        check_host(&request, names.as_deref()).map_err(|problem| (problem.status.as_u16(), problem.code))
+    }
+
+    #[test]
+    fn a_request_is_for_one_host() {
+        for host in ["example.com", "example.com:8780", "[::1]:8780", "127.0.0.1", "my_service:80"] {
+            assert_eq!(check(&[host], None), Ok(()), "{host}");
+        }
+        for hosts in [&[][..], &["a", "b"], &["a", "a"], &[""], &["a b"], &["u@a"], &["a/b"], &["a:b"], &["a,b"]] {
+            assert_eq!(check(hosts, None), Err((400, "invalid_host")), "{hosts:?}");
+        }
+        let mut old = Request::get("/").version(Version::HTTP_10).body(()).unwrap();
+        assert!(check_host(&old, None).is_ok());
+        assert!(check_host(&old, Some(&[])).is_err());
+        old.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+        assert!(check_host(&old, Some(&[])).is_ok());
+    }
+
+    #[test]
+    fn names_can_be_set_and_addresses_and_localhost_are_always_among_them() {
+        let names = Some(&["gateway.example.com"][..]);
+        for host in ["gateway.example.com", "GATEWAY.example.com:80", "gateway.example.com.", "127.0.0.1:1", "[::1]"] {
+            assert_eq!(check(&[host], names), Ok(()), "{host}");
+        }
+        assert_eq!(check(&["localhost:8780"], Some(&[])), Ok(()));
+        for host in ["evil.example", "localhost.evil.example", "gateway.example.com.evil.example", "127.0.0.1.evil.example"]
+        {
+            assert_eq!(check(&[host], names), Err((421, "wrong_host")), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_first_lines_own_host_counts_for_more() {
+        let mut request = Request::get("http://evil.example/").body(()).unwrap();
+        request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+        assert_eq!(check_host(&request, Some(&[])).unwrap_err().code, "wrong_host");
+    }
+
+    #[test]
+    fn what_an_answer_says_itself_is_kept() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        secure(&mut headers, false);
+        assert_eq!(headers[CACHE_CONTROL], "no-cache");
+        assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert!(!headers.contains_key(STRICT_TRANSPORT_SECURITY));
+        secure(&mut headers, true);
+        assert_eq!(headers[STRICT_TRANSPORT_SECURITY], ALWAYS_HTTPS);
+    }
+}
