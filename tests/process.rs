@@ -56,6 +56,11 @@ impl Server {
         self.child.kill().await.unwrap();
     }
 
+    /// How it ended, by itself or after a signal that somebody else gave.
+    pub async fn ended(mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap()
+    }
+
     /// A polite signal; how it ended.
     pub async fn signal(mut self, name: &str) -> ExitStatus {
         let pid = self.child.id().expect("it runs").to_string();
@@ -95,6 +100,28 @@ pub fn serve(dir: &Path, wechat: &str) -> Command {
         .env("HONGYAN_LOG", "error")
         .current_dir(dir);
     command
+}
+
+/// The same command with so many descriptors and no more.
+pub fn with_descriptors(command: &Command, count: u32) -> Command {
+    let inner = command.as_std();
+    let mut outer = Command::new("sh");
+    outer
+        .args(["-c", "ulimit -n $0 && exec \"$@\"", &count.to_string()])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .kill_on_drop(true)
+        .stdin(Stdio::null());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    if let Some(dir) = inner.get_current_dir() {
+        outer.current_dir(dir);
+    }
+    outer
 }
 
 /// A new API key for all scopes.

@@ -12,6 +12,8 @@ use hongyan_wechat::{AppId, Errcode, TemplateId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use crate::door::WrongCredential;
+
 mod codes;
 mod extract;
 pub(crate) mod json;
@@ -115,6 +117,25 @@ impl Problem {
                 self.0.extra.insert(key.to_owned(), value);
             }
             Err(error) => tracing::error!(%error, key, "a member of a problem cannot be written as JSON"),
+        }
+        self
+    }
+
+    /// The same for strangers: of what WeChat or the gateway's own state says, only the code, the title and the errcode.
+    /// The log has the rest.
+    #[must_use]
+    pub fn for_strangers(mut self) -> Self {
+        let is_about_the_request = self.field.is_some() || self.code == "unknown_app";
+        if !is_about_the_request || self.errcode.is_some() {
+            tracing::info!(
+                code = self.code,
+                detail = %self.detail,
+                errmsg = self.errmsg.as_deref().unwrap_or_default(),
+                "a stranger's request was refused"
+            );
+            self.0.detail = format!("{}.", self.0.title);
+            self.0.errmsg = None;
+            self.0.extra.clear();
         }
         self
     }
@@ -243,9 +264,10 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.extensions_mut().insert(WrongCredential);
         }
         if let Some(seconds) = self.retry_after_seconds {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

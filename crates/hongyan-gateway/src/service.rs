@@ -17,6 +17,8 @@ use crate::callbacks::{Callbacks, EventWorker, Silence, SilenceWatch};
 use crate::config::{ConfigError, Settings};
 use crate::dispatch::{Dispatch, Slots};
 use crate::door::limits::Limits;
+use crate::door::outgoing::Outgoing;
+use crate::door::rates::Rates;
 use crate::door::{Door, Listeners};
 use crate::gateway_tokens::GatewayTokens;
 use crate::health::Health;
@@ -110,6 +112,10 @@ pub struct Parts {
     pub slots: Slots,
     /// Counts how often limits bite.
     pub limits: Limits,
+    /// How often strangers may ask for what costs.
+    pub rates: Arc<Rates>,
+    /// The places of calls to WeChat that are no sends.
+    pub outgoing: Outgoing,
     /// Whether the gateway is stopping.
     pub stop: Stop,
 }
@@ -293,11 +299,8 @@ impl Gateway {
         let keys = Keys::new(Arc::clone(&store), clock.clone());
         let gateway_tokens = GatewayTokens::new(Arc::clone(&store), clock.clone(), Arc::clone(&ids));
         let parts = Parts {
-            settings,
             health: Health::new(Arc::clone(&store)),
-            store,
             vault,
-            clock,
             ids,
             apps,
             keys,
@@ -312,6 +315,11 @@ impl Gateway {
             webhook_rules,
             retention_rounds,
             slots,
+            outgoing: Outgoing::new(settings.wechat_calls, limits.clone()),
+            rates: Arc::new(Rates::new(&settings, clock.clone(), limits.clone())),
+            settings,
+            store,
+            clock,
             limits,
             stop,
         };
@@ -345,10 +353,18 @@ impl Gateway {
         listeners: impl Into<Listeners>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), GatewayError> {
-        let Parts { settings, stop: signal, limits, .. } = &*self.context;
+        let Parts { settings, stop: signal, limits, rates, .. } = &*self.context;
         let (drain, delay) =
             (Duration::from_secs(settings.drain_seconds), Duration::from_secs(settings.stop_delay_seconds));
-        let door = Door::open(settings, signal, limits, listeners.into(), &self.router(), self.admin_router());
+        let door = Door::open(
+            settings,
+            signal,
+            limits,
+            rates,
+            listeners.into(),
+            &self.router(),
+            self.admin_router(),
+        );
         stop.await;
         signal.announce();
         if !delay.is_zero() {

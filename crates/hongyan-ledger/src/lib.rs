@@ -17,6 +17,7 @@
 //! | [`delivery`] | of which message WeChat says what became of it |
 //! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
+//! | [`rate`] | how often something may happen |
 //! | [`webhook`] | the types of events, who wants them, when a webhook is tried again |
 //! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
@@ -30,6 +31,7 @@ pub mod ids;
 pub mod lane;
 pub mod message;
 pub mod permit;
+pub mod rate;
 pub mod resolve;
 pub mod retry;
 pub mod settle;

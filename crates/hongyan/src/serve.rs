@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
-use hongyan_gateway::door::{Listeners, descriptors};
+use hongyan_gateway::door::{Listeners, clear, descriptors};
 use hongyan_gateway::service::Context;
 use hongyan_gateway::tls::Tls;
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::{listen, lock, logging, output, settings, signals};
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let settings = settings::load(&args.config, args.listen.as_deref())?;
     logging::start(&settings.log, settings.log_format)?;
+    clear::warn(&settings);
     descriptors::raise();
     descriptors::without_core_dumps();
     let stop = signals::stop()?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::openapi::Refusals;
+use crate::door::outgoing::{Behalf, NoPlace};
 use crate::intake::request::parse;
 use crate::keys::Scope;
 use crate::login::{Login, login as exchange};
@@ -58,7 +59,7 @@ pub(super) async fn login(
 ) -> Result<axum::Json<LoginAnswer>, Problem> {
     context.keys.authorize(&headers, Scope::Permits).await?;
     let appid: AppId = parse("app", &request.app)?;
-    let login = exchange_code(&context, &appid, &request.code).await?;
+    let login = exchange_code(&context, Behalf::Caller, &appid, &request.code).await?;
     Ok(axum::Json(LoginAnswer {
         openid: login.openid,
         unionid: login.unionid,
@@ -68,7 +69,15 @@ pub(super) async fn login(
 }
 
 /// The same for both of the gateway's login calls.
-pub(super) async fn exchange_code(context: &Context, appid: &AppId, code: &str) -> Result<Login, Problem> {
+pub(super) async fn exchange_code(
+    context: &Context,
+    behalf: Behalf,
+    appid: &AppId,
+    code: &str,
+) -> Result<Login, Problem> {
     let days = context.settings.session_days;
+    let _place = context.outgoing.place(behalf).await.map_err(|NoPlace| {
+        Problem::unavailable("as many calls to WeChat are under way as may be (the setting wechat_calls)")
+    })?;
     exchange(&context.apps, &*context.store, &context.vault, &context.clock, days, appid, code).await
 }

@@ -11,11 +11,15 @@ use utoipa::ToSchema;
 
 use super::openapi::Refusals;
 use super::permits::{GrantAnswer, GrantRequest, checked, grant_all};
+use crate::door::ClientAddress;
+use crate::door::outgoing::Behalf;
 use crate::intake::request::parse;
+use crate::keys::bearer;
 use crate::login::session;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
+use crate::vault::sha256;
 
 /// The most permits that one tap can bring: a form, a payment and three subscriptions leave room to spare.
 const MAX_PERMITS: usize = 20;
@@ -50,10 +54,16 @@ pub(super) struct SessionAnswer {
 pub(super) async fn login(
     State(context): State<Context>,
     Path(appid): Path<String>,
+    from: ClientAddress,
     Json(request): Json<CodeRequest>,
 ) -> Result<axum::Json<SessionAnswer>, Problem> {
     let appid: AppId = parse("appid", &appid)?;
-    let login = super::login::exchange_code(&context, &appid, &request.code).await?;
+    // What costs WeChat nothing takes nothing from the rates.
+    context.apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+    context.rates.login(from, &appid)?;
+    let login = super::login::exchange_code(&context, Behalf::Stranger, &appid, &request.code)
+        .await
+        .map_err(Problem::for_strangers)?;
     Ok(axum::Json(SessionAnswer {
         session: secrecy::ExposeSecret::expose_secret(&login.session).to_owned(),
         expires_at: login.expires_at,
@@ -147,7 +157,10 @@ pub(super) async fn permits(
     Json(request): Json<ReportRequest>,
 ) -> Result<(StatusCode, axum::Json<ReportAnswers>), Problem> {
     let appid: AppId = parse("appid", &appid)?;
-    let session = session(&*context.store, &context.clock, bearer(&headers)?).await?;
+    let token = bearer(&headers).ok_or_else(|| {
+        Problem::unauthorized("send the session that login gave, as: Authorization: Bearer hys_…")
+    })?;
+    let session = session(&*context.store, &context.clock, token).await?;
     if session.appid != appid {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -155,6 +168,7 @@ pub(super) async fn permits(
             format!("this session belongs to another app than {appid}"),
         ));
     }
+    context.rates.permit_report(sha256(token), &appid)?;
     if request.permits.is_empty() || request.permits.len() > MAX_PERMITS {
         return Err(Problem::invalid("permits", format!("1 to {MAX_PERMITS} permits in one request")));
     }
@@ -188,10 +202,4 @@ pub(super) async fn permits(
         })
         .collect();
     Ok((StatusCode::ACCEPTED, axum::Json(ReportAnswers { permits: answers })))
-}
-
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    crate::keys::bearer(headers).ok_or_else(|| {
-        Problem::unauthorized("send the session that login gave, as: Authorization: Bearer hys_…")
-    })
 }

@@ -19,6 +19,7 @@ use hongyan_wechat::callback::{
 use super::content::{digest, nonce_hash};
 use super::refusals::Refusal;
 use crate::apps::App;
+use crate::door::WrongCredential;
 use crate::service::Context;
 
 /// The largest body. WeChat's events are below 4 KB; enciphered and in base64 that is some 6.
@@ -206,7 +207,11 @@ fn refuse(context: &Context, appid: Option<&AppId>, refusal: &Refusal, now: Unix
     match refusal {
         Refusal::NoCallback => text(StatusCode::NOT_FOUND, "not found".into()),
         Refusal::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "too large".into()),
-        _ => text(StatusCode::FORBIDDEN, "refused".into()),
+        _ => {
+            let mut answer = text(StatusCode::FORBIDDEN, "refused".into());
+            answer.extensions_mut().insert(WrongCredential);
+            answer
+        }
     }
 }
 

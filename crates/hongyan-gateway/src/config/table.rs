@@ -85,8 +85,16 @@ pub(super) const TABLE: &[Setting] = &[
         "0",
         "How many connections may be open from one address. 0: as many as in all. Behind a proxy all have its address.",
     ),
-    given("header_seconds", "10", "How long the head of a request may take, from its first byte (or the connection's start)."),
-    given("body_seconds", "60", "How long the body of a request may take. Uploads to WeChat may take longer."),
+    given(
+        "header_seconds",
+        "10",
+        "How long the head of a request may take, from its first byte (or the start of the connection).",
+    ),
+    given(
+        "body_seconds",
+        "60",
+        "How long the body of a request may take. Uploads to WeChat may take longer.",
+    ),
     given(
         "idle_seconds",
         "75",

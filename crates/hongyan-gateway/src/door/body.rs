@@ -161,7 +161,9 @@ pub(super) struct AnswerBody {
 
 /// Something that an answer holds until its last byte was handed on: put it into the response's extensions.
 #[derive(Clone)]
-pub(crate) struct Held(pub(crate) Arc<dyn std::any::Any + Send + Sync>);
+pub(crate) struct Held(
+    #[expect(dead_code, reason = "it is kept, not read")] pub(crate) Arc<dyn std::any::Any + Send + Sync>,
+);
 
 impl AnswerBody {
     pub(super) fn new(body: Body, connection: Arc<Connection>, held: Option<Held>) -> Self {

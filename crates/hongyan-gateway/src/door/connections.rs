@@ -36,8 +36,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 6] =
-        [Self::Handshake, Self::Fresh, Self::Head, Self::Busy, Self::Body, Self::Idle];
+    const ALL: [Self; 6] = [Self::Handshake, Self::Fresh, Self::Head, Self::Busy, Self::Body, Self::Idle];
 }
 
 /// One open connection. The task that serves it says what it is doing; others look.
@@ -173,6 +172,10 @@ impl Connections {
     /// A place for a new connection. When there is none, the one that has done nothing for longest gives way; `None` when
     /// all are busy.
     pub(super) fn admit(&self, address: IpAddr, phase: Phase) -> Option<Place> {
+        self.admit_at(Instant::now(), address, phase)
+    }
+
+    fn admit_at(&self, now: Instant, address: IpAddr, phase: Phase) -> Option<Place> {
         let Inner { room, limits, start, next, .. } = &*self.0;
         let mut open = self.open();
         let of_address = |connection: &Connection| connection.address == address;
@@ -180,25 +183,25 @@ impl Connections {
             && open.values().filter(|other| of_address(other)).count() >= room.per_address;
         if is_crowded {
             limits.bit(Limit::ConnectionsPerAddress, address);
-            give_way(&mut open, of_address)?;
+            give_way(&mut open, now, of_address)?;
         }
         let shakes_hands = |connection: &Connection| connection.phase() == Phase::Handshake;
         if phase == Phase::Handshake
             && open.values().filter(|other| shakes_hands(other)).count() >= room.handshakes
         {
             limits.bit(Limit::Handshakes, address);
-            give_way(&mut open, shakes_hands)?;
+            give_way(&mut open, now, shakes_hands)?;
         }
         if open.len() >= room.connections {
             limits.bit(Limit::Connections, address);
-            give_way(&mut open, |_| true)?;
+            give_way(&mut open, now, |_| true)?;
         }
         let connection = Arc::new(Connection {
             id: next.fetch_add(1, Ordering::Relaxed),
             address,
             start: *start,
             phase: AtomicU8::new(phase as u8),
-            since: AtomicU64::new(start.elapsed().as_millis() as u64),
+            since: AtomicU64::new(now.duration_since(*start).as_millis() as u64),
             stalled: AtomicU64::new(0),
             task: OnceLock::new(),
         });
@@ -209,7 +212,7 @@ impl Connections {
 
     /// The one that has done nothing for longest gives way, for a descriptor.
     pub(super) fn one_gives_way(&self) {
-        let _ = give_way(&mut self.open(), |_| true);
+        let _ = give_way(&mut self.open(), Instant::now(), |_| true);
     }
 
     /// Closes all that are left.
@@ -230,9 +233,9 @@ impl Connections {
 /// Lets the first of these go; `None` if none of them gives way.
 fn give_way(
     open: &mut BTreeMap<u64, Arc<Connection>>,
+    now: Instant,
     is_meant: impl Fn(&Connection) -> bool,
 ) -> Option<()> {
-    let now = Instant::now();
     let (_, id) = open
         .values()
         .filter(|connection| is_meant(connection))
@@ -264,8 +267,14 @@ mod tests {
     }
 
     /// A connection that does nothing but hold its place.
-    fn come(all: &Connections, last: u8, phase: Phase) -> Option<tokio::task::JoinHandle<()>> {
-        let place = all.admit(IpAddr::from([192, 0, 2, last]), phase)?;
+    fn come_after(
+        all: &Connections,
+        seconds: u64,
+        last: u8,
+        phase: Phase,
+    ) -> Option<tokio::task::JoinHandle<()>> {
+        let now = all.0.start + Duration::from_secs(seconds);
+        let place = all.admit_at(now, IpAddr::from([192, 0, 2, last]), phase)?;
         let connection = Arc::clone(&place.connection);
         let task = tokio::spawn(async move {
             let _place = place;
@@ -275,18 +284,23 @@ mod tests {
         Some(task)
     }
 
-    #[tokio::test(start_paused = true)]
+    fn come(all: &Connections, last: u8, phase: Phase) -> Option<tokio::task::JoinHandle<()>> {
+        come_after(all, 0, last, phase)
+    }
+
+    #[tokio::test]
     async fn the_oldest_that_does_nothing_gives_way() {
         let all = of(2, 0, 2);
         let first = come(&all, 1, Phase::Busy).unwrap();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let second = come(&all, 2, Phase::Idle).unwrap();
-        let third = come(&all, 3, Phase::Fresh).unwrap();
+        let second = come_after(&all, 1, 2, Phase::Idle).unwrap();
+        let third = come_after(&all, 2, 3, Phase::Fresh).unwrap();
         assert!(second.await.unwrap_err().is_cancelled());
         assert!(!first.is_finished() && !third.is_finished());
+        assert!(come_after(&all, 3, 4, Phase::Fresh).is_some());
+        assert!(third.await.unwrap_err().is_cancelled());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_is_answered_is_never_closed_for_another_and_a_slow_body_is() {
         let all = of(1, 0, 1);
         let busy = come(&all, 1, Phase::Busy).unwrap();
@@ -295,8 +309,8 @@ mod tests {
         assert!(busy.await.unwrap_err().is_cancelled());
         let slow = come(&all, 1, Phase::Body).unwrap();
         assert!(come(&all, 2, Phase::Fresh).is_none(), "it has only begun");
-        tokio::time::advance(BODY_IS_SLOW_AFTER).await;
-        assert!(come(&all, 2, Phase::Fresh).is_some());
+        let later = BODY_IS_SLOW_AFTER.as_secs();
+        assert!(come_after(&all, later, 2, Phase::Fresh).is_some());
         assert!(slow.await.unwrap_err().is_cancelled());
     }
 

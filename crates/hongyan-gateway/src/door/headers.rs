@@ -95,7 +95,9 @@ mod tests {
         for host in ["example.com", "example.com:8780", "[::1]:8780", "127.0.0.1", "my_service:80"] {
             assert_eq!(check(&[host], None), Ok(()), "{host}");
         }
-        for hosts in [&[][..], &["a", "b"], &["a", "a"], &[""], &["a b"], &["u@a"], &["a/b"], &["a:b"], &["a,b"]] {
+        for hosts in
+            [&[][..], &["a", "b"], &["a", "a"], &[""], &["a b"], &["u@a"], &["a/b"], &["a:b"], &["a,b"]]
+        {
             assert_eq!(check(hosts, None), Err((400, "invalid_host")), "{hosts:?}");
         }
         let mut old = Request::get("/").version(Version::HTTP_10).body(()).unwrap();
@@ -108,12 +110,18 @@ mod tests {
     #[test]
     fn names_can_be_set_and_addresses_and_localhost_are_always_among_them() {
         let names = Some(&["gateway.example.com"][..]);
-        for host in ["gateway.example.com", "GATEWAY.example.com:80", "gateway.example.com.", "127.0.0.1:1", "[::1]"] {
+        for host in
+            ["gateway.example.com", "GATEWAY.example.com:80", "gateway.example.com.", "127.0.0.1:1", "[::1]"]
+        {
             assert_eq!(check(&[host], names), Ok(()), "{host}");
         }
         assert_eq!(check(&["localhost:8780"], Some(&[])), Ok(()));
-        for host in ["evil.example", "localhost.evil.example", "gateway.example.com.evil.example", "127.0.0.1.evil.example"]
-        {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "gateway.example.com.evil.example",
+            "127.0.0.1.evil.example",
+        ] {
             assert_eq!(check(&[host], names), Err((421, "wrong_host")), "{host}");
         }
     }

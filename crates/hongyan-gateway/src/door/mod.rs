@@ -12,16 +12,22 @@
 //! | `body` | the clock of a request's body; the end of an answer's |
 //! | `address` | from which address a request comes |
 //! | `headers` | for which host a request is; the headers of every answer |
+//! | [`rates`] | how often strangers may ask for what costs |
+//! | [`outgoing`] | how many calls to WeChat may be under way that are no sends |
 //! | [`limits`] | every limit: its name, its count, its line in the log |
 //! | [`descriptors`] | how many descriptors the process has, and how many are kept back |
+//! | [`clear`] | what would travel in the clear |
 
 mod accept;
 mod address;
 mod body;
+pub mod clear;
 mod connections;
 pub mod descriptors;
 mod headers;
 pub mod limits;
+pub mod outgoing;
+pub mod rates;
 mod serving;
 
 use std::sync::Arc;
@@ -35,10 +41,12 @@ use tokio::task::JoinHandle;
 
 pub(crate) use address::ClientAddress;
 pub(crate) use body::{BodyTooSlow, Held, Upload};
+pub(crate) use serving::WrongCredential;
 
 use accept::Entrance;
 use connections::{Connections, Room};
 use limits::Limits;
+use rates::Rates;
 use serving::Clocks;
 
 use crate::config::Settings;
@@ -71,6 +79,7 @@ impl From<TcpListener> for Listeners {
 struct Shared {
     stop: Stop,
     limits: Limits,
+    rates: Arc<Rates>,
     clocks: Clocks,
     hosts: Option<Vec<String>>,
     trusted_proxies: Vec<IpNet>,
@@ -92,6 +101,7 @@ impl Door {
         settings: &Settings,
         stop: &Stop,
         limits: &Limits,
+        rates: &Arc<Rates>,
         listeners: Listeners,
         router: &Router,
         admin: Router,
@@ -99,6 +109,7 @@ impl Door {
         let shared = Arc::new(Shared {
             stop: stop.clone(),
             limits: limits.clone(),
+            rates: Arc::clone(rates),
             clocks: Clocks {
                 header: Duration::from_secs(settings.header_seconds),
                 body: Duration::from_secs(settings.body_seconds),

@@ -34,9 +34,22 @@ const LAST_HEAD: Duration = Duration::from_millis(500);
 /// The most that is read ahead of a connection, a request's head included.
 const BUFFER_BYTES: usize = 32 * 1024;
 
+/// For so long who has tried too many wrong credentials waits for the next refusal.
+const PENALTY: Duration = Duration::from_secs(1);
+
+/// In the extensions of an answer: it refuses a key, a session, a secret, a token or a signature that is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WrongCredential;
+
 /// Serves a connection until it ends, its time is up, or the gateway has stopped.
-pub(super) async fn serve<IO>(io: IO, peer: SocketAddr, over_tls: bool, place: &Place, router: Router, shared: Arc<Shared>)
-where
+pub(super) async fn serve<IO>(
+    io: IO,
+    peer: SocketAddr,
+    over_tls: bool,
+    place: &Place,
+    router: Router,
+    shared: Arc<Shared>,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = &place.connection;
@@ -131,13 +144,13 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         let mut router = self.router.clone();
         let (peer, over_tls) = (self.peer, self.over_tls);
         Box::pin(async move {
-            let is_head = request.method() == axum::http::Method::HEAD;
+            let client = address::of(peer.ip(), request.headers(), &shared.trusted_proxies);
             let response = match headers::check_host(&request, shared.hosts.as_deref()) {
                 Ok(()) => {
-                    let client = address::of(peer.ip(), request.headers(), &shared.trusted_proxies);
                     let mut request = with_clock(request, &connection, &shared);
                     request.extensions_mut().insert(client);
-                    let Ok(()) = poll_fn(|context| Service::<Request<Body>>::poll_ready(&mut router, context)).await;
+                    let Ok(()) =
+                        poll_fn(|context| Service::<Request<Body>>::poll_ready(&mut router, context)).await;
                     let Ok(response) = router.call(request).await;
                     response
                 }
@@ -146,11 +159,14 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
                     problem.into_response()
                 }
             };
-            let (mut head, mut body) = response.into_parts();
+            let (mut head, body) = response.into_parts();
             headers::secure(&mut head.headers, over_tls);
             let held = head.extensions.remove::<Held>();
-            if is_head && body.is_end_stream() {
-                body = Body::empty();
+            let is_wrong = head.extensions.remove::<WrongCredential>().is_some();
+            if is_wrong && shared.rates.wrong_credential(client).is_err() {
+                // Who waits for a refusal gives way to others.
+                connection.enter(Phase::Idle);
+                tokio::time::sleep(PENALTY).await;
             }
             Ok(Response::from_parts(head, AnswerBody::new(body, connection, held)))
         })

@@ -9,6 +9,10 @@ use hongyan_wechat::{CallError, Errcode, SecretString};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use crate::door::WrongCredential;
+use crate::door::outgoing::NoPlace;
+use crate::door::rates::TooMany;
+
 /// A refusal that only the gateway makes. WeChat has no errcodes of this range.
 #[derive(Debug)]
 pub(super) struct Own {
@@ -67,11 +71,40 @@ pub(super) const NO_ACCESS_TOKEN: Own = own(
 pub(super) struct Refusal {
     pub(super) errcode: Errcode,
     pub(super) errmsg: String,
+    /// Somebody may be guessing.
+    is_of_a_wrong_credential: bool,
 }
 
 impl Refusal {
     pub(super) fn new(errcode: Errcode, errmsg: impl Into<String>) -> Self {
-        Self { errcode, errmsg: errmsg.into() }
+        Self { errcode, errmsg: errmsg.into(), is_of_a_wrong_credential: false }
+    }
+
+    /// The caller brought a wrong secret or token.
+    pub(super) fn of_a_wrong_credential(mut self) -> Self {
+        self.is_of_a_wrong_credential = true;
+        self
+    }
+
+    /// A rate is used up. WeChat's words for that.
+    pub(super) fn too_many(too_many: TooMany) -> Self {
+        let (limit, seconds) = (too_many.limit.name(), too_many.seconds());
+        Self::new(
+            Errcode::MINUTE_QUOTA,
+            format!(
+                "api minute-quota reach limit, must slower; hongyan: 超过网关的限制 {limit}，请在 {seconds} 秒后重试 / the \
+                 gateway's limit {limit}, try again in {seconds} s"
+            ),
+        )
+    }
+
+    /// As many calls to WeChat are under way as may be.
+    pub(super) fn no_place(_: NoPlace) -> Self {
+        Self::new(
+            Errcode::SYSTEM_BUSY,
+            "system error; hongyan: 同时进行的微信接口调用已达上限，见设置 wechat_calls / as many calls to WeChat are under way \
+             as may be, see the setting wechat_calls",
+        )
     }
 
     /// One of the gateway's own, and what it is about.
@@ -94,7 +127,12 @@ impl IntoResponse for Refusal {
                 (rid, errmsg)
             }
         };
-        Json(json!({ "errcode": self.errcode, "errmsg": errmsg, "rid": rid })).into_response()
+        let mut response =
+            Json(json!({ "errcode": self.errcode, "errmsg": errmsg, "rid": rid })).into_response();
+        if self.is_of_a_wrong_credential {
+            response.extensions_mut().insert(WrongCredential);
+        }
+        response
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::answer::Refusal;
 use super::request::Parameters;
 use super::token::client;
+use crate::door::outgoing::Behalf;
 use crate::login::exchange;
 use crate::service::Context;
 
@@ -23,6 +24,7 @@ pub(super) async fn jscode2session(
         return Err(Refusal::new(Errcode::INVALID_GRANT_TYPE, "invalid grant_type"));
     }
     let code = parameters.get("js_code").ok_or_else(|| Refusal::new(Errcode(41_008), "missing code"))?;
+    let _place = context.outgoing.place(Behalf::Caller).await.map_err(Refusal::no_place)?;
     let answer = exchange(&context, &client.app, code).await?;
     let mut body = json!({
         "openid": answer.openid,

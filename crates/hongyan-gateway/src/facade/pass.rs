@@ -4,6 +4,7 @@
 //! body up to [`KEPT`] is kept until its answer's head is there, so that the call can be repeated with a fresh token;
 //! and the beginning of an answer that looks like JSON, for a refusal is one.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -22,7 +23,8 @@ use super::headers;
 use super::request::{ACCESS_TOKEN, Parameters, passed_on};
 use super::token::app_of;
 use crate::apps::App;
-use crate::door::Upload;
+use crate::door::outgoing::Behalf;
+use crate::door::{Held, Upload};
 use crate::service::Context;
 use crate::token::TokenError;
 
@@ -40,6 +42,7 @@ pub(super) async fn pass(
 ) -> Result<Response, Refusal> {
     let app = app_of(&context, parameters.access_token()).await?;
     Upload::begins(&request);
+    let place = context.outgoing.place(Behalf::Caller).await.map_err(Refusal::no_place)?;
     let (head, body) = request.into_parts();
     let call = Call {
         context: &context,
@@ -47,10 +50,13 @@ pub(super) async fn pass(
         method: head.method,
         uri: head.uri,
     };
-    match begin(body, KEPT).await.map_err(|_| Refusal::own(&BODY_BROKE_OFF, ""))? {
-        Taken::Whole(body) => call.with_whole_body(&app, body).await,
-        Taken::Beginning(body) => call.with_running_body(&app, body).await,
-    }
+    let mut response = match begin(body, KEPT).await.map_err(|_| Refusal::own(&BODY_BROKE_OFF, ""))? {
+        Taken::Whole(body) => call.with_whole_body(&app, body).await?,
+        Taken::Beginning(body) => call.with_running_body(&app, body).await?,
+    };
+    // The call is under way until its answer has gone by.
+    response.extensions_mut().insert(Held(Arc::new(place)));
+    Ok(response)
 }
 
 /// What stays the same when a call is repeated.

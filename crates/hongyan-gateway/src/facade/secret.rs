@@ -12,6 +12,7 @@ use super::answer::{GATEWAY_FAILED, Refusal, without};
 use super::request::{Parameters, WholeBody, passed_on};
 use super::token::client;
 use crate::apps::App;
+use crate::door::outgoing::Behalf;
 use crate::service::Context;
 
 /// `POST /cgi-bin/clear_quota/v2`: `appid` and `appsecret`, in the body or in the query.
@@ -71,6 +72,7 @@ async fn send(
     body: String,
     secret: &SecretString,
 ) -> Result<Response, Refusal> {
+    let _place = context.outgoing.place(Behalf::Caller).await.map_err(Refusal::no_place)?;
     let content_type = (!body.is_empty()).then_some("application/json");
     let Answered { status, body, content_type } = context
         .wechat

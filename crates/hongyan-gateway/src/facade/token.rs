@@ -56,6 +56,9 @@ async fn hand_out(context: &Context, request: TokenRequest) -> Result<Response, 
         return Err(Refusal::new(Errcode::INVALID_GRANT_TYPE, "invalid grant_type"));
     }
     let client = client(context, request.appid.as_deref(), request.secret.as_deref()).await?;
+    if let Err(too_many) = context.rates.gateway_token(&client.app.record.appid) {
+        return Err(Refusal::too_many(too_many));
+    }
     let service = request.service.filter(|name| !name.is_empty()).or(client.key_name);
     let service = service.map(|name| name.chars().take(MAX_SERVICE_CHARS).collect());
     let token = context.gateway_tokens.hand_out(&client.app.record.appid, service).await?;
@@ -100,6 +103,7 @@ pub(super) async fn client(
              不是 AppSecret / use the gateway_secret that registering the app gave, or an API key with the scope \
              facade, not the AppSecret",
         )
+        .of_a_wrong_credential()
     })
 }
 
@@ -112,6 +116,7 @@ pub(super) async fn app_of(context: &Context, access_token: Option<&str>) -> Res
             "invalid credential, access_token is invalid or not latest; hongyan: 请使用从本网关取得的凭证 / use one \
              from this host",
         )
+        .of_a_wrong_credential()
     };
     let appid = context.gateway_tokens.check(token).await?.ok_or_else(invalid)?;
     context.apps.get(&appid).ok_or_else(invalid)

@@ -146,12 +146,12 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 fn unreadable(rejection: &BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail =
-            "the body is larger than this call takes (most: the setting max_body_bytes); send fewer items in one request";
+        let detail = "the body is larger than this call takes (most: the setting max_body_bytes); send fewer items in one request";
         return Problem::new(status, "body_too_large", detail);
     }
     if BodyTooSlow::is_behind(rejection) {
-        let detail = "the body stood still, or took longer than the setting body_seconds allows; send it again";
+        let detail =
+            "the body stood still, or took longer than the setting body_seconds allows; send it again";
         return Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail);
     }
     Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the connection ended before the body did")

@@ -109,6 +109,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b))
         // Assignments of protocols, and measuring networks.
         || (a == 192 && b == 0 && c == 0)
+        // Relays of 6to4, given up (RFC 7526): what is there is whatever somebody routes there.
+        || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (b == 18 || b == 19)))
 }
 
@@ -180,6 +182,7 @@ mod tests {
             "192.168.1.1",
             "192.0.0.8",
             "192.0.2.1",
+            "192.88.99.1",
             "198.18.0.1",
             "198.51.100.1",
             "203.0.113.9",

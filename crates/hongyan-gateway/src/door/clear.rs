@@ -1,0 +1,80 @@
+//! What would travel in the clear, said at the start.
+
+use std::net::IpAddr;
+
+use crate::config::Settings;
+
+/// Warns of each.
+pub fn warn(settings: &Settings) {
+    for warning in warnings(settings) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// In words: what would be readable by whoever is on the way.
+pub fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let Settings { wechat_base_url, listen, tls_listen, admin_listen, .. } = settings;
+    if wechat_base_url.scheme() == "http" && !is_this_machine(wechat_base_url.host_str().unwrap_or_default())
+    {
+        warnings.push(format!(
+            "wechat_base_url is http and leads to {}: AppSecrets, access tokens and messages travel in the clear; use https",
+            wechat_base_url.host_str().unwrap_or_default()
+        ));
+    }
+    if !listen.ip().is_loopback() && tls_listen.is_none() {
+        warnings.push(format!(
+            "listen is {listen}, which others reach, and there is no TLS: API keys and secrets travel in the clear; put a \
+             proxy with TLS on this machine and listen on 127.0.0.1, or set tls_listen"
+        ));
+    }
+    if let Some(admin) = admin_listen.filter(|address| !address.ip().is_loopback()) {
+        warnings
+            .push(format!("admin_listen is {admin}, which others reach: metrics and health ask for no key"));
+    }
+    warnings
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(adjust: impl FnOnce(&mut Settings)) -> Vec<String> {
+        let mut settings = Settings::default();
+        adjust(&mut settings);
+        warnings(&settings)
+    }
+
+    #[test]
+    fn what_stays_on_this_machine_or_is_enciphered_is_not_worth_a_word() {
+        assert!(with(|_| {}).is_empty());
+        for here in ["http://127.0.0.1:8790", "http://localhost", "http://[::1]:1", "https://wechat.example"]
+        {
+            assert!(with(|settings| settings.wechat_base_url = here.parse().unwrap()).is_empty(), "{here}");
+        }
+        let both = with(|settings| {
+            settings.listen = "0.0.0.0:8780".parse().unwrap();
+            settings.tls_listen = Some("0.0.0.0:8743".parse().unwrap());
+        });
+        assert!(both.is_empty());
+    }
+
+    #[test]
+    fn what_others_could_read_is_said() {
+        let wechat =
+            with(|settings| settings.wechat_base_url = "http://user:pw@wechat.example/".parse().unwrap());
+        assert!(
+            wechat.len() == 1 && wechat[0].contains("wechat.example") && !wechat[0].contains("pw"),
+            "{wechat:?}"
+        );
+        assert_eq!(with(|settings| settings.listen = "0.0.0.0:8780".parse().unwrap()).len(), 1);
+        assert_eq!(with(|settings| settings.listen = "[::]:8780".parse().unwrap()).len(), 1);
+        assert_eq!(with(|settings| settings.admin_listen = Some("192.0.2.1:1".parse().unwrap())).len(), 1);
+    }
+}

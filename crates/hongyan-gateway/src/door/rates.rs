@@ -1,0 +1,178 @@
+//! How often strangers may ask for what costs: logins, reports of permits, tries with a wrong key, gateway tokens.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_ledger::rate::{Bucket, Rate};
+use hongyan_wechat::AppId;
+
+use super::address::ClientAddress;
+use super::limits::{Limit, Limits};
+use crate::config::Settings;
+use crate::gateway_tokens::LIFETIME;
+use crate::problem::Problem;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// As many as WeChat hands out to an app in a day.
+const GATEWAY_TOKENS: u32 = 2_000;
+
+/// The most buckets of a kind. One is some 50 bytes.
+const MOST_BUCKETS: usize = 8_192;
+
+/// The rates of a running gateway.
+pub struct Rates {
+    clock: Clock,
+    limits: Limits,
+    logins_per_address: Buckets<IpAddr>,
+    logins_per_app: Buckets<AppId>,
+    logins: Buckets<()>,
+    permit_reports: Buckets<[u8; 32]>,
+    wrong_credentials: Buckets<IpAddr>,
+    gateway_tokens: Buckets<AppId>,
+}
+
+/// A rate was used up; after so long there is more of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany {
+    pub(crate) limit: Limit,
+    pub(crate) wait: Duration,
+}
+
+impl Rates {
+    /// As the settings say.
+    pub fn new(settings: &Settings, clock: Clock, limits: Limits) -> Self {
+        let a_minute = |count| Rate::new(count, MINUTE);
+        Self {
+            clock,
+            limits,
+            logins_per_address: Buckets::new(a_minute(settings.login_rate_per_address)),
+            logins_per_app: Buckets::new(a_minute(settings.login_rate_per_app)),
+            logins: Buckets::new(a_minute(settings.login_rate)),
+            permit_reports: Buckets::new(Rate::new(settings.permit_rate, HOUR)),
+            wrong_credentials: Buckets::new(a_minute(settings.wrong_credential_rate)),
+            gateway_tokens: Buckets::new(Rate::new(GATEWAY_TOKENS, LIFETIME)),
+        }
+    }
+
+    /// A mini program of this app logs somebody in.
+    ///
+    /// # Errors
+    /// Too often, from this address, of this app or in all.
+    pub(crate) fn login(&self, from: ClientAddress, appid: &AppId) -> Result<(), TooMany> {
+        let address = from.sender();
+        // The narrowest first: what one address asks for in vain is not taken from the others.
+        self.take(&self.logins_per_address, address, Limit::LoginsPerAddress, &address)?;
+        self.take(&self.logins_per_app, appid.clone(), Limit::LoginsPerApp, appid)?;
+        self.take(&self.logins, (), Limit::Logins, appid)
+    }
+
+    /// A session, by its hash, reports permits.
+    ///
+    /// # Errors
+    /// Too often.
+    pub(crate) fn permit_report(&self, session: [u8; 32], appid: &AppId) -> Result<(), TooMany> {
+        self.take(&self.permit_reports, session, Limit::PermitReports, appid)
+    }
+
+    /// A gateway token of this app is handed out.
+    ///
+    /// # Errors
+    /// Too often.
+    pub(crate) fn gateway_token(&self, appid: &AppId) -> Result<(), TooMany> {
+        self.take(&self.gateway_tokens, appid.clone(), Limit::GatewayTokens, appid)
+    }
+
+    /// Somebody came with a wrong key, secret or signature.
+    ///
+    /// # Errors
+    /// Too often.
+    pub(crate) fn wrong_credential(&self, from: ClientAddress) -> Result<(), TooMany> {
+        let address = from.sender();
+        self.take(&self.wrong_credentials, address, Limit::WrongCredentials, &address)
+    }
+
+    fn take<K: Hash + Eq>(
+        &self,
+        buckets: &Buckets<K>,
+        key: K,
+        limit: Limit,
+        whom: &dyn std::fmt::Display,
+    ) -> Result<(), TooMany> {
+        buckets.take(key, self.clock.now()).map_err(|wait| {
+            self.limits.bit(limit, whom);
+            TooMany { limit, wait }
+        })
+    }
+}
+
+impl TooMany {
+    /// In whole seconds, at least one.
+    pub(crate) fn seconds(self) -> u64 {
+        (self.wait.as_millis() as u64).div_ceil(1_000).max(1)
+    }
+}
+
+impl From<TooMany> for Problem {
+    fn from(too_many: TooMany) -> Self {
+        let detail = format!("there were too many of these requests: the limit `{}`", too_many.limit.name());
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(too_many.seconds())
+    }
+}
+
+/// One bucket for each key, never more than [`MOST_BUCKETS`].
+struct Buckets<K> {
+    rate: Rate,
+    buckets: Mutex<HashMap<K, Bucket>>,
+}
+
+impl<K: Hash + Eq> Buckets<K> {
+    fn new(rate: Rate) -> Self {
+        Self { rate, buckets: Mutex::default() }
+    }
+
+    fn take(&self, key: K, now: UnixMillis) -> Result<(), Duration> {
+        // A bucket is one number: a panic elsewhere leaves it whole.
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(&key) {
+            // A full one is as good as none.
+            buckets.retain(|_, bucket| !bucket.is_full(now));
+            if buckets.len() >= MOST_BUCKETS {
+                // Who has so many addresses is not bounded by them. What is asked of an app, and in all, still is.
+                buckets.clear();
+            }
+        }
+        buckets.entry(key).or_default().take(self.rate, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_its_own_bucket_and_there_are_never_too_many() {
+        let buckets = Buckets::new(Rate::new(1, MINUTE));
+        let now = UnixMillis(1_700_000_000_000);
+        buckets.take(1, now).unwrap();
+        assert_eq!(buckets.take(1, now), Err(MINUTE));
+        for key in 2..=MOST_BUCKETS {
+            buckets.take(key, now).unwrap();
+        }
+        assert_eq!(buckets.take(1, now), Err(MINUTE), "there is still room");
+        let count = || buckets.buckets.lock().unwrap().len();
+        assert_eq!(count(), MOST_BUCKETS);
+        buckets.take(0, now.plus(MINUTE)).unwrap();
+        assert_eq!(count(), 1, "full ones are forgotten");
+        for key in 1..=MOST_BUCKETS {
+            buckets.take(key, now.plus(MINUTE)).unwrap();
+        }
+        assert!(count() <= MOST_BUCKETS);
+    }
+}

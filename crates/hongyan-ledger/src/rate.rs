@@ -1,0 +1,122 @@
+//! How often something may happen: so many times in so long, all at once or spread.
+//!
+//! A bucket holds as many tokens as may be taken in one period, and fills evenly in a period. It is kept as one moment, the
+//! one at which it will be full again (the "generic cell rate algorithm"), so it costs nothing while nobody takes.
+
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+
+/// So many in a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    count: u32,
+    period: Duration,
+}
+
+impl Rate {
+    /// This many in a period, at least one.
+    pub const fn new(count: u32, period: Duration) -> Self {
+        Self { count: if count == 0 { 1 } else { count }, period }
+    }
+
+    /// Between two tokens, in microseconds: some rates have less than a millisecond.
+    fn interval_us(self) -> i128 {
+        (self.period_us() / i128::from(self.count)).max(1)
+    }
+
+    fn period_us(self) -> i128 {
+        self.period.as_micros() as i128
+    }
+}
+
+/// What is left of a rate. A new one is full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// When it is full again, in microseconds since 1970.
+    full_at_us: i128,
+}
+
+impl Bucket {
+    /// Takes one token.
+    ///
+    /// # Errors
+    /// There is none; after so long there is one again.
+    pub fn take(&mut self, rate: Rate, now: UnixMillis) -> Result<(), Duration> {
+        let now = i128::from(now.0) * 1_000;
+        // One that would be full later than a whole period from now was filled by a clock that was put back since.
+        let begin = if self.full_at_us - now > rate.period_us() { now } else { self.full_at_us.max(now) };
+        let full_at = begin + rate.interval_us();
+        let missing = full_at - now - rate.period_us();
+        if missing > 0 {
+            return Err(Duration::from_micros(missing as u64));
+        }
+        self.full_at_us = full_at;
+        Ok(())
+    }
+
+    /// Whether it is as good as a new one.
+    pub fn is_full(&self, now: UnixMillis) -> bool {
+        self.full_at_us <= i128::from(now.0) * 1_000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TEN_A_MINUTE: Rate = Rate::new(10, Duration::from_secs(60));
+
+    fn at(seconds: i64) -> UnixMillis {
+        UnixMillis(1_700_000_000_000 + seconds * 1_000)
+    }
+
+    #[test]
+    fn as_many_as_in_a_period_may_come_at_once_and_then_one_by_one() {
+        let mut bucket = Bucket::default();
+        for _ in 0..10 {
+            bucket.take(TEN_A_MINUTE, at(0)).unwrap();
+        }
+        assert_eq!(bucket.take(TEN_A_MINUTE, at(0)), Err(Duration::from_secs(6)));
+        assert_eq!(bucket.take(TEN_A_MINUTE, at(5)), Err(Duration::from_secs(1)));
+        bucket.take(TEN_A_MINUTE, at(6)).unwrap();
+        assert_eq!(bucket.take(TEN_A_MINUTE, at(6)), Err(Duration::from_secs(6)));
+        assert!(!bucket.is_full(at(65)));
+        assert!(bucket.is_full(at(66)));
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_does_not_shut_anybody_out_for_longer_than_a_period() {
+        let mut bucket = Bucket::default();
+        for _ in 0..10 {
+            bucket.take(TEN_A_MINUTE, at(86_400)).unwrap();
+        }
+        bucket.take(TEN_A_MINUTE, at(0)).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_twice_the_count_in_any_period_and_waiting_as_told_always_helps(
+            count in 1_u32..50,
+            steps in prop::collection::vec(0_i64..5_000, 1..300),
+        ) {
+            let rate = Rate::new(count, Duration::from_secs(60));
+            let (mut bucket, mut now, mut taken) = (Bucket::default(), 1_700_000_000_000, Vec::new());
+            for step in steps {
+                now += step;
+                match bucket.take(rate, UnixMillis(now)) {
+                    Ok(()) => taken.push(now),
+                    Err(wait) => {
+                        let later = now + wait.as_micros().div_ceil(1_000) as i64;
+                        let mut same = bucket;
+                        prop_assert!(same.take(rate, UnixMillis(later)).is_ok());
+                    }
+                }
+                let lately = taken.iter().filter(|at| now - **at < 60_000).count();
+                prop_assert!(lately <= 2 * count as usize);
+            }
+        }
+    }
+}

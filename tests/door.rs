@@ -1,0 +1,269 @@
+//! The door: strangers who hold connections, are slow, or ask for what is not there keep nobody else out.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hongyan_clock::Clock;
+use hongyan_gateway::Gateway;
+use hongyan_gateway::door::Listeners;
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
+
+use crate::process::{Server, create_key, serve, with_descriptors};
+use crate::world::{Http, PATIENCE, Platform, World, settings};
+
+/// How long the clocks of these stories are.
+const CLOCK: Duration = Duration::from_secs(1);
+
+fn address_of(url: &str) -> SocketAddr {
+    url.strip_prefix("http://").unwrap().parse().unwrap()
+}
+
+async fn connect(url: &str) -> TcpStream {
+    TcpStream::connect(address_of(url)).await.unwrap()
+}
+
+/// Says something on a new connection, and hears what comes until the other end closes.
+async fn say(url: &str, words: &str) -> String {
+    let mut stream = connect(url).await;
+    stream.write_all(words.as_bytes()).await.unwrap();
+    hear(&mut stream).await
+}
+
+async fn hear(stream: &mut TcpStream) -> String {
+    let mut heard = Vec::new();
+    // A reset is an end, too.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut heard)).await.expect("the connection is closed");
+    String::from_utf8(heard).unwrap()
+}
+
+/// One answer on a connection that stays open: its head, and its body if that is short.
+async fn hear_one(stream: &mut TcpStream) -> String {
+    let mut heard = vec![0; 64 * 1024];
+    let count = timeout(PATIENCE, stream.read(&mut heard)).await.expect("it is answered").unwrap();
+    String::from_utf8(heard[..count].to_vec()).unwrap()
+}
+
+async fn count_of(limit: &str, url: &str) -> u64 {
+    let text = Http::new().get(&format!("{url}/metrics")).await.text;
+    let name = format!("hongyan_limits_total{{limit=\"{limit}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&name));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_who_hold_every_descriptor_keep_neither_callers_nor_messages_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let wechat = Platform::start(Clock::system()).await;
+    let bearer = format!("Bearer {}", create_key(dir.path()).await);
+    let mut command = serve(dir.path(), &wechat.url);
+    command.env("HONGYAN_HEADER_SECONDS", CLOCK.as_secs().to_string());
+    let server = Server::start(&mut with_descriptors(&command, 256)).await;
+    let url = server.url("gateway");
+    let http = Http::new();
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let post = async |path: &str, body: Value| {
+        http.send(Method::POST, &format!("{url}{path}"), &headers, body.to_string()).await
+    };
+    let app = json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret });
+    post("/v1/apps", app).await.expect(201);
+    let user = wechat.user().await;
+    for _ in 0..3 {
+        let form = wechat.form(&user).await;
+        let permit = json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": form });
+        post("/v1/permits", permit).await.expect(201);
+    }
+    let message = json!({
+        "app": wechat.seed.appid, "to": user, "template": wechat.seed.legacy_template,
+        "data": { "keyword1": "a", "keyword2": "b", "keyword3": "c" },
+    });
+
+    let mut held = Vec::new();
+    for number in 0..300 {
+        let mut stream = connect(&url).await;
+        if number % 2 == 0 {
+            // Some are closed for the others already.
+            let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
+        }
+        held.push(stream);
+    }
+    // On connections of their own, while the strangers hold on: a caller, and a message to its end.
+    let began = Instant::now();
+    assert!(say(&url, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.contains(" 200 "));
+    let livez_at_once = began.elapsed();
+    let sent = Http::new()
+        .send(Method::POST, &format!("{url}/v1/messages?wait=10"), &headers, message.to_string())
+        .await
+        .expect(202);
+    assert_eq!(sent["state"], "sent", "{sent}");
+    let message_sent = began.elapsed();
+    tokio::time::sleep_until(began + CLOCK).await;
+    let began = Instant::now();
+    assert!(say(&url, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.contains(" 200 "));
+    let livez_after = began.elapsed();
+    assert!(livez_after < Duration::from_secs(1), "{livez_after:?}");
+    for stream in &mut held {
+        assert_eq!(hear(stream).await, "", "every stranger is closed");
+    }
+    let held_for = began.elapsed();
+    assert!(count_of("connections", &url).await > 0);
+    assert!(count_of("header_time", &url).await > 0);
+    eprintln!(
+        "300 silent sockets, 256 descriptors: /livez {livez_at_once:?}, message sent after {message_sent:?}; after the \
+         clock /livez {livez_after:?}, all closed {held_for:?} later"
+    );
+    assert!(server.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_and_a_body_must_come_in_time_and_a_kept_connection_may_rest() {
+    let world = World::start_with(|settings| {
+        settings.header_seconds = CLOCK.as_secs();
+        settings.body_seconds = CLOCK.as_secs();
+    })
+    .await;
+    let url = &world.url;
+    let mut kept = connect(url).await;
+    let request = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+    kept.write_all(request).await.unwrap();
+    assert!(hear_one(&mut kept).await.contains(" 200 "));
+
+    let began = Instant::now();
+    assert_eq!(say(url, "").await, "");
+    assert_eq!(say(url, "GET /livez HTTP/1.1\r\nHost:").await, "");
+    // A head that comes by drops is none.
+    let mut dribbling = connect(url).await;
+    let (mut read, mut write) = dribbling.split();
+    let drops = async {
+        while write.write_all(b"G").await.is_ok() {
+            tokio::time::sleep(CLOCK / 10).await;
+        }
+    };
+    let mut heard = [0; 16];
+    tokio::select! {
+        ended = timeout(PATIENCE, read.read(&mut heard)) => {
+            assert!(ended.expect("the connection is closed").unwrap_or(0) == 0);
+        }
+        () = drops => {}
+    }
+    assert!(began.elapsed() >= CLOCK * 3);
+    assert!(count_of("header_time", url).await >= 3);
+
+    let body = "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let with_key = format!("{body}Authorization: Bearer {}\r\nContent-Length: 100\r\n\r\n{{", world.key);
+    let answer = say(url, &with_key).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("body_too_slow"), "{answer}");
+    assert!(count_of("body_time", url).await >= 1);
+
+    // All this took longer than a head may; a connection that was good is kept for longer.
+    kept.write_all(request).await.unwrap();
+    assert!(hear_one(&mut kept).await.contains(" 200 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_come_together_are_answered_in_order() {
+    let world = World::start().await;
+    let words = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n\
+                 HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let heard = say(&world.url, words).await;
+    let statuses: Vec<&str> = heard.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["200", "404", "200"], "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_says_which_host_it_is_for_and_the_host_may_have_to_be_ours() {
+    let world = World::start_with(|settings| settings.hosts = Some(vec!["gateway.example.com".into()])).await;
+    let ask = async |head: &str| {
+        say(&world.url, &format!("GET /livez HTTP/1.1\r\nConnection: close\r\n{head}\r\n")).await
+    };
+    for good in ["localhost:8780", "127.0.0.1", "[::1]", "gateway.example.com", "Gateway.Example.com:80"] {
+        let answer = ask(&format!("Host: {good}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{good}: {answer}");
+    }
+    for bad in ["", "Host: localhost\r\nHost: localhost\r\n", "Host: local host\r\n"] {
+        let answer = ask(bad).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("invalid_host"), "{bad}: {answer}");
+    }
+    let answer = ask("Host: evil.example\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("wrong_host"), "{answer}");
+    assert_eq!(count_of("host", &world.url).await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_what_a_browser_may_not_do_with_it() {
+    let world = World::start().await;
+    for path in ["/livez", "/v1/apps", "/nothing", "/openapi.json", "/", "/cgi-bin/token", "/callback/wx1"] {
+        let headers = world.get(path).await.headers;
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+        assert!(
+            headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"),
+            "{path}"
+        );
+        assert!(headers.contains_key("cache-control"), "{path}");
+        assert!(!headers.contains_key("strict-transport-security"), "{path}: it is not over TLS");
+    }
+    assert_eq!(world.get("/v1/apps").await.headers["cache-control"], "no-store");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_has_a_listener_of_its_own_if_that_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path(), "http://127.0.0.1:9");
+    settings.admin_listen = Some("127.0.0.1:0".parse().unwrap());
+    let (plain, admin) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
+    let (public, health) = (url(&plain), url(&admin));
+    let gateway = Gateway::start(settings, Clock::system()).await.unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(gateway.serve(Listeners { plain, tls: None, admin: Some(admin) }, async {
+        let _ = stopped.await;
+    }));
+    let http = Http::new();
+    for path in ["/livez", "/readyz", "/metrics"] {
+        http.get(&format!("{health}{path}")).await.expect(200);
+        http.get(&format!("{public}{path}")).await.problem(404, "not_found");
+    }
+    http.get(&format!("{public}/openapi.json")).await.expect(200);
+    for path in ["/openapi.json", "/v1/apps", "/", "/mp/wx1/login", "/cgi-bin/token"] {
+        http.get(&format!("{health}{path}")).await.problem(404, "not_found");
+    }
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_a_web_view_may_call_what_a_mini_program_calls() {
+    let world = World::start().await;
+    for path in ["login", "permits"] {
+        let url = format!("{}/mp/{}/{path}", world.url, world.wechat.seed.appid);
+        let headers = [
+            ("origin", "https://servicewechat.com"),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "authorization,content-type"),
+        ];
+        let answer = Http::new().send(Method::OPTIONS, &url, &headers, "").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.headers["access-control-allow-origin"], "*");
+        assert_eq!(answer.headers["access-control-allow-methods"], "POST");
+        let allowed = answer.headers["access-control-allow-headers"].to_str().unwrap();
+        assert!(allowed.contains("authorization") && allowed.contains("content-type"), "{allowed}");
+        Http::new().get(&url).await.problem(405, "method_not_allowed");
+    }
+    let elsewhere = world.call(Method::OPTIONS, "/v1/messages", &[], "").await;
+    assert!(!elsewhere.headers.contains_key("access-control-allow-origin"), "{elsewhere:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mini_program_says_little() {
+    let world = World::start().await;
+    let large = json!({ "code": "x".repeat(16 * 1024) });
+    let path = format!("/mp/{}/login", world.wechat.seed.appid);
+    world.post(&path, large.clone()).await.problem(413, "body_too_large");
+    // Elsewhere as much as max_body_bytes.
+    world.post("/v1/login", large).await.problem(422, "missing_field");
+}
