@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::pusher::Pusher;
 use crate::world::{Answer, Http, World, eventually};
 
 const LOGIN: &str = "/sns/jscode2session";
@@ -106,11 +107,7 @@ async fn who_guesses_is_slowed_and_who_knows_is_not() {
         http.send(Method::GET, &url, &[("authorization", bearer), ("x-forwarded-for", ONE)], "").await
     };
     let token = format!("/cgi-bin/token?grant_type=client_credential&appid={appid}&secret=");
-    let callback = json!({ "token": "callbacktoken", "mode": "plain" });
-    world
-        .call(Method::PUT, &format!("/v1/apps/{appid}/callback"), &[], callback.to_string())
-        .await
-        .expect(200);
+    let _ = Pusher::of(&world, false).await;
     let now = world.clock.now().as_seconds();
     let push = format!("/callback/{appid}?signature=wrong&timestamp={now}&nonce=1&echostr=1");
     // Each kind of guess is one.
