@@ -9,26 +9,26 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const SEND: &str = "/cgi-bin/message/wxopen/template/send";
+pub const SEND: &str = "/cgi-bin/message/wxopen/template/send";
 
 /// The longest pause between two probes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-fn is_open(app: &Value) -> bool {
+pub fn is_open(app: &Value) -> bool {
     app["paused"]["code"] == "wechat_unavailable"
 }
 
-fn probe_at(app: &Value) -> UnixMillis {
+pub fn probe_at(app: &Value) -> UnixMillis {
     UnixMillis::parse_rfc3339(app["paused"]["until"].as_str().unwrap()).unwrap()
 }
 
 /// WeChat says that it is busy, whatever it is asked to send, until the chaos ends.
-async fn outage(world: &World, kind: &str) {
+pub async fn outage(world: &World, kind: &str) {
     world.wechat.chaos(json!({ "path": "/cgi-bin/message/*", "kind": kind })).await;
 }
 
 /// Users with a form each, and a message to each.
-async fn messages(world: &World, count: usize) -> (Vec<String>, Vec<String>) {
+pub async fn messages(world: &World, count: usize) -> (Vec<String>, Vec<String>) {
     let users = join_all((0..count).map(|_| async {
         let user = world.wechat.user().await;
         world.grant_form(&user).await;
@@ -42,7 +42,7 @@ async fn messages(world: &World, count: usize) -> (Vec<String>, Vec<String>) {
 }
 
 /// The next probe goes out and fails; the app as it is then.
-async fn failed_probe(world: &World, app: &Value) -> Value {
+pub async fn failed_probe(world: &World, app: &Value) -> Value {
     let due = probe_at(app);
     world.clock.set(due);
     world.app_when("paused for longer", |app| is_open(app) && probe_at(app) > due).await

@@ -37,6 +37,7 @@ mod lanes;
 mod lost_answer;
 mod order;
 mod pages;
+mod pauses;
 mod permit_kinds;
 mod resolving;
 mod restart;

@@ -4,10 +4,10 @@
 //! The store is the truth. Whatever changes an app does so in the store first, one change at a time, and then
 //! reads the row back into the snapshot; so the two cannot disagree for longer than that takes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -35,6 +35,9 @@ pub(crate) mod checks;
 
 /// What every gateway secret begins with.
 pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
+
+/// When to read a changed app again, after the store failed.
+const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// One app at one moment.
 #[derive(Debug)]
@@ -122,6 +125,10 @@ pub(crate) struct Inner {
     snapshot: ArcSwap<HashMap<AppId, Arc<App>>>,
     /// Held from the change in the store until the snapshot shows it.
     changing: tokio::sync::Mutex<()>,
+    /// Apps that were changed in the store since they were read.
+    stale: Mutex<BTreeSet<AppId>>,
+    /// Wakes [`Apps::keep_current`] when there is one.
+    went_stale: Notify,
     /// Wakes [`Apps::keep_fresh`] when a moment to refresh may have moved.
     pub(crate) tokens_changed: Notify,
     /// Wakes [`crate::probe::Prober`] when a breaker may have opened.
@@ -152,6 +159,8 @@ impl Apps {
             options,
             snapshot: ArcSwap::default(),
             changing: tokio::sync::Mutex::default(),
+            stale: Mutex::default(),
+            went_stale: Notify::new(),
             tokens_changed: Notify::new(),
             pauses_changed: Notify::new(),
             apps_changed: Notify::new(),
@@ -229,9 +238,40 @@ impl Apps {
         &self.0.wechat
     }
 
+    /// An app was changed in the store: it is read back, by who has changed it or by [`Self::keep_current`].
+    pub(crate) fn mark_stale(&self, appid: &AppId) {
+        self.stale().insert(appid.clone());
+        self.0.went_stale.notify_one();
+    }
+
+    fn stale(&self) -> MutexGuard<'_, BTreeSet<AppId>> {
+        // Whole after any panic; held for one look.
+        self.0.stale.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads back each app that was changed, unless who has changed it has done so: whoever wants to see its own change
+    /// in the snapshot, reads it back itself. Runs until it is dropped.
+    pub(crate) async fn keep_current(&self) {
+        loop {
+            self.0.went_stale.notified().await;
+            loop {
+                // In this order: who changes an app holds `changing` until it has read it back.
+                let _turn = self.0.changing.lock().await;
+                let Some(appid) = self.stale().first().cloned() else { break };
+                if let Err(error) = self.reload(&appid).await {
+                    tracing::error!(%error, app = %appid, "a changed app cannot be read; trying again");
+                    drop(_turn);
+                    tokio::time::sleep(STORE_RETRY).await;
+                }
+            }
+        }
+    }
+
     /// Reads an app's row back into the snapshot; `None`: there is none any more. Who calls it holds `changing`.
     async fn reload(&self, appid: &AppId) -> Result<Option<Arc<App>>, StoreError> {
-        let record = self.0.store.app(appid.clone()).await?;
+        // Before it is read: what is changed from here on makes it stale again.
+        self.stale().remove(appid);
+        let record = self.0.store.app(appid.clone()).await.inspect_err(|_| self.mark_stale(appid))?;
         let before = self.get(appid);
         let app = record.map(|record| {
             Arc::new(match &before {

@@ -108,7 +108,7 @@ impl Lanes {
             let settled = self.store.settle(settlements.collect()).await?;
             reach(RECOVER_AFTER_SETTLE);
             for (claimed, settled) in acquired.sending.iter().zip(settled) {
-                self.settler.announce(claimed, &lost, &settled);
+                self.settler.announce(claimed, &settled);
             }
         }
         if let Some(at) = acquired.next_wake {

@@ -24,6 +24,7 @@
 //! | [`probe`] | whom to wake while WeChat does not answer an app |
 //! | [`dispatch`] | the workers that write requests to WeChat |
 //! | [`settle`] | turns outcomes into commits |
+//! | [`signals`] | what follows from each commit, and whom it concerns |
 //! | [`health`] | how the gateway is, for machines that ask often |
 //! | [`report`] | who waits for a message; metrics |
 //! | [`webhooks`] | takes events to those who want them |
@@ -63,6 +64,7 @@ pub mod retention;
 pub mod schedule;
 pub mod service;
 pub mod settle;
+pub mod signals;
 pub mod stop;
 pub mod templates;
 pub mod tls;

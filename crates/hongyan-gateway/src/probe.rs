@@ -15,7 +15,6 @@ use hongyan_store::types::{ProbeCursor, Probing};
 use hongyan_wechat::AppId;
 
 use crate::apps::Apps;
-use crate::schedule::Timers;
 use crate::stop::Stop;
 
 /// Whoever was woken may have had no permit left, or have met its deadline; after this, others are woken.
@@ -32,8 +31,6 @@ pub struct Prober {
     pub apps: Apps,
     /// The time.
     pub clock: Clock,
-    /// Whom to tell that a lane has a message that is due.
-    pub timers: Timers,
 }
 
 /// What is known about one app whose breaker is open.
@@ -85,9 +82,6 @@ impl Prober {
     async fn look(&self, appid: &AppId, after: &mut Option<ProbeCursor>, now: UnixMillis) -> UnixMillis {
         match self.store.probe(appid.clone(), after.clone(), now).await {
             Ok(Probing::Woken(woken)) => {
-                for (lane, _) in &woken {
-                    self.timers.ring_ready(*lane, now);
-                }
                 *after = woken.into_iter().next_back();
                 now.plus(WAKE_OTHERS)
             }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use hongyan_ledger::settle::{Outcome, PauseCode};
 use hongyan_ledger::webhook::Fate;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_store::types::{Ended, Pruned, TemplateChangeKind};
+use hongyan_store::signals::Moved;
+use hongyan_store::types::{Pruned, TemplateChangeKind};
 use hongyan_sync::waiters::Waiters;
 use tokio::sync::watch;
 
@@ -20,7 +21,7 @@ pub struct Report(Arc<Inner>);
 
 struct Inner {
     /// Callers who wait, by message. Each entry lives as long as somebody waits.
-    waiting: Waiters<MessageId, watch::Sender<Option<Ended>>>,
+    waiting: Waiters<MessageId, watch::Sender<Option<Moved>>>,
     meters: Meters,
 }
 
@@ -30,23 +31,27 @@ impl Report {
         Self(Arc::new(Inner { waiting: Waiters::default(), meters: Meters::new() }))
     }
 
-    /// A message came to this state.
-    pub fn moved(&self, ended: &Ended) {
-        self.0.meters.moved(ended.state);
-        if is_at_rest(ended.state, ended.reason) {
-            self.tell(ended);
+    /// A message has moved: counts it, and tells who waits for it if it rests now.
+    pub fn moved(&self, moved: &Moved) {
+        if moved.is_new_state {
+            self.0.meters.moved(moved.state);
+        }
+        // One that is parked for this reason rests until its app's breaker is closed.
+        let is_behind_breaker = moved.is_parked && moved.reason == Some(ReasonCode::WechatUnavailable);
+        if is_behind_breaker || is_at_rest(moved.state, moved.reason) {
+            self.tell(*moved);
         }
     }
 
     /// A message comes to no rest of its own, but nothing will happen to it soon: its app's breaker is open. Not
     /// counted; who waits for it hears of it.
-    pub fn rests(&self, where_it_is: &Ended) {
-        self.tell(where_it_is);
+    pub fn rests(&self, id: MessageId, state: MessageState, reason: Option<ReasonCode>) {
+        self.tell(Moved { id, state, reason, is_new_state: false, is_parked: true });
     }
 
-    fn tell(&self, ended: &Ended) {
-        self.0.waiting.tell(&ended.id, |waiter| {
-            waiter.send_replace(Some(*ended));
+    fn tell(&self, moved: Moved) {
+        self.0.waiting.tell(&moved.id, |waiter| {
+            waiter.send_replace(Some(moved));
         });
     }
 
@@ -130,15 +135,15 @@ pub struct Listener {
     report: Report,
     id: MessageId,
     /// Only `None` while it is dropped.
-    receiver: Option<watch::Receiver<Option<Ended>>>,
+    receiver: Option<watch::Receiver<Option<Moved>>>,
 }
 
 impl Listener {
     /// How it was settled (or that its app is paused), or `None` when `patience` (of real time) is at its end.
-    pub async fn settled(&mut self, patience: Duration) -> Option<Ended> {
+    pub async fn settled(&mut self, patience: Duration) -> Option<Moved> {
         let receiver = self.receiver.as_mut()?;
         let heard = tokio::time::timeout(patience, receiver.wait_for(Option::is_some)).await;
-        heard.ok()?.ok().and_then(|ended| *ended)
+        heard.ok()?.ok().and_then(|moved| *moved)
     }
 }
 
@@ -162,10 +167,10 @@ mod tests {
         let report = Report::new();
         let id = IdMaker::new().message(Lane::new(1).unwrap(), UnixMillis(0));
         let mut listener = report.listen(id);
-        let ended = |state| Ended { id, state, reason: None, errcode: None };
-        report.moved(&ended(MessageState::Ready));
-        report.moved(&ended(MessageState::Sent));
-        assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(ended(MessageState::Sent)));
+        let moved = |state| Moved { id, state, reason: None, is_new_state: true, is_parked: false };
+        report.moved(&moved(MessageState::Ready));
+        report.moved(&moved(MessageState::Sent));
+        assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(moved(MessageState::Sent)));
         drop(listener);
         assert_eq!(report.0.waiting.count(), 0);
         let text = report.render(&Now {

@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 
 use crate::dispatch::{Dispatch, Job, Slot};
 use crate::lanes::Owned;
-use crate::report::Report;
 use crate::stop::Stop;
 
 /// The most messages that one look at one lane starts: enough to fill the slots, few enough that the writer is
@@ -66,11 +65,6 @@ impl Timers {
     /// The lane is another's: forget it.
     pub fn close(&self, lane: Lane) {
         self.0.moments.close(lane.index());
-    }
-
-    /// Look at every lane at `at`, or earlier.
-    pub fn ring_all(&self, at: UnixMillis) {
-        Lane::all().for_each(|lane| self.ring(lane, at));
     }
 
     /// Whether something in this lane that may be scheduled is due and was not looked at yet. Of another's lane that
@@ -123,8 +117,6 @@ pub struct Scheduler {
     pub owned: Owned,
     /// Whom to give what is started.
     pub dispatch: Dispatch,
-    /// Whom to tell about messages that end without a request.
-    pub report: Report,
 }
 
 impl Scheduler {
@@ -200,9 +192,6 @@ impl Scheduler {
                 }
                 for (claimed, slot) in batch.claimed.into_iter().zip(slots) {
                     self.dispatch.send(Job { claimed: Box::new(claimed), slot });
-                }
-                for ended in &batch.ended {
-                    self.report.moved(ended);
                 }
                 self.timers.end_look(lane, batch.next_wake.unwrap_or(UnixMillis::MAX));
             }

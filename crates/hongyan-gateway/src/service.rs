@@ -30,6 +30,7 @@ use crate::report::Report;
 use crate::retention::Retention;
 use crate::schedule::{Scheduler, Timers};
 use crate::settle::Settler;
+use crate::signals::SignalHandler;
 use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
@@ -96,12 +97,8 @@ pub struct Parts {
     pub callbacks: Callbacks,
     /// Which lanes are this node's.
     pub lanes: Lanes,
-    /// When to look at which lane.
-    pub timers: Timers,
     /// Metrics and listeners.
     pub report: Report,
-    /// Tells those who deliver events that webhooks were changed.
-    pub webhooks: webhooks::Changes,
     /// Where webhooks may be.
     pub webhook_rules: AddressRules,
     /// How often everything that is old was looked for.
@@ -201,6 +198,15 @@ impl Gateway {
             timers: timers.clone(),
             settler: settler.clone(),
         };
+        let changes = webhooks::Changes::default();
+        // Before anything is written: nothing that follows from a commit may be missed.
+        store.listen(Arc::new(SignalHandler {
+            timers: timers.clone(),
+            event_timers: event_timers.clone(),
+            report: report.clone(),
+            apps: apps.clone(),
+            webhooks: changes.clone(),
+        }));
         let recovered = lanes.acquire_all().await?;
         if recovered > 0 {
             tracing::warn!(
@@ -215,16 +221,10 @@ impl Gateway {
             timers: timers.clone(),
             owned: owned.clone(),
             dispatch: dispatch.clone(),
-            report: report.clone(),
         };
         let (retention, retention_rounds) =
             Retention::new(Arc::clone(&store), clock.clone(), report.clone(), settings.retention_days);
-        let prober = Prober {
-            store: Arc::clone(&store),
-            apps: apps.clone(),
-            clock: clock.clone(),
-            timers: timers.clone(),
-        };
+        let prober = Prober { store: Arc::clone(&store), apps: apps.clone(), clock: clock.clone() };
         let template_syncer = TemplateSyncer {
             apps: apps.clone(),
             clock: clock.clone(),
@@ -234,7 +234,6 @@ impl Gateway {
             allow_http: settings.webhook_allow_http,
             allow_private: settings.webhook_allow_private,
         };
-        let changes = webhooks::Changes::default();
         let postmaster = Postmaster {
             store: Arc::clone(&store),
             vault: Arc::clone(&vault),
@@ -248,7 +247,7 @@ impl Gateway {
             store: Arc::clone(&store),
             clock: clock.clone(),
             ahead: Duration::from_secs(u64::from(settings.permit_expiring_hours) * 3_600),
-            changes: changes.clone(),
+            changes,
         };
         let mut tasks = vec![
             tokio::spawn(template_syncer.run(stop.clone())),
@@ -262,7 +261,8 @@ impl Gateway {
                 let (apps, stop) = (apps.clone(), stop.clone());
                 async move {
                     tokio::select! {
-                        () = apps.keep_fresh() => {}
+                        () = apps.clone().keep_fresh() => {}
+                        () = apps.keep_current() => {}
                         () = stop.stopping() => {}
                     }
                 }
@@ -272,10 +272,9 @@ impl Gateway {
             store: Arc::clone(&store),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
-            timers: timers.clone(),
+            timers,
             owned,
             dispatch,
-            report: report.clone(),
             stop: stop.clone(),
         };
         let worker = EventWorker {
@@ -283,9 +282,7 @@ impl Gateway {
             apps: apps.clone(),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
-            timers: event_timers.clone(),
-            message_timers: timers.clone(),
-            report: report.clone(),
+            timers: event_timers,
         };
         let watch = SilenceWatch {
             silence: silence.clone(),
@@ -307,11 +304,9 @@ impl Gateway {
             gateway_tokens,
             wechat,
             intake,
-            callbacks: Callbacks::new(event_timers, silence),
+            callbacks: Callbacks::new(silence),
             lanes,
-            timers,
             report,
-            webhooks: changes,
             webhook_rules,
             retention_rounds,
             slots,

@@ -8,9 +8,9 @@ use std::time::Duration;
 use hongyan_clock::Clock;
 use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
 use hongyan_ledger::MessageState;
-use hongyan_ledger::breaker::{Evidence, Verdict};
+use hongyan_ledger::breaker::Evidence;
 use hongyan_ledger::settle::{AppPause, Outcome, settle};
-use hongyan_store::types::{Claimed, Ended, Settled, Settlement};
+use hongyan_store::types::{Claimed, Settled, Settlement};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::Errcode;
 use std::sync::Arc;
@@ -49,9 +49,9 @@ pub struct Settler {
     pub apps: Apps,
     /// The time.
     pub clock: Clock,
-    /// Whom to tell when to look at a lane again.
+    /// Whether something older is due.
     pub timers: Timers,
-    /// Whom to tell how messages ended.
+    /// Whom to tell how attempts ended.
     pub report: Report,
     /// Whether no new messages shall be started.
     pub stop: Stop,
@@ -153,7 +153,7 @@ impl Settler {
 
     fn conclude(&self, done: Done, settled: Settled, dispatch: &Dispatch) {
         let Job { claimed, slot } = done.job;
-        self.announce(&claimed, &done.outcome, &settled);
+        self.announce(&claimed, &settled);
         // Not in a recovery: what was in flight then was attempted when this process did not listen yet.
         if settled.state == Some(MessageState::Unknown) && matches!(done.outcome, Outcome::Unanswered { .. })
         {
@@ -165,18 +165,14 @@ impl Settler {
         }
     }
 
-    /// Tells who must know what a settlement did.
-    pub fn announce(&self, claimed: &Claimed, outcome: &Outcome, settled: &Settled) {
-        let lane = claimed.id.lane().expect("a claimed message was made here, with its lane");
+    /// Tells what the store does not know: that a message which is tried again soon will rest then, for its app's
+    /// breaker is open by now.
+    pub fn announce(&self, claimed: &Claimed, settled: &Settled) {
         match settled.state {
-            Some(state) => {
-                let ended =
-                    Ended { id: claimed.id, state, reason: settled.reason, errcode: outcome.errcode() };
-                self.report.moved(&ended);
-                if state == MessageState::Ready && self.apps.is_breaker_open(&claimed.appid) {
-                    self.report.rests(&ended);
-                }
+            Some(MessageState::Ready) if self.apps.is_breaker_open(&claimed.appid) => {
+                self.report.rests(claimed.id, MessageState::Ready, settled.reason);
             }
+            Some(_) => {}
             None => {
                 tracing::warn!(
                     message = %claimed.id,
@@ -184,23 +180,13 @@ impl Settler {
                 );
             }
         }
-        for ended in &settled.ended {
-            self.report.moved(ended);
-        }
-        if let Some(at) = settled.wake_at {
-            self.timers.ring_ready(lane, at);
-        }
     }
 
     /// Tells the app's breaker how an attempt ended.
     async fn hear(&self, done: &Done) {
         let claimed = &done.job.claimed;
-        match self.apps.hear(claimed, &done.outcome, done.evidence).await {
-            Ok(Some(Verdict::Close)) => self.timers.ring_all(self.clock.now()),
-            Ok(Some(Verdict::Open { .. }) | None) => {}
-            Err(error) => {
-                tracing::error!(%error, app = %claimed.appid, "what was heard of WeChat cannot be stored");
-            }
+        if let Err(error) = self.apps.hear(claimed, &done.outcome, done.evidence).await {
+            tracing::error!(%error, app = %claimed.appid, "what was heard of WeChat cannot be stored");
         }
     }
 

@@ -7,22 +7,25 @@
 //! | module | knows |
 //! | --- | --- |
 //! | [`types`] | what goes in and comes out |
+//! | [`signals`] | what a commit means for the rest of the process, said by the verb and told by the store |
 //! | [`sqlite`] | the embedded backend: one writer thread with group commit, readers apart |
 //! | [`conformance`] | what every backend must do, as one function that its tests call |
 //!
-//! It is not a cache and not a queue: nothing is kept in memory that decides anything.
+//! It is not a cache and not a queue: what the SQLite backend remembers is what stands in its file.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
 use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
-use tokio::sync::watch;
-
 pub mod conformance;
+pub mod signals;
 pub mod sqlite;
 pub mod types;
 
+use signals::Listener;
 use types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus,
     Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView,
@@ -347,8 +350,11 @@ pub trait Store: Send + Sync + 'static {
     /// One small step of a search for permits with units left that expire soon. Each is told of once.
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep>;
 
-    /// The number of the last event that was stored since the store was opened; it changes after the commit.
-    fn webhook_events(&self) -> watch::Receiver<i64>;
+    // ---- what follows
+
+    /// Hands to this listener what follows from each commit, from the next one on: after it, and before the callers of
+    /// its verbs have their answers. What follows from a commit is nobody else's to tell.
+    fn listen(&self, listener: Arc<dyn Listener>);
 
     // ---- how busy it is
 

@@ -267,13 +267,7 @@ pub(super) async fn grant_all(
 ) -> Result<Vec<GrantAnswer>, Problem> {
     let now = context.clock.now();
     let good: Vec<NewPermit> = wanted.iter().filter_map(|permit| permit.as_ref().ok().cloned()).collect();
-    let lanes: Vec<Option<Lane>> = good.iter().map(|permit| permit.id.lane()).collect();
     let granted = if good.is_empty() { Vec::new() } else { context.store.grant(good, now).await? };
-    for (lane, granted) in lanes.into_iter().zip(&granted) {
-        if let Some(lane) = lane.filter(|_| granted.woken > 0) {
-            context.timers.ring_ready(lane, now);
-        }
-    }
     let mut granted = granted.into_iter();
     let answers = wanted.into_iter().filter_map(|wanted| match wanted {
         Ok(permit) => granted.next().map(|granted| {

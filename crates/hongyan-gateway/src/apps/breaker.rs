@@ -52,8 +52,7 @@ impl App {
 }
 
 impl Apps {
-    /// An attempt has ended: opens the app's breaker, or closes it; whoever is told that it was closed rings the
-    /// timers.
+    /// An attempt has ended: opens the app's breaker, or closes it.
     ///
     /// # Errors
     /// When that cannot be stored. The next attempt that ends will say it again.
@@ -62,8 +61,8 @@ impl Apps {
         claimed: &Claimed,
         outcome: &Outcome,
         evidence: Evidence,
-    ) -> Result<Option<Verdict>, StoreError> {
-        let Some(app) = self.get(&claimed.appid) else { return Ok(None) };
+    ) -> Result<(), StoreError> {
+        let Some(app) = self.get(&claimed.appid) else { return Ok(()) };
         let attempt = Attempt { claimed_at: claimed.claimed_at, is_probe: claimed.is_probe };
         let (now, chance) = (self.0.clock.now(), crate::chance::unit());
         let verdict = app.breaker.with(|breaker| breaker.hear(attempt, evidence, app.gate(), now, chance));
@@ -77,7 +76,7 @@ impl Apps {
             Some(Verdict::Close) => self.close_breaker(&claimed.appid).await?,
             None => {}
         }
-        Ok(verdict)
+        Ok(())
     }
 
     /// Whether the app's breaker is open.

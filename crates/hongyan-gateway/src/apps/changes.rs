@@ -222,7 +222,7 @@ impl Apps {
         .await
     }
 
-    /// Ends an app's pause. Whether it was paused. The caller rings the timers.
+    /// Ends an app's pause. Whether it was paused.
     ///
     /// # Errors
     /// When the store fails.

@@ -28,7 +28,6 @@ use axum::Router;
 use axum::routing::get;
 use hongyan_wechat::AppId;
 
-use crate::schedule::Timers;
 use crate::service::Context;
 
 pub use silence::{Silence, SilenceWatch};
@@ -39,17 +38,15 @@ use refusals::Refusals;
 /// What receiving works with, beside the parts that everybody has.
 #[derive(Default)]
 pub struct Callbacks {
-    /// When to look at which lane's events. Not those of messages.
-    pub timers: Timers,
     /// Since when nothing that WeChat pushed can have been missed.
     pub silence: Silence,
     refusals: Refusals,
 }
 
 impl Callbacks {
-    /// With these timers, and this knowledge of silence.
-    pub fn new(timers: Timers, silence: Silence) -> Self {
-        Self { timers, silence, refusals: Refusals::default() }
+    /// With this knowledge of silence.
+    pub fn new(silence: Silence) -> Self {
+        Self { silence, refusals: Refusals::default() }
     }
 }
 

@@ -143,13 +143,10 @@ async fn receive(context: &Context, appid: &str, parameters: Parameters, body: B
     let content = open_push(&callee.keys, callee.appid(), &callee.parameters, &body)
         .map_err(|refused| no(Refusal::Push(refused)))?;
     let event = new_event(context, &callee, Event::of(content));
-    let (lane, name) = (event.id.lane(), event.name.clone());
+    let name = event.name.clone();
     match context.store.receive_event(event).await {
         Ok(Received::New) => {
             context.report.event_received(&name, false);
-            if let Some(lane) = lane {
-                context.callbacks.timers.ring_ready(lane, callee.now);
-            }
             Ok(())
         }
         Ok(Received::Repeated { .. }) => {

@@ -8,17 +8,16 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hongyan_clock::{Clock, UnixMillis};
+use hongyan_ledger::Lane;
 use hongyan_ledger::delivery::Report as Delivery;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::{EventId, Lane};
-use hongyan_store::types::{Applied, ApplyOrder, Deed, EventView};
+use hongyan_store::types::{ApplyOrder, Deed, EventView};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::callback::{Event, Notice, SubscribeResult, notice_of};
 use hongyan_wechat::{Errcode, TemplateId};
 use serde_json::{Map, Value};
 
 use crate::apps::Apps;
-use crate::report::Report;
 use crate::schedule::Timers;
 use crate::stop::Stop;
 
@@ -43,10 +42,6 @@ pub struct EventWorker {
     pub ids: Arc<IdMaker>,
     /// When to look at which lane's events.
     pub timers: Timers,
-    /// When to look at which lane's messages.
-    pub message_timers: Timers,
-    /// Whom to tell how messages ended.
-    pub report: Report,
 }
 
 impl EventWorker {
@@ -106,20 +101,12 @@ impl EventWorker {
         let deeds = self.deeds_of(event).await;
         let order = ApplyOrder { id: event.id, deeds, now: self.clock.now() };
         let Some(applied) = self.store.apply_event(order).await? else { return Ok(None) };
-        self.announce(event.id, &applied);
-        Ok(applied.wake_at)
-    }
-
-    fn announce(&self, id: EventId, applied: &Applied) {
         for ended in &applied.ended {
-            tracing::debug!(event = %id, message = %ended.id, state = %ended.state, "WeChat says what became of a message");
-            self.report.moved(ended);
+            tracing::debug!(
+                event = %event.id, message = %ended.id, state = %ended.state, "WeChat says what became of a message"
+            );
         }
-        if applied.woken > 0
-            && let Some(lane) = id.lane()
-        {
-            self.message_timers.ring_ready(lane, self.clock.now());
-        }
+        Ok(applied.wake_at)
     }
 
     async fn deeds_of(&self, event: &EventView) -> Vec<Deed> {

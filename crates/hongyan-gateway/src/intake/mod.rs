@@ -17,16 +17,13 @@ use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{ACCEPT_BEFORE_DISPATCH, reach};
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::resolve::{Verdict, Witness};
-use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_store::types::{
-    Accepted, Cancelled, Ended, Epoch, Idempotency, NewMessage, ResolveOrder, Resolved,
-};
+use hongyan_ledger::{MessageId, MessageState};
+use hongyan_store::types::{Accepted, Cancelled, Epoch, Idempotency, NewMessage, ResolveOrder, Resolved};
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::dispatch::{Dispatch, Job, Slot};
 use crate::lanes::Owned;
-use crate::report::Report;
 use crate::schedule::Timers;
 use crate::stop::Stop;
 
@@ -45,8 +42,6 @@ pub struct Intake {
     pub owned: Owned,
     /// Whom to give what is started at once.
     pub dispatch: Dispatch,
-    /// Whom to tell how messages fare.
-    pub report: Report,
     /// Whether no new messages shall be started.
     pub stop: Stop,
 }
@@ -58,10 +53,9 @@ impl Intake {
     /// When the store fails; then none of them is accepted.
     pub async fn accept(&self, mut messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let slots = self.slots_for(&mut messages).await;
-        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         let mut accepted = self.store.accept(messages).await?;
-        for ((id, slot), accepted) in ids.into_iter().zip(slots).zip(&mut accepted) {
-            self.set_going(id, slot, accepted);
+        for (slot, accepted) in slots.into_iter().zip(&mut accepted) {
+            self.set_going(slot, accepted);
         }
         Ok(accepted)
     }
@@ -71,16 +65,7 @@ impl Intake {
     /// # Errors
     /// When the store fails.
     pub async fn cancel(&self, id: MessageId) -> Result<Cancelled, StoreError> {
-        let now = self.clock.now();
-        let cancelled = self.store.cancel(id, now).await?;
-        if cancelled == Cancelled::Done {
-            if let Some(lane) = id.lane() {
-                self.timers.ring_ready(lane, now);
-            }
-            let (state, reason) = (MessageState::Cancelled, Some(ReasonCode::Cancelled));
-            self.report.moved(&Ended { id, state, reason, errcode: None });
-        }
-        Ok(cancelled)
+        self.store.cancel(id, self.clock.now()).await
     }
 
     /// Carries out an operator's word on a message of unknown outcome.
@@ -95,15 +80,7 @@ impl Intake {
         witness: Witness,
     ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
-        let resolved = self.store.resolve(ResolveOrder { id, verdict, attempt, witness, now }).await?;
-        if let Resolved::Done { state, reason } = resolved {
-            // For itself, or for who waited for its permit.
-            if let Some(lane) = id.lane() {
-                self.timers.ring_ready(lane, now);
-            }
-            self.report.moved(&Ended { id, state, reason, errcode: None });
-        }
-        Ok(resolved)
+        self.store.resolve(ResolveOrder { id, verdict, attempt, witness, now }).await
     }
 
     /// A slot for each message that may be started at once, and the epoch to start it under.
@@ -137,32 +114,14 @@ impl Intake {
         (is_due && !self.timers.is_timer_due(lane, message.accepted_at)).then(|| self.owned.epoch(lane))?
     }
 
-    fn set_going(&self, id: MessageId, slot: Option<Slot>, accepted: &mut Accepted) {
-        let Accepted::New { state, reason, claimed, wake_at, replaced } = accepted else { return };
+    /// Gives a message that was started to dispatch. One that was not is looked at when its time comes.
+    fn set_going(&self, slot: Option<Slot>, accepted: &mut Accepted) {
+        let Accepted::New { state, claimed, .. } = accepted else { return };
         reach(ACCEPT_BEFORE_DISPATCH);
-        if let (Some(lane), Some(at)) = (id.lane(), *wake_at) {
-            match state {
-                MessageState::Ready => self.timers.ring_ready(lane, at),
-                _ => self.timers.ring(lane, at),
-            }
-        }
         if *state == MessageState::Sending
             && let (Some(claimed), Some(slot)) = (claimed.take(), slot)
         {
             self.dispatch.send(Job { claimed, slot });
-        }
-        let ended = Ended { id, state: *state, reason: *reason, errcode: None };
-        self.report.moved(&ended);
-        // Nothing was tried yet, so this reason says that the app's breaker is open.
-        if *reason == Some(ReasonCode::WechatUnavailable) {
-            self.report.rests(&ended);
-        }
-        if let (Some(lane), false) = (id.lane(), replaced.is_empty()) {
-            // They may have stood in the way of others, or held what others wait for.
-            self.timers.ring_ready(lane, self.clock.now());
-            for ended in replaced {
-                self.report.moved(ended);
-            }
         }
     }
 }

@@ -100,7 +100,7 @@ impl Courier {
         let WebhookStart { record, cursor } = start;
         Self {
             changed: post.changes.watch(),
-            events: post.store.webhook_events(),
+            events: post.changes.watch_events(),
             address: Err(String::new()),
             kept: Vec::new(),
             record,
@@ -232,8 +232,6 @@ impl Courier {
                 webhook = %self.record.id, reason = reason.name(),
                 "a webhook is disabled; POST /v1/webhooks/{{id}}/enable when it is well"
             );
-            // Others may be told of it.
-            self.post.changes.tell();
         }
         Ok(standing.disabled.is_none())
     }

@@ -42,18 +42,32 @@ use courier::Courier;
 /// When to ask again after the store failed.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 
-/// Tells those who deliver that webhooks were changed. Clones share it.
+/// Tells those who deliver that webhooks were changed, or that there is something to deliver. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Changes(Arc<watch::Sender<u64>>);
+pub struct Changes {
+    /// How often webhooks were changed.
+    changed: Arc<watch::Sender<u64>>,
+    /// The number of the last event that was stored since the start.
+    told: Arc<watch::Sender<i64>>,
+}
 
 impl Changes {
     /// A webhook was set up, changed or forgotten, or is to be told something once more.
     pub fn tell(&self) {
-        self.0.send_modify(|count| *count += 1);
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// The event with this number is stored.
+    pub fn told(&self, number: i64) {
+        self.told.send_replace(number);
     }
 
     fn watch(&self) -> watch::Receiver<u64> {
-        self.0.subscribe()
+        self.changed.subscribe()
+    }
+
+    fn watch_events(&self) -> watch::Receiver<i64> {
+        self.told.subscribe()
     }
 }
 

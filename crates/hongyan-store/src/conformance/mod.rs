@@ -21,6 +21,7 @@
 //! | `listing` | what people ask |
 //! | `pruning` | clearing away what is old |
 //! | `telling` | events: who is told what, and what became of it |
+//! | `signalling` | what a commit means for others: all of it is told, after it |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 
 #![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
@@ -46,6 +47,7 @@ mod pruning;
 mod reserving;
 mod resolving;
 mod settling;
+mod signalling;
 mod telling;
 mod withdrawing;
 mod world;
@@ -67,6 +69,28 @@ macro_rules! checks {
 }
 use checks;
 
+/// Every module's checks.
+const ALL: &[&[Check]] = &[
+    accepting::CHECKS,
+    claiming::CHECKS,
+    settling::CHECKS,
+    collapsing::CHECKS,
+    resolving::CHECKS,
+    reserving::CHECKS,
+    granting::CHECKS,
+    claimed::CHECKS,
+    withdrawing::CHECKS,
+    keeping::CHECKS,
+    events::CHECKS,
+    explaining::CHECKS,
+    breaking::CHECKS,
+    listing::CHECKS,
+    pruning::CHECKS,
+    telling::CHECKS,
+    signalling::CHECKS,
+    driving::CHECKS,
+];
+
 /// Runs every check on a store of its own, which `open` opens, and closes it afterwards.
 ///
 /// # Panics
@@ -76,27 +100,8 @@ where
     F: Fn() -> Opening,
     Opening: Future<Output = Arc<dyn Store>>,
 {
-    let all = [
-        accepting::CHECKS,
-        claiming::CHECKS,
-        settling::CHECKS,
-        collapsing::CHECKS,
-        resolving::CHECKS,
-        reserving::CHECKS,
-        granting::CHECKS,
-        claimed::CHECKS,
-        withdrawing::CHECKS,
-        keeping::CHECKS,
-        events::CHECKS,
-        explaining::CHECKS,
-        breaking::CHECKS,
-        listing::CHECKS,
-        pruning::CHECKS,
-        telling::CHECKS,
-        driving::CHECKS,
-    ];
     let mut failed = Vec::new();
-    for check in all.into_iter().flatten() {
+    for check in ALL.iter().copied().flatten() {
         let store = open().await;
         // A task of its own, so that one failure does not hide the others.
         let outcome = tokio::spawn((check.run)(World::new(Arc::clone(&store)).await)).await;
@@ -106,4 +111,29 @@ where
         store.close().await;
     }
     assert!(failed.is_empty(), "not true of this store: {}", failed.join(", "));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// A check is an async function of a world. One that stands in no list is never run.
+    #[test]
+    fn no_check_was_forgotten() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
+        let mut checks = 0;
+        for file in std::fs::read_dir(dir).unwrap() {
+            let path = file.unwrap().path();
+            let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let list = text.split("checks![").nth(1).and_then(|rest| rest.split(']').next());
+            let listed: Vec<&str> = list.unwrap_or_default().split(',').map(str::trim).collect();
+            for line in text.lines().filter(|line| line.ends_with("(world: World) {")) {
+                let name = line.trim_start_matches("async fn ").trim_end_matches("(world: World) {");
+                assert!(listed.contains(&name), "{module}::{name} is in no list of checks");
+                checks += 1;
+            }
+        }
+        assert_eq!(checks, super::ALL.iter().map(|module| module.len()).sum::<usize>(), "of all modules");
+    }
 }

@@ -134,14 +134,14 @@ async fn nothing_is_stored_while_nobody_listens(world: World) {
     world.subscribe(&user(2), 1).await;
     let claimed = world.send(world.message(&user(2), START)).await;
     world.answered(&claimed, 0, after(1)).await;
-    assert_eq!(*world.store.webhook_events().borrow(), 0);
+    assert_eq!(world.last_told(), 0);
     let id = world.listen(&[T::AppPaused]).await;
     failure(&world, 1, after(2)).await;
-    assert_eq!(*world.store.webhook_events().borrow(), 0, "nor what nobody asked for");
+    assert_eq!(world.last_told(), 0, "nor what nobody asked for");
     assert_eq!(world.fed(id).await, []);
     world.listen(&[T::MessageFailed]).await;
     failure(&world, 1, after(3)).await;
-    assert_eq!(*world.store.webhook_events().borrow(), 1);
+    assert_eq!(world.last_told(), 1);
 }
 
 async fn every_end_of_a_message_is_told_of_in_order(world: World) {
@@ -190,7 +190,7 @@ async fn every_end_of_a_message_is_told_of_in_order(world: World) {
     assert!(told.iter().all(|delivery| delivery.id.number() == delivery.number));
     assert_eq!(told[2].created_at, after(2));
     let last = told.last().unwrap().number;
-    assert_eq!(*world.store.webhook_events().borrow(), last);
+    assert_eq!(world.last_told(), last);
 }
 
 async fn a_plain_success_is_told_of_like_any_other(world: World) {
@@ -240,9 +240,9 @@ async fn a_webhook_hears_what_it_asked_for_since_it_was_set_up(world: World) {
     assert_eq!(world.fed(early).await, []);
     assert!(world.store.remove_webhook(late).await.unwrap());
     assert!(!world.store.remove_webhook(late).await.unwrap());
-    let before = *world.store.webhook_events().borrow();
+    let before = world.last_told();
     failure(&world, 3, after(3)).await;
-    assert_eq!(*world.store.webhook_events().borrow(), before, "nobody is left who asked for it");
+    assert_eq!(world.last_told(), before, "nobody is left who asked for it");
 }
 
 async fn a_pause_is_told_of_once_and_its_end_too(world: World) {
@@ -345,13 +345,13 @@ async fn a_webhook_that_is_gone_is_disabled_and_the_others_hear_of_it(world: Wor
     world.report(id, vec![tried(&told[0], 410, Fate::Retry(after(9)), after(2))], after(2)).await;
     assert_eq!(world.fed(other).await.len(), 1);
     world.store.remove_webhook(id).await.unwrap();
-    let before = *world.store.webhook_events().borrow();
+    let before = world.last_told();
     world
         .store
         .change_webhook(other, WebhookChange::Disable(DisabledReason::Operator), after(3))
         .await
         .unwrap();
-    assert_eq!(*world.store.webhook_events().borrow(), before);
+    assert_eq!(world.last_told(), before);
 }
 
 async fn enabling_begins_anew(world: World) {

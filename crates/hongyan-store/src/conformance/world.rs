@@ -12,6 +12,7 @@ use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKi
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use crate::Store;
+use crate::signals::{Listener, Moved, Signal, Signals};
 use crate::types::{
     Accepted, Acquired, AppRecord, ClaimBatch, Claimed, Epoch, Granted, MessageDetail, NewMessage, NewPermit,
     Settled, Settlement,
@@ -47,6 +48,37 @@ pub(super) struct World {
     pub(super) ids: IdMaker,
     /// Of each lane; the world has all of them.
     epochs: Mutex<HashMap<Lane, Epoch>>,
+    heard: Arc<Heard>,
+}
+
+/// What followed from commits.
+#[derive(Default)]
+struct Heard(Mutex<Vec<Heeded>>);
+
+/// A [`Signal`] that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heeded {
+    Scheduled(Lane, UnixMillis),
+    Wake(Lane, UnixMillis),
+    Event(Lane, UnixMillis),
+    Moved(Moved),
+    App(AppId),
+    Webhooks,
+    Told(i64),
+}
+
+impl Listener for Heard {
+    fn hear(&self, signals: &Signals) {
+        self.0.lock().unwrap().extend(signals.iter().map(|signal| match signal {
+            Signal::Scheduled { lane, at } => Heeded::Scheduled(lane, at),
+            Signal::Wake { lane, at } => Heeded::Wake(lane, at),
+            Signal::Event { lane, at } => Heeded::Event(lane, at),
+            Signal::Moved(moved) => Heeded::Moved(moved),
+            Signal::App(appid) => Heeded::App(appid.clone()),
+            Signal::Webhooks => Heeded::Webhooks,
+            Signal::Told(number) => Heeded::Told(number),
+        }));
+    }
 }
 
 /// What a message became when it was accepted.
@@ -61,11 +93,28 @@ pub(super) struct Begun {
 impl World {
     pub(super) async fn new(store: Arc<dyn Store>) -> Self {
         assert!(store.add_app(app(appid())).await.unwrap());
-        let world = Self { store, ids: IdMaker::new(), epochs: Mutex::default() };
+        let heard = Arc::new(Heard::default());
+        store.listen(Arc::clone(&heard) as Arc<dyn Listener>);
+        let world = Self { store, ids: IdMaker::new(), epochs: Mutex::default(), heard };
         for lane in Lane::all() {
             world.acquire(lane, START).await;
         }
         world
+    }
+
+    /// What has followed from commits since this was asked the last time.
+    pub(super) fn heard(&self) -> Vec<Heeded> {
+        std::mem::take(&mut *self.heard.0.lock().unwrap())
+    }
+
+    /// The number of the last webhook event that was heard of.
+    pub(super) fn last_told(&self) -> i64 {
+        let heard = self.heard.0.lock().unwrap();
+        let numbers = heard.iter().filter_map(|heard| match heard {
+            Heeded::Told(number) => Some(*number),
+            _ => None,
+        });
+        numbers.max().unwrap_or(0)
     }
 
     /// Acquires a lane, whoever has it.

@@ -96,7 +96,8 @@ pub(super) fn gate(db: &Connection, appid: &AppId) -> Res<Option<AppGate>> {
     )
 }
 
-/// A probe has begun: nobody else goes before `probe_at`.
+/// A probe has begun: nobody else goes before `probe_at`. Others are not told: this is how the gate stands while the
+/// probe is under way, and its outcome, which changes the app, is what they want to hear.
 pub(super) fn close_behind_probe(tx: &Writing<'_>, appid: &AppId, probe_at: UnixMillis) -> Res<()> {
     tx.memory.forget_gates();
     change(tx, "UPDATE apps SET paused_until = ?2 WHERE appid = ?1", params![appid.as_str(), probe_at.0])?;
@@ -169,6 +170,7 @@ pub(super) fn alter(
         return Ok(AppChanged::Stale(app.version));
     }
     wanted.clone().apply(&mut app.settings);
+    tx.app_changed(appid);
     write_settings(tx, appid, &app.settings)?;
     let next = version + 1;
     change(
@@ -209,7 +211,7 @@ pub(super) fn remove(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<bo
     if change(tx, "DELETE FROM apps WHERE appid = ?", [appid.as_str()])? == 0 {
         return Ok(false);
     }
-    tx.memory.forget_gates();
+    tx.app_changed(appid);
     change(tx, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
     change(tx, "DELETE FROM tokens WHERE appid = ?", [appid.as_str()])?;
     change(tx, "DELETE FROM gateway_tokens WHERE appid = ?", [appid.as_str()])?;
@@ -309,7 +311,7 @@ struct ResumedData<'a> {
 }
 
 fn write_pause(tx: &Writing<'_>, appid: &AppId, paused: Option<&AppPaused>) -> Res<()> {
-    tx.memory.forget_gates();
+    tx.app_changed(appid);
     change(
         tx,
         "UPDATE apps SET paused_code = ?2, paused_errcode = ?3, paused_detail = ?4, paused_since = ?5, \

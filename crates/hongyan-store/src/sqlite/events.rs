@@ -108,6 +108,7 @@ fn received(tx: &Writing<'_>, event: &NewEvent, lane: Lane, number: u64) -> Res<
             event.body,
         ],
     )?;
+    tx.event_wakes(lane, event.received_at);
     let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
     let about = user.as_ref().map_or(About::App(&event.appid), About::User);
     outbox::emit(tx, EventType::WechatEvent, about, event.received_at, || PassedOn {
@@ -272,6 +273,9 @@ pub(super) fn apply(tx: &Writing<'_>, order: &ApplyOrder) -> Res<Option<Applied>
             effects,
         ],
     )?;
+    if let (Some(lane), Some(at)) = (event.id.lane(), applied.wake_at) {
+        tx.event_wakes(lane, at);
+    }
     Ok(Some(applied))
 }
 

@@ -9,15 +9,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Deref;
 
+use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::start::AppGate;
 use hongyan_ledger::webhook::{EventType, Filter};
 use hongyan_ledger::{LANES, Lane, MessageState};
 use hongyan_wechat::AppId;
 use rusqlite::Connection;
-use tokio::sync::watch;
 
 use super::lanes::Epoch;
+use crate::signals::{Listeners, Moved, Signals};
 
 /// The transaction that is being written, and what the writer knows.
 pub(super) struct Writing<'a> {
@@ -33,6 +34,35 @@ impl Deref for Writing<'_> {
     }
 }
 
+/// What the transaction means for others, said while it is written.
+impl Writing<'_> {
+    /// A message in this state was written with a timer.
+    pub(super) fn wakes(&self, lane: Lane, state: MessageState, at: UnixMillis) {
+        self.memory.signals.borrow_mut().wake(lane, state, at);
+    }
+
+    /// An event of WeChat's that is to be worked on was written.
+    pub(super) fn event_wakes(&self, lane: Lane, at: UnixMillis) {
+        self.memory.signals.borrow_mut().event(lane, at);
+    }
+
+    /// A message moved.
+    pub(super) fn message_moved(&self, moved: Moved) {
+        self.memory.signals.borrow_mut().moved(moved);
+    }
+
+    /// An app came, went, or was changed: what is remembered of apps is forgotten, and others are told.
+    pub(super) fn app_changed(&self, appid: &AppId) {
+        self.memory.forget_gates();
+        self.memory.signals.borrow_mut().app(appid);
+    }
+
+    /// A webhook came, went, or was changed, or has something to be told once more.
+    pub(super) fn webhooks_changed(&self) {
+        self.memory.signals.borrow_mut().webhooks();
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -44,18 +74,20 @@ pub(super) struct Memory {
     pub(super) open: OpenMessages,
     /// Who listens for events, and how many there are.
     pub(super) outbox: Outbox,
+    /// What follows from the transaction for others.
+    signals: RefCell<Signals>,
 }
 
 impl Memory {
-    /// The same, for a writer whose events somebody waits for.
-    pub(super) fn telling(events: watch::Sender<i64>) -> Self {
-        Self { outbox: Outbox { told: events, ..Outbox::default() }, ..Self::default() }
-    }
-
-    /// The transaction is durable.
-    pub(super) fn commit(&self) {
+    /// The transaction is durable: these hear what follows from it.
+    pub(super) fn commit(&self, listeners: &Listeners) {
         self.open.commit();
-        self.outbox.commit();
+        let mut signals = self.signals.borrow_mut();
+        if let Some(number) = self.outbox.written.take() {
+            signals.told(number);
+        }
+        listeners.publish(&signals);
+        signals.clear();
     }
 
     /// The transaction was not.
@@ -64,6 +96,7 @@ impl Memory {
         self.forget_epochs();
         self.open.roll_back();
         self.outbox.roll_back();
+        self.signals.borrow_mut().clear();
     }
 
     /// An app's gate; `read` asks the file.
@@ -112,8 +145,6 @@ pub(super) struct Outbox {
     written: Cell<Option<i64>>,
     /// Makes the events' ids.
     pub(super) ids: IdMaker,
-    /// Where the last number is told after the commit.
-    told: watch::Sender<i64>,
 }
 
 impl Outbox {
@@ -147,12 +178,6 @@ impl Outbox {
     /// Webhooks were changed.
     pub(super) fn forget(&self) {
         self.filters.replace(None);
-    }
-
-    fn commit(&self) {
-        if let Some(number) = self.written.take() {
-            self.told.send_replace(number);
-        }
     }
 
     fn roll_back(&self) {

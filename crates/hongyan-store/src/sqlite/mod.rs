@@ -14,6 +14,7 @@
 //! | `prune` | clearing away what is old |
 //! | `health` | whether the file is whole |
 //! | `backup` | copies of the file, and what becomes of one that is put back |
+//! | `verb` | the verbs by name: their words for people, their fail points |
 //! | `verbs` | which verb goes to the writer and which to which readers |
 //!
 //! What the verbs do and what a name in the SQL means is written beside each statement; the rules themselves are
@@ -29,8 +30,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
+use crate::signals::Listeners;
 use crate::{Result, StoreError};
 
 mod acceptances;
@@ -54,6 +54,7 @@ mod templates;
 mod tokens;
 mod trouble;
 mod users;
+mod verb;
 mod verbs;
 mod webhooks;
 mod writer;
@@ -64,6 +65,7 @@ pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
 use memory::Writing;
 use readers::Readers;
 use trouble::Res;
+use verb::Verb;
 use writer::{Crowd, Writer};
 
 /// Where the database is, and how much of the machine it may take.
@@ -93,8 +95,7 @@ pub struct SqliteStore {
     threads: Arc<RwLock<Option<Threads>>>,
     /// Each closes (as a channel) when its threads have ended.
     ended: [flume::Receiver<()>; 3],
-    /// The number of the last event.
-    events: watch::Sender<i64>,
+    listeners: Listeners,
     crowd: Crowd,
 }
 
@@ -131,15 +132,15 @@ impl SqliteStore {
         let (readers, readers_ended) = Readers::start("reader", readers, None).map_err(no_thread)?;
         let (people, people_ended) =
             Readers::start("people", people, Some(people_limit)).map_err(no_thread)?;
-        let events = watch::Sender::default();
+        let listeners = Listeners::default();
         let checkpointer = Checkpointer::start(checkpointer).map_err(no_thread)?;
         let crowd = Crowd::default();
         let (writer, writer_ended) =
-            Writer::start(writer, checkpointer, events.clone(), crowd.clone()).map_err(no_thread)?;
+            Writer::start(writer, checkpointer, listeners.clone(), crowd.clone()).map_err(no_thread)?;
         Ok(Self {
             threads: Arc::new(RwLock::new(Some(Threads { writer, readers, people }))),
             ended: [readers_ended, people_ended, writer_ended],
-            events,
+            listeners,
             crowd,
         })
     }
@@ -147,7 +148,7 @@ impl SqliteStore {
     /// Carries out a verb that writes.
     async fn write<T: Send + 'static>(
         &self,
-        verb: &'static str,
+        verb: Verb,
         work: impl Fn(&Writing<'_>) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let writer = self.threads()?.writer;
@@ -157,7 +158,7 @@ impl SqliteStore {
     /// Carries out a verb that only reads.
     async fn read<T: Send + 'static>(
         &self,
-        verb: &'static str,
+        verb: Verb,
         ask: impl FnOnce(&rusqlite::Connection) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let readers = self.threads()?.readers;
@@ -167,15 +168,11 @@ impl SqliteStore {
     /// Carries out a verb that only reads, for people: what it costs depends on what they ask and on how much there is.
     async fn read_for_people<T: Send + 'static>(
         &self,
-        verb: &'static str,
+        verb: Verb,
         ask: impl FnOnce(&rusqlite::Connection) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let people = self.threads()?.people;
         people.read(verb, ask).await
-    }
-
-    fn watch_events(&self) -> watch::Receiver<i64> {
-        self.events.subscribe()
     }
 
     fn threads(&self) -> Result<Threads> {

@@ -146,9 +146,7 @@ pub(super) struct ReasonData<'a> {
 
 /// A message has come to another state.
 pub(super) fn message_moved(tx: &Writing<'_>, row: &MessageRow) -> Res<()> {
-    let Some(kind) = EventType::of_state(row.state).filter(|_| row.stored != Some(row.state)) else {
-        return Ok(());
-    };
+    let Some(kind) = EventType::of_state(row.state) else { return Ok(()) };
     emit(tx, kind, About::User(&row.user), row.updated_at, || {
         // WeChat's word on the last attempt belongs to the reason if it was a refusal.
         let refusal = row.outcome.as_ref().and_then(|outcome| Some((outcome.errcode()?, outcome.text())));

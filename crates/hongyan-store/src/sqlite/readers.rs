@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::trouble::{Res, Trouble};
+use super::verb::Verb;
 use crate::{Result, StoreError};
 
 /// The most questions that wait; who comes later waits before the queue.
@@ -54,7 +55,7 @@ impl Readers {
     /// Asks; all of one question's statements see the same state of the database.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        name: &'static str,
+        verb: Verb,
         ask: impl FnOnce(&Connection) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
@@ -68,7 +69,7 @@ impl Readers {
                 db.transaction().map_err(Into::into).and_then(|snapshot| ask(&snapshot))
             });
             // A caller that went away does not want to know.
-            let _gone = reply.send(result.map_err(|trouble| trouble.in_verb(name)));
+            let _gone = reply.send(result.map_err(|trouble| trouble.in_verb(verb.text())));
         };
         self.inbox.send_async(Box::new(question)).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
@@ -106,10 +107,10 @@ mod tests {
     async fn a_question_that_takes_too_long_is_broken_off_and_the_next_one_is_answered() {
         let db = Connection::open_in_memory().unwrap();
         let (readers, _ended) = Readers::start("people", vec![db], Some(Duration::from_millis(200))).unwrap();
-        let endless = readers.read("count", count_for_ever).await;
-        assert!(matches!(endless, Err(StoreError::TookTooLong { verb: "count" })), "{endless:?}");
+        let endless = readers.read(Verb::CountReach, count_for_ever).await;
+        assert!(matches!(endless, Err(StoreError::TookTooLong { verb: "count who can be reached" })), "{endless:?}");
         let one =
-            readers.read("look", |db| Ok(db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)).await;
+            readers.read(Verb::Ping, |db| Ok(db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)).await;
         assert_eq!(one.unwrap(), 1);
     }
 
@@ -118,8 +119,8 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         let (readers, _ended) = Readers::start("people", vec![db], Some(Duration::from_millis(100))).unwrap();
         let (first, second) = tokio::join!(
-            readers.read("count", count_for_ever),
-            readers.read("look", |_| -> Res<()> { panic!("it is too late") }),
+            readers.read(Verb::CountReach, count_for_ever),
+            readers.read(Verb::Ping, |_| -> Res<()> { panic!("it is too late") }),
         );
         for answer in [first.map(drop), second] {
             assert!(matches!(answer, Err(StoreError::TookTooLong { .. })), "{answer:?}");

@@ -37,6 +37,7 @@ pub(super) fn put(
     if known == 0 {
         return Ok(Vec::new());
     }
+    db.app_changed(appid);
     let before = of(db, appid)?;
     change(db, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
     for template in templates {

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use hongyan_failpoints as points;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpointer;
 use super::memory::{Memory, Writing};
 use super::trouble::{Res, Trouble};
+use super::verb::Verb;
 use crate::StoreError;
+use crate::signals::Listeners;
 
 /// The most commands in one transaction: bounds how long the first of them waits for the last.
 const MAX_GROUP: usize = 512;
@@ -25,8 +27,8 @@ const MAX_QUEUE: usize = 4096;
 
 /// A verb on its way to the writer.
 trait Command: Send {
-    /// The verb.
-    fn name(&self) -> &'static str;
+    /// Which verb it is.
+    fn verb(&self) -> Verb;
     /// Does the work inside the current transaction and keeps the result. Called again if the group that it was
     /// in had to be taken back.
     fn run(&mut self, tx: &Writing<'_>) -> Res<()>;
@@ -34,16 +36,17 @@ trait Command: Send {
     fn answer(self: Box<Self>, error: Option<&Trouble>);
 }
 
-struct Verb<T, F> {
-    name: &'static str,
+/// A verb with what it was asked and who waits for it.
+struct Asked<T, F> {
+    verb: Verb,
     work: F,
     result: Option<T>,
     reply: oneshot::Sender<crate::Result<T>>,
 }
 
-impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Verb<T, F> {
-    fn name(&self) -> &'static str {
-        self.name
+impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Asked<T, F> {
+    fn verb(&self) -> Verb {
+        self.verb
     }
 
     fn run(&mut self, tx: &Writing<'_>) -> Res<()> {
@@ -56,7 +59,7 @@ impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Verb<T, F> {
         let answer = match (error, self.result) {
             (None, Some(result)) => Ok(result),
             (None, None) => Err(StoreError::Closed),
-            (Some(trouble), _) => Err(trouble.in_verb(self.name)),
+            (Some(trouble), _) => Err(trouble.in_verb(self.verb.text())),
         };
         // A caller that went away does not want to know.
         let _gone = self.reply.send(answer);
@@ -140,17 +143,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. The second value closes (as a channel) when the thread has ended.
-    /// `events` hears the number of the last event after each commit that has one.
+    /// `listeners` hear what follows from each commit.
     pub(super) fn start(
         db: Connection,
         checkpointer: Checkpointer,
-        events: watch::Sender<i64>,
+        listeners: Listeners,
         crowd: Crowd,
     ) -> std::io::Result<(Self, flume::Receiver<()>)> {
         let (inbox, commands) = flume::bounded(MAX_QUEUE);
         let (running, ended) = flume::bounded(0);
         thread::Builder::new().name("hongyan-writer".into()).spawn(move || {
-            serve(db, checkpointer, &commands, &Memory::telling(events), &crowd);
+            serve(db, checkpointer, &commands, &Memory::default(), &listeners, &crowd);
             drop(running);
         })?;
         Ok((Self { inbox }, ended))
@@ -160,12 +163,12 @@ impl Writer {
     /// a second time.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        name: &'static str,
+        verb: Verb,
         work: impl Fn(&Writing<'_>) -> Res<T> + Send + 'static,
     ) -> crate::Result<T> {
         let (reply, answer) = oneshot::channel();
-        let verb = Verb { name, work, result: None, reply };
-        self.inbox.send_async(Box::new(verb)).await.map_err(|_| StoreError::Closed)?;
+        let asked = Asked { verb, work, result: None, reply };
+        self.inbox.send_async(Box::new(asked)).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
@@ -175,6 +178,7 @@ fn serve(
     mut checkpointer: Checkpointer,
     commands: &flume::Receiver<Box<dyn Command>>,
     memory: &Memory,
+    listeners: &Listeners,
     crowd: &Crowd,
 ) {
     let mut group = Vec::new();
@@ -182,7 +186,7 @@ fn serve(
         group.push(first);
         group.extend(commands.try_iter().take(MAX_GROUP - 1));
         crowd.note(group.len());
-        let outcome = transact(&mut db, memory, &mut group);
+        let outcome = transact(&mut db, memory, listeners, &mut group);
         crowd.ended(outcome.as_ref().map(|()| ()).map_err(Failed::why));
         match outcome {
             Ok(()) => answer_all(&mut group, None),
@@ -190,7 +194,7 @@ fn serve(
                 // Nothing was kept. Each alone, so that only the guilty one pays.
                 for command in group.drain(..) {
                     let mut alone = vec![command];
-                    let outcome = transact(&mut db, memory, &mut alone);
+                    let outcome = transact(&mut db, memory, listeners, &mut alone);
                     crowd.ended(outcome.as_ref().map(|()| ()).map_err(Failed::why));
                     answer_all(&mut alone, outcome.err().as_ref().map(Failed::why));
                 }
@@ -228,11 +232,17 @@ impl Failed {
     }
 }
 
-/// Runs the commands in one transaction: all are durable, or none was done.
-fn transact(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+/// Runs the commands in one transaction: all are durable, and who listens has heard what follows from them, or none was
+/// done.
+fn transact(
+    db: &mut Connection,
+    memory: &Memory,
+    listeners: &Listeners,
+    group: &mut [Box<dyn Command>],
+) -> Result<(), Failed> {
     let done = commit(db, memory, group);
     match &done {
-        Ok(()) => memory.commit(),
+        Ok(()) => memory.commit(listeners),
         Err(_) => memory.roll_back(),
     }
     done
@@ -256,29 +266,18 @@ fn reach_all(group: &[Box<dyn Command>], which: impl Fn((points::Point, points::
     if !points::BUILT_IN {
         return;
     }
-    for around in group.iter().filter_map(|command| around_commit(command.name())) {
+    for around in group.iter().filter_map(|command| command.verb().points()) {
         points::reach(which(around));
     }
 }
 
-/// The fail points before and after the commit of a verb of a message's way.
-fn around_commit(verb: &str) -> Option<(points::Point, points::Point)> {
-    Some(match verb {
-        "accept messages" => (points::ACCEPT_BEFORE_COMMIT, points::ACCEPT_AFTER_COMMIT),
-        "apply an event" => (points::APPLY_BEFORE_COMMIT, points::APPLY_AFTER_COMMIT),
-        "cancel a message" => (points::CANCEL_BEFORE_COMMIT, points::CANCEL_AFTER_COMMIT),
-        "claim due messages" => (points::CLAIM_BEFORE_COMMIT, points::CLAIM_AFTER_COMMIT),
-        "grant permits" => (points::GRANT_BEFORE_COMMIT, points::GRANT_AFTER_COMMIT),
-        "receive an event" => (points::RECEIVE_BEFORE_COMMIT, points::RECEIVE_AFTER_COMMIT),
-        "settle deliveries" => (points::TELL_BEFORE_COMMIT, points::TELL_AFTER_COMMIT),
-        "settle attempts" => (points::SETTLE_BEFORE_COMMIT, points::SETTLE_AFTER_COMMIT),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use hongyan_clock::UnixMillis;
+    use hongyan_ledger::{Lane, MessageState};
+
     use super::*;
+    use crate::signals::{Listener, Signal, Signals};
 
     /// One that never has anything to copy.
     fn checkpointer() -> Checkpointer {
@@ -300,10 +299,26 @@ mod tests {
         assert_eq!(seen(&window, 1_200), 2);
     }
 
+    /// Inserts a number, and says so in the place of a message's lane.
     fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
         move |db| {
+            db.wakes(Lane::new(value as u8).unwrap(), MessageState::Ready, UnixMillis(value));
             db.execute("INSERT INTO numbers (n) VALUES (?)", [value])?;
             Ok(())
+        }
+    }
+
+    /// Remembers what it heard: the lanes of each commit.
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<Vec<u8>>>);
+
+    impl Listener for Heard {
+        fn hear(&self, signals: &Signals) {
+            let lanes = signals.iter().filter_map(|signal| match signal {
+                Signal::Wake { lane, .. } => Some(lane.number()),
+                _ => None,
+            });
+            self.0.lock().unwrap().push(lanes.collect());
         }
     }
 
@@ -311,13 +326,15 @@ mod tests {
         work: F,
     ) -> (Box<dyn Command>, oneshot::Receiver<crate::Result<()>>) {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Verb { name: "insert a number", work, result: None, reply }), answer)
+        (Box::new(Asked { verb: Verb::Accept, work, result: None, reply }), answer)
     }
 
     #[test]
     fn a_failing_command_does_not_hurt_its_neighbours_in_the_group() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").unwrap();
+        let (heard, listeners) = (Arc::new(Heard::default()), Listeners::default());
+        listeners.add(Arc::clone(&heard) as Arc<dyn Listener>);
         let (inbox, commands) = flume::unbounded();
         let answers: Vec<_> = [1, 2, 2, 3]
             .into_iter()
@@ -332,27 +349,27 @@ mod tests {
             let work = |db: &Writing<'_>| {
                 Ok(db.query_row("SELECT COUNT(*) FROM numbers", [], |row| row.get::<_, i64>(0))?)
             };
-            (Box::new(Verb { name: "count", work, result: None, reply }), answer)
+            (Box::new(Asked { verb: Verb::Ping, work, result: None, reply }), answer)
         };
         inbox.send(command).unwrap();
         drop(inbox);
-        serve(db, checkpointer(), &commands, &Memory::default(), &Crowd::default());
+        serve(db, checkpointer(), &commands, &Memory::default(), &listeners, &Crowd::default());
         let failed: Vec<_> =
             answers.into_iter().map(|mut answer| answer.try_recv().unwrap().is_err()).collect();
         assert_eq!(failed, [false, false, true, false], "only the second 2 is refused");
         assert_eq!(count.try_recv().unwrap().unwrap(), 3, "and nothing was done twice");
+        assert_eq!(
+            *heard.0.lock().unwrap(),
+            [[1], [2], [3]],
+            "what was taken back is not heard of, what was done again is heard of once"
+        );
     }
 
     #[tokio::test]
     async fn the_thread_ends_when_its_last_handle_is_gone() {
-        let (writer, ended) = Writer::start(
-            Connection::open_in_memory().unwrap(),
-            checkpointer(),
-            watch::Sender::default(),
-            Crowd::default(),
-        )
-        .unwrap();
-        writer.write("look", |db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await.unwrap();
+        let (db, listeners) = (Connection::open_in_memory().unwrap(), Listeners::default());
+        let (writer, ended) = Writer::start(db, checkpointer(), listeners, Crowd::default()).unwrap();
+        writer.write(Verb::Ping, |db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await.unwrap();
         drop(writer);
         assert!(ended.recv_async().await.is_err());
     }

@@ -83,8 +83,16 @@ impl Model {
         self.messages.iter().filter(keeps).count() as u32
     }
 
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.paused.is_some_and(|until| self.now < until)
+    }
+
+    /// The app sends again: whatever is ready is looked at now, also what backs off.
+    pub(super) fn end_pause(&mut self) {
+        (self.paused, self.is_broken) = (None, false);
+        for message in &mut self.messages {
+            message.backs_off_until = UnixMillis(0);
+        }
     }
 
     /// Something scheduled in the user's lane is due, and nobody has looked.
@@ -126,7 +134,9 @@ impl Model {
         let open = message.state.is_cancellable();
         let over = open && message.deadline.is_some_and(|end| end <= self.now);
         let scheduled = message.state == S::Scheduled && message.send_at <= self.now;
+        // Of those behind an open breaker one is woken, now and then.
         let ready = message.state == S::Ready
+            && !self.is_broken
             && !self.is_paused()
             && !self.is_behind(message)
             && message.backs_off_until <= self.now;
@@ -138,6 +148,8 @@ impl Model {
         let own = match message.state {
             S::Scheduled => Some(message.send_at),
             S::Ready if self.is_behind(message) => None,
+            // Whoever probes owes it a look.
+            S::Ready if self.is_broken => None,
             S::Ready => match self.paused.filter(|_| self.is_paused()) {
                 Some(until) => Some(until.max(message.backs_off_until)),
                 None => Some(message.backs_off_until.max(self.now)),
@@ -188,6 +200,7 @@ impl Run {
     /// Holds everything that can be observed against the model, which takes over what the rules allow.
     pub(super) async fn audit(&mut self, verb: &Verb, cause: Cause) {
         let views = self.views().await;
+        let probed = self.audit_probes(verb, &views);
         assert_eq!(views.len(), self.model.messages.len(), "messages are neither lost nor made");
         for view in &views {
             let before = self.model.message(view.id).clone();
@@ -195,6 +208,9 @@ impl Run {
                 let may = self.model.allows(&before, view, cause);
                 assert_eq!(may, Ok(()), "{verb:?}: {before:?}\nbecame {view:?}");
             }
+        }
+        if probed {
+            self.model.paused = Some(self.model.now.plus(PROBE_PATIENCE));
         }
         let before = self.model.messages.clone();
         for view in &views {
@@ -291,12 +307,32 @@ impl Run {
         }
     }
 
-    /// No lane sleeps longer than its messages may.
+    /// Through an open breaker goes one message, and it closes the gate behind itself.
+    fn audit_probes(&self, verb: &Verb, views: &[MessageView]) -> bool {
+        let starts = |view: &&MessageView| {
+            let before = self.model.message(view.id);
+            view.state == S::Sending && view.attempts > before.attempts
+        };
+        let started: Vec<_> = views.iter().filter(starts).map(|view| view.id).collect();
+        let of_these = self.flying.iter().filter(|claimed| started.contains(&claimed.id));
+        let probes = of_these.filter(|claimed| claimed.is_probe).count();
+        if !self.model.is_broken {
+            assert_eq!(probes, 0, "{verb:?}: a probe, with no breaker open");
+            return false;
+        }
+        assert!(started.len() <= 1, "{verb:?}: {} at once through an open breaker", started.len());
+        assert_eq!(probes, started.len(), "{verb:?}");
+        !started.is_empty()
+    }
+
+    /// No lane sleeps longer than its messages may, and whoever looks at it was told: nobody is asleep.
     async fn audit_timers(&self, verb: &Verb) {
         for number in 0..USERS {
             // With no place for anybody, a claim only says when the lane wants to be looked at.
             let asked = self.claim(lane(number), 0).await;
             let (next, messages) = (asked.next_wake.unwrap_or(UnixMillis::MAX), &self.model.messages);
+            let told = self.timers.at(lane(number));
+            assert!(told <= next, "{verb:?}: a message is due at {next}, and its lane is looked at {told}");
             for message in messages.iter().filter(|message| lane(message.user) == lane(number)) {
                 // What is overdue is due now.
                 let owed = self.model.owed_at(message).map_or(UnixMillis::MAX, |at| at.max(self.model.now));

@@ -6,20 +6,23 @@
 //! be looked at next at the latest.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::breaker::PROBE_PATIENCE;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::{AppPause, Next, Outcome, PauseCode, UnitEffect, settle};
 use hongyan_ledger::{
-    Channel, Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy,
+    Channel, LANES, Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy,
 };
+use hongyan_store::signals::{Listener, Signal, Signals};
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::types::{
     Accepted, Cancelled, ClaimBatch, Claimed, Epoch, Idempotency, MessageFilter, MessageView, NewMessage,
-    NewPermit, PauseOrder, PermitView, Settlement,
+    NewPermit, PauseOrder, PermitView, ProbeCursor, Probing, Settlement,
 };
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Errcode, OpenId};
@@ -69,6 +72,10 @@ enum Verb {
     Crash,
     Reopen,
     Pause(Option<u64>),
+    /// WeChat does not answer: the app's breaker opens, and is probed after so many seconds.
+    Outage(u64),
+    /// Somebody looks whether a probe is due.
+    Probe,
     Resume,
     Pass(u64),
 }
@@ -133,6 +140,8 @@ fn verbs() -> impl Strategy<Value = Vec<Verb>> {
         1 => Just(Verb::Crash),
         1 => Just(Verb::Reopen),
         1 => prop::option::of(select(vec![5, 5_000])).prop_map(Verb::Pause),
+        1 => select(vec![5, 30]).prop_map(Verb::Outage),
+        2 => Just(Verb::Probe),
         2 => Just(Verb::Resume),
         5 => select(vec![1, 5, 60, 2_000, 4 * 86_400]).prop_map(Verb::Pass),
     ];
@@ -193,6 +202,8 @@ struct Model {
     permits: Vec<Permit>,
     /// Until when, if it is paused; the end of time: until it is resumed.
     paused: Option<UnixMillis>,
+    /// The pause is that of an open breaker: it is over when a probe was answered, or another pause takes its place.
+    is_broken: bool,
     keys: HashMap<(usize, u8), (MessageId, u8)>,
 }
 
@@ -204,6 +215,44 @@ struct Run {
     flying: Vec<Claimed>,
     /// By lane; this run has all of them.
     epochs: Vec<Epoch>,
+    /// When whoever looks at lanes would look: what they were told, and nothing else.
+    timers: Arc<Timers>,
+}
+
+/// The moment of each lane, as signals and looks set it.
+struct Timers(Mutex<Vec<UnixMillis>>);
+
+impl Timers {
+    fn at(&self, lane: Lane) -> UnixMillis {
+        self.0.lock().unwrap()[lane.index()]
+    }
+
+    fn ring(&self, lane: Lane, at: UnixMillis) {
+        let earliest = &mut self.0.lock().unwrap()[lane.index()];
+        *earliest = at.min(*earliest);
+    }
+
+    /// A look begins: it will say itself when to look again. What rings meanwhile counts, too.
+    fn begin_look(&self, lane: Lane) {
+        self.0.lock().unwrap()[lane.index()] = UnixMillis::MAX;
+    }
+}
+
+impl Listener for Timers {
+    fn hear(&self, signals: &Signals) {
+        for signal in signals.iter() {
+            if let Signal::Wake { lane, at } | Signal::Scheduled { lane, at } = signal {
+                self.ring(lane, at);
+            }
+        }
+    }
+}
+
+/// Opens the store, and listens.
+fn open_to(path: &Path, timers: &Arc<Timers>) -> SqliteStore {
+    let store = open(path).unwrap();
+    store.listen(Arc::clone(timers) as Arc<dyn Listener>);
+    store
 }
 
 fn user(number: usize) -> OpenId {
@@ -217,15 +266,22 @@ fn lane(number: usize) -> Lane {
 impl Run {
     async fn begin() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(&dir.path().join("h.db")).unwrap();
+        let timers = Arc::new(Timers(Mutex::new(vec![UnixMillis::MAX; usize::from(LANES)])));
+        let store = open_to(&dir.path().join("h.db"), &timers);
         assert!(store.add_app(app()).await.unwrap());
-        let model =
-            Model { now: NOW, messages: Vec::new(), permits: Vec::new(), paused: None, keys: HashMap::new() };
+        let model = Model {
+            now: NOW,
+            messages: Vec::new(),
+            permits: Vec::new(),
+            paused: None,
+            is_broken: false,
+            keys: HashMap::new(),
+        };
         let mut epochs = Vec::new();
         for lane in Lane::all() {
             epochs.push(store.acquire(lane, "model", NOW).await.unwrap().epoch);
         }
-        Self { dir, store, ids: IdMaker::new(), model, flying: Vec::new(), epochs }
+        Self { dir, store, ids: IdMaker::new(), model, flying: Vec::new(), epochs, timers }
     }
 
     async fn claim(&self, lane: Lane, limit: u32) -> ClaimBatch {
@@ -245,7 +301,9 @@ impl Run {
                 Cause::Accept
             }
             Verb::Claim { user, limit } => {
+                self.timers.begin_look(lane(*user));
                 let batch = self.claim(lane(*user), *limit).await;
+                self.timers.ring(lane(*user), batch.next_wake.unwrap_or(UnixMillis::MAX));
                 assert!(batch.claimed.len() <= *limit as usize);
                 self.flying.extend(batch.claimed);
                 Cause::Claim
@@ -270,7 +328,9 @@ impl Run {
             Verb::Crash => {
                 self.flying.clear();
                 for lane in Lane::all() {
+                    self.timers.begin_look(lane);
                     let acquired = self.store.acquire(lane, "model", now).await.unwrap();
+                    self.timers.ring(lane, acquired.next_wake.unwrap_or(UnixMillis::MAX));
                     self.epochs[lane.index()] = acquired.epoch;
                     for lost in acquired.sending {
                         self.settle(&lost, Outcome::Unanswered { why: "died".into() }, false).await;
@@ -281,7 +341,7 @@ impl Run {
             Verb::Reopen => {
                 self.store.close().await;
                 assert!(matches!(self.store.ping().await, Err(StoreError::Closed)));
-                self.store = open(&self.dir.path().join("h.db")).unwrap();
+                self.store = open_to(&self.dir.path().join("h.db"), &self.timers);
                 Cause::Other
             }
             Verb::Pause(seconds) => {
@@ -291,9 +351,27 @@ impl Run {
             }
             Verb::Resume => {
                 assert_eq!(self.store.resume(app().appid, now).await.unwrap(), self.model.paused.is_some());
-                self.model.paused = None;
-                for message in &mut self.model.messages {
-                    message.backs_off_until = UnixMillis(0);
+                self.model.end_pause();
+                Cause::Other
+            }
+            Verb::Outage(seconds) => {
+                let until = Some(now.plus(Duration::from_secs(*seconds)));
+                self.pause(AppPause { code: PauseCode::WechatUnavailable, until }).await;
+                Cause::Other
+            }
+            Verb::Probe => {
+                let probing = self.store.probe(app().appid, None, now).await.unwrap();
+                let rests = self.model.messages.iter().any(|message| message.state == S::Ready);
+                match probing {
+                    Probing::Closed => assert!(!self.model.is_broken),
+                    Probing::NotBefore(at) => {
+                        assert!(self.model.is_broken && now < at && self.model.paused == Some(at));
+                    }
+                    Probing::NoneReady => assert!(!rests, "somebody is ready, and nobody was woken"),
+                    Probing::Woken(woken) => {
+                        assert!(self.model.is_broken && !self.model.is_paused() && rests);
+                        self.woken(&woken);
+                    }
                 }
                 Cause::Other
             }
@@ -309,9 +387,30 @@ impl Run {
         let now = self.model.now;
         let order = PauseOrder { appid: app().appid, pause, errcode: None, detail: String::new(), now };
         self.store.pause(order).await.unwrap();
-        // The longer one stays; one for an operator is the longest.
+        let is_outage = pause.code == PauseCode::WechatUnavailable;
         let until = pause.until.unwrap_or(UnixMillis::MAX);
-        self.model.paused = self.model.paused.max(Some(until));
+        if self.model.is_broken {
+            // Whatever comes takes the place of an outage, and what rests because of that must rest for it.
+            if !is_outage {
+                self.model.end_pause();
+            }
+            (self.model.paused, self.model.is_broken) = (Some(until), is_outage);
+        } else if self.model.paused.is_none_or(|present| present <= until) {
+            // The longer one stays; one for an operator is the longest.
+            self.model.is_broken = is_outage;
+            self.model.paused = Some(until);
+        }
+    }
+
+    /// The first ready message of each of these users is due now, in the store and in its lane's timer.
+    fn woken(&self, woken: &[ProbeCursor]) {
+        assert!(!woken.is_empty());
+        for (lane, _) in woken {
+            assert!(
+                self.timers.at(*lane) <= self.model.now,
+                "nobody was told that {lane} has one that is due"
+            );
+        }
     }
 
     fn new_permit(&self, user_number: usize, kind: PermitKind, count: u32, code: String) -> NewPermit {

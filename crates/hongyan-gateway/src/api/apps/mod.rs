@@ -287,8 +287,6 @@ pub(super) async fn register(
             },
         })
         .await?;
-    // Messages of an earlier registration may be ready.
-    context.timers.ring_all(context.clock.now());
     // A failed synchronisation may have paused the app: show it as it is now.
     let app = context.apps.get(&app.record.appid).unwrap_or(app);
     let answer = AppWithSecret {
@@ -377,7 +375,6 @@ pub(super) async fn change(
             },
         )
         .await?;
-    context.timers.ring_all(context.clock.now());
     let answer = AppWithSecret {
         app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
         gateway_secret: gateway_secret.map(|secret| secret.expose_secret().to_owned()),

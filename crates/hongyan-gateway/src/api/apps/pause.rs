@@ -70,7 +70,6 @@ pub(super) async fn resume(
     context.keys.authorize(&headers, Scope::Apps).await?;
     let app = known(&context, &appid)?;
     context.apps.resume(&app.record.appid).await?;
-    context.timers.ring_all(context.clock.now());
     let app = known(&context, &appid)?;
     Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
 }

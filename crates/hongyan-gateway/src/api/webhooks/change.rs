@@ -39,14 +39,13 @@ pub(super) struct ChangeWebhookRequest {
     disable: bool,
 }
 
-/// Stores a change and tells who delivers.
+/// Stores a change.
 async fn changed(
     context: &Context,
     record: &WebhookRecord,
     change: WebhookChange,
 ) -> Result<WebhookRecord, Problem> {
     let changed = context.store.change_webhook(record.id, change, context.clock.now()).await?;
-    context.webhooks.tell();
     changed.ok_or_else(|| no_such_webhook(record.id))
 }
 
@@ -116,7 +115,6 @@ pub(super) async fn remove(
     if !context.store.remove_webhook(id).await? {
         return Err(no_such_webhook(id));
     }
-    context.webhooks.tell();
     Ok(StatusCode::NO_CONTENT)
 }
 

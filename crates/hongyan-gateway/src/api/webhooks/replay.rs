@@ -82,7 +82,6 @@ pub(super) async fn replay(
                 .field("event"))
         }
         Replayed::Events { events, next_since } => {
-            context.webhooks.tell();
             Ok((StatusCode::ACCEPTED, axum::Json(ReplayAnswer { events, next_since })))
         }
     }
@@ -107,6 +106,5 @@ pub(super) async fn test(
     let id = webhook_id(&id)?;
     let event = context.store.test_webhook(id, context.clock.now()).await?;
     let event = event.ok_or_else(|| no_such_webhook(id))?;
-    context.webhooks.tell();
     Ok((StatusCode::ACCEPTED, axum::Json(TestAnswer { event })))
 }

@@ -88,7 +88,6 @@ pub(super) async fn create(
         let detail = format!("there are {MAX_WEBHOOKS} webhooks already; remove one that is not needed");
         return Err(Problem::conflict("too_many_webhooks", detail));
     }
-    context.webhooks.tell();
     let answer =
         WebhookWithSecret { webhook: shown(&context, id).await?, secret: secret.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, axum::Json(answer)))

@@ -28,6 +28,7 @@ use super::memory::Writing;
 use super::outbox;
 use super::rows::{Cells, change, many, one, outcome_code};
 use super::trouble::{Res, Trouble};
+use crate::signals::Moved;
 use crate::types::{AttemptView, Idempotency, MessageView};
 
 pub(super) mod accept;
@@ -94,9 +95,8 @@ pub(super) fn tell_restored(tx: &Writing<'_>, now: UnixMillis) -> Res<()> {
         if page.is_empty() {
             return Ok(());
         }
-        for mut row in page {
+        for row in page {
             after = row.id;
-            row.stored = None;
             outbox::message_moved(tx, &row)?;
         }
     }
@@ -118,8 +118,8 @@ pub(super) struct MessageRow {
     pub(super) send_at: UnixMillis,
     pub(super) deadline: Option<UnixMillis>,
     pub(super) state: MessageState,
-    /// The state that stands in the file; `None` before the row does.
-    pub(super) stored: Option<MessageState>,
+    /// The state and the reason that stand in the file; `None` before the row does.
+    pub(super) stored: Option<(MessageState, Option<ReasonCode>)>,
     pub(super) reason: Option<ReasonCode>,
     pub(super) wake_at: Option<UnixMillis>,
     pub(super) updated_at: UnixMillis,
@@ -172,7 +172,7 @@ impl MessageRow {
             collapse_key: cells.raw()?,
             replaced_by: cells.message_id_or_none()?,
         };
-        row.stored = Some(row.state);
+        row.stored = Some((row.state, row.reason));
         Ok(row)
     }
 
@@ -291,11 +291,27 @@ fn insert(tx: &Writing<'_>, row: &mut MessageRow, key: Option<&Idempotency>, bod
     written(tx, row)
 }
 
-/// The row stands in the file as it is.
+/// The row stands in the file as it is: whoever counts, listens or waits is told.
 fn written(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
-    tx.memory.open.moved(row.user.lane, row.user.number, row.stored, row.state);
-    outbox::message_moved(tx, row)?;
-    row.stored = Some(row.state);
+    let before = row.stored.replace((row.state, row.reason));
+    let state_before = before.map(|(state, _)| state);
+    tx.memory.open.moved(row.user.lane, row.user.number, state_before, row.state);
+    if let Some(at) = row.wake_at {
+        tx.wakes(row.user.lane, row.state, at);
+    }
+    if before != row.stored {
+        let is_new_state = state_before != Some(row.state);
+        tx.message_moved(Moved {
+            id: row.id,
+            state: row.state,
+            reason: row.reason,
+            is_new_state,
+            is_parked: row.state == MessageState::Ready && row.is_parked(),
+        });
+        if is_new_state {
+            outbox::message_moved(tx, row)?;
+        }
+    }
     Ok(())
 }
 

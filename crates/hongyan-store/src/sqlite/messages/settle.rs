@@ -19,6 +19,7 @@ use super::collapse::give_way;
 use super::turn::Gates;
 use super::wake::{hand_on, wake_waiting};
 use super::{MessageRow, User, find, save};
+use crate::signals::Moved;
 use crate::types::{Settled, Settlement};
 
 /// Carries out [`crate::Store::settle`].
@@ -159,6 +160,13 @@ fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) 
     }
     tell_sent(tx, settlement, user)?;
     tx.memory.open.moved(user.lane, user.number, Some(MessageState::Sending), MessageState::Sent);
+    tx.message_moved(Moved {
+        id: settlement.id,
+        state: MessageState::Sent,
+        reason: None,
+        is_new_state: true,
+        is_parked: false,
+    });
     Ok(Some(Settled { state: Some(MessageState::Sent), ..NOT_DONE }))
 }
 

@@ -149,7 +149,7 @@ fn still_serves(permit: &Permit, row: &MessageRow, now: UnixMillis) -> bool {
 /// Whether another message of the user is in flight, or is ready and ahead of this one.
 fn is_behind_another(tx: &Writing<'_>, row: &MessageRow) -> Res<bool> {
     // A ready message is counted itself.
-    let own = u16::from(row.stored == Some(MessageState::Ready));
+    let own = u16::from(row.stored.is_some_and(|(state, _)| state == MessageState::Ready));
     if tx.memory.open.at_most(own, row.user.lane, row.user.number) {
         return Ok(false);
     }

@@ -190,13 +190,16 @@ pub(in crate::sqlite) fn mend_timers(
 /// Gives every ready message of an app a timer, now.
 pub(in crate::sqlite) fn wake_app(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<()> {
     for lane in Lane::all() {
-        change(
+        let woken = change(
             tx,
             "UPDATE messages INDEXED BY messages_queued SET wake_at = ?3 \
              WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2 \
              AND (wake_at IS NULL OR wake_at > ?3)",
             params![lane.number(), appid.as_str(), now.0],
         )?;
+        if woken > 0 {
+            tx.wakes(lane, MessageState::Ready, now);
+        }
     }
     Ok(())
 }

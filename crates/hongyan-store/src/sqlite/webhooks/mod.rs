@@ -153,6 +153,7 @@ pub(super) fn add(tx: &Writing<'_>, webhook: &WebhookRecord) -> Res<bool> {
         ],
     )?;
     tx.memory.outbox.forget();
+    tx.webhooks_changed();
     Ok(true)
 }
 
@@ -164,6 +165,7 @@ pub(super) fn alter(
     now: UnixMillis,
 ) -> Res<Option<WebhookRecord>> {
     let Some(webhook) = find(tx, id)? else { return Ok(None) };
+    tx.webhooks_changed();
     match to {
         WebhookChange::Settings { url, description, filter } => {
             change(
@@ -217,6 +219,7 @@ fn disable(tx: &Writing<'_>, webhook: &Webhook, reason: DisabledReason, now: Uni
     if webhook.record.disabled.is_some() {
         return Ok(());
     }
+    tx.webhooks_changed();
     change(
         tx,
         "UPDATE webhooks SET disabled = ?2, disabled_at = ?3 WHERE number = ?1",
@@ -243,5 +246,6 @@ fn disable(tx: &Writing<'_>, webhook: &Webhook, reason: DisabledReason, now: Uni
 pub(super) fn remove(tx: &Writing<'_>, id: WebhookId) -> Res<bool> {
     let removed = change(tx, "DELETE FROM webhooks WHERE id = ?", params![id.as_bytes()])?;
     tx.memory.outbox.forget();
+    tx.webhooks_changed();
     Ok(removed == 1)
 }

@@ -103,6 +103,7 @@ fn again(tx: &Writing<'_>, webhook: &Webhook, events: &[(i64, i64)], now: UnixMi
 
 /// Somebody wants to see whether it works now.
 fn end_rest(tx: &Writing<'_>, webhook: &Webhook) -> Res<()> {
+    tx.webhooks_changed();
     change(tx, "UPDATE webhooks SET rest_until = NULL WHERE number = ?", [webhook.number])?;
     Ok(())
 }
