@@ -1,12 +1,12 @@
 //! No permit: fail at once, wait for one, or try without; and the deadline.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hongyan_clock::UnixMillis;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, eventually};
 
 fn with(mut message: Value, field: &str, value: impl Into<Value>) -> Value {
     message[field] = value.into();
@@ -116,4 +116,23 @@ async fn an_app_may_have_its_newest_waiting_message_served_first() {
     let nonsense = json!({ "waiting_order": "random" });
     let refused = world.call(Method::PATCH, &path, &[], nonsense.to_string()).await;
     assert_eq!(refused.problem(422, "invalid_field")["field"], "waiting_order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_message_hears_at_once_that_its_app_was_removed() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let message = with(world.legacy(&user, "x"), "permit", "wait");
+    let began = Instant::now();
+    let waiting = world.post("/v1/messages?wait=30", message);
+    let removing = async {
+        let is_accepted = |list: &Value| list["messages"][0]["state"] == "waiting";
+        eventually(async || world.get("/v1/messages").await.body, is_accepted).await;
+        world.delete(&format!("/v1/apps/{}", world.wechat.seed.appid)).await.expect(204);
+    };
+    let (answer, ()) = tokio::join!(waiting, removing);
+    assert_eq!(answer.expect(202)["state"], "cancelled");
+    assert!(began.elapsed() < Duration::from_secs(25), "it did not wait in vain");
+    let metrics = world.get("/metrics").await.text;
+    assert!(metrics.contains("hongyan_messages_total{state=\"cancelled\"} 1"), "{metrics}");
 }

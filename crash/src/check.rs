@@ -55,6 +55,8 @@ pub(crate) enum Violation {
     Lost(String),
     /// It is there twice, arrived twice or was paid for twice.
     Doubled(String),
+    /// It could go on, and nobody looks at it.
+    Asleep(String),
     /// The books are wrong in another way.
     Wrong(String),
 }
@@ -182,7 +184,10 @@ fn check_message(
         lost("it is sent, and the user did not see it".into());
     }
     if !is_at_rest(&entry.state) {
-        lost(format!("it does not come to rest: {}", entry.state));
+        let what = format!("{text}: it does not come to rest: {} ({:?})", entry.state, entry.reason);
+        // Nothing holds it up any more: WeChat is well, and every pause is over.
+        let is_asleep = matches!(entry.state.as_str(), "ready" | "scheduled");
+        verdict.violations.push(if is_asleep { Violation::Asleep(what) } else { Violation::Lost(what) });
     }
     let most = match entry.state.as_str() {
         "sent" | "unknown" if kind == Kind::OnceResent => entry.attempts,
@@ -398,6 +403,14 @@ mod tests {
         assert!(lost(after(Kind::Once, |seen, n, _| seen.ledger[n].state = "sending".into())));
         assert!(lost(after(Kind::Once, |seen, _, text| seen.forgotten.push(text.to_owned()))));
         assert!(lost(after(Kind::Once, |seen, n, _| drop(seen.told.remove(n)))));
+    }
+
+    #[test]
+    fn what_could_go_on_and_does_not_is_asleep() {
+        for state in ["ready", "scheduled"] {
+            let violations = after(Kind::Once, |seen, n, _| seen.ledger[n].state = state.into());
+            assert!(violations.iter().any(|v| matches!(v, Violation::Asleep(_))), "{violations:?}");
+        }
     }
 
     #[test]

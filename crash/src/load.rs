@@ -188,9 +188,18 @@ impl Load {
                 }
                 Step::Facade(message) => learned.push((*message, self.send_by_facade(*message).await?)),
                 Step::RotateTokens => self.sandbox.rotate_tokens().await?,
+                Step::Pause(length) => {
+                    let until = length.map(|length| Clock::system().now().plus(length).to_string());
+                    self.line.post(&self.app_path("pause"), None, &json!({ "until": until })).await?;
+                }
+                Step::Resume => drop(self.line.post(&self.app_path("resume"), None, &json!({})).await?),
             }
         }
         Ok(learned)
+    }
+
+    fn app_path(&self, what: &str) -> String {
+        format!("/v1/apps/{}/{what}", self.sandbox.appid)
     }
 
     async fn send(&self, message: usize) -> Result<String> {
@@ -244,7 +253,9 @@ impl Load {
             let repeated = match step {
                 Step::Send(message) => vec![(*message, self.send(*message).await?)],
                 Step::Batch(batch) => batch.iter().copied().zip(self.send_batch(batch).await?).collect(),
-                Step::Grant(_) | Step::Facade(_) | Step::RotateTokens => continue,
+                Step::Grant(_) | Step::Facade(_) | Step::RotateTokens | Step::Pause(_) | Step::Resume => {
+                    continue;
+                }
             };
             for (message, id) in repeated {
                 let before = known[message].id.as_deref().unwrap_or("nothing");

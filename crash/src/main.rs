@@ -1,4 +1,4 @@
-//! Proves that nothing is lost and nothing doubled: kills the gateway under load, again and again, at a random moment
+//! Proves that nothing is lost, nothing doubled and nobody asleep: kills the gateway under load, again and again, at a random moment
 //! or at a named point between two effects, starts it on the same data, and holds the ledger against what users saw.
 //! Run by `cargo xtask crash`.
 //!
@@ -47,7 +47,7 @@ const SLOW: Duration = Duration::from_secs(5);
 /// What went wrong, in words.
 type Result<T = ()> = std::result::Result<T, String>;
 
-/// Kill the gateway under load, again and again, and count what is lost or doubled.
+/// Kill the gateway under load, again and again, and count what is lost, doubled or asleep.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask crash", bin_name = "cargo xtask crash")]
 struct Args {

@@ -88,6 +88,10 @@ pub(crate) enum Step {
     Facade(usize),
     /// Somebody else fetches a token, and the gateway's dies.
     RotateTokens,
+    /// An operator pauses the app, for so long, or until somebody resumes it.
+    Pause(Option<Duration>),
+    /// An operator ends the app's pause.
+    Resume,
 }
 
 /// How the gateway dies under the load.
@@ -128,6 +132,7 @@ impl Plan {
         let mut messages = messages(&mut rng, round, &users);
         let mut callers = callers(&mut rng, &users, &messages);
         let mut chaos = chaos(&mut rng);
+        pauses(&mut rng, &mut callers, &mut chaos);
         if let Some(point) = point {
             make_reachable(point.name, &mut messages, &mut callers, &mut chaos);
         }
@@ -278,6 +283,28 @@ fn chaos(rng: &mut Rng) -> Vec<Value> {
     }
 }
 
+/// An operator pauses the app, in one round of three; in half of those while WeChat is away, so that what rests because of
+/// the outage must rest for the pause, and go out when that ends.
+fn pauses(rng: &mut Rng, callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
+    if rng.u32(0..3) > 0 {
+        return;
+    }
+    if rng.bool() {
+        chaos.push(json!({ "path": SENDS, "kind": "errcode", "times": rng.u32(8..24) }));
+    }
+    // By one caller, so that a pause without an end is resumed after it.
+    let caller = rng.usize(0..callers.len());
+    let steps = &mut callers[caller];
+    let place = rng.usize(0..=steps.len());
+    if rng.bool() {
+        steps.insert(place, Step::Pause(Some(Duration::from_millis(rng.u64(50..900)))));
+    } else {
+        steps.insert(place, Step::Pause(None));
+        let after = rng.usize(place + 1..=steps.len());
+        steps.insert(after, Step::Resume);
+    }
+}
+
 /// Sees to it that the load comes to the point.
 fn make_reachable(name: &str, messages: &mut [Message], callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
     let slow = || json!({ "path": SENDS, "kind": "latency", "millis": 30 });
@@ -365,12 +392,26 @@ mod tests {
                     Step::Send(n) | Step::Facade(n) => sent.push(*n),
                     Step::Batch(batch) => sent.extend(batch),
                     Step::Grant(user) => late[*user] += 1,
-                    Step::RotateTokens => {}
+                    Step::RotateTokens | Step::Pause(_) | Step::Resume => {}
                 }
             }
             sent.sort_unstable();
             assert_eq!(sent, (0..plan.messages.len()).collect::<Vec<_>>());
             assert!(plan.users.iter().zip(late).all(|(user, late)| user.late == late));
         }
+    }
+
+    #[test]
+    fn a_pause_without_an_end_is_resumed_by_the_same_caller() {
+        let mut pauses = 0;
+        for round in 0..50 {
+            for steps in Plan::draw(1, round, None).callers {
+                let without_end = steps.iter().position(|step| *step == Step::Pause(None));
+                pauses += steps.iter().filter(|step| matches!(step, Step::Pause(_))).count();
+                let resumed = steps.iter().rposition(|step| *step == Step::Resume);
+                assert!(without_end.is_none() || resumed > without_end, "{steps:?}");
+            }
+        }
+        assert!(pauses > 5, "{pauses} in fifty rounds");
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Row {
     resent: u64,
     lost: u64,
     doubled: u64,
+    asleep: u64,
     wrong: u64,
 }
 
@@ -46,6 +47,7 @@ impl Row {
             resent: 0,
             lost: 0,
             doubled: 0,
+            asleep: 0,
             wrong: 0,
         }
     }
@@ -61,6 +63,7 @@ impl Row {
             match violation {
                 Violation::Lost(_) => self.lost += 1,
                 Violation::Doubled(_) => self.doubled += 1,
+                Violation::Asleep(_) => self.asleep += 1,
                 Violation::Wrong(_) => self.wrong += 1,
             }
         }
@@ -106,6 +109,7 @@ impl Report {
             total.resent += row.resent;
             total.lost += row.lost;
             total.doubled += row.doubled;
+            total.asleep += row.asleep;
             total.wrong += row.wrong;
         }
         total
@@ -116,7 +120,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<24} {:>6} {:>7} {:>8} {:>8} {:>7} {:>6} {:>5} {:>7} {:>5}",
+            "{:<24} {:>6} {:>7} {:>8} {:>8} {:>7} {:>6} {:>5} {:>7} {:>6} {:>5}",
             "died at",
             "rounds",
             "reached",
@@ -126,14 +130,16 @@ impl fmt::Display for Report {
             "resent",
             "lost",
             "doubled",
+            "asleep",
             "wrong"
         )?;
         for row in self.rows.iter().filter(|row| row.rounds > 0).chain([&self.total()]) {
-            let Row { point, rounds, reached, messages, sent, unknown, resent, lost, doubled, wrong } = row;
+            let Row { point, rounds, reached, messages, sent, unknown, resent, lost, doubled, asleep, wrong } =
+                row;
             writeln!(
                 f,
                 "{point:<24} {rounds:>6} {reached:>7} {messages:>8} {sent:>8} {unknown:>7} {resent:>6} {lost:>5} \
-                 {doubled:>7} {wrong:>5}"
+                 {doubled:>7} {asleep:>6} {wrong:>5}"
             )?;
         }
         write!(f, "seed {}, {:.0} s", self.seed, self.seconds)

@@ -253,11 +253,21 @@ impl Run {
                 return self.entries(&messages).await;
             }
             if moving.iter().any(|message| message["reason"]["code"] == "app_paused") {
-                let path = format!("/v1/apps/{}/resume", self.sandbox.appid);
-                self.line.post(&path, None, &json!({})).await?;
+                self.resume_if_needed().await?;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Ends a pause of WeChat's making, for that may last for a minute. What an operator has paused until a moment must go
+    /// on by itself.
+    async fn resume_if_needed(&self) -> Result {
+        let path = format!("/v1/apps/{}", self.sandbox.appid);
+        let paused = self.line.get(&path).await?["paused"].take();
+        if paused["code"] != "operator" && !paused.is_null() {
+            self.line.post(&format!("{path}/resume"), None, &json!({})).await?;
+        }
+        Ok(())
     }
 
     /// Waits until the back end was told of everything; what it was told in this round.

@@ -51,7 +51,7 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Write docs/errcodes.md and docs/problems.md, and the Chinese pages, from the code
     Errcodes(errcodes::ErrcodesArgs),
-    /// Kill the gateway again and again, and count what is lost or doubled; --help says how
+    /// Kill the gateway again and again, and count what is lost, doubled or asleep; --help says how
     #[command(disable_help_flag = true)]
     Crash {
         /// Passed on to what kills

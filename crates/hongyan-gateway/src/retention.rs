@@ -17,7 +17,7 @@ use crate::stop::Stop;
 /// When the first round begins after a start: late enough not to slow it down.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// From the end of a round to the next. What is kept for days may stay some hours longer.
+/// From the beginning of a round to that of the next. What is kept for days may stay some hours longer.
 const PAUSE: Duration = Duration::from_secs(6 * 3600);
 
 /// The bounds of what one step removes.
@@ -69,6 +69,8 @@ impl Retention {
         let mut next = self.clock.now().plus(FIRST);
         loop {
             self.clock.sleep_until(next).await;
+            // What becomes old while it walks is for the next walk, also if the clock is set ahead meanwhile.
+            next = self.clock.now().plus(PAUSE);
             match self.go_round().await {
                 Ok(removed) if removed.rows() > 0 => tracing::info!(
                     messages = removed.messages,
@@ -81,7 +83,6 @@ impl Retention {
                 // What is old today is old tomorrow.
                 Err(error) => tracing::error!(%error, "what is old cannot be removed; trying again later"),
             }
-            next = self.clock.now().plus(PAUSE);
             self.rounds.send_modify(|rounds| *rounds += 1);
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hongyan_clock::Clock;
+use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
 use hongyan_ledger::MessageState;
 use hongyan_ledger::breaker::Evidence;
@@ -86,10 +86,12 @@ impl Settler {
                 reach(SETTLE_AFTER_PAUSE);
             }
         }
-        for (done, settled) in batch.into_iter().zip(self.store(settlements).await) {
+        let ended_at: Vec<_> = settlements.iter().map(|settlement| settlement.ended_at).collect();
+        let settled = self.store(settlements).await;
+        for ((done, ended_at), settled) in batch.into_iter().zip(ended_at).zip(settled) {
             // One that could not be stored is let go, and with it its slot.
             if let Some(settled) = settled {
-                self.conclude(done, settled, dispatch);
+                self.conclude(done, ended_at, settled, dispatch);
             }
         }
     }
@@ -151,13 +153,13 @@ impl Settler {
         settled
     }
 
-    fn conclude(&self, done: Done, settled: Settled, dispatch: &Dispatch) {
+    fn conclude(&self, done: Done, ended_at: UnixMillis, settled: Settled, dispatch: &Dispatch) {
         let Job { claimed, slot } = done.job;
         self.announce(&claimed, &settled);
         // Not in a recovery: what was in flight then was attempted when this process did not listen yet.
         if settled.state == Some(MessageState::Unknown) && matches!(done.outcome, Outcome::Unanswered { .. })
         {
-            self.silence.lost(&claimed, self.clock.now());
+            self.silence.lost(&claimed, ended_at);
         }
         if let Some(next) = settled.next {
             reach(SETTLE_BEFORE_NEXT);

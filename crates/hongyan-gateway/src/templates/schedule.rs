@@ -66,6 +66,9 @@ impl TemplateSyncer {
 
     /// Synchronises one app; says when it is due again.
     async fn sync(&self, appid: &AppId) -> UnixMillis {
+        // The next time is counted from what WeChat was asked, not from when its answer was stored: a clock that is set
+        // ahead in between makes it due.
+        let asked_at = self.clock.now();
         let pause = match self.apps.sync_templates(appid).await {
             Ok(report) if report.is_complete() => self.period,
             Ok(_) => self.period.min(RETRY),
@@ -75,7 +78,7 @@ impl TemplateSyncer {
                 self.period.min(RETRY)
             }
         };
-        self.clock.now().plus(jittered(pause))
+        asked_at.plus(jittered(pause))
     }
 
     fn first(&self, app: &App, now: UnixMillis) -> UnixMillis {

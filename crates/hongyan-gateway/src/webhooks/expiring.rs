@@ -10,7 +10,7 @@ use hongyan_store::types::{ExpiringOrder, ExpiringStep};
 use super::Changes;
 use crate::stop::Stop;
 
-/// From the end of a walk over all permits to the next: so much later than set may a permit be told of.
+/// From the beginning of a walk over all permits to that of the next: so much later than set may a permit be told of.
 const PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// Permits that a step looks at.
@@ -48,8 +48,10 @@ impl Expiring {
         let mut changed = self.changes.watch();
         loop {
             changed.mark_unchanged();
-            let listens = self.walk().await;
+            // Counted from here: what expires soon only by the time at which the walk ends was not looked for, also if the
+            // clock is set ahead meanwhile.
             let next = self.clock.now().plus(PAUSE);
+            let listens = self.walk().await;
             tokio::select! {
                 () = self.clock.sleep_until(next), if listens => {}
                 // The sender lives in `self`.
