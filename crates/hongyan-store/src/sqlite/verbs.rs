@@ -325,9 +325,7 @@ impl Store for SqliteStore {
 
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep> {
         match self.read(Verb::FindExpiring, move |db| expiring::look(db, &order)).await? {
-            Ok(found) => {
-                self.write(Verb::TellExpiring, move |tx| expiring::tell(tx, &order, &found)).await
-            }
+            Ok(found) => self.write(Verb::TellExpiring, move |tx| expiring::tell(tx, &order, &found)).await,
             Err(answer) => Ok(answer),
         }
     }
