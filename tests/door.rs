@@ -119,6 +119,25 @@ async fn strangers_who_hold_every_descriptor_keep_neither_callers_nor_messages_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_descriptors_says_so_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = serve(dir.path(), "http://127.0.0.1:9");
+    command.env("HONGYAN_HEADER_SECONDS", CLOCK.as_secs().to_string());
+    // Fewer than are kept back: as many connections are taken as can be.
+    let server = Server::start(&mut with_descriptors(&command, 32)).await;
+    let url = server.url("gateway");
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(connect(&url).await);
+    }
+    for stream in &mut held {
+        assert_eq!(hear(stream).await, "");
+    }
+    assert!(count_of("descriptors", &url).await > 0);
+    assert!(server.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_and_a_body_must_come_in_time_and_a_kept_connection_may_rest() {
     let world = World::start_with(|settings| {
         settings.header_seconds = CLOCK.as_secs();

@@ -16,7 +16,10 @@ use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 
 use crate::process::{Server, run, serve};
-use crate::world::eventually;
+use crate::world::{PATIENCE, eventually};
+
+/// For so long a handshake may take.
+const HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Nobody has to answer there.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -118,6 +121,33 @@ async fn https_is_served_and_its_certificate_is_replaced_on_a_hangup() {
     hang_up().await;
     let trusted = async || json!(ask(address, &second.certificate).await.is_ok());
     eventually(trusted, |is_trusted| *is_trusted == Value::Bool(true)).await;
+    assert!(server.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_handshakes_keep_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Files::in_dir(dir.path());
+    let pair = new_pair();
+    files.write(&pair);
+    // Places for eight handshakes.
+    let server = Server::start(files.serve(dir.path()).env("HONGYAN_MAX_CONNECTIONS", "16")).await;
+    let url = server.url("gateway_tls");
+    let address: SocketAddr = url.strip_prefix("https://").unwrap().parse().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let began = tokio::time::Instant::now();
+    let answer = ask(address, &pair.certificate).await.unwrap();
+    let took = began.elapsed();
+    assert!(took < HANDSHAKE, "{took:?}: it did not wait for others to give up");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age="), "{answer}");
+    // Each of the silent ones is closed, in time.
+    for stream in &mut silent {
+        let _ = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 16])).await.expect("it is closed");
+    }
     assert!(server.signal("TERM").await.success());
 }
 

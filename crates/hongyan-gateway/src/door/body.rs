@@ -108,7 +108,7 @@ impl RequestBody {
     fn came(&mut self) {
         if self.is_awaited {
             self.is_awaited = false;
-            self.connection.enter(Phase::Busy);
+            self.connection.body_is_over();
         }
     }
 }

@@ -78,6 +78,14 @@ impl Connection {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
+    /// The body of its request is not awaited any more.
+    pub(super) fn body_is_over(&self) {
+        // A body that is let go after its answer is over does not make the connection busy again.
+        if self.phase() == Phase::Body {
+            self.enter(Phase::Busy);
+        }
+    }
+
     /// Something came in.
     pub(super) fn heard(&self) {
         match self.phase() {

@@ -56,6 +56,9 @@ use crate::tls::Tls;
 /// The most TLS handshakes that may be under way. Each costs a place and some computing.
 const MAX_HANDSHAKES: usize = 256;
 
+/// For so long an answer may wait to be taken.
+const ANSWER: Duration = Duration::from_secs(30);
+
 /// Connections to `admin_listen`. They have places of their own, so that health is answered when all others are taken.
 const ADMIN_CONNECTIONS: usize = 16;
 
@@ -114,6 +117,7 @@ impl Door {
                 header: Duration::from_secs(settings.header_seconds),
                 body: Duration::from_secs(settings.body_seconds),
                 idle: Duration::from_secs(settings.idle_seconds),
+                answer: ANSWER,
             },
             hosts: settings.hosts.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),

@@ -25,9 +25,6 @@ use super::connections::{Connection, Phase, Place};
 use super::limits::Limit;
 use super::{Shared, address, headers};
 
-/// For so long an answer may wait to be taken.
-const ANSWER: Duration = Duration::from_secs(30);
-
 /// When the gateway stops, a head that has begun may take so long.
 const LAST_HEAD: Duration = Duration::from_millis(500);
 
@@ -90,6 +87,8 @@ pub(super) struct Clocks {
     pub(super) header: Duration,
     pub(super) body: Duration,
     pub(super) idle: Duration,
+    /// How long an answer may wait to be taken.
+    pub(super) answer: Duration,
 }
 
 /// What a look at a connection finds.
@@ -103,15 +102,18 @@ enum Look {
 fn look(connection: &Connection, clocks: Clocks, stopped_at: Option<Instant>) -> Look {
     let now = Instant::now();
     let since = connection.since();
+    // Also between two requests, the rest of an answer may not have been taken yet.
+    let untaken =
+        connection.stalled_since().map(|stalled| (stalled + clocks.answer, Some(Limit::AnswerTime)));
     let (due, limit) = match (connection.phase(), stopped_at) {
-        (Phase::Fresh | Phase::Head | Phase::Idle, Some(stopped_at)) => (stopped_at + LAST_HEAD, None),
+        (Phase::Fresh | Phase::Head, Some(stopped_at)) => (stopped_at + LAST_HEAD, None),
         (Phase::Handshake | Phase::Fresh | Phase::Head, None) => {
             (since + clocks.header, Some(Limit::HeaderTime))
         }
-        (Phase::Idle, None) => (since + clocks.idle, None),
-        (Phase::Handshake | Phase::Busy | Phase::Body, _) => {
-            let due = connection.stalled_since().map(|stalled| stalled + ANSWER);
-            (due.unwrap_or(now + clocks.header), Some(Limit::AnswerTime))
+        (Phase::Idle, None) => untaken.unwrap_or((since + clocks.idle, None)),
+        // After a stop, one that is idle has the rest of an answer to write, or would be closed already.
+        (Phase::Handshake | Phase::Busy | Phase::Body | Phase::Idle, _) => {
+            untaken.unwrap_or((now + clocks.header, None))
         }
     };
     if now >= due {
@@ -240,5 +242,91 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         let shut = Pin::new(&mut self.io).poll_shutdown(context);
         self.connection.flows(shut.is_ready());
         shut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use hongyan_clock::Clock;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+    use tokio::time::timeout;
+
+    use super::super::connections::{Connections, Room};
+    use super::super::limits::Limits;
+    use super::super::rates::Rates;
+    use super::*;
+    use crate::config::Settings;
+    use crate::report::Report;
+    use crate::stop::Stop;
+
+    const SHORT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    struct Scene {
+        client: DuplexStream,
+        serving: JoinHandle<()>,
+        stop: Stop,
+    }
+
+    /// A connection to a server whose `/` is long, with these clocks.
+    fn connect(clocks: Clocks) -> Scene {
+        let (client, server) = duplex(1_024);
+        let limits = Limits::new(&Report::new());
+        let stop = Stop::default();
+        let rates = Arc::new(Rates::new(&Settings::default(), Clock::system(), limits.clone()));
+        let shared = Arc::new(Shared {
+            stop: stop.clone(),
+            limits: limits.clone(),
+            rates,
+            clocks,
+            hosts: None,
+            trusted_proxies: Vec::new(),
+        });
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let room = Room { connections: 1, per_address: 0, handshakes: 1 };
+        let place = Connections::new(room, limits).admit(peer.ip(), Phase::Fresh).unwrap();
+        let router = Router::new().route("/", get(|| async { "x".repeat(1024 * 1024) }));
+        let serving = tokio::spawn(async move { serve(server, peer, false, &place, router, shared).await });
+        Scene { client, serving, stop }
+    }
+
+    async fn ends(serving: JoinHandle<()>) {
+        timeout(PATIENCE, serving).await.expect("the connection ends").unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_does_not_take_an_answer_is_not_waited_for() {
+        let mut scene = connect(Clocks { header: SHORT, body: LONG, idle: LONG, answer: SHORT });
+        scene.client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        ends(scene.serving).await;
+    }
+
+    #[tokio::test]
+    async fn who_takes_it_slowly_gets_all_of_it_also_during_a_stop() {
+        let mut scene = connect(Clocks { header: LONG, body: LONG, idle: LONG, answer: LONG });
+        scene.client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut heard = vec![0; 512];
+        scene.client.read_exact(&mut heard).await.unwrap();
+        scene.stop.stop();
+        // For longer than a head may take during a stop, it takes nothing.
+        tokio::time::sleep(LAST_HEAD + SHORT).await;
+        timeout(PATIENCE, scene.client.read_to_end(&mut heard)).await.expect("it ends").unwrap();
+        assert!(heard.len() > 1024 * 1024, "{} bytes", heard.len());
+        ends(scene.serving).await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_requests_ends_with_its_idle_time() {
+        let mut scene = connect(Clocks { header: SHORT, body: LONG, idle: SHORT * 4, answer: LONG });
+        scene.client.write_all(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let began = Instant::now();
+        let mut heard = Vec::new();
+        timeout(PATIENCE, scene.client.read_to_end(&mut heard)).await.expect("it ends").unwrap();
+        assert!(heard.starts_with(b"HTTP/1.1 200 OK"));
+        assert!(began.elapsed() >= SHORT * 3, "longer than a head may take: {:?}", began.elapsed());
+        ends(scene.serving).await;
     }
 }
