@@ -10,7 +10,7 @@ const DEBUG: &str = "--debug";
 /// The run that is a step of `cargo xtask test`: long enough for days of the clock's to pass and for a leak in each
 /// request to show. It is of the development build, which is there already.
 pub(crate) fn short() -> Vec<String> {
-    [DEBUG, "--minutes", "0.75", "--connections", "4"].map(str::to_owned).into()
+    [DEBUG, "--minutes", "1", "--connections", "4"].map(str::to_owned).into()
 }
 
 /// Builds and soaks.

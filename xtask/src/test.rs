@@ -69,7 +69,7 @@ impl Step {
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
             Self::Fuzz => "200,000 random inputs to each fuzz target, and the kept corpora",
             Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost, doubled or asleep",
-            Self::Soak => "45 seconds of load on a fast clock, and nothing grows",
+            Self::Soak => "a minute of load on a fast clock, and nothing grows",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
             Self::Sdks => {
                 "SDKs that others wrote (wechatpy and two for Node), against the facade and the sandbox"

@@ -13,8 +13,11 @@ const MIB: f64 = 1024.0;
 /// quarter of a day what has piled up until then.
 const DAYS_TO_FILL: f64 = 3.0;
 
-/// The share of a run after which memory must have levelled off.
+/// The share of a run after which memory must have levelled off,
 const FIRST_TENTH: f64 = 0.1;
+
+/// but not before so many seconds: caches and the sandbox's list of ten thousand requests fill by then.
+const FILLED_SECONDS: f64 = 20.0;
 
 /// One look. Sizes are in KiB.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +155,8 @@ impl Samples {
         let length = self.length.as_secs_f64();
         let filled = self.day.as_secs_f64() * DAYS_TO_FILL;
         let lines = CURVES.iter().map(|curve| {
-            let level_from = if curve.fills_by_days { filled } else { length * FIRST_TENTH };
+            let memory_filled = (length * FIRST_TENTH).max(FILLED_SECONDS);
+            let level_from = if curve.fills_by_days { filled } else { memory_filled };
             let points: Vec<_> =
                 self.all.iter().map(|sample| (sample.at.as_secs_f64(), (curve.value)(sample))).collect();
             judge(curve, &points, level_from)

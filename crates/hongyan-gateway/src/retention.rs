@@ -2,6 +2,10 @@
 //!
 //! Soon after a start and then every few hours it walks over everything that may be old. The walk is made of small
 //! steps with pauses between them, so that whoever writes meanwhile waits for a few rows and never for the whole.
+//!
+//! Under a load that never ends small steps would be too slow: more would become old than goes, and the database would
+//! grow for ever. A round that lasts longer than the time between rounds is behind. Then the steps are large, the pauses
+//! short, and the next round follows at once, until one is done in time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +33,9 @@ const STEP_AT_MOST: Duration = Duration::from_millis(6);
 
 /// After a step this rests so many times as long as the step took: it never has more than a fifth of the writer.
 const REST: u32 = 4;
+
+/// The same when it is behind. A step is measured with its waiting for the others, so it has less than half even then.
+const REST_BEHIND: u32 = 1;
 
 /// The bounds of a rest.
 const REST_AT_LEAST: Duration = Duration::from_millis(2);
@@ -67,11 +74,12 @@ impl Retention {
 
     async fn go_round_for_ever(&self) {
         let mut next = self.clock.now().plus(FIRST);
+        let mut was_behind = false;
         loop {
             self.clock.sleep_until(next).await;
             // What becomes old while it walks is for the next walk, also if the clock is set ahead meanwhile.
             next = self.clock.now().plus(PAUSE);
-            match self.go_round().await {
+            match self.go_round(was_behind).await {
                 Ok(removed) if removed.rows() > 0 => tracing::info!(
                     messages = removed.messages,
                     permits = removed.permits,
@@ -83,13 +91,19 @@ impl Retention {
                 // What is old today is old tomorrow.
                 Err(error) => tracing::error!(%error, "what is old cannot be removed; trying again later"),
             }
+            let is_behind = self.clock.now() > next;
+            if is_behind != was_behind {
+                tracing::info!(is_behind, "removing what is old keeps pace with what comes, or does not");
+            }
+            was_behind = is_behind;
             self.rounds.send_modify(|rounds| *rounds += 1);
         }
     }
 
     /// One walk over everything; the sum of its steps.
-    async fn go_round(&self) -> Result<Pruned, StoreError> {
+    async fn go_round(&self, was_behind: bool) -> Result<Pruned, StoreError> {
         let now = self.clock.now();
+        let is_behind = || was_behind || self.clock.now().since(now) > PAUSE;
         let before = self.keep.map(|keep| now.minus(keep));
         let (mut sum, mut limit) = (Pruned::default(), *ROWS.start());
         let mut next = Some(PruneCursor::START);
@@ -99,12 +113,18 @@ impl Retention {
             let took = began.elapsed();
             self.report.pruned(&step);
             add(&mut sum, &step);
-            // A step that removed little says nothing about how long a full one takes.
-            if step.rows() == limit {
-                limit = next_limit(limit, took);
-            }
+            let rest = if is_behind() {
+                limit = *ROWS.end();
+                REST_BEHIND
+            } else {
+                // A step that removed little says nothing about how long a full one takes.
+                if step.rows() == limit {
+                    limit = next_limit(limit, took);
+                }
+                REST
+            };
             next = step.next;
-            tokio::time::sleep((took * REST).clamp(REST_AT_LEAST, REST_AT_MOST)).await;
+            tokio::time::sleep((took * rest).clamp(REST_AT_LEAST, REST_AT_MOST)).await;
         }
         Ok(sum)
     }
