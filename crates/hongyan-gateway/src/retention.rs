@@ -113,21 +113,24 @@ impl Retention {
             let took = began.elapsed();
             self.report.pruned(&step);
             add(&mut sum, &step);
-            let rest = if is_behind() {
-                limit = *ROWS.end();
-                REST_BEHIND
-            } else {
-                // A step that removed little says nothing about how long a full one takes.
-                if step.rows() == limit {
-                    limit = next_limit(limit, took);
-                }
-                REST
-            };
+            let rest;
+            (limit, rest) = next_step(limit, took, step.rows() == limit, is_behind());
             next = step.next;
-            tokio::time::sleep((took * rest).clamp(REST_AT_LEAST, REST_AT_MOST)).await;
+            tokio::time::sleep(rest).await;
         }
         Ok(sum)
     }
+}
+
+/// How much the next step may remove, and how long to rest before it. `is_full`: this one removed all that it might.
+fn next_step(limit: u32, took: Duration, is_full: bool, is_behind: bool) -> (u32, Duration) {
+    let (limit, rest) = match (is_behind, is_full) {
+        (true, _) => (*ROWS.end(), REST_BEHIND),
+        (false, true) => (next_limit(limit, took), REST),
+        // A step that removed little says nothing about how long a full one takes.
+        (false, false) => (limit, REST),
+    };
+    (limit, (took * rest).clamp(REST_AT_LEAST, REST_AT_MOST))
 }
 
 fn next_limit(limit: u32, took: Duration) -> u32 {
@@ -164,5 +167,14 @@ mod tests {
         assert_eq!(next_limit(64, millis(4)), 64);
         assert_eq!(next_limit(64, millis(20)), 32);
         assert_eq!((next_limit(256, millis(0)), next_limit(8, millis(500))), (256, 8));
+        assert_eq!(next_step(64, millis(20), true, false), (32, millis(80)));
+        assert_eq!(next_step(64, millis(20), false, false), (64, millis(80)));
+    }
+
+    #[test]
+    fn who_is_behind_takes_large_steps_and_short_rests_however_long_a_step_waits_for_others() {
+        let millis = Duration::from_millis;
+        assert_eq!(next_step(8, millis(20), true, true), (256, millis(20)));
+        assert_eq!(next_step(8, Duration::ZERO, true, true), (256, REST_AT_LEAST));
     }
 }
