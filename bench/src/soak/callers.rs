@@ -76,7 +76,15 @@ pub(super) fn start(world: &Arc<World>, counts: &Arc<Counts>, connections: u32, 
         batch,
     };
     let mut tasks = JoinSet::new();
-    let others = [Work::Troubles, Work::Troubles, Work::Troubles, Work::Facade, Work::Logins, Work::Subscribers, Work::People];
+    let others = [
+        Work::Troubles,
+        Work::Troubles,
+        Work::Troubles,
+        Work::Facade,
+        Work::Logins,
+        Work::Subscribers,
+        Work::People,
+    ];
     let batches = std::iter::repeat_n(Work::Batches, connections as usize);
     for work in batches.chain([Work::Singles; 4]).chain(others) {
         tasks.spawn(caller.clone().go_on(work));
@@ -207,8 +215,7 @@ impl Caller {
                     _ => json!({ "outcome": "not_sent", "then": "fail" }),
                 };
                 let path = format!("/v1/messages/{id}/resolve");
-                let (status, answer) =
-                    api.ask(Method::POST, &path, None, verdict.to_string().into()).await?;
+                let (status, answer) = api.ask(Method::POST, &path, None, verdict.to_string().into()).await?;
                 match status {
                     StatusCode::CONFLICT => self.counts.add("message unknown, reported"),
                     status if status.is_success() => self.counts.add("message unknown, resolved"),
