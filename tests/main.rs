@@ -33,6 +33,7 @@ mod idempotency;
 mod import;
 mod import_again;
 mod invented;
+mod keys;
 mod lanes;
 mod lost_answer;
 mod order;

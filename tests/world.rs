@@ -5,7 +5,7 @@ use std::time::Duration;
 use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
-use hongyan_gateway::keys::{Scope, create_key};
+use hongyan_gateway::keys::{NewKey, Scope, create_key};
 use hongyan_gateway::service::Context;
 use hongyan_ledger::MessageId;
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
@@ -281,8 +281,9 @@ impl World {
         adjust(&mut settings);
         let gateway = Gateway::start(settings.clone(), clock.clone()).await.unwrap();
         let context = gateway.context().clone();
-        let (_, key) =
-            create_key(&*context.store, &context.ids, &clock, "story", &[Scope::All]).await.unwrap();
+        let (_, key) = create_key(&*context.store, &context.ids, &clock, NewKey::new("story", &[Scope::All]))
+            .await
+            .unwrap();
         let (serving, url) = Serving::start(gateway).await;
         let mut world = Self {
             clock,
@@ -470,7 +471,8 @@ impl World {
     /// A key that may do only this.
     pub async fn new_key(&self, scope: Scope) -> String {
         let store = &*self.gateway.store;
-        let (_, key) = create_key(store, &self.gateway.ids, &self.clock, "narrow", &[scope]).await.unwrap();
+        let (_, key) =
+            create_key(store, &self.gateway.ids, &self.clock, NewKey::new("narrow", &[scope])).await.unwrap();
         key.expose_secret().to_owned()
     }
 }

@@ -105,6 +105,8 @@ pub struct Settings {
     pub codes_per_user: u32,
     /// How long messages that are over are kept; 0: for ever.
     pub retention_days: u32,
+    /// How long the audit trail is kept; 0: for ever.
+    pub audit_retention_days: u32,
     /// Whether a webhook may be `http`.
     pub webhook_allow_http: bool,
     /// Whether a webhook may be at an address that is not public.
@@ -192,6 +194,7 @@ impl Default for Settings {
             mini_program_codes_per_user: 100,
             codes_per_user: 1_000,
             retention_days: 30,
+            audit_retention_days: 365,
             webhook_allow_http: false,
             webhook_allow_private: false,
             webhook_connections: 16,
@@ -269,6 +272,7 @@ impl fmt::Debug for Settings {
             mini_program_codes_per_user,
             codes_per_user,
             retention_days,
+            audit_retention_days,
             webhook_allow_http,
             webhook_allow_private,
             webhook_connections,
@@ -319,6 +323,7 @@ impl fmt::Debug for Settings {
             .field("mini_program_codes_per_user", mini_program_codes_per_user)
             .field("codes_per_user", codes_per_user)
             .field("retention_days", retention_days)
+            .field("audit_retention_days", audit_retention_days)
             .field("webhook_allow_http", webhook_allow_http)
             .field("webhook_allow_private", webhook_allow_private)
             .field("webhook_connections", webhook_connections)

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_clock::{Clock, UnixMillis};
-use hongyan_ledger::TokenId;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_store::types::GatewayTokenRecord;
+use hongyan_ledger::{KeyId, TokenId};
+use hongyan_store::types::{GatewayTokenRecord, KeyRecord};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
@@ -53,6 +53,7 @@ struct Good {
     id: TokenId,
     appid: AppId,
     expires_at: UnixMillis,
+    key: Option<KeyId>,
 }
 
 impl GatewayTokens {
@@ -61,21 +62,29 @@ impl GatewayTokens {
         Self { store, clock, ids, remembered: Remembered::new(REMEMBERED_TOKENS) }
     }
 
-    /// A new token for an app. The others of the app stay as they are.
+    /// A new token for an app, for whoever brought this API key or else the app's gateway secret. The others of the app stay as they are.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn hand_out(&self, appid: &AppId, service: Option<String>) -> Result<SecretString, StoreError> {
+    pub async fn hand_out(
+        &self,
+        appid: &AppId,
+        service: Option<String>,
+        key: Option<&KeyRecord>,
+    ) -> Result<SecretString, StoreError> {
         let token = random_token(TOKEN_PREFIX);
         let now = self.clock.now();
+        let usual = now.plus(LIFETIME + GRACE);
         let record = GatewayTokenRecord {
             id: self.ids.token(now),
             hash: sha256(token.expose_secret()),
             appid: appid.clone(),
             service,
             created_at: now,
-            expires_at: now.plus(LIFETIME + GRACE),
+            // What a key opens ends with the key.
+            expires_at: key.and_then(|key| key.expires_at).map_or(usual, |end| end.min(usual)),
             last_used_at: None,
+            key: key.map(|key| key.id),
         };
         self.store.put_gateway_token(record).await?;
         Ok(token)
@@ -96,8 +105,8 @@ impl GatewayTokens {
             return Ok(None);
         };
         self.note_use(&record, now);
-        let GatewayTokenRecord { id, appid, expires_at, .. } = record;
-        self.remembered.answer(&question, Some(&Good { id, appid: appid.clone(), expires_at }));
+        let GatewayTokenRecord { id, appid, expires_at, key, .. } = record;
+        self.remembered.answer(&question, Some(&Good { id, appid: appid.clone(), expires_at, key }));
         Ok(Some(appid))
     }
 
@@ -123,6 +132,11 @@ impl GatewayTokens {
     /// Looks these tokens up anew when they are seen next.
     pub fn forget(&self, appid: &AppId, id: Option<TokenId>) {
         self.remembered.forget(|token| token.appid == *appid && id.is_none_or(|id| token.id == id));
+    }
+
+    /// The same for those that were handed out to a key.
+    pub fn forget_key(&self, key: KeyId) {
+        self.remembered.forget(|token| token.key == Some(key));
     }
 
     /// Stores that a token is in use, now and then, beside the call that uses it.

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
-use hongyan_clock::Clock;
+use axum::http::{HeaderMap, StatusCode, header};
+use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::KeyId;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::types::KeyRecord;
 use hongyan_store::{Store, StoreError};
+use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,9 @@ pub const KEY_PREFIX: &str = "hyk_";
 /// How many keys are remembered at most.
 const REMEMBERED_KEYS: usize = 1024;
 
+/// When a key was last used is stored no more often than this: it tells keys that are in use from those that are not.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(3_600);
+
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,25 +40,43 @@ pub enum Scope {
     Apps,
     /// Set up, change and remove webhooks.
     Webhooks,
-    /// Use the facade on behalf of any app.
+    /// Read the audit trail.
+    Audit,
+    /// Be the secret of any of its apps at the facade. [`Scope::All`] does not include it: WeChat's own form puts secrets
+    /// into addresses, which end up in logs, so a key for that should be good for nothing else.
     Facade,
     /// See WeChat's own access tokens. [`Scope::All`] does not include it.
     AccessToken,
-    /// Everything but [`Scope::AccessToken`].
+    /// List, make and revoke API keys. [`Scope::All`] does not include it.
+    Keys,
+    /// Everything that a back end needs.
     All,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Messages,
         Self::Permits,
         Self::Apps,
         Self::Webhooks,
+        Self::Audit,
         Self::Facade,
         Self::AccessToken,
+        Self::Keys,
         Self::All,
     ];
+
+    /// Whether [`Scope::All`] stands for it. What leaves the gateway, or makes other keys, is asked for by name.
+    pub const fn is_in_all(self) -> bool {
+        !matches!(self, Self::Facade | Self::AccessToken | Self::Keys)
+    }
+
+    /// Whether a key with these scopes has it.
+    pub fn is_among(self, scopes: &[String]) -> bool {
+        let has = |scope: Self| scopes.iter().any(|name| name == scope.name());
+        has(self) || (self.is_in_all() && has(Self::All))
+    }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -62,8 +85,10 @@ impl Scope {
             Self::Permits => "permits",
             Self::Apps => "apps",
             Self::Webhooks => "webhooks",
+            Self::Audit => "audit",
             Self::Facade => "facade",
             Self::AccessToken => "access_token",
+            Self::Keys => "keys",
             Self::All => "all",
         }
     }
@@ -77,13 +102,35 @@ impl fmt::Display for Scope {
 
 /// Text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scope {0:?}; there are messages, permits, apps, webhooks, facade, access_token and all")]
+#[error(
+    "there is no scope {0:?}; there are messages, permits, apps, webhooks, audit, facade, access_token, keys and all"
+)]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
         Self::ALL.into_iter().find(|scope| scope.name() == text).ok_or_else(|| UnknownScope(text.to_owned()))
+    }
+}
+
+/// A key to make.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// A name for people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// The apps that it is for; `None`: all.
+    pub apps: Option<Vec<AppId>>,
+    /// When it stops working; `None`: never.
+    pub expires_at: Option<UnixMillis>,
+}
+
+impl NewKey {
+    /// A key for all apps that works until it is revoked.
+    pub fn new(name: impl Into<String>, scopes: &[Scope]) -> Self {
+        Self { name: name.into(), scopes: scopes.to_vec(), apps: None, expires_at: None }
     }
 }
 
@@ -95,21 +142,68 @@ pub async fn create_key(
     store: &dyn Store,
     ids: &IdMaker,
     clock: &Clock,
-    name: &str,
-    scopes: &[Scope],
+    new: NewKey,
 ) -> Result<(KeyRecord, SecretString), StoreError> {
     let secret = random_token(KEY_PREFIX);
     let now = clock.now();
     let record = KeyRecord {
         id: ids.key(now),
-        name: name.to_owned(),
+        name: new.name,
         hash: sha256(secret.expose_secret()),
-        scopes: scopes.iter().map(ToString::to_string).collect(),
+        scopes: new.scopes.iter().map(ToString::to_string).collect(),
+        apps: new.apps,
         created_at: now,
+        expires_at: new.expires_at,
+        last_used_at: None,
         revoked_at: None,
     };
     store.add_key(record.clone()).await?;
     Ok((record, secret))
+}
+
+/// Why a key was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// There was none.
+    Missing,
+    /// Nobody knows it.
+    Unknown,
+    /// It was revoked.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// It may not do this.
+    Scope,
+    /// It may do this, but not for this app.
+    App,
+    /// It could not be looked up.
+    Unchecked,
+}
+
+impl Reason {
+    /// Its name in metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Scope => "scope",
+            Self::App => "app",
+            Self::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// A key that does not open what it was shown to.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// The first characters of its hash, to find it by: they say nothing of the key.
+    pub hash: Option<String>,
+    /// What its sender is told.
+    pub problem: Problem,
 }
 
 /// Checks keys.
@@ -126,34 +220,66 @@ impl Keys {
         Self { store, clock, remembered: Remembered::new(REMEMBERED_KEYS) }
     }
 
-    /// Lets in whoever sends `Authorization: Bearer hyk_…` with a key that has the scope.
+    /// Lets in whoever sends `Authorization: Bearer hyk_…` with a key that has the scope. Whether the key is for the app
+    /// that the call is about is asked when that is known.
     ///
     /// Keys are compared by looking their SHA-256 up. How long that takes tells a guesser nothing useful: it
     /// depends on the hash, and nobody can choose a text by what its hash begins with and come closer to a key.
     ///
     /// # Errors
     /// 401 without a good key, 403 without the scope, 503 when the store fails.
-    pub async fn authorize(&self, headers: &HeaderMap, needed: Scope) -> Result<Arc<KeyRecord>, Problem> {
-        let key = bearer(headers).ok_or_else(|| {
-            Problem::unauthorized(
-                "send an API key, as: Authorization: Bearer hyk_…; `hongyan key create` makes one",
-            )
-        })?;
-        self.authorize_key(key, needed).await
-    }
-
-    /// The same for a key that came by another way than the header.
-    ///
-    /// # Errors
-    /// As [`Keys::authorize`].
-    pub async fn authorize_key(&self, key: &str, needed: Scope) -> Result<Arc<KeyRecord>, Problem> {
-        let record = self.look_up(sha256(key)).await?;
-        let has = |scope: Scope| record.scopes.iter().any(|name| name == scope.name());
-        // A credential that leaves the gateway is asked for by name.
-        if has(needed) || (has(Scope::All) && needed != Scope::AccessToken) {
+    pub async fn authorize(&self, headers: &HeaderMap, needed: Scope) -> Result<Arc<KeyRecord>, Refused> {
+        let Some(key) = bearer(headers) else {
+            let detail = "send an API key, as: Authorization: Bearer hyk_…; `hongyan key create` makes one";
+            return Err(Refused {
+                reason: Reason::Missing,
+                hash: None,
+                problem: Problem::unauthorized(detail),
+            });
+        };
+        let hash = sha256(key);
+        let refused = |reason, problem| Refused { reason, hash: Some(beginning_of(hash)), problem };
+        let found = self.look_up(hash).await.map_err(|error| refused(Reason::Unchecked, error.into()))?;
+        let not_known =
+            |reason| refused(reason, Problem::unauthorized("this API key is not known, or was revoked"));
+        let record = found.ok_or_else(|| not_known(Reason::Unknown))?;
+        if record.revoked_at.is_some() {
+            return Err(not_known(Reason::Revoked));
+        }
+        if !record.is_good(self.clock.now()) {
+            let detail = "this API key has expired; make another with `hongyan key create`";
+            return Err(refused(
+                Reason::Expired,
+                Problem::new(StatusCode::UNAUTHORIZED, "key_expired", detail),
+            ));
+        }
+        if needed.is_among(&record.scopes) {
             Ok(record)
         } else {
-            Err(Problem::forbidden(needed))
+            Err(refused(Reason::Scope, Problem::forbidden(needed)))
+        }
+    }
+
+    /// Whether a key that came to the facade as an app's secret may be that.
+    ///
+    /// # Errors
+    /// Why not; nobody there is told.
+    pub async fn authorize_facade(&self, key: &str, appid: &AppId) -> Result<Arc<KeyRecord>, Reason> {
+        let record = self.look_up(sha256(key)).await.map_err(|error| {
+            tracing::error!(%error, "an API key could not be looked up");
+            Reason::Unchecked
+        })?;
+        let record = record.ok_or(Reason::Unknown)?;
+        if record.revoked_at.is_some() {
+            Err(Reason::Revoked)
+        } else if !record.is_good(self.clock.now()) {
+            Err(Reason::Expired)
+        } else if !Scope::Facade.is_among(&record.scopes) {
+            Err(Reason::Scope)
+        } else if !record.is_for(appid) {
+            Err(Reason::App)
+        } else {
+            Ok(record)
         }
     }
 
@@ -168,15 +294,40 @@ impl Keys {
         revoked
     }
 
-    async fn look_up(&self, hash: [u8; 32]) -> Result<Arc<KeyRecord>, Problem> {
-        let question = match self.remembered.get(hash, self.clock.now()) {
-            Ok(record) => return Ok(record),
+    /// The key of this hash, also one that does not work any more; only one that does is remembered.
+    async fn look_up(&self, hash: [u8; 32]) -> Result<Option<Arc<KeyRecord>>, StoreError> {
+        let now = self.clock.now();
+        let question = match self.remembered.get(hash, now) {
+            Ok(record) => return Ok(Some(record)),
             Err(question) => question,
         };
-        let known = self.store.key(hash).await?.filter(|record| record.revoked_at.is_none()).map(Arc::new);
-        self.remembered.answer(&question, known.as_ref());
-        known.ok_or_else(|| Problem::unauthorized("this API key is not known, or was revoked"))
+        let known = self.store.key(hash).await?.map(Arc::new);
+        let good = known.as_ref().filter(|record| record.is_good(now));
+        self.remembered.answer(&question, good);
+        if let Some(record) = good {
+            self.note_use(record, now);
+        }
+        Ok(known)
     }
+
+    /// Stores that a key is in use, now and then, beside the call that uses it.
+    fn note_use(&self, record: &KeyRecord, now: UnixMillis) {
+        let is_known = |at: UnixMillis| at <= now && now.since(at) < USE_NOTED_EVERY;
+        if record.last_used_at.is_some_and(is_known) {
+            return;
+        }
+        let (store, id) = (Arc::clone(&self.store), record.id);
+        tokio::spawn(async move {
+            if let Err(error) = store.key_used(id, now).await {
+                tracing::warn!(%error, "the use of an API key was not noted");
+            }
+        });
+    }
+}
+
+/// The first characters of a hash, as they stand in the log.
+fn beginning_of(hash: [u8; 32]) -> String {
+    hash[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What stands after `Bearer` in the header `Authorization`.

@@ -29,6 +29,7 @@
 //! | [`report`] | who waits for a message; metrics |
 //! | [`webhooks`] | takes events to those who want them |
 //! | [`retention`] | clears away what is old |
+//! | [`audit`] | who changed what |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
@@ -45,6 +46,7 @@
 
 pub mod api;
 pub mod apps;
+pub mod audit;
 pub mod callbacks;
 pub mod config;
 pub mod dispatch;

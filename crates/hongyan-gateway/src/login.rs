@@ -16,7 +16,7 @@ use crate::apps::{App, Apps};
 use crate::problem::Problem;
 use crate::service::Context;
 use crate::token::in_words;
-use crate::vault::{Purpose, Vault, random_token, sha256};
+use crate::vault::{Vault, random_token, sha256};
 
 /// What every session token begins with; the user's lane follows as two hexadecimal digits, so that the session
 /// is found in one lane.
@@ -133,7 +133,7 @@ fn record(
         appid: appid.clone(),
         openid: answer.openid.clone(),
         unionid: answer.unionid.clone(),
-        session_key: vault.seal(Purpose::SessionKey, appid, &answer.session_key),
+        session_key: vault.seal_session_key(appid, &answer.openid, &answer.session_key),
         session_hash: sha256(session.expose_secret()),
         at,
         expires_at,

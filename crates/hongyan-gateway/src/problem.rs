@@ -151,6 +151,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "unknown_app", detail)
     }
 
+    /// 403: the API key is good, but not for this app, which need not exist.
+    pub fn other_app(appid: &AppId) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this API key is not for the app {appid}"))
+            .field("appid")
+    }
+
     /// 422: the app has no such template, also after asking WeChat.
     pub fn unknown_template(template: &TemplateId, appid: &AppId) -> Self {
         let detail = format!(
@@ -269,9 +275,14 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(AnswerCode(self.code));
         response
     }
 }
+
+/// The code of the problem that an answer is, beside the answer: for whoever notes how a call ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnswerCode(pub(crate) &'static str);
 
 impl From<StoreError> for Problem {
     /// Logs the error: this is where it ends. The answer says nothing of the database.

@@ -80,6 +80,11 @@ impl Report {
         self.0.meters.count_limits(limits);
     }
 
+    /// An API key was refused for this reason.
+    pub fn key_refused(&self, reason: &'static str) {
+        self.0.meters.key_refused(reason);
+    }
+
     /// So much was cleared away.
     pub fn pruned(&self, pruned: &Pruned) {
         self.0.meters.pruned(pruned);

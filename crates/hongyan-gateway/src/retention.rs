@@ -48,20 +48,24 @@ pub struct Retention {
     report: Report,
     /// How long what is over is kept; `None`: for ever.
     keep: Option<Duration>,
+    /// The same for the audit trail.
+    keep_audit: Option<Duration>,
     rounds: watch::Sender<u64>,
 }
 
 impl Retention {
-    /// Keeps for so many days, 0 for ever. The second value counts the rounds that came to their end.
+    /// Keeps for so many days, 0 for ever; the audit trail for so many others. The second value counts the rounds that came to their end.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
         report: Report,
         days: u32,
+        audit_days: u32,
     ) -> (Self, watch::Receiver<u64>) {
-        let keep = (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
+        let as_time = |days: u32| (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
+        let (keep, keep_audit) = (as_time(days), as_time(audit_days));
         let (rounds, count) = watch::channel(0);
-        (Self { store, clock, report, keep, rounds }, count)
+        (Self { store, clock, report, keep, keep_audit, rounds }, count)
     }
 
     /// Runs until it is told to stop.
@@ -105,11 +109,12 @@ impl Retention {
         let now = self.clock.now();
         let is_behind = || was_behind || self.clock.now().since(now) > PAUSE;
         let before = self.keep.map(|keep| now.minus(keep));
+        let audit_before = self.keep_audit.map(|keep| now.minus(keep));
         let (mut sum, mut limit) = (Pruned::default(), *ROWS.start());
         let mut next = Some(PruneCursor::START);
         while let Some(cursor) = next {
             let began = Instant::now();
-            let step = self.store.prune(cursor, PruneOrder { before, now, limit }).await?;
+            let step = self.store.prune(cursor, PruneOrder { before, audit_before, now, limit }).await?;
             let took = began.elapsed();
             self.report.pruned(&step);
             add(&mut sum, &step);
@@ -152,6 +157,8 @@ fn add(sum: &mut Pruned, step: &Pruned) {
     sum.gateway_tokens += step.gateway_tokens;
     sum.events += step.events;
     sum.leftovers += step.leftovers;
+    sum.users += step.users;
+    sum.audit += step.audit;
     sum.webhook_events += step.webhook_events;
     sum.deliveries += step.deliveries;
 }

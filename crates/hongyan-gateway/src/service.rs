@@ -222,8 +222,13 @@ impl Gateway {
             owned: owned.clone(),
             dispatch: dispatch.clone(),
         };
-        let (retention, retention_rounds) =
-            Retention::new(Arc::clone(&store), clock.clone(), report.clone(), settings.retention_days);
+        let (retention, retention_rounds) = Retention::new(
+            Arc::clone(&store),
+            clock.clone(),
+            report.clone(),
+            settings.retention_days,
+            settings.audit_retention_days,
+        );
         let prober = Prober { store: Arc::clone(&store), apps: apps.clone(), clock: clock.clone() };
         let template_syncer = TemplateSyncer {
             apps: apps.clone(),

@@ -82,6 +82,13 @@ shapes! {
     PermitId = text("prm_ and the 32 digits of a UUIDv7.", "prm_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A gateway token's id.
     TokenId = text("tok_ and the 32 digits of a UUIDv7. It names a gateway token; it is none.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// An API key's id.
+    KeyId = text("key_ and the 32 digits of a UUIDv7. It names an API key; it is none.", "key_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// What a key may do.
+    Scope = words(
+        "What an API key may do. all is every other one but facade, access_token and keys.",
+        crate::keys::Scope::ALL,
+    );
     /// An event's id.
     EventId = text("evt_ and the 32 digits of a UUIDv7.", "evt_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A webhook's id.

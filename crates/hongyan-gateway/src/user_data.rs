@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 
 use crate::problem::Problem;
 use crate::service::Context;
-use crate::vault::Purpose;
 
 /// How far ahead of ours WeChat's clock may be.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -53,7 +52,7 @@ pub async fn open(context: &Context, sealed: &Sealed<'_>) -> Result<Map<String, 
     let mut opened = None;
     for number in 0..TRIES {
         let key = keys.get(number).and_then(|key| {
-            let key = context.vault.open_sealed(Purpose::SessionKey, appid, key);
+            let key = context.vault.open_session_key(appid, openid, key);
             key.inspect_err(|error| tracing::error!(app = %appid, %error, "a session key does not open")).ok()
         });
         let found = try_key(&key.unwrap_or_else(|| NO_KEY.into()), sealed, now);

@@ -20,7 +20,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use hongyan_wechat::AppId;
+use hongyan_wechat::{AppId, OpenId};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -191,6 +191,36 @@ impl Vault {
     }
 }
 
+impl Vault {
+    /// Seals a user's session_key. It opens for this user alone: who may write to the database, but has no master key,
+    /// cannot give one user the key of another.
+    pub fn seal_session_key(&self, appid: &AppId, openid: &OpenId, key: &SecretString) -> Vec<u8> {
+        self.seal_of(Purpose::SessionKey, &user(appid, openid), key)
+    }
+
+    /// Opens a user's session_key.
+    ///
+    /// # Errors
+    /// As [`Vault::open_sealed`].
+    pub fn open_session_key(
+        &self,
+        appid: &AppId,
+        openid: &OpenId,
+        sealed: &[u8],
+    ) -> Result<SecretString, VaultError> {
+        match self.open_of(Purpose::SessionKey, &user(appid, openid), sealed) {
+            // Before, they were sealed for the app. Logins replace them.
+            Err(VaultError::Damaged) => self.open_sealed(Purpose::SessionKey, appid, sealed),
+            opened => opened,
+        }
+    }
+}
+
+/// Whose a session_key is. No appid has a slash.
+fn user(appid: &AppId, openid: &OpenId) -> String {
+    format!("{appid}/{openid}")
+}
+
 /// A token that nobody can guess: the prefix and 32 random bytes in base64url.
 pub fn random_token(prefix: &str) -> SecretString {
     SecretString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>())))
@@ -344,6 +374,18 @@ mod tests {
         for length in 0..sealed.len() {
             assert!(vault.open_sealed(Purpose::SessionKey, &app, &sealed[..length]).is_err());
         }
+    }
+
+    #[test]
+    fn a_session_key_opens_for_its_user_alone_and_one_of_before_still_opens() {
+        let vault = Vault::from_key([7; 32]);
+        let (app, key) = (appid("wx1"), SecretString::from("key"));
+        let (mine, other): (OpenId, OpenId) = ("o1".parse().unwrap(), "o2".parse().unwrap());
+        let sealed = vault.seal_session_key(&app, &mine, &key);
+        assert_eq!(vault.open_session_key(&app, &mine, &sealed).unwrap().expose_secret(), "key");
+        assert_eq!(vault.open_session_key(&app, &other, &sealed).unwrap_err(), VaultError::Damaged);
+        let before = vault.seal(Purpose::SessionKey, &app, &key);
+        assert_eq!(vault.open_session_key(&app, &mine, &before).unwrap().expose_secret(), "key");
     }
 
     #[test]

@@ -27,13 +27,13 @@ pub mod types;
 
 use signals::Listener;
 use types::{
-    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus,
-    Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView,
-    ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
-    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, Page, PauseOrder, PermitView,
-    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed,
-    ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
-    WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
+    AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
+    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
+    LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit,
+    OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach,
+    Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
+    TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -245,11 +245,18 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- users
 
-    /// Keeps a login: the last two session keys per user, and the session.
+    /// Keeps a login: the last two session keys per user, and the session. The newest ten sessions of a user work.
     async fn put_login(&self, login: LoginRecord) -> Result<()>;
 
     /// The session of this hash in this lane, if it is known and not expired.
     async fn session(&self, lane: Lane, hash: [u8; 32], now: UnixMillis) -> Result<Option<SessionRecord>>;
+
+    /// Ends sessions of an app, or of one of its users: at most `limit`. How many it ended; as many as the limit: there may
+    /// be more.
+    async fn end_sessions(&self, appid: AppId, openid: Option<OpenId>, limit: u32) -> Result<u32>;
+
+    /// Forgets the session keys of an app's users: at most `limit`. How many; as many as the limit: there may be more.
+    async fn forget_users(&self, appid: AppId, limit: u32) -> Result<u32>;
 
     /// The sealed session keys of a user, newest first, at most two.
     async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>>;
@@ -290,8 +297,24 @@ pub trait Store: Send + Sync + 'static {
     /// All keys, oldest first.
     async fn keys(&self) -> Result<Vec<KeyRecord>>;
 
-    /// Revokes a key; `false` if there is none, or it is revoked already.
+    /// Notes that a key is in use.
+    async fn key_used(&self, id: KeyId, now: UnixMillis) -> Result<()>;
+
+    /// Revokes a key, and with it the tokens that were handed out to it; `false` if there is none, or it is revoked
+    /// already.
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool>;
+
+    // ---- the audit trail
+
+    /// Notes what is about to be changed, and by whom; the number of the line. It is durable before the change is begun,
+    /// so no change is without one.
+    async fn begin_audit(&self, new: NewAudit) -> Result<i64>;
+
+    /// Notes how that ended.
+    async fn end_audit(&self, number: i64, end: AuditEnd) -> Result<()>;
+
+    /// A page of the audit trail, newest first.
+    async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>>;
 
     // ---- events out
     //

@@ -1,6 +1,7 @@
 //! What goes into the store and what comes out: plain values in the domain's words.
 
 mod apps;
+mod audit;
 mod events;
 mod messages;
 mod pages;
@@ -15,6 +16,7 @@ pub use apps::{
     GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeCursor, Probing, Sealed, SessionRecord,
     TemplateChange, TemplateChangeKind, TemplateRecord, TokenRecord,
 };
+pub use audit::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
 pub use events::{
     Applied, ApplyOrder, Deed, Effect, EventFilter, EventState, EventView, NewEvent, OpenEvents, Received,
 };

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hongyan_clock::{Pace, UnixMillis};
 use hongyan_gateway::keys::Scope;
 use hongyan_ledger::{KeyId, MessageId};
+use hongyan_wechat::AppId;
 use url::Url;
 
 mod app;
@@ -167,14 +169,22 @@ pub(crate) enum KeyCommand {
     #[command(after_help = "\
 Examples:
   hongyan key create --name orders
-  hongyan key create --name shop --scopes messages,permits > shop.key")]
+  hongyan key create --name shop --scopes messages,permits > shop.key
+  hongyan key create --name partner --apps wx0123456789abcdef --expires 90d")]
     Create {
         /// What it is for, for people
         #[arg(long)]
         name: String,
-        /// What it may do: messages, permits, apps, facade, all; access_token, which all does not include
+        /// What it may do: messages, permits, apps, webhooks, audit, or all of these; and, which all does not include:
+        /// facade, access_token, keys
         #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "all")]
         scopes: Vec<Scope>,
+        /// The apps that it is for; all, if this is left out
+        #[arg(long, value_name = "APPID", value_delimiter = ',')]
+        apps: Vec<AppId>,
+        /// For how long it works, as 90d or 12h; for ever, if this is left out
+        #[arg(long, value_name = "TIME", value_parser = lifetime)]
+        expires: Option<Duration>,
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -193,6 +203,18 @@ Examples:
         #[command(flatten)]
         config: ConfigArgs,
     },
+}
+
+/// A time in days or hours.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || "takes days or hours, as 90d or 12h, up to ten years".to_owned();
+    let (number, hours) = match (text.strip_suffix('d'), text.strip_suffix('h')) {
+        (Some(days), _) => (days, 24),
+        (_, Some(hours)) => (hours, 1),
+        _ => return Err(wrong()),
+    };
+    let hours = number.parse::<u64>().ok().and_then(|number| number.checked_mul(hours)).ok_or_else(wrong)?;
+    if (1..=10 * 366 * 24).contains(&hours) { Ok(Duration::from_secs(hours * 3_600)) } else { Err(wrong()) }
 }
 
 /// Which gateway to talk to.

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use hongyan_gateway::apps::{AppChange, NewApp};
-use hongyan_gateway::keys::{Scope, create_key};
+use hongyan_gateway::keys::{NewKey, Scope, create_key};
 use hongyan_gateway::service::Context;
 use hongyan_gateway::vault::sha256;
 use hongyan_sandbox::Seed;
@@ -85,7 +85,9 @@ async fn api_key(context: &Context, known: Option<&Credentials>) -> Result<Strin
     {
         return Ok(known.api_key.clone());
     }
-    let (_, key) = create_key(&*context.store, &context.ids, &context.clock, "demo", &[Scope::All]).await?;
+    // The demo is for trying everything, other keys among it.
+    let new = NewKey::new("demo", &[Scope::All, Scope::Keys]);
+    let (_, key) = create_key(&*context.store, &context.ids, &context.clock, new).await?;
     Ok(key.expose_secret().to_owned())
 }
 

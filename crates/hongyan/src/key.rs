@@ -2,11 +2,13 @@
 
 use hongyan_clock::Clock;
 use hongyan_gateway::Gateway;
-use hongyan_gateway::keys::{Scope, create_key};
+use hongyan_gateway::audit::by_command_line;
+use hongyan_gateway::keys::{NewKey, create_key};
 use hongyan_ledger::KeyId;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::Store;
 use hongyan_store::types::KeyRecord;
+use hongyan_wechat::AppId;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -22,7 +24,15 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
     let store = Gateway::open_store(&settings::load(config, None)?)?;
     let clock = Clock::system();
     let done = match &args.command {
-        KeyCommand::Create { name, scopes, .. } => create(&*store, &clock, name, scopes).await,
+        KeyCommand::Create { name, scopes, apps, expires, .. } => {
+            let new = NewKey {
+                name: name.trim().to_owned(),
+                scopes: scopes.clone(),
+                apps: (!apps.is_empty()).then(|| apps.clone()),
+                expires_at: expires.map(|lifetime| clock.now().plus(lifetime)),
+            };
+            create(&*store, &clock, new).await
+        }
         KeyCommand::List { json, .. } => list(&*store, *json).await,
         KeyCommand::Revoke { id, .. } => revoke(&*store, &clock, *id).await,
     };
@@ -30,20 +40,31 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
     done
 }
 
-async fn create(store: &dyn Store, clock: &Clock, name: &str, scopes: &[Scope]) -> Result<(), Failure> {
-    let name = name.trim();
-    if name.is_empty() {
+async fn create(store: &dyn Store, clock: &Clock, new: NewKey) -> Result<(), Failure> {
+    if new.name.is_empty() {
         return Err(Failure::usage("--name must not be empty: it tells keys apart later"));
     }
-    let (record, key) = create_key(store, &IdMaker::new(), clock, name, scopes).await?;
+    let (record, key) = by_command_line(store, clock, "key create", None, async {
+        let made = create_key(store, &IdMaker::new(), clock, new).await?;
+        let id = made.0.id.to_string();
+        Ok::<_, Failure>((made, Some(id)))
+    })
+    .await?;
     output::line(key.expose_secret())?;
+    let apps = record.apps.as_ref().map_or_else(|| "all apps".to_owned(), |apps| list_of(apps));
+    let end = record.expires_at.map_or_else(String::new, |end| format!(" until {end}"));
     output::remark(&format!(
-        "{} ({name}) may use: {}. The key is not stored and not shown again. \
+        "{} ({}) may use: {}, for {apps}{end}. The key is not stored and not shown again. \
          Send it as: Authorization: Bearer hyk_…",
         record.id,
+        record.name,
         record.scopes.join(", ")
     ));
     Ok(())
+}
+
+fn list_of(apps: &[AppId]) -> String {
+    apps.iter().map(AppId::as_str).collect::<Vec<_>>().join(",")
 }
 
 async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
@@ -56,7 +77,10 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
                     "id": key.id,
                     "name": key.name,
                     "scopes": key.scopes,
+                    "apps": key.apps,
                     "created_at": key.created_at,
+                    "expires_at": key.expires_at,
+                    "last_used_at": key.last_used_at,
                     "revoked_at": key.revoked_at,
                 })
             })
@@ -67,19 +91,38 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
         output::remark("there is no key; make one with: hongyan key create --name NAME");
         return Ok(());
     }
+    let now = Clock::system().now();
     let row = |key: &KeyRecord| {
-        let state = key.revoked_at.map_or_else(|| "in use".to_owned(), |at| format!("revoked {at}"));
-        vec![key.id.to_string(), key.name.clone(), key.scopes.join(","), key.created_at.to_string(), state]
+        let state = match (key.revoked_at, key.expires_at) {
+            (Some(at), _) => format!("revoked {at}"),
+            (None, Some(end)) if end <= now => format!("expired {end}"),
+            (None, Some(end)) => format!("in use until {end}"),
+            (None, None) => "in use".to_owned(),
+        };
+        vec![
+            key.id.to_string(),
+            key.name.clone(),
+            key.scopes.join(","),
+            key.apps.as_deref().map_or_else(|| "all".to_owned(), list_of),
+            key.created_at.to_string(),
+            key.last_used_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
+            state,
+        ]
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
-    output::line(&output::table(&["ID", "NAME", "SCOPES", "CREATED", "STATE"], &rows))
+    output::line(&output::table(&["ID", "NAME", "SCOPES", "APPS", "CREATED", "LAST USED", "STATE"], &rows))
 }
 
 async fn revoke(store: &dyn Store, clock: &Clock, id: KeyId) -> Result<(), Failure> {
-    if store.revoke_key(id, clock.now()).await? {
+    let revoked = by_command_line(store, clock, "key revoke", Some(id.to_string()), async {
+        if store.revoke_key(id, clock.now()).await? {
+            Ok((true, None))
+        } else {
+            Err(Failure::run(format!("there is no key {id} in use; see: hongyan key list")))
+        }
+    });
+    if revoked.await? {
         output::remark(&format!("{id} is revoked; a gateway that is running refuses it within 10 seconds"));
-        Ok(())
-    } else {
-        Err(Failure::run(format!("there is no key {id} in use; see: hongyan key list")))
     }
+    Ok(())
 }

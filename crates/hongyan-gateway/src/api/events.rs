@@ -1,7 +1,6 @@
 //! `GET /v1/events`: what WeChat pushed, and what that did.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::EventId;
 use hongyan_store::types::{Effect, EventFilter, EventState, EventView};
@@ -11,8 +10,8 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::openapi::Refusals;
+use crate::api::caller::Caller;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Problem, Query};
 use crate::service::Context;
 use crate::shapes;
@@ -102,15 +101,14 @@ pub(super) struct EventsAnswer {
 )]
 pub(super) async fn list(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(query): Query<EventsQuery>,
 ) -> Result<axum::Json<EventsAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
     }
-    let appid = query.app.map(|text| parse("app", &text)).transpose()?;
+    let appid = caller.one_app(query.app.map(|text| parse("app", &text)).transpose()?)?;
     if query.openid.is_some() && appid.is_none() {
         return Err(Problem::invalid("openid", "an openid belongs to one app: name it with app="));
     }

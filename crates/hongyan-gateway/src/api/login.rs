@@ -1,16 +1,15 @@
 //! `POST /v1/login`: a login code becomes an openid.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::openapi::Refusals;
+use crate::api::caller::Caller;
 use crate::door::outgoing::{Behalf, NoPlace};
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::login::{Login, login as exchange};
 use crate::problem::{Json, Problem};
 use crate::service::Context;
@@ -54,11 +53,11 @@ pub(super) struct LoginAnswer {
 )]
 pub(super) async fn login(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Json(request): Json<LoginRequest>,
 ) -> Result<axum::Json<LoginAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Permits).await?;
     let appid: AppId = parse("app", &request.app)?;
+    caller.app(&context, &appid)?;
     let login = exchange_code(&context, Behalf::Caller, &appid, &request.code).await?;
     Ok(axum::Json(LoginAnswer {
         openid: login.openid,

@@ -5,9 +5,12 @@
 //! so that nothing can be one without the other.
 
 mod apps;
+mod audit;
 mod batch;
+mod caller;
 mod events;
 mod health;
+mod keys;
 mod login;
 mod messages;
 mod mini_program;
@@ -18,11 +21,13 @@ mod reach;
 mod users;
 mod webhooks;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri, header};
+use axum::middleware;
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -51,7 +56,9 @@ pub fn router(context: Context) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_MINI_PROGRAM_BODY))
         .layer(cross_origin());
+    let guard = Arc::new(caller::Guard::new(context.clone(), &description));
     calls
+        .layer(middleware::from_fn_with_state(guard, caller::guard))
         .merge(openapi::routes(&description))
         .merge(page::routes())
         .fallback(no_such_path)
@@ -105,6 +112,9 @@ fn back_end() -> OpenApiRouter<Context> {
         .routes(routes!(login::login))
         .routes(routes!(users::decrypt))
         .routes(routes!(events::list))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(audit::list))
         .merge(apps::routes())
         .merge(webhooks::routes())
 }

@@ -1,7 +1,7 @@
 //! `/v1/permits`.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
 use hongyan_ledger::permit::{Claim, MAX_PAYMENT_UNITS, Origin, Totals};
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use crate::api::caller::Caller;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Problem, Query, RawJson};
 use crate::service::Context;
 use crate::shapes;
@@ -127,12 +127,12 @@ impl GrantBatch {
 )]
 pub(super) async fn grant(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     RawJson(body): RawJson,
 ) -> Result<(StatusCode, axum::Json<GrantAnswers>), Problem> {
-    context.keys.authorize(&headers, Scope::Permits).await?;
-    match items("permits", &body)? {
+    match items::<GrantRequest>("permits", &body)? {
         Items::One(request) => {
+            caller.may_name(&request.app)?;
             let wanted = checked(&context, request, Origin::BackEnd).await?;
             match grant_all(&context, vec![Ok(wanted)]).await?.pop().ok_or_else(Problem::internal)? {
                 GrantAnswer::Refused { error } => Err(error),
@@ -143,7 +143,10 @@ pub(super) async fn grant(
             let mut wanted = Vec::with_capacity(requests.len());
             for request in requests {
                 wanted.push(match request {
-                    Ok(request) => checked(&context, request, Origin::BackEnd).await,
+                    Ok(request) => match caller.may_name(&request.app) {
+                        Ok(()) => checked(&context, request, Origin::BackEnd).await,
+                        Err(problem) => Err(problem),
+                    },
                     Err(problem) => Err(problem),
                 });
             }
@@ -348,15 +351,12 @@ pub(super) struct PermitsAnswer {
 )]
 pub(super) async fn list(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(query): Query<UserQuery>,
 ) -> Result<axum::Json<PermitsAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Permits).await?;
     let appid: AppId = parse("app", &query.app)?;
     let openid: OpenId = parse("openid", &query.openid)?;
-    if context.apps.get(&appid).is_none() {
-        return Err(Problem::unknown_app(&appid));
-    }
+    caller.app(&context, &appid)?;
     let permits = context.store.permits(appid, openid, context.clock.now()).await?;
     let mut totals = Totals::default();
     for permit in &permits {

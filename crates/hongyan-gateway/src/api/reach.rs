@@ -1,7 +1,6 @@
 //! `GET /v1/reach`.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_ledger::PermitKind;
 use hongyan_store::types::Reach;
 use hongyan_wechat::AppId;
@@ -9,8 +8,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::openapi::Refusals;
+use crate::api::caller::Caller;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Problem, Query};
 use crate::service::Context;
 use crate::shapes;
@@ -43,14 +42,11 @@ pub(super) struct ReachQuery {
 )]
 pub(super) async fn reach(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(query): Query<ReachQuery>,
 ) -> Result<axum::Json<Reach>, Problem> {
-    context.keys.authorize(&headers, Scope::Permits).await?;
     let appid: AppId = parse("app", &query.app)?;
-    if context.apps.get(&appid).is_none() {
-        return Err(Problem::unknown_app(&appid));
-    }
+    caller.app(&context, &appid)?;
     let template = query.template.map(|text| parse("template", &text)).transpose()?;
     Ok(axum::Json(context.store.reach(appid, template, query.kind, context.clock.now()).await?))
 }

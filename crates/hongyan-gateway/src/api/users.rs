@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_wechat::{AppId, OpenId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::openapi::Refusals;
+use crate::api::caller::Caller;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Json, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -74,13 +73,12 @@ pub(super) struct UserData {
 )]
 pub(super) async fn decrypt(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Json(request): Json<DecryptRequest>,
 ) -> Result<axum::Json<Map<String, Value>>, Problem> {
-    context.keys.authorize(&headers, Scope::Permits).await?;
     let appid: AppId = parse("app", &request.app)?;
     let openid: OpenId = parse("openid", &request.openid)?;
-    context.apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+    caller.app(&context, &appid)?;
     bounded("encrypted_data", &request.encrypted_data, MAX_DATA_CHARS)?;
     bounded("iv", &request.iv, MAX_SHORT_CHARS)?;
     let signed = match (&request.raw_data, &request.signature) {

@@ -15,8 +15,11 @@ use hongyan_store::StoreError;
 use hongyan_store::types::{
     AppChange as StoredChange, AppChanged, AppPaused, AppRecord, CallbackRecord, PauseOrder,
 };
-use hongyan_wechat::{AppId, Errcode};
+use hongyan_wechat::{AppId, Errcode, OpenId};
 use secrecy::{ExposeSecret, SecretString};
+
+/// How many users one step forgets: some milliseconds of the thread that writes.
+const USERS_AT_A_TIME: u32 = 256;
 
 impl Apps {
     /// Registers an app and asks WeChat for its templates. That the asking failed does not undo the
@@ -35,6 +38,9 @@ impl Apps {
         uncancelled(async move {
             {
                 let _turn = apps.0.changing.lock().await;
+                if apps.get(&appid).is_none() {
+                    apps.forget_users(&appid).await?;
+                }
                 if !apps.0.store.add_app(record).await? {
                     let detail = format!("the app {appid} is registered already; change it with PATCH");
                     return Err(Problem::conflict("app_exists", detail));
@@ -167,9 +173,34 @@ impl Apps {
                 return Err(Problem::unknown_app(&appid));
             }
             tracing::info!(app = %appid, "app removed");
+            apps.forget_users(&appid).await?;
             Ok(())
         })
         .await
+    }
+
+    /// Ends the sessions of an app's users, and forgets their session keys, in small steps, so that nobody waits for all
+    /// of them. It is done when an app is removed, and once more before it is registered: what a crash left of the first
+    /// time is not there for the second.
+    async fn forget_users(&self, appid: &AppId) -> Result<(), StoreError> {
+        self.end_sessions(appid, None).await?;
+        while self.0.store.forget_users(appid.clone(), USERS_AT_A_TIME).await? == USERS_AT_A_TIME {}
+        Ok(())
+    }
+
+    /// Ends the sessions of an app's users, or of one of them; how many there were.
+    ///
+    /// # Errors
+    /// When the store fails; some may have ended then.
+    pub async fn end_sessions(&self, appid: &AppId, openid: Option<&OpenId>) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        loop {
+            let step = self.0.store.end_sessions(appid.clone(), openid.cloned(), USERS_AT_A_TIME).await?;
+            ended += u64::from(step);
+            if step < USERS_AT_A_TIME {
+                return Ok(ended);
+            }
+        }
     }
 
     /// Pauses an app: every message is kept, none goes out. A pause for which an operator is needed is not

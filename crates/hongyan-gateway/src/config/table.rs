@@ -223,6 +223,11 @@ pub(super) const TABLE: &[Setting] = &[
          until they are settled.",
     ),
     given(
+        "audit_retention_days",
+        "365",
+        "How long the audit trail (GET /v1/audit) is kept. 0 keeps it for ever.",
+    ),
+    given(
         "webhook_allow_http",
         "false",
         "Whether a webhook's URL may begin with http://. What is told of users then travels in the clear.",
@@ -345,6 +350,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         }
         "codes_per_user" => settings.codes_per_user = number(value, 1, 100_000)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
+        "audit_retention_days" => settings.audit_retention_days = number(value, 0, 36_500)? as u32,
         "webhook_allow_http" => settings.webhook_allow_http = yes_or_no(value)?,
         "webhook_allow_private" => settings.webhook_allow_private = yes_or_no(value)?,
         "webhook_connections" => settings.webhook_connections = number(value, 1, 64)? as u32,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hongyan_store::types::KeyRecord;
 use hongyan_wechat::{AppId, Errcode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use super::answer::Refusal;
 use super::request::{Parameters, WholeBody};
 use crate::apps::App;
 use crate::gateway_tokens::{LIFETIME, MAX_SERVICE_CHARS};
-use crate::keys::{KEY_PREFIX, Scope};
+use crate::keys::KEY_PREFIX;
 use crate::service::Context;
 
 /// The parameters of both calls. Unknown ones are ignored, as WeChat does.
@@ -59,9 +60,11 @@ async fn hand_out(context: &Context, request: TokenRequest) -> Result<Response, 
     if let Err(too_many) = context.rates.gateway_token(&client.app.record.appid) {
         return Err(Refusal::too_many(too_many));
     }
-    let service = request.service.filter(|name| !name.is_empty()).or(client.key_name);
+    let key_name = client.key.as_ref().map(|key| key.name.clone());
+    let service = request.service.filter(|name| !name.is_empty()).or(key_name);
     let service = service.map(|name| name.chars().take(MAX_SERVICE_CHARS).collect());
-    let token = context.gateway_tokens.hand_out(&client.app.record.appid, service).await?;
+    let token =
+        context.gateway_tokens.hand_out(&client.app.record.appid, service, client.key.as_deref()).await?;
     Ok(axum::Json(json!({ "access_token": token.expose_secret(), "expires_in": LIFETIME.as_secs() }))
         .into_response())
 }
@@ -70,12 +73,12 @@ async fn hand_out(context: &Context, request: TokenRequest) -> Result<Response, 
 pub(super) struct Client {
     /// The app that it may speak for.
     pub(super) app: Arc<App>,
-    /// What its API key is called, if it brought one.
-    key_name: Option<String>,
+    /// Its API key, if it brought one.
+    key: Option<Arc<KeyRecord>>,
 }
 
-/// The app that a client may speak for: it brings the app's gateway secret, or an API key with the scope `facade`,
-/// which opens every app.
+/// The app that a client may speak for: it brings the app's gateway secret, or an API key with the scope `facade` that
+/// is for this app.
 pub(super) async fn client(
     context: &Context,
     appid: Option<&str>,
@@ -91,10 +94,11 @@ pub(super) async fn client(
         )
     })?;
     let known = if secret.starts_with(KEY_PREFIX) {
-        let key = context.keys.authorize_key(secret, Scope::Facade).await.ok();
-        key.map(|key| Client { app, key_name: Some(key.name.clone()) })
+        let key = context.keys.authorize_facade(secret, &appid).await;
+        let key = key.inspect_err(|reason| context.report.key_refused(reason.name()));
+        key.ok().map(|key| Client { app, key: Some(key) })
     } else {
-        context.apps.check_gateway_secret(&appid, secret).map(|app| Client { app, key_name: None })
+        context.apps.check_gateway_secret(&appid, secret).map(|app| Client { app, key: None })
     };
     known.ok_or_else(|| {
         Refusal::new(

@@ -22,14 +22,17 @@ impl World {
 
     async fn key(&self, scopes: &[Scope]) -> (KeyRecord, String) {
         let (record, secret) =
-            create_key(&*self.store, &self.ids, &self.clock, "test", scopes).await.unwrap();
+            create_key(&*self.store, &self.ids, &self.clock, NewKey::new("test", scopes)).await.unwrap();
         (record, secret.expose_secret().to_owned())
     }
 
     async fn status(&self, authorization: &str, needed: Scope) -> u16 {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-        self.keys.authorize(&headers, needed).await.map_or_else(|problem| problem.status.as_u16(), |_| 200)
+        self.keys
+            .authorize(&headers, needed)
+            .await
+            .map_or_else(|refused| refused.problem.status.as_u16(), |_| 200)
     }
 }
 
@@ -55,8 +58,8 @@ async fn without_a_good_key_nobody_comes_in() {
     {
         assert_eq!(world.status(authorization, Scope::Messages).await, 401, "{authorization}");
     }
-    let problem = world.keys.authorize(&HeaderMap::new(), Scope::Messages).await.unwrap_err();
-    assert_eq!(problem.code, "unauthorized");
+    let refused = world.keys.authorize(&HeaderMap::new(), Scope::Messages).await.unwrap_err();
+    assert_eq!((refused.reason, refused.problem.code), (Reason::Missing, "unauthorized"));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn a_code_becomes_a_session_and_the_session_key_is_sealed() {
         (appid(), login.openid.clone(), login.expires_at)
     );
     let keys = world.store.session_keys(appid(), login.openid.clone()).await.unwrap();
-    let opened = world.vault.open_sealed(Purpose::SessionKey, &appid(), &keys[0]).unwrap();
+    let opened = world.vault.open_session_key(&appid(), &login.openid, &keys[0]).unwrap();
     assert_eq!(opened.expose_secret(), "c2Vzc2lvbi1rZXk=");
     assert!(!format!("{login:?}").contains(login.session.expose_secret()));
 

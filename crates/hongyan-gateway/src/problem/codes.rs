@@ -23,6 +23,7 @@ pub const CODES: &[ProblemCode] = &[
     code("duplicate_header", 400, "A header stands twice"),
     code("invalid_host", 400, "The request does not say for which host it is"),
     code("unauthorized", 401, "No valid API key"),
+    code("key_expired", 401, "The API key has expired"),
     code("forbidden", 403, "The API key may not do this"),
     code("not_found", 404, "There is no such thing"),
     code("method_not_allowed", 405, "The path does not take this method"),

@@ -53,6 +53,12 @@ const WORDS: &[Words] = &[
         "请携带 `Authorization: Bearer hyk_…`，并确认 key 未被吊销。",
     ),
     words(
+        "key_expired",
+        "API 密钥已过期",
+        "Make another key: `hongyan key create`, or `POST /v1/keys`.",
+        "请用 `hongyan key create` 或 `POST /v1/keys` 新建密钥。",
+    ),
+    words(
         "forbidden",
         "API key 没有此权限",
         "Use a key with the scope that `scope` names; `hongyan key create` makes one.",

@@ -42,6 +42,7 @@ pub(super) struct Meters {
     template_changes: Family<Labels<1>, Counter>,
     events: Family<Labels<2>, Counter>,
     callback_refused: Family<Labels<1>, Counter>,
+    refused_keys: Family<Labels<1>, Counter>,
     deliveries: Family<Labels<1>, Counter>,
     limits: Family<Labels<1>, Counter>,
     events_pending: Gauge,
@@ -65,6 +66,7 @@ impl Meters {
             template_changes: Family::default(),
             events: Family::default(),
             callback_refused: Family::default(),
+            refused_keys: Family::default(),
             deliveries: Family::default(),
             limits: Family::default(),
             events_pending: Gauge::default(),
@@ -106,6 +108,11 @@ impl Meters {
             "hongyan_callback_refused",
             "Requests to callbacks that were refused, by the reason",
             self.callback_refused.clone(),
+        );
+        registry.register(
+            "hongyan_refused_keys",
+            "API keys that were refused, by the reason",
+            self.refused_keys.clone(),
         );
         registry.register(
             "hongyan_webhook_deliveries",
@@ -183,6 +190,10 @@ impl Meters {
         }
     }
 
+    pub(super) fn key_refused(&self, reason: &'static str) {
+        self.refused_keys.get_or_create(&[("reason", reason)]).inc();
+    }
+
     pub(super) fn pruned(&self, pruned: &Pruned) {
         let rows = [
             ("messages", pruned.messages),
@@ -192,6 +203,8 @@ impl Meters {
             ("gateway_tokens", pruned.gateway_tokens),
             ("events", pruned.events),
             ("leftovers", pruned.leftovers),
+            ("users", pruned.users),
+            ("audit", pruned.audit),
             ("webhook_events", pruned.webhook_events),
             ("deliveries", pruned.deliveries),
         ];

@@ -350,7 +350,7 @@ async fn old_events_are_removed_and_with_them_that_they_came(world: World) {
     for event in [&old, &young] {
         apply(&world, event.id, vec![], after(1000)).await.unwrap();
     }
-    let order = PruneOrder { before: Some(after(900)), now: after(1000), limit: 1 };
+    let order = PruneOrder { audit_before: None, before: Some(after(900)), now: after(1000), limit: 1 };
     let (mut next, mut events, mut leftovers) = (Some(PruneCursor::START), 0, 0);
     while let Some(cursor) = next {
         let step = world.store.prune(cursor, order).await.unwrap();

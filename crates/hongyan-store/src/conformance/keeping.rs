@@ -206,6 +206,7 @@ fn gateway_token(world: &World, number: u8) -> GatewayTokenRecord {
         created_at: START,
         expires_at: after(7200),
         last_used_at: None,
+        key: None,
     }
 }
 
@@ -274,7 +275,10 @@ async fn a_key_is_found_by_its_hash_and_can_be_revoked_once(world: World) {
         name: "shop".into(),
         hash: [3; 32],
         scopes: vec!["messages".into(), "permits".into()],
+        apps: Some(vec![appid()]),
         created_at: START,
+        expires_at: Some(after(9)),
+        last_used_at: None,
         revoked_at: None,
     };
     world.store.add_key(key.clone()).await.unwrap();

@@ -27,7 +27,7 @@ checks![
 const DAY: u64 = 86_400;
 
 fn order(before: UnixMillis, now: UnixMillis, limit: u32) -> PruneOrder {
-    PruneOrder { before: Some(before), now, limit }
+    PruneOrder { audit_before: None, before: Some(before), now, limit }
 }
 
 /// Walks to the end; the sum of all steps.
@@ -168,7 +168,7 @@ async fn an_old_permit_stays_while_a_message_names_it_or_it_is_the_newest(world:
     // The message is younger than the permits' end: it explains them, and they explain it.
     let over = after(10).plus(FORM_LIFETIME);
     let now = over.plus(Duration::from_secs(30 * DAY));
-    let step = PruneOrder { before: Some(after(0).plus(FORM_LIFETIME)), now, limit: 100 };
+    let step = PruneOrder { audit_before: None, before: Some(after(0).plus(FORM_LIFETIME)), now, limit: 100 };
     let pruned = prune(&world, step).await;
     assert_eq!((pruned.messages, pruned.attempts, pruned.permits), (1, 1, 0), "its permits are not as old");
     assert_eq!(codes(now).await, ["spent", "tried", "unused", "last"]);
@@ -177,7 +177,7 @@ async fn an_old_permit_stays_while_a_message_names_it_or_it_is_the_newest(world:
     assert_eq!(late.permit.unwrap().code.unwrap(), "unused");
     world.settle(World::silence(&third, after(41))).await;
     // In doubt, so it is kept: and with it the form that it was tried with first, and the one that it holds.
-    let pruned = prune(&world, PruneOrder { before: Some(over), now, limit: 100 }).await;
+    let pruned = prune(&world, PruneOrder { audit_before: None, before: Some(over), now, limit: 100 }).await;
     assert_eq!((pruned.messages, pruned.permits), (0, 2), "{pruned:?}");
     assert_eq!(codes(now).await, ["unused", "last"]);
     world.totals(&user(1), now).await;
@@ -215,10 +215,12 @@ async fn with_nothing_to_be_old_only_what_expired_by_itself_goes(world: World) {
             created_at: START,
             expires_at: after(u64::from(n) * 100),
             last_used_at: None,
+            key: None,
         };
         world.store.put_gateway_token(token).await.unwrap();
     }
-    let pruned = prune(&world, PruneOrder { before: None, now: after(250), limit: 1 }).await;
+    let pruned =
+        prune(&world, PruneOrder { audit_before: None, before: None, now: after(250), limit: 1 }).await;
     assert_eq!((pruned.sessions, pruned.gateway_tokens, pruned.messages), (2, 2, 0));
     assert_eq!(world.state(old).await, S::Sent);
     let lane = Lane::of(&appid(), &user(3));

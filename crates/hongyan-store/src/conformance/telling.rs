@@ -477,7 +477,7 @@ async fn old_events_go_with_their_deliveries_but_not_while_they_are_tried(world:
     let young = START.plus(PATIENCE);
     failure(&world, 6, young).await;
     let prune = async |now: UnixMillis| {
-        let order = PruneOrder { before: Some(now), now, limit: 4 };
+        let order = PruneOrder { audit_before: None, before: Some(now), now, limit: 4 };
         let (mut sum, mut at) = ((0, 0), PruneCursor::WebhookEvents);
         for _ in 0..100 {
             let step = world.store.prune(at, order).await.unwrap();

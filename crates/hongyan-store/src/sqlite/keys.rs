@@ -2,6 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::KeyId;
+use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::rows::{Cells, change, many, one};
@@ -11,7 +12,7 @@ use crate::types::KeyRecord;
 /// The columns of a key, in the order in which [`read`] takes them.
 macro_rules! columns {
     () => {
-        "id, name, hash, scopes, created_at, revoked_at"
+        "id, name, hash, scopes, apps, created_at, expires_at, last_used_at, revoked_at"
     };
 }
 
@@ -24,24 +25,40 @@ fn read(cells: &mut Cells<'_>) -> Res<KeyRecord> {
             let json: String = cells.raw()?;
             serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?
         },
+        apps: match cells.raw::<Option<String>>()? {
+            None => None,
+            Some(json) => {
+                let appids: Vec<String> =
+                    serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?;
+                let apps = appids.iter().map(|appid| appid.parse()).collect::<Result<_, _>>();
+                Some(apps.map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?)
+            }
+        },
         created_at: cells.moment()?,
+        expires_at: cells.moment_or_none()?,
+        last_used_at: cells.moment_or_none()?,
         revoked_at: cells.moment_or_none()?,
     })
 }
 
 /// Carries out [`crate::Store::add_key`].
 pub(super) fn add(db: &Connection, key: &KeyRecord) -> Res<()> {
-    let scopes = serde_json::to_string(&key.scopes)
-        .map_err(|why| Trouble::corrupt(format!("the scopes of {}: {why}", key.id)))?;
+    let failed = |why| Trouble::corrupt(format!("scopes or apps of {}: {why}", key.id));
+    let scopes = serde_json::to_string(&key.scopes).map_err(failed)?;
+    let apps = key.apps.as_ref().map(|apps| apps.iter().map(AppId::as_str).collect::<Vec<_>>());
+    let apps = apps.map(|apps| serde_json::to_string(&apps)).transpose().map_err(failed)?;
     change(
         db,
-        "INSERT INTO api_keys (id, name, hash, scopes, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?)",
+        concat!("INSERT INTO api_keys (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
         params![
             key.id.as_bytes(),
             key.name,
             key.hash,
             scopes,
+            apps,
             key.created_at.0,
+            key.expires_at.map(|at| at.0),
+            key.last_used_at.map(|at| at.0),
             key.revoked_at.map(|at| at.0)
         ],
     )?;
@@ -58,12 +75,19 @@ pub(super) fn all(db: &Connection) -> Res<Vec<KeyRecord>> {
     many(db, concat!("SELECT ", columns!(), " FROM api_keys ORDER BY created_at, id"), [], read)
 }
 
-/// Carries out [`crate::Store::revoke_key`].
+/// Carries out [`crate::Store::key_used`].
+pub(super) fn used(db: &Connection, id: KeyId, now: UnixMillis) -> Res<()> {
+    change(db, "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1", params![id.as_bytes(), now.0])?;
+    Ok(())
+}
+
+/// Carries out [`crate::Store::revoke_key`]. What was handed out to it goes with it.
 pub(super) fn revoke(db: &Connection, id: KeyId, now: UnixMillis) -> Res<bool> {
     let revoked = change(
         db,
         "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
         params![id.as_bytes(), now.0],
     )?;
+    change(db, "DELETE FROM gateway_tokens WHERE api_key = ?", params![id.as_bytes()])?;
     Ok(revoked == 1)
 }

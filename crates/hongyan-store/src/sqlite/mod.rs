@@ -35,6 +35,7 @@ use crate::{Result, StoreError};
 
 mod acceptances;
 mod apps;
+mod audit;
 mod backup;
 mod checkpoint;
 mod events;

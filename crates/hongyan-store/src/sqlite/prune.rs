@@ -19,6 +19,7 @@ use hongyan_ledger::webhook::PATIENCE;
 use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 use rusqlite::{Connection, params};
 
+use super::audit;
 use super::messages::User;
 use super::rows::{change, many, one};
 use super::trouble::{Res, Trouble};
@@ -44,6 +45,8 @@ enum What {
     GatewayTokens,
     Events(Vec<EventId>),
     Leftovers(Lane),
+    Users(Lane),
+    Audit,
     /// Up to the one of this number.
     WebhookEvents(i64),
     Nothing,
@@ -57,7 +60,12 @@ impl Picked {
             What::Permits(permits) => permits.is_empty(),
             What::Nothing => true,
             What::Events(ids) => ids.is_empty(),
-            What::Sessions(_) | What::GatewayTokens | What::Leftovers(_) | What::WebhookEvents(_) => false,
+            What::Sessions(_)
+            | What::GatewayTokens
+            | What::Leftovers(_)
+            | What::Users(_)
+            | What::Audit
+            | What::WebhookEvents(_) => false,
         }
     }
 
@@ -101,8 +109,8 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
         (PruneCursor::Events { after }, Some(before)) => pick_events(db, *after, before, limit),
         (PruneCursor::Events { .. }, None) => nothing(PruneCursor::Leftovers { lane: first_lane() }),
         (PruneCursor::Leftovers { lane }, _) => {
-            let next =
-                next_lane(*lane).map_or(PruneCursor::WebhookEvents, |lane| PruneCursor::Leftovers { lane });
+            let next = next_lane(*lane)
+                .map_or(PruneCursor::Users { lane: first_lane() }, |lane| PruneCursor::Leftovers { lane });
             let due = one(
                 db,
                 "SELECT 1 WHERE EXISTS (SELECT 1 FROM event_nonces WHERE lane = ?1 AND expires_at < ?2) \
@@ -112,6 +120,22 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
             )?;
             let what = if due.is_none() { What::Nothing } else { What::Leftovers(*lane) };
             Ok(Picked { what, next: Some(next) })
+        }
+        (PruneCursor::Users { .. }, None) => nothing(PruneCursor::Audit),
+        (PruneCursor::Users { lane }, Some(before)) => {
+            let next = next_lane(*lane).map_or(PruneCursor::Audit, |lane| PruneCursor::Users { lane });
+            let due = one(
+                db,
+                "SELECT 1 FROM users WHERE lane = ? AND logged_in_at < ? LIMIT 1",
+                params![lane.number(), before.0],
+                |_| Ok(()),
+            )?;
+            let what = if due.is_none() { What::Nothing } else { What::Users(*lane) };
+            Ok(Picked { what, next: Some(next) })
+        }
+        (PruneCursor::Audit, _) => {
+            let what = if order.audit_before.is_some() { What::Audit } else { What::Nothing };
+            Ok(Picked { what, next: Some(PruneCursor::WebhookEvents) })
         }
         (PruneCursor::WebhookEvents, Some(before)) => {
             pick_webhook_events(db, before.min(order.now.minus(EVENTS_AT_LEAST)), limit)
@@ -201,6 +225,25 @@ pub(super) fn remove(
                 params![lane.number(), order.now.0, limit - pruned.leftovers],
             )?;
             if pruned.leftovers == limit {
+                pruned.next = Some(cursor.clone());
+            }
+        }
+        What::Users(lane) => {
+            // A session that goes on after that is one whose user decides nothing with the key any more: what the key
+            // opens is as old as the login.
+            pruned.users = changed(
+                db,
+                "DELETE FROM users WHERE lane = ?1 AND (appid, openid) IN (SELECT appid, openid FROM users \
+                 WHERE lane = ?1 AND logged_in_at < ?2 ORDER BY logged_in_at LIMIT ?3)",
+                params![lane.number(), before.0, limit],
+            )?;
+            if pruned.users == limit {
+                pruned.next = Some(cursor.clone());
+            }
+        }
+        What::Audit => {
+            pruned.audit = audit::prune(db, order.audit_before.unwrap_or(UnixMillis(i64::MIN)), limit)?;
+            if pruned.audit == limit {
                 pruned.next = Some(cursor.clone());
             }
         }

@@ -1,7 +1,7 @@
 //! Access tokens, and the tokens that the facade handed out in their place.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::TokenId;
+use hongyan_ledger::{KeyId, TokenId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
@@ -56,7 +56,7 @@ fn read_token(cells: &mut Cells<'_>) -> Res<TokenRecord> {
 /// The columns of a handed-out token, in the order in which [`read`] takes them.
 macro_rules! columns {
     () => {
-        "id, hash, appid, service, created_at, expires_at, last_used_at"
+        "id, hash, appid, service, created_at, expires_at, last_used_at, api_key"
     };
 }
 
@@ -69,6 +69,7 @@ fn read(cells: &mut Cells<'_>) -> Res<GatewayTokenRecord> {
         created_at: cells.moment()?,
         expires_at: cells.moment()?,
         last_used_at: cells.moment_or_none()?,
+        key: cells.raw::<Option<_>>()?.map(KeyId::from_bytes),
     })
 }
 
@@ -77,8 +78,7 @@ pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> Res<()
     change(db, "DELETE FROM gateway_tokens WHERE expires_at <= ?", [token.created_at.0])?;
     change(
         db,
-        "INSERT OR REPLACE INTO gateway_tokens (id, hash, appid, service, created_at, expires_at, last_used_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        concat!("INSERT OR REPLACE INTO gateway_tokens (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
         params![
             token.id.as_bytes(),
             token.hash,
@@ -86,7 +86,8 @@ pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> Res<()
             token.service,
             token.created_at.0,
             token.expires_at.0,
-            token.last_used_at.map(|at| at.0)
+            token.last_used_at.map(|at| at.0),
+            token.key.as_ref().map(KeyId::as_bytes)
         ],
     )?;
     Ok(())

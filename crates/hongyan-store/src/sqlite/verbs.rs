@@ -15,17 +15,18 @@ use super::messages::{User, accept, cancel, claim, explain, read, resolve, settl
 use super::verb::Verb;
 use super::webhooks::{deliveries, expiring, replay};
 use super::{
-    SqliteStore, apps, events, keys, lanes, permits, prune, reach, rows, templates, tokens, users, webhooks,
+    SqliteStore, apps, audit, events, keys, lanes, permits, prune, reach, rows, templates, tokens, users,
+    webhooks,
 };
 use crate::signals::Listener;
 use crate::types::{
-    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, Backlog, CallbackStatus,
-    Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView, Epoch, EventFilter, EventView,
-    ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord, LoginRecord, MessageDetail,
-    MessageFilter, MessageView, NewEvent, NewMessage, NewPermit, OpenEvents, Page, PauseOrder, PermitView,
-    ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed,
-    ResolveOrder, Resolved, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord,
-    WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+    Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
+    AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
+    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
+    LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit,
+    OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach,
+    Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
+    TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::{Result, Store};
 
@@ -208,6 +209,14 @@ impl Store for SqliteStore {
         self.read(Verb::ReadSession, move |db| users::session(db, lane, hash, now)).await
     }
 
+    async fn end_sessions(&self, appid: AppId, openid: Option<OpenId>, limit: u32) -> Result<u32> {
+        self.write(Verb::EndSessions, move |db| users::end_sessions(db, &appid, openid.as_ref(), limit)).await
+    }
+
+    async fn forget_users(&self, appid: AppId, limit: u32) -> Result<u32> {
+        self.write(Verb::ForgetUsers, move |db| users::forget(db, &appid, limit)).await
+    }
+
     async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>> {
         let user = User::of(&appid, &openid);
         self.read(Verb::ReadSessionKeys, move |db| users::session_keys(db, &user)).await
@@ -253,8 +262,24 @@ impl Store for SqliteStore {
         self.read_for_people(Verb::ListKeys, keys::all).await
     }
 
+    async fn key_used(&self, id: KeyId, now: UnixMillis) -> Result<()> {
+        self.write(Verb::NoteKeyUse, move |db| keys::used(db, id, now)).await
+    }
+
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {
         self.write(Verb::RevokeKey, move |db| keys::revoke(db, id, now)).await
+    }
+
+    async fn begin_audit(&self, new: NewAudit) -> Result<i64> {
+        self.write(Verb::BeginAudit, move |db| audit::begin(db, &new)).await
+    }
+
+    async fn end_audit(&self, number: i64, end: AuditEnd) -> Result<()> {
+        self.write(Verb::EndAudit, move |db| audit::end(db, number, &end)).await
+    }
+
+    async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>> {
+        self.read_for_people(Verb::ListAudit, move |db| audit::list(db, &filter)).await
     }
 
     async fn add_webhook(&self, webhook: WebhookRecord) -> Result<bool> {

@@ -292,10 +292,28 @@ pub struct KeyRecord {
     pub hash: [u8; 32],
     /// What it may do.
     pub scopes: Vec<String>,
+    /// The apps that it is for; `None`: all, those that are registered later among them.
+    pub apps: Option<Vec<AppId>>,
     /// When it was made.
     pub created_at: UnixMillis,
+    /// When it stops working; `None`: never.
+    pub expires_at: Option<UnixMillis>,
+    /// When it was last seen, roughly.
+    pub last_used_at: Option<UnixMillis>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<UnixMillis>,
+}
+
+impl KeyRecord {
+    /// Whether it is for this app.
+    pub fn is_for(&self, appid: &AppId) -> bool {
+        self.apps.as_ref().is_none_or(|apps| apps.contains(appid))
+    }
+
+    /// Whether it works at this moment.
+    pub fn is_good(&self, now: UnixMillis) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 /// The access token of an app, as fetched.
@@ -330,6 +348,8 @@ pub struct GatewayTokenRecord {
     pub expires_at: UnixMillis,
     /// When it was last seen, roughly.
     pub last_used_at: Option<UnixMillis>,
+    /// The API key that it was asked for with; `None`: the app's gateway secret. It ends with that key.
+    pub key: Option<KeyId>,
 }
 
 /// A user's login, as kept.

@@ -36,6 +36,13 @@ pub enum PruneCursor {
         /// In this lane.
         lane: Lane,
     },
+    /// Users whose session_key is old, lane by lane.
+    Users {
+        /// In this lane.
+        lane: Lane,
+    },
+    /// The audit trail, from the oldest line on.
+    Audit,
     /// Events of webhooks, from the oldest on, and what became of their deliveries.
     WebhookEvents,
 }
@@ -50,6 +57,8 @@ impl PruneCursor {
 pub struct PruneOrder {
     /// Messages and permits that are over since before this moment, and events that came before it; `None`: none of them.
     pub before: Option<UnixMillis>,
+    /// Lines of the audit trail from before this moment; `None`: none of them.
+    pub audit_before: Option<UnixMillis>,
     /// The time: sessions and tokens that have expired by now.
     pub now: UnixMillis,
     /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions, tokens,
@@ -74,6 +83,10 @@ pub struct Pruned {
     pub events: u32,
     /// Nonces of events, and acceptances that found no partner.
     pub leftovers: u32,
+    /// Session keys of users who did not log in since.
+    pub users: u32,
+    /// Lines of the audit trail.
+    pub audit: u32,
     /// Events of webhooks.
     pub webhook_events: u32,
     /// What became of their deliveries.
@@ -92,6 +105,8 @@ impl Pruned {
             + self.gateway_tokens
             + self.events
             + self.leftovers
+            + self.users
+            + self.audit
             + self.webhook_events
             + self.deliveries
     }

@@ -1,14 +1,13 @@
 //! `/v1/apps/{appid}/library`: WeChat's public templates, from which an app may choose.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_ledger::Channel;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::known;
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
-use crate::keys::Scope;
 use crate::problem::{Path, Problem, Query};
 use crate::service::Context;
 use crate::shapes;
@@ -94,12 +93,11 @@ pub(super) struct KeywordsJson {
 )]
 pub(super) async fn library(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
     Query(query): Query<LibraryQuery>,
 ) -> Result<axum::Json<LibraryAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let appid = known(&context, &appid)?.record.appid.clone();
+    let appid = known(&context, &caller, &appid)?.record.appid.clone();
     let channel = query.channel.unwrap_or(Channel::Subscribe);
     if let Some(tid) = query.tid {
         let keywords = context.apps.public_keywords(&appid, channel, &tid).await?;

@@ -3,6 +3,7 @@
 mod callback;
 mod library;
 mod pause;
+mod sessions;
 mod templates;
 mod tokens;
 
@@ -10,11 +11,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
-use hongyan_store::types::CallbackStatus;
+use hongyan_store::types::{CallbackStatus, Subject};
 use hongyan_wechat::{AppId, Errcode, SecretString};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,9 @@ use utoipa_axum::routes;
 
 use self::callback::{CallbackJson, ChangedCallback, NewCallback};
 use super::openapi::Refusals;
+use crate::api::caller::Caller;
 use crate::apps::{App, AppChange, NewApp, SyncReport};
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(templates::sync_templates))
         .routes(routes!(tokens::tokens, tokens::revoke_all))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(sessions::end))
         .routes(routes!(tokens::access_token))
         .routes(routes!(library::library))
 }
@@ -248,9 +250,9 @@ fn app_json(app: &App, heard: CallbackStatus, now: UnixMillis) -> AppJson {
     }
 }
 
-fn known(context: &Context, appid: &str) -> Result<Arc<App>, Problem> {
+fn known(context: &Context, caller: &Caller, appid: &str) -> Result<Arc<App>, Problem> {
     let appid: AppId = parse("appid", appid)?;
-    context.apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))
+    caller.app(context, &appid)
 }
 
 /// Register an app; its templates are synchronised at once.
@@ -265,14 +267,18 @@ fn known(context: &Context, appid: &str) -> Result<Arc<App>, Problem> {
 )]
 pub(super) async fn register(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Json(request): Json<RegisterRequest>,
 ) -> Result<(StatusCode, axum::Json<AppWithSecret>), Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
+    let appid: AppId = parse("appid", &request.appid)?;
+    if !caller.sees(&appid) {
+        return Err(Problem::other_app(&appid));
+    }
+    caller.is_about(Subject { appid: Some(appid.clone()), object: Some(appid.to_string()) });
     let (app, gateway_secret, report) = context
         .apps
         .register(NewApp {
-            appid: parse("appid", &request.appid)?,
+            appid,
             secret: request.secret,
             change: AppChange {
                 name: request.name,
@@ -308,13 +314,17 @@ pub(super) async fn register(
 )]
 pub(super) async fn list(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
 ) -> Result<axum::Json<AppsAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
     let now = context.clock.now();
     let heard: HashMap<_, _> = context.store.callback_statuses().await?.into_iter().collect();
     let of = |app: &App| heard.get(&app.record.appid).copied().unwrap_or_default();
-    let apps = context.apps.list().iter().map(|app| app_json(app, of(app), now)).collect();
+    let apps = context.apps.list();
+    let apps = apps
+        .iter()
+        .filter(|app| caller.sees(&app.record.appid))
+        .map(|app| app_json(app, of(app), now))
+        .collect();
     Ok(axum::Json(AppsAnswer { apps }))
 }
 
@@ -330,11 +340,10 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AppJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     Ok(axum::Json(app_json(&app, callback::heard(&context, &app).await?, context.clock.now())))
 }
 
@@ -351,12 +360,11 @@ pub(super) async fn show(
 )]
 pub(super) async fn change(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
     Json(request): Json<ChangeRequest>,
 ) -> Result<axum::Json<AppWithSecret>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let appid = known(&context, &appid)?.record.appid.clone();
+    let appid = known(&context, &caller, &appid)?.record.appid.clone();
     let (app, gateway_secret) = context
         .apps
         .change(
@@ -395,11 +403,10 @@ pub(super) async fn change(
 )]
 pub(super) async fn remove(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let removed = context.apps.remove(&app.record.appid).await;
     // Its tokens went with it, perhaps also when it failed; an app that is registered anew has none.
     context.gateway_tokens.forget(&app.record.appid, None);

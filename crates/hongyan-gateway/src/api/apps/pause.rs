@@ -1,7 +1,6 @@
 //! `/v1/apps/{appid}/pause` and `/resume`.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
 use serde::Deserialize;
@@ -9,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::callback::heard;
 use super::{AppJson, app_json, known};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
-use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -39,16 +38,15 @@ pub(super) struct PauseRequest {
 )]
 pub(super) async fn pause(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
     Json(request): Json<PauseRequest>,
 ) -> Result<axum::Json<AppJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let detail = request.detail.unwrap_or_else(|| "paused by an operator".into());
     let pause = AppPause { code: PauseCode::Operator, until: request.until };
     context.apps.pause(&app.record.appid, pause, None, detail).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
 }
 
@@ -64,12 +62,11 @@ pub(super) async fn pause(
 )]
 pub(super) async fn resume(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AppJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     context.apps.resume(&app.record.appid).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
 }

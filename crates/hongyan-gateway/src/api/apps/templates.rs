@@ -1,7 +1,7 @@
 //! `/v1/apps/{appid}/templates`: the app's own. `library.rs` has those that it could choose from.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
 use hongyan_wechat::{FieldKind, TemplateId};
@@ -10,10 +10,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::known;
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::apps::{SyncReport, Template};
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -153,11 +153,10 @@ fn template_json(template: &Template) -> TemplateJson {
 )]
 pub(super) async fn templates(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<TemplatesAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let mut templates: Vec<_> = app.templates.values().map(|template| template_json(template)).collect();
     templates.sort_by(|a, b| (&a.title, &a.template).cmp(&(&b.title, &b.template)));
     Ok(axum::Json(TemplatesAnswer { templates, synced_at: app.record.templates_synced_at }))
@@ -175,11 +174,10 @@ pub(super) async fn templates(
 )]
 pub(super) async fn show_template(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path((appid, template)): Path<(String, String)>,
 ) -> Result<axum::Json<TemplateJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let id: TemplateId = parse("template", &template)?;
     let template = app.templates.get(&id).ok_or_else(|| no_such_template(&id, &app.record.appid))?;
     Ok(axum::Json(template_json(template)))
@@ -201,12 +199,11 @@ pub(super) async fn show_template(
 )]
 pub(super) async fn add_template(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
     Json(request): Json<AddTemplateRequest>,
 ) -> Result<(StatusCode, axum::Json<AddTemplateAnswer>), Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let appid = known(&context, &appid)?.record.appid.clone();
+    let appid = known(&context, &caller, &appid)?.record.appid.clone();
     let new = NewTemplate {
         channel: request.channel.unwrap_or(Channel::Subscribe),
         tid: request.tid,
@@ -233,11 +230,10 @@ pub(super) async fn add_template(
 )]
 pub(super) async fn delete_template(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path((appid, template)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let id: TemplateId = parse("template", &template)?;
     context.apps.delete_template(&app.record.appid, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -255,11 +251,10 @@ pub(super) async fn delete_template(
 )]
 pub(super) async fn sync_templates(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<SyncReport>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     Ok(axum::Json(context.apps.sync_templates(&app.record.appid).await?))
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/apps/{appid}/tokens`: the gateway tokens that the facade handed out; and WeChat's own.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::TokenId;
 use hongyan_store::types::GatewayTokenRecord;
@@ -10,9 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::known;
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -78,11 +78,10 @@ fn token_json(record: GatewayTokenRecord) -> TokenJson {
 )]
 pub(super) async fn tokens(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<TokensAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let tokens = context.gateway_tokens.list(&app.record.appid).await?;
     Ok(axum::Json(TokensAnswer { tokens: tokens.into_iter().map(token_json).collect() }))
 }
@@ -99,11 +98,10 @@ pub(super) async fn tokens(
 )]
 pub(super) async fn revoke_all(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<RevokedAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let revoked = context.gateway_tokens.revoke(&app.record.appid, None).await?;
     Ok(axum::Json(RevokedAnswer { revoked }))
 }
@@ -120,11 +118,10 @@ pub(super) async fn revoke_all(
 )]
 pub(super) async fn revoke(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path((appid, id)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    context.keys.authorize(&headers, Scope::Apps).await?;
-    let app = known(&context, &appid)?;
+    let app = known(&context, &caller, &appid)?;
     let id: TokenId = parse("id", &id)?;
     match context.gateway_tokens.revoke(&app.record.appid, Some(id)).await? {
         0 => Err(Problem::not_found(format!("{appid} has no gateway token {id} that works"))),
@@ -145,11 +142,11 @@ pub(super) async fn revoke(
 )]
 pub(super) async fn access_token(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AccessTokenAnswer>, Problem> {
-    let key = context.keys.authorize(&headers, Scope::AccessToken).await?;
-    let app = known(&context, &appid)?;
+    let key = caller.key();
+    let app = known(&context, &caller, &appid)?;
     if !context.settings.reveal_access_token {
         tracing::warn!(app = %app.record.appid, key = %key.id, name = key.name, "an access token was asked for and refused");
         let detail =

@@ -1,15 +1,14 @@
 //! `DELETE /v1/messages/{id}`.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_ledger::{MessageId, MessageState};
 use hongyan_store::types::Cancelled;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{message_id, no_such_message};
+use super::{message_id, must_see, no_such_message};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
-use crate::keys::Scope;
 use crate::problem::{Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -39,11 +38,11 @@ pub(super) struct CancelAnswer {
 )]
 pub(super) async fn cancel(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<CancelAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
     let id = message_id(&id)?;
+    must_see(&context, &caller, id).await?;
     match context.intake.cancel(id).await? {
         Cancelled::Done => Ok(axum::Json(CancelAnswer { id, state: MessageState::Cancelled })),
         Cancelled::NotFound => Err(no_such_message(id)),

@@ -1,16 +1,15 @@
 //! `GET /v1/messages`.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_ledger::{MessageId, MessageState};
 use hongyan_store::types::MessageFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::show::MessageJson;
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Problem, Query};
 use crate::service::Context;
 use crate::shapes;
@@ -71,15 +70,14 @@ pub(super) struct ListAnswer {
 )]
 pub(super) async fn list(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<ListAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
     }
-    let appid = query.app.map(|text| parse("app", &text)).transpose()?;
+    let appid = caller.one_app(query.app.map(|text| parse("app", &text)).transpose()?)?;
     if query.to.is_some() && appid.is_none() {
         return Err(Problem::invalid("to", "an openid belongs to one app: name it with app="));
     }

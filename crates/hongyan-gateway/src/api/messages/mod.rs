@@ -13,6 +13,7 @@ use hongyan_ledger::MessageId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::caller::Caller;
 use crate::problem::Problem;
 use crate::service::Context;
 
@@ -35,6 +36,17 @@ fn message_id(text: &str) -> Result<MessageId, Problem> {
 
 fn shorten(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+/// Refuses a message of an app that the caller's key is not for, as if it were not there.
+async fn must_see(context: &Context, caller: &Caller, id: MessageId) -> Result<(), Problem> {
+    if caller.key().apps.is_none() {
+        return Ok(());
+    }
+    match context.store.message(id).await? {
+        Some(detail) if caller.sees(&detail.message.appid) => Ok(()),
+        _ => Err(no_such_message(id)),
+    }
 }
 
 fn no_such_message(id: MessageId) -> Problem {

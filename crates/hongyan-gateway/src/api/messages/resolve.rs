@@ -1,7 +1,6 @@
 //! `POST /v1/messages/{id}/resolve`.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState};
@@ -10,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::reason::ReasonJson;
-use super::{message_id, no_such_message};
+use super::{message_id, must_see, no_such_message};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
-use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -115,12 +114,13 @@ impl From<ResolutionView> for ResolutionJson {
 )]
 pub(super) async fn resolve(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Json(request): Json<ResolveRequest>,
 ) -> Result<axum::Json<ResolveAnswer>, Problem> {
-    let key = context.keys.authorize(&headers, Scope::Messages).await?;
+    let key = caller.key();
     let id = message_id(&id)?;
+    must_see(&context, &caller, id).await?;
     let verdict = match (request.outcome, request.then) {
         (FoundOut::Sent, None) => Verdict::Sent,
         (FoundOut::Sent, Some(_)) => {

@@ -14,10 +14,10 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::reason::{ReasonJson, reason};
 use super::validate::{Outlook, ValidAnswer, ValidBatch, ValidJson};
 use crate::api::batch::{Items, MAX_BATCH, items};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::intake::idempotency;
 use crate::intake::request::{Checked, MessageRequest, Warning, check_idempotency_key};
-use crate::keys::Scope;
 use crate::problem::{Problem, Query, RawJson, only_header};
 use crate::report::{Listener, is_at_rest};
 use crate::service::Context;
@@ -131,20 +131,20 @@ pub(super) struct AcceptedJson {
 )]
 pub(super) async fn send(
     State(context): State<Context>,
+    caller: Caller,
     headers: HeaderMap,
     Query(query): Query<SendQuery>,
     RawJson(body): RawJson,
 ) -> Result<(StatusCode, axum::Json<SendAnswers>), Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
     let key = idempotency_key(&headers)?;
     let wait = wait(query.wait)?;
     if query.validate {
-        let answer = validate(&context, items("messages", &body)?, key.is_some()).await?;
+        let answer = validate(&context, &caller, items("messages", &body)?, key.is_some()).await?;
         return Ok((StatusCode::OK, axum::Json(answer)));
     }
     match items("messages", &body)? {
         Items::One(request) => {
-            let checked = check(&context, request, key.is_some()).await?;
+            let checked = check(&context, &caller, request, key.is_some()).await?;
             let answer = accept(&context, vec![Ok(checked)], key, wait).await?.pop();
             match answer.ok_or_else(Problem::internal)? {
                 SendAnswer::Refused { error } => Err(error),
@@ -157,7 +157,7 @@ pub(super) async fn send(
             let mut checked = Vec::with_capacity(requests.len());
             for request in requests {
                 checked.push(match request {
-                    Ok(request) => check(&context, request, key.is_some()).await,
+                    Ok(request) => check(&context, &caller, request, key.is_some()).await,
                     Err(problem) => Err(problem),
                 });
             }
@@ -173,20 +173,21 @@ pub(super) async fn send(
 /// Checks as for sending; what passed is not sent, but looked at once more.
 async fn validate(
     context: &Context,
+    caller: &Caller,
     items: Items<MessageRequest>,
     has_key: bool,
 ) -> Result<SendAnswers, Problem> {
     let mut outlook = Outlook::new(context);
     match items {
         Items::One(request) => {
-            let checked = check(context, request, has_key).await?;
+            let checked = check(context, caller, request, has_key).await?;
             Ok(SendAnswers::Valid(outlook.of(checked).await?))
         }
         Items::Many(requests) => {
             let mut answers = Vec::with_capacity(requests.len());
             for request in requests {
                 let checked = match request {
-                    Ok(request) => check(context, request, has_key).await,
+                    Ok(request) => check(context, caller, request, has_key).await,
                     Err(problem) => Err(problem),
                 };
                 answers.push(match checked {
@@ -199,7 +200,13 @@ async fn validate(
     }
 }
 
-async fn check(context: &Context, request: MessageRequest, has_key: bool) -> Result<Checked, Problem> {
+async fn check(
+    context: &Context,
+    caller: &Caller,
+    request: MessageRequest,
+    has_key: bool,
+) -> Result<Checked, Problem> {
+    caller.may_name(&request.app)?;
     request.check(&context.apps, &context.ids, context.clock.now(), has_key).await
 }
 

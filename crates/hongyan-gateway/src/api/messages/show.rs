@@ -1,7 +1,6 @@
 //! `GET /v1/messages/{id}`, and how a message looks.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
@@ -13,9 +12,9 @@ use utoipa::ToSchema;
 use super::reason::{ReasonJson, reason};
 use super::resolve::ResolutionJson;
 use super::{message_id, no_such_message};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::intake::body::BodyView;
-use crate::keys::Scope;
 use crate::problem::{Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -173,13 +172,15 @@ impl From<AttemptView> for AttemptJson {
 )]
 pub(super) async fn show(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<DetailJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Messages).await?;
     let id = message_id(&id)?;
     let MessageDetail { message, body, attempts, resolutions } =
         context.store.message(id).await?.ok_or_else(|| no_such_message(id))?;
+    if !caller.sees(&message.appid) {
+        return Err(no_such_message(id));
+    }
     let body: BodyView = serde_json::from_slice(&body).map_err(|error| {
         tracing::error!(message = %id, %error, "a stored body cannot be read");
         Problem::internal()

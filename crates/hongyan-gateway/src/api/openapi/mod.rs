@@ -36,12 +36,13 @@ for software that already speaks to WeChat: change its host, and use the app's g
 paths are described by WeChat's documentation, not here.";
 
 /// The families of calls.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("messages", "Send, look up, cancel, settle what is unknown."),
     ("permits", "The rights to send, and how many users they reach."),
     ("logins", "From a login code to a user."),
     ("apps", "Mini programs: their secrets, pauses and templates."),
     ("webhooks", "Addresses that are told what happens, and what became of it."),
+    ("keys", "API keys, and who changed what with them."),
     ("mini program", "What the mini program itself may call, without an API key."),
     ("health", "For operators and what watches the gateway."),
 ];
@@ -62,7 +63,7 @@ pub(super) fn head() -> OpenApi {
             "api_key",
             bearer(
                 "`Authorization: Bearer hyk_…`. Make a key with `hongyan key create --name NAME --scopes SCOPES`; each call \
-                 names the scope that it needs, and `all` is every scope.",
+                 names the scope that it needs, and `all` is every scope but `facade`, `access_token` and `keys`.",
             ),
         )
         .security_scheme(

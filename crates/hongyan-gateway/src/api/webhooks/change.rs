@@ -1,7 +1,7 @@
 //! `PATCH`, `DELETE /v1/webhooks/{id}`, `POST …/secret` and `POST …/enable`.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use hongyan_ledger::webhook::{DisabledReason, Filter, ROTATION_OVERLAP};
 use hongyan_store::types::{WebhookChange, WebhookRecord};
 use secrecy::ExposeSecret;
@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 
 use super::set_up::WebhookWithSecret;
 use super::{
-    WebhookJson, apps, checked_description, checked_url, known, no_such_webhook, shown, types, webhook_id,
+    WebhookJson, apps, checked_description, checked_url, for_caller, known, no_such_webhook, shown, types,
 };
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
-use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -62,12 +62,11 @@ async fn changed(
 )]
 pub(super) async fn change(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Json(request): Json<ChangeWebhookRequest>,
 ) -> Result<axum::Json<WebhookJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
-    let mut record = known(&context, &id).await?;
+    let mut record = known(&context, &caller, &id).await?;
     let settings = WebhookChange::Settings {
         url: match &request.url {
             Some(url) => checked_url(&context, url)?,
@@ -77,16 +76,19 @@ pub(super) async fn change(
             Some(text) => checked_description(text)?,
             None => record.description.clone(),
         },
-        filter: Filter {
-            types: match &request.types {
-                Some(names) => types(names)?,
-                None => record.filter.types.clone(),
+        filter: for_caller(
+            &caller,
+            Filter {
+                types: match &request.types {
+                    Some(names) => types(names)?,
+                    None => record.filter.types.clone(),
+                },
+                apps: match &request.apps {
+                    Some(appids) => apps(appids)?,
+                    None => record.filter.apps.clone(),
+                },
             },
-            apps: match &request.apps {
-                Some(appids) => apps(appids)?,
-                None => record.filter.apps.clone(),
-            },
-        },
+        )?,
     };
     record = changed(&context, &record, settings).await?;
     if request.disable {
@@ -107,11 +109,10 @@ pub(super) async fn change(
 )]
 pub(super) async fn remove(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
-    let id = webhook_id(&id)?;
+    let id = known(&context, &caller, &id).await?.id;
     if !context.store.remove_webhook(id).await? {
         return Err(no_such_webhook(id));
     }
@@ -130,11 +131,10 @@ pub(super) async fn remove(
 )]
 pub(super) async fn rotate(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<WebhookWithSecret>, Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
-    let record = known(&context, &id).await?;
+    let record = known(&context, &caller, &id).await?;
     let secret = new_secret();
     let sealed = context.vault.seal_of(Purpose::WebhookSecret, &record.id.to_string(), &secret);
     let previous_until = context.clock.now().plus(ROTATION_OVERLAP);
@@ -157,11 +157,10 @@ pub(super) async fn rotate(
 )]
 pub(super) async fn enable(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<WebhookJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
-    let record = known(&context, &id).await?;
+    let record = known(&context, &caller, &id).await?;
     let record = changed(&context, &record, WebhookChange::Enable).await?;
     Ok(axum::Json(shown(&context, record.id).await?))
 }

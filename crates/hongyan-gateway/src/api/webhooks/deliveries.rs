@@ -1,7 +1,6 @@
 //! `GET /v1/webhooks/{id}/deliveries`.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WebhookEventId;
 use hongyan_ledger::webhook::EventType;
@@ -10,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{AnswerJson, known};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Path, Problem, Query};
 use crate::service::Context;
 use crate::shapes;
@@ -98,17 +97,16 @@ impl From<DeliveryView> for DeliveryJson {
 )]
 pub(super) async fn deliveries(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<axum::Json<DeliveriesAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
     }
     let before = query.cursor.map(|text| parse("cursor", &text)).transpose()?;
-    let id = known(&context, &id).await?.id;
+    let id = known(&context, &caller, &id).await?.id;
     // One more than the page has, to know whether there is another page.
     let mut deliveries = context.store.deliveries(id, before, limit + 1).await?;
     let more = deliveries.len() > limit as usize;

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::caller::Caller;
 use crate::intake::request::parse;
 use crate::problem::Problem;
 use crate::service::Context;
@@ -151,10 +152,25 @@ async fn shown(context: &Context, id: WebhookId) -> Result<WebhookJson, Problem>
 }
 
 /// One webhook that must be there.
-async fn known(context: &Context, id: &str) -> Result<WebhookRecord, Problem> {
+async fn known(context: &Context, caller: &Caller, id: &str) -> Result<WebhookRecord, Problem> {
     let id = webhook_id(id)?;
-    let known = context.store.webhook(id).await?;
-    known.map(|(record, _)| record).ok_or_else(|| no_such_webhook(id))
+    let known = context.store.webhook(id).await?.map(|(record, _)| record);
+    known.filter(|record| is_callers(caller, &record.filter)).ok_or_else(|| no_such_webhook(id))
+}
+
+/// Whether a webhook hears of nothing but the apps that the caller's key is for.
+fn is_callers(caller: &Caller, filter: &Filter) -> bool {
+    caller.key().apps.is_none()
+        || filter.apps.as_ref().is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
+}
+
+/// What a webhook may hear of: for a key that is for some apps, those, unless it asks for fewer.
+fn for_caller(caller: &Caller, filter: Filter) -> Result<Filter, Problem> {
+    let apps = filter.apps.or_else(|| caller.key().apps.clone());
+    match apps.iter().flatten().find(|appid| !caller.sees(appid)) {
+        Some(other) => Err(Problem::other_app(other)),
+        None => Ok(Filter { apps, ..filter }),
+    }
 }
 
 fn webhook_id(text: &str) -> Result<WebhookId, Problem> {

@@ -1,17 +1,17 @@
 //! `POST /v1/webhooks/{id}/replay` and `POST …/test`.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WebhookEventId;
 use hongyan_store::types::{ReplayOrder, Replayed};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{no_such_webhook, webhook_id};
+use super::{known, no_such_webhook};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::intake::request::parse;
-use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -63,12 +63,11 @@ pub(super) struct TestAnswer {
 )]
 pub(super) async fn replay(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Json(request): Json<ReplayRequest>,
 ) -> Result<(StatusCode, axum::Json<ReplayAnswer>), Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
-    let (id, now) = (webhook_id(&id)?, context.clock.now());
+    let (id, now) = (known(&context, &caller, &id).await?.id, context.clock.now());
     let order = match (&request.event, request.since, request.until) {
         (Some(event), None, None) => ReplayOrder::Event(parse("event", event)?),
         (None, Some(since), until) => ReplayOrder::Between { since, until: until.unwrap_or(UnixMillis::MAX) },
@@ -99,11 +98,10 @@ pub(super) async fn replay(
 )]
 pub(super) async fn test(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, axum::Json<TestAnswer>), Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
-    let id = webhook_id(&id)?;
+    let id = known(&context, &caller, &id).await?.id;
     let event = context.store.test_webhook(id, context.clock.now()).await?;
     let event = event.ok_or_else(|| no_such_webhook(id))?;
     Ok((StatusCode::ACCEPTED, axum::Json(TestAnswer { event })))

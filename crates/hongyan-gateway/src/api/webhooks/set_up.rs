@@ -1,16 +1,16 @@
 //! `POST`, `GET /v1/webhooks` and `GET /v1/webhooks/{id}`.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use hongyan_ledger::webhook::Health;
-use hongyan_store::types::{MAX_WEBHOOKS, WebhookRecord};
+use hongyan_store::types::{MAX_WEBHOOKS, Subject, WebhookRecord};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WebhookJson, checked_description, checked_url, filter, shown, webhook_id};
+use super::{WebhookJson, checked_description, checked_url, filter, for_caller, is_callers, known, shown};
+use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
-use crate::keys::Scope;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
@@ -65,17 +65,16 @@ pub(super) struct WebhooksAnswer {
 )]
 pub(super) async fn create(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Json(request): Json<CreateRequest>,
 ) -> Result<(StatusCode, axum::Json<WebhookWithSecret>), Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
     let now = context.clock.now();
     let (id, secret) = (context.ids.webhook(now), new_secret());
     let record = WebhookRecord {
         id,
         url: checked_url(&context, &request.url)?,
         description: checked_description(request.description)?,
-        filter: filter(&request.types, &request.apps)?,
+        filter: for_caller(&caller, filter(&request.types, &request.apps)?)?,
         secret: context.vault.seal_of(Purpose::WebhookSecret, &id.to_string(), &secret),
         previous_secret: None,
         disabled: None,
@@ -84,6 +83,7 @@ pub(super) async fn create(
         created_at: now,
         updated_at: now,
     };
+    caller.is_about(Subject { appid: None, object: Some(id.to_string()) });
     if !context.store.add_webhook(record).await? {
         let detail = format!("there are {MAX_WEBHOOKS} webhooks already; remove one that is not needed");
         return Err(Problem::conflict("too_many_webhooks", detail));
@@ -104,11 +104,11 @@ pub(super) async fn create(
 )]
 pub(super) async fn list(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
 ) -> Result<axum::Json<WebhooksAnswer>, Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
     let mut webhooks = Vec::new();
-    for start in context.store.webhooks().await? {
+    let all = context.store.webhooks().await?;
+    for start in all.into_iter().filter(|start| is_callers(&caller, &start.record.filter)) {
         webhooks.push(shown(&context, start.record.id).await?);
     }
     Ok(axum::Json(WebhooksAnswer { webhooks }))
@@ -126,9 +126,8 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(context): State<Context>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<WebhookJson>, Problem> {
-    context.keys.authorize(&headers, Scope::Webhooks).await?;
-    Ok(axum::Json(shown(&context, webhook_id(&id)?).await?))
+    Ok(axum::Json(shown(&context, known(&context, &caller, &id).await?.id).await?))
 }

@@ -1,0 +1,52 @@
+//! `DELETE /v1/apps/{appid}/sessions`.
+
+use axum::extract::State;
+use hongyan_wechat::OpenId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::known;
+use crate::api::caller::Caller;
+use crate::api::openapi::Refusals;
+use crate::intake::request::parse;
+use crate::problem::{Path, Problem, Query};
+use crate::service::Context;
+use crate::shapes;
+
+/// Whose sessions to end.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionsQuery {
+    /// This user's; absent: those of all users.
+    #[param(value_type = Option<shapes::OpenId>)]
+    openid: Option<String>,
+}
+
+/// How many sessions were ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EndedAnswer {
+    ended: u64,
+}
+
+/// End the sessions of an app's users, or of one of them, at once. They log in again with `wx.login`.
+#[utoipa::path(
+    delete,
+    path = "/v1/apps/{appid}/sessions",
+    operation_id = "end_sessions",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    params(("appid" = shapes::AppId, Path), SessionsQuery),
+    responses((status = 200, description = "How many there were.", body = EndedAnswer), Refusals),
+)]
+pub(super) async fn end(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(appid): Path<String>,
+    Query(query): Query<SessionsQuery>,
+) -> Result<axum::Json<EndedAnswer>, Problem> {
+    let app = known(&context, &caller, &appid)?;
+    let openid: Option<OpenId> = query.openid.map(|text| parse("openid", &text)).transpose()?;
+    let ended = context.apps.end_sessions(&app.record.appid, openid.as_ref()).await?;
+    Ok(axum::Json(EndedAnswer { ended }))
+}

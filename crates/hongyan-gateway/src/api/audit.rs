@@ -1,0 +1,154 @@
+//! `GET /v1/audit`.
+
+use axum::extract::State;
+use hongyan_clock::UnixMillis;
+use hongyan_store::types::{AuditEntry, AuditFilter};
+use hongyan_wechat::AppId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::caller::Caller;
+use super::openapi::Refusals;
+use crate::problem::{Problem, Query};
+use crate::service::Context;
+use crate::shapes;
+
+/// The most lines on a page.
+const MAX_PAGE: u32 = 1_000;
+
+/// How many lines a page has unless asked otherwise.
+const DEFAULT_PAGE: u32 = 50;
+
+/// Which lines to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditQuery {
+    /// Those of this moment and later.
+    #[param(value_type = Option<shapes::Time>)]
+    since: Option<UnixMillis>,
+    /// Those before this moment.
+    #[param(value_type = Option<shapes::Time>)]
+    until: Option<UnixMillis>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// How many; 50 unless said.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u32>,
+}
+
+/// Who made a change.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditActor)]
+struct ActorJson {
+    /// `key`: somebody with an API key. `cli`: somebody at the command line. `system`: the gateway itself. `person`:
+    /// somebody at the console.
+    kind: &'static str,
+    /// The key's or the person's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    name: Option<String>,
+}
+
+/// One change, or the attempt at one.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditLine)]
+struct LineJson {
+    #[schema(value_type = shapes::Time)]
+    at: UnixMillis,
+    actor: ActorJson,
+    /// Method and path with its placeholders, or a command.
+    call: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::AppId)]
+    app: Option<AppId>,
+    /// The id of what was changed: an app, key, webhook, token, message, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    object: Option<String>,
+    /// `ok`, or the code of the problem that it was refused with. Absent: it was begun, and what became of it was not
+    /// noted, because the process ended then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    result: Option<String>,
+}
+
+/// A page of the audit trail, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditAnswer {
+    audit: Vec<LineJson>,
+    /// Give this back as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next_cursor: Option<String>,
+}
+
+/// List who changed what, newest first. A key that is for some apps sees what is about one of them.
+#[utoipa::path(
+    get,
+    path = "/v1/audit",
+    operation_id = "list_audit",
+    tag = "keys",
+    security(("api_key" = ["audit"])),
+    params(AuditQuery),
+    responses((status = 200, description = "A page of the audit trail.", body = AuditAnswer), Refusals),
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    caller: Caller,
+    Query(query): Query<AuditQuery>,
+) -> Result<axum::Json<AuditAnswer>, Problem> {
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
+    }
+    let before = query.cursor.map(|text| text.parse::<i64>()).transpose();
+    let filter = AuditFilter {
+        since: query.since,
+        until: query.until,
+        apps: caller.key().apps.clone(),
+        before: before.map_err(|_| Problem::invalid("cursor", "what next_cursor was"))?,
+        // One more than the page has, to know whether there is another page.
+        limit: limit + 1,
+    };
+    let mut lines = context.store.audit(filter).await?;
+    let more = lines.len() > limit as usize;
+    lines.truncate(limit as usize);
+    let next_cursor = if more { lines.last().map(|line| line.number.to_string()) } else { None };
+    Ok(axum::Json(AuditAnswer { audit: lines.into_iter().map(line_json).collect(), next_cursor }))
+}
+
+fn line_json(AuditEntry { entry, result, .. }: AuditEntry) -> LineJson {
+    LineJson {
+        at: entry.at,
+        actor: ActorJson { kind: entry.actor.kind.name(), id: entry.actor.id, name: entry.actor.name },
+        call: entry.call,
+        app: entry.subject.appid,
+        object: entry.subject.object,
+        result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_store::types::{Actor, ActorKind, NewAudit, Subject};
+
+    use super::*;
+    use crate::api::openapi::tests::description;
+
+    #[test]
+    fn every_member_of_a_line_is_described() {
+        let entry = NewAudit {
+            at: UnixMillis(1_700_000_000_000),
+            actor: Actor { kind: ActorKind::Key, id: Some("key_1".into()), name: Some("orders".into()) },
+            call: "POST /v1/apps".into(),
+            subject: Subject { appid: Some("wx1".parse().unwrap()), object: Some("wx1".into()) },
+        };
+        let line = line_json(AuditEntry { number: 7, entry, result: Some("ok".into()) });
+        let answer = AuditAnswer { audit: vec![line], next_cursor: Some("7".into()) };
+        description().check("AuditAnswer", &serde_json::to_value(answer).unwrap());
+    }
+}

@@ -1,0 +1,252 @@
+//! `/v1/keys`: API keys, for keys with the scope `keys`.
+//!
+//! No key makes itself stronger: a key gives away only what it has, for the apps that it is for, until its own end. And
+//! none revokes one that it could not have made.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::KeyId;
+use hongyan_store::types::{KeyRecord, Subject};
+use hongyan_wechat::AppId;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::caller::Caller;
+use super::openapi::Refusals;
+use crate::intake::request::parse;
+use crate::keys::{NewKey, Scope, create_key};
+use crate::problem::{Json, Path, Problem};
+use crate::service::Context;
+use crate::shapes;
+
+/// Longest name of a key.
+const MAX_NAME_CHARS: usize = 64;
+
+/// The most apps that one key names.
+const MAX_APPS: usize = 100;
+
+/// A key to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateKeyRequest {
+    /// What it is for, for people.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// What it may do.
+    #[schema(value_type = Vec<shapes::Scope>, min_items = 1, max_items = 9)]
+    scopes: Vec<Scope>,
+    /// The apps that it is for; absent: all, as far as the caller's own key is for all.
+    #[schema(value_type = Option<Vec<shapes::AppId>>, min_items = 1, max_items = 100)]
+    apps: Option<Vec<String>>,
+    /// When it stops working; absent: when the caller's own key does.
+    #[schema(value_type = Option<shapes::Time>)]
+    expires_at: Option<UnixMillis>,
+}
+
+/// An API key; the key itself is not stored.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+struct KeyJson {
+    #[schema(value_type = shapes::KeyId)]
+    id: KeyId,
+    name: String,
+    #[schema(value_type = Vec<shapes::Scope>)]
+    scopes: Vec<String>,
+    /// The apps that it is for; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<shapes::AppId>)]
+    apps: Option<Vec<AppId>>,
+    #[schema(value_type = shapes::Time)]
+    created_at: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    expires_at: Option<UnixMillis>,
+    /// When it was last used, to the hour or so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    last_used_at: Option<UnixMillis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    revoked_at: Option<UnixMillis>,
+}
+
+/// A key that was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NewKeyAnswer {
+    #[serde(flatten)]
+    record: KeyJson,
+    /// The key, shown this once.
+    key: String,
+}
+
+/// API keys, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeysAnswer {
+    keys: Vec<KeyJson>,
+}
+
+/// List the API keys. A key that is for some apps sees those that are for no other.
+#[utoipa::path(
+    get,
+    path = "/v1/keys",
+    operation_id = "list_keys",
+    tag = "keys",
+    security(("api_key" = ["keys"])),
+    responses((status = 200, description = "The keys, also those that do not work any more.", body = KeysAnswer), Refusals),
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    caller: Caller,
+) -> Result<axum::Json<KeysAnswer>, Problem> {
+    let keys = context.store.keys().await?;
+    let keys = keys.into_iter().filter(|key| is_within_apps(key.apps.as_deref(), &caller)).map(key_json);
+    Ok(axum::Json(KeysAnswer { keys: keys.collect() }))
+}
+
+/// Make an API key. It can do nothing that the caller's own key cannot.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    operation_id = "create_key",
+    tag = "keys",
+    security(("api_key" = ["keys"])),
+    request_body = CreateKeyRequest,
+    responses((status = 201, description = "Made. `key` is shown this once.", body = NewKeyAnswer), Refusals),
+)]
+pub(super) async fn create(
+    State(context): State<Context>,
+    caller: Caller,
+    Json(request): Json<CreateKeyRequest>,
+) -> Result<(StatusCode, axum::Json<NewKeyAnswer>), Problem> {
+    let new = granted(&caller, request, context.clock.now())?;
+    let (record, key) = create_key(&*context.store, &context.ids, &context.clock, new).await?;
+    caller.is_about(Subject { appid: None, object: Some(record.id.to_string()) });
+    let answer = NewKeyAnswer { record: key_json(record), key: key.expose_secret().to_owned() };
+    Ok((StatusCode::CREATED, axum::Json(answer)))
+}
+
+/// Revoke an API key, at once; with it go the gateway tokens that it fetched.
+#[utoipa::path(
+    delete,
+    path = "/v1/keys/{id}",
+    operation_id = "revoke_key",
+    tag = "keys",
+    security(("api_key" = ["keys"])),
+    params(("id" = shapes::KeyId, Path)),
+    responses((status = 204, description = "Revoked."), Refusals),
+)]
+pub(super) async fn revoke(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id: KeyId = parse("id", &id)?;
+    let not_found = || Problem::not_found(format!("there is no key {id} that works"));
+    let keys = context.store.keys().await?;
+    let key = keys.into_iter().find(|key| key.id == id && is_within_apps(key.apps.as_deref(), &caller));
+    let key = key.ok_or_else(not_found)?;
+    if let Some(scope) = key.scopes.iter().find(|scope| !has(&caller, scope)) {
+        return Err(Problem::forbidden(scope));
+    }
+    let revoked = context.keys.revoke(id).await;
+    context.gateway_tokens.forget_key(id);
+    if revoked? { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
+}
+
+/// What was asked for, if the caller's own key has it.
+fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Result<NewKey, Problem> {
+    let name = request.name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(Problem::invalid(
+            "name",
+            format!("1 to {MAX_NAME_CHARS} characters, no control characters"),
+        ));
+    }
+    let mut scopes = request.scopes;
+    if scopes.is_empty() || scopes.len() > Scope::ALL.len() {
+        return Err(Problem::invalid("scopes", format!("1 to {} scopes", Scope::ALL.len())));
+    }
+    scopes.dedup();
+    if let Some(scope) = scopes.iter().find(|scope| !has(caller, scope.name())) {
+        return Err(Problem::forbidden(scope).field("scopes"));
+    }
+    let apps = match request.apps {
+        None => caller.key().apps.clone(),
+        Some(appids) if appids.is_empty() || appids.len() > MAX_APPS => {
+            return Err(Problem::invalid("apps", format!("1 to {MAX_APPS} apps; leave it out for all")));
+        }
+        Some(appids) => {
+            let mut apps: Vec<AppId> = Vec::with_capacity(appids.len());
+            for (place, appid) in appids.iter().enumerate() {
+                let appid = parse(&format!("apps[{place}]"), appid)?;
+                if !apps.contains(&appid) {
+                    apps.push(appid);
+                }
+            }
+            Some(apps)
+        }
+    };
+    if let Some(other) = apps.iter().flatten().find(|appid| !caller.sees(appid)) {
+        return Err(Problem::other_app(other).field("apps"));
+    }
+    if request.expires_at.is_some_and(|end| end <= now) {
+        return Err(Problem::invalid("expires_at", "is over already"));
+    }
+    let own_end = caller.key().expires_at;
+    let expires_at = match (request.expires_at, own_end) {
+        (Some(end), Some(own)) if end > own => {
+            return Err(Problem::invalid("expires_at", format!("this API key itself works until {own}")));
+        }
+        (end, own) => end.or(own),
+    };
+    Ok(NewKey { name: name.to_owned(), scopes, apps, expires_at })
+}
+
+/// Whether the caller's own key has a scope: `all` is had only by who has `all`.
+fn has(caller: &Caller, scope: &str) -> bool {
+    scope.parse::<Scope>().is_ok_and(|scope| scope.is_among(&caller.key().scopes))
+}
+
+/// Whether a key is for no other app than the caller's own key.
+fn is_within_apps(apps: Option<&[AppId]>, caller: &Caller) -> bool {
+    caller.key().apps.is_none() || apps.is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
+}
+
+fn key_json(record: KeyRecord) -> KeyJson {
+    KeyJson {
+        id: record.id,
+        name: record.name,
+        scopes: record.scopes,
+        apps: record.apps,
+        created_at: record.created_at,
+        expires_at: record.expires_at,
+        last_used_at: record.last_used_at,
+        revoked_at: record.revoked_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::openapi::tests::description;
+
+    #[test]
+    fn every_member_of_a_key_is_described() {
+        let moment = UnixMillis(1_700_000_000_000);
+        let record = KeyJson {
+            id: KeyId::from_bytes([7; 16]),
+            name: "orders".into(),
+            scopes: vec!["messages".into()],
+            apps: Some(vec!["wx1".parse().unwrap()]),
+            created_at: moment,
+            expires_at: Some(moment),
+            last_used_at: Some(moment),
+            revoked_at: Some(moment),
+        };
+        let answer = NewKeyAnswer { record, key: "hyk_x".into() };
+        description().check("NewKeyAnswer", &serde_json::to_value(answer).unwrap());
+        description().check("KeysAnswer", &serde_json::json!({ "keys": [] }));
+    }
+}

@@ -1,0 +1,138 @@
+//! The audit trail: who changed what, in the store and in the log (target `audit`).
+//!
+//! A line is stored before its change is begun, and how it ended is stored after. To store the line in the change's own
+//! transaction would mean a second form of every verb that changes something. This way costs a change one commit more, and
+//! a process that dies in between leaves a line without a result: what was tried is known in any case. When the line
+//! cannot be stored, the change is not begun.
+//!
+//! What back ends do all day (messages, permits, logins) is no change in this sense: the ledger itself is its record.
+
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_store::types::{Actor, AuditEnd, NewAudit, Subject};
+use hongyan_store::{Store, StoreError};
+
+/// What a change that was made is called.
+pub const OK: &str = "ok";
+
+/// The most lines about refused keys that the log gets in a minute; what is beyond is counted.
+const REFUSALS_PER_MINUTE: u32 = 20;
+
+/// A line that was begun.
+#[derive(Debug)]
+pub struct Line {
+    number: i64,
+    new: NewAudit,
+}
+
+/// Begins a line.
+///
+/// # Errors
+/// When the store fails: then the change must not be begun.
+pub async fn begin(store: &dyn Store, new: NewAudit) -> Result<Line, StoreError> {
+    let number = store.begin_audit(new.clone()).await?;
+    Ok(Line { number, new })
+}
+
+impl Line {
+    /// Ends it. That it cannot be stored is logged, with all that the line says: the change is made already.
+    pub async fn end(self, store: &dyn Store, result: &str, subject: Subject) {
+        let Self { number, new } = self;
+        let app = new.subject.appid.as_ref().or(subject.appid.as_ref());
+        let object = new.subject.object.as_ref().or(subject.object.as_ref());
+        tracing::info!(
+            target: "audit",
+            number,
+            actor = new.actor.kind.name(),
+            id = new.actor.id.as_deref(),
+            name = new.actor.name.as_deref(),
+            call = new.call,
+            app = app.map(tracing::field::display),
+            object = object.map(String::as_str),
+            result,
+            "changed or tried to"
+        );
+        let end = AuditEnd { result: result.to_owned(), subject };
+        if let Err(error) = store.end_audit(number, end).await {
+            tracing::error!(target: "audit", number, %error, "how this ended could not be stored");
+        }
+    }
+}
+
+/// Makes a change at the command line, with its line.
+///
+/// # Errors
+/// As the change, or when the line cannot be begun.
+pub async fn by_command_line<T, E: From<StoreError>>(
+    store: &dyn Store,
+    clock: &Clock,
+    call: &str,
+    object: Option<String>,
+    change: impl Future<Output = Result<(T, Option<String>), E>>,
+) -> Result<T, E> {
+    let new = NewAudit {
+        at: clock.now(),
+        actor: Actor::COMMAND_LINE,
+        call: call.to_owned(),
+        subject: Subject { appid: None, object },
+    };
+    let line = begin(store, new).await?;
+    let done = change.await;
+    let (result, object) = match &done {
+        Ok((_, object)) => (OK, object.clone()),
+        Err(_) => ("failed", None),
+    };
+    line.end(store, result, Subject { appid: None, object }).await;
+    done.map(|(value, _)| value)
+}
+
+/// Bounds what the log gets about keys that are refused.
+#[derive(Debug, Default)]
+pub struct Limiter(Mutex<Minute>);
+
+#[derive(Debug, Default)]
+struct Minute {
+    began: Option<UnixMillis>,
+    lines: u32,
+    held_back: u64,
+}
+
+impl Limiter {
+    /// Whether a line may be written now; and how many were held back in the minutes before, if it is the first of its
+    /// minute.
+    pub fn may_write(&self, now: UnixMillis) -> Option<u64> {
+        let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |began: UnixMillis| began > now || now.since(began) >= Duration::from_secs(60);
+        let mut before = 0;
+        if minute.began.is_none_or(is_over) {
+            before = minute.held_back;
+            *minute = Minute { began: Some(now), ..Minute::default() };
+        }
+        if minute.lines == REFUSALS_PER_MINUTE {
+            minute.held_back += 1;
+            return None;
+        }
+        minute.lines += 1;
+        Some(before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_gets_so_many_lines_in_a_minute_and_then_how_many_it_did_not_get() {
+        let limiter = Limiter::default();
+        let at = |millis: i64| limiter.may_write(UnixMillis(1_000_000 + millis));
+        for n in 0..20 {
+            assert_eq!(at(n), Some(0));
+        }
+        assert_eq!((at(30), at(59_999)), (None, None));
+        assert_eq!((at(60_000), at(60_001)), (Some(2), Some(0)));
+        assert_eq!(at(-1), Some(0), "a clock that was put back begins anew");
+    }
+}

@@ -1,0 +1,87 @@
+//! The audit trail: what is about to be changed is written first, and how it ended after.
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::AppId;
+use rusqlite::{Connection, params};
+
+use super::rows::{Cells, change, many};
+use super::trouble::{Res, Trouble};
+use crate::types::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
+
+/// Carries out [`crate::Store::begin_audit`].
+pub(super) fn begin(db: &Connection, new: &NewAudit) -> Res<i64> {
+    change(
+        db,
+        "INSERT INTO audit (at, actor, actor_id, actor_name, call, appid, object) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![
+            new.at.0,
+            new.actor.kind.code(),
+            new.actor.id,
+            new.actor.name,
+            new.call,
+            new.subject.appid.as_ref().map(AppId::as_str),
+            new.subject.object,
+        ],
+    )?;
+    Ok(db.last_insert_rowid())
+}
+
+/// Carries out [`crate::Store::end_audit`].
+pub(super) fn end(db: &Connection, number: i64, end: &AuditEnd) -> Res<()> {
+    change(
+        db,
+        "UPDATE audit SET result = ?2, appid = COALESCE(appid, ?3), object = COALESCE(object, ?4) WHERE number = ?1",
+        params![number, end.result, end.subject.appid.as_ref().map(AppId::as_str), end.subject.object],
+    )?;
+    Ok(())
+}
+
+/// Carries out [`crate::Store::audit`].
+pub(super) fn list(db: &Connection, filter: &AuditFilter) -> Res<Vec<AuditEntry>> {
+    let apps = match &filter.apps {
+        None => None,
+        Some(apps) => Some(
+            serde_json::to_string(&apps.iter().map(AppId::as_str).collect::<Vec<_>>())
+                .map_err(|why| Trouble::corrupt(format!("a list of apps: {why}")))?,
+        ),
+    };
+    many(
+        db,
+        "SELECT number, at, actor, actor_id, actor_name, call, appid, object, result FROM audit \
+         WHERE number < ?1 AND at >= ?2 AND at < ?3 \
+         AND (?4 IS NULL OR appid IN (SELECT value FROM json_each(?4))) ORDER BY number DESC LIMIT ?5",
+        params![
+            filter.before.unwrap_or(i64::MAX),
+            filter.since.map_or(i64::MIN, |at| at.0),
+            filter.until.unwrap_or(UnixMillis::MAX).0,
+            apps,
+            filter.limit
+        ],
+        |cells: &mut Cells<'_>| {
+            Ok(AuditEntry {
+                number: cells.raw()?,
+                entry: NewAudit {
+                    at: cells.moment()?,
+                    actor: Actor {
+                        kind: cells.coded(ActorKind::from_code)?,
+                        id: cells.raw()?,
+                        name: cells.raw()?,
+                    },
+                    call: cells.raw()?,
+                    subject: Subject { appid: cells.parsed_or_none()?, object: cells.raw()? },
+                },
+                result: cells.raw()?,
+            })
+        },
+    )
+}
+
+/// Removes the oldest lines from before a moment; how many.
+pub(super) fn prune(db: &Connection, before: UnixMillis, limit: u32) -> Res<u32> {
+    let removed = change(
+        db,
+        "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
+        params![before.0, limit],
+    )?;
+    Ok(removed as u32)
+}
