@@ -60,7 +60,7 @@ pub struct World {
 impl World {
     /// A fresh sandbox on a port of its own.
     pub async fn sandbox() -> Self {
-        let config = SandboxConfig { clock: Clock::system(), backend: None, state_file: None };
+        let config = SandboxConfig::new(Clock::system());
         let sandbox = Sandbox::new(config).unwrap();
         let seed = sandbox.seed();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -138,7 +138,7 @@ pub struct Platform {
 
 impl Platform {
     pub async fn start(clock: Clock) -> Self {
-        let sandbox = Sandbox::new(SandboxConfig { clock, backend: None, state_file: None }).unwrap();
+        let sandbox = Sandbox::new(SandboxConfig::new(clock)).unwrap();
         let seed = sandbox.seed();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::random;
 
+/// The path of a rule is not longer.
+const MAX_PATH_BYTES: usize = 1_024;
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,6 +134,9 @@ impl ChaosRule {
         if !(0.0..=1.0).contains(&self.probability) {
             return Some("probability: a number from 0 to 1");
         }
+        if self.path.len() > MAX_PATH_BYTES {
+            return Some("path: 1024 bytes at most");
+        }
         if self.path != "*" && !self.path.starts_with('/') {
             return Some("path: begins with a slash, as /cgi-bin/message/subscribe/send or /cgi-bin/*");
         }
@@ -146,6 +152,10 @@ impl Chaos {
         self.last_id += 1;
         self.rules.push(ActiveRule { id: self.last_id, rule, hits: 0 });
         self.last_id
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rules.len()
     }
 
     pub(crate) fn list(&self) -> &[ActiveRule] {

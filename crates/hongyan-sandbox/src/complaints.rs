@@ -9,6 +9,7 @@ use hongyan_wechat::FieldKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::help::Lang;
 use crate::state::requests::LoggedRequest;
 use crate::state::templates::{Family, Template};
 use crate::wechat_api;
@@ -279,9 +280,9 @@ fn shown(name: &str) -> String {
 }
 
 /// The table for the page of help.
-pub(crate) fn html() -> String {
+pub(crate) fn html(lang: Lang) -> String {
     let row = |(code, zh, en): &(&str, &str, &str)| {
-        format!("<tr><td><code>{code}</code></td><td>{zh}</td><td lang=\"en\">{en}</td></tr>\n")
+        format!("<tr><td><code>{code}</code></td><td>{}</td></tr>\n", lang.of_both(zh, en))
     };
     CODES.iter().map(row).collect()
 }

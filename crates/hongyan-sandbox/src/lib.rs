@@ -18,13 +18,18 @@
 //! | `phone`, `backend` | the phone's page, and its way to the mini program's back end |
 //! | `pusher` | brings events to the apps' callbacks |
 //! | `server` | the accept loop, which can kill a connection without an answer |
+//! | `guard` | who may ask: no web page of somebody else's |
+//! | `limits` | how much is kept of each thing |
+//! | `tls` | HTTPS, with a certificate of its own if wanted |
 //! | `persist` | the memory in a file |
 
 mod backend;
 mod chaos;
 mod complaints;
 mod control;
+mod guard;
 mod help;
+mod limits;
 mod magic;
 mod persist;
 mod phone;
@@ -34,6 +39,7 @@ mod server;
 mod state;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod wechat_api;
 
 use std::path::PathBuf;
@@ -42,14 +48,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::extract::{Request, State as Shared};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use hongyan_clock::{Clock, UnixMillis};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use url::Url;
 
+use crate::guard::Hosts;
+pub use crate::limits::Limits;
 use crate::state::State;
 pub use crate::state::seed::Seed;
+pub use crate::tls::{Tls, TlsError};
 
 /// What a sandbox needs to know.
 #[derive(Debug)]
@@ -60,6 +70,26 @@ pub struct SandboxConfig {
     pub backend: Option<Url>,
     /// Where the memory is kept from one run to the next: read at the start if it exists, written at the stop.
     pub state_file: Option<PathBuf>,
+    /// The names under which it may be asked, besides IP addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// How much of each thing is kept.
+    pub limits: Limits,
+}
+
+impl SandboxConfig {
+    /// One with this clock that keeps nothing from run to run.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, backend: None, state_file: None, hosts: Vec::new(), limits: Limits::default() }
+    }
+}
+
+/// Where a sandbox listens.
+#[derive(Debug)]
+pub struct Listening {
+    /// For HTTP.
+    pub http: TcpListener,
+    /// For HTTPS, if it is wanted.
+    pub https: Option<(TcpListener, Tls)>,
 }
 
 /// Why a sandbox cannot start or cannot keep its memory.
@@ -118,6 +148,10 @@ pub(crate) struct Inner {
     backend: Mutex<Option<Url>>,
     pub(crate) http: backend::HttpClient,
     state_file: Option<PathBuf>,
+    pub(crate) hosts: Hosts,
+    pub(crate) limits: Limits,
+    /// A place for each call that is handled late.
+    pub(crate) slow: Arc<Semaphore>,
     /// Makes each `rid` another one.
     rids: AtomicU32,
 }
@@ -135,14 +169,19 @@ impl Sandbox {
     /// A sandbox with the memory of the state file, or a fresh one.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let saved = config.state_file.as_deref().map(persist::load).transpose()?.flatten();
+        let mut state = saved.unwrap_or_else(State::fresh);
+        state.limits = config.limits;
         let inner = Inner {
             clock: config.clock,
-            state: Mutex::new(saved.unwrap_or_else(State::fresh)),
+            state: Mutex::new(state),
             signal: watch::Sender::default(),
             stopping: watch::Sender::new(false),
             backend: Mutex::new(config.backend),
             http: backend::client(),
             state_file: config.state_file,
+            hosts: Hosts::new(config.hosts),
+            limits: config.limits,
+            slow: Arc::new(Semaphore::new(config.limits.slow)),
             rids: AtomicU32::new(u32::from_ne_bytes(random::bytes())),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -158,6 +197,7 @@ impl Sandbox {
             .merge(backend::routes())
             .nest("/_sandbox", control::routes())
             .fallback(other_path)
+            .layer(from_fn_with_state(Arc::clone(&inner), guard::guard))
             .with_state(inner)
     }
 
@@ -168,8 +208,18 @@ impl Sandbox {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), SandboxError> {
+        self.serve_on(Listening { http: listener, https: None }, stop).await
+    }
+
+    /// The same, with HTTPS beside HTTP if it is wanted.
+    pub async fn serve_on(
+        self,
+        listening: Listening,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), SandboxError> {
         self.inner.stopping.send_replace(false);
-        let served = server::serve(listener, self.router(), self.inner.stopping.clone(), stop).await;
+        let most = self.inner.limits.connections;
+        let served = server::serve(listening, self.router(), most, self.inner.stopping.clone(), stop).await;
         self.save()?;
         served.map_err(SandboxError::Listen)
     }

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use hongyan_wechat::Errcode;
 use serde_json::Value;
 
+use crate::help::Lang;
+
 /// How every magic id begins.
 const PREFIX: &str = "sandbox-";
 /// `sandbox-slow` without a number takes so long.
@@ -268,15 +270,16 @@ impl Place {
 }
 
 /// The table for the page of help.
-pub(crate) fn html() -> String {
+pub(crate) fn html(lang: Lang) -> String {
     let mut rows = String::new();
     for magic in MAGIC {
         let (zh, en) = magic.meaning();
         writeln!(
             rows,
-            "<tr><td><code class=\"id\">{PREFIX}{}</code></td><td>{}</td><td>{zh}</td><td lang=\"en\">{en}</td></tr>",
+            "<tr><td><code class=\"id\">{PREFIX}{}</code></td><td>{}</td><td>{}</td></tr>",
             magic.word,
-            magic.places()
+            magic.places(),
+            lang.of_both(&zh, &en)
         )
         .expect("writing to a string cannot fail");
     }

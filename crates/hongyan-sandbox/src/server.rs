@@ -15,15 +15,24 @@ use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
+
+use crate::Listening;
+use crate::tls::Tls;
 
 /// How long open requests may take to end once the server stops. Nothing of the sandbox's own takes longer than an
 /// instant then; this is for callers that do not read.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take for the head of a request, from its first byte on or from the answer before.
+const HEAD_PATIENCE: Duration = Duration::from_secs(120);
+/// After an error that only time mends (too many open files), so long is waited.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Kills the connection that a request came on. Stands in the request's extensions.
 #[derive(Debug, Clone, Default)]
@@ -42,24 +51,41 @@ impl Kill {
     }
 }
 
-/// Serves until `stop` resolves, then lets open connections end.
+/// Serves until `stop` resolves, then lets open connections end. At most `most` connections are open at once; further
+/// ones wait until one of them ends.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listening: Listening,
     router: Router,
+    most: usize,
     stopping: watch::Sender<bool>,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
+    let Listening { http, https } = listening;
     let mut connections = JoinSet::new();
+    let places = Arc::new(Semaphore::new(most));
     let mut stop = std::pin::pin!(stop);
     let outcome = loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            let accepted = tokio::select! {
+                accepted = http.accept() => accepted.map(|(stream, _)| (stream, None)),
+                accepted = accept(https.as_ref()) => accepted.map(|(stream, tls)| (stream, Some(tls))),
+            };
+            (place, accepted)
+        };
         tokio::select! {
             () = &mut stop => break Ok(()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), stopping.subscribe()));
+            (place, accepted) = next => match accepted {
+                Ok((stream, tls)) => {
+                    let served = handshake_and_serve(stream, tls, router.clone(), stopping.subscribe());
+                    connections.spawn(async move {
+                        served.await;
+                        drop(place);
+                    });
                 }
                 Err(error) if is_about_one_connection(&error) => {
                     tracing::warn!(%error, "a connection was lost before it was accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
                 Err(error) => break Err(error),
             },
@@ -75,6 +101,14 @@ pub(crate) async fn serve(
     outcome
 }
 
+/// The next connection for HTTPS; none ever if there is no listener.
+async fn accept(https: Option<&(TcpListener, Tls)>) -> std::io::Result<(TcpStream, Tls)> {
+    match https {
+        Some((listener, tls)) => listener.accept().await.map(|(stream, _)| (stream, tls.clone())),
+        None => pending().await,
+    }
+}
+
 /// Whether an error of `accept` says nothing about the listener: the peer gave up, or there are too many open
 /// files at this moment.
 fn is_about_one_connection(error: &std::io::Error) -> bool {
@@ -84,12 +118,46 @@ fn is_about_one_connection(error: &std::io::Error) -> bool {
         || error.raw_os_error().is_some_and(|code| TOO_MANY_OPEN_FILES.contains(&code))
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
+/// A stream whose connection can be reset.
+trait Reset: AsyncRead + AsyncWrite + Unpin {
+    /// With a zero linger time, dropping the stream sends a reset instead of a polite end.
+    fn linger_no_more(&self) -> std::io::Result<()>;
+}
+
+impl Reset for TcpStream {
+    fn linger_no_more(&self) -> std::io::Result<()> {
+        self.set_zero_linger()
+    }
+}
+
+impl Reset for TlsStream<TcpStream> {
+    fn linger_no_more(&self) -> std::io::Result<()> {
+        self.get_ref().0.set_zero_linger()
+    }
+}
+
+async fn handshake_and_serve(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    router: Router,
+    stopping: watch::Receiver<bool>,
+) {
     // Answers are small and written at once: waiting for more to fill a packet would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection was gone before it was served");
         return;
     }
+    match tls {
+        None => connection(stream, router, stopping).await,
+        Some(tls) => {
+            if let Some(stream) = tls.accept(stream).await {
+                connection(stream, router, stopping).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: impl Reset, router: Router, mut stopping: watch::Receiver<bool>) {
     let kill = Kill::default();
     let killed = Arc::clone(&kill.0);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -97,14 +165,16 @@ async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Rece
         let router = router.clone();
         async move { Ok::<_, Infallible>(answered(router.oneshot(request.map(Body::new)).await)) }
     });
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .serve_connection(TokioIo::new(stream), service);
     let mut is_stopping = false;
     loop {
         tokio::select! {
             () = killed.notified() => {
                 let stream = connection.into_parts().io.into_inner();
-                // With a zero linger time, dropping the stream sends a reset instead of a polite end.
-                if let Err(error) = stream.set_zero_linger() {
+                if let Err(error) = stream.linger_no_more() {
                     tracing::debug!(%error, "the connection that was to be reset is closed instead");
                 }
                 return;

@@ -22,8 +22,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) fn new() -> Self {
-        let config = SandboxConfig { clock: Clock::system(), backend: None, state_file: None };
-        Self::of(Sandbox::new(config).unwrap())
+        Self::of(Sandbox::new(SandboxConfig::new(Clock::system())).unwrap())
     }
 
     pub(crate) fn of(sandbox: Sandbox) -> Self {

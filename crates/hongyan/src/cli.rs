@@ -83,6 +83,9 @@ pub(crate) struct DemoArgs {
     /// Where the simulated WeChat listens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
     pub(crate) sandbox_listen: SocketAddr,
+    /// A name under which the simulated WeChat may be asked, besides IP addresses and localhost
+    #[arg(long = "sandbox-host", value_name = "NAME", value_delimiter = ',', env = "HONGYAN_SANDBOX_HOSTS")]
+    pub(crate) sandbox_hosts: Vec<String>,
     /// Keep everything in this directory; without it a temporary one is used and removed at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -149,6 +152,24 @@ pub(crate) struct SandboxArgs {
     /// Load this file at the start, if it is there, and save to it at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
+    /// A name under which it may be asked, besides IP addresses and localhost; several with several --host
+    #[arg(long = "host", value_name = "NAME", value_delimiter = ',', env = "HONGYAN_SANDBOX_HOSTS")]
+    pub(crate) hosts: Vec<String>,
+    /// How much of a thing is kept, such as cards=10000; docs/sandbox.md lists them
+    #[arg(long, value_name = "NAME=NUMBER")]
+    pub(crate) keep: Vec<String>,
+    /// Listen for HTTPS here, too
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) tls_listen: Option<SocketAddr>,
+    /// The certificate for HTTPS, PEM, its chain behind it; without one it is made at the start
+    #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Write the authority of a certificate that is made at the start to this file, PEM, for clients to trust
+    #[arg(long, value_name = "FILE", requires = "tls_listen", conflicts_with = "tls_certificate")]
+    pub(crate) tls_ca: Option<PathBuf>,
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,

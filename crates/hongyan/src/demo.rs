@@ -66,6 +66,7 @@ pub(crate) struct Addresses {
 struct Templates {
     legacy: String,
     subscribe: String,
+    long_term: String,
 }
 
 /// A running demo.
@@ -166,10 +167,11 @@ impl Demo {
         let lock = lock::database(&settings)?;
 
         let sandbox = Sandbox::new(SandboxConfig {
-            clock: clock.clone(),
+            hosts: args.sandbox_hosts.clone(),
             backend: Some(listen::url(&backend_listener)?),
             // A kept ledger and a forgetful WeChat would disagree about every permit.
             state_file: args.data_dir.is_some().then(|| data_dir.path().join("sandbox.json")),
+            ..SandboxConfig::new(clock.clone())
         })?;
         let seed = sandbox.seed();
         let sandbox = serve_sandbox(sandbox, sandbox_listener);
@@ -230,7 +232,11 @@ impl Addresses {
             app_secret: seed.app_secret,
             api_key: credentials.api_key,
             openid: seed.openid,
-            templates: Templates { legacy: seed.legacy_template, subscribe: seed.subscribe_template },
+            templates: Templates {
+                legacy: seed.legacy_template,
+                subscribe: seed.subscribe_template,
+                long_term: seed.long_term_template,
+            },
         }
     }
 

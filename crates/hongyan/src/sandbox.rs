@@ -1,9 +1,12 @@
 //! `hongyan sandbox`: the simulated WeChat platform alone.
 
+use std::path::Path;
+
 use hongyan_clock::Clock;
 use hongyan_gateway::config::LogFormat;
-use hongyan_sandbox::{Sandbox, SandboxConfig};
-use serde_json::json;
+use hongyan_sandbox::{Limits, Listening, Sandbox, SandboxConfig, Tls};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::cli::SandboxArgs;
 use crate::failure::Failure;
@@ -14,36 +17,88 @@ use crate::{listen, logging, output, signals};
 pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
     logging::start_from_environment("info", LogFormat::Auto)?;
     let stop = signals::stop()?;
-    let listener = listen::bind(args.listen, "--listen").await?;
-    let url = listen::url(&listener)?;
-    let url = base(&url);
+    let mut limits = Limits::default();
+    for text in &args.keep {
+        limits.set(text).map_err(|why| Failure::usage(format!("--keep {text}: {why}")))?;
+    }
+    let http = listen::bind(args.listen, "--listen").await?;
+    let https = tls(args).await?;
+    let url = listen::url(&http)?;
+    let url = base(&url).to_owned();
+    let tls_url = https.as_ref().map(|(listener, _)| https_url(listener)).transpose()?;
     let sandbox = Sandbox::new(SandboxConfig {
-        clock: args.test_pace.map_or_else(Clock::system, Clock::fast),
-        backend: None,
         state_file: args.state.clone(),
+        hosts: args.hosts.clone(),
+        limits,
+        ..SandboxConfig::new(Clock::system())
     })?;
     let seed = sandbox.seed();
     if args.json {
-        output::json(&json!({
+        let mut line = json!({
             "sandbox": url,
             "phone": format!("{url}/phone"),
             "appid": seed.appid,
             "app_secret": seed.app_secret,
             "openid": seed.openid,
-            "templates": { "legacy": seed.legacy_template, "subscribe": seed.subscribe_template },
-        }))?;
+            "templates": {
+                "legacy": seed.legacy_template,
+                "subscribe": seed.subscribe_template,
+                "long_term": seed.long_term_template,
+            },
+        });
+        if let Some(tls_url) = &tls_url {
+            line["sandbox_tls"] = Value::from(tls_url.as_str());
+        }
+        output::json(&line)?;
     } else {
+        let also = tls_url.map(|url| format!(", and at {url}")).unwrap_or_default();
         output::line(&format!(
-            "Simulated WeChat at {url}, the phone at {url}/phone\n\n\
+            "Simulated WeChat at {url}{also}, the phone at {url}/phone\n\n\
              appid        {}\n\
              AppSecret    {}\n\
              openid       {}\n\
              templates    {} (keyword1, keyword2, keyword3)\n\
-             \x20            {} (thing1, date2, amount3)\n\n\
+             \x20            {} (thing1, date2, amount3)\n\
+             \x20            {} (long-term: thing1, time2)\n\n\
              Point a gateway at it:  hongyan serve --wechat-base-url {url}",
-            seed.appid, seed.app_secret, seed.openid, seed.legacy_template, seed.subscribe_template,
+            seed.appid,
+            seed.app_secret,
+            seed.openid,
+            seed.legacy_template,
+            seed.subscribe_template,
+            seed.long_term_template,
         ))?;
     }
-    sandbox.serve(listener, stop).await?;
+    sandbox.serve_on(Listening { http, https }, stop).await?;
     Ok(())
+}
+
+/// The listener for HTTPS, if one is wanted, with the certificate that was named or one that is made now.
+async fn tls(args: &SandboxArgs) -> Result<Option<(TcpListener, Tls)>, Failure> {
+    let Some(address) = args.tls_listen else { return Ok(None) };
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))
+    };
+    let tls = match (&args.tls_certificate, &args.tls_key, &args.tls_ca) {
+        (Some(certificate), Some(key), _) => Tls::from_pem(&read(certificate)?, &read(key)?)
+            .map_err(|why| Failure::configuration(format!("{}, {}: {why}", certificate.display(), key.display())))?,
+        (_, _, Some(authority)) => {
+            let (tls, pem) = Tls::made(&args.hosts).map_err(|why| Failure::configuration(why.to_string()))?;
+            std::fs::write(authority, pem)
+                .map_err(|error| Failure::configuration(format!("{}: {error}", authority.display())))?;
+            tls
+        }
+        _ => {
+            let text = "--tls-listen needs a certificate: --tls-certificate with --tls-key, or --tls-ca FILE, and one \
+                        is made whose authority is written there";
+            return Err(Failure::usage(text));
+        }
+    };
+    Ok(Some((listen::bind(address, "--tls-listen").await?, tls)))
+}
+
+/// `https://…` by a name that the certificate has.
+fn https_url(listener: &TcpListener) -> Result<String, Failure> {
+    let url = listen::url(listener)?;
+    Ok(base(&url).replacen("http://", "https://", 1))
 }

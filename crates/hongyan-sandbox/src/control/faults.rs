@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State as Shared};
 use bytes::Bytes;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::error::{ControlError, parse};
@@ -17,7 +18,12 @@ pub(super) async fn add(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
     if let Some(problem) = rule.problem() {
         return Err(ControlError::bad_request(problem));
     }
-    let id = inner.state().chaos.add(rule);
+    let mut state = inner.state();
+    if state.chaos.len() >= state.limits.rules {
+        let text = "there are as many rules as there may be; DELETE /_sandbox/chaos clears them";
+        return Err(ControlError::new(StatusCode::CONFLICT, "too_many_rules", text));
+    }
+    let id = state.chaos.add(rule);
     Ok(Json(json!({ "id": id })))
 }
 

@@ -7,6 +7,8 @@ mod error;
 mod events;
 mod faults;
 mod inbox;
+#[cfg(test)]
+mod limit_tests;
 mod memory;
 mod overview;
 mod pages;
@@ -170,7 +172,9 @@ fn app<'a>(state: &'a mut State, appid: &AppId) -> Result<&'a mut App, ControlEr
 }
 
 fn user<'a>(state: &'a mut State, appid: &AppId, openid: &OpenId) -> Result<&'a mut User, ControlError> {
-    let (_, user) = app(state, appid)?.user(openid.as_str()).ok_or_else(|| unknown_user(appid, openid))?;
+    let most = state.limits.users;
+    let found = app(state, appid)?.user(openid.as_str(), most);
+    let (_, user) = found.ok_or_else(|| unknown_user(appid, openid))?;
     Ok(user)
 }
 

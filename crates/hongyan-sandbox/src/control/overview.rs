@@ -8,7 +8,7 @@ use axum::extract::State as Shared;
 use hongyan_wechat::AppId;
 use http::Uri;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::{ControlError, parse_query};
 use crate::Inner;
@@ -59,6 +59,11 @@ pub(super) async fn requests(
 /// `GET /_sandbox/overview`: apps with their templates and users, and some totals.
 pub(super) async fn overview(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     let state = inner.state();
+    let kept: Map<_, _> = state
+        .kept()
+        .into_iter()
+        .map(|(name, now)| (name.to_owned(), json!({ "now": now, "most": inner.limits.of(name) })))
+        .collect();
     let apps: Vec<_> = state.apps.iter().map(|(appid, app)| app_overview(appid, app)).collect();
     Json(json!({
         "now": inner.clock.now(),
@@ -68,6 +73,7 @@ pub(super) async fn overview(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
         "requests": state.requests.total(),
         "slow_sends": state.flights.len(),
         "chaos": state.chaos.list(),
+        "kept": kept,
     }))
 }
 

@@ -229,9 +229,8 @@ async fn the_memory_outlives_the_server() {
     let file = directory.path().join("state.json");
     let open = || {
         let config = crate::SandboxConfig {
-            clock: hongyan_clock::Clock::system(),
-            backend: None,
             state_file: Some(file.clone()),
+            ..crate::SandboxConfig::new(hongyan_clock::Clock::system())
         };
         crate::Sandbox::new(config).unwrap()
     };

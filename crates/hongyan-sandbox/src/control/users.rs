@@ -52,8 +52,9 @@ pub(super) async fn add(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
     let asked: AddUsers = parse(&body)?;
     check_count(asked.count)?;
     let mut state = inner.state();
+    let most = state.limits.users;
     let app = app(&mut state, &asked.appid)?;
-    let openids: Vec<OpenId> = (0..asked.count).map(|_| app.add_user()).collect();
+    let openids: Vec<OpenId> = (0..asked.count).map(|_| app.add_user(most)).collect();
     Ok(Json(json!({ "appid": asked.appid, "openid": openids[0], "openids": openids })))
 }
 
@@ -72,7 +73,8 @@ pub(super) async fn login(
     let asked: OneUser = parse(&body)?;
     let mut state = inner.state();
     user(&mut state, &asked.appid, &asked.openid)?;
-    let code = state.codes.make(asked.appid, asked.openid, inner.clock.now());
+    let most = state.limits.codes;
+    let code = state.codes.make(asked.appid, asked.openid, inner.clock.now(), most);
     Ok(Json(json!({ "code": code })))
 }
 
@@ -94,9 +96,9 @@ pub(super) async fn submit_form(
     check_count(asked.count)?;
     let mut state = inner.state();
     user(&mut state, &asked.appid, &asked.openid)?;
-    let now = inner.clock.now();
+    let (now, most) = (inner.clock.now(), state.limits.forms);
     let form_ids: Vec<_> = (0..asked.count)
-        .map(|_| state.forms.submit(asked.appid.clone(), asked.openid.clone(), now))
+        .map(|_| state.forms.submit(asked.appid.clone(), asked.openid.clone(), now, most))
         .collect();
     Ok(Json(json!({ "form_id": form_ids[0], "form_ids": form_ids })))
 }
@@ -118,7 +120,8 @@ pub(super) async fn pay(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
     }
     let mut state = inner.state();
     user(&mut state, &asked.appid, &asked.openid)?;
-    let prepay_id = state.forms.pay(asked.appid, asked.openid, asked.uses, inner.clock.now());
+    let most = state.limits.forms;
+    let prepay_id = state.forms.pay(asked.appid, asked.openid, asked.uses, inner.clock.now(), most);
     Ok(Json(json!({ "prepay_id": prepay_id, "uses": asked.uses })))
 }
 

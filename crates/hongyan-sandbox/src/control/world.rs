@@ -17,9 +17,22 @@ use crate::state::seed::Seed;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
 use crate::{Inner, random, wechat_api};
 
+/// An AppSecret is not longer.
+const MAX_SECRET_BYTES: usize = 128;
+/// A template is not larger, with all that is said of it.
+const MAX_TEMPLATE_BYTES: usize = 64 * 1024;
+
 /// `GET /_sandbox/seed`.
-pub(super) async fn seed() -> Json<Seed> {
-    Json(Seed::constant())
+pub(super) async fn seed() -> Json<Value> {
+    let seed = Seed::constant();
+    let mut named = json!(seed);
+    // As the readiness lines of `hongyan demo` and `hongyan sandbox` name them.
+    named["templates"] = json!({
+        "legacy": seed.legacy_template,
+        "subscribe": seed.subscribe_template,
+        "long_term": seed.long_term_template,
+    });
+    Json(named)
 }
 
 /// `GET /_sandbox/config`.
@@ -50,11 +63,18 @@ pub(super) async fn add_app(
         AppId::try_from(format!("wx{}", random::hex::<8>())).expect("18 letters and digits are an appid")
     });
     let secret = asked.app_secret.unwrap_or_else(random::hex::<16>);
+    if secret.len() > MAX_SECRET_BYTES {
+        return Err(ControlError::bad_request(format!("app_secret: {MAX_SECRET_BYTES} bytes at most")));
+    }
     let pages = asked.pages.map(pages_of).transpose()?.unwrap_or_default();
     let mut state = inner.state();
     if state.apps.contains_key(&appid) {
         let text = format!("there is an app {appid} already");
         return Err(ControlError::new(StatusCode::CONFLICT, "app_exists", text));
+    }
+    if state.apps.len() >= state.limits.apps {
+        let text = "there are as many apps as there may be; POST /_sandbox/reset begins anew";
+        return Err(ControlError::new(StatusCode::CONFLICT, "too_many_apps", text));
     }
     let app = state.add_app(appid.clone(), secret);
     app.pages = pages;
@@ -65,6 +85,11 @@ pub(super) async fn add_app(
         "legacy_template": id_of(Family::Legacy),
         "subscribe_template": id_of(Family::Once),
         "long_term_template": id_of(Family::LongTerm),
+        "templates": {
+            "legacy": id_of(Family::Legacy),
+            "subscribe": id_of(Family::Once),
+            "long_term": id_of(Family::LongTerm),
+        },
     })))
 }
 
@@ -88,6 +113,9 @@ pub(super) async fn add_template(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
+    if body.len() > MAX_TEMPLATE_BYTES {
+        return Err(ControlError::bad_request(format!("the body: {MAX_TEMPLATE_BYTES} bytes at most")));
+    }
     let asked: AddTemplate = parse(&body)?;
     let fields = fields_of_content(&asked)?;
     let id = asked.template_id.unwrap_or_else(new_template_id);
@@ -175,7 +203,8 @@ pub(super) async fn rotate_tokens(
     let asked: RotateTokens = parse(&body)?;
     let mut state = inner.state();
     app(&mut state, &asked.appid)?;
-    state.tokens.rotate(&asked.appid, inner.clock.now());
+    let most = state.limits.tokens;
+    state.tokens.rotate(&asked.appid, inner.clock.now(), most);
     Ok(Json(json!({ "appid": asked.appid, "rotated": true })))
 }
 

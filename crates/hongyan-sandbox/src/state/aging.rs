@@ -21,16 +21,21 @@ impl<T> Default for AgingMap<T> {
 }
 
 impl<T> AgingMap<T> {
-    /// Adds an entry and forgets those older than `keep`.
-    pub(crate) fn insert(&mut self, key: String, value: T, now: UnixMillis, keep: Duration) {
+    /// Adds an entry, and forgets those older than `keep` and the oldest of more than `most`.
+    pub(crate) fn insert(&mut self, key: String, value: T, now: UnixMillis, keep: Duration, most: usize) {
         while let Some((added_at, _)) = self.order.front()
-            && now.since(*added_at) > keep
+            && (now.since(*added_at) > keep || self.order.len() >= most)
             && let Some((_, old)) = self.order.pop_front()
         {
             self.entries.remove(&old);
         }
         self.order.push_back((now, key.clone()));
         self.entries.insert(key, value);
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut T> {
@@ -46,11 +51,14 @@ mod tests {
     fn only_what_is_too_old_is_forgotten() {
         let mut map = AgingMap::default();
         let keep = Duration::from_secs(10);
-        map.insert("old".into(), 1, UnixMillis(0), keep);
-        map.insert("young".into(), 2, UnixMillis(5_000), keep);
-        map.insert("new".into(), 3, UnixMillis(10_001), keep);
+        map.insert("old".into(), 1, UnixMillis(0), keep, 9);
+        map.insert("young".into(), 2, UnixMillis(5_000), keep, 9);
+        map.insert("new".into(), 3, UnixMillis(10_001), keep, 9);
         assert_eq!(map.get_mut("old"), None);
         assert_eq!(map.get_mut("young"), Some(&mut 2));
         assert_eq!(map.get_mut("new"), Some(&mut 3));
+        map.insert("newest".into(), 4, UnixMillis(10_001), keep, 2);
+        assert_eq!(map.len(), 2, "there was room for two");
+        assert_eq!(map.get_mut("young"), None);
     }
 }

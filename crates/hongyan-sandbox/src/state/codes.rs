@@ -29,12 +29,16 @@ struct LoginCode {
 }
 
 impl LoginCodes {
-    /// `wx.login` of this user.
-    pub(crate) fn make(&mut self, appid: AppId, openid: OpenId, now: UnixMillis) -> String {
+    /// `wx.login` of this user. At most `most` codes are remembered.
+    pub(crate) fn make(&mut self, appid: AppId, openid: OpenId, now: UnixMillis, most: usize) -> String {
         let code = format!("0{}", random::alphanumeric(31));
         let entry = LoginCode { appid, openid, made_at: now, used: false };
-        self.codes.insert(code.clone(), entry, now, REMEMBER);
+        self.codes.insert(code.clone(), entry, now, REMEMBER, most);
         code
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.codes.len()
     }
 
     /// Whose code it is; from now on it is used.
@@ -62,7 +66,7 @@ mod tests {
     #[test]
     fn a_code_works_once() {
         let (mut codes, app, user) = setting();
-        let code = codes.make(app.clone(), user.clone(), UnixMillis(0));
+        let code = codes.make(app.clone(), user.clone(), UnixMillis(0), 9);
         assert_eq!(codes.exchange(&app, &code, UnixMillis(299_999)), Ok(user));
         assert_eq!(codes.exchange(&app, &code, UnixMillis(299_999)), Err(Errcode::CODE_USED));
     }
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn an_old_a_foreign_and_an_invented_code_are_all_invalid() {
         let (mut codes, app, user) = setting();
-        let code = codes.make(app.clone(), user, UnixMillis(0));
+        let code = codes.make(app.clone(), user, UnixMillis(0), 9);
         let other = "wx2".parse().unwrap();
         assert_eq!(codes.exchange(&other, &code, UnixMillis(0)), Err(Errcode::INVALID_CODE));
         assert_eq!(codes.exchange(&app, "invented", UnixMillis(0)), Err(Errcode::INVALID_CODE));

@@ -29,21 +29,32 @@ struct Form {
 }
 
 impl Forms {
-    /// The user submitted a form: one send.
-    pub(crate) fn submit(&mut self, appid: AppId, openid: OpenId, now: UnixMillis) -> String {
-        self.add(random::hex::<16>(), Form { appid, openid, made_at: now, uses_left: 1 })
+    /// The user submitted a form: one send. At most `most` ids are remembered.
+    pub(crate) fn submit(&mut self, appid: AppId, openid: OpenId, now: UnixMillis, most: usize) -> String {
+        self.add(random::hex::<16>(), Form { appid, openid, made_at: now, uses_left: 1 }, most)
     }
 
     /// The user paid: `uses` sends.
-    pub(crate) fn pay(&mut self, appid: AppId, openid: OpenId, uses: u32, now: UnixMillis) -> String {
+    pub(crate) fn pay(
+        &mut self,
+        appid: AppId,
+        openid: OpenId,
+        uses: u32,
+        now: UnixMillis,
+        most: usize,
+    ) -> String {
         let prepay_id = format!("wx{:014}{}", now.as_seconds(), random::hex::<10>());
-        self.add(prepay_id, Form { appid, openid, made_at: now, uses_left: uses })
+        self.add(prepay_id, Form { appid, openid, made_at: now, uses_left: uses }, most)
     }
 
-    fn add(&mut self, id: String, form: Form) -> String {
+    fn add(&mut self, id: String, form: Form, most: usize) -> String {
         let now = form.made_at;
-        self.forms.insert(id.clone(), form, now, REMEMBER);
+        self.forms.insert(id.clone(), form, now, REMEMBER, most);
         id
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.forms.len()
     }
 
     /// Uses the id for one send.
@@ -84,8 +95,8 @@ mod tests {
     #[test]
     fn a_form_id_sends_once_within_seven_days() {
         let (mut forms, app, user) = setting();
-        let id = forms.submit(app.clone(), user.clone(), UnixMillis(0));
-        let late = forms.submit(app.clone(), user.clone(), UnixMillis(0));
+        let id = forms.submit(app.clone(), user.clone(), UnixMillis(0), 9);
+        let late = forms.submit(app.clone(), user.clone(), UnixMillis(0), 9);
         let end = UnixMillis(0).plus(LIFETIME);
         assert_eq!(forms.spend(&app, &user, &id, UnixMillis(end.0 - 1)), Ok(()));
         assert_eq!(forms.spend(&app, &user, &id, end), Err(Errcode::FORM_ID_USED));
@@ -95,7 +106,7 @@ mod tests {
     #[test]
     fn a_payment_sends_as_often_as_it_was_made_for() {
         let (mut forms, app, user) = setting();
-        let id = forms.pay(app.clone(), user.clone(), 2, UnixMillis(0));
+        let id = forms.pay(app.clone(), user.clone(), 2, UnixMillis(0), 9);
         assert!(forms.spend(&app, &user, &id, UnixMillis(0)).is_ok());
         assert!(forms.spend(&app, &user, &id, UnixMillis(0)).is_ok());
         assert_eq!(forms.spend(&app, &user, &id, UnixMillis(0)), Err(Errcode::FORM_ID_USED));
@@ -104,7 +115,7 @@ mod tests {
     #[test]
     fn somebody_elses_form_id_is_not_accepted() {
         let (mut forms, app, user) = setting();
-        let id = forms.submit(app.clone(), user.clone(), UnixMillis(0));
+        let id = forms.submit(app.clone(), user.clone(), UnixMillis(0), 9);
         let stranger = "o2".parse().unwrap();
         let other_app = "wx2".parse().unwrap();
         assert_eq!(forms.spend(&app, &stranger, &id, UnixMillis(0)), Err(Errcode::INVALID_FORM_ID));

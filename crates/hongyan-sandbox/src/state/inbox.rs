@@ -7,9 +7,6 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-/// So many messages are kept; beyond that the oldest are forgotten, so that a load test cannot fill the memory.
-const MAX_MESSAGES: usize = 500_000;
-
 /// WeChat's number of a message: 19 digits, more than a number of JavaScript's holds exactly. A program that reads it as
 /// one is caught here, too: every one is odd, so none of them survives as a floating-point number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,12 +105,12 @@ impl Inbox {
         self.all.len()
     }
 
-    /// Delivers a card; gives it its id.
-    pub(crate) fn deliver(&mut self, mut card: Card) -> u64 {
+    /// Delivers a card; gives it its id. At most `most` cards are kept, the newest.
+    pub(crate) fn deliver(&mut self, mut card: Card, most: usize) -> u64 {
         self.last_id += 1;
         card.id = self.last_id;
         card.msgid = Msgid::of_card(card.id);
-        self.keep(Arc::new(card));
+        self.keep(Arc::new(card), most);
         self.last_id
     }
 
@@ -128,13 +125,13 @@ impl Inbox {
         self.last_id
     }
 
-    fn keep(&mut self, card: Arc<Card>) {
+    fn keep(&mut self, card: Arc<Card>, most: usize) {
         self.by_user
             .entry((card.appid.clone(), card.openid.clone()))
             .or_default()
             .push_back(Arc::clone(&card));
         self.all.push_back(card);
-        if self.all.len() > MAX_MESSAGES
+        while self.all.len() > most
             && let Some(oldest) = self.all.pop_front()
         {
             let user = (oldest.appid.clone(), oldest.openid.clone());
@@ -184,7 +181,8 @@ impl From<Kept> for Inbox {
     fn from(kept: Kept) -> Self {
         let mut inbox = Self { last_id: kept.last_id, ..Self::default() };
         for card in kept.cards {
-            inbox.keep(card);
+            // What is too much goes with the next card.
+            inbox.keep(card, usize::MAX);
         }
         inbox
     }
@@ -231,7 +229,7 @@ mod tests {
     fn cards_are_found_by_user_by_app_and_by_place() {
         let mut inbox = Inbox::default();
         for (app, user) in [("wx1", "o1"), ("wx1", "o2"), ("wx2", "o1"), ("wx1", "o1")] {
-            inbox.deliver(card(app, user));
+            inbox.deliver(card(app, user), 9);
         }
         let user = Filter { appid: Some("wx1".parse().unwrap()), openid: Some("o1".parse().unwrap()) };
         let app = Filter { appid: user.appid.clone(), openid: None };
@@ -258,10 +256,12 @@ mod tests {
     #[test]
     fn a_saved_inbox_comes_back_whole() {
         let mut inbox = Inbox::default();
-        inbox.deliver(card("wx1", "o1"));
-        inbox.deliver(card("wx1", "o2"));
+        inbox.deliver(card("wx1", "o1"), 9);
+        inbox.deliver(card("wx1", "o2"), 9);
         let mut back: Inbox = serde_json::from_str(&serde_json::to_string(&inbox).unwrap()).unwrap();
         assert_eq!(ids(&back.after(&Filter::default(), 0, 9)), [1, 2]);
-        assert_eq!(back.deliver(card("wx1", "o1")), 3);
+        assert_eq!(back.deliver(card("wx1", "o1"), 2), 3);
+        assert_eq!(ids(&back.after(&Filter::default(), 0, 9)), [2, 3], "the oldest has gone");
+        assert_eq!(back.by_user.len(), 2);
     }
 }

@@ -17,7 +17,8 @@ pub(crate) mod subscriptions;
 pub(crate) mod templates;
 pub(crate) mod tokens;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use hongyan_clock::UnixMillis;
@@ -31,17 +32,14 @@ use self::inbox::Inbox;
 use self::pages::Pages;
 use self::pushes::Pushes;
 use self::quotas::Quotas;
-use self::requests::RequestLog;
+use self::requests::{LoggedRequest, RequestLog};
 use self::rids::Rids;
 use self::seed::{Seed, starting_templates};
 use self::subscriptions::Subscription;
 use self::templates::{Template, new_template_id};
 use self::tokens::Tokens;
 use crate::chaos::Chaos;
-use crate::{magic, random};
-
-/// So many magic ids are remembered; then their first time begins anew.
-const MAX_MAGIC_SEEN: usize = 100_000;
+use crate::{Limits, magic, random};
 
 /// Everything that the platform knows.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -67,7 +65,36 @@ pub(crate) struct State {
     pub(crate) pushes: Pushes,
     /// Magic ids, and form ids of magic users, whose first time is over.
     #[serde(skip)]
-    magic_seen: HashSet<String>,
+    magic_seen: Seen,
+    /// How much of each thing is kept. Not saved: it is said at each start.
+    #[serde(skip)]
+    pub(crate) limits: Limits,
+}
+
+/// What was met before, in the order of meeting. Of each text only a hash is kept, for the texts come from outside.
+#[derive(Debug, Default)]
+struct Seen {
+    hashes: HashSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Seen {
+    /// Whether it is met for the first time. At most `most` are remembered, the newest.
+    fn is_first_time(&mut self, text: &str, most: usize) -> bool {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let hash = hasher.finish();
+        let is_new = self.hashes.insert(hash);
+        if is_new {
+            self.order.push_back(hash);
+        }
+        while self.order.len() > most
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.hashes.remove(&oldest);
+        }
+        is_new
+    }
 }
 
 /// A mini program.
@@ -84,6 +111,9 @@ pub(crate) struct App {
     /// Which pages it has, if that is known.
     #[serde(default)]
     pub(crate) pages: Pages,
+    /// How many users were made.
+    #[serde(default)]
+    users_made: u64,
 }
 
 /// A user of an app.
@@ -95,6 +125,9 @@ pub(crate) struct User {
     /// The user switched all notifications of the app off: WeChat takes messages, and they do not arrive.
     #[serde(default)]
     pub(crate) is_blocking: bool,
+    /// The how manieth user of the app it is; 0 for the one who is there from the start.
+    #[serde(default)]
+    made: u64,
 }
 
 impl App {
@@ -117,7 +150,7 @@ impl State {
         loaded.inbox.continue_after(self.inbox.last_id());
         let mut pushes = std::mem::take(&mut self.pushes);
         pushes.clear();
-        *self = Self { pushes, ..loaded };
+        *self = Self { pushes, limits: self.limits, ..loaded };
     }
 
     /// As new, except that the ids of cards go on counting: a page that waits for the next card is not confused.
@@ -126,15 +159,35 @@ impl State {
         inbox.clear();
         let mut pushes = std::mem::take(&mut self.pushes);
         pushes.clear();
-        *self = Self { inbox, pushes, ..Self::fresh() };
+        *self = Self { inbox, pushes, limits: self.limits, ..Self::fresh() };
     }
 
     /// Whether this magic id is met for the first time. Asking makes it known.
     pub(crate) fn is_first_time(&mut self, id: &str) -> bool {
-        if self.magic_seen.len() >= MAX_MAGIC_SEEN {
-            self.magic_seen.clear();
-        }
-        self.magic_seen.insert(id.to_owned())
+        self.magic_seen.is_first_time(id, self.limits.magic)
+    }
+
+    /// Notes a request to WeChat's paths.
+    pub(crate) fn log(&mut self, request: LoggedRequest) {
+        self.requests.add(request, self.limits.requests);
+    }
+
+    /// How much there is of each thing that a limit is for; of what each app has its own of, the most that one has.
+    pub(crate) fn kept(&self) -> [(&'static str, usize); 12] {
+        [
+            ("apps", self.apps.len()),
+            ("users", self.apps.values().map(|app| app.users.len()).max().unwrap_or(0)),
+            ("tokens", self.tokens.most_of_an_app()),
+            ("codes", self.codes.len()),
+            ("forms", self.forms.len()),
+            ("cards", self.inbox.len()),
+            ("rids", self.rids.len()),
+            ("requests", self.requests.len()),
+            ("pushes", self.pushes.logged_count()),
+            ("waiting", self.pushes.longest_queue()),
+            ("magic", self.magic_seen.order.len()),
+            ("rules", self.chaos.len()),
+        ]
     }
 
     /// Queues an event if the app has a callback.
@@ -164,7 +217,7 @@ impl State {
             Message::Text(text) => text.as_str().into(),
             other => other.tree(format.unwrap_or_default()).map_or(serde_json::Value::Null, Into::into),
         };
-        self.pushes.add(appid, openid, message, damage, body, now)
+        self.pushes.add(appid, openid, message, damage, body, now, &self.limits)
     }
 
     fn plant_seed(&mut self) {
@@ -176,6 +229,7 @@ impl State {
             quotas: Quotas::default(),
             callback: None,
             pages: Pages::default(),
+            users_made: 0,
         };
         self.apps.insert(seed.app_id(), app);
     }
@@ -190,27 +244,61 @@ impl State {
             quotas: Quotas::default(),
             callback: None,
             pages: Pages::default(),
+            users_made: 0,
         })
     }
 }
 
 impl App {
-    /// The user of that openid. A magic one is there as soon as it is named.
-    pub(crate) fn user(&mut self, openid: &str) -> Option<(OpenId, &mut User)> {
+    /// The user of that openid. A magic one is there as soon as it is named; the app has at most `most` users.
+    pub(crate) fn user(&mut self, openid: &str, most: usize) -> Option<(OpenId, &mut User)> {
         if magic::is_user(openid) && !self.users.contains_key(openid) {
-            self.users.insert(openid.parse().ok()?, User::default());
+            self.insert_user(openid.parse().ok()?, most);
         }
         let openid = self.users.get_key_value(openid)?.0.clone();
         let user = self.users.get_mut(&openid)?;
         Some((openid, user))
     }
 
-    /// A new user, under a new openid.
-    pub(crate) fn add_user(&mut self) -> OpenId {
+    /// A new user, under a new openid; the app has at most `most`.
+    pub(crate) fn add_user(&mut self, most: usize) -> OpenId {
         let openid = OpenId::try_from(format!("o{}", random::alphanumeric(27)))
             .expect("28 letters and digits are an openid");
-        self.users.insert(openid.clone(), User::default());
+        self.insert_user(openid.clone(), most);
         openid
+    }
+
+    fn insert_user(&mut self, openid: OpenId, most: usize) {
+        if self.users.len() >= most {
+            self.forget_users(most);
+        }
+        self.users_made += 1;
+        self.users.insert(openid, User { made: self.users_made, ..User::default() });
+    }
+
+    /// Forgets the oldest, a tenth of what there may be at once: looking for them costs a walk over all.
+    fn forget_users(&mut self, most: usize) {
+        let seed = Seed::constant().open_id();
+        let others = self.users.iter().filter(|(openid, _)| **openid != seed);
+        let mut by_age: Vec<_> = others.map(|(openid, user)| (user.made, openid.clone())).collect();
+        by_age.sort_unstable_by_key(|(made, _)| *made);
+        let too_many = (self.users.len() + 1).saturating_sub(most).max(most / 10);
+        for (_, openid) in by_age.into_iter().take(too_many) {
+            self.users.remove(&openid);
+        }
+    }
+
+    /// Takes templates away, with what users allowed for them.
+    pub(crate) fn remove_templates(&mut self, goes: impl Fn(&Template) -> bool) -> bool {
+        let (gone, kept) = std::mem::take(&mut self.templates).into_iter().partition(|t| goes(t));
+        self.templates = kept;
+        let gone: Vec<Arc<Template>> = gone;
+        for template in &gone {
+            for user in self.users.values_mut() {
+                user.subscriptions.remove(&template.id);
+            }
+        }
+        !gone.is_empty()
     }
 }
 

@@ -8,11 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::callbacks::{Damage, Message};
-
-/// So many pushes of an app wait; what comes then is dropped, and the log says so.
-pub(crate) const MAX_WAITING: usize = 10_000;
-/// So many pushes are remembered after they are over.
-const MAX_LOGGED: usize = 10_000;
+use crate::Limits;
 
 /// How far a push is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,13 +79,14 @@ impl Pushes {
         damage: Vec<Damage>,
         body: Value,
         now: UnixMillis,
+        limits: &Limits,
     ) -> (u64, bool) {
         self.last_id += 1;
         let id = self.last_id;
         let queue = self.waiting.entry(appid.clone()).or_default();
-        let has_room = queue.len() < MAX_WAITING;
+        let has_room = queue.len() < limits.waiting;
         let state = if has_room { PushState::Waiting } else { PushState::Dropped };
-        if self.log.len() == MAX_LOGGED {
+        while self.log.len() >= limits.pushes {
             self.log.pop_front();
         }
         self.log.push_back(LoggedPush {
@@ -159,6 +156,16 @@ impl Pushes {
         self.waiting.get(appid).is_some_and(|queue| queue.iter().any(|push| push.id == id))
     }
 
+    /// How many are in the log.
+    pub(crate) fn logged_count(&self) -> usize {
+        self.log.len()
+    }
+
+    /// How many of the app that has most of them wait.
+    pub(crate) fn longest_queue(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).max().unwrap_or(0)
+    }
+
     pub(crate) fn hold(&mut self, held: bool) {
         self.held = held;
     }
@@ -192,8 +199,10 @@ impl Pushes {
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits { waiting: 5, pushes: 3, ..Limits::DEFAULT };
+
     fn add(pushes: &mut Pushes, appid: &AppId) -> (u64, bool) {
-        pushes.add(appid, None, Message::Text("x".into()), Vec::new(), Value::Null, UnixMillis(0))
+        pushes.add(appid, None, Message::Text("x".into()), Vec::new(), Value::Null, UnixMillis(0), &LIMITS)
     }
 
     #[test]
@@ -229,12 +238,13 @@ mod tests {
     fn a_full_queue_drops_and_says_so() {
         let mut pushes = Pushes::default();
         let app = "wx1".parse().unwrap();
-        for _ in 0..MAX_WAITING {
+        for _ in 0..LIMITS.waiting {
             assert!(add(&mut pushes, &app).1);
         }
         let (id, queued) = add(&mut pushes, &app);
         assert!(!queued);
         let last = pushes.newest(None, 1).remove(0);
         assert_eq!((last.id, last.state), (id, PushState::Dropped));
+        assert_eq!(pushes.logged_count(), LIMITS.pushes, "the log has its own limit");
     }
 }

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::chaos::{ChaosKind, path_matches};
 
-/// So many requests are kept.
-const MAX_REQUESTS: usize = 10_000;
-/// Of a kept request's body.
-const MAX_KEPT_BODY_BYTES: usize = 8 * 1024;
+/// Of a kept request's body, and of its parameters together.
+const MAX_KEPT_BYTES: usize = 8 * 1024;
+/// Of its path, its method and its content type.
+const MAX_KEPT_CHARS: usize = 200;
 
 /// One request, without anything secret.
 #[derive(Debug, Clone, Serialize)]
@@ -51,12 +51,27 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// A larger body is not kept; no right request has one.
+    /// A larger body is not kept, nor are more parameters; no right request has so much.
     pub(crate) fn of(query: Vec<(String, String)>, content_type: Option<String>, body: &[u8]) -> Self {
-        let body = if body.len() > MAX_KEPT_BODY_BYTES { &[] } else { body };
+        let body = if body.len() > MAX_KEPT_BYTES { &[] } else { body };
+        let mut room = MAX_KEPT_BYTES;
+        let query = query.into_iter().take_while(|(name, value)| {
+            let size = size_of::<(String, String)>() + name.len() + value.len();
+            room.checked_sub(size).is_some_and(|left| {
+                room = left;
+                true
+            })
+        });
+        let query = query.collect();
+        let content_type = content_type.map(beginning);
         // A copy: what came from the network is a slice of the connection's whole buffer, and would keep all of it.
         Self { query, content_type, body: body.into(), is_chunked: false }
     }
+}
+
+/// The beginning of a text from outside.
+fn beginning(text: String) -> String {
+    if text.len() <= MAX_KEPT_CHARS { text } else { text.chars().take(MAX_KEPT_CHARS).collect() }
 }
 
 impl fmt::Debug for Kept {
@@ -73,12 +88,19 @@ pub(crate) struct RequestLog {
 }
 
 impl RequestLog {
-    pub(crate) fn add(&mut self, request: LoggedRequest) {
-        if self.kept.len() == MAX_REQUESTS {
+    /// Adds a request; at most `most` are kept, the newest.
+    pub(crate) fn add(&mut self, mut request: LoggedRequest, most: usize) {
+        while self.kept.len() >= most {
             self.kept.pop_front();
         }
+        request.path = beginning(request.path);
+        request.method = beginning(request.method);
         self.kept.push_back(request);
         self.total += 1;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
     }
 
     /// How many there were, also those that are not kept any more.
@@ -123,12 +145,20 @@ mod tests {
                 chaos: None,
                 magic: None,
                 kept: Kept::default(),
-            });
+            }, 9);
         }
         let times = |path, limit| log.newest(path, limit).iter().map(|r| r.time.0).collect::<Vec<_>>();
         assert_eq!(times(Some("/cgi-bin/*"), 2), [3, 4]);
         assert_eq!(times(Some("/sns/x"), 9), [2]);
         assert_eq!(times(None, 9), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn of_what_is_too_large_only_a_part_is_kept() {
+        let query = vec![("a".to_owned(), "x".repeat(5_000)); 3];
+        let kept = Kept::of(query, Some("t".repeat(9_000)), &[b'x'; MAX_KEPT_BYTES + 1]);
+        assert_eq!((kept.query.len(), kept.body.len()), (1, 0));
+        assert_eq!(kept.content_type.unwrap().len(), MAX_KEPT_CHARS);
     }
 
     #[test]

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 
 /// A rid can be asked for this long.
 const LIFETIME_MS: i64 = 7 * 24 * 3600 * 1000;
-/// So many are remembered.
-const MAX_RIDS: usize = 10_000;
 /// Of parameters and of a body so much is kept.
 const MAX_KEPT_CHARS: usize = 2_000;
 
@@ -37,14 +35,19 @@ pub(crate) struct Rids {
 }
 
 impl Rids {
-    pub(crate) fn add(&mut self, rid: String, asked: Asked) {
-        if self.order.len() >= MAX_RIDS
+    /// Adds one; at most `most` are remembered, the newest.
+    pub(crate) fn add(&mut self, rid: String, asked: Asked, most: usize) {
+        while self.order.len() >= most
             && let Some(oldest) = self.order.pop_front()
         {
             self.by_rid.remove(&oldest);
         }
         self.order.push_back(rid.clone());
         self.by_rid.insert(rid, asked);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_rid.len()
     }
 
     /// The request of that rid, if it is this app's and not too old.
@@ -88,8 +91,8 @@ mod tests {
             request_body: r#"{"secret":"s"}"#.into(),
             response_body: String::new(),
         };
-        rids.add("0a-0b-0e".into(), Asked { path: "/sns/jscode2session".into(), ..asked.clone() });
-        rids.add("0a-0b-0c".into(), asked);
+        rids.add("0a-0b-0e".into(), Asked { path: "/sns/jscode2session".into(), ..asked.clone() }, 9);
+        rids.add("0a-0b-0c".into(), asked, 9);
         let found = rids.find("0a-0b-0c", &own, UnixMillis(LIFETIME_MS)).unwrap();
         assert_eq!(found.request_url, "access_token=t&a=1", "nothing is blotted out");
         let why = |rid, app, at| rids.find(rid, app, UnixMillis(at)).unwrap_err();

@@ -58,17 +58,23 @@ pub(crate) struct Issued {
 
 impl Tokens {
     /// `GET /cgi-bin/token`: a new token; its predecessor has five more minutes.
-    pub(crate) fn fetch(&mut self, appid: &AppId, now: UnixMillis) -> Issued {
+    pub(crate) fn fetch(&mut self, appid: &AppId, now: UnixMillis, most: usize) -> Issued {
         let old = self.app(appid).plain.take();
         self.shorten(old.as_deref(), now.plus(GRACE));
-        let token = self.issue(appid, now);
+        let token = self.issue(appid, now, most);
         self.app(appid).plain = Some(token.clone());
         Issued { token, expires_in: LIFETIME }
     }
 
     /// `POST /cgi-bin/stable_token`: the current token, a new one when it is about to expire, or by force a new
     /// one at once.
-    pub(crate) fn stable(&mut self, appid: &AppId, force: bool, now: UnixMillis) -> Result<Issued, Errcode> {
+    pub(crate) fn stable(
+        &mut self,
+        appid: &AppId,
+        force: bool,
+        now: UnixMillis,
+        most: usize,
+    ) -> Result<Issued, Errcode> {
         if force {
             self.app(appid).count_forced(now)?;
             let old = self.app(appid).stable.take();
@@ -79,18 +85,18 @@ impl Tokens {
         {
             return Ok(Issued { token: current, expires_in: token.dies_at.since(now) });
         }
-        let token = self.issue(appid, now);
+        let token = self.issue(appid, now, most);
         self.app(appid).stable = Some(token.clone());
         Ok(Issued { token, expires_in: LIFETIME })
     }
 
     /// Somebody else fetched tokens of both kinds, and by force: whatever was handed out before is dead now.
-    pub(crate) fn rotate(&mut self, appid: &AppId, now: UnixMillis) {
+    pub(crate) fn rotate(&mut self, appid: &AppId, now: UnixMillis, most: usize) {
         for token in self.by_value.values_mut().filter(|t| t.appid == *appid) {
             token.dies_at = token.dies_at.min(now);
         }
-        let plain = self.issue(appid, now);
-        let stable = self.issue(appid, now);
+        let plain = self.issue(appid, now, most);
+        let stable = self.issue(appid, now, most);
         let app = self.app(appid);
         app.plain = Some(plain);
         app.stable = Some(stable);
@@ -119,13 +125,31 @@ impl Tokens {
         }
     }
 
-    fn issue(&mut self, appid: &AppId, now: UnixMillis) -> String {
+    /// How many tokens of the app that has most of them are remembered.
+    pub(crate) fn most_of_an_app(&self) -> usize {
+        self.by_app.values().map(|app| app.issued.len()).max().unwrap_or(0)
+    }
+
+    fn issue(&mut self, appid: &AppId, now: UnixMillis, most: usize) -> String {
         let app = self.by_app.entry(appid.clone()).or_default();
         while let Some(oldest) = app.issued.front()
             && self.by_value.get(oldest).is_none_or(|t| now.since(t.dies_at) > REMEMBER_DEAD)
             && let Some(oldest) = app.issued.pop_front()
         {
             self.by_value.remove(&oldest);
+        }
+        // The current token of either kind stays, however old: it goes to the end of the queue. Two are current at most.
+        let mut looks = app.issued.len();
+        while app.issued.len() >= most.max(3)
+            && looks > 0
+            && let Some(oldest) = app.issued.pop_front()
+        {
+            looks -= 1;
+            if app.plain.as_ref() == Some(&oldest) || app.stable.as_ref() == Some(&oldest) {
+                app.issued.push_back(oldest);
+            } else {
+                self.by_value.remove(&oldest);
+            }
         }
         // As long as WeChat's, with the same sort of number in front.
         let token = format!("90_{}", random::alphanumeric(133));
@@ -171,8 +195,8 @@ mod tests {
     #[test]
     fn a_replaced_token_works_five_more_minutes() {
         let mut tokens = Tokens::default();
-        let first = tokens.fetch(&app(), START).token;
-        let second = tokens.fetch(&app(), after(60)).token;
+        let first = tokens.fetch(&app(), START, 99).token;
+        let second = tokens.fetch(&app(), after(60), 99).token;
         assert_ne!(first, second);
         assert!(tokens.check(&first, after(359)).is_ok());
         assert_eq!(tokens.check(&first, after(360)), Err(Errcode::INVALID_CREDENTIAL));
@@ -182,7 +206,7 @@ mod tests {
     #[test]
     fn a_token_expires_after_two_hours_and_says_so() {
         let mut tokens = Tokens::default();
-        let token = tokens.fetch(&app(), START).token;
+        let token = tokens.fetch(&app(), START, 99).token;
         assert!(tokens.check(&token, after(7199)).is_ok());
         assert_eq!(tokens.check(&token, after(7200)), Err(Errcode::TOKEN_EXPIRED));
         assert_eq!(tokens.check("nonsense", START), Err(Errcode::INVALID_CREDENTIAL));
@@ -191,11 +215,11 @@ mod tests {
     #[test]
     fn the_stable_token_stays_until_five_minutes_before_its_end() {
         let mut tokens = Tokens::default();
-        let first = tokens.stable(&app(), false, START).unwrap();
+        let first = tokens.stable(&app(), false, START, 99).unwrap();
         assert_eq!(first.expires_in, LIFETIME);
-        let again = tokens.stable(&app(), false, after(6899)).unwrap();
+        let again = tokens.stable(&app(), false, after(6899), 99).unwrap();
         assert_eq!((again.token.as_str(), again.expires_in.as_secs()), (first.token.as_str(), 301));
-        let next = tokens.stable(&app(), false, after(6900)).unwrap();
+        let next = tokens.stable(&app(), false, after(6900), 99).unwrap();
         assert_ne!(next.token, first.token);
         assert!(tokens.check(&first.token, after(6901)).is_ok(), "both work for a while");
     }
@@ -203,35 +227,50 @@ mod tests {
     #[test]
     fn the_two_kinds_do_not_touch_each_other() {
         let mut tokens = Tokens::default();
-        let stable = tokens.stable(&app(), false, START).unwrap().token;
-        tokens.fetch(&app(), START);
-        tokens.fetch(&app(), START);
+        let stable = tokens.stable(&app(), false, START, 99).unwrap().token;
+        tokens.fetch(&app(), START, 99);
+        tokens.fetch(&app(), START, 99);
         assert!(tokens.check(&stable, after(1000)).is_ok());
     }
 
     #[test]
     fn force_kills_at_once_and_is_rationed() {
         let mut tokens = Tokens::default();
-        let first = tokens.stable(&app(), false, START).unwrap().token;
-        assert!(tokens.stable(&app(), true, START).is_ok());
+        let first = tokens.stable(&app(), false, START, 99).unwrap().token;
+        assert!(tokens.stable(&app(), true, START, 99).is_ok());
         assert_eq!(tokens.check(&first, START), Err(Errcode::INVALID_CREDENTIAL));
-        assert_eq!(tokens.stable(&app(), true, after(29)), Err(Errcode::MINUTE_QUOTA));
+        assert_eq!(tokens.stable(&app(), true, after(29), 99), Err(Errcode::MINUTE_QUOTA));
         for n in 1..20 {
-            assert!(tokens.stable(&app(), true, after(30 * n)).is_ok());
+            assert!(tokens.stable(&app(), true, after(30 * n), 99).is_ok());
         }
-        assert_eq!(tokens.stable(&app(), true, after(600)), Err(Errcode::DAY_QUOTA));
-        assert!(tokens.stable(&app(), true, after(86_400)).is_ok(), "the next day has its own ration");
+        assert_eq!(tokens.stable(&app(), true, after(600), 99), Err(Errcode::DAY_QUOTA));
+        assert!(tokens.stable(&app(), true, after(86_400), 99).is_ok(), "the next day has its own ration");
     }
 
     #[test]
     fn after_a_rotation_nothing_handed_out_before_works() {
         let mut tokens = Tokens::default();
-        let plain = tokens.fetch(&app(), START).token;
-        let stable = tokens.stable(&app(), false, START).unwrap().token;
-        tokens.rotate(&app(), START);
+        let plain = tokens.fetch(&app(), START, 99).token;
+        let stable = tokens.stable(&app(), false, START, 99).unwrap().token;
+        tokens.rotate(&app(), START, 99);
         assert_eq!(tokens.check(&plain, START), Err(Errcode::INVALID_CREDENTIAL));
         assert_eq!(tokens.check(&stable, START), Err(Errcode::INVALID_CREDENTIAL));
-        let fresh = tokens.stable(&app(), false, START).unwrap().token;
+        let fresh = tokens.stable(&app(), false, START, 99).unwrap().token;
         assert!(tokens.check(&fresh, START).is_ok());
+    }
+
+    #[test]
+    fn the_oldest_tokens_are_forgotten_and_the_current_ones_stay() {
+        let mut tokens = Tokens::default();
+        let stable = tokens.stable(&app(), false, START, 5).unwrap().token;
+        let first = tokens.fetch(&app(), START, 5).token;
+        let mut last = first.clone();
+        for _ in 0..100 {
+            last = tokens.fetch(&app(), START, 5).token;
+            assert!(tokens.most_of_an_app() <= 5 && tokens.by_value.len() <= 5);
+        }
+        assert_eq!(tokens.check(&first, START), Err(Errcode::INVALID_CREDENTIAL));
+        assert!(tokens.check(&last, START).is_ok());
+        assert!(tokens.check(&stable, START).is_ok(), "the other kind's current one is as old as can be");
     }
 }

@@ -33,8 +33,9 @@ pub(super) fn code_to_session(state: &mut State, call: &mut Call) -> Outcome {
         state.codes.exchange(&appid, code, call.now)?
     };
     call.concerns(openid.as_str());
-    let (_, user) =
-        state.apps.get_mut(&appid).and_then(|app| app.user(openid.as_str())).ok_or(Errcode::INVALID_CODE)?;
+    let most = state.limits.users;
+    let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_CODE)?;
+    let (_, user) = app.user(openid.as_str(), most).ok_or(Errcode::INVALID_CODE)?;
     let session_key = new_session_key();
     user.session_key = Some(session_key.clone());
     Ok(json!({ "session_key": session_key, "openid": openid }))

@@ -132,12 +132,12 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         kept,
     };
     if plan.fate.is_some_and(|f| f.kind == ChaosKind::ResetBefore) {
-        inner.state().requests.add(undecided(plan.noted(), Kept::default()));
+        inner.state().log(undecided(plan.noted(), Kept::default()));
         return Kill::now(kill).await;
     }
     if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         let kept = Kept { is_chunked: true, ..Kept::default() };
-        inner.state().requests.add(undecided(None, kept));
+        inner.state().log(undecided(None, kept));
         // Read to its end, or the sender would see a reset instead of the answer.
         return match Limited::new(body, MAX_BODY_BYTES).collect().await {
             Ok(_) | Err(_) => precondition_failed(),
@@ -174,8 +174,17 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let Handled { answer, is_done } = if plan.delay.is_zero() {
         handle(&inner, call, plan)
     } else {
+        let Ok(place) = Arc::clone(&inner.slow).try_acquire_owned() else {
+            let text = "as many calls are slow at once as may be, see --keep slow";
+            return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        };
         // On a task of its own: what has arrived is handled even if the caller loses patience and goes away.
-        let slow = tokio::spawn(handle_late(Arc::clone(&inner), call, plan));
+        let late = handle_late(Arc::clone(&inner), call, plan);
+        let slow = tokio::spawn(async move {
+            let handled = late.await;
+            drop(place);
+            handled
+        });
         slow.await.unwrap_or_else(|_| handle_failed())
     };
     if is_lost_if_done && is_done {
@@ -250,7 +259,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
         Ok(value) => value.to_string(),
         Err(refusal) => refused(inner, &mut state, &call, &refusal),
     };
-    state.requests.add(LoggedRequest {
+    state.log(LoggedRequest {
         time: call.now,
         method: call.method.to_string(),
         path: call.path,
@@ -308,6 +317,7 @@ fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> 
     let rid = inner.next_rid(call.now);
     let errmsg = format!("{} rid: {rid}", refusal.errmsg);
     let answer = json!({ "errcode": refusal.errcode, "errmsg": errmsg }).to_string();
+    let most = state.limits.rids;
     state.rids.add(
         rid,
         Asked {
@@ -318,6 +328,7 @@ fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> 
             request_body: rids::beginning(&String::from_utf8_lossy(&call.body)),
             response_body: answer.clone(),
         },
+        most,
     );
     answer
 }

@@ -22,6 +22,13 @@ use crate::state::templates::{Family, Template};
 pub(super) const SEND_TEMPLATE: &str = "/cgi-bin/message/wxopen/template/send";
 pub(super) const SEND_SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 
+/// A card has at most so much of a value: kinds whose rule is not known may have any.
+const MAX_VALUE_CHARS: usize = 1_000;
+/// Of a colour, `#173177`.
+const MAX_COLOR_CHARS: usize = 32;
+/// And of a page with its parameters.
+const MAX_PAGE_CHARS: usize = 2_048;
+
 /// The body of either send. Everything may be missing, `null` or of another type, so that each mistake gets the errcode
 /// of its member: only what is not JSON at all is 47001.
 #[derive(Deserialize)]
@@ -149,7 +156,7 @@ fn address(
         .filter(|t| is_family(t.family))
         .cloned()
         .ok_or(Errcode::INVALID_TEMPLATE)?;
-    let (openid, _) = app.user(&touser).ok_or(Errcode::INVALID_OPENID)?;
+    let (openid, _) = app.user(&touser, state.limits.users).ok_or(Errcode::INVALID_OPENID)?;
     let fields = match &body.data {
         Value::Object(data) => fill(&template, data)?,
         Value::Null => fill(&template, &Map::new())?,
@@ -190,11 +197,16 @@ fn fill(template: &Template, data: &Map<String, Value>) -> Result<Vec<CardField>
         fields.push(CardField {
             name: Arc::clone(&field.name),
             label: Arc::clone(&field.label),
-            value,
-            color,
+            value: beginning(value, MAX_VALUE_CHARS),
+            color: color.map(|color| beginning(color, MAX_COLOR_CHARS)),
         });
     }
     Ok(fields)
+}
+
+/// The beginning of a text, for a card.
+fn beginning(text: String, chars: usize) -> String {
+    if text.len() <= chars { text } else { text.chars().take(chars).collect() }
 }
 
 fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> Outcome {
@@ -204,7 +216,7 @@ fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> O
     let is_lost = effect == Some(Effect::Undelivered);
     let arrives = !is_lost && effect != Some(Effect::UserRefuses) && !is_blocked(state, &appid, &openid);
     let card = card(call, sent, kind)?;
-    let id = if arrives { state.inbox.deliver(card) } else { state.inbox.skip() };
+    let id = if arrives { state.inbox.deliver(card, state.limits.cards) } else { state.inbox.skip() };
     let msgid = Msgid::of_card(id);
     if kind == CardKind::Subscribe && !is_lost {
         let event = || events::sent(&appid, &openid, &template, msgid, arrives, call.now);
@@ -233,7 +245,7 @@ fn card(call: &Call, sent: Addressed, kind: CardKind) -> Result<Card, Refusal> {
         title: Arc::clone(&sent.template.title),
         fields: sent.fields,
         emphasis,
-        page: sent.page,
+        page: sent.page.map(|page| beginning(page, MAX_PAGE_CHARS)),
         sent_at: call.now,
     })
 }

@@ -104,9 +104,7 @@ pub(super) fn delete(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let body: DeleteBody = call.json()?;
     let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
-    let before = app.templates.len();
-    app.templates.retain(|t| t.family == Family::Legacy || t.id.as_str() != body.pri_tmpl_id);
-    if app.templates.len() == before {
+    if !app.remove_templates(|t| t.family != Family::Legacy && t.id.as_str() == body.pri_tmpl_id) {
         return Err(Errcode::INVALID_TEMPLATE.into());
     }
     Ok(json!({ "errcode": 0, "errmsg": "ok" }))

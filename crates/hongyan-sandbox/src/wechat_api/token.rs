@@ -20,7 +20,7 @@ pub(super) fn token(state: &mut State, call: &mut Call) -> Outcome {
     }
     let (appid, secret) = (call.param("appid").map(str::to_owned), call.param("secret").map(str::to_owned));
     let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
-    Ok(answer(&state.tokens.fetch(&appid, call.now)))
+    Ok(answer(&state.tokens.fetch(&appid, call.now, state.limits.tokens)))
 }
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ pub(super) fn stable_token(state: &mut State, call: &mut Call) -> Outcome {
     let given = |text: Option<String>| text.filter(|t| !t.is_empty());
     let (appid, secret) = (given(body.appid), given(body.secret));
     let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
-    Ok(answer(&state.tokens.stable(&appid, body.force_refresh, call.now)?))
+    Ok(answer(&state.tokens.stable(&appid, body.force_refresh, call.now, state.limits.tokens)?))
 }
 
 fn answer(issued: &Issued) -> serde_json::Value {

@@ -8,6 +8,7 @@ use super::*;
 fn args(data_dir: Option<&Path>) -> DemoArgs {
     let any = ([127, 0, 0, 1], 0).into();
     DemoArgs {
+        sandbox_hosts: Vec::new(),
         listen: any,
         sandbox_listen: any,
         data_dir: data_dir.map(Path::to_owned),

@@ -44,7 +44,7 @@ impl Served {
         let body = self.platform.subscribe_message().to_string();
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
-            "POST {SEND}?access_token={} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            "POST {SEND}?access_token={} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             self.token,
             body.len()
         );

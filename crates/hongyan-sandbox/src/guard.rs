@@ -1,0 +1,283 @@
+//! Who may ask: programs, and the sandbox's own pages. Not whatever web page a browser on this machine shows.
+//!
+//! A browser lets any page send requests to any address, and a page whose name is pointed at this machine (DNS
+//! rebinding) may read the answers as well. So a request must name this machine by its address, as `localhost`, or by a
+//! name that was given at the start; and one that changes anything must not come from a page of somebody else's. Content
+//! types are not looked at: `curl -d` sends what a form sends, and no page can leave out `Origin`.
+//!
+//! Every answer also gets the headers that keep a browser from making more of it than it is.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State as Shared};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use hongyan_wechat::Errcode;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+
+use crate::control::ControlError;
+use crate::{Inner, wechat_api};
+
+/// WeChat's own hosts. A machine's hosts file may point them here, for an SDK whose address cannot be changed; nobody but
+/// WeChat can point them anywhere from outside.
+const WECHATS: &str = ".weixin.qq.com";
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Answers with JSON and the like load nothing and are shown in no frame, whatever their content type says.
+const POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+
+/// The names under which the sandbox may be asked, besides addresses and `localhost`.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts(Vec<String>);
+
+impl Hosts {
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        Self(names.into_iter().map(|name| name.trim().trim_end_matches('.').to_ascii_lowercase()).collect())
+    }
+
+    /// Whether this `Host`, with or without a port, means this sandbox.
+    fn has(&self, host: &str) -> bool {
+        let Ok(authority) = host.parse::<Authority>() else { return false };
+        let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
+        let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&name);
+        address.parse::<IpAddr>().is_ok()
+            || name == "localhost"
+            || name.ends_with(".localhost")
+            || name.ends_with(WECHATS)
+            || self.0.contains(&name)
+    }
+}
+
+/// Why a request is not answered.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// It names another host.
+    Host,
+    /// A page of somebody else's sent it.
+    CrossSite,
+}
+
+/// Lets a request in or refuses it, and puts the headers on its answer.
+pub(crate) async fn guard(Shared(inner): Shared<Arc<Inner>>, request: Request, next: Next) -> Response {
+    let mut response = match refused(&inner.hosts, &request) {
+        None => next.run(request).await,
+        Some(why) => refusal(&why, request.uri().path()),
+    };
+    let defaults = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    for (name, value) in defaults {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    response
+}
+
+fn refused(hosts: &Hosts, request: &Request) -> Option<Refused> {
+    let headers = request.headers();
+    // What cannot be read as text is no name that anybody gave.
+    let mut named: Vec<&str> =
+        headers.get_all(header::HOST).iter().map(|value| value.to_str().unwrap_or("?")).collect();
+    named.extend(request.uri().authority().map(Authority::as_str));
+    // A program of HTTP/1.0 names none; every browser does.
+    if !named.iter().all(|host| hosts.has(host)) {
+        return Some(Refused::Host);
+    }
+    (changes_something(request.method(), request.uri().path()) && is_from_elsewhere(headers))
+        .then_some(Refused::CrossSite)
+}
+
+/// Whether the request could change anything: every method that may, and every call of WeChat's, for a GET there kills
+/// tokens and uses codes up.
+fn changes_something(method: &Method, path: &str) -> bool {
+    ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+        || wechat_api::is_wechats(path)
+        || path.starts_with("/backend/")
+}
+
+/// Whether a page that is not the sandbox's own sent it. Programs send neither header.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text(&header::HOST).unwrap_or_default();
+    let is_own = |origin: &str| {
+        origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    };
+    text(&header::ORIGIN).is_some_and(|origin| !is_own(origin))
+        || text(&SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
+}
+
+/// In the form of the path that was asked.
+fn refusal(why: &Refused, path: &str) -> Response {
+    let (status, code, errcode, text) = match why {
+        Refused::Host => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "unknown_host",
+            wechat_api::INVALID_URL,
+            "the sandbox is asked by an address, as localhost, or by a name that it was started with: --host NAME",
+        ),
+        Refused::CrossSite => (
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            Errcode::API_UNAUTHORIZED,
+            "the sandbox takes no orders from other web pages (Origin, Sec-Fetch-Site)",
+        ),
+    };
+    if wechat_api::is_wechats(path) {
+        return (status, Json(json!({ "errcode": errcode, "errmsg": text }))).into_response();
+    }
+    ControlError::new(status, code, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::testing::{Platform, json_of};
+
+    #[test]
+    fn a_host_is_an_address_localhost_or_a_name_that_was_given() {
+        let hosts = Hosts::new(vec!["WeChat".into(), "box.example.".into()]);
+        for good in [
+            "127.0.0.1:8790",
+            "127.0.0.1",
+            "192.168.1.7:80",
+            "[::1]:8790",
+            "[::1]",
+            "localhost:8790",
+            "LocalHost",
+            "localhost.",
+            "app.localhost:1",
+            "wechat:8790",
+            "box.example",
+            "BOX.example:443",
+            "api.weixin.qq.com",
+        ] {
+            assert!(hosts.has(good), "{good}");
+        }
+        for bad in [
+            "evil.example",
+            "evil.example:8790",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "api.weixin.qq.com.evil.example",
+            "evilweixin.qq.com",
+            "",
+            "?",
+            "a b",
+            "127.0.0.1@evil.example",
+        ] {
+            assert!(!hosts.has(bad), "{bad}");
+        }
+    }
+
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
+    async fn ask(platform: &Platform, method: Method, path: &str, headers: Headers<'_>) -> Response {
+        let mut request = http::Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        platform.router.clone().oneshot(request.body(Body::from("{}")).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_page_of_somebody_elses_changes_nothing() {
+        let platform = Platform::new();
+        let token = format!(
+            "/cgi-bin/token?grant_type=client_credential&appid={}&secret={}",
+            platform.seed.appid, platform.seed.app_secret
+        );
+        platform.accept(&platform.seed.subscribe_template).await;
+        let before = platform.get("/_sandbox/state").await;
+        let elsewhere: [Headers<'_>; 5] = [
+            &[("host", "127.0.0.1:8790"), ("origin", "http://evil.example"), ("content-type", "text/plain")],
+            &[("host", "127.0.0.1:8790"), ("origin", "null")],
+            &[("host", "127.0.0.1:8790"), ("sec-fetch-site", "cross-site")],
+            &[("host", "localhost:8790"), ("origin", "http://localhost:3000"), ("sec-fetch-site", "same-site")],
+            &[("origin", "http://evil.example")],
+        ];
+        for headers in elsewhere {
+            for (method, path) in [
+                (Method::POST, "/_sandbox/reset"),
+                (Method::POST, "/_sandbox/clock"),
+                (Method::DELETE, "/_sandbox/chaos"),
+                (Method::PUT, "/_sandbox/state"),
+                (Method::POST, "/backend/onLogin"),
+                (Method::GET, "/backend/onLogin"),
+                (Method::POST, "/cgi-bin/stable_token"),
+                (Method::GET, &token),
+                (Method::GET, "/sns/jscode2session"),
+            ] {
+                let (status, body) = json_of(ask(&platform, method, path, headers).await).await;
+                assert_eq!(status, StatusCode::FORBIDDEN, "{path} {headers:?}");
+                assert!(body["code"] == "cross_site" || body["errcode"] == 48001, "{path}: {body}");
+            }
+        }
+        assert_eq!(platform.get("/_sandbox/state").await, before);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_gave_is_answered_nothing() {
+        let platform = Platform::new();
+        let foreign: Headers<'_> = &[("host", "evil.example:8790")];
+        for path in ["/", "/help", "/phone", "/phone/phone.js", "/_sandbox/state", "/_sandbox/events", "/nothing"] {
+            let (status, body) = json_of(ask(&platform, Method::GET, path, foreign).await).await;
+            assert_eq!((status.as_u16(), &body["code"]), (421, &json!("unknown_host")), "{path}");
+        }
+        let (status, body) = json_of(ask(&platform, Method::GET, "/cgi-bin/token", foreign).await).await;
+        assert_eq!((status.as_u16(), &body["errcode"]), (421, &json!(40066)), "in WeChat's form");
+        let two: Headers<'_> = &[("host", "127.0.0.1"), ("host", "evil.example")];
+        assert_eq!(ask(&platform, Method::GET, "/", two).await.status().as_u16(), 421);
+        let absolute = "http://evil.example/_sandbox/state";
+        let local: Headers<'_> = &[("host", "127.0.0.1")];
+        assert_eq!(ask(&platform, Method::GET, absolute, local).await.status().as_u16(), 421);
+    }
+
+    #[tokio::test]
+    async fn programs_and_the_sandboxs_own_pages_are_answered() {
+        let platform = Platform::new();
+        let fine: [Headers<'_>; 5] = [
+            &[],
+            &[("host", "127.0.0.1:8790"), ("content-type", "application/x-www-form-urlencoded")], // curl -d
+            &[("host", "127.0.0.1:8790"), ("origin", "http://127.0.0.1:8790"), ("sec-fetch-site", "same-origin")],
+            &[("host", "localhost:8790"), ("origin", "http://localhost:8790")],
+            &[("host", "api.weixin.qq.com")],
+        ];
+        for headers in fine {
+            let answer = ask(&platform, Method::POST, "/_sandbox/reset", headers).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{headers:?}");
+        }
+        // A link to a page works from everywhere.
+        let link: Headers<'_> = &[("host", "localhost:8790"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(ask(&platform, Method::GET, "/phone", link).await.status(), StatusCode::OK);
+        assert_eq!(ask(&platform, Method::GET, "/", link).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_the_headers_that_hold_a_browser_back() {
+        let platform = Platform::new();
+        for path in ["/", "/help", "/phone", "/nothing", "/_sandbox/seed", "/_sandbox/nothing", "/cgi-bin/token"] {
+            let answer = ask(&platform, Method::GET, path, &[]).await;
+            let has = |name: &str, part: &str| {
+                answer.headers().get(name).is_some_and(|value| value.to_str().unwrap().contains(part))
+            };
+            assert!(has("x-content-type-options", "nosniff"), "{path}");
+            assert!(has("referrer-policy", "no-referrer"), "{path}");
+            assert!(has("content-security-policy", "frame-ancestors 'none'"), "{path}");
+            let is_file = path.starts_with("/phone");
+            assert!(has("cache-control", if is_file { "no-cache" } else { "no-store" }), "{path}");
+        }
+        let answer = ask(&platform, Method::GET, "/cgi-bin/token", &[]).await;
+        assert_eq!(answer.headers()["content-type"], "application/json; encoding=utf-8", "as WeChat says it");
+    }
+}
