@@ -323,7 +323,7 @@ fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> 
         Asked {
             appid: call.about_app.clone(),
             invoke_time: call.now,
-            path: call.path.clone(),
+            path: rids::beginning(&call.path),
             request_url: rids::beginning(&call.raw_query),
             request_body: rids::beginning(&String::from_utf8_lossy(&call.body)),
             response_body: answer.clone(),
