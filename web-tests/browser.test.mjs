@@ -111,8 +111,19 @@ test('allowing a subscription sends, refusing does not, and a kept choice is not
 
   await page.locator('#subscribe').click();
   await page.locator('#sheet').waitFor();
+  const focused = () => page.evaluate(() => document.activeElement?.id);
+  const stops = [];
+  for (let n = 0; n < 7; n += 1) {
+    stops.push(await focused());
+    await page.keyboard.press('Tab');
+  }
+  assert.deepEqual(stops, ['allow', 'keep', 'reject', 'allow', 'keep', 'reject', 'allow']);
+  await page.keyboard.press('Shift+Tab');
+  assert.equal(await focused(), 'allow');
   await page.keyboard.press('Escape');
   await page.locator('#sheet').waitFor({ state: 'hidden' });
+  await page.locator('#toast').waitFor();
+  assert.equal(await page.locator('#toast-tick').isVisible(), false, 'nothing was done, so there is no tick');
 
   await page.locator('#subscribe').click();
   await page.locator('#keep').check();
@@ -144,3 +155,52 @@ test('on a small screen the phone is the screen', () => onThePhone('en', async (
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.equal(wide, 375);
 }, { viewport: { width: 375, height: 667 } }));
+
+test('the front page fits a small screen, is in one language and keeps the choice', async () => {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, locale: 'zh-CN' });
+  const page = await context.newPage();
+  try {
+    await page.goto(`${sandbox}/`);
+    assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+    await page.getByRole('link', { name: 'English' }).click();
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+    await page.goto(`${sandbox}/help`);
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en', 'the choice is kept');
+    assert.equal(await page.locator('main').count(), 1);
+    assert.deepEqual(await page.locator('th').evaluateAll((cells) => cells.filter((cell) => !cell.textContent?.trim())), []);
+  } finally {
+    await context.close();
+  }
+});
+
+test('every text of the phone can be read: 4.5 : 1 on white and on its grounds', () => onThePhone('en', async (page) => {
+  const weak = await page.evaluate(() => {
+    /** @param {string} color */
+    const luminance = (color) => {
+      const [r, g, b] = (color.match(/[\d.]+/g) ?? []).slice(0, 3).map((part) => {
+        const share = Number(part) / 255;
+        return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    document.getElementById('sheet')?.removeAttribute('hidden');
+    document.getElementById('opened')?.removeAttribute('hidden');
+    /** @type {string[]} */
+    const found = [];
+    for (const element of document.querySelectorAll('#phone *')) {
+      const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent?.trim());
+      if (!hasText || element.closest('[hidden], [aria-hidden=true]')) continue;
+      /** @type {Element | null} */
+      let ground = element;
+      while (ground && /rgba\(.*, 0\)|transparent/.test(getComputedStyle(ground).backgroundColor)) ground = ground.parentElement;
+      if (!ground) continue;
+      const [one, two] = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor].map(luminance);
+      const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+      if (ratio < 4.5) found.push(`${element.id || element.className || element.tagName} ${ratio.toFixed(2)}`);
+    }
+    return found;
+  });
+  assert.deepEqual(weak, []);
+}));

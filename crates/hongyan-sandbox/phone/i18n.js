@@ -8,6 +8,7 @@ const TEXTS = {
   zh: {
     page_title: '鸿雁沙箱 · 手机',
     service_notifications: '服务通知',
+    cards_label: '消息列表',
     empty_title: '还没有消息',
     empty_text: '在下面的小程序里提交一次表单，消息就会飞到这里。',
     app_name: '鸿雁咖啡',
@@ -76,6 +77,7 @@ const TEXTS = {
   en: {
     page_title: 'Hongyan sandbox · phone',
     service_notifications: 'Service Notifications',
+    cards_label: 'Messages',
     empty_title: 'No messages yet',
     empty_text: 'Submit the form in the mini program below and a message will fly in here.',
     app_name: 'Hongyan Café',

@@ -75,7 +75,7 @@ function listen() {
   });
   events.addEventListener('clock', (event) => setNow(JSON.parse(event.data).now));
   events.addEventListener('error', () => {
-    if (!lost) toast(t('live_lost'));
+    if (!lost) toast(t('live_lost'), { done: false });
     lost = true;
   });
   events.addEventListener('open', async () => {
@@ -159,7 +159,7 @@ async function subscribe() {
   const answer = kept ? { result: kept, keep: true } : await askSubscription(await titleOf(template));
   if (!answer) {
     hops.broke();
-    return toast(t('dismissed'));
+    return toast(t('dismissed'), { done: false });
   }
   if (answer.keep) localStorage.setItem(keptName(), answer.result);
   showKept();
@@ -168,7 +168,7 @@ async function subscribe() {
   if (result !== 'accept') {
     hops.broke();
     if (hasBackend) await ask('/subscribe', { template, result });
-    return toast(t('rejected'));
+    return toast(t('rejected'), { done: false });
   }
   hops.passed('right', 'accept');
   if (!hasBackend) return showGot('requestSubscribeMessage', result);

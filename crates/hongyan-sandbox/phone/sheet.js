@@ -21,7 +21,9 @@ export function byId(id) {
 export function askSubscription(title) {
   const [sheet, veil, allow, reject] = ['sheet', 'veil', 'allow', 'reject'].map(byId);
   const keep = /** @type {HTMLInputElement} */ (byId('keep'));
-  const behind = ['chat', 'mini'].map(byId);
+  // Everything else on the page: while the box is open, neither a tap nor Tab leaves it.
+  const behind = ['chat', 'mini', 'panel', 'alert'].map(byId);
+  const stops = [keep, reject, allow];
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
   byId('sheet-template').textContent = title;
   keep.checked = false;
@@ -43,16 +45,24 @@ export function askSubscription(title) {
     allow.addEventListener('click', () => close('accept'), options);
     reject.addEventListener('click', () => close('reject'), options);
     veil.addEventListener('click', () => close(), options);
-    document.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(); }, options);
+    document.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') close();
+      if (event.key !== 'Tab') return;
+      event.preventDefault();
+      const at = stops.findIndex((stop) => stop === document.activeElement);
+      const step = event.shiftKey ? -1 : 1;
+      stops[(at + step + stops.length) % stops.length].focus({ preventScroll: true });
+    }, options);
   });
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let toastTimer;
 
-/** @param {string} text */
-export function toast(text) {
+/** With a tick if something was done. @param {string} text @param {{done?: boolean}} [options] */
+export function toast(text, { done = true } = {}) {
   byId('toast-text').textContent = text;
+  byId('toast-tick').toggleAttribute('hidden', !done);
   byId('toast').hidden = false;
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => { byId('toast').hidden = true; }, TOAST_MILLIS);

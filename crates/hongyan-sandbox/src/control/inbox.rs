@@ -1,6 +1,7 @@
 //! `GET /_sandbox/inbox`: what the users saw.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -8,6 +9,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId};
 use http::Uri;
 use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::{ControlError, parse_query};
 use super::unknown_user;
@@ -23,9 +25,15 @@ struct InboxQuery {
     /// The id of a card: those after it. Or a time: those sent then and later.
     since: Option<String>,
     limit: Option<usize>,
+    /// Seconds: until there are `count` cards, or so long.
+    wait: Option<u64>,
+    count: Option<usize>,
 }
 
-/// Cards, oldest first: of one user, of one app, or all.
+/// Nobody waits longer.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// Cards, oldest first: of one user, of one app, or all. With `wait` as soon as there are enough, or when the time is up.
 pub(super) async fn list(
     Shared(inner): Shared<Arc<Inner>>,
     uri: Uri,
@@ -33,19 +41,40 @@ pub(super) async fn list(
     let asked: InboxQuery = parse_query(&uri)?;
     let since = asked.since.as_deref().map(Since::parse).transpose()?.unwrap_or(Since::Card(0));
     let limit = asked.limit.unwrap_or(usize::MAX);
-    let state = inner.state();
-    let filter = filter(&state, asked.appid, asked.openid)?;
-    let cards = match since {
-        Since::Card(id) => state.inbox.after(&filter, id, limit),
+    let filter = filter(&inner.state(), asked.appid, asked.openid)?;
+    let patience = Duration::from_secs(asked.wait.unwrap_or(0)).min(MAX_WAIT);
+    let enough = asked.count.unwrap_or(1).min(limit);
+    let mut signal = inner.signal.subscribe();
+    let until = Instant::now() + patience;
+    loop {
+        // Marked as seen before looking: what is delivered after the look ends the wait below.
+        signal.borrow_and_update();
+        let cards = read(&inner.state(), &filter, &since, limit);
+        if patience.is_zero() || cards.len() >= enough {
+            return Ok(Json(cards));
+        }
+        tokio::select! {
+            changed = timeout_at(until, signal.changed()) => {
+                if !matches!(changed, Ok(Ok(()))) {
+                    return Ok(Json(cards));
+                }
+            }
+            () = inner.stopped() => return Ok(Json(cards)),
+        }
+    }
+}
+
+fn read(state: &State, filter: &Filter, since: &Since, limit: usize) -> Vec<Arc<Card>> {
+    match *since {
+        Since::Card(id) => state.inbox.after(filter, id, limit),
         Since::Moment(moment) => {
-            let mut cards = state.inbox.after(&filter, 0, usize::MAX);
+            let mut cards = state.inbox.after(filter, 0, usize::MAX);
             // The clock can be set back, so the cards are not in the order of their times.
             cards.retain(|card| card.sent_at >= moment);
             cards.truncate(limit);
             cards
         }
-    };
-    Ok(Json(cards))
+    }
 }
 
 /// From where on cards are asked for.

@@ -332,3 +332,22 @@ async fn a_rid_finds_the_refused_request_again() {
     assert_eq!(ask(&token, "0a-0b-0c").await["errcode"], 76001);
     assert_eq!(ask(&token, "").await["errcode"], 76002);
 }
+
+#[tokio::test]
+async fn who_waits_at_the_inbox_is_answered_when_there_are_enough_cards() {
+    let platform = Platform::new();
+    deliver_one(&platform).await;
+    let waiting = platform.get("/_sandbox/inbox?wait=60&count=3");
+    let sending = async {
+        deliver_one(&platform).await;
+        deliver_one(&platform).await;
+    };
+    let (cards, ()) = tokio::join!(waiting, sending);
+    let cards = cards.as_array().unwrap();
+    assert_eq!((cards.len(), &cards[2]["openid"]), (3, &json!(platform.seed.openid)), "all users of all apps");
+    let few = platform.get("/_sandbox/inbox?since=3").await;
+    assert_eq!(few, json!([]), "who does not wait is answered at once");
+    let waiting = platform.get("/_sandbox/inbox?since=3&wait=60");
+    let stopping = async { drop(platform.inner().stopping.send_replace(true)) };
+    assert_eq!(tokio::join!(waiting, stopping).0, json!([]), "the end of the server ends the wait");
+}
