@@ -29,8 +29,9 @@ const WECHATS: &str = ".weixin.qq.com";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Answers with JSON and the like load nothing and are shown in no frame, whatever their content type says.
-const POLICY: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 /// The names under which the sandbox may be asked, besides addresses and `localhost`.
 #[derive(Debug, Default)]
@@ -203,7 +204,11 @@ mod tests {
             &[("host", "127.0.0.1:8790"), ("origin", "http://evil.example"), ("content-type", "text/plain")],
             &[("host", "127.0.0.1:8790"), ("origin", "null")],
             &[("host", "127.0.0.1:8790"), ("sec-fetch-site", "cross-site")],
-            &[("host", "localhost:8790"), ("origin", "http://localhost:3000"), ("sec-fetch-site", "same-site")],
+            &[
+                ("host", "localhost:8790"),
+                ("origin", "http://localhost:3000"),
+                ("sec-fetch-site", "same-site"),
+            ],
             &[("origin", "http://evil.example")],
         ];
         for headers in elsewhere {
@@ -230,7 +235,9 @@ mod tests {
     async fn a_name_that_nobody_gave_is_answered_nothing() {
         let platform = Platform::new();
         let foreign: Headers<'_> = &[("host", "evil.example:8790")];
-        for path in ["/", "/help", "/phone", "/phone/phone.js", "/_sandbox/state", "/_sandbox/events", "/nothing"] {
+        for path in
+            ["/", "/help", "/phone", "/phone/phone.js", "/_sandbox/state", "/_sandbox/events", "/nothing"]
+        {
             let (status, body) = json_of(ask(&platform, Method::GET, path, foreign).await).await;
             assert_eq!((status.as_u16(), &body["code"]), (421, &json!("unknown_host")), "{path}");
         }
@@ -249,7 +256,11 @@ mod tests {
         let fine: [Headers<'_>; 5] = [
             &[],
             &[("host", "127.0.0.1:8790"), ("content-type", "application/x-www-form-urlencoded")], // curl -d
-            &[("host", "127.0.0.1:8790"), ("origin", "http://127.0.0.1:8790"), ("sec-fetch-site", "same-origin")],
+            &[
+                ("host", "127.0.0.1:8790"),
+                ("origin", "http://127.0.0.1:8790"),
+                ("sec-fetch-site", "same-origin"),
+            ],
             &[("host", "localhost:8790"), ("origin", "http://localhost:8790")],
             &[("host", "api.weixin.qq.com")],
         ];
@@ -266,7 +277,9 @@ mod tests {
     #[tokio::test]
     async fn every_answer_has_the_headers_that_hold_a_browser_back() {
         let platform = Platform::new();
-        for path in ["/", "/help", "/phone", "/nothing", "/_sandbox/seed", "/_sandbox/nothing", "/cgi-bin/token"] {
+        for path in
+            ["/", "/help", "/phone", "/nothing", "/_sandbox/seed", "/_sandbox/nothing", "/cgi-bin/token"]
+        {
             let answer = ask(&platform, Method::GET, path, &[]).await;
             let has = |name: &str, part: &str| {
                 answer.headers().get(name).is_some_and(|value| value.to_str().unwrap().contains(part))

@@ -30,10 +30,8 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
 async fn answer(uri: Uri, headers: HeaderMap) -> Response {
     let asked = asked_language(&uri);
     let lang = asked.or_else(|| kept_language(&headers)).unwrap_or_else(|| browsers_language(&headers));
-    let fixed: [(HeaderName, &str); 2] = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::VARY, "accept-language, cookie"),
-    ];
+    let fixed: [(HeaderName, &str); 2] =
+        [(header::CONTENT_SECURITY_POLICY, POLICY), (header::VARY, "accept-language, cookie")];
     let mut response = (fixed, Html(page(lang))).into_response();
     if let Some(lang) = asked {
         let seconds = COOKIE_DAYS * 86_400;
@@ -76,7 +74,9 @@ impl Lang {
 
 fn asked_language(uri: &Uri) -> Option<Lang> {
     let query = uri.query().unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "lang").and_then(|(_, v)| Lang::of(&v))
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "lang")
+        .and_then(|(_, v)| Lang::of(&v))
 }
 
 fn kept_language(headers: &HeaderMap) -> Option<Lang> {
@@ -90,7 +90,8 @@ fn kept_language(headers: &HeaderMap) -> Option<Lang> {
 
 /// The first language that the browser names and the page has. Browsers write the wanted one first.
 fn browsers_language(headers: &HeaderMap) -> Lang {
-    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wanted =
+        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     wanted.split(',').filter_map(|part| Lang::of(part.split(';').next()?)).next().unwrap_or(Lang::En)
 }
 

@@ -140,23 +140,22 @@ impl Default for Limits {
 
 impl Limits {
     /// Enough for a load test, and not enough to fill a machine.
-    pub const DEFAULT: Self =
-        Self {
-            apps: 1_000,
-            users: 1_000_000,
-            tokens: 1_000,
-            codes: 100_000,
-            forms: 1_000_000,
-            cards: 500_000,
-            rids: 10_000,
-            requests: 10_000,
-            pushes: 10_000,
-            waiting: 10_000,
-            magic: 100_000,
-            rules: 1_000,
-            slow: 10_000,
-            connections: 10_000,
-        };
+    pub const DEFAULT: Self = Self {
+        apps: 1_000,
+        users: 1_000_000,
+        tokens: 1_000,
+        codes: 100_000,
+        forms: 1_000_000,
+        cards: 500_000,
+        rids: 10_000,
+        requests: 10_000,
+        pushes: 10_000,
+        waiting: 10_000,
+        magic: 100_000,
+        rules: 1_000,
+        slow: 10_000,
+        connections: 10_000,
+    };
 
     /// Changes one, as `cards=1000`.
     ///
@@ -165,7 +164,8 @@ impl Limits {
     pub fn set(&mut self, text: &str) -> Result<(), String> {
         const MOST: usize = 1_000_000_000;
         let names = || TABLE.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-        let (name, number) = text.split_once('=').ok_or_else(|| format!("NAME=NUMBER, with one of {}", names()))?;
+        let (name, number) =
+            text.split_once('=').ok_or_else(|| format!("NAME=NUMBER, with one of {}", names()))?;
         let row = TABLE.iter().find(|row| row.name == name);
         let row = row.ok_or_else(|| format!("there is no {name}, but {}", names()))?;
         let number = number.parse().ok().filter(|number| (1..=MOST).contains(number));
@@ -177,7 +177,6 @@ impl Limits {
     pub(crate) fn of(mut self, name: &str) -> Option<usize> {
         TABLE.iter().find(|row| row.name == name).map(|row| *(row.place)(&mut self))
     }
-
 }
 
 /// The table for the page of help.

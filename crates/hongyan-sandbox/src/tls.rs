@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -52,8 +55,9 @@ impl Tls {
         if chain.is_empty() {
             return Err(TlsError::Pem("the certificate's file has none in it (BEGIN CERTIFICATE)"));
         }
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|_| TlsError::Pem("the key's file has none in it (BEGIN PRIVATE KEY, without a password)"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+            TlsError::Pem("the key's file has none in it (BEGIN PRIVATE KEY, without a password)")
+        })?;
         Self::of(chain, key)
     }
 
@@ -137,7 +141,8 @@ mod tests {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().build();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build::<_, Empty<bytes::Bytes>>(connector);
         let url = format!("https://{host}:{port}/_sandbox/seed").parse().unwrap();
         let answer = client.get(url).await.map_err(|error| format!("{error:?}"))?;
@@ -170,7 +175,8 @@ mod tests {
     fn a_certificate_that_cannot_be_used_is_explained() {
         let made = || {
             let key = KeyPair::generate().unwrap();
-            let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+            let certificate =
+                CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
             let key = format!(
                 "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
                 STANDARD.encode(key.serialize_der())

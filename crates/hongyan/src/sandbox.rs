@@ -80,8 +80,11 @@ async fn tls(args: &SandboxArgs) -> Result<Option<(TcpListener, Tls)>, Failure> 
         std::fs::read(path).map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))
     };
     let tls = match (&args.tls_certificate, &args.tls_key, &args.tls_ca) {
-        (Some(certificate), Some(key), _) => Tls::from_pem(&read(certificate)?, &read(key)?)
-            .map_err(|why| Failure::configuration(format!("{}, {}: {why}", certificate.display(), key.display())))?,
+        (Some(certificate), Some(key), _) => {
+            Tls::from_pem(&read(certificate)?, &read(key)?).map_err(|why| {
+                Failure::configuration(format!("{}, {}: {why}", certificate.display(), key.display()))
+            })?
+        }
         (_, _, Some(authority)) => {
             let (tls, pem) = Tls::made(&args.hosts).map_err(|why| Failure::configuration(why.to_string()))?;
             std::fs::write(authority, pem)

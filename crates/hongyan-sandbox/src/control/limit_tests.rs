@@ -12,7 +12,10 @@ const DRIVEN: usize = 8 * MOST;
 
 fn small() -> Platform {
     let mut limits = Limits::default();
-    for name in ["apps", "users", "tokens", "codes", "forms", "cards", "rids", "requests", "pushes", "waiting", "magic"] {
+    for name in [
+        "apps", "users", "tokens", "codes", "forms", "cards", "rids", "requests", "pushes", "waiting",
+        "magic",
+    ] {
         limits.set(&format!("{name}={MOST}")).unwrap();
     }
     limits.set(&format!("rules={MOST}")).unwrap();
@@ -52,7 +55,10 @@ async fn nothing_only_grows() {
         assert!(now > 1 && now <= MOST as u64, "{name}: {now}");
     }
     // What came last is there, and so is who was there from the start.
-    assert_eq!(platform.post(&format!("/cgi-bin/clear_quota?access_token={token}"), json!({})).await["errcode"], 40013);
+    assert_eq!(
+        platform.post(&format!("/cgi-bin/clear_quota?access_token={token}"), json!({})).await["errcode"],
+        40013
+    );
     let cards = platform.get("/_sandbox/inbox").await;
     assert_eq!(cards.as_array().unwrap().last().unwrap()["openid"], format!("sandbox-ok-{}", DRIVEN - 1));
     let form_id = platform.form_id().await;

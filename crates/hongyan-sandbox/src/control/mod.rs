@@ -87,7 +87,8 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
     ),
     ("POST /_sandbox/pushes/hold", "暂缓推送", "holds pushes back"),
     ("POST /_sandbox/pushes/release", "放行推送", "lets them go"),
-    ("GET /_sandbox/inbox?appid=&amp;openid=&amp;since=&amp;wait=&amp;count=",
+    (
+        "GET /_sandbox/inbox?appid=&amp;openid=&amp;since=&amp;wait=&amp;count=",
         "用户看到的消息；可等到有若干条再返回",
         "what the users saw; waits until there are enough if asked",
     ),

@@ -344,7 +344,11 @@ async fn who_waits_at_the_inbox_is_answered_when_there_are_enough_cards() {
     };
     let (cards, ()) = tokio::join!(waiting, sending);
     let cards = cards.as_array().unwrap();
-    assert_eq!((cards.len(), &cards[2]["openid"]), (3, &json!(platform.seed.openid)), "all users of all apps");
+    assert_eq!(
+        (cards.len(), &cards[2]["openid"]),
+        (3, &json!(platform.seed.openid)),
+        "all users of all apps"
+    );
     let few = platform.get("/_sandbox/inbox?since=3").await;
     assert_eq!(few, json!([]), "who does not wait is answered at once");
     let waiting = platform.get("/_sandbox/inbox?since=3&wait=60");

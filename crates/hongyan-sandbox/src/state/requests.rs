@@ -135,17 +135,20 @@ mod tests {
     fn the_newest_are_given_in_the_order_in_which_they_came() {
         let mut log = RequestLog::default();
         for (at, path) in [(1, "/cgi-bin/token"), (2, "/sns/x"), (3, "/cgi-bin/y"), (4, "/cgi-bin/z")] {
-            log.add(LoggedRequest {
-                time: UnixMillis(at),
-                method: "GET".into(),
-                path: path.into(),
-                appid: None,
-                openid: None,
-                errcode: Some(0),
-                chaos: None,
-                magic: None,
-                kept: Kept::default(),
-            }, 9);
+            log.add(
+                LoggedRequest {
+                    time: UnixMillis(at),
+                    method: "GET".into(),
+                    path: path.into(),
+                    appid: None,
+                    openid: None,
+                    errcode: Some(0),
+                    chaos: None,
+                    magic: None,
+                    kept: Kept::default(),
+                },
+                9,
+            );
         }
         let times = |path, limit| log.newest(path, limit).iter().map(|r| r.time.0).collect::<Vec<_>>();
         assert_eq!(times(Some("/cgi-bin/*"), 2), [3, 4]);
