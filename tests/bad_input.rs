@@ -28,6 +28,14 @@ async fn a_body_that_cannot_be_read_is_explained() {
         .await
         .problem(415, "unsupported_media_type");
     raw(&world, "[1,2]").await.problem(422, "invalid_field");
+    let values = format!("[{}]", vec!["null"; 40].join(","));
+    raw(&world, &values).await.problem(422, "invalid_field");
+    let pause = format!("/v1/apps/{}/pause", world.wechat.seed.appid);
+    world.call(Method::POST, &pause, &[], "[null,null]").await.problem(422, "invalid_field");
+    world
+        .call(Method::PATCH, pause.trim_end_matches("/pause"), &[], r#"{"callback":["abc",null]}"#)
+        .await
+        .problem(422, "invalid_field");
 
     let mut missing = good.clone();
     missing.as_object_mut().unwrap().remove("template");

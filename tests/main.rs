@@ -10,6 +10,7 @@ mod process;
 mod pusher;
 mod world;
 
+mod api_description;
 mod backup;
 mod bad_input;
 mod breaker;

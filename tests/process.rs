@@ -82,6 +82,11 @@ impl Gateway {
         Self { url: server.url("gateway"), server }
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     pub async fn kill(self) {
         self.server.kill().await;
     }

@@ -3,6 +3,9 @@
 mod connections;
 mod receiver;
 mod snippets;
+#[allow(dead_code, reason = "it is the gateway's own; here only values are held against it")]
+#[path = "../../crates/hongyan-gateway/src/api/openapi/validate.rs"]
+mod validate;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,11 +24,16 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl World {
     /// A world in which webhooks may be on this machine.
     async fn with_webhooks() -> Self {
-        Self::start_with(|settings| {
+        let world = Self::start_with(|settings| {
             settings.webhook_allow_http = true;
             settings.webhook_allow_private = true;
         })
-        .await
+        .await;
+        if receiver::DESCRIPTION.get().is_none() {
+            let description = world.get("/openapi.json").await.expect(200);
+            receiver::DESCRIPTION.get_or_init(|| validate::Description(description));
+        }
+        world
     }
 
     /// Sets up a webhook for some types; its id and secret.

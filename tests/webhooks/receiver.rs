@@ -1,7 +1,7 @@
 //! A back end that takes webhooks, and keeps what it was sent.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -16,7 +16,11 @@ use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
+use super::validate::Description;
 use crate::world::PATIENCE;
+
+/// What the gateway says of the events that it sends.
+pub static DESCRIPTION: OnceLock<Description> = OnceLock::new();
 
 /// One request, as it came.
 #[derive(Debug, Clone)]
@@ -32,6 +36,14 @@ pub struct Received {
 }
 
 impl Received {
+    /// Panics unless it is what the description says of its type.
+    fn check(&self) {
+        let words = self.kind().split('.').map(|word| word[..1].to_uppercase() + &word[1..]);
+        DESCRIPTION
+            .get()
+            .inspect(|known| known.check(&format!("{}Event", words.collect::<String>()), &self.body));
+    }
+
     pub fn kind(&self) -> &str {
         self.body["type"].as_str().unwrap()
     }
@@ -112,7 +124,9 @@ impl Receiver {
         if let Ok(received) =
             tokio::time::timeout(PATIENCE * 2, watch.wait_for(|received| is_so(received))).await
         {
-            return received.unwrap().clone();
+            let received = received.unwrap().clone();
+            received.iter().for_each(Received::check);
+            return received;
         }
         panic!("not sent: {what}; sent: {:#?}", self.received())
     }

@@ -13,6 +13,7 @@
 //! | [`errcodes`] | the pages that are made from the code |
 //! | [`command`] | running programs |
 
+mod api;
 mod bench;
 mod command;
 mod crash;

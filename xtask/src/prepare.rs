@@ -25,7 +25,9 @@ pub(crate) fn run() -> Result {
     python()?;
     npm_packages("web-tests")?;
     npm_packages("sdk-tests")?;
-    python_packages("sdk-tests").map(drop)
+    npm_packages("api-tests")?;
+    python_packages("sdk-tests")?;
+    python_packages("api-tests").map(drop)
 }
 
 fn browser() -> Result {

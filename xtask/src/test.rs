@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{crash, fuzz, prepare, sdks, soak, web};
+use crate::{api, crash, fuzz, prepare, sdks, soak, web};
 
 /// How often the gateway is killed. Each run draws anew, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -38,6 +38,7 @@ enum Step {
     Soak,
     Web,
     Sdks,
+    Api,
 }
 
 impl Step {
@@ -54,13 +55,14 @@ impl Step {
             Self::Soak => "soak",
             Self::Web => "web",
             Self::Sdks => "sdks",
+            Self::Api => "api",
         }
     }
 
     const fn about(self) -> &'static str {
         match self {
             Self::Prepare => {
-                "install what is missing: Chromium and a Chinese font, packages of web-tests/ and sdk-tests/"
+                "install what is missing: Chromium and a Chinese font, packages of web-tests/, sdk-tests/ and api-tests/"
             }
             Self::Format => "cargo fmt --all --check",
             Self::Lint => "cargo clippy --workspace --all-targets -- -D warnings",
@@ -73,6 +75,9 @@ impl Step {
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
             Self::Sdks => {
                 "SDKs that others wrote (wechatpy and two for Node), against the facade and the sandbox"
+            }
+            Self::Api => {
+                "clients generated from the description, and requests that schemathesis makes up from it"
             }
         }
     }
@@ -100,6 +105,7 @@ impl Step {
             Self::Soak => soak::run(&soak::short()),
             Self::Web => web::run(args.update_screenshot),
             Self::Sdks => sdks::run(),
+            Self::Api => api::run(),
         }
     }
 }

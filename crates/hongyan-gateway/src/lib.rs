@@ -62,6 +62,7 @@ pub mod probe;
 pub mod problem;
 pub mod reference;
 pub mod report;
+mod request_id;
 pub mod retention;
 pub mod schedule;
 pub mod service;

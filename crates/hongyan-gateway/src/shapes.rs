@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use hongyan_wechat::fields::MAX_KEYWORD_CHARS;
+use hongyan_wechat::messages::MAX_FIELDS;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Schema, SchemaFormat, Type};
@@ -31,6 +33,20 @@ macro_rules! shapes {
 
         impl ToSchema for $name {}
     )*};
+}
+
+/// What identifiers of WeChat's look like; see `hongyan_wechat::ids`.
+const WECHAT_ID: &str = "^[A-Za-z0-9_-]{1,64}$";
+
+/// An identifier that WeChat gave.
+fn wechat_id(description: &str, example: &str) -> ObjectBuilder {
+    text(description, example).pattern(Some(WECHAT_ID))
+}
+
+/// An identifier of the gateway's own; see `hongyan_ledger::ids`.
+fn own_id(prefix: &str, more: &str, example: &str) -> ObjectBuilder {
+    text(&format!("{prefix} and the 32 digits of a UUIDv7{more}"), example)
+        .pattern(Some(format!("^{prefix}[0-9a-fA-F]{{32}}$")))
 }
 
 /// Any text like this one.
@@ -71,35 +87,58 @@ shapes! {
     Time = text("RFC 3339; answers are in UTC with milliseconds.", "2026-05-01T01:30:00.000Z")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     /// An app's id.
-    AppId = text("The appid of a mini program.", "wx0123456789abcdef");
+    AppId = wechat_id("The appid of a mini program.", "wx0123456789abcdef");
+    /// An app's name.
+    AppName = text("1 to 100 characters, not only spaces.", "Coffee")
+        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"))
+        .max_length(Some(100));
+    /// An API key's name.
+    KeyName = text("1 to 64 characters, not only spaces.", "orders")
+        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"))
+        .max_length(Some(64));
+    /// Where a webhook is.
+    WebhookUrl = text(
+        "`https`, at a public address, without a user, a password or a fragment. With the settings webhook_allow_http and \
+         webhook_allow_private also `http`, and other addresses.",
+        "https://example.com/hongyan",
+    )
+        .format(Some(SchemaFormat::Custom("uri".to_owned())))
+        .pattern(Some("^https?://[A-Za-z0-9]"))
+        .max_length(Some(2_048));
     /// A user's id.
-    OpenId = text("A user of one app.", "oSandboxUser0000000000000001");
+    OpenId = wechat_id("A user of one app.", "oSandboxUser0000000000000001");
     /// A template's id.
-    TemplateId = text("The id of a template, as WeChat gave it.", "gZ2Hn4sK8pQvT1xYb7cWmR5dLfJ0uAeXoNi3kVyEtBs");
+    TemplateId = wechat_id("The id of a template, as WeChat gave it.", "SandboxSubscribeTemplate-Paid-0000000000001");
     /// A message's id.
-    MessageId = text("msg_ and the 32 digits of a UUIDv7.", "msg_019a3c5e7b9170018a2b3c4d5e6f7081");
+    MessageId = own_id("msg_", ".", "msg_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A permit's id.
-    PermitId = text("prm_ and the 32 digits of a UUIDv7.", "prm_019a3c5e7b9170018a2b3c4d5e6f7081");
+    PermitId = own_id("prm_", ".", "prm_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A gateway token's id.
-    TokenId = text("tok_ and the 32 digits of a UUIDv7. It names a gateway token; it is none.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
+    TokenId = own_id("tok_", ". It names a gateway token, and is not the token.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// An API key's id.
-    KeyId = text("key_ and the 32 digits of a UUIDv7. It names an API key; it is none.", "key_019a3c5e7b9170018a2b3c4d5e6f7081");
+    KeyId = own_id("key_", ". It names an API key, and is not the key.", "key_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// What a key may do.
     Scope = words(
         "What an API key may do. all is every other one but facade, access_token and keys.",
         crate::keys::Scope::ALL,
     );
     /// An event's id.
-    EventId = text("evt_ and the 32 digits of a UUIDv7.", "evt_019a3c5e7b9170018a2b3c4d5e6f7081");
+    EventId = own_id("evt_", ".", "evt_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A webhook's id.
-    WebhookId = text("whk_ and the 32 digits of a UUIDv7.", "whk_019a3c5e7b9170018a2b3c4d5e6f7081");
+    WebhookId = own_id("whk_", ".", "whk_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// An event's id.
-    WebhookEventId = text(
-        "whe_ and the 32 digits of a UUIDv7; the header webhook-id of every try.",
+    WebhookEventId = own_id(
+        "whe_",
+        "; the header webhook-id of every try.",
         "whe_019a3c5e7b9170018a2b3c4d5e6f7081",
     );
     /// What an event says.
     EventType = words("What an event says. More may be added.", hongyan_ledger::webhook::EventType::ALL);
+    /// What a webhook may want to hear of.
+    WantedEventType = words(
+        "What a webhook may want to hear of. A webhook.test comes when it is asked for.",
+        hongyan_ledger::webhook::EventType::ALL.into_iter().filter(|kind| kind.is_for_all()),
+    );
     /// Why a webhook is disabled.
     DisabledReason = words(
         "Why a webhook is disabled: it failed for three days without a success, it answered 410, or somebody wanted it.",
@@ -150,7 +189,7 @@ shapes! {
         from_codes(hongyan_ledger::OnUnknown::from_code),
     );
     /// What to do with a message that turned out not to have been sent.
-    Then = {
+    NotSentAction = {
         use hongyan_ledger::resolve::Then;
         words(
             "What to do with a message that was not sent: send it, by the permit that it kept and until its deadline; or \
@@ -159,7 +198,7 @@ shapes! {
         )
     };
     /// Who found out what became of a message.
-    Witness = words(
+    ResolvedBy = words(
         "Who found it out: an operator; an event of WeChat's; silence, that no such event came for as long as the app \
          is set to wait for one.",
         from_codes(hongyan_ledger::resolve::Witness::from_code),
@@ -190,11 +229,20 @@ shapes! {
 
     /// One field's text.
     FieldValue = Object::builder()
-        .property("value", Object::builder().schema_type(Type::String).description(Some("What the user reads.")))
+        .property(
+            "value",
+            Object::builder()
+                .schema_type(Type::String)
+                .max_length(Some(MAX_KEYWORD_CHARS))
+                .description(Some("What the user reads.")),
+        )
         .required("value")
-        .property("color", text("Template messages of the old kind only.", "#173177"));
+        .property(
+            "color",
+            text("Template messages of the old kind only.", "#173177").pattern(Some("^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$")),
+        );
     /// The counts of a permit.
-    Totals = object("granted is the sum of the others.", [
+    PermitTotals = object("granted is the sum of the others.", [
         ("granted", count("Ever granted.")),
         ("available", count("Can be used now.")),
         ("reserved", count("Kept for messages in flight, of unknown outcome, or scheduled with their permit.")),
@@ -209,7 +257,7 @@ shapes! {
         ("unlimited", count("Usable unlimited permits.")),
     ]);
     /// How an attempt ended. No member is required: an attempt in flight has none of them.
-    Outcome = Object::builder()
+    AttemptOutcome = Object::builder()
         .description(Some("How the attempt ended; absent while it is in flight."))
         .property("outcome", words(
             "answered: by WeChat, with errcode and errmsg. not_sent: nothing of the request was written. unanswered: it \
@@ -237,7 +285,7 @@ shapes! {
         .description(Some("What WeChat sent; which members there are depends on the event."))
         .additional_properties(Some(AdditionalProperties::FreeForm(true)));
     /// One thing that an event did.
-    Effect = Object::builder()
+    EventEffect = Object::builder()
         .description(Some("One thing that an event did. Which members there are depends on effect."))
         .property("effect", words(
             "granted: a unit. already_reported: the mini program or its back end had reported the same acceptance. revoked: \
@@ -257,28 +305,29 @@ shapes! {
 }
 
 /// The fields of a message, as answers show them.
-pub(crate) enum Fields {}
+pub(crate) enum MessageFields {}
 
-impl PartialSchema for Fields {
+impl PartialSchema for MessageFields {
     fn schema() -> RefOr<Schema> {
         let value = RefOr::Ref(Ref::from_schema_name(FieldValue::name()));
         fields("The fields by name.", value, json!({"thing1": {"value": "Latte"}}))
     }
 }
 
-impl ToSchema for Fields {
+impl ToSchema for MessageFields {
     fn schemas(schemas: &mut Schemas) {
         schemas.push((FieldValue::name().into_owned(), FieldValue::schema()));
     }
 }
 
 /// The fields of a message, as a caller may write them.
-pub(crate) enum GivenFields {}
+pub(crate) enum MessageFieldsInput {}
 
-impl PartialSchema for GivenFields {
+impl PartialSchema for MessageFieldsInput {
     fn schema() -> RefOr<Schema> {
+        let text = Object::builder().schema_type(Type::String).max_length(Some(MAX_KEYWORD_CHARS));
         let value = OneOfBuilder::new()
-            .item(Object::with_type(Type::String))
+            .item(text)
             .item(Object::with_type(Type::Number))
             .item(Ref::from_schema_name(FieldValue::name()));
         fields(
@@ -290,9 +339,9 @@ impl PartialSchema for GivenFields {
     }
 }
 
-impl ToSchema for GivenFields {
+impl ToSchema for MessageFieldsInput {
     fn schemas(schemas: &mut Schemas) {
-        Fields::schemas(schemas);
+        MessageFields::schemas(schemas);
     }
 }
 
@@ -301,6 +350,7 @@ fn fields(description: &str, value: RefOr<Schema>, example: serde_json::Value) -
         .schema_type(Type::Object)
         .description(Some(description))
         .additional_properties(Some(AdditionalProperties::RefOr(value)))
+        .max_properties(Some(MAX_FIELDS))
         .examples([example]);
     Schema::from(object).into()
 }
@@ -335,6 +385,21 @@ impl PartialSchema for Problem {
                 text("Where the gateway's own page explains the errcode.", "/errcodes#errcode-43101"),
             )
             .property("retry_after_seconds", count("When it makes sense to try again."))
+            .property("rule_zh", string("Of one wrong field of a message: what it may hold, in Chinese."))
+            .property("detail_zh", string("The detail in Chinese, where it has been put into Chinese."))
+            .property(
+                "errors_left_off",
+                count("How many more fields of a message are wrong than errors lists."),
+            )
+            .property("line", integer("Of malformed_json: the line of the body, from 1.").minimum(Some(1)))
+            .property("column", count("Of malformed_json: the byte in that line."))
+            .property("scope", string("Of forbidden: the scope that the API key lacks."))
+            .property("message", Ref::from_schema_name(MessageId::name()))
+            .property("state", Ref::from_schema_name(MessageState::name()))
+            .property(
+                "attempt",
+                integer("Of another_attempt: the number of the attempt that is in doubt.").minimum(Some(1)),
+            )
             .additional_properties(Some(AdditionalProperties::FreeForm(true)));
         Schema::from(object).into()
     }
@@ -347,6 +412,8 @@ impl ToSchema for Problem {
 
     fn schemas(schemas: &mut Schemas) {
         schemas.push((Errcode::name().into_owned(), Errcode::schema()));
+        with_parts::<MessageId>(schemas);
+        with_parts::<MessageState>(schemas);
     }
 }
 
@@ -371,18 +438,36 @@ fn faults() -> ArrayBuilder {
     ))
 }
 
-/// One `T`, or an object whose only member `name` lists up to `most` of them.
-pub(crate) fn one_or_many<T: ToSchema>(name: &str, most: usize) -> RefOr<Schema> {
-    let one = Ref::from_schema_name(T::name());
-    let list = ArrayBuilder::new().items(one.clone()).min_items(Some(1)).max_items(Some(most));
-    let many = Object::builder()
+/// One of two forms.
+pub(crate) fn one_of<A: ToSchema, B: ToSchema>(description: &str) -> RefOr<Schema> {
+    Schema::from(forms(description, [A::name(), B::name()])).into()
+}
+
+/// One of three forms.
+pub(crate) fn one_of_three<A: ToSchema, B: ToSchema, C: ToSchema>(description: &str) -> RefOr<Schema> {
+    Schema::from(forms(description, [A::name(), B::name(), C::name()])).into()
+}
+
+fn forms<const N: usize>(description: &str, names: [Cow<'static, str>; N]) -> OneOfBuilder {
+    let forms = OneOfBuilder::new().description(Some(description));
+    names.into_iter().fold(forms, |forms, name| forms.item(Ref::from_schema_name(name)))
+}
+
+/// An object whose only member `name` lists up to `most` of them.
+pub(crate) fn batch_of<T: ToSchema>(name: &str, most: usize) -> RefOr<Schema> {
+    let list = ArrayBuilder::new()
+        .items(Ref::from_schema_name(T::name()))
+        .min_items(Some(1))
+        .max_items(Some(most))
+        .description(Some("One that breaks a rule is refused in its place; it does not hurt the others."));
+    let batch = Object::builder()
         .property(name, list)
         .required(name)
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    Schema::from(OneOfBuilder::new().item(one).item(many)).into()
+    Schema::from(batch).into()
 }
 
-/// What [`one_or_many`] refers to.
+/// A schema by its name, and those that it refers to.
 pub(crate) fn with_parts<T: ToSchema>(schemas: &mut Schemas) {
     schemas.push((T::name().into_owned(), T::schema()));
     T::schemas(schemas);

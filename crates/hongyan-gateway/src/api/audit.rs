@@ -31,6 +31,7 @@ pub(super) struct AuditQuery {
     #[param(value_type = Option<shapes::Time>)]
     until: Option<UnixMillis>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 18, pattern = "^[0-9]+$")]
     cursor: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 1000, default = 50)]
@@ -78,6 +79,7 @@ struct LineJson {
 
 /// A page of the audit trail, newest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditPage)]
 pub(super) struct AuditAnswer {
     audit: Vec<LineJson>,
     /// Give this back as `cursor` for the next page; absent on the last one.
@@ -86,7 +88,9 @@ pub(super) struct AuditAnswer {
     next_cursor: Option<String>,
 }
 
-/// List who changed what, newest first. A key that is for some apps sees what is about one of them.
+/// List who changed what, newest first.
+///
+/// A key that is for some apps sees what is about one of them.
 #[utoipa::path(
     get,
     path = "/v1/audit",
@@ -149,6 +153,6 @@ mod tests {
         };
         let line = line_json(AuditEntry { number: 7, entry, result: Some("ok".into()) });
         let answer = AuditAnswer { audit: vec![line], next_cursor: Some("7".into()) };
-        description().check("AuditAnswer", &serde_json::to_value(answer).unwrap());
+        description().check("AuditPage", &serde_json::to_value(answer).unwrap());
     }
 }

@@ -5,7 +5,9 @@
 //! a body full of tiny items costs no more memory than its own bytes.
 
 use memchr::{memchr, memmem};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use crate::problem::json::{self, Place};
 use crate::problem::{Problem, from_part, from_text};
@@ -19,6 +21,13 @@ pub(super) enum Items<T> {
     One(T),
     /// A batch; an item that cannot be read does not hurt the others.
     Many(Vec<Result<T, Problem>>),
+}
+
+/// An item of a batch that was refused. The others are not touched by that.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RefusedItem {
+    /// Why, as it would be answered to this item alone.
+    pub(super) error: Problem,
 }
 
 /// Reads a body that is one item, or an object whose only member `name` lists items.

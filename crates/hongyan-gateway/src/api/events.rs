@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use super::bounded::Text;
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
 use crate::intake::request::parse;
@@ -34,8 +35,8 @@ pub(super) struct EventsQuery {
     #[param(value_type = Option<shapes::OpenId>)]
     openid: Option<String>,
     /// Those of this name, as WeChat spells it.
-    #[param(example = "subscribe_msg_sent_event")]
-    name: Option<String>,
+    #[param(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "subscribe_msg_sent_event")]
+    name: Option<Text<1, 128>>,
     /// `next_cursor` of the page before.
     #[param(value_type = Option<shapes::EventId>)]
     cursor: Option<String>,
@@ -62,7 +63,7 @@ struct EventJson {
     #[schema(value_type = shapes::EventState)]
     state: EventState,
     /// What it did. Empty for one that the gateway only keeps.
-    #[schema(value_type = Vec<shapes::Effect>)]
+    #[schema(value_type = Vec<shapes::EventEffect>)]
     effects: Vec<Effect>,
     /// When it happened, as WeChat says.
     #[schema(value_type = shapes::Time)]
@@ -80,6 +81,7 @@ struct EventJson {
 
 /// A page of events, newest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventPage)]
 pub(super) struct EventsAnswer {
     events: Vec<EventJson>,
     /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 events were looked at,
@@ -90,6 +92,8 @@ pub(super) struct EventsAnswer {
 }
 
 /// List what WeChat pushed, newest first, and what each event did.
+///
+/// For looking things up: to be told of events as they come, set up a webhook.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -115,7 +119,7 @@ pub(super) async fn list(
     let filter = EventFilter {
         appid,
         openid: query.openid.map(|text| parse("openid", &text)).transpose()?,
-        name: query.name,
+        name: query.name.map(|name| name.0),
         before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,
         limit,
         ..EventFilter::default()
@@ -183,6 +187,6 @@ mod tests {
         };
         let next_cursor = Some(event.id);
         let answer = EventsAnswer { events: vec![event_json(event).unwrap()], next_cursor };
-        description().check("EventsAnswer", &serde_json::to_value(answer).unwrap());
+        description().check("EventPage", &serde_json::to_value(answer).unwrap());
     }
 }

@@ -8,16 +8,19 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::openapi::Refusals;
 use crate::report::Now;
 use crate::service::Context;
 
 /// Whether the process runs.
+///
+/// Says that the process runs, and nothing else.
 #[utoipa::path(
     get,
     path = "/livez",
     operation_id = "live",
     tag = "health",
-    responses((status = 200, description = "It does.", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain"), Refusals),
 )]
 pub(super) async fn live() -> &'static str {
     "ok\n"
@@ -46,6 +49,7 @@ pub(super) struct Readiness {
     responses(
         (status = 200, description = "Ready.", body = Readiness),
         (status = 503, description = "Not ready; the body says why.", body = Readiness),
+        Refusals,
     ),
 )]
 pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
@@ -57,12 +61,14 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
 }
 
 /// Metrics in Prometheus' text form.
+///
+/// Labels are bounded and never hold an openid.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "metrics",
     tag = "health",
-    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain"), Refusals),
 )]
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
     let now = context.clock.now();

@@ -30,9 +30,10 @@ const MAX_APPS: usize = 100;
 /// A key to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreateKey)]
 pub(super) struct CreateKeyRequest {
     /// What it is for, for people.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = shapes::KeyName)]
     name: String,
     /// What it may do.
     #[schema(value_type = Vec<shapes::Scope>, min_items = 1, max_items = 9)]
@@ -74,6 +75,7 @@ struct KeyJson {
 
 /// A key that was made.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CreatedKey)]
 pub(super) struct NewKeyAnswer {
     #[serde(flatten)]
     record: KeyJson,
@@ -83,11 +85,14 @@ pub(super) struct NewKeyAnswer {
 
 /// API keys, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKeyList)]
 pub(super) struct KeysAnswer {
     keys: Vec<KeyJson>,
 }
 
-/// List the API keys. A key that is for some apps sees those that are for no other.
+/// List the API keys.
+///
+/// A key that is for some apps sees those that are for no other.
 #[utoipa::path(
     get,
     path = "/v1/keys",
@@ -105,7 +110,9 @@ pub(super) async fn list(
     Ok(axum::Json(KeysAnswer { keys: keys.collect() }))
 }
 
-/// Make an API key. It can do nothing that the caller's own key cannot.
+/// Make an API key.
+///
+/// It can do nothing that the caller's own key cannot: no other scope, no other app, no later end.
 #[utoipa::path(
     post,
     path = "/v1/keys",
@@ -127,7 +134,9 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, axum::Json(answer)))
 }
 
-/// Revoke an API key, at once; with it go the gateway tokens that it fetched.
+/// Revoke an API key, at once.
+///
+/// With it go the gateway tokens that it fetched. A key cannot revoke one that it could not have made.
 #[utoipa::path(
     delete,
     path = "/v1/keys/{id}",
@@ -246,7 +255,7 @@ mod tests {
             revoked_at: Some(moment),
         };
         let answer = NewKeyAnswer { record, key: "hyk_x".into() };
-        description().check("NewKeyAnswer", &serde_json::to_value(answer).unwrap());
-        description().check("KeysAnswer", &serde_json::json!({ "keys": [] }));
+        description().check("CreatedKey", &serde_json::to_value(answer).unwrap());
+        description().check("ApiKeyList", &serde_json::json!({ "keys": [] }));
     }
 }

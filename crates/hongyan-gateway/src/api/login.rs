@@ -18,16 +18,19 @@ use crate::shapes;
 /// A code that `wx.login` gave.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Login)]
 pub(super) struct LoginRequest {
     /// The app.
     #[schema(value_type = shapes::AppId)]
     app: String,
     /// The code; it works once, for five minutes.
+    #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     code: String,
 }
 
 /// Whose code it was.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LoggedInUser)]
 pub(super) struct LoginAnswer {
     #[schema(value_type = shapes::OpenId)]
     openid: OpenId,
@@ -42,6 +45,8 @@ pub(super) struct LoginAnswer {
 }
 
 /// Turn a login code into an openid.
+///
+/// The session_key that WeChat gives along stays sealed in the gateway. A code works once, for five minutes.
 #[utoipa::path(
     post,
     path = "/v1/login",

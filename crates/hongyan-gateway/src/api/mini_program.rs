@@ -9,6 +9,7 @@ use hongyan_wechat::AppId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::bounded::Object;
 use super::openapi::Refusals;
 use super::permits::{GrantAnswer, GrantRequest, checked, grant_all};
 use crate::door::ClientAddress;
@@ -27,13 +28,16 @@ const MAX_PERMITS: usize = 20;
 /// A code that `wx.login` gave.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MiniProgramLogin)]
 pub(super) struct CodeRequest {
     /// The code; it works once, for five minutes.
+    #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     code: String,
 }
 
 /// What the mini program keeps.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MiniProgramSession)]
 pub(super) struct SessionAnswer {
     /// Opaque: `hys_…`. The session_key stays in the gateway.
     session: String,
@@ -42,6 +46,8 @@ pub(super) struct SessionAnswer {
 }
 
 /// Turn a login code into a session.
+///
+/// The mini program keeps the session; the openid and the session_key stay in the gateway.
 #[utoipa::path(
     post,
     path = "/mp/{appid}/login",
@@ -73,10 +79,11 @@ pub(super) async fn login(
 /// What the user's taps brought.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReportPermits)]
 pub(super) struct ReportRequest {
     /// 1 to 20.
-    #[schema(min_items = 1, max_items = 20)]
-    permits: Vec<ReportedPermit>,
+    #[schema(value_type = Vec<ReportedPermit>, min_items = 1, max_items = 20)]
+    permits: Vec<Object<ReportedPermit>>,
 }
 
 /// One form id, prepay id, or answer to `wx.requestSubscribeMessage`.
@@ -86,6 +93,7 @@ pub(super) struct ReportedPermit {
     #[schema(value_type = shapes::PermitKind)]
     kind: PermitKind,
     /// The form id or prepay id, for forms and payments.
+    #[schema(max_length = 512)]
     code: Option<String>,
     /// The template, for subscriptions.
     #[schema(value_type = Option<shapes::TemplateId>)]
@@ -118,6 +126,7 @@ impl SubscribeResult {
 
 /// One answer per reported permit, in order.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReportedPermits)]
 pub(super) struct ReportAnswers {
     permits: Vec<ReportAnswer>,
 }
@@ -125,6 +134,7 @@ pub(super) struct ReportAnswers {
 /// What became of one.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = ReportedPermitAnswer)]
 pub(super) enum ReportAnswer {
     /// It is a grant now (or was refused for a reason of its own).
     Grant(GrantAnswer),
@@ -175,7 +185,7 @@ pub(super) async fn permits(
     // What grants goes to the ledger together; the user's refusals keep their places in the answer.
     let mut wanted = Vec::new();
     let mut places = Vec::new();
-    for permit in request.permits {
+    for Object(permit) in request.permits {
         let grants = permit.result.is_none_or(SubscribeResult::grants);
         places.push(grants);
         if grants {

@@ -7,6 +7,7 @@
 mod apps;
 mod audit;
 mod batch;
+mod bounded;
 mod caller;
 mod events;
 mod health;

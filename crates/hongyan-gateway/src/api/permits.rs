@@ -1,5 +1,7 @@
 //! `/v1/permits`.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
@@ -18,7 +20,8 @@ use crate::problem::{Problem, Query, RawJson};
 use crate::service::Context;
 use crate::shapes;
 
-use super::batch::{Items, MAX_BATCH, items};
+use super::batch::{Items, MAX_BATCH, RefusedItem, items};
+use super::bounded::Whole;
 use super::openapi::Refusals;
 
 /// The longest form id or prepay id; WeChat's are below 100.
@@ -27,50 +30,161 @@ const MAX_CODE_LENGTH: usize = 512;
 /// The most units of one grant.
 const MAX_COUNT: u32 = 1_000;
 
-/// One grant, as a caller reports it.
-#[derive(Debug, Deserialize, ToSchema)]
+/// How many units one grant may bring.
+pub(super) type Count = Whole<1, MAX_COUNT>;
+
+/// One grant, as a caller reports it. [`FormPermit`], [`PaymentPermit`] and [`SubscriptionPermit`] describe it.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRequest {
     /// The app.
-    #[schema(value_type = shapes::AppId)]
     pub(super) app: String,
     /// The user.
-    #[schema(value_type = shapes::OpenId)]
     pub(super) openid: String,
     /// Where the right comes from.
-    #[schema(value_type = shapes::PermitKind)]
     pub(super) kind: PermitKind,
     /// The form id or prepay id, for forms and payments.
-    #[schema(max_length = 512)]
     pub(super) code: Option<String>,
     /// The template, for subscriptions.
-    #[schema(value_type = Option<shapes::TemplateId>)]
     pub(super) template: Option<String>,
     /// How many units; absent: one (payments: as the app is set).
-    #[schema(minimum = 1, maximum = 1000)]
-    pub(super) count: Option<u32>,
+    pub(super) count: Option<Count>,
 }
 
-/// What became of a grant.
+impl PartialSchema for GrantRequest {
+    fn schema() -> RefOr<Schema> {
+        shapes::one_of_three::<FormPermit, PaymentPermit, SubscriptionPermit>("One right to send.")
+    }
+}
+
+impl ToSchema for GrantRequest {
+    fn name() -> Cow<'static, str> {
+        "PermitRequest".into()
+    }
+
+    fn schemas(schemas: &mut shapes::Schemas) {
+        shapes::with_parts::<FormPermit>(schemas);
+        shapes::with_parts::<PaymentPermit>(schemas);
+        shapes::with_parts::<SubscriptionPermit>(schemas);
+    }
+}
+
+/// The one message that a form is good for.
+type One = Whole<1, 1>;
+
+/// How many messages a payment may be good for.
+type PaymentUnits = Whole<1, MAX_PAYMENT_UNITS>;
+
+/// A submitted form: one message by any template of the old kind, for 7 days.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of GrantRequest")]
+struct FormPermit {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
+    app: String,
+    /// The user.
+    #[schema(value_type = shapes::OpenId)]
+    openid: String,
+    #[schema(inline)]
+    kind: OnlyForm,
+    /// The form id.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
+    code: String,
+    /// A form is good for one message.
+    #[schema(inline)]
+    count: Option<One>,
+}
+
+/// A payment: up to three messages by any template of the old kind, for 7 days.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of GrantRequest")]
+struct PaymentPermit {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
+    app: String,
+    /// The user.
+    #[schema(value_type = shapes::OpenId)]
+    openid: String,
+    #[schema(inline)]
+    kind: OnlyPayment,
+    /// The prepay id.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
+    code: String,
+    /// How many messages; absent: as the app is set.
+    #[schema(inline)]
+    count: Option<PaymentUnits>,
+}
+
+/// An accepted subscription to a template.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of GrantRequest")]
+struct SubscriptionPermit {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
+    app: String,
+    /// The user.
+    #[schema(value_type = shapes::OpenId)]
+    openid: String,
+    kind: SubscriptionKind,
+    /// The template that the user subscribed to.
+    #[schema(value_type = shapes::TemplateId)]
+    template: String,
+    /// How many acceptances; absent: one.
+    #[schema(inline)]
+    count: Option<Count>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a word")]
+enum OnlyForm {
+    Form,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a word")]
+enum OnlyPayment {
+    Payment,
+}
+
+/// One-time (counted, no expiry); long-term or of a device (unlimited until withdrawn).
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes the words")]
+enum SubscriptionKind {
+    SubscribeOnce,
+    SubscribeLongTerm,
+    SubscribeDevice,
+}
+
+/// What became of one grant of several.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GrantedOrRefused)]
 #[serde(untagged)]
 pub(super) enum GrantAnswer {
-    /// It is in the ledger.
-    Granted {
-        #[schema(value_type = shapes::PermitId)]
-        id: PermitId,
-        #[schema(value_type = shapes::PermitKind)]
-        kind: PermitKind,
-        /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
-        duplicate: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[schema(value_type = shapes::Time)]
-        expires_at: Option<UnixMillis>,
-        /// Waiting messages that it set going.
-        woken: u32,
-    },
-    /// It is not; the others of the batch are not touched by that.
-    Refused { error: Problem },
+    Granted(GrantedJson),
+    Refused(RefusedItem),
+}
+
+/// A permit that is in the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GrantedPermit)]
+pub(super) struct GrantedJson {
+    #[schema(value_type = shapes::PermitId)]
+    id: PermitId,
+    #[schema(value_type = shapes::PermitKind)]
+    kind: PermitKind,
+    /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
+    duplicate: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    expires_at: Option<UnixMillis>,
+    /// Waiting messages that it set going.
+    woken: u32,
 }
 
 /// One grant, or `{"permits":[…]}`.
@@ -78,26 +192,44 @@ pub(super) enum GrantsRequest {}
 
 impl PartialSchema for GrantsRequest {
     fn schema() -> RefOr<Schema> {
-        shapes::one_or_many::<GrantRequest>("permits", MAX_BATCH)
+        shapes::one_of::<GrantRequest, PermitBatch>("A right to send, or a batch of them.")
     }
 }
 
 impl ToSchema for GrantsRequest {
+    fn name() -> Cow<'static, str> {
+        "PermitOrBatch".into()
+    }
+
     fn schemas(schemas: &mut shapes::Schemas) {
         shapes::with_parts::<GrantRequest>(schemas);
+        shapes::with_parts::<PermitBatch>(schemas);
     }
 }
+
+/// Up to 1,000 rights to send.
+pub(super) enum PermitBatch {}
+
+impl PartialSchema for PermitBatch {
+    fn schema() -> RefOr<Schema> {
+        shapes::batch_of::<GrantRequest>("permits", MAX_BATCH)
+    }
+}
+
+impl ToSchema for PermitBatch {}
 
 /// What became of a request: of its one grant, or of its batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = GrantedPermits)]
 pub(super) enum GrantAnswers {
-    One(GrantAnswer),
+    One(GrantedJson),
     Batch(GrantBatch),
 }
 
 /// What became of a batch of permits.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GrantedBatch)]
 pub(super) struct GrantBatch {
     /// How many are in the ledger, those that were there before among them.
     accepted: usize,
@@ -108,7 +240,7 @@ pub(super) struct GrantBatch {
 
 impl GrantBatch {
     fn of(permits: Vec<GrantAnswer>) -> Self {
-        let refused = permits.iter().filter(|answer| matches!(answer, GrantAnswer::Refused { .. })).count();
+        let refused = permits.iter().filter(|answer| matches!(answer, GrantAnswer::Refused(_))).count();
         Self { accepted: permits.len() - refused, refused, permits }
     }
 }
@@ -135,8 +267,10 @@ pub(super) async fn grant(
             caller.may_name(&request.app)?;
             let wanted = checked(&context, request, Origin::BackEnd).await?;
             match grant_all(&context, vec![Ok(wanted)]).await?.pop().ok_or_else(Problem::internal)? {
-                GrantAnswer::Refused { error } => Err(error),
-                granted => Ok((StatusCode::CREATED, axum::Json(GrantAnswers::One(granted)))),
+                GrantAnswer::Refused(RefusedItem { error }) => Err(error),
+                GrantAnswer::Granted(granted) => {
+                    Ok((StatusCode::CREATED, axum::Json(GrantAnswers::One(granted))))
+                }
             }
         }
         Items::Many(requests) => {
@@ -191,8 +325,7 @@ pub(super) async fn checked(
         None if kind.has_code() => None,
         None => return Err(Problem::invalid("template", "a subscription is for one template: name it")),
     };
-    let count = match (kind, request.count) {
-        (_, Some(0)) => return Err(Problem::invalid("count", "at least 1")),
+    let count = match (kind, request.count.map(|count| count.0)) {
         (PermitKind::Form, Some(count)) if count != 1 => {
             return Err(Problem::invalid("count", "a form is good for one message"));
         }
@@ -201,9 +334,6 @@ pub(super) async fn checked(
                 "count",
                 format!("a payment is good for at most {MAX_PAYMENT_UNITS}"),
             ));
-        }
-        (_, Some(count)) if count > MAX_COUNT => {
-            return Err(Problem::invalid("count", format!("at most {MAX_COUNT} at once")));
         }
         (PermitKind::Payment, None) => app.record.settings.payment_units,
         (_, count) => count.unwrap_or(1),
@@ -256,8 +386,8 @@ fn check_code(kind: PermitKind, code: Option<String>) -> Result<Option<String>, 
             "this is what developer tools hand out in place of a form id; submit the form on a real phone",
         )
         .field("code")),
-        Some(code) if code.len() > MAX_CODE_LENGTH || code.chars().any(|c| c.is_control() || c == ' ') => {
-            Err(Problem::invalid("code", format!("1 to {MAX_CODE_LENGTH} visible characters")))
+        Some(code) if code.len() > MAX_CODE_LENGTH || !code.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(Problem::invalid("code", format!("1 to {MAX_CODE_LENGTH} visible ASCII characters")))
         }
         code => Ok(code),
     }
@@ -275,17 +405,18 @@ pub(super) async fn grant_all(
     let answers = wanted.into_iter().filter_map(|wanted| match wanted {
         Ok(permit) => granted.next().map(|granted| {
             if granted.refused {
-                return GrantAnswer::Refused { error: too_many_codes(context.settings.codes_per_user) };
+                let error = too_many_codes(context.settings.codes_per_user);
+                return GrantAnswer::Refused(RefusedItem { error });
             }
-            GrantAnswer::Granted {
+            GrantAnswer::Granted(GrantedJson {
                 id: granted.id,
                 kind: permit.kind,
                 duplicate: granted.duplicate,
                 expires_at: granted.expires_at,
                 woken: granted.woken,
-            }
+            })
         }),
-        Err(error) => Some(GrantAnswer::Refused { error }),
+        Err(error) => Some(GrantAnswer::Refused(RefusedItem { error })),
     });
     Ok(answers.collect())
 }
@@ -320,7 +451,7 @@ struct PermitJson {
     /// Serves any number of messages until the user withdraws it.
     unlimited: bool,
     #[serde(flatten)]
-    #[schema(value_type = shapes::Totals)]
+    #[schema(value_type = shapes::PermitTotals)]
     counts: Totals,
     #[schema(value_type = shapes::Time)]
     granted_at: UnixMillis,
@@ -331,15 +462,18 @@ struct PermitJson {
 
 /// A user's permits, newest first, and the sum of their counts.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserPermits)]
 pub(super) struct PermitsAnswer {
     permits: Vec<PermitJson>,
-    #[schema(value_type = shapes::Totals)]
+    #[schema(value_type = shapes::PermitTotals)]
     totals: Totals,
     /// How many of the permits are unlimited; their units are counted as they are used.
     unlimited: u32,
 }
 
 /// List a user's permits and the sum of their counts.
+///
+/// Always granted = available + reserved + spent + expired + revoked, for each permit and in sum.
 #[utoipa::path(
     get,
     path = "/v1/permits",
@@ -406,19 +540,20 @@ mod tests {
             totals,
         });
         let answer = PermitsAnswer { permits: vec![permit], totals, unlimited: 0 };
-        description().check("PermitsAnswer", &serde_json::to_value(answer).unwrap());
+        description().check("UserPermits", &serde_json::to_value(answer).unwrap());
 
-        let granted = GrantAnswer::Granted {
+        let granted = GrantAnswer::Granted(GrantedJson {
             id,
             kind: PermitKind::Form,
             duplicate: false,
             expires_at: Some(moment),
             woken: 1,
-        };
-        let refused = GrantAnswer::Refused { error: Problem::invalid("code", "no").with("more", 1) };
+        });
+        let error = Problem::invalid("code", "no").with("more", 1);
+        let refused = GrantAnswer::Refused(RefusedItem { error });
         let batch = GrantBatch::of(vec![granted, refused]);
         assert_eq!((batch.accepted, batch.refused), (1, 1));
         let answers = GrantAnswers::Batch(batch);
-        description().check("GrantAnswers", &serde_json::to_value(answers).unwrap());
+        description().check("GrantedPermits", &serde_json::to_value(answers).unwrap());
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct ReachQuery {
 }
 
 /// Count how many users can be reached now.
+///
+/// Counts users with a permit that can be used now, and the units that they have.
 #[utoipa::path(
     get,
     path = "/v1/reach",

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::bounded::Whole;
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
 use crate::intake::request::parse;
@@ -23,14 +24,18 @@ const MAX_DATA_CHARS: usize = 64 * 1024;
 const MAX_SHORT_CHARS: usize = 64;
 
 /// How old the data may be unless the request says.
-const DEFAULT_AGE_SECONDS: u64 = 3_600;
+const DEFAULT_AGE_SECONDS: u32 = 3_600;
 
 /// The oldest that a request may allow.
-const MAX_AGE_SECONDS: u64 = 30 * 86_400;
+const MAX_AGE_SECONDS: u32 = 30 * 86_400;
+
+/// How old the data may be, in seconds.
+type MaxAge = Whole<1, MAX_AGE_SECONDS>;
 
 /// User data as `wx.getUserInfo`, `wx.getWeRunData` and the like give it to the mini program.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DecryptUserData)]
 pub(super) struct DecryptRequest {
     /// The app.
     #[schema(value_type = shapes::AppId)]
@@ -39,15 +44,20 @@ pub(super) struct DecryptRequest {
     #[schema(value_type = shapes::OpenId)]
     openid: String,
     /// `encryptedData`.
+    #[schema(min_length = 1, max_length = 65_536, pattern = "^[!-~]+$")]
     encrypted_data: String,
+    /// `iv`.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     iv: String,
     /// Checked if it is given, and then needs `raw_data`.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     signature: Option<String>,
-    /// `rawData`, to the byte.
+    /// `rawData`, to the byte; up to 65,536 bytes.
+    #[schema(min_length = 1, max_length = 65_536)]
     raw_data: Option<String>,
     /// The data must not be older than this; 3600 unless said.
-    #[schema(minimum = 1, maximum = 2_592_000)]
-    max_age_seconds: Option<u64>,
+    #[schema(inline)]
+    max_age_seconds: Option<MaxAge>,
 }
 
 /// What was enciphered: WeChat's own object. It depends on the call that made it; `watermark` is always there.
@@ -62,6 +72,8 @@ pub(super) struct UserData {
 }
 
 /// Open enciphered user data (`encryptedData`). Whatever is wrong with it, the refusal is the same: `undecipherable`.
+///
+/// Needs the user's session_key, which a login by this gateway left here.
 #[utoipa::path(
     post,
     path = "/v1/users/decrypt",
@@ -91,17 +103,14 @@ pub(super) async fn decrypt(
         (None, Some(_)) => return Err(together("raw_data")),
         (Some(_), None) => return Err(together("signature")),
     };
-    let age = request.max_age_seconds.unwrap_or(DEFAULT_AGE_SECONDS);
-    if !(1..=MAX_AGE_SECONDS).contains(&age) {
-        return Err(Problem::invalid("max_age_seconds", format!("takes 1 to {MAX_AGE_SECONDS}")));
-    }
+    let age = request.max_age_seconds.map_or(DEFAULT_AGE_SECONDS, |age| age.0);
     let sealed = Sealed {
         appid: &appid,
         openid: &openid,
         encrypted_data: &request.encrypted_data,
         iv: &request.iv,
         signed,
-        max_age: Duration::from_secs(age),
+        max_age: Duration::from_secs(age.into()),
     };
     Ok(axum::Json(open(&context, &sealed).await?))
 }

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const MAX_PAGE_BYTES: usize = 1_024;
 
 /// The longest reference and the longest collapse key.
-const MAX_REFERENCE_BYTES: usize = 128;
+pub const MAX_REFERENCE_CHARS: usize = 128;
 
 /// The longest idempotency key.
 const MAX_KEY_CHARS: usize = 255;
@@ -51,9 +51,9 @@ pub(super) fn page(page: Option<&str>, faults: &mut Faults) {
 /// References and collapse keys are short.
 pub(super) fn length(field: &str, text: Option<&str>, faults: &mut Faults) {
     let Some(text) = text else { return };
-    if text.is_empty() || text.len() > MAX_REFERENCE_BYTES {
-        let rule = format!("it has 1 to {MAX_REFERENCE_BYTES} bytes");
-        let rule_zh = format!("长度为 1 至 {MAX_REFERENCE_BYTES} 字节");
+    if !(1..=MAX_REFERENCE_CHARS).contains(&text.chars().count()) {
+        let rule = format!("it has 1 to {MAX_REFERENCE_CHARS} characters");
+        let rule_zh = format!("长度为 1 至 {MAX_REFERENCE_CHARS} 个字符");
         faults.push(Fault::new(field, Some(text), &rule, &rule_zh));
     }
 }

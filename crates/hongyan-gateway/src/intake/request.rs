@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::body::{self, TemplateBody};
 use super::checks;
+pub use super::checks::MAX_REFERENCE_CHARS;
 use super::faults::{Fault, Faults};
 use crate::apps::{App, Apps};
 use crate::problem::Problem;
@@ -24,6 +25,7 @@ const FAR_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
 /// When a scheduled message keeps its permit from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReserveWhen)]
 pub enum Reserve {
     /// A permit is chosen when it is sent.
     #[default]
@@ -46,13 +48,18 @@ pub struct MessageRequest {
     #[schema(value_type = shapes::TemplateId)]
     pub template: String,
     /// The fields: `{"thing1":"text"}` or `{"keyword1":{"value":"text","color":"#173177"}}`.
-    #[schema(value_type = shapes::GivenFields)]
+    #[schema(value_type = shapes::MessageFieldsInput)]
     pub data: Fields,
     /// The page that a tap opens, with its query: `pages/index/index?id=1`.
-    #[schema(max_length = 1024, example = "pages/index/index?id=1")]
+    #[schema(
+        min_length = 1,
+        max_length = 1024,
+        pattern = r"^(?!/)(?!.*://)[^\s\x00-\x1f\x7f-\x9f]+$",
+        example = "pages/index/index?id=1"
+    )]
     pub page: Option<String>,
     /// Template messages only: the field that is shown large, as `keyword1.DATA`.
-    #[schema(example = "keyword1.DATA")]
+    #[schema(max_length = 64, example = "keyword1.DATA")]
     pub emphasis_keyword: Option<String>,
     /// Subscribe messages only: the language of the card's frame.
     #[schema(value_type = Option<shapes::Lang>)]
@@ -76,7 +83,7 @@ pub struct MessageRequest {
     /// When a scheduled message chooses its permit.
     #[serde(default)]
     pub reserve: Reserve,
-    /// The caller's own id; messages can be searched by it.
+    /// The caller's own id, 1 to 128 characters; messages can be searched by it.
     #[schema(min_length = 1, max_length = 128, example = "order-1024")]
     pub reference: Option<String>,
     /// What the message is about. It replaces an older one with the same key to the same user that is scheduled, ready or
@@ -85,7 +92,7 @@ pub struct MessageRequest {
     pub collapse_key: Option<String>,
     /// A key of this message's own, in place of the request's `Idempotency-Key`: the same message under the same key
     /// is one message, in whatever batch and at whatever place it comes again.
-    #[schema(min_length = 1, max_length = 255, example = "order-1024-shipped")]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[ -~]+$", example = "order-1024-shipped")]
     pub idempotency_key: Option<String>,
     /// Cut text that is too long for its field (`thing…`, `keyword…`) and end it with an ellipsis, instead of refusing
     /// it. Absent: as the app is set.
@@ -107,6 +114,7 @@ pub struct Checked {
 
 /// Something that is allowed but may surprise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MessageWarning)]
 pub struct Warning {
     /// Stable.
     #[schema(example = "shortened")]

@@ -84,6 +84,7 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// Those of [`from_bytes`].
 pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     json::walk(text, Place::START)?;
+    is_no_list(text)?;
     read(text, |words| words)
 }
 
@@ -93,8 +94,18 @@ pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
 /// Those of [`from_bytes`].
 pub(crate) fn from_part<T: DeserializeOwned>(text: &str, place: Place) -> Result<T, Problem> {
     json::walk(text, place)?;
+    is_no_list(text)?;
     // Positions in a part would mislead.
     read(text, without_position)
+}
+
+/// Whatever is read is an object; serde would take the values of its members as a list, too.
+fn is_no_list(text: &str) -> Result<(), Problem> {
+    if text.trim_start().starts_with('[') {
+        let detail = "an object is expected here, not a list";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail));
+    }
+    Ok(())
 }
 
 fn read<T: DeserializeOwned>(text: &str, words_of: impl Fn(&str) -> &str) -> Result<T, Problem> {
@@ -103,10 +114,16 @@ fn read<T: DeserializeOwned>(text: &str, words_of: impl Fn(&str) -> &str) -> Res
         match axum::Json::<T>::from_bytes(text.as_bytes()) {
             Ok(axum::Json(value)) => Ok(value),
             Err(JsonRejection::JsonDataError(error)) => Err(wrong_field(words_of(&words(&error)))),
+            // It is JSON, the walk over it said so. What serde calls a fault of syntax here is an object in the place of a
+            // word.
             Err(error) => {
-                // The walk over the text found nothing.
-                tracing::error!(%error, "a text is JSON to one reader and not to another");
-                Err(Problem::internal())
+                let problem = wrong_field(words_of(&words(&error)));
+                let detail =
+                    "a value of this kind cannot stand here; the description, /openapi.json, says what can";
+                Err(match &problem.field {
+                    Some(field) => Problem::invalid(field, detail),
+                    None => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail),
+                })
             }
         }
     })
@@ -253,6 +270,13 @@ mod tests {
     struct Inner {
         #[allow(dead_code)]
         count: u32,
+        #[allow(dead_code)]
+        word: Option<Word>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Word {
+        Good,
     }
 
     fn router() -> Router {
@@ -282,6 +306,8 @@ mod tests {
     #[tokio::test]
     async fn a_good_body_is_taken() {
         assert_eq!(post_json(r#"{"items":[{"count":1}]}"#).await.0, 200);
+        // Its members without their names are no body.
+        assert_eq!(post_json(r#"[[{"count":1}]]"#).await.0, 422);
     }
 
     #[tokio::test]
@@ -291,6 +317,10 @@ mod tests {
             (r#"{"items":[{"count":1,"cuont":2}]}"#, "unknown_field", "items[0].cuont"),
             (r#"{"items":[{}]}"#, "missing_field", "items[0].count"),
             ("{}", "missing_field", "items"),
+            (r#"{"items":[{"count":1,"word":"bad"}]}"#, "invalid_field", "items[0].word"),
+            (r#"{"items":[{"count":1,"word":{}}]}"#, "invalid_field", "items[0].word"),
+            (r#"{"items":[{"count":1,"word":[null]}]}"#, "invalid_field", "items[0].word"),
+            (r#"{"items":[[]]}"#, "invalid_field", "items[0]"),
             (r#"{"item":[]}"#, "unknown_field", "item"),
         ];
         for (body, code, field) in cases {

@@ -18,6 +18,9 @@ use super::Problem;
 /// The most members of one object: the fields of a message are the most that any call takes.
 pub(super) const MAX_MEMBERS: usize = 128;
 
+/// The most brackets in each other. serde_json's readers stop there, too.
+const MAX_DEPTH: usize = 127;
+
 /// How many turns of a path are shown.
 const MAX_TURNS: usize = 16;
 
@@ -75,6 +78,11 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Problem> {
 /// # Errors
 /// `malformed_json`, with line and column.
 pub(crate) fn is_json(text: &str, place: Place) -> Result<(), Problem> {
+    // The reader keeps an entry for each open bracket.
+    if let Some(depth_ends) = too_deep(text) {
+        let at = place.of(text, &text[depth_ends..]);
+        return Err(malformed(&format!("more than {MAX_DEPTH} brackets in each other"), at));
+    }
     // A raw value reads every byte and keeps none.
     serde_json::from_str::<&RawValue>(text).map(drop).map_err(|error| malformed_at(&error, place))
 }
@@ -94,6 +102,27 @@ pub(crate) fn walk(text: &str, place: Place) -> Result<(), Problem> {
         return Err(if at.is_empty() { problem } else { problem.field(at) });
     }
     walk.found.map_or(Ok(()), Err)
+}
+
+/// Where a bracket opens inside too many others.
+fn too_deep(text: &str) -> Option<usize> {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Some(at);
+                }
+            }
+            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn malformed_at(error: &serde_json::Error, place: Place) -> Problem {
@@ -370,6 +399,21 @@ mod tests {
             (half_an_emoji.code, half_an_emoji.field.as_deref()),
             ("malformed_json", Some("data.thing1"))
         );
+    }
+
+    #[test]
+    fn brackets_in_each_other_have_a_bound() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(
+            is_json(&nested(MAX_DEPTH), Place::START).is_ok()
+                && walk(&nested(MAX_DEPTH), Place::START).is_ok()
+        );
+        let problem = is_json(&nested(MAX_DEPTH + 1), Place::START).unwrap_err();
+        assert_eq!((problem.code, &problem.extra["column"]), ("malformed_json", &MAX_DEPTH.into()));
+        assert_eq!(refused(&nested(MAX_DEPTH + 1)).code, "malformed_json");
+        // Brackets in texts are no brackets.
+        assert!(is_json(&format!("\"{}\\\"{}\"", "[".repeat(300), "{".repeat(300)), Place::START).is_ok());
+        assert!(is_json(&format!("[{}0]", "[],".repeat(300)), Place::START).is_ok());
     }
 
     #[test]

@@ -16,10 +16,10 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewCallback {
     /// What WeChat signs with: 3 to 32 letters and digits. Sealed in the database, never shown again.
-    #[schema(value_type = String, format = Password, write_only, min_length = 3, max_length = 32)]
+    #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9]{3,32}\s*$")]
     token: SecretString,
     /// What WeChat enciphers with, 43 letters and digits; absent or `null` in plain mode. Sealed, never shown again.
-    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 43, max_length = 43)]
+    #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9+/]{43}\s*$")]
     encoding_aes_key: Option<SecretString>,
 }
 
@@ -34,11 +34,11 @@ impl NewCallback {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ChangedCallback {
     /// What WeChat signs with: 3 to 32 letters and digits.
-    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 3, max_length = 32)]
+    #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9]{3,32}\s*$")]
     token: Option<SecretString>,
     /// What WeChat enciphers with; `null`: plain mode.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 43, max_length = 43)]
+    #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9+/]{43}\s*$")]
     #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
     encoding_aes_key: Option<Option<SecretString>>,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::known;
+use crate::api::bounded::Whole;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::problem::{Path, Problem, Query};
@@ -22,6 +23,9 @@ const LEGACY_PAGE: u32 = 20;
 /// Longer than the categories of any app.
 const MAX_CATEGORIES_CHARS: usize = 256;
 
+/// The furthest that titles can be left out: WeChat counts them in 32 bits.
+const MAX_START: u32 = i32::MAX as u32;
+
 /// What to look for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -31,12 +35,14 @@ pub(super) struct LibraryQuery {
     #[param(value_type = Option<shapes::Channel>)]
     channel: Option<Channel>,
     /// The keywords of this title, in place of titles.
+    #[param(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9]+$", example = "250")]
     tid: Option<String>,
     /// Only titles of these categories, as numbers with commas. Absent: of all categories that the app has.
+    #[param(min_length = 1, max_length = 256, pattern = "^[0-9,]+$", example = "616,307")]
     category: Option<String>,
     /// How many titles to leave out.
-    #[serde(default)]
-    start: u32,
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 2147483647, default = 0)]
+    start: Option<Whole<0, MAX_START>>,
     /// How many titles to show: 1 to 30, of the old library 1 to 20.
     #[param(minimum = 1, maximum = 30)]
     limit: Option<u32>,
@@ -45,6 +51,7 @@ pub(super) struct LibraryQuery {
 /// A page of titles, or the keywords of one.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = LibraryPage)]
 pub(super) enum LibraryAnswer {
     Titles(TitlesJson),
     Keywords(KeywordsJson),
@@ -82,6 +89,8 @@ pub(super) struct KeywordsJson {
 }
 
 /// Look through WeChat's public templates: titles, or with `tid` the keywords of one.
+///
+/// WeChat is asked each time. Give `next_start` back as `start` for the next page.
 #[utoipa::path(
     get,
     path = "/v1/apps/{appid}/library",
@@ -110,8 +119,9 @@ pub(super) async fn library(
     }
     let category = query.category.as_deref();
     check_category(category)?;
-    let found = context.apps.public_titles(&appid, channel, category, query.start, limit).await?;
-    let end = query.start.saturating_add(found.titles.len() as u32);
+    let start = query.start.map_or(0, |start| start.0);
+    let found = context.apps.public_titles(&appid, channel, category, start, limit).await?;
+    let end = start.saturating_add(found.titles.len() as u32);
     let is_last = found.titles.is_empty() || u64::from(end) >= found.total;
     let category =
         |category: hongyan_wechat::templates::Category| CategoryJson { id: category.id, name: category.name };
@@ -155,7 +165,7 @@ mod tests {
             total: 40,
             next_start: Some(30),
         };
-        description.check("LibraryAnswer", &serde_json::to_value(LibraryAnswer::Titles(titles)).unwrap());
+        description.check("LibraryPage", &serde_json::to_value(LibraryAnswer::Titles(titles)).unwrap());
         let keyword = Keyword {
             keyword: 1,
             name: "取餐码".into(),
@@ -165,7 +175,7 @@ mod tests {
             rule_zh: Some("短"),
         };
         let keywords = KeywordsJson { tid: "250".into(), keywords: vec![keyword] };
-        description.check("LibraryAnswer", &serde_json::to_value(LibraryAnswer::Keywords(keywords)).unwrap());
+        description.check("LibraryPage", &serde_json::to_value(LibraryAnswer::Keywords(keywords)).unwrap());
     }
 
     #[test]

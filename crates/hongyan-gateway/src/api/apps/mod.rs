@@ -13,6 +13,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::permit::MAX_PAYMENT_UNITS;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_store::types::{CallbackStatus, Subject};
@@ -24,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::callback::{CallbackJson, ChangedCallback, NewCallback};
+use super::bounded::{Object, Whole};
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
 use crate::apps::{App, AppChange, NewApp, SyncReport};
@@ -49,17 +51,26 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(library::library))
 }
 
+/// How many messages a payment is good for.
+type PaymentUnits = Whole<1, MAX_PAYMENT_UNITS>;
+
+/// After how many seconds of silence a message may go out again.
+type ResendAfter = Whole<60, 604_800>;
+
 /// An app to register.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreateApp)]
 pub(super) struct RegisterRequest {
     /// Its appid.
     #[schema(value_type = shapes::AppId)]
     appid: String,
-    /// Its AppSecret. Sealed in the database, never shown again.
-    #[schema(value_type = String, format = Password, write_only)]
+    /// Its AppSecret: 1 to 128 visible ASCII characters; spaces around it are left out. Sealed in the database, never
+    /// shown again.
+    #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
     secret: SecretString,
     /// For people.
+    #[schema(value_type = Option<shapes::AppName>)]
     name: Option<String>,
     /// How tokens are fetched; `stable` unless said.
     token: Option<TokenCall>,
@@ -67,8 +78,8 @@ pub(super) struct RegisterRequest {
     #[schema(value_type = Option<shapes::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
     /// How many units a payment grants; 1 unless said.
-    #[schema(minimum = 1, maximum = 3)]
-    payment_units: Option<u32>,
+    #[schema(inline)]
+    payment_units: Option<PaymentUnits>,
     /// `oldest_first` unless said.
     #[schema(value_type = Option<shapes::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
@@ -76,16 +87,18 @@ pub(super) struct RegisterRequest {
     /// unless said.
     truncate: Option<bool>,
     /// What is entered on WeChat's page for pushes; without it none are taken.
-    callback: Option<NewCallback>,
+    #[schema(value_type = Option<NewCallback>)]
+    callback: Option<Object<NewCallback>>,
     /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
     /// sent and goes out again. Absent: never, for then the user may see it twice.
-    #[schema(minimum = 60, maximum = 604_800)]
-    resend_unknown_after_seconds: Option<u32>,
+    #[schema(inline)]
+    resend_unknown_after_seconds: Option<ResendAfter>,
 }
 
 /// Which of WeChat's two calls fetches tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TokenSource)]
 enum TokenCall {
     /// `/cgi-bin/stable_token`: a fetch elsewhere does not kill ours.
     Stable,
@@ -96,18 +109,21 @@ enum TokenCall {
 /// Changes to an app; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ChangeApp)]
 pub(super) struct ChangeRequest {
-    #[schema(value_type = Option<String>, format = Password, write_only)]
+    /// Its AppSecret, if that was changed at WeChat.
+    #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
     secret: Option<SecretString>,
     /// For people.
+    #[schema(value_type = Option<shapes::AppName>)]
     name: Option<String>,
     token: Option<TokenCall>,
     /// For messages that do not say themselves.
     #[schema(value_type = Option<shapes::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
     /// How many units a payment grants.
-    #[schema(minimum = 1, maximum = 3)]
-    payment_units: Option<u32>,
+    #[schema(inline)]
+    payment_units: Option<PaymentUnits>,
     #[schema(value_type = Option<shapes::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
     /// Cut text that is too long for its field, in messages that do not say themselves.
@@ -116,12 +132,12 @@ pub(super) struct ChangeRequest {
     #[serde(default, deserialize_with = "callback::given")]
     #[schema(value_type = Option<ChangedCallback>)]
     #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
-    callback: Option<Option<ChangedCallback>>,
+    callback: Option<Option<Object<ChangedCallback>>>,
     /// `null`: never.
     #[serde(default, deserialize_with = "callback::given")]
     #[schema(value_type = Option<u32>, minimum = 60, maximum = 604_800)]
     #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
-    resend_unknown_after_seconds: Option<Option<u32>>,
+    resend_unknown_after_seconds: Option<Option<ResendAfter>>,
     /// Make a new gateway secret; the old one stops working at once.
     #[serde(default)]
     rotate_gateway_secret: bool,
@@ -200,6 +216,7 @@ struct PausedJson {
 
 /// Every app.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AppList)]
 pub(super) struct AppsAnswer {
     apps: Vec<AppJson>,
 }
@@ -256,6 +273,9 @@ fn known(context: &Context, caller: &Caller, appid: &str) -> Result<Arc<App>, Pr
 }
 
 /// Register an app; its templates are synchronised at once.
+///
+/// The AppSecret is sealed. A secret that WeChat refuses does not hinder the registration: the app is paused,
+/// and says why.
 #[utoipa::path(
     post,
     path = "/v1/apps",
@@ -284,11 +304,13 @@ pub(super) async fn register(
                 name: request.name,
                 stable_token: request.token.map(|call| call == TokenCall::Stable),
                 on_unknown: request.on_unknown,
-                payment_units: request.payment_units,
+                payment_units: request.payment_units.map(|units| units.0),
                 waiting_order: request.waiting_order,
                 truncate: request.truncate,
-                callback: request.callback.map(NewCallback::into_change),
-                resend_unknown_after_seconds: request.resend_unknown_after_seconds.map(Some),
+                callback: request.callback.map(|callback| callback.0.into_change()),
+                resend_unknown_after_seconds: request
+                    .resend_unknown_after_seconds
+                    .map(|seconds| Some(seconds.0)),
                 ..AppChange::default()
             },
         })
@@ -304,6 +326,8 @@ pub(super) async fn register(
 }
 
 /// List the apps.
+///
+/// Ordered by appid, without their secrets.
 #[utoipa::path(
     get,
     path = "/v1/apps",
@@ -329,6 +353,8 @@ pub(super) async fn list(
 }
 
 /// Show an app: how it is set, whether it is paused and why.
+///
+/// An app that is paused keeps its messages; `paused` says since when, and what to do.
 #[utoipa::path(
     get,
     path = "/v1/apps/{appid}",
@@ -348,6 +374,8 @@ pub(super) async fn show(
 }
 
 /// Change an app. A new secret also ends a pause that the old one caused.
+///
+/// What is absent stays as it is. A new AppSecret is tried at once.
 #[utoipa::path(
     patch,
     path = "/v1/apps/{appid}",
@@ -374,11 +402,13 @@ pub(super) async fn change(
                 secret: request.secret,
                 stable_token: request.token.map(|call| call == TokenCall::Stable),
                 on_unknown: request.on_unknown,
-                payment_units: request.payment_units,
+                payment_units: request.payment_units.map(|units| units.0),
                 waiting_order: request.waiting_order,
                 truncate: request.truncate,
-                callback: request.callback.map(callback::change),
-                resend_unknown_after_seconds: request.resend_unknown_after_seconds,
+                callback: request.callback.map(|given| callback::change(given.map(|callback| callback.0))),
+                resend_unknown_after_seconds: request
+                    .resend_unknown_after_seconds
+                    .map(|given| given.map(|seconds| seconds.0)),
                 rotate_gateway_secret: request.rotate_gateway_secret,
             },
         )
@@ -392,6 +422,8 @@ pub(super) async fn change(
 }
 
 /// Remove an app: its unsent messages are cancelled, its history stays.
+///
+/// Its unsent messages are cancelled and its gateway tokens are void. The history stays until it is old.
 #[utoipa::path(
     delete,
     path = "/v1/apps/{appid}",

@@ -8,24 +8,32 @@ use utoipa::ToSchema;
 
 use super::callback::heard;
 use super::{AppJson, app_json, known};
+use crate::api::bounded::Text;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
 
+/// Why an app is paused, in words.
+type PauseDetail = Text<0, 512>;
+
 /// Why an operator pauses an app.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PauseApp)]
 pub(super) struct PauseRequest {
     /// In words, for whoever asks later.
-    detail: Option<String>,
+    #[schema(inline)]
+    detail: Option<PauseDetail>,
     /// Absent: until it is resumed.
     #[schema(value_type = Option<shapes::Time>)]
     until: Option<UnixMillis>,
 }
 
 /// Pause an app: every message is kept, none goes out.
+///
+/// Messages are accepted and kept meanwhile. With `until` the pause ends by itself.
 #[utoipa::path(
     post,
     path = "/v1/apps/{appid}/pause",
@@ -43,7 +51,7 @@ pub(super) async fn pause(
     Json(request): Json<PauseRequest>,
 ) -> Result<axum::Json<AppJson>, Problem> {
     let app = known(&context, &caller, &appid)?;
-    let detail = request.detail.unwrap_or_else(|| "paused by an operator".into());
+    let detail = request.detail.map(|detail| detail.0).unwrap_or_else(|| "paused by an operator".into());
     let pause = AppPause { code: PauseCode::Operator, until: request.until };
     context.apps.pause(&app.record.appid, pause, None, detail).await?;
     let app = known(&context, &caller, &appid)?;
@@ -51,6 +59,8 @@ pub(super) async fn pause(
 }
 
 /// End any pause of an app: what was kept goes out.
+///
+/// If the cause is still there, the next message finds it and the app is paused again.
 #[utoipa::path(
     post,
     path = "/v1/apps/{appid}/resume",

@@ -25,11 +25,14 @@ pub(super) struct SessionsQuery {
 
 /// How many sessions were ended.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EndedSessions)]
 pub(super) struct EndedAnswer {
     ended: u64,
 }
 
-/// End the sessions of an app's users, or of one of them, at once. They log in again with `wx.login`.
+/// End the sessions of an app's users, or of one of them, at once.
+///
+/// They log in again with `wx.login`; the mini program does that by itself.
 #[utoipa::path(
     delete,
     path = "/v1/apps/{appid}/sessions",

@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::known;
+use crate::api::bounded::{Text, Whole};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::apps::{SyncReport, Template};
@@ -21,6 +22,7 @@ use crate::templates::{NewTemplate, no_such_template};
 
 /// The templates of an app.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateList)]
 pub(super) struct TemplatesAnswer {
     /// By title.
     templates: Vec<TemplateJson>,
@@ -82,19 +84,29 @@ struct FieldJson {
     may_be_shortened: bool,
 }
 
+/// WeChat numbers keywords from 1, in 32 bits.
+const MAX_KEYWORD: u32 = i32::MAX as u32;
+
+/// The number of a keyword.
+type KeywordNumber = Whole<0, MAX_KEYWORD>;
+
+/// What a template is for.
+type Scene = Text<1, 15>;
+
 /// A template to choose from the public library.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AddTemplate)]
 pub(super) struct AddTemplateRequest {
     /// The title's id, as `GET /v1/apps/{appid}/library` lists it.
-    #[schema(min_length = 1, max_length = 32, example = "250")]
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9]+$", example = "250")]
     tid: String,
     /// The numbers of its keywords, in the order in which they shall stand: 2 to 5, of the old library 1 to 10.
-    #[schema(example = json!([1, 2, 3]))]
-    keywords: Vec<u32>,
+    #[schema(inline, min_items = 1, max_items = 10, example = json!([1, 2, 3]))]
+    keywords: Vec<KeywordNumber>,
     /// What it is for, in 1 to 15 characters. WeChat shows it in its console. Not for the old library.
-    #[schema(example = "取餐提醒")]
-    scene: Option<String>,
+    #[schema(inline)]
+    scene: Option<Scene>,
     /// `subscribe` unless said.
     #[schema(value_type = Option<shapes::Channel>)]
     channel: Option<Channel>,
@@ -102,6 +114,7 @@ pub(super) struct AddTemplateRequest {
 
 /// A chosen template.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AddedTemplate)]
 pub(super) struct AddTemplateAnswer {
     #[schema(value_type = shapes::TemplateId)]
     template: TemplateId,
@@ -142,6 +155,8 @@ fn template_json(template: &Template) -> TemplateJson {
 }
 
 /// List an app's templates with the rules of their fields.
+///
+/// As they were when WeChat was last asked; `synced_at` says when.
 #[utoipa::path(
     get,
     path = "/v1/apps/{appid}/templates",
@@ -163,6 +178,8 @@ pub(super) async fn templates(
 }
 
 /// Show one template with the rules of its fields, and a message to copy.
+///
+/// The rules are those that the gateway checks before WeChat is asked.
 #[utoipa::path(
     get,
     path = "/v1/apps/{appid}/templates/{template}",
@@ -207,8 +224,8 @@ pub(super) async fn add_template(
     let new = NewTemplate {
         channel: request.channel.unwrap_or(Channel::Subscribe),
         tid: request.tid,
-        keywords: request.keywords,
-        scene: request.scene,
+        keywords: request.keywords.iter().map(|keyword| keyword.0).collect(),
+        scene: request.scene.map(|scene| scene.0),
     };
     let (template, sync) = context.apps.add_template(&appid, new).await?;
     let app = context.apps.get(&appid);
@@ -240,6 +257,8 @@ pub(super) async fn delete_template(
 }
 
 /// Ask WeChat for an app's templates again.
+///
+/// Seldom needed: a message with an unknown template asks by itself, at most every 10 seconds.
 #[utoipa::path(
     post,
     path = "/v1/apps/{appid}/templates/sync",
@@ -297,7 +316,7 @@ mod tests {
             AddTemplateAnswer { template: template_id, details: Some(template_json(&template)), sync };
         let answer = serde_json::to_value(answer).unwrap();
         let description = description();
-        description.check("AddTemplateAnswer", &answer);
+        description.check("AddedTemplate", &answer);
         for name in description.members("Template") {
             assert!(answer["details"].get(&name).is_some(), "{name} is described but was never seen");
         }
@@ -313,8 +332,8 @@ mod tests {
     fn every_member_of_a_request_is_described_and_read() {
         let request = json!({ "tid": "250", "keywords": [1, 2], "scene": "取餐", "channel": "subscribe" });
         let description = description();
-        description.check("AddTemplateRequest", &request);
-        for name in description.members("AddTemplateRequest") {
+        description.check("AddTemplate", &request);
+        for name in description.members("AddTemplate") {
             assert!(request.get(&name).is_some(), "{name} is described but not in this request");
         }
         from_bytes::<AddTemplateRequest>(request.to_string().as_bytes()).unwrap();

@@ -20,6 +20,7 @@ use crate::token::TokenError;
 
 /// The gateway tokens of an app.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GatewayTokenList)]
 pub(super) struct TokensAnswer {
     /// Newest first, at most 1,000.
     tokens: Vec<TokenJson>,
@@ -47,12 +48,14 @@ struct TokenJson {
 
 /// How many tokens were revoked.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RevokedTokens)]
 pub(super) struct RevokedAnswer {
     revoked: u64,
 }
 
 /// WeChat's own access token.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccessToken)]
 pub(super) struct AccessTokenAnswer {
     /// Whoever has it can do everything that the app can, past this gateway.
     access_token: String,
@@ -67,6 +70,8 @@ fn token_json(record: GatewayTokenRecord) -> TokenJson {
 }
 
 /// List the gateway tokens of an app.
+///
+/// The tokens themselves are never shown.
 #[utoipa::path(
     get,
     path = "/v1/apps/{appid}/tokens",
@@ -87,6 +92,8 @@ pub(super) async fn tokens(
 }
 
 /// Revoke all gateway tokens of an app, at once. Who knows the gateway secret can fetch another.
+///
+/// A client of the facade then fetches another by itself.
 #[utoipa::path(
     delete,
     path = "/v1/apps/{appid}/tokens",
@@ -107,6 +114,8 @@ pub(super) async fn revoke_all(
 }
 
 /// Revoke a gateway token, at once.
+///
+/// Whoever holds it is answered with 40001, and fetches another if it knows the gateway secret.
 #[utoipa::path(
     delete,
     path = "/v1/apps/{appid}/tokens/{id}",
@@ -131,6 +140,8 @@ pub(super) async fn revoke(
 
 /// See WeChat's own access token of an app. Needs the setting `reveal_access_token` and a key with this very scope;
 /// each use is logged.
+///
+/// Off by default: software that can use the facade needs no real token.
 #[utoipa::path(
     post,
     path = "/v1/apps/{appid}/access_token",
@@ -196,6 +207,6 @@ mod tests {
             assert!(token.get(&name).is_some(), "{name} is described but was never seen");
         }
         let answer = serde_json::json!({ "access_token": "x", "expires_at": moment });
-        description.check("AccessTokenAnswer", &answer);
+        description.check("AccessToken", &answer);
     }
 }

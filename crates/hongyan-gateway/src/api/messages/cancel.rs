@@ -15,6 +15,7 @@ use crate::shapes;
 
 /// A message that will not be sent.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CancelledMessage)]
 pub(super) struct CancelAnswer {
     #[schema(value_type = shapes::MessageId)]
     id: MessageId,
@@ -23,6 +24,9 @@ pub(super) struct CancelAnswer {
 }
 
 /// Cancel a message that is not being sent yet.
+///
+/// Its reserved permit is free again. A message that is `sending` or later, or whose last answer was lost, is
+/// refused with `too_late_to_cancel` and its `state`.
 #[utoipa::path(
     delete,
     path = "/v1/messages/{id}",

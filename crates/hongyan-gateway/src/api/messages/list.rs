@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::show::MessageJson;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
-use crate::intake::request::parse;
+use crate::intake::request::{MAX_REFERENCE_CHARS, parse};
 use crate::problem::{Problem, Query};
 use crate::service::Context;
 use crate::shapes;
@@ -38,6 +38,7 @@ pub(super) struct ListQuery {
     #[param(value_type = Option<shapes::TemplateId>)]
     template: Option<String>,
     /// Those with this reference.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 128)]
     reference: Option<String>,
     /// `next_cursor` of the page before.
     #[param(value_type = Option<shapes::MessageId>)]
@@ -49,6 +50,7 @@ pub(super) struct ListQuery {
 
 /// A page of messages, newest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessagePage)]
 pub(super) struct ListAnswer {
     messages: Vec<MessageJson>,
     /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 messages were looked
@@ -59,6 +61,8 @@ pub(super) struct ListAnswer {
 }
 
 /// List messages, newest first.
+///
+/// Filters may be combined; `to` needs `app`. Give `next_cursor` back as `cursor` until there is none.
 #[utoipa::path(
     get,
     path = "/v1/messages",
@@ -86,7 +90,7 @@ pub(super) async fn list(
         openid: query.to.map(|text| parse("to", &text)).transpose()?,
         state: query.state.map(|name| state(&name)).transpose()?,
         template: query.template.map(|text| parse("template", &text)).transpose()?,
-        reference: query.reference,
+        reference: query.reference.map(reference).transpose()?,
         before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,
         limit,
         ..MessageFilter::default()
@@ -96,6 +100,14 @@ pub(super) async fn list(
         messages: page.items.into_iter().map(MessageJson::from).collect(),
         next_cursor: page.next,
     }))
+}
+
+fn reference(text: String) -> Result<String, Problem> {
+    if (1..=MAX_REFERENCE_CHARS).contains(&text.chars().count()) {
+        Ok(text)
+    } else {
+        Err(Problem::invalid("reference", format!("1 to {MAX_REFERENCE_CHARS} characters")))
+    }
 }
 
 fn state(name: &str) -> Result<MessageState, Problem> {

@@ -1,39 +1,110 @@
 //! `POST /v1/messages/{id}/resolve`.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState};
 use hongyan_store::types::{ResolutionView, Resolved};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::reason::ReasonJson;
 use super::{message_id, must_see, no_such_message};
+use crate::api::bounded::Whole;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
 
-/// What an operator found out about a message of unknown outcome.
-#[derive(Debug, Deserialize, ToSchema)]
+/// So many attempts no message has.
+const MAX_ATTEMPT: u32 = i32::MAX as u32;
+
+/// The number of an attempt.
+type AttemptNumber = Whole<1, MAX_ATTEMPT>;
+
+/// What an operator found out about a message of unknown outcome. [`WasSent`] and [`WasNotSent`] describe it.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResolveRequest {
     /// Whether the user has it.
     outcome: FoundOut,
     /// What to do with one that was not sent; `send` unless said.
-    #[schema(value_type = Option<shapes::Then>)]
     then: Option<Then>,
     /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
     /// is done. Absent: the last.
-    #[schema(minimum = 1, example = 1)]
-    attempt: Option<u32>,
+    attempt: Option<AttemptNumber>,
+}
+
+impl PartialSchema for ResolveRequest {
+    fn schema() -> RefOr<Schema> {
+        shapes::one_of::<WasSent, WasNotSent>("What was found out about a message of unknown outcome.")
+    }
+}
+
+impl ToSchema for ResolveRequest {
+    fn name() -> Cow<'static, str> {
+        "ResolveMessage".into()
+    }
+
+    fn schemas(schemas: &mut shapes::Schemas) {
+        shapes::with_parts::<WasSent>(schemas);
+        shapes::with_parts::<WasNotSent>(schemas);
+    }
+}
+
+/// The user has the message.
+#[derive(ToSchema)]
+#[schema(as = ResolveSent)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of ResolveRequest")]
+struct WasSent {
+    #[schema(inline)]
+    outcome: OnlySent,
+    /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
+    /// is done. Absent: the last.
+    #[schema(inline)]
+    attempt: Option<AttemptNumber>,
+}
+
+/// The user does not have the message.
+#[derive(ToSchema)]
+#[schema(as = ResolveNotSent)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of ResolveRequest")]
+struct WasNotSent {
+    #[schema(inline)]
+    outcome: OnlyNotSent,
+    /// What to do with it; `send` unless said.
+    #[schema(value_type = Option<shapes::NotSentAction>)]
+    then: Option<Then>,
+    /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
+    /// is done. Absent: the last.
+    #[schema(inline)]
+    attempt: Option<AttemptNumber>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a word")]
+enum OnlySent {
+    Sent,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a word")]
+enum OnlyNotSent {
+    NotSent,
 }
 
 /// What became of a request whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = FoundOutcome)]
 enum FoundOut {
     /// The user has the message.
     Sent,
@@ -43,6 +114,7 @@ enum FoundOut {
 
 /// Where the message went.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ResolvedMessage)]
 pub(super) struct ResolveAnswer {
     #[schema(value_type = shapes::MessageId)]
     id: MessageId,
@@ -66,12 +138,12 @@ pub(super) struct ResolutionJson {
     outcome: FoundOut,
     /// What was to be done with a message that was not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Then)]
+    #[schema(value_type = shapes::NotSentAction)]
     then: Option<Then>,
     #[schema(value_type = shapes::Time)]
     resolved_at: UnixMillis,
     /// Who found it out.
-    #[schema(value_type = shapes::Witness)]
+    #[schema(value_type = shapes::ResolvedBy)]
     by: Witness,
 }
 
@@ -128,32 +200,35 @@ pub(super) async fn resolve(
         }
         (FoundOut::NotSent, then) => Verdict::NotSent { then: then.unwrap_or_default() },
     };
-    let (state, reason, repeated) =
-        match context.intake.resolve(id, verdict, request.attempt, Witness::Operator).await? {
-            Resolved::Done { state, reason } => {
-                tracing::info!(message = %id, ?verdict, %state, key = %key.id, "unknown outcome resolved");
-                (state, reason, false)
-            }
-            Resolved::Repeated { state, reason } => (state, reason, true),
-            // Said to silence alone; a person who knows is not kept waiting.
-            Resolved::EventPending => {
-                return Err(Problem::unavailable("an event of WeChat's about this user is being worked on"));
-            }
-            Resolved::NotFound => return Err(no_such_message(id)),
-            Resolved::NotUnknown(state) => {
-                let detail = match state {
-                    MessageState::Ready | MessageState::Sending => {
-                        format!("the message is {state}; the gateway itself is about to find out")
-                    }
-                    state => format!("the message is {state}; only one that is unknown can be resolved"),
-                };
-                return Err(Problem::conflict("not_unknown", detail).with("state", state));
-            }
-            Resolved::AnotherAttempt(attempt) => {
-                let detail = format!("the attempt in doubt is number {attempt}; look at the message again");
-                return Err(Problem::conflict("another_attempt", detail).with("attempt", attempt));
-            }
-        };
+    let (state, reason, repeated) = match context
+        .intake
+        .resolve(id, verdict, request.attempt.map(|attempt| attempt.0), Witness::Operator)
+        .await?
+    {
+        Resolved::Done { state, reason } => {
+            tracing::info!(message = %id, ?verdict, %state, key = %key.id, "unknown outcome resolved");
+            (state, reason, false)
+        }
+        Resolved::Repeated { state, reason } => (state, reason, true),
+        // Said to silence alone; a person who knows is not kept waiting.
+        Resolved::EventPending => {
+            return Err(Problem::unavailable("an event of WeChat's about this user is being worked on"));
+        }
+        Resolved::NotFound => return Err(no_such_message(id)),
+        Resolved::NotUnknown(state) => {
+            let detail = match state {
+                MessageState::Ready | MessageState::Sending => {
+                    format!("the message is {state}; the gateway itself is about to find out")
+                }
+                state => format!("the message is {state}; only one that is unknown can be resolved"),
+            };
+            return Err(Problem::conflict("not_unknown", detail).with("state", state));
+        }
+        Resolved::AnotherAttempt(attempt) => {
+            let detail = format!("the attempt in doubt is number {attempt}; look at the message again");
+            return Err(Problem::conflict("another_attempt", detail).with("attempt", attempt));
+        }
+    };
     let reason = reason.map(|code| ReasonJson::new(code, None));
     Ok(axum::Json(ResolveAnswer { id, state, reason, repeated }))
 }
@@ -176,9 +251,9 @@ mod tests {
             repeated: true,
         };
         let description = description();
-        description.check("ResolveAnswer", &serde_json::to_value(answer).unwrap());
+        description.check("ResolvedMessage", &serde_json::to_value(answer).unwrap());
         let request = serde_json::json!({ "outcome": "not_sent", "then": "fail", "attempt": 1 });
-        description.check("ResolveRequest", &request);
+        description.check("ResolveMessage", &request);
         from_bytes::<ResolveRequest>(request.to_string().as_bytes()).unwrap();
     }
 }

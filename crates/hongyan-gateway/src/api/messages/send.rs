@@ -1,10 +1,12 @@
 //! `POST /v1/messages`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use hongyan_ledger::{MessageId, MessageState};
 use hongyan_store::types::{Accepted, MessageView};
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::reason::{ReasonJson, reason};
 use super::validate::{Outlook, ValidAnswer, ValidBatch, ValidJson};
-use crate::api::batch::{Items, MAX_BATCH, items};
+use crate::api::batch::{Items, MAX_BATCH, RefusedItem, items};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::intake::idempotency;
@@ -44,31 +46,71 @@ pub(super) enum SendRequest {}
 
 impl PartialSchema for SendRequest {
     fn schema() -> RefOr<Schema> {
-        shapes::one_or_many::<MessageRequest>("messages", MAX_BATCH)
+        shapes::one_of::<MessageRequest, MessageBatch>("A message, or a batch of them.")
     }
 }
 
 impl ToSchema for SendRequest {
+    fn name() -> Cow<'static, str> {
+        "MessageOrBatch".into()
+    }
+
     fn schemas(schemas: &mut shapes::Schemas) {
         shapes::with_parts::<MessageRequest>(schemas);
+        shapes::with_parts::<MessageBatch>(schemas);
     }
 }
 
-/// What became of a request: of its one message, or of its batch.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
+/// Up to 1,000 messages.
+pub(super) enum MessageBatch {}
+
+impl PartialSchema for MessageBatch {
+    fn schema() -> RefOr<Schema> {
+        shapes::batch_of::<MessageRequest>("messages", MAX_BATCH)
+    }
+}
+
+impl ToSchema for MessageBatch {}
+
+/// What became of a request.
+#[derive(Debug)]
 pub(super) enum SendAnswers {
+    Sent(SentAnswer),
+    Valid(ValidatedAnswer),
+}
+
+/// What became of a message, or of a batch of them. Only one message has an `id`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedMessages)]
+#[serde(untagged)]
+pub(super) enum SentAnswer {
     One(AcceptedJson),
     Batch(SendBatch),
-    /// With `validate=true`.
-    Valid(ValidJson),
-    /// With `validate=true`.
-    ValidBatch(ValidBatch),
+}
+
+/// What checks say of a message, or of a batch of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ValidatedMessages)]
+#[serde(untagged)]
+pub(super) enum ValidatedAnswer {
+    One(ValidJson),
+    Batch(ValidBatch),
+}
+
+impl IntoResponse for SendAnswers {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Sent(answer) => (StatusCode::ACCEPTED, axum::Json(answer)).into_response(),
+            Self::Valid(answer) => (StatusCode::OK, axum::Json(answer)).into_response(),
+        }
+    }
 }
 
 /// What became of a batch.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedBatch)]
 pub(super) struct SendBatch {
+    /// How many are kept; 0 if every message was refused.
     accepted: usize,
     refused: usize,
     /// One answer each, in order. A refused message does not hurt the others.
@@ -77,10 +119,11 @@ pub(super) struct SendBatch {
 
 /// What became of one message of a batch.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedOrRefused)]
 #[serde(untagged)]
 pub(super) enum SendAnswer {
     Accepted(AcceptedJson),
-    Refused { error: Problem },
+    Refused(RefusedItem),
 }
 
 /// An accepted message.
@@ -105,6 +148,9 @@ pub(super) struct AcceptedJson {
 
 /// Send a message, or up to 1,000.
 ///
+/// A body with the member `messages` is a batch: each item is answered in its place with 202, also if none was accepted,
+/// so look at `accepted`. Any other body is one message.
+///
 /// What is accepted is kept: after any crash it still ends in exactly one final state. The answer does not wait for
 /// WeChat unless `wait` asks for that. With an `Idempotency-Key` the same request may be repeated at will: it is
 /// answered with the messages that it made the first time. With `validate=true` it is checked and nothing else.
@@ -118,14 +164,18 @@ pub(super) struct AcceptedJson {
         SendQuery,
         (
             "Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
+            pattern = "^[!-~]([ -~]*[!-~])?$",
             description = "1 to 255 visible ASCII characters of the caller's choice, a new one for each new request.",
             example = "order-1024-shipped",
         ),
     ),
     request_body = SendRequest,
     responses(
-        (status = 202, description = "Accepted; of a batch, all that could be.", body = SendAnswers),
-        (status = 200, description = "With `validate=true`: valid; of a batch, each says for itself.", body = SendAnswers),
+        (status = 202, description = "Accepted; of a batch, all that could be.", body = SentAnswer),
+        (
+            status = 200, description = "Only with `validate=true`: valid; of a batch, each says for itself.",
+            body = ValidatedAnswer,
+        ),
         Refusals,
     ),
 )]
@@ -135,22 +185,20 @@ pub(super) async fn send(
     headers: HeaderMap,
     Query(query): Query<SendQuery>,
     RawJson(body): RawJson,
-) -> Result<(StatusCode, axum::Json<SendAnswers>), Problem> {
+) -> Result<SendAnswers, Problem> {
     let key = idempotency_key(&headers)?;
     let wait = wait(query.wait)?;
     if query.validate {
         let answer = validate(&context, &caller, items("messages", &body)?, key.is_some()).await?;
-        return Ok((StatusCode::OK, axum::Json(answer)));
+        return Ok(SendAnswers::Valid(answer));
     }
     match items("messages", &body)? {
         Items::One(request) => {
             let checked = check(&context, &caller, request, key.is_some()).await?;
             let answer = accept(&context, vec![Ok(checked)], key, wait).await?.pop();
             match answer.ok_or_else(Problem::internal)? {
-                SendAnswer::Refused { error } => Err(error),
-                SendAnswer::Accepted(accepted) => {
-                    Ok((StatusCode::ACCEPTED, axum::Json(SendAnswers::One(accepted))))
-                }
+                SendAnswer::Refused(RefusedItem { error }) => Err(error),
+                SendAnswer::Accepted(accepted) => Ok(SendAnswers::Sent(SentAnswer::One(accepted))),
             }
         }
         Items::Many(requests) => {
@@ -162,10 +210,9 @@ pub(super) async fn send(
                 });
             }
             let messages = accept(&context, checked, key, wait).await?;
-            let refused =
-                messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused { .. })).count();
+            let refused = messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused(_))).count();
             let batch = SendBatch { accepted: messages.len() - refused, refused, messages };
-            Ok((StatusCode::ACCEPTED, axum::Json(SendAnswers::Batch(batch))))
+            Ok(SendAnswers::Sent(SentAnswer::Batch(batch)))
         }
     }
 }
@@ -176,12 +223,12 @@ async fn validate(
     caller: &Caller,
     items: Items<MessageRequest>,
     has_key: bool,
-) -> Result<SendAnswers, Problem> {
+) -> Result<ValidatedAnswer, Problem> {
     let mut outlook = Outlook::new(context);
     match items {
         Items::One(request) => {
             let checked = check(context, caller, request, has_key).await?;
-            Ok(SendAnswers::Valid(outlook.of(checked).await?))
+            Ok(ValidatedAnswer::One(outlook.of(checked).await?))
         }
         Items::Many(requests) => {
             let mut answers = Vec::with_capacity(requests.len());
@@ -192,10 +239,10 @@ async fn validate(
                 };
                 answers.push(match checked {
                     Ok(checked) => ValidAnswer::Valid(outlook.of(checked).await?),
-                    Err(error) => ValidAnswer::Refused { error },
+                    Err(error) => ValidAnswer::Refused(RefusedItem { error }),
                 });
             }
-            Ok(SendAnswers::ValidBatch(ValidBatch::of(answers)))
+            Ok(ValidatedAnswer::Batch(ValidBatch::of(answers)))
         }
     }
 }
@@ -252,7 +299,7 @@ async fn accept(
     let mut answers = Vec::with_capacity(places.len());
     for place in places {
         answers.push(match place {
-            Err(error) => SendAnswer::Refused { error },
+            Err(error) => SendAnswer::Refused(RefusedItem { error }),
             Ok(warnings) => {
                 let (id, accepted) = accepted.next().ok_or_else(Problem::internal)?;
                 answer(id, &accepted, warnings)
@@ -269,7 +316,7 @@ fn answer(id: MessageId, accepted: &Accepted, warnings: Vec<Warning>) -> SendAns
     let (id, state, reason, replayed) = match *accepted {
         Accepted::New { state, reason, .. } => (id, state, reason, false),
         Accepted::Replayed { id, state, reason } => (id, state, reason, true),
-        Accepted::KeyReused { id } => return SendAnswer::Refused { error: key_reused(id) },
+        Accepted::KeyReused { id } => return SendAnswer::Refused(RefusedItem { error: key_reused(id) }),
     };
     let reason = reason.map(|code| ReasonJson::new(code, None));
     SendAnswer::Accepted(AcceptedJson { id, state, reason, replayed, warnings })
@@ -368,13 +415,12 @@ mod tests {
             }],
         };
         let problem = Problem::invalid("to", "no").errcode(Errcode::INVALID_SECRET, "invalid").retry_after(1);
-        let refused = SendAnswer::Refused { error: problem };
+        let refused = SendAnswer::Refused(RefusedItem { error: problem });
         let messages = vec![SendAnswer::Accepted(accepted()), refused];
-        for answer in [
-            SendAnswers::One(accepted()),
-            SendAnswers::Batch(SendBatch { accepted: 1, refused: 1, messages }),
-        ] {
-            description().check("SendAnswers", &serde_json::to_value(answer).unwrap());
+        for answer in
+            [SentAnswer::One(accepted()), SentAnswer::Batch(SendBatch { accepted: 1, refused: 1, messages })]
+        {
+            description().check("AcceptedMessages", &serde_json::to_value(answer).unwrap());
         }
     }
 
@@ -401,7 +447,7 @@ mod tests {
         });
         let description = description();
         description.check("MessageRequest", &request);
-        description.check("SendRequest", &serde_json::json!({ "messages": [request.clone()] }));
+        description.check("MessageOrBatch", &serde_json::json!({ "messages": [request.clone()] }));
         for name in description.members("MessageRequest") {
             assert!(request.get(&name).is_some(), "{name} is described but not in this request");
         }

@@ -110,7 +110,7 @@ pub(super) struct DetailJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page: Option<String>,
-    #[schema(value_type = shapes::Fields)]
+    #[schema(value_type = shapes::MessageFields)]
     data: Fields,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -142,7 +142,7 @@ struct AttemptJson {
     #[schema(value_type = shapes::PermitId)]
     permit: Option<PermitId>,
     #[serde(flatten)]
-    #[schema(value_type = shapes::Outcome)]
+    #[schema(value_type = shapes::AttemptOutcome)]
     outcome: Option<Outcome>,
 }
 

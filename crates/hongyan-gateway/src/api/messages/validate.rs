@@ -9,6 +9,7 @@ use hongyan_wechat::{AppId, OpenId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::batch::RefusedItem;
 use crate::intake::request::{Checked, Warning};
 use crate::problem::Problem;
 use crate::service::Context;
@@ -25,9 +26,10 @@ pub(super) struct ValidBatch {
 /// What checks say of one message of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = ValidOrRefused)]
 pub(super) enum ValidAnswer {
     Valid(ValidJson),
-    Refused { error: Problem },
+    Refused(RefusedItem),
 }
 
 /// A message that would be accepted.
@@ -118,7 +120,7 @@ mod tests {
         let valid = || ValidJson { valid: true, warnings: vec![no_permit(PermitPolicy::Require)] };
         let description = description();
         description.check("ValidMessage", &serde_json::to_value(valid()).unwrap());
-        let refused = ValidAnswer::Refused { error: Problem::invalid("to", "no") };
+        let refused = ValidAnswer::Refused(RefusedItem { error: Problem::invalid("to", "no") });
         let batch = ValidBatch::of(vec![ValidAnswer::Valid(valid()), refused]);
         assert_eq!((batch.valid, batch.refused), (1, 1));
         description.check("ValidBatch", &serde_json::to_value(batch).unwrap());

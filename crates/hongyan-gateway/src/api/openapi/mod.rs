@@ -10,18 +10,23 @@ use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr,
-    ResponseBuilder, Server,
+    ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, Ref,
+    RefOr, ResponseBuilder, Server,
 };
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::problem::{MEDIA_TYPE, Problem};
 use crate::shapes;
 
+mod finish;
+mod links;
 #[cfg(test)]
 pub(super) mod tests;
 #[cfg(test)]
 mod validate;
+mod webhooks;
+
+pub(super) use finish::finished;
 
 /// What a reader should know before the calls.
 const ABOUT: &str = "\
@@ -29,7 +34,8 @@ Sends WeChat's notifications to the users of mini programs: it keeps the access 
 sends each message once, and explains every failure.
 
 Times are RFC 3339. Ids are opaque. Fields and words may be added to any answer. A refusal is a problem (RFC 9457) \
-with a stable `code`.
+with a stable `code`. A field that is not known, or that stands twice in an object, is refused. Every answer has the \
+header `x-request-id`; a request may bring its own.
 
 Beside these calls the gateway serves WeChat's own paths (`/cgi-bin`, `/wxa`, `/wxaapi`, `/sns`) in WeChat's own form, \
 for software that already speaks to WeChat: change its host, and use the app's gateway secret as `secret`. Those \
@@ -76,6 +82,12 @@ pub(super) fn head() -> OpenApi {
                 .title("Hongyan")
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(ABOUT))
+                .license(Some(
+                    LicenseBuilder::new()
+                        .name("MIT or Apache-2.0")
+                        .identifier(Some("MIT OR Apache-2.0"))
+                        .build(),
+                ))
                 .build(),
         )
         .servers(Some([Server::new("/")]))
@@ -113,8 +125,7 @@ impl IntoResponses for Refusals {
 
 /// Serves the description; it is written once.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(description: &OpenApi) -> Router<S> {
-    let json = serde_json::to_vec(description).expect("a description is texts, numbers and lists");
-    let json = Bytes::from(json);
+    let json = Bytes::from(finished(description).to_string());
     let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], json) };
     Router::new().route("/openapi.json", get(answer))
 }

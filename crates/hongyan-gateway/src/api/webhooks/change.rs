@@ -9,9 +9,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::set_up::WebhookWithSecret;
-use super::{
-    WebhookJson, apps, checked_description, checked_url, for_caller, known, no_such_webhook, shown, types,
-};
+use super::{WebhookJson, apps, checked_url, for_caller, known, no_such_webhook, shown, types};
+use crate::api::bounded::Text;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::problem::{Json, Path, Problem};
@@ -20,20 +19,26 @@ use crate::shapes;
 use crate::vault::Purpose;
 use crate::webhooks::new_secret;
 
+/// What a webhook is for, in words.
+pub(super) type Description = Text<0, 256>;
+
 /// Changes to a webhook; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ChangeWebhook)]
 pub(super) struct ChangeWebhookRequest {
-    #[schema(max_length = 2048)]
+    /// Where events are posted to from now on.
+    #[schema(value_type = Option<shapes::WebhookUrl>)]
     url: Option<String>,
     /// Empty: everything.
-    #[schema(value_type = Option<Vec<shapes::EventType>>)]
+    #[schema(value_type = Option<Vec<shapes::WantedEventType>>, max_items = 64)]
     types: Option<Vec<String>>,
     /// Empty: all.
     #[schema(value_type = Option<Vec<shapes::AppId>>, max_items = 100)]
     apps: Option<Vec<String>>,
-    #[schema(max_length = 256)]
-    description: Option<String>,
+    /// For people.
+    #[schema(inline)]
+    description: Option<Description>,
     /// Send nothing to it; its events are kept until it is enabled.
     #[serde(default)]
     disable: bool,
@@ -50,6 +55,8 @@ async fn changed(
 }
 
 /// Change a webhook. A new filter is for what happens from now on, and for what is pending.
+///
+/// What is absent stays as it is. `disable` keeps its events until it is enabled again.
 #[utoipa::path(
     patch,
     path = "/v1/webhooks/{id}",
@@ -73,7 +80,7 @@ pub(super) async fn change(
             None => record.url.clone(),
         },
         description: match request.description {
-            Some(text) => checked_description(text)?,
+            Some(text) => text.0,
             None => record.description.clone(),
         },
         filter: for_caller(
@@ -98,6 +105,8 @@ pub(super) async fn change(
 }
 
 /// Remove a webhook: nothing more is sent to it.
+///
+/// What was pending for it is forgotten.
 #[utoipa::path(
     delete,
     path = "/v1/webhooks/{id}",
@@ -120,6 +129,8 @@ pub(super) async fn remove(
 }
 
 /// Rotate the secret: the new one signs from now on, and the old one beside it for 24 hours.
+///
+/// A request is then signed twice, so that a receiver may change over at any time within those hours.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/secret",
@@ -146,6 +157,8 @@ pub(super) async fn rotate(
 }
 
 /// Enable a webhook: what was kept for it is sent.
+///
+/// What is pending is due now, and has three days anew.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/enable",

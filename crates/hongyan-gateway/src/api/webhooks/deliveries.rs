@@ -62,6 +62,7 @@ pub(super) struct DeliveryJson {
 
 /// A page of deliveries, newest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeliveryPage)]
 pub(super) struct DeliveriesAnswer {
     deliveries: Vec<DeliveryJson>,
     /// Give this back as `cursor` for the next page; absent on the last one.
@@ -86,6 +87,8 @@ impl From<DeliveryView> for DeliveryJson {
 
 /// List what became of events at a webhook, newest first: what it took, what is tried again, what was given up. What
 /// was never tried is only counted, as `pending` of the webhook.
+///
+/// `last_answer` says why one is tried again.
 #[utoipa::path(
     get,
     path = "/v1/webhooks/{id}/deliveries",

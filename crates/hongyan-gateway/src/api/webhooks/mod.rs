@@ -21,8 +21,8 @@ use crate::problem::Problem;
 use crate::service::Context;
 use crate::shapes;
 
-/// The longest description, in characters.
-const MAX_DESCRIPTION_CHARS: usize = 256;
+/// The most types in a filter; there are fewer.
+const MAX_TYPES: usize = 64;
 
 /// The most apps in a filter.
 const MAX_APPS: usize = 100;
@@ -189,16 +189,11 @@ fn checked_url(context: &Context, url: &str) -> Result<String, Problem> {
     checked.map(String::from).map_err(|why| Problem::invalid("url", why.to_string()))
 }
 
-fn checked_description(text: String) -> Result<String, Problem> {
-    if text.chars().count() > MAX_DESCRIPTION_CHARS {
-        let detail = format!("at most {MAX_DESCRIPTION_CHARS} characters");
-        return Err(Problem::invalid("description", detail));
-    }
-    Ok(text)
-}
-
 /// A list in which nothing stands for everything.
 fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem> {
+    if names.len() > MAX_TYPES {
+        return Err(Problem::invalid("types", format!("at most {MAX_TYPES}")));
+    }
     let mut types = Vec::new();
     for (place, name) in names.iter().enumerate() {
         let kind = EventType::from_name(name).filter(|kind| kind.is_for_all()).ok_or_else(|| {

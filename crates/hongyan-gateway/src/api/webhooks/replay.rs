@@ -1,12 +1,15 @@
 //! `POST /v1/webhooks/{id}/replay` and `POST …/test`.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WebhookEventId;
 use hongyan_store::types::{ReplayOrder, Replayed};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{known, no_such_webhook};
 use crate::api::caller::Caller;
@@ -16,16 +19,50 @@ use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
 
-/// Which events to send again: one, or those of a time.
-#[derive(Debug, Deserialize, ToSchema)]
+/// Which events to send again: one, or those of a time. [`ReplayOne`] and [`ReplayTime`] describe it.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayRequest {
-    /// This one, whatever the filter says.
-    #[schema(value_type = Option<shapes::WebhookEventId>)]
     event: Option<String>,
-    /// Those that happened at this moment or later, and that the filter lets through.
-    #[schema(value_type = Option<shapes::Time>)]
     since: Option<UnixMillis>,
+    until: Option<UnixMillis>,
+}
+
+impl PartialSchema for ReplayRequest {
+    fn schema() -> RefOr<Schema> {
+        shapes::one_of::<ReplayOne, ReplayTime>("Which events to send again: one, or those of a time.")
+    }
+}
+
+impl ToSchema for ReplayRequest {
+    fn name() -> Cow<'static, str> {
+        "ReplayEvents".into()
+    }
+
+    fn schemas(schemas: &mut shapes::Schemas) {
+        shapes::with_parts::<ReplayOne>(schemas);
+        shapes::with_parts::<ReplayTime>(schemas);
+    }
+}
+
+/// One event.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of ReplayRequest")]
+struct ReplayOne {
+    /// This one, whatever the filter says.
+    #[schema(value_type = shapes::WebhookEventId)]
+    event: String,
+}
+
+/// The events of a time.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of ReplayRequest")]
+struct ReplayTime {
+    /// Those that happened at this moment or later, and that the filter lets through.
+    #[schema(value_type = shapes::Time)]
+    since: UnixMillis,
     /// And before this one; absent: until now.
     #[schema(value_type = Option<shapes::Time>)]
     until: Option<UnixMillis>,
@@ -33,6 +70,7 @@ pub(super) struct ReplayRequest {
 
 /// What is sent again.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReplayedEvents)]
 pub(super) struct ReplayAnswer {
     /// How many events.
     events: u32,
@@ -44,6 +82,7 @@ pub(super) struct ReplayAnswer {
 
 /// A test that is on its way.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookTest)]
 pub(super) struct TestAnswer {
     /// The event's id: what `webhook-id` will say.
     #[schema(value_type = shapes::WebhookEventId)]
@@ -51,6 +90,8 @@ pub(super) struct TestAnswer {
 }
 
 /// Send events again, as if they had never been sent. Up to 10,000 are looked at in one call.
+///
+/// The events come with the same `webhook-id` as the first time.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/replay",
@@ -87,6 +128,8 @@ pub(super) async fn replay(
 }
 
 /// Send a `webhook.test` to see whether a webhook works.
+///
+/// The event goes to this webhook alone, whatever its filter says.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/test",

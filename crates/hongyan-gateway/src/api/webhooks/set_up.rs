@@ -8,7 +8,8 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WebhookJson, checked_description, checked_url, filter, for_caller, is_callers, known, shown};
+use super::change::Description;
+use super::{WebhookJson, checked_url, filter, for_caller, is_callers, known, shown};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::problem::{Json, Path, Problem};
@@ -20,22 +21,22 @@ use crate::webhooks::new_secret;
 /// A webhook to set up.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreateWebhook)]
 pub(super) struct CreateRequest {
     /// Where events are posted to: `https`, at a public address, without a user or a password.
-    #[schema(max_length = 2048, example = "https://example.com/hongyan")]
+    #[schema(value_type = shapes::WebhookUrl)]
     url: String,
     /// What it wants to hear of; absent or empty: everything.
     #[serde(default)]
-    #[schema(value_type = Vec<shapes::EventType>)]
+    #[schema(value_type = Vec<shapes::WantedEventType>, max_items = 64)]
     types: Vec<String>,
     /// About which apps; absent or empty: all. What is about no app is told in any case.
     #[serde(default)]
     #[schema(value_type = Vec<shapes::AppId>, max_items = 100)]
     apps: Vec<String>,
     /// For people.
-    #[serde(default)]
-    #[schema(max_length = 256)]
-    description: String,
+    #[schema(inline)]
+    description: Option<Description>,
 }
 
 /// A webhook with what is said only once.
@@ -49,11 +50,15 @@ pub(super) struct WebhookWithSecret {
 
 /// Every webhook.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookList)]
 pub(super) struct WebhooksAnswer {
     webhooks: Vec<WebhookJson>,
 }
 
 /// Set up a webhook: it is told of what happens from now on.
+///
+/// Deliveries are signed by the Standard Webhooks specification; the section `webhooks` of this description
+/// has what is sent.
 #[utoipa::path(
     post,
     path = "/v1/webhooks",
@@ -73,7 +78,7 @@ pub(super) async fn create(
     let record = WebhookRecord {
         id,
         url: checked_url(&context, &request.url)?,
-        description: checked_description(request.description)?,
+        description: request.description.map(|text| text.0).unwrap_or_default(),
         filter: for_caller(&caller, filter(&request.types, &request.apps)?)?,
         secret: context.vault.seal_of(Purpose::WebhookSecret, &id.to_string(), &secret),
         previous_secret: None,
@@ -94,6 +99,8 @@ pub(super) async fn create(
 }
 
 /// List the webhooks.
+///
+/// At most 64, each with its backlog.
 #[utoipa::path(
     get,
     path = "/v1/webhooks",
@@ -115,6 +122,8 @@ pub(super) async fn list(
 }
 
 /// Show a webhook: how it is set, how it fares, what it has before it.
+///
+/// `pending` counts the events that it has not taken yet.
 #[utoipa::path(
     get,
     path = "/v1/webhooks/{id}",

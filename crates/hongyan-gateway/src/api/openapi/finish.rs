@@ -1,0 +1,60 @@
+//! What the description says of every call alike: which calls need no key, which header every answer has, which answer
+//! leads where, and what webhooks are sent. Written into the finished document, so that no call can forget it.
+
+use serde_json::{Value, json};
+use utoipa::openapi::OpenApi;
+
+use super::{links, webhooks};
+use crate::request_id;
+
+/// The name of the header's description.
+const REQUEST_ID: &str = "RequestId";
+
+/// The description as it is served.
+pub(in crate::api) fn finished(description: &OpenApi) -> Value {
+    let mut whole = serde_json::to_value(description).expect("a description is texts, numbers and lists");
+    for (path, item) in members(&mut whole["paths"]) {
+        let has_id = request_id::is_given_to(path);
+        for (_, call) in members(item) {
+            finish(call, has_id);
+        }
+    }
+    let components = &mut whole["components"];
+    components["headers"][REQUEST_ID] = json!({
+        "description": "Names this request in the gateway's log. Of a request that brings a good one it is the same.",
+        "schema": { "type": "string", "pattern": request_id::PATTERN, "examples": ["019a3c5e7b9170018a2b3c4d5e6f7081"] },
+    });
+    for (_, answer) in members(&mut components["responses"]) {
+        // Health has it not: there a refusal means that the path does not take the method.
+        answer["headers"][request_id::NAME] = json!({ "$ref": format!("#/components/headers/{REQUEST_ID}") });
+    }
+    for (name, schema) in webhooks::schemas() {
+        components["schemas"][name] = schema;
+    }
+    whole["webhooks"] = webhooks::all();
+    whole
+}
+
+fn finish(call: &mut Value, has_id: bool) {
+    if call["security"].is_null() {
+        call["security"] = json!([]);
+    }
+    let name = call["operationId"].as_str().unwrap_or_default().to_owned();
+    for (status, answer) in members(&mut call["responses"]) {
+        if !answer["$ref"].is_null() {
+            continue;
+        }
+        if has_id {
+            answer["headers"][request_id::NAME] =
+                json!({ "$ref": format!("#/components/headers/{REQUEST_ID}") });
+        }
+        let links = links::of(&name, status);
+        if !links.is_empty() {
+            answer["links"] = Value::Object(links);
+        }
+    }
+}
+
+fn members(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    value.as_object_mut().into_iter().flatten()
+}

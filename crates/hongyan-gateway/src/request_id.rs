@@ -1,0 +1,66 @@
+//! A name for each request, in its answer and in the log.
+
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// The header.
+pub(crate) const NAME: &str = "x-request-id";
+
+/// What a good one looks like: it is written into the log as it is.
+pub(crate) const PATTERN: &str = "^[A-Za-z0-9._:+/=-]{1,128}$";
+
+/// The longest that a caller may bring.
+const MAX_CHARS: usize = 128;
+
+/// Whether requests for this path have one: those of the gateway's own calls. The facade answers as WeChat does.
+pub(crate) fn is_given_to(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/mp/")
+}
+
+/// Takes the name that a request brings, or makes one; puts it into every line of the log that is about the request, and
+/// into the answer, whatever that is.
+pub(crate) async fn name(request: Request, next: Next) -> Response {
+    if !is_given_to(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let given = request.headers().get(NAME).filter(|value| is_good(value)).cloned();
+    let id = given.unwrap_or_else(made);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let mut response = next.run(request).instrument(span).await;
+    response.headers_mut().insert(NAME, id);
+    response
+}
+
+fn is_good(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=MAX_CHARS).contains(&bytes.len())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._:+/=-".contains(byte))
+}
+
+fn made() -> HeaderValue {
+    let id = Uuid::now_v7().as_simple().to_string();
+    HeaderValue::try_from(id).expect("hexadecimal digits are a header's value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_name_is_short_and_plain() {
+        for good in
+            ["a", "019a3c5e7b9170018a2b3c4d5e6f7081", "00-4bf92f35-01", "a/b+c=:d_".trim_end_matches('_')]
+        {
+            assert!(is_good(&HeaderValue::from_static(good)), "{good}");
+        }
+        let long = "x".repeat(MAX_CHARS + 1);
+        for bad in ["", "a b", "a\tb", "{}", "a\"b", long.as_str()] {
+            assert!(!is_good(&HeaderValue::from_str(bad).unwrap()), "{bad}");
+        }
+        assert!(is_good(&made()));
+    }
+}
