@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(shape(r#"{"mess\u0061ges":[1,2]}"#).unwrap(), "many");
         assert_eq!(shape(r#"{"data":{"thing1":"messages"}}"#).unwrap(), "one");
         assert_eq!(shape(r#"{"data":{"messages":1}}"#).unwrap(), "one");
-        assert_eq!(shape(r#"["messages"]"#).unwrap(), "one");
+        assert_eq!(shape(r#"["messages"]"#).unwrap_err().code, "invalid_field");
         let beside = shape(r#"{"messages":[1],"more":1}"#).unwrap_err();
         assert_eq!((beside.code, beside.field.as_deref()), ("unknown_field", Some("more")));
         let twice = shape(r#"{"messages":[1],"messages":[2]}"#).unwrap_err();
