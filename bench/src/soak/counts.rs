@@ -50,6 +50,11 @@ impl Counts {
         *self.others.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
     }
 
+    /// How often it happened.
+    pub(super) fn of(&self, what: &'static str) -> u64 {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).get(what).copied().unwrap_or_default()
+    }
+
     /// Something went as it should not.
     pub(super) fn surprise(&self, what: &'static str, words: &str) {
         self.add(what);

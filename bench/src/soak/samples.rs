@@ -45,8 +45,10 @@ pub(super) struct Curve {
     fills_by_days: bool,
     /// It may rise by this share of its median,
     share: f64,
-    /// or by this much, whichever is more.
+    /// or by this much, whichever is more,
     at_least: f64,
+    /// or as it likes below this, for what has a bound of its own.
+    free_below: f64,
 }
 
 /// What is judged, in the order of the picture.
@@ -58,6 +60,7 @@ pub(super) const CURVES: [Curve; 6] = [
         fills_by_days: false,
         share: 0.05,
         at_least: 3.0,
+        free_below: 0.0,
     },
     Curve {
         name: "sandbox, resident memory",
@@ -66,6 +69,7 @@ pub(super) const CURVES: [Curve; 6] = [
         fills_by_days: false,
         share: 0.05,
         at_least: 3.0,
+        free_below: 0.0,
     },
     Curve {
         name: "database",
@@ -74,14 +78,17 @@ pub(super) const CURVES: [Curve; 6] = [
         fills_by_days: true,
         share: 0.10,
         at_least: 4.0,
+        free_below: 0.0,
     },
     Curve {
         name: "database's log",
         unit: "MiB",
         value: |sample| sample.log_kib as f64 / MIB,
         fills_by_days: false,
-        share: 0.25,
-        at_least: 8.0,
+        share: 0.0,
+        at_least: 0.0,
+        // It is copied back each 16 MiB and cut to 64; what is written meanwhile comes on top.
+        free_below: 96.0,
     },
     Curve {
         name: "gateway, descriptors",
@@ -90,6 +97,7 @@ pub(super) const CURVES: [Curve; 6] = [
         fills_by_days: false,
         share: 0.10,
         at_least: 6.0,
+        free_below: 0.0,
     },
     Curve {
         name: "sandbox, descriptors",
@@ -98,6 +106,7 @@ pub(super) const CURVES: [Curve; 6] = [
         fills_by_days: false,
         share: 0.10,
         at_least: 6.0,
+        free_below: 0.0,
     },
 ];
 
@@ -123,6 +132,7 @@ pub(super) struct Line {
     /// How much it rose along its line.
     rise: f64,
     may_rise: f64,
+    free_below: f64,
     /// The line's ends: seconds and value.
     pub(super) from: (f64, f64),
     pub(super) to: (f64, f64),
@@ -183,6 +193,7 @@ fn judge(curve: &Curve, points: &[(f64, f64)], level_from: f64) -> Line {
         highest,
         rise: slope * (last - first),
         may_rise: (median * curve.share).max(curve.at_least),
+        free_below: curve.free_below,
         from: (first, at_zero + slope * first),
         to: (last, at_zero + slope * last),
     }
@@ -195,7 +206,7 @@ fn middle(mut values: Vec<f64>) -> f64 {
 
 impl Line {
     pub(super) fn levels_off(&self) -> bool {
-        self.rise <= self.may_rise
+        self.rise <= self.may_rise || self.highest < self.free_below
     }
 }
 
@@ -247,6 +258,13 @@ mod tests {
         assert!(run(fills).grows().is_empty());
         assert!(run(|second| if second as u32 % 7 == 0 { 90.0 } else { fills(second) }).grows().is_empty());
         assert!(run(|second| 60.0 - second / 100.0).grows().is_empty(), "what falls does not grow");
+    }
+
+    #[test]
+    fn what_has_a_bound_of_its_own_may_do_below_it_what_it_likes() {
+        let log = CURVES.iter().find(|curve| curve.name == "database's log").unwrap();
+        let rises = |to: f64| judge(log, &[(10.0, 1.0), (20.0, to / 2.0), (30.0, to)], 0.0).levels_off();
+        assert!(rises(90.0) && !rises(100.0));
     }
 
     #[test]
