@@ -55,6 +55,7 @@ async fn messages_are_found_by_what_is_known_of_them(world: World) {
     let app = || MessageFilter { appid: Some(appid()), ..any() };
     let cases = [
         (MessageFilter { state: Some(S::Failed), ..any() }, vec![failed]),
+        (MessageFilter { state: Some(S::Unknown), ..any() }, vec![]),
         (MessageFilter { state: Some(S::Waiting), ..app() }, vec![waiting]),
         (MessageFilter { template: Some(template("other")), ..any() }, vec![waiting]),
         (MessageFilter { openid: Some(user(1)), ..any() }, vec![failed]),

@@ -197,3 +197,43 @@ impl SqliteStore {
         let _closed = writer_ended.recv_async().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hongyan_clock::UnixMillis;
+
+    use super::*;
+    use crate::Store;
+
+    /// A question that never ends by itself.
+    fn count_for_ever(db: &rusqlite::Connection) -> Res<i64> {
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        Ok(db.query_row(endless, [], |row| row.get(0))?)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn however_long_peoples_questions_take_the_machines_are_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = Duration::from_secs(2);
+        let config = SqliteConfig { people_limit: limit, ..SqliteConfig::new(dir.path().join("h.db")) };
+        let store = SqliteStore::open(config).unwrap();
+        let begin = std::time::Instant::now();
+        let endless: Vec<_> = (0..4)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { store.read_for_people(Verb::ListMessages, count_for_ever).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for _ in 0..100 {
+            assert_eq!(store.key([1; 32]).await.unwrap(), None);
+            assert_eq!(store.gateway_token([1; 32], UnixMillis(0)).await.unwrap(), None);
+        }
+        assert!(endless.iter().all(|question| !question.is_finished()), "{:?}", begin.elapsed());
+        for question in endless {
+            let answer = question.await.unwrap();
+            assert!(matches!(answer, Err(StoreError::TookTooLong { .. })), "{answer:?}");
+        }
+        store.close().await;
+    }
+}
