@@ -207,7 +207,8 @@ mod tests {
 
     /// A question that never ends by itself.
     fn count_for_ever(db: &rusqlite::Connection) -> Res<i64> {
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let endless =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
         Ok(db.query_row(endless, [], |row| row.get(0))?)
     }
 
