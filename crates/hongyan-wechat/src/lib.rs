@@ -49,7 +49,7 @@ pub use client::{
 pub use errcode::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 pub use fields::{
     FieldKind, FieldProblem, TemplateField, check_field, examples_of, fields_of, is_mock_form_id,
-    may_be_too_long, shortened_to_fit,
+    is_undocumented, may_be_too_long, shortened_to_fit,
 };
 pub use ids::{AppId, InvalidId, MAX_ID_CHARS, OpenId, TemplateId};
 pub use login::LoginAnswer;

@@ -2,7 +2,7 @@
 
 use hongyan_wechat::fields::MAX_KEYWORD_CHARS;
 use hongyan_wechat::{
-    FieldKind, FieldProblem, Fields, check_field, fields::Why, may_be_too_long, shortened_to_fit,
+    FieldKind, FieldProblem, Fields, check_field, fields::Why, is_undocumented, may_be_too_long, shortened_to_fit,
 };
 
 use super::faults::{Fault, Faults};
@@ -115,6 +115,9 @@ pub(super) fn data(
         match check_field(&name, &value.value, listed) {
             Ok(()) if listed.is_none() && may_be_too_long(&name, &value.value) => {
                 warnings.push(Warning::may_be_too_long(&name));
+            }
+            Ok(()) if listed.is_none() && is_undocumented(&name, &value.value) => {
+                warnings.push(Warning::undocumented_form(&name));
             }
             Ok(()) => {}
             // The template has the field, so WeChat knows its kind, and what it may hold.
@@ -283,6 +286,21 @@ mod tests {
         let (_, errors, warnings) = check("{{hologram1.DATA}}", given(200), false);
         assert_eq!((errors, warnings[0].code), (None, "unknown_kind"));
         assert!(check("{{hologram1.DATA}}", given(201), false).1.is_some(), "every input is bounded");
+    }
+
+    #[test]
+    fn only_what_wechat_is_known_to_refuse_is_refused() {
+        let judged = |name: &str, value: &str| {
+            let given = serde_json::json!({ name: value });
+            let (_, errors, warnings) = check(&format!("{{{{{name}.DATA}}}}"), given, false);
+            (errors.is_none(), warnings.iter().map(|warning| warning.code).collect::<Vec<_>>())
+        };
+        assert_eq!(judged("time1", "2026年9月26日"), (true, vec![]), "sent by several back ends, and delivered");
+        assert_eq!(judged("time1", "2026-09-26"), (false, vec![]), "seen to be refused");
+        assert_eq!(judged("time1", "15:01～16:00"), (false, vec![]), "seen to be refused");
+        assert_eq!(judged("date1", "2026年9月26日～2026年9月27日"), (false, vec![]));
+        assert_eq!(judged("time1", "15:01-16:00"), (true, vec!["undocumented_form"]));
+        assert_eq!(judged("amount1", "-5元"), (true, vec!["undocumented_form"]));
     }
 
     #[test]

@@ -162,6 +162,16 @@ impl Warning {
         .about(name)
     }
 
+    /// A field has a form that WeChat neither describes nor is known to refuse.
+    pub(super) fn undocumented_form(name: &str) -> Self {
+        Self::new(
+            "undocumented_form",
+            "WeChat does not describe this form; it decides whether it takes the value (47003 if not)",
+            "微信没有说明过这种写法，由微信判断内容是否合法（不合法时为 47003）",
+        )
+        .about(name)
+    }
+
     /// A field of a kind whose rule is not known here.
     pub(super) fn unknown_kind(name: &str) -> Self {
         Self::new(

@@ -7,13 +7,15 @@
 //! Two habits. **Characters are Unicode scalar values**: `好` and `a` count one each, and an emoji counts as many
 //! as it is composed of. WeChat's table says "characters" and not which; counted so, nothing is refused that WeChat
 //! may take. Should it count UTF-16 units, as JavaScript does, the two differ for emoji only: [`may_be_too_long`]
-//! knows of it, and what [`shortened_to_fit`] gives fits by either count. And where WeChat's documents are vague, a
-//! value passes: WeChat has the last word, and a message that it would have taken must not be lost here.
+//! knows of it, and what [`shortened_to_fit`] gives fits by either count. And **what is refused here is what WeChat is
+//! known to refuse**: by its table, or because somebody saw it. Where its documents are vague, a value passes, and
+//! [`is_undocumented`] says so: WeChat has the last word, and a message that it would have taken must not be lost here.
 //!
 //! | file | has |
 //! | --- | --- |
 //! | `mod.rs` | the kinds, their rules in words, [`check_field`] |
 //! | `values.rs`, `moments.rs` | the rules as functions; those of times and dates |
+//! | `loose.rs` | times and dates that WeChat does not describe and that are left to it |
 //! | `why.rs` | [`Why`]: what is wrong with one value, in words |
 //! | `shorten.rs` | [`shortened_to_fit`]: which kinds may be cut to their length, and how |
 //! | `template.rs` | [`fields_of`]: which fields a template has, and [`examples_of`]: WeChat's sample values |
@@ -23,6 +25,7 @@
 //! <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_sendmessage.html>.
 
 mod form_id;
+mod loose;
 mod moments;
 mod shorten;
 mod template;
@@ -30,6 +33,8 @@ mod values;
 mod why;
 
 use std::fmt;
+
+use values::Verdict;
 
 pub use form_id::is_mock_form_id;
 pub use shorten::{may_be_too_long, shortened_to_fit};
@@ -136,7 +141,9 @@ impl FieldKind {
             Self::Letter => "1 to 32 letters",
             Self::Symbol => "1 to 5 symbols, no letters, digits or line breaks",
             Self::CharacterString => "1 to 32 letters, digits or symbols, no Chinese characters",
-            Self::Time => "a 24-hour time such as 15:01 or 2019年10月1日 15:01, or two joined with ~",
+            Self::Time => {
+                "a 24-hour time such as 15:01 or 2019年10月1日 15:01, or two joined with ~; 2019年10月1日 alone"
+            }
             Self::Date => {
                 "a date such as 2019年10月1日, 2019-10-01 or 2019-10-01 15:01, or two joined with ~"
             }
@@ -162,7 +169,9 @@ impl FieldKind {
             Self::Letter => "1 至 32 个字母",
             Self::Symbol => "1 至 5 个符号，不能有文字、字母、数字或换行",
             Self::CharacterString => "1 至 32 个字母、数字或符号，不能有汉字",
-            Self::Time => "24 小时制时间，如 15:01 或 2019年10月1日 15:01，时间段用 ~ 连接",
+            Self::Time => {
+                "24 小时制时间，如 15:01 或 2019年10月1日 15:01，时间段用 ~ 连接；也可以只有 2019年10月1日"
+            }
             Self::Date => "日期，如 2019年10月1日、2019-10-01 或 2019-10-01 15:01，时间段用 ~ 连接",
             Self::Amount => "金额，如 ¥100.5 或 100元：一个币种符号，不超过 10 位数字，可带小数",
             Self::PhoneNumber => "不超过 17 位的数字和符号，如 +86-0766-66888866",
@@ -219,7 +228,7 @@ pub fn check_field(name: &str, value: &str, enum_values: Option<&[String]>) -> R
     };
     let good = match enum_values {
         Some(values) => values.iter().any(|v| v == value),
-        None => values::fits(kind, value),
+        None => values::judge(kind, value) != Verdict::Bad,
     };
     if good {
         return Ok(());
@@ -231,6 +240,12 @@ pub fn check_field(name: &str, value: &str, enum_values: Option<&[String]>) -> R
         rule_zh: if enum_values.is_some() { FieldKind::Enum } else { kind }.rule_zh().to_owned(),
         why: if enum_values.is_some() { Why::NotListed } else { Why::of(kind, value) },
     })
+}
+
+/// Whether a value that passes [`check_field`] has a form that WeChat's table does not describe and that nobody was seen
+/// to have refused: WeChat decides.
+pub fn is_undocumented(name: &str, value: &str) -> bool {
+    FieldKind::of(name).is_some_and(|kind| values::judge(kind, value) == Verdict::Undocumented)
 }
 
 /// A name is the caller's text and goes into answers and logs: no longer there than a name can be.

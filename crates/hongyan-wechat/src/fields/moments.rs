@@ -4,24 +4,54 @@
 //! `-`, `/` or `.`: `2019-10-01`, `2019/10`, `10.01`. A date may stand before a time. Two of them joined with `~`
 //! are a range. Only shape and size are checked, not whether a February has 30 days: WeChat does not say that it
 //! checks that.
+//!
+//! Beside WeChat's own table there is what several back ends have sent. A `time` of `2026年9月26日`, without a clock,
+//! arrived; `2026-09-26` without a clock was refused, and so was a range that is joined with the full-width `～`.
+//! What is clearly a moment and is neither documented nor known to be refused is left to WeChat (`loose.rs`).
 
-/// Whether the text fits a `time` field: a time of day, a date before it allowed, or a range of two.
-pub(super) fn is_time(text: &str) -> bool {
-    each_end(text, |end, _| is_clock(end) || is_date_and_clock(end))
+use super::loose::{is_loose_date, is_loose_time};
+use super::values::Verdict;
+
+/// What WeChat was seen to refuse as the joint of a range.
+const FULL_WIDTH_TILDE: char = '～';
+
+/// What WeChat makes of a `time`: a time of day, a date before it allowed, a range of two, or a Chinese date alone.
+pub(super) fn time(text: &str) -> Verdict {
+    let is_documented = each_end(text, |end, _| is_clock(end) || is_date_and_clock(end));
+    if is_documented || is_whole_chinese_day(text) {
+        Verdict::Good
+    } else if !text.contains(FULL_WIDTH_TILDE) && is_loose_time(text) {
+        Verdict::Undocumented
+    } else {
+        Verdict::Bad
+    }
 }
 
-/// Whether the text fits a `date` field: a date, a time after it allowed, or a range of two. The end of a range
-/// may leave the date out: `2019年10月1日 15:00~16:00`.
-pub(super) fn is_date(text: &str) -> bool {
-    each_end(text, |end, is_second| is_day(end) || is_date_and_clock(end) || (is_second && is_clock(end)))
+/// What WeChat makes of a `date`: a date, a time after it allowed, or a range of two. The end of a range may leave the
+/// date out: `2019年10月1日 15:00~16:00`.
+pub(super) fn date(text: &str) -> Verdict {
+    let is_documented =
+        each_end(text, |end, is_second| is_day(end) || is_date_and_clock(end) || (is_second && is_clock(end)));
+    if is_documented {
+        Verdict::Good
+    } else if !text.contains(FULL_WIDTH_TILDE) && is_loose_date(text) {
+        Verdict::Undocumented
+    } else {
+        Verdict::Bad
+    }
 }
 
 /// Asks about the one moment that the text is, or about the two that it joins with `~`.
 fn each_end(text: &str, fits: impl Fn(&str, bool) -> bool) -> bool {
-    match text.split_once(['~', '～']) {
+    match text.split_once('~') {
         Some((first, second)) => fits(first.trim_matches(' '), false) && fits(second.trim_matches(' '), true),
         None => fits(text, false),
     }
+}
+
+/// `2026年9月26日`.
+fn is_whole_chinese_day(text: &str) -> bool {
+    text.split_once('年').is_some_and(|(year, rest)| is_year(year) && is_month_and_day(rest))
 }
 
 fn is_date_and_clock(text: &str) -> bool {
@@ -34,7 +64,7 @@ fn is_date_and_clock(text: &str) -> bool {
 }
 
 /// `15:01` or `15:01:30`.
-fn is_clock(text: &str) -> bool {
+pub(super) fn is_clock(text: &str) -> bool {
     let mut parts = text.split(':');
     let hour = parts.next().and_then(|p| number(p, 1..=2));
     let minute = parts.next().and_then(|p| number(p, 2..=2));
@@ -69,20 +99,20 @@ fn is_month_and_day(text: &str) -> bool {
         .is_some_and(|(month, day)| is_month(month) && day.strip_suffix('日').is_some_and(is_day_of_month))
 }
 
-fn is_year(text: &str) -> bool {
+pub(super) fn is_year(text: &str) -> bool {
     number(text, 4..=4).is_some()
 }
 
-fn is_month(text: &str) -> bool {
+pub(super) fn is_month(text: &str) -> bool {
     number(text, 1..=2).is_some_and(|m| (1..=12).contains(&m))
 }
 
-fn is_day_of_month(text: &str) -> bool {
+pub(super) fn is_day_of_month(text: &str) -> bool {
     number(text, 1..=2).is_some_and(|d| (1..=31).contains(&d))
 }
 
 /// The number that the text is, if it is so many digits and nothing else.
-fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
+pub(super) fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
     (digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
@@ -90,9 +120,16 @@ fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(judge: fn(&str) -> Verdict, verdict: Verdict, texts: &[&str]) {
+        for text in texts {
+            assert_eq!(judge(text), verdict, "{text}");
+        }
+    }
+
     #[test]
-    fn a_time_is_a_clock_with_a_date_before_it_at_most() {
-        for good in [
+    fn a_time_is_a_clock_with_a_date_before_it_or_a_chinese_date_alone() {
+        let good = [
             "15:01",
             "9:30",
             "15:01:59",
@@ -104,33 +141,52 @@ mod tests {
             "15:01 ~ 16:00",
             "2019年10月1日 15:01~2019年10月1日 16:00",
             "2019/10/01 15:01~16:00",
-        ] {
-            assert!(is_time(good), "{good}");
-        }
-        for bad in [
+            "2026年9月26日",
+        ];
+        check(time, Verdict::Good, &good);
+        let refused = [
             "",
             "15",
             "24:00",
             "15:60",
-            "15:1",
             "15:01:60",
             "15:01:00:00",
-            "2019年10月1日",
-            "15:01-16:00",
             "15:01~",
             "15:01~16:00~17:00",
             "noon",
-            "下午3:01",
+            // Seen to be refused: a date of numbers without a clock, and the full-width joint.
+            "2026-09-26",
+            "2026-09-26~2026-09-27",
+            "15:01～16:00",
+            "2019年10月1日 15:01～2019年10月1日 16:00",
+        ];
+        check(time, Verdict::Bad, &refused);
+    }
+
+    #[test]
+    fn a_time_in_a_form_that_wechat_does_not_describe_is_left_to_wechat() {
+        let unknown = [
+            "15:1",
             " 15:01",
+            "下午3:01",
+            "15：01",
+            "15点",
+            "15时30分",
+            "15:01-16:00",
+            "15:01至16:00",
             "2019-10-01T15:01",
-        ] {
-            assert!(!is_time(bad), "{bad}");
-        }
+            "2026/09/26",
+            "9月26日",
+            "2026年9月",
+            "2026年9月26日~2026年9月27日",
+            "2019年10月1日 下午3:01",
+        ];
+        check(time, Verdict::Undocumented, &unknown);
     }
 
     #[test]
     fn a_date_is_a_day_with_a_clock_after_it_at_most() {
-        for good in [
+        let good = [
             "2019年10月1日",
             "2019年10月",
             "10月1日",
@@ -144,28 +200,40 @@ mod tests {
             "2019年10月1日~2019年10月7日",
             "2019-10-01~2019-10-07",
             "2019年10月1日 15:01~16:00",
-        ] {
-            assert!(is_date(good), "{good}");
-        }
-        for bad in [
+        ];
+        check(date, Verdict::Good, &good);
+        let refused = [
             "",
             "15:01",
-            "2019",
             "2019-13-01",
             "2019-00-01",
             "2019-10-32",
-            "19-10-01",
-            "2019-10/01",
             "2019-10-01-",
-            "2019年",
-            "2019年10月1",
-            "10月1",
+            "20191301",
             "明天",
-            "20191001",
             "2019-10-01~",
             "2019-10-01 25:00",
-        ] {
-            assert!(!is_date(bad), "{bad}");
-        }
+            "2019年10月1日～2019年10月7日",
+        ];
+        check(date, Verdict::Bad, &refused);
+    }
+
+    #[test]
+    fn a_date_in_a_form_that_wechat_does_not_describe_is_left_to_wechat() {
+        let unknown = [
+            "2019",
+            "2019年",
+            "19-10-01",
+            "2019-10/01",
+            "2019年10月1",
+            "10月1",
+            "10月1号",
+            "20191001",
+            "2019-10-01至2019-10-07",
+            "2019-10-01T15:01",
+            "2019年10月1日 星期二",
+            "2019年10月1日(周二)",
+        ];
+        check(date, Verdict::Undocumented, &unknown);
     }
 }

@@ -1,30 +1,64 @@
 //! The rules of the field kinds as functions from a value to yes or no.
 
-use super::moments::{is_date, is_time};
+use super::moments::{date, time};
 use super::{FieldKind, MAX_KEYWORD_CHARS};
 
-/// Whether a field of that kind may hold the value.
-pub(super) fn fits(kind: FieldKind, value: &str) -> bool {
+/// What WeChat makes of a value, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// WeChat describes it, or was seen to take it.
+    Good,
+    /// Neither described nor known to be refused: WeChat decides.
+    Undocumented,
+    /// Against WeChat's description, or seen to be refused.
+    Bad,
+}
+
+impl Verdict {
+    /// Good if the first is so; left to WeChat if only the second is.
+    fn of(is_described: bool, is_open: bool) -> Self {
+        match (is_described, is_open) {
+            (true, _) => Self::Good,
+            (false, true) => Self::Undocumented,
+            (false, false) => Self::Bad,
+        }
+    }
+}
+
+/// What WeChat makes of a value in a field of that kind.
+pub(super) fn judge(kind: FieldKind, value: &str) -> Verdict {
     let fits_length = most_chars(kind, value).is_none_or(|most| chars_within(value, most));
+    let all = |is_good: fn(char) -> bool| fits_length && value.chars().all(is_good);
     match kind {
         // Legacy templates take an empty field and show an empty line.
-        FieldKind::Keyword => fits_length || value.is_empty(),
+        FieldKind::Keyword => Verdict::of(fits_length || value.is_empty(), false),
         // Without the template's list no more than this is certain of an enum.
-        FieldKind::Thing | FieldKind::Name | FieldKind::Enum => fits_length && no_control(value),
-        FieldKind::Number => is_number(value, 32),
-        FieldKind::Letter => fits_length && value.chars().all(|c| c.is_alphabetic() && !is_han(c)),
-        FieldKind::Symbol => fits_length && value.chars().all(is_symbol),
-        FieldKind::CharacterString => fits_length && no_control(value) && !value.chars().any(is_han),
-        FieldKind::Time => is_time(value),
-        FieldKind::Date => is_date(value),
-        FieldKind::Amount => is_amount(value),
-        FieldKind::PhoneNumber => {
-            fits_length
-                && value.chars().all(|c| c.is_ascii_digit() || is_symbol(c))
-                && value.contains(|c: char| c.is_ascii_digit())
+        FieldKind::Thing | FieldKind::Enum => Verdict::of(fits_length && no_control(value), false),
+        // The description has characters, letters and symbols; it says nothing of digits.
+        FieldKind::Name => {
+            let is_open = fits_length && no_control(value);
+            Verdict::of(is_open && !value.contains(|c: char| c.is_numeric()), is_open)
         }
-        FieldKind::CarNumber => fits_length && is_car_number(value),
-        FieldKind::Phrase => fits_length && value.chars().all(is_han),
+        // The description does not say how a sign or a lone point is read.
+        FieldKind::Number => Verdict::of(is_number(value, 32), is_loose_number(value, 32)),
+        // "Letters" may be those of other scripts.
+        FieldKind::Letter => Verdict::of(
+            all(|c| c.is_ascii_alphabetic()),
+            all(|c| c.is_alphabetic() && !is_han(c)),
+        ),
+        FieldKind::Symbol => Verdict::of(all(is_symbol), false),
+        FieldKind::CharacterString => {
+            Verdict::of(fits_length && no_control(value) && !value.chars().any(is_han), false)
+        }
+        FieldKind::Time => time(value),
+        FieldKind::Date => date(value),
+        FieldKind::Amount => Verdict::of(is_amount(value), is_loose_amount(value)),
+        FieldKind::PhoneNumber => {
+            let is_open = all(|c| c.is_ascii_digit() || is_symbol(c));
+            Verdict::of(is_open && value.contains(|c: char| c.is_ascii_digit()), is_open)
+        }
+        FieldKind::CarNumber => Verdict::of(fits_length && is_car_number(value), false),
+        FieldKind::Phrase => Verdict::of(all(is_han), false),
     }
 }
 
@@ -77,16 +111,36 @@ fn is_number(text: &str, most_digits: usize) -> bool {
     digits(whole) && decimals.is_none_or(digits) && whole.len() + decimals.map_or(0, str::len) <= most_digits
 }
 
-/// `¥100.5`, `-100元`, `1000`: sign, currency sign and 元 may each be there once; up to ten digits before the
-/// point and up to ten behind it, as WeChat does not say whether it counts those.
+/// The same with a sign before it, or with nothing on one side of the point.
+fn is_loose_number(text: &str, most_digits: usize) -> bool {
+    let text = text.strip_prefix(is_sign).unwrap_or(text);
+    let padded = format!("0{text}0");
+    text.contains(|c: char| c.is_ascii_digit()) && text.len() <= most_digits + 1 && is_number(&padded, most_digits + 2)
+}
+
+/// `¥100.5`, `100元`, `1000`: the currency sign and 元 may each be there once; up to ten digits before the point and up
+/// to ten behind it, as WeChat does not say whether it counts those.
 fn is_amount(text: &str) -> bool {
-    let rest = text.strip_prefix(is_sign);
-    let (signed, text) = (rest.is_some(), rest.unwrap_or(text));
-    let text = text.strip_prefix(is_currency).unwrap_or(text).trim_start_matches(' ');
-    let text = if signed { text } else { text.strip_prefix(is_sign).unwrap_or(text) };
-    let text = text.strip_suffix('元').unwrap_or(text).trim_end_matches(' ');
+    let text = text.strip_prefix(is_currency).unwrap_or(text);
+    is_sum(text.strip_suffix('元').unwrap_or(text))
+}
+
+fn is_sum(text: &str) -> bool {
     let whole = text.split('.').next().unwrap_or_default();
     is_number(text, 20) && whole.len() <= 10 && text.len() - whole.len() <= 11
+}
+
+/// The same with a sign of its own, with spaces between the parts, or with the currency sign or its code at the end.
+fn is_loose_amount(text: &str) -> bool {
+    let text = text.trim_matches(' ');
+    let rest = text.strip_prefix(is_sign);
+    let (is_signed, text) = (rest.is_some(), rest.unwrap_or(text));
+    let rest = text.strip_prefix(is_currency);
+    let (has_currency, text) = (rest.is_some(), rest.unwrap_or(text).trim_start_matches(' '));
+    let text = if is_signed { text } else { text.strip_prefix(is_sign).unwrap_or(text) };
+    let unit = ["元", "RMB", "CNY", "USD", "HKD"].into_iter().find_map(|unit| text.strip_suffix(unit));
+    let unit = unit.or_else(|| text.strip_suffix(is_currency).filter(|_| !has_currency));
+    is_sum(unit.unwrap_or(text).trim_end_matches(' '))
 }
 
 fn is_sign(c: char) -> bool {
@@ -114,12 +168,25 @@ mod tests {
 
     #[track_caller]
     fn check(kind: FieldKind, good: &[&str], bad: &[&str]) {
-        for value in good {
-            assert!(fits(kind, value), "{kind:?} should take {value:?}");
+        judged(kind, Verdict::Good, good);
+        judged(kind, Verdict::Bad, bad);
+    }
+
+    #[track_caller]
+    fn judged(kind: FieldKind, verdict: Verdict, values: &[&str]) {
+        for value in values {
+            assert_eq!(judge(kind, value), verdict, "{kind:?} {value:?}");
         }
-        for value in bad {
-            assert!(!fits(kind, value), "{kind:?} should refuse {value:?}");
-        }
+    }
+
+    #[test]
+    fn what_is_not_described_and_was_never_seen_to_be_refused_is_left_to_wechat() {
+        judged(FieldKind::Number, Verdict::Undocumented, &["-1", "+1", "1.", ".5"]);
+        judged(FieldKind::Letter, Verdict::Undocumented, &["é", "straße"]);
+        let sums = ["-5元", "¥-5", "+€20", "5¥", "100 元", "¥ 5", "5RMB", "5 USD"];
+        judged(FieldKind::Amount, Verdict::Undocumented, &sums);
+        judged(FieldKind::PhoneNumber, Verdict::Undocumented, &["+-"]);
+        judged(FieldKind::Name, Verdict::Undocumented, &["王1", "R2D2"]);
     }
 
     #[test]
@@ -133,7 +200,7 @@ mod tests {
         check(
             FieldKind::Number,
             &good,
-            &["", ".", "1.", ".5", "1.2.3", "1,000", "-1", "一", "１", &"9".repeat(33)],
+            &["", ".", "-", "+.", "1.2.3", "1,000", "--1", "一", "１", &"9".repeat(33)],
         );
     }
 
@@ -155,16 +222,16 @@ mod tests {
 
     #[test]
     fn an_amount_is_one_sum_of_one_currency() {
-        let good = ["¥100.5", "100元", "1000", "$0.99", "￥1234567890.12", "-5元", "¥-5", "+€20", "₽7"];
+        let good = ["¥100.5", "100元", "1000", "$0.99", "￥1234567890.12", "₽7"];
         let bad = [
             "",
             "元",
             "¥",
             "¥¥5",
-            "5¥",
+            "¥5¥",
             "1,000元",
             "12345678901",
-            "1.",
+            "1.2.3",
             "五元",
             "--5",
             "-¥-5",
@@ -177,7 +244,7 @@ mod tests {
     #[test]
     fn a_phone_number_is_digits_and_symbols() {
         let good = ["13800138000", "+86-0766-66888866", "(010) 12345678", "400 800#1"];
-        check(FieldKind::PhoneNumber, &good, &["", "+-", "1380013800a", "电话1", "123456789012345678"]);
+        check(FieldKind::PhoneNumber, &good, &["", "1380013800a", "电话1", "123456789012345678"]);
     }
 
     #[test]
