@@ -32,6 +32,33 @@ async fn the_address_is_confirmed_to_wechat_and_to_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_read_the_check_of_an_address_can_push_nothing_under_it() {
+    let world = World::start().await;
+    let pusher = Pusher::of(&world, false).await;
+    let signed = world.signed("n");
+    for _ in 0..2 {
+        let checked = pusher.http.get(&pusher.address(&signed, "&echostr=1")).await;
+        assert_eq!(checked.status, StatusCode::OK, "WeChat may ask again");
+    }
+    let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
+    is_refused(&pusher.push(&signed, &event).await);
+    assert!(world.refused_for("nonce_reused").await && world.events().await.is_empty());
+    is_success(&pusher.push(&world.signed("another"), &event).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timestamp_has_one_spelling() {
+    let world = World::start().await;
+    let pusher = Pusher::of(&world, false).await;
+    let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
+    let Signed { timestamp, nonce } = world.signed("n");
+    for timestamp in [format!("%2B{timestamp}"), format!("0{timestamp}"), format!("{timestamp}.0")] {
+        is_refused(&pusher.push(&Signed { timestamp, nonce: nonce.clone() }, &event).await);
+    }
+    assert!(world.refused_for("parameters").await && world.events().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_settings_are_checked_kept_secret_and_removed() {
     let world = World::start().await;
     for token in ["ab", "with space", &"a".repeat(33)] {

@@ -277,8 +277,9 @@ pub trait Store: Send + Sync + 'static {
     /// A page of events, newest first. It looks at no more than `filter.look_at`, and says where to go on.
     async fn events(&self, filter: EventFilter) -> Result<Page<EventView, EventId>>;
 
-    /// WeChat has checked the address of an app's callback, and was answered.
-    async fn callback_verified(&self, appid: AppId, now: UnixMillis) -> Result<()>;
+    /// WeChat has checked the address of an app's callback, and was answered. What it was signed under is used up, as by
+    /// an event: whoever has read the check on its way must not push something under it.
+    async fn callback_verified(&self, appid: AppId, check: types::AddressCheck) -> Result<()>;
 
     /// When an app's callback was heard of.
     async fn callback_status(&self, appid: AppId) -> Result<CallbackStatus>;

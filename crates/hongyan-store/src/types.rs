@@ -18,7 +18,8 @@ pub use apps::{
 };
 pub use audit::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
 pub use events::{
-    Applied, ApplyOrder, Deed, Effect, EventFilter, EventState, EventView, NewEvent, OpenEvents, Received,
+    AddressCheck, Applied, ApplyOrder, Deed, Effect, EventFilter, EventState, EventView, NewEvent,
+    OpenEvents, Received,
 };
 pub use messages::{
     Accepted, Acquired, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch,

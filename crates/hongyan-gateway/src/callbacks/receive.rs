@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
-use hongyan_store::types::{NewEvent, Received};
+use hongyan_store::types::{AddressCheck, NewEvent, Received};
 use hongyan_wechat::AppId;
 use hongyan_wechat::callback::{
     CallbackKeys, Event, Notice, PushParameters, address_check, notice_of, open_push,
@@ -105,16 +105,20 @@ fn callee(context: &Context, appid: &str, parameters: Parameters) -> Result<Call
     })?;
     let keys = keys.ok_or_else(|| no(Refusal::NoCallback))?;
     let Ok(Query(parameters)) = parameters else { return Err(no(Refusal::Parameters)) };
-    // Also bounds what is hashed and compared.
-    let seconds: i64 = match parameters.timestamp.parse() {
-        Ok(seconds) if (0..=i64::from(u32::MAX)).contains(&seconds) => seconds,
-        _ => return Err(no(Refusal::Parameters)),
-    };
+    let Some(seconds) = seconds(&parameters.timestamp) else { return Err(no(Refusal::Parameters)) };
     let off = now.as_seconds() - seconds;
     if off.unsigned_abs() > context.settings.callback_window_seconds {
         return Err(no(Refusal::Timestamp(off)));
     }
     Ok(Callee { app, keys, parameters, sent_at: UnixMillis(seconds * 1000), now })
+}
+
+/// Seconds since 1970 as WeChat writes them. One spelling of each, for a second one would be a second nonce under the
+/// same signature's time. Also bounds what is hashed and compared.
+fn seconds(text: &str) -> Option<i64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    let seconds: u32 = text.parse().ok().filter(|_| is_plain)?;
+    Some(seconds.into())
 }
 
 async fn check(context: &Context, appid: &str, parameters: Parameters) -> Result<String, Response> {
@@ -128,7 +132,13 @@ async fn check(context: &Context, appid: &str, parameters: Parameters) -> Result
     if echo.is_empty() || echo.len() > MAX_ECHO || !echo.bytes().all(is_plain) {
         return Err(no(Refusal::Echo));
     }
-    context.store.callback_verified(callee.appid().clone(), callee.now).await.map_err(|error| {
+    let PushParameters { timestamp, nonce, .. } = &callee.parameters;
+    let check = AddressCheck {
+        at: callee.now,
+        nonce_hash: nonce_hash(timestamp, nonce),
+        nonce_expires_at: callee.sent_at.plus(NONCE_KEPT),
+    };
+    context.store.callback_verified(callee.appid().clone(), check).await.map_err(|error| {
         tracing::error!(app = %callee.appid(), %error, "that WeChat checked the callback cannot be stored");
         unavailable()
     })?;

@@ -12,8 +12,8 @@ use hongyan_wechat::{Errcode, OpenId};
 use super::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
-    Applied, ApplyOrder, Claimed, Deed, Effect, EventFilter, EventState, NewEvent, NewMessage, NewPermit,
-    PruneCursor, PruneOrder, Received, ResolveOrder, Resolved, TemplateRecord,
+    AddressCheck, Applied, ApplyOrder, Claimed, Deed, Effect, EventFilter, EventState, NewEvent, NewMessage,
+    NewPermit, PruneCursor, PruneOrder, Received, ResolveOrder, Resolved, TemplateRecord,
 };
 
 checks![
@@ -371,7 +371,12 @@ async fn what_was_heard_of_a_callback_is_kept(world: World) {
         listed
     };
     assert_eq!(status().await, None);
-    world.store.callback_verified(appid(), after(1)).await.unwrap();
+    let check = AddressCheck { at: after(1), nonce_hash: [7; 32], nonce_expires_at: after(9) };
+    for _ in 0..2 {
+        world.store.callback_verified(appid(), check.clone()).await.unwrap();
+    }
+    let forged = NewEvent { nonce_hash: [7; 32], ..event(&world, None, 9, after(1)) };
+    assert_eq!(receive(&world, forged).await, Received::NonceReused);
     receive(&world, NewEvent { is_sent_report: true, ..event(&world, None, 1, after(2)) }).await;
     receive(&world, event(&world, None, 2, after(3))).await;
     let heard = status().await.unwrap();

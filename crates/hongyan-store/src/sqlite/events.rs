@@ -20,7 +20,7 @@ use super::rows::{Cells, change, many, one, page};
 use super::trouble::{Res, Trouble};
 use super::{acceptances, apps, permits};
 use crate::types::{
-    Applied, ApplyOrder, CallbackStatus, Deed, Effect, EventFilter, EventState, EventView, NewEvent,
+    AddressCheck, Applied, ApplyOrder, CallbackStatus, Deed, Effect, EventFilter, EventState, EventView, NewEvent,
     NewPermit, OpenEvents, Page, Received,
 };
 
@@ -148,12 +148,19 @@ fn heard(tx: &Writing<'_>, event: &NewEvent) -> Res<()> {
 }
 
 /// Carries out [`crate::Store::callback_verified`].
-pub(super) fn verified(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<()> {
+pub(super) fn verified(tx: &Writing<'_>, appid: &AppId, check: &AddressCheck) -> Res<()> {
+    // No event has this digest, so each one under this nonce is another content.
+    change(
+        tx,
+        "INSERT INTO event_nonces (lane, hash, digest, expires_at) VALUES (?, ?, zeroblob(32), ?) \
+         ON CONFLICT DO NOTHING",
+        params![check.nonce_hash[0] % LANES, check.nonce_hash, check.nonce_expires_at.0],
+    )?;
     change(
         tx,
         "INSERT INTO callbacks (appid, verified_at) VALUES (?1, ?2) \
          ON CONFLICT (appid) DO UPDATE SET verified_at = ?2",
-        params![appid.as_str(), now.0],
+        params![appid.as_str(), check.at.0],
     )?;
     Ok(())
 }

@@ -238,8 +238,8 @@ impl Store for SqliteStore {
         self.read_for_people(Verb::ListEvents, move |db| events::list(db, &filter)).await
     }
 
-    async fn callback_verified(&self, appid: AppId, now: UnixMillis) -> Result<()> {
-        self.write(Verb::VerifyCallback, move |tx| events::verified(tx, &appid, now)).await
+    async fn callback_verified(&self, appid: AppId, check: crate::types::AddressCheck) -> Result<()> {
+        self.write(Verb::VerifyCallback, move |tx| events::verified(tx, &appid, &check)).await
     }
 
     async fn callback_status(&self, appid: AppId) -> Result<CallbackStatus> {

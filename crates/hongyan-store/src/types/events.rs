@@ -10,6 +10,17 @@ use super::Ended;
 
 use super::pages::LOOK_AT;
 
+/// WeChat's check of a callback's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressCheck {
+    /// When it came.
+    pub at: UnixMillis,
+    /// A hash over its timestamp and nonce, as [`NewEvent::nonce_hash`].
+    pub nonce_hash: [u8; 32],
+    /// When that need not be remembered any more.
+    pub nonce_expires_at: UnixMillis,
+}
+
 /// An event that has come.
 #[derive(Debug, Clone)]
 pub struct NewEvent {

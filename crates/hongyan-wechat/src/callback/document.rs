@@ -65,11 +65,36 @@ pub fn parse_document(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
 }
 
 fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
+    // What a user typed may have control characters in it, and WeChat does not always escape them.
     let map: Map<String, Value> = serde_json::from_slice(bytes)
+        .or_else(|error| match escaped(bytes) {
+            Some(escaped) => serde_json::from_slice(&escaped),
+            None => Err(error),
+        })
         .map_err(|error| Unreadable::Json { line: error.line(), column: error.column() })?;
     let mut nodes = 0;
     let in_bounds = map.values().all(|value| is_in_bounds(value, 2, &mut nodes));
     if in_bounds { Ok(map) } else { Err(Unreadable::TooLarge) }
+}
+
+/// The text with the control characters inside of its strings escaped; `None`: there are none.
+fn escaped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (mut clean, mut is_in_text, mut is_escape) = (Vec::with_capacity(bytes.len() + 16), false, false);
+    for byte in bytes {
+        if is_in_text && *byte < b' ' {
+            // Behind a backslash it is as good as one that stands alone.
+            if is_escape {
+                clean.pop();
+            }
+            clean.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+            is_escape = false;
+            continue;
+        }
+        is_in_text ^= *byte == b'"' && !is_escape;
+        is_escape = is_in_text && *byte == b'\\' && !is_escape;
+        clean.push(*byte);
+    }
+    (clean.len() != bytes.len()).then_some(clean)
 }
 
 /// serde_json itself stops at a depth of 128, so this does not run out of stack.
@@ -247,6 +272,23 @@ mod tests {
     fn characters_are_read_as_they_are_meant() {
         let text = "<xml><A>a &lt;&amp;&gt; &#x4e2d;&#25991; <![CDATA[<b>&amp;]]></A></xml>";
         assert_eq!(read(text).unwrap(), json!({ "A": "a <&> 中文 <b>&amp;" }));
+    }
+
+    #[test]
+    fn control_characters_in_a_text_are_taken_in_both_forms() {
+        for byte in [0x00, 0x08, 0x0b, 0x10, 0x1b, 0x1d, b'\n', b'\t'] {
+            let control = char::from(byte);
+            let content = json!({ "Content": format!("a{control}b\"{control}") });
+            let raw = format!("{{\n\t\"Content\":\"a{control}b\\\"{control}\"}}");
+            assert_eq!(read(&raw).unwrap(), content, "{byte:#x} in JSON");
+            let xml = format!("<xml><Content><![CDATA[a{control}b\"{control}]]></Content></xml>");
+            assert_eq!(read(&xml).unwrap(), content, "{byte:#x} in XML");
+        }
+        assert_eq!(read("{\"A\":\"\\\n\"}").unwrap(), json!({ "A": "\n" }));
+        // Outside of texts they are as wrong as ever, and nothing else is taken that was not.
+        for bad in ["{\"A\":\u{1}1}", "{\"A\":\"\n}", "{\"A\":\"\n\",}", "{\u{8}\"A\":\"\n\"}"] {
+            assert!(matches!(read(bad), Err(Unreadable::Json { .. })), "{bad:?}");
+        }
     }
 
     #[test]
