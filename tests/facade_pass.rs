@@ -251,48 +251,51 @@ async fn a_huge_upload_is_never_held() {
     const AT_MOST: u64 = 64 * MIB;
     const SIZE: u64 = 192 * MIB;
     let (world, mut wechat, token) = start().await;
-    for framing in [format!("content-length: {SIZE}"), "transfer-encoding: chunked".to_owned()] {
-        let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\n{framing}");
-        let mut stream = raw(&world, &head).await;
-        let piece = vec![b'x'; MIB as usize];
-        let mut written = 0;
-        while written < SIZE {
-            if framing.starts_with("transfer") {
-                stream.write_all(format!("{MIB:x}\r\n").as_bytes()).await.unwrap();
-                stream.write_all(&piece).await.unwrap();
-                stream.write_all(b"\r\n").await.unwrap();
-            } else {
-                stream.write_all(&piece).await.unwrap();
-            }
-            written += MIB;
-            arrived(&wechat, written.saturating_sub(AT_MOST)).await;
-        }
-        if framing.starts_with("transfer") {
-            stream.write_all(b"0\r\n\r\n").await.unwrap();
-        }
-        let seen = wechat.next().await;
-        assert_eq!((seen.length, seen.whole), (SIZE, true));
-        let answer = rest(stream).await;
-        assert!(answer.contains(&format!("\"bytes\":{SIZE}")), "{answer}");
+    let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\ncontent-length: {SIZE}");
+    let mut stream = raw(&world, &head).await;
+    let piece = vec![b'x'; MIB as usize];
+    let mut written = 0;
+    while written < SIZE {
+        stream.write_all(&piece).await.unwrap();
+        written += MIB;
+        arrived(&wechat, written.saturating_sub(AT_MOST)).await;
     }
+    let seen = wechat.next().await;
+    assert_eq!((seen.length, seen.whole), (SIZE, true));
+    let answer = rest(stream).await;
+    assert!(answer.contains(&format!("\"bytes\":{SIZE}")), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_upload_in_chunks_is_refused_as_wechat_would_and_a_short_one_gets_a_length() {
+    let (world, mut wechat, token) = start().await;
+    let chunk = format!("{:x}\r\n{}\r\n", 300_000, "x".repeat(300_000));
+    let mut answers = Vec::new();
+    for chunks in [4, 2] {
+        let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\ntransfer-encoding: chunked");
+        let mut stream = raw(&world, &head).await;
+        stream.write_all(chunk.repeat(chunks).as_bytes()).await.unwrap();
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        answers.push(rest(stream).await);
+    }
+    assert!(answers[0].starts_with("HTTP/1.1 412") && answers[0].contains("880010"), "{}", answers[0]);
+    assert!(answers[1].contains("\"bytes\":600000"), "{}", answers[1]);
+    let seen = wechat.next().await;
+    assert_eq!((seen.length, seen.headers["content-length"].as_bytes()), (600_000, &b"600000"[..]));
+    wechat.was_not_asked();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_breaks_off_is_never_a_whole_request() {
     let (world, mut wechat, token) = start().await;
     let part = vec![b'x'; 3 * MIB as usize];
-    for framing in [format!("content-length: {}", 9 * MIB), "transfer-encoding: chunked".to_owned()] {
-        let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\n{framing}");
-        let mut stream = raw(&world, &head).await;
-        if framing.starts_with("transfer") {
-            stream.write_all(format!("{:x}\r\n", 9 * MIB).as_bytes()).await.unwrap();
-        }
-        stream.write_all(&part).await.unwrap();
-        arrived(&wechat, 2 * MIB).await;
-        drop(stream);
-        let seen = wechat.next().await;
-        assert!(!seen.whole && seen.length <= 3 * MIB, "{} bytes, whole: {}", seen.length, seen.whole);
-    }
+    let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\ncontent-length: {}", 9 * MIB);
+    let mut stream = raw(&world, &head).await;
+    stream.write_all(&part).await.unwrap();
+    arrived(&wechat, 2 * MIB).await;
+    drop(stream);
+    let seen = wechat.next().await;
+    assert!(!seen.whole && seen.length <= 3 * MIB, "{} bytes, whole: {}", seen.length, seen.whole);
     // One that would have been kept does not reach WeChat at all.
     let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\ncontent-length: 100");
     let mut stream = raw(&world, &head).await;
@@ -408,10 +411,12 @@ async fn what_is_wrong_with_a_call_is_said_in_wechats_form() {
     assert_eq!(errcode(&send, "{").await, 47001);
     let large = "x".repeat(5 * MIB as usize);
     assert_eq!(errcode(&send, &large).await, 880_005);
-    assert_eq!(errcode("/cgi-bin/token", "").await, 43001);
+    assert_eq!(errcode("/cgi-bin/token", "").await, 40002);
+    assert_eq!(world.get("/cgi-bin/stable_token").await.expect(200)["errcode"], 43002);
     wechat.was_not_asked();
-    // Outside of WeChat's paths it is the API's word.
-    world.get("/wxb/x").await.problem(404, "not_found");
+    // Also at a path that nobody serves; the API's own paths have the API's form.
+    assert_eq!(errcode("/wxb/x", "").await, 880_008);
+    world.get("/v1/x").await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,7 @@
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
+//! | `members` | the members of a JSON object, unread |
 //! | `remembered` | keys and tokens that were looked up a moment ago |
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
@@ -58,6 +59,7 @@ pub mod intake;
 pub mod keys;
 pub mod lanes;
 pub mod login;
+mod members;
 pub mod probe;
 pub mod problem;
 pub mod reference;

@@ -5,7 +5,8 @@
 //! says honestly what became of the question.
 //!
 //! What is not here: any decision. Nothing in this crate retries a refused message, keeps a token or knows what
-//! a permit is; the client repeats a request only when it is certain that not one byte of it was written.
+//! a permit is; the client repeats a request only when it is certain that not one byte of it was written, or when
+//! it may be asked twice.
 //! WeChat's server is not here either.
 //!
 //! | module | holds |
@@ -17,6 +18,8 @@
 //! | [`token`], [`login`], [`messages`], [`templates`] | requests and answers as types |
 //! | [`user_data`] | what a mini program gets enciphered of its user |
 //! | [`callback`] | what WeChat pushes: signature, cipher, XML and JSON, events |
+//! | [`paths`] | which paths WeChat serves, and their one spelling |
+//! | [`blot`] | secrets found in what others wrote, and blotted out |
 //! | [`query`] | queries as SDKs put them together, and changing them |
 //! | [`answer`] | the envelope, `errcode` and `errmsg`, around every answer |
 //! | [`client`] | the [`Client`]: few long-lived connections, and an exact account of what was sent |
@@ -25,6 +28,7 @@
 //! print, and no error text quotes a request's address.
 
 pub mod answer;
+pub mod blot;
 pub mod callback;
 pub mod client;
 mod digest;
@@ -34,6 +38,7 @@ pub mod fields;
 mod ids;
 pub mod login;
 pub mod messages;
+pub mod paths;
 pub mod query;
 mod secret;
 pub mod templates;
@@ -44,7 +49,8 @@ pub use secrecy::{ExposeSecret, SecretString};
 
 pub use answer::{Answer, Empty, NotWeChats, SendAnswer};
 pub use client::{
-    AnswerBody, Answered, CallError, Client, ClientConfig, ClientError, Failure, StreamedAnswer,
+    AnswerBody, Answered, CallError, Client, ClientConfig, ClientError, Failure, Repeat, StreamedAnswer,
+    Upload,
 };
 pub use errcode::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 pub use fields::{

@@ -29,6 +29,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri, header};
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -120,8 +121,10 @@ fn back_end() -> OpenApiRouter<Context> {
         .merge(webhooks::routes())
 }
 
-async fn no_such_path(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is nothing at {}", uri.path()))
+async fn no_such_path(uri: Uri) -> Response {
+    // What is none of ours may be one of WeChat's, and whoever asks for it reads WeChat's form.
+    let here = || Problem::not_found(format!("there is nothing at {}", uri.path())).into_response();
+    crate::facade::elsewhere(&uri).unwrap_or_else(here)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

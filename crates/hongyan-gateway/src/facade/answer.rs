@@ -1,12 +1,10 @@
 //! WeChat's form of answering, and the gateway's own errcodes in it.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use hongyan_store::StoreError;
-use hongyan_wechat::{CallError, Errcode, SecretString};
-use secrecy::ExposeSecret;
+use hongyan_wechat::{CallError, Errcode};
 use serde_json::json;
 
 use crate::door::WrongCredential;
@@ -49,11 +47,7 @@ pub(super) const APP_PAUSED: Own =
     own(880_004, "小程序已被运维人员暂停，消息没有发出", "an operator has paused the app; nothing was sent");
 
 /// A body that must be held is too large.
-pub(super) const BODY_TOO_LARGE: Own = own(
-    880_005,
-    "请求正文过大，见设置 max_body_bytes",
-    "the body is too large, see the setting max_body_bytes",
-);
+pub(super) const BODY_TOO_LARGE: Own = own(880_005, "请求正文过大", "the body is too large");
 
 /// A body did not come to its end.
 pub(super) const BODY_BROKE_OFF: Own =
@@ -65,6 +59,31 @@ pub(super) const NO_ACCESS_TOKEN: Own = own(
     "网关暂时无法向微信取得接口调用凭证，请查看 GET /v1/apps/{appid}",
     "the gateway cannot get an access token from WeChat, see GET /v1/apps/{appid}",
 );
+
+/// A path that the gateway neither serves nor passes on.
+pub(super) const NOT_PASSED_ON: Own = own(
+    880_008,
+    "网关不提供也不转发这个路径，见 docs/facade",
+    "the gateway neither serves this path nor passes it on, see docs/facade",
+);
+
+/// An answer that cannot be read, and so may have the app's secrets in it.
+pub(super) const ANSWER_PACKED: Own = own(
+    880_009,
+    "微信的应答是压缩的，网关无法检查其中是否含有凭证，因此没有转交；请求可能已经生效",
+    "WeChat's answer is packed; the gateway cannot look for credentials in it and does not hand it on. The call may have \
+     been carried out",
+);
+
+/// A long body that does not say how long it is.
+pub(super) const LENGTH_NEEDED: Own = own(
+    880_010,
+    "请求正文超过 1 MiB 时必须带 Content-Length，微信不接受分块传输",
+    "a body over 1 MiB needs a Content-Length; WeChat takes none in chunks",
+);
+
+/// "Invalid url": the path is none of WeChat's.
+pub(super) const INVALID_URL: Errcode = Errcode(40_066);
 
 /// An answer that says no, in WeChat's form.
 #[derive(Debug)]
@@ -118,8 +137,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         // WeChat's own words end in its request id; those of the gateway get one in the same manner.
-        let given = self.errmsg.rsplit_once("rid: ").map(|(_, rid)| rid.trim().to_owned());
-        let (rid, errmsg) = match given {
+        let (rid, errmsg) = match rid_in(&self.errmsg).map(str::to_owned) {
             Some(rid) => (rid, self.errmsg),
             None => {
                 let rid = rid();
@@ -134,6 +152,13 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// WeChat's name of a request, where a text tells it: letters, digits and dashes, whatever stands behind them.
+fn rid_in(text: &str) -> Option<&str> {
+    let (_, after) = text.rsplit_once("rid: ")?;
+    let is_end = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    after.split(is_end).next().filter(|rid| !rid.is_empty())
 }
 
 impl From<StoreError> for Refusal {
@@ -158,31 +183,21 @@ impl From<CallError> for Refusal {
     }
 }
 
-/// An answer without a secret that WeChat repeats in it.
-pub(super) fn without(body: Bytes, secret: &SecretString) -> Bytes {
-    let secret = secret.expose_secret().as_bytes();
-    if secret.is_empty() || memchr::memmem::find(&body, secret).is_none() {
-        return body;
+/// WeChat took a message. `msgid` is its name of it, which the event about it repeats: a number, of 19 digits.
+pub(super) fn sent(msgid: Option<i64>) -> Response {
+    match msgid {
+        Some(msgid) => Json(json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })).into_response(),
+        None => Json(json!({ "errcode": 0, "errmsg": "ok" })).into_response(),
     }
-    let mut clean = Vec::with_capacity(body.len());
-    let mut rest = &body[..];
-    while let Some(at) = memchr::memmem::find(rest, secret) {
-        clean.extend_from_slice(&rest[..at]);
-        clean.extend_from_slice(b"***");
-        rest = &rest[at + secret.len()..];
-    }
-    clean.extend_from_slice(rest);
-    clean.into()
-}
-
-/// Success with nothing to say.
-pub(super) fn ok() -> Response {
-    Json(json!({ "errcode": 0, "errmsg": "ok" })).into_response()
 }
 
 pub(super) async fn wrong_method(method: Method) -> Refusal {
+    wrong_method_of(&method)
+}
+
+pub(super) fn wrong_method_of(method: &Method) -> Refusal {
     // WeChat's own words for the two usual mistakes; others have none.
-    match method {
+    match *method {
         Method::GET => Refusal::new(Errcode::POST_REQUIRED, "require POST method"),
         _ => Refusal::new(Errcode(43_001), "require GET method"),
     }
@@ -207,6 +222,9 @@ mod tests {
             BODY_TOO_LARGE,
             BODY_BROKE_OFF,
             NO_ACCESS_TOKEN,
+            NOT_PASSED_ON,
+            ANSWER_PACKED,
+            LENGTH_NEEDED,
         ];
         for (number, own) in (880_001..).zip(&all) {
             assert_eq!(own.errcode, Errcode(number));
@@ -222,9 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_repeated_is_taken_out() {
-        let secret: SecretString = "s3cr3t".into();
-        assert_eq!(without("a s3cr3t b s3cr3t".into(), &secret), "a *** b ***");
-        assert_eq!(without("nothing".into(), &secret), "nothing");
+    fn a_rid_ends_where_its_letters_end() {
+        for text in
+            ["no (quota rid: 6b08-ce)", "no rid: 6b08-ce", "rid: 1-2 (a rid: 6b08-ce))", "rid: 6b08-ce, x"]
+        {
+            assert_eq!(rid_in(text), Some("6b08-ce"), "{text}");
+        }
+        for text in ["no", "rid: ", "rid: )", "rid:x"] {
+            assert_eq!(rid_in(text), None, "{text}");
+        }
     }
 }

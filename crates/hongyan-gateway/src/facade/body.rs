@@ -49,6 +49,23 @@ pub(super) async fn begin(mut body: Body, limit: usize) -> Result<Taken, axum::B
     }
 }
 
+/// So much of a body that is refused is read all the same: most clients listen to an answer only when they have said
+/// everything.
+const DRAINED: usize = 16 * 1024 * 1024;
+
+/// Reads a body that nobody wants, within limits, and keeps nothing of it.
+pub(super) async fn drain(mut body: Body) {
+    let reading = async {
+        let mut length = 0;
+        while length < DRAINED
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            length += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    let _ = tokio::time::timeout(SILENCE, reading).await;
+}
+
 fn joined(mut pieces: VecDeque<Bytes>, length: usize) -> Bytes {
     if pieces.len() == 1 {
         return pieces.pop_front().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Which headers are passed on, and which are only between two neighbours.
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use hongyan_wechat::blot::Blotter;
 
 /// Headers of one connection (RFC 9110, section 7.6.1). Those that `Connection` names are, too.
 const HOP_BY_HOP: [&str; 9] = [
@@ -15,27 +16,96 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// What a caller tells the gateway and not WeChat: where it is, who it is, and what the gateway works out itself.
-const FOR_US: [&str; 8] =
-    ["authorization", "content-length", "cookie", "expect", "forwarded", "host", "via", "x-real-ip"];
+/// What a caller tells the gateway and not WeChat: where it is, who it is, what asked it, and what the gateway works out
+/// itself. A part of an answer is not asked for, either: cut where the caller likes, it could hold half a secret.
+const FOR_US: [&str; 27] = [
+    "authorization",
+    "baggage",
+    "cdn-loop",
+    "content-length",
+    "cookie",
+    "expect",
+    "fastly-client-ip",
+    "forwarded",
+    "host",
+    "if-range",
+    "origin",
+    "range",
+    "referer",
+    "traceparent",
+    "tracestate",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-correlation-id",
+    "x-host",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+];
+
+/// The same of whole families: what proxies, networks that deliver, and browsers add.
+const FAMILIES_FOR_US: [&str; 8] =
+    ["cf-", "sec-", "x-amz", "x-appengine-", "x-azure-", "x-b3-", "x-envoy-", "x-forwarded"];
+
+/// What an answer of WeChat's must not do at the gateway's origin: leave cookies there, open it to other pages, or speak
+/// for the host.
+const FOR_WECHATS_ORIGIN: [&str; 11] = [
+    "alt-svc",
+    "clear-site-data",
+    "content-security-policy",
+    "content-security-policy-report-only",
+    "nel",
+    "refresh",
+    "report-to",
+    "reporting-endpoints",
+    "service-worker-allowed",
+    "set-cookie",
+    "strict-transport-security",
+];
 
 /// The headers of a caller's request that WeChat gets.
 pub(super) fn of_request(headers: &HeaderMap) -> HeaderMap {
     let mut passed = end_to_end(headers, |name| {
         FOR_US.contains(&name.as_str())
-            || name.as_str().starts_with("x-forwarded-")
-            // A refusal must be legible to the gateway, which unpacks nothing.
+            || FAMILIES_FOR_US.iter().any(|family| name.as_str().starts_with(family))
+            // An answer must be legible to the gateway, which unpacks nothing.
             || name == header::ACCEPT_ENCODING
     });
     // Some servers take its absence for a wish for anything.
-    passed.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
+    passed.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     passed
 }
 
-/// The headers of WeChat's answer that the caller gets. The length is the body's own to say, except where there is
-/// none.
-pub(super) fn of_answer(headers: &HeaderMap, has_body: bool) -> HeaderMap {
-    end_to_end(headers, |name| has_body && name == header::CONTENT_LENGTH)
+/// The headers of WeChat's answer that the caller gets; those with a secret in them are not among them. The length is
+/// the body's own to say, except where there is none.
+///
+/// `Location` is not passed on: where it leads, the caller of this says.
+pub(super) fn of_answer(headers: &HeaderMap, has_body: bool, blotter: &Blotter) -> HeaderMap {
+    let mut passed = end_to_end(headers, |name| {
+        (has_body && name == header::CONTENT_LENGTH)
+            || name == header::LOCATION
+            || name == header::CONTENT_LOCATION
+            || FOR_WECHATS_ORIGIN.contains(&name.as_str())
+            || name.as_str().starts_with("access-control-")
+            || blotter.is_in(name.as_str().as_bytes())
+    });
+    let dirty: Vec<HeaderName> = passed
+        .iter()
+        .filter(|(_, value)| blotter.is_in(value.as_bytes()))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in dirty {
+        passed.remove(name);
+    }
+    // It may be a page, and is not one of the gateway's.
+    passed.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    passed.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    passed
 }
 
 fn end_to_end(headers: &HeaderMap, is_dropped: impl Fn(&HeaderName) -> bool) -> HeaderMap {
@@ -76,6 +146,12 @@ mod tests {
             ("content-length", "9"),
             ("wechatmp-signature", "s"),
             ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded", "192.0.2.1"),
+            ("true-client-ip", "192.0.2.1"),
+            ("cf-connecting-ip", "192.0.2.1"),
+            ("referer", "https://x.example/?access_token=hyt_x"),
+            ("origin", "https://x.example"),
+            ("range", "bytes=0-9"),
             ("accept-encoding", "gzip"),
         ]);
         let expected = headers(&[
@@ -84,22 +160,31 @@ mod tests {
             ("accept-encoding", "identity"),
         ]);
         assert_eq!(of_request(&given), expected);
+        assert!(FOR_US.is_sorted() && FAMILIES_FOR_US.is_sorted() && FOR_WECHATS_ORIGIN.is_sorted());
     }
 
     #[test]
-    fn an_answer_keeps_what_says_something_about_its_body() {
+    fn an_answer_keeps_what_says_something_about_its_body_and_nothing_secret() {
         let given = headers(&[
             ("content-type", "image/jpeg"),
             ("content-disposition", "attachment; filename=\"x.jpg\""),
             ("transfer-encoding", "chunked"),
             ("content-length", "9"),
+            ("set-cookie", "a=b"),
+            ("access-control-allow-origin", "*"),
+            ("location", "https://x.example/"),
+            ("x-request-url", "/x?access_token=T0KEN-T0KEN"),
+            ("x-escaped", "/x?access_token=%540KEN%2DT0KEN"),
         ]);
         let mut expected = headers(&[
             ("content-type", "image/jpeg"),
             ("content-disposition", "attachment; filename=\"x.jpg\""),
+            ("content-security-policy", "sandbox"),
+            ("x-content-type-options", "nosniff"),
         ]);
-        assert_eq!(of_answer(&given, true), expected);
+        let blotter = Blotter::new(["T0KEN-T0KEN".into()]);
+        assert_eq!(of_answer(&given, true, &blotter), expected);
         expected.insert("content-length", "9".parse().unwrap());
-        assert_eq!(of_answer(&given, false), expected);
+        assert_eq!(of_answer(&given, false, &blotter), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /sns/jscode2session`: the caller is a back end that knows the gateway secret, so it gets the session_key,
+//! `GET /sns/jscode2session`, and `POST` with the parameters in the address: the caller is a back end that knows the gateway secret, so it gets the session_key,
 //! as it would from WeChat. The gateway keeps it too.
 
 use axum::extract::State;

@@ -1,7 +1,8 @@
 //! The facade: WeChat's own paths at the root of the host, so that an existing back end moves by changing its host.
 //!
 //! It hands out *gateway tokens*. The real access token never leaves, so nobody can kill it by fetching another.
-//! Everything here answers in WeChat's form: HTTP 200 and `errcode`, `errmsg`, `rid`.
+//! Everything here answers in WeChat's form: HTTP 200 and `errcode`, `errmsg`, `rid`. So does every path that is not the
+//! gateway's own ([`elsewhere`]), for an SDK may ask for any.
 //!
 //! | module | knows |
 //! | --- | --- |
@@ -12,38 +13,88 @@
 //! | `send` | both sends, as messages of the ledger |
 //! | `secret` | calls that are made with the AppSecret itself |
 //! | `pass` | everything else, passed on with the real token put in |
-//! | `body`, `headers` | of what is passed on |
+//! | `rid` | what WeChat knows of a refused request, without the credentials in it |
+//! | `body`, `headers`, `clean` | of what is passed on |
 
 mod answer;
 mod body;
+mod clean;
 mod headers;
 mod login;
 mod pass;
 mod request;
+mod rid;
 mod secret;
 mod send;
 mod token;
 
 use axum::Router;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use hongyan_wechat::paths::{FAMILIES, is_plain};
 
 use crate::service::Context;
+use answer::{INVALID_URL, NOT_PASSED_ON, Refusal};
+
+const TOKEN: &str = "/cgi-bin/token";
+const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
+const LOGIN: &str = "/sns/jscode2session";
+const SEND_TEMPLATE: &str = "/cgi-bin/message/wxopen/template/send";
+const SEND_SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
+const CLEAR_QUOTA: &str = "/cgi-bin/clear_quota/v2";
+const RID: &str = "/cgi-bin/openapi/rid/get";
+const OAUTH2: &str = "/sns/oauth2/access_token";
+
+/// The calls that the gateway makes itself. They are passed on under no other spelling.
+const OWN_CALLS: [&str; 8] =
+    [TOKEN, STABLE_TOKEN, LOGIN, SEND_TEMPLATE, SEND_SUBSCRIBE, CLEAR_QUOTA, RID, OAUTH2];
+
+/// The first parts of the gateway's own paths, and of those that browsers and probes ask every host for.
+const GATEWAYS: [&str; 12] = [
+    "",
+    "callback",
+    "console",
+    "errcodes",
+    "favicon.ico",
+    "livez",
+    "metrics",
+    "mp",
+    "openapi.json",
+    "problems",
+    "readyz",
+    "v1",
+];
 
 /// WeChat's paths.
 pub fn router(context: Context) -> Router {
-    Router::new()
-        .route("/cgi-bin/token", get(token::token))
-        .route("/cgi-bin/stable_token", post(token::stable_token))
-        .route("/sns/jscode2session", get(login::jscode2session))
-        .route("/cgi-bin/message/wxopen/template/send", post(send::template))
-        .route("/cgi-bin/message/subscribe/send", post(send::subscribe))
-        .route("/cgi-bin/clear_quota/v2", post(secret::clear_quota))
-        .route("/sns/oauth2/access_token", get(secret::oauth2))
-        .route("/cgi-bin/{*path}", any(pass::pass))
-        .route("/wxa/{*path}", any(pass::pass))
-        .route("/wxaapi/{*path}", any(pass::pass))
-        .route("/sns/{*path}", any(pass::pass))
-        .method_not_allowed_fallback(answer::wrong_method)
-        .layer(axum::extract::DefaultBodyLimit::max(context.settings.max_body_bytes))
-        .with_state(context)
+    let mut router = Router::new()
+        .route(TOKEN, get(token::token).post(token::token))
+        .route(STABLE_TOKEN, post(token::stable_token))
+        .route(LOGIN, get(login::jscode2session).post(login::jscode2session))
+        .route(SEND_TEMPLATE, post(send::template))
+        .route(SEND_SUBSCRIBE, post(send::subscribe))
+        .route(CLEAR_QUOTA, post(secret::clear_quota))
+        .route(RID, post(rid::get))
+        .route(OAUTH2, get(secret::oauth2));
+    for family in FAMILIES {
+        router = router.route(&format!("/{family}/{{*path}}"), any(pass::pass));
+    }
+    router.method_not_allowed_fallback(answer::wrong_method).with_state(context)
+}
+
+/// The answer at a path that nobody serves; `None`: it is one of the gateway's own, which speak another form.
+pub(crate) fn elsewhere(uri: &Uri) -> Option<Response> {
+    let path = uri.path();
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let is_gateways = !path.starts_with("//") && (GATEWAYS.contains(&first) || first.contains('.'));
+    if is_gateways {
+        return None;
+    }
+    let refusal = if is_plain(path) {
+        Refusal::own(&NOT_PASSED_ON, "")
+    } else {
+        Refusal::new(INVALID_URL, "invalid url")
+    };
+    Some(refusal.into_response())
 }

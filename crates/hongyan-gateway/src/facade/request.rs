@@ -5,22 +5,22 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::body::{Body, Bytes};
+use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
-use axum::response::IntoResponse;
-use hongyan_wechat::query;
+use hongyan_wechat::{Errcode, query};
 
 use super::answer::{BODY_BROKE_OFF, BODY_TOO_LARGE, Refusal};
+use super::body::{Taken, begin, drain};
 use crate::gateway_tokens::TOKEN_PREFIX;
-use crate::service::Context;
+use crate::members::Members;
 
 /// The parameter that a token comes in.
 pub(super) const ACCESS_TOKEN: &str = "access_token";
 
 /// What is never passed on: it names and opens the gateway, and WeChat takes the app from the token.
-const OURS: [&str; 5] = [ACCESS_TOKEN, "appid", "secret", "appsecret", "service"];
+pub(super) const OURS: [&str; 5] = [ACCESS_TOKEN, "appid", "secret", "appsecret", "service"];
 
 /// The parameters in the query.
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -57,20 +57,28 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
     }
 }
 
-/// The whole body, of the calls that need it whole.
-pub(super) struct WholeBody(pub(super) Bytes);
+/// The whole body of a call that brings a secret or a token to be checked: anybody may ask it, so little is held.
+pub(super) const MAX_CREDENTIALS_BYTES: usize = 16 * 1024;
 
-impl FromRequest<Context> for WholeBody {
-    type Rejection = Refusal;
-    async fn from_request(request: Request, context: &Context) -> Result<Self, Refusal> {
-        Bytes::from_request(request, context).await.map(Self).map_err(|rejection| {
-            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Refusal::own(&BODY_TOO_LARGE, format!("> {} B", context.settings.max_body_bytes))
-            } else {
-                Refusal::own(&BODY_BROKE_OFF, "")
-            }
-        })
+/// The whole body, of the calls that need it whole.
+pub(super) async fn whole(body: Body, most_bytes: usize) -> Result<Bytes, Refusal> {
+    match begin(body, most_bytes).await {
+        Ok(Taken::Whole(body)) => Ok(body),
+        Ok(Taken::Beginning(rest)) => {
+            drain(rest).await;
+            Err(Refusal::own(&BODY_TOO_LARGE, format!("> {most_bytes} B")))
+        }
+        Err(_) => Err(Refusal::own(&BODY_BROKE_OFF, "")),
     }
+}
+
+/// The object that a body is. WeChat has an errcode of its own for a body with nothing in it.
+pub(super) fn object(body: &[u8]) -> Result<Members<'_>, Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::new(Errcode::EMPTY_BODY, "empty post data"));
+    }
+    Members::read(body)
+        .map_err(|error| Refusal::new(Errcode::BAD_JSON, format!("data format error: {error}")))
 }
 
 /// Path and query as they are passed on: without what is the gateway's, and with `first` before all others.

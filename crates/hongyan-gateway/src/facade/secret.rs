@@ -1,15 +1,16 @@
 //! Calls that are made with the AppSecret itself and not with a token: the real one takes the place of the gateway
 //! secret, on the paths that are known to take it and nowhere else.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
-use hongyan_wechat::{Answered, CallError, Errcode, SecretString};
+use hongyan_wechat::{Answered, CallError, SecretString};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
 
-use super::answer::{GATEWAY_FAILED, Refusal, without};
-use super::request::{Parameters, WholeBody, passed_on};
+use super::answer::{ANSWER_PACKED, GATEWAY_FAILED, Refusal};
+use super::clean::blotter;
+use super::request::{MAX_CREDENTIALS_BYTES, Parameters, object, passed_on, whole};
 use super::token::client;
 use crate::apps::App;
 use crate::door::outgoing::Behalf;
@@ -22,28 +23,19 @@ pub(super) async fn clear_quota(
     State(context): State<Context>,
     uri: Uri,
     parameters: Parameters,
-    WholeBody(body): WholeBody,
+    body: Body,
 ) -> Result<Response, Refusal> {
-    let mut body: Map<String, Value> = if body.is_empty() {
-        Map::new()
-    } else {
-        serde_json::from_slice(&body)
-            .map_err(|error| Refusal::new(Errcode::BAD_JSON, format!("data format error: {error}")))?
-    };
-    let given = |name| body.get(name).and_then(Value::as_str).or_else(|| parameters.get(name));
-    let client = client(&context, given("appid"), given("appsecret")).await?;
+    let body = whole(body, MAX_CREDENTIALS_BYTES).await?;
+    let members = object(if body.is_empty() { b"{}" } else { &body })?;
+    let given = |name| members.text(name).or_else(|| parameters.get(name).map(str::to_owned));
+    let client = client(&context, given("appid").as_deref(), given("appsecret").as_deref()).await?;
     let secret = real_secret(&context, &client.app)?;
-    let appid = client.app.record.appid.as_str();
-    // Where the caller put it, for that is where its WeChat takes it.
-    let path = if body.contains_key("appsecret") {
-        body.insert("appid".into(), appid.into());
-        body.insert("appsecret".into(), secret.expose_secret().into());
-        passed_on(&uri, &[])
-    } else {
-        passed_on(&uri, &[("appid", appid), ("appsecret", secret.expose_secret())])
-    };
-    let body = Value::Object(body).to_string();
-    send(&context, Method::POST, &path, body, &secret).await
+    let pairs = [("appid", client.app.record.appid.as_str()), ("appsecret", secret.expose_secret())];
+    // Where the caller put it, for that is where its WeChat takes it. The rest is passed on as it came.
+    let in_body = members.text("appsecret").is_some();
+    let path = passed_on(&uri, if in_body { &[] } else { &pairs });
+    let body = members.written(&[], if in_body { &pairs } else { &[] });
+    send(&context, Method::POST, &path, body, &client.app).await
 }
 
 /// `GET /sns/oauth2/access_token`: `appid`, `secret` and a `code`.
@@ -55,7 +47,7 @@ pub(super) async fn oauth2(
     let client = client(&context, parameters.get("appid"), parameters.get("secret")).await?;
     let secret = real_secret(&context, &client.app)?;
     let pairs = [("appid", client.app.record.appid.as_str()), ("secret", secret.expose_secret())];
-    send(&context, Method::GET, &passed_on(&uri, &pairs), String::new(), &secret).await
+    send(&context, Method::GET, &passed_on(&uri, &pairs), Vec::new(), &client.app).await
 }
 
 fn real_secret(context: &Context, app: &App) -> Result<SecretString, Refusal> {
@@ -69,8 +61,8 @@ async fn send(
     context: &Context,
     method: Method,
     path: &str,
-    body: String,
-    secret: &SecretString,
+    body: Vec<u8>,
+    app: &App,
 ) -> Result<Response, Refusal> {
     let _place = context.outgoing.place(Behalf::Caller).await.map_err(Refusal::no_place)?;
     let content_type = (!body.is_empty()).then_some("application/json");
@@ -79,7 +71,10 @@ async fn send(
         .exchange(method, path, content_type, body.into())
         .await
         .map_err(|failure| Refusal::from(CallError::Failed(failure)))?;
-    let mut response = (status, without(body, secret)).into_response();
+    if std::str::from_utf8(&body).is_err() {
+        return Err(Refusal::own(&ANSWER_PACKED, ""));
+    }
+    let mut response = (status, blotter(context, app, None)?.whole(&body).into_owned()).into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
     if let Some(kind) = content_type.and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);

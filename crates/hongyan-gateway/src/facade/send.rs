@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hongyan_ledger::permit::FORM_LIFETIME;
-use hongyan_ledger::settle::PauseCode;
+use hongyan_ledger::settle::{Outcome, PauseCode};
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitKind, PermitPolicy, ReasonCode};
 use hongyan_store::types::{Cancelled, MessageView, NewMessage, NewPermit};
-use hongyan_wechat::{Errcode, OpenId, SubscribeMessage, TemplateId, TemplateMessage};
-use serde::de::DeserializeOwned;
+use hongyan_wechat::{Errcode, OpenId, TemplateId};
 
-use super::answer::{APP_PAUSED, GATEWAY_FAILED, OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, ok};
-use super::request::{Parameters, WholeBody};
+use super::answer::{APP_PAUSED, GATEWAY_FAILED, OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, sent};
+use super::request::{Parameters, object, whole};
 use super::token::app_of;
 use crate::apps::App;
-use crate::intake::body::{self, TemplateBody};
+use crate::members::Members;
 use crate::service::Context;
 
 /// How long a caller is kept waiting. SDKs give up after 10 to 30 seconds.
@@ -28,26 +28,25 @@ const LAST_PATIENCE: Duration = Duration::from_millis(500);
 /// After this the message must not go out any more: its caller was told, or has gone away.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// The largest body of a send. WeChat's own largest, all fields at their longest, has some four thousand bytes.
+const MAX_SEND_BYTES: usize = 64 * 1024;
+
+/// The longest form id or prepay id; WeChat's have some 40 characters.
+const MAX_FORM_ID_BYTES: usize = 256;
+
 /// `POST /cgi-bin/message/wxopen/template/send`: brings its own form id, granted and spent in one go.
 pub(super) async fn template(
     State(context): State<Context>,
     parameters: Parameters,
-    WholeBody(body): WholeBody,
+    body: Body,
 ) -> Result<Response, Refusal> {
     let app = app_of(&context, parameters.access_token()).await?;
-    let request: TemplateMessage = parse(&body)?;
-    if request.form_id.is_empty() {
-        return Err(Refusal::new(Errcode::INVALID_FORM_ID, "invalid form id"));
-    }
-    let body = body::template(&TemplateBody {
-        touser: request.touser.clone(),
-        template_id: request.template_id.clone(),
-        page: request.page,
-        data: request.data,
-        color: request.color,
-        emphasis_keyword: request.emphasis_keyword,
-    });
-    let mut message = message(&context, &app, request.touser, request.template_id, Channel::Legacy, body);
+    let body = whole(body, MAX_SEND_BYTES).await?;
+    let request = Addressed::read(&body)?;
+    let form_id = request.members.text("form_id").filter(|text| text.len() <= MAX_FORM_ID_BYTES);
+    let form_id = form_id.ok_or_else(|| Refusal::new(Errcode::INVALID_FORM_ID, "invalid form id"))?;
+    // Dispatch puts it in again, as the permit's code.
+    let mut message = message(&context, &app, &request, Channel::Legacy, &["form_id"]);
     let now = message.accepted_at;
     message.own_permit = Some(NewPermit {
         id: context.ids.permit(Lane::of(&message.appid, &message.openid), now),
@@ -55,7 +54,7 @@ pub(super) async fn template(
         openid: message.openid.clone(),
         // WeChat's call does not say whether it is a form's or a payment's; one unit is what both have.
         kind: PermitKind::Form,
-        code: Some(request.form_id),
+        code: Some(form_id),
         template: None,
         count: 1,
         expires_at: Some(now.plus(FORM_LIFETIME)),
@@ -70,41 +69,48 @@ pub(super) async fn template(
 pub(super) async fn subscribe(
     State(context): State<Context>,
     parameters: Parameters,
-    WholeBody(body): WholeBody,
+    body: Body,
 ) -> Result<Response, Refusal> {
     let app = app_of(&context, parameters.access_token()).await?;
-    let request: SubscribeMessage = parse(&body)?;
-    let body = body::subscribe(&request);
-    let mut message = message(&context, &app, request.touser, request.template_id, Channel::Subscribe, body);
+    let body = whole(body, MAX_SEND_BYTES).await?;
+    let request = Addressed::read(&body)?;
+    let mut message = message(&context, &app, &request, Channel::Subscribe, &[]);
     message.policy = PermitPolicy::Try;
     send(&context, message).await
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
-        let text = error.to_string();
-        // An openid or template id that cannot be one has its own errcode.
-        let errcode = if text.contains("openid") {
-            Errcode::INVALID_OPENID
-        } else if text.contains("template") {
-            Errcode::INVALID_TEMPLATE
-        } else {
-            Errcode(47_001)
-        };
-        Refusal::new(errcode, format!("data format error: {text}"))
-    })
+/// A send of which the ledger knows enough: for whom it is, and in which layout. All else is WeChat's to judge, and
+/// goes to it as it was written: empty members, words and members that nobody here knows, numbers in the place of texts.
+struct Addressed<'a> {
+    openid: OpenId,
+    template: TemplateId,
+    members: Members<'a>,
+}
+
+impl<'a> Addressed<'a> {
+    /// The errcodes are those of the members, in the order in which WeChat looks at them.
+    fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+        let members = object(body)?;
+        let text = |name| members.text(name).unwrap_or_default();
+        let template = text("template_id")
+            .try_into()
+            .map_err(|_| Refusal::new(Errcode::INVALID_TEMPLATE, "invalid template_id"))?;
+        let openid =
+            text("touser").try_into().map_err(|_| Refusal::new(Errcode::INVALID_OPENID, "invalid openid"))?;
+        Ok(Self { openid, template, members })
+    }
 }
 
 fn message(
     context: &Context,
     app: &Arc<App>,
-    openid: OpenId,
-    template: TemplateId,
+    request: &Addressed<'_>,
     channel: Channel,
-    body: Arc<[u8]>,
+    without: &[&str],
 ) -> NewMessage {
     let now = context.clock.now();
     let appid = app.record.appid.clone();
+    let (openid, template) = (request.openid.clone(), request.template.clone());
     let lane = Lane::of(&appid, &openid);
     NewMessage {
         id: context.ids.message(lane, now),
@@ -112,7 +118,7 @@ fn message(
         openid,
         template,
         channel,
-        body,
+        body: request.members.written(without, &[]).into(),
         send_at: now,
         deadline: Some(now.plus(DEADLINE)),
         policy: PermitPolicy::Require,
@@ -195,7 +201,9 @@ fn wechats_word(message: &MessageView) -> Option<Refusal> {
 fn conclude(message: &MessageView) -> Result<Response, Refusal> {
     let id = message.id;
     match message.state {
-        MessageState::Sent | MessageState::Delivered | MessageState::Refused => Ok(ok()),
+        MessageState::Sent | MessageState::Delivered | MessageState::Refused => {
+            Ok(sent(message.last_outcome.as_ref().and_then(Outcome::msgid)))
+        }
         MessageState::Sending => Err(Refusal::own(&STILL_ON_ITS_WAY, id.to_string())),
         // Still open, and could not be withdrawn: an earlier attempt may have delivered it.
         MessageState::Unknown | MessageState::Ready | MessageState::Scheduled | MessageState::Waiting => {

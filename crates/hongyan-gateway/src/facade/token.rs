@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hongyan_store::types::KeyRecord;
 use hongyan_wechat::{AppId, Errcode};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::Refusal;
-use super::request::{Parameters, WholeBody};
+use super::request::{MAX_CREDENTIALS_BYTES, Parameters, object, whole};
 use crate::apps::App;
 use crate::gateway_tokens::{LIFETIME, MAX_SERVICE_CHARS};
 use crate::keys::KEY_PREFIX;
 use crate::service::Context;
 
 /// The parameters of both calls. Unknown ones are ignored, as WeChat does.
-#[derive(Deserialize)]
 struct TokenRequest {
     grant_type: Option<String>,
     appid: Option<String>,
@@ -27,7 +26,7 @@ struct TokenRequest {
     service: Option<String>,
 }
 
-/// `GET /cgi-bin/token`
+/// `GET /cgi-bin/token`, and `POST` with the parameters in the address, which WeChat takes just as well.
 pub(super) async fn token(
     State(context): State<Context>,
     parameters: Parameters,
@@ -43,12 +42,15 @@ pub(super) async fn token(
 }
 
 /// `POST /cgi-bin/stable_token`. SDKs differ in the content type they send; the body is JSON in any case.
-pub(super) async fn stable_token(
-    State(context): State<Context>,
-    WholeBody(body): WholeBody,
-) -> Result<Response, Refusal> {
-    let request = serde_json::from_slice(&body)
-        .map_err(|error| Refusal::new(Errcode::BAD_JSON, format!("data format error: {error}")))?;
+pub(super) async fn stable_token(State(context): State<Context>, body: Body) -> Result<Response, Refusal> {
+    let body = whole(body, MAX_CREDENTIALS_BYTES).await?;
+    let members = object(&body)?;
+    let request = TokenRequest {
+        grant_type: members.text("grant_type"),
+        appid: members.text("appid"),
+        secret: members.text("secret"),
+        service: members.text("service"),
+    };
     hand_out(&context, request).await
 }
 

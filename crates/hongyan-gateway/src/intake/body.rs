@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use hongyan_wechat::{Fields, Lang, MiniprogramState, OpenId, SubscribeMessage, TemplateId};
+use hongyan_wechat::{FieldValue, Fields, Lang, MiniprogramState, OpenId, SubscribeMessage, TemplateId};
 use serde::{Deserialize, Serialize};
+
+use crate::members::Members;
 
 /// The body of a template message without its `form_id`, which dispatch puts in when it knows the permit.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,13 +27,13 @@ pub struct TemplateBody {
     pub emphasis_keyword: Option<String>,
 }
 
-/// What a stored body says of the message, whichever call it is for.
-#[derive(Debug, Deserialize)]
+/// What a stored body says of the message, whichever call it is for. A body that came by the facade is as its caller
+/// wrote it: what is not of the usual form there is missing here, and a field's value is shown as it was written.
+#[derive(Debug)]
 pub struct BodyView {
     /// The page that a tap opens.
     pub page: Option<String>,
     /// The fields.
-    #[serde(default)]
     pub data: Fields,
     /// The field that is shown large.
     pub emphasis_keyword: Option<String>,
@@ -39,6 +41,28 @@ pub struct BodyView {
     pub lang: Option<Lang>,
     /// The version of the mini program that a tap opens.
     pub miniprogram_state: Option<MiniprogramState>,
+}
+
+impl BodyView {
+    /// Reads a stored body.
+    ///
+    /// # Errors
+    /// When it is no JSON object, which none is stored as.
+    pub fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
+        let members = Members::read(body)?;
+        let mut data = Fields::default();
+        for (name, value) in members.read_as::<Members<'_>>("data").iter().flat_map(Members::iter) {
+            let value = value.get();
+            data.set(name, serde_json::from_str(value).unwrap_or_else(|_| FieldValue::from(value)));
+        }
+        Ok(Self {
+            page: members.text("page"),
+            data,
+            emphasis_keyword: members.text("emphasis_keyword"),
+            lang: members.read_as("lang"),
+            miniprogram_state: members.read_as("miniprogram_state"),
+        })
+    }
 }
 
 /// A template message's body.
@@ -53,4 +77,23 @@ pub fn subscribe(body: &SubscribeMessage) -> Arc<[u8]> {
 
 fn bytes(body: &impl Serialize) -> Arc<[u8]> {
     serde_json::to_vec(body).expect("plain values with text keys always serialize").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_a_caller_wrote_is_shown_as_far_as_it_is_usual() {
+        let body = r#"{"touser":"o1","page":5,"lang":"zh","miniprogram_state":"trial","more":{},
+            "data":{"thing1":{"value":"x","color":""},"number2":{"value":20},"thing3":null,"thing4":{"value":"\ud83d"}}}"#;
+        let view = BodyView::read(body.as_bytes()).unwrap();
+        assert_eq!(
+            (view.page, view.lang, view.miniprogram_state),
+            (None, None, Some(MiniprogramState::Trial))
+        );
+        let values: Vec<_> = view.data.iter().map(|(_, value)| value.value.as_str()).collect();
+        assert_eq!(values, ["x", "20", "null", "{\"value\":\"\\ud83d\"}"]);
+        assert!(BodyView::read(br#"{"data":"x"}"#).unwrap().data.0.is_empty());
+    }
 }

@@ -2,7 +2,8 @@
 
 use hongyan_wechat::fields::MAX_KEYWORD_CHARS;
 use hongyan_wechat::{
-    FieldKind, FieldProblem, Fields, check_field, fields::Why, is_undocumented, may_be_too_long, shortened_to_fit,
+    FieldKind, FieldProblem, Fields, check_field, fields::Why, is_undocumented, may_be_too_long,
+    shortened_to_fit,
 };
 
 use super::faults::{Fault, Faults};
@@ -295,7 +296,11 @@ mod tests {
             let (_, errors, warnings) = check(&format!("{{{{{name}.DATA}}}}"), given, false);
             (errors.is_none(), warnings.iter().map(|warning| warning.code).collect::<Vec<_>>())
         };
-        assert_eq!(judged("time1", "2026年9月26日"), (true, vec![]), "sent by several back ends, and delivered");
+        assert_eq!(
+            judged("time1", "2026年9月26日"),
+            (true, vec![]),
+            "sent by several back ends, and delivered"
+        );
         assert_eq!(judged("time1", "2026-09-26"), (false, vec![]), "seen to be refused");
         assert_eq!(judged("time1", "15:01～16:00"), (false, vec![]), "seen to be refused");
         assert_eq!(judged("date1", "2026年9月26日～2026年9月27日"), (false, vec![]));

@@ -1,11 +1,12 @@
 //! What is held of one app's token: the token itself, the turn to fetch, and what is known about failures.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_sync::versions::Versions;
+use hongyan_wechat::{ExposeSecret, SecretString};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Token, TokenError};
@@ -31,6 +32,8 @@ pub struct TokenCell(Arc<Cell>);
 struct Cell {
     /// The token, by generations; an epoch is that of one secret.
     token: Versions<Token, Option<Setback>>,
+    /// The token before it, which WeChat takes for some minutes more.
+    previous: Mutex<Option<Arc<Token>>>,
     /// Held by the one who fetches.
     fetching: Arc<tokio::sync::Mutex<()>>,
     /// When somebody last asked, in Unix milliseconds.
@@ -76,6 +79,7 @@ impl TokenCell {
 
     /// The secret changed: the token and all that is known about failures belong to the old one.
     pub(crate) fn forget(&self) {
+        self.remember(None);
         self.0.token.forget();
     }
 
@@ -105,6 +109,20 @@ impl TokenCell {
         now.since(before) > UNUSED_AFTER
     }
 
+    /// The tokens that WeChat takes, or took a moment ago: what must not reach anybody.
+    pub(crate) fn recent(&self) -> Vec<SecretString> {
+        let previous = self.0.previous.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.current().into_iter().chain(previous).map(|token| token.value.clone()).collect()
+    }
+
+    /// The token at hand is about to be replaced, by this one if it is known.
+    fn remember(&self, by: Option<&SecretString>) {
+        let is_same = |token: &Token| by.is_some_and(|by| by.expose_secret() == token.value.expose_secret());
+        if let Some(token) = self.current().filter(|token| !is_same(token)) {
+            *self.0.previous.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        }
+    }
+
     /// The token at hand, valid or not.
     pub(super) fn current(&self) -> Option<Arc<Token>> {
         self.0.token.current()
@@ -124,6 +142,7 @@ impl TokenCell {
     /// Takes a token that was fetched in this epoch; `false` if that is over. An older generation never replaces
     /// a newer one.
     pub(super) fn install(&self, token: &Arc<Token>, epoch: u64) -> bool {
+        self.remember(Some(&token.value));
         self.0.token.install(token, token.generation, epoch)
     }
 

@@ -7,7 +7,6 @@ use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
 use super::Ended;
-
 use super::pages::LOOK_AT;
 
 /// WeChat's check of a callback's address.

@@ -1,5 +1,6 @@
 //! What a request's body can be: whole, as nearly all are, or on its way from somebody else.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +17,57 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A body that somebody else makes while it is sent.
 pub(super) type Source = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+
+/// A request's body, as a caller gives it.
+pub enum Upload {
+    /// All of it is there, so it can be sent again.
+    Whole(Bytes),
+    /// It goes by once.
+    Running(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
+}
+
+impl fmt::Debug for Upload {
+    /// Without what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(body) => write!(f, "Whole({} bytes)", body.len()),
+            Self::Running(_) => f.write_str("Running"),
+        }
+    }
+}
+
+impl Upload {
+    /// A body on its way from somebody else.
+    pub fn running<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self::Running(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)))
+    }
+
+    pub(super) fn into_body(self, progress: &Arc<Progress>) -> RequestBody {
+        match self {
+            Self::Whole(body) => {
+                progress.end();
+                RequestBody::whole(body)
+            }
+            Self::Running(source) => {
+                if source.is_end_stream() {
+                    // Nobody asks an empty body for a piece.
+                    progress.end();
+                }
+                RequestBody::Streamed(Streamed { source, progress: Arc::clone(progress) })
+            }
+        }
+    }
+}
+
+impl RequestBody {
+    pub(super) fn whole(body: Bytes) -> Self {
+        Self::Whole(Full::new(body))
+    }
+}
 
 /// A request's body.
 pub(super) enum RequestBody {

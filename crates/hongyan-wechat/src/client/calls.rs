@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::{Answered, CallError, Client, Failure};
+use super::{Answered, CallError, Client, Failure, Repeat};
 use crate::AppId;
 use crate::answer::{Answer, NotWeChats, SendAnswer};
 use crate::login::{AUTHORIZATION_CODE, LoginAnswer};
@@ -43,7 +43,8 @@ impl Client {
                 ("secret", secret.expose_secret()),
             ],
         );
-        self.call(Method::GET, &path, None, Bytes::new(), secret).await
+        // A second one makes the first void, and nobody has that.
+        self.call(Method::GET, &path, None, Bytes::new(), secret, Repeat::IfHungUp).await
     }
 
     /// `POST /cgi-bin/stable_token`: the access token of today, a new one only if it has expired or is forced.
@@ -64,7 +65,9 @@ impl Client {
             secret: secret.clone(),
             force_refresh: force_refresh.then_some(true),
         });
-        self.call(Method::POST, "/cgi-bin/stable_token", JSON, body, secret).await
+        // Forced ones are counted.
+        let repeat = if force_refresh { Repeat::Never } else { Repeat::IfHungUp };
+        self.call(Method::POST, "/cgi-bin/stable_token", JSON, body, secret, repeat).await
     }
 
     /// `GET /sns/jscode2session`: who logged in. A code is good once, for five minutes.
@@ -88,7 +91,8 @@ impl Client {
                 ("grant_type", AUTHORIZATION_CODE),
             ],
         );
-        self.call(Method::GET, &path, None, Bytes::new(), secret).await
+        // A code works once: asked again, the same login would be refused.
+        self.call(Method::GET, &path, None, Bytes::new(), secret, Repeat::Never).await
     }
 
     /// `GET /wxaapi/newtmpl/gettemplate`: the app's templates of subscribe messages.
@@ -102,7 +106,8 @@ impl Client {
         token: &SecretString,
     ) -> Result<Vec<SubscribeTemplate>, CallError> {
         let path = with_token("/wxaapi/newtmpl/gettemplate", token);
-        let list: SubscribeTemplateList = self.call(Method::GET, &path, None, Bytes::new(), token).await?;
+        let list: SubscribeTemplateList =
+            self.call(Method::GET, &path, None, Bytes::new(), token, Repeat::IfHungUp).await?;
         Ok(list.data)
     }
 
@@ -117,7 +122,8 @@ impl Client {
         let mut all: Vec<LegacyTemplate> = Vec::new();
         for page in 0..MAX_LEGACY_PAGES {
             let body = json(&LegacyTemplateListRequest { offset: page * LEGACY_PAGE, count: LEGACY_PAGE });
-            let list: LegacyTemplateList = self.call(Method::POST, &path, JSON, body, token).await?;
+            let list: LegacyTemplateList =
+                self.call(Method::POST, &path, JSON, body, token, Repeat::IfHungUp).await?;
             let is_last = list.list.len() < LEGACY_PAGE as usize;
             for template in list.list {
                 // A template added meanwhile shifts the pages, so that one may come twice.
@@ -165,6 +171,7 @@ impl Client {
     }
 
     /// One exchange whose answer is `T` in WeChat's envelope. `secret` is what the request was authorised with.
+    /// `repeat`: whether it may be asked twice.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -172,8 +179,9 @@ impl Client {
         content_type: Option<&str>,
         body: Bytes,
         secret: &SecretString,
+        repeat: Repeat,
     ) -> Result<T, CallError> {
-        let answered = self.exchange(method, path, content_type, body).await?;
+        let answered = self.exchange_or_repeat(method, path, content_type, body, repeat).await?;
         only_200(&answered)?;
         let answer = Answer::<T>::parse(&answered.body).map_err(not_wechats)?;
         match answer.body {

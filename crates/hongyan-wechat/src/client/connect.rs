@@ -1,35 +1,50 @@
 //! New connections: directly, with TLS, or through a proxy's tunnel.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use tower::ServiceExt;
 
 use super::body::RequestBody;
 use super::error::{ClientError, with_causes};
+use super::habit::Habit;
 use super::target::Target;
+use super::wire::{Watched, Watching, Wire};
 
 /// The handle to one connection: what sends requests on it. Dropping it closes the connection.
 pub(super) type Sender = SendRequest<RequestBody>;
 
+/// A connection to WeChat.
+pub(super) struct Connection {
+    pub(super) sender: Sender,
+    /// The stream below.
+    pub(super) wire: Arc<Wire>,
+    /// For how long it was idle, if it was kept; `None`: it is new.
+    pub(super) rested: Option<Duration>,
+}
+
 /// Makes connections to one target.
 pub(super) enum Connector {
     /// To the target itself or to a proxy that is asked for whole addresses.
-    Plain(HttpConnector),
+    Plain(Watching),
     /// To the target, encrypted.
-    Tls(HttpsConnector<HttpConnector>),
+    Tls(HttpsConnector<Watching>),
     /// To the target, encrypted, through a proxy that only sees bytes.
-    Tunnelled(HttpsConnector<Tunnel<HttpConnector>>),
+    Tunnelled(HttpsConnector<Tunnel<Watching>>),
 }
 
 impl Connector {
-    pub(super) fn new(target: &Target) -> Result<Self, ClientError> {
+    pub(super) fn new(target: &Target, habit: &Arc<Habit>) -> Result<Self, ClientError> {
         let mut tcp = HttpConnector::new();
         // A request is written in one piece; waiting for more to write would only delay it.
         tcp.set_nodelay(true);
         // The addresses behind it begin with https:// too.
         tcp.enforce_http(false);
+        let tcp = Watching::new(tcp, Arc::clone(habit));
         if !target.is_https {
             return Ok(Self::Plain(tcp));
         }
@@ -55,26 +70,36 @@ impl Connector {
     /// A new connection, ready to be written to, or in words why there is none.
     ///
     /// It has a task of its own, which ends when the handle is dropped or the other end hangs up.
-    pub(super) async fn connect(&self, target: &Target) -> Result<Sender, String> {
+    pub(super) async fn connect(&self, target: &Target) -> Result<Connection, String> {
         match self {
             Self::Plain(connector) => {
                 let to = target.proxy.as_ref().map_or(&target.origin, |proxy| &proxy.origin).clone();
-                start(connector.clone().oneshot(to).await.map_err(|e| with_causes(&e))?).await
+                let stream = connector.clone().oneshot(to).await.map_err(|e| with_causes(&e))?;
+                let wire = stream.wire();
+                start(stream, wire).await
             }
             Self::Tls(connector) => {
-                start(connector.clone().oneshot(target.origin.clone()).await.map_err(|e| with_causes(&*e))?)
-                    .await
+                let connecting = connector.clone().oneshot(target.origin.clone());
+                start_tls(connecting.await.map_err(|e| with_causes(&*e))?).await
             }
             Self::Tunnelled(connector) => {
-                start(connector.clone().oneshot(target.origin.clone()).await.map_err(|e| with_causes(&*e))?)
-                    .await
+                let connecting = connector.clone().oneshot(target.origin.clone());
+                start_tls(connecting.await.map_err(|e| with_causes(&*e))?).await
             }
         }
     }
 }
 
+async fn start_tls(stream: MaybeHttpsStream<Watched>) -> Result<Connection, String> {
+    let wire = match &stream {
+        MaybeHttpsStream::Http(tcp) => tcp.wire(),
+        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().wire(),
+    };
+    start(stream, wire).await
+}
+
 /// Speaks HTTP/1.1 over what was connected.
-async fn start<I>(stream: I) -> Result<Sender, String>
+async fn start<I>(stream: I, wire: Arc<Wire>) -> Result<Connection, String>
 where
     I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
@@ -85,5 +110,5 @@ where
             tracing::debug!(error = with_causes(&error), "a connection to WeChat ended");
         }
     });
-    Ok(sender)
+    Ok(Connection { sender, wire, rested: None })
 }

@@ -5,7 +5,7 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::calls::{JSON, address, json, with_token};
-use super::{CallError, Client};
+use super::{CallError, Client, Repeat};
 use crate::TemplateId;
 use crate::answer::Empty;
 use crate::templates::{
@@ -27,7 +27,8 @@ impl Client {
         request: &AddTemplateRequest,
     ) -> Result<TemplateId, CallError> {
         let path = with_token("/wxaapi/newtmpl/addtemplate", token);
-        let added: AddedTemplate = self.call(Method::POST, &path, JSON, json(request), token).await?;
+        let added: AddedTemplate =
+            self.call(Method::POST, &path, JSON, json(request), token, Repeat::Never).await?;
         Ok(added.pri_tmpl_id)
     }
 
@@ -44,7 +45,7 @@ impl Client {
     ) -> Result<(), CallError> {
         let path = with_token("/wxaapi/newtmpl/deltemplate", token);
         let body = json(&DeleteTemplateRequest { pri_tmpl_id: id.clone() });
-        let Empty {} = self.call(Method::POST, &path, JSON, body, token).await?;
+        let Empty {} = self.call(Method::POST, &path, JSON, body, token, Repeat::Never).await?;
         Ok(())
     }
 
@@ -56,7 +57,8 @@ impl Client {
     /// As WeChat refused, or as there was no answer.
     pub async fn categories(&self, token: &SecretString) -> Result<Vec<Category>, CallError> {
         let path = with_token("/wxaapi/newtmpl/getcategory", token);
-        let list: DataList<Category> = self.call(Method::GET, &path, None, Bytes::new(), token).await?;
+        let list: DataList<Category> =
+            self.call(Method::GET, &path, None, Bytes::new(), token, Repeat::IfHungUp).await?;
         Ok(list.data)
     }
 
@@ -83,7 +85,7 @@ impl Client {
                 ("limit", &limit.to_string()),
             ],
         );
-        self.call(Method::GET, &path, None, Bytes::new(), token).await
+        self.call(Method::GET, &path, None, Bytes::new(), token, Repeat::IfHungUp).await
     }
 
     /// `GET /wxaapi/newtmpl/getpubtemplatekeywords`: the keywords of a public title.
@@ -101,7 +103,8 @@ impl Client {
             "/wxaapi/newtmpl/getpubtemplatekeywords",
             &[("access_token", token.expose_secret()), ("tid", tid)],
         );
-        let list: DataList<PublicKeyword> = self.call(Method::GET, &path, None, Bytes::new(), token).await?;
+        let list: DataList<PublicKeyword> =
+            self.call(Method::GET, &path, None, Bytes::new(), token, Repeat::IfHungUp).await?;
         Ok(list.data)
     }
 
@@ -117,7 +120,8 @@ impl Client {
         request: &LegacyAddRequest,
     ) -> Result<TemplateId, CallError> {
         let path = with_token("/cgi-bin/wxopen/template/add", token);
-        let added: LegacyTemplateId = self.call(Method::POST, &path, JSON, json(request), token).await?;
+        let added: LegacyTemplateId =
+            self.call(Method::POST, &path, JSON, json(request), token, Repeat::Never).await?;
         Ok(added.template_id)
     }
 
@@ -134,7 +138,7 @@ impl Client {
     ) -> Result<(), CallError> {
         let path = with_token("/cgi-bin/wxopen/template/del", token);
         let body = json(&LegacyTemplateId { template_id: id.clone() });
-        let Empty {} = self.call(Method::POST, &path, JSON, body, token).await?;
+        let Empty {} = self.call(Method::POST, &path, JSON, body, token, Repeat::Never).await?;
         Ok(())
     }
 
@@ -152,7 +156,7 @@ impl Client {
     ) -> Result<LegacyTitles, CallError> {
         let path = with_token("/cgi-bin/wxopen/template/library/list", token);
         let body = json(&LegacyTemplateListRequest { offset, count });
-        self.call(Method::POST, &path, JSON, body, token).await
+        self.call(Method::POST, &path, JSON, body, token, Repeat::IfHungUp).await
     }
 
     /// `POST /cgi-bin/wxopen/template/library/get`: the keywords of a title of the old library.
@@ -164,6 +168,6 @@ impl Client {
     pub async fn legacy_keywords(&self, token: &SecretString, id: &str) -> Result<LegacyKeywords, CallError> {
         let path = with_token("/cgi-bin/wxopen/template/library/get", token);
         let body = json(&LegacyTitleRequest { id: id.to_owned() });
-        self.call(Method::POST, &path, JSON, body, token).await
+        self.call(Method::POST, &path, JSON, body, token, Repeat::IfHungUp).await
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! WeChat's sends are not idempotent. What the caller must know after a failure is not "it failed" but whether
 //! anything was written: [`Failure::NotSent`] may be repeated without a thought, [`Failure::Unanswered`] may not.
-//! So the client repeats a request by itself in one case only: a kept connection turned out to be closed, and
-//! the HTTP library handed the request back whole because not a byte of it was written.
+//! So the client repeats a request by itself in two cases only, both on a kept connection that turned out to be closed:
+//! not a byte of it was written, which the stream itself counts; or the caller says that it may be asked twice.
 //!
 //! It speaks HTTP/1.1 with `hyper`'s low level: one task per connection, none per request, no work per request
 //! that could be done once.
@@ -16,15 +16,21 @@
 //! | `target.rs` | where requests go, and their first lines |
 //! | `stream.rs` | [`stream`](Client::stream), an exchange of which nothing is held |
 //! | `body.rs` | what a request's body can be |
+//! | `converse.rs` | a request on a kept connection or on a new one, up to its answer's head: for all of them |
 //! | `connect.rs` | new connections: plain, TLS, through a proxy |
-//! | `pool.rs` | the idle ones |
+//! | `wire.rs` | the stream below: what was written, and whether the other end is still there |
+//! | `pool.rs`, `habit.rs` | the idle ones; how long the other end keeps them |
 //! | `error.rs` | [`ClientError`], [`Failure`], [`CallError`] |
 
 mod body;
 mod calls;
 mod config;
 mod connect;
+mod converse;
 mod error;
+mod habit;
+#[cfg(test)]
+mod kept_tests;
 mod library;
 mod pool;
 mod stream;
@@ -35,25 +41,28 @@ mod target;
 mod test_server;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderValue, PROXY_AUTHORIZATION};
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use tokio::time::timeout;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use tokio::time::{Instant, timeout_at};
 
-pub use body::BoxError;
+pub use body::{BoxError, Upload};
 pub use config::ClientConfig;
+pub use converse::Repeat;
 pub use error::{CallError, ClientError, Failure};
 pub use stream::{AnswerBody, StreamedAnswer};
 
-use body::RequestBody;
-use connect::{Connector, Sender};
+use connect::Connector;
+use converse::Answering;
 use error::with_causes;
+use habit::Habit;
 use pool::Pool;
 use target::Target;
 
@@ -98,14 +107,6 @@ impl fmt::Debug for Answered {
     }
 }
 
-/// What became of a request on one connection.
-enum Attempt {
-    /// It has an answer, or nobody knows.
-    Done(Result<Answered, Failure>),
-    /// Nothing was written: here it is again, and why.
-    NotWritten(Box<Request<RequestBody>>, String),
-}
-
 impl Client {
     /// A client that has not connected yet.
     ///
@@ -117,8 +118,9 @@ impl Client {
     )]
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         let target = Target::new(&config)?;
-        let connector = Connector::new(&target)?;
-        let pool = Pool::new(config.idle_timeout, config.max_idle);
+        let habit = Arc::new(Habit::new(config.proof));
+        let connector = Connector::new(&target, &habit)?;
+        let pool = Pool::new(habit, config.idle_timeout, config.max_idle);
         let ClientConfig { connect_timeout, answer_timeout, .. } = config;
         Ok(Self { inner: Arc::new(Inner { target, connector, pool, connect_timeout, answer_timeout }) })
     }
@@ -139,109 +141,41 @@ impl Client {
         content_type: Option<&str>,
         body: Bytes,
     ) -> Result<Answered, Failure> {
-        let mut request = self.request(method, path_and_query, content_type, body)?;
-        if let Some(kept) = self.inner.pool.take() {
-            match self.attempt(kept, request).await {
-                Attempt::Done(result) => return result,
-                // The other end had hung up while the connection was idle. Happens to the best.
-                Attempt::NotWritten(again, _) => request = *again,
-            }
-        }
-        match self.attempt(self.connect().await?, request).await {
-            Attempt::Done(result) => result,
-            Attempt::NotWritten(_, why) => Err(Failure::NotSent(why)),
-        }
+        self.exchange_or_repeat(method, path_and_query, content_type, body, Repeat::Never).await
     }
 
-    fn request(
+    /// The same, of a request that may be asked twice.
+    pub(super) async fn exchange_or_repeat(
         &self,
         method: Method,
         path_and_query: &str,
         content_type: Option<&str>,
         body: Bytes,
-    ) -> Result<Request<RequestBody>, Failure> {
-        let target = &self.inner.target;
-        // The path may hold a token, so the message does not quote it.
-        let uri =
-            target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not one".to_owned()))?;
-        let mut request = Request::new(RequestBody::Whole(Full::new(body)));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        let headers = request.headers_mut();
-        headers.insert(HOST, target.host.clone());
+        repeat: Repeat,
+    ) -> Result<Answered, Failure> {
+        let mut headers = HeaderMap::with_capacity(4);
         if let Some(content_type) = content_type {
             let value = HeaderValue::from_str(content_type)
                 .map_err(|_| Failure::NotSent("the content type is not one".to_owned()))?;
             headers.insert(CONTENT_TYPE, value);
         }
-        if let Some(words) = target.proxy_authorization() {
-            headers.insert(PROXY_AUTHORIZATION, words.clone());
-        }
-        Ok(request)
-    }
-
-    async fn connect(&self) -> Result<Sender, Failure> {
-        let Inner { target, connector, connect_timeout, .. } = &*self.inner;
-        let refused = |why: String| Failure::NotSent(format!("cannot connect to {}: {why}", target.origin));
-        match timeout(*connect_timeout, connector.connect(target)).await {
-            Ok(Ok(sender)) => Ok(sender),
-            Ok(Err(why)) => Err(refused(why)),
-            Err(_) => Err(refused(format!("not within {connect_timeout:?}"))),
-        }
-    }
-
-    /// Waits until a connection takes a request; why it does not.
-    async fn ready(&self, sender: &mut Sender) -> Result<(), String> {
-        // A connection's task may not yet have had its turn to see that the last exchange is over, or that the
-        // connection is closed. Usually a turn is all that it takes; an end that answered before it read the
-        // whole last request could keep it from ever getting there.
-        if sender.is_ready() {
-            return Ok(());
-        }
-        match timeout(self.inner.connect_timeout, sender.ready()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(with_causes(&error)),
-            Err(_) => Err("the connection is still busy".to_owned()),
-        }
-    }
-
-    /// Sends on one connection and reads the answer; keeps the connection if it can be used again.
-    async fn attempt(&self, mut sender: Sender, request: Request<RequestBody>) -> Attempt {
-        if let Err(why) = self.ready(&mut sender).await {
-            return Attempt::NotWritten(Box::new(request), why);
-        }
-        let Ok(attempt) = timeout(self.inner.answer_timeout, send_and_read(&mut sender, request)).await
-        else {
-            // The handle is dropped here and the connection with it: a late answer must not meet another request.
-            let why = format!("no answer within {:?}", self.inner.answer_timeout);
-            return Attempt::Done(Err(Failure::Unanswered(why)));
+        let begin = Instant::now();
+        let request = self.outgoing(method, path_and_query, headers, Upload::Whole(body), repeat)?;
+        let Answering { response, connection, .. } = self.converse(request).await?;
+        let (head, body) = response.into_parts();
+        let reading = Limited::new(body, MAX_ANSWER_BYTES).collect();
+        let patience = self.inner.answer_timeout;
+        // Where it fails, the connection is dropped and closed: a late answer must not meet another request.
+        let body = match timeout_at(begin + patience, reading).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) => return Err(Failure::Unanswered(with_causes(&*error))),
+            Err(_) => return Err(Failure::Unanswered(format!("no answer within {patience:?}"))),
         };
-        if let Attempt::Done(Ok(_)) = attempt {
-            self.inner.pool.put(sender);
-        }
-        attempt
-    }
-}
-
-async fn send_and_read(sender: &mut Sender, request: Request<RequestBody>) -> Attempt {
-    let response = match sender.try_send_request(request).await {
-        Ok(response) => response,
-        Err(mut refused) => {
-            let request = refused.take_message();
-            let why = with_causes(refused.error());
-            return match request {
-                Some(request) => Attempt::NotWritten(Box::new(request), why),
-                None => Attempt::Done(Err(Failure::Unanswered(why))),
-            };
-        }
-    };
-    let (head, body) = response.into_parts();
-    match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
-        Ok(body) => Attempt::Done(Ok(Answered {
+        self.inner.pool.put(connection);
+        Ok(Answered {
             status: head.status,
-            body: body.to_bytes(),
+            body,
             content_type: head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned),
-        })),
-        Err(error) => Attempt::Done(Err(Failure::Unanswered(with_causes(&*error)))),
+        })
     }
 }

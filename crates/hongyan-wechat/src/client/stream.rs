@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION};
-use http::{HeaderMap, Method, Request, StatusCode};
-use hyper::Response;
+use http::{HeaderMap, Method, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
-use super::body::{BoxError, Progress, RequestBody, Streamed};
-use super::connect::Sender;
-use super::error::{Failure, with_causes};
+use super::body::{BoxError, Progress, Upload};
+use super::connect::Connection;
+use super::converse::{Answering, Repeat};
+use super::error::Failure;
 use super::{Client, Inner};
 
 /// An HTTP answer whose body is still to come.
@@ -38,16 +37,9 @@ impl fmt::Debug for StreamedAnswer {
 pub struct AnswerBody {
     incoming: Incoming,
     /// What the connection is given back to, and with what; `None` when that is done.
-    rest: Option<(Sender, Arc<Progress>)>,
+    rest: Option<(Connection, Arc<Progress>)>,
     client: Arc<Inner>,
     silence: Pin<Box<Sleep>>,
-}
-
-/// What became of a streamed request on one connection.
-enum Attempt {
-    Answered(Response<Incoming>),
-    Failed(Failure),
-    NotWritten(Box<Request<RequestBody>>, String),
 }
 
 impl Client {
@@ -61,124 +53,34 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::exchange`], and [`Failure::Unanswered`] when the body failed.
-    pub async fn stream<B>(
+    pub async fn stream(
         &self,
         method: Method,
         path_and_query: &str,
         headers: HeaderMap,
-        body: B,
-    ) -> Result<StreamedAnswer, Failure>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let progress = Progress::begin();
-        let source = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
-        let streamed = Streamed { source, progress: Arc::clone(&progress) };
-        if streamed.source.is_end_stream() {
-            // Nobody asks an empty body for a piece.
-            progress.end();
-        }
-        let mut request = self.streamed_request(method, path_and_query, headers, streamed)?;
-        if let Some(mut kept) = self.inner.pool.take() {
-            match self.attempt_streamed(&mut kept, request, &progress).await {
-                Attempt::Answered(response) => return Ok(self.streamed_answer(response, kept, progress)),
-                Attempt::Failed(failure) => return Err(failure),
-                Attempt::NotWritten(again, _) => request = *again,
-            }
-        }
-        let mut fresh = self.connect().await?;
-        match self.attempt_streamed(&mut fresh, request, &progress).await {
-            Attempt::Answered(response) => Ok(self.streamed_answer(response, fresh, progress)),
-            Attempt::Failed(failure) => Err(failure),
-            Attempt::NotWritten(_, why) => Err(Failure::NotSent(why)),
-        }
-    }
-
-    fn streamed_request(
-        &self,
-        method: Method,
-        path_and_query: &str,
-        mut headers: HeaderMap,
-        body: Streamed,
-    ) -> Result<Request<RequestBody>, Failure> {
-        let target = &self.inner.target;
-        let uri =
-            target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not one".to_owned()))?;
-        headers.remove(CONTENT_LENGTH);
-        headers.insert(HOST, target.host.clone());
-        if let Some(words) = target.proxy_authorization() {
-            headers.insert(PROXY_AUTHORIZATION, words.clone());
-        }
-        let mut request = Request::new(RequestBody::Streamed(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        Ok(request)
-    }
-
-    async fn attempt_streamed(
-        &self,
-        sender: &mut Sender,
-        request: Request<RequestBody>,
-        progress: &Progress,
-    ) -> Attempt {
-        if let Err(why) = self.ready(sender).await {
-            return Attempt::NotWritten(Box::new(request), why);
-        }
-        let patience = self.inner.answer_timeout;
-        // From here, for the body may have waited for the connection.
-        let begin = Instant::now();
-        let mut answering = std::pin::pin!(sender.try_send_request(request));
-        loop {
-            let until = progress.last().max(begin) + patience;
-            tokio::select! {
-                biased;
-                answered = &mut answering => return match answered {
-                    Ok(response) => Attempt::Answered(response),
-                    Err(mut refused) => {
-                        let request = refused.take_message();
-                        let why = with_causes(refused.error());
-                        match request {
-                            Some(request) => Attempt::NotWritten(Box::new(request), why),
-                            None => Attempt::Failed(Failure::Unanswered(why)),
-                        }
-                    }
-                },
-                () = sleep_until(until) => {
-                    if progress.last().max(begin) + patience <= Instant::now() {
-                        let why = if progress.has_ended() { "no answer" } else { "the body did not move" };
-                        return Attempt::Failed(Failure::Unanswered(format!("{why} within {patience:?}")));
-                    }
-                }
-            }
-        }
-    }
-
-    fn streamed_answer(
-        &self,
-        response: Response<Incoming>,
-        sender: Sender,
-        progress: Arc<Progress>,
-    ) -> StreamedAnswer {
+        body: Upload,
+        repeat: Repeat,
+    ) -> Result<StreamedAnswer, Failure> {
+        let request = self.outgoing(method, path_and_query, headers, body, repeat)?;
+        let Answering { response, connection, progress } = self.converse(request).await?;
         let (head, incoming) = response.into_parts();
         let silence = Box::pin(tokio::time::sleep(self.inner.answer_timeout));
         let client = Arc::clone(&self.inner);
-        let mut body = AnswerBody { incoming, rest: Some((sender, progress)), client, silence };
+        let mut body = AnswerBody { incoming, rest: Some((connection, progress)), client, silence };
         if body.incoming.is_end_stream() {
             body.give_back();
         }
-        StreamedAnswer { status: head.status, headers: head.headers, body }
+        Ok(StreamedAnswer { status: head.status, headers: head.headers, body })
     }
 }
 
 impl AnswerBody {
     /// The answer is over. The connection can be used again only if the request is, too.
     fn give_back(&mut self) {
-        if let Some((sender, progress)) = self.rest.take()
+        if let Some((connection, progress)) = self.rest.take()
             && progress.has_ended()
         {
-            self.client.pool.put(sender);
+            self.client.pool.put(connection);
         }
     }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{BoxError, Client, ClientConfig, Failure};
+use super::{BoxError, Client, ClientConfig, Failure, Repeat, Upload};
 
 type Piece = Result<Frame<Bytes>, BoxError>;
 
@@ -30,6 +30,7 @@ async fn listening() -> (TcpListener, Client) {
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let mut config = ClientConfig::new(url);
     config.answer_timeout = Duration::from_millis(500);
+    config.proof = Duration::ZERO;
     (listener, Client::new(config).unwrap())
 }
 
@@ -53,8 +54,14 @@ fn post(
     client: &Client,
     body: impl hyper::body::Body<Data = Bytes, Error = BoxError> + Send + 'static,
 ) -> Asked {
+    upload(client, Upload::running(body))
+}
+
+fn upload(client: &Client, body: Upload) -> Asked {
     let client = client.clone();
-    tokio::spawn(async move { client.stream(Method::POST, "/x", HeaderMap::new(), body).await })
+    tokio::spawn(
+        async move { client.stream(Method::POST, "/x", HeaderMap::new(), body, Repeat::Never).await },
+    )
 }
 
 type Asked = tokio::task::JoinHandle<Result<super::StreamedAnswer, Failure>>;
@@ -85,7 +92,7 @@ async fn both_bodies_go_on_before_they_have_ended() {
     assert_eq!(answer.body.collect().await.unwrap().to_bytes(), "d");
 
     // The connection serves the next one.
-    let asked = post(&client, Full::new(Bytes::from("again")).map_err(|never| match never {}));
+    let asked = upload(&client, Upload::Whole(Bytes::from("again")));
     let head = read_to(&mut stream, "again").await;
     assert!(head.contains("content-length: 5\r\n"), "{head}");
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
@@ -105,7 +112,7 @@ async fn a_body_that_breaks_off_never_looks_whole_and_spoils_no_other_call() {
     assert!(matches!(failure, Failure::Unanswered(_)), "{failure}");
     assert!(!read_to_end(&mut stream).await.contains("0\r\n\r\n"));
 
-    let asked = post(&client, Full::new(Bytes::from("next")).map_err(|never| match never {}));
+    let asked = upload(&client, Upload::Whole(Bytes::from("next")));
     let (mut stream, _) = listener.accept().await.unwrap();
     read_to(&mut stream, "next").await;
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
@@ -140,14 +147,14 @@ async fn silence_ends_an_exchange_wherever_it_falls() {
 
     // Before the answer.
     let (listener, client) = listening().await;
-    let asked = post(&client, Full::new(Bytes::from("all")).map_err(|never| match never {}));
+    let asked = upload(&client, Upload::Whole(Bytes::from("all")));
     let (mut stream, _) = listener.accept().await.unwrap();
     let failure = asked.await.unwrap().unwrap_err().to_string();
     assert!(failure.contains("no answer within 500ms"), "{failure}");
     read_to_end(&mut stream).await;
 
     // In the answer's body.
-    let asked = post(&client, Full::new(Bytes::from("all")).map_err(|never| match never {}));
+    let asked = upload(&client, Upload::Whole(Bytes::from("all")));
     let (mut stream, _) = listener.accept().await.unwrap();
     read_to(&mut stream, "all").await;
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();

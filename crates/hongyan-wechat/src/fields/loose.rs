@@ -54,7 +54,8 @@ fn is_day(text: &str) -> bool {
         let (month, day) = (digits / 100 % 100, digits % 100);
         return (1..=12).contains(&month) && (1..=31).contains(&day);
     }
-    let plain = text.strip_suffix(['日', '号', '月', '年']).unwrap_or(text).replace(['年', '月', '/', '.'], "-");
+    let plain =
+        text.strip_suffix(['日', '号', '月', '年']).unwrap_or(text).replace(['年', '月', '/', '.'], "-");
     let parts: Vec<&str> = plain.splitn(4, '-').collect();
     let is_any_year = |part| is_year(part) || number(part, 2..=2).is_some();
     match parts[..] {

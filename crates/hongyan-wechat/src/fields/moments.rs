@@ -30,8 +30,9 @@ pub(super) fn time(text: &str) -> Verdict {
 /// What WeChat makes of a `date`: a date, a time after it allowed, or a range of two. The end of a range may leave the
 /// date out: `2019年10月1日 15:00~16:00`.
 pub(super) fn date(text: &str) -> Verdict {
-    let is_documented =
-        each_end(text, |end, is_second| is_day(end) || is_date_and_clock(end) || (is_second && is_clock(end)));
+    let is_documented = each_end(text, |end, is_second| {
+        is_day(end) || is_date_and_clock(end) || (is_second && is_clock(end))
+    });
     if is_documented {
         Verdict::Good
     } else if !text.contains(FULL_WIDTH_TILDE) && is_loose_date(text) {

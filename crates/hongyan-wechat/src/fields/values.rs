@@ -42,10 +42,9 @@ pub(super) fn judge(kind: FieldKind, value: &str) -> Verdict {
         // The description does not say how a sign or a lone point is read.
         FieldKind::Number => Verdict::of(is_number(value, 32), is_loose_number(value, 32)),
         // "Letters" may be those of other scripts.
-        FieldKind::Letter => Verdict::of(
-            all(|c| c.is_ascii_alphabetic()),
-            all(|c| c.is_alphabetic() && !is_han(c)),
-        ),
+        FieldKind::Letter => {
+            Verdict::of(all(|c| c.is_ascii_alphabetic()), all(|c| c.is_alphabetic() && !is_han(c)))
+        }
         FieldKind::Symbol => Verdict::of(all(is_symbol), false),
         FieldKind::CharacterString => {
             Verdict::of(fits_length && no_control(value) && !value.chars().any(is_han), false)
@@ -115,7 +114,9 @@ fn is_number(text: &str, most_digits: usize) -> bool {
 fn is_loose_number(text: &str, most_digits: usize) -> bool {
     let text = text.strip_prefix(is_sign).unwrap_or(text);
     let padded = format!("0{text}0");
-    text.contains(|c: char| c.is_ascii_digit()) && text.len() <= most_digits + 1 && is_number(&padded, most_digits + 2)
+    text.contains(|c: char| c.is_ascii_digit())
+        && text.len() <= most_digits + 1
+        && is_number(&padded, most_digits + 2)
 }
 
 /// `¥100.5`, `100元`, `1000`: the currency sign and 元 may each be there once; up to ten digits before the point and up

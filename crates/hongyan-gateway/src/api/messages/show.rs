@@ -181,7 +181,7 @@ pub(super) async fn show(
     if !caller.sees(&message.appid) {
         return Err(no_such_message(id));
     }
-    let body: BodyView = serde_json::from_slice(&body).map_err(|error| {
+    let body = BodyView::read(&body).map_err(|error| {
         tracing::error!(message = %id, %error, "a stored body cannot be read");
         Problem::internal()
     })?;

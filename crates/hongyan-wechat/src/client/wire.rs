@@ -1,0 +1,203 @@
+//! One TCP stream to WeChat, watched: how much of a request was written, and whether the other end has hung up.
+//!
+//! WeChat closes kept connections without a word. What the HTTP library knows of that is what its task was last told by
+//! the operating system; a request that is written a moment later is lost, and nobody can say whether it was read. So
+//! the first write of a request on a kept connection looks into the kernel first ([`Watched::look`]): if anything has
+//! arrived, be it the end of the stream or what nobody asked for, nothing is written.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tower::Service;
+
+use super::habit::Habit;
+
+/// What is known of a stream, for those who do not hold it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    /// Bytes written since the last request began.
+    written: AtomicU64,
+    /// The next write is the first of a request, on a connection that was idle.
+    looks_first: AtomicBool,
+    /// It looked, and must not be written to any more.
+    is_dead: AtomicBool,
+    /// Since when the connection has been idle, while it is.
+    idle_since: Mutex<Option<Instant>>,
+    habit: Arc<Habit>,
+}
+
+impl Wire {
+    fn new(habit: Arc<Habit>) -> Arc<Self> {
+        Arc::new(Self {
+            written: AtomicU64::new(0),
+            looks_first: AtomicBool::new(false),
+            is_dead: AtomicBool::new(false),
+            idle_since: Mutex::new(None),
+            habit,
+        })
+    }
+
+    /// A request begins; `is_kept`: on a connection that was idle.
+    pub(super) fn begin(&self, is_kept: bool) {
+        self.written.store(0, Ordering::Release);
+        self.looks_first.store(is_kept, Ordering::Release);
+    }
+
+    /// Whether anything of the request was written.
+    pub(super) fn has_written(&self) -> bool {
+        self.written.load(Ordering::Acquire) > 0
+    }
+
+    /// The connection is idle from now on.
+    pub(super) fn rest(&self) {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// It is in use again; for how long it was idle.
+    pub(super) fn wake(&self) -> Duration {
+        let since = self.idle_since.lock().unwrap_or_else(PoisonError::into_inner).take();
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// The other end has hung up. If that was while the connection was idle, it says something about the next ones.
+    fn hung_up(&self) {
+        let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = since {
+            self.habit.hung_up_after(since.elapsed());
+        }
+    }
+}
+
+/// A TCP stream and what is known of it.
+pub(super) struct Watched {
+    tcp: TokioIo<TcpStream>,
+    wire: Arc<Wire>,
+}
+
+impl Watched {
+    pub(super) fn wire(&self) -> Arc<Wire> {
+        Arc::clone(&self.wire)
+    }
+
+    /// Before the first write of a request on a connection that was idle: whether it is as quiet as it should be.
+    fn look(&self) -> io::Result<()> {
+        if self.wire.looks_first.swap(false, Ordering::AcqRel) {
+            let mut byte = [MaybeUninit::uninit(); 1];
+            let seen = SockRef::from(self.tcp.inner()).peek(&mut byte);
+            if !seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+                self.wire.is_dead.store(true, Ordering::Release);
+            }
+        }
+        if self.wire.is_dead.load(Ordering::Acquire) {
+            return Err(io::Error::new(ErrorKind::NotConnected, "the other end has hung up"));
+        }
+        Ok(())
+    }
+
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.wire.written.fetch_add(*bytes as u64, Ordering::AcqRel);
+        }
+        written
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.remaining();
+        // A cursor does not say afterwards what is left of it, so the stream reads into one that was lent.
+        let mut lent = [MaybeUninit::<u8>::uninit(); 8 * 1024];
+        let room = before.min(lent.len());
+        let mut read = hyper::rt::ReadBuf::uninit(&mut lent[..room]);
+        let result = ready!(Pin::new(&mut self.tcp).poll_read(context, read.unfilled()));
+        if result.is_err() || (read.filled().is_empty() && room > 0) {
+            self.wire.hung_up();
+        }
+        buffer.put_slice(read.filled());
+        Poll::Ready(result)
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.look()?;
+        let written = Pin::new(&mut self.tcp).poll_write(context, bytes);
+        self.note(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.look()?;
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
+        self.note(written)
+    }
+}
+
+impl Connection for Watched {
+    fn connected(&self) -> Connected {
+        self.tcp.connected()
+    }
+}
+
+/// Makes watched streams.
+#[derive(Clone)]
+pub(super) struct Watching {
+    tcp: HttpConnector,
+    habit: Arc<Habit>,
+}
+
+impl Watching {
+    pub(super) fn new(tcp: HttpConnector, habit: Arc<Habit>) -> Self {
+        Self { tcp, habit }
+    }
+}
+
+impl Service<Uri> for Watching {
+    type Response = Watched;
+    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Watched, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.tcp.poll_ready(context)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connecting = self.tcp.call(to);
+        let wire = Wire::new(Arc::clone(&self.habit));
+        Box::pin(async move { Ok(Watched { tcp: connecting.await?, wire }) })
+    }
+}
