@@ -20,8 +20,8 @@ use super::rows::{Cells, change, many, one, page};
 use super::trouble::{Res, Trouble};
 use super::{acceptances, apps, permits};
 use crate::types::{
-    AddressCheck, Applied, ApplyOrder, CallbackStatus, Deed, Effect, EventFilter, EventState, EventView, NewEvent,
-    NewPermit, OpenEvents, Page, Received,
+    AddressCheck, Applied, ApplyOrder, CallbackStatus, Deed, Effect, EventFilter, EventState, EventView,
+    NewEvent, NewPermit, OpenEvents, Page, Received,
 };
 
 /// The columns of an event, in the order in which [`read`] takes them.
