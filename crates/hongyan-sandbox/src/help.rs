@@ -92,7 +92,7 @@ fn kept_language(headers: &HeaderMap) -> Option<Lang> {
 fn browsers_language(headers: &HeaderMap) -> Lang {
     let wanted =
         headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    wanted.split(',').filter_map(|part| Lang::of(part.split(';').next()?)).next().unwrap_or(Lang::En)
+    wanted.split(',').find_map(|part| Lang::of(part.split(';').next()?)).unwrap_or(Lang::En)
 }
 
 fn page(lang: Lang) -> String {

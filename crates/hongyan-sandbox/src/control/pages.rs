@@ -26,7 +26,7 @@ struct SetPages {
 /// `POST /_sandbox/pages`: from now on these are the app's pages, and no others.
 pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
     let SetPages { appid, pages } = parse(&body)?;
-    let pages = pages_of(pages)?;
+    let pages = pages_of(&pages)?;
     let mut state = inner.state();
     let app = app(&mut state, &appid)?;
     app.pages = pages;
@@ -34,7 +34,7 @@ pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
 }
 
 /// The pages as they were sent, if they can be pages.
-pub(super) fn pages_of(pages: Vec<String>) -> Result<Pages, ControlError> {
+pub(super) fn pages_of(pages: &[String]) -> Result<Pages, ControlError> {
     if pages.len() > MAX_PAGES {
         return Err(ControlError::bad_request(format!("pages: {MAX_PAGES} at most")));
     }

@@ -352,6 +352,7 @@ async fn who_waits_at_the_inbox_is_answered_when_there_are_enough_cards() {
     let few = platform.get("/_sandbox/inbox?since=3").await;
     assert_eq!(few, json!([]), "who does not wait is answered at once");
     let waiting = platform.get("/_sandbox/inbox?since=3&wait=60");
-    let stopping = async { drop(platform.inner().stopping.send_replace(true)) };
-    assert_eq!(tokio::join!(waiting, stopping).0, json!([]), "the end of the server ends the wait");
+    let stopping = async { platform.inner().stopping.send_replace(true) };
+    let (cards, _) = tokio::join!(waiting, stopping);
+    assert_eq!(cards, json!([]), "the end of the server ends the wait");
 }

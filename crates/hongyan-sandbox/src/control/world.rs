@@ -66,7 +66,7 @@ pub(super) async fn add_app(
     if secret.len() > MAX_SECRET_BYTES {
         return Err(ControlError::bad_request(format!("app_secret: {MAX_SECRET_BYTES} bytes at most")));
     }
-    let pages = asked.pages.map(pages_of).transpose()?.unwrap_or_default();
+    let pages = asked.pages.as_deref().map(pages_of).transpose()?.unwrap_or_default();
     let mut state = inner.state();
     if state.apps.contains_key(&appid) {
         let text = format!("there is an app {appid} already");

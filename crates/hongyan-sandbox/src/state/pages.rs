@@ -18,7 +18,7 @@ pub(crate) struct Pages(Option<BTreeSet<String>>);
 
 impl Pages {
     /// Exactly these; the error names the one that cannot be a page.
-    pub(crate) fn known(pages: Vec<String>) -> Result<Self, String> {
+    pub(crate) fn known(pages: &[String]) -> Result<Self, String> {
         match pages.iter().find(|page| page.contains('?') || !is_path(path_of(page))) {
             Some(wrong) => Err(wrong.chars().take(100).collect()),
             None => Ok(Self(Some(pages.iter().map(|page| path_of(page).to_owned()).collect()))),
@@ -82,14 +82,14 @@ mod tests {
 
     #[test]
     fn once_they_are_known_no_other_is_one() {
-        let known = Pages::known(vec!["pages/index/index".into(), "/packageA/pages/order".into()]).unwrap();
+        let known = Pages::known(&["pages/index/index".into(), "/packageA/pages/order".into()]).unwrap();
         for good in ["pages/index/index", "/pages/index/index?x=1", "packageA/pages/order?id=1"] {
             assert!(known.has(good), "{good}");
         }
         for bad in ["index", "pages/index", "pages/index/index/", "packageA/pages/orders"] {
             assert!(!known.has(bad), "{bad}");
         }
-        assert_eq!(Pages::known(vec!["index?x=1".into()]), Err("index?x=1".into()));
-        assert_eq!(Pages::known(vec!["https://x/".into()]), Err("https://x/".into()));
+        assert_eq!(Pages::known(&["index?x=1".into()]), Err("index?x=1".into()));
+        assert_eq!(Pages::known(&["https://x/".into()]), Err("https://x/".into()));
     }
 }

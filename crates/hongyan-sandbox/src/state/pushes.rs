@@ -71,6 +71,7 @@ pub(crate) struct Pushes {
 
 impl Pushes {
     /// Queues a push; false if there is no room, which the log tells.
+    #[allow(clippy::too_many_arguments)] // all that a push is, and what bounds it
     pub(crate) fn add(
         &mut self,
         appid: &AppId,
