@@ -8,6 +8,7 @@ use ::http::Method;
 use bytes::Bytes;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
+use hongyan_gateway::door::clear;
 use hongyan_gateway::vault::{KEY_FILE, Purpose, Vault};
 use hongyan_store::Store;
 use hongyan_store::sqlite::{self, Depth, Looked};
@@ -79,6 +80,9 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     match settings::load(&args.config, None) {
         Ok(settings) => {
             findings.good("configuration", format!("listen {}", settings.listen));
+            for warning in clear::warnings(&settings) {
+                findings.good("in the clear", format!("warning: {warning}"));
+            }
             look(&settings, depth, &mut findings).await;
         }
         Err(error) => findings.wrong_setting("configuration", error.to_string()),

@@ -162,6 +162,8 @@ impl Demo {
             drain_seconds: DRAIN_SECONDS,
             // A web page in the same browser must not read from it under a name of its own.
             hosts: Some(Vec::new()),
+            // Tools that try an API without its key do so a thousand times, and are no strangers on a laptop.
+            wrong_credential_rate: 100_000,
             ..Settings::default()
         };
         let lock = lock::database(&settings)?;

@@ -1,12 +1,12 @@
 //! What every request must say and every answer says: for which host it is; what a browser may not do with it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 
 use crate::problem::Problem;
 
@@ -32,7 +32,7 @@ pub(super) fn check_host<B>(request: &Request<B>, names: Option<&[String]>) -> R
     };
     let host = name_of(host).ok_or_else(|| bad("the header Host is not a host"))?;
     // A whole address in the first line counts for more than the header.
-    let host = request.uri().host().unwrap_or(&host);
+    let host = request.uri().host().unwrap_or(host);
     if names.is_none_or(|names| answers_to(host, names)) {
         return Ok(());
     }
@@ -41,18 +41,33 @@ pub(super) fn check_host<B>(request: &Request<B>, names: Option<&[String]>) -> R
     Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail))
 }
 
-/// The host without its port.
-fn name_of(host: &HeaderValue) -> Option<String> {
+/// The host without its port. Names are those that DNS and containers have; nobody is asked for others.
+fn name_of(host: &HeaderValue) -> Option<&str> {
     let text = host.to_str().ok()?;
-    if text.contains(['@', '/', '?', '#', ',']) {
-        return None;
-    }
-    let uri: Uri = text.parse().ok()?;
-    let authority = uri.authority()?;
-    // A port is a number, or nothing.
-    let port = authority.as_str().strip_prefix(authority.host())?;
-    let is_port = port.is_empty() || port == ":" || authority.port_u16().is_some();
-    is_port.then(|| authority.host().to_owned())
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let end = rest.find(']')?;
+            rest[..end].parse::<Ipv6Addr>().ok()?;
+            text.split_at(end + 2)
+        }
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            if name.is_empty() || !name.bytes().all(plain) {
+                return None;
+            }
+            (name, port)
+        }
+    };
+    // A port is a number; a colon alone is allowed.
+    let is_port = match port.strip_prefix(':') {
+        None => port.is_empty(),
+        Some(number) => {
+            number.is_empty()
+                || (number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u16>().is_ok())
+        }
+    };
+    is_port.then_some(name)
 }
 
 fn answers_to(host: &str, names: &[String]) -> bool {
@@ -95,9 +110,22 @@ mod tests {
         for host in ["example.com", "example.com:8780", "[::1]:8780", "127.0.0.1", "my_service:80"] {
             assert_eq!(check(&[host], None), Ok(()), "{host}");
         }
-        for hosts in
-            [&[][..], &["a", "b"], &["a", "a"], &[""], &["a b"], &["u@a"], &["a/b"], &["a:b"], &["a,b"]]
-        {
+        for hosts in [
+            &[][..],
+            &["a", "b"],
+            &["a", "a"],
+            &[""],
+            &["a b"],
+            &["u@a"],
+            &["a/b"],
+            &["a:b"],
+            &["a:65536"],
+            &["a:+1"],
+            &["[::1"],
+            &["[a]"],
+            &["[::1]x"],
+            &["a,b"],
+        ] {
             assert_eq!(check(hosts, None), Err((400, "invalid_host")), "{hosts:?}");
         }
         let mut old = Request::get("/").version(Version::HTTP_10).body(()).unwrap();
