@@ -29,7 +29,8 @@ const SETTINGS: &str = "retention_days = 1\ncallback_window_seconds = 3600\n";
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct App {
     pub(super) appid: String,
-    app_secret: String,
+    #[serde(rename = "app_secret")]
+    secret: String,
     #[serde(rename = "subscribe_template")]
     pub(super) once: String,
     /// What clients of the facade use as `secret`.
@@ -141,7 +142,7 @@ async fn app(wechat: &mut Connection, gateway: &mut Connection, mut settings: Va
     let made = wechat.post("/_sandbox/apps", "{}".into(), StatusCode::OK).await?;
     let mut app: App = serde_json::from_slice(&made).map_err(|error| format!("an app: {error}"))?;
     settings["appid"] = json!(app.appid);
-    settings["secret"] = json!(app.app_secret);
+    settings["secret"] = json!(app.secret);
     let body = settings.to_string().into();
     let registered = gateway.post("/v1/apps", body, StatusCode::CREATED).await?;
     app.gateway_secret = text(&read(&registered)?, "/gateway_secret")?;

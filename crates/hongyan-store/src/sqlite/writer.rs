@@ -110,13 +110,13 @@ impl Crowd {
     }
 
     /// How a transaction ended.
-    fn ended(&self, outcome: Result<(), &Trouble>) {
+    fn ended(&self, error: Option<&Trouble>) {
         let committed = &mut self.window().committed;
-        match outcome {
-            Ok(()) => *committed = Some(Instant::now()),
-            Err(trouble) if trouble.is_the_disks() => *committed = None,
+        match error {
+            None => *committed = Some(Instant::now()),
+            Some(trouble) if trouble.is_the_disks() => *committed = None,
             // What one command met says nothing of the next.
-            Err(_) => {}
+            Some(_) => {}
         }
     }
 
@@ -187,7 +187,7 @@ fn serve(
         group.extend(commands.try_iter().take(MAX_GROUP - 1));
         crowd.note(group.len());
         let outcome = transact(&mut db, memory, listeners, &mut group);
-        crowd.ended(outcome.as_ref().map(|()| ()).map_err(Failed::why));
+        crowd.ended(outcome.as_ref().err().map(Failed::why));
         match outcome {
             Ok(()) => answer_all(&mut group, None),
             Err(Failed::Command(_)) if group.len() > 1 => {
@@ -195,7 +195,7 @@ fn serve(
                 for command in group.drain(..) {
                     let mut alone = vec![command];
                     let outcome = transact(&mut db, memory, listeners, &mut alone);
-                    crowd.ended(outcome.as_ref().map(|()| ()).map_err(Failed::why));
+                    crowd.ended(outcome.as_ref().err().map(Failed::why));
                     answer_all(&mut alone, outcome.err().as_ref().map(Failed::why));
                 }
             }
