@@ -256,7 +256,11 @@ mod tests {
     fn what_fills_and_stays_levels_off_also_with_peaks() {
         let fills = |second: f64| 60.0 - 40.0 * (-second / 5.0).exp();
         assert!(run(fills).grows().is_empty());
-        assert!(run(|second| if (second as u32).is_multiple_of(7) { 90.0 } else { fills(second) }).grows().is_empty());
+        assert!(
+            run(|second| if (second as u32).is_multiple_of(7) { 90.0 } else { fills(second) })
+                .grows()
+                .is_empty()
+        );
         assert!(run(|second| 60.0 - second / 100.0).grows().is_empty(), "what falls does not grow");
     }
 
