@@ -164,6 +164,10 @@ async fn a_probe_that_meets_the_days_quota_ends_the_outage_and_waits_for_midnigh
     world.wechat.chaos(json!({ "path": "/cgi-bin/message/*", "kind": "errcode", "errcode": 45009 })).await;
     world.clock.set(probe_at(&app));
     let midnight = resting.paused_for("day_quota").await.expect("a day's quota is renewed");
+    // Those that went out when the outage was over come back before the day is.
+    for id in &resting.ids {
+        eventually(|| world.message(id), |message| message["state"] != "sending").await;
+    }
     world.wechat.end_chaos().await;
     world.clock.set(midnight);
     resting.all_go_out().await;

@@ -16,10 +16,10 @@ use hongyan_ledger::{
 use hongyan_wechat::{Errcode, OpenId};
 
 use super::checks;
-use super::world::{START, World, appid, template, user};
+use super::world::{Heeded, START, World, appid, template, user};
 use crate::types::{
-    Accepted, ApplyOrder, Claimed, Deed, MessageFilter, MessageView, NewEvent, NewMessage, NewPermit,
-    PauseOrder, Received, ResolveOrder, Resolved, Settlement,
+    Accepted, ApplyOrder, ClaimBatch, Claimed, Deed, MessageFilter, MessageView, NewEvent, NewMessage,
+    NewPermit, PauseOrder, Received, ResolveOrder, Resolved, Settlement,
 };
 
 checks![random_verbs_never_break_an_invariant_and_nothing_sleeps_for_ever];
@@ -81,6 +81,8 @@ struct Driver {
     flying: Vec<Claimed>,
     /// Every message that was accepted, with the state in which it was seen last.
     seen: HashMap<MessageId, S>,
+    /// When whoever looks at a lane would look: what was told after commits, and what the last look said itself.
+    moments: HashMap<Lane, UnixMillis>,
     codes: u32,
 }
 
@@ -93,6 +95,7 @@ impl Driver {
             now: START,
             flying: Vec::new(),
             seen: HashMap::new(),
+            moments: HashMap::new(),
             codes: 0,
         }
     }
@@ -174,9 +177,32 @@ impl Driver {
     async fn claim(&mut self) {
         let lane = Lane::of(&appid(), &self.openid());
         let limit = 1 + self.dice.below(4) as u32;
-        let batch = self.world.claim_lane(lane, self.now, limit).await;
+        let batch = self.look_at(lane, limit).await;
         assert!(batch.claimed.len() <= limit as usize);
         self.flying.extend(batch.claimed);
+    }
+
+    /// Claims. From when the look begins, what was told before is not needed any more.
+    async fn look_at(&mut self, lane: Lane, limit: u32) -> ClaimBatch {
+        self.listen();
+        self.moments.remove(&lane);
+        let batch = self.world.claim_lane(lane, self.now, limit).await;
+        self.ring(lane, batch.next_wake.unwrap_or(UnixMillis::MAX));
+        batch
+    }
+
+    fn ring(&mut self, lane: Lane, at: UnixMillis) {
+        let earliest = self.moments.entry(lane).or_insert(UnixMillis::MAX);
+        *earliest = at.min(*earliest);
+    }
+
+    /// Takes in what was told.
+    fn listen(&mut self) {
+        for heard in self.world.heard() {
+            if let Heeded::Wake(lane, at) | Heeded::Scheduled(lane, at) = heard {
+                self.ring(lane, at);
+            }
+        }
     }
 
     async fn settle(&mut self) {
@@ -290,7 +316,11 @@ impl Driver {
     async fn recover(&mut self) {
         let lane = Lane::of(&appid(), &self.openid());
         self.flying.retain(|claimed| claimed.id.lane() != Some(lane));
-        for lost in self.world.acquire(lane, self.now).await.sending {
+        self.listen();
+        self.moments.remove(&lane);
+        let acquired = self.world.acquire(lane, self.now).await;
+        self.ring(lane, acquired.next_wake.unwrap_or(UnixMillis::MAX));
+        for lost in acquired.sending {
             let settlement = Settlement { room: false, ..World::silence(&lost, self.now) };
             self.carry_out(settlement).await;
         }
@@ -310,7 +340,7 @@ impl Driver {
             let mut next: Option<UnixMillis> = None;
             for n in 0..USERS {
                 let lane = Lane::of(&appid(), &user(n));
-                let batch = self.world.claim_lane(lane, self.now, 100).await;
+                let batch = self.look_at(lane, 100).await;
                 self.flying.extend(batch.claimed);
                 next = next.into_iter().chain(batch.next_wake).min();
             }
@@ -351,6 +381,12 @@ impl Driver {
     async fn audit(&mut self, moment: &str) {
         let all = self.all().await;
         assert_eq!(all.len(), self.seen.len(), "{moment}: messages are neither lost nor made");
+        self.listen();
+        for view in all.iter().filter(|view| view.state.is_cancellable()) {
+            let looked_at = view.id.lane().and_then(|lane| self.moments.get(&lane));
+            let in_time = view.wake_at.is_none_or(|at| looked_at.is_some_and(|moment| *moment <= at));
+            assert!(in_time, "{moment}: its lane is looked at {looked_at:?}: {view:?}");
+        }
         let mut sent: HashMap<PermitId, u32> = HashMap::new();
         let mut sending: HashMap<OpenId, u32> = HashMap::new();
         let mut unsent: HashMap<(&OpenId, &str), MessageId> = HashMap::new();
