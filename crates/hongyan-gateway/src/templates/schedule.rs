@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use hongyan_clock::{Clock, UnixMillis};
+use hongyan_store::types::AppPaused;
 use hongyan_wechat::AppId;
 
 use crate::apps::{App, Apps};
@@ -49,7 +50,7 @@ impl TemplateSyncer {
                 let at = due.entry(app.record.appid.clone()).or_insert_with(|| self.first(&app, now));
                 // WeChat would refuse, or is to be left alone. The end of the pause is a change of the app, or a moment.
                 if let Some(pause) = app.pause_in_force(now) {
-                    next = next.min(pause.until.unwrap_or(UnixMillis::MAX));
+                    next = next.min(end_of(pause, now));
                     continue;
                 }
                 if *at <= now {
@@ -87,7 +88,37 @@ impl TemplateSyncer {
     }
 }
 
+/// When a pause that is in force ends by itself. That of an open breaker does not, although it has a moment: the next
+/// probe's. Once that has passed it may be long until somebody is there to be a probe, and to wait for it would be to look
+/// again and again without a rest.
+fn end_of(pause: &AppPaused, now: UnixMillis) -> UnixMillis {
+    pause.until.filter(|until| now < *until).unwrap_or(UnixMillis::MAX)
+}
+
 /// A tenth more or less, so that many apps, or many gateways, do not come at the same moment.
 fn jittered(period: Duration) -> Duration {
     period.mul_f64(0.9 + 0.2 * chance::unit())
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::settle::PauseCode;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_moment_that_has_passed() {
+        let until = |code, until: Option<i64>| AppPaused {
+            code,
+            errcode: None,
+            detail: String::new(),
+            since: UnixMillis(0),
+            until: until.map(UnixMillis),
+        };
+        let outage = until(PauseCode::WechatUnavailable, Some(100));
+        assert_eq!(end_of(&outage, UnixMillis(99)), UnixMillis(100));
+        assert_eq!(end_of(&outage, UnixMillis(100)), UnixMillis::MAX, "its end is a change of the app");
+        assert_eq!(end_of(&until(PauseCode::DayQuota, Some(100)), UnixMillis(50)), UnixMillis(100));
+        assert_eq!(end_of(&until(PauseCode::Operator, None), UnixMillis(50)), UnixMillis::MAX);
+    }
 }
