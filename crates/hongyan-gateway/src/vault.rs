@@ -123,7 +123,14 @@ impl Vault {
         if settings.master_key_file.is_none() && write_new_key(path)? {
             return Ok((Self::from_key(read_key(path)?), KeySource::Generated(generated)));
         }
-        Ok((Self::from_key(read_key(path)?), KeySource::File(path.to_owned())))
+        let key = read_key(path)?;
+        if is_readable_by_others(path) {
+            tracing::warn!(
+                path = %path.display(),
+                "the file of the master key can be read by other users of this machine: chmod o-rwx it"
+            );
+        }
+        Ok((Self::from_key(key), KeySource::File(path.to_owned())))
     }
 
     /// With this key.
@@ -277,6 +284,20 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
     }
     Some(key)
+}
+
+/// Whether every user of the machine may read a file. (Its group may: that is how orchestrators hand secrets over.)
+pub fn is_readable_by_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        std::fs::metadata(path)
+            .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o007 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 fn read_key(path: &Path) -> Result<[u8; 32], ConfigError> {

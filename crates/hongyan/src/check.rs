@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::door::clear;
-use hongyan_gateway::vault::{KEY_FILE, Purpose, Vault};
+use hongyan_gateway::vault::{KEY_FILE, KeySource, Purpose, Vault, is_readable_by_others};
 use hongyan_store::Store;
 use hongyan_store::sqlite::{self, Depth, Looked};
 use hongyan_store::types::AppRecord;
@@ -140,8 +140,17 @@ fn vault(settings: &Settings, findings: &mut Findings) -> Option<Vault> {
         return None;
     }
     match Vault::open(settings) {
-        Ok((vault, _)) => {
-            findings.good(what, "readable");
+        Ok((vault, source)) => {
+            match source {
+                KeySource::File(path) if is_readable_by_others(&path) => {
+                    let detail = format!(
+                        "{} can be read by every user of this machine; chmod o-rwx it",
+                        path.display()
+                    );
+                    findings.wrong_setting(what, detail);
+                }
+                _ => findings.good(what, "readable, and not by others"),
+            }
             Some(vault)
         }
         Err(error) => {

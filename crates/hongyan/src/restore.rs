@@ -108,6 +108,14 @@ fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failu
     let mut moved = None;
     for suffix in ["", "-wal", "-shm"] {
         let (from, to) = (with_suffix(database, suffix), with_suffix(&aside, suffix));
+        // An older version made it readable by others.
+        #[cfg(unix)]
+        if from.exists() {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&from, mode).map_err(|error| {
+                Failure::run(format!("cannot change the mode of {}: {error}", from.display()))
+            })?;
+        }
         match std::fs::rename(&from, &to) {
             Ok(()) if suffix.is_empty() => moved = Some(aside.clone()),
             Ok(()) => {}

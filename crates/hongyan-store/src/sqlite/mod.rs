@@ -51,6 +51,7 @@ mod prune;
 mod reach;
 mod readers;
 mod rows;
+mod schema;
 mod templates;
 mod tokens;
 mod trouble;

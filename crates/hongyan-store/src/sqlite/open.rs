@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
+use super::schema;
 use super::trouble::Trouble;
 use crate::{Result, StoreError};
 
@@ -32,6 +34,8 @@ const WRITER_SETTINGS: &str = "
     PRAGMA journal_size_limit = 67108864;
     PRAGMA cache_size = -8192;
     PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;
 ";
 
 /// For the connections that read: little memory, for people ask seldom.
@@ -39,6 +43,8 @@ const READER_SETTINGS: &str = "
     PRAGMA query_only = ON;
     PRAGMA cache_size = -1024;
     PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;
 ";
 
 /// The newest schema that this program knows.
@@ -53,6 +59,7 @@ pub(super) fn newest_schema() -> i64 {
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     check_parent(path)?;
     check_owner(path)?;
+    make_private(path).map_err(|error| trouble(path, &error.to_string()))?;
     let failed = |why: rusqlite::Error| refused(path, why);
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -65,8 +72,44 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     db.execute_batch(WRITER_SETTINGS).map_err(failed)?;
     user_number(&db).map_err(failed)?;
     embedded::migrations::runner().run(&mut db).map_err(|why| trouble(path, &why.to_string()))?;
+    defend(&db).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(db)
+}
+
+/// Nothing that SQL can say shall change the file behind SQLite's back.
+fn defend(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map(|_| ())
+}
+
+/// Brings an empty database to a version.
+pub(super) fn migrate_to(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let Some(version) = i32::try_from(version).ok().filter(|&version| version > 0) else { return Ok(()) };
+    let runner = embedded::migrations::runner().set_target(refinery::Target::Version(version));
+    runner.run(db).map(|_| ()).map_err(|why| rusqlite::Error::UserFunctionError(Box::new(why)))
+}
+
+/// Makes the files of a database its user's alone, whatever the umask: what is told to users lies in them in the clear.
+/// SQLite gives the log the database's mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            let file = Path::new(&file);
+            let Ok(found) = std::fs::metadata(file) else { continue };
+            if found.permissions().mode() & 0o077 != 0 {
+                std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 /// Opens one connection that copies the log back into the file, in place of `writer`, which leaves it from now on.
@@ -80,7 +123,7 @@ pub(super) fn checkpointer(path: &Path, writer: &Connection) -> Result<Connectio
 }
 
 /// Gives the migrations a function that SQL has not: a user's number.
-fn user_number(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn user_number(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     db.create_scalar_function("user_number", 2, flags, |arguments| {
         let text = |at: usize| arguments.get::<String>(at);
@@ -149,14 +192,21 @@ pub(super) fn check_owner(path: &Path) -> Result<()> {
     };
     let looked = Connection::open_with_flags(path, read_only()).and_then(|db| {
         db.busy_timeout(BUSY_TIMEOUT)?;
-        Ok((pragma(&db, "application_id")?, pragma(&db, "user_version")?))
+        db.execute_batch("PRAGMA trusted_schema = OFF")?;
+        let (id, version) = (pragma(&db, "application_id")?, pragma(&db, "user_version")?);
+        let is_ours = id == i64::from(APPLICATION_ID) && version <= newest_schema();
+        let strange = if is_ours { schema::difference(&db, version)? } else { None };
+        Ok((id, version, strange))
     });
     match looked {
-        Ok((id, _)) if id != i64::from(APPLICATION_ID) => {
+        Ok((id, ..)) if id != i64::from(APPLICATION_ID) => {
             Err(foreign("the file is a database of another program"))
         }
-        Ok((_, found)) if found > newest_schema() => {
+        Ok((_, found, _)) if found > newest_schema() => {
             Err(StoreError::Newer { path: path.display().to_string(), found, known: newest_schema() })
+        }
+        Ok((.., Some(strange))) => {
+            Err(foreign(&format!("it was changed by hand, or by somebody else: {strange}")))
         }
         Ok(_) => Ok(()),
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
@@ -171,6 +221,7 @@ mod tests {
     use hongyan_clock::UnixMillis;
     use hongyan_ledger::WaitingOrder;
 
+    use super::super::health;
     use super::*;
 
     #[test]
@@ -200,6 +251,57 @@ mod tests {
         let token = super::super::tokens::gateway_of(&db, &app.appid, UnixMillis(6), 9).unwrap().remove(0);
         assert_eq!((token.service, token.expires_at), (None, UnixMillis(100)));
         assert_ne!(token.id.as_bytes(), &[0; 16], "it can be named, and so revoked");
+    }
+
+    #[test]
+    fn a_file_with_a_trigger_a_view_or_a_strange_column_is_refused_and_named() {
+        for (change, name) in [
+            (
+                "CREATE TRIGGER evil AFTER UPDATE ON heartbeat BEGIN DELETE FROM apps; END",
+                "trigger evil on heartbeat",
+            ),
+            ("CREATE VIEW evil AS SELECT 1", "view evil"),
+            ("CREATE TABLE evil (one INTEGER)", "table evil"),
+            ("CREATE INDEX evil ON api_keys (name)", "index evil on api_keys"),
+            ("ALTER TABLE api_keys ADD COLUMN evil TEXT", "column evil of the table api_keys"),
+            (
+                "ALTER TABLE api_keys ADD COLUMN evil TEXT AS (upper(name))",
+                "column evil of the table api_keys",
+            ),
+            ("DROP INDEX permits_of_code", "lacks"),
+            ("DROP TABLE heartbeat; CREATE VIEW heartbeat AS SELECT 1 AS one, 1 AS beats", "view heartbeat"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("h.db");
+            writer(&path).unwrap().close().unwrap();
+            check_owner(&path).unwrap();
+            Connection::open(&path).unwrap().execute_batch(change).unwrap();
+            for refused in [
+                check_owner(&path),
+                writer(&path).map(|_| ()),
+                health::look(&path, health::Depth::Pages, None).map(|_| ()),
+            ] {
+                let error = refused.unwrap_err().to_string();
+                assert!(error.contains(name) && error.contains("not touched"), "{change}: {error}");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_files_are_their_users_alone_also_those_of_an_older_version() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("h.db");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let db = writer(&path).unwrap();
+        let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap()).collect();
+        assert!(files.len() > 1, "the log is there");
+        for file in files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+        }
+        drop(db);
     }
 
     #[test]

@@ -19,6 +19,13 @@ pub(super) struct Cells<'a> {
     next: usize,
 }
 
+fn in_a_lane<I: Display>(id: I, lane: Option<Lane>) -> Res<I> {
+    match lane {
+        Some(_) => Ok(id),
+        None => Err(Trouble::corrupt(format!("{id} names a lane that does not exist"))),
+    }
+}
+
 impl<'a> Cells<'a> {
     pub(super) fn of(row: &'a Row<'a>) -> Self {
         Self { row, next: 0 }
@@ -44,24 +51,32 @@ impl<'a> Cells<'a> {
         Ok(self.raw::<Option<i64>>()?.map(UnixMillis))
     }
 
+    // An id names its lane. One that names a lane which does not exist was never made here; whoever asked such an id for
+    // its lane would have no answer, so it is refused where it is read.
+
     pub(super) fn message_id(&mut self) -> Res<MessageId> {
-        self.raw().map(MessageId::from_bytes)
+        let id = self.raw().map(MessageId::from_bytes)?;
+        in_a_lane(id, id.lane())
     }
 
     pub(super) fn message_id_or_none(&mut self) -> Res<Option<MessageId>> {
-        Ok(self.raw::<Option<[u8; 16]>>()?.map(MessageId::from_bytes))
+        let id = self.raw::<Option<[u8; 16]>>()?.map(MessageId::from_bytes);
+        id.map(|id| in_a_lane(id, id.lane())).transpose()
     }
 
     pub(super) fn permit_id(&mut self) -> Res<PermitId> {
-        self.raw().map(PermitId::from_bytes)
+        let id = self.raw().map(PermitId::from_bytes)?;
+        in_a_lane(id, id.lane())
     }
 
     pub(super) fn permit_id_or_none(&mut self) -> Res<Option<PermitId>> {
-        Ok(self.raw::<Option<[u8; 16]>>()?.map(PermitId::from_bytes))
+        let id = self.raw::<Option<[u8; 16]>>()?.map(PermitId::from_bytes);
+        id.map(|id| in_a_lane(id, id.lane())).transpose()
     }
 
     pub(super) fn event_id(&mut self) -> Res<EventId> {
-        self.raw().map(EventId::from_bytes)
+        let id = self.raw().map(EventId::from_bytes)?;
+        in_a_lane(id, id.lane())
     }
 
     pub(super) fn webhook_event_id(&mut self) -> Res<WebhookEventId> {
