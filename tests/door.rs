@@ -185,7 +185,7 @@ async fn a_head_and_a_body_must_come_in_time_and_a_kept_connection_may_rest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_come_together_are_answered_in_order() {
     let world = World::start().await;
-    let words = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n\
+    let words = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n\
                  HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let heard = say(&world.url, words).await;
     let statuses: Vec<&str> = heard.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();

@@ -63,7 +63,7 @@ pub fn router(context: Context) -> Router {
         .layer(middleware::from_fn_with_state(guard, caller::guard))
         .merge(openapi::routes(&description))
         .merge(page::routes())
-        .fallback(no_such_path)
+        .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limit))
         .merge(mini_program)
@@ -121,10 +121,16 @@ fn back_end() -> OpenApiRouter<Context> {
         .merge(webhooks::routes())
 }
 
-async fn no_such_path(uri: Uri) -> Response {
-    // What is none of ours may be one of WeChat's, and whoever asks for it reads WeChat's form.
-    let here = || Problem::not_found(format!("there is nothing at {}", uri.path())).into_response();
-    crate::facade::elsewhere(&uri).unwrap_or_else(here)
+/// What is none of ours may be one of WeChat's, and whoever asks for it reads WeChat's form.
+async fn nothing_here(uri: Uri) -> Response {
+    match crate::facade::elsewhere(&uri) {
+        Some(answer) => answer,
+        None => no_such_path(uri).await.into_response(),
+    }
+}
+
+async fn no_such_path(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

@@ -98,3 +98,31 @@ pub(crate) fn elsewhere(uri: &Uri) -> Option<Response> {
     };
     Some(refusal.into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_list_every_family_of_paths() {
+        for page in ["facade.md", "facade.zh-CN.md"] {
+            let path = format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path).unwrap();
+            for family in FAMILIES {
+                assert!(text.contains(&format!("`/{family}`")), "{page} does not list /{family}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_gateways_own_paths_keep_their_form() {
+        for path in
+            ["/", "/v1/x", "/mp/x", "/console/x", "/callback/x", "/favicon.ico", "/.env", "/robots.txt"]
+        {
+            assert!(elsewhere(&path.parse().unwrap()).is_none(), "{path}");
+        }
+        for path in ["/wxb/x", "/cgi-bin", "/cgi-bin/", "//v1/x", "//cgi-bin/x", "/mpx", "/V1/x"] {
+            assert!(elsewhere(&path.parse().unwrap()).is_some(), "{path}");
+        }
+    }
+}
