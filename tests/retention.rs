@@ -12,12 +12,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 impl World {
     /// Lets a round begin and waits for its end. If the clock was moved just before, that has begun one already, and
-    /// that one will do: nothing has become old since.
+    /// that one will do if it looks for what is old by now.
     async fn round_of_retention(&self) {
-        let mut rounds = self.gateway.retention_rounds.clone();
-        let after = *rounds.borrow_and_update() + 1;
+        let mut retained_at = self.gateway.retained_at.clone();
+        let now = self.clock.now();
         self.advance(Duration::from_secs(6 * 3600 + 1));
-        let done = tokio::time::timeout(PATIENCE, rounds.wait_for(|&count| count >= after)).await;
+        let done = tokio::time::timeout(PATIENCE, retained_at.wait_for(|&at| at >= now)).await;
         drop(done.expect("a round comes to its end").unwrap());
     }
 }

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hongyan_clock::Clock;
+use hongyan_clock::{Clock, UnixMillis};
 use hongyan_store::types::{PruneCursor, PruneOrder, Pruned};
 use hongyan_store::{Store, StoreError};
 use tokio::sync::watch;
@@ -50,22 +50,23 @@ pub struct Retention {
     keep: Option<Duration>,
     /// The same for the audit trail.
     keep_audit: Option<Duration>,
-    rounds: watch::Sender<u64>,
+    looked_at: watch::Sender<UnixMillis>,
 }
 
 impl Retention {
-    /// Keeps for so many days, 0 for ever; the audit trail for so many others. The second value counts the rounds that came to their end.
+    /// Keeps for so many days, 0 for ever; the audit trail for so many others. The second value is the moment of the last
+    /// round that came to its end: what was old by then is gone.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
         report: Report,
         days: u32,
         audit_days: u32,
-    ) -> (Self, watch::Receiver<u64>) {
+    ) -> (Self, watch::Receiver<UnixMillis>) {
         let as_time = |days: u32| (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
         let (keep, keep_audit) = (as_time(days), as_time(audit_days));
-        let (rounds, count) = watch::channel(0);
-        (Self { store, clock, report, keep, keep_audit, rounds }, count)
+        let (looked_at, last) = watch::channel(UnixMillis(0));
+        (Self { store, clock, report, keep, keep_audit, looked_at }, last)
     }
 
     /// Runs until it is told to stop.
@@ -82,8 +83,9 @@ impl Retention {
         loop {
             self.clock.sleep_until(next).await;
             // What becomes old while it walks is for the next walk, also if the clock is set ahead meanwhile.
-            next = self.clock.now().plus(PAUSE);
-            match self.go_round(was_behind).await {
+            let now = self.clock.now();
+            next = now.plus(PAUSE);
+            match self.go_round(now, was_behind).await {
                 Ok(removed) if removed.rows() > 0 => tracing::info!(
                     messages = removed.messages,
                     permits = removed.permits,
@@ -100,13 +102,12 @@ impl Retention {
                 tracing::info!(is_behind, "removing what is old keeps pace with what comes, or does not");
             }
             was_behind = is_behind;
-            self.rounds.send_modify(|rounds| *rounds += 1);
+            self.looked_at.send_replace(now);
         }
     }
 
-    /// One walk over everything; the sum of its steps.
-    async fn go_round(&self, was_behind: bool) -> Result<Pruned, StoreError> {
-        let now = self.clock.now();
+    /// One walk over everything that is old by then; the sum of its steps.
+    async fn go_round(&self, now: UnixMillis, was_behind: bool) -> Result<Pruned, StoreError> {
         let is_behind = || was_behind || self.clock.now().since(now) > PAUSE;
         let before = self.keep.map(|keep| now.minus(keep));
         let audit_before = self.keep_audit.map(|keep| now.minus(keep));

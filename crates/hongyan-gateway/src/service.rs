@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hongyan_clock::Clock;
+use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 use hongyan_store::{Store, StoreError};
@@ -101,8 +101,8 @@ pub struct Parts {
     pub report: Report,
     /// Where webhooks may be.
     pub webhook_rules: AddressRules,
-    /// How often everything that is old was looked for.
-    pub retention_rounds: watch::Receiver<u64>,
+    /// When everything that is old was looked for the last time, to the end.
+    pub retained_at: watch::Receiver<UnixMillis>,
     /// How the gateway is, for who asks often.
     pub health: Health,
     /// The places of messages in flight.
@@ -222,7 +222,7 @@ impl Gateway {
             owned: owned.clone(),
             dispatch: dispatch.clone(),
         };
-        let (retention, retention_rounds) = Retention::new(
+        let (retention, retained_at) = Retention::new(
             Arc::clone(&store),
             clock.clone(),
             report.clone(),
@@ -313,7 +313,7 @@ impl Gateway {
             lanes,
             report,
             webhook_rules,
-            retention_rounds,
+            retained_at,
             slots,
             outgoing: Outgoing::new(settings.wechat_calls, limits.clone()),
             rates: Arc::new(Rates::new(&settings, clock.clone(), limits.clone())),
