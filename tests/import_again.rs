@@ -173,6 +173,33 @@ async fn another_file_of_the_same_name_is_noticed_and_nothing_of_it_is_left_out(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_version_had_begun_goes_on_and_says_what_it_does_not_know() {
+    let world = World::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let user = world.wechat.user().await;
+    let lines = lines(&world, &user);
+    let file = write(dir.path(), "all.ndjson", &lines);
+    // That version had done 25 lines and had refused one of them. The hash is that of the first 4,096 bytes.
+    let begins = std::process::Command::new("sh")
+        .args(["-c", "head -c 4096 \"$0\" | sha256sum | cut -c1-16", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let begins = json!({ "bytes": 4096, "hash": String::from_utf8(begins.stdout).unwrap().trim() });
+    let mut older = json!({ "what": "messages", "begins": begins, "line": 25, "offset": 1, "sending": 25 });
+    let state = dir.path().join("all.ndjson.import-state");
+    std::fs::write(&state, older.to_string()).unwrap();
+    let output = run(&mut import(&world.url, &world.key, &[file.to_str().unwrap()])).await;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("line 25") && stderr.contains("not tried again"), "{stderr}");
+    assert_eq!(counts(&summary(&output, 0)), [5, 0, 0]);
+    assert_sent(&references(&world, &user).await, &lines[25..], &[]);
+    older["begins"]["hash"] = "0000000000000000".into();
+    std::fs::write(&state, older.to_string()).unwrap();
+    let other = run(&mut import(&world.url, &world.key, &[file.to_str().unwrap()])).await;
+    assert_eq!(other.status.code(), Some(1), "{other:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_count_once_however_the_file_is_edited() {
     let world = World::start().await;
     let dir = tempfile::tempdir().unwrap();

@@ -40,6 +40,7 @@ mod kept_connections;
 mod keys;
 mod lanes;
 mod lost_answer;
+mod operator;
 mod order;
 mod pages;
 mod pauses;

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 
-use crate::process::{Server, run, serve};
+use crate::process::{Server, create_key, hongyan, run, serve};
 use crate::world::{PATIENCE, eventually};
 
 /// For so long a handshake may take.
@@ -149,6 +149,30 @@ async fn silent_handshakes_keep_nobody_waiting() {
         let _ = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 16])).await.expect("it is closed");
     }
     assert!(server.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_trusts_a_private_ca_that_it_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Files::in_dir(dir.path());
+    files.write(&new_pair());
+    let gateway = Server::start(&mut files.serve(dir.path())).await;
+    let key = create_key(dir.path()).await;
+    let url = gateway.url("gateway_tls").replace("127.0.0.1", "localhost");
+    let list = || {
+        let mut command = hongyan(&["app", "list", "--json"]);
+        command.env("HONGYAN_URL", &url).env("HONGYAN_API_KEY", &key);
+        command
+    };
+    assert_eq!(run(&mut list()).await.status.code(), Some(1), "nobody public vouches for it");
+    let flag = run(list().arg("--ca-file").arg(&files.certificate)).await;
+    assert!(flag.status.success(), "{flag:?}");
+    for variable in ["HONGYAN_CA_FILE", "SSL_CERT_FILE"] {
+        assert!(run(list().env(variable, &files.certificate)).await.status.success(), "{variable}");
+    }
+    let wrong = run(list().arg("--ca-file").arg(&files.key)).await;
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    assert!(gateway.signal("TERM").await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,8 +19,16 @@ pub enum Language {
 }
 
 impl Language {
+    /// As it is written in an address.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Zh => "zh",
+        }
+    }
+
     /// The text of this language.
-    fn pick<T>(self, en: T, zh: T) -> T {
+    pub(crate) fn pick<T>(self, en: T, zh: T) -> T {
         match self {
             Self::En => en,
             Self::Zh => zh,
@@ -106,15 +114,44 @@ impl Page {
         text
     }
 
-    /// As the inside of an HTML page.
-    pub(crate) fn html(&self) -> String {
-        let mut text = format!("<h1>{}</h1>\n", html(self.title));
+    /// As the inside of an HTML page, with the entries in which `sought` stands; all, if it is empty.
+    pub(crate) fn html(&self, sought: &str) -> String {
+        let language = self.language;
+        let entries: Vec<&Entry> = self.entries.iter().filter(|entry| entry.has(sought)).collect();
+        let mut text = String::new();
         let mut put =
             |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a String takes everything");
+        put(format_args!(
+            "<nav><a href=\"/?lang={}\">{}</a></nav>\n<h1>{}</h1>\n",
+            language.code(),
+            language.pick("← Home", "← 首页"),
+            html(self.title)
+        ));
         for paragraph in &self.lead {
             put(format_args!("<p class=\"lead\">{}</p>\n", html(paragraph)));
         }
-        for Entry { anchor, heading, text, lines } in &self.entries {
+        // A form and no script: the gateway itself looks for the entries.
+        put(format_args!(
+            "<form method=\"get\" role=\"search\">\n<input type=\"hidden\" name=\"lang\" value=\"{}\">\n\
+             <label>{} <input type=\"search\" name=\"q\" maxlength=\"100\" value=\"{}\"></label>\n\
+             <button>{}</button>\n</form>\n",
+            language.code(),
+            language.pick("A number or a word", "数字或关键字"),
+            escaped(sought),
+            language.pick("Find", "查找"),
+        ));
+        if !sought.is_empty() {
+            let found = entries.len();
+            let all = language.pick("Show all", "显示全部");
+            let say = language.pick(format!("{found} found."), format!("找到 {found} 条。"));
+            put(format_args!("<p>{say} <a href=\"?lang={}\">{all}</a></p>\n", language.code()));
+        }
+        put(format_args!("<nav class=\"index\" aria-label=\"{}\">\n", language.pick("Index", "目录")));
+        for entry in &entries {
+            put(format_args!("<a href=\"#{}\">{}</a>\n", entry.anchor, html(&entry.heading)));
+        }
+        put(format_args!("</nav>\n"));
+        for Entry { anchor, heading, text, lines } in entries {
             put(format_args!(
                 "<section id=\"{anchor}\">\n<h2>{}</h2>\n<p>{}</p>\n<dl>\n",
                 html(heading),
@@ -129,9 +166,23 @@ impl Page {
     }
 }
 
+impl Entry {
+    /// Whether a text stands anywhere in it, in capitals or not.
+    fn has(&self, sought: &str) -> bool {
+        let sought = sought.to_lowercase();
+        let has = |text: &str| text.to_lowercase().contains(&sought);
+        has(&self.anchor) || has(&self.heading) || has(&self.text) || self.lines.iter().any(|(_, line)| has(line))
+    }
+}
+
+/// A text as it may stand in HTML, also in an attribute.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 /// Escapes, and turns what stands in backticks into code.
 fn html(text: &str) -> String {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped = escaped(text);
     let mut parts = escaped.split('`');
     let mut html = parts.next().unwrap_or_default().to_owned();
     for (at, part) in parts.enumerate() {

@@ -152,6 +152,9 @@ impl Gateway {
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
         look_at_the_database(&settings)?;
         let store = Self::open_store(&settings)?;
+        if !Vault::has_key(&settings) && holds_secrets(&*store).await? {
+            return Err(ConfigError::no_master_key(&settings).into());
+        }
         let (vault, source) = Vault::open(&settings)?;
         if let KeySource::Generated(path) = &source {
             tracing::warn!(
@@ -399,6 +402,12 @@ impl Gateway {
         self.context.store.close().await;
     }
 }
+
+/// Whether something is stored that only the master key opens which it was sealed with.
+async fn holds_secrets(store: &dyn Store) -> Result<bool, StoreError> {
+    Ok(!store.apps().await?.is_empty() || !store.webhooks().await?.is_empty())
+}
+
 
 /// Damage is found now, as far as the time of a start allows, and not by the first user whose page is hit.
 fn look_at_the_database(settings: &Settings) -> Result<(), GatewayError> {

@@ -133,6 +133,13 @@ impl Vault {
         Ok((Self::from_key(key), KeySource::File(path.to_owned())))
     }
 
+    /// Whether there is a key, so that [`Vault::open`] does not have to make one.
+    pub fn has_key(settings: &Settings) -> bool {
+        settings.master_key.is_some()
+            || settings.master_key_file.is_some()
+            || settings.data_dir.join(KEY_FILE).exists()
+    }
+
     /// With this key.
     pub fn from_key(key: [u8; 32]) -> Self {
         let digest: [u8; 32] = Sha256::digest(key).into();

@@ -61,7 +61,7 @@ pub enum StoreError {
         known: i64,
     },
     /// There is no space for the database. It goes on by itself when there is.
-    #[error("the disk is full: the database could not {verb}: {why}; make space, nothing else is to be done")]
+    #[error("the disk is full: the database could not {verb}: {why}; make space on the disk")]
     Full {
         /// The verb.
         verb: &'static str,

@@ -120,8 +120,8 @@ errcodes! {
         "WeChat has banned the template, or the app from subscribe messages" "Read the notice in the admin console."
         "模板或订阅消息能力被封禁" "请到管理后台查看站内信说明。"
     43108 SEND_CONFLICT "send_conflict" Race
-        "Another message to the same user is being sent at this moment" "Send messages to one user one after another."
-        "正在同时给同一用户下发多条消息" "请对同一用户逐条下发。"
+        "Another message to the same user is being sent at this moment" "Nothing through the gateway, which sends to one user one after another. If something else calls WeChat for this app, let it do the same."
+        "正在同时给同一用户下发多条消息" "通过网关下发时无需处理，网关会对同一用户逐条下发。若还有别的程序为该小程序调用微信，也应逐条下发。"
     44002 EMPTY_BODY "empty_body" Caller
         "The POST has no body" "Send the JSON body that the call's page describes."
         "POST 的请求体为空" "请按接口文档提交 JSON 请求体。"

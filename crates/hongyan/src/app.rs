@@ -1,6 +1,7 @@
 //! `hongyan app`: registered mini programs, at a running gateway.
 
 pub(crate) mod callback;
+mod change;
 
 use std::io::Read;
 use std::path::Path;
@@ -19,6 +20,12 @@ pub(crate) async fn run(args: AppArgs) -> Result<(), Failure> {
     match args.command {
         AppCommand::Add(args) => add(&args).await,
         AppCommand::List(args) => list(&args).await,
+        AppCommand::Show(args) => change::show(&args).await,
+        AppCommand::Set(args) => change::set(&args).await,
+        AppCommand::Remove(args) => change::remove(&args).await,
+        AppCommand::Pause { app, detail } => change::pause(&app, detail.as_deref()).await,
+        AppCommand::Resume(args) => change::resume(&args).await,
+        AppCommand::RotateSecret(args) => change::rotate_secret(&args).await,
         AppCommand::Templates(args) => templates(&args).await,
         AppCommand::Callback(args) => callback::run(&args).await,
     }
@@ -43,7 +50,8 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
     }
     let app = api.call(Method::POST, "/v1/apps", &[], Some(&body)).await?;
     if args.remote.json {
-        return output::json(&app);
+        output::json(&app)?;
+        return if is_refused(&app) { Err(Failure::said()) } else { Ok(()) };
     }
     output::remark(&format!(
         "{} is registered. Below is its gateway secret: what clients of the facade use as `secret`.\n\
@@ -52,7 +60,21 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
     ));
     output::line(app["gateway_secret"].as_str().unwrap_or_default())?;
     remark_on_templates(&app["template_sync"]);
+    if is_refused(&app) {
+        return Err(Failure::run(format!(
+            "{appid} is registered, but nothing of it can be used yet: WeChat did not take it, see above. If the AppSecret is \
+             wrong, give the right one with: hongyan app set {appid} --secret-file FILE. If the appid is: hongyan app \
+             remove {appid}",
+            appid = args.appid
+        )));
+    }
     Ok(())
+}
+
+/// Whether WeChat took neither of the two calls that an app's first look at its templates makes. One alone may fail: not
+/// every app has both kinds.
+fn is_refused(app: &Value) -> bool {
+    ["subscribe", "legacy"].iter().all(|library| app["template_sync"][library]["state"] == "failed")
 }
 
 /// What the synchronisation of templates found. Its failure does not undo the registration.

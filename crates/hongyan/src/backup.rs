@@ -147,6 +147,6 @@ pub(crate) fn sync_directory(file: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn directory_of(file: &Path) -> &Path {
+pub(crate) fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,77 +1,32 @@
 //! `hongyan check`: is everything set up well? Looks, and changes nothing.
+//!
+//! It is green only for what it has looked at, and never where `serve` would refuse to start.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`findings`] | the three words for what was found, and the exit code |
+//! | [`disk`] | the data directory, the database's files, the space under them |
+//! | [`wechat`] | WeChat, the clock, each app |
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
-use ::http::Method;
-use bytes::Bytes;
-use hongyan_gateway::Gateway;
-use hongyan_gateway::config::Settings;
+use ::http::{Method, StatusCode};
+use hongyan_gateway::config::{ConfigError, Place, Settings};
 use hongyan_gateway::door::clear;
-use hongyan_gateway::vault::{KEY_FILE, KeySource, Purpose, Vault, is_readable_by_others};
+use hongyan_gateway::tls::Tls;
+use hongyan_gateway::vault::{KeySource, Purpose, Vault, is_readable_by_others};
 use hongyan_store::Store;
-use hongyan_store::sqlite::{self, Depth, Looked};
+use hongyan_store::sqlite::Depth;
 use hongyan_store::types::AppRecord;
-use hongyan_wechat::{CallError, Client, ClientConfig};
-use serde::Serialize;
 
-use crate::backup::stoppable;
 use crate::cli::CheckArgs;
 use crate::failure::Failure;
-use crate::{output, settings};
+use crate::http::Api;
+use crate::{listen, lock, logging, settings};
 
-/// What was looked at, and what was found.
-#[derive(Debug, Serialize)]
-struct Finding {
-    what: String,
-    ok: bool,
-    /// What is there, or what to do.
-    detail: String,
-    /// Whether it is for the configuration to mend: decides the exit code.
-    #[serde(skip)]
-    configuration: bool,
-}
+mod disk;
+mod findings;
+mod wechat;
 
-/// What was found so far.
-#[derive(Debug, Default)]
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn good(&mut self, what: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Finding { what: what.into(), ok: true, detail: detail.into(), configuration: false });
-    }
-
-    fn wrong_setting(&mut self, what: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Finding { what: what.into(), ok: false, detail: detail.into(), configuration: true });
-    }
-
-    fn bad(&mut self, what: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Finding { what: what.into(), ok: false, detail: detail.into(), configuration: false });
-    }
-
-    /// Prints them; the exit code is in the result.
-    fn print(&self, as_json: bool) -> Result<(), Failure> {
-        let all_good = self.0.iter().all(|finding| finding.ok);
-        if as_json {
-            output::json(&serde_json::json!({ "ok": all_good, "checks": self.0 }))?;
-        } else {
-            let row = |finding: &Finding| {
-                let mark = if finding.ok { "ok" } else { "NOT OK" };
-                vec![mark.to_owned(), finding.what.clone(), finding.detail.clone()]
-            };
-            let rows: Vec<_> = self.0.iter().map(row).collect();
-            output::line(&output::table(&["", "WHAT", "FOUND"], &rows))?;
-        }
-        if all_good {
-            Ok(())
-        } else if self.0.iter().any(|finding| finding.configuration) {
-            Err(Failure::said_configuration())
-        } else {
-            Err(Failure::said())
-        }
-    }
-}
+use findings::Findings;
 
 /// Runs the command.
 pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
@@ -79,206 +34,176 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let depth = if args.deep { Depth::Indexes } else { Depth::Pages };
     match settings::load(&args.config, None) {
         Ok(settings) => {
-            findings.good("configuration", format!("listen {}", settings.listen));
+            configuration(&settings, &mut findings);
             for warning in clear::warnings(&settings) {
                 findings.good("in the clear", format!("warning: {warning}"));
             }
             look(&settings, depth, &mut findings).await;
         }
-        Err(error) => findings.wrong_setting("configuration", error.to_string()),
+        Err(error @ ConfigError::Value { place: Place::Flag(_), .. }) => return Err(error.into()),
+        Err(error) => {
+            findings.wrong_setting("configuration", error.to_string());
+            findings.skipped("everything else", "it is known only from a configuration that can be read");
+        }
     }
     findings.print(args.json)
 }
 
+fn configuration(settings: &Settings, findings: &mut Findings) {
+    let what = "configuration";
+    let tls = Tls::open(settings).map(|_| ()).map_err(Failure::from);
+    match logging::filter(&settings.log).map(|_| ()).and(tls) {
+        Ok(()) => findings.good(what, format!("listen {}", settings.listen)),
+        Err(error) => findings.wrong_setting(what, error.to_string()),
+    }
+}
+
 async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
-    data_dir(&settings.data_dir, findings);
-    let vault = vault(settings, findings);
-    let store = database(settings, depth, findings).await;
-    let wechat = wechat(settings, findings).await;
-    let Some(store) = store else { return };
-    match (store.apps().await, &vault, &wechat) {
-        (Err(error), ..) => findings.bad("apps", error.to_string()),
-        (Ok(apps), ..) if apps.is_empty() => {
-            findings.good("apps", "none is registered yet; register one with: hongyan app add");
-        }
-        (Ok(apps), Some(vault), Some(wechat)) => {
-            for record in &apps {
-                app(record, vault, wechat, findings).await;
+    disk::data_dir(&settings.data_dir, findings);
+    disk::space(settings, findings);
+    disk::owners_and_modes(settings, findings);
+    let store = disk::database(settings, depth, findings).await;
+    let known = match &store {
+        Some(store) => known_secrets(&**store, findings).await,
+        None => None,
+    };
+    let vault = master_key(settings, known.as_ref(), findings);
+    gateway(settings, findings).await;
+    let wechat = wechat::reach(settings, findings).await;
+    if let Some(Known { apps, .. }) = &known {
+        match (&vault, &wechat) {
+            _ if apps.is_empty() => {
+                findings.good("apps", "none is registered yet; register one with: hongyan app add");
+            }
+            (Some(vault), Some(wechat)) => {
+                for record in apps {
+                    wechat::app(record, vault, wechat, findings).await;
+                }
+            }
+            (vault, _) => {
+                let why = if vault.is_none() { "without the master key" } else { "while WeChat does not answer" };
+                for record in apps {
+                    findings.skipped(
+                        format!("app {}", record.appid),
+                        format!("its AppSecret cannot be tried {why}"),
+                    );
+                }
             }
         }
-        (Ok(apps), ..) => {
-            findings.good("apps", format!("{} registered; not looked at, see above", apps.len()));
-        }
     }
-    store.close().await;
+    if let Some(store) = store {
+        store.close().await;
+    }
 }
 
-fn data_dir(path: &Path, findings: &mut Findings) {
-    let what = "data directory";
-    if !path.exists() {
-        findings.good(what, format!("{} is not there yet; the first start makes it", path.display()));
-        return;
-    }
-    // The surest way to know whether a file can be made there is to make one; it is gone at once.
-    match tempfile::tempfile_in(path) {
-        Ok(_) => findings.good(what, path.display().to_string()),
+/// What the database holds that only the right master key opens.
+struct Known {
+    apps: Vec<AppRecord>,
+    webhooks: usize,
+}
+
+async fn known_secrets(store: &dyn Store, findings: &mut Findings) -> Option<Known> {
+    let read = async { Ok::<_, hongyan_store::StoreError>((store.apps().await?, store.webhooks().await?)) };
+    match read.await {
+        Ok((apps, webhooks)) => Some(Known { apps, webhooks: webhooks.len() }),
         Err(error) => {
-            let detail = format!(
-                "{} cannot be written: {error}; let this user write it, or set data_dir",
-                path.display()
-            );
-            findings.wrong_setting(what, detail);
+            findings.bad("apps", error.to_string());
+            None
         }
     }
 }
 
-fn vault(settings: &Settings, findings: &mut Findings) -> Option<Vault> {
+/// The master key, and whether it opens what is stored.
+fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Findings) -> Option<Vault> {
     let what = "master key";
-    let named = settings.master_key.is_some() || settings.master_key_file.is_some();
-    if !named && !settings.data_dir.join(KEY_FILE).exists() {
-        findings.good(what, "none yet; the first start makes one in the data directory");
+    if !Vault::has_key(settings) {
+        match known {
+            Some(known) if !known.apps.is_empty() || known.webhooks > 0 => {
+                let missing = ConfigError::no_master_key(settings);
+                findings.wrong_setting(what, missing.to_string());
+            }
+            _ => findings.good(what, "none yet; the first start makes one in the data directory"),
+        }
         return None;
     }
-    match Vault::open(settings) {
-        Ok((vault, source)) => {
-            match source {
-                KeySource::File(path) if is_readable_by_others(&path) => {
-                    let detail = format!(
-                        "{} can be read by every user of this machine; chmod o-rwx it",
-                        path.display()
-                    );
-                    findings.wrong_setting(what, detail);
-                }
-                _ => findings.good(what, "readable, and not by others"),
-            }
+    let (vault, source) = match Vault::open(settings) {
+        Ok(opened) => opened,
+        Err(error) => {
+            findings.wrong_setting(what, error.to_string());
+            return None;
+        }
+    };
+    let apps = known.map(|known| known.apps.as_slice()).unwrap_or_default();
+    let closed = apps.iter().find_map(|app| {
+        vault.open_sealed(Purpose::AppSecret, &app.appid, &app.settings.secret).err().map(|why| (app, why))
+    });
+    match (closed, known) {
+        (Some((app, why)), _) => {
+            let sealed = ConfigError::Sealed { appid: app.appid.to_string(), why: why.to_string() };
+            findings.wrong_setting(what, sealed.to_string());
+            None
+        }
+        (None, _) if matches!(&source, KeySource::File(path) if is_readable_by_others(path)) => {
+            let path = match source {
+                KeySource::File(path) => path.display().to_string(),
+                _ => String::new(),
+            };
+            findings.wrong_setting(
+                what,
+                format!("{path} can be read by every user of this machine; take that away: chmod o= {path}"),
+            );
             Some(vault)
         }
-        Err(error) => {
-            findings.wrong_setting(what, error.to_string());
-            None
+        (None, Some(_)) => {
+            findings.good(what, format!("readable, and opens the secrets of {} apps", apps.len()));
+            Some(vault)
+        }
+        (None, None) => {
+            findings.good(what, "readable; whether it opens the database's secrets shows when there are some");
+            Some(vault)
         }
     }
 }
 
-/// Looks at every page before it is opened as the gateway would: that may write to it.
-async fn database(settings: &Settings, depth: Depth, findings: &mut Findings) -> Option<Arc<dyn Store>> {
-    let what = "database";
-    let path = match settings.sqlite_path() {
-        Ok(path) if !path.exists() => {
-            findings.good(what, format!("{} is not there yet; the first start makes it", path.display()));
-            return None;
+/// Whether a gateway that serves this database is ready, or one that is started could listen.
+async fn gateway(settings: &Settings, findings: &mut Findings) {
+    let what = "gateway";
+    if !lock::is_held(settings) {
+        let mut free = Vec::new();
+        for (name, address) in [("listen", Some(settings.listen)), ("tls_listen", settings.tls_listen)] {
+            let Some(address) = address else { continue };
+            if let Err(error) = listen::bind(address, name).await {
+                findings.wrong_setting(what, format!("does not run, and could not: {error}"));
+                return;
+            }
+            free.push(address.to_string());
         }
-        Ok(path) => path,
-        Err(error) => {
-            findings.wrong_setting(what, error.to_string());
-            return None;
-        }
-    };
-    match stoppable(move |watcher| sqlite::look(&path, depth, Some(watcher))).await {
-        Ok(Looked::Whole) => {}
-        Ok(Looked::InPart) => {
-            findings.bad(what, "the look at it was stopped before its end");
-            return None;
-        }
-        Err(error) => {
-            findings.wrong_setting(what, error.to_string());
-            return None;
-        }
+        findings.good(what, format!("does not run; {} is free for it", free.join(" and ")));
+        return;
     }
-    match Gateway::open_store(settings) {
-        Ok(store) => {
-            findings.good(
-                what,
-                format!("{} opens, every page of it is whole, its schema is current", settings.database),
-            );
-            Some(store)
-        }
-        Err(error) => {
-            findings.wrong_setting(what, error.to_string());
-            None
-        }
-    }
-}
-
-async fn wechat(settings: &Settings, findings: &mut Findings) -> Option<Client> {
-    let what = "WeChat";
-    let url = &settings.wechat_base_url;
-    let config = ClientConfig {
-        proxy: settings.wechat_proxy.clone(),
-        connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
-        answer_timeout: Duration::from_millis(settings.answer_timeout_ms),
-        ..ClientConfig::new(url.clone())
+    let url = listen::url_of(settings.listen);
+    let asked = match Api::new(url.clone(), "none".into()) {
+        Ok(api) => api.exchange(Method::GET, "/readyz", &[], None).await,
+        Err(error) => return findings.skipped(what, error.to_string()),
     };
-    let client = match Client::new(config) {
-        Ok(client) => client,
-        Err(error) => {
-            findings.wrong_setting(what, error.to_string());
-            return None;
+    match asked {
+        Ok(answer) if answer.status == StatusCode::OK => {
+            findings.good(what, format!("runs at {url} and is ready"));
         }
-    };
-    // Any answer will do: without a token WeChat refuses this call, and that shows that it is there.
-    match client.exchange(Method::GET, "/cgi-bin/getcallbackip", None, Bytes::new()).await {
-        Ok(_) => {
-            findings.good(what, format!("{url} answers"));
-            Some(client)
+        Ok(answer) => {
+            let body = String::from_utf8_lossy(&answer.body).into_owned();
+            findings.bad(what, format!("{url}readyz answers {}: {}", answer.status, body.trim()));
         }
-        Err(failure) => {
-            findings
-                .bad(what, format!("{url}: {failure}; check the network, wechat_base_url and wechat_proxy"));
-            None
-        }
-    }
-}
-
-/// An app's secret, token and templates.
-///
-/// The token is always asked for by `stable_token` without force: that call gives the token of today if there is
-/// one and touches no other, so the check never kills a token that a running gateway uses.
-async fn app(record: &AppRecord, vault: &Vault, wechat: &Client, findings: &mut Findings) {
-    let what = format!("app {}", record.appid);
-    let secret = match vault.open_sealed(Purpose::AppSecret, &record.appid, &record.settings.secret) {
-        Ok(secret) => secret,
-        Err(error) => {
-            findings.wrong_setting(what, format!("its AppSecret does not open: {error}"));
-            return;
-        }
-    };
-    let token = match wechat.stable_token(&record.appid, &secret, false).await {
-        Ok(answer) => answer.access_token,
-        Err(error) => {
-            findings.bad(what, format!("no access token: {}", advice(&error)));
-            return;
-        }
-    };
-    match wechat.subscribe_templates(&token).await {
-        Ok(templates) => {
-            findings.good(&what, format!("access token fetched, {} subscribe templates", templates.len()));
-        }
-        Err(error) => findings.bad(&what, format!("its templates cannot be read: {}", advice(&error))),
-    }
-    if let Some(paused) = &record.paused {
-        findings.bad(
+        Err(error) => findings.bad(
             what,
-            format!(
-                "is paused since {}: {}; when the cause is gone, POST /v1/apps/{}/resume",
-                paused.since, paused.detail, record.appid
-            ),
-        );
-    }
-}
-
-fn advice(error: &CallError) -> String {
-    match error {
-        CallError::Refused { errcode, errmsg, .. } => match errcode.info() {
-            Some(info) => format!("WeChat says {errcode}: {}", info.explanation_en()),
-            None => format!("WeChat says {errcode}: {errmsg}"),
-        },
-        CallError::Failed(failure) => failure.to_string(),
+            format!("a process serves this database, and {url}readyz does not answer: {error}"),
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::findings::State;
     use super::*;
 
     #[tokio::test]
@@ -289,6 +214,7 @@ mod tests {
         let url = crate::listen::url(&free).unwrap();
         drop(free);
         let settings = Settings {
+            listen: "127.0.0.1:0".parse().unwrap(),
             database: format!("sqlite:{}", data_dir.join("h.db").display()),
             data_dir,
             wechat_base_url: url,
@@ -296,10 +222,18 @@ mod tests {
         };
         let mut findings = Findings::default();
         look(&settings, Depth::Pages, &mut findings).await;
-        let found: Vec<_> = findings.0.iter().map(|finding| (finding.what.as_str(), finding.ok)).collect();
+        let found: Vec<_> =
+            findings.0.iter().map(|finding| (finding.what.as_str(), finding.state)).collect();
         assert_eq!(
             found,
-            [("data directory", true), ("master key", true), ("database", true), ("WeChat", false)]
+            [
+                ("data directory", State::Ok),
+                ("database", State::Ok),
+                ("master key", State::Ok),
+                ("gateway", State::Ok),
+                ("WeChat", State::NotOk),
+                ("clock", State::NotLookedAt),
+            ]
         );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }

@@ -13,9 +13,13 @@ use hongyan_wechat::AppId;
 use url::Url;
 
 mod app;
+mod daily;
 mod data;
 
-pub(crate) use app::{AppAddArgs, AppArgs, AppCallbackArgs, AppCommand, AppTemplatesArgs};
+pub(crate) use app::{AppAddArgs, AppArgs, AppCallbackArgs, AppCommand, AppOneArgs, AppSetArgs, AppTemplatesArgs};
+pub(crate) use daily::{
+    MessageArgs, MessageCommand, MessageListArgs, PermitAddArgs, PermitArgs, PermitCommand, PermitListArgs,
+};
 pub(crate) use data::{BackupArgs, ImportArgs, RestoreArgs};
 
 /// A gateway for WeChat mini-program notifications.
@@ -49,10 +53,14 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Make, list and revoke API keys, in the configured database
     Key(KeyArgs),
-    /// Register and list mini programs and their templates, at a running gateway
+    /// Register, change and list mini programs and their templates, at a running gateway
     App(AppArgs),
     /// Send one message through a running gateway
     Send(SendArgs),
+    /// Show, list and cancel messages
+    Message(MessageArgs),
+    /// Report and list permits: the rights to notify users
+    Permit(PermitArgs),
     /// Settle a message of state unknown: say whether the user has it
     Resolve(ResolveArgs),
     /// Send many messages, or report many permits, out of a file of JSON lines
@@ -101,8 +109,8 @@ pub(crate) struct DemoArgs {
 /// Where settings come from, for every command that reads them.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// The configuration file [default: hongyan.toml here, if it is there]
-    #[arg(long, value_name = "FILE", env = "HONGYAN_CONFIG")]
+    /// The configuration file [env: HONGYAN_CONFIG] [default: hongyan.toml here, if it is there]
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The directory of the database and a generated master key
     #[arg(long, value_name = "DIR")]
@@ -128,7 +136,7 @@ pub(crate) struct ServeArgs {
     pub(crate) config: ConfigArgs,
     /// Where the gateway listens; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<String>,
+    pub(crate) listen: Option<SocketAddr>,
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,
@@ -193,7 +201,7 @@ Examples:
   hongyan key create --name shop --scopes messages,permits > shop.key
   hongyan key create --name partner --apps wx0123456789abcdef --expires 90d")]
     Create {
-        /// What it is for, for people
+        /// Who or what uses it; tells keys apart later
         #[arg(long)]
         name: String,
         /// What it may do: messages, permits, apps, webhooks, audit, or all of these; and, which all does not include:
@@ -241,9 +249,15 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 /// Which gateway to talk to.
 #[derive(Debug, Args)]
 pub(crate) struct RemoteArgs {
-    /// The gateway. Its API key is read from HONGYAN_API_KEY
-    #[arg(long, value_name = "URL", env = "HONGYAN_URL", default_value = "http://127.0.0.1:8780")]
-    pub(crate) url: Url,
+    /// The gateway; its API key is read from HONGYAN_API_KEY [env: HONGYAN_URL] [default: http://127.0.0.1:8780]
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<Url>,
+    /// A PEM file with a CA's certificate: trust it instead of the public ones [env: HONGYAN_CA_FILE, SSL_CERT_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Talk http to another machine, too: the API key can be read on the way [env: HONGYAN_INSECURE_HTTP=true]
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
     /// Print the answer as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -274,6 +288,8 @@ impl PermitPolicy {
 #[command(after_help = "\
 Examples:
   export HONGYAN_API_KEY=hyk_…
+  hongyan permit add --app wx0123456789abcdef --openid oSandboxUser0000000000000001 \\
+    --kind subscribe_once --template TEMPLATE
   hongyan send --app wx0123456789abcdef --to oSandboxUser0000000000000001 --template TEMPLATE \\
     --data thing1=Latte --data date2=2026-05-01 --data amount3=¥18.00 --wait 10
   hongyan send … --send-at 2026-05-01T09:30:00+08:00 --permit wait")]
@@ -302,7 +318,7 @@ pub(crate) struct SendArgs {
     /// What to do without a permit
     #[arg(long)]
     pub(crate) permit: Option<PermitPolicy>,
-    /// Wait up to so many seconds for the outcome
+    /// Wait up to so many seconds for the outcome; exit code 1 if it is not sent by then
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u8).range(0..=30))]
     pub(crate) wait: Option<u8>,
     /// Cut text that is too long for its field instead of refusing it
@@ -326,7 +342,7 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-GET /v1/messages?state=unknown lists them.
+hongyan message list --state unknown lists them.
 
 Examples:
   hongyan resolve msg_… --sent

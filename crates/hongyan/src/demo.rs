@@ -164,6 +164,9 @@ impl Demo {
             hosts: Some(Vec::new()),
             // Tools that try an API without its key do so a thousand times, and are no strangers on a laptop.
             wrong_credential_rate: 100_000,
+            // Whoever tries it out receives webhooks on this machine. `serve` allows neither.
+            webhook_allow_http: true,
+            webhook_allow_private: true,
             ..Settings::default()
         };
         let lock = lock::database(&settings)?;
@@ -260,6 +263,7 @@ user        {openid}
 templates   {legacy} (keyword1, keyword2, keyword3)
             {subscribe} (thing1, date2, amount3)
 data        {kept}
+webhooks    may be at http:// and on this machine, in the demo alone
 
 Send a message yourself: paste this and look at the phone. The user taps Allow (simulated), the gateway is told of
 it, and sends.

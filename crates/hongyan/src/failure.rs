@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use hongyan_gateway::GatewayError;
-use hongyan_gateway::config::ConfigError;
+use hongyan_gateway::config::{ConfigError, Place};
 use hongyan_sandbox::SandboxError;
 use hongyan_store::StoreError;
 
@@ -56,7 +56,7 @@ impl Failure {
     /// Says it on standard error.
     pub(crate) fn report(&self) {
         if !matches!(self.kind, Kind::Said(_)) {
-            eprintln!("hongyan: {}", self.message);
+            crate::output::warn(&self.message);
         }
     }
 
@@ -65,7 +65,7 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
-    const fn code(&self) -> u8 {
+    pub(crate) const fn code(&self) -> u8 {
         match self.kind {
             Kind::Run => 1,
             Kind::Usage => 2,
@@ -83,7 +83,11 @@ impl fmt::Display for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::configuration(error.to_string())
+        match error {
+            // A flag is part of the command line, whatever it sets.
+            ConfigError::Value { place: Place::Flag(_), .. } => Self::usage(error.to_string()),
+            error => Self::configuration(error.to_string()),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Calling a gateway over HTTP, for the commands that are clients and for the tutorial's back end.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -10,13 +12,20 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use crate::cli::RemoteArgs;
 use crate::failure::Failure;
 use crate::listen::base;
+use crate::settings::variable;
+
+/// Where a gateway is that nobody moved.
+const DEFAULT_URL: &str = "http://127.0.0.1:8780";
 
 /// Longer than the longest wait that the gateway grants (30 s).
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -60,13 +69,29 @@ impl Api {
     /// # Errors
     /// When the key cannot stand in a header.
     pub(crate) fn new(url: Url, key: SecretString) -> Result<Self, Failure> {
+        Self::trusting(url, key, None)
+    }
+
+    /// The same, trusting only the certificates in a file.
+    fn trusting(url: Url, key: SecretString, ca_file: Option<&Path>) -> Result<Self, Failure> {
         if HeaderValue::from_str(key.expose_secret()).is_err() {
             return Err(Failure::usage("the API key has characters that no key has"));
         }
         let provider = rustls::crypto::ring::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .map_err(|error| Failure::run(format!("cannot set up TLS: {error}")))?
+        let cannot = |error: rustls::Error| Failure::run(format!("cannot set up TLS: {error}"));
+        let builder = HttpsConnectorBuilder::new();
+        let builder = match ca_file {
+            None => builder.with_provider_and_webpki_roots(provider).map_err(cannot)?,
+            Some(file) => {
+                let config = ClientConfig::builder_with_provider(Arc::new(provider))
+                    .with_safe_default_protocol_versions()
+                    .map_err(cannot)?
+                    .with_root_certificates(certificates(file)?)
+                    .with_no_client_auth();
+                builder.with_tls_config(config)
+            }
+        };
+        let connector = builder
             .https_or_http()
             .enable_http1()
             .build();
@@ -76,15 +101,36 @@ impl Api {
     /// The gateway that the flags name, with the key in `HONGYAN_API_KEY`.
     ///
     /// # Errors
-    /// When there is no key.
+    /// When there is no key, or it would go to another machine in the clear.
     pub(crate) fn remote(args: &RemoteArgs) -> Result<Self, Failure> {
+        let url = match (&args.url, variable("HONGYAN_URL")) {
+            (Some(url), _) => url.clone(),
+            (None, Some(text)) => text
+                .to_str()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| Failure::usage("HONGYAN_URL is not a URL; write it like http://127.0.0.1:8780"))?,
+            (None, None) => DEFAULT_URL.parse().expect("a constant that is a URL"),
+        };
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(Failure::usage(format!("{url} is not an http:// or https:// URL of a gateway")));
+        }
+        let is_allowed =
+            args.insecure_http || variable("HONGYAN_INSECURE_HTTP").is_some_and(|value| value == "true");
+        if is_clear(&url) && !is_allowed {
+            return Err(Failure::usage(format!(
+                "{url} is another machine, and http sends the API key and all data there in the clear; use https://, or \
+                 say --insecure-http if the network between is yours"
+            )));
+        }
         let key = std::env::var("HONGYAN_API_KEY").ok().map(|key| key.trim().to_owned());
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
             Failure::usage(
                 "set HONGYAN_API_KEY to an API key of the gateway; `hongyan key create --name NAME` makes one",
             )
         })?;
-        Self::new(args.url.clone(), key.into())
+        let ca_file = args.ca_file.clone().map(PathBuf::into_os_string);
+        let ca_file = ca_file.or_else(|| variable("HONGYAN_CA_FILE")).or_else(|| variable("SSL_CERT_FILE"));
+        Self::trusting(url, key.into(), ca_file.as_deref().map(Path::new))
     }
 
     /// Where it is.
@@ -156,6 +202,8 @@ impl Api {
         })?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         match said {
+            // Done, and nothing is to be said about it.
+            None if answer.status == StatusCode::NO_CONTENT => Ok(Value::Null),
             Some(said) if answer.status.is_success() => Ok(said),
             Some(problem) if problem["code"].is_string() => Err(Failure::run(explain(&problem))),
             _ => Err(Failure::run(format!(
@@ -164,6 +212,35 @@ impl Api {
             ))),
         }
     }
+}
+
+/// Whether what is sent to this URL can be read on the way: http, and not on this machine.
+pub(crate) fn is_clear(url: &Url) -> bool {
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
+        }
+        None => false,
+    };
+    url.scheme() == "http" && !is_here
+}
+
+/// The certificates of a PEM file, to be trusted.
+fn certificates(file: &Path) -> Result<RootCertStore, Failure> {
+    let cannot = |why: String| {
+        Failure::usage(format!("the CA's certificates in {} cannot be used: {why}", file.display()))
+    };
+    let mut trusted = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| cannot(error.to_string()))? {
+        let certificate = certificate.map_err(|error| cannot(error.to_string()))?;
+        trusted.add(certificate).map_err(|error| cannot(error.to_string()))?;
+    }
+    if trusted.is_empty() {
+        return Err(cannot("there is none in it; it must be PEM (-----BEGIN CERTIFICATE-----)".into()));
+    }
+    Ok(trusted)
 }
 
 /// A problem of the gateway's, in lines for people.
@@ -211,6 +288,18 @@ mod tests {
         let problem =
             json!({ "code": "invalid_field", "field": "data.thing1", "detail": "at most 20 characters" });
         assert_eq!(explain(&problem), "data.thing1: at most 20 characters\n  (invalid_field)");
+    }
+
+    #[test]
+    fn http_beyond_this_machine_is_in_the_clear() {
+        let clear = |url: &str| is_clear(&url.parse().unwrap());
+        for here in ["http://127.0.0.1:8780", "http://127.9.9.9", "http://localhost", "http://[::1]:1", "http://a.localhost", "http://[::ffff:127.0.0.1]"] {
+            assert!(!clear(here), "{here}");
+        }
+        for there in ["http://10.0.0.1:8780", "http://gateway:8780", "http://[2001:db8::1]", "http://localhost.example"] {
+            assert!(clear(there), "{there}");
+        }
+        assert!(!clear("https://gateway.example"));
     }
 
     #[tokio::test]

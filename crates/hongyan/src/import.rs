@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::cli::ImportArgs;
 use crate::failure::Failure;
 use crate::http::Api;
-use crate::{output, progress, signals};
+use crate::{listen, output, progress, signals};
 
 mod delivery;
 mod known;
@@ -29,7 +29,7 @@ mod state;
 
 use delivery::{Delivery, Ended, Tally};
 use lines::{Batch, Plan, Reader};
-use state::{Earlier, State};
+use state::{Earlier, Older, State};
 
 /// What an import is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +68,12 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     let plan = Plan { kind, reference_from_line: args.reference_from_line, items: usize::from(args.batch) };
     // The file before its state: a name that is wrong leaves nothing behind.
     let reader = Reader::open(&args.file)?;
-    let (mut state, earlier) = State::open(state_file, kind, args.restart)?;
+    let (mut state, mut earlier) =
+        State::open(state_file, kind, listen::base(api.url()), args.restart)?;
     let bytes = size(&args.file);
+    if let Some(older) = earlier.older.take() {
+        earlier = take_over(&args.file, plan, bytes.is_some(), &older, &mut state)?;
+    }
     if bytes.is_some() {
         is_the_same_file(&args.file, plan, &earlier)?;
     }
@@ -165,6 +169,41 @@ fn is_the_same_file(file: &Path, plan: Plan, earlier: &Earlier) -> Result<(), Fa
          another file. --restart forgets the earlier runs and sends all lines; --state FILE remembers this file elsewhere",
         file = file.display()
     )))
+}
+
+/// Goes on where an older version was: what it came past counts as accepted, for that is what it was to that version. It
+/// did not remember what was refused.
+fn take_over(
+    file: &Path,
+    plan: Plan,
+    can_be_read_twice: bool,
+    older: &Older,
+    state: &mut State,
+) -> Result<Earlier, Failure> {
+    let cannot = |error: std::io::Error| Failure::run(format!("cannot read {}: {error}", file.display()));
+    if !can_be_read_twice || !older.is_of(file).map_err(cannot)? {
+        return Err(Failure::run(format!(
+            "an older version of hongyan imported another file of this name, up to line {}; --restart forgets that and \
+             sends all lines, --state FILE remembers this file elsewhere",
+            older.line
+        )));
+    }
+    let (mut accepted, mut doubtful) = (Vec::new(), Vec::new());
+    for batch in lines::batches(Reader::open(file)?, plan, Earlier::default()) {
+        for item in batch?.items {
+            if item.line <= older.line {
+                accepted.push(item.mark);
+            } else if item.line <= older.sending && !item.is_repeatable(plan.kind) {
+                doubtful.push(item.mark);
+            }
+        }
+    }
+    output::warn(&format!(
+        "an older version of hongyan came to line {} and did not remember which lines it refused: those before that line are \
+         not tried again. If there were some, import them from a file of their own",
+        older.line
+    ));
+    state.take_over(&accepted, &doubtful)
 }
 
 /// Reads on a thread of its own: standard input may block, and nothing can wake it up from that. The thread ends with

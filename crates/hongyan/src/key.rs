@@ -1,7 +1,6 @@
 //! `hongyan key`: API keys, directly in the configured database, whether a gateway serves it or not.
 
 use hongyan_clock::Clock;
-use hongyan_gateway::Gateway;
 use hongyan_gateway::audit::by_command_line;
 use hongyan_gateway::keys::{NewKey, create_key};
 use hongyan_ledger::KeyId;
@@ -13,15 +12,25 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::cli::{KeyArgs, KeyCommand};
+use crate::database::Opened;
 use crate::failure::Failure;
-use crate::{output, settings};
+use crate::{database, output, settings};
 
 /// Runs the command.
 pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
     let (KeyCommand::Create { config, .. }
     | KeyCommand::List { config, .. }
     | KeyCommand::Revoke { config, .. }) = &args.command;
-    let store = Gateway::open_store(&settings::load(config, None)?)?;
+    let settings = settings::load(config, None)?;
+    if let KeyCommand::Create { name, .. } = &args.command
+        && name.trim().is_empty()
+    {
+        return Err(Failure::usage("--name must not be empty: it tells keys apart later"));
+    }
+    let opened = match &args.command {
+        KeyCommand::Create { .. } => database::open_or_make(&settings)?,
+        KeyCommand::List { .. } | KeyCommand::Revoke { .. } => database::open(&settings)?,
+    };
     let clock = Clock::system();
     let done = match &args.command {
         KeyCommand::Create { name, scopes, apps, expires, .. } => {
@@ -31,19 +40,24 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
                 apps: (!apps.is_empty()).then(|| apps.clone()),
                 expires_at: expires.map(|lifetime| clock.now().plus(lifetime)),
             };
-            create(&*store, &clock, new).await
+            create(&opened, &clock, new).await
         }
-        KeyCommand::List { json, .. } => list(&*store, *json).await,
-        KeyCommand::Revoke { id, .. } => revoke(&*store, &clock, *id).await,
+        KeyCommand::List { json, .. } => list(&*opened.store, *json).await,
+        KeyCommand::Revoke { id, .. } => revoke(&*opened.store, &clock, *id).await,
     };
-    store.close().await;
+    opened.store.close().await;
     done
 }
 
-async fn create(store: &dyn Store, clock: &Clock, new: NewKey) -> Result<(), Failure> {
-    if new.name.is_empty() {
-        return Err(Failure::usage("--name must not be empty: it tells keys apart later"));
+async fn create(opened: &Opened, clock: &Clock, new: NewKey) -> Result<(), Failure> {
+    if opened.is_new {
+        output::warn(&format!(
+            "there was no database at {}, so a new one was made. If a gateway is running, it serves another one, and this \
+             key is of no use there: name its database with --data-dir, --database or --config",
+            opened.path.display()
+        ));
     }
+    let store = &*opened.store;
     let (record, key) = by_command_line(store, clock, "key create", None, async {
         let made = create_key(store, &IdMaker::new(), clock, new).await?;
         let id = made.0.id.to_string();
@@ -54,11 +68,12 @@ async fn create(store: &dyn Store, clock: &Clock, new: NewKey) -> Result<(), Fai
     let apps = record.apps.as_ref().map_or_else(|| "all apps".to_owned(), |apps| list_of(apps));
     let end = record.expires_at.map_or_else(String::new, |end| format!(" until {end}"));
     output::remark(&format!(
-        "{} ({}) may use: {}, for {apps}{end}. The key is not stored and not shown again. \
-         Send it as: Authorization: Bearer hyk_…",
+        "{} ({}) may use: {}, for {apps}{end}. It works for the gateway of the database {}. The key is not stored and not \
+         shown again. Send it as: Authorization: Bearer hyk_…",
         record.id,
         record.name,
-        record.scopes.join(", ")
+        record.scopes.join(", "),
+        opened.path.display()
     ));
     Ok(())
 }

@@ -43,7 +43,8 @@ pub(crate) fn url(listener: &TcpListener) -> Result<Url, Failure> {
     Ok(url_of(address))
 }
 
-fn url_of(address: SocketAddr) -> Url {
+/// The URL of an address, as somebody on this machine reaches it.
+pub(crate) fn url_of(address: SocketAddr) -> Url {
     // 0.0.0.0 and [::] mean every address of the machine; one of them is the machine itself.
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -5,12 +5,13 @@
 //! behind to be cleaned up after a crash.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::PathBuf;
 
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::create_private_dir;
 
+use crate::backup::with_suffix;
 use crate::failure::Failure;
+use crate::files;
 
 /// Takes the database for this process until the returned file is dropped.
 ///
@@ -20,9 +21,7 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
     let database = settings.sqlite_path()?;
     // By its real name: a link is another name of the same database. One that is not there yet has only this one.
     let database = std::fs::canonicalize(&database).unwrap_or(database);
-    let mut path = database.clone().into_os_string();
-    path.push(".lock");
-    let path = PathBuf::from(path);
+    let path = with_suffix(&database, ".lock");
     if let Some(parent) = path.parent()
         && parent == settings.data_dir
     {
@@ -33,7 +32,10 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(|error| unusable(&path, &error))?;
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied => files::unusable(&path, &error),
+            _ => unusable(&path, &error),
+        })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Failure::run(format!(
@@ -43,6 +45,14 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
         // Some network file systems have no locks; SQLite is not safe there either.
         Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
     }
+}
+
+/// Whether a process has the database. Takes nothing and makes nothing.
+pub(crate) fn is_held(settings: &Settings) -> bool {
+    let Ok(database) = settings.sqlite_path() else { return false };
+    let database = std::fs::canonicalize(&database).unwrap_or(database);
+    let lock = File::open(with_suffix(&database, ".lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn unusable(path: &std::path::Path, error: &std::io::Error) -> Failure {
@@ -65,9 +75,12 @@ mod tests {
             data_dir,
             ..Settings::default()
         };
+        assert!(!is_held(&settings));
         let first = database(&settings).unwrap();
+        assert!(is_held(&settings));
         assert!(database(&settings).unwrap_err().to_string().contains("another hongyan process"));
         drop(first);
+        assert!(!is_held(&settings));
         database(&settings).unwrap();
     }
 }

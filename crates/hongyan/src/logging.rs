@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use hongyan_gateway::config::LogFormat;
+use hongyan_gateway::config::{LogFormat, check_log_filter};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
@@ -12,13 +12,7 @@ use crate::failure::Failure;
 /// # Errors
 /// When the filter is not one. Exit code 78: it is a setting.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    // Quieter by default than it is; whoever names it in the filter still gets it.
-    let filter = EnvFilter::try_new(format!("refinery_core=warn,{filter}")).map_err(|error| {
-        Failure::configuration(format!(
-            "log: {filter:?} is not a filter: {error}; write error, warn, info, debug or trace, \
-             also per module (info,hongyan_gateway=debug)"
-        ))
-    })?;
+    let filter = self::filter(filter)?;
     let terminal = std::io::stderr().is_terminal();
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let as_json = match format {
@@ -34,6 +28,21 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
         logger.with_ansi(terminal && !plain).try_init()
     };
     started.map_err(|error| Failure::run(format!("cannot start logging: {error}")))
+}
+
+/// What to log.
+///
+/// # Errors
+/// When it is not a filter, or would silence the log by a slip. Exit code 78: it is a setting.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, Failure> {
+    check_log_filter(text).map_err(|why| Failure::configuration(format!("log: {why}")))?;
+    // Quieter by default than it is; whoever names it in the filter still gets it.
+    EnvFilter::try_new(format!("refinery_core=warn,{text}")).map_err(|error| {
+        Failure::configuration(format!(
+            "log: {text:?} is not a filter: {error}; write error, warn, info, debug or trace, \
+             also per module (info,hongyan_gateway=debug)"
+        ))
+    })
 }
 
 /// Starts logging for the commands without a configuration file: `HONGYAN_LOG`, or `default`.

@@ -1,7 +1,8 @@
 //! The command line of Hongyan.
 //!
 //! Two kinds of commands live here. Some *are* the service ([`serve`], [`sandbox`], [`demo`]) or work on its files
-//! ([`key`], [`check`], [`backup`], [`restore`]); the others are clients that talk to a running gateway over HTTP ([`app`], [`send`], [`import`]).
+//! ([`key`], [`check`], [`backup`], [`restore`]); the others are
+//! clients that talk to a running gateway over HTTP ([`app`], [`send`], [`message`], [`permit`], [`import`]).
 //! What they do is in the library crates: a file here reads arguments, calls, and prints.
 //!
 //! Results go to standard output, everything else to standard error, so that `KEY=$(hongyan key create --name x)`
@@ -14,7 +15,8 @@
 //! | [`failure`] | exit codes |
 //! | [`listen`], [`lock`], [`signals`], [`logging`] | what every service needs: a port, its database for itself, an end, a log |
 //! | [`http`] | calling a gateway |
-//! | [`output`], [`progress`] | printing |
+//! | [`database`], [`files`] | opening the database, and whose its files are |
+//! | [`output`], [`progress`], [`printable`] | printing |
 //! | [`tutorial`], [`credentials`] | the demo's own back end, and what it keeps between runs |
 
 mod app;
@@ -22,15 +24,20 @@ mod backup;
 mod check;
 mod cli;
 mod credentials;
+mod database;
 mod demo;
 mod failure;
+mod files;
 mod http;
 mod import;
 mod key;
 mod listen;
 mod lock;
 mod logging;
+mod message;
 mod output;
+mod permit;
+mod printable;
 mod progress;
 mod resolve;
 mod restore;
@@ -78,6 +85,8 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Key(args) => key::run(args).await,
             Command::App(args) => app::run(args).await,
             Command::Send(args) => send::run(args).await,
+            Command::Message(args) => message::run(args).await,
+            Command::Permit(args) => permit::run(args).await,
             Command::Resolve(args) => resolve::run(args).await,
             Command::Import(args) => import::run(args).await,
             Command::Check(args) => check::run(&args).await,

@@ -1,17 +1,19 @@
 //! Printing: results on standard output, remarks on standard error.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::printable;
 
 /// Prints a line of a result, and makes sure that it is out: who reads it through a pipe waits for it.
 ///
 /// # Errors
 /// When standard output cannot be written. A reader that went away (`| head`) is no error.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    bytes(format!("{text}\n").as_bytes())
+    bytes(format!("{}\n", printable::lines(text)).as_bytes())
 }
 
 /// Prints a result as it is.
@@ -35,25 +37,29 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::run(format!("cannot write the result as JSON: {error}")))?;
-    line(&text)
+    line(&printable::json(&text))
 }
 
 /// A remark for the person at the terminal, where it does not mix with results.
 pub(crate) fn remark(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", printable::lines(text));
 }
 
 /// A remark about something that is perhaps not as it should be.
 pub(crate) fn warn(text: &str) {
-    eprintln!("hongyan: {text}");
+    eprintln!("hongyan: {}", printable::lines(text));
 }
 
 /// Columns as wide as their widest cell, two spaces between them. Empty without rows.
 ///
 /// Chinese characters are counted as two columns, which is how terminals show them.
+///
+/// Cells hold what others wrote: they are one line each, and without control characters.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<Cow<'_, str>>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable::line(cell)).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| width(cell)).collect();
-    for row in rows {
+    for row in &rows {
         for (width_so_far, cell) in widths.iter_mut().zip(row) {
             *width_so_far = (*width_so_far).max(width(cell));
         }
@@ -68,7 +74,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         text
     };
     let mut lines = vec![line(&mut head.iter().copied())];
-    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
+    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(AsRef::as_ref))));
     lines.join("\n")
 }
 
@@ -87,5 +93,11 @@ mod tests {
     fn columns_line_up_also_under_chinese() {
         let rows = vec![vec!["咖啡".into(), "x".into()], vec!["tea".into(), "yy".into()]];
         assert_eq!(table(&["name", "is"], &rows), "name  is\n咖啡  x\ntea   yy");
+    }
+
+    #[test]
+    fn a_cell_moves_no_cursor() {
+        let rows = vec![vec!["x\u{1b}[31m\nwx2".into(), "y".into()]];
+        assert_eq!(table(&["name", "is"], &rows), "name                 is\nx\\u{1b}[31m\\u{a}wx2  y");
     }
 }

@@ -10,12 +10,14 @@ use hongyan_clock::{Clock, UnixMillis};
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::{KEY_FILE, Purpose, Vault};
+use hongyan_store::StoreError;
 use hongyan_store::sqlite::{self, PutBack};
 use serde_json::json;
 
 use crate::backup::{Draft, stoppable, sync_directory, with_suffix};
 use crate::cli::RestoreArgs;
 use crate::failure::Failure;
+use crate::files::{self, Heirs, Owner};
 use crate::{lock, output, settings};
 
 /// Runs the command.
@@ -23,6 +25,8 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
     let settings = settings::load(&args.config, None)?;
     let database = settings.sqlite_path()?;
     let now = Clock::system().now();
+    let heirs = Heirs::of(&settings)?;
+    let place = Place::of(&database)?;
     // Held until the end, so that no gateway starts in the middle.
     let _lock = lock::database(&settings)?;
     if database.exists() && !args.force {
@@ -45,27 +49,95 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
     let draft = Draft::beside(&database)?;
     let restored = {
         let (from, to) = (args.file.clone(), draft.path.clone());
-        stoppable(move |watcher| sqlite::put_back(&from, &to, &put_back, watcher)).await?
+        stoppable(move |watcher| sqlite::put_back(&from, &to, &put_back, watcher).map_err(|error| cannot(&from, error)))
+            .await?
     };
+    let mode = place.prepare(&draft.path)?;
     let aside = move_aside(&database, now)?;
     draft.becomes(&database)?;
     let key = does_the_key_fit(&settings).await;
+    heirs.inherit(&settings)?;
     if args.json {
         return output::json(&json!({
             "database": database,
             "bytes": restored.bytes,
             "moved_aside": aside,
+            "owner": place.owner.map(|owner| owner.to_string()),
+            "mode": mode.map(|mode| format!("{mode:04o}")),
             "messages": { "unknown": restored.unknown, "open": restored.open, "sending": restored.sending },
             "apps_paused": restored.paused,
             "master_key": { "fits": key.is_ok(), "problem": key.err() },
         }));
     }
     output::line(&format!("{}  {} bytes", database.display(), restored.bytes))?;
+    if let (Some(owner), Some(mode)) = (place.owner, mode) {
+        output::remark(&format!("It belongs to {owner} and has the mode {mode:04o}"));
+    }
     say_what_to_do(args, &restored, aside.as_deref());
-    if let Err(problem) = key {
-        output::warn(&problem);
+    match key {
+        Ok(()) => output::remark("The master key that is configured opens its secrets"),
+        Err(problem) => output::warn(&problem),
     }
     Ok(())
+}
+
+/// Whose the restored database must be, and who may read it: as the file that it replaces, or as its directory wants it.
+struct Place {
+    owner: Option<Owner>,
+    mode: Option<u32>,
+}
+
+impl Place {
+    /// Looks at what is to be replaced.
+    ///
+    /// # Errors
+    /// When it is another user's, and this process cannot give that user the new one.
+    fn of(database: &Path) -> Result<Self, Failure> {
+        let before = Owner::of(database);
+        if let Some(owner) = before
+            && !owner.is_this_process()
+            && !files::is_root()
+        {
+            return Err(Failure::configuration(format!(
+                "the database {} belongs to {owner}, and this process runs as {}: the gateway could not open what it \
+                 restores. Run it as the owner: sudo -u {} hongyan restore …",
+                database.display(),
+                files::this_process(),
+                owner.for_sudo()
+            )));
+        }
+        let owner = match before {
+            None if files::is_root() => Owner::of_nearest(database),
+            None => None,
+            owner => owner,
+        };
+        Ok(Self { owner, mode: files::mode(database) })
+    }
+
+    /// Makes the new file so, before it takes the place of the old one; its mode then.
+    fn prepare(&self, draft: &Path) -> Result<Option<u32>, Failure> {
+        if let Some(mode) = self.mode {
+            files::set_mode(draft, mode)
+                .map_err(|error| Failure::run(format!("cannot set the mode of {}: {error}", draft.display())))?;
+        }
+        if files::is_root()
+            && let Some(owner) = self.owner
+        {
+            files::give(draft, owner)?;
+        }
+        Ok(files::mode(draft))
+    }
+}
+
+/// What is damaged is the backup, and restoring it again does not help.
+fn cannot(backup: &Path, error: StoreError) -> Failure {
+    match error {
+        StoreError::Corrupt(what) => Failure::configuration(format!(
+            "the backup {} is damaged: {what}. Nothing was changed; take another backup",
+            backup.display()
+        )),
+        error => error.into(),
+    }
 }
 
 fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option<&Path>) {
@@ -91,7 +163,8 @@ fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option
     }
     if restored.paused > 0 {
         output::remark(&format!(
-            "{} apps are paused: nothing is sent until POST /v1/apps/{{appid}}/resume",
+            "{} apps are paused, and nothing is sent. When the gateway runs and you have looked at what is scheduled, \
+             resume each: hongyan app resume APPID",
             restored.paused
         ));
     }
@@ -137,12 +210,10 @@ fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failu
 /// Whether the master key that is configured here opens the secrets in the database. Nothing is undone if not: the key
 /// may be put there afterwards.
 async fn does_the_key_fit(settings: &Settings) -> Result<(), String> {
-    let named = settings.master_key.is_some() || settings.master_key_file.is_some();
-    let file = settings.data_dir.join(KEY_FILE);
-    if !named && !file.exists() {
+    if !Vault::has_key(settings) {
         return Err(format!(
             "there is no {}; put the master key of the backup there before the gateway is started",
-            file.display()
+            settings.data_dir.join(KEY_FILE).display()
         ));
     }
     let (vault, _) = Vault::open(settings).map_err(|error| error.to_string())?;

@@ -12,8 +12,15 @@ use crate::output;
 /// Where a message ends without having reached the user, or perhaps not.
 const NOT_SENT: [&str; 5] = ["failed", "expired", "cancelled", "refused", "unknown"];
 
-/// Runs the command. Exit code 1 if the message is known not to have reached the user.
+/// Where a message ends with the user.
+const SENT: [&str; 2] = ["sent", "delivered"];
+
+/// Runs the command. Exit code 1 if the message is known not to have reached the user; with `--wait`, also if it has not
+/// been sent by then.
 pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
+    if let Some(name) = named_twice(&args.data) {
+        return Err(Failure::usage(format!("--data names {name} twice; which of the two texts is meant?")));
+    }
     let api = Api::remote(&args.remote)?;
     let path = match args.wait {
         _ if args.validate => "/v1/messages?validate=true".to_owned(),
@@ -31,11 +38,36 @@ pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
         if let Some(why) = answer["reason"]["explanation"].as_str() {
             output::remark(why);
         }
+        if args.wait.is_some() && !SENT.contains(&state) && !NOT_SENT.contains(&state) {
+            output::warn(&why_not_yet(&api, &args.app, state).await);
+        }
         for warning in answer["warnings"].as_array().into_iter().flatten() {
             output::warn(warning["detail"].as_str().unwrap_or_default());
         }
     }
-    if NOT_SENT.contains(&state) { Err(Failure::said()) } else { Ok(()) }
+    let is_late = args.wait.is_some() && !SENT.contains(&state);
+    if NOT_SENT.contains(&state) || is_late { Err(Failure::said()) } else { Ok(()) }
+}
+
+/// Why a message that was waited for is still there. A pause of its app is asked for: the message itself knows of it only
+/// when it was tried.
+async fn why_not_yet(api: &Api, app: &str, state: &str) -> String {
+    // A key without the scope `apps` may not ask; then the state must do.
+    let answer = api.call(Method::GET, &format!("/v1/apps/{app}"), &[], None).await.unwrap_or_default();
+    match answer["paused"]["detail"].as_str() {
+        Some(detail) => format!(
+            "it is not sent, for the app is paused: {detail}. It is kept; when the cause is gone: hongyan app resume {app}"
+        ),
+        None => format!("it is not sent yet, and is {state}"),
+    }
+}
+
+/// A field that has two texts.
+fn named_twice(data: &[(String, String)]) -> Option<&str> {
+    let is_named_before = |&(at, (name, _)): &(usize, &(String, String))| {
+        data[..at].iter().any(|(before, _)| before == name)
+    };
+    data.iter().enumerate().find(is_named_before).map(|(_, (name, _))| name.as_str())
 }
 
 fn message(args: &SendArgs) -> Value {
@@ -66,6 +98,13 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_field_that_is_named_twice_is_found() {
+        let data = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect::<Vec<_>>();
+        assert_eq!(named_twice(&data(&["thing1", "date2", "thing1"])), Some("thing1"));
+        assert_eq!(named_twice(&data(&["thing1", "date2"])), None);
+    }
 
     #[test]
     fn flags_become_a_message_and_absent_ones_leave_no_trace() {

@@ -11,12 +11,13 @@ use serde_json::json;
 
 use crate::cli::ServeArgs;
 use crate::failure::Failure;
+use crate::files::{self, Heirs};
 use crate::listen::base;
 use crate::{listen, lock, logging, output, settings, signals};
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let settings = settings::load(&args.config, args.listen.as_deref())?;
+    let settings = settings::load(&args.config, args.listen)?;
     logging::start(&settings.log, settings.log_format)?;
     clear::warn(&settings);
     descriptors::raise();
@@ -24,7 +25,9 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let stop = signals::stop()?;
     // The port first, then the lock: whoever starts it twice by mistake hears of it before a file is touched.
     let listener = listen::bind(settings.listen, "--listen").await?;
+    let heirs = Heirs::of(&settings)?;
     let _lock = lock::database(&settings)?;
+    files::check_usable(&settings)?;
     let url = listen::url(&listener)?;
     let url = base(&url);
     let tls = match Tls::open(&settings)? {
@@ -47,7 +50,10 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         tracing::warn!(%pace, "the clock runs fast: this is for tests, and no message is on time");
         Clock::fast(pace)
     });
-    let gateway = Gateway::start(settings, clock).await?;
+    let started = Gateway::start(settings.clone(), clock).await;
+    // Also after a failure: what was made by then is there.
+    heirs.inherit(&settings)?;
+    let gateway = started?;
     say_what_is_missing(gateway.context()).await?;
     if args.json {
         let mut line = json!({ "gateway": url });

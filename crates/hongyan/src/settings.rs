@@ -1,6 +1,8 @@
 //! The gateway's settings, from the command line, the environment and the file.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use hongyan_gateway::config::{self, ConfigError, Settings};
 use toml::{Table, Value};
@@ -12,17 +14,19 @@ use crate::output::warn;
 const DEFAULT_FILE: &str = "hongyan.toml";
 
 /// Variables with our prefix that the clients here read. The gateway would take them for misspelt settings.
-const CLIENT_VARIABLES: [&str; 1] = ["HONGYAN_APP_SECRET"];
+const CLIENT_VARIABLES: [&str; 3] = ["HONGYAN_APP_SECRET", "HONGYAN_CA_FILE", "HONGYAN_INSECURE_HTTP"];
 
 /// Reads the settings. `listen` is a flag that only some commands have.
 ///
 /// # Errors
 /// When a file cannot be read or a setting is wrong; the error says which, and where it stands.
-pub(crate) fn load(args: &ConfigArgs, listen: Option<&str>) -> Result<Settings, ConfigError> {
+pub(crate) fn load(args: &ConfigArgs, listen: Option<SocketAddr>) -> Result<Settings, ConfigError> {
     let default = Path::new(DEFAULT_FILE);
-    let file = args.config.as_deref().or_else(|| default.exists().then_some(default));
+    let named = args.config.clone().or_else(|| variable("HONGYAN_CONFIG").map(PathBuf::from));
+    let file = named.as_deref().or_else(|| default.exists().then_some(default));
+    let listen = listen.map(|address| address.to_string());
     let flags = [
-        ("listen", listen),
+        ("listen", listen.as_deref()),
         ("data_dir", args.data_dir.as_deref()),
         ("database", args.database.as_deref()),
         ("wechat_base_url", args.wechat_base_url.as_deref()),
@@ -32,6 +36,11 @@ pub(crate) fn load(args: &ConfigArgs, listen: Option<&str>) -> Result<Settings, 
         .filter_map(|(name, value)| value.map(|value| (name.to_owned(), Value::from(value))))
         .collect();
     config::load(file, environment(), flags)
+}
+
+/// A variable that is set to something: an empty one is how scripts unset one.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// The environment, as far as it is text.
@@ -67,7 +76,7 @@ mod tests {
             database: None,
             wechat_base_url: Some("http://127.0.0.1:8790".into()),
         };
-        let settings = load(&args, Some("127.0.0.1:2")).unwrap();
+        let settings = load(&args, Some("127.0.0.1:2".parse().unwrap())).unwrap();
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.node_id, "left");
         assert_eq!(settings.database, "sqlite:somewhere/hongyan.db");

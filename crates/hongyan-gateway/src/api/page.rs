@@ -3,6 +3,7 @@
 //!
 //! A web console is not part of this version; the page says so, and shows what there is.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -10,39 +11,59 @@ use axum::extract::RawQuery;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::routing::get;
 
-use crate::reference::Language::{En, Zh};
+use crate::reference::Language::{self, En, Zh};
 use crate::reference::{Page, errcodes, problems};
 
-/// Runs no script and loads nothing; its styles and icon stand in it.
+/// Runs no script and loads nothing; its styles and icon stand in it. Its one form asks this host.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
-                      form-action 'none'; frame-ancestors 'none'";
+                      form-action 'self'; frame-ancestors 'none'";
 
 /// How the files name their styles; each is a whole page, to be looked at also without the gateway.
 const STYLE_LINK: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
 
+/// The longest text that somebody looks for. What is longer is in no entry.
+const MAX_SOUGHT_BYTES: usize = 100;
+
 /// The page in Chinese.
-static ZH: LazyLock<String> = LazyLock::new(|| with_style(include_str!("page/zh.html")));
+static ZH: LazyLock<String> = LazyLock::new(|| front(include_str!("page/zh.html"), Zh));
 
 /// The page in English.
-static EN: LazyLock<String> = LazyLock::new(|| with_style(include_str!("page/en.html")));
+static EN: LazyLock<String> = LazyLock::new(|| front(include_str!("page/en.html"), En));
 
-fn with_style(page: &str) -> String {
-    page.replace(STYLE_LINK, concat!("<style>\n", include_str!("page/style.css"), "</style>"))
+/// A page with its styles, and with links that keep its language.
+fn front(page: &str, language: Language) -> String {
+    let styled = page.replace(STYLE_LINK, concat!("<style>\n", include_str!("page/style.css"), "</style>"));
+    ["/errcodes", "/problems"].iter().fold(styled, |page, path| {
+        page.replace(&format!("href=\"{path}\""), &format!("href=\"{path}?lang={}\"", language.code()))
+    })
 }
 
 /// The errcodes, in Chinese and English.
-static ERRCODES: LazyLock<[String; 2]> =
-    LazyLock::new(|| [Zh, En].map(|language| whole(&errcodes(language))));
+static ERRCODES: LazyLock<[Page; 2]> = LazyLock::new(|| [Zh, En].map(errcodes));
 
 /// The problems, in Chinese and English.
-static PROBLEMS: LazyLock<[String; 2]> =
-    LazyLock::new(|| [Zh, En].map(|language| whole(&problems(language))));
+static PROBLEMS: LazyLock<[Page; 2]> = LazyLock::new(|| [Zh, En].map(problems));
 
-/// A page of explanations in the frame of the front page.
-fn whole(page: &Page) -> String {
+/// A page of explanations in the frame of the front page: its own title, the way home, and all entries in which
+/// `sought` stands.
+fn whole(page: &Page, sought: &str) -> String {
     let frame = if page.language == Zh { &*ZH } else { &*EN };
     let head = frame.split_once("<h1>").map_or("", |(head, _)| head);
-    format!("{head}{}</main>\n</body>\n</html>\n", page.html())
+    let (before, rest) = head.split_once("<title>").unwrap_or((head, ""));
+    let after = rest.split_once("</title>").map_or("", |(_, after)| after);
+    let other = page.language.pick("zh", "en");
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("lang", other)
+        .extend_pairs((!sought.is_empty()).then_some(("q", sought)))
+        .finish()
+        .replace('&', "&amp;");
+    let after = after.replace(&format!("href=\"?lang={other}\""), &format!("href=\"?{query}\""));
+    let title = page.title;
+    let site = page.language.pick("Hongyan", "鸿雁 Hongyan");
+    format!(
+        "{before}<title>{title} - {site}</title>{after}{}</main>\n</body>\n</html>\n",
+        page.html(sought)
+    )
 }
 
 /// All addresses.
@@ -50,21 +71,29 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(page))
         .route("/console", get(page))
-        .route("/errcodes", get(async |query, headers| answer(query, &headers, &ERRCODES[0], &ERRCODES[1])))
-        .route("/problems", get(async |query, headers| answer(query, &headers, &PROBLEMS[0], &PROBLEMS[1])))
+        .route("/errcodes", get(async |query, headers| explained(query, &headers, &ERRCODES)))
+        .route("/problems", get(async |query, headers| explained(query, &headers, &PROBLEMS)))
 }
 
-async fn page(query: RawQuery, headers: HeaderMap) -> Answer {
-    answer(query, &headers, &ZH, &EN)
+async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let zh = wants_chinese(query.as_deref(), &headers);
+    answer(Cow::Borrowed(if zh { &**ZH } else { &**EN }))
+}
+
+/// One of the two pages, with what `?q=` looks for.
+fn explained(RawQuery(query): RawQuery, headers: &HeaderMap, pages: &[Page; 2]) -> Answer {
+    let query = query.unwrap_or_default();
+    let page = &pages[usize::from(!wants_chinese(Some(&query), headers))];
+    let sought = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "q");
+    let sought = sought.map(|(_, text)| text.trim().to_owned()).unwrap_or_default();
+    let sought = if sought.len() > MAX_SOUGHT_BYTES { "" } else { &sought };
+    answer(Cow::Owned(whole(page, sought)))
 }
 
 /// A page with its headers.
-type Answer = ([(HeaderName, &'static str); 5], &'static str);
+type Answer = ([(HeaderName, &'static str); 5], Cow<'static, str>);
 
-/// The page, in the language of `?lang=`, else in the one that the browser prefers.
-fn answer(RawQuery(query): RawQuery, headers: &HeaderMap, zh: &'static str, en: &'static str) -> Answer {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let page = if is_chinese(query.as_deref().unwrap_or_default(), accepted) { zh } else { en };
+fn answer(page: Cow<'static, str>) -> Answer {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::VARY, "accept-language"),
@@ -73,6 +102,12 @@ fn answer(RawQuery(query): RawQuery, headers: &HeaderMap, zh: &'static str, en: 
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (headers, page)
+}
+
+/// The language of `?lang=`, else the one that the browser prefers.
+fn wants_chinese(query: Option<&str>, headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    is_chinese(query.unwrap_or_default(), accepted)
 }
 
 /// Browsers list languages by preference, so the first of ours counts. Who names none of them gets English.
@@ -126,26 +161,52 @@ mod tests {
 
     #[test]
     fn every_errcode_and_every_problem_has_a_place_on_its_page() {
-        for (zh, en) in [(&ERRCODES[0], &ERRCODES[1]), (&PROBLEMS[0], &PROBLEMS[1])] {
+        let [errcodes, problems] = [&*ERRCODES, &*PROBLEMS].map(|pages| pages.each_ref().map(|page| whole(page, "")));
+        for [zh, en] in [&errcodes, &problems] {
             assert!(zh.contains("<html lang=\"zh-CN\">") && en.contains("<html lang=\"en\">"));
         }
         for info in hongyan_wechat::all_errcodes() {
             let help = crate::reference::help(info.errcode).unwrap();
             let anchor = help.strip_prefix("/errcodes#").unwrap();
-            for page in &*ERRCODES {
+            for page in &errcodes {
                 assert_eq!(page.matches(&format!("<section id=\"{anchor}\">")).count(), 1, "{anchor}");
+                assert_eq!(page.matches(&format!("href=\"#{anchor}\"")).count(), 1, "in the index");
             }
         }
         for known in crate::problem::CODES {
-            for page in &*PROBLEMS {
+            for page in &problems {
                 assert_eq!(page.matches(&format!("<section id=\"{}\">", known.code)).count(), 1);
             }
         }
     }
 
     #[test]
+    fn each_page_has_its_own_title_and_the_way_home_and_keeps_the_language() {
+        for (pages, language, other) in [(&*ERRCODES, "en", "zh"), (&*PROBLEMS, "en", "zh")] {
+            let page = whole(&pages[1], "");
+            assert!(page.contains(&format!("<title>{} - Hongyan</title>", pages[1].title)), "{page:.900}");
+            assert_eq!(page.matches("<title>").count(), 1);
+            assert!(page.contains(&format!("href=\"/?lang={language}\"")));
+            assert!(page.contains(&format!("href=\"?lang={other}\"")));
+        }
+        assert!(EN.contains("href=\"/errcodes?lang=en\"") && ZH.contains("href=\"/problems?lang=zh\""));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_shown_alone_and_never_as_markup() {
+        let page = whole(&ERRCODES[1], "43101");
+        assert!(page.contains("<section id=\"errcode-43101\">") && !page.contains("<section id=\"errcode-40001\">"));
+        assert!(page.contains("value=\"43101\"") && page.contains("?lang=zh&amp;q=43101"));
+        let word = whole(&PROBLEMS[1], "Too_Late_To_CANCEL");
+        assert!(word.contains("<section id=\"too_late_to_cancel\">"), "capitals do not matter");
+        let nothing = whole(&ERRCODES[0], "\"><script>alert(1)</script>");
+        assert!(!nothing.contains("<script") && !nothing.contains("<section id="), "{nothing}");
+    }
+
+    #[test]
     fn the_pages_load_nothing() {
-        for page in [&*ZH, &*EN, &ERRCODES[0], &ERRCODES[1], &PROBLEMS[0], &PROBLEMS[1]] {
+        let explained = ERRCODES.iter().chain(&*PROBLEMS).map(|page| whole(page, ""));
+        for page in explained.chain([ZH.clone(), EN.clone()]) {
             for word in
                 ["<link rel=\"stylesheet", "<script", "src=", "url(", "@import", "http://", "https://"]
             {

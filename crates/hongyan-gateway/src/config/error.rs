@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::Settings;
+use crate::vault::KEY_FILE;
+
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -86,6 +89,17 @@ pub enum ConfigError {
         /// What is wrong with it, and what to do.
         why: String,
     },
+    /// The database holds secrets, and the key that they were sealed with is not here. None is made: it would open none
+    /// of them, and would lie where the right one belongs.
+    #[error(
+        "the database holds secrets, and there is no master key: put the key that they were sealed with at {}, or set \
+         master_key or master_key_file",
+        path.display()
+    )]
+    NoMasterKey {
+        /// Where it is looked for.
+        path: PathBuf,
+    },
     /// What is stored cannot be opened with this master key.
     #[error(
         "the secret of the app {appid} cannot be opened: {why}; start with the master key that it was stored with"
@@ -96,6 +110,14 @@ pub enum ConfigError {
         /// The vault's words.
         why: String,
     },
+}
+
+impl ConfigError {
+    /// The master key is not where these settings want it.
+    pub fn no_master_key(settings: &Settings) -> Self {
+        let path = settings.data_dir.join(KEY_FILE);
+        Self::NoMasterKey { path: std::path::absolute(&path).unwrap_or(path) }
+    }
 }
 
 fn suggested(name: Option<&str>) -> String {

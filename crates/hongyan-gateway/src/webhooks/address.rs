@@ -37,7 +37,7 @@ pub enum InvalidUrl {
     #[error("longer than {MAX_URL_BYTES} bytes")]
     TooLong,
     /// Another scheme.
-    #[error("must begin with https://")]
+    #[error("must begin with https://; the setting webhook_allow_http allows http:// too")]
     NotHttps,
     /// A password would stand in the clear, in the database and in answers.
     #[error("must not hold a user or a password; the signature says who sends")]
@@ -46,7 +46,7 @@ pub enum InvalidUrl {
     #[error("must not have a fragment (#…)")]
     Fragment,
     /// Inside.
-    #[error("leads to an address that is not public")]
+    #[error("leads to an address that is not public; the setting webhook_allow_private allows it")]
     Private,
 }
 

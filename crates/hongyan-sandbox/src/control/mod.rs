@@ -99,7 +99,7 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "GET /_sandbox/requests?path=&amp;limit=",
-        "平台收到的请求，以及真实微信会挑剔之处",
+        "平台收到的请求，以及与真实微信不符、上线可能被拒的地方",
         "what the platform was asked, and what WeChat would mind about it",
     ),
     ("GET /_sandbox/overview", "概览", "an overview"),

@@ -69,7 +69,7 @@ pub struct Restored {
 /// When `from` is no database of ours, is newer than this program or damaged, or `to` is there or cannot be written.
 /// A part of a copy may be left behind.
 pub fn copy(from: &Path, to: &Path, watcher: &Watcher) -> Result<Copied> {
-    let failed = |trouble: Trouble| trouble.in_verb("copy the database");
+    let failed = |trouble: Trouble| trouble.in_verb("be copied");
     if !from.is_file() {
         return Err(StoreError::Open {
             path: from.display().to_string(),

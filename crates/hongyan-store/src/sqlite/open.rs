@@ -54,6 +54,27 @@ pub(super) fn newest_schema() -> i64 {
     newest.map_or(0, i64::from)
 }
 
+/// Which version a database's schema has, and which this program brings it to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The file's.
+    pub found: i64,
+    /// The newest that this program knows.
+    pub newest: i64,
+}
+
+/// Looks at the version of a database's schema. Changes nothing.
+///
+/// # Errors
+/// When the file cannot be read, or is no database of ours.
+pub fn schema(path: &Path) -> Result<Schema> {
+    check_owner(path)?;
+    let failed = |why: rusqlite::Error| refused(path, why);
+    let db = Connection::open_with_flags(path, read_only()).map_err(failed)?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    Ok(Schema { found: pragma(&db, "user_version").map_err(failed)?, newest: newest_schema() })
+}
+
 /// Opens the connection that writes. The file is made if it is not there; one that is not ours, or is newer than
 /// this program, is left as it is.
 pub(super) fn writer(path: &Path) -> Result<Connection> {

@@ -62,7 +62,7 @@ pub(super) async fn run(args: &AppCallbackArgs) -> Result<(), Failure> {
 async fn set(args: &AppCallbackArgs, api: &Api, path: &str) -> Result<(), Failure> {
     let before = api.call(Method::GET, path, &[], None).await?;
     if !before["callback"].is_null() && !args.force {
-        return Err(Failure::usage(format!(
+        return Err(Failure::run(format!(
             "{} has a callback already; with new secrets WeChat's pushes are refused until they are entered there. \
              --force makes new ones",
             args.appid

@@ -26,6 +26,31 @@ Examples:
     Add(AppAddArgs),
     /// List registered mini programs
     List(RemoteArgs),
+    /// Show one, as it is set up
+    Show(AppOneArgs),
+    /// Change one: its AppSecret, its name, how it sends
+    #[command(after_help = "\
+What is not named stays. A new AppSecret is read as by `app add`: from a file, from standard input (-) or, with
+--secret-env, from HONGYAN_APP_SECRET; never from the command line.
+
+Examples:
+  hongyan app set wx0123456789abcdef --secret-file secret.txt
+  hongyan app set wx0123456789abcdef --name \"Coffee shop\" --truncate true")]
+    Set(AppSetArgs),
+    /// Remove one: its messages that are not sent yet are cancelled, its permits and tokens are forgotten
+    Remove(AppOneArgs),
+    /// Keep every message of one, and send none
+    Pause {
+        #[command(flatten)]
+        app: AppOneArgs,
+        /// Why, for whoever asks later
+        #[arg(long, value_name = "TEXT")]
+        detail: Option<String>,
+    },
+    /// End the pause of one: what was kept goes out
+    Resume(AppOneArgs),
+    /// Make a new gateway secret for one, and print it alone on standard output; the old one stops working at once
+    RotateSecret(AppOneArgs),
     /// List the templates of one, with their fields
     #[command(after_help = "\
 Examples:
@@ -42,6 +67,45 @@ Examples:
   hongyan app callback wx0123456789abcdef --set
   hongyan app callback wx0123456789abcdef --remove         takes no pushes any more")]
     Callback(AppCallbackArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppOneArgs {
+    /// The mini program's appid
+    #[arg(value_name = "APPID")]
+    pub(crate) appid: AppId,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppSetArgs {
+    #[command(flatten)]
+    pub(crate) app: AppOneArgs,
+    /// A file with its new AppSecret; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Take the new AppSecret from HONGYAN_APP_SECRET
+    #[arg(long, conflicts_with = "secret_file")]
+    pub(crate) secret_env: bool,
+    /// A name for people
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Which of WeChat's two calls fetches access tokens
+    #[arg(long)]
+    pub(crate) token: Option<TokenCall>,
+    /// What to do with a message whose answer was lost
+    #[arg(long)]
+    pub(crate) on_unknown: Option<OnUnknown>,
+    /// How many messages a payment allows
+    #[arg(long, value_name = "N")]
+    pub(crate) payment_units: Option<u32>,
+    /// Which of a user's messages that wait for a permit is served first
+    #[arg(long)]
+    pub(crate) waiting_order: Option<WaitingOrder>,
+    /// Whether text that is too long for its field is cut instead of refused
+    #[arg(long, value_name = "true|false")]
+    pub(crate) truncate: Option<bool>,
 }
 
 #[derive(Debug, Args)]

@@ -103,7 +103,7 @@ impl Delivery<'_> {
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
         while !left.is_empty() {
-            let unrepeatable = left.iter().filter(|item| !self.is_repeatable(item));
+            let unrepeatable = left.iter().filter(|item| !item.is_repeatable(self.kind));
             state.about_to_send(unrepeatable.map(|item| item.mark).collect())?;
             let sent = self.send(&left).await;
             let (mut accepted, mut doubtful) = (Vec::new(), Vec::new());
@@ -138,7 +138,7 @@ impl Delivery<'_> {
                 }
                 Ok(Outcome::Lost(why)) => {
                     let lost;
-                    (again, lost) = left.into_iter().partition(|item| self.is_repeatable(item));
+                    (again, lost) = left.into_iter().partition(|item| item.is_repeatable(self.kind));
                     doubtful = give_up_on(&lost, tally, refusals)?;
                     Some(why)
                 }
@@ -164,11 +164,6 @@ impl Delivery<'_> {
             }
         }
         Ok(Ended::AtTheEnd)
-    }
-
-    /// Whether the same once more changes nothing.
-    fn is_repeatable(&self, item: &Item) -> bool {
-        self.kind == Kind::Messages || item.value["code"].is_string()
     }
 
     async fn send(&self, items: &[Item]) -> Result<Outcome, Failure> {

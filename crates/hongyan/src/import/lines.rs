@@ -32,6 +32,13 @@ pub(super) struct Item {
     pub(super) mark: Mark,
 }
 
+impl Item {
+    /// Whether the same once more changes nothing.
+    pub(super) fn is_repeatable(&self, kind: Kind) -> bool {
+        kind == Kind::Messages || self.value["code"].is_string()
+    }
+}
+
 /// Lines that go together.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch {
@@ -232,7 +239,7 @@ impl Names {
 }
 
 /// Sixteen hexadecimal digits that stand for a text. Idempotency keys are made of it: it never changes.
-fn hash(text: &[u8]) -> String {
+pub(super) fn hash(text: &[u8]) -> String {
     let digest = Sha256::digest(text);
     let number = digest.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
     format!("{number:016x}")
@@ -327,7 +334,7 @@ mod tests {
     fn lines_that_an_earlier_run_brought_are_left_out_and_doubtful_ones_are_refused() {
         let all: Vec<Item> = read("{\"reference\":\"a\"}\n{\"reference\":\"b\"}", PLAN).remove(0).items;
         let earlier =
-            Earlier { accepted: Known::new(vec![all[0].mark]), doubtful: Known::new(vec![all[1].mark]) };
+            Earlier { accepted: Known::new(vec![all[0].mark]), doubtful: Known::new(vec![all[1].mark]), older: None };
         let text = "{\"reference\":\"new\"}\n{\"reference\":\"b\"}\n\n{ \"reference\": \"a\" }\n{\"reference\":\"c\"}";
         let batches = read_after(text, Plan { items: 9, ..PLAN }, earlier.clone());
         let numbers: Vec<u64> = batches[0].items.iter().map(|item| item.line).collect();

@@ -5,7 +5,7 @@
 //! were added, lines that were refused and are corrected now, lines that were refused and may be taken today.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,13 @@ use super::known::{Known, Mark, Record, remove};
 use super::{Kind, cannot_write};
 use crate::backup::with_suffix;
 use crate::failure::Failure;
+use crate::output;
 
 /// The form of the file. The first had no version: it knew how far an import had come, and not which lines were refused.
 const VERSION: u32 = 2;
+
+/// What the form is that has no version.
+const FIRST_VERSION: u32 = 0;
 
 /// What stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,41 @@ struct Stored {
     /// run was cut short while it sent them.
     #[serde(default)]
     doubtful: Vec<Mark>,
+    /// Of the first form: lines up to this one were about to be sent.
+    #[serde(default, skip_serializing)]
+    sending: u64,
+    /// Of the first form: the beginning of the file; absent for standard input.
+    #[serde(default, skip_serializing)]
+    begins: Option<Beginning>,
+    /// The gateway of the last run.
+    #[serde(default)]
+    gateway: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Beginning {
+    bytes: u64,
+    hash: String,
+}
+
+/// What an import of an older version left: it remembered no lines, but how far it had come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Older {
+    /// Lines up to this one had their answers: most were accepted, some perhaps refused.
+    pub(super) line: u64,
+    /// Lines up to this one were perhaps sent.
+    pub(super) sending: u64,
+    begins: Option<Beginning>,
+}
+
+impl Older {
+    /// Whether it was of this file, as far as its beginning tells.
+    pub(super) fn is_of(&self, file: &Path) -> std::io::Result<bool> {
+        let Some(Beginning { bytes, hash }) = &self.begins else { return Ok(true) };
+        let mut text = Vec::new();
+        File::open(file)?.take(*bytes).read_to_end(&mut text)?;
+        Ok(super::lines::hash(&text) == *hash)
+    }
 }
 
 /// Where the import is.
@@ -54,6 +93,8 @@ pub(super) struct Earlier {
     pub(super) accepted: Known,
     /// Lines that may have been accepted, and must not be repeated.
     pub(super) doubtful: Known,
+    /// Instead of them, what an older version left.
+    pub(super) older: Option<Older>,
 }
 
 /// Where the state of an import of this file is kept.
@@ -65,14 +106,22 @@ impl State {
     /// Reads the state, or begins anew. Without a file nothing is remembered.
     ///
     /// # Errors
-    /// When it cannot be read, is that of another kind of import, or was left by a version that remembered too little.
-    pub(super) fn open(file: Option<PathBuf>, kind: Kind, restart: bool) -> Result<(Self, Earlier), Failure> {
+    /// When it cannot be read, or is that of another kind of import.
+    pub(super) fn open(
+        file: Option<PathBuf>,
+        kind: Kind,
+        gateway: &str,
+        restart: bool,
+    ) -> Result<(Self, Earlier), Failure> {
         let fresh = Stored {
             version: VERSION,
             what: kind.name().to_owned(),
             line: 0,
             accepted: 0,
             doubtful: Vec::new(),
+            sending: 0,
+            begins: None,
+            gateway: gateway.to_owned(),
         };
         let Some(path) = file else {
             let state = Self { file: None, record: None, stored: fresh, under_way: Vec::new(), line: 0 };
@@ -99,14 +148,54 @@ impl State {
             Some(stored) => stored,
         };
         check(&path, &stored, kind, marks.len() as u64)?;
+        if stored.version == FIRST_VERSION {
+            // The file stays as it is until what it says is understood.
+            record.clear()?;
+            let Stored { line, sending, begins, .. } = stored;
+            let older = Some(Older { line, sending, begins });
+            let state = Self {
+                file: Some(path),
+                record: Some(record),
+                stored: fresh,
+                under_way: Vec::new(),
+                line: 0,
+            };
+            return Ok((state, Earlier { older, ..Earlier::default() }));
+        }
+        if stored.gateway != gateway && !marks.is_empty() {
+            output::warn(&format!(
+                "earlier runs imported this to {}, and this one goes to {gateway}; lines that were accepted there are left \
+                 out here. --restart sends them here, --state FILE remembers each gateway apart",
+                stored.gateway
+            ));
+        }
         // What stands in the record beyond what the file counts was accepted just before a run was cut short.
         let mut accepted_last = Known::new(marks[stored.accepted as usize..].to_vec());
         let doubtful: Vec<Mark> =
             stored.doubtful.iter().copied().filter(|&mark| !accepted_last.take(mark)).collect();
-        let earlier = Earlier { doubtful: Known::new(doubtful.clone()), accepted: Known::new(marks.clone()) };
-        let stored = Stored { accepted: marks.len() as u64, doubtful, ..stored };
+        let stored = Stored {
+            accepted: marks.len() as u64,
+            doubtful: doubtful.clone(),
+            gateway: gateway.to_owned(),
+            ..stored
+        };
+        let earlier = Earlier { accepted: Known::new(marks), doubtful: Known::new(doubtful), older: None };
         let state = Self { file: Some(path), record: Some(record), stored, under_way: Vec::new(), line: 0 };
         Ok((state, earlier))
+    }
+
+    /// Takes over what an older version left, line by line.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub(super) fn take_over(&mut self, accepted: &[Mark], doubtful: &[Mark]) -> Result<Earlier, Failure> {
+        self.answered(accepted, doubtful)?;
+        self.write(true)?;
+        Ok(Earlier {
+            accepted: Known::new(accepted.to_vec()),
+            doubtful: Known::new(doubtful.to_vec()),
+            older: None,
+        })
     }
 
     /// The state's own file.
@@ -195,12 +284,10 @@ fn check(path: &Path, stored: &Stored, kind: Kind, recorded: u64) -> Result<(), 
             stored.what
         )));
     }
-    if stored.version != VERSION {
+    if !matches!(stored.version, FIRST_VERSION | VERSION) {
         return Err(Failure::run(format!(
-            "{} was written by another version of hongyan, which came to line {} and did not remember which lines were \
-             refused; {RESTART}",
-            path.display(),
-            stored.line
+            "{} was written by another version of hongyan; {RESTART}",
+            path.display()
         )));
     }
     if recorded < stored.accepted {
@@ -236,7 +323,7 @@ mod tests {
         }
 
         fn open(&self, kind: Kind, restart: bool) -> Result<(State, Earlier), Failure> {
-            State::open(Some(self.file()), kind, restart)
+            State::open(Some(self.file()), kind, "http://127.0.0.1:8780", restart)
         }
     }
 
@@ -288,9 +375,23 @@ mod tests {
     fn a_state_that_cannot_be_trusted_is_refused_with_what_to_do() {
         let dir = Dir::new();
         let older = json!({ "what": "messages", "begins": { "bytes": 3, "hash": "x" }, "line": 151, "offset": 9, "sending": 151 });
-        std::fs::write(dir.file(), older.to_string()).unwrap();
+        let mut newer = older.clone();
+        newer["version"] = 3.into();
+        std::fs::write(dir.file(), newer.to_string()).unwrap();
         let error = dir.open(Kind::Messages, false).map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains("line 151") && error.contains("--restart"), "{error}");
+        assert!(error.contains("another version") && error.contains("--restart"), "{error}");
+        // What an older version left stands until it is taken over.
+        std::fs::write(dir.file(), older.to_string()).unwrap();
+        for _ in 0..2 {
+            let (_, earlier) = dir.open(Kind::Messages, false).unwrap();
+            assert_eq!(earlier.older.map(|older| (older.line, older.sending)), Some((151, 151)));
+        }
+        let (mut state, _) = dir.open(Kind::Messages, false).unwrap();
+        state.take_over(&[mark("a")], &[mark("b")]).unwrap();
+        drop(state);
+        let (state, mut earlier) = dir.open(Kind::Messages, false).unwrap();
+        assert!(earlier.accepted.take(mark("a")) && earlier.doubtful.take(mark("b")) && earlier.older.is_none());
+        drop(state);
         drop(dir.open(Kind::Messages, true).unwrap());
         let (mut state, _) = dir.open(Kind::Messages, false).unwrap();
         state.answered(&[mark("a")], &[]).unwrap();

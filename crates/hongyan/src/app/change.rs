@@ -1,0 +1,102 @@
+//! `hongyan app show`, `set`, `remove`, `pause`, `resume` and `rotate-secret`: one app that is registered.
+
+use ::http::Method;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use super::secret;
+use crate::cli::{AppOneArgs, AppSetArgs};
+use crate::failure::Failure;
+use crate::http::Api;
+use crate::output;
+
+fn path(args: &AppOneArgs) -> String {
+    format!("/v1/apps/{}", args.appid)
+}
+
+pub(super) async fn show(args: &AppOneArgs) -> Result<(), Failure> {
+    let app = Api::remote(&args.remote)?.call(Method::GET, &path(args), &[], None).await?;
+    print(args, &app)
+}
+
+pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
+    let mut change = Map::new();
+    if args.secret_file.is_some() || args.secret_env {
+        let secret = secret(args.secret_file.as_deref())?;
+        change.insert("secret".into(), secret.expose_secret().into());
+    }
+    let optional = [
+        ("name", args.name.as_deref().map(Value::from)),
+        ("token", args.token.map(|call| call.name().into())),
+        ("on_unknown", args.on_unknown.map(|policy| policy.name().into())),
+        ("payment_units", args.payment_units.map(Value::from)),
+        ("waiting_order", args.waiting_order.map(|order| order.name().into())),
+        ("truncate", args.truncate.map(Value::from)),
+    ];
+    change.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    if change.is_empty() {
+        return Err(Failure::usage("name at least one thing to change; see: hongyan app set --help"));
+    }
+    let api = Api::remote(&args.app.remote)?;
+    let app = api.call(Method::PATCH, &path(&args.app), &[], Some(&Value::Object(change))).await?;
+    print(&args.app, &app)
+}
+
+pub(super) async fn remove(args: &AppOneArgs) -> Result<(), Failure> {
+    Api::remote(&args.remote)?.call(Method::DELETE, &path(args), &[], None).await?;
+    if args.remote.json {
+        return output::json(&json!({ "appid": args.appid, "removed": true }));
+    }
+    output::remark(&format!("{} is removed", args.appid));
+    Ok(())
+}
+
+pub(super) async fn pause(args: &AppOneArgs, detail: Option<&str>) -> Result<(), Failure> {
+    let body = detail.map_or_else(|| json!({}), |detail| json!({ "detail": detail }));
+    let path = format!("{}/pause", path(args));
+    let app = Api::remote(&args.remote)?.call(Method::POST, &path, &[], Some(&body)).await?;
+    if args.remote.json {
+        return output::json(&app);
+    }
+    output::remark(&format!(
+        "{} is paused: its messages are kept, and none is sent until: hongyan app resume {}",
+        args.appid, args.appid
+    ));
+    Ok(())
+}
+
+pub(super) async fn resume(args: &AppOneArgs) -> Result<(), Failure> {
+    let path = format!("{}/resume", path(args));
+    let app = Api::remote(&args.remote)?.call(Method::POST, &path, &[], Some(&json!({}))).await?;
+    if args.remote.json {
+        return output::json(&app);
+    }
+    output::remark(&format!("{} is resumed: what was kept is sent", args.appid));
+    Ok(())
+}
+
+pub(super) async fn rotate_secret(args: &AppOneArgs) -> Result<(), Failure> {
+    let body = json!({ "rotate_gateway_secret": true });
+    let app = Api::remote(&args.remote)?.call(Method::PATCH, &path(args), &[], Some(&body)).await?;
+    if args.remote.json {
+        return output::json(&app);
+    }
+    output::line(app["gateway_secret"].as_str().unwrap_or_default())?;
+    output::remark(&format!(
+        "This is the new gateway secret of {}; the old one works no more. It is not shown again.",
+        args.appid
+    ));
+    Ok(())
+}
+
+/// What the answer holds, a row each; what is nested as JSON.
+fn print(args: &AppOneArgs, app: &Value) -> Result<(), Failure> {
+    if args.remote.json {
+        return output::json(app);
+    }
+    let row = |(name, value): (&String, &Value)| {
+        vec![name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)]
+    };
+    let rows: Vec<_> = app.as_object().into_iter().flatten().map(row).collect();
+    output::line(&output::table(&["APP", args.appid.as_str()], &rows))
+}

@@ -1,0 +1,192 @@
+//! The data directory, the database's files, and the space under them.
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use hongyan_gateway::config::Settings;
+use hongyan_gateway::vault::KEY_FILE;
+use hongyan_store::Store;
+use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
+
+use super::findings::Findings;
+use crate::backup::{directory_of, stoppable, with_suffix};
+use crate::database::absolute;
+use crate::files::{self, Owner};
+
+/// What must be free at the least: a gateway with less has no room for its log.
+const FREE_BYTES: usize = 1024 * 1024;
+
+/// What others than owner and group may do with a file.
+const OTHERS: u32 = 0o007;
+
+pub(super) fn data_dir(path: &Path, findings: &mut Findings) {
+    let what = "data directory";
+    let shown = absolute(path);
+    // One that is not there is made in the nearest one that is.
+    let nearest = shown.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    if !nearest.is_dir() {
+        findings.wrong_setting(what, format!("{} is not a directory; set data_dir", nearest.display()));
+        return;
+    }
+    // The surest way to know whether a file can be made there is to make one; it is gone at once.
+    match tempfile::tempfile_in(nearest) {
+        Ok(_) if nearest == shown => findings.good(what, shown.display().to_string()),
+        Ok(_) => {
+            findings.good(what, format!("{} is not there yet; the first start makes it", shown.display()));
+        }
+        // Space is looked at apart.
+        Err(error) if error.kind() == ErrorKind::StorageFull => {
+            findings.good(what, shown.display().to_string());
+        }
+        Err(error) => findings.wrong_setting(what, files::unusable(nearest, &error).to_string()),
+    }
+}
+
+pub(super) fn space(settings: &Settings, findings: &mut Findings) {
+    let what = "disk space";
+    let Ok(database) = settings.sqlite_path() else { return };
+    let directory = directory_of(&database);
+    let write = || {
+        let mut file = tempfile::tempfile_in(directory)?;
+        file.write_all(&vec![0; FREE_BYTES])?;
+        file.sync_all()
+    };
+    if !directory.is_dir() {
+        return;
+    }
+    match write() {
+        Ok(()) => findings.good(what, format!("1 MiB can be written in {}", absolute(directory).display())),
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            findings.bad(what, format!("less than 1 MiB is free in {}; make space", absolute(directory).display()));
+        }
+        Err(error) => findings.skipped(what, error.to_string()),
+    }
+}
+
+/// Looks at every page before the database is opened as the gateway would: that may write to it.
+pub(super) async fn database(
+    settings: &Settings,
+    depth: Depth,
+    findings: &mut Findings,
+) -> Option<Arc<dyn Store>> {
+    let what = "database";
+    let path = match settings.sqlite_path() {
+        Ok(path) => path,
+        Err(error) => {
+            findings.wrong_setting(what, error.to_string());
+            return None;
+        }
+    };
+    let shown = absolute(&path);
+    if !path.exists() {
+        let directory = directory_of(&path);
+        if directory.is_dir() || directory == settings.data_dir {
+            findings.good(what, format!("{} is not there yet; the first start makes it", shown.display()));
+        } else {
+            let directory = absolute(directory);
+            findings.wrong_setting(what, format!("there is no directory {}; make it first", directory.display()));
+        }
+        return None;
+    }
+    if let Err(error) = files::check_usable(settings).and_then(|()| files::check_lock(settings)) {
+        findings.wrong_setting(what, error.to_string());
+        return None;
+    }
+    let looking = path.clone();
+    match stoppable(move |watcher| sqlite::look(&looking, depth, Some(watcher))).await {
+        Ok(Looked::Whole) => {}
+        Ok(Looked::InPart) => {
+            findings.skipped(what, "the look at it was stopped before its end");
+            return None;
+        }
+        Err(error) => {
+            findings.wrong_setting(what, error.to_string());
+            return None;
+        }
+    }
+    match sqlite::schema(&path) {
+        Ok(schema) if schema.found < schema.newest => {
+            // Opening it would bring it up to date, and this command changes nothing.
+            findings.good(
+                what,
+                format!(
+                    "{}: every page of it is whole. Its schema has version {}; the next start brings it to {}, and there \
+                     is no way back: make a backup first",
+                    shown.display(),
+                    schema.found,
+                    schema.newest
+                ),
+            );
+            findings.skipped("apps", "the database is of an older version, and looking at it would change it");
+            return None;
+        }
+        Ok(_) => {}
+        Err(error) => {
+            findings.wrong_setting(what, error.to_string());
+            return None;
+        }
+    }
+    match SqliteStore::open(SqliteConfig::new(path)) {
+        Ok(store) => {
+            findings.good(
+                what,
+                format!("{} opens, every page of it is whole, its schema is current", shown.display()),
+            );
+            Some(Arc::new(store))
+        }
+        Err(error) => {
+            findings.wrong_setting(what, error.to_string());
+            None
+        }
+    }
+}
+
+/// Whose the files are, and who may read them.
+pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
+    let what = "owners and modes";
+    let Ok(database) = settings.sqlite_path() else { return };
+    let key = settings.data_dir.join(KEY_FILE);
+    let mut all: Vec<_> = ["", "-wal", "-shm", ".lock"].map(|suffix| with_suffix(&database, suffix)).into();
+    all.push(key.clone());
+    all.retain(|file| file.exists());
+    if all.is_empty() {
+        return;
+    }
+    // A file of root's in another user's directory: the gateway, which runs as that user, cannot open it.
+    let foreign = all.iter().find(|file| {
+        let (own, directory) = (Owner::of(file), Owner::of(directory_of(file)));
+        own != directory && own.is_some_and(Owner::is_root) && !directory.is_some_and(Owner::is_root)
+    });
+    if let Some(file) = foreign {
+        let heir = Owner::of(directory_of(file)).map_or_else(String::new, |owner| owner.to_string());
+        findings.wrong_setting(
+            what,
+            format!(
+                "{} belongs to root and its directory to {heir}, who cannot open it; give it away: chown {} {}",
+                absolute(file).display(),
+                Owner::of(directory_of(file)).map_or_else(String::new, |owner| owner.for_chown()),
+                absolute(file).display()
+            ),
+        );
+        return;
+    }
+    let may_enter = |file: &Path| files::full_mode(directory_of(file)).is_some_and(|mode| mode & 0o001 != 0);
+    let open = all.iter().find(|file| {
+        // What others read of a lock is nothing.
+        !file.as_os_str().to_string_lossy().ends_with(".lock")
+            && may_enter(file)
+            && files::full_mode(file).is_some_and(|mode| mode & OTHERS != 0)
+    });
+    match open {
+        Some(file) => findings.bad(
+            what,
+            format!(
+                "every user of this machine may read {}; take that away: chmod o= {}",
+                absolute(file).display(),
+                absolute(file).display()
+            ),
+        ),
+        None => findings.good(what, "for their user and group alone"),
+    }
+}

@@ -1,0 +1,129 @@
+//! What was looked at, and what was found.
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output;
+
+/// What came of one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// It is as it should be.
+    Ok,
+    /// It is not.
+    NotOk,
+    /// Nobody knows: something else was in the way. Never as good as [`State::Ok`].
+    NotLookedAt,
+}
+
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotOk => "NOT OK",
+            Self::NotLookedAt => "not looked at",
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) what: String,
+    ok: bool,
+    pub(super) state: State,
+    /// What is there, what to do, or what was in the way.
+    pub(super) detail: String,
+    /// Whether the gateway would not start: decides the exit code.
+    #[serde(skip)]
+    configuration: bool,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings(pub(super) Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, what: impl Into<String>, state: State, detail: impl Into<String>, configuration: bool) {
+        let (what, detail) = (what.into(), detail.into());
+        self.0.push(Finding { what, ok: state == State::Ok, state, detail, configuration });
+    }
+
+    pub(super) fn good(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+        self.add(what, State::Ok, detail, false);
+    }
+
+    /// The gateway would not start with this.
+    pub(super) fn wrong_setting(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+        self.add(what, State::NotOk, detail, true);
+    }
+
+    /// The gateway would start, and not do all of its work.
+    pub(super) fn bad(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+        self.add(what, State::NotOk, detail, false);
+    }
+
+    /// What was in the way of a look.
+    pub(super) fn skipped(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.add(what, State::NotLookedAt, why, false);
+    }
+
+    fn count(&self, state: State) -> usize {
+        self.0.iter().filter(|finding| finding.state == state).count()
+    }
+
+    /// Exit code 0 only if everything was looked at and is as it should be; 78 if the gateway would not start.
+    fn exit_code(&self) -> Result<(), Failure> {
+        if self.0.iter().any(|finding| finding.configuration) {
+            Err(Failure::said_configuration())
+        } else if self.0.iter().all(|finding| finding.state == State::Ok) {
+            Ok(())
+        } else {
+            Err(Failure::said())
+        }
+    }
+
+    /// Prints them; the exit code is in the result.
+    pub(super) fn print(&self, as_json: bool) -> Result<(), Failure> {
+        let (wrong, skipped) = (self.count(State::NotOk), self.count(State::NotLookedAt));
+        if as_json {
+            let all_good = wrong + skipped == 0;
+            output::json(&serde_json::json!({
+                "ok": all_good, "not_ok": wrong, "not_looked_at": skipped, "checks": self.0,
+            }))?;
+        } else {
+            let row = |finding: &Finding| {
+                vec![finding.state.word().to_owned(), finding.what.clone(), finding.detail.clone()]
+            };
+            let rows: Vec<_> = self.0.iter().map(row).collect();
+            output::line(&output::table(&["", "WHAT", "FOUND"], &rows))?;
+            if wrong + skipped > 0 {
+                output::remark(&format!(
+                    "{wrong} of {} not ok, {skipped} not looked at",
+                    self.0.len()
+                ));
+            }
+        }
+        self.exit_code()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_looked_at_is_not_green() {
+        let mut findings = Findings::default();
+        findings.good("a", "");
+        assert!(findings.exit_code().is_ok());
+        findings.skipped("b", "");
+        assert_eq!(findings.exit_code().unwrap_err().code(), 1);
+        findings.bad("c", "");
+        assert_eq!(findings.exit_code().unwrap_err().code(), 1);
+        findings.wrong_setting("d", "");
+        assert_eq!(findings.exit_code().unwrap_err().code(), 78);
+        let json = serde_json::to_value(&findings.0[1]).unwrap();
+        assert_eq!((&json["ok"], &json["state"]), (&false.into(), &"not_looked_at".into()));
+    }
+}

@@ -1,0 +1,160 @@
+//! WeChat as it is reached from here: whether it answers, whether the clocks agree, whether it takes each app's secret.
+
+use std::time::Duration;
+
+use ::http::header::DATE;
+use ::http::{HeaderMap, Method};
+use bytes::Bytes;
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_gateway::config::Settings;
+use hongyan_gateway::vault::{Purpose, Vault};
+use hongyan_store::types::AppRecord;
+use hongyan_wechat::{CallError, Client, ClientConfig};
+use http_body_util::Empty;
+
+use super::findings::Findings;
+use crate::http::is_clear;
+
+/// How far this machine's clock may be off. A `Date` is exact to a second, and an answer takes some.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// A client, if WeChat answers.
+pub(super) async fn reach(settings: &Settings, findings: &mut Findings) -> Option<Client> {
+    let (what, clock) = ("WeChat", "clock");
+    let url = &settings.wechat_base_url;
+    let config = ClientConfig {
+        proxy: settings.wechat_proxy.clone(),
+        connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
+        answer_timeout: Duration::from_millis(settings.answer_timeout_ms),
+        ..ClientConfig::new(url.clone())
+    };
+    let client = match Client::new(config) {
+        Ok(client) => client,
+        Err(error) => {
+            findings.wrong_setting(what, error.to_string());
+            return None;
+        }
+    };
+    // Any answer will do: without a token WeChat refuses this call, and that shows that it is there.
+    let asked = client.stream(Method::GET, "/cgi-bin/getcallbackip", HeaderMap::new(), Empty::<Bytes>::new());
+    match asked.await {
+        Ok(answer) => {
+            let clear = if is_clear(url) {
+                ". http beyond this machine: the AppSecrets and all messages go there in the clear"
+            } else {
+                ""
+            };
+            findings.good(what, format!("{url} answers{clear}"));
+            let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
+            look_at_the_clock(date, Clock::system().now(), findings);
+            Some(client)
+        }
+        Err(failure) => {
+            findings
+                .bad(what, format!("{url}: {failure}; check the network, wechat_base_url and wechat_proxy"));
+            findings.skipped(clock, "it is compared with WeChat's, and WeChat does not answer");
+            None
+        }
+    }
+}
+
+/// Compares this machine's time with that of an answer.
+fn look_at_the_clock(date: Option<&str>, now: UnixMillis, findings: &mut Findings) {
+    let what = "clock";
+    let there = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    let Some(there) = there else {
+        findings.skipped(what, "the answer says no time (Date) that this one could be compared with");
+        return;
+    };
+    let seconds = (now.0 - there.timestamp().as_millisecond()) / 1_000;
+    if seconds.unsigned_abs() <= CLOCK_TOLERANCE.as_secs() {
+        findings.good(what, format!("agrees with WeChat's, to {} s", seconds.unsigned_abs().max(1)));
+        return;
+    }
+    let way = if seconds > 0 { "ahead of" } else { "behind" };
+    findings.bad(
+        what,
+        format!(
+            "this machine's clock is {} s {way} WeChat's; set it (NTP). Messages go out at the wrong time, and WeChat's \
+             pushes are refused",
+            seconds.unsigned_abs()
+        ),
+    );
+}
+
+/// An app's secret, token and templates.
+///
+/// The token is always asked for by `stable_token` without force: that call gives the token of today if there is
+/// one and touches no other, so the check never kills a token that a running gateway uses.
+pub(super) async fn app(record: &AppRecord, vault: &Vault, wechat: &Client, findings: &mut Findings) {
+    let what = format!("app {}", record.appid);
+    let secret = match vault.open_sealed(Purpose::AppSecret, &record.appid, &record.settings.secret) {
+        Ok(secret) => secret,
+        // The master key was named already.
+        Err(error) => {
+            findings.wrong_setting(what, format!("its AppSecret does not open: {error}"));
+            return;
+        }
+    };
+    let token = match wechat.stable_token(&record.appid, &secret, false).await {
+        Ok(answer) => answer.access_token,
+        Err(error) => {
+            findings.bad(what, format!("no access token: {}", advice(&error)));
+            return;
+        }
+    };
+    match wechat.subscribe_templates(&token).await {
+        Ok(templates) => {
+            findings.good(&what, format!("access token fetched, {} subscribe templates", templates.len()));
+        }
+        Err(error) => findings.bad(&what, format!("its templates cannot be read: {}", advice(&error))),
+    }
+    if let Some(paused) = &record.paused {
+        findings.bad(
+            what,
+            format!(
+                "is paused since {}: {}; when the cause is gone: hongyan app resume {}",
+                paused.since, paused.detail, record.appid
+            ),
+        );
+    }
+}
+
+fn advice(error: &CallError) -> String {
+    match error {
+        CallError::Refused { errcode, errmsg, .. } => match errcode.info() {
+            Some(info) => format!("WeChat says {errcode}: {}", info.explanation_en()),
+            None => format!("WeChat says {errcode}: {errmsg}"),
+        },
+        CallError::Failed(failure) => failure.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::findings::State;
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_more_than_a_minute_off_is_not_ok_and_one_without_a_measure_not_looked_at() {
+        let date = "Fri, 01 May 2026 01:30:00 GMT";
+        let there = UnixMillis::parse_rfc3339("2026-05-01T01:30:00Z").unwrap();
+        let look = |date: Option<&str>, seconds: i64| {
+            let mut findings = Findings::default();
+            look_at_the_clock(date, UnixMillis(there.0 + seconds * 1_000), &mut findings);
+            let finding = findings.0.remove(0);
+            (finding.state, finding.detail)
+        };
+        for near in [0, 1, -59, 60] {
+            assert_eq!(look(Some(date), near).0, State::Ok, "{near}");
+        }
+        for (far, words) in [(61, "61 s ahead of"), (-10_800, "10800 s behind"), (-61, "61 s behind")] {
+            let (state, detail) = look(Some(date), far);
+            assert_eq!(state, State::NotOk, "{far}");
+            assert!(detail.contains(words), "{detail}");
+        }
+        for none in [None, Some(""), Some("yesterday")] {
+            assert_eq!(look(none, 0).0, State::NotLookedAt, "{none:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Commands for permits and messages: what somebody asks who has no console.
+
+use clap::{Args, Subcommand};
+use hongyan_ledger::{MessageId, PermitKind};
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+
+use super::RemoteArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct PermitArgs {
+    #[command(subcommand)]
+    pub(crate) command: PermitCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PermitCommand {
+    /// Report a right to notify a user
+    #[command(after_help = "\
+Kinds: form and payment (with --code), subscribe_once, subscribe_long_term and subscribe_device (with --template).
+
+Examples:
+  hongyan permit add --app wx… --openid o… --kind subscribe_once --template TEMPLATE
+  hongyan permit add --app wx… --openid o… --kind form --code FORM_ID")]
+    Add(PermitAddArgs),
+    /// Show a user's permits and what is left of them
+    List(PermitListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PermitAddArgs {
+    /// The mini program's appid
+    #[arg(long, value_name = "APPID")]
+    pub(crate) app: AppId,
+    /// The user's openid
+    #[arg(long, value_name = "OPENID")]
+    pub(crate) openid: OpenId,
+    /// Where the right comes from
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    pub(crate) kind: PermitKind,
+    /// The form id or prepay id, for forms and payments
+    #[arg(long)]
+    pub(crate) code: Option<String>,
+    /// The template, for subscriptions
+    #[arg(long, value_name = "ID")]
+    pub(crate) template: Option<TemplateId>,
+    /// How many messages it allows [default: one; payments: as the app is set]
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u32>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PermitListArgs {
+    /// The mini program's appid
+    #[arg(long, value_name = "APPID")]
+    pub(crate) app: AppId,
+    /// The user's openid
+    #[arg(long, value_name = "OPENID")]
+    pub(crate) openid: OpenId,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MessageArgs {
+    #[command(subcommand)]
+    pub(crate) command: MessageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MessageCommand {
+    /// Show a message: its state, why, and each attempt
+    Show {
+        /// Its id, msg_…
+        id: MessageId,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// List messages, newest first
+    #[command(after_help = "\
+Examples:
+  hongyan message list --state unknown
+  hongyan message list --app wx… --to o… --limit 10
+  hongyan message list --reference order-1024")]
+    List(MessageListArgs),
+    /// Cancel a message that is not being sent yet
+    Cancel {
+        /// Its id, msg_…
+        id: MessageId,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MessageListArgs {
+    /// Those of this mini program
+    #[arg(long, value_name = "APPID")]
+    pub(crate) app: Option<AppId>,
+    /// Those to this user
+    #[arg(long, value_name = "OPENID", requires = "app")]
+    pub(crate) to: Option<OpenId>,
+    /// Those in this state
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Those with this reference
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reference: Option<String>,
+    /// How many
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+fn kind(text: &str) -> Result<PermitKind, String> {
+    let known = PermitKind::ALL.into_iter().find(|kind| kind.to_string() == text);
+    known.ok_or_else(|| {
+        let names: Vec<String> = PermitKind::ALL.iter().map(ToString::to_string).collect();
+        format!("there are {}", names.join(", "))
+    })
+}

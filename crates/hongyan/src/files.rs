@@ -1,0 +1,337 @@
+//! Whose the files of a database are.
+//!
+//! The gateway runs as a user of its own, and its operator is root often enough: `sudo hongyan restore …` in the worst
+//! hour. What root makes in another user's directory must be that user's, or the gateway cannot open it afterwards.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use hongyan_gateway::config::Settings;
+use hongyan_gateway::vault::KEY_FILE;
+
+use crate::backup::{directory_of, with_suffix};
+use crate::failure::Failure;
+
+/// What SQLite and the gateway keep beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
+
+/// A user and a group, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match name(self.user) {
+            Some(name) => write!(f, "{name} (uid {})", self.user),
+            None => write!(f, "uid {}", self.user),
+        }
+    }
+}
+
+impl Owner {
+    /// Whoever owns a file or a directory; `None` where there is none.
+    #[cfg(unix)]
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let about = std::fs::metadata(path).ok()?;
+        Some(Self { user: about.uid(), group: about.gid() })
+    }
+
+    /// Nobody is asked for owners here.
+    #[cfg(not(unix))]
+    pub(crate) fn of(_: &Path) -> Option<Self> {
+        None
+    }
+
+    /// Whose a new file would be that stands here: the owner of the nearest directory that is there.
+    pub(crate) fn of_nearest(path: &Path) -> Option<Self> {
+        let whole = std::path::absolute(path).ok()?;
+        whole.ancestors().skip(1).find_map(Self::of)
+    }
+
+    /// As `sudo` wants it.
+    pub(crate) fn for_sudo(self) -> String {
+        name(self.user).unwrap_or_else(|| format!("\\#{}", self.user))
+    }
+
+    /// As `chown` wants it.
+    pub(crate) fn for_chown(self) -> String {
+        format!("{}:{}", self.user, self.group)
+    }
+
+    /// Whether it is the administrator.
+    pub(crate) const fn is_root(self) -> bool {
+        self.user == 0
+    }
+
+    /// Whether this process runs as this user.
+    pub(crate) fn is_this_process(self) -> bool {
+        self.user == this_user()
+    }
+}
+
+#[cfg(unix)]
+fn this_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn this_user() -> u32 {
+    0
+}
+
+/// The user that this process runs as, in words.
+pub(crate) fn this_process() -> String {
+    Owner { user: this_user(), group: 0 }.to_string()
+}
+
+/// Whether this process may give files away.
+pub(crate) fn is_root() -> bool {
+    cfg!(unix) && this_user() == 0
+}
+
+/// A user's name, where the machine has a list.
+fn name(user: u32) -> Option<String> {
+    let list = std::fs::read_to_string("/etc/passwd").ok()?;
+    list.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
+    })
+}
+
+/// Refuses a database that this user cannot use, in words that name both users.
+///
+/// # Errors
+/// When the database, a file beside it, or its directory cannot be read and written. Exit code 78.
+pub(crate) fn check_usable(settings: &Settings) -> Result<(), Failure> {
+    let database = settings.sqlite_path()?;
+    // The database, then what SQLite keeps beside it: each of them must be opened for writing.
+    for suffix in ["", "-wal", "-shm"] {
+        check_writable(&with_suffix(&database, suffix))?;
+    }
+    let directory = directory_of(&database);
+    // One that is not there is made, or named by what needs it.
+    if !directory.is_dir() {
+        return Ok(());
+    }
+    // SQLite makes files beside the database, and so must be able to.
+    match tempfile::tempfile_in(directory) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),
+        Err(error) => Err(unusable(directory, &error)),
+    }
+}
+
+/// Refuses a lock that this user cannot take, for it is another user's.
+///
+/// # Errors
+/// As [`check_usable`].
+pub(crate) fn check_lock(settings: &Settings) -> Result<(), Failure> {
+    check_writable(&with_suffix(&settings.sqlite_path()?, ".lock"))
+}
+
+fn check_writable(file: &Path) -> Result<(), Failure> {
+    match OpenOptions::new().read(true).write(true).open(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        // What is not a file is named better by what opens it.
+        Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotADirectory) => Ok(()),
+        Err(error) => Err(unusable(file, &error)),
+    }
+}
+
+/// A file or directory that this user cannot use: whose it is, and what to do.
+pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Failure {
+    let path_shown = path.display();
+    let Some(owner) = Owner::of(path).or_else(|| Owner::of_nearest(path)) else {
+        return Failure::configuration(format!("cannot use {path_shown}: {error}"));
+    };
+    if error.kind() != ErrorKind::PermissionDenied || owner.is_this_process() {
+        return Failure::configuration(format!("cannot use {path_shown}: {error}"));
+    }
+    Failure::configuration(format!(
+        "cannot use {path_shown}: {error}. It belongs to {owner}, and this process runs as {}; run the command as the \
+         owner (sudo -u {} hongyan …), or give the file away (chown)",
+        this_process(),
+        owner.for_sudo()
+    ))
+}
+
+/// Whose the files of a database are to be: of whoever owns the database, or the directory that it will be in.
+///
+/// Found out before anything is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heirs {
+    database: Option<Owner>,
+    data_dir: Option<Owner>,
+    made_data_dir: bool,
+}
+
+impl Heirs {
+    /// Looks at what is there.
+    ///
+    /// # Errors
+    /// When the settings name no SQLite file.
+    pub(crate) fn of(settings: &Settings) -> Result<Self, Failure> {
+        let database = settings.sqlite_path()?;
+        let whose = |path: &Path| Owner::of(path).or_else(|| Owner::of_nearest(path));
+        Ok(Self {
+            database: whose(&database),
+            data_dir: whose(&settings.data_dir),
+            made_data_dir: !settings.data_dir.exists(),
+        })
+    }
+
+    /// Gives them what this process, as root, has made since. Does nothing for other users: what they make is theirs.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn inherit(&self, settings: &Settings) -> Result<(), Failure> {
+        if !is_root() {
+            return Ok(());
+        }
+        let database = settings.sqlite_path()?;
+        let mut files: Vec<(PathBuf, Option<Owner>)> = vec![(database.clone(), self.database)];
+        files.extend(BESIDE.iter().map(|suffix| (with_suffix(&database, suffix), self.database)));
+        files.push((settings.data_dir.join(KEY_FILE), self.data_dir));
+        if self.made_data_dir {
+            files.push((settings.data_dir.clone(), self.data_dir));
+        }
+        for (file, owner) in files {
+            if let Some(owner) = owner {
+                give(&file, owner)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a file of root's to its heir, if it is there and is not the heir's.
+///
+/// The heir may write the directory, and so may have put anything there under this name: a link to a file of the
+/// system's, for example. Only a file of root's with this one name is given away, and it is looked at through the same
+/// handle.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(unix)]
+pub(crate) fn give(path: &Path, owner: Owner) -> Result<(), Failure> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+
+    use rustix::fs::OFlags;
+
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        // Not there, or a link.
+        Err(_) => return Ok(()),
+    };
+    let given = file.metadata().and_then(|about| {
+        let is_plain = about.is_dir() || (about.is_file() && about.nlink() == 1);
+        if about.uid() != this_user() || about.uid() == owner.user || !is_plain {
+            return Ok(());
+        }
+        fchown(&file, Some(owner.user), Some(owner.group))
+    });
+    given.map_err(|error| {
+        Failure::configuration(format!("cannot give {} to {owner}: {error}", path.display()))
+    })
+}
+
+/// Files have no owners here.
+#[cfg(not(unix))]
+pub(crate) fn give(_: &Path, _: Owner) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// What owner, group and others may do with a file.
+#[cfg(unix)]
+pub(crate) fn full_mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|about| about.mode() & 0o777)
+}
+
+/// Files have no modes here.
+#[cfg(not(unix))]
+pub(crate) fn full_mode(_: &Path) -> Option<u32> {
+    None
+}
+
+/// The mode of a file, without what others than owner and group may do: messages lie in a database in the clear.
+pub(crate) fn mode(path: &Path) -> Option<u32> {
+    full_mode(path).map(|mode| mode & 0o770)
+}
+
+/// Sets a file's mode.
+#[cfg(unix)]
+pub(crate) fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// Files have no modes here.
+#[cfg(not(unix))]
+pub(crate) fn set_mode(_: &Path, _: u32) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn users_are_named() {
+        assert_eq!(Owner { user: 0, group: 0 }.to_string(), "root (uid 0)");
+        let unknown = Owner { user: 3_999_999_999, group: 0 };
+        assert_eq!(unknown.to_string(), "uid 3999999999");
+        assert_eq!(unknown.for_sudo(), "\\#3999999999");
+    }
+
+    #[test]
+    fn a_new_file_is_whose_the_nearest_directory_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = Owner::of(dir.path()).unwrap();
+        assert!(own.is_this_process());
+        assert_eq!(Owner::of_nearest(&dir.path().join("a/b/c.db")), Some(own));
+    }
+
+    #[test]
+    fn what_root_made_is_given_to_the_directorys_owner_and_nothing_else_is() {
+        if !is_root() {
+            // Only root gives files away. The stories that run as root cover the rest.
+            return;
+        }
+        const NOBODY: Owner = Owner { user: 65_534, group: 65_534 };
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        give(&data, NOBODY).unwrap();
+        let settings = Settings {
+            database: format!("sqlite:{}", data.join("hongyan.db").display()),
+            data_dir: data.clone(),
+            ..Settings::default()
+        };
+        let elsewhere = dir.path().join("of-the-system");
+        std::fs::write(&elsewhere, "x").unwrap();
+        std::fs::write(data.join("hongyan.db"), "x").unwrap();
+        std::fs::write(data.join("other"), "x").unwrap();
+        symlink(&elsewhere, data.join("hongyan.db.lock")).unwrap();
+        std::fs::hard_link(&elsewhere, data.join("master.key")).unwrap();
+        std::fs::remove_file(data.join("hongyan.db")).unwrap();
+        let heirs = Heirs::of(&settings).unwrap();
+        std::fs::write(data.join("hongyan.db"), "x").unwrap();
+        heirs.inherit(&settings).unwrap();
+        let user = |path: &Path| std::fs::metadata(path).unwrap().uid();
+        assert_eq!(user(&data.join("hongyan.db")), NOBODY.user);
+        assert_eq!(user(&elsewhere), 0, "neither through a link nor under a second name");
+        assert_eq!(user(&data.join("other")), 0);
+    }
+}
