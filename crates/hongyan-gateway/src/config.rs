@@ -75,7 +75,7 @@ pub struct Settings {
     pub master_key: Option<SecretString>,
     /// A file with that key.
     pub master_key_file: Option<PathBuf>,
-    /// This node's name in logs.
+    /// This node's name, under which the store knows it.
     pub node_id: String,
     /// For how long a node owns a lane before it must renew.
     pub lease_seconds: u64,

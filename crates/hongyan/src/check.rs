@@ -20,7 +20,7 @@ use hongyan_store::types::AppRecord;
 use crate::cli::CheckArgs;
 use crate::failure::Failure;
 use crate::http::Api;
-use crate::{listen, lock, logging, settings};
+use crate::{listen, lock, logging, output, settings};
 
 mod disk;
 mod findings;
@@ -52,6 +52,9 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
 fn configuration(settings: &Settings, findings: &mut Findings) {
     let what = "configuration";
     let tls = Tls::open(settings).map(|_| ()).map_err(Failure::from);
+    for warning in clear::warnings(settings) {
+        output::warn(&warning);
+    }
     match logging::filter(&settings.log).map(|_| ()).and(tls) {
         Ok(()) => findings.good(what, format!("listen {}", settings.listen)),
         Err(error) => findings.wrong_setting(what, error.to_string()),
@@ -170,7 +173,11 @@ async fn gateway(settings: &Settings, findings: &mut Findings) {
     let what = "gateway";
     if !lock::is_held(settings) {
         let mut free = Vec::new();
-        for (name, address) in [("listen", Some(settings.listen)), ("tls_listen", settings.tls_listen)] {
+        for (name, address) in [
+            ("listen", Some(settings.listen)),
+            ("tls_listen", settings.tls_listen),
+            ("admin_listen", settings.admin_listen),
+        ] {
             let Some(address) = address else { continue };
             if let Err(error) = listen::bind(address, name).await {
                 findings.wrong_setting(what, format!("does not run, and could not: {error}"));
@@ -181,7 +188,7 @@ async fn gateway(settings: &Settings, findings: &mut Findings) {
         findings.good(what, format!("does not run; {} is free for it", free.join(" and ")));
         return;
     }
-    let url = listen::url_of(settings.listen);
+    let url = listen::url_of(settings.admin_listen.unwrap_or(settings.listen));
     let asked = match Api::new(url.clone(), "none".into()) {
         Ok(api) => api.exchange(Method::GET, "/readyz", &[], None).await,
         Err(error) => return findings.skipped(what, error.to_string()),
