@@ -211,7 +211,7 @@ fn owners(dir: &Path) -> Vec<(String, u32)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_root_does_in_the_gateways_directory_leaves_it_to_the_gateway() {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::MetadataExt;
     // Only root can act for another user.
     let Some((dir, data)) = of_nobody() else { return };
     let as_nobody = |mut command: Command| {
@@ -226,12 +226,12 @@ async fn what_root_does_in_the_gateways_directory_leaves_it_to_the_gateway() {
     // A restore over it keeps owner and mode.
     let (database, backup) = (data.join("hongyan.db"), dir.path().join("copy.db"));
     assert!(run(&mut on(&data, &["backup", backup.to_str().unwrap()])).await.status.success());
-    std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o640)).unwrap();
+    set_mode(&database, 0o600);
     let restored = run(&mut on(&data, &["restore", backup.to_str().unwrap(), "--force"])).await;
     assert!(restored.status.success(), "{}", stderr(&restored));
-    assert!(stderr(&restored).contains("0640"), "{}", stderr(&restored));
+    assert!(stderr(&restored).contains("0600"), "{}", stderr(&restored));
     let about = std::fs::metadata(&database).unwrap();
-    assert_eq!((about.uid(), about.mode() & 0o777), (NOBODY, 0o640));
+    assert_eq!((about.uid(), about.mode() & 0o777), (NOBODY, 0o600));
     assert!(owners(&data).iter().all(|(_, user)| *user == NOBODY), "{:?}", owners(&data));
     let server = Server::start(&mut as_nobody(serve(&data, NOWHERE))).await;
     assert!(server.signal("TERM").await.success());
