@@ -84,7 +84,10 @@ async fn a_check_is_red_where_serve_refuses_and_no_key_is_made_that_opens_nothin
     assert_eq!((&app["state"], &app["ok"]), (&json!("not_looked_at"), &json!(false)), "{report}");
     let refused = run(&mut serve(dir.path(), &wechat.url)).await;
     assert_eq!(refused.status.code(), Some(78));
-    assert!(stderr(&refused).contains("no master key") && stderr(&refused).contains("master.key"), "{refused:?}");
+    assert!(
+        stderr(&refused).contains("no master key") && stderr(&refused).contains("master.key"),
+        "{refused:?}"
+    );
     assert!(!key.exists(), "no key was made where the right one belongs");
 
     std::fs::write(&key, "0a".repeat(32)).unwrap();
@@ -340,7 +343,18 @@ async fn an_app_is_shown_changed_paused_resumed_and_removed() {
     let template = world.wechat.seed.subscribe_template.clone();
     let granted = run(&mut at(
         &world,
-        &["permit", "add", "--app", &appid, "--openid", &user, "--kind", "subscribe_once", "--template", &template],
+        &[
+            "permit",
+            "add",
+            "--app",
+            &appid,
+            "--openid",
+            &user,
+            "--kind",
+            "subscribe_once",
+            "--template",
+            &template,
+        ],
     ))
     .await;
     assert!(stdout(&granted).starts_with("prm_"), "{granted:?}");
@@ -349,8 +363,21 @@ async fn an_app_is_shown_changed_paused_resumed_and_removed() {
 
     assert!(app(&["pause", "--detail", "stocktaking"]).await.status.success());
     let send = [
-        "send", "--app", &appid, "--to", &user, "--template", &template, "--data", "thing1=Latte", "--data",
-        "date2=2026-05-01", "--data", "amount3=¥18.00", "--wait", "1",
+        "send",
+        "--app",
+        &appid,
+        "--to",
+        &user,
+        "--template",
+        &template,
+        "--data",
+        "thing1=Latte",
+        "--data",
+        "date2=2026-05-01",
+        "--data",
+        "amount3=¥18.00",
+        "--wait",
+        "1",
     ];
     let waited = run(&mut at(&world, &send)).await;
     assert_eq!(waited.status.code(), Some(1), "{waited:?}");
@@ -413,7 +440,8 @@ async fn the_demo_takes_webhooks_on_this_machine() {
     let made = http.send(Method::POST, &webhooks, &headers, webhook.to_string()).await.expect(201);
     let test = format!("{webhooks}/{}/test", made["id"].as_str().unwrap());
     http.send(Method::POST, &test, &headers, "").await;
-    let (mut stream, _) = tokio::time::timeout(crate::world::PATIENCE, receiver.accept()).await.unwrap().unwrap();
+    let (mut stream, _) =
+        tokio::time::timeout(crate::world::PATIENCE, receiver.accept()).await.unwrap().unwrap();
     let mut request = [0; 1024];
     let read = stream.read(&mut request).await.unwrap();
     assert!(String::from_utf8_lossy(&request[..read]).starts_with("POST /hook "));
@@ -421,9 +449,10 @@ async fn the_demo_takes_webhooks_on_this_machine() {
     assert!(demo.signal("TERM").await.success());
     // Elsewhere the refusal names the setting.
     let world = World::start().await;
-    for (url, setting) in
-        [("http://shop.example/hook", "webhook_allow_http"), ("https://127.0.0.1/hook", "webhook_allow_private")]
-    {
+    for (url, setting) in [
+        ("http://shop.example/hook", "webhook_allow_http"),
+        ("https://127.0.0.1/hook", "webhook_allow_private"),
+    ] {
         let refused = world.post("/v1/webhooks", json!({ "url": url })).await.problem(422, "invalid_field");
         assert!(refused["detail"].as_str().unwrap().contains(setting), "{refused}");
     }

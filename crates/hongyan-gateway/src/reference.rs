@@ -171,7 +171,10 @@ impl Entry {
     fn has(&self, sought: &str) -> bool {
         let sought = sought.to_lowercase();
         let has = |text: &str| text.to_lowercase().contains(&sought);
-        has(&self.anchor) || has(&self.heading) || has(&self.text) || self.lines.iter().any(|(_, line)| has(line))
+        has(&self.anchor)
+            || has(&self.heading)
+            || has(&self.text)
+            || self.lines.iter().any(|(_, line)| has(line))
     }
 }
 

@@ -408,7 +408,6 @@ async fn holds_secrets(store: &dyn Store) -> Result<bool, StoreError> {
     Ok(!store.apps().await?.is_empty() || !store.webhooks().await?.is_empty())
 }
 
-
 /// Damage is found now, as far as the time of a start allows, and not by the first user whose page is hit.
 fn look_at_the_database(settings: &Settings) -> Result<(), GatewayError> {
     let path = settings.sqlite_path()?;

@@ -84,7 +84,8 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
                 }
             }
             (vault, _) => {
-                let why = if vault.is_none() { "without the master key" } else { "while WeChat does not answer" };
+                let why =
+                    if vault.is_none() { "without the master key" } else { "while WeChat does not answer" };
                 for record in apps {
                     findings.skipped(
                         format!("app {}", record.appid),
@@ -162,7 +163,8 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
             Some(vault)
         }
         (None, None) => {
-            findings.good(what, "readable; whether it opens the database's secrets shows when there are some");
+            findings
+                .good(what, "readable; whether it opens the database's secrets shows when there are some");
             Some(vault)
         }
     }
@@ -201,10 +203,8 @@ async fn gateway(settings: &Settings, findings: &mut Findings) {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
             findings.bad(what, format!("{url}readyz answers {}: {}", answer.status, body.trim()));
         }
-        Err(error) => findings.bad(
-            what,
-            format!("a process serves this database, and {url}readyz does not answer: {error}"),
-        ),
+        Err(error) => findings
+            .bad(what, format!("a process serves this database, and {url}readyz does not answer: {error}")),
     }
 }
 
@@ -229,8 +229,7 @@ mod tests {
         };
         let mut findings = Findings::default();
         look(&settings, Depth::Pages, &mut findings).await;
-        let found: Vec<_> =
-            findings.0.iter().map(|finding| (finding.what.as_str(), finding.state)).collect();
+        let found: Vec<_> = findings.0.iter().map(|finding| (finding.what.as_str(), finding.state)).collect();
         assert_eq!(
             found,
             [

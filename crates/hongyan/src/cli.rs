@@ -16,7 +16,9 @@ mod app;
 mod daily;
 mod data;
 
-pub(crate) use app::{AppAddArgs, AppArgs, AppCallbackArgs, AppCommand, AppOneArgs, AppSetArgs, AppTemplatesArgs};
+pub(crate) use app::{
+    AppAddArgs, AppArgs, AppCallbackArgs, AppCommand, AppOneArgs, AppSetArgs, AppTemplatesArgs,
+};
 pub(crate) use daily::{
     MessageArgs, MessageCommand, MessageListArgs, PermitAddArgs, PermitArgs, PermitCommand, PermitListArgs,
 };

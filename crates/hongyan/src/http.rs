@@ -91,10 +91,7 @@ impl Api {
                 builder.with_tls_config(config)
             }
         };
-        let connector = builder
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let connector = builder.https_or_http().enable_http1().build();
         Ok(Self { url, key, client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
@@ -105,10 +102,9 @@ impl Api {
     pub(crate) fn remote(args: &RemoteArgs) -> Result<Self, Failure> {
         let url = match (&args.url, variable("HONGYAN_URL")) {
             (Some(url), _) => url.clone(),
-            (None, Some(text)) => text
-                .to_str()
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(|| Failure::usage("HONGYAN_URL is not a URL; write it like http://127.0.0.1:8780"))?,
+            (None, Some(text)) => text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+                Failure::usage("HONGYAN_URL is not a URL; write it like http://127.0.0.1:8780")
+            })?,
             (None, None) => DEFAULT_URL.parse().expect("a constant that is a URL"),
         };
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -293,10 +289,22 @@ mod tests {
     #[test]
     fn http_beyond_this_machine_is_in_the_clear() {
         let clear = |url: &str| is_clear(&url.parse().unwrap());
-        for here in ["http://127.0.0.1:8780", "http://127.9.9.9", "http://localhost", "http://[::1]:1", "http://a.localhost", "http://[::ffff:127.0.0.1]"] {
+        for here in [
+            "http://127.0.0.1:8780",
+            "http://127.9.9.9",
+            "http://localhost",
+            "http://[::1]:1",
+            "http://a.localhost",
+            "http://[::ffff:127.0.0.1]",
+        ] {
             assert!(!clear(here), "{here}");
         }
-        for there in ["http://10.0.0.1:8780", "http://gateway:8780", "http://[2001:db8::1]", "http://localhost.example"] {
+        for there in [
+            "http://10.0.0.1:8780",
+            "http://gateway:8780",
+            "http://[2001:db8::1]",
+            "http://localhost.example",
+        ] {
             assert!(clear(there), "{there}");
         }
         assert!(!clear("https://gateway.example"));

@@ -68,8 +68,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     let plan = Plan { kind, reference_from_line: args.reference_from_line, items: usize::from(args.batch) };
     // The file before its state: a name that is wrong leaves nothing behind.
     let reader = Reader::open(&args.file)?;
-    let (mut state, mut earlier) =
-        State::open(state_file, kind, listen::base(api.url()), args.restart)?;
+    let (mut state, mut earlier) = State::open(state_file, kind, listen::base(api.url()), args.restart)?;
     let bytes = size(&args.file);
     if let Some(older) = earlier.older.take() {
         earlier = take_over(&args.file, plan, bytes.is_some(), &older, &mut state)?;

@@ -27,15 +27,13 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
     {
         create_private_dir(parent).map_err(|error| unusable(&path, &error))?;
     }
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::PermissionDenied => files::unusable(&path, &error),
-            _ => unusable(&path, &error),
-        })?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(
+            |error| match error.kind() {
+                std::io::ErrorKind::PermissionDenied => files::unusable(&path, &error),
+                _ => unusable(&path, &error),
+            },
+        )?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Failure::run(format!(

@@ -33,7 +33,16 @@ pub(crate) async fn run(args: MessageArgs) -> Result<(), Failure> {
 fn show(message: &Value) -> Result<(), Failure> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let names = [
-        "id", "app", "to", "template", "reference", "state", "accepted_at", "send_at", "deadline", "sent_at",
+        "id",
+        "app",
+        "to",
+        "template",
+        "reference",
+        "state",
+        "accepted_at",
+        "send_at",
+        "deadline",
+        "sent_at",
         "attempt_count",
     ];
     let present = names.into_iter().filter(|name| !message[*name].is_null());
@@ -45,7 +54,10 @@ fn show(message: &Value) -> Result<(), Failure> {
     }
     for attempt in message["attempts"].as_array().into_iter().flatten() {
         let code = attempt["errcode"].as_i64().map_or_else(String::new, |code| format!(" {code}"));
-        rows.push(vec!["attempt".into(), format!("{} {}{code}", text(&attempt["at"]), text(&attempt["outcome"]))]);
+        rows.push(vec![
+            "attempt".into(),
+            format!("{} {}{code}", text(&attempt["at"]), text(&attempt["outcome"])),
+        ]);
     }
     output::line(&output::table(&["MESSAGE", ""], &rows))?;
     if let Some(why) = reason["explanation"].as_str() {

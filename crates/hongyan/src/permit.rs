@@ -41,7 +41,8 @@ async fn add(args: &PermitAddArgs) -> Result<(), Failure> {
 }
 
 async fn list(args: &PermitListArgs) -> Result<(), Failure> {
-    let path = format!("/v1/permits?{}", query(&[("app", args.app.as_str()), ("openid", args.openid.as_str())]));
+    let path =
+        format!("/v1/permits?{}", query(&[("app", args.app.as_str()), ("openid", args.openid.as_str())]));
     let answer = Api::remote(&args.remote)?.call(Method::GET, &path, &[], None).await?;
     if args.remote.json {
         return output::json(&answer);

@@ -49,8 +49,10 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
     let draft = Draft::beside(&database)?;
     let restored = {
         let (from, to) = (args.file.clone(), draft.path.clone());
-        stoppable(move |watcher| sqlite::put_back(&from, &to, &put_back, watcher).map_err(|error| cannot(&from, error)))
-            .await?
+        stoppable(move |watcher| {
+            sqlite::put_back(&from, &to, &put_back, watcher).map_err(|error| cannot(&from, error))
+        })
+        .await?
     };
     let mode = place.prepare(&draft.path)?;
     let aside = move_aside(&database, now)?;
@@ -117,8 +119,9 @@ impl Place {
     /// Makes the new file so, before it takes the place of the old one; its mode then.
     fn prepare(&self, draft: &Path) -> Result<Option<u32>, Failure> {
         if let Some(mode) = self.mode {
-            files::set_mode(draft, mode)
-                .map_err(|error| Failure::run(format!("cannot set the mode of {}: {error}", draft.display())))?;
+            files::set_mode(draft, mode).map_err(|error| {
+                Failure::run(format!("cannot set the mode of {}: {error}", draft.display()))
+            })?;
         }
         if files::is_root()
             && let Some(owner) = self.owner

@@ -64,9 +64,8 @@ async fn why_not_yet(api: &Api, app: &str, state: &str) -> String {
 
 /// A field that has two texts.
 fn named_twice(data: &[(String, String)]) -> Option<&str> {
-    let is_named_before = |&(at, (name, _)): &(usize, &(String, String))| {
-        data[..at].iter().any(|(before, _)| before == name)
-    };
+    let is_named_before =
+        |&(at, (name, _)): &(usize, &(String, String))| data[..at].iter().any(|(before, _)| before == name);
     data.iter().enumerate().find(is_named_before).map(|(_, (name, _))| name.as_str())
 }
 
@@ -101,7 +100,9 @@ mod tests {
 
     #[test]
     fn a_field_that_is_named_twice_is_found() {
-        let data = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect::<Vec<_>>();
+        let data = |names: &[&str]| {
+            names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect::<Vec<_>>()
+        };
         assert_eq!(named_twice(&data(&["thing1", "date2", "thing1"])), Some("thing1"));
         assert_eq!(named_twice(&data(&["thing1", "date2"])), None);
     }

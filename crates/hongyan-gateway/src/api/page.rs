@@ -60,10 +60,7 @@ fn whole(page: &Page, sought: &str) -> String {
     let after = after.replace(&format!("href=\"?lang={other}\""), &format!("href=\"?{query}\""));
     let title = page.title;
     let site = page.language.pick("Hongyan", "鸿雁 Hongyan");
-    format!(
-        "{before}<title>{title} - {site}</title>{after}{}</main>\n</body>\n</html>\n",
-        page.html(sought)
-    )
+    format!("{before}<title>{title} - {site}</title>{after}{}</main>\n</body>\n</html>\n", page.html(sought))
 }
 
 /// All addresses.
@@ -161,7 +158,8 @@ mod tests {
 
     #[test]
     fn every_errcode_and_every_problem_has_a_place_on_its_page() {
-        let [errcodes, problems] = [&*ERRCODES, &*PROBLEMS].map(|pages| pages.each_ref().map(|page| whole(page, "")));
+        let [errcodes, problems] =
+            [&*ERRCODES, &*PROBLEMS].map(|pages| pages.each_ref().map(|page| whole(page, "")));
         for [zh, en] in [&errcodes, &problems] {
             assert!(zh.contains("<html lang=\"zh-CN\">") && en.contains("<html lang=\"en\">"));
         }
@@ -195,7 +193,10 @@ mod tests {
     #[test]
     fn what_is_looked_for_is_shown_alone_and_never_as_markup() {
         let page = whole(&ERRCODES[1], "43101");
-        assert!(page.contains("<section id=\"errcode-43101\">") && !page.contains("<section id=\"errcode-40001\">"));
+        assert!(
+            page.contains("<section id=\"errcode-43101\">")
+                && !page.contains("<section id=\"errcode-40001\">")
+        );
         assert!(page.contains("value=\"43101\"") && page.contains("?lang=zh&amp;q=43101"));
         let word = whole(&PROBLEMS[1], "Too_Late_To_CANCEL");
         assert!(word.contains("<section id=\"too_late_to_cancel\">"), "capitals do not matter");

@@ -157,7 +157,11 @@ pub(super) const TABLE: &[Setting] = &[
         )
     },
     optional("master_key_file", r#""/run/secrets/hongyan-master-key""#, "A file with the master key."),
-    given("node_id", r#""node-1""#, "This node's name, under which the database knows it: letters, digits, - _ and dots."),
+    given(
+        "node_id",
+        r#""node-1""#,
+        "This node's name, under which the database knows it: letters, digits, - _ and dots.",
+    ),
     given(
         "lease_seconds",
         "15",

@@ -63,9 +63,9 @@ mod writer;
 
 pub use backup::{Copied, PutBack, Restored, copy, put_back};
 use checkpoint::Checkpointer;
-pub use open::{Schema, schema};
 pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
 use memory::Writing;
+pub use open::{Schema, schema};
 use readers::Readers;
 use trouble::Res;
 use verb::Verb;

@@ -58,7 +58,10 @@ pub(super) fn space(settings: &Settings, findings: &mut Findings) {
     match write() {
         Ok(()) => findings.good(what, format!("1 MiB can be written in {}", absolute(directory).display())),
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-            findings.bad(what, format!("less than 1 MiB is free in {}; make space", absolute(directory).display()));
+            findings.bad(
+                what,
+                format!("less than 1 MiB is free in {}; make space", absolute(directory).display()),
+            );
         }
         Err(error) => findings.skipped(what, error.to_string()),
     }
@@ -85,7 +88,8 @@ pub(super) async fn database(
             findings.good(what, format!("{} is not there yet; the first start makes it", shown.display()));
         } else {
             let directory = absolute(directory);
-            findings.wrong_setting(what, format!("there is no directory {}; make it first", directory.display()));
+            findings
+                .wrong_setting(what, format!("there is no directory {}; make it first", directory.display()));
         }
         return None;
     }
@@ -118,7 +122,8 @@ pub(super) async fn database(
                     schema.newest
                 ),
             );
-            findings.skipped("apps", "the database is of an older version, and looking at it would change it");
+            findings
+                .skipped("apps", "the database is of an older version, and looking at it would change it");
             return None;
         }
         Ok(_) => {}

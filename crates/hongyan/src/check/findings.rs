@@ -98,10 +98,7 @@ impl Findings {
             let rows: Vec<_> = self.0.iter().map(row).collect();
             output::line(&output::table(&["", "WHAT", "FOUND"], &rows))?;
             if wrong + skipped > 0 {
-                output::remark(&format!(
-                    "{wrong} of {} not ok, {skipped} not looked at",
-                    self.0.len()
-                ));
+                output::remark(&format!("{wrong} of {} not ok, {skipped} not looked at", self.0.len()));
             }
         }
         self.exit_code()

@@ -333,8 +333,11 @@ mod tests {
     #[test]
     fn lines_that_an_earlier_run_brought_are_left_out_and_doubtful_ones_are_refused() {
         let all: Vec<Item> = read("{\"reference\":\"a\"}\n{\"reference\":\"b\"}", PLAN).remove(0).items;
-        let earlier =
-            Earlier { accepted: Known::new(vec![all[0].mark]), doubtful: Known::new(vec![all[1].mark]), older: None };
+        let earlier = Earlier {
+            accepted: Known::new(vec![all[0].mark]),
+            doubtful: Known::new(vec![all[1].mark]),
+            older: None,
+        };
         let text = "{\"reference\":\"new\"}\n{\"reference\":\"b\"}\n\n{ \"reference\": \"a\" }\n{\"reference\":\"c\"}";
         let batches = read_after(text, Plan { items: 9, ..PLAN }, earlier.clone());
         let numbers: Vec<u64> = batches[0].items.iter().map(|item| item.line).collect();

@@ -390,7 +390,9 @@ mod tests {
         state.take_over(&[mark("a")], &[mark("b")]).unwrap();
         drop(state);
         let (state, mut earlier) = dir.open(Kind::Messages, false).unwrap();
-        assert!(earlier.accepted.take(mark("a")) && earlier.doubtful.take(mark("b")) && earlier.older.is_none());
+        assert!(
+            earlier.accepted.take(mark("a")) && earlier.doubtful.take(mark("b")) && earlier.older.is_none()
+        );
         drop(state);
         drop(dir.open(Kind::Messages, true).unwrap());
         let (mut state, _) = dir.open(Kind::Messages, false).unwrap();
