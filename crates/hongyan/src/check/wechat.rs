@@ -9,8 +9,7 @@ use hongyan_clock::{Clock, UnixMillis};
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::{Purpose, Vault};
 use hongyan_store::types::AppRecord;
-use hongyan_wechat::{CallError, Client, ClientConfig};
-use http_body_util::Empty;
+use hongyan_wechat::{CallError, Client, ClientConfig, Repeat, Upload};
 
 use super::findings::Findings;
 
@@ -35,7 +34,7 @@ pub(super) async fn reach(settings: &Settings, findings: &mut Findings) -> Optio
         }
     };
     // Any answer will do: without a token WeChat refuses this call, and that shows that it is there.
-    let asked = client.stream(Method::GET, "/cgi-bin/getcallbackip", HeaderMap::new(), Empty::<Bytes>::new());
+    let asked = client.stream(Method::GET, "/cgi-bin/getcallbackip", HeaderMap::new(), Upload::Whole(Bytes::new()), Repeat::IfHungUp);
     match asked.await {
         Ok(answer) => {
             findings.good(what, format!("{url} answers"));
