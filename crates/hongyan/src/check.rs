@@ -20,7 +20,7 @@ use hongyan_store::types::AppRecord;
 use crate::cli::CheckArgs;
 use crate::failure::Failure;
 use crate::http::Api;
-use crate::{listen, lock, logging, output, settings};
+use crate::{listen, lock, logging, settings};
 
 mod disk;
 mod findings;
@@ -52,9 +52,6 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
 fn configuration(settings: &Settings, findings: &mut Findings) {
     let what = "configuration";
     let tls = Tls::open(settings).map(|_| ()).map_err(Failure::from);
-    for warning in clear::warnings(settings) {
-        output::warn(&warning);
-    }
     match logging::filter(&settings.log).map(|_| ()).and(tls) {
         Ok(()) => findings.good(what, format!("listen {}", settings.listen)),
         Err(error) => findings.wrong_setting(what, error.to_string()),
