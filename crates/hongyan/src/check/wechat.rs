@@ -34,7 +34,13 @@ pub(super) async fn reach(settings: &Settings, findings: &mut Findings) -> Optio
         }
     };
     // Any answer will do: without a token WeChat refuses this call, and that shows that it is there.
-    let asked = client.stream(Method::GET, "/cgi-bin/getcallbackip", HeaderMap::new(), Upload::Whole(Bytes::new()), Repeat::IfHungUp);
+    let asked = client.stream(
+        Method::GET,
+        "/cgi-bin/getcallbackip",
+        HeaderMap::new(),
+        Upload::Whole(Bytes::new()),
+        Repeat::IfHungUp,
+    );
     match asked.await {
         Ok(answer) => {
             findings.good(what, format!("{url} answers"));
