@@ -65,7 +65,7 @@ pub use backup::{Copied, PutBack, Restored, copy, put_back};
 use checkpoint::Checkpointer;
 pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
 use memory::Writing;
-pub use open::{Schema, schema};
+pub use open::{Schema, schema_of};
 use readers::Readers;
 use trouble::Res;
 use verb::Verb;

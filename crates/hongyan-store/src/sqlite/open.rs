@@ -67,7 +67,7 @@ pub struct Schema {
 ///
 /// # Errors
 /// When the file cannot be read, or is no database of ours.
-pub fn schema(path: &Path) -> Result<Schema> {
+pub fn schema_of(path: &Path) -> Result<Schema> {
     check_owner(path)?;
     let failed = |why: rusqlite::Error| refused(path, why);
     let db = Connection::open_with_flags(path, read_only()).map_err(failed)?;

@@ -109,7 +109,7 @@ pub(super) async fn database(
             return None;
         }
     }
-    match sqlite::schema(&path) {
+    match sqlite::schema_of(&path) {
         Ok(schema) if schema.found < schema.newest => {
             // Opening it would bring it up to date, and this command changes nothing.
             findings.good(
