@@ -51,7 +51,7 @@ pub fn router(context: Context) -> Router {
     let (mini_program, _) = mini_program().split_for_parts();
     let (calls, _) = back_end().split_for_parts();
     // With a listener of its own, health is at that one only.
-    let calls = if has_admin { calls } else { calls.merge(health) };
+    let calls = calls.merge(if has_admin { health_is_elsewhere() } else { health });
     // What a mini program calls has its own fallback: a preflight is answered by the layer, and not refused as a method
     // that the path does not take.
     let mini_program = mini_program
@@ -119,6 +119,13 @@ fn back_end() -> OpenApiRouter<Context> {
         .routes(routes!(audit::list))
         .merge(apps::routes())
         .merge(webhooks::routes())
+}
+
+/// The paths of health, where there is none: a status that no probe takes for good.
+fn health_is_elsewhere() -> Router<Context> {
+    ["/livez", "/readyz", "/metrics"]
+        .into_iter()
+        .fold(Router::new(), |router, path| router.route(path, axum::routing::any(no_such_path)))
 }
 
 /// What is none of ours may be one of WeChat's, and whoever asks for it reads WeChat's form.
