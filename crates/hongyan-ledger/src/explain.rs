@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{MessageId, PermitId};
 use crate::message::{Channel, MessageState, PermitPolicy, ReasonCode};
 use crate::permit::Permit;
-use crate::settle::{MAX_DEAD_PERMITS, is_permit_refusal};
+use crate::settle::{MAX_DEAD_PERMITS, is_doubtful, is_permit_refusal};
 
 /// A message, and all about it that tells whether and when it lacked a permit.
 #[derive(Debug, Clone)]
@@ -251,10 +251,12 @@ fn gave_up(subject: &Subject, traces: &[Trace]) -> Option<Because> {
         Deed::FoundVoid { at, errcode } => Some((trace.permit, at, errcode)),
         _ => None,
     });
-    let permits = void.clone().count() as u32;
-    let (permit, at, errcode) = void.last()?;
-    (subject.state == MessageState::Failed && permits >= MAX_DEAD_PERMITS).then(|| Because {
-        permits,
+    let found: Vec<_> = void.collect();
+    // As `replace` counts: those that it tried last.
+    let in_a_row = found.iter().rev().take_while(|(.., errcode)| is_doubtful(*errcode)).count() as u32;
+    let &(permit, at, errcode) = found.last()?;
+    (subject.state == MessageState::Failed && in_a_row >= MAX_DEAD_PERMITS).then(|| Because {
+        permits: in_a_row,
         permit: Some(permit),
         at: Some(at),
         message: Some(subject.id),

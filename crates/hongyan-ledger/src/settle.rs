@@ -269,8 +269,14 @@ pub enum Replacement {
     Fail,
 }
 
+/// Whether an errcode means that the permit is void and does not show that it was ever a real one. A used code
+/// (41029) was: after a restore a user may hold many that were used since, and the next may be a good one.
+pub const fn is_doubtful(errcode: Errcode) -> bool {
+    is_permit_refusal(errcode) && errcode.0 != Errcode::FORM_ID_USED.0
+}
+
 /// Decides what becomes of a message whose permit was dead. `dead_in_a_row` counts the attempts that ended so, this one
-/// included; `another`: the user has another permit that would serve.
+/// included, without used codes ([`is_doubtful`]); `another`: the user has another permit that would serve.
 pub fn replace(dead_in_a_row: u32, another: bool, policy: PermitPolicy) -> Replacement {
     match (another, policy) {
         (true, _) if dead_in_a_row >= MAX_DEAD_PERMITS => Replacement::Fail,

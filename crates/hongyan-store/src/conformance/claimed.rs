@@ -18,6 +18,7 @@ checks![
     a_message_gives_up_after_five_dead_permits,
     a_message_that_gave_up_says_so,
     what_was_invented_takes_the_users_other_claims_with_it,
+    a_code_that_was_used_was_a_real_one_and_does_not_count,
     a_back_ends_codes_outlive_what_was_invented,
 ];
 
@@ -105,7 +106,7 @@ async fn a_message_gives_up_after_five_dead_permits(world: World) {
         claim_all(&world, &openid, Origin::BackEnd, 20).await;
         let first = world.send(NewMessage { policy, ..world.legacy(&openid, after(1)) }).await;
         let id = first.id;
-        assert_eq!(find_all_dead(&world, first, 41029).await, MAX_DEAD_PERMITS);
+        assert_eq!(find_all_dead(&world, first, 41028).await, MAX_DEAD_PERMITS);
         let view = world.detail(id).await.message;
         assert_eq!((view.state, view.reason), (S::Failed, Some(ReasonCode::NoPermit)), "{policy:?}");
         let totals = world.totals(&openid, after(100)).await;
@@ -117,10 +118,10 @@ async fn a_message_that_gave_up_says_so(world: World) {
     claim_all(&world, &user(1), Origin::BackEnd, 6).await;
     let first = world.send(world.legacy(&user(1), after(1))).await;
     let id = first.id;
-    find_all_dead(&world, first, 41029).await;
+    find_all_dead(&world, first, 41028).await;
     let because = world.store.explain(id, after(100)).await.unwrap();
     assert_eq!((because[0].code, because[0].permits), (BecauseCode::TooManyVoid, 5));
-    assert_eq!(because[0].errcode.unwrap().0, 41029);
+    assert_eq!(because[0].errcode.unwrap().0, 41028);
 }
 
 async fn what_was_invented_takes_the_users_other_claims_with_it(world: World) {
@@ -131,12 +132,15 @@ async fn what_was_invented_takes_the_users_other_claims_with_it(world: World) {
     let totals = world.totals(&user(1), after(100)).await;
     assert_eq!((totals.granted, totals.revoked, totals.available), (50, 50, 0));
     assert_eq!(world.totals(&user(2), after(100)).await.available, 3, "another user's stay");
+}
 
-    // A code that was used already was a real one.
-    claim_all(&world, &user(3), Origin::MiniProgram, 8).await;
-    let first = world.send(world.legacy(&user(3), after(1))).await;
-    find_all_dead(&world, first, 41029).await;
-    assert_eq!(world.totals(&user(3), after(100)).await.available, 3);
+async fn a_code_that_was_used_was_a_real_one_and_does_not_count(world: World) {
+    claim_all(&world, &user(1), Origin::MiniProgram, 8).await;
+    let mut claimed = world.send(world.legacy(&user(1), after(1))).await;
+    for n in 0..7 {
+        claimed = *world.answered(&claimed, 41029, after(10 + n)).await.next.unwrap();
+    }
+    assert_eq!(world.answered(&claimed, 0, after(20)).await.state, Some(S::Sent), "the last one was good");
 }
 
 async fn a_back_ends_codes_outlive_what_was_invented(world: World) {

@@ -3,7 +3,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::retry::BACKOFF_BASE;
 use hongyan_ledger::settle::{
-    MAX_DEAD_PERMITS, Next, Replacement, UnitEffect, is_invented, is_permit_refusal, replace,
+    MAX_DEAD_PERMITS, Next, Replacement, UnitEffect, is_doubtful, is_invented, replace,
 };
 use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{Channel, MessageState, PermitPolicy, ReasonCode};
@@ -242,8 +242,7 @@ fn dead_in_a_row(tx: &Writing<'_>, row: &MessageRow) -> Res<Vec<Errcode>> {
     } else {
         Vec::new()
     };
-    let in_a_row = std::iter::once(last)
-        .chain(earlier)
-        .map_while(|errcode| errcode.filter(|&code| is_permit_refusal(code)));
+    let in_a_row =
+        std::iter::once(last).chain(earlier).map_while(|errcode| errcode.filter(|&code| is_doubtful(code)));
     Ok(in_a_row.collect())
 }
