@@ -226,6 +226,19 @@ async fn what_root_does_in_the_gateways_directory_leaves_it_to_the_gateway() {
     assert!(owners(&data).iter().all(|(_, user)| *user == NOBODY), "{:?}", owners(&data));
     let server = Server::start(&mut as_nobody(serve(&data, NOWHERE))).await;
     assert!(server.signal("TERM").await.success());
+    // As root it serves, too; and what others write meanwhile is not lost.
+    let server = Server::start(&mut serve(&data, NOWHERE)).await;
+    let written = create_key(&data).await;
+    assert!(data.join("hongyan.db-wal").exists(), "the log is still that of the gateway");
+    assert!(owners(&data).iter().all(|(_, user)| *user == NOBODY), "{:?}", owners(&data));
+    let apps = format!("{}/v1/apps", server.url("gateway"));
+    let bearer = format!("Bearer {written}");
+    Http::new().send(Method::GET, &apps, &[("authorization", &bearer)], "").await.expect(200);
+    assert!(server.signal("TERM").await.success());
+    let server = Server::start(&mut serve(&data, NOWHERE)).await;
+    let apps = format!("{}/v1/apps", server.url("gateway"));
+    Http::new().send(Method::GET, &apps, &[("authorization", &bearer)], "").await.expect(200);
+    assert!(server.signal("TERM").await.success());
     // A restore over it keeps owner and mode.
     let (database, backup) = (data.join("hongyan.db"), dir.path().join("copy.db"));
     assert!(run(&mut on(&data, &["backup", backup.to_str().unwrap()])).await.status.success());

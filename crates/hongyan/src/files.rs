@@ -217,35 +217,38 @@ impl Heirs {
 /// system's, for example. Only a file of root's with this one name is given away, and it is looked at through the same
 /// handle.
 ///
+/// That handle is a mere path (`O_PATH`). SQLite may have the database open in this process, and to close an ordinary
+/// handle of a file gives up every lock that the process has on it (POSIX says so): another process would then take the
+/// log away under the gateway, and what it writes afterwards would be lost.
+///
 /// # Errors
 /// When the system refuses.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub(crate) fn give(path: &Path, owner: Owner) -> Result<(), Failure> {
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+    use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open};
 
-    use rustix::fs::OFlags;
-
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-    let file = match opened {
-        Ok(file) => file,
-        // Not there, or a link.
-        Err(_) => return Ok(()),
+    let Ok(file) = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) else {
+        return Ok(());
     };
-    let given = file.metadata().and_then(|about| {
-        let is_plain = about.is_dir() || (about.is_file() && about.nlink() == 1);
-        if about.uid() != this_user() || about.uid() == owner.user || !is_plain {
+    let given = fstat(&file).and_then(|about| {
+        let is_plain = match FileType::from_raw_mode(about.st_mode) {
+            FileType::Directory => true,
+            FileType::RegularFile => about.st_nlink == 1,
+            _ => false,
+        };
+        if about.st_uid != this_user() || about.st_uid == owner.user || !is_plain {
             return Ok(());
         }
-        fchown(&file, Some(owner.user), Some(owner.group))
+        let (user, group) = (Uid::from_raw(owner.user), Gid::from_raw(owner.group));
+        chownat(&file, "", Some(user), Some(group), AtFlags::EMPTY_PATH)
     });
     given.map_err(|error| {
         Failure::configuration(format!("cannot give {} to {owner}: {error}", path.display()))
     })
 }
 
-/// Files have no owners here.
-#[cfg(not(unix))]
+/// Elsewhere there is no handle that leaves SQLite's locks alone, so files stay whose they are.
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn give(_: &Path, _: Owner) -> Result<(), Failure> {
     Ok(())
 }
@@ -281,7 +284,7 @@ pub(crate) fn set_mode(_: &Path, _: u32) -> std::io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
 
