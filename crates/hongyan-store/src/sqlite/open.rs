@@ -117,14 +117,23 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     {
         use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
-        std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        // Only a file that is not there is opened here, and so made. To close a handle of one that is there would give up
+        // the locks of every connection that this process has to it (POSIX says so).
+        match std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         for suffix in ["", "-wal", "-shm"] {
             let mut file = path.as_os_str().to_owned();
             file.push(suffix);
             let file = Path::new(&file);
             let Ok(found) = std::fs::metadata(file) else { continue };
             if found.permissions().mode() & 0o077 != 0 {
-                std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
+                // Only its owner may; for others who may write it, it is as its owner wants it.
+                match std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => return Err(error),
+                    _ => {}
+                }
             }
         }
     }
