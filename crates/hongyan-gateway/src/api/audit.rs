@@ -109,12 +109,12 @@ pub(super) async fn list(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
     }
-    let before = query.cursor.map(|text| text.parse::<i64>()).transpose();
+    let before = query.cursor.map(|text| parse_cursor(&text)).transpose()?;
     let filter = AuditFilter {
         since: query.since,
         until: query.until,
         apps: caller.key().apps.clone(),
-        before: before.map_err(|_| Problem::invalid("cursor", "what next_cursor was"))?,
+        before,
         // One more than the page has, to know whether there is another page.
         limit: limit + 1,
     };
@@ -123,6 +123,13 @@ pub(super) async fn list(
     lines.truncate(limit as usize);
     let next_cursor = if more { lines.last().map(|line| line.number.to_string()) } else { None };
     Ok(axum::Json(AuditAnswer { audit: lines.into_iter().map(line_json).collect(), next_cursor }))
+}
+
+/// Reads what `next_cursor` was: at most 18 digits, so that every one fits into 64 bits.
+fn parse_cursor(text: &str) -> Result<i64, Problem> {
+    let is_cursor = text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if is_cursor { text.parse().ok() } else { None };
+    number.ok_or_else(|| Problem::invalid("cursor", "what next_cursor was"))
 }
 
 fn line_json(AuditEntry { entry, result, .. }: AuditEntry) -> LineJson {
