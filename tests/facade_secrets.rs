@@ -44,8 +44,8 @@ async fn answer(State(echo): State<Echo>, request: Request) -> Response {
     echo.seen.lock().unwrap().push(format!("{} {address}", request.method()));
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
     let body = String::from_utf8_lossy(&body).into_owned();
-    let escaped: String = address.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
-    let percent: String = address.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = address.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
+    let percent = address.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     let kind = |kind: &'static str| [(header::CONTENT_TYPE, kind)];
     match path.rsplit('/').next().unwrap() {
         "html" => (StatusCode::BAD_GATEWAY, kind("text/html"), format!("<p>{address}</p>")).into_response(),

@@ -51,9 +51,9 @@ fn assert_sent(found: &[String], lines: &[Value], beside: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrected_line_is_sent_wherever_the_file_was_edited_beside_it() {
+    type Edit = fn(&mut Vec<Value>);
     let world = World::start().await;
     let dir = tempfile::tempdir().unwrap();
-    type Edit = fn(&mut Vec<Value>);
     let edits: [(&str, Edit); 5] = [
         ("shorter", |lines| lines[WRONG]["data"]["date2"] = "2026-05-01".into()),
         ("longer", |lines| lines[WRONG]["data"]["date2"] = "2026年05月01日 12:30".into()),

@@ -128,7 +128,7 @@ async fn nothing_unseen_counts_as_asked(patience: Patience) {
     assert_eq!(seen.logins.load(Ordering::SeqCst), 800);
 
     let pass = |number: usize| {
-        let method = if number % 2 == 0 { Method::GET } else { Method::POST };
+        let method = if number.is_multiple_of(2) { Method::GET } else { Method::POST };
         let path = format!("/wxa/x?access_token={token}&n={number}");
         let world = &world;
         async move { world.call(method, &path, &[], "{}").await.expect(200) }

@@ -256,11 +256,11 @@ impl Apps {
             self.0.went_stale.notified().await;
             loop {
                 // In this order: who changes an app holds `changing` until it has read it back.
-                let _turn = self.0.changing.lock().await;
+                let turn = self.0.changing.lock().await;
                 let Some(appid) = self.stale().first().cloned() else { break };
                 if let Err(error) = self.reload(&appid).await {
                     tracing::error!(%error, app = %appid, "a changed app cannot be read; trying again");
-                    drop(_turn);
+                    drop(turn);
                     tokio::time::sleep(STORE_RETRY).await;
                 }
             }

@@ -327,7 +327,7 @@ impl Keys {
 
 /// The first characters of a hash, as they stand in the log.
 fn beginning_of(hash: [u8; 32]) -> String {
-    hash[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::vault::hex(&hash[..4])
 }
 
 /// What stands after `Bearer` in the header `Authorization`.

@@ -257,7 +257,8 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The bytes as two lower-case digits each.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write;
 
     let mut text = String::with_capacity(bytes.len() * 2);

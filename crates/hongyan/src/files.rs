@@ -308,11 +308,11 @@ mod tests {
 
     #[test]
     fn what_root_made_is_given_to_the_directorys_owner_and_nothing_else_is() {
+        const NOBODY: Owner = Owner { user: 65_534, group: 65_534 };
         if !is_root() {
             // Only root gives files away. The stories that run as root cover the rest.
             return;
         }
-        const NOBODY: Owner = Owner { user: 65_534, group: 65_534 };
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();

@@ -154,7 +154,7 @@ enum OnlyPayment {
 /// One-time (counted, no expiry); long-term or of a device (unlimited until withdrawn).
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "it describes the words")]
+#[expect(dead_code, clippy::enum_variant_names, reason = "it describes the words")]
 enum SubscriptionKind {
     SubscribeOnce,
     SubscribeLongTerm,

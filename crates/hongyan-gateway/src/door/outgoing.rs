@@ -87,6 +87,6 @@ mod tests {
         let _second = outgoing.place(Behalf::Caller).await.unwrap();
         assert_eq!(outgoing.place(Behalf::Caller).await.unwrap_err(), NoPlace);
         drop(held);
-        outgoing.place(Behalf::Stranger).await.unwrap();
+        drop(outgoing.place(Behalf::Stranger).await.unwrap());
     }
 }

@@ -82,7 +82,7 @@ pub(super) async fn pass(
 fn check(request: &Request) -> Result<(), Refusal> {
     let path = request.uri().path();
     let is_own = |call: &&str| is_another_spelling(path, call);
-    if !is_plain(path) || super::OWN_CALLS.iter().any(|call| is_own(call)) {
+    if !is_plain(path) || super::OWN_CALLS.iter().any(is_own) {
         return Err(Refusal::new(INVALID_URL, "invalid url"));
     }
     if METHODS.contains(request.method()) { Ok(()) } else { Err(wrong_method_of(request.method())) }

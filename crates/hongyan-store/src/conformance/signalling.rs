@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::webhook::Filter;
+use hongyan_ledger::webhook::{Filter, Health};
 use hongyan_ledger::{Lane, MessageId, MessageState as S, PermitPolicy, ReasonCode, WebhookId};
 use hongyan_wechat::OpenId;
 
@@ -233,7 +233,7 @@ async fn every_change_of_a_webhook_is_told(world: World) {
         secret: vec![1],
         previous_secret: None,
         disabled: None,
-        health: Default::default(),
+        health: Health::default(),
         last: None,
         created_at: START,
         updated_at: START,

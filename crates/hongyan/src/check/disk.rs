@@ -170,7 +170,7 @@ pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
             format!(
                 "{} belongs to root and its directory to {heir}, who cannot open it; give it away: chown {} {}",
                 absolute(file).display(),
-                Owner::of(directory_of(file)).map_or_else(String::new, |owner| owner.for_chown()),
+                Owner::of(directory_of(file)).map_or_else(String::new, super::super::files::Owner::for_chown),
                 absolute(file).display()
             ),
         );

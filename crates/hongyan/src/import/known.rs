@@ -157,10 +157,8 @@ impl Record {
     /// When they cannot be written down.
     pub(super) fn add(&mut self, marks: &[Mark], durably: bool) -> Result<(), Failure> {
         let bytes: Vec<u8> = marks.iter().flat_map(|mark| mark.0).collect();
-        let written = self.file.write_all(&bytes).and_then(|()| match durably {
-            true => self.file.sync_data(),
-            false => Ok(()),
-        });
+        let written =
+            self.file.write_all(&bytes).and_then(|()| if durably { self.file.sync_data() } else { Ok(()) });
         written.map_err(|error| cannot_write(&self.path, &error))
     }
 }

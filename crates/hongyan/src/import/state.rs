@@ -132,20 +132,12 @@ impl State {
             // The file first: a record without it counts for nothing.
             remove(&path)?;
         }
-        let stored = match read(&path)? {
-            None => {
-                record.clear()?;
-                let state = Self {
-                    file: Some(path),
-                    record: Some(record),
-                    stored: fresh,
-                    under_way: Vec::new(),
-                    line: 0,
-                };
-                state.write(false)?;
-                return Ok((state, Earlier::default()));
-            }
-            Some(stored) => stored,
+        let Some(stored) = read(&path)? else {
+            record.clear()?;
+            let (file, record) = (Some(path), Some(record));
+            let state = Self { file, record, stored: fresh, under_way: Vec::new(), line: 0 };
+            state.write(false)?;
+            return Ok((state, Earlier::default()));
         };
         check(&path, &stored, kind, marks.len() as u64)?;
         if stored.version == FIRST_VERSION {

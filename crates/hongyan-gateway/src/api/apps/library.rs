@@ -41,7 +41,7 @@ pub(super) struct LibraryQuery {
     #[param(min_length = 1, max_length = 256, pattern = "^[0-9,]+$", example = "616,307")]
     category: Option<String>,
     /// How many titles to leave out.
-    #[param(value_type = Option<u32>, minimum = 0, maximum = 2147483647, default = 0)]
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 2_147_483_647, default = 0)]
     start: Option<Whole<0, MAX_START>>,
     /// How many titles to show: 1 to 30, of the old library 1 to 20.
     #[param(minimum = 1, maximum = 30)]

@@ -51,7 +51,7 @@ pub(super) async fn pause(
     Json(request): Json<PauseRequest>,
 ) -> Result<axum::Json<AppJson>, Problem> {
     let app = known(&context, &caller, &appid)?;
-    let detail = request.detail.map(|detail| detail.0).unwrap_or_else(|| "paused by an operator".into());
+    let detail = request.detail.map_or_else(|| "paused by an operator".into(), |detail| detail.0);
     let pause = AppPause { code: PauseCode::Operator, until: request.until };
     context.apps.pause(&app.record.appid, pause, None, detail).await?;
     let app = known(&context, &caller, &appid)?;

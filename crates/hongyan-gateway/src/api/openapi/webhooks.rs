@@ -37,7 +37,7 @@ fn list(items: &Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
-fn object(description: &str, members: Vec<Member>) -> Value {
+fn object(description: &str, members: &[Member]) -> Value {
     let required: Vec<&str> = members.iter().filter(|member| member.2).map(|member| member.0).collect();
     let properties: Map<String, Value> =
         members.iter().map(|Member(name, schema, _)| ((*name).to_owned(), schema.clone())).collect();
@@ -93,7 +93,7 @@ fn data(kind: EventType) -> Value {
         | EventType::MessageFailed
         | EventType::MessageUnknown => object(
             "The message, where it is now.",
-            vec![
+            &[
                 always("id", of::<shapes::MessageId>()),
                 always("app", of::<shapes::AppId>()),
                 always("to", of::<shapes::OpenId>()),
@@ -105,7 +105,7 @@ fn data(kind: EventType) -> Value {
                     "reason",
                     object(
                         "Why it is there, where that needs saying.",
-                        vec![
+                        &[
                             always("code", of::<shapes::ReasonCode>()),
                             maybe("errcode", of::<shapes::Errcode>()),
                             maybe("errmsg", text("WeChat's words.")),
@@ -118,7 +118,7 @@ fn data(kind: EventType) -> Value {
         ),
         EventType::PermitGranted => object(
             "The permit.",
-            vec![
+            &[
                 always("id", of::<shapes::PermitId>()),
                 always("app", of::<shapes::AppId>()),
                 always("openid", of::<shapes::OpenId>()),
@@ -130,7 +130,7 @@ fn data(kind: EventType) -> Value {
         ),
         EventType::PermitExpiring => object(
             "The permit.",
-            vec![
+            &[
                 always("id", of::<shapes::PermitId>()),
                 always("app", of::<shapes::AppId>()),
                 always("openid", of::<shapes::OpenId>()),
@@ -142,7 +142,7 @@ fn data(kind: EventType) -> Value {
         ),
         EventType::AppPaused => object(
             "The pause.",
-            vec![
+            &[
                 always("app", of::<shapes::AppId>()),
                 always("code", of::<shapes::PauseCode>()),
                 maybe("errcode", of::<shapes::Errcode>()),
@@ -152,7 +152,7 @@ fn data(kind: EventType) -> Value {
         ),
         EventType::AppResumed => object(
             "The pause that was ended.",
-            vec![
+            &[
                 always("app", of::<shapes::AppId>()),
                 always("code", of::<shapes::PauseCode>()),
                 always("since", of::<shapes::Time>()),
@@ -160,7 +160,7 @@ fn data(kind: EventType) -> Value {
         ),
         EventType::TemplateChanged => object(
             "What is different.",
-            vec![
+            &[
                 always("app", of::<shapes::AppId>()),
                 always("added", list(&of::<shapes::TemplateId>())),
                 always("removed", list(&of::<shapes::TemplateId>())),
@@ -169,7 +169,7 @@ fn data(kind: EventType) -> Value {
         ),
         EventType::WebhookDisabled => object(
             "The webhook.",
-            vec![
+            &[
                 always("webhook", of::<shapes::WebhookId>()),
                 always("url", text("Where it is.")),
                 always("description", text("What it is for.")),
@@ -179,7 +179,7 @@ fn data(kind: EventType) -> Value {
         ),
         EventType::WechatEvent => object(
             "The event, as GET /v1/events has it.",
-            vec![
+            &[
                 always("id", of::<shapes::EventId>()),
                 always("app", of::<shapes::AppId>()),
                 maybe("openid", of::<shapes::OpenId>()),
@@ -187,7 +187,7 @@ fn data(kind: EventType) -> Value {
                 always("body", of::<shapes::EventBody>()),
             ],
         ),
-        EventType::WebhookTest => object("The webhook.", vec![always("webhook", of::<shapes::WebhookId>())]),
+        EventType::WebhookTest => object("The webhook.", &[always("webhook", of::<shapes::WebhookId>())]),
     }
 }
 
@@ -205,7 +205,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
     EventType::ALL.into_iter().flat_map(|kind| {
         let event = object(
             when(kind),
-            vec![
+            &[
                 always("type", json!({ "type": "string", "enum": [kind.name()] })),
                 always("timestamp", of::<shapes::Time>()),
                 always("data", json!({ "$ref": format!("#/components/schemas/{}", data_name(kind)) })),
