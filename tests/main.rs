@@ -21,6 +21,7 @@ mod collapsing;
 mod command_line;
 mod dead_permit;
 mod disk_faults;
+mod documents;
 mod door;
 mod errcodes;
 mod explaining;
