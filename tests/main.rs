@@ -41,6 +41,7 @@ mod kept_connections;
 mod keys;
 mod lanes;
 mod lost_answer;
+mod master_key;
 mod operator;
 mod order;
 mod pages;

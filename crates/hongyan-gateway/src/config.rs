@@ -75,6 +75,10 @@ pub struct Settings {
     pub master_key: Option<SecretString>,
     /// A file with that key.
     pub master_key_file: Option<PathBuf>,
+    /// The master key before it: what it sealed still opens.
+    pub master_key_previous: Option<SecretString>,
+    /// A file with that key.
+    pub master_key_previous_file: Option<PathBuf>,
     /// This node's name, under which the store knows it.
     pub node_id: String,
     /// For how long a node owns a lane before it must renew.
@@ -178,6 +182,8 @@ impl Default for Settings {
             wechat_proxy: None,
             master_key: None,
             master_key_file: None,
+            master_key_previous: None,
+            master_key_previous_file: None,
             node_id: "node-1".into(),
             lease_seconds: 15,
             // A thousand messages, the largest batch, of 4 KiB each.
@@ -257,6 +263,8 @@ impl fmt::Debug for Settings {
             wechat_proxy,
             master_key,
             master_key_file,
+            master_key_previous,
+            master_key_previous_file,
             node_id,
             lease_seconds,
             max_body_bytes,
@@ -308,6 +316,8 @@ impl fmt::Debug for Settings {
             .field("wechat_proxy", &wechat_proxy.as_ref().and_then(Url::host_str))
             .field("master_key", master_key)
             .field("master_key_file", master_key_file)
+            .field("master_key_previous", master_key_previous)
+            .field("master_key_previous_file", master_key_previous_file)
             .field("node_id", node_id)
             .field("lease_seconds", lease_seconds)
             .field("max_body_bytes", max_body_bytes)

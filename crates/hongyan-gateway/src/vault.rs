@@ -12,12 +12,16 @@
 //! What it is for and whose it is go in as associated data, so that a sealed value that was copied to another
 //! column or another app does not open there. A nonce of 24 random bytes never repeats in practice
 //! (draft-irtf-cfrg-xchacha, section 3.1), so no counter has to survive a restore of a backup.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`key_file`] | where the keys come from: settings and files |
+//! | [`rotation`] | changing the key: sealing anew what the previous one sealed |
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hongyan_wechat::{AppId, OpenId};
@@ -26,14 +30,18 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{ConfigError, Settings};
 
+pub mod key_file;
+pub mod rotation;
+
+pub use key_file::{
+    KEY_FILE, KeySource, PREVIOUS_KEY_FILE, create_private_dir, is_readable_by_others, replace_key,
+};
+
 /// The version byte of what is sealed now.
 const VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
-
-/// The name of a generated key's file in the data directory.
-pub const KEY_FILE: &str = "master.key";
 
 /// What a sealed secret is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +74,6 @@ impl Purpose {
     }
 }
 
-/// Where the master key came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// The setting `master_key`.
-    Setting,
-    /// A file: the one that `master_key_file` names, or one that was generated earlier.
-    File(PathBuf),
-    /// It was generated just now, and written to this file.
-    Generated(PathBuf),
-}
-
 /// Why a sealed secret does not open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
@@ -96,41 +93,52 @@ pub enum VaultError {
     Malformed,
 }
 
+/// A master key.
+struct Key {
+    cipher: XChaCha20Poly1305,
+    id: [u8; KEY_ID_BYTES],
+}
+
+impl Key {
+    fn new(key: [u8; 32]) -> Self {
+        let digest: [u8; 32] = Sha256::digest(key).into();
+        let mut id = [0; KEY_ID_BYTES];
+        id.copy_from_slice(&digest[..KEY_ID_BYTES]);
+        Self { cipher: XChaCha20Poly1305::new(&key.into()), id }
+    }
+
+    fn has_sealed(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=KEY_ID_BYTES) == Some(self.id.as_slice())
+    }
+}
+
 /// Seals and opens secrets.
 pub struct Vault {
-    cipher: XChaCha20Poly1305,
-    key_id: [u8; KEY_ID_BYTES],
+    current: Key,
+    /// Opens what was sealed before the master key was changed.
+    previous: Option<Key>,
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").field("key_id", &hex(&self.key_id)).finish_non_exhaustive()
+        f.debug_struct("Vault").field("key_ids", &self.key_ids()).finish_non_exhaustive()
     }
 }
 
 impl Vault {
-    /// With the key that the settings name. If they name none: with the one in the data directory, which is
+    /// With the keys that the settings name. If they name none: with the one in the data directory, which is
     /// generated on the first start.
     ///
     /// # Errors
-    /// When the key cannot be read or written, or is not a key.
+    /// When a key cannot be read or written, or is not a key.
     pub fn open(settings: &Settings) -> Result<(Self, KeySource), ConfigError> {
-        if let Some(key) = &settings.master_key {
-            return Ok((Self::from_key(parse_key(key.expose_secret(), "master_key")?), KeySource::Setting));
+        let (key, source) = key_file::current(settings)?;
+        let vault = Self::from_key(key);
+        match key_file::previous(settings)? {
+            Some(previous) if previous != key => Ok((vault.with_previous(previous)?, source)),
+            // A change of keys that was cut short before the new one was in its place.
+            _ => Ok((vault, source)),
         }
-        let generated = settings.data_dir.join(KEY_FILE);
-        let path = settings.master_key_file.as_deref().unwrap_or(&generated);
-        if settings.master_key_file.is_none() && write_new_key(path)? {
-            return Ok((Self::from_key(read_key(path)?), KeySource::Generated(generated)));
-        }
-        let key = read_key(path)?;
-        if is_readable_by_others(path) {
-            tracing::warn!(
-                path = %path.display(),
-                "the file of the master key can be read by other users of this machine: chmod o-rwx it"
-            );
-        }
-        Ok((Self::from_key(key), KeySource::File(path.to_owned())))
     }
 
     /// Whether there is a key, so that [`Vault::open`] does not have to make one.
@@ -142,10 +150,41 @@ impl Vault {
 
     /// With this key.
     pub fn from_key(key: [u8; 32]) -> Self {
-        let digest: [u8; 32] = Sha256::digest(key).into();
-        let mut key_id = [0; KEY_ID_BYTES];
-        key_id.copy_from_slice(&digest[..KEY_ID_BYTES]);
-        Self { cipher: XChaCha20Poly1305::new(&key.into()), key_id }
+        Self { current: Key::new(key), previous: None }
+    }
+
+    /// Opens what this key sealed, too. Nothing is sealed with it.
+    ///
+    /// # Errors
+    /// When the two keys have the same id.
+    pub fn with_previous(self, key: [u8; 32]) -> Result<Self, ConfigError> {
+        let previous = Key::new(key);
+        if previous.id == self.current.id {
+            return Err(ConfigError::MasterKey {
+                why: "the new key and the previous one happen to have the same id; make another new one".into(),
+            });
+        }
+        Ok(Self { previous: Some(previous), ..self })
+    }
+
+    /// The ids of its keys, the current one first. They tell nothing of the keys.
+    pub fn key_ids(&self) -> Vec<String> {
+        std::iter::once(&self.current).chain(&self.previous).map(|key| hex(&key.id)).collect()
+    }
+
+    /// Whether a previous key is there, too.
+    pub const fn has_previous(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// Whether the key that seals now sealed this.
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        self.current.has_sealed(sealed)
+    }
+
+    /// Whether the previous key sealed this.
+    pub fn is_previous(&self, sealed: &[u8]) -> bool {
+        self.previous.as_ref().is_some_and(|key| key.has_sealed(sealed))
     }
 
     /// Seals a secret of an app.
@@ -159,12 +198,13 @@ impl Vault {
         let associated = associated(purpose, owner);
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &associated };
         let ciphertext = self
+            .current
             .cipher
             .encrypt(&XNonce::from(nonce), payload)
             .expect("encryption fails only beyond 256 GiB, and no secret is that long");
         let mut sealed = Vec::with_capacity(HEAD_BYTES + ciphertext.len());
         sealed.push(VERSION);
-        sealed.extend_from_slice(&self.key_id);
+        sealed.extend_from_slice(&self.current.id);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&ciphertext);
         sealed
@@ -194,13 +234,15 @@ impl Vault {
         if version != [VERSION] {
             return Err(VaultError::Malformed);
         }
-        if key_id != self.key_id {
-            return Err(VaultError::OtherKey { sealed: hex(key_id), own: hex(&self.key_id) });
-        }
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        let key = keys.find(|key| key_id == key.id).ok_or_else(|| VaultError::OtherKey {
+            sealed: hex(key_id),
+            own: self.key_ids().join(" or "),
+        })?;
         let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| VaultError::Malformed)?;
         let associated = associated(purpose, owner);
         let payload = Payload { msg: ciphertext, aad: &associated };
-        let secret = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
+        let secret = key.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
         String::from_utf8(secret).map(SecretString::from).map_err(|_| VaultError::Damaged)
     }
 }
@@ -268,106 +310,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn wrong(why: impl Into<String>) -> ConfigError {
-    ConfigError::MasterKey { why: why.into() }
-}
-
-fn parse_key(text: &str, name: &str) -> Result<[u8; 32], ConfigError> {
-    let text = text.trim();
-    from_hex(text)
-        .or_else(|| {
-            [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
-                .iter()
-                .find_map(|base64| base64.decode(text).ok()?.try_into().ok())
-        })
-        .ok_or_else(|| wrong(format!("{name} must hold 64 hexadecimal digits, or base64 of 32 bytes")))
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut key = [0; 32];
-    for (at, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
-    }
-    Some(key)
-}
-
-/// Whether every user of the machine may read a file. (Its group may: that is how orchestrators hand secrets over.)
-pub fn is_readable_by_others(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        std::fs::metadata(path)
-            .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o007 != 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        false
-    }
-}
-
-fn read_key(path: &Path) -> Result<[u8; 32], ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
-    parse_key(&text, &path.display().to_string())
-}
-
-/// Writes a new key unless the file exists; whether it did. The file appears whole, readable by its owner only.
-fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
-    let cannot = |error: std::io::Error| wrong(format!("cannot write {}: {error}", path.display()));
-    if path.try_exists().map_err(cannot)? {
-        return Ok(false);
-    }
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    create_private_dir(directory).map_err(cannot)?;
-    // Written under another name and then linked, for linking never replaces a file: of two processes that start
-    // together one wins, and both go on with the winner's key.
-    let draft = directory.join(format!(".{KEY_FILE}.{}", hex(&random::<8>())));
-    let linked = write_private(&draft, &hex(&random::<32>())).and_then(|()| std::fs::hard_link(&draft, path));
-    let removed = std::fs::remove_file(&draft);
-    match linked {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(false),
-        Err(error) => return Err(cannot(error)),
-    }
-    removed.map_err(cannot)?;
-    // The name itself must survive a power cut, too: secrets will depend on it.
-    #[cfg(unix)]
-    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(cannot)?;
-    Ok(true)
-}
-
-/// Makes a directory that only this user may enter, unless it is there: message contents lie in it in the clear.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn create_private_dir(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    writeln!(file, "{text}")?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn appid(text: &str) -> AppId {
@@ -427,6 +373,46 @@ mod tests {
     }
 
     #[test]
+    fn what_the_previous_key_sealed_opens_and_nothing_is_sealed_with_it() {
+        let app = appid("wx1");
+        let old = Vault::from_key([7; 32]).seal(Purpose::AppSecret, &app, &SecretString::from("x"));
+        let both = Vault::from_key([8; 32]).with_previous([7; 32]).unwrap();
+        assert!(both.is_previous(&old) && !both.is_current(&old));
+        assert_eq!(both.open_sealed(Purpose::AppSecret, &app, &old).unwrap().expose_secret(), "x");
+        let new = both.seal(Purpose::AppSecret, &app, &SecretString::from("y"));
+        assert!(both.is_current(&new) && !both.is_previous(&new));
+        assert!(Vault::from_key([7; 32]).open_sealed(Purpose::AppSecret, &app, &new).is_err());
+        assert!(Vault::from_key([9; 32]).open_sealed(Purpose::AppSecret, &app, &old).is_err());
+        assert!(Vault::from_key([7; 32]).with_previous([7; 32]).is_err(), "they could not be told apart");
+    }
+
+    #[test]
+    fn a_generated_key_is_replaced_and_kept_as_the_previous_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings { data_dir: directory.path().to_owned(), ..Settings::default() };
+        let as_it_is = |_: &std::path::Path| Ok::<_, ConfigError>(());
+        assert!(replace_key(&settings, as_it_is).is_err(), "there is none to replace");
+        let before = Vault::open(&settings).unwrap().0.key_ids();
+        // Killed between the two steps: the old key has both names.
+        let (current, previous) =
+            (settings.data_dir.join(KEY_FILE), settings.data_dir.join(PREVIOUS_KEY_FILE));
+        std::fs::hard_link(&current, &previous).unwrap();
+        assert_eq!(Vault::open(&settings).unwrap().0.key_ids(), before);
+        replace_key(&settings, as_it_is).unwrap();
+        let after = Vault::open(&settings).unwrap().0.key_ids();
+        assert_eq!((after.len(), &after[1]), (2, &before[0]));
+        let refused = replace_key(&settings, as_it_is).unwrap_err().to_string();
+        assert!(refused.contains(PREVIOUS_KEY_FILE), "{refused}");
+        assert_eq!(Vault::open(&settings).unwrap().0.key_ids(), after, "the previous key is not lost");
+        assert_eq!(std::fs::read_dir(&settings.data_dir).unwrap().count(), 2, "no draft is left behind");
+        #[cfg(unix)]
+        for file in [current, previous] {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
     fn a_key_is_generated_once_and_only_its_owner_may_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings { data_dir: directory.path().join("data"), ..Settings::default() };
@@ -435,7 +421,7 @@ mod tests {
         assert_eq!(source, KeySource::Generated(path.clone()));
         let (second, source) = Vault::open(&settings).unwrap();
         assert_eq!(source, KeySource::File(path.clone()));
-        assert_eq!(first.key_id, second.key_id);
+        assert_eq!(first.key_ids(), second.key_ids());
         assert_eq!(std::fs::read_dir(&settings.data_dir).unwrap().count(), 1, "no draft is left behind");
         #[cfg(unix)]
         {
@@ -451,7 +437,7 @@ mod tests {
         let (hexadecimal, source) = Vault::open(&with(&"0a".repeat(32))).unwrap();
         assert_eq!(source, KeySource::Setting);
         let (base64, _) = Vault::open(&with(&STANDARD.encode([10; 32]))).unwrap();
-        assert_eq!(hexadecimal.key_id, base64.key_id);
+        assert_eq!(hexadecimal.key_ids(), base64.key_ids());
         for bad in ["short", &"0a".repeat(31), &"zz".repeat(32)] {
             let error = Vault::open(&with(bad)).unwrap_err().to_string();
             assert!(error.contains("64 hexadecimal digits") && !error.contains(bad), "{error}");

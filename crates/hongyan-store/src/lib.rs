@@ -32,7 +32,7 @@ use types::{
     Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit,
     OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach,
-    Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
+    Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement,
     TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
@@ -397,6 +397,15 @@ pub trait Store: Send + Sync + 'static {
     /// try of a webhook is over. With a message its idempotency key is forgotten, with an event that it came. A step that
     /// fails may be repeated.
     async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned>;
+
+    // ---- what the gateway has sealed
+
+    /// Sealed values of one kind, those of the owners behind `after`. It looks at no more than `limit` owners.
+    async fn sealed(&self, kind: SealedKind, after: Option<SealedOwner>, limit: u32) -> Result<SealedPage>;
+
+    /// Puts other sealed values in the places of these, each only where it is still the one that was read; how many
+    /// were.
+    async fn reseal(&self, changes: Vec<Reseal>) -> Result<u32>;
 
     // ---- the store itself
 

@@ -8,6 +8,7 @@ mod pages;
 mod permits;
 mod prune;
 mod resolve;
+mod sealed;
 mod webhooks;
 
 pub(crate) use apps::gate;
@@ -29,6 +30,7 @@ pub use pages::{LOOK_AT, Page};
 pub use permits::{Granted, NewPermit, PermitView, Reach};
 pub use prune::{PruneCursor, PruneOrder, Pruned};
 pub use resolve::{ResolutionView, ResolveOrder, Resolved};
+pub use sealed::{Reseal, SealedKind, SealedOwner, SealedPage, SealedValue};
 pub use webhooks::{
     Backlog, Delivery, DeliveryOutcome, DeliveryReport, DeliveryState, DeliveryView, ExpiringOrder,
     ExpiringStep, Feed, MAX_COUNTED, MAX_REPLAY, MAX_WEBHOOKS, ReplayOrder, Replayed, Tried, WebhookAnswer,

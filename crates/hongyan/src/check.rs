@@ -12,7 +12,7 @@ use ::http::{Method, StatusCode};
 use hongyan_gateway::config::{ConfigError, Place, Settings};
 use hongyan_gateway::door::clear;
 use hongyan_gateway::tls::Tls;
-use hongyan_gateway::vault::{KeySource, Purpose, Vault, is_readable_by_others};
+use hongyan_gateway::vault::{KeySource, Purpose, Vault, is_readable_by_others, rotation};
 use hongyan_store::Store;
 use hongyan_store::sqlite::Depth;
 use hongyan_store::types::AppRecord;
@@ -68,6 +68,9 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
         None => None,
     };
     let vault = master_key(settings, known.as_ref(), findings);
+    if let (Some(store), Some(vault)) = (&store, &vault) {
+        previous_key(&**store, vault, findings).await;
+    }
     gateway(settings, findings).await;
     let wechat = wechat::reach(settings, findings).await;
     if let Some(Known { apps, .. }) = &known {
@@ -164,6 +167,22 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
                 .good(what, "readable; whether it opens the database's secrets shows when there are some");
             Some(vault)
         }
+    }
+}
+
+/// Whether the previous master key is still needed, where there is one.
+async fn previous_key(store: &dyn Store, vault: &Vault, findings: &mut Findings) {
+    let what = "previous master key";
+    if !vault.has_previous() {
+        return;
+    }
+    match rotation::sealed_with_the_previous_key(store, vault).await {
+        Ok(0) => findings.good(what, "nothing is sealed with it any more; it can be removed"),
+        Ok(count) => findings.good(
+            what,
+            format!("warning: {count} values are still sealed with it; seal them anew: hongyan key rotate-master"),
+        ),
+        Err(error) => findings.bad(what, error.to_string()),
     }
 }
 

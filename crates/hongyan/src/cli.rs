@@ -234,6 +234,28 @@ Examples:
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Seal anew, with the master key, what the master key before it sealed
+    #[command(after_help = "\
+The gateway may run, with both keys: master_key and master_key_previous (or master.key and master.key.previous in the \
+data directory). The order is:
+  1. set the new key and the previous one, and restart the gateway
+  2. hongyan key rotate-master
+  3. remove the previous key, and restart the gateway
+If it is cut short, run it again: it goes on.
+
+Examples:
+  hongyan key rotate-master
+  hongyan key rotate-master --generate      # without a gateway: makes a new master.key first")]
+    RotateMaster {
+        /// Put a new key in the place of master.key in the data directory, and keep that as master.key.previous
+        #[arg(long)]
+        generate: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
 }
 
 /// A time in days or hours.

@@ -16,12 +16,18 @@ use crate::database::Opened;
 use crate::failure::Failure;
 use crate::{database, output, settings};
 
+mod rotate;
+
 /// Runs the command.
 pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
     let (KeyCommand::Create { config, .. }
     | KeyCommand::List { config, .. }
-    | KeyCommand::Revoke { config, .. }) = &args.command;
+    | KeyCommand::Revoke { config, .. }
+    | KeyCommand::RotateMaster { config, .. }) = &args.command;
     let settings = settings::load(config, None)?;
+    if let KeyCommand::RotateMaster { generate, json, .. } = args.command {
+        return rotate::run(&settings, generate, json).await;
+    }
     if let KeyCommand::Create { name, .. } = &args.command
         && name.trim().is_empty()
     {
@@ -29,7 +35,9 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
     }
     let opened = match &args.command {
         KeyCommand::Create { .. } => database::open_or_make(&settings)?,
-        KeyCommand::List { .. } | KeyCommand::Revoke { .. } => database::open(&settings)?,
+        KeyCommand::List { .. } | KeyCommand::Revoke { .. } | KeyCommand::RotateMaster { .. } => {
+            database::open(&settings)?
+        }
     };
     let clock = Clock::system();
     let done = match &args.command {
@@ -44,6 +52,7 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
         }
         KeyCommand::List { json, .. } => list(&*opened.store, *json).await,
         KeyCommand::Revoke { id, .. } => revoke(&*opened.store, &clock, *id).await,
+        KeyCommand::RotateMaster { .. } => Ok(()),
     };
     opened.store.close().await;
     done

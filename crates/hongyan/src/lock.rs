@@ -35,7 +35,11 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
             },
         )?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            // What the last one said is not true of this one.
+            file.set_len(0).map_err(|error| unusable(&path, &error))?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(Failure::run(format!(
             "another hongyan process serves the database {}; stop it first, or set another data_dir",
             database.display()
@@ -43,6 +47,26 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
         // Some network file systems have no locks; SQLite is not safe there either.
         Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
     }
+}
+
+/// Says, to whoever asks [`keys_of_holder`], which master keys this process has: their ids, which tell nothing of them.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn say_keys(mut lock: &File, ids: &[String]) -> Result<(), Failure> {
+    use std::io::Write;
+
+    lock.write_all(format!("master keys {}\n", ids.join(" ")).as_bytes())
+        .map_err(|error| Failure::configuration(format!("cannot write the lock of the database: {error}")))
+}
+
+/// The ids of the master keys that the process has which serves the database; none if it has not said so.
+pub(crate) fn keys_of_holder(settings: &Settings) -> Vec<String> {
+    let Ok(database) = settings.sqlite_path() else { return Vec::new() };
+    let database = std::fs::canonicalize(&database).unwrap_or(database);
+    let text = std::fs::read_to_string(with_suffix(&database, ".lock")).unwrap_or_default();
+    let ids = text.strip_suffix('\n').and_then(|text| text.strip_prefix("master keys "));
+    ids.map(|ids| ids.split(' ').map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// Whether a process has the database. Takes nothing and makes nothing.
@@ -77,8 +101,13 @@ mod tests {
         let first = database(&settings).unwrap();
         assert!(is_held(&settings));
         assert!(database(&settings).unwrap_err().to_string().contains("another hongyan process"));
+        assert!(keys_of_holder(&settings).is_empty());
+        let ids = ["0a0b0c0d".to_owned(), "01020304".to_owned()];
+        say_keys(&first, &ids).unwrap();
+        assert_eq!(keys_of_holder(&settings), ids);
         drop(first);
         assert!(!is_held(&settings));
-        database(&settings).unwrap();
+        let _second = database(&settings).unwrap();
+        assert!(keys_of_holder(&settings).is_empty(), "the next one has not said so");
     }
 }

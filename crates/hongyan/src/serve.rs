@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     // The port first, then the lock: whoever starts it twice by mistake hears of it before a file is touched.
     let listener = listen::bind(settings.listen, "--listen").await?;
     let heirs = Heirs::of(&settings)?;
-    let _lock = lock::database(&settings)?;
+    let lock = lock::database(&settings)?;
     files::check_usable(&settings)?;
     let url = listen::url(&listener)?;
     let url = base(&url);
@@ -54,6 +54,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     // Also after a failure: what was made by then is there.
     heirs.inherit(&settings)?;
     let gateway = started?;
+    lock::say_keys(&lock, &gateway.context().vault.key_ids())?;
     say_what_is_missing(gateway.context()).await?;
     if args.json {
         let mut line = json!({ "gateway": url });

@@ -102,7 +102,8 @@ pub enum ConfigError {
     },
     /// What is stored cannot be opened with this master key.
     #[error(
-        "the secret of the app {appid} cannot be opened: {why}; start with the master key that it was stored with"
+        "the secret of the app {appid} cannot be opened: {why}; start with the master key that it was stored with, or name \
+         that one as master_key_previous"
     )]
     Sealed {
         /// The first app whose secret does not open.

@@ -54,6 +54,10 @@ pub fn load(
         let why = "master_key and master_key_file are both set; which one is meant?";
         return Err(ConfigError::MasterKey { why: why.into() });
     }
+    if settings.master_key_previous.is_some() && settings.master_key_previous_file.is_some() {
+        let why = "master_key_previous and master_key_previous_file are both set; which one is meant?";
+        return Err(ConfigError::MasterKey { why: why.into() });
+    }
     Ok(settings)
 }
 
@@ -266,6 +270,10 @@ mod tests {
         assert_eq!(settings.master_key.unwrap().expose_secret(), "00ff");
         let both = env(&[("HONGYAN_MASTER_KEY", "00"), ("HONGYAN_MASTER_KEY_FILE", path)]);
         assert!(load(None, both, Table::new()).unwrap_err().to_string().contains("both set"));
+        let previous = env(&[("HONGYAN_MASTER_KEY_PREVIOUS_FILE", path)]);
+        assert_eq!(load(None, previous, Table::new()).unwrap().master_key_previous_file.unwrap(), secret.path());
+        let both = env(&[("HONGYAN_MASTER_KEY_PREVIOUS", "00"), ("HONGYAN_MASTER_KEY_PREVIOUS_FILE", path)]);
+        assert!(load(None, both, Table::new()).is_err());
         assert!(load(None, env(&[("HONGYAN_LISTEN_FILE", path)]), Table::new()).is_err());
     }
 

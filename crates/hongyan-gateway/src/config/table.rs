@@ -157,6 +157,20 @@ pub(super) const TABLE: &[Setting] = &[
         )
     },
     optional("master_key_file", r#""/run/secrets/hongyan-master-key""#, "A file with the master key."),
+    Setting {
+        secret: true,
+        ..optional(
+            "master_key_previous",
+            r#""64 hexadecimal digits, or base64 of 32 bytes""#,
+            "The master key before it, while it is changed (hongyan key rotate-master): what it sealed still opens,\n\
+             nothing is sealed with it. Default: master.key.previous in data_dir, if master.key there is used.",
+        )
+    },
+    optional(
+        "master_key_previous_file",
+        r#""/run/secrets/hongyan-master-key-previous""#,
+        "A file with the master key before it.",
+    ),
     given(
         "node_id",
         r#""node-1""#,
@@ -273,7 +287,8 @@ pub fn example_toml() -> String {
         "# Settings of Hongyan. What is given here is the default; what is commented out has none, or one that\n\
          # follows from another setting. Each can also be set as an environment variable, HONGYAN_ and its name in\n\
          # capitals (HONGYAN_LISTEN), which wins over this file; a command line flag wins over both.\n\
-         # HONGYAN_MASTER_KEY_FILE, HONGYAN_DATABASE_FILE and HONGYAN_WECHAT_PROXY_FILE name files to read from.\n",
+         # HONGYAN_MASTER_KEY_FILE, HONGYAN_MASTER_KEY_PREVIOUS_FILE, HONGYAN_DATABASE_FILE and\n\
+         # HONGYAN_WECHAT_PROXY_FILE name files to read from.\n",
     );
     for setting in TABLE {
         text.push('\n');
@@ -326,6 +341,8 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "wechat_proxy" => settings.wechat_proxy = Some(url(value)?),
         "master_key" => settings.master_key = Some(SecretString::from(text(value)?)),
         "master_key_file" => settings.master_key_file = Some(path(value)?),
+        "master_key_previous" => settings.master_key_previous = Some(SecretString::from(text(value)?)),
+        "master_key_previous_file" => settings.master_key_previous_file = Some(path(value)?),
         "node_id" => {
             let name = text(value)?;
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);

@@ -16,6 +16,7 @@
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
 //! | `events` | what WeChat pushes: each once, and what it does |
+//! | `sealing` | sealed values: found place by place, replaced only where they are as they were read |
 //! | `explaining` | why a message found no permit |
 //! | `breaking` | an app whose breaker is open: who rests, who is the probe |
 //! | `listing` | what people ask |
@@ -46,6 +47,7 @@ mod listing;
 mod pruning;
 mod reserving;
 mod resolving;
+mod sealing;
 mod settling;
 mod signalling;
 mod telling;
@@ -76,6 +78,7 @@ const ALL: &[&[Check]] = &[
     settling::CHECKS,
     collapsing::CHECKS,
     resolving::CHECKS,
+    sealing::CHECKS,
     reserving::CHECKS,
     granting::CHECKS,
     claimed::CHECKS,

@@ -7,7 +7,7 @@
 //! | `checkpoint` | the one thread that copies the log back into the file |
 //! | `memory` | what the writer remembers between transactions |
 //! | `readers` | the threads that read: a pool for messages on their way, and one for people |
-//! | `messages`, `lanes`, `permits`, `acceptances`, `reach`, `events`, `apps`, `templates`, `tokens`, `users`, `keys` | the verbs, as functions on a connection inside a transaction |
+//! | `messages`, `lanes`, `permits`, `acceptances`, `reach`, `events`, `apps`, `templates`, `tokens`, `users`, `keys`, `sealed` | the verbs, as functions on a connection inside a transaction |
 //! | `outbox` | events: who listens, and writing them in the transaction that causes them |
 //! | `webhooks` | who is told of events, and what became of that |
 //! | `rows` | how values lie in columns |
@@ -52,6 +52,7 @@ mod reach;
 mod readers;
 mod rows;
 mod schema;
+mod sealed;
 mod templates;
 mod tokens;
 mod trouble;

@@ -95,6 +95,8 @@ verbs! {
     TellExpiring = "tell what expires soon",
     FindOld = "look for what is old",
     RemoveOld = "remove what is old",
+    ReadSealed = "read what is sealed",
+    Reseal = "seal anew",
     Ping = "answer a health check",
 }
 

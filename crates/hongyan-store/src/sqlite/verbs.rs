@@ -15,7 +15,7 @@ use super::messages::{User, accept, cancel, claim, explain, read, resolve, settl
 use super::verb::Verb;
 use super::webhooks::{deliveries, expiring, replay};
 use super::{
-    SqliteStore, apps, audit, events, keys, lanes, permits, prune, reach, rows, templates, tokens, users,
+    SqliteStore, apps, audit, events, keys, lanes, permits, prune, reach, rows, sealed, templates, tokens, users,
     webhooks,
 };
 use crate::signals::Listener;
@@ -25,7 +25,7 @@ use crate::types::{
     Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit,
     OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach,
-    Received, ReplayOrder, Replayed, ResolveOrder, Resolved, SessionRecord, Settled, Settlement,
+    Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement,
     TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::{Result, Store};
@@ -366,6 +366,14 @@ impl Store for SqliteStore {
             return Ok(picked.unchanged());
         }
         self.write(Verb::RemoveOld, move |db| prune::remove(db, &cursor, &order, &picked)).await
+    }
+
+    async fn sealed(&self, kind: SealedKind, after: Option<SealedOwner>, limit: u32) -> Result<SealedPage> {
+        self.read(Verb::ReadSealed, move |db| sealed::page(db, kind, after.as_ref(), limit)).await
+    }
+
+    async fn reseal(&self, changes: Vec<Reseal>) -> Result<u32> {
+        self.write(Verb::Reseal, move |tx| sealed::reseal(tx, &changes)).await
     }
 
     async fn ping(&self) -> Result<()> {

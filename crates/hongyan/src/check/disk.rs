@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hongyan_gateway::config::Settings;
-use hongyan_gateway::vault::KEY_FILE;
+use hongyan_gateway::vault::{KEY_FILE, PREVIOUS_KEY_FILE};
 use hongyan_store::Store;
 use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 
@@ -151,9 +151,9 @@ pub(super) async fn database(
 pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
     let what = "owners and modes";
     let Ok(database) = settings.sqlite_path() else { return };
-    let key = settings.data_dir.join(KEY_FILE);
     let mut all: Vec<_> = ["", "-wal", "-shm", ".lock"].map(|suffix| with_suffix(&database, suffix)).into();
-    all.push(key.clone());
+    all.push(settings.data_dir.join(KEY_FILE));
+    all.push(settings.data_dir.join(PREVIOUS_KEY_FILE));
     all.retain(|file| file.exists());
     if all.is_empty() {
         return;

@@ -1,0 +1,233 @@
+//! Where the master keys come from: settings, files, and a file that is made where there is none.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use secrecy::ExposeSecret;
+
+use super::{hex, random};
+use crate::config::{ConfigError, Settings};
+
+/// The name of a generated key's file in the data directory.
+pub const KEY_FILE: &str = "master.key";
+
+/// The name that this file gets when the key is changed.
+pub const PREVIOUS_KEY_FILE: &str = "master.key.previous";
+
+/// Where the master key came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// The setting `master_key`.
+    Setting,
+    /// A file: the one that `master_key_file` names, or one that was generated earlier.
+    File(PathBuf),
+    /// It was generated just now, and written to this file.
+    Generated(PathBuf),
+}
+
+/// The key that seals, and where it came from.
+pub(super) fn current(settings: &Settings) -> Result<([u8; 32], KeySource), ConfigError> {
+    if let Some(key) = &settings.master_key {
+        return Ok((parse_key(key.expose_secret(), "master_key")?, KeySource::Setting));
+    }
+    let generated = settings.data_dir.join(KEY_FILE);
+    let path = settings.master_key_file.as_deref().unwrap_or(&generated);
+    if settings.master_key_file.is_none() && write_new_key(path)? {
+        return Ok((read_key(path)?, KeySource::Generated(generated)));
+    }
+    Ok((read_key_and_warn(path)?, KeySource::File(path.to_owned())))
+}
+
+/// The key before it, if there is one. The file beside a generated key needs no setting.
+pub(super) fn previous(settings: &Settings) -> Result<Option<[u8; 32]>, ConfigError> {
+    if let Some(key) = &settings.master_key_previous {
+        return Ok(Some(parse_key(key.expose_secret(), "master_key_previous")?));
+    }
+    if let Some(path) = &settings.master_key_previous_file {
+        return Ok(Some(read_key_and_warn(path)?));
+    }
+    let path = settings.data_dir.join(PREVIOUS_KEY_FILE);
+    if !is_generated(settings) || !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(read_key_and_warn(&path)?))
+}
+
+/// Whether the key is the one in the data directory.
+const fn is_generated(settings: &Settings) -> bool {
+    settings.master_key.is_none() && settings.master_key_file.is_none()
+}
+
+/// Puts a new key in the place of the generated one, which is kept as [`PREVIOUS_KEY_FILE`]. `prepare` sees the new
+/// file before it is in its place.
+///
+/// At each moment there is a key under the one name, and whoever is killed in between has lost none.
+///
+/// # Errors
+/// When the key is no generated one, when a previous one is still there, or when a file cannot be written.
+pub fn replace_key<E: From<ConfigError>>(
+    settings: &Settings,
+    prepare: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    if !is_generated(settings)
+        || settings.master_key_previous.is_some()
+        || settings.master_key_previous_file.is_some()
+    {
+        return Err(wrong(
+            "the settings name it, so no new one is made here: set master_key (or master_key_file) to a new key, and \
+             master_key_previous (or master_key_previous_file) to the one that it is now",
+        )
+        .into());
+    }
+    let (current, previous) = (settings.data_dir.join(KEY_FILE), settings.data_dir.join(PREVIOUS_KEY_FILE));
+    let old = read_key(&current)?;
+    if previous.exists() && read_key(&previous)? != old {
+        return Err(wrong(format!(
+            "there is a {} already: finish that change first (run it without --generate), then move that file away",
+            previous.display()
+        ))
+        .into());
+    }
+    let cannot = |error: std::io::Error| wrong(format!("cannot write {}: {error}", current.display()));
+    let draft = Draft(settings.data_dir.join(format!(".{KEY_FILE}.{}", hex(&random::<8>()))));
+    write_private(&draft.0, &hex(&random::<32>())).map_err(cannot)?;
+    prepare(&draft.0)?;
+    match std::fs::hard_link(&current, &previous) {
+        // A change that was cut short right here.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        linked => linked.map_err(cannot)?,
+    }
+    // The old key's second name is on the disk before it loses its first one.
+    sync(&settings.data_dir).map_err(cannot)?;
+    std::fs::rename(&draft.0, &current).map_err(cannot)?;
+    sync(&settings.data_dir).map_err(cannot)?;
+    Ok(())
+}
+
+/// A file that is gone at the end, unless it has another name by then.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The names in a directory must survive a power cut, too: secrets depend on them.
+fn sync(directory: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    return std::fs::File::open(directory)?.sync_all();
+    #[cfg(not(unix))]
+    {
+        let _ = directory;
+        Ok(())
+    }
+}
+
+fn read_key_and_warn(path: &Path) -> Result<[u8; 32], ConfigError> {
+    let key = read_key(path)?;
+    if is_readable_by_others(path) {
+        tracing::warn!(
+            path = %path.display(),
+            "the file of the master key can be read by other users of this machine: chmod o-rwx it"
+        );
+    }
+    Ok(key)
+}
+
+fn wrong(why: impl Into<String>) -> ConfigError {
+    ConfigError::MasterKey { why: why.into() }
+}
+
+fn parse_key(text: &str, name: &str) -> Result<[u8; 32], ConfigError> {
+    let text = text.trim();
+    from_hex(text)
+        .or_else(|| {
+            [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
+                .iter()
+                .find_map(|base64| base64.decode(text).ok()?.try_into().ok())
+        })
+        .ok_or_else(|| wrong(format!("{name} must hold 64 hexadecimal digits, or base64 of 32 bytes")))
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut key = [0; 32];
+    for (at, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
+    }
+    Some(key)
+}
+
+/// Whether every user of the machine may read a file. (Its group may: that is how orchestrators hand secrets over.)
+pub fn is_readable_by_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        std::fs::metadata(path)
+            .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o007 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+fn read_key(path: &Path) -> Result<[u8; 32], ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
+    parse_key(&text, &path.display().to_string())
+}
+
+/// Writes a new key unless the file exists; whether it did. The file appears whole, readable by its owner only.
+fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
+    let cannot = |error: std::io::Error| wrong(format!("cannot write {}: {error}", path.display()));
+    if path.try_exists().map_err(cannot)? {
+        return Ok(false);
+    }
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    create_private_dir(directory).map_err(cannot)?;
+    // Written under another name and then linked, for linking never replaces a file: of two processes that start
+    // together one wins, and both go on with the winner's key.
+    let draft = directory.join(format!(".{KEY_FILE}.{}", hex(&random::<8>())));
+    let linked = write_private(&draft, &hex(&random::<32>())).and_then(|()| std::fs::hard_link(&draft, path));
+    let removed = std::fs::remove_file(&draft);
+    match linked {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(cannot(error)),
+    }
+    removed.map_err(cannot)?;
+    sync(directory).map_err(cannot)?;
+    Ok(true)
+}
+
+/// Makes a directory that only this user may enter, unless it is there: message contents lie in it in the clear.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}

@@ -1,0 +1,181 @@
+//! Sealed values, place by place: for a change of the key that sealed them.
+
+use hongyan_ledger::{Lane, WebhookId};
+use hongyan_wechat::{AppId, OpenId};
+use rusqlite::{Connection, params};
+
+use super::memory::Writing;
+use super::rows::{Cells, change, many};
+use super::trouble::{Res, Trouble};
+use crate::types::{Reseal, Sealed, SealedKind, SealedOwner, SealedPage, SealedValue};
+
+/// The table of a kind, with the statements on the column where its values lie.
+enum Place {
+    /// One row per app.
+    Apps { page: &'static str, reseal: &'static str, is_setting: bool },
+    /// One row per user, in lanes.
+    Users { page: &'static str, reseal: &'static str },
+    /// One row per webhook.
+    Webhooks { page: &'static str, reseal: &'static str },
+}
+
+/// The change of a setting raises the app's version: who has read the app before must not write back what it has read.
+macro_rules! of_apps {
+    ($column:literal) => {
+        Place::Apps {
+            page: concat!("SELECT appid, ", $column, " FROM apps WHERE appid > ? ORDER BY appid LIMIT ?"),
+            reseal: concat!(
+                "UPDATE apps SET ",
+                $column,
+                " = ?3, version = version + 1 WHERE appid = ?1 AND ",
+                $column,
+                " = ?2"
+            ),
+            is_setting: true,
+        }
+    };
+}
+
+macro_rules! of_users {
+    ($column:literal) => {
+        Place::Users {
+            page: concat!(
+                "SELECT appid, openid, ",
+                $column,
+                " FROM users WHERE lane = ?1 AND (appid, openid) > (?2, ?3) ORDER BY appid, openid LIMIT ?4"
+            ),
+            reseal: concat!(
+                "UPDATE users SET ",
+                $column,
+                " = ?5 WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND ",
+                $column,
+                " = ?4"
+            ),
+        }
+    };
+}
+
+macro_rules! of_webhooks {
+    ($column:literal) => {
+        Place::Webhooks {
+            page: concat!("SELECT id, ", $column, " FROM webhooks WHERE id > ? ORDER BY id LIMIT ?"),
+            reseal: concat!("UPDATE webhooks SET ", $column, " = ?3 WHERE id = ?1 AND ", $column, " = ?2"),
+        }
+    };
+}
+
+const fn place(kind: SealedKind) -> Place {
+    match kind {
+        SealedKind::AppSecret => of_apps!("secret"),
+        SealedKind::CallbackToken => of_apps!("callback_token"),
+        SealedKind::CallbackAesKey => of_apps!("callback_aes_key"),
+        SealedKind::AccessToken => Place::Apps {
+            page: "SELECT appid, value FROM tokens WHERE appid > ? ORDER BY appid LIMIT ?",
+            reseal: "UPDATE tokens SET value = ?3 WHERE appid = ?1 AND value = ?2",
+            is_setting: false,
+        },
+        SealedKind::SessionKey => of_users!("session_key"),
+        SealedKind::PreviousSessionKey => of_users!("previous_session_key"),
+        SealedKind::WebhookSecret => of_webhooks!("secret"),
+        SealedKind::PreviousWebhookSecret => of_webhooks!("previous_secret"),
+    }
+}
+
+/// A row: whose it is, and what lies there, if anything does.
+type Found = (SealedOwner, Option<Sealed>);
+
+/// Carries out [`crate::Store::sealed`].
+pub(super) fn page(
+    db: &Connection,
+    kind: SealedKind,
+    after: Option<&SealedOwner>,
+    limit: u32,
+) -> Res<SealedPage> {
+    let rows = match (place(kind), after) {
+        (Place::Apps { page, .. }, None) => apps(db, page, "", limit)?,
+        (Place::Apps { page, .. }, Some(SealedOwner::App(appid))) => apps(db, page, appid.as_str(), limit)?,
+        (Place::Users { page, .. }, None) => users(db, page, None, limit)?,
+        (Place::Users { page, .. }, Some(SealedOwner::User(appid, openid))) => {
+            users(db, page, Some((appid, openid)), limit)?
+        }
+        (Place::Webhooks { page, .. }, None) => webhooks(db, page, &[], limit)?,
+        (Place::Webhooks { page, .. }, Some(SealedOwner::Webhook(id))) => {
+            webhooks(db, page, id.as_bytes(), limit)?
+        }
+        (_, Some(owner)) => return Err(no_place(kind, owner)),
+    };
+    let is_full = rows.len() >= limit as usize;
+    let next = rows.last().filter(|_| is_full).map(|(owner, _)| owner.clone());
+    let values =
+        rows.into_iter().filter_map(|(owner, sealed)| Some(SealedValue { kind, owner, sealed: sealed? }));
+    Ok(SealedPage { values: values.collect(), next })
+}
+
+fn apps(db: &Connection, sql: &str, after: &str, limit: u32) -> Res<Vec<Found>> {
+    many(db, sql, params![after, limit], |cells: &mut Cells<'_>| {
+        Ok((SealedOwner::App(cells.parsed()?), cells.raw()?))
+    })
+}
+
+fn webhooks(db: &Connection, sql: &str, after: &[u8], limit: u32) -> Res<Vec<Found>> {
+    many(db, sql, params![after, limit], |cells: &mut Cells<'_>| {
+        Ok((SealedOwner::Webhook(WebhookId::from_bytes(cells.raw()?)), cells.raw()?))
+    })
+}
+
+/// Lane by lane.
+fn users(db: &Connection, sql: &str, after: Option<(&AppId, &OpenId)>, limit: u32) -> Res<Vec<Found>> {
+    let begin = after.map_or(0, |(appid, openid)| Lane::of(appid, openid).number());
+    let mut rows: Vec<Found> = Vec::new();
+    for lane in Lane::all().filter(|lane| lane.number() >= begin) {
+        let missing = limit.saturating_sub(rows.len() as u32);
+        if missing == 0 {
+            break;
+        }
+        let (appid, openid) = match after {
+            Some((appid, openid)) if lane.number() == begin => (appid.as_str(), openid.as_str()),
+            _ => ("", ""),
+        };
+        rows.extend(many(
+            db,
+            sql,
+            params![lane.number(), appid, openid, missing],
+            |cells: &mut Cells<'_>| Ok((SealedOwner::User(cells.parsed()?, cells.parsed()?), cells.raw()?)),
+        )?);
+    }
+    Ok(rows)
+}
+
+/// Carries out [`crate::Store::reseal`].
+pub(super) fn reseal(tx: &Writing<'_>, changes: &[Reseal]) -> Res<u32> {
+    let mut done = 0;
+    for Reseal { was, sealed } in changes {
+        let changed = match (place(was.kind), &was.owner) {
+            (Place::Apps { reseal, is_setting, .. }, SealedOwner::App(appid)) => {
+                let changed = change(tx, reseal, params![appid.as_str(), was.sealed, sealed])?;
+                if is_setting && changed == 1 {
+                    tx.app_changed(appid);
+                }
+                changed
+            }
+            (Place::Users { reseal, .. }, SealedOwner::User(appid, openid)) => {
+                let lane = Lane::of(appid, openid).number();
+                change(tx, reseal, params![lane, appid.as_str(), openid.as_str(), was.sealed, sealed])?
+            }
+            (Place::Webhooks { reseal, .. }, SealedOwner::Webhook(id)) => {
+                let changed = change(tx, reseal, params![id.as_bytes(), was.sealed, sealed])?;
+                if changed == 1 {
+                    tx.webhooks_changed();
+                }
+                changed
+            }
+            (_, owner) => return Err(no_place(was.kind, owner)),
+        };
+        done += changed as u32;
+    }
+    Ok(done)
+}
+
+fn no_place(kind: SealedKind, owner: &SealedOwner) -> Trouble {
+    Trouble::corrupt(format!("there is no {} of {owner:?}", kind.name()))
+}
