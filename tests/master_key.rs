@@ -62,7 +62,11 @@ struct Caller {
 
 impl Caller {
     async fn of(dir: &Path) -> Self {
-        Self { http: Http::new(), bearer: format!("Bearer {}", create_key(dir).await), pushes: AtomicU32::new(0) }
+        Self {
+            http: Http::new(),
+            bearer: format!("Bearer {}", create_key(dir).await),
+            pushes: AtomicU32::new(0),
+        }
     }
 
     async fn call(&self, gateway: &Gateway, method: Method, path: &str, body: Value) -> Answer {
@@ -159,7 +163,11 @@ async fn a_generated_master_key_is_changed_while_no_gateway_runs() {
     let report: Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!((&report["resealed"], &report["complete"]), (&json!({}), &json!(true)), "{report}");
     let refused = rotate(dir, &["--generate"]).await;
-    assert!(!refused.status.success() && said(&refused).contains("master.key.previous"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && said(&refused).contains("master.key.previous"),
+        "{}",
+        said(&refused)
+    );
 
     // The old key alone opens nothing any more; the new one alone opens all.
     let new = std::fs::read(dir.join("master.key")).unwrap();
@@ -172,7 +180,12 @@ async fn a_generated_master_key_is_changed_while_no_gateway_runs() {
     let gateway = Gateway::start(dir, &wechat.url).await;
     caller.everything_opens(&gateway, &wechat, &enciphered).await;
     let trail = caller.call(&gateway, Method::GET, "/v1/audit", json!({})).await.expect(200);
-    let row = trail["audit"].as_array().unwrap().iter().find(|row| row["call"] == "key rotate-master").unwrap_or_else(|| panic!("{trail}"));
+    let row = trail["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["call"] == "key rotate-master")
+        .unwrap_or_else(|| panic!("{trail}"));
     assert_eq!(row["result"], "ok", "{row}");
     assert!(gateway.signal("TERM").await.success());
 }

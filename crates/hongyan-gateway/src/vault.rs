@@ -161,7 +161,8 @@ impl Vault {
         let previous = Key::new(key);
         if previous.id == self.current.id {
             return Err(ConfigError::MasterKey {
-                why: "the new key and the previous one happen to have the same id; make another new one".into(),
+                why: "the new key and the previous one happen to have the same id; make another new one"
+                    .into(),
             });
         }
         Ok(Self { previous: Some(previous), ..self })
@@ -235,10 +236,9 @@ impl Vault {
             return Err(VaultError::Malformed);
         }
         let mut keys = std::iter::once(&self.current).chain(&self.previous);
-        let key = keys.find(|key| key_id == key.id).ok_or_else(|| VaultError::OtherKey {
-            sealed: hex(key_id),
-            own: self.key_ids().join(" or "),
-        })?;
+        let key = keys
+            .find(|key| key_id == key.id)
+            .ok_or_else(|| VaultError::OtherKey { sealed: hex(key_id), own: self.key_ids().join(" or ") })?;
         let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| VaultError::Malformed)?;
         let associated = associated(purpose, owner);
         let payload = Payload { msg: ciphertext, aad: &associated };
@@ -407,7 +407,8 @@ mod tests {
         assert_eq!(std::fs::read_dir(&settings.data_dir).unwrap().count(), 2, "no draft is left behind");
         #[cfg(unix)]
         for file in [current, previous] {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+            let mode =
+                std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
             assert_eq!(mode & 0o777, 0o600);
         }
     }

@@ -180,7 +180,9 @@ async fn previous_key(store: &dyn Store, vault: &Vault, findings: &mut Findings)
         Ok(0) => findings.good(what, "nothing is sealed with it any more; it can be removed"),
         Ok(count) => findings.good(
             what,
-            format!("warning: {count} values are still sealed with it; seal them anew: hongyan key rotate-master"),
+            format!(
+                "warning: {count} values are still sealed with it; seal them anew: hongyan key rotate-master"
+            ),
         ),
         Err(error) => findings.bad(what, error.to_string()),
     }

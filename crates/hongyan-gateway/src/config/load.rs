@@ -271,7 +271,10 @@ mod tests {
         let both = env(&[("HONGYAN_MASTER_KEY", "00"), ("HONGYAN_MASTER_KEY_FILE", path)]);
         assert!(load(None, both, Table::new()).unwrap_err().to_string().contains("both set"));
         let previous = env(&[("HONGYAN_MASTER_KEY_PREVIOUS_FILE", path)]);
-        assert_eq!(load(None, previous, Table::new()).unwrap().master_key_previous_file.unwrap(), secret.path());
+        assert_eq!(
+            load(None, previous, Table::new()).unwrap().master_key_previous_file.unwrap(),
+            secret.path()
+        );
         let both = env(&[("HONGYAN_MASTER_KEY_PREVIOUS", "00"), ("HONGYAN_MASTER_KEY_PREVIOUS_FILE", path)]);
         assert!(load(None, both, Table::new()).is_err());
         assert!(load(None, env(&[("HONGYAN_LISTEN_FILE", path)]), Table::new()).is_err());

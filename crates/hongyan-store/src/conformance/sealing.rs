@@ -135,10 +135,8 @@ async fn a_sealed_value_is_replaced_only_where_it_is_as_it_was_read(world: World
         expires_at: after(100),
     };
     world.store.put_login(login).await.unwrap();
-    let changes: Vec<_> = read
-        .iter()
-        .map(|was| Reseal { was: was.clone(), sealed: vec![was.sealed[0], 1] })
-        .collect();
+    let changes: Vec<_> =
+        read.iter().map(|was| Reseal { was: was.clone(), sealed: vec![was.sealed[0], 1] }).collect();
     assert_eq!(world.store.reseal(changes.clone()).await.unwrap() as usize, read.len() - 1);
     assert_eq!(world.store.session_keys(appid(), openid).await.unwrap(), [vec![99], vec![21]]);
     for value in walk(&world, 100).await {

@@ -15,8 +15,8 @@ use super::messages::{User, accept, cancel, claim, explain, read, resolve, settl
 use super::verb::Verb;
 use super::webhooks::{deliveries, expiring, replay};
 use super::{
-    SqliteStore, apps, audit, events, keys, lanes, permits, prune, reach, rows, sealed, templates, tokens, users,
-    webhooks,
+    SqliteStore, apps, audit, events, keys, lanes, permits, prune, reach, rows, sealed, templates, tokens,
+    users, webhooks,
 };
 use crate::signals::Listener;
 use crate::types::{
@@ -25,8 +25,9 @@ use crate::types::{
     Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
     LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit,
     OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach,
-    Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement,
-    TemplateChange, TemplateRecord, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+    Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage,
+    SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange,
+    WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::{Result, Store};
 

@@ -57,11 +57,12 @@ async fn change(
             ids[0]
         )));
     }
-    let rotated = by_command_line(store, &Clock::system(), "key rotate-master", Some(ids[0].clone()), async {
-        let rotated = rotation::rotate(store, &vault).await?;
-        Ok::<_, Failure>((rotated, None))
-    })
-    .await?;
+    let rotated =
+        by_command_line(store, &Clock::system(), "key rotate-master", Some(ids[0].clone()), async {
+            let rotated = rotation::rotate(store, &vault).await?;
+            Ok::<_, Failure>((rotated, None))
+        })
+        .await?;
     tell(settings, &ids[0], &rotated, as_json)
 }
 
