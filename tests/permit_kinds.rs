@@ -128,3 +128,45 @@ async fn a_batch_of_permits_is_answered_one_by_one() {
     assert_eq!(codes, [json!(null), json!("invalid_field"), json!("unknown_template"), json!("unknown_app")]);
     assert_eq!(world.totals(&user).await["granted"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn permits_are_listed_page_by_page_and_the_sums_are_those_of_all() {
+    let world = World::start().await;
+    let user = world.wechat.user().await;
+    let path = format!("/v1/permits?app={}&openid={user}", world.wechat.seed.appid);
+    let none = world.get(&format!("{path}&limit=1")).await.expect(200);
+    assert_eq!((&none["permits"], none.get("next_cursor")), (&json!([]), None), "{none}");
+    for _ in 0..5 {
+        world.grant_form(&user).await;
+    }
+    world.send(world.legacy(&user, "one")).await;
+    let all = world.get(&path).await.expect(200);
+    let all_permits = all["permits"].as_array().unwrap();
+    assert_eq!((all_permits.len(), all.get("next_cursor")), (5, None));
+    for limit in [1, 2, 4, 5] {
+        let (mut listed, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = world.get(&format!("{path}&limit={limit}{cursor}")).await.expect(200);
+            let permits = page["permits"].as_array().unwrap();
+            assert!((1..=limit).contains(&permits.len()), "{page}");
+            assert_eq!((&page["totals"], &page["unlimited"]), (&all["totals"], &all["unlimited"]));
+            assert_eq!((&page["totals"]["granted"], &page["totals"]["spent"]), (&json!(5), &json!(1)));
+            listed.extend(permits.iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(&listed, all_permits, "pages of {limit}");
+    }
+    for (bad, field) in [("limit=0", "limit"), ("limit=1001", "limit"), ("cursor=x", "cursor")] {
+        let problem = world.get(&format!("{path}&{bad}")).await.problem(422, "invalid_field");
+        assert_eq!(problem["field"], field, "{problem}");
+    }
+    for _ in 0..46 {
+        world.grant_form(&user).await;
+    }
+    let page = world.get(&path).await.expect(200);
+    assert_eq!((page["permits"].as_array().unwrap().len(), &page["totals"]["granted"]), (50, &json!(51)));
+    assert!(page["next_cursor"].is_string(), "{page}");
+}

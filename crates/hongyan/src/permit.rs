@@ -41,9 +41,22 @@ async fn add(args: &PermitAddArgs) -> Result<(), Failure> {
 }
 
 async fn list(args: &PermitListArgs) -> Result<(), Failure> {
-    let path =
-        format!("/v1/permits?{}", query(&[("app", args.app.as_str()), ("openid", args.openid.as_str())]));
-    let answer = Api::remote(&args.remote)?.call(Method::GET, &path, &[], None).await?;
+    let api = Api::remote(&args.remote)?;
+    let user = query(&[("app", args.app.as_str()), ("openid", args.openid.as_str())]);
+    let (mut permits, mut behind) = (Vec::new(), String::new());
+    // All of them, page by page; the sums on each are those of all.
+    let mut answer = loop {
+        let path = format!("/v1/permits?{user}&limit=1000{behind}");
+        let mut page = api.call(Method::GET, &path, &[], None).await?;
+        if let Some(more) = page["permits"].as_array_mut() {
+            permits.append(more);
+        }
+        match page["next_cursor"].as_str() {
+            Some(cursor) => behind = format!("&{}", query(&[("cursor", cursor)])),
+            None => break page,
+        }
+    };
+    answer["permits"] = permits.into();
     if args.remote.json {
         return output::json(&answer);
     }

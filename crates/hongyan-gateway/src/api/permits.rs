@@ -421,6 +421,12 @@ pub(super) async fn grant_all(
     Ok(answers.collect())
 }
 
+/// The most permits of one page.
+const MAX_PAGE: u32 = 1_000;
+
+/// So many, unless said.
+const DEFAULT_PAGE: u32 = 50;
+
 /// Whose permits to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -432,6 +438,12 @@ pub(super) struct UserQuery {
     /// The user.
     #[param(value_type = shapes::OpenId)]
     openid: String,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<shapes::PermitId>)]
+    cursor: Option<String>,
+    /// How many; 50 unless said.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u32>,
 }
 
 /// One permit, with its counts.
@@ -460,20 +472,26 @@ struct PermitJson {
     expires_at: Option<UnixMillis>,
 }
 
-/// A user's permits, newest first, and the sum of their counts.
+/// A page of a user's permits, newest first, and the sum of the counts of all of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UserPermits)]
 pub(super) struct PermitsAnswer {
     permits: Vec<PermitJson>,
+    /// Of all of the user's permits, also those of other pages.
     #[schema(value_type = shapes::PermitTotals)]
     totals: Totals,
-    /// How many of the permits are unlimited; their units are counted as they are used.
+    /// How many of all permits are unlimited; their units are counted as they are used.
     unlimited: u32,
+    /// Give this back as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::PermitId)]
+    next_cursor: Option<PermitId>,
 }
 
 /// List a user's permits and the sum of their counts.
 ///
-/// Always granted = available + reserved + spent + expired + revoked, for each permit and in sum.
+/// Always granted = available + reserved + spent + expired + revoked, for each permit and in sum. The sums are those of all
+/// permits, whatever the page.
 #[utoipa::path(
     get,
     path = "/v1/permits",
@@ -481,7 +499,7 @@ pub(super) struct PermitsAnswer {
     tag = "permits",
     security(("api_key" = ["permits"])),
     params(UserQuery),
-    responses((status = 200, description = "The permits, newest first.", body = PermitsAnswer), Refusals),
+    responses((status = 200, description = "A page of permits, newest first.", body = PermitsAnswer), Refusals),
 )]
 pub(super) async fn list(
     State(context): State<Context>,
@@ -491,14 +509,30 @@ pub(super) async fn list(
     let appid: AppId = parse("app", &query.app)?;
     let openid: OpenId = parse("openid", &query.openid)?;
     caller.app(&context, &appid)?;
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
+    }
+    let before: Option<PermitId> = query.cursor.map(|text| parse("cursor", &text)).transpose()?;
     let permits = context.store.permits(appid, openid, context.clock.now()).await?;
     let mut totals = Totals::default();
     for permit in &permits {
         totals += permit.totals;
     }
     let unlimited = permits.iter().filter(|view| view.permit.units.unlimited).count() as u32;
-    let permits = permits.into_iter().map(permit_json).collect();
-    Ok(axum::Json(PermitsAnswer { permits, totals, unlimited }))
+    // All are read, for their sums; what goes out is a page.
+    let behind = permits.into_iter().filter(|view| before.is_none_or(|before| view.permit.id < before));
+    let (permits, next_cursor) = page(behind.map(permit_json), limit as usize);
+    Ok(axum::Json(PermitsAnswer { permits, totals, unlimited, next_cursor }))
+}
+
+/// The first of them, and the last of these if there are more.
+fn page(permits: impl Iterator<Item = PermitJson>, limit: usize) -> (Vec<PermitJson>, Option<PermitId>) {
+    let mut page: Vec<_> = permits.take(limit + 1).collect();
+    let has_more = page.len() > limit;
+    page.truncate(limit);
+    let next = page.last().filter(|_| has_more).map(|permit| permit.id);
+    (page, next)
 }
 
 fn permit_json(PermitView { permit, totals }: PermitView) -> PermitJson {
@@ -539,7 +573,7 @@ mod tests {
             },
             totals,
         });
-        let answer = PermitsAnswer { permits: vec![permit], totals, unlimited: 0 };
+        let answer = PermitsAnswer { permits: vec![permit], totals, unlimited: 0, next_cursor: Some(id) };
         description().check("UserPermits", &serde_json::to_value(answer).unwrap());
 
         let granted = GrantAnswer::Granted(GrantedJson {
