@@ -302,5 +302,9 @@ async fn a_restore_with_hold_pauses_every_app_and_one_without_its_key_says_so() 
     let app = caller.get(&format!("{}/v1/apps/{}", gateway.url, wechat.seed.appid)).await;
     assert_eq!(app["paused"]["code"], "operator", "{app}");
     assert!(app["paused"]["detail"].as_str().unwrap().contains("copy.db"), "{app}");
+    let trail = caller.get(&format!("{}/v1/audit", gateway.url)).await;
+    let line = &trail["audit"][0];
+    let said = ["call", "object", "result"].map(|name| line[name].as_str().unwrap());
+    assert_eq!((said, &line["actor"]["kind"]), (["restore", "copy.db", "ok"], &json!("cli")), "{trail}");
     assert!(gateway.signal("TERM").await.success());
 }

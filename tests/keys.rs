@@ -381,3 +381,22 @@ async fn sessions_end_on_demand_with_their_app_and_beyond_ten() {
         world.gateway.store.session_keys(appid.parse().unwrap(), second.parse().unwrap()).await.unwrap();
     assert!(kept.is_empty(), "nor session keys");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_the_gateway_begins_by_itself_is_in_the_audit_trail() {
+    let send = "/cgi-bin/message/wxopen/template/send";
+    for (errcode, code) in [(45009, "day_quota"), (50007, "misconfigured")] {
+        let world = World::start().await;
+        let user = world.wechat.user().await;
+        world.grant_form(&user).await;
+        world.wechat.chaos(json!({ "path": send, "kind": "errcode", "errcode": errcode, "times": 1 })).await;
+        world.send(world.legacy(&user, code)).await;
+        world.app_when(code, |app| app["paused"]["code"] == code).await;
+        let trail = world.get("/v1/audit").await.expect(200);
+        let line = &trail["audit"][0];
+        let said = ["call", "app", "object", "result"].map(|name| line[name].as_str().unwrap().to_owned());
+        let appid = &world.wechat.seed.appid;
+        assert_eq!(said, [&format!("pause: {code}, errcode {errcode}"), appid, appid, "ok"], "{trail}");
+        assert_eq!(line["actor"], json!({ "kind": "system" }), "{line}");
+    }
+}

@@ -7,13 +7,15 @@ use super::checks::{
     checked_aes_key, checked_name, checked_resend_after, checked_secret, checked_token, checked_units,
 };
 use super::{App, AppChange, Apps, CallbackChange, GATEWAY_SECRET_PREFIX, NewApp, SyncReport, uncancelled};
+use crate::audit;
 use crate::problem::Problem;
 use crate::vault::{Purpose, random_token, sha256};
 use axum::http::StatusCode;
 use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_store::StoreError;
 use hongyan_store::types::{
-    AppChange as StoredChange, AppChanged, AppPaused, AppRecord, CallbackRecord, PauseOrder,
+    Actor, AppChange as StoredChange, AppChanged, AppPaused, AppRecord, CallbackRecord, NewAudit, PauseOrder,
+    Subject,
 };
 use hongyan_wechat::{AppId, Errcode, OpenId};
 use secrecy::{ExposeSecret, SecretString};
@@ -237,7 +239,7 @@ impl Apps {
                 return Ok(());
             }
             let order = PauseOrder { appid: appid.clone(), pause, errcode, detail, now };
-            apps.0.store.pause(order.clone()).await?;
+            apps.store_pause(&order).await?;
             apps.reload(&appid).await?;
             let until = pause.until.map_or_else(|| "it is resumed".to_owned(), |until| until.to_string());
             tracing::warn!(
@@ -251,6 +253,26 @@ impl Apps {
             Ok(())
         })
         .await
+    }
+
+    /// Stores a pause. One that the gateway begins by itself, and that somebody will ask about, has a line in the audit trail;
+    /// an operator's has that of its call.
+    async fn store_pause(&self, order: &PauseOrder) -> Result<(), StoreError> {
+        let (store, code) = (&*self.0.store, order.pause.code);
+        if !is_noted(code) {
+            return store.pause(order.clone()).await;
+        }
+        let errcode = order.errcode.map_or_else(String::new, |errcode| format!(", errcode {}", errcode.0));
+        let new = NewAudit {
+            at: order.now,
+            actor: Actor::SYSTEM,
+            call: format!("pause: {}{errcode}", code.name()),
+            subject: Subject { appid: Some(order.appid.clone()), object: Some(order.appid.to_string()) },
+        };
+        let line = audit::begin(store, new).await?;
+        let done = store.pause(order.clone()).await;
+        line.end(store, if done.is_ok() { audit::OK } else { "failed" }, Subject::default()).await;
+        done
     }
 
     /// Ends an app's pause. Whether it was paused.
@@ -298,6 +320,15 @@ fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
         token: token.as_ref().map(checked_token).transpose()?,
         aes_key: aes_key.map(|key| key.as_ref().map(checked_aes_key).transpose()).transpose()?,
     })
+}
+
+/// Whether the gateway's own pause for this reason has a line in the audit trail. Those that come and go within minutes have
+/// none.
+const fn is_noted(code: PauseCode) -> bool {
+    match code {
+        PauseCode::DayQuota | PauseCode::TokenRejected | PauseCode::Misconfigured => true,
+        PauseCode::MinuteQuota | PauseCode::Operator | PauseCode::WechatUnavailable => false,
+    }
 }
 
 /// Whether a pause that is in force makes another one needless.

@@ -13,12 +13,15 @@ use super::health::{self, Depth, Looked, Stage, Watcher};
 use super::memory::{Memory, Writing};
 use super::rows::change;
 use super::trouble::{Res, Trouble};
-use super::{apps, messages, open};
-use crate::types::PauseOrder;
+use super::{apps, audit, messages, open};
+use crate::types::{Actor, AuditEnd, NewAudit, PauseOrder, Subject};
 use crate::{Result, StoreError};
 
 /// Pages (of 4 KiB) that are copied between two signs of life.
 const PAGES_PER_STEP: i32 = 1_000;
+
+/// The longest name of a file that a line of the audit trail has.
+const MAX_NAME: usize = 200;
 
 /// A copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,12 +103,24 @@ pub fn copy(from: &Path, to: &Path, watcher: &Watcher) -> Result<Copied> {
 pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -> Result<Restored> {
     copy(from, to, watcher)?;
     let db = open::writer(to)?;
-    let restored = in_one_transaction(&db, |db| prepare(db, put_back))
+    let restored = in_one_transaction(&db, |db| {
+        note(db, from, put_back.now)?;
+        prepare(db, put_back)
+    })
         .map_err(|trouble| trouble.in_verb("prepare the restored database"))?;
     db.close().map_err(|(_, error)| Trouble::from(error).in_verb("close the restored database"))?;
     sync(to).map_err(|error| cannot_write(to, &error))?;
     let bytes = std::fs::metadata(to).map_err(|error| cannot_write(to, &error))?.len();
     Ok(Restored { bytes, ..restored })
+}
+
+/// The audit trail of the restored database says that it was restored, and from which file.
+fn note(db: &Connection, from: &Path, now: UnixMillis) -> Res<()> {
+    let file = from.file_name().map(|name| name.to_string_lossy().chars().take(MAX_NAME).collect());
+    let subject = Subject { appid: None, object: file };
+    let new = NewAudit { at: now, actor: Actor::COMMAND_LINE, call: "restore".into(), subject };
+    let number = audit::begin(db, &new)?;
+    audit::end(db, number, &AuditEnd { result: "ok".into(), subject: Subject::default() })
 }
 
 fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> Res<()> {

@@ -68,6 +68,9 @@ pub struct Actor {
 impl Actor {
     /// Somebody at the command line.
     pub const COMMAND_LINE: Self = Self { kind: ActorKind::CommandLine, id: None, name: None };
+
+    /// The gateway itself.
+    pub const SYSTEM: Self = Self { kind: ActorKind::System, id: None, name: None };
 }
 
 /// What a change is about. Never a secret, and never a user's openid.
