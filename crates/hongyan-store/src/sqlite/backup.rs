@@ -107,7 +107,7 @@ pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -
         note(db, from, put_back.now)?;
         prepare(db, put_back)
     })
-        .map_err(|trouble| trouble.in_verb("prepare the restored database"))?;
+    .map_err(|trouble| trouble.in_verb("prepare the restored database"))?;
     db.close().map_err(|(_, error)| Trouble::from(error).in_verb("close the restored database"))?;
     sync(to).map_err(|error| cannot_write(to, &error))?;
     let bytes = std::fs::metadata(to).map_err(|error| cannot_write(to, &error))?.len();
