@@ -2,7 +2,7 @@
 //!
 //! It hands out *gateway tokens*. The real access token never leaves, so nobody can kill it by fetching another.
 //! Everything here answers in WeChat's form: HTTP 200 and `errcode`, `errmsg`, `rid`. So does every path that is not the
-//! gateway's own ([`elsewhere`]), for an SDK may ask for any.
+//! gateway's own (`elsewhere`), for an SDK may ask for any.
 //!
 //! | module | knows |
 //! | --- | --- |
