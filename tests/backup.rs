@@ -12,7 +12,7 @@ use hongyan_clock::Clock;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::process::{Gateway, create_key, hongyan, run};
+use crate::process::{Gateway, create_key, hongyan, run, serve};
 use crate::world::{Answer, Http, Platform};
 
 const USERS: usize = 24;
@@ -307,4 +307,58 @@ async fn a_restore_with_hold_pauses_every_app_and_one_without_its_key_says_so() 
     let said = ["call", "object", "result"].map(|name| line[name].as_str().unwrap());
     assert_eq!((said, &line["actor"]["kind"]), (["restore", "copy.db", "ok"], &json!("cli")), "{trail}");
     assert!(gateway.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_was_in_other_hands_is_refused_by_a_restore_a_check_and_a_start() {
+    let wechat = Platform::start(Clock::system()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let caller = Caller { http: Http::new(), key: create_key(dir.path()).await };
+    let gateway = Gateway::start(dir.path(), &wechat.url).await;
+    let app = json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret });
+    caller.post(&format!("{}/v1/apps", gateway.url), &app).await;
+    let user = wechat.user().await;
+    let permit =
+        json!({ "app": wechat.seed.appid, "openid": user, "kind": "form", "code": wechat.form(&user).await });
+    caller.post(&format!("{}/v1/permits", gateway.url), &permit).await;
+    let message = legacy(&wechat, &user, "good");
+    caller.post(&format!("{}/v1/messages?wait=10", gateway.url), &message).await;
+    let good = dir.path().join("good.db");
+    assert!(on(dir.path(), &["backup", good.to_str().unwrap()]).await.status.success());
+    assert!(gateway.signal("TERM").await.success());
+
+    let trigger = "CREATE TRIGGER evil AFTER UPDATE ON heartbeat BEGIN DELETE FROM api_keys; END";
+    let other_lane = |table: &str| {
+        format!("UPDATE {table} SET id = CAST(substr(id, 1, 15) || x'ff' AS BLOB)")
+    };
+    let poisons = [
+        (trigger.to_owned(), "trigger evil on heartbeat"),
+        (other_lane("messages"), "a message in the lane"),
+        (other_lane("permits"), "a permit in the lane"),
+        ("UPDATE messages SET lane = 255".to_owned(), "a message in the lane 255"),
+    ];
+    for (poison, named) in poisons {
+        let poisoned = dir.path().join("poisoned.db");
+        std::fs::copy(&good, &poisoned).unwrap();
+        let raw = rusqlite::Connection::open(&poisoned).unwrap();
+        raw.execute_batch(&poison).unwrap();
+        raw.close().unwrap();
+        let before = std::fs::read(dir.path().join("hongyan.db")).unwrap();
+        refused(&on(dir.path(), &["restore", "poisoned.db", "--force"]).await, 78, named);
+        assert_eq!(std::fs::read(dir.path().join("hongyan.db")).unwrap(), before, "{named}");
+
+        // Somebody has put the file there by hand.
+        let other = tempfile::tempdir().unwrap();
+        std::fs::copy(dir.path().join("master.key"), other.path().join("master.key")).unwrap();
+        std::fs::copy(&poisoned, other.path().join("hongyan.db")).unwrap();
+        refused(&run(&mut serve(other.path(), &wechat.url)).await, 78, named);
+        let report = on(other.path(), &["check", "--json"]).await;
+        let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+        let checks = report["checks"].as_array().unwrap();
+        let database = checks.iter().find(|check| check["what"] == "database").unwrap();
+        assert_eq!(database["state"], "not_ok", "{report}");
+        assert!(database["detail"].as_str().unwrap().contains(named), "{report}");
+    }
+    // The very same file without the poison is taken.
+    said(&on(dir.path(), &["restore", "good.db", "--force", "--json"]).await);
 }
