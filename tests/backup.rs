@@ -328,9 +328,8 @@ async fn a_backup_that_was_in_other_hands_is_refused_by_a_restore_a_check_and_a_
     assert!(gateway.signal("TERM").await.success());
 
     let trigger = "CREATE TRIGGER evil AFTER UPDATE ON heartbeat BEGIN DELETE FROM api_keys; END";
-    let other_lane = |table: &str| {
-        format!("UPDATE {table} SET id = CAST(substr(id, 1, 15) || x'ff' AS BLOB)")
-    };
+    let other_lane =
+        |table: &str| format!("UPDATE {table} SET id = CAST(substr(id, 1, 15) || x'ff' AS BLOB)");
     let poisons = [
         (trigger.to_owned(), "trigger evil on heartbeat"),
         (other_lane("messages"), "a message in the lane"),

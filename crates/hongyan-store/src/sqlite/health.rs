@@ -118,9 +118,8 @@ fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Look
     // Pages of a tree are not asked for in order: with the readers' small cache many would be read twice.
     db.pragma_update(None, "cache_size", CACHE_KIB)?;
     let pragma = if depth == Depth::Indexes { "integrity_check" } else { "quick_check" };
-    let complaints = complaints(db, pragma, None).and_then(|found| {
-        if found.is_empty() { impossible_ids(db) } else { Ok(found) }
-    });
+    let complaints = complaints(db, pragma, None)
+        .and_then(|found| if found.is_empty() { impossible_ids(db) } else { Ok(found) });
     db.progress_handler(0, None::<fn() -> bool>)?;
     match complaints {
         Err(Trouble::Sql(rusqlite::Error::SqliteFailure(error, _)))
@@ -174,9 +173,8 @@ fn impossible_ids(db: &Connection) -> Res<Vec<String>> {
             "SELECT hex(id), lane FROM {table} WHERE length(id) <> 16 OR lane NOT BETWEEN 0 AND 63 \
              OR hex(substr(id, 16)) <> printf('%02X', lane) LIMIT 1"
         );
-        let found = db
-            .query_row(&sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
-            .optional()?;
+        let found =
+            db.query_row(&sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))).optional()?;
         if let Some((id, lane)) = found {
             return Ok(vec![format!(
                 "there is {what} in the lane {lane} with the id {id}, which was never made here"
