@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use hongyan_gateway::keys::{NewKey, Scope, create_key};
+use hongyan_clock::Clock;
+use hongyan_gateway::keys::{self, NewKey, Scope};
 use http::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{Answer, World};
+use crate::process::{Server, create_key, serve};
+use crate::world::{Answer, Http, Platform, World};
 
 /// A key with these scopes, for these apps.
 async fn key(world: &World, scopes: &[Scope], apps: &[&str]) -> String {
     let apps = (!apps.is_empty()).then(|| apps.iter().map(|appid| appid.parse().unwrap()).collect());
     let new = NewKey { apps, ..NewKey::new("test", scopes) };
-    let (_, key) = create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
+    let (_, key) = keys::create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
     key.expose_secret().to_owned()
 }
 
@@ -217,7 +219,7 @@ async fn a_key_ends_when_it_was_said_to_end_and_what_it_makes_ends_with_it() {
     let world = World::start().await;
     let end = world.clock.now().plus(Duration::from_secs(3_600));
     let new = NewKey { expires_at: Some(end), ..NewKey::new("short", &[Scope::Messages, Scope::Keys]) };
-    let (_, short) = create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
+    let (_, short) = keys::create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
     let short = short.expose_secret();
     let made = json!({ "name": "heir", "scopes": ["messages"] });
     let made = call_with(&world, short, Method::POST, "/v1/keys", made).await.expect(201);
@@ -399,4 +401,66 @@ async fn a_pause_that_the_gateway_begins_by_itself_is_in_the_audit_trail() {
         assert_eq!(said, [&format!("pause: {code}, errcode {errcode}"), appid, appid, "ok"], "{trail}");
         assert_eq!(line["actor"], json!({ "kind": "system" }), "{line}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_it_was() {
+    let wechat = Platform::start(Clock::system()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log.json");
+    let mut command = serve(dir.path(), &wechat.url);
+    command
+        .env("HONGYAN_LOG", "off,audit=warn")
+        .env("HONGYAN_LOG_FORMAT", "json")
+        .stderr(std::fs::File::create(&log).unwrap());
+    let server = Server::start(&mut command).await;
+    let (url, http) = (server.url("gateway"), Http::new());
+    let bearer = format!("Bearer {}", create_key(dir.path()).await);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let appid = &wechat.seed.appid;
+    let app = json!({ "appid": appid, "secret": wechat.seed.app_secret });
+    http.send(Method::POST, &format!("{url}/v1/apps"), &headers, app.to_string()).await.expect(201);
+
+    // A proxy of ours brings a stranger from there.
+    const STRANGER: (&str, &str) = ("x-forwarded-for", "203.0.113.9");
+    let token = |secret: &str| {
+        format!("{url}/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}")
+    };
+    let wrong = [("authorization", "Bearer hyk_gUeSs1"), STRANGER];
+    http.send(Method::GET, &format!("{url}/v1/apps"), &wrong, "").await.problem(401, "unauthorized");
+    for (address, errcode) in [
+        (token("gUeSs2"), 40125),
+        (token("hyk_gUeSs3"), 40125),
+        (format!("{url}/cgi-bin/message/subscribe/send?access_token=gUeSs4"), 40001),
+        (format!("{url}/wxa/business/getuserphonenumber?access_token=gUeSs5"), 40001),
+    ] {
+        let answer = http.send(Method::POST, &address, &[STRANGER], "{}").await.expect(200);
+        assert_eq!(answer["errcode"], errcode, "{answer}");
+    }
+    // Without a proxy, and so often that the log is spared.
+    for _ in 0..20 {
+        http.send(Method::GET, &token("gUeSs6"), &[], "").await.expect(200);
+    }
+    assert!(server.signal("TERM").await.success());
+
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(!text.contains("gUeSs"), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = |line: &Value| {
+        let name = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {} {}", name("reason"), name("address"), name("app"), name("path"))
+    };
+    let said: Vec<_> = lines.iter().map(said).collect();
+    let first = [
+        "unknown 203.0.113.9  /v1/apps".to_owned(),
+        format!("secret 203.0.113.9 {appid} /cgi-bin/token"),
+        format!("unknown 203.0.113.9 {appid} /cgi-bin/token"),
+        "token 203.0.113.9  /cgi-bin/message/subscribe/send".to_owned(),
+        "token 203.0.113.9  /wxa/{*path}".to_owned(),
+    ];
+    assert_eq!(said[..5], first, "{text}");
+    assert!(said[5..].iter().all(|line| *line == format!("secret 127.0.0.1 {appid} /cgi-bin/token")), "{text}");
+    // Twenty of the facade in a minute; a new one may have begun.
+    assert!((20..=25).contains(&lines.len()), "{text}");
+    assert!(lines.iter().all(|line| line["target"] == "audit"), "{text}");
 }

@@ -326,7 +326,7 @@ impl Keys {
 }
 
 /// The first characters of a hash, as they stand in the log.
-fn beginning_of(hash: [u8; 32]) -> String {
+pub(crate) fn beginning_of(hash: [u8; 32]) -> String {
     crate::vault::hex(&hash[..4])
 }
 

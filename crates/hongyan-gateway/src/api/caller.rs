@@ -5,11 +5,10 @@
 //! to is asked by the handler, which knows the app: [`Caller::app`], [`Caller::sees`], [`Caller::may_name`].
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::RequestExt;
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -20,6 +19,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::apps::App;
 use crate::audit::{self, Limiter, OK};
+use crate::door::ClientAddress;
 use crate::keys::{Refused, Scope};
 use crate::problem::{AnswerCode, Problem};
 use crate::service::Context;
@@ -119,8 +119,8 @@ impl Guard {
     fn note_refusal(&self, request: &Request, refused: &Refused) {
         self.context.report.key_refused(refused.reason.name());
         let Some(held_back) = self.refusals.may_write(self.context.clock.now()) else { return };
-        let address =
-            request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
+        // The door says it of each request.
+        let address = request.extensions().get::<ClientAddress>().map(|from| from.0);
         tracing::warn!(
             target: "audit",
             reason = refused.reason.name(),

@@ -7,6 +7,7 @@ use hongyan_store::StoreError;
 use hongyan_wechat::{CallError, Errcode};
 use serde_json::json;
 
+use super::refused::Wrong;
 use crate::door::WrongCredential;
 use crate::door::outgoing::NoPlace;
 use crate::door::rates::TooMany;
@@ -90,18 +91,18 @@ pub(super) const INVALID_URL: Errcode = Errcode(40_066);
 pub(super) struct Refusal {
     pub(super) errcode: Errcode,
     pub(super) errmsg: String,
-    /// Somebody may be guessing.
-    is_of_a_wrong_credential: bool,
+    /// What the caller brought; somebody may be guessing.
+    wrong: Option<Wrong>,
 }
 
 impl Refusal {
     pub(super) fn new(errcode: Errcode, errmsg: impl Into<String>) -> Self {
-        Self { errcode, errmsg: errmsg.into(), is_of_a_wrong_credential: false }
+        Self { errcode, errmsg: errmsg.into(), wrong: None }
     }
 
     /// The caller brought a wrong secret or token.
-    pub(super) fn of_a_wrong_credential(mut self) -> Self {
-        self.is_of_a_wrong_credential = true;
+    pub(super) fn of_a_wrong_credential(mut self, wrong: Wrong) -> Self {
+        self.wrong = Some(wrong);
         self
     }
 
@@ -147,8 +148,9 @@ impl IntoResponse for Refusal {
         };
         let mut response =
             Json(json!({ "errcode": self.errcode, "errmsg": errmsg, "rid": rid })).into_response();
-        if self.is_of_a_wrong_credential {
+        if let Some(wrong) = self.wrong {
             response.extensions_mut().insert(WrongCredential);
+            response.extensions_mut().insert(wrong);
         }
         response
     }

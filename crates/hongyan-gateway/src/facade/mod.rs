@@ -14,6 +14,7 @@
 //! | `secret` | calls that are made with the AppSecret itself |
 //! | `pass` | everything else, passed on with the real token put in |
 //! | `rid` | what WeChat knows of a refused request, without the credentials in it |
+//! | `refused` | wrong secrets and tokens, in the log |
 //! | `body`, `headers`, `clean` | of what is passed on |
 
 mod answer;
@@ -22,6 +23,7 @@ mod clean;
 mod headers;
 mod login;
 mod pass;
+mod refused;
 mod request;
 mod rid;
 mod secret;
@@ -30,6 +32,7 @@ mod token;
 
 use axum::Router;
 use axum::http::Uri;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use hongyan_wechat::paths::{FAMILIES, is_plain};
@@ -80,7 +83,11 @@ pub fn router(context: Context) -> Router {
     for family in FAMILIES {
         router = router.route(&format!("/{family}/{{*path}}"), any(pass::pass));
     }
-    router.method_not_allowed_fallback(answer::wrong_method).with_state(context)
+    let noter = refused::Noter::new(context.clone());
+    router
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(from_fn_with_state(noter, refused::note))
+        .with_state(context)
 }
 
 /// The answer at a path that nobody serves; `None`: it is one of the gateway's own, which speak another form.

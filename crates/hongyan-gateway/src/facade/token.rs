@@ -11,10 +11,11 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::answer::Refusal;
+use super::refused::Wrong;
 use super::request::{MAX_CREDENTIALS_BYTES, Parameters, object, whole};
 use crate::apps::App;
 use crate::gateway_tokens::{LIFETIME, MAX_SERVICE_CHARS};
-use crate::keys::KEY_PREFIX;
+use crate::keys::{KEY_PREFIX, Reason};
 use crate::service::Context;
 
 /// The parameters of both calls. Unknown ones are ignored, as WeChat does.
@@ -96,20 +97,21 @@ pub(super) async fn client(
         )
     })?;
     let known = if secret.starts_with(KEY_PREFIX) {
-        let key = context.keys.authorize_facade(secret, &appid).await;
-        let key = key.inspect_err(|reason| context.report.key_refused(reason.name()));
-        key.ok().map(|key| Client { app, key: Some(key) })
+        let key = context.keys.authorize_facade(secret, &appid).await.map_err(Reason::name);
+        let key = key.inspect_err(|reason| context.report.key_refused(reason));
+        key.map(|key| Client { app, key: Some(key) })
     } else {
-        context.apps.check_gateway_secret(&appid, secret).map(|app| Client { app, key: None })
+        let app = context.apps.check_gateway_secret(&appid, secret).ok_or("secret");
+        app.map(|app| Client { app, key: None })
     };
-    known.ok_or_else(|| {
+    known.map_err(|reason| {
         Refusal::new(
             Errcode::INVALID_SECRET,
             "invalid appsecret; hongyan: 这里要用登记小程序时得到的 gateway_secret，或带 facade 权限的 API 密钥，\
              不是 AppSecret / use the gateway_secret that registering the app gave, or an API key with the scope \
              facade, not the AppSecret",
         )
-        .of_a_wrong_credential()
+        .of_a_wrong_credential(Wrong::new(reason, Some(&appid), secret))
     })
 }
 
@@ -122,7 +124,7 @@ pub(super) async fn app_of(context: &Context, access_token: Option<&str>) -> Res
             "invalid credential, access_token is invalid or not latest; hongyan: 请使用从本网关取得的凭证 / use one \
              from this host",
         )
-        .of_a_wrong_credential()
+        .of_a_wrong_credential(Wrong::new("token", None, token))
     };
     let appid = context.gateway_tokens.check(token).await?.ok_or_else(invalid)?;
     context.apps.get(&appid).ok_or_else(invalid)

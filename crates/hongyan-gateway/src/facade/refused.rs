@@ -1,0 +1,71 @@
+//! Wrong secrets and tokens: in the log (target `audit`), as wrong keys of `/v1` are.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use hongyan_wechat::AppId;
+
+use crate::audit::Limiter;
+use crate::door::ClientAddress;
+use crate::keys::beginning_of;
+use crate::service::Context;
+use crate::vault::sha256;
+
+/// What somebody brought who was refused for it. In the answer's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Wrong {
+    /// What it was taken for (`secret`, `token`), or why it is no good API key for this.
+    reason: &'static str,
+    /// The app that it was for, if it said so.
+    app: Option<AppId>,
+    /// The first digits of its hash, to find it by.
+    hash: String,
+}
+
+impl Wrong {
+    pub(super) fn new(reason: &'static str, app: Option<&AppId>, brought: &str) -> Self {
+        Self { reason, app: app.cloned(), hash: beginning_of(sha256(brought)) }
+    }
+}
+
+/// Writes about those who were refused, and not more often than the log can take.
+pub(super) struct Noter {
+    context: Context,
+    limiter: Limiter,
+}
+
+impl Noter {
+    pub(super) fn new(context: Context) -> Arc<Self> {
+        Arc::new(Self { context, limiter: Limiter::default() })
+    }
+}
+
+/// Around every call of the facade.
+pub(super) async fn note(
+    State(noter): State<Arc<Noter>>,
+    from: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    // As it is routed: in what was written there may be a secret.
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    let Some(wrong) = response.extensions_mut().remove::<Wrong>() else { return response };
+    if let Some(held_back) = noter.limiter.may_write(noter.context.clock.now()) {
+        tracing::warn!(
+            target: "audit",
+            reason = wrong.reason,
+            key_hash = wrong.hash,
+            app = wrong.app.as_ref().map(tracing::field::display),
+            address = %from.0,
+            %method,
+            path = path.as_ref().map(MatchedPath::as_str),
+            held_back,
+            "a secret or token was refused at the facade"
+        );
+    }
+    response
+}
