@@ -17,7 +17,8 @@ use crate::world::{Answer, Http, Platform, World};
 async fn key(world: &World, scopes: &[Scope], apps: &[&str]) -> String {
     let apps = (!apps.is_empty()).then(|| apps.iter().map(|appid| appid.parse().unwrap()).collect());
     let new = NewKey { apps, ..NewKey::new("test", scopes) };
-    let (_, key) = keys::create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
+    let (_, key) =
+        keys::create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
     key.expose_secret().to_owned()
 }
 
@@ -219,7 +220,8 @@ async fn a_key_ends_when_it_was_said_to_end_and_what_it_makes_ends_with_it() {
     let world = World::start().await;
     let end = world.clock.now().plus(Duration::from_secs(3_600));
     let new = NewKey { expires_at: Some(end), ..NewKey::new("short", &[Scope::Messages, Scope::Keys]) };
-    let (_, short) = keys::create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
+    let (_, short) =
+        keys::create_key(&*world.gateway.store, &world.gateway.ids, &world.clock, new).await.unwrap();
     let short = short.expose_secret();
     let made = json!({ "name": "heir", "scopes": ["messages"] });
     let made = call_with(&world, short, Method::POST, "/v1/keys", made).await.expect(201);
@@ -459,7 +461,10 @@ async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_i
         "token 203.0.113.9  /wxa/{*path}".to_owned(),
     ];
     assert_eq!(said[..5], first, "{text}");
-    assert!(said[5..].iter().all(|line| *line == format!("secret 127.0.0.1 {appid} /cgi-bin/token")), "{text}");
+    assert!(
+        said[5..].iter().all(|line| *line == format!("secret 127.0.0.1 {appid} /cgi-bin/token")),
+        "{text}"
+    );
     // Twenty of the facade in a minute; a new one may have begun.
     assert!((20..=25).contains(&lines.len()), "{text}");
     assert!(lines.iter().all(|line| line["target"] == "audit"), "{text}");
