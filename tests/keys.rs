@@ -424,11 +424,11 @@ async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_i
     http.send(Method::POST, &format!("{url}/v1/apps"), &headers, app.to_string()).await.expect(201);
 
     // A proxy of ours brings a stranger from there.
-    const STRANGER: (&str, &str) = ("x-forwarded-for", "203.0.113.9");
+    let stranger = ("x-forwarded-for", "203.0.113.9");
     let token = |secret: &str| {
         format!("{url}/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}")
     };
-    let wrong = [("authorization", "Bearer hyk_gUeSs1"), STRANGER];
+    let wrong = [("authorization", "Bearer hyk_gUeSs1"), stranger];
     http.send(Method::GET, &format!("{url}/v1/apps"), &wrong, "").await.problem(401, "unauthorized");
     for (address, errcode) in [
         (token("gUeSs2"), 40125),
@@ -436,7 +436,7 @@ async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_i
         (format!("{url}/cgi-bin/message/subscribe/send?access_token=gUeSs4"), 40001),
         (format!("{url}/wxa/business/getuserphonenumber?access_token=gUeSs5"), 40001),
     ] {
-        let answer = http.send(Method::POST, &address, &[STRANGER], "{}").await.expect(200);
+        let answer = http.send(Method::POST, &address, &[stranger], "{}").await.expect(200);
         assert_eq!(answer["errcode"], errcode, "{answer}");
     }
     // Without a proxy, and so often that the log is spared.
