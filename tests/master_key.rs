@@ -10,7 +10,7 @@ use hongyan_wechat::callback::sign;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::process::{Gateway, create_key, hongyan, run, serve};
+use crate::process::{Gateway, Server, create_key, hongyan, run, serve};
 use crate::world::{Answer, Http, Platform};
 
 /// Wherever sealed values lie.
@@ -69,28 +69,28 @@ impl Caller {
         }
     }
 
-    async fn call(&self, gateway: &Gateway, method: Method, path: &str, body: Value) -> Answer {
+    async fn call(&self, url: &str, method: Method, path: &str, body: Value) -> Answer {
         let headers = [("authorization", self.bearer.as_str()), ("content-type", "application/json")];
-        self.http.send(method, &format!("{}{path}", gateway.url), &headers, body.to_string()).await
+        self.http.send(method, &format!("{url}{path}"), &headers, body.to_string()).await
     }
 
     /// Something of each kind is sealed; what was enciphered with the user's session_key.
-    async fn use_everything(&self, gateway: &Gateway, wechat: &Platform) -> Value {
+    async fn use_everything(&self, url: &str, wechat: &Platform) -> Value {
         let appid = &wechat.seed.appid;
         let callback = json!({ "token": TOKEN, "encoding_aes_key": "a".repeat(42) + "A" });
         let app = json!({ "appid": appid, "secret": wechat.seed.app_secret, "callback": callback });
-        self.call(gateway, Method::POST, "/v1/apps", app).await.expect(201);
-        self.call(gateway, Method::POST, &format!("/v1/apps/{appid}/templates/sync"), json!({}))
+        self.call(url, Method::POST, "/v1/apps", app).await.expect(201);
+        self.call(url, Method::POST, &format!("/v1/apps/{appid}/templates/sync"), json!({}))
             .await
             .expect(200);
         let hook = json!({ "url": "https://example.com/hook" });
-        let hook = self.call(gateway, Method::POST, "/v1/webhooks", hook).await.expect(201);
+        let hook = self.call(url, Method::POST, "/v1/webhooks", hook).await.expect(201);
         let path = format!("/v1/webhooks/{}/secret", hook["id"].as_str().unwrap());
-        self.call(gateway, Method::POST, &path, json!({})).await.expect(200);
+        self.call(url, Method::POST, &path, json!({})).await.expect(200);
         let user = wechat.user().await;
         for _ in 0..2 {
             let login = json!({ "app": appid, "code": wechat.login_code(&user).await });
-            self.call(gateway, Method::POST, "/v1/login", login).await.expect(200);
+            self.call(url, Method::POST, "/v1/login", login).await.expect(200);
         }
         let body = json!({ "openid": user, "data": { "nickName": "鸿雁" } });
         let mut enciphered = wechat.control("encrypted", body).await;
@@ -100,18 +100,17 @@ impl Caller {
     }
 
     /// Whether the gateway opens the user's session_key, the app's secret and its callback's keys.
-    async fn everything_opens(&self, gateway: &Gateway, wechat: &Platform, enciphered: &Value) {
-        let opened =
-            self.call(gateway, Method::POST, "/v1/users/decrypt", enciphered.clone()).await.expect(200);
+    async fn everything_opens(&self, url: &str, wechat: &Platform, enciphered: &Value) {
+        let opened = self.call(url, Method::POST, "/v1/users/decrypt", enciphered.clone()).await.expect(200);
         assert_eq!(opened["nickName"], "鸿雁");
         let path = format!("/v1/apps/{}/templates/sync", wechat.seed.appid);
-        self.call(gateway, Method::POST, &path, json!({})).await.expect(200);
+        self.call(url, Method::POST, &path, json!({})).await.expect(200);
         let timestamp = (Clock::system().now().0 / 1000).to_string();
         let nonce = self.pushes.fetch_add(1, Ordering::Relaxed).to_string();
         let signature = sign(&[TOKEN, &timestamp, &nonce]);
         let push = format!(
-            "{}/callback/{}?signature={signature}&timestamp={timestamp}&nonce={nonce}&echostr=583739757650",
-            gateway.url, wechat.seed.appid
+            "{url}/callback/{}?signature={signature}&timestamp={timestamp}&nonce={nonce}&echostr=583739757650",
+            wechat.seed.appid
         );
         let answer = self.http.send(Method::GET, &push, &[], "").await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "583739757650"));
@@ -137,7 +136,7 @@ async fn a_generated_master_key_is_changed_while_no_gateway_runs() {
     let dir = dir.path();
     let gateway = Gateway::start(dir, &wechat.url).await;
     let caller = Caller::of(dir).await;
-    let enciphered = caller.use_everything(&gateway, &wechat).await;
+    let enciphered = caller.use_everything(&gateway.url, &wechat).await;
     assert!(gateway.signal("TERM").await.success());
     let old_keys = keys_in_use(dir);
     assert_eq!(old_keys.len(), 1);
@@ -178,8 +177,8 @@ async fn a_generated_master_key_is_changed_while_no_gateway_runs() {
     assert!(said(&refused).contains("another master key"), "{}", said(&refused));
     std::fs::write(dir.join("master.key"), &new).unwrap();
     let gateway = Gateway::start(dir, &wechat.url).await;
-    caller.everything_opens(&gateway, &wechat, &enciphered).await;
-    let trail = caller.call(&gateway, Method::GET, "/v1/audit", json!({})).await.expect(200);
+    caller.everything_opens(&gateway.url, &wechat, &enciphered).await;
+    let trail = caller.call(&gateway.url, Method::GET, "/v1/audit", json!({})).await.expect(200);
     let row = trail["audit"]
         .as_array()
         .unwrap()
@@ -197,7 +196,7 @@ async fn a_master_key_is_changed_beside_a_gateway_that_has_both_and_not_beside_o
     let dir = dir.path();
     let gateway = Gateway::start(dir, &wechat.url).await;
     let caller = Caller::of(dir).await;
-    let enciphered = caller.use_everything(&gateway, &wechat).await;
+    let enciphered = caller.use_everything(&gateway.url, &wechat).await;
     let old_keys = keys_in_use(dir);
 
     // The gateway that runs knows nothing of the new key: the key is made, nothing is sealed with it.
@@ -205,11 +204,11 @@ async fn a_master_key_is_changed_beside_a_gateway_that_has_both_and_not_beside_o
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused).contains("Restart the gateway"), "{}", said(&refused));
     assert_eq!(keys_in_use(dir), old_keys);
-    caller.everything_opens(&gateway, &wechat, &enciphered).await;
+    caller.everything_opens(&gateway.url, &wechat, &enciphered).await;
     assert!(gateway.signal("TERM").await.success());
 
     let gateway = Gateway::start(dir, &wechat.url).await;
-    caller.everything_opens(&gateway, &wechat, &enciphered).await;
+    caller.everything_opens(&gateway.url, &wechat, &enciphered).await;
     let before = check(dir, &wechat).await;
     assert!(before["detail"].as_str().unwrap().contains("8 values are still sealed with it"), "{before}");
     let rotated = rotate(dir, &["--json"]).await;
@@ -217,16 +216,60 @@ async fn a_master_key_is_changed_beside_a_gateway_that_has_both_and_not_beside_o
     let report: Value = serde_json::from_slice(&rotated.stdout).unwrap();
     let new_keys: BTreeSet<String> = [report["key"].as_str().unwrap().to_owned()].into();
     assert_eq!(keys_in_use(dir), new_keys);
-    caller.everything_opens(&gateway, &wechat, &enciphered).await;
+    caller.everything_opens(&gateway.url, &wechat, &enciphered).await;
 
     // The gateway read the app before that. What it changes of it now does not bring back what the old key sealed.
     let path = format!("/v1/apps/{}", wechat.seed.appid);
     let change = json!({ "callback": { "encoding_aes_key": "b".repeat(42) + "A" } });
-    caller.call(&gateway, Method::PATCH, &path, change).await.expect(200);
+    caller.call(&gateway.url, Method::PATCH, &path, change).await.expect(200);
     assert_eq!(keys_in_use(dir), new_keys);
     assert!(gateway.signal("TERM").await.success());
     std::fs::remove_file(dir.join("master.key.previous")).unwrap();
     let gateway = Gateway::start(dir, &wechat.url).await;
-    caller.everything_opens(&gateway, &wechat, &enciphered).await;
+    caller.everything_opens(&gateway.url, &wechat, &enciphered).await;
     assert!(gateway.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_key_of_the_settings_is_changed_by_naming_the_one_before_it() {
+    let wechat = Platform::start(Clock::system()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (old, new) = ("0a".repeat(32), "0b".repeat(32));
+    let old_alone = [("HONGYAN_MASTER_KEY", old.as_str())];
+    let both = [("HONGYAN_MASTER_KEY", new.as_str()), ("HONGYAN_MASTER_KEY_PREVIOUS", old.as_str())];
+    let serve_with =
+        async |keys: &[(&str, &str)]| Server::start(serve(dir, &wechat.url).envs(keys.iter().copied())).await;
+    let rotate_with = async |keys: &[(&str, &str)], args: &[&str]| {
+        let mut command = hongyan(&["key", "rotate-master"]);
+        command.args(args).env("HONGYAN_DATA_DIR", dir).envs(keys.iter().copied()).current_dir(dir);
+        run(&mut command).await
+    };
+    let server = serve_with(&old_alone).await;
+    let caller = Caller::of(dir).await;
+    let enciphered = caller.use_everything(&server.url("gateway"), &wechat).await;
+    // The gateway that runs has the old key alone, whatever this command has.
+    let refused = rotate_with(&both, &[]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("Restart the gateway"), "{}", said(&refused));
+    assert!(server.signal("TERM").await.success());
+    let refused = rotate_with(&both, &["--generate"]).await;
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(said(&refused).contains("master_key_previous"), "{}", said(&refused));
+    assert!(!dir.join("master.key").exists());
+
+    let server = serve_with(&both).await;
+    let rotated = rotate_with(&both, &[]).await;
+    assert!(rotated.status.success(), "{}", said(&rotated));
+    assert!(said(&rotated).contains("master_key_previous out of the settings"), "{}", said(&rotated));
+    assert!(!said(&rotated).contains(&new) && !said(&rotated).contains(&old));
+    caller.everything_opens(&server.url("gateway"), &wechat, &enciphered).await;
+    // Killed, and started with the new key alone.
+    server.kill().await;
+    let server = serve_with(&both[..1]).await;
+    caller.everything_opens(&server.url("gateway"), &wechat, &enciphered).await;
+    assert!(server.signal("TERM").await.success());
+    let refused = run(serve(dir, &wechat.url).envs(old_alone)).await;
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(said(&refused).contains("another master key"), "{}", said(&refused));
 }
