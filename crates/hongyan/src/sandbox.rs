@@ -26,11 +26,12 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
     let url = listen::url(&http)?;
     let url = base(&url).to_owned();
     let tls_url = https.as_ref().map(|(listener, _)| https_url(listener)).transpose()?;
+    let clock = args.test_pace.map_or_else(Clock::system, Clock::fast);
     let sandbox = Sandbox::new(SandboxConfig {
         state_file: args.state.clone(),
         hosts: args.hosts.clone(),
         limits,
-        ..SandboxConfig::new(Clock::system())
+        ..SandboxConfig::new(clock)
     })?;
     let seed = sandbox.seed();
     if args.json {
