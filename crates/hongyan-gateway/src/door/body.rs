@@ -76,6 +76,7 @@ impl RequestBody {
         limits: Limits,
         whole: Duration,
     ) -> (Self, Upload) {
+        connection.body_begins();
         let is_upload = Arc::new(AtomicBool::new(false));
         let upload = Upload(Arc::clone(&is_upload));
         let (began, clock, is_awaited) = (None, None, false);
@@ -105,10 +106,11 @@ impl RequestBody {
         self.clock.as_mut().is_some_and(|clock| clock.as_mut().poll(context).is_ready())
     }
 
+    /// The next piece is not awaited any more: it came, or nobody wants it.
     fn came(&mut self) {
         if self.is_awaited {
             self.is_awaited = false;
-            self.connection.body_is_over();
+            self.connection.body_is_not_awaited();
         }
     }
 }
@@ -124,6 +126,9 @@ impl HttpBody for RequestBody {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(frame) => {
                 self.came();
+                if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                    self.connection.body_came(data.len());
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending if self.is_too_late(context) => {

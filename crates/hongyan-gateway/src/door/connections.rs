@@ -11,8 +11,13 @@ use tokio::time::Instant;
 
 use super::limits::{Limit, Limits};
 
-/// A body that is awaited for less than this is on its way; only an older one makes its connection give way.
+/// A body that was awaited for less than this, all pieces together, is on its way; only an older one makes its connection
+/// give way.
 const BODY_IS_SLOW_AFTER: Duration = Duration::from_secs(2);
+
+/// A body that comes at this rate, in bytes for each second that it was awaited, does not give way between its pieces. One
+/// that comes by drops does, however often a drop comes.
+const FAIR_RATE: u64 = 16 * 1024;
 
 /// So many that were told to go may still be closing before no more are taken. They close within moments.
 const STILL_CLOSING: usize = 16;
@@ -47,6 +52,10 @@ pub(super) struct Connection {
     phase: AtomicU8,
     /// When the phase began, in milliseconds after the start.
     since: AtomicU64,
+    /// For how long the earlier pieces of its request's body were awaited, in milliseconds.
+    body_awaited: AtomicU64,
+    /// How many bytes of its request's body have come.
+    body_bytes: AtomicU64,
     /// Since when the other end takes nothing of an answer, in milliseconds after the start; 0: it does.
     stalled: AtomicU64,
     task: OnceLock<AbortHandle>,
@@ -74,15 +83,37 @@ impl Connection {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
-        self.since.store(self.milliseconds(), Ordering::Relaxed);
+        self.enter_at(Instant::now(), phase);
+    }
+
+    fn enter_at(&self, now: Instant, phase: Phase) {
+        self.since.store(self.milliseconds(now), Ordering::Relaxed);
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// The body of its request is not awaited any more.
-    pub(super) fn body_is_over(&self) {
+    /// A request with a body begins. What is known of the body before is forgotten.
+    pub(super) fn body_begins(&self) {
+        self.body_awaited.store(0, Ordering::Relaxed);
+        self.body_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// So many bytes of the body of its request came.
+    pub(super) fn body_came(&self, bytes: usize) {
+        self.body_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The body of its request, or the rest of it, is not awaited for now.
+    pub(super) fn body_is_not_awaited(&self) {
+        self.body_is_not_awaited_at(Instant::now());
+    }
+
+    fn body_is_not_awaited_at(&self, now: Instant) {
         // A body that is let go after its answer is over does not make the connection busy again.
         if self.phase() == Phase::Body {
-            self.enter(Phase::Busy);
+            let awaited = now.saturating_duration_since(self.since());
+            self.enter_at(now, Phase::Busy);
+            // After the phase: nobody sees this piece counted twice.
+            self.body_awaited.fetch_add(awaited.as_millis() as u64, Ordering::Relaxed);
         }
     }
 
@@ -104,7 +135,7 @@ impl Connection {
                 self.stalled.store(0, Ordering::Relaxed);
             }
         } else if stalled == 0 {
-            self.stalled.store(self.milliseconds().max(1), Ordering::Relaxed);
+            self.stalled.store(self.milliseconds(Instant::now()).max(1), Ordering::Relaxed);
         }
     }
 
@@ -114,8 +145,8 @@ impl Connection {
         let _ = self.task.set(task);
     }
 
-    fn milliseconds(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64
+    fn milliseconds(&self, now: Instant) -> u64 {
+        now.duration_since(self.start).as_millis() as u64
     }
 
     /// Which connections give way first, the lowest; `None`: this one does not.
@@ -124,9 +155,22 @@ impl Connection {
         let since = self.since();
         match self.phase() {
             Phase::Handshake | Phase::Fresh | Phase::Head | Phase::Idle => Some((0, since)),
-            Phase::Body if now.duration_since(since) >= BODY_IS_SLOW_AFTER => Some((1, since)),
-            Phase::Body | Phase::Busy => None,
+            Phase::Body => self.slow_body_since(now).map(|since| (1, since)),
+            Phase::Busy => None,
         }
+    }
+
+    /// When the body that is awaited would have begun had it been awaited without a break; `None`: it is not slow.
+    ///
+    /// What counts is the time of all pieces together. If each piece began anew, a byte a second would hold the place for
+    /// as long as a body may take at all. The time in which nobody asked for more is not the sender's.
+    fn slow_body_since(&self, now: Instant) -> Option<Instant> {
+        let this_piece = now.saturating_duration_since(self.since());
+        let awaited = this_piece + Duration::from_millis(self.body_awaited.load(Ordering::Relaxed));
+        let fair = u128::from(FAIR_RATE) * awaited.as_millis() / 1_000;
+        let is_fair = u128::from(self.body_bytes.load(Ordering::Relaxed)) >= fair;
+        let is_slow = awaited >= BODY_IS_SLOW_AFTER && !is_fair || this_piece >= BODY_IS_SLOW_AFTER;
+        is_slow.then(|| now.checked_sub(awaited).unwrap_or(self.start))
     }
 }
 
@@ -210,6 +254,8 @@ impl Connections {
             start: *start,
             phase: AtomicU8::new(phase as u8),
             since: AtomicU64::new(now.duration_since(*start).as_millis() as u64),
+            body_awaited: AtomicU64::new(0),
+            body_bytes: AtomicU64::new(0),
             stalled: AtomicU64::new(0),
             task: OnceLock::new(),
         });
@@ -320,6 +366,80 @@ mod tests {
         let later = BODY_IS_SLOW_AFTER.as_secs();
         assert!(come_after(&all, later, 2, Phase::Fresh).is_some());
         assert!(slow.await.unwrap_err().is_cancelled());
+    }
+
+    /// Comes at the start with a request whose body comes by pieces of so many bytes, one after each of these times, and
+    /// is awaited again at the end.
+    fn come_with_body(
+        all: &Connections,
+        last: u8,
+        piece: usize,
+        every: Duration,
+        pieces: u32,
+    ) -> tokio::task::JoinHandle<()> {
+        let task = come(all, last, Phase::Busy).unwrap();
+        let open = all.open();
+        let (_, connection) = open.last_key_value().unwrap();
+        connection.body_begins();
+        for count in 0..pieces {
+            connection.enter_at(all.0.start + every * count, Phase::Body);
+            connection.body_is_not_awaited_at(all.0.start + every * (count + 1));
+            connection.body_came(piece);
+        }
+        connection.enter_at(all.0.start + every * pieces, Phase::Body);
+        task
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_by_drops_gives_way_however_often_a_drop_comes() {
+        for (every, pieces) in [(1_000, 3), (100, 30), (1, 3_000)] {
+            let all = of(2, 0, 2);
+            let fair = come_with_body(&all, 1, FAIR_RATE as usize, Duration::from_secs(1), 3);
+            let drops = come_with_body(&all, 2, 1, Duration::from_millis(every), pieces);
+            assert!(come_after(&all, 3, 3, Phase::Busy).is_some(), "a drop each {every} ms");
+            assert!(drops.await.unwrap_err().is_cancelled());
+            assert!(!fair.is_finished());
+            assert!(come_after(&all, 3, 4, Phase::Fresh).is_none(), "who comes at a fair rate stays");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_bodies_that_come_by_drops_the_one_awaited_for_longest_gives_way() {
+        let all = of(2, 0, 2);
+        // The last piece of the first is the younger one; all in all it was awaited for longer.
+        let longest = come_with_body(&all, 1, 1, Duration::from_secs(1), 9);
+        let shorter = come(&all, 2, Phase::Busy).unwrap();
+        let connection = all.open().last_key_value().map(|(_, connection)| Arc::clone(connection)).unwrap();
+        connection.enter_at(all.0.start + Duration::from_secs(6), Phase::Body);
+        assert!(come_after(&all, 9, 3, Phase::Busy).is_some());
+        assert!(longest.await.unwrap_err().is_cancelled());
+        assert!(!shorter.is_finished());
+    }
+
+    #[tokio::test]
+    async fn what_was_awaited_for_another_request_or_by_nobody_does_not_count() {
+        let all = of(1, 0, 1);
+        let kept = come_with_body(&all, 1, 1, Duration::from_secs(1), 9);
+        let connection = all.open().values().next().map(Arc::clone).unwrap();
+        let at = |seconds| all.0.start + Duration::from_secs(seconds);
+        connection.enter_at(at(9), Phase::Busy);
+        connection.body_begins();
+        connection.enter_at(at(10), Phase::Body);
+        connection.body_is_not_awaited_at(at(11));
+        // Here the gateway does something else for a minute.
+        connection.enter_at(at(71), Phase::Body);
+        assert!(come_after(&all, 71, 2, Phase::Fresh).is_none());
+        assert!(come_after(&all, 72, 2, Phase::Fresh).is_some());
+        assert!(kept.await.unwrap_err().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_gives_way_however_much_of_it_came() {
+        let all = of(1, 0, 1);
+        let quiet = come_with_body(&all, 1, 4 * 1024 * 1024, Duration::from_secs(1), 1);
+        assert!(come_after(&all, 2, 2, Phase::Fresh).is_none());
+        assert!(come_after(&all, 3, 2, Phase::Fresh).is_some());
+        assert!(quiet.await.unwrap_err().is_cancelled());
     }
 
     #[tokio::test]
