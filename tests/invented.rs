@@ -28,7 +28,7 @@ async fn claim(world: &World, session: &str, codes: impl Iterator<Item = String>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_invents_form_ids_has_a_hundred_of_them_and_no_more() {
-    let world = World::start().await;
+    let world = World::start_with(|settings| settings.permit_rate = 1_000).await;
     let user = world.wechat.user().await;
     let session = session(&world, &user).await;
     for round in 0..8 {

@@ -75,27 +75,41 @@ async fn an_app_and_all_apps_may_be_logged_in_to_so_often() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_may_report_permits_so_often() {
-    let world = World::start_with(|settings| settings.permit_rate = 2).await;
-    let session = async || log_in(&world, ONE).await.text("session");
-    let report = async |session: &str, scheme: &str, code: &str| {
+async fn a_user_may_report_so_many_permits_in_however_many_sessions() {
+    let world = World::start_with(|settings| settings.permit_rate = 6).await;
+    let session = async |user: &str| {
+        let code = world.wechat.login_code(user).await;
+        log_in_with(&world, ONE, &code).await.text("session")
+    };
+    let report = async |session: &str, scheme: &str, codes: &[&str]| {
         let url = format!("{}/mp/{}/permits", world.url, world.wechat.seed.appid);
         let bearer = format!("{scheme} {session}");
         let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
-        let body = json!({ "permits": [{ "kind": "form", "code": code }] }).to_string();
+        let form = |code: &&str| json!({ "kind": "form", "code": code });
+        let body = json!({ "permits": codes.iter().map(form).collect::<Vec<_>>() }).to_string();
         Http::new().send(Method::POST, &url, &headers, body).await
     };
-    let (one, other) = (session().await, session().await);
-    report(&one, "Bearer", "form-1").await.expect(202);
+    let (user, other) = (world.wechat.user().await, world.wechat.user().await);
+    let first = session(&user).await;
+    report(&first, "Bearer", &["a-1", "a-2", "a-3"]).await.expect(202);
     // RFC 9110: the scheme's case does not matter.
-    report(&one, "bearer", "form-2").await.expect(202);
-    let refused = report(&one, "BEARER", "form-3").await;
-    assert_eq!(retry_after(&refused), 1_800);
+    report(&first, "bearer", &["a-4"]).await.expect(202);
+    // Two are left. A login brings no more of them, and a request for three gets none.
+    let second = session(&user).await;
+    let refused = report(&second, "BEARER", &["a-5", "a-6", "a-7"]).await;
+    assert_eq!(retry_after(&refused), 600);
     refused.problem(429, "too_many_requests");
-    report(&other, "Bearer", "form-4").await.expect(202);
-    world.advance(Duration::from_secs(1_800));
-    report(&one, "Bearer", "form-5").await.expect(202);
-    assert_eq!(count_of(&world, "permit_reports").await, 1);
+    assert_eq!(world.totals(&user).await["granted"], 4, "nothing of it was stored");
+    report(&second, "Bearer", &["a-5", "a-6"]).await.expect(202);
+    for _ in 0..3 {
+        report(&session(&user).await, "Bearer", &["a-7"]).await.problem(429, "too_many_requests");
+    }
+    assert_eq!(world.totals(&user).await["granted"], 6);
+    // Another user of the same app is not concerned, and time heals.
+    report(&session(&other).await, "Bearer", &["b-1"]).await.expect(202);
+    world.advance(Duration::from_secs(600));
+    report(&first, "Bearer", &["a-7"]).await.expect(202);
+    assert_eq!(count_of(&world, "permit_reports").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,7 +57,7 @@ pub struct Settings {
     pub login_rate_per_app: u32,
     /// Logins of mini programs in a minute, in all.
     pub login_rate: u32,
-    /// Reports of permits by one session in an hour.
+    /// Permits that one user may report in an hour, in however many sessions and requests.
     pub permit_rate: u32,
     /// Wrong keys, secrets and signatures in a minute, from one address.
     pub wrong_credential_rate: u32,

@@ -43,10 +43,18 @@ impl Bucket {
     /// # Errors
     /// There is none; after so long there is one again.
     pub fn take(&mut self, rate: Rate, now: UnixMillis) -> Result<(), Duration> {
+        self.take_many(1, rate, now)
+    }
+
+    /// Takes so many tokens, or none.
+    ///
+    /// # Errors
+    /// There are fewer; after so long there are as many, unless a full bucket has fewer.
+    pub fn take_many(&mut self, tokens: u32, rate: Rate, now: UnixMillis) -> Result<(), Duration> {
         let now = i128::from(now.0) * 1_000;
         // One that would be full later than a whole period from now was filled by a clock that was put back since.
         let begin = if self.full_at_us - now > rate.period_us() { now } else { self.full_at_us.max(now) };
-        let full_at = begin + rate.interval_us();
+        let full_at = begin + i128::from(tokens) * rate.interval_us();
         let missing = full_at - now - rate.period_us();
         if missing > 0 {
             return Err(Duration::from_micros(missing as u64));
@@ -85,6 +93,17 @@ mod tests {
         assert_eq!(bucket.take(TEN_A_MINUTE, at(6)), Err(Duration::from_secs(6)));
         assert!(!bucket.is_full(at(65)));
         assert!(bucket.is_full(at(66)));
+    }
+
+    #[test]
+    fn many_are_taken_together_or_not_at_all() {
+        let mut bucket = Bucket::default();
+        bucket.take_many(7, TEN_A_MINUTE, at(0)).unwrap();
+        assert_eq!(bucket.take_many(4, TEN_A_MINUTE, at(0)), Err(Duration::from_secs(6)));
+        bucket.take_many(3, TEN_A_MINUTE, at(0)).unwrap();
+        assert_eq!(bucket.take_many(2, TEN_A_MINUTE, at(11)), Err(Duration::from_secs(1)));
+        bucket.take_many(2, TEN_A_MINUTE, at(12)).unwrap();
+        assert!(bucket.take_many(11, TEN_A_MINUTE, at(1_000)).is_err(), "more than a full one has");
     }
 
     #[test]

@@ -20,7 +20,6 @@ use crate::login::session;
 use crate::problem::{Json, Path, Problem};
 use crate::service::Context;
 use crate::shapes;
-use crate::vault::sha256;
 
 /// The most permits that one tap can bring: a form, a payment and three subscriptions leave room to spare.
 const MAX_PERMITS: usize = 20;
@@ -178,10 +177,10 @@ pub(super) async fn permits(
             format!("this session belongs to another app than {appid}"),
         ));
     }
-    context.rates.permit_report(sha256(token), &appid)?;
     if request.permits.is_empty() || request.permits.len() > MAX_PERMITS {
         return Err(Problem::invalid("permits", format!("1 to {MAX_PERMITS} permits in one request")));
     }
+    context.rates.permit_reports(&appid, &session.openid, request.permits.len() as u32)?;
     // What grants goes to the ledger together; the user's refusals keep their places in the answer.
     let mut wanted = Vec::new();
     let mut places = Vec::new();

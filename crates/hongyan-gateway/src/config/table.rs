@@ -107,7 +107,7 @@ pub(super) const TABLE: &[Setting] = &[
     ),
     given("login_rate_per_app", "3000", "Logins by POST /mp/{appid}/login in a minute of one app."),
     given("login_rate", "6000", "Logins by POST /mp/{appid}/login in a minute in all."),
-    given("permit_rate", "60", "Requests to POST /mp/{appid}/permits in an hour by one session."),
+    given("permit_rate", "60", "Permits that one user may report to POST /mp/{appid}/permits in an hour."),
     given(
         "wrong_credential_rate",
         "60",

@@ -38,7 +38,7 @@ pub enum Limit {
     LoginsPerApp,
     /// Too many logins of mini programs in all.
     Logins,
-    /// Too many reports of permits by one session.
+    /// Too many permits reported by one user.
     PermitReports,
     /// Too many wrong keys, secrets and signatures from one address.
     WrongCredentials,

@@ -9,13 +9,14 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::rate::{Bucket, Rate};
-use hongyan_wechat::AppId;
+use hongyan_wechat::{AppId, OpenId};
 
 use super::address::ClientAddress;
 use super::limits::{Limit, Limits};
 use crate::config::Settings;
 use crate::gateway_tokens::LIFETIME;
 use crate::problem::Problem;
+use crate::vault::sha256;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -73,12 +74,15 @@ impl Rates {
         self.take(&self.logins, (), Limit::Logins, appid)
     }
 
-    /// A session, by its hash, reports permits.
+    /// A user of a mini program reports so many permits. It is the user who is counted, not the session: whoever logs in
+    /// anew has no more than before.
     ///
     /// # Errors
-    /// Too often.
-    pub(crate) fn permit_report(&self, session: [u8; 32], appid: &AppId) -> Result<(), TooMany> {
-        self.take(&self.permit_reports, session, Limit::PermitReports, appid)
+    /// Too many: then none of them is taken from the rate.
+    pub(crate) fn permit_reports(&self, appid: &AppId, openid: &OpenId, permits: u32) -> Result<(), TooMany> {
+        // An appid has no space: no two users have the same key.
+        let user = sha256(&format!("{appid} {openid}"));
+        self.take_many(&self.permit_reports, user, permits, Limit::PermitReports, appid)
     }
 
     /// A gateway token of this app is handed out.
@@ -105,7 +109,18 @@ impl Rates {
         limit: Limit,
         whom: &dyn std::fmt::Display,
     ) -> Result<(), TooMany> {
-        buckets.take(key, self.clock.now()).map_err(|wait| {
+        self.take_many(buckets, key, 1, limit, whom)
+    }
+
+    fn take_many<K: Hash + Eq>(
+        &self,
+        buckets: &Buckets<K>,
+        key: K,
+        tokens: u32,
+        limit: Limit,
+        whom: &dyn std::fmt::Display,
+    ) -> Result<(), TooMany> {
+        buckets.take(key, tokens, self.clock.now()).map_err(|wait| {
             self.limits.bit(limit, whom);
             TooMany { limit, wait }
         })
@@ -137,7 +152,7 @@ impl<K: Hash + Eq> Buckets<K> {
         Self { rate, buckets: Mutex::default() }
     }
 
-    fn take(&self, key: K, now: UnixMillis) -> Result<(), Duration> {
+    fn take(&self, key: K, tokens: u32, now: UnixMillis) -> Result<(), Duration> {
         // A bucket is one number: a panic elsewhere leaves it whole.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(&key) {
@@ -148,7 +163,7 @@ impl<K: Hash + Eq> Buckets<K> {
                 buckets.clear();
             }
         }
-        buckets.entry(key).or_default().take(self.rate, now)
+        buckets.entry(key).or_default().take_many(tokens, self.rate, now)
     }
 }
 
@@ -160,18 +175,18 @@ mod tests {
     fn each_key_has_its_own_bucket_and_there_are_never_too_many() {
         let buckets = Buckets::new(Rate::new(1, MINUTE));
         let now = UnixMillis(1_700_000_000_000);
-        buckets.take(1, now).unwrap();
-        assert_eq!(buckets.take(1, now), Err(MINUTE));
+        buckets.take(1, 1, now).unwrap();
+        assert_eq!(buckets.take(1, 1, now), Err(MINUTE));
         for key in 2..=MOST_BUCKETS {
-            buckets.take(key, now).unwrap();
+            buckets.take(key, 1, now).unwrap();
         }
-        assert_eq!(buckets.take(1, now), Err(MINUTE), "there is still room");
+        assert_eq!(buckets.take(1, 1, now), Err(MINUTE), "there is still room");
         let count = || buckets.buckets.lock().unwrap().len();
         assert_eq!(count(), MOST_BUCKETS);
-        buckets.take(0, now.plus(MINUTE)).unwrap();
+        buckets.take(0, 1, now.plus(MINUTE)).unwrap();
         assert_eq!(count(), 1, "full ones are forgotten");
         for key in 1..=MOST_BUCKETS {
-            buckets.take(key, now.plus(MINUTE)).unwrap();
+            buckets.take(key, 1, now.plus(MINUTE)).unwrap();
         }
         assert!(count() <= MOST_BUCKETS);
     }
