@@ -309,6 +309,40 @@ async fn a_restore_with_hold_pauses_every_app_and_one_without_its_key_says_so() 
     assert!(gateway.signal("TERM").await.success());
 }
 
+/// Changes of a schema that have the names of what SQLite, the migrations' library or we have made, each with what is said.
+fn hidden_poisons() -> [(String, &'static str); 6] {
+    let hidden = |statements: &str| format!("PRAGMA writable_schema = ON; {statements}");
+    let insert = |kind: &str, name: &str, table: &str, sql: &str| {
+        hidden(&format!("INSERT INTO sqlite_schema VALUES ('{kind}', '{name}', '{table}', 0, '{sql}')"))
+    };
+    let evil = |name: &str, table: &str| {
+        format!("CREATE TRIGGER {name} AFTER INSERT ON {table} BEGIN DELETE FROM api_keys; END")
+    };
+    let other_words = |from: &str, to: &str, name: &str| {
+        hidden(&format!("UPDATE sqlite_schema SET sql = replace(sql, '{from}', '{to}') WHERE name = '{name}'"))
+    };
+    [
+        (
+            insert("trigger", "sqlite_evil", "audit", &evil("sqlite_evil", "audit")),
+            "trigger sqlite_evil on audit",
+        ),
+        (
+            insert("trigger", "sqlite_stat1", "audit", &evil("sqlite_stat1", "audit")),
+            "trigger sqlite_stat1 on audit",
+        ),
+        (evil("evil", "refinery_schema_history"), "trigger evil on refinery_schema_history"),
+        (
+            insert("view", "sqlite_evil", "sqlite_evil", "CREATE VIEW sqlite_evil AS SELECT 1"),
+            "view sqlite_evil on sqlite_evil",
+        ),
+        (
+            other_words("state IN (1, 2)", "state IN (1)", "messages_queued"),
+            "index messages_queued on messages",
+        ),
+        (other_words("beats INTEGER NOT NULL", "beats INTEGER NOT NULL CHECK (0)", "heartbeat"), "table heartbeat on heartbeat"),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_was_in_other_hands_is_refused_by_a_restore_a_check_and_a_start() {
     let wechat = Platform::start(Clock::system()).await;
@@ -336,11 +370,12 @@ async fn a_backup_that_was_in_other_hands_is_refused_by_a_restore_a_check_and_a_
         (other_lane("permits"), "a permit in the lane"),
         ("UPDATE messages SET lane = 255".to_owned(), "a message in the lane 255"),
     ];
+    let poisons = poisons.into_iter().chain(hidden_poisons());
     for (poison, named) in poisons {
         let poisoned = dir.path().join("poisoned.db");
         std::fs::copy(&good, &poisoned).unwrap();
         let raw = rusqlite::Connection::open(&poisoned).unwrap();
-        raw.execute_batch(&poison).unwrap();
+        raw.execute_batch(&poison).unwrap_or_else(|why| panic!("{poison}: {why}"));
         raw.close().unwrap();
         let before = std::fs::read(dir.path().join("hongyan.db")).unwrap();
         refused(&on(dir.path(), &["restore", "poisoned.db", "--force"]).await, 78, named);

@@ -4,28 +4,60 @@
 //! that adds an API key when the health check writes is enough. So what stands in the file is compared with what the
 //! migrations make, before anything of it is used.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
 use super::open::{migrate_to, user_number};
 
-/// The table in which the migrations note what they did; the library makes it.
+/// The table in which the migrations note what they did; the library makes it, in its own words and before the first
+/// migration.
 const HISTORY: &str = "refinery_schema_history";
+
+/// Tables that SQLite makes by itself, in these words: the counters of AUTOINCREMENT, and what `ANALYZE` found.
+const OF_SQLITE: [&str; 3] = [
+    "CREATE TABLE sqlite_sequence(name,seq)",
+    "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
+    "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
+];
 
 /// The most strangers that are named.
 const NAMED: usize = 5;
 
-/// Every table, index, view and trigger, and every column: each in words.
-fn parts(db: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let mut parts = BTreeSet::new();
-    let mut objects = db.prepare(
-        "SELECT type, name, tbl_name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name <> ?",
-    )?;
-    let mut rows = objects.query([HISTORY])?;
+/// A row of `sqlite_schema`. A name proves nothing: with `writable_schema` any object can have any.
+struct Object {
+    kind: String,
+    name: String,
+    table: String,
+    /// The statement that made it, each white space as one space.
+    sql: Option<String>,
+}
+
+impl Object {
+    /// Whether SQLite or the library of the migrations has made it, and not one of our statements.
+    fn is_not_ours(&self) -> bool {
+        match (self.kind.as_str(), self.sql.as_deref()) {
+            ("index", None) => self.name.starts_with("sqlite_autoindex_"),
+            ("table", Some(sql)) => {
+                OF_SQLITE.contains(&sql) || (self.name == HISTORY && sql.starts_with("CREATE TABLE "))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Every table, index, view and trigger, and every column: each in words, with the statement that made it.
+fn parts(db: &Connection) -> rusqlite::Result<BTreeMap<String, Option<String>>> {
+    let mut parts = BTreeMap::new();
+    let mut objects = db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
+    let mut rows = objects.query([])?;
     while let Some(row) = rows.next()? {
-        let (kind, name, table): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        parts.insert(format!("{kind} {name} on {table}"));
+        let sql: Option<String> = row.get(3)?;
+        let sql = sql.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "));
+        let object = Object { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql };
+        if !object.is_not_ours() {
+            parts.insert(format!("{} {} on {}", object.kind, object.name, object.table), object.sql);
+        }
     }
     // What a table is: a virtual one runs code of its own. `hidden` tells generated columns.
     let mut columns = db.prepare(
@@ -38,24 +70,33 @@ fn parts(db: &Connection) -> rusqlite::Result<BTreeSet<String>> {
         let (kind, table, column, of): (String, String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let (not_null, key, hidden): (i64, i64, i64) = (row.get(4)?, row.get(5)?, row.get(6)?);
-        parts.insert(format!("column {column} of the {kind} {table} ({of} {not_null} {key} {hidden})"));
+        let column = format!("column {column} of the {kind} {table} ({of} {not_null} {key} {hidden})");
+        parts.insert(column, None);
     }
     Ok(parts)
 }
 
-/// What a file of this version has that it should not have, or lacks; `None`: it is as it should be.
+/// What a file of this version has that it should not have, lacks, or has in other words; `None`: it is as it should be.
+/// The words are those of the migrations, for every database of a version was made by the same ones.
 pub(super) fn difference(db: &Connection, version: i64) -> rusqlite::Result<Option<String>> {
     let found = parts(db)?;
     let mut fresh = Connection::open_in_memory()?;
     user_number(&fresh)?;
     migrate_to(&mut fresh, version)?;
     let expected = parts(&fresh)?;
-    let list = |from: &BTreeSet<String>, without: &BTreeSet<String>| {
-        from.difference(without).take(NAMED).cloned().collect::<Vec<_>>().join(", ")
+    let without = |from: &BTreeMap<String, Option<String>>, other: &BTreeMap<String, Option<String>>| {
+        let names = from.keys().filter(|&name| !other.contains_key(name)).take(NAMED);
+        names.cloned().collect::<Vec<_>>().join(", ")
     };
-    let (strange, missing) = (list(&found, &expected), list(&expected, &found));
+    let (strange, missing) = (without(&found, &expected), without(&expected, &found));
     Ok(match (strange.is_empty(), missing.is_empty()) {
-        (true, true) => None,
+        (true, true) => {
+            let other = found.iter().filter(|&(name, sql)| expected.get(name) != Some(sql)).map(|(name, _)| name);
+            let other = other.take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            (!other.is_empty()).then(|| {
+                format!("it has in other words than every database of version {version}: {other}")
+            })
+        }
         (false, true) => Some(format!("it has what no database of version {version} has: {strange}")),
         (true, false) => Some(format!("it lacks what every database of version {version} has: {missing}")),
         (false, false) => {
