@@ -319,7 +319,9 @@ fn hidden_poisons() -> [(String, &'static str); 6] {
         format!("CREATE TRIGGER {name} AFTER INSERT ON {table} BEGIN DELETE FROM api_keys; END")
     };
     let other_words = |from: &str, to: &str, name: &str| {
-        hidden(&format!("UPDATE sqlite_schema SET sql = replace(sql, '{from}', '{to}') WHERE name = '{name}'"))
+        hidden(&format!(
+            "UPDATE sqlite_schema SET sql = replace(sql, '{from}', '{to}') WHERE name = '{name}'"
+        ))
     };
     [
         (
@@ -339,7 +341,10 @@ fn hidden_poisons() -> [(String, &'static str); 6] {
             other_words("state IN (1, 2)", "state IN (1)", "messages_queued"),
             "index messages_queued on messages",
         ),
-        (other_words("beats INTEGER NOT NULL", "beats INTEGER NOT NULL CHECK (0)", "heartbeat"), "table heartbeat on heartbeat"),
+        (
+            other_words("beats INTEGER NOT NULL", "beats INTEGER NOT NULL CHECK (0)", "heartbeat"),
+            "table heartbeat on heartbeat",
+        ),
     ]
 }
 

@@ -91,11 +91,11 @@ pub(super) fn difference(db: &Connection, version: i64) -> rusqlite::Result<Opti
     let (strange, missing) = (without(&found, &expected), without(&expected, &found));
     Ok(match (strange.is_empty(), missing.is_empty()) {
         (true, true) => {
-            let other = found.iter().filter(|&(name, sql)| expected.get(name) != Some(sql)).map(|(name, _)| name);
+            let other =
+                found.iter().filter(|&(name, sql)| expected.get(name) != Some(sql)).map(|(name, _)| name);
             let other = other.take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-            (!other.is_empty()).then(|| {
-                format!("it has in other words than every database of version {version}: {other}")
-            })
+            (!other.is_empty())
+                .then(|| format!("it has in other words than every database of version {version}: {other}"))
         }
         (false, true) => Some(format!("it has what no database of version {version} has: {strange}")),
         (true, false) => Some(format!("it lacks what every database of version {version} has: {missing}")),
