@@ -30,8 +30,8 @@ impl Rate {
     }
 }
 
-/// What is left of a rate. A new one is full.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is left of a rate. A new one is full. Of two, the one that is full again sooner is the lesser.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bucket {
     /// When it is full again, in microseconds since 1970.
     full_at_us: i128,

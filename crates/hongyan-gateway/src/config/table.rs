@@ -69,9 +69,10 @@ pub(super) const TABLE: &[Setting] = &[
     ),
     given(
         "trusted_proxies",
-        r#"["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]"#,
+        r#"["127.0.0.0/8", "::1/128"]"#,
         "The addresses or networks of proxies in front of this server. Their X-Forwarded-For says from which address a\n\
-         request comes; limits per address go by it, so let the proxy set it.",
+         request comes; limits per address go by it, so let the proxy set it. Name a proxy on another machine or in another\n\
+         container here, and no network from which strangers may come directly.",
     ),
     given(
         "max_connections",

@@ -66,11 +66,15 @@ mod tests {
     use crate::config::Settings;
 
     fn client(peer: &str, forwarded: &[&'static str]) -> String {
+        client_behind(&Settings::default().trusted_proxies, peer, forwarded)
+    }
+
+    fn client_behind(trusted: &[IpNet], peer: &str, forwarded: &[&'static str]) -> String {
         let mut headers = HeaderMap::new();
         for line in forwarded {
             headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
         }
-        of(peer.parse().unwrap(), &headers, &Settings::default().trusted_proxies).0.to_string()
+        of(peer.parse().unwrap(), &headers, trusted).0.to_string()
     }
 
     #[test]
@@ -82,8 +86,19 @@ mod tests {
     }
 
     #[test]
+    fn a_private_address_is_a_strangers_unless_it_is_named() {
+        // A container's bridge, a cluster's router, a neighbour in the same network.
+        for peer in ["172.17.0.1", "10.0.0.3", "192.168.1.1", "fd00::1", "169.254.0.1", "::ffff:10.0.0.3"] {
+            let own: IpAddr = peer.parse().unwrap();
+            assert_eq!(client(peer, &["203.0.113.9"]), own.to_canonical().to_string());
+        }
+        let bridge = ["172.17.0.1/32".parse().unwrap()];
+        assert_eq!(client_behind(&bridge, "172.17.0.1", &["203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
     fn what_stands_before_the_first_stranger_is_made_up() {
-        assert_eq!(client("127.0.0.1", &["192.0.2.1, 203.0.113.9, 10.0.0.3"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &["192.0.2.1, 203.0.113.9, 127.0.0.3"]), "203.0.113.9");
         assert_eq!(client("127.0.0.1", &["192.0.2.1", "203.0.113.9"]), "203.0.113.9");
         assert_eq!(client("127.0.0.1", &["192.0.2.1, unknown, 10.0.0.3"]), "10.0.0.3");
     }

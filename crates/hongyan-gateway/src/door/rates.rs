@@ -102,7 +102,7 @@ impl Rates {
         self.take(&self.wrong_credentials, address, Limit::WrongCredentials, &address)
     }
 
-    fn take<K: Hash + Eq>(
+    fn take<K: Hash + Eq + Clone>(
         &self,
         buckets: &Buckets<K>,
         key: K,
@@ -147,7 +147,7 @@ struct Buckets<K> {
     buckets: Mutex<HashMap<K, Bucket>>,
 }
 
-impl<K: Hash + Eq> Buckets<K> {
+impl<K: Hash + Eq + Clone> Buckets<K> {
     fn new(rate: Rate) -> Self {
         Self { rate, buckets: Mutex::default() }
     }
@@ -156,11 +156,16 @@ impl<K: Hash + Eq> Buckets<K> {
         // A bucket is one number: a panic elsewhere leaves it whole.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(&key) {
-            // A full one is as good as none.
-            buckets.retain(|_, bucket| !bucket.is_full(now));
-            if buckets.len() >= MOST_BUCKETS {
-                // Who has so many addresses is not bounded by them. What is asked of an app, and in all, still is.
-                buckets.clear();
+            let least_used = buckets.iter().min_by_key(|(_, bucket)| **bucket);
+            match least_used.map(|(key, bucket)| (key.clone(), bucket.is_full(now))) {
+                // A full one is as good as none.
+                Some((_, true)) => buckets.retain(|_, bucket| !bucket.is_full(now)),
+                // Who has so many addresses is not bounded by them, and empties nobody else's bucket either: the one that
+                // loses least by it gives way, never one that is used up.
+                Some((key, false)) => {
+                    buckets.remove(&key);
+                }
+                None => {}
             }
         }
         buckets.entry(key).or_default().take_many(tokens, self.rate, now)
@@ -189,5 +194,18 @@ mod tests {
             buckets.take(key, 1, now.plus(MINUTE)).unwrap();
         }
         assert!(count() <= MOST_BUCKETS);
+    }
+
+    #[test]
+    fn who_comes_from_many_addresses_does_not_make_a_used_up_bucket_full() {
+        let buckets = Buckets::new(Rate::new(2, MINUTE));
+        let now = UnixMillis(1_700_000_000_000);
+        buckets.take(0, now).unwrap();
+        buckets.take(0, now).unwrap();
+        for key in 1..=3 * MOST_BUCKETS {
+            buckets.take(key, now).unwrap();
+        }
+        assert_eq!(buckets.buckets.lock().unwrap().len(), MOST_BUCKETS, "one gives way to one");
+        assert_eq!(buckets.take(0, now), Err(MINUTE / 2));
     }
 }
