@@ -227,9 +227,7 @@ impl Settings {
 /// A proxy on the same machine. Behind a container's bridge or a cluster's router strangers come from private addresses,
 /// too, so those are trusted only if somebody says so.
 fn loopback() -> Vec<IpNet> {
-    ["127.0.0.0/8", "::1/128"]
-        .map(|net| net.parse().expect("a constant that is a network"))
-        .into()
+    ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a constant that is a network")).into()
 }
 
 /// Where the database is if only the data directory is set.
