@@ -112,7 +112,7 @@ impl Rates {
         self.take_many(buckets, key, 1, limit, whom)
     }
 
-    fn take_many<K: Hash + Eq>(
+    fn take_many<K: Hash + Eq + Clone>(
         &self,
         buckets: &Buckets<K>,
         key: K,
@@ -200,12 +200,12 @@ mod tests {
     fn who_comes_from_many_addresses_does_not_make_a_used_up_bucket_full() {
         let buckets = Buckets::new(Rate::new(2, MINUTE));
         let now = UnixMillis(1_700_000_000_000);
-        buckets.take(0, now).unwrap();
-        buckets.take(0, now).unwrap();
+        buckets.take(0, 1, now).unwrap();
+        buckets.take(0, 1, now).unwrap();
         for key in 1..=3 * MOST_BUCKETS {
-            buckets.take(key, now).unwrap();
+            buckets.take(key, 1, now).unwrap();
         }
         assert_eq!(buckets.buckets.lock().unwrap().len(), MOST_BUCKETS, "one gives way to one");
-        assert_eq!(buckets.take(0, now), Err(MINUTE / 2));
+        assert_eq!(buckets.take(0, 1, now), Err(MINUTE / 2));
     }
 }
