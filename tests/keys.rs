@@ -345,6 +345,62 @@ async fn every_change_is_in_the_audit_trail_with_who_made_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_credential_in_a_path_or_in_the_place_of_an_appid_is_not_in_the_audit_trail() {
+    let world = World::start().await;
+    let appid = world.wechat.seed.appid.clone();
+    let hook = world.post("/v1/webhooks", json!({ "url": "https://example.com/hook" })).await.expect(201);
+    let secret = &world.gateway_secret;
+    let token = format!("/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}");
+    let token = world.get(&token).await.text("access_token");
+    let user = world.wechat.user().await;
+    let code = world.wechat.login_code(&user).await;
+    let login = format!("/mp/{appid}/login");
+    let session = world.post(&login, json!({ "code": code })).await.text("session");
+    let credentials = [
+        world.key.as_str(),
+        world.gateway_secret.as_str(),
+        token.as_str(),
+        session.as_str(),
+        hook["secret"].as_str().unwrap(),
+        world.wechat.seed.app_secret.as_str(),
+    ];
+    for credential in credentials {
+        let in_path = credential.replace('/', "%2F");
+        for path in [
+            format!("/v1/webhooks/{in_path}"),
+            format!("/v1/messages/{in_path}"),
+            format!("/v1/apps/{in_path}"),
+            format!("/v1/apps/{appid}/tokens/{in_path}"),
+            format!("/v1/apps/{appid}/templates/{in_path}"),
+        ] {
+            let status = world.call(Method::DELETE, &path, &[], String::new()).await.status.as_u16();
+            assert!((400..500).contains(&status), "{path}: {status}");
+        }
+    }
+    // Only a key with this scope may revoke keys.
+    let keeper = key(&world, &[Scope::Keys], &[]).await;
+    for credential in &credentials[..4] {
+        let path = format!("/v1/keys/{credential}");
+        call_with(&world, &keeper, Method::DELETE, &path, Value::Null).await.problem(422, "invalid_field");
+    }
+    // WeChat's own secret has no form that tells it from an appid; ours have.
+    for credential in &credentials[..5] {
+        let app = json!({ "appid": credential, "secret": "0123456789abcdef0123456789abcdef" });
+        world.post("/v1/apps", app).await.problem(422, "invalid_field");
+    }
+    let trail = world.get("/v1/audit?limit=100").await.expect(200);
+    let lines = trail["audit"].as_array().unwrap();
+    assert!(lines.len() >= credentials.len() * 5 + 4 + 5, "each call has its line: {}", lines.len());
+    let text = trail.to_string();
+    for credential in credentials {
+        // Nor its beginning.
+        assert!(!text.contains(&credential[..20]), "{text}");
+    }
+    let of_app = lines.iter().find(|line| line["call"] == "DELETE /v1/apps/{appid}/tokens/{id}").unwrap();
+    assert_eq!((&of_app["app"], &of_app["object"]), (&json!(appid), &json!(appid)), "what is known is named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_on_demand_with_their_app_and_beyond_ten() {
     let world = World::start().await;
     let appid = world.wechat.seed.appid.clone();

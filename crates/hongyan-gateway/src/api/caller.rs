@@ -13,19 +13,27 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hongyan_ledger::{EventId, KeyId, MessageId, PermitId, TokenId, WebhookEventId, WebhookId};
 use hongyan_store::types::{Actor, ActorKind, KeyRecord, NewAudit, Subject};
 use hongyan_wechat::AppId;
 use utoipa::openapi::OpenApi;
 
-use crate::apps::App;
+use crate::apps::{App, GATEWAY_SECRET_PREFIX};
 use crate::audit::{self, Limiter, OK};
 use crate::door::ClientAddress;
-use crate::keys::{Refused, Scope};
+use crate::gateway_tokens::TOKEN_PREFIX;
+use crate::keys::{KEY_PREFIX, Refused, Scope};
+use crate::login::SESSION_PREFIX;
 use crate::problem::{AnswerCode, Problem};
 use crate::service::Context;
+use crate::webhooks::sign::SECRET_PREFIX;
 
 /// What back ends do all day: no line in the audit trail.
 const TRAFFIC: [&str; 4] = ["/v1/messages", "/v1/permits", "/v1/login", "/v1/users/decrypt"];
+
+/// What our credentials begin with: API keys, gateway secrets, gateway tokens, sessions, webhooks' secrets.
+const CREDENTIALS: [&str; 5] =
+    [KEY_PREFIX, GATEWAY_SECRET_PREFIX, TOKEN_PREFIX, SESSION_PREFIX, SECRET_PREFIX];
 
 /// Somebody whose key has the scope that the call needs.
 #[derive(Debug, Clone)]
@@ -175,7 +183,7 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
             name: Some(caller.key.name.clone()),
         },
         call: format!("{} {path}", request.method()),
-        subject: named_in_path(&mut request, &caller).await,
+        subject: named_in_path(&guard.context, &mut request, &caller).await,
     };
     let line = match audit::begin(&*guard.context.store, new).await {
         Ok(line) => line,
@@ -189,7 +197,9 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
             None if response.status().is_success() => OK.to_owned(),
             None => response.status().as_str().to_owned(),
         };
-        let subject = std::mem::take(&mut *caller.subject.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut subject = std::mem::take(&mut *caller.subject.lock().unwrap_or_else(PoisonError::into_inner));
+        subject.appid = subject.appid.filter(|appid| is_app(&guard.context, appid));
+        subject.object = subject.object.filter(|object| is_name(&guard.context, object));
         line.end(&*guard.context.store, &result, subject).await;
         response
     });
@@ -201,17 +211,54 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
 
 /// What a call is about, as its path says: the last id in it, and the app. A foreign app is not named: that somebody
 /// guessed it is nobody's business who is responsible for that app alone.
-async fn named_in_path(request: &mut Request, caller: &Caller) -> Subject {
+async fn named_in_path(context: &Context, request: &mut Request, caller: &Caller) -> Subject {
     let Ok(names) = request.extract_parts::<RawPathParams>().await else { return Subject::default() };
     let mut subject = Subject::default();
     for (name, value) in &names {
         if name == "appid" {
-            subject.appid = value.parse().ok().filter(|appid| caller.sees(appid));
+            subject.appid = value.parse().ok().filter(|appid| caller.sees(appid) && is_app(context, appid));
         }
-        // An id of ours has below 40 characters; the rest is somebody's text.
-        subject.object = Some(value.chars().take(64).collect());
+        let app = subject.appid.as_ref().and_then(|appid| context.apps.get(appid));
+        let is_template = || app.is_some_and(|app| app.templates.contains_key(value));
+        if is_name(context, value) || (name == "template" && is_template()) {
+            subject.object = Some(value.to_owned());
+        }
     }
     subject
+}
+
+/// Whether a text names something. The trail is read by others than those who call, and what stands in a path by mistake
+/// may be a key that works: a text that names nothing has no place in it.
+fn is_name(context: &Context, text: &str) -> bool {
+    is_id(text) || text.parse().is_ok_and(|appid| is_app(context, &appid))
+}
+
+/// Whether a text is an id of ours. No credential has the form of one.
+fn is_id(text: &str) -> bool {
+    text.parse::<MessageId>().is_ok()
+        || text.parse::<PermitId>().is_ok()
+        || text.parse::<EventId>().is_ok()
+        || text.parse::<KeyId>().is_ok()
+        || text.parse::<TokenId>().is_ok()
+        || text.parse::<WebhookId>().is_ok()
+        || text.parse::<WebhookEventId>().is_ok()
+}
+
+/// Whether an app is registered, or could be: almost any text can be parsed as an appid, also a key.
+fn is_app(context: &Context, appid: &AppId) -> bool {
+    !looks_like_credential(appid.as_str())
+        && (context.apps.get(appid).is_some() || has_form_of_appid(appid.as_str()))
+}
+
+/// Whether a text begins as our credentials do.
+pub(super) fn looks_like_credential(text: &str) -> bool {
+    CREDENTIALS.iter().any(|prefix| text.starts_with(prefix))
+}
+
+/// As WeChat makes them: `wx` and 16 hexadecimal digits.
+fn has_form_of_appid(text: &str) -> bool {
+    text.strip_prefix("wx")
+        .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod address;
 mod client;
 mod courier;
 mod expiring;
-mod sign;
+pub(crate) mod sign;
 
 use std::collections::HashMap;
 use std::sync::Arc;

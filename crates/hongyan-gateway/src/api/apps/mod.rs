@@ -27,7 +27,7 @@ use utoipa_axum::routes;
 use self::callback::{CallbackJson, ChangedCallback, NewCallback};
 use super::bounded::{Object, Whole};
 use super::openapi::Refusals;
-use crate::api::caller::Caller;
+use crate::api::caller::{Caller, looks_like_credential};
 use crate::apps::{App, AppChange, NewApp, SyncReport};
 use crate::intake::request::parse;
 use crate::problem::{Json, Path, Problem};
@@ -291,6 +291,10 @@ pub(super) async fn register(
     Json(request): Json<RegisterRequest>,
 ) -> Result<(StatusCode, axum::Json<AppWithSecret>), Problem> {
     let appid: AppId = parse("appid", &request.appid)?;
+    if looks_like_credential(appid.as_str()) {
+        // An app's name stands in lists, logs and the audit trail.
+        return Err(Problem::invalid("appid", "this begins as a key, secret, token or session of this gateway does"));
+    }
     if !caller.sees(&appid) {
         return Err(Problem::other_app(&appid));
     }
