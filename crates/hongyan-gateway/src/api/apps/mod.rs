@@ -293,7 +293,10 @@ pub(super) async fn register(
     let appid: AppId = parse("appid", &request.appid)?;
     if looks_like_credential(appid.as_str()) {
         // An app's name stands in lists, logs and the audit trail.
-        return Err(Problem::invalid("appid", "this begins as a key, secret, token or session of this gateway does"));
+        return Err(Problem::invalid(
+            "appid",
+            "this begins as a key, secret, token or session of this gateway does",
+        ));
     }
     if !caller.sees(&appid) {
         return Err(Problem::other_app(&appid));
