@@ -413,6 +413,21 @@ async fn what_is_wrong_with_a_call_is_said_in_wechats_form() {
     assert_eq!(errcode(&send, &large).await, 880_005);
     assert_eq!(errcode("/cgi-bin/token", "").await, 40002);
     assert_eq!(world.get("/cgi-bin/stable_token").await.expect(200)["errcode"], 43002);
+    for method in [Method::PUT, Method::DELETE] {
+        for (path, errcode) in [
+            ("/cgi-bin/stable_token", 43002),
+            ("/cgi-bin/message/subscribe/send", 43002),
+            ("/cgi-bin/message/wxopen/template/send", 43002),
+            ("/cgi-bin/clear_quota/v2", 43002),
+            ("/cgi-bin/openapi/rid/get", 43002),
+            ("/cgi-bin/token", 43001),
+            ("/sns/jscode2session", 43001),
+            ("/sns/oauth2/access_token", 43001),
+        ] {
+            let answer = world.call(method.clone(), path, &[], "").await.expect(200);
+            assert_eq!(answer["errcode"], errcode, "{method} {path}");
+        }
+    }
     wechat.was_not_asked();
     // Also at a path that nobody serves; the API's own paths have the API's form.
     assert_eq!(errcode("/wxb/x", "").await, 880_008);

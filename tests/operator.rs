@@ -418,10 +418,18 @@ async fn an_app_is_shown_changed_paused_resumed_and_removed() {
     assert_eq!(added.status.code(), Some(1), "{added:?}");
     let said = stderr(&added);
     assert!(said.contains("is registered, but") && said.contains("hongyan app set"), "{said}");
-    let mut set = at(&world, &["app", "set", &appid, "--secret-env"]);
-    assert!(run(set.env("HONGYAN_APP_SECRET", &world.wechat.seed.app_secret)).await.status.success());
-    let sync = run(&mut at(&world, &["app", "templates", &appid, "--sync"])).await;
-    assert!(sync.status.success() && stdout(&sync).contains(&template), "{sync:?}");
+    let set = async |secret: &str| {
+        let mut set = at(&world, &["app", "set", &appid, "--secret-env"]);
+        run(set.env("HONGYAN_APP_SECRET", secret)).await
+    };
+    let wrong = set("11111111111111111111111111111111").await;
+    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
+    assert!(stderr(&wrong).contains("did not take its AppSecret"), "{wrong:?}");
+    let right = set(&world.wechat.seed.app_secret).await;
+    assert!(right.status.success() && !stdout(&right).contains("template_sync"), "{right:?}");
+    let known = run(&mut at(&world, &["app", "templates", &appid])).await;
+    assert!(known.status.success() && stdout(&known).contains(&template), "{known:?}");
+    assert!(world.app().await["template_sync_failure"].is_null());
 }
 
 #[tokio::test(flavor = "multi_thread")]

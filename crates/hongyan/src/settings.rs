@@ -13,8 +13,9 @@ use crate::output::warn;
 /// Read when no other file is named, if it is there.
 const DEFAULT_FILE: &str = "hongyan.toml";
 
-/// Variables with our prefix that the clients here read. The gateway would take them for misspelt settings.
-const CLIENT_VARIABLES: [&str; 3] = ["HONGYAN_APP_SECRET", "HONGYAN_CA_FILE", "HONGYAN_INSECURE_HTTP"];
+/// Variables with our prefix that other commands here read. The gateway would take them for misspelt settings.
+const CLIENT_VARIABLES: [&str; 4] =
+    ["HONGYAN_APP_SECRET", "HONGYAN_CA_FILE", "HONGYAN_INSECURE_HTTP", "HONGYAN_SANDBOX_HOSTS"];
 
 /// Reads the settings. `listen` is a flag that only some commands have.
 ///
@@ -45,7 +46,14 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 
 /// The environment, as far as it is text.
 fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| {
+    for_the_gateway(std::env::vars_os())
+}
+
+/// Those of some variables that the gateway is to look at.
+fn for_the_gateway(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (String, String)> {
+    variables.filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
         if CLIENT_VARIABLES.contains(&name.as_str()) {
             return None;
@@ -63,7 +71,13 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory as _;
+
     use super::*;
+
+    const PREFIX: &str = "HONGYAN_";
 
     #[test]
     fn flags_become_settings() {
@@ -81,6 +95,41 @@ mod tests {
         assert_eq!(settings.node_id, "left");
         assert_eq!(settings.database, "sqlite:somewhere/hongyan.db");
         assert_eq!(settings.wechat_base_url.as_str(), "http://127.0.0.1:8790/");
+    }
+
+    /// What the definitions of a command and of those below it say about the environment, and what their help says.
+    fn variables_of(command: &clap::Command, found: &mut BTreeSet<String>) {
+        found.extend(
+            command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str().unwrap().to_owned())),
+        );
+        let help = command.clone().render_long_help().to_string();
+        let words = help.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+        found.extend(
+            words.filter(|word| word.len() > PREFIX.len() && word.starts_with(PREFIX)).map(str::to_owned),
+        );
+        for below in command.get_subcommands() {
+            variables_of(below, found);
+        }
+    }
+
+    #[test]
+    fn no_variable_that_the_command_line_knows_is_an_unknown_setting() {
+        let mut found = BTreeSet::new();
+        variables_of(&crate::cli::Cli::command(), &mut found);
+        for known in CLIENT_VARIABLES.into_iter().chain(["HONGYAN_URL", "HONGYAN_API_KEY", "HONGYAN_CONFIG"])
+        {
+            found.insert(known.to_owned());
+        }
+        assert!(found.contains("HONGYAN_SANDBOX_HOSTS"), "{found:?}");
+        for name in found {
+            let set = [(OsString::from(&name), OsString::from("wechat"))].into_iter();
+            if let Err(error) = config::load(None, for_the_gateway(set), Table::new()) {
+                assert!(!error.to_string().contains("unknown setting"), "{name}: {error}");
+            }
+        }
+        let misspelt = [(OsString::from("HONGYAN_SANDBOX_HOST"), OsString::from("wechat"))].into_iter();
+        let error = config::load(None, for_the_gateway(misspelt), Table::new()).unwrap_err();
+        assert!(error.to_string().contains("unknown setting"), "{error}");
     }
 
     #[test]

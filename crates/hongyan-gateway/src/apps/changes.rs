@@ -105,6 +105,31 @@ impl Apps {
         .await
     }
 
+    /// The same, and with a new secret the templates are read at once: so it shows whether WeChat takes it, and what the old
+    /// one could not read is there. The report is about that; it fails nothing.
+    ///
+    /// # Errors
+    /// When a value is not good, or there is no such app.
+    pub async fn change_and_read(
+        &self,
+        appid: &AppId,
+        change: AppChange,
+    ) -> Result<(Arc<App>, Option<SecretString>, Option<SyncReport>), Problem> {
+        let has_new_secret = change.secret.is_some();
+        let (apps, appid) = (self.clone(), appid.clone());
+        uncancelled(async move {
+            let (app, gateway_secret) = apps.change(&appid, change).await?;
+            if !has_new_secret {
+                return Ok((app, gateway_secret, None));
+            }
+            let report = apps.sync_templates(&appid).await?;
+            // A secret that WeChat refuses has paused the app.
+            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+            Ok((app, gateway_secret, Some(report)))
+        })
+        .await
+    }
+
     /// A change that was checked, as it is stored. What an app's callback becomes depends on what it is.
     fn sealed(
         &self,

@@ -1,7 +1,7 @@
 //! WeChat's form of answering, and the gateway's own errcodes in it.
 
 use axum::Json;
-use axum::http::Method;
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use hongyan_store::StoreError;
 use hongyan_wechat::{CallError, Errcode};
@@ -193,16 +193,17 @@ pub(super) fn sent(msgid: Option<i64>) -> Response {
     }
 }
 
-pub(super) async fn wrong_method(method: Method) -> Refusal {
-    wrong_method_of(&method)
+/// The answer to a method that a call of the gateway's own does not take: WeChat says which one it wants.
+pub(super) async fn wrong_method(uri: Uri) -> Refusal {
+    if super::GET_CALLS.contains(&uri.path()) {
+        get_required()
+    } else {
+        Refusal::new(Errcode::POST_REQUIRED, "require POST method")
+    }
 }
 
-pub(super) fn wrong_method_of(method: &Method) -> Refusal {
-    // WeChat's own words for the two usual mistakes; others have none.
-    match *method {
-        Method::GET => Refusal::new(Errcode::POST_REQUIRED, "require POST method"),
-        _ => Refusal::new(Errcode(43_001), "require GET method"),
-    }
+pub(super) fn get_required() -> Refusal {
+    Refusal::new(Errcode(43_001), "require GET method")
 }
 
 /// A request id in WeChat's manner.

@@ -53,6 +53,9 @@ const OAUTH2: &str = "/sns/oauth2/access_token";
 const OWN_CALLS: [&str; 8] =
     [TOKEN, STABLE_TOKEN, LOGIN, SEND_TEMPLATE, SEND_SUBSCRIBE, CLEAR_QUOTA, RID, OAUTH2];
 
+/// Those of them that WeChat documents as GET. It takes the others by POST alone.
+const GET_CALLS: [&str; 3] = [TOKEN, LOGIN, OAUTH2];
+
 /// The first parts of the gateway's own paths, and of those that browsers and probes ask every host for.
 const GATEWAYS: [&str; 12] = [
     "",

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::answer::{
     ANSWER_PACKED, BODY_BROKE_OFF, GATEWAY_FAILED, INVALID_URL, LENGTH_NEEDED, NO_ACCESS_TOKEN,
-    OUTCOME_UNKNOWN, Refusal, wrong_method_of,
+    OUTCOME_UNKNOWN, Refusal, get_required,
 };
 use super::body::{Taken, begin, drain, watched};
 use super::clean::{blotter, cleaned, is_packed};
@@ -85,7 +85,7 @@ fn check(request: &Request) -> Result<(), Refusal> {
     if !is_plain(path) || super::OWN_CALLS.iter().any(is_own) {
         return Err(Refusal::new(INVALID_URL, "invalid url"));
     }
-    if METHODS.contains(request.method()) { Ok(()) } else { Err(wrong_method_of(request.method())) }
+    if METHODS.contains(request.method()) { Ok(()) } else { Err(get_required()) }
 }
 
 /// What stays the same when a call is repeated.

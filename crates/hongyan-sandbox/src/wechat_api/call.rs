@@ -6,8 +6,7 @@ use bytes::Bytes;
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, Errcode};
 use http::Method;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::magic::Found;
 use crate::state::State;
@@ -74,12 +73,12 @@ impl Call {
         self.query.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
     }
 
-    /// The body as JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+    /// The body, which must be a JSON object.
+    pub(crate) fn members(&self) -> Result<Members, Refusal> {
         if self.body.is_empty() {
             return Err(Errcode::EMPTY_BODY.into());
         }
-        serde_json::from_slice(&self.body).map_err(|_| Errcode::BAD_JSON.into())
+        serde_json::from_slice(&self.body).map(Members).map_err(|_| Errcode::BAD_JSON.into())
     }
 
     /// The app whose access token came with the call. Also counts the call against the app's day quota.
@@ -96,6 +95,38 @@ impl Call {
     pub(crate) fn concerns(&mut self, openid: &str) {
         self.about_user = Some(shortened(openid));
     }
+}
+
+/// The members of a body. Each may be missing, `null` or of another type, which is one and the same: so every mistake gets
+/// the errcode of its member, and only what is no JSON object is 47001.
+#[derive(Debug, Default)]
+pub(crate) struct Members(Map<String, Value>);
+
+impl Members {
+    /// A member as it came; `null` if it is missing.
+    pub(crate) fn get(&self, name: &str) -> &Value {
+        static MISSING: Value = Value::Null;
+        self.0.get(name).unwrap_or(&MISSING)
+    }
+
+    /// A member that is a text and not empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A member that is a whole number; 0 if it is none.
+    pub(crate) fn number(&self, name: &str) -> usize {
+        number_of(self.get(name))
+    }
+
+    /// A member that is a list of whole numbers, where 0 stands for what is none; empty if it is no list.
+    pub(crate) fn numbers(&self, name: &str) -> Vec<usize> {
+        self.get(name).as_array().into_iter().flatten().map(number_of).collect()
+    }
+}
+
+fn number_of(value: &Value) -> usize {
+    value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
 }
 
 /// The app that `appid` and `secret` name.

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use hongyan_wechat::Errcode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{Call, Outcome, Refusal};
+use super::call::{Call, Members, Outcome, Refusal};
 use super::library::{LEGACY_LIBRARY, PublicTemplate, find};
 use crate::state::State;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
@@ -17,53 +16,34 @@ const MAX_PAGE: usize = 20;
 /// A template has at most so many keywords.
 const MAX_KEYWORDS: usize = 10;
 
-#[derive(Deserialize)]
-struct PageBody {
-    #[serde(default)]
-    offset: usize,
-    #[serde(default)]
-    count: usize,
-}
-
-impl PageBody {
-    fn count(&self) -> Result<usize, Refusal> {
-        if (1..=MAX_PAGE).contains(&self.count) {
-            Ok(self.count)
-        } else {
-            Err(Refusal::new(Errcode::INVALID_ARGUMENT, "invalid args, count: 1 to 20"))
-        }
+/// Where a page of a list begins, and how long it is.
+fn page(body: &Members) -> Result<(usize, usize), Refusal> {
+    let count = body.number("count");
+    if !(1..=MAX_PAGE).contains(&count) {
+        return Err(Refusal::new(Errcode::INVALID_ARGUMENT, "invalid args, count: 1 to 20"));
     }
+    Ok((body.number("offset"), count))
 }
 
 /// The app's own templates, a page at a time.
 pub(super) fn list(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
-    let page: PageBody = call.json()?;
-    let count = page.count()?;
+    let (offset, count) = page(&call.members()?)?;
     let app = state.apps.get(&appid).ok_or(Errcode::INVALID_APPID)?;
-    let list: Vec<_> =
-        app.templates.iter().filter_map(|t| t.to_legacy()).skip(page.offset).take(count).collect();
+    let list: Vec<_> = app.templates.iter().filter_map(|t| t.to_legacy()).skip(offset).take(count).collect();
     Ok(json!({ "errcode": 0, "errmsg": "ok", "list": list }))
-}
-
-#[derive(Deserialize)]
-struct AddBody {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    keyword_id_list: Vec<usize>,
 }
 
 /// Chooses a public template with some of its keywords, which become `keyword1`, `keyword2`, … in that order.
 pub(super) fn add(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
-    let body: AddBody = call.json()?;
-    let public = public_by_id(&body.id)?;
-    if !(1..=MAX_KEYWORDS).contains(&body.keyword_id_list.len()) {
+    let body = call.members()?;
+    let public = public_by_id(&body)?;
+    let numbers = body.numbers("keyword_id_list");
+    if !(1..=MAX_KEYWORDS).contains(&numbers.len()) {
         return Err(Refusal::new(Errcode::INVALID_ARGUMENT, "invalid args, keyword_id_list: 1 to 10"));
     }
-    let fields = body
-        .keyword_id_list
+    let fields = numbers
         .iter()
         .zip(1..)
         .map(|(number, place)| {
@@ -84,18 +64,13 @@ pub(super) fn add(state: &mut State, call: &mut Call) -> Outcome {
     Ok(added)
 }
 
-#[derive(Deserialize)]
-struct DeleteBody {
-    #[serde(default)]
-    template_id: String,
-}
-
 /// Takes a template away from the app.
 pub(super) fn delete(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
-    let body: DeleteBody = call.json()?;
+    let body = call.members()?;
+    let template_id = body.text("template_id").unwrap_or_default();
     let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
-    if !app.remove_templates(|t| t.family == Family::Legacy && t.id.as_str() == body.template_id) {
+    if !app.remove_templates(|t| t.family == Family::Legacy && t.id.as_str() == template_id) {
         return Err(Errcode::INVALID_TEMPLATE.into());
     }
     Ok(json!({ "errcode": 0, "errmsg": "ok" }))
@@ -104,11 +79,11 @@ pub(super) fn delete(state: &mut State, call: &mut Call) -> Outcome {
 /// The titles of the public library, a page at a time.
 pub(super) fn library_list(state: &mut State, call: &mut Call) -> Outcome {
     call.app_by_token(state)?;
-    let page: PageBody = call.json()?;
+    let (offset, count) = page(&call.members()?)?;
     let list: Vec<_> = LEGACY_LIBRARY
         .iter()
-        .skip(page.offset)
-        .take(page.count()?)
+        .skip(offset)
+        .take(count)
         .map(|t| json!({ "id": t.id, "title": t.title }))
         .collect();
     Ok(json!({ "errcode": 0, "errmsg": "ok", "list": list, "total_count": LEGACY_LIBRARY.len() }))
@@ -117,8 +92,7 @@ pub(super) fn library_list(state: &mut State, call: &mut Call) -> Outcome {
 /// The keywords of one public template.
 pub(super) fn library_get(state: &mut State, call: &mut Call) -> Outcome {
     call.app_by_token(state)?;
-    let body: AddBody = call.json()?;
-    let public = public_by_id(&body.id)?;
+    let public = public_by_id(&call.members()?)?;
     let keywords: Vec<Value> = public
         .keywords
         .iter()
@@ -130,6 +104,6 @@ pub(super) fn library_get(state: &mut State, call: &mut Call) -> Outcome {
     }))
 }
 
-fn public_by_id(id: &str) -> Result<&'static PublicTemplate, Refusal> {
-    find(LEGACY_LIBRARY, id).ok_or_else(|| Errcode::INVALID_TEMPLATE.into())
+fn public_by_id(body: &Members) -> Result<&'static PublicTemplate, Refusal> {
+    find(LEGACY_LIBRARY, body.text("id").unwrap_or_default()).ok_or_else(|| Errcode::INVALID_TEMPLATE.into())
 }

@@ -29,6 +29,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use hongyan_wechat::Errcode;
+use hongyan_wechat::paths::FAMILIES;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
@@ -105,7 +106,8 @@ pub(crate) fn is_known(path: &str) -> bool {
 
 /// Whether a path belongs to WeChat rather than to the sandbox.
 pub(crate) fn is_wechats(path: &str) -> bool {
-    ["/cgi-bin/", "/wxa/", "/wxaapi/", "/sns/"].iter().any(|prefix| path.starts_with(prefix))
+    let family = path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(family, _)| family);
+    family.is_some_and(|family| FAMILIES.contains(&family))
 }
 
 /// What the help page lists: method and path of every call.

@@ -3,30 +3,24 @@
 //! Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/openApi-mgnt/api_getapiquota.html>.
 
 use hongyan_wechat::Errcode;
-use serde::Deserialize;
 use serde_json::json;
 
-use super::call::{Call, Outcome, Refusal, app_by_secret};
+use super::call::{Call, Members, Outcome, Refusal, app_by_secret};
 use crate::state::State;
-
-#[derive(Deserialize)]
-struct QuotaBody {
-    #[serde(default)]
-    cgi_path: String,
-}
 
 /// How much of a day quota is left.
 pub(super) fn get(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
-    let body: QuotaBody = call.json()?;
-    if body.cgi_path.starts_with("/sns/") {
+    let body = call.members()?;
+    let cgi_path = body.text("cgi_path").unwrap_or_default();
+    if cgi_path.starts_with("/sns/") {
         return Err(Errcode::CGI_PATH_FORBIDDEN.into());
     }
-    if super::find_route(&body.cgi_path).is_none() {
+    if super::find_route(cgi_path).is_none() {
         return Err(Errcode::CGI_PATH_NOT_FOUND.into());
     }
     let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
-    let usage = app.quotas.usage(&body.cgi_path, call.now);
+    let usage = app.quotas.usage(cgi_path, call.now);
     let remain = usage.daily_limit.saturating_sub(usage.used);
     Ok(json!({
         "errcode": 0, "errmsg": "ok",
@@ -34,28 +28,16 @@ pub(super) fn get(state: &mut State, call: &mut Call) -> Outcome {
     }))
 }
 
-#[derive(Deserialize)]
-struct RidBody {
-    #[serde(default)]
-    rid: String,
-}
-
 /// The request behind a `rid` that stood in an errmsg.
 pub(super) fn rid(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
-    let body: RidBody = call.json()?;
-    let asked = state.rids.find(&body.rid, &appid, call.now)?;
+    let body = call.members()?;
+    let asked = state.rids.find(body.text("rid").unwrap_or_default(), &appid, call.now)?;
     Ok(json!({ "errcode": 0, "errmsg": "ok", "request": {
         "invoke_time": asked.invoke_time.as_seconds(), "cost_in_ms": 1, "client_ip": "127.0.0.1",
         "request_url": asked.request_url, "request_body": asked.request_body,
         "response_body": asked.response_body,
     } }))
-}
-
-#[derive(Deserialize)]
-struct ClearBody {
-    appid: Option<String>,
-    appsecret: Option<String>,
 }
 
 /// Starts the app's counters anew, by token.
@@ -64,8 +46,8 @@ pub(super) fn clear(state: &mut State, call: &mut Call) -> Outcome {
     let token = call.param("access_token").ok_or(Errcode::TOKEN_MISSING)?;
     let appid = state.tokens.check(token, call.now)?.clone();
     call.about_app = Some(appid.clone());
-    let body: ClearBody = call.json()?;
-    if body.appid.as_deref() != Some(appid.as_str()) {
+    let body = call.members()?;
+    if body.text("appid") != Some(appid.as_str()) {
         return Err(Refusal::from(Errcode::INVALID_APPID));
     }
     state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?.quotas.clear(call.now)?;
@@ -74,9 +56,9 @@ pub(super) fn clear(state: &mut State, call: &mut Call) -> Outcome {
 
 /// Starts the app's counters anew, by AppSecret. The parameters may stand in the query or in the body.
 pub(super) fn clear_by_secret(state: &mut State, call: &mut Call) -> Outcome {
-    let body = call.json().unwrap_or(ClearBody { appid: None, appsecret: None });
-    let appid = body.appid.or_else(|| call.param("appid").map(str::to_owned));
-    let secret = body.appsecret.or_else(|| call.param("appsecret").map(str::to_owned));
+    let body = if call.body.is_empty() { Members::default() } else { call.members()? };
+    let given = |name| body.text(name).or_else(|| call.param(name)).map(str::to_owned);
+    let (appid, secret) = (given("appid"), given("appsecret"));
     let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
     state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?.quotas.clear(call.now)?;
     Ok(json!({ "errcode": 0, "errmsg": "ok" }))

@@ -9,10 +9,9 @@
 use std::sync::Arc;
 
 use hongyan_wechat::{AppId, Errcode, OpenId, check_field};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, Outcome, Overlap, Refusal};
+use super::call::{Call, Members, Outcome, Overlap, Refusal};
 use crate::magic::{Effect, Place};
 use crate::state::State;
 use crate::state::events;
@@ -28,28 +27,6 @@ const MAX_VALUE_CHARS: usize = 1_000;
 const MAX_COLOR_CHARS: usize = 32;
 /// And of a page with its parameters.
 const MAX_PAGE_CHARS: usize = 2_048;
-
-/// The body of either send. Everything may be missing, `null` or of another type, so that each mistake gets the errcode
-/// of its member: only what is not JSON at all is 47001.
-#[derive(Deserialize)]
-struct SendBody {
-    #[serde(default)]
-    touser: Value,
-    #[serde(default)]
-    template_id: Value,
-    #[serde(default)]
-    page: Value,
-    #[serde(default)]
-    form_id: Value,
-    #[serde(default)]
-    data: Value,
-    #[serde(default)]
-    emphasis_keyword: Value,
-    #[serde(default)]
-    miniprogram_state: Value,
-    #[serde(default)]
-    lang: Value,
-}
 
 /// A member as a text: a number counts as its digits, as WeChat takes them for values. Anything else is no text.
 fn text_of(member: &Value) -> Option<String> {
@@ -80,18 +57,22 @@ struct Addressed {
     template: Arc<Template>,
     fields: Vec<CardField>,
     page: Option<String>,
-    body: SendBody,
+    body: Members,
 }
 
 /// The receiver of a send that has not been checked yet.
 pub(super) fn receiver(call: &Call) -> Option<String> {
-    text_of(&call.json::<SendBody>().ok()?.touser)
+    text_of(call.members().ok()?.get("touser"))
 }
 
 /// Sends a template message; costs one use of the form id or prepay id.
 pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
     let sent = address(state, call, |family| family == Family::Legacy)?;
-    let form_id = required(&sent.body.form_id);
+    let form_id = required(sent.body.get("form_id"));
+    if form_id.is_empty() {
+        // Not even a magic user's message goes without one.
+        return Err(Errcode::INVALID_FORM_ID.into());
+    }
     match state.forms.spend(&sent.appid, &sent.openid, &form_id, call.now) {
         // Nobody submitted it, but it is a magic one, or a magic user's: good for one message, as any.
         Err(Errcode::INVALID_FORM_ID) if has_magic(call, &[Place::Openid, Place::FormId]) => {
@@ -108,11 +89,14 @@ pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
 /// Sends a subscribe message; costs one acceptance of a one-time template.
 pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     let sent = address(state, call, |family| family != Family::Legacy)?;
-    let state_word = optional(&sent.body.miniprogram_state)?;
+    let state_word = optional(sent.body.get("miniprogram_state"))?;
     if !matches!(state_word.as_deref(), None | Some("developer" | "trial" | "formal")) {
         return Err(Refusal::new(Errcode::FIELD_RULE, "argument invalid! miniprogram_state invalid"));
     }
-    if !matches!(optional(&sent.body.lang)?.as_deref(), None | Some("zh_CN" | "en_US" | "zh_HK" | "zh_TW")) {
+    if !matches!(
+        optional(sent.body.get("lang"))?.as_deref(),
+        None | Some("zh_CN" | "en_US" | "zh_HK" | "zh_TW")
+    ) {
         return Err(Refusal::new(Errcode::FIELD_RULE, "argument invalid! lang invalid"));
     }
     let overlaps = match call.overlap {
@@ -147,22 +131,22 @@ fn address(
     is_family: impl Fn(Family) -> bool,
 ) -> Result<Addressed, Refusal> {
     let appid = call.app_by_token(state)?;
-    let body: SendBody = call.json()?;
-    let touser = required(&body.touser);
+    let body = call.members()?;
+    let touser = required(body.get("touser"));
     call.concerns(&touser);
     let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
     let template = app
-        .template(&required(&body.template_id))
+        .template(&required(body.get("template_id")))
         .filter(|t| is_family(t.family))
         .cloned()
         .ok_or(Errcode::INVALID_TEMPLATE)?;
     let (openid, _) = app.user(&touser, state.limits.users).ok_or(Errcode::INVALID_OPENID)?;
-    let fields = match &body.data {
+    let fields = match body.get("data") {
         Value::Object(data) => fill(&template, data)?,
         Value::Null => fill(&template, &Map::new())?,
         _ => return Err(Errcode::BAD_JSON.into()),
     };
-    let page = optional(&body.page)?;
+    let page = optional(body.get("page"))?;
     if let Some(page) = &page
         && !app.pages.has(page)
     {
@@ -231,7 +215,7 @@ fn is_blocked(state: &State, appid: &AppId, openid: &OpenId) -> bool {
 }
 
 fn card(call: &Call, sent: Addressed, kind: CardKind) -> Result<Card, Refusal> {
-    let emphasis = optional(&sent.body.emphasis_keyword)?.and_then(|keyword| {
+    let emphasis = optional(sent.body.get("emphasis_keyword"))?.and_then(|keyword| {
         let name = keyword.strip_suffix(".DATA").unwrap_or(&keyword);
         sent.fields.iter().any(|f| &*f.name == name).then(|| name.to_owned())
     });

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use hongyan_wechat::{AppId, Errcode};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Call, Outcome, Refusal};
@@ -29,24 +28,14 @@ pub(super) fn list(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "errcode": 0, "errmsg": "ok", "data": data }))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AddBody {
-    #[serde(default)]
-    tid: Value,
-    #[serde(default)]
-    kid_list: Vec<usize>,
-    #[serde(default)]
-    scene_desc: String,
-}
-
 /// Chooses a public template with some of its keywords.
 pub(super) fn add(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
-    let body: AddBody = call.json()?;
-    let public = public_by_tid(&body.tid)?;
-    let fields = chosen_fields(public, &body.kid_list)?;
-    if !(1..=MAX_SCENE_CHARS).contains(&body.scene_desc.chars().count()) {
+    let body = call.members()?;
+    let public = public_by_tid(body.get("tid"))?;
+    let fields = chosen_fields(public, &body.numbers("kidList"))?;
+    let scene = body.text("sceneDesc").unwrap_or_default();
+    if !(1..=MAX_SCENE_CHARS).contains(&scene.chars().count()) {
         return Err(Errcode::INVALID_SCENE.into());
     }
     let family = if public.long_term { Family::LongTerm } else { Family::Once };
@@ -92,19 +81,13 @@ fn add_to_app(state: &mut State, appid: &AppId, template: Template) -> Result<()
     Ok(())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeleteBody {
-    #[serde(default)]
-    pri_tmpl_id: String,
-}
-
 /// Takes a template away from the app.
 pub(super) fn delete(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
-    let body: DeleteBody = call.json()?;
+    let body = call.members()?;
+    let template_id = body.text("priTmplId").unwrap_or_default();
     let app = state.apps.get_mut(&appid).ok_or(Errcode::INVALID_APPID)?;
-    if !app.remove_templates(|t| t.family != Family::Legacy && t.id.as_str() == body.pri_tmpl_id) {
+    if !app.remove_templates(|t| t.family != Family::Legacy && t.id.as_str() == template_id) {
         return Err(Errcode::INVALID_TEMPLATE.into());
     }
     Ok(json!({ "errcode": 0, "errmsg": "ok" }))

@@ -4,7 +4,6 @@
 //! <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getstableaccesstoken.html>.
 
 use hongyan_wechat::Errcode;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::call::{Call, Outcome, app_by_secret};
@@ -23,25 +22,15 @@ pub(super) fn token(state: &mut State, call: &mut Call) -> Outcome {
     Ok(answer(&state.tokens.fetch(&appid, call.now, state.limits.tokens)))
 }
 
-#[derive(Deserialize)]
-struct StableTokenBody {
-    grant_type: Option<String>,
-    appid: Option<String>,
-    secret: Option<String>,
-    #[serde(default)]
-    force_refresh: bool,
-}
-
 /// The current token, or by force a new one.
 pub(super) fn stable_token(state: &mut State, call: &mut Call) -> Outcome {
-    let body: StableTokenBody = call.json()?;
-    if body.grant_type.as_deref() != Some(GRANT_TYPE) {
+    let body = call.members()?;
+    if body.text("grant_type") != Some(GRANT_TYPE) {
         return Err(Errcode::INVALID_GRANT_TYPE.into());
     }
-    let given = |text: Option<String>| text.filter(|t| !t.is_empty());
-    let (appid, secret) = (given(body.appid), given(body.secret));
-    let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
-    Ok(answer(&state.tokens.stable(&appid, body.force_refresh, call.now, state.limits.tokens)?))
+    let appid = app_by_secret(state, call, body.text("appid"), body.text("secret"))?;
+    let is_forced = *body.get("force_refresh") == true;
+    Ok(answer(&state.tokens.stable(&appid, is_forced, call.now, state.limits.tokens)?))
 }
 
 fn answer(issued: &Issued) -> serde_json::Value {

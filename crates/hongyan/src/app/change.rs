@@ -4,7 +4,7 @@ use ::http::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::secret;
+use super::{is_refused, remark_on_templates, secret};
 use crate::cli::{AppOneArgs, AppSetArgs};
 use crate::failure::Failure;
 use crate::http::Api;
@@ -38,8 +38,24 @@ pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
         return Err(Failure::usage("name at least one thing to change; see: hongyan app set --help"));
     }
     let api = Api::remote(&args.app.remote)?;
-    let app = api.call(Method::PATCH, &path(&args.app), &[], Some(&Value::Object(change))).await?;
-    print(&args.app, &app)
+    let mut app = api.call(Method::PATCH, &path(&args.app), &[], Some(&Value::Object(change))).await?;
+    // Only with a new secret: what WeChat says of it.
+    let is_refused = is_refused(&app);
+    if args.app.remote.json {
+        output::json(&app)?;
+        return if is_refused { Err(Failure::said()) } else { Ok(()) };
+    }
+    let sync = app.as_object_mut().and_then(|app| app.remove("template_sync")).unwrap_or_default();
+    print(&args.app, &app)?;
+    remark_on_templates(&sync);
+    if is_refused {
+        return Err(Failure::run(format!(
+            "{appid} is changed, but WeChat did not take its AppSecret, see above. Give the right one with: hongyan app set \
+             {appid} --secret-file FILE",
+            appid = args.app.appid
+        )));
+    }
+    Ok(())
 }
 
 pub(super) async fn remove(args: &AppOneArgs) -> Result<(), Failure> {

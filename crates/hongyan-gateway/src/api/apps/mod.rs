@@ -382,7 +382,8 @@ pub(super) async fn show(
 
 /// Change an app. A new secret also ends a pause that the old one caused.
 ///
-/// What is absent stays as it is. A new AppSecret is tried at once.
+/// What is absent stays as it is. A new AppSecret is tried at once: the templates are read with it, and `template_sync` says
+/// how that went.
 #[utoipa::path(
     patch,
     path = "/v1/apps/{appid}",
@@ -400,9 +401,9 @@ pub(super) async fn change(
     Json(request): Json<ChangeRequest>,
 ) -> Result<axum::Json<AppWithSecret>, Problem> {
     let appid = known(&context, &caller, &appid)?.record.appid.clone();
-    let (app, gateway_secret) = context
+    let (app, gateway_secret, template_sync) = context
         .apps
-        .change(
+        .change_and_read(
             &appid,
             AppChange {
                 name: request.name,
@@ -423,7 +424,7 @@ pub(super) async fn change(
     let answer = AppWithSecret {
         app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
         gateway_secret: gateway_secret.map(|secret| secret.expose_secret().to_owned()),
-        template_sync: None,
+        template_sync,
     };
     Ok(axum::Json(answer))
 }
