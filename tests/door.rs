@@ -286,3 +286,64 @@ async fn a_mini_program_says_little() {
     // Elsewhere as much as max_body_bytes.
     world.post("/v1/login", large).await.problem(422, "missing_field");
 }
+
+/// Holds a place with a request whose body comes a byte at a time. Comes again whenever it is sent away.
+async fn drip(url: String, head: &'static str, piece: &'static [u8]) {
+    loop {
+        let Ok(mut stream) = TcpStream::connect(address_of(&url)).await else { continue };
+        let (mut read, mut write) = stream.split();
+        let drops = async {
+            let mut words = head.as_bytes();
+            while write.write_all(words).await.is_ok() {
+                tokio::time::sleep(CLOCK / 4).await;
+                words = piece;
+            }
+        };
+        let mut heard = [0; 1024];
+        tokio::select! {
+            _ = read.read(&mut heard) => {}
+            () = drops => {}
+        }
+        tokio::time::sleep(CLOCK / 4).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_come_by_drops_keep_nobody_out() {
+    const PLACES: u32 = 8;
+    let heads: [(&str, &[u8]); 3] = [
+        ("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 15000\r\n\r\n{", b" "),
+        ("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"1\r\n \r\n"),
+        // Refused for its length, and read all the same for a while.
+        ("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n{", b" "),
+    ];
+    for (head, piece) in heads {
+        // Longer than this story is patient.
+        let world = World::start_with(|settings| {
+            settings.max_connections = PLACES;
+            settings.body_seconds = PATIENCE.as_secs() * 3;
+        })
+        .await;
+        let mut dripping = tokio::task::JoinSet::new();
+        for _ in 0..PLACES {
+            dripping.spawn(drip(world.url.clone(), head, piece));
+        }
+        let livez = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let is_answered_within_patience = async |wanted: bool| {
+            let began = Instant::now();
+            while say_in_vain(&world.url, livez).await.contains(" 200 ") != wanted {
+                assert!(began.elapsed() < PATIENCE, "{head:?}: answered {wanted}");
+                tokio::time::sleep(CLOCK / 10).await;
+            }
+        };
+        is_answered_within_patience(false).await;
+        is_answered_within_patience(true).await;
+    }
+}
+
+/// As [`say`], by one who may be sent away before everything is said.
+async fn say_in_vain(url: &str, words: &str) -> String {
+    let mut stream = connect(url).await;
+    let _ = stream.write_all(words.as_bytes()).await;
+    hear(&mut stream).await
+}
