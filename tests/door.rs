@@ -313,7 +313,10 @@ async fn bodies_that_come_by_drops_keep_nobody_out() {
     const PLACES: u32 = 8;
     let heads: [(&str, &[u8]); 3] = [
         ("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 15000\r\n\r\n{", b" "),
-        ("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"1\r\n \r\n"),
+        (
+            "POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+            b"1\r\n \r\n",
+        ),
         // Refused for its length, and read all the same for a while.
         ("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n{", b" "),
     ];
