@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -108,9 +109,67 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// A list of which no more is kept than shows that it is too long, however long it is. Who uses it refuses a list of more
+/// than so many, in words of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Few<T, const MOST: usize>(pub(super) Vec<T>);
+
+impl<T, const MOST: usize> Default for Few<T, MOST> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T, const MOST: usize> Deref for Few<T, MOST> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Few<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T, const MOST: usize>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Items<T, MOST> {
+            type Value = Few<T, MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() <= MOST {
+                    let Some(item) = items.next_element()? else { return Ok(Few(kept)) };
+                    kept.push(item);
+                }
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Few(kept))
+            }
+        }
+
+        deserializer.deserialize_seq(Items(PhantomData))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_list_that_is_too_long_one_item_too_many_is_kept() {
+        let few = |json: &str| serde_json::from_str::<Few<u8, 2>>(json).map(|few| few.0).ok();
+        assert_eq!(few("[]"), Some(vec![]));
+        assert_eq!(few("[1, 2]"), Some(vec![1, 2]));
+        assert_eq!(few("[1, 2, 3]"), Some(vec![1, 2, 3]));
+        assert_eq!(few("[1, 2, 3, 4, 5, 6, 7]"), Some(vec![1, 2, 3]));
+        // What is not kept must be JSON all the same.
+        assert_eq!(few("[1, 2, 3, 4, }"), None);
+        assert_eq!(few("[1, true]"), None);
+        assert_eq!(few("1"), None);
+    }
 
     fn text(json: &str) -> Result<String, String> {
         serde_json::from_str::<Text<1, 3>>(json).map(|text| text.0).map_err(|error| error.to_string())

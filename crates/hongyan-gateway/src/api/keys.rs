@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::bounded::Few;
 use super::caller::Caller;
 use super::openapi::Refusals;
 use crate::intake::request::parse;
@@ -37,10 +38,10 @@ pub(super) struct CreateKeyRequest {
     name: String,
     /// What it may do.
     #[schema(value_type = Vec<shapes::Scope>, min_items = 1, max_items = 9)]
-    scopes: Vec<Scope>,
+    scopes: Few<Scope, { Scope::ALL.len() }>,
     /// The apps that it is for; absent: all, as far as the caller's own key is for all.
     #[schema(value_type = Option<Vec<shapes::AppId>>, min_items = 1, max_items = 100)]
-    apps: Option<Vec<String>>,
+    apps: Option<Few<String, MAX_APPS>>,
     /// When it stops working; absent: when the caller's own key does.
     #[schema(value_type = Option<shapes::Time>)]
     expires_at: Option<UnixMillis>,
@@ -173,7 +174,7 @@ fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Resul
             format!("1 to {MAX_NAME_CHARS} characters, no control characters"),
         ));
     }
-    let mut scopes = request.scopes;
+    let mut scopes = request.scopes.0;
     if scopes.is_empty() || scopes.len() > Scope::ALL.len() {
         return Err(Problem::invalid("scopes", format!("1 to {} scopes", Scope::ALL.len())));
     }

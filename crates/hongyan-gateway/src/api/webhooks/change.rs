@@ -9,8 +9,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::set_up::WebhookWithSecret;
-use super::{WebhookJson, apps, checked_url, for_caller, known, no_such_webhook, shown, types};
-use crate::api::bounded::Text;
+use super::{MAX_APPS, MAX_TYPES, WebhookJson, apps, checked_url, for_caller, known, no_such_webhook, shown, types};
+use crate::api::bounded::{Few, Text};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::problem::{Json, Path, Problem};
@@ -32,10 +32,10 @@ pub(super) struct ChangeWebhookRequest {
     url: Option<String>,
     /// Empty: everything.
     #[schema(value_type = Option<Vec<shapes::WantedEventType>>, max_items = 64)]
-    types: Option<Vec<String>>,
+    types: Option<Few<String, MAX_TYPES>>,
     /// Empty: all.
     #[schema(value_type = Option<Vec<shapes::AppId>>, max_items = 100)]
-    apps: Option<Vec<String>>,
+    apps: Option<Few<String, MAX_APPS>>,
     /// For people.
     #[schema(inline)]
     description: Option<Description>,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::change::Description;
-use super::{WebhookJson, checked_url, filter, for_caller, is_callers, known, shown};
+use super::{MAX_APPS, MAX_TYPES, WebhookJson, checked_url, filter, for_caller, is_callers, known, shown};
+use crate::api::bounded::Few;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::problem::{Json, Path, Problem};
@@ -29,11 +30,11 @@ pub(super) struct CreateRequest {
     /// What it wants to hear of; absent or empty: everything.
     #[serde(default)]
     #[schema(value_type = Vec<shapes::WantedEventType>, max_items = 64)]
-    types: Vec<String>,
+    types: Few<String, MAX_TYPES>,
     /// About which apps; absent or empty: all. What is about no app is told in any case.
     #[serde(default)]
     #[schema(value_type = Vec<shapes::AppId>, max_items = 100)]
-    apps: Vec<String>,
+    apps: Few<String, MAX_APPS>,
     /// For people.
     #[schema(inline)]
     description: Option<Description>,
