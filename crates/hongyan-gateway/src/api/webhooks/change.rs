@@ -9,7 +9,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::set_up::WebhookWithSecret;
-use super::{MAX_APPS, MAX_TYPES, WebhookJson, apps, checked_url, for_caller, known, no_such_webhook, shown, types};
+use super::{
+    MAX_APPS, MAX_TYPES, WebhookJson, apps, checked_url, for_caller, known, no_such_webhook, shown, types,
+};
 use crate::api::bounded::{Few, Text};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
