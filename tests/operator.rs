@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::process::{Gateway, Server, create_key, hongyan, run, serve};
+use crate::tls::write_new_pair;
 use crate::world::{Http, Platform, World};
 
 /// Nobody has to answer there.
@@ -106,6 +107,23 @@ async fn a_check_is_red_where_serve_refuses_and_no_key_is_made_that_opens_nothin
     set_mode(&key, 0o600);
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
     assert!(gateway.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_is_red_where_every_user_may_read_the_tls_key() {
+    let wechat = Platform::start(Clock::system()).await;
+    let dir = with_an_app(&wechat).await;
+    let (certificate, key) = (dir.path().join("certificate.pem"), dir.path().join("tls.key"));
+    write_new_pair(&certificate, &key);
+    for (mode, code) in [(0o644, 78), (0o640, 0)] {
+        set_mode(&key, mode);
+        let mut command = on(dir.path(), &["check", "--json"]);
+        command.env("HONGYAN_WECHAT_BASE_URL", &wechat.url).env("HONGYAN_TLS_LISTEN", "127.0.0.1:0");
+        let command = command.env("HONGYAN_TLS_CERTIFICATE", &certificate).env("HONGYAN_TLS_KEY", &key);
+        let output = run(command).await;
+        assert_eq!(output.status.code(), Some(code), "{mode:o}: {} {}", stdout(&output), stderr(&output));
+        assert_eq!(stdout(&output).contains("tls.key can be read by every user"), code != 0, "{mode:o}");
+    }
 }
 
 /// Answers everything as WeChat would, at another time.

@@ -47,6 +47,11 @@ fn new_pair() -> Pair {
     Pair { pem: pem("CERTIFICATE", &certificate), certificate, key: pem("PRIVATE KEY", &key.serialize_der()) }
 }
 
+/// A certificate and its key, where they are wanted.
+pub fn write_new_pair(certificate: &Path, key: &Path) {
+    Files { certificate: certificate.to_owned(), key: key.to_owned() }.write(&new_pair());
+}
+
 struct Files {
     certificate: PathBuf,
     key: PathBuf,

@@ -52,6 +52,11 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
 fn configuration(settings: &Settings, findings: &mut Findings) {
     let what = "configuration";
     let tls = Tls::open(settings).map(|_| ()).map_err(Failure::from);
+    if let Some(key) = settings.tls_key.as_deref().filter(|key| is_readable_by_others(key)) {
+        let key = key.display();
+        let why = format!("{key} can be read by every user of this machine; take that away: chmod o= {key}");
+        findings.wrong_setting("TLS key", why);
+    }
     match logging::filter(&settings.log).map(|_| ()).and(tls) {
         Ok(()) => findings.good(what, format!("listen {}", settings.listen)),
         Err(error) => findings.wrong_setting(what, error.to_string()),

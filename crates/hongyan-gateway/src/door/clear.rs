@@ -1,8 +1,9 @@
-//! What would travel in the clear, said at the start.
+//! What would travel or lie in the clear, said at the start.
 
 use std::net::IpAddr;
 
 use crate::config::Settings;
+use crate::vault::is_readable_by_others;
 
 /// Warns of each.
 pub fn warn(settings: &Settings) {
@@ -11,7 +12,7 @@ pub fn warn(settings: &Settings) {
     }
 }
 
-/// In words: what would be readable by whoever is on the way.
+/// In words: what would be readable by whoever is on the way, or on this machine.
 pub fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     let Settings { wechat_base_url, listen, tls_listen, admin_listen, .. } = settings;
@@ -31,6 +32,12 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
     if let Some(admin) = admin_listen.filter(|address| !address.ip().is_loopback()) {
         warnings
             .push(format!("admin_listen is {admin}, which others reach: metrics and health ask for no key"));
+    }
+    if let Some(key) = settings.tls_key.as_deref().filter(|key| is_readable_by_others(key)) {
+        warnings.push(format!(
+            "the file of the TLS key, {}, can be read by other users of this machine: chmod o-rwx it",
+            key.display()
+        ));
     }
     warnings
 }
@@ -76,5 +83,20 @@ mod tests {
         assert_eq!(with(|settings| settings.listen = "0.0.0.0:8780".parse().unwrap()).len(), 1);
         assert_eq!(with(|settings| settings.listen = "[::]:8780".parse().unwrap()).len(), 1);
         assert_eq!(with(|settings| settings.admin_listen = Some("192.0.2.1:1".parse().unwrap())).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_tls_key_that_every_user_may_read_is_said() {
+        use std::os::unix::fs::PermissionsExt;
+        let key = tempfile::NamedTempFile::new().unwrap();
+        let said = |mode| {
+            std::fs::set_permissions(key.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            with(|settings| settings.tls_key = Some(key.path().to_owned()))
+        };
+        assert!(said(0o600).is_empty());
+        assert!(said(0o640).is_empty(), "its group may: that is how secrets are handed over");
+        let open = said(0o644);
+        assert!(open.len() == 1 && open[0].contains(&key.path().display().to_string()), "{open:?}");
     }
 }
