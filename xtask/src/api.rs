@@ -1,13 +1,11 @@
 //! The gateway's own API by its description: clients that others' tools generate from it, and requests that schemathesis
 //! makes up from it.
 
-use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
-
-use crate::command::{Result, Service, cargo, root, run as run_command, target_dir};
+use crate::command::{Result, root, run as run_command};
+use crate::demo::{self, Demo};
 use crate::prepare;
 
 /// Where the tests are.
@@ -29,44 +27,26 @@ const SEED: &str = "20261126";
 pub(crate) fn run() -> Result {
     prepare::npm_packages(FOLDER)?;
     let python = prepare::python_packages(FOLDER)?;
-    run_command(&mut cargo(&["build", "--package", "hongyan"]))?;
-
-    let log = root().join(LOG);
-    let unwritable = |error: std::io::Error| format!("cannot write {}: {error}", log.display());
-    fs::create_dir_all(log.parent().expect("it was joined to a folder")).map_err(unwritable)?;
-    let log_file = File::create(&log).map_err(unwritable)?;
-    let demo = Service::start(
-        Command::new(target_dir()?.join("debug/hongyan"))
-            .args(["demo", "--json", "--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"])
-            .stderr(log_file),
-    )?;
-    let tested = against(&demo, &python);
-    tested.and_then(|()| demo.stop()).map_err(|why| format!("{why}; the services' log is {}", log.display()))
+    demo::with(LOG, |demo| against(demo, &python))
 }
 
 /// What the tests know of the demo.
-struct Demo {
+struct Api {
     variables: Vec<(&'static str, String)>,
     description: String,
     key: String,
 }
 
-impl Demo {
-    fn read(demo: &Service) -> Result<Self> {
-        let ready: Value = serde_json::from_str(&demo.first_line)
-            .map_err(|error| format!("the demo's first line is not JSON: {error}: {}", demo.first_line))?;
-        let text = |pointer: &str| {
-            let text = ready.pointer(pointer).and_then(Value::as_str);
-            text.map(str::to_owned).ok_or_else(|| format!("the demo's first line has no {pointer}: {ready}"))
-        };
-        let (gateway, key) = (text("/gateway")?, text("/api_key")?);
+impl Api {
+    fn of(demo: &Demo) -> Result<Self> {
+        let (gateway, key) = (demo.text("/gateway")?, demo.text("/api_key")?);
         let variables = vec![
             ("HONGYAN_URL", gateway.clone()),
             ("HONGYAN_API_KEY", key.clone()),
-            ("HONGYAN_SANDBOX", text("/sandbox")?),
-            ("APPID", text("/appid")?),
-            ("OPENID", text("/openid")?),
-            ("SUBSCRIBE_TEMPLATE", text("/templates/subscribe")?),
+            ("HONGYAN_SANDBOX", demo.text("/sandbox")?),
+            ("APPID", demo.text("/appid")?),
+            ("OPENID", demo.text("/openid")?),
+            ("SUBSCRIBE_TEMPLATE", demo.text("/templates/subscribe")?),
         ];
         Ok(Self { variables, description: format!("{gateway}/openapi.json"), key })
     }
@@ -83,22 +63,22 @@ impl Demo {
     }
 }
 
-fn against(service: &Service, python: &Path) -> Result {
-    let demo = Demo::read(service)?;
+fn against(demo: &Demo, python: &Path) -> Result {
+    let api = Api::of(demo)?;
     let tool = |name: &str| Command::new(python.with_file_name(name));
     let node_tool = |name: &str| Command::new(root().join(FOLDER).join("node_modules/.bin").join(name));
 
     println!("-- openapi-typescript and openapi-fetch");
     let types = format!("{GENERATED}/api.d.ts");
-    demo.run(node_tool("openapi-typescript").args([&demo.description, "--output", &types]))?;
-    demo.run(node_tool("tsc").args(["--project", "tsconfig.json"]))?;
-    demo.run(Command::new("node").args(["--test", "--test-reporter=spec", "generated/client.test.js"]))?;
+    api.run(node_tool("openapi-typescript").args([&api.description, "--output", &types]))?;
+    api.run(node_tool("tsc").args(["--project", "tsconfig.json"]))?;
+    api.run(Command::new("node").args(["--test", "--test-reporter=spec", "generated/client.test.js"]))?;
 
     println!("-- openapi-python-client");
-    demo.run(tool("openapi-python-client").args([
+    api.run(tool("openapi-python-client").args([
         "generate",
         "--url",
-        &demo.description,
+        &api.description,
         "--config",
         "python-client.yml",
         "--meta",
@@ -108,15 +88,15 @@ fn against(service: &Service, python: &Path) -> Result {
         "--overwrite",
         "--fail-on-warning",
     ]))?;
-    demo.run(Command::new(python).arg("client_test.py"))?;
+    api.run(Command::new(python).arg("client_test.py"))?;
 
     // Last, for it changes and removes what it finds.
     println!("-- schemathesis");
-    demo.run(
+    api.run(
         tool("schemathesis")
-            .args(["--config-file", "schemathesis.toml", "run", &demo.description, "--checks", "all"])
+            .args(["--config-file", "schemathesis.toml", "run", &api.description, "--checks", "all"])
             .args(["--seed", SEED, "--no-color"])
             .arg("--header")
-            .arg(format!("Authorization: Bearer {}", demo.key)),
+            .arg(format!("Authorization: Bearer {}", api.key)),
     )
 }

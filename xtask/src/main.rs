@@ -17,6 +17,7 @@ mod api;
 mod bench;
 mod command;
 mod crash;
+mod demo;
 mod errcodes;
 mod fuzz;
 mod prepare;

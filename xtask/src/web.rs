@@ -1,19 +1,18 @@
 //! The tests in JavaScript: types, the tutorial's mini program with every back end, the phone in a browser. They run
 //! against the built binary's demo, which must also start and end well.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use crate::command::{Result, Service, root, run as run_command};
+use crate::demo::{self, Demo};
 
-use crate::command::{Result, Service, cargo, root, run as run_command, target_dir};
+/// What the services write to standard error; not kept in the repository.
+const LOG: &str = "test-output/services.log";
 
-/// Where pictures and logs of test runs go; not kept in the repository.
-const OUTPUT: &str = "test-output";
-
-/// What the services write to standard error, in there.
-const LOG: &str = "services.log";
+/// Where the picture goes if it is not for the documentation; not kept either.
+const PICTURE: &str = "test-output/phone.png";
 
 /// The picture that the documentation shows.
 const SCREENSHOT: &str = "docs/images/phone.png";
@@ -25,37 +24,17 @@ const SCREENSHOT: &str = "docs/images/phone.png";
 pub(crate) fn run(update_screenshot: bool) -> Result {
     let folder = root().join("web-tests");
     run_command(Command::new("npm").args(["run", "--silent", "typecheck"]).current_dir(&folder))?;
-    run_command(&mut cargo(&["build", "--package", "hongyan"]))?;
-
-    let output = root().join(OUTPUT);
-    let log = output.join(LOG);
-    let screenshot = if update_screenshot { root().join(SCREENSHOT) } else { output.join("phone.png") };
-    for path in [&log, &screenshot] {
-        let folder = path.parent().expect("both were joined to a folder");
-        fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-    }
-    let unwritable = |error: std::io::Error| format!("cannot write {}: {error}", log.display());
-    let log_file = File::create(&log).map_err(unwritable)?;
-    let demo = Service::start(
-        Command::new(target_dir()?.join("debug/hongyan"))
-            .args(["demo", "--json", "--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"])
-            .stderr(log_file.try_clone().map_err(unwritable)?),
-    )?;
-    let tested = against(&demo, &folder, &screenshot, &log_file);
-    tested.and_then(|()| demo.stop()).map_err(|why| format!("{why}; the services' log is {}", log.display()))
+    let screenshot = root().join(if update_screenshot { SCREENSHOT } else { PICTURE });
+    let pictures = screenshot.parent().expect("it was joined to a folder");
+    fs::create_dir_all(pictures).map_err(|error| format!("cannot make {}: {error}", pictures.display()))?;
+    demo::with(LOG, |demo| against(demo, &folder, &screenshot))
 }
 
-fn against(demo: &Service, folder: &Path, screenshot: &Path, log: &File) -> Result {
-    let ready: Value = serde_json::from_str(&demo.first_line)
-        .map_err(|error| format!("the demo's first line is not JSON: {error}: {}", demo.first_line))?;
-    let text = |pointer: &str| {
-        let text = ready.pointer(pointer).and_then(Value::as_str);
-        text.map(str::to_owned).ok_or_else(|| format!("the demo's first line has no {pointer}: {ready}"))
-    };
+fn against(demo: &Demo, folder: &Path, screenshot: &Path) -> Result {
     let services = [
-        ("HONGYAN_SANDBOX", text("/sandbox")?),
-        ("HONGYAN_APPID", text("/appid")?),
-        ("HONGYAN_OPENID", text("/openid")?),
+        ("HONGYAN_SANDBOX", demo.text("/sandbox")?),
+        ("HONGYAN_APPID", demo.text("/appid")?),
+        ("HONGYAN_OPENID", demo.text("/openid")?),
     ];
     let node_test = |file: &str| {
         let mut command = Command::new("node");
@@ -72,17 +51,17 @@ fn against(demo: &Service, folder: &Path, screenshot: &Path, log: &File) -> Resu
     run_command(&mut node_test("miniprogram.test.mjs"))?;
 
     let back_end = [
-        ("HONGYAN_URL", text("/gateway")?),
-        ("HONGYAN_API_KEY", text("/api_key")?),
-        ("APPID", text("/appid")?),
-        ("LEGACY_TEMPLATE", text("/templates/legacy")?),
-        ("SUBSCRIBE_TEMPLATE", text("/templates/subscribe")?),
+        ("HONGYAN_URL", demo.text("/gateway")?),
+        ("HONGYAN_API_KEY", demo.text("/api_key")?),
+        ("APPID", demo.text("/appid")?),
+        ("LEGACY_TEMPLATE", demo.text("/templates/legacy")?),
+        ("SUBSCRIBE_TEMPLATE", demo.text("/templates/subscribe")?),
         ("PORT", "0".to_owned()),
     ];
     for (program, file) in [("node", "examples/node/backend.mjs"), ("python3", "examples/python/backend.py")]
     {
         println!("-- the mini program with {file}");
-        let log = log.try_clone().map_err(|error| format!("the log: {error}"))?;
+        let log = demo.log.try_clone().map_err(|error| format!("the log: {error}"))?;
         let mut command = Command::new(program);
         command.arg(root().join(file)).envs(back_end.clone()).stderr(log);
         let service = Service::start(&mut command)?;
