@@ -101,10 +101,13 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// The scope of each call: by path, for a request asks with a path that it does not own.
+type Scopes = HashMap<String, HashMap<Method, Scope>>;
+
 /// Which call needs which scope.
 pub(super) struct Guard {
     context: Context,
-    scopes: HashMap<(Method, String), Scope>,
+    scopes: Scopes,
     refusals: Limiter,
 }
 
@@ -116,12 +119,12 @@ impl Guard {
     }
 
     /// The call that a request makes, and the scope that it needs.
-    fn call(&self, request: &Request) -> Option<(String, Scope)> {
-        let path = request.extensions().get::<MatchedPath>()?.as_str();
+    fn call(&self, request: &Request) -> Option<(MatchedPath, Scope)> {
+        let path = request.extensions().get::<MatchedPath>()?;
         // Whoever may GET may HEAD: it is the same handler.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let scope = self.scopes.get(&(method.clone(), path.to_owned()))?;
-        Some((path.to_owned(), *scope))
+        let scope = self.scopes.get(path.as_str())?.get(method)?;
+        Some((path.clone(), *scope))
     }
 
     fn note_refusal(&self, request: &Request, refused: &Refused) {
@@ -143,16 +146,16 @@ impl Guard {
 }
 
 /// The scopes of all described calls.
-fn scopes(description: &OpenApi) -> HashMap<(Method, String), Scope> {
+fn scopes(description: &OpenApi) -> Scopes {
     // The description's types have no way to look into a requirement; as JSON it can be read.
     let paths = serde_json::to_value(&description.paths).unwrap_or_default();
-    let mut scopes = HashMap::new();
+    let mut scopes = Scopes::new();
     for (path, item) in paths.as_object().into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten() {
             let scope = operation["security"][0]["api_key"][0].as_str().and_then(|name| name.parse().ok());
             let method = method.to_uppercase().parse();
             if let (Some(scope), Ok(method)) = (scope, method) {
-                scopes.insert((method, path.clone()), scope);
+                scopes.entry(path.clone()).or_default().insert(method, scope);
             }
         }
     }
@@ -162,6 +165,7 @@ fn scopes(description: &OpenApi) -> HashMap<(Method, String), Scope> {
 /// Lets a request of `/v1` in, or not; its change is written into the audit trail.
 pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let Some((path, scope)) = guard.call(&request) else { return next.run(request).await };
+    let path = path.as_str();
     let key = match guard.context.keys.authorize(request.headers(), scope).await {
         Ok(key) => key,
         Err(refused) => {
@@ -172,7 +176,7 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
     let caller = Caller { key, subject: Arc::default() };
     request.extensions_mut().insert(caller.clone());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if reads || (request.method() == Method::POST && TRAFFIC.contains(&path.as_str())) {
+    if reads || (request.method() == Method::POST && TRAFFIC.contains(&path)) {
         return next.run(request).await;
     }
     let new = NewAudit {
@@ -274,13 +278,14 @@ mod tests {
         let mut seen = 0;
         for (path, item) in paths.as_object().unwrap() {
             for method in item.as_object().unwrap().keys() {
-                let key = (method.to_uppercase().parse().unwrap(), path.clone());
-                assert_eq!(scopes.contains_key(&key), path.starts_with("/v1/"), "{method} {path}");
+                let name = method.to_uppercase().parse().unwrap();
+                let is_scoped = scopes.get(path).is_some_and(|of_path| of_path.contains_key::<Method>(&name));
+                assert_eq!(is_scoped, path.starts_with("/v1/"), "{method} {path}");
                 seen += 1;
             }
         }
         assert!(seen > 40, "{seen}");
-        let revealing = (Method::POST, "/v1/apps/{appid}/access_token".to_owned());
-        assert_eq!(scopes.get(&revealing), Some(&Scope::AccessToken));
+        let revealing = &scopes["/v1/apps/{appid}/access_token"];
+        assert_eq!(revealing.get(&Method::POST), Some(&Scope::AccessToken));
     }
 }
