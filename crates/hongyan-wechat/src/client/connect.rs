@@ -7,6 +7,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::TokioIo;
 use tower::ServiceExt;
 
 use super::body::RequestBody;
@@ -75,7 +76,7 @@ impl Connector {
             Self::Plain(connector) => {
                 let to = target.proxy.as_ref().map_or(&target.origin, |proxy| &proxy.origin).clone();
                 let stream = connector.clone().oneshot(to).await.map_err(|e| with_causes(&e))?;
-                let wire = stream.wire();
+                let wire = stream.inner().wire();
                 start(stream, wire).await
             }
             Self::Tls(connector) => {
@@ -90,10 +91,10 @@ impl Connector {
     }
 }
 
-async fn start_tls(stream: MaybeHttpsStream<Watched>) -> Result<Connection, String> {
+async fn start_tls(stream: MaybeHttpsStream<TokioIo<Watched>>) -> Result<Connection, String> {
     let wire = match &stream {
-        MaybeHttpsStream::Http(tcp) => tcp.wire(),
-        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().wire(),
+        MaybeHttpsStream::Http(tcp) => tcp.inner().wire(),
+        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner().wire(),
     };
     start(stream, wire).await
 }

@@ -10,14 +10,14 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::Service;
 
@@ -81,7 +81,7 @@ impl Wire {
 
 /// A TCP stream and what is known of it.
 pub(super) struct Watched {
-    tcp: TokioIo<TcpStream>,
+    tcp: TcpStream,
     wire: Arc<Wire>,
 }
 
@@ -94,7 +94,7 @@ impl Watched {
     fn look(&self) -> io::Result<()> {
         if self.wire.looks_first.swap(false, Ordering::AcqRel) {
             let mut byte = [MaybeUninit::uninit(); 1];
-            let seen = SockRef::from(self.tcp.inner()).peek(&mut byte);
+            let seen = SockRef::from(&self.tcp).peek(&mut byte);
             if !seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
                 self.wire.is_dead.store(true, Ordering::Release);
             }
@@ -113,27 +113,24 @@ impl Watched {
     }
 }
 
-impl Read for Watched {
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.remaining();
-        // A cursor does not say afterwards what is left of it, so the stream reads into one that was lent.
-        let mut lent = [MaybeUninit::<u8>::uninit(); 8 * 1024];
-        let room = before.min(lent.len());
-        let mut read = hyper::rt::ReadBuf::uninit(&mut lent[..room]);
-        let result = ready!(Pin::new(&mut self.tcp).poll_read(context, read.unfilled()));
-        if result.is_err() || (read.filled().is_empty() && room > 0) {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.tcp).poll_read(context, buffer);
+        if let Poll::Ready(result) = &read
+            && (result.is_err() || (buffer.filled().len() == before && buffer.remaining() > 0))
+        {
             self.wire.hung_up();
         }
-        buffer.put_slice(read.filled());
-        Poll::Ready(result)
+        read
     }
 }
 
-impl Write for Watched {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -187,9 +184,9 @@ impl Watching {
 }
 
 impl Service<Uri> for Watching {
-    type Response = Watched;
+    type Response = TokioIo<Watched>;
     type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Watched, Self::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Watched>, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.tcp.poll_ready(context)
@@ -198,6 +195,6 @@ impl Service<Uri> for Watching {
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = self.tcp.call(to);
         let wire = Wire::new(Arc::clone(&self.habit));
-        Box::pin(async move { Ok(Watched { tcp: connecting.await?, wire }) })
+        Box::pin(async move { Ok(TokioIo::new(Watched { tcp: connecting.await?.into_inner(), wire })) })
     }
 }
