@@ -260,6 +260,13 @@ impl Keys {
         }
     }
 
+    /// The key that a request brings, if it is remembered, good and has the scope. For any other ask [`Self::authorize`].
+    pub fn recognize(&self, headers: &HeaderMap, needed: Scope) -> Option<Arc<KeyRecord>> {
+        let now = self.clock.now();
+        let record = self.remembered.get(sha256(bearer(headers)?), now).ok()?;
+        (record.is_good(now) && needed.is_among(&record.scopes)).then_some(record)
+    }
+
     /// Whether a key that came to the facade as an app's secret may be that.
     ///
     /// # Errors

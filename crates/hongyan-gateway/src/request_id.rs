@@ -1,10 +1,7 @@
 //! A name for each request, in its answer and in the log.
 
-use axum::extract::Request;
-use axum::http::HeaderValue;
-use axum::middleware::Next;
-use axum::response::Response;
-use tracing::Instrument;
+use axum::http::{HeaderValue, Request};
+use tracing::Span;
 use uuid::Uuid;
 
 /// The header.
@@ -21,18 +18,15 @@ pub(crate) fn is_given_to(path: &str) -> bool {
     path.starts_with("/v1/") || path.starts_with("/mp/")
 }
 
-/// Takes the name that a request brings, or makes one; puts it into every line of the log that is about the request, and
-/// into the answer, whatever that is.
-pub(crate) async fn name(request: Request, next: Next) -> Response {
-    if !is_given_to(request.uri().path()) {
-        return next.run(request).await;
-    }
-    let given = request.headers().get(NAME).filter(|value| is_good(value)).cloned();
-    let id = given.unwrap_or_else(made);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
-    let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(NAME, id);
-    response
+/// The name that a request brings, or a new one; `None`: requests for its path have none.
+pub(crate) fn of<B>(request: &Request<B>) -> Option<HeaderValue> {
+    is_given_to(request.uri().path())
+        .then(|| request.headers().get(NAME).filter(|value| is_good(value)).cloned().unwrap_or_else(made))
+}
+
+/// Puts the name into every line of the log that is about the request.
+pub(crate) fn span(id: &HeaderValue) -> Span {
+    tracing::info_span!("request", id = id.to_str().unwrap_or_default())
 }
 
 fn is_good(value: &HeaderValue) -> bool {

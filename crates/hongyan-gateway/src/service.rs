@@ -35,7 +35,7 @@ use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
 use crate::webhooks::{AddressRules, Expiring, Postmaster};
-use crate::{api, callbacks, facade, request_id, webhooks};
+use crate::{api, callbacks, facade, webhooks};
 
 /// Why the gateway did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -339,8 +339,6 @@ impl Gateway {
         api::router(self.context.clone())
             .merge(facade::router(self.context.clone()))
             .merge(callbacks::router(self.context.clone()))
-            // The outermost layer: an answer that another layer gives has it, too.
-            .layer(axum::middleware::from_fn(request_id::name))
     }
 
     /// What the listener for health and metrics answers.

@@ -10,6 +10,7 @@ mod batch;
 mod bounded;
 mod caller;
 mod events;
+mod guard;
 mod health;
 mod keys;
 mod login;
@@ -28,14 +29,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri, header};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use tower::layer::layer_fn;
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
 use crate::service::Context;
+use guard::{Guard, Guarded};
 
 pub use batch::MAX_BATCH;
 
@@ -44,7 +46,6 @@ const MAX_MINI_PROGRAM_BODY: usize = 16 * 1024;
 
 /// All of the gateway's own paths.
 pub fn router(context: Context) -> Router {
-    let limit = context.settings.max_body_bytes;
     let has_admin = context.settings.admin_listen.is_some();
     let description = calls().into_openapi();
     let (health, _) = health().split_for_parts();
@@ -58,14 +59,13 @@ pub fn router(context: Context) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_MINI_PROGRAM_BODY))
         .layer(cross_origin());
-    let guard = Arc::new(caller::Guard::new(context.clone(), &description));
+    let guard = Guard::new(context.clone(), &description);
     calls
-        .layer(middleware::from_fn_with_state(guard, caller::guard))
+        .layer(layer_fn(move |inner| Guarded::new(Arc::clone(&guard), inner)))
         .merge(openapi::routes(&description))
         .merge(page::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(limit))
         .merge(mini_program)
         .with_state(context)
 }

@@ -1,7 +1,6 @@
 //! One connection, from its first byte to its end.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -15,15 +14,18 @@ use axum::http::{Request, Response};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 use tower::Service;
+use tracing::{Instrument, Span};
 
 use super::body::{AnswerBody, Held, RequestBody};
 use super::connections::{Connection, Phase, Place};
 use super::limits::Limit;
 use super::{Shared, address, headers};
+use crate::request_id;
 
 /// When the gateway stops, a head that has begun may take so long.
 const LAST_HEAD: Duration = Duration::from_millis(500);
@@ -53,7 +55,11 @@ pub(super) async fn serve<IO>(
     let io = TokioIo::new(Watched { io, connection: Arc::clone(connection) });
     let requests =
         Requests { router, connection: Arc::clone(connection), shared: Arc::clone(&shared), peer, over_tls };
-    let mut http = pin!(http1::Builder::new().max_buf_size(BUFFER_BYTES).serve_connection(io, requests));
+    let service = service_fn(move |request| {
+        requests.connection.enter(Phase::Busy);
+        requests.clone().answer(request)
+    });
+    let mut http = pin!(http1::Builder::new().max_buf_size(BUFFER_BYTES).serve_connection(io, service));
     let mut stopping = pin!(shared.stop.stopping());
     let mut clock = pin!(sleep_until(Instant::now() + shared.clocks.header));
     let mut stopped_at = None;
@@ -125,6 +131,7 @@ fn look(connection: &Connection, clocks: Clocks, stopped_at: Option<Instant>) ->
 }
 
 /// What answers the requests of a connection.
+#[derive(Clone)]
 struct Requests {
     router: Router,
     connection: Arc<Connection>,
@@ -133,45 +140,38 @@ struct Requests {
     over_tls: bool,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;
-
-impl hyper::service::Service<Request<Incoming>> for Requests {
-    type Response = Response<AnswerBody>;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn call(&self, request: Request<Incoming>) -> Answering {
-        let (connection, shared) = (Arc::clone(&self.connection), Arc::clone(&self.shared));
-        connection.enter(Phase::Busy);
-        let mut router = self.router.clone();
-        let (peer, over_tls) = (self.peer, self.over_tls);
-        Box::pin(async move {
-            let client = address::of(peer.ip(), request.headers(), &shared.trusted_proxies);
-            let response = match headers::check_host(&request, shared.hosts.as_deref()) {
-                Ok(()) => {
-                    let mut request = with_clock(request, &connection, &shared);
-                    request.extensions_mut().insert(client);
-                    let Ok(()) =
-                        poll_fn(|context| Service::<Request<Body>>::poll_ready(&mut router, context)).await;
-                    let Ok(response) = router.call(request).await;
-                    response
-                }
-                Err(problem) => {
-                    shared.limits.bit(Limit::Host, peer);
-                    problem.into_response()
-                }
-            };
-            let (mut head, body) = response.into_parts();
-            headers::secure(&mut head.headers, over_tls);
-            let held = head.extensions.remove::<Held>();
-            let is_wrong = head.extensions.remove::<WrongCredential>().is_some();
-            if is_wrong && shared.rates.wrong_credential(client).is_err() {
-                // Who waits for a refusal gives way to others.
-                connection.enter(Phase::Idle);
-                tokio::time::sleep(PENALTY).await;
+impl Requests {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+        let Self { mut router, connection, shared, peer, over_tls } = self;
+        let client = address::of(peer.ip(), request.headers(), &shared.trusted_proxies);
+        let id = request_id::of(&request);
+        let response = match headers::check_host(&request, shared.hosts.as_deref()) {
+            Ok(()) => {
+                let mut request = with_clock(request, &connection, &shared);
+                request.extensions_mut().insert(client);
+                let span = id.as_ref().map_or_else(Span::none, request_id::span);
+                // A router is always ready.
+                let Ok(response) = router.call(request).instrument(span).await;
+                response
             }
-            Ok(Response::from_parts(head, AnswerBody::new(body, connection, held)))
-        })
+            Err(problem) => {
+                shared.limits.bit(Limit::Host, peer);
+                problem.into_response()
+            }
+        };
+        let (mut head, body) = response.into_parts();
+        headers::secure(&mut head.headers, over_tls);
+        if let Some(id) = id {
+            head.headers.insert(request_id::NAME, id);
+        }
+        let held = head.extensions.remove::<Held>();
+        let is_wrong = head.extensions.remove::<WrongCredential>().is_some();
+        if is_wrong && shared.rates.wrong_credential(client).is_err() {
+            // Who waits for a refusal gives way to others.
+            connection.enter(Phase::Idle);
+            tokio::time::sleep(PENALTY).await;
+        }
+        Ok(Response::from_parts(head, AnswerBody::new(body, connection, held)))
     }
 }
 

@@ -33,10 +33,10 @@ impl Habit {
         Self { proof, seen: Mutex::default() }
     }
 
-    /// A connection has been idle for so long, and is open.
-    pub(super) fn open_after(&self, idle: Duration) {
+    /// A connection has been idle for so long, and is open now.
+    pub(super) fn open_after(&self, idle: Duration, now: Instant) {
         let mut seen = self.lock();
-        if seen.distrusted_until.is_none_or(|until| until <= Instant::now()) {
+        if seen.distrusted_until.is_none_or(|until| until <= now) {
             seen.open_for = seen.open_for.max(idle);
         }
     }
@@ -77,10 +77,10 @@ mod tests {
     fn a_server_is_trusted_for_half_of_what_it_was_seen_to_keep() {
         let habit = Habit::new(PROOF);
         assert_eq!(habit.longest_rest(), None, "nothing was seen yet");
-        habit.open_after(Duration::from_millis(499));
+        habit.open_after(Duration::from_millis(499), Instant::now());
         assert_eq!(habit.longest_rest(), None);
-        habit.open_after(Duration::from_secs(2));
-        habit.open_after(Duration::from_secs(1));
+        habit.open_after(Duration::from_secs(2), Instant::now());
+        habit.open_after(Duration::from_secs(1), Instant::now());
         assert_eq!(habit.longest_rest(), Some(Duration::from_secs(1)));
         habit.hung_up_after(Duration::from_millis(1_200));
         assert_eq!(
@@ -93,9 +93,9 @@ mod tests {
     #[test]
     fn a_server_that_hangs_up_early_is_not_trusted_for_a_while() {
         let habit = Habit::new(PROOF);
-        habit.open_after(Duration::from_secs(2));
+        habit.open_after(Duration::from_secs(2), Instant::now());
         habit.hung_up_after(Duration::from_millis(3));
-        habit.open_after(Duration::from_secs(2));
+        habit.open_after(Duration::from_secs(2), Instant::now());
         assert_eq!(habit.longest_rest(), None, "another connection stayed open, and that proves nothing");
     }
 

@@ -38,18 +38,22 @@ impl Pool {
 
     /// A connection that was open when last heard of and has not been idle for too long.
     pub(super) fn take(&self) -> Option<Connection> {
+        let now = Instant::now();
         let mut idle = self.lock();
-        self.sweep(&mut idle);
+        self.sweep(&mut idle, now);
         let longest = self.habit.longest_rest()?;
-        let may_be_used = |idle: &Idle| idle.since.elapsed() <= longest;
-        let has_settled = |idle: &Idle| idle.since.elapsed() >= SETTLED;
-        let at = idle
-            .iter()
-            .rposition(|idle| may_be_used(idle) && has_settled(idle))
-            .or_else(|| idle.iter().position(may_be_used))?;
-        let Idle { mut connection, .. } = idle.remove(at)?;
-        connection.rested = Some(connection.wire.wake());
-        Some(connection)
+        loop {
+            // They stand in the order in which they came: those that have rested for too long, then those that have
+            // settled, then those that have not.
+            let too_old = idle.partition_point(|idle| now.duration_since(idle.since) > longest);
+            let settled = idle.partition_point(|idle| now.duration_since(idle.since) >= SETTLED);
+            let at = if settled > too_old { settled - 1 } else { too_old };
+            let Idle { mut connection, .. } = idle.remove(at)?;
+            if !connection.sender.is_closed() {
+                connection.rested = Some(connection.wire.wake(now));
+                return Some(connection);
+            }
+        }
     }
 
     /// Keeps a connection whose last answer was read to its end.
@@ -58,7 +62,9 @@ impl Pool {
             return;
         }
         let mut idle = self.lock();
-        self.sweep(&mut idle);
+        // With the lock, so that they stand in the order of their times.
+        let now = Instant::now();
+        self.sweep(&mut idle, now);
         if idle.len() >= self.max {
             if self.habit.longest_rest().is_none() {
                 // Those that are there prove something only if they stay.
@@ -66,22 +72,22 @@ impl Pool {
             }
             idle.pop_front();
         }
-        connection.wire.rest();
-        idle.push_back(Idle { connection, since: Instant::now() });
+        connection.wire.rest(now);
+        idle.push_back(Idle { connection, since: now });
     }
 
-    /// Without those that are closed or old; and what the others prove.
-    fn sweep(&self, idle: &mut VecDeque<Idle>) {
-        while idle.front().is_some_and(|oldest| oldest.since.elapsed() > self.timeout) {
-            if let Some(oldest) = idle.pop_front()
-                && !oldest.connection.sender.is_closed()
-            {
-                self.habit.open_after(oldest.since.elapsed().min(self.timeout));
+    /// Lets go of the oldest that are closed or have been idle for too long; what the next one proves.
+    fn sweep(&self, idle: &mut VecDeque<Idle>, now: Instant) {
+        while let Some(oldest) = idle.front() {
+            let rested = now.duration_since(oldest.since);
+            let is_open = !oldest.connection.sender.is_closed();
+            if is_open {
+                self.habit.open_after(rested.min(self.timeout), now);
             }
-        }
-        idle.retain(|idle| !idle.connection.sender.is_closed());
-        if let Some(oldest) = idle.front() {
-            self.habit.open_after(oldest.since.elapsed());
+            if is_open && rested <= self.timeout {
+                break;
+            }
+            idle.pop_front();
         }
     }
 

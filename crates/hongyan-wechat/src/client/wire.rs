@@ -60,14 +60,14 @@ impl Wire {
     }
 
     /// The connection is idle from now on.
-    pub(super) fn rest(&self) {
-        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    pub(super) fn rest(&self, now: Instant) {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// It is in use again; for how long it was idle.
-    pub(super) fn wake(&self) -> Duration {
+    pub(super) fn wake(&self, now: Instant) -> Duration {
         let since = self.idle_since.lock().unwrap_or_else(PoisonError::into_inner).take();
-        since.map_or(Duration::ZERO, |since| since.elapsed())
+        since.map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 
     /// The other end has hung up. If that was while the connection was idle, it says something about the next ones.
