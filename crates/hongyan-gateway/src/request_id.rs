@@ -1,11 +1,11 @@
 //! A name for each request, in its answer and in the log.
 
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderName, HeaderValue, Request};
 use tracing::Span;
 use uuid::Uuid;
 
 /// The header.
-pub(crate) const NAME: &str = "x-request-id";
+pub(crate) const NAME: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a good one looks like: it is written into the log as it is.
 pub(crate) const PATTERN: &str = "^[A-Za-z0-9._:+/=-]{1,128}$";

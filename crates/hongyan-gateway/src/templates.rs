@@ -206,17 +206,23 @@ impl Apps {
     /// # Errors
     /// 404 `unknown_app`; 422 `unknown_template`; 409 or 503 when WeChat cannot be asked.
     pub async fn template(&self, appid: &AppId, id: &TemplateId) -> Result<Arc<Template>, Problem> {
-        let known = || {
-            let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
-            Ok::<_, Problem>((app.templates.get(id).cloned(), app))
-        };
-        let (template, app) = known()?;
-        if let Some(template) = template {
-            return Ok(template);
+        match self.known_template(appid, id)? {
+            Some(template) => Ok(template),
+            // In a box of its own: it is rare, and what asks WeChat is large.
+            None => Box::pin(self.asked_for_template(appid, id)).await,
         }
+    }
+
+    fn known_template(&self, appid: &AppId, id: &TemplateId) -> Result<Option<Arc<Template>>, Problem> {
+        let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
+        Ok(app.templates.get(id).cloned())
+    }
+
+    async fn asked_for_template(&self, appid: &AppId, id: &TemplateId) -> Result<Arc<Template>, Problem> {
+        let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
         let mut gate = app.sync_gate.asked().await;
         // Whoever was at the gate before may have found it.
-        if let (Some(template), _) = known()? {
+        if let Some(template) = self.known_template(appid, id)? {
             return Ok(template);
         }
         let now = self.0.clock.now();
@@ -225,7 +231,7 @@ impl Apps {
             let report = self.sync_templates(appid).await?;
             *gate = Some(Asked { at: now, trouble: self.sync_problem(appid, &report) });
         }
-        if let (Some(template), _) = known()? {
+        if let Some(template) = self.known_template(appid, id)? {
             return Ok(template);
         }
         // Not found because nobody could look is something else than not there.

@@ -1,24 +1,16 @@
-//! Bodies on their way through the door: a request's has a clock, an answer's end says that the connection is idle.
+//! Bodies on their way through the door: a request's says when it is awaited, an answer's end says that the connection is
+//! idle.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connections::{Connection, Phase};
 use super::limits::{Limit, Limits};
-
-/// For so long a body may stand still.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// For so long one may stand still that is passed on to WeChat as it comes.
-const SILENCE_OF_UPLOAD: Duration = Duration::from_secs(30);
 
 /// A request's body did not come in time.
 #[derive(Debug, thiserror::Error)]
@@ -42,68 +34,40 @@ impl BodyTooSlow {
 /// Says of a request that its body is passed on as it comes. Such a body must not stand still, but may take as long as it
 /// needs.
 #[derive(Clone)]
-pub(crate) struct Upload(Arc<AtomicBool>);
+pub(crate) struct Upload(Arc<Connection>);
 
 impl Upload {
     /// From now on this request's body is one.
     pub(crate) fn begins(request: &Request) {
-        if let Some(Self(is_upload)) = request.extensions().get() {
-            is_upload.store(true, Ordering::Relaxed);
+        if let Some(Self(connection)) = request.extensions().get() {
+            connection.body_is_upload();
         }
     }
 }
 
-/// A request's body with a clock. The clock runs only while the body is awaited: what waits for WeChat is not the
-/// sender's fault.
+/// A request's body, whose connection knows whether it is awaited, and for how long: what waits for WeChat is not the
+/// sender's fault. The connection's clock says when it takes too long.
 pub(super) struct RequestBody {
     body: Incoming,
     connection: Arc<Connection>,
     limits: Limits,
-    is_upload: Arc<AtomicBool>,
-    whole: Duration,
-    /// When it was first awaited.
-    began: Option<Instant>,
-    /// Runs while the next piece is awaited. Nothing for a body that is there already.
-    clock: Option<Pin<Box<Sleep>>>,
     is_awaited: bool,
 }
 
 impl RequestBody {
-    /// With this much time for all of it; also what makes an upload of it.
-    pub(super) fn new(
-        body: Incoming,
-        connection: Arc<Connection>,
-        limits: Limits,
-        whole: Duration,
-    ) -> (Self, Upload) {
+    /// Also what makes an upload of it.
+    pub(super) fn new(body: Incoming, connection: Arc<Connection>, limits: Limits) -> (Self, Upload) {
         connection.body_begins();
-        let is_upload = Arc::new(AtomicBool::new(false));
-        let upload = Upload(Arc::clone(&is_upload));
-        let (began, clock, is_awaited) = (None, None, false);
-        (Self { body, connection, limits, is_upload, whole, began, clock, is_awaited }, upload)
+        let upload = Upload(Arc::clone(&connection));
+        (Self { body, connection, limits, is_awaited: false }, upload)
     }
 
-    fn deadline(&mut self) -> Instant {
-        let now = Instant::now();
-        let began = *self.began.get_or_insert(now);
-        if self.is_upload.load(Ordering::Relaxed) {
-            now + SILENCE_OF_UPLOAD
-        } else {
-            (now + SILENCE).min(began + self.whole)
-        }
-    }
-
-    fn is_too_late(&mut self, context: &mut Context<'_>) -> bool {
+    fn is_too_late(&mut self, context: &Context<'_>) -> bool {
         if !self.is_awaited {
             self.is_awaited = true;
             self.connection.enter(Phase::Body);
-            let deadline = self.deadline();
-            match &mut self.clock {
-                Some(clock) => clock.as_mut().reset(deadline),
-                None => self.clock = Some(Box::pin(sleep_until(deadline))),
-            }
         }
-        self.clock.as_mut().is_some_and(|clock| clock.as_mut().poll(context).is_ready())
+        self.connection.is_body_too_late(context.waker())
     }
 
     /// The next piece is not awaited any more: it came, or nobody wants it.

@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::limits::{Limit, Limits};
+
+/// For so long a body may stand still.
+pub(super) const SILENCE: Duration = Duration::from_secs(10);
+
+/// For so long one may stand still that is passed on to WeChat as it comes.
+const SILENCE_OF_UPLOAD: Duration = Duration::from_secs(30);
 
 /// A body that was awaited for less than this, all pieces together, is on its way; only an older one makes its connection
 /// give way.
@@ -56,6 +64,14 @@ pub(super) struct Connection {
     body_awaited: AtomicU64,
     /// How many bytes of its request's body have come.
     body_bytes: AtomicU64,
+    /// When its request's body was first awaited, in milliseconds after the start; 0: it was not yet.
+    body_since: AtomicU64,
+    /// Its request's body is passed on as it comes.
+    is_upload: AtomicBool,
+    /// Its request's body has taken too long.
+    is_body_too_late: AtomicBool,
+    /// Who awaits its request's body.
+    awaits_body: AtomicWaker,
     /// Since when the other end takes nothing of an answer, in milliseconds after the start; 0: it does.
     stalled: AtomicU64,
     task: OnceLock<AbortHandle>,
@@ -87,7 +103,11 @@ impl Connection {
     }
 
     fn enter_at(&self, now: Instant, phase: Phase) {
-        self.since.store(self.milliseconds(now), Ordering::Relaxed);
+        let since = self.milliseconds(now);
+        self.since.store(since, Ordering::Relaxed);
+        if phase == Phase::Body && self.body_since.load(Ordering::Relaxed) == 0 {
+            self.body_since.store(since.max(1), Ordering::Relaxed);
+        }
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
@@ -95,6 +115,36 @@ impl Connection {
     pub(super) fn body_begins(&self) {
         self.body_awaited.store(0, Ordering::Relaxed);
         self.body_bytes.store(0, Ordering::Relaxed);
+        self.body_since.store(0, Ordering::Relaxed);
+        self.is_upload.store(false, Ordering::Relaxed);
+        self.is_body_too_late.store(false, Ordering::Relaxed);
+    }
+
+    /// The body of its request is passed on as it comes.
+    pub(super) fn body_is_upload(&self) {
+        self.is_upload.store(true, Ordering::Relaxed);
+    }
+
+    /// When the body that is awaited will have taken too long, if all of it may take so long.
+    pub(super) fn body_due(&self, whole: Duration) -> Instant {
+        if self.is_upload.load(Ordering::Relaxed) {
+            return self.since() + SILENCE_OF_UPLOAD;
+        }
+        let first = self.start + Duration::from_millis(self.body_since.load(Ordering::Relaxed));
+        (self.since() + SILENCE).min(first + whole)
+    }
+
+    /// The body that is awaited has taken too long: who awaits it is told.
+    pub(super) fn body_is_too_late(&self) {
+        self.is_body_too_late.store(true, Ordering::Relaxed);
+        self.awaits_body.wake();
+    }
+
+    /// Whether the body that is awaited has taken too long. If it does later, that is told.
+    pub(super) fn is_body_too_late(&self, awaits: &Waker) -> bool {
+        // First, so that nothing is missed.
+        self.awaits_body.register(awaits);
+        self.is_body_too_late.load(Ordering::Relaxed)
     }
 
     /// So many bytes of the body of its request came.
@@ -112,6 +162,7 @@ impl Connection {
         if self.phase() == Phase::Body {
             let awaited = now.saturating_duration_since(self.since());
             self.enter_at(now, Phase::Busy);
+            self.is_body_too_late.store(false, Ordering::Relaxed);
             // After the phase: nobody sees this piece counted twice.
             self.body_awaited.fetch_add(awaited.as_millis() as u64, Ordering::Relaxed);
         }
@@ -256,6 +307,10 @@ impl Connections {
             since: AtomicU64::new(now.duration_since(*start).as_millis() as u64),
             body_awaited: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
+            body_since: AtomicU64::new(0),
+            is_upload: AtomicBool::new(false),
+            is_body_too_late: AtomicBool::new(false),
+            awaits_body: AtomicWaker::new(),
             stalled: AtomicU64::new(0),
             task: OnceLock::new(),
         });

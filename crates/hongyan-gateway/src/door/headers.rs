@@ -80,8 +80,8 @@ fn answers_to(host: &str, names: &[String]) -> bool {
 
 /// Adds what is missing.
 pub(super) fn secure(headers: &mut HeaderMap, over_tls: bool) {
-    // Grows once, also for those that are added behind this: the request's id, the length, the date.
-    headers.reserve(8);
+    // Grows once: for these and the request's id.
+    headers.reserve(5);
     let mut add = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{Method, Request, Response};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +23,7 @@ use tower::Service;
 use tracing::{Instrument, Span};
 
 use super::body::{AnswerBody, Held, RequestBody};
-use super::connections::{Connection, Phase, Place};
+use super::connections::{Connection, Phase, Place, SILENCE};
 use super::limits::Limit;
 use super::{Shared, address, headers};
 use crate::request_id;
@@ -97,6 +98,14 @@ pub(super) struct Clocks {
     pub(super) answer: Duration,
 }
 
+impl Clocks {
+    /// What begins now is not over before.
+    fn shortest(&self) -> Duration {
+        let Self { header, body, idle, answer } = *self;
+        [header, body, idle, answer, SILENCE].into_iter().min().unwrap_or_default()
+    }
+}
+
 /// What a look at a connection finds.
 enum Look {
     /// It is in time. Look again then.
@@ -118,15 +127,23 @@ fn look(connection: &Connection, clocks: Clocks, stopped_at: Option<Instant>) ->
         }
         (Phase::Idle, None) => untaken.unwrap_or((since + clocks.idle, None)),
         // After a stop, one that is idle has the rest of an answer to write, or would be closed already.
-        (Phase::Handshake | Phase::Busy | Phase::Body | Phase::Idle, _) => {
-            untaken.unwrap_or((now + clocks.header, None))
+        (Phase::Handshake | Phase::Busy | Phase::Idle, _) => untaken.unwrap_or((now + clocks.header, None)),
+        (Phase::Body, _) => {
+            let body_due = connection.body_due(clocks.body);
+            let is_late = now >= body_due;
+            if is_late {
+                // Whoever awaits it refuses it. Then the connection is busy, until the refusal is written.
+                connection.body_is_too_late();
+            }
+            let body = (if is_late { now + clocks.header } else { body_due }, None);
+            untaken.filter(|(at, _)| *at < body.0).unwrap_or(body)
         }
     };
     if now >= due {
         return Look::Over(limit);
     }
     // What begins after this look is looked at in time.
-    let period = if stopped_at.is_some() { LAST_HEAD } else { clocks.header };
+    let period = if stopped_at.is_some() { LAST_HEAD } else { clocks.shortest() };
     Look::Again(due.min(now + period))
 }
 
@@ -145,6 +162,7 @@ impl Requests {
         let Self { mut router, connection, shared, peer, over_tls } = self;
         let client = address::of(peer.ip(), request.headers(), &shared.trusted_proxies);
         let id = request_id::of(&request);
+        let is_head = request.method() == Method::HEAD;
         let response = match headers::check_host(&request, shared.hosts.as_deref()) {
             Ok(()) => {
                 let mut request = with_clock(request, &connection, &shared);
@@ -160,6 +178,10 @@ impl Requests {
             }
         };
         let (mut head, body) = response.into_parts();
+        if !is_head && body.size_hint().exact().is_some() {
+            // It is written from the body. Without it the others have room where they are.
+            head.headers.remove(CONTENT_LENGTH);
+        }
         headers::secure(&mut head.headers, over_tls);
         if let Some(id) = id {
             head.headers.insert(request_id::NAME, id);
@@ -180,8 +202,7 @@ fn with_clock(request: Request<Incoming>, connection: &Arc<Connection>, shared: 
     if body.is_end_stream() {
         return Request::from_parts(head, Body::empty());
     }
-    let (body, upload) =
-        RequestBody::new(body, Arc::clone(connection), shared.limits.clone(), shared.clocks.body);
+    let (body, upload) = RequestBody::new(body, Arc::clone(connection), shared.limits.clone());
     head.extensions.insert(upload);
     Request::from_parts(head, Body::new(body))
 }

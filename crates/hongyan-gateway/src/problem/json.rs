@@ -21,6 +21,9 @@ pub(super) const MAX_MEMBERS: usize = 128;
 /// The most brackets in each other. serde_json's readers stop there, too.
 const MAX_DEPTH: usize = 127;
 
+/// So many names of an object are compared one by one; more are kept in order.
+const FEW_MEMBERS: usize = 16;
+
 /// How many turns of a path are shown.
 const MAX_TURNS: usize = 16;
 
@@ -92,7 +95,7 @@ pub(crate) fn is_json(text: &str, place: Place) -> Result<(), Problem> {
 /// # Errors
 /// `malformed_json` with line and column, `duplicate_field`, or `invalid_field`.
 pub(crate) fn walk(text: &str, place: Place) -> Result<(), Problem> {
-    let mut walk = Walk::default();
+    let mut walk = Walk { way: Vec::with_capacity(8), names: Vec::with_capacity(FEW_MEMBERS), found: None };
     let mut reader = serde_json::Deserializer::from_str(text);
     let walked = Step(&mut walk).deserialize(&mut reader).and_then(|()| reader.end());
     if let Err(error) = walked {
@@ -136,9 +139,10 @@ fn malformed(what: &str, Place { line, column }: Place) -> Problem {
 }
 
 /// A walk over a text.
-#[derive(Default)]
 struct Walk<'de> {
     way: Vec<Turn<'de>>,
+    /// The names of the objects that are open, those of the innermost last.
+    names: Vec<Cow<'de, str>>,
     /// The first thing that is wrong with a member. The walk goes on: a text that is not JSON at all is called that.
     found: Option<Problem>,
 }
@@ -224,22 +228,35 @@ impl<'de> Visitor<'de> for Step<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let walk = self.0;
-        let mut names: BTreeSet<Cow<'de, str>> = BTreeSet::new();
+        let first = walk.names.len();
+        let mut in_order = BTreeSet::new();
         while let Some(Name(name)) = members.next_key()? {
             walk.way.push(Turn::Member(name.clone()));
             if walk.found.is_none() {
+                let names = &walk.names[first..];
+                if names.len() == FEW_MEMBERS {
+                    in_order.extend(names.iter().cloned());
+                }
+                let stands_twice = if names.len() < FEW_MEMBERS {
+                    names.contains(&name)
+                } else {
+                    !in_order.insert(name.clone())
+                };
                 if names.len() == MAX_MEMBERS {
                     let detail = format!("this object has more than {MAX_MEMBERS} members");
                     walk.way.pop();
                     walk.found = Some(Problem::invalid(walk.way(), detail));
                     walk.way.push(Turn::Member(name));
-                } else if !names.insert(name) {
+                } else if stands_twice {
                     walk.found = Some(Problem::duplicate(walk.way()));
+                } else {
+                    walk.names.push(name);
                 }
             }
             members.next_value_seed(Step(walk))?;
             walk.way.pop();
         }
+        walk.names.truncate(first);
         Ok(())
     }
 }

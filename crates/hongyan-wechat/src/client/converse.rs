@@ -68,6 +68,11 @@ impl Client {
         let uri =
             target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not one".to_owned()))?;
         headers.remove(CONTENT_LENGTH);
+        if let Upload::Whole(body) = &body
+            && !body.is_empty()
+        {
+            headers.insert(CONTENT_LENGTH, body.len().into());
+        }
         headers.insert(HOST, target.host.clone());
         if let Some(words) = target.proxy_authorization() {
             headers.insert(PROXY_AUTHORIZATION, words.clone());

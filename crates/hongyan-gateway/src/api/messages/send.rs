@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use hongyan_ledger::{MessageId, MessageState};
 use hongyan_store::types::{Accepted, MessageView};
@@ -182,15 +183,16 @@ pub(super) struct AcceptedJson {
 pub(super) async fn send(
     State(context): State<Context>,
     caller: Caller,
-    headers: HeaderMap,
+    IdempotencyKey(key): IdempotencyKey,
     Query(query): Query<SendQuery>,
     RawJson(body): RawJson,
 ) -> Result<SendAnswers, Problem> {
-    let key = idempotency_key(&headers)?;
+    let key = key.as_deref();
     let wait = wait(query.wait)?;
     if query.validate {
-        let answer = validate(&context, &caller, items("messages", &body)?, key.is_some()).await?;
-        return Ok(SendAnswers::Valid(answer));
+        let answer = validate(&context, &caller, items("messages", &body)?, key.is_some());
+        // What is rare has a box of its own, so that the box of every request is small.
+        return Ok(SendAnswers::Valid(Box::pin(answer).await?));
     }
     match items("messages", &body)? {
         Items::One(request) => {
@@ -201,20 +203,28 @@ pub(super) async fn send(
                 SendAnswer::Accepted(accepted) => Ok(SendAnswers::Sent(SentAnswer::One(accepted))),
             }
         }
-        Items::Many(requests) => {
-            let mut checked = Vec::with_capacity(requests.len());
-            for request in requests {
-                checked.push(match request {
-                    Ok(request) => check(&context, &caller, request, key.is_some()).await,
-                    Err(problem) => Err(problem),
-                });
-            }
-            let messages = accept(&context, checked, key, wait).await?;
-            let refused = messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused(_))).count();
-            let batch = SendBatch { accepted: messages.len() - refused, refused, messages };
-            Ok(SendAnswers::Sent(SentAnswer::Batch(batch)))
-        }
+        Items::Many(requests) => Box::pin(send_batch(&context, &caller, requests, key, wait)).await,
     }
+}
+
+async fn send_batch(
+    context: &Context,
+    caller: &Caller,
+    requests: Vec<Result<MessageRequest, Problem>>,
+    key: Option<&str>,
+    wait: Duration,
+) -> Result<SendAnswers, Problem> {
+    let mut checked = Vec::with_capacity(requests.len());
+    for request in requests {
+        checked.push(match request {
+            Ok(request) => check(context, caller, request, key.is_some()).await,
+            Err(problem) => Err(problem),
+        });
+    }
+    let messages = accept(context, checked, key, wait).await?;
+    let refused = messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused(_))).count();
+    let batch = SendBatch { accepted: messages.len() - refused, refused, messages };
+    Ok(SendAnswers::Sent(SentAnswer::Batch(batch)))
 }
 
 /// Checks as for sending; what passed is not sent, but looked at once more.
@@ -257,12 +267,19 @@ async fn check(
     request.check(&context.apps, &context.ids, context.clock.now(), has_key).await
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = only_header(headers, "Idempotency-Key")? else { return Ok(None) };
-    // What is no text at all is refused like text that is no key.
-    let key = value.to_str().unwrap_or_default();
-    check_idempotency_key("Idempotency-Key", Some(key))?;
-    Ok(Some(key))
+/// The header `Idempotency-Key`, if there is one.
+pub(super) struct IdempotencyKey(Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = only_header(&parts.headers, "Idempotency-Key")? else { return Ok(Self(None)) };
+        // What is no text at all is refused like text that is no key.
+        let key = value.to_str().unwrap_or_default();
+        check_idempotency_key("Idempotency-Key", Some(key))?;
+        Ok(Self(Some(key.to_owned())))
+    }
 }
 
 fn wait(seconds: Option<f64>) -> Result<Duration, Problem> {
@@ -307,7 +324,7 @@ async fn accept(
         });
     }
     if !wait.is_zero() {
-        wait_until_settled(context, &mut answers, wait).await?;
+        Box::pin(wait_until_settled(context, &mut answers, wait)).await?;
     }
     Ok(answers)
 }

@@ -26,7 +26,8 @@ pub(in crate::api) fn finished(description: &OpenApi) -> Value {
     });
     for (_, answer) in members(&mut components["responses"]) {
         // Health has it not: there a refusal means that the path does not take the method.
-        answer["headers"][request_id::NAME] = json!({ "$ref": format!("#/components/headers/{REQUEST_ID}") });
+        answer["headers"][request_id::NAME.as_str()] =
+            json!({ "$ref": format!("#/components/headers/{REQUEST_ID}") });
     }
     for (name, schema) in webhooks::schemas() {
         components["schemas"][name] = schema;
@@ -45,7 +46,7 @@ fn finish(call: &mut Value, has_id: bool) {
             continue;
         }
         if has_id {
-            answer["headers"][request_id::NAME] =
+            answer["headers"][request_id::NAME.as_str()] =
                 json!({ "$ref": format!("#/components/headers/{REQUEST_ID}") });
         }
         let links = links::of(&name, status);
