@@ -21,9 +21,12 @@ use hongyan_ledger::explain::Because;
 use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 pub mod conformance;
+mod rows;
 pub mod signals;
 pub mod sqlite;
+mod trouble;
 pub mod types;
+mod verbs;
 
 use signals::Listener;
 use types::{

@@ -4,7 +4,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::rows::{Cells, change, many};
+use super::cells::{Cells, change, many};
 use super::trouble::{Res, Trouble};
 use crate::types::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
 

@@ -9,13 +9,13 @@ use hongyan_ledger::{MessageState, ReasonCode};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, params};
 
+use super::cells::change;
 use super::health::{self, Depth, Looked, Stage, Watcher};
 use super::memory::{Memory, Writing};
-use super::rows::change;
 use super::trouble::{Res, Trouble};
-use super::{apps, audit, messages, open};
+use super::{apps, audit, open};
 use crate::types::{Actor, AuditEnd, NewAudit, PauseOrder, Subject};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, verbs};
 
 /// Pages (of 4 KiB) that are copied between two signs of life.
 const PAGES_PER_STEP: i32 = 1_000;
@@ -174,7 +174,7 @@ fn prepare(db: &Connection, put_back: &PutBack) -> Res<Restored> {
         )?,
     };
     if unknown > 0 {
-        messages::tell_restored(&tx, put_back.now)?;
+        verbs::messages::tell_restored(&tx, put_back.now)?;
     }
     let mut paused = 0;
     if let Some(detail) = &put_back.pause {
@@ -187,7 +187,7 @@ fn prepare(db: &Connection, put_back: &PutBack) -> Res<Restored> {
                 detail: detail.clone(),
                 now: put_back.now,
             };
-            apps::pause(&tx, &order)?;
+            verbs::apps::pause(&tx, &order)?;
             paused += 1;
         }
     }

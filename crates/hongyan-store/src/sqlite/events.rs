@@ -13,16 +13,16 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
+use super::cells::{Cells, change, many, one, page};
 use super::memory::Writing;
-use super::messages::{User, deliver, wake};
-use super::outbox::{self, About};
-use super::rows::{Cells, change, many, one, page};
 use super::trouble::{Res, Trouble};
-use super::{acceptances, apps, permits};
+use crate::rows::{About, AppRows, PermitRows, Rows, User};
 use crate::types::{
     AddressCheck, Applied, ApplyOrder, CallbackStatus, Deed, Effect, EventFilter, EventState, EventView,
     NewEvent, NewPermit, OpenEvents, Page, Received,
 };
+use crate::verbs::messages::{deliver, wake};
+use crate::verbs::{acceptances, outbox, permits};
 
 /// The columns of an event, in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -108,7 +108,7 @@ fn received(tx: &Writing<'_>, event: &NewEvent, lane: Lane, number: u64) -> Res<
             event.body,
         ],
     )?;
-    tx.event_wakes(lane, event.received_at);
+    tx.signals().event(lane, event.received_at);
     let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
     let about = user.as_ref().map_or(About::App(&event.appid), About::User);
     outbox::emit(tx, EventType::WechatEvent, about, event.received_at, || PassedOn {
@@ -252,7 +252,7 @@ pub(super) fn apply(tx: &Writing<'_>, order: &ApplyOrder) -> Res<Option<Applied>
     let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
     // What an app that was removed meanwhile left is history.
     if let Some(user) = user.filter(|_| !order.deeds.is_empty())
-        && apps::gate(tx, &event.appid)?.is_some()
+        && tx.gate(&event.appid)?.is_some()
     {
         applied.wake_at = must_wait(tx, &user, &event, order)?;
         if applied.wake_at.is_some() {
@@ -281,7 +281,7 @@ pub(super) fn apply(tx: &Writing<'_>, order: &ApplyOrder) -> Res<Option<Applied>
         ],
     )?;
     if let (Some(lane), Some(at)) = (event.id.lane(), applied.wake_at) {
-        tx.event_wakes(lane, at);
+        tx.signals().event(lane, at);
     }
     Ok(Some(applied))
 }
@@ -388,14 +388,14 @@ fn accept(
 /// its own; WeChat will say what it thinks of that.
 fn withdraw(tx: &Writing<'_>, user: &User, template: &TemplateId) -> Res<Vec<Effect>> {
     let mut effects = Vec::new();
-    for mut permit in permits::all(tx, user)? {
+    for mut permit in tx.permits(user)? {
         let is_meant = matches!(permit.kind, PermitKind::SubscribeOnce | PermitKind::SubscribeLongTerm)
             && permit.template.as_ref() == Some(template);
         if !is_meant || !permit.units.can_serve() {
             continue;
         }
         let units = permit.units.revoke_rest();
-        permits::save(tx, user, &permit)?;
+        tx.update_permit(user, &permit)?;
         effects.push(Effect::Revoked {
             template: template.clone(),
             kind: permit.kind,

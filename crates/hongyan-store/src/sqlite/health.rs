@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::open;
-use super::trouble::{Res, Trouble};
+use super::trouble::{Refusal, Res, Trouble};
 use crate::Result;
 
 /// How much to look at.
@@ -122,11 +122,7 @@ fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Look
         .and_then(|found| if found.is_empty() { impossible_ids(db) } else { Ok(found) });
     db.progress_handler(0, None::<fn() -> bool>)?;
     match complaints {
-        Err(Trouble::Sql(rusqlite::Error::SqliteFailure(error, _)))
-            if error.code == ErrorCode::OperationInterrupted =>
-        {
-            Ok(Looked::InPart)
-        }
+        Err(Trouble::Refused { kind: Refusal::Interrupted, .. }) => Ok(Looked::InPart),
         complaints => none(&complaints?).map(|()| Looked::Whole),
     }
 }

@@ -5,11 +5,10 @@
 //! whether a user has anything open at all. Nothing here is the only copy of anything, and all of it follows the
 //! transaction: what a transaction changed is undone or forgotten when that is rolled back.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::ops::Deref;
 
-use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::start::AppGate;
 use hongyan_ledger::webhook::{EventType, Filter};
@@ -17,8 +16,11 @@ use hongyan_ledger::{LANES, Lane, MessageState};
 use hongyan_wechat::AppId;
 use rusqlite::Connection;
 
-use super::lanes::Epoch;
-use crate::signals::{Listeners, Moved, Signals};
+use super::events;
+use super::trouble::Res;
+use crate::rows::{Rows, User};
+use crate::signals::{Listeners, Signals};
+use crate::types::Epoch;
 
 /// The transaction that is being written, and what the writer knows.
 pub(super) struct Writing<'a> {
@@ -34,32 +36,13 @@ impl Deref for Writing<'_> {
     }
 }
 
-/// What the transaction means for others, said while it is written.
-impl Writing<'_> {
-    /// A message in this state was written with a timer.
-    pub(super) fn wakes(&self, lane: Lane, state: MessageState, at: UnixMillis) {
-        self.memory.signals.borrow_mut().wake(lane, state, at);
+impl Rows for Writing<'_> {
+    fn signals(&self) -> RefMut<'_, Signals> {
+        self.memory.signals.borrow_mut()
     }
 
-    /// An event of WeChat's that is to be worked on was written.
-    pub(super) fn event_wakes(&self, lane: Lane, at: UnixMillis) {
-        self.memory.signals.borrow_mut().event(lane, at);
-    }
-
-    /// A message moved.
-    pub(super) fn message_moved(&self, moved: Moved) {
-        self.memory.signals.borrow_mut().moved(moved);
-    }
-
-    /// An app came, went, or was changed: what is remembered of apps is forgotten, and others are told.
-    pub(super) fn app_changed(&self, appid: &AppId) {
-        self.memory.forget_gates();
-        self.memory.signals.borrow_mut().app(appid);
-    }
-
-    /// A webhook came, went, or was changed, or has something to be told once more.
-    pub(super) fn webhooks_changed(&self) {
-        self.memory.signals.borrow_mut().webhooks();
+    fn has_open_event(&self, user: &User) -> Res<bool> {
+        events::has_open(self, user)
     }
 }
 
@@ -67,7 +50,7 @@ impl Writing<'_> {
 #[derive(Default)]
 pub(super) struct Memory {
     /// Of apps that were asked about.
-    gates: RefCell<HashMap<AppId, AppGate>>,
+    gates: RefCell<HashMap<AppId, Option<AppGate>>>,
     /// Of lanes that were asked about.
     epochs: RefCell<HashMap<Lane, Epoch>>,
     /// How many messages of users are ready or sending.
@@ -99,12 +82,12 @@ impl Memory {
         self.signals.borrow_mut().clear();
     }
 
-    /// An app's gate; `read` asks the file.
+    /// An app's gate, if there is such an app; `read` asks the file.
     pub(super) fn gate<E>(
         &self,
         appid: &AppId,
-        read: impl FnOnce() -> Result<AppGate, E>,
-    ) -> Result<AppGate, E> {
+        read: impl FnOnce() -> Result<Option<AppGate>, E>,
+    ) -> Result<Option<AppGate>, E> {
         if let Some(&gate) = self.gates.borrow().get(appid) {
             return Ok(gate);
         }

@@ -20,9 +20,9 @@ use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 use rusqlite::{Connection, params};
 
 use super::audit;
-use super::messages::User;
-use super::rows::{change, many, one};
+use super::cells::{change, many, one};
 use super::trouble::{Res, Trouble};
+use crate::rows::User;
 use crate::types::{PruneCursor, PruneOrder, Pruned};
 
 /// The most rows that one step looks at: a few milliseconds of a reader.

@@ -5,7 +5,7 @@ use hongyan_ledger::{Channel, Lane, PermitKind};
 use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
 
-use super::rows::{Cells, one};
+use super::cells::{Cells, one};
 use super::trouble::Res;
 use crate::types::Reach;
 

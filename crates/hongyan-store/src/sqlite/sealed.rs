@@ -4,9 +4,10 @@ use hongyan_ledger::{Lane, WebhookId};
 use hongyan_wechat::{AppId, OpenId};
 use rusqlite::{Connection, params};
 
+use super::cells::{Cells, change, many};
 use super::memory::Writing;
-use super::rows::{Cells, change, many};
 use super::trouble::{Res, Trouble};
+use crate::rows::Rows;
 use crate::types::{Reseal, Sealed, SealedKind, SealedOwner, SealedPage, SealedValue};
 
 /// The table of a kind, with the statements on the column where its values lie.
@@ -154,7 +155,7 @@ pub(super) fn reseal(tx: &Writing<'_>, changes: &[Reseal]) -> Res<u32> {
             (Place::Apps { reseal, is_setting, .. }, SealedOwner::App(appid)) => {
                 let changed = change(tx, reseal, params![appid.as_str(), was.sealed, sealed])?;
                 if is_setting && changed == 1 {
-                    tx.app_changed(appid);
+                    tx.signals().app(appid);
                 }
                 changed
             }
@@ -165,7 +166,7 @@ pub(super) fn reseal(tx: &Writing<'_>, changes: &[Reseal]) -> Res<u32> {
             (Place::Webhooks { reseal, .. }, SealedOwner::Webhook(id)) => {
                 let changed = change(tx, reseal, params![id.as_bytes(), was.sealed, sealed])?;
                 if changed == 1 {
-                    tx.webhooks_changed();
+                    tx.signals().webhooks();
                 }
                 changed
             }

@@ -9,11 +9,12 @@ use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
+use super::cells::{Cells, change, many};
 use super::memory::Writing;
-use super::outbox::{self, About};
-use super::rows::{Cells, change, many};
 use super::trouble::{Res, Trouble};
+use crate::rows::{About, Rows};
 use crate::types::{TemplateChange, TemplateChangeKind, TemplateRecord};
+use crate::verbs::outbox;
 
 /// The columns of a template, in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -37,7 +38,7 @@ pub(super) fn put(
     if known == 0 {
         return Ok(Vec::new());
     }
-    db.app_changed(appid);
+    db.signals().app(appid);
     let before = of(db, appid)?;
     change(db, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
     for template in templates {

@@ -5,7 +5,7 @@ use hongyan_ledger::{KeyId, TokenId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::rows::{Cells, change, many, one};
+use super::cells::{Cells, change, many, one};
 use super::trouble::Res;
 use crate::types::{GatewayTokenRecord, TokenRecord};
 

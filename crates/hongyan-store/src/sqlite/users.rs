@@ -5,9 +5,9 @@ use hongyan_ledger::Lane;
 use hongyan_wechat::{AppId, OpenId};
 use rusqlite::{Connection, params};
 
-use super::messages::User;
-use super::rows::{Cells, change, one};
+use super::cells::{Cells, change, one};
 use super::trouble::Res;
+use crate::rows::User;
 use crate::types::{LoginRecord, Sealed, SessionRecord};
 
 /// How many sessions a user may have: one for each place where the mini program runs, and some to spare.

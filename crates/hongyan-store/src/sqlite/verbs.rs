@@ -11,13 +11,14 @@ use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, Webho
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 use super::memory::Writing;
-use super::messages::{User, accept, cancel, claim, explain, read, resolve, settle};
+use super::messages::{explain, read};
 use super::verb::Verb;
 use super::webhooks::{deliveries, expiring, replay};
 use super::{
-    SqliteStore, apps, audit, events, keys, lanes, permits, prune, reach, rows, sealed, templates, tokens,
-    users, webhooks,
+    SqliteStore, apps, audit, cells, events, keys, permits, prune, reach, sealed, templates, tokens, users,
+    webhooks,
 };
+use crate::rows::User;
 use crate::signals::Listener;
 use crate::types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
@@ -29,6 +30,7 @@ use crate::types::{
     SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange,
     WebhookRecord, WebhookStanding, WebhookStart,
 };
+use crate::verbs::{self, messages};
 use crate::{Result, Store};
 
 /// So long a commit that succeeded says that the next one will.
@@ -37,7 +39,7 @@ const TRUSTED: Duration = Duration::from_secs(5);
 #[async_trait]
 impl Store for SqliteStore {
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>> {
-        self.write(Verb::Accept, move |db| accept::accept(db, &messages)).await
+        self.write(Verb::Accept, move |db| messages::accept::accept(db, &messages)).await
     }
 
     async fn claim(
@@ -47,28 +49,28 @@ impl Store for SqliteStore {
         now: UnixMillis,
         limit: u32,
     ) -> Result<Option<ClaimBatch>> {
-        self.write(Verb::Claim, move |tx| claim::claim(tx, lane, epoch, now, limit)).await
+        self.write(Verb::Claim, move |tx| messages::claim::claim(tx, lane, epoch, now, limit)).await
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
-        self.write(Verb::Settle, move |db| settle::settle(db, &settlements)).await
+        self.write(Verb::Settle, move |db| messages::settle::settle(db, &settlements)).await
     }
 
     async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Acquired> {
         let node = node.to_owned();
-        self.write(Verb::AcquireLane, move |tx| lanes::acquire(tx, lane, &node, now)).await
+        self.write(Verb::AcquireLane, move |tx| verbs::lanes::acquire(tx, lane, &node, now)).await
     }
 
     async fn release(&self, lane: Lane, epoch: Epoch) -> Result<bool> {
-        self.write(Verb::ReleaseLane, move |tx| lanes::release(tx, lane, epoch)).await
+        self.write(Verb::ReleaseLane, move |tx| verbs::lanes::release(tx, lane, epoch)).await
     }
 
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled> {
-        self.write(Verb::CancelMessage, move |db| cancel::cancel(db, id, now)).await
+        self.write(Verb::CancelMessage, move |db| messages::cancel::cancel(db, id, now)).await
     }
 
     async fn resolve(&self, order: ResolveOrder) -> Result<Resolved> {
-        self.write(Verb::ResolveMessage, move |db| resolve::resolve(db, &order)).await
+        self.write(Verb::ResolveMessage, move |db| messages::resolve::resolve(db, &order)).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>> {
@@ -88,7 +90,7 @@ impl Store for SqliteStore {
     }
 
     async fn grant(&self, permits: Vec<NewPermit>, now: UnixMillis) -> Result<Vec<Granted>> {
-        self.write(Verb::GrantPermits, move |db| permits::grant(db, &permits, now)).await
+        self.write(Verb::GrantPermits, move |db| verbs::permits::grant(db, &permits, now)).await
     }
 
     async fn permits(&self, appid: AppId, openid: OpenId, now: UnixMillis) -> Result<Vec<PermitView>> {
@@ -110,7 +112,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_app(&self, app: AppRecord) -> Result<bool> {
-        self.write(Verb::AddApp, move |db| apps::add(db, &app)).await
+        self.write(Verb::AddApp, move |db| verbs::apps::add(db, &app)).await
     }
 
     async fn change_app(
@@ -120,11 +122,11 @@ impl Store for SqliteStore {
         change: AppChange,
         now: UnixMillis,
     ) -> Result<AppChanged> {
-        self.write(Verb::ChangeApp, move |tx| apps::alter(tx, &appid, version, &change, now)).await
+        self.write(Verb::ChangeApp, move |tx| verbs::apps::alter(tx, &appid, version, &change, now)).await
     }
 
     async fn remove_app(&self, appid: AppId, now: UnixMillis) -> Result<bool> {
-        self.write(Verb::RemoveApp, move |db| apps::remove(db, &appid, now)).await
+        self.write(Verb::RemoveApp, move |db| verbs::apps::remove(db, &appid, now)).await
     }
 
     async fn apps(&self) -> Result<Vec<AppRecord>> {
@@ -136,15 +138,15 @@ impl Store for SqliteStore {
     }
 
     async fn pause(&self, order: PauseOrder) -> Result<()> {
-        self.write(Verb::PauseApp, move |db| apps::pause(db, &order)).await
+        self.write(Verb::PauseApp, move |db| verbs::apps::pause(db, &order)).await
     }
 
     async fn resume(&self, appid: AppId, now: UnixMillis) -> Result<bool> {
-        self.write(Verb::ResumeApp, move |db| apps::resume(db, &appid, now)).await
+        self.write(Verb::ResumeApp, move |db| verbs::apps::resume(db, &appid, now)).await
     }
 
     async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing> {
-        self.write(Verb::Probe, move |db| apps::probe(db, &appid, after.as_ref(), now)).await
+        self.write(Verb::Probe, move |db| verbs::apps::probe(db, &appid, after.as_ref(), now)).await
     }
 
     async fn put_templates(
@@ -379,13 +381,13 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<()> {
         let read = |db: &rusqlite::Connection| {
-            rows::one(db, "SELECT beats FROM heartbeat", [], |cells| cells.raw::<i64>())
+            cells::one(db, "SELECT beats FROM heartbeat", [], |cells| cells.raw::<i64>())
         };
         self.read(Verb::Ping, read).await?;
         if self.crowd.has_committed_within(TRUSTED) {
             return Ok(());
         }
-        let write = |tx: &Writing<'_>| rows::change(tx, "UPDATE heartbeat SET beats = beats + 1", []);
+        let write = |tx: &Writing<'_>| cells::change(tx, "UPDATE heartbeat SET beats = beats + 1", []);
         self.write(Verb::Ping, write).await?;
         Ok(())
     }

@@ -277,6 +277,7 @@ mod tests {
     use hongyan_ledger::{Lane, MessageState};
 
     use super::*;
+    use crate::rows::Rows;
     use crate::signals::{Listener, Signal, Signals};
 
     /// One that never has anything to copy.
@@ -302,7 +303,7 @@ mod tests {
     /// Inserts a number, and says so in the place of a message's lane.
     fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
         move |db| {
-            db.wakes(Lane::new(value as u8).unwrap(), MessageState::Ready, UnixMillis(value));
+            db.signals().wake(Lane::new(value as u8).unwrap(), MessageState::Ready, UnixMillis(value));
             db.execute("INSERT INTO numbers (n) VALUES (?)", [value])?;
             Ok(())
         }

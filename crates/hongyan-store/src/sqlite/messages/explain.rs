@@ -7,10 +7,11 @@ use hongyan_ledger::{MessageId, MessageState};
 use hongyan_wechat::Errcode;
 use rusqlite::{Connection, params};
 
-use super::super::rows::{Cells, many};
+use super::super::cells::{Cells, many};
 use super::super::trouble::Res;
 use super::super::{events, permits};
-use super::{MessageRow, User, find};
+use super::find;
+use crate::rows::{MessageRow, User};
 
 /// Carries out [`crate::Store::explain`].
 pub(in crate::sqlite) fn explain(db: &Connection, id: MessageId, now: UnixMillis) -> Res<Vec<Because>> {

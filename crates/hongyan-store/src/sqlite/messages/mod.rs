@@ -1,47 +1,27 @@
-//! Messages: one row each, small, rewritten as the message goes its way.
+//! Messages, as they lie in SQLite: the verbs' questions and writes, and what people ask.
 //!
-//! | module | carries out |
+//! | module | answers |
 //! | --- | --- |
-//! | [`accept`] | `accept` |
-//! | [`turn`] | what happens when a message's moment has come (the ledger's `start`) |
-//! | [`claim`] | `claim` |
-//! | [`settle`] | `settle` |
-//! | [`wake`] | whose turn is next; permits that arrive; timers that a start mends |
-//! | [`cancel`] | `cancel`, and cancelling all of an app |
-//! | [`collapse`] | what a message with a collapse key does to older ones |
-//! | [`resolve`] | `resolve` |
-//! | [`deliver`] | what WeChat's event about a message does to it |
 //! | [`explain`] | `explain` |
-//! | [`read`] | `message`, `messages`, what is `sending` |
-//!
-//! Two things always hold between transactions. A message that is open but not `sending` names a permit only if it
-//! holds one of its units. And a ready message without a timer (or with none but its deadline) is *parked*: an
-//! event will wake it, in the transaction that makes the event true.
+//! | [`read`] | `message`, `messages` |
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::delivery::Candidate;
+use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
-use hongyan_wechat::{AppId, OpenId, TemplateId};
+use hongyan_wechat::{AppId, Errcode};
 use rusqlite::{Connection, params};
 
+use super::cells::{Cells, change, many, one, outcome_code};
 use super::memory::Writing;
-use super::outbox;
-use super::rows::{Cells, change, many, one, outcome_code};
 use super::trouble::{Res, Trouble};
-use crate::signals::Moved;
-use crate::types::{AttemptView, Idempotency, MessageView};
+use crate::rows::messages::{KnownKey, SentMessage};
+use crate::rows::{MessageRow, MessageRows, User};
+use crate::types::{AttemptView, Idempotency, ResolutionView, Settlement};
 
-pub(super) mod accept;
-pub(super) mod cancel;
-pub(super) mod claim;
-mod collapse;
-pub(super) mod deliver;
 pub(super) mod explain;
 pub(super) mod read;
-pub(super) mod resolve;
-pub(super) mod settle;
-mod turn;
-pub(super) mod wake;
 
 /// The columns of a message, in the order in which [`MessageRow::read`] takes them.
 macro_rules! columns {
@@ -53,183 +33,40 @@ macro_rules! columns {
 }
 use columns;
 
-/// A user of an app, with the lane that both are in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct User {
-    pub(super) lane: Lane,
-    /// Stands for appid and openid in keys ([`hongyan_ledger::user_number`]).
-    pub(super) number: u64,
-    pub(super) appid: AppId,
-    pub(super) openid: OpenId,
-}
-
-impl User {
-    pub(super) fn of(appid: &AppId, openid: &OpenId) -> Self {
-        let number = hongyan_ledger::user_number(appid, openid);
-        Self { lane: Lane::of_number(number), number, appid: appid.clone(), openid: openid.clone() }
-    }
-
-    /// The number as it is stored: SQLite's integers are signed.
-    pub(super) const fn key(&self) -> i64 {
-        self.number.cast_signed()
-    }
-}
-
-/// Tells of all messages that a restore holds back since `now`, in the order of their acceptance. It has written their
-/// states itself.
-pub(super) fn tell_restored(tx: &Writing<'_>, now: UnixMillis) -> Res<()> {
-    /// Read in one go.
-    const PAGE: i64 = 1_000;
-    let mut after = MessageId::from_bytes([0; 16]);
-    loop {
-        let page = many(
-            tx,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM messages WHERE id > ? AND state = ? AND reason = ? AND updated_at = ? ORDER BY id LIMIT ?"
-            ),
-            params![after.as_bytes(), MessageState::Unknown.code(), ReasonCode::Restored.name(), now.0, PAGE,],
-            MessageRow::read,
-        )?;
-        if page.is_empty() {
-            return Ok(());
-        }
-        for row in page {
-            after = row.id;
-            outbox::message_moved(tx, &row)?;
-        }
-    }
-}
-
-/// A message as it is stored.
-#[derive(Debug, Clone)]
-pub(super) struct MessageRow {
-    pub(super) id: MessageId,
-    pub(super) user: User,
-    pub(super) template: TemplateId,
-    pub(super) channel: Channel,
-    pub(super) policy: PermitPolicy,
-    pub(super) on_unknown: OnUnknown,
-    /// It may use the permit that came with it and no other.
-    pub(super) own_permit: bool,
-    pub(super) reference: Option<String>,
-    pub(super) accepted_at: UnixMillis,
-    pub(super) send_at: UnixMillis,
-    pub(super) deadline: Option<UnixMillis>,
-    pub(super) state: MessageState,
-    /// The state and the reason that stand in the file; `None` before the row does.
-    pub(super) stored: Option<(MessageState, Option<ReasonCode>)>,
-    pub(super) reason: Option<ReasonCode>,
-    pub(super) wake_at: Option<UnixMillis>,
-    pub(super) updated_at: UnixMillis,
-    pub(super) permit: Option<PermitId>,
-    /// One of the permit's held units is this message's.
-    pub(super) permit_held: bool,
-    pub(super) maybe_delivered: bool,
-    /// The last attempt's number.
-    pub(super) attempts: u32,
-    pub(super) claimed_at: Option<UnixMillis>,
-    pub(super) ended_at: Option<UnixMillis>,
-    /// The last attempt's permit, where it is not the message's any more.
-    pub(super) attempt_permit: Option<PermitId>,
-    pub(super) outcome: Option<Outcome>,
-    pub(super) collapse_key: Option<String>,
-    /// Written by [`collapse`] alone.
-    pub(super) replaced_by: Option<MessageId>,
-}
-
-impl MessageRow {
-    fn read(cells: &mut Cells<'_>) -> Res<Self> {
-        let id = cells.message_id()?;
-        let (lane, number) = (cells.lane()?, cells.raw::<i64>()?.cast_unsigned());
-        let user = User { lane, number, appid: cells.parsed()?, openid: cells.parsed()? };
-        let mut row = Self {
-            id,
-            user,
-            template: cells.parsed()?,
-            channel: cells.coded(Channel::from_code)?,
-            policy: cells.coded(PermitPolicy::from_code)?,
-            on_unknown: cells.coded(OnUnknown::from_code)?,
-            own_permit: cells.raw()?,
-            reference: cells.raw()?,
-            accepted_at: cells.moment()?,
-            send_at: cells.moment()?,
-            deadline: cells.moment_or_none()?,
-            state: cells.coded(MessageState::from_code)?,
-            stored: None,
-            reason: cells.named_or_none(ReasonCode::from_name)?,
-            wake_at: cells.moment_or_none()?,
-            updated_at: cells.moment()?,
-            permit: cells.permit_id_or_none()?,
-            permit_held: cells.raw()?,
-            maybe_delivered: cells.raw()?,
-            attempts: cells.raw()?,
-            claimed_at: cells.moment_or_none()?,
-            ended_at: cells.moment_or_none()?,
-            attempt_permit: cells.permit_id_or_none()?,
-            outcome: cells.outcome_with_msgid_or_none()?,
-            collapse_key: cells.raw()?,
-            replaced_by: cells.message_id_or_none()?,
-        };
-        row.stored = Some((row.state, row.reason));
-        Ok(row)
-    }
-
-    /// Whether nothing but an event (or its deadline) will move it.
-    fn is_parked(&self) -> bool {
-        self.wake_at.is_none() || self.wake_at == self.deadline
-    }
-
-    /// Puts it into a state. The timer is cleared; who wants one sets it afterwards.
-    fn enter(&mut self, state: MessageState, reason: Option<ReasonCode>, now: UnixMillis) {
-        debug_assert!(
-            self.state == state || self.state.may_become(state),
-            "{} cannot become {state}",
-            self.state
-        );
-        self.state = state;
-        self.reason = reason;
-        self.wake_at = None;
-        self.updated_at = now;
-    }
-
-    /// The last attempt, if there was one.
-    fn last_attempt(&self) -> Option<AttemptView> {
-        Some(AttemptView {
-            number: self.attempts,
-            started_at: self.claimed_at?,
-            ended_at: self.ended_at,
-            permit: self.attempt_permit.or(self.permit),
-            outcome: self.outcome.clone(),
-        })
-    }
-
-    fn into_view(self) -> MessageView {
-        MessageView {
-            id: self.id,
-            appid: self.user.appid,
-            openid: self.user.openid,
-            template: self.template,
-            channel: self.channel,
-            state: self.state,
-            reason: self.reason,
-            last_outcome: self.outcome,
-            attempts: self.attempts,
-            permit: self.permit,
-            reference: self.reference,
-            collapse_key: self.collapse_key,
-            replaced_by: self.replaced_by,
-            maybe_delivered: self.maybe_delivered,
-            policy: self.policy,
-            on_unknown: self.on_unknown,
-            accepted_at: self.accepted_at,
-            send_at: self.send_at,
-            deadline: self.deadline,
-            wake_at: self.wake_at,
-            updated_at: self.updated_at,
-        }
-    }
+pub(super) fn read(cells: &mut Cells<'_>) -> Res<MessageRow> {
+    let id = cells.message_id()?;
+    let (lane, number) = (cells.lane()?, cells.raw::<i64>()?.cast_unsigned());
+    let user = User { lane, number, appid: cells.parsed()?, openid: cells.parsed()? };
+    let mut row = MessageRow {
+        id,
+        user,
+        template: cells.parsed()?,
+        channel: cells.coded(Channel::from_code)?,
+        policy: cells.coded(PermitPolicy::from_code)?,
+        on_unknown: cells.coded(OnUnknown::from_code)?,
+        own_permit: cells.raw()?,
+        reference: cells.raw()?,
+        accepted_at: cells.moment()?,
+        send_at: cells.moment()?,
+        deadline: cells.moment_or_none()?,
+        state: cells.coded(MessageState::from_code)?,
+        stored: None,
+        reason: cells.named_or_none(ReasonCode::from_name)?,
+        wake_at: cells.moment_or_none()?,
+        updated_at: cells.moment()?,
+        permit: cells.permit_id_or_none()?,
+        permit_held: cells.raw()?,
+        maybe_delivered: cells.raw()?,
+        attempts: cells.raw()?,
+        claimed_at: cells.moment_or_none()?,
+        ended_at: cells.moment_or_none()?,
+        attempt_permit: cells.permit_id_or_none()?,
+        outcome: cells.outcome_with_msgid_or_none()?,
+        collapse_key: cells.raw()?,
+        replaced_by: cells.message_id_or_none()?,
+    };
+    row.stored = Some((row.state, row.reason));
+    Ok(row)
 }
 
 /// One message; `None` also for an id that was never made here.
@@ -239,123 +76,8 @@ fn find(db: &Connection, id: MessageId) -> Res<Option<MessageRow>> {
         db,
         concat!("SELECT ", columns!(), " FROM messages WHERE lane = ? AND id = ?"),
         params![lane.number(), id.as_bytes()],
-        MessageRow::read,
+        read,
     )
-}
-
-/// One message that must be there.
-fn load(db: &Connection, id: MessageId) -> Res<MessageRow> {
-    find(db, id)?.ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
-}
-
-/// Writes a new message. Its idempotency key is written with it and never read with it.
-fn insert(tx: &Writing<'_>, row: &mut MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()> {
-    change(
-        tx,
-        concat!(
-            "INSERT INTO messages (",
-            columns!(),
-            ", key_hash, fingerprint, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-             ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
-        ),
-        params![
-            row.id.as_bytes(),
-            row.user.lane.number(),
-            row.user.key(),
-            row.user.appid.as_str(),
-            row.user.openid.as_str(),
-            row.template.as_str(),
-            row.channel.code(),
-            row.policy.code(),
-            row.on_unknown.code(),
-            row.own_permit,
-            row.reference,
-            row.accepted_at.0,
-            row.send_at.0,
-            row.deadline.map(|at| at.0),
-            row.state.code(),
-            row.reason.map(ReasonCode::name),
-            row.wake_at.map(|at| at.0),
-            row.updated_at.0,
-            row.permit.as_ref().map(PermitId::as_bytes),
-            row.permit_held,
-            row.maybe_delivered,
-            row.attempts,
-            row.claimed_at.map(|at| at.0),
-            row.collapse_key,
-            key.map(|key| &key.key_hash[..]),
-            key.map(|key| &key.fingerprint[..]),
-            body,
-        ],
-    )?;
-    written(tx, row)
-}
-
-/// The row stands in the file as it is: whoever counts, listens or waits is told.
-fn written(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
-    let before = row.stored.replace((row.state, row.reason));
-    let state_before = before.map(|(state, _)| state);
-    tx.memory.open.moved(row.user.lane, row.user.number, state_before, row.state);
-    if let Some(at) = row.wake_at {
-        tx.wakes(row.user.lane, row.state, at);
-    }
-    if before != row.stored {
-        let is_new_state = state_before != Some(row.state);
-        tx.message_moved(Moved {
-            id: row.id,
-            state: row.state,
-            reason: row.reason,
-            is_new_state,
-            is_parked: row.state == MessageState::Ready && row.is_parked(),
-        });
-        if is_new_state {
-            outbox::message_moved(tx, row)?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes what may have changed of a message.
-fn save(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
-    debug_assert!(
-        row.state == MessageState::Sending || !is_open(row.state) || row.permit.is_some() == row.permit_held,
-        "{}: an open message names a permit only if it holds one",
-        row.id
-    );
-    let changed = change(
-        tx,
-        "UPDATE messages SET state = ?3, reason = ?4, wake_at = ?5, updated_at = ?6, permit_id = ?7, \
-         permit_held = ?8, maybe_delivered = ?9, attempts = ?10, claimed_at = ?11, ended_at = ?12, \
-         attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16, msgid = ?17 \
-         WHERE lane = ?1 AND id = ?2",
-        params![
-            row.user.lane.number(),
-            row.id.as_bytes(),
-            row.state.code(),
-            row.reason.map(ReasonCode::name),
-            row.wake_at.map(|at| at.0),
-            row.updated_at.0,
-            row.permit.as_ref().map(PermitId::as_bytes),
-            row.permit_held,
-            row.maybe_delivered,
-            row.attempts,
-            row.claimed_at.map(|at| at.0),
-            row.ended_at.map(|at| at.0),
-            row.attempt_permit.as_ref().map(PermitId::as_bytes),
-            row.outcome.as_ref().map(outcome_code),
-            row.outcome.as_ref().and_then(|outcome| outcome.errcode().map(|code| code.0)),
-            row.outcome.as_ref().map(Outcome::text),
-            row.outcome.as_ref().and_then(Outcome::msgid),
-        ],
-    )?;
-    if changed != 1 {
-        return Err(Trouble::corrupt(format!("{} is not there any more", row.id)));
-    }
-    written(tx, row)
-}
-
-const fn is_open(state: MessageState) -> bool {
-    state.is_cancellable() || matches!(state, MessageState::Sending)
 }
 
 /// The request body of a message.
@@ -367,6 +89,504 @@ fn body(db: &Connection, row: &MessageRow) -> Res<Vec<u8>> {
         |cells| cells.raw(),
     )?
     .ok_or_else(|| Trouble::corrupt(format!("{} has no body", row.id)))
+}
+
+/// All that was found out about a message, first to last.
+fn resolutions(db: &Connection, row: &MessageRow) -> Res<Vec<ResolutionView>> {
+    many(
+        db,
+        "SELECT attempt, verdict, resolved_at, witness FROM resolutions WHERE message_id = ? AND lane = ? ORDER BY attempt",
+        params![row.id.as_bytes(), row.user.lane.number()],
+        |cells: &mut Cells<'_>| {
+            Ok(ResolutionView {
+                attempt: cells.raw()?,
+                verdict: cells.coded(Verdict::from_code)?,
+                at: cells.moment()?,
+                witness: cells.coded(Witness::from_code)?,
+            })
+        },
+    )
+}
+
+/// The message that a statement finds beside this one, of its user and with its key.
+fn newest(db: &Connection, row: &MessageRow, key: &str, sql: &str) -> Res<Option<MessageId>> {
+    let MessageRow { id, user, .. } = row;
+    one(
+        db,
+        sql,
+        params![
+            user.lane.number(),
+            user.key(),
+            user.appid.as_str(),
+            user.openid.as_str(),
+            key,
+            id.as_bytes()
+        ],
+        |cells| cells.message_id(),
+    )
+}
+
+/// The permit of which a user's message in flight has spent a unit that is not lost yet, if there is one.
+pub(super) fn permit_in_flight(db: &Connection, user: &User) -> Res<Option<PermitId>> {
+    Ok(one(
+        db,
+        "SELECT permit_id FROM messages WHERE lane = ? AND user = ? AND state = 3 AND permit_held = 0",
+        params![user.lane.number(), user.key()],
+        |cells| cells.permit_id_or_none(),
+    )?
+    .flatten())
+}
+
+impl MessageRows for Writing<'_> {
+    fn key_of(&self, user: &User, key: &Idempotency) -> Res<Option<KnownKey>> {
+        one(
+            self,
+            "SELECT id, fingerprint, state, reason FROM messages INDEXED BY messages_of_user \
+             WHERE lane = ? AND user = ? AND key_hash = ? AND appid = ? AND openid = ?",
+            params![user.lane.number(), user.key(), key.key_hash, user.appid.as_str(), user.openid.as_str()],
+            |cells: &mut Cells<'_>| {
+                Ok(KnownKey {
+                    id: cells.message_id()?,
+                    fingerprint: cells.raw()?,
+                    state: cells.coded(MessageState::from_code)?,
+                    reason: cells.named_or_none(ReasonCode::from_name)?,
+                })
+            },
+        )
+    }
+
+    fn message(&self, id: MessageId) -> Res<Option<MessageRow>> {
+        find(self, id)
+    }
+
+    fn body(&self, row: &MessageRow) -> Res<Vec<u8>> {
+        body(self, row)
+    }
+
+    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()> {
+        change(
+            self,
+            concat!(
+                "INSERT INTO messages (",
+                columns!(),
+                ", key_hash, fingerprint, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+             ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
+            ),
+            params![
+                row.id.as_bytes(),
+                row.user.lane.number(),
+                row.user.key(),
+                row.user.appid.as_str(),
+                row.user.openid.as_str(),
+                row.template.as_str(),
+                row.channel.code(),
+                row.policy.code(),
+                row.on_unknown.code(),
+                row.own_permit,
+                row.reference,
+                row.accepted_at.0,
+                row.send_at.0,
+                row.deadline.map(|at| at.0),
+                row.state.code(),
+                row.reason.map(ReasonCode::name),
+                row.wake_at.map(|at| at.0),
+                row.updated_at.0,
+                row.permit.as_ref().map(PermitId::as_bytes),
+                row.permit_held,
+                row.maybe_delivered,
+                row.attempts,
+                row.claimed_at.map(|at| at.0),
+                row.collapse_key,
+                key.map(|key| &key.key_hash[..]),
+                key.map(|key| &key.fingerprint[..]),
+                body,
+            ],
+        )?;
+        self.count(row);
+        Ok(())
+    }
+
+    fn update_message(&self, row: &MessageRow) -> Res<()> {
+        let changed = change(
+            self,
+            "UPDATE messages SET state = ?3, reason = ?4, wake_at = ?5, updated_at = ?6, permit_id = ?7, \
+         permit_held = ?8, maybe_delivered = ?9, attempts = ?10, claimed_at = ?11, ended_at = ?12, \
+         attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16, msgid = ?17 \
+         WHERE lane = ?1 AND id = ?2",
+            params![
+                row.user.lane.number(),
+                row.id.as_bytes(),
+                row.state.code(),
+                row.reason.map(ReasonCode::name),
+                row.wake_at.map(|at| at.0),
+                row.updated_at.0,
+                row.permit.as_ref().map(PermitId::as_bytes),
+                row.permit_held,
+                row.maybe_delivered,
+                row.attempts,
+                row.claimed_at.map(|at| at.0),
+                row.ended_at.map(|at| at.0),
+                row.attempt_permit.as_ref().map(PermitId::as_bytes),
+                row.outcome.as_ref().map(outcome_code),
+                row.outcome.as_ref().and_then(|outcome| outcome.errcode().map(|code| code.0)),
+                row.outcome.as_ref().map(Outcome::text),
+                row.outcome.as_ref().and_then(Outcome::msgid),
+            ],
+        )?;
+        if changed != 1 {
+            return Err(Trouble::corrupt(format!("{} is not there any more", row.id)));
+        }
+        self.count(row);
+        Ok(())
+    }
+
+    fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> Res<()> {
+        change(
+            self,
+            "UPDATE messages SET replaced_by = ?3 WHERE lane = ?1 AND id = ?2",
+            params![user.lane.number(), id.as_bytes(), successor.as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> Res<()> {
+        change(
+            self,
+            "INSERT INTO attempts (message_id, lane, number, started_at, ended_at, permit_id, outcome, errcode, \
+         outcome_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                row.id.as_bytes(),
+                row.user.lane.number(),
+                attempt.number,
+                attempt.started_at.0,
+                attempt.ended_at.map(|at| at.0),
+                attempt.permit.as_ref().map(PermitId::as_bytes),
+                attempt.outcome.as_ref().map(outcome_code),
+                attempt.outcome.as_ref().and_then(|outcome| outcome.errcode().map(|code| code.0)),
+                attempt.outcome.as_ref().map(Outcome::text),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> Res<Vec<Option<Errcode>>> {
+        many(
+            self,
+            "SELECT errcode FROM attempts WHERE message_id = ? AND lane = ? ORDER BY number DESC LIMIT ?",
+            params![row.id.as_bytes(), row.user.lane.number(), limit],
+            |cells: &mut Cells<'_>| Ok(cells.raw::<Option<i32>>()?.map(Errcode)),
+        )
+    }
+
+    fn first_due(&self, lane: Lane, now: UnixMillis) -> Res<Option<MessageRow>> {
+        one(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE lane = ? AND wake_at <= ? ORDER BY wake_at, send_at, id LIMIT 1"
+            ),
+            params![lane.number(), now.0],
+            read,
+        )
+    }
+
+    fn next_wake(&self, lane: Lane) -> Res<Option<UnixMillis>> {
+        one(
+            self,
+            "SELECT wake_at FROM messages WHERE lane = ? AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+            params![lane.number()],
+            |cells| cells.moment(),
+        )
+    }
+
+    fn first_ready(&self, user: &User) -> Res<Option<MessageRow>> {
+        one(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) AND appid = ? \
+             ORDER BY send_at, id LIMIT 1"
+            ),
+            params![user.lane.number(), user.key(), user.appid.as_str()],
+            read,
+        )
+    }
+
+    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> Res<Option<MessageRow>> {
+        one(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages INDEXED BY messages_queued WHERE lane = ? AND state = 1 AND state IN (1, 2) \
+             AND appid = ? AND user > ? ORDER BY user, send_at, id LIMIT 1"
+            ),
+            params![lane.number(), appid.as_str(), user],
+            read,
+        )
+    }
+
+    fn waiting(&self, user: &User) -> Res<Vec<MessageRow>> {
+        many(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND state IN (1, 2) AND appid = ? \
+             AND openid = ? \
+             ORDER BY send_at, id"
+            ),
+            params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
+            read,
+        )
+    }
+
+    fn has_waiting(&self, user: &User) -> Res<bool> {
+        let waits = one(
+            self,
+            "SELECT 1 FROM messages INDEXED BY messages_queued \
+         WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user = ? LIMIT 1",
+            params![user.lane.number(), user.appid.as_str(), user.key()],
+            |cells| cells.raw::<i64>(),
+        )?;
+        Ok(waits.is_some())
+    }
+
+    fn may_have_open(&self, user: &User) -> bool {
+        !self.memory.open.at_most(0, user.lane, user.number)
+    }
+
+    fn is_behind_another(&self, row: &MessageRow) -> Res<bool> {
+        // A ready message is counted itself.
+        let own = u16::from(row.stored.is_some_and(|(state, _)| state == MessageState::Ready));
+        if self.memory.open.at_most(own, row.user.lane, row.user.number) {
+            return Ok(false);
+        }
+        let busy = one(
+            self,
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
+         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
+         AND appid = ?5 AND (send_at, id) < (?3, ?4))",
+            params![
+                row.user.lane.number(),
+                row.user.key(),
+                row.send_at.0,
+                row.id.as_bytes(),
+                row.user.appid.as_str()
+            ],
+            |cells| cells.raw(),
+        )?;
+        Ok(busy.unwrap_or(false))
+    }
+
+    /// Where the general way would need four statements. (For `RETURNING` SQLite would make a table each time.)
+    fn settle_plainly(&self, user: &User, settlement: &Settlement) -> Res<bool> {
+        if !self.memory.open.at_most(1, user.lane, user.number) {
+            return Ok(false);
+        }
+        // What is `sending` has neither a reason nor a timer.
+        let changed = change(
+            self,
+            "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
+         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
+            params![
+                user.lane.number(),
+                settlement.id.as_bytes(),
+                settlement.attempt,
+                settlement.ended_at.0,
+                outcome_code(&settlement.outcome),
+                settlement.outcome.errcode().map(|code| code.0),
+                settlement.outcome.text(),
+                settlement.outcome.msgid(),
+            ],
+        )?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        self.memory.open.moved(user.lane, user.number, Some(MessageState::Sending), MessageState::Sent);
+        Ok(true)
+    }
+
+    fn sent_message(&self, user: &User, id: MessageId) -> Res<Option<SentMessage>> {
+        one(
+            self,
+            "SELECT template, channel, reference, accepted_at FROM messages WHERE lane = ? AND id = ?",
+            params![user.lane.number(), id.as_bytes()],
+            |cells: &mut Cells<'_>| {
+                Ok(SentMessage {
+                    template: cells.raw()?,
+                    channel: cells.coded(Channel::from_code)?,
+                    reference: cells.raw()?,
+                    accepted_at: cells.moment()?,
+                })
+            },
+        )
+    }
+
+    fn unsent_with_key(&self, user: &User, key: &str) -> Res<Vec<MessageId>> {
+        many(
+            self,
+            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND user = ? \
+         AND collapse_key = ? AND state <= 2 AND appid = ? AND openid = ? ORDER BY id",
+            params![user.lane.number(), user.key(), key, user.appid.as_str(), user.openid.as_str()],
+            |cells| cells.message_id(),
+        )
+    }
+
+    fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>> {
+        newest(
+            self,
+            row,
+            key,
+            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ?1 AND user = ?2 AND collapse_key = ?5 \
+             AND state <= 2 AND appid = ?3 AND openid = ?4 AND maybe_delivered = 0 AND id <> ?6 \
+             ORDER BY id DESC LIMIT 1",
+        )
+    }
+
+    fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>> {
+        newest(
+            self,
+            row,
+            key,
+            // Those that came to nothing: failed, cancelled, expired.
+            "SELECT id FROM messages INDEXED BY messages_of_user WHERE lane = ?1 AND user = ?2 AND appid = ?3 \
+             AND openid = ?4 AND collapse_key = ?5 AND state NOT IN (7, 9, 10) AND id > ?6 ORDER BY id DESC LIMIT 1",
+        )
+    }
+
+    fn mend_timers(&self, lane: Lane, now: UnixMillis) -> Res<()> {
+        change(
+            self,
+            // Left alone, SQLite walks all of the lane's history by another index.
+            "UPDATE messages INDEXED BY messages_queued SET wake_at = ?2 \
+         WHERE lane = ?1 AND state = 1 AND state IN (1, 2) \
+         AND (wake_at IS NULL OR wake_at = deadline)",
+            params![lane.number(), now.0],
+        )?;
+        Ok(())
+    }
+
+    fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> Res<bool> {
+        let woken = change(
+            self,
+            "UPDATE messages INDEXED BY messages_queued SET wake_at = ?3 \
+             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2 \
+             AND (wake_at IS NULL OR wake_at > ?3)",
+            params![lane.number(), appid.as_str(), now.0],
+        )?;
+        Ok(woken > 0)
+    }
+
+    fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> Res<Vec<MessageId>> {
+        // The indexes are named, for left alone, SQLite walks all of the app's history by `messages_of_user`.
+        let sql = match state {
+            MessageState::Waiting => {
+                "SELECT id FROM messages INDEXED BY messages_queued \
+                 WHERE lane = ?1 AND state = 2 AND state IN (1, 2) AND appid = ?2"
+            }
+            MessageState::Ready => {
+                "SELECT id FROM messages INDEXED BY messages_queued \
+                 WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2"
+            }
+            // Every scheduled message has a timer, and only open messages have one.
+            MessageState::Scheduled => {
+                "SELECT id FROM messages INDEXED BY messages_due \
+                 WHERE lane = ?1 AND wake_at IS NOT NULL AND appid = ?2 AND state = 0"
+            }
+            other => {
+                return Err(Trouble::corrupt(format!("nobody asks for an app's messages that are {other}")));
+            }
+        };
+        many(self, sql, params![lane.number(), appid.as_str()], |cells| cells.message_id())
+    }
+
+    fn sending(&self, lane: Lane) -> Res<Vec<MessageRow>> {
+        many(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages INDEXED BY messages_sending WHERE lane = ? AND state = 3"
+            ),
+            params![lane.number()],
+            read,
+        )
+    }
+
+    fn delivery_candidates(&self, user: &User) -> Res<Vec<Candidate>> {
+        many(
+            self,
+            "SELECT id, template, state, msgid, claimed_at FROM messages INDEXED BY messages_of_user \
+         WHERE lane = ? AND user = ? AND appid = ? AND openid = ? AND channel = ? AND state IN (3, 4, 5, 6, 8) \
+         AND claimed_at IS NOT NULL",
+            params![
+                user.lane.number(),
+                user.key(),
+                user.appid.as_str(),
+                user.openid.as_str(),
+                Channel::Subscribe.code()
+            ],
+            |cells: &mut Cells<'_>| {
+                Ok(Candidate {
+                    id: cells.message_id()?,
+                    template: cells.parsed()?,
+                    state: cells.coded(MessageState::from_code)?,
+                    msgid: cells.raw()?,
+                    attempted_at: cells.moment()?,
+                })
+            },
+        )
+    }
+
+    fn resolutions(&self, row: &MessageRow) -> Res<Vec<ResolutionView>> {
+        resolutions(self, row)
+    }
+
+    fn insert_resolution(
+        &self,
+        row: &MessageRow,
+        verdict: Verdict,
+        witness: Witness,
+        now: UnixMillis,
+    ) -> Res<()> {
+        change(
+            self,
+            "INSERT INTO resolutions (message_id, lane, attempt, verdict, resolved_at, witness) VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                row.id.as_bytes(),
+                row.user.lane.number(),
+                row.attempts,
+                verdict.code(),
+                now.0,
+                witness.code()
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> Res<Vec<MessageRow>> {
+        many(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE id > ? AND state = ? AND reason = ? AND updated_at = ? ORDER BY id LIMIT ?"
+            ),
+            params![after.as_bytes(), MessageState::Unknown.code(), ReasonCode::Restored.name(), at.0, limit],
+            read,
+        )
+    }
+}
+
+impl Writing<'_> {
+    /// A message was written as it is: it counts among its user's open ones, or no more.
+    fn count(&self, row: &MessageRow) {
+        let before = row.stored.map(|(state, _)| state);
+        self.memory.open.moved(row.user.lane, row.user.number, before, row.state);
+    }
 }
 
 #[cfg(test)]
@@ -391,5 +611,18 @@ mod tests {
         assert!(schema.contains("WHERE collapse_key IS NOT NULL AND state <= 2;"));
         let nothing = [MessageState::Failed, MessageState::Cancelled, MessageState::Expired];
         assert_eq!(nothing.map(MessageState::code), [7, 9, 10]);
+    }
+
+    #[test]
+    fn the_states_in_the_statement_are_those_that_an_event_may_be_about() {
+        let codes: Vec<u8> = MessageState::ALL
+            .into_iter()
+            .filter(|state| {
+                use MessageState as S;
+                matches!(state, S::Sending | S::Sent | S::Delivered | S::Refused | S::Unknown)
+            })
+            .map(MessageState::code)
+            .collect();
+        assert_eq!(codes, [3, 4, 5, 6, 8]);
     }
 }

@@ -1,15 +1,13 @@
 //! What people ask about messages.
 
-use hongyan_ledger::{Lane, MessageId, MessageState};
+use hongyan_ledger::{MessageId, MessageState};
 use rusqlite::{Connection, params};
 
-use super::super::permits;
-use super::super::rows::{Cells, many, page};
+use super::super::cells::{Cells, many, page};
 use super::super::trouble::Res;
-use super::resolve::resolutions;
-use super::turn::left_behind;
-use super::{MessageRow, User, body, columns, find};
-use crate::types::{AttemptView, Claimed, Epoch, MessageDetail, MessageFilter, MessageView, Page};
+use super::{body, columns, find, resolutions};
+use crate::rows::{MessageRow, User};
+use crate::types::{AttemptView, MessageDetail, MessageFilter, MessageView, Page};
 
 /// What every page has in common; the numbers are those of `messages`. The first column says whether the row fits; what
 /// stands behind `WHERE` only says where to walk.
@@ -74,7 +72,7 @@ pub(in crate::sqlite) fn messages(
         (filter.limit, filter.look_at),
         |cells| {
             let (fits, id) = (cells.raw()?, cells.message_id()?);
-            let row: Option<MessageRow> = if fits { Some(MessageRow::read(cells)?) } else { None };
+            let row: Option<MessageRow> = if fits { Some(super::read(cells)?) } else { None };
             Ok((id, row.map(MessageRow::into_view)))
         },
     )
@@ -107,24 +105,4 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<M
     attempts.extend(row.last_attempt());
     let resolutions = resolutions(db, &row)?;
     Ok(Some(MessageDetail { message: row.into_view(), body, attempts, resolutions }))
-}
-
-/// The messages of a lane that are `sending`, as its owner of this epoch sees them.
-pub(in crate::sqlite) fn sending(db: &Connection, lane: Lane, epoch: Epoch) -> Res<Vec<Claimed>> {
-    let rows = many(
-        db,
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM messages INDEXED BY messages_sending WHERE lane = ? AND state = 3"
-        ),
-        params![lane.number()],
-        MessageRow::read,
-    )?;
-    rows.iter()
-        .map(|row| {
-            let permit = row.permit.map(|id| permits::load(db, &row.user, id)).transpose()?;
-            Ok(left_behind(row, permit, body(db, row)?.into(), epoch))
-        })
-        .collect()
 }

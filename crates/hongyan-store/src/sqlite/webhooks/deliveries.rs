@@ -11,8 +11,8 @@ use hongyan_ledger::{WebhookEventId, WebhookId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
+use super::super::cells::{Cells, change, many, one};
 use super::super::memory::Writing;
-use super::super::rows::{Cells, change, many, one};
 use super::super::trouble::Res;
 use super::{Webhook, disable, find, read_answer};
 use crate::types::{

@@ -12,14 +12,14 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
+use super::super::cells::{change, many, one};
 use super::super::memory::Writing;
-use super::super::messages::User;
-use super::super::outbox::{self, About};
 use super::super::permits;
-use super::super::rows::{change, many, one};
 use super::super::trouble::Res;
 use super::filters;
+use crate::rows::{About, OutboxRows, User};
 use crate::types::{ExpiringOrder, ExpiringStep};
+use crate::verbs::outbox;
 
 /// Where the search is.
 #[derive(Clone, Copy)]
@@ -112,7 +112,7 @@ pub(in crate::sqlite) fn tell(tx: &Writing<'_>, order: &ExpiringOrder, found: &F
         // A walk that was cut short may go on days later.
         let is_ahead = |at: &UnixMillis| available > 0 && *at > order.now;
         let Some(expires_at) = permit.expires_at.filter(is_ahead) else { continue };
-        if outbox::is_wanted(tx, EventType::PermitExpiring, Some(&user.appid))? {
+        if tx.is_wanted(EventType::PermitExpiring, Some(&user.appid))? {
             told += 1;
         }
         outbox::emit(tx, EventType::PermitExpiring, About::User(user), order.now, || ExpiringData {

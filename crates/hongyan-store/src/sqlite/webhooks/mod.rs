@@ -14,11 +14,13 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::cells::{Cells, change, many, one};
 use super::memory::Writing;
 use super::outbox;
-use super::rows::{Cells, change, many, one};
 use super::trouble::{Res, Trouble};
+use crate::rows::{About, Rows};
 use crate::types::{MAX_WEBHOOKS, WebhookAnswer, WebhookChange, WebhookRecord, WebhookStart};
+use crate::verbs;
 
 pub(super) mod deliveries;
 pub(super) mod expiring;
@@ -153,7 +155,7 @@ pub(super) fn add(tx: &Writing<'_>, webhook: &WebhookRecord) -> Res<bool> {
         ],
     )?;
     tx.memory.outbox.forget();
-    tx.webhooks_changed();
+    tx.signals().webhooks();
     Ok(true)
 }
 
@@ -165,7 +167,7 @@ pub(super) fn alter(
     now: UnixMillis,
 ) -> Res<Option<WebhookRecord>> {
     let Some(webhook) = find(tx, id)? else { return Ok(None) };
-    tx.webhooks_changed();
+    tx.signals().webhooks();
     match to {
         WebhookChange::Settings { url, description, filter } => {
             change(
@@ -219,7 +221,7 @@ fn disable(tx: &Writing<'_>, webhook: &Webhook, reason: DisabledReason, now: Uni
     if webhook.record.disabled.is_some() {
         return Ok(());
     }
-    tx.webhooks_changed();
+    tx.signals().webhooks();
     change(
         tx,
         "UPDATE webhooks SET disabled = ?2, disabled_at = ?3 WHERE number = ?1",
@@ -236,7 +238,7 @@ fn disable(tx: &Writing<'_>, webhook: &Webhook, reason: DisabledReason, now: Uni
             reason,
             failing_since: webhook.record.health.failing_since,
         };
-        outbox::store(tx, EventType::WebhookDisabled, outbox::About::Webhook(webhook.number), now, &data)?;
+        verbs::outbox::store(tx, EventType::WebhookDisabled, About::Webhook(webhook.number), now, &data)?;
     }
     Ok(())
 }
@@ -246,6 +248,6 @@ fn disable(tx: &Writing<'_>, webhook: &Webhook, reason: DisabledReason, now: Uni
 pub(super) fn remove(tx: &Writing<'_>, id: WebhookId) -> Res<bool> {
     let removed = change(tx, "DELETE FROM webhooks WHERE id = ?", params![id.as_bytes()])?;
     tx.memory.outbox.forget();
-    tx.webhooks_changed();
+    tx.signals().webhooks();
     Ok(removed == 1)
 }

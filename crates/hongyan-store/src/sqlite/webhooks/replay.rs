@@ -9,12 +9,13 @@ use hongyan_wechat::AppId;
 use rusqlite::params;
 use serde::Serialize;
 
+use super::super::cells::{change, many, one};
 use super::super::memory::Writing;
-use super::super::outbox;
-use super::super::rows::{change, many, one};
 use super::super::trouble::Res;
 use super::{Webhook, deliveries, find};
+use crate::rows::{About, Rows};
 use crate::types::{MAX_REPLAY, ReplayOrder, Replayed};
+use crate::verbs;
 
 /// Carries out [`crate::Store::replay`].
 pub(in crate::sqlite) fn replay(
@@ -103,7 +104,7 @@ fn again(tx: &Writing<'_>, webhook: &Webhook, events: &[(i64, i64)], now: UnixMi
 
 /// Somebody wants to see whether it works now.
 fn end_rest(tx: &Writing<'_>, webhook: &Webhook) -> Res<()> {
-    tx.webhooks_changed();
+    tx.signals().webhooks();
     change(tx, "UPDATE webhooks SET rest_until = NULL WHERE number = ?", [webhook.number])?;
     Ok(())
 }
@@ -122,6 +123,6 @@ pub(in crate::sqlite) fn test(
 ) -> Res<Option<WebhookEventId>> {
     let Some(webhook) = find(tx, id)? else { return Ok(None) };
     end_rest(tx, &webhook)?;
-    let about = outbox::About::Webhook(webhook.number);
-    outbox::store(tx, EventType::WebhookTest, about, now, &TestData { webhook: id }).map(Some)
+    let about = About::Webhook(webhook.number);
+    verbs::outbox::store(tx, EventType::WebhookTest, about, now, &TestData { webhook: id }).map(Some)
 }

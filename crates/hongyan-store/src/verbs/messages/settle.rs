@@ -1,45 +1,45 @@
 //! `settle`: an attempt's outcome, in one commit with everything that follows from it.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::permit::Origin;
 use hongyan_ledger::retry::BACKOFF_BASE;
 use hongyan_ledger::settle::{
     MAX_DEAD_PERMITS, Next, Replacement, UnitEffect, is_doubtful, is_invented, replace,
 };
 use hongyan_ledger::webhook::EventType;
-use hongyan_ledger::{Channel, MessageState, PermitPolicy, ReasonCode};
+use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
 use hongyan_wechat::Errcode;
-use rusqlite::params;
 
-use super::super::memory::Writing;
-use super::super::outbox::{self, About, MessageData};
-use super::super::rows::{Cells, change, many, one, outcome_code};
-use super::super::trouble::Res;
-use super::super::{apps, lanes, permits};
+use super::super::outbox::{self, MessageData};
+use super::super::{lanes, permits};
 use super::collapse::give_way;
+use super::save;
 use super::turn::Gates;
 use super::wake::{hand_on, wake_waiting};
-use super::{MessageRow, User, find, save};
+use crate::rows::{About, MessageRow, Rows, User};
 use crate::signals::Moved;
+use crate::trouble::Res;
 use crate::types::{Settled, Settlement};
 
 /// Carries out [`crate::Store::settle`].
-pub(in crate::sqlite) fn settle(tx: &Writing<'_>, settlements: &[Settlement]) -> Res<Vec<Settled>> {
+pub(crate) fn settle(rows: &impl Rows, settlements: &[Settlement]) -> Res<Vec<Settled>> {
     let mut gates = Gates::default();
-    settlements.iter().map(|settlement| settle_one(tx, settlement, &mut gates)).collect()
+    settlements.iter().map(|settlement| settle_one(rows, settlement, &mut gates)).collect()
 }
 
 /// Not ours to settle, or settled already.
 const NOT_DONE: Settled = Settled { state: None, reason: None, wake_at: None, next: None, ended: Vec::new() };
 
-fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> Res<Settled> {
+fn settle_one(rows: &impl Rows, settlement: &Settlement, gates: &mut Gates) -> Res<Settled> {
     let user = User::of(&settlement.appid, &settlement.openid);
-    if !lanes::is_current(tx, user.lane, settlement.epoch)? {
+    if !lanes::is_current(rows, user.lane, settlement.epoch)? {
         return Ok(NOT_DONE);
     }
-    if let Some(settled) = settle_plain_success(tx, settlement, &user)? {
+    if let Some(settled) = settle_plain_success(rows, settlement, &user)? {
         return Ok(settled);
     }
-    let in_flight = find(tx, settlement.id)?
+    let in_flight = rows
+        .message(settlement.id)?
         .filter(|row| row.state == MessageState::Sending && row.attempts == settlement.attempt);
     let Some(mut row) = in_flight else {
         return Ok(NOT_DONE);
@@ -50,7 +50,7 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
     row.maybe_delivered = effects.maybe_delivered;
     let mut next = effects.next;
     if let Some(pause) = effects.app {
-        let is_paused = apps::gate(tx, &row.user.appid)?.is_some_and(|gate| gate.is_paused(now));
+        let is_paused = rows.gate(&row.user.appid)?.is_some_and(|gate| gate.is_paused(now));
         if !is_paused && let Next::Retry { wake_at, .. } = &mut next {
             // Somebody has ended the pause already, or it could not be stored: nobody would wake what rests for it.
             *wake_at = Some(now.plus(BACKOFF_BASE));
@@ -64,21 +64,21 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
         UnitEffect::Release if row.own_permit && retries => UnitEffect::Hold,
         unit => unit,
     };
-    apply_unit(tx, &mut row, unit)?;
-    apply_next(tx, &mut row, next, now)?;
-    give_way(tx, &mut row, now)?;
-    save(tx, &mut row)?;
+    apply_unit(rows, &mut row, unit)?;
+    apply_next(rows, &mut row, next, now)?;
+    give_way(rows, &mut row, now)?;
+    save(rows, &mut row)?;
 
     // One that is tried again wants the unit itself.
     if row.state == MessageState::Failed
         && unit == UnitEffect::Release
         && let Some(id) = row.permit
     {
-        wake_waiting(tx, &row.user, &permits::load(tx, &row.user, id)?, now)?;
+        wake_waiting(rows, &row.user, &rows.present_permit(&row.user, id)?, now)?;
     }
     let resting = retries.then_some(row.id);
     let room = settlement.room.then_some(settlement.epoch);
-    let mut handed = hand_on(tx, &row.user, gates, resting, room, now)?;
+    let mut handed = hand_on(rows, &row.user, gates, resting, room, now)?;
 
     // With its permit replaced, the user's next message may be this one.
     let (mut state, mut reason, mut wake_at) = (row.state, row.reason, row.wake_at);
@@ -98,69 +98,41 @@ fn settle_one(tx: &Writing<'_>, settlement: &Settlement, gates: &mut Gates) -> R
     })
 }
 
-/// Tells that a message was sent, if anybody wants to hear of it. A settlement does not know all that is told; for
-/// `RETURNING` SQLite would make a table each time.
-fn tell_sent(tx: &Writing<'_>, settlement: &Settlement, user: &User) -> Res<()> {
-    if !outbox::is_wanted(tx, EventType::MessageSent, Some(&user.appid))? {
+/// Tells that a message was sent, if anybody wants to hear of it. A settlement does not know all that is told.
+fn tell_sent(rows: &impl Rows, settlement: &Settlement, user: &User) -> Res<()> {
+    if !rows.is_wanted(EventType::MessageSent, Some(&user.appid))? {
         return Ok(());
     }
-    let sent = one(
-        tx,
-        "SELECT template, channel, reference, accepted_at FROM messages WHERE lane = ? AND id = ?",
-        params![user.lane.number(), settlement.id.as_bytes()],
-        |cells: &mut Cells<'_>| {
-            let (template, channel) = (cells.raw::<String>()?, cells.coded(Channel::from_code)?);
-            let (reference, accepted_at) = (cells.raw::<Option<String>>()?, cells.moment()?);
-            let data = MessageData {
-                id: settlement.id,
-                app: &user.appid,
-                to: user.openid.as_str(),
-                template: &template,
-                channel,
-                reference: reference.as_deref(),
-                state: MessageState::Sent,
-                reason: None,
-                attempt_count: settlement.attempt,
-                accepted_at,
-            };
-            outbox::store(tx, EventType::MessageSent, About::User(user), settlement.ended_at, &data)
-        },
-    )?;
+    let sent = rows.sent_message(user, settlement.id)?;
     debug_assert!(sent.is_some(), "it was updated just now");
+    let Some(sent) = sent else { return Ok(()) };
+    let data = MessageData {
+        id: settlement.id,
+        app: &user.appid,
+        to: user.openid.as_str(),
+        template: &sent.template,
+        channel: sent.channel,
+        reference: sent.reference.as_deref(),
+        state: MessageState::Sent,
+        reason: None,
+        attempt_count: settlement.attempt,
+        accepted_at: sent.accepted_at,
+    };
+    outbox::store(rows, EventType::MessageSent, About::User(user), settlement.ended_at, &data)?;
     Ok(())
 }
 
 /// What nearly every settlement is: WeChat took the message, its unit was spent when it went out, and its user has
-/// nothing else open. One statement, where the general way would read the row, its permit and the user's queue first.
+/// nothing else open. One write, where the general way would read the row, its permit and the user's queue first.
 /// `None`: it is not that simple.
-fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) -> Res<Option<Settled>> {
+fn settle_plain_success(rows: &impl Rows, settlement: &Settlement, user: &User) -> Res<Option<Settled>> {
     let effects = &settlement.effects;
     let is_plain = effects.next == Next::Sent && effects.unit == UnitEffect::Spend && effects.app.is_none();
-    if !is_plain || !tx.memory.open.at_most(1, user.lane, user.number) {
+    if !is_plain || !rows.settle_plainly(user, settlement)? {
         return Ok(None);
     }
-    // What is `sending` has neither a reason nor a timer.
-    let changed = change(
-        tx,
-        "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
-         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
-        params![
-            user.lane.number(),
-            settlement.id.as_bytes(),
-            settlement.attempt,
-            settlement.ended_at.0,
-            outcome_code(&settlement.outcome),
-            settlement.outcome.errcode().map(|code| code.0),
-            settlement.outcome.text(),
-            settlement.outcome.msgid(),
-        ],
-    )?;
-    if changed == 0 {
-        return Ok(None);
-    }
-    tell_sent(tx, settlement, user)?;
-    tx.memory.open.moved(user.lane, user.number, Some(MessageState::Sending), MessageState::Sent);
-    tx.message_moved(Moved {
+    tell_sent(rows, settlement, user)?;
+    rows.signals().moved(Moved {
         id: settlement.id,
         state: MessageState::Sent,
         reason: None,
@@ -171,7 +143,7 @@ fn settle_plain_success(tx: &Writing<'_>, settlement: &Settlement, user: &User) 
 }
 
 /// What the outcome does to the unit that the attempt named.
-fn apply_unit(tx: &Writing<'_>, row: &mut MessageRow, effect: UnitEffect) -> Res<()> {
+fn apply_unit(rows: &impl Rows, row: &mut MessageRow, effect: UnitEffect) -> Res<()> {
     let Some(id) = row.permit else { return Ok(()) };
     // Where nothing changes, nothing is written.
     let stays = match effect {
@@ -182,15 +154,15 @@ fn apply_unit(tx: &Writing<'_>, row: &mut MessageRow, effect: UnitEffect) -> Res
     if stays {
         return Ok(());
     }
-    let mut permit = permits::load(tx, &row.user, id)?;
+    let mut permit = rows.present_permit(&row.user, id)?;
     permits::must(permit.units.settle(effect, row.permit_held), &permit, "settle a unit of")?;
-    permits::save(tx, &row.user, &permit)?;
+    rows.update_permit(&row.user, &permit)?;
     row.permit_held = effect == UnitEffect::Hold;
     Ok(())
 }
 
 /// What the outcome makes of the message.
-fn apply_next(tx: &Writing<'_>, row: &mut MessageRow, next: Next, now: UnixMillis) -> Res<()> {
+fn apply_next(rows: &impl Rows, row: &mut MessageRow, next: Next, now: UnixMillis) -> Res<()> {
     match next {
         Next::Sent => row.enter(MessageState::Sent, None, now),
         Next::Failed(reason) => row.enter(MessageState::Failed, Some(reason), now),
@@ -204,13 +176,13 @@ fn apply_next(tx: &Writing<'_>, row: &mut MessageRow, next: Next, now: UnixMilli
         }
         Next::Replace => {
             row.attempt_permit = row.permit.take();
-            let dead = dead_in_a_row(tx, row)?;
+            let dead = dead_in_a_row(rows, row)?;
             if let Some(permit) = row.attempt_permit
-                && is_invented(&dead, permits::origin_of(tx, &row.user, permit)?)
+                && is_invented(&dead, rows.origin_of(&row.user, permit)?)
             {
-                permits::revoke_claims(tx, &row.user)?;
+                rows.revoke_claims(&row.user, Origin::MiniProgram)?;
             }
-            let another = !row.own_permit && permits::choose_for(tx, row, now)?.is_some();
+            let another = !row.own_permit && permits::choose_for(rows, row, now)?.is_some();
             let policy = if row.own_permit { PermitPolicy::Require } else { row.policy };
             match replace(dead.len() as u32, another, policy) {
                 Replacement::Another => {
@@ -230,18 +202,10 @@ fn apply_next(tx: &Writing<'_>, row: &mut MessageRow, next: Next, now: UnixMilli
 
 /// What WeChat said of the permits that a message tried in a row, the last one first; not more than it may try. It follows
 /// from the attempts, which are stored anyway, so a restart does not begin to count anew.
-fn dead_in_a_row(tx: &Writing<'_>, row: &MessageRow) -> Res<Vec<Errcode>> {
+fn dead_in_a_row(rows: &impl Rows, row: &MessageRow) -> Res<Vec<Errcode>> {
     let last = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);
-    let earlier = if row.attempts > 1 {
-        many(
-            tx,
-            "SELECT errcode FROM attempts WHERE message_id = ? AND lane = ? ORDER BY number DESC LIMIT ?",
-            params![row.id.as_bytes(), row.user.lane.number(), MAX_DEAD_PERMITS - 1],
-            |cells: &mut Cells<'_>| Ok(cells.raw::<Option<i32>>()?.map(Errcode)),
-        )?
-    } else {
-        Vec::new()
-    };
+    let earlier =
+        if row.attempts > 1 { rows.errcodes_of_attempts(row, MAX_DEAD_PERMITS - 1)? } else { Vec::new() };
     let in_a_row =
         std::iter::once(last).chain(earlier).map_while(|errcode| errcode.filter(|&code| is_doubtful(code)));
     Ok(in_a_row.collect())

@@ -3,15 +3,11 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{LANES, Lane, MessageId, MessageState, Permit, WaitingOrder};
 use hongyan_wechat::AppId;
-use rusqlite::{Connection, params};
 
-use super::super::memory::Writing;
-use super::super::rows::{change, many, one};
-use super::super::trouble::Res;
-use super::super::{apps, permits};
-use super::claim::next_wake;
+use super::save;
 use super::turn::{Gates, Turn, claimed, take_turn};
-use super::{MessageRow, User, body, columns, save};
+use crate::rows::{Rows, User};
+use crate::trouble::Res;
 use crate::types::{Claimed, Ended, Epoch, ProbeCursor};
 
 /// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
@@ -35,19 +31,19 @@ pub(super) struct HandedOn {
 /// `resting` is the message that was just put back to `ready` by its own outcome; while it is the first, the others
 /// stay behind it.
 pub(super) fn hand_on(
-    tx: &Writing<'_>,
+    rows: &impl Rows,
     user: &User,
     gates: &Gates,
     resting: Option<MessageId>,
     room: Option<Epoch>,
     now: UnixMillis,
 ) -> Res<HandedOn> {
-    if tx.memory.open.at_most(0, user.lane, user.number) {
+    if !rows.may_have_open(user) {
         return Ok(HandedOn::default());
     }
     let mut handed = HandedOn::default();
     for turn in 0.. {
-        let Some(mut head) = first_ready(tx, user)? else { break };
+        let Some(mut head) = rows.first_ready(user)? else { break };
         let backs_off = !head.is_parked() && head.wake_at.is_some_and(|wake| wake > now);
         if resting == Some(head.id) || backs_off {
             handed.wake_at = head.wake_at;
@@ -57,26 +53,26 @@ pub(super) fn hand_on(
             handed.wake_at = Some(now);
             if head.is_parked() {
                 head.wake_at = Some(now);
-                save(tx, &mut head)?;
+                save(rows, &mut head)?;
             }
             break;
         };
-        match take_turn(tx, &mut head, gates, true, now)? {
+        match take_turn(rows, &mut head, gates, true, now)? {
             Turn::Send(going) => {
-                save(tx, &mut head)?;
-                let body = body(tx, &head)?;
+                save(rows, &mut head)?;
+                let body = rows.body(&head)?;
                 handed.next = Some(claimed(&head, going, body.into(), epoch));
                 break;
             }
             Turn::Later => {
-                save(tx, &mut head)?;
+                save(rows, &mut head)?;
                 if head.state == MessageState::Ready {
                     handed.wake_at = head.wake_at;
                     break;
                 }
             }
             Turn::End(ended) => {
-                save(tx, &mut head)?;
+                save(rows, &mut head)?;
                 handed.ended.push(ended);
             }
         }
@@ -85,51 +81,21 @@ pub(super) fn hand_on(
 }
 
 /// The same for verbs that claim nothing: the next one gets a timer.
-pub(super) fn wake_next(tx: &Writing<'_>, user: &User, now: UnixMillis) -> Res<()> {
-    hand_on(tx, user, &Gates::default(), None, None, now)?;
+pub(super) fn wake_next(rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
+    hand_on(rows, user, &Gates::default(), None, None, now)?;
     Ok(())
-}
-
-fn first_ready(tx: &Writing<'_>, user: &User) -> Res<Option<MessageRow>> {
-    one(
-        tx,
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) AND appid = ? \
-             ORDER BY send_at, id LIMIT 1"
-        ),
-        params![user.lane.number(), user.key(), user.appid.as_str()],
-        MessageRow::read,
-    )
 }
 
 /// Sets going the messages that wait for a permit and that this one serves, in the app's waiting order, as many as it
 /// has units for. Returns how many.
-pub(in crate::sqlite) fn wake_waiting(
-    tx: &Writing<'_>,
-    user: &User,
-    permit: &Permit,
-    now: UnixMillis,
-) -> Res<u32> {
+pub(crate) fn wake_waiting(rows: &impl Rows, user: &User, permit: &Permit, now: UnixMillis) -> Res<u32> {
     let mut left = permit.clone();
     if !left.units.can_serve() {
         return Ok(0);
     }
-    let mut waiting = many(
-        tx,
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND state IN (1, 2) AND appid = ? \
-             AND openid = ? \
-             ORDER BY send_at, id"
-        ),
-        params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
-        MessageRow::read,
-    )?;
+    let mut waiting = rows.waiting(user)?;
     // Where only one waits there is no order to ask for.
-    if waiting.len() > 1 && apps::waiting_order(tx, &user.appid)? == WaitingOrder::NewestFirst {
+    if waiting.len() > 1 && rows.waiting_order(&user.appid)? == WaitingOrder::NewestFirst {
         waiting.reverse();
     }
     let mut woken = 0;
@@ -141,7 +107,7 @@ pub(in crate::sqlite) fn wake_waiting(
         }
         row.enter(MessageState::Ready, None, now);
         row.wake_at = Some(now);
-        save(tx, &mut row)?;
+        save(rows, &mut row)?;
         woken += 1;
         // Counted, not stored: the unit is reserved when the message is sent.
         if !left.units.unlimited && !left.units.hold() {
@@ -153,17 +119,10 @@ pub(in crate::sqlite) fn wake_waiting(
 
 /// A ready message came to its end without a request. A grant that woke it counted on it to use a unit, and woke
 /// nobody else for that one; now others may have it.
-pub(super) fn pass_on(tx: &Writing<'_>, user: &User, now: UnixMillis) -> Res<()> {
-    let waits = one(
-        tx,
-        "SELECT 1 FROM messages INDEXED BY messages_queued \
-         WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user = ? LIMIT 1",
-        params![user.lane.number(), user.appid.as_str(), user.key()],
-        |cells| cells.raw::<i64>(),
-    )?;
-    if waits.is_some() {
-        for permit in permits::open(tx, user, now)? {
-            wake_waiting(tx, user, &permit, now)?;
+pub(super) fn pass_on(rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
+    if rows.has_waiting(user)? {
+        for permit in rows.open_permits(user, now)? {
+            wake_waiting(rows, user, &permit, now)?;
         }
     }
     Ok(())
@@ -171,34 +130,16 @@ pub(super) fn pass_on(tx: &Writing<'_>, user: &User, now: UnixMillis) -> Res<()>
 
 /// Gives every ready message of a lane that has no timer one, now; returns the lane's earliest. Parking and waking are
 /// durable, so this only mends what an older version or a hand in the database left behind.
-pub(in crate::sqlite) fn mend_timers(
-    tx: &Writing<'_>,
-    lane: Lane,
-    now: UnixMillis,
-) -> Res<Option<UnixMillis>> {
-    change(
-        tx,
-        // Left alone, SQLite walks all of the lane's history by another index.
-        "UPDATE messages INDEXED BY messages_queued SET wake_at = ?2 \
-         WHERE lane = ?1 AND state = 1 AND state IN (1, 2) \
-         AND (wake_at IS NULL OR wake_at = deadline)",
-        params![lane.number(), now.0],
-    )?;
-    next_wake(tx, lane)
+pub(crate) fn mend_timers(rows: &impl Rows, lane: Lane, now: UnixMillis) -> Res<Option<UnixMillis>> {
+    rows.mend_timers(lane, now)?;
+    rows.next_wake(lane)
 }
 
 /// Gives every ready message of an app a timer, now.
-pub(in crate::sqlite) fn wake_app(tx: &Writing<'_>, appid: &AppId, now: UnixMillis) -> Res<()> {
+pub(crate) fn wake_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<()> {
     for lane in Lane::all() {
-        let woken = change(
-            tx,
-            "UPDATE messages INDEXED BY messages_queued SET wake_at = ?3 \
-             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2 \
-             AND (wake_at IS NULL OR wake_at > ?3)",
-            params![lane.number(), appid.as_str(), now.0],
-        )?;
-        if woken > 0 {
-            tx.wakes(lane, MessageState::Ready, now);
+        if rows.wake_ready(lane, appid, now)? {
+            rows.signals().wake(lane, MessageState::Ready, now);
         }
     }
     Ok(())
@@ -206,8 +147,8 @@ pub(in crate::sqlite) fn wake_app(tx: &Writing<'_>, appid: &AppId, now: UnixMill
 
 /// Gives the first ready messages of at most `limit` users of an app a timer, now. The users behind `after` come
 /// first, in an order of their own, and then those before it.
-pub(in crate::sqlite) fn wake_some(
-    tx: &Writing<'_>,
+pub(crate) fn wake_some(
+    rows: &impl Rows,
     appid: &AppId,
     after: Option<&ProbeCursor>,
     limit: usize,
@@ -221,43 +162,15 @@ pub(in crate::sqlite) fn wake_some(
         let mut behind =
             after.filter(|_| n == 0).map_or(i64::MIN, |(_, openid)| User::of(appid, openid).key());
         while woken.len() < limit {
-            let Some(mut head) = first_ready_behind(tx, lane, appid, behind)? else { break };
+            let Some(mut head) = rows.first_ready_behind(lane, appid, behind)? else { break };
             behind = head.user.key();
             if woken.iter().any(|(_, openid)| *openid == head.user.openid) {
                 break;
             }
             head.wake_at = Some(now);
-            save(tx, &mut head)?;
+            save(rows, &mut head)?;
             woken.push((lane, head.user.openid));
         }
     }
     Ok(woken)
-}
-
-fn first_ready_behind(tx: &Writing<'_>, lane: Lane, appid: &AppId, user: i64) -> Res<Option<MessageRow>> {
-    one(
-        tx,
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM messages INDEXED BY messages_queued WHERE lane = ? AND state = 1 AND state IN (1, 2) \
-             AND appid = ? AND user > ? ORDER BY user, send_at, id LIMIT 1"
-        ),
-        params![lane.number(), appid.as_str(), user],
-        MessageRow::read,
-    )
-}
-
-/// The permit of which a user's message in flight has spent a unit that is not lost yet, if there is one.
-pub(in crate::sqlite) fn permit_in_flight(
-    db: &Connection,
-    user: &User,
-) -> Res<Option<hongyan_ledger::PermitId>> {
-    Ok(one(
-        db,
-        "SELECT permit_id FROM messages WHERE lane = ? AND user = ? AND state = 3 AND permit_held = 0",
-        params![user.lane.number(), user.key()],
-        |cells| cells.permit_id_or_none(),
-    )?
-    .flatten())
 }

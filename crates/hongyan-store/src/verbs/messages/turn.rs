@@ -7,14 +7,11 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::start::{AppGate, Candidate, Start, start};
 use hongyan_ledger::{MessageState, Permit, PermitPolicy};
 use hongyan_wechat::AppId;
-use rusqlite::params;
 
-use super::super::memory::Writing;
-use super::super::rows::{change, one, outcome_code};
-use super::super::trouble::Res;
-use super::super::{apps, permits};
-use super::MessageRow;
+use super::super::permits;
 use super::wake::{pass_on, wake_waiting};
+use crate::rows::{MessageRow, Rows};
+use crate::trouble::Res;
 use crate::types::{Claimed, ClaimedPermit, Ended, Epoch};
 
 /// The gates of apps, as a verb sees them.
@@ -26,17 +23,19 @@ pub(super) struct Gates {
 
 impl Gates {
     /// What an app's gate is. An app that is not there (any more) sends nothing until it is.
-    pub(super) fn of(&self, tx: &Writing<'_>, appid: &AppId) -> Res<AppGate> {
+    pub(super) fn of(&self, rows: &impl Rows, appid: &AppId) -> Res<AppGate> {
         if let Some(&gate) = self.paused.get(appid) {
             return Ok(gate);
         }
-        tx.memory.gate(appid, || Ok(apps::gate(tx, appid)?.unwrap_or(AppGate::Paused { until: None })))
+        Ok(rows.gate(appid)?.unwrap_or(AppGate::Paused { until: None }))
     }
 
     /// A message goes out. Whether it is a probe; then the gate is closed behind it, in the same transaction.
-    fn pass(tx: &Writing<'_>, gate: AppGate, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    fn pass(rows: &impl Rows, gate: AppGate, appid: &AppId, now: UnixMillis) -> Res<bool> {
         let Some(AppGate::Broken { probe_at }) = gate.behind_a_probe(now) else { return Ok(false) };
-        apps::close_behind_probe(tx, appid, probe_at)?;
+        // Others are not told: this is how the gate stands while the probe is under way, and its outcome, which changes
+        // the app, is what they want to hear.
+        rows.set_probe_at(appid, probe_at)?;
         Ok(true)
     }
 
@@ -67,13 +66,13 @@ pub(super) enum Turn {
 /// Lets the ledger decide about a message and does to the row and to its permit what it decided. The caller writes
 /// the row.
 pub(super) fn take_turn(
-    tx: &Writing<'_>,
+    rows: &impl Rows,
     row: &mut MessageRow,
     gates: &Gates,
     room: bool,
     now: UnixMillis,
 ) -> Res<Turn> {
-    let mut permit = pick_permit(tx, row, now)?;
+    let mut permit = pick_permit(rows, row, now)?;
     let candidate = Candidate {
         // Its time has come once. An outcome that is stored late (the disk was full) is told with the time at which it
         // came, and a clock may be set back: neither makes it scheduled again.
@@ -82,31 +81,31 @@ pub(super) fn take_turn(
         // Nothing can bring a second one of a permit that came with its message.
         policy: if row.own_permit { PermitPolicy::Require } else { row.policy },
         maybe_delivered: row.maybe_delivered,
-        gate: gates.of(tx, &row.user.appid)?,
-        user_busy: is_behind_another(tx, row)?,
+        gate: gates.of(rows, &row.user.appid)?,
+        user_busy: rows.is_behind_another(row)?,
         permit: permit.as_ref().map(|permit| permit.id),
     };
     Ok(match start(&candidate, room, now) {
         Start::Send { permit: chosen } => {
             debug_assert_eq!(chosen, candidate.permit, "start sends with the candidate's permit");
-            archive_attempt(tx, row)?;
+            archive_attempt(rows, row)?;
             if row.permit != chosen {
-                release_hold(tx, row, now)?;
+                release_hold(rows, row, now)?;
                 row.permit = chosen;
             }
             if let Some(permit) = permit.as_mut().filter(|_| !row.permit_held) {
                 permits::must(permit.units.spend(), permit, "spend a unit of")?;
-                permits::save(tx, &row.user, permit)?;
+                rows.update_permit(&row.user, permit)?;
             }
             row.enter(MessageState::Sending, None, now);
             row.attempts += 1;
             row.claimed_at = Some(now);
-            Turn::Send(Going { permit, is_probe: Gates::pass(tx, candidate.gate, &row.user.appid, now)? })
+            Turn::Send(Going { permit, is_probe: Gates::pass(rows, candidate.gate, &row.user.appid, now)? })
         }
         Start::Later { state, wake_at, reason } => {
             if state == MessageState::Waiting {
                 // The unit that it held has expired; it waits for another.
-                release_hold(tx, row, now)?;
+                release_hold(rows, row, now)?;
             }
             row.enter(state, reason, now);
             row.wake_at = wake_at;
@@ -115,10 +114,10 @@ pub(super) fn take_turn(
         Start::End { state, reason } => {
             // Of an unknown outcome the unit stays kept: it may be gone.
             if state != MessageState::Unknown {
-                release_hold(tx, row, now)?;
+                release_hold(rows, row, now)?;
             }
             if row.state == MessageState::Ready {
-                pass_on(tx, &row.user, now)?;
+                pass_on(rows, &row.user, now)?;
             }
             row.enter(state, Some(reason), now);
             let errcode = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);
@@ -128,16 +127,16 @@ pub(super) fn take_turn(
 }
 
 /// The permit that a message would use: the one that it holds, else the best of its user's.
-fn pick_permit(tx: &Writing<'_>, row: &MessageRow, now: UnixMillis) -> Res<Option<Permit>> {
+fn pick_permit(rows: &impl Rows, row: &MessageRow, now: UnixMillis) -> Res<Option<Permit>> {
     if let Some(id) = row.permit {
-        let named = permits::load(tx, &row.user, id)?;
+        let named = rows.present_permit(&row.user, id)?;
         // A message that maybe went out is repeated with the very same code, alive or dead: only WeChat's answer
         // to that tells whether it arrived.
         if row.maybe_delivered || still_serves(&named, row, now) {
             return Ok(Some(named));
         }
     }
-    if row.own_permit { Ok(None) } else { permits::choose_for(tx, row, now) }
+    if row.own_permit { Ok(None) } else { permits::choose_for(rows, row, now) }
 }
 
 /// Whether a permit serves a message that may already hold a unit of it.
@@ -146,45 +145,21 @@ fn still_serves(permit: &Permit, row: &MessageRow, now: UnixMillis) -> bool {
     (!row.permit_held || as_if_free.units.release()) && as_if_free.serves(row.channel, &row.template, now)
 }
 
-/// Whether another message of the user is in flight, or is ready and ahead of this one.
-fn is_behind_another(tx: &Writing<'_>, row: &MessageRow) -> Res<bool> {
-    // A ready message is counted itself.
-    let own = u16::from(row.stored.is_some_and(|(state, _)| state == MessageState::Ready));
-    if tx.memory.open.at_most(own, row.user.lane, row.user.number) {
-        return Ok(false);
-    }
-    let busy = one(
-        tx,
-        "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
-         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
-         AND appid = ?5 AND (send_at, id) < (?3, ?4))",
-        params![
-            row.user.lane.number(),
-            row.user.key(),
-            row.send_at.0,
-            row.id.as_bytes(),
-            row.user.appid.as_str()
-        ],
-        |cells| cells.raw(),
-    )?;
-    Ok(busy.unwrap_or(false))
-}
-
 /// Gives back the unit that a message holds, if it holds one, and sets going who waits for it.
-pub(super) fn release_hold(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
-    if let Some(permit) = give_back(tx, row)? {
-        wake_waiting(tx, &row.user, &permit, now)?;
+pub(super) fn release_hold(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+    if let Some(permit) = give_back(rows, row)? {
+        wake_waiting(rows, &row.user, &permit, now)?;
     }
     Ok(())
 }
 
 /// Gives back the unit that a message holds, if it holds one, and says of which permit. The caller sets going who waits
 /// for it.
-pub(super) fn give_back(tx: &Writing<'_>, row: &mut MessageRow) -> Res<Option<Permit>> {
+pub(super) fn give_back(rows: &impl Rows, row: &mut MessageRow) -> Res<Option<Permit>> {
     let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(None) };
-    let mut permit = permits::load(tx, &row.user, id)?;
+    let mut permit = rows.present_permit(&row.user, id)?;
     permits::must(permit.units.release(), &permit, "release a held unit of")?;
-    permits::save(tx, &row.user, &permit)?;
+    rows.update_permit(&row.user, &permit)?;
     if row.attempts > 0 {
         row.attempt_permit.get_or_insert(id);
     }
@@ -194,24 +169,9 @@ pub(super) fn give_back(tx: &Writing<'_>, row: &mut MessageRow) -> Res<Option<Pe
 }
 
 /// Moves the finished last attempt out of the row: another one begins.
-fn archive_attempt(tx: &Writing<'_>, row: &mut MessageRow) -> Res<()> {
+fn archive_attempt(rows: &impl Rows, row: &mut MessageRow) -> Res<()> {
     let Some(last) = row.last_attempt() else { return Ok(()) };
-    change(
-        tx,
-        "INSERT INTO attempts (message_id, lane, number, started_at, ended_at, permit_id, outcome, errcode, \
-         outcome_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            row.id.as_bytes(),
-            row.user.lane.number(),
-            last.number,
-            last.started_at.0,
-            last.ended_at.map(|at| at.0),
-            last.permit.as_ref().map(hongyan_ledger::PermitId::as_bytes),
-            last.outcome.as_ref().map(outcome_code),
-            last.outcome.as_ref().and_then(|outcome| outcome.errcode().map(|code| code.0)),
-            last.outcome.as_ref().map(hongyan_ledger::settle::Outcome::text),
-        ],
-    )?;
+    rows.insert_attempt(row, &last)?;
     row.claimed_at = None;
     row.ended_at = None;
     row.attempt_permit = None;
@@ -245,7 +205,7 @@ pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>, epoch: Ep
 }
 
 /// A message that was `sending` when its process ended, for the next one to settle.
-pub(super) fn left_behind(
+pub(crate) fn left_behind(
     row: &MessageRow,
     permit: Option<Permit>,
     body: Arc<[u8]>,

@@ -6,16 +6,13 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, PermitId, ReasonCode};
-use rusqlite::params;
 
-use super::super::memory::Writing;
-use super::super::permits;
-use super::super::rows::{change, many, one};
-use super::super::trouble::Res;
 use super::cancel::end;
+use super::load;
 use super::turn::{give_back, release_hold};
 use super::wake::wake_waiting;
-use super::{MessageRow, User, load};
+use crate::rows::{MessageRow, Rows, User};
+use crate::trouble::Res;
 use crate::types::{Accepted, Ended, NewMessage};
 
 /// For each message of a batch, whether one behind it has the same user and key. It must not be started: the last wins.
@@ -43,9 +40,9 @@ pub(super) struct Replaced {
 
 impl Replaced {
     /// The newer message has had its turn: what it did not take of the freed units is for those that wait.
-    pub(super) fn share(&self, tx: &Writing<'_>, user: &User, now: UnixMillis) -> Res<()> {
+    pub(super) fn share(&self, rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
         for &id in &self.freed {
-            wake_waiting(tx, user, &permits::load(tx, user, id)?, now)?;
+            wake_waiting(rows, user, &rows.present_permit(user, id)?, now)?;
         }
         Ok(())
     }
@@ -54,29 +51,23 @@ impl Replaced {
 /// Withdraws what a newer message replaces. Units that it held are free when that one looks for a permit, and nobody
 /// else has been told yet.
 pub(super) fn replace_older(
-    tx: &Writing<'_>,
+    rows: &impl Rows,
     user: &User,
     key: &str,
     successor: MessageId,
     now: UnixMillis,
 ) -> Res<Replaced> {
-    let older = many(
-        tx,
-        "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND user = ? \
-         AND collapse_key = ? AND state <= 2 AND appid = ? AND openid = ? ORDER BY id",
-        params![user.lane.number(), user.key(), key, user.appid.as_str(), user.openid.as_str()],
-        |cells| cells.message_id(),
-    )?;
+    let older = rows.unsent_with_key(user, key)?;
     let mut replaced = Replaced::default();
     for id in older {
-        let mut row = load(tx, id)?;
+        let mut row = load(rows, id)?;
         if !row.state.is_withdrawable(row.maybe_delivered) {
             continue;
         }
-        replaced.freed.extend(give_back(tx, &mut row)?.map(|permit| permit.id));
+        replaced.freed.extend(give_back(rows, &mut row)?.map(|permit| permit.id));
         let (state, reason) = (MessageState::Cancelled, ReasonCode::Replaced);
-        end(tx, row, state, reason, now)?;
-        name_successor(tx, user, id, successor)?;
+        end(rows, row, state, reason, now)?;
+        rows.set_replaced_by(user, id, successor)?;
         replaced.ended.push(Ended { id, state, reason: Some(reason), errcode: None });
     }
     Ok(replaced)
@@ -100,68 +91,27 @@ pub(super) fn correct(answers: &mut [Accepted], batch: &[NewMessage], replaced: 
 
 /// A message has come back from an attempt: one of its key that was accepted meanwhile takes its place. The caller
 /// writes the row.
-pub(super) fn give_way(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+pub(super) fn give_way(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
     let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
     if !row.state.is_withdrawable(row.maybe_delivered) {
         return Ok(());
     }
     // Whatever else is open was accepted later: what was there before was replaced by this one.
-    let newer = newest(
-        tx,
-        row,
-        key,
-        "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ?1 AND user = ?2 AND collapse_key = ?5 \
-         AND state <= 2 AND appid = ?3 AND openid = ?4 AND maybe_delivered = 0 AND id <> ?6 \
-         ORDER BY id DESC LIMIT 1",
-    )?;
-    yield_to(tx, row, newer, now)
+    let newer = rows.newest_unsent_with_key(row, key)?;
+    yield_to(rows, row, newer, now)
 }
 
 /// The same for a message of unknown outcome that was not sent: also one that was sent meanwhile has made it obsolete.
-pub(super) fn give_way_after_doubt(tx: &Writing<'_>, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+pub(super) fn give_way_after_doubt(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
     let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
     // Those that came to nothing do not count: failed, cancelled, expired.
-    let newer = newest(
-        tx,
-        row,
-        key,
-        "SELECT id FROM messages INDEXED BY messages_of_user WHERE lane = ?1 AND user = ?2 AND appid = ?3 \
-         AND openid = ?4 AND collapse_key = ?5 AND state NOT IN (7, 9, 10) AND id > ?6 ORDER BY id DESC LIMIT 1",
-    )?;
-    yield_to(tx, row, newer, now)
+    let newer = rows.newest_later_with_key(row, key)?;
+    yield_to(rows, row, newer, now)
 }
 
-/// The message that a statement finds beside this one, of its user and with its key.
-fn newest(tx: &Writing<'_>, row: &MessageRow, key: &str, sql: &str) -> Res<Option<MessageId>> {
-    let MessageRow { id, user, .. } = row;
-    one(
-        tx,
-        sql,
-        params![
-            user.lane.number(),
-            user.key(),
-            user.appid.as_str(),
-            user.openid.as_str(),
-            key,
-            id.as_bytes()
-        ],
-        |cells| cells.message_id(),
-    )
-}
-
-fn yield_to(tx: &Writing<'_>, row: &mut MessageRow, newer: Option<MessageId>, now: UnixMillis) -> Res<()> {
+fn yield_to(rows: &impl Rows, row: &mut MessageRow, newer: Option<MessageId>, now: UnixMillis) -> Res<()> {
     let Some(successor) = newer else { return Ok(()) };
-    release_hold(tx, row, now)?;
+    release_hold(rows, row, now)?;
     row.enter(MessageState::Cancelled, Some(ReasonCode::Replaced), now);
-    name_successor(tx, &row.user, row.id, successor)
-}
-
-/// Written by itself, so that nothing that is written for every message has to carry it.
-fn name_successor(tx: &Writing<'_>, user: &User, id: MessageId, successor: MessageId) -> Res<()> {
-    change(
-        tx,
-        "UPDATE messages SET replaced_by = ?3 WHERE lane = ?1 AND id = ?2",
-        params![user.lane.number(), id.as_bytes(), successor.as_bytes()],
-    )?;
-    Ok(())
+    rows.set_replaced_by(&row.user, row.id, successor)
 }

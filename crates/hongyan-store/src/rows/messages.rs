@@ -1,0 +1,228 @@
+//! Messages, their attempts, and what was found out about them.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::delivery::Candidate;
+use hongyan_ledger::resolve::{Verdict, Witness};
+use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
+use hongyan_wechat::{AppId, Errcode, TemplateId};
+
+use super::User;
+use crate::trouble::Res;
+use crate::types::{AttemptView, Idempotency, MessageView, ResolutionView, Settlement};
+
+/// A message as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct MessageRow {
+    pub(crate) id: MessageId,
+    pub(crate) user: User,
+    pub(crate) template: TemplateId,
+    pub(crate) channel: Channel,
+    pub(crate) policy: PermitPolicy,
+    pub(crate) on_unknown: OnUnknown,
+    /// It may use the permit that came with it and no other.
+    pub(crate) own_permit: bool,
+    pub(crate) reference: Option<String>,
+    pub(crate) accepted_at: UnixMillis,
+    pub(crate) send_at: UnixMillis,
+    pub(crate) deadline: Option<UnixMillis>,
+    pub(crate) state: MessageState,
+    /// The state and the reason that stand in the database; `None` before the row does.
+    pub(crate) stored: Option<(MessageState, Option<ReasonCode>)>,
+    pub(crate) reason: Option<ReasonCode>,
+    pub(crate) wake_at: Option<UnixMillis>,
+    pub(crate) updated_at: UnixMillis,
+    pub(crate) permit: Option<PermitId>,
+    /// One of the permit's held units is this message's.
+    pub(crate) permit_held: bool,
+    pub(crate) maybe_delivered: bool,
+    /// The last attempt's number.
+    pub(crate) attempts: u32,
+    pub(crate) claimed_at: Option<UnixMillis>,
+    pub(crate) ended_at: Option<UnixMillis>,
+    /// The last attempt's permit, where it is not the message's any more.
+    pub(crate) attempt_permit: Option<PermitId>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) collapse_key: Option<String>,
+    /// Written by [`MessageRows::set_replaced_by`] alone.
+    pub(crate) replaced_by: Option<MessageId>,
+}
+
+impl MessageRow {
+    /// Whether nothing but an event (or its deadline) will move it.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.wake_at.is_none() || self.wake_at == self.deadline
+    }
+
+    /// Puts it into a state. The timer is cleared; who wants one sets it afterwards.
+    pub(crate) fn enter(&mut self, state: MessageState, reason: Option<ReasonCode>, now: UnixMillis) {
+        debug_assert!(
+            self.state == state || self.state.may_become(state),
+            "{} cannot become {state}",
+            self.state
+        );
+        self.state = state;
+        self.reason = reason;
+        self.wake_at = None;
+        self.updated_at = now;
+    }
+
+    /// The last attempt, if there was one.
+    pub(crate) fn last_attempt(&self) -> Option<AttemptView> {
+        Some(AttemptView {
+            number: self.attempts,
+            started_at: self.claimed_at?,
+            ended_at: self.ended_at,
+            permit: self.attempt_permit.or(self.permit),
+            outcome: self.outcome.clone(),
+        })
+    }
+
+    pub(crate) fn into_view(self) -> MessageView {
+        MessageView {
+            id: self.id,
+            appid: self.user.appid,
+            openid: self.user.openid,
+            template: self.template,
+            channel: self.channel,
+            state: self.state,
+            reason: self.reason,
+            last_outcome: self.outcome,
+            attempts: self.attempts,
+            permit: self.permit,
+            reference: self.reference,
+            collapse_key: self.collapse_key,
+            replaced_by: self.replaced_by,
+            maybe_delivered: self.maybe_delivered,
+            policy: self.policy,
+            on_unknown: self.on_unknown,
+            accepted_at: self.accepted_at,
+            send_at: self.send_at,
+            deadline: self.deadline,
+            wake_at: self.wake_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// The message that an idempotency key belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownKey {
+    pub(crate) id: MessageId,
+    pub(crate) fingerprint: [u8; 8],
+    pub(crate) state: MessageState,
+    pub(crate) reason: Option<ReasonCode>,
+}
+
+/// What is told of a message that was sent and that its settlement does not say.
+#[derive(Debug, Clone)]
+pub(crate) struct SentMessage {
+    pub(crate) template: String,
+    pub(crate) channel: Channel,
+    pub(crate) reference: Option<String>,
+    pub(crate) accepted_at: UnixMillis,
+}
+
+/// Questions about messages, and writes.
+pub(crate) trait MessageRows {
+    /// The message of a user that has this idempotency key.
+    fn key_of(&self, user: &User, key: &Idempotency) -> Res<Option<KnownKey>>;
+
+    /// One message; `None` also for an id that was never made here.
+    fn message(&self, id: MessageId) -> Res<Option<MessageRow>>;
+
+    /// The request body of a message.
+    fn body(&self, row: &MessageRow) -> Res<Vec<u8>>;
+
+    /// Writes a new message. Its idempotency key is written with it and never read with it.
+    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()>;
+
+    /// Writes what may have changed of a message.
+    fn update_message(&self, row: &MessageRow) -> Res<()>;
+
+    /// Names the message that took a message's place. Written by itself, so that nothing that is written for every message
+    /// has to carry it.
+    fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> Res<()>;
+
+    /// Writes an attempt that is over into the message's history.
+    fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> Res<()>;
+
+    /// What WeChat answered to the earlier attempts of a message, the last one first, at most `limit` of them.
+    fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> Res<Vec<Option<Errcode>>>;
+
+    /// The first message of a lane whose timer has rung: by time, then by order of acceptance.
+    fn first_due(&self, lane: Lane, now: UnixMillis) -> Res<Option<MessageRow>>;
+
+    /// When a lane's next timer rings.
+    fn next_wake(&self, lane: Lane) -> Res<Option<UnixMillis>>;
+
+    /// A user's first ready message.
+    fn first_ready(&self, user: &User) -> Res<Option<MessageRow>>;
+
+    /// The first ready message of the app's first user in the lane whose [`User::key`] is behind this one.
+    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> Res<Option<MessageRow>>;
+
+    /// A user's messages that wait for a permit, in order.
+    fn waiting(&self, user: &User) -> Res<Vec<MessageRow>>;
+
+    /// Whether a message of the user waits for a permit.
+    fn has_waiting(&self, user: &User) -> Res<bool>;
+
+    /// Whether the user may have a message that is ready or in flight. `false` is certain; a backend that would have to
+    /// look says `true`.
+    fn may_have_open(&self, _user: &User) -> bool {
+        true
+    }
+
+    /// Whether another message of the user is in flight, or is ready and ahead of this one.
+    fn is_behind_another(&self, row: &MessageRow) -> Res<bool>;
+
+    /// Settles a message with one write, if it is in flight, holds no unit, and its user has nothing else open. Nearly
+    /// every settlement is one of those that WeChat took; a backend that gains nothing by the shortcut leaves it out.
+    fn settle_plainly(&self, _user: &User, _settlement: &Settlement) -> Res<bool> {
+        Ok(false)
+    }
+
+    /// What is told of a message that was sent.
+    fn sent_message(&self, user: &User, id: MessageId) -> Res<Option<SentMessage>>;
+
+    /// A user's unsent messages with a collapse key, oldest first.
+    fn unsent_with_key(&self, user: &User, key: &str) -> Res<Vec<MessageId>>;
+
+    /// The newest unsent message beside this one, of its user and with its collapse key, that was certainly not delivered.
+    fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>>;
+
+    /// The newest message behind this one, of its user and with its collapse key, that did not come to nothing.
+    fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>>;
+
+    /// Gives every ready message of a lane that has no timer of its own one.
+    fn mend_timers(&self, lane: Lane, now: UnixMillis) -> Res<()>;
+
+    /// Gives every ready message of an app in a lane a timer, now. Returns whether there was one.
+    fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> Res<bool>;
+
+    /// An app's messages in a lane that are in a state: [`MessageState::Waiting`], [`MessageState::Ready`] or
+    /// [`MessageState::Scheduled`].
+    fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> Res<Vec<MessageId>>;
+
+    /// The messages of a lane that are in flight.
+    fn sending(&self, lane: Lane) -> Res<Vec<MessageRow>>;
+
+    /// A user's messages that WeChat's report may be about.
+    fn delivery_candidates(&self, user: &User) -> Res<Vec<Candidate>>;
+
+    /// All that was found out about a message, first to last.
+    fn resolutions(&self, row: &MessageRow) -> Res<Vec<ResolutionView>>;
+
+    /// Writes what was found out about the last attempt of a message.
+    fn insert_resolution(
+        &self,
+        row: &MessageRow,
+        verdict: Verdict,
+        witness: Witness,
+        now: UnixMillis,
+    ) -> Res<()>;
+
+    /// Messages that a restore has held back, behind an id, in the order of their ids.
+    fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> Res<Vec<MessageRow>>;
+}

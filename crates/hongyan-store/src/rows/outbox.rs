@@ -1,0 +1,63 @@
+//! Events for webhooks.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::EventType;
+use hongyan_ledger::{WebhookEventId, app_number};
+use hongyan_wechat::AppId;
+
+use super::User;
+use crate::trouble::Res;
+
+/// Who or what an event is about. Events about the same are delivered in order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum About<'a> {
+    /// A user of an app.
+    User(&'a User),
+    /// An app.
+    App(&'a AppId),
+    /// A webhook, by its number.
+    Webhook(i64),
+}
+
+impl About<'_> {
+    /// The app that it is about.
+    pub(crate) const fn app(&self) -> Option<&AppId> {
+        match self {
+            Self::User(user) => Some(&user.appid),
+            Self::App(appid) => Some(appid),
+            Self::Webhook(_) => None,
+        }
+    }
+
+    /// The webhook that it is about, and that alone hears of it.
+    pub(crate) const fn webhook(&self) -> Option<i64> {
+        match self {
+            Self::Webhook(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Two that share a number only wait for each other.
+    pub(crate) fn subject(&self) -> i64 {
+        match self {
+            Self::User(user) => user.key(),
+            Self::App(appid) => app_number(appid).cast_signed(),
+            Self::Webhook(number) => *number,
+        }
+    }
+}
+
+/// Questions about who wants events, and writing them.
+pub(crate) trait OutboxRows {
+    /// Whether anybody wants to hear of such an event. Asked for every event.
+    fn is_wanted(&self, kind: EventType, app: Option<&AppId>) -> Res<bool>;
+
+    /// Writes an event under the next number, with `data` as JSON.
+    fn insert_webhook_event(
+        &self,
+        kind: EventType,
+        about: About<'_>,
+        at: UnixMillis,
+        data: &str,
+    ) -> Res<WebhookEventId>;
+}

@@ -1,0 +1,171 @@
+//! Apps and their pauses.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::PauseCode;
+use hongyan_ledger::start::AppGate;
+use hongyan_ledger::webhook::EventType;
+use hongyan_wechat::{AppId, Errcode};
+use serde::Serialize;
+
+use super::messages::cancel::cancel_app;
+use super::messages::wake::{wake_app, wake_some};
+use super::outbox;
+use crate::rows::{About, Rows};
+use crate::trouble::Res;
+use crate::types::{AppChange, AppChanged, AppPaused, AppRecord, PauseOrder, ProbeCursor, Probing};
+
+/// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be
+/// gone, or its deadline over.
+const PROBES_WOKEN: usize = 8;
+
+/// Carries out [`crate::Store::probe`].
+pub(crate) fn probe(
+    rows: &impl Rows,
+    appid: &AppId,
+    after: Option<&ProbeCursor>,
+    now: UnixMillis,
+) -> Res<Probing> {
+    let Some(gate @ AppGate::Broken { probe_at }) = rows.gate(appid)? else { return Ok(Probing::Closed) };
+    if gate.is_paused(now) {
+        return Ok(Probing::NotBefore(probe_at));
+    }
+    let woken = wake_some(rows, appid, after, PROBES_WOKEN, now)?;
+    Ok(if woken.is_empty() { Probing::NoneReady } else { Probing::Woken(woken) })
+}
+
+/// Carries out [`crate::Store::add_app`].
+pub(crate) fn add(rows: &impl Rows, app: &AppRecord) -> Res<bool> {
+    if !rows.insert_app(app)? {
+        return Ok(false);
+    }
+    rows.signals().app(&app.appid);
+    // A message that was accepted while the app was being removed waits for it.
+    wake_app(rows, &app.appid, app.created_at)?;
+    Ok(true)
+}
+
+/// Carries out [`crate::Store::change_app`]. The pause and the moment of the last synchronisation belong to other verbs,
+/// which may run at the same time; they stay as they are.
+pub(crate) fn alter(
+    rows: &impl Rows,
+    appid: &AppId,
+    version: u64,
+    wanted: &AppChange,
+    now: UnixMillis,
+) -> Res<AppChanged> {
+    let Some(mut app) = rows.app(appid)? else { return Ok(AppChanged::NotFound) };
+    if app.version != version {
+        return Ok(AppChanged::Stale(app.version));
+    }
+    wanted.clone().apply(&mut app.settings);
+    let next = version + 1;
+    rows.update_settings(appid, &app.settings, next, now)?;
+    rows.signals().app(appid);
+    Ok(AppChanged::Done(next))
+}
+
+/// Carries out [`crate::Store::remove_app`].
+pub(crate) fn remove(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    if !rows.delete_app(appid)? {
+        return Ok(false);
+    }
+    rows.signals().app(appid);
+    cancel_app(rows, appid, now)?;
+    Ok(true)
+}
+
+/// Carries out [`crate::Store::pause`].
+pub(crate) fn pause(rows: &impl Rows, order: &PauseOrder) -> Res<()> {
+    let Some(app) = rows.app(&order.appid)? else { return Ok(()) };
+    if app.paused.as_ref().is_some_and(|present| outlasts(present, order)) {
+        return Ok(());
+    }
+    let before = app.paused.as_ref().map(|present| (present.code, is_in_force(present, order.now)));
+    // An outage is one pause, however many probes fail in it.
+    let outage = app.paused.filter(|present| present.code == PauseCode::WechatUnavailable);
+    let goes_on = outage.as_ref().filter(|present| present.code == order.pause.code);
+    let paused = AppPaused {
+        code: order.pause.code,
+        errcode: order.errcode,
+        detail: order.detail.clone(),
+        since: goes_on.map_or(order.now, |present| present.since),
+        until: order.pause.until,
+    };
+    write_pause(rows, &order.appid, Some(&paused))?;
+    // The same trouble may be met by all messages that were in flight: it is one pause.
+    if !before.is_some_and(|(code, is_in_force)| is_in_force && code == paused.code) {
+        outbox::emit(rows, EventType::AppPaused, About::App(&order.appid), order.now, || PausedData {
+            app: &order.appid,
+            code: paused.code,
+            errcode: paused.errcode,
+            detail: &paused.detail,
+            until: paused.until,
+        })?;
+    }
+    if outage.is_some() && goes_on.is_none() {
+        // What rests without a timer because of the outage must rest as the new pause wants it.
+        wake_app(rows, &order.appid, order.now)?;
+    }
+    Ok(())
+}
+
+/// Whether a pause stays in spite of a new one. One that needs an operator gives way only to another such; one that
+/// ends by itself gives way to one that lasts as long: a minute's quota does not end a day's.
+fn outlasts(present: &AppPaused, order: &PauseOrder) -> bool {
+    if present.code == PauseCode::WechatUnavailable {
+        // WeChat has answered, or an operator acts.
+        return false;
+    }
+    match (present.until, order.pause.until) {
+        (None | Some(_), None) => false,
+        (None, Some(_)) => true,
+        (Some(present), Some(new)) => present > new,
+    }
+}
+
+/// Carries out [`crate::Store::resume`].
+pub(crate) fn resume(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    let Some(app) = rows.app(appid)? else { return Ok(false) };
+    write_pause(rows, appid, None)?;
+    wake_app(rows, appid, now)?;
+    if let Some(paused) = app.paused.as_ref().filter(|present| is_in_force(present, now)) {
+        outbox::emit(rows, EventType::AppResumed, About::App(appid), now, || ResumedData {
+            app: appid,
+            code: paused.code,
+            since: paused.since,
+        })?;
+    }
+    Ok(app.paused.is_some())
+}
+
+/// Whether a pause has not ended by itself. An outage does not: its moment is that of the next probe.
+fn is_in_force(paused: &AppPaused, now: UnixMillis) -> bool {
+    paused.code == PauseCode::WechatUnavailable || paused.until.is_none_or(|until| now < until)
+}
+
+/// What is told of a pause.
+#[derive(Serialize)]
+struct PausedData<'a> {
+    app: &'a AppId,
+    code: PauseCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errcode: Option<Errcode>,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<UnixMillis>,
+}
+
+/// What is told of a pause that was ended.
+#[derive(Serialize)]
+struct ResumedData<'a> {
+    app: &'a AppId,
+    /// Why it was paused.
+    code: PauseCode,
+    since: UnixMillis,
+}
+
+fn write_pause(rows: &impl Rows, appid: &AppId, paused: Option<&AppPaused>) -> Res<()> {
+    rows.update_pause(appid, paused)?;
+    rows.signals().app(appid);
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `cancel`, and what removing an app does to its messages.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{Lane, MessageId, MessageState, ReasonCode};
+use hongyan_wechat::AppId;
+
+use super::turn::release_hold;
+use super::wake::{pass_on, wake_next};
+use super::{load, save};
+use crate::rows::{MessageRow, Rows};
+use crate::trouble::Res;
+use crate::types::Cancelled;
+
+/// Carries out [`crate::Store::cancel`].
+pub(crate) fn cancel(rows: &impl Rows, id: MessageId, now: UnixMillis) -> Res<Cancelled> {
+    let Some(row) = rows.message(id)? else { return Ok(Cancelled::NotFound) };
+    // Who may have it already cannot be told that it was withdrawn.
+    if !row.state.is_withdrawable(row.maybe_delivered) {
+        return Ok(Cancelled::TooLate(row.state));
+    }
+    withdraw(rows, row, now)?;
+    Ok(Cancelled::Done)
+}
+
+fn withdraw(rows: &impl Rows, mut row: MessageRow, now: UnixMillis) -> Res<()> {
+    if row.maybe_delivered {
+        end(rows, row, MessageState::Unknown, ReasonCode::NoAnswer, now)
+    } else {
+        release_hold(rows, &mut row, now)?;
+        end(rows, row, MessageState::Cancelled, ReasonCode::Cancelled, now)
+    }
+}
+
+/// Ends a message that is open and not in flight, and lets go on who waited behind it.
+pub(super) fn end(
+    rows: &impl Rows,
+    mut row: MessageRow,
+    state: MessageState,
+    reason: ReasonCode,
+    now: UnixMillis,
+) -> Res<()> {
+    let was_ready = row.state == MessageState::Ready;
+    row.enter(state, Some(reason), now);
+    save(rows, &mut row)?;
+    if was_ready {
+        pass_on(rows, &row.user, now)?;
+        wake_next(rows, &row.user, now)?;
+    }
+    Ok(())
+}
+
+/// Withdraws every message of an app that was not sent; those that maybe went out become `unknown`.
+pub(crate) fn cancel_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<()> {
+    for lane in Lane::all() {
+        for state in [MessageState::Waiting, MessageState::Ready, MessageState::Scheduled] {
+            for id in rows.of_app_in(lane, appid, state)? {
+                // Read afresh: the one before may have set it going.
+                let row = load(rows, id)?;
+                if row.state.is_cancellable() {
+                    withdraw(rows, row, now)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! WeChat's event about a message: which message, and what that does to it.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::delivery::{Choice, Report, choose as decide};
+use hongyan_ledger::resolve::{Verdict, Witness};
+use hongyan_ledger::settle::{Outcome, UnitEffect};
+use hongyan_ledger::{MessageId, MessageState};
+
+use super::resolve::apply_unit;
+use super::{load, save};
+use crate::rows::{Rows, User};
+use crate::trouble::Res;
+use crate::types::Ended;
+
+/// Which of the user's messages a report is about. Reads what lies together of the user.
+pub(crate) fn choose(
+    rows: &impl Rows,
+    user: &User,
+    report: &Report,
+    received_at: UnixMillis,
+    may_wait: bool,
+) -> Res<Choice> {
+    let candidates = rows.delivery_candidates(user)?;
+    Ok(decide(report, &candidates, received_at, may_wait))
+}
+
+/// Puts a message where a report says that it is. Its unit is spent either way: WeChat took the message.
+pub(crate) fn deliver(rows: &impl Rows, id: MessageId, report: &Report, now: UnixMillis) -> Res<Ended> {
+    let mut row = load(rows, id)?;
+    let (state, reason) = report.state();
+    let was_unknown = row.state == MessageState::Unknown;
+    if was_unknown {
+        apply_unit(rows, &mut row, UnitEffect::Spend, now)?;
+        row.maybe_delivered = false;
+    }
+    let mut ended = Ended { id, state, reason, errcode: None };
+    if state == MessageState::Refused {
+        row.outcome = Some(Outcome::Answered {
+            errcode: report.error_code,
+            errmsg: report.error_status.clone(),
+            msgid: report.msgid,
+        });
+        ended.errcode = Some(report.error_code);
+    }
+    row.enter(state, reason, now);
+    save(rows, &mut row)?;
+    if was_unknown && state == MessageState::Delivered {
+        rows.insert_resolution(&row, Verdict::Sent, Witness::Event, now)?;
+    }
+    Ok(ended)
+}

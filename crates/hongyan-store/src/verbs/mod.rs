@@ -1,0 +1,20 @@
+//! The verbs, each written once: its steps, and what it decides, over [`crate::rows`].
+//!
+//! The rules are `hongyan-ledger`'s, which knows no rows. A verb reads the rows that a rule asks about, lets it decide, and
+//! writes what it decided. No verb knows which database it works on.
+//!
+//! | module | carries out |
+//! | --- | --- |
+//! | [`messages`] | `accept`, `claim`, `settle`, `cancel`, `resolve`; what an event does to a message |
+//! | [`permits`] | `grant` |
+//! | [`acceptances`] | which of two sides' reports of one acceptance is granted |
+//! | [`apps`] | `add_app`, `change_app`, `remove_app`, `pause`, `resume`, `probe` |
+//! | [`lanes`] | `acquire`, `release` |
+//! | [`outbox`] | what is told to webhooks |
+
+pub(crate) mod acceptances;
+pub(crate) mod apps;
+pub(crate) mod lanes;
+pub(crate) mod messages;
+pub(crate) mod outbox;
+pub(crate) mod permits;

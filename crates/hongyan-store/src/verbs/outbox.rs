@@ -1,0 +1,93 @@
+//! Events: written in the transaction that makes them true, if anybody wants to hear of them.
+//!
+//! Who causes one calls [`emit`] and gives what is to be told as a function: where nobody listens, it is not called, and
+//! no statement is executed.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::EventType;
+use hongyan_ledger::{MessageId, MessageState, WebhookEventId};
+use hongyan_wechat::{AppId, Errcode};
+use serde::Serialize;
+
+use crate::rows::{About, MessageRow, Rows};
+use crate::trouble::{Res, Trouble};
+
+/// Stores an event, if anybody wants to hear of it.
+pub(crate) fn emit<D: Serialize>(
+    rows: &impl Rows,
+    kind: EventType,
+    about: About<'_>,
+    at: UnixMillis,
+    data: impl FnOnce() -> D,
+) -> Res<()> {
+    if rows.is_wanted(kind, about.app())? {
+        store(rows, kind, about, at, &data())?;
+    }
+    Ok(())
+}
+
+/// Stores an event, whoever wants it.
+pub(crate) fn store(
+    rows: &impl Rows,
+    kind: EventType,
+    about: About<'_>,
+    at: UnixMillis,
+    data: &impl Serialize,
+) -> Res<WebhookEventId> {
+    let data = serde_json::to_string(data)
+        .map_err(|why| Trouble::corrupt(format!("the data of an event {}: {why}", kind.name())))?;
+    rows.insert_webhook_event(kind, about, at, &data)
+}
+
+/// What is told of a message.
+#[derive(Serialize)]
+pub(crate) struct MessageData<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) app: &'a AppId,
+    pub(crate) to: &'a str,
+    pub(crate) template: &'a str,
+    pub(crate) channel: hongyan_ledger::Channel,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<&'a str>,
+    pub(crate) state: MessageState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<ReasonData<'a>>,
+    pub(crate) attempt_count: u32,
+    pub(crate) accepted_at: UnixMillis,
+}
+
+/// Why a message is where it is.
+#[derive(Serialize)]
+pub(crate) struct ReasonData<'a> {
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errcode: Option<Errcode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errmsg: Option<&'a str>,
+}
+
+/// A message has come to another state.
+pub(crate) fn message_moved(rows: &impl Rows, row: &MessageRow) -> Res<()> {
+    let Some(kind) = EventType::of_state(row.state) else { return Ok(()) };
+    emit(rows, kind, About::User(&row.user), row.updated_at, || {
+        // WeChat's word on the last attempt belongs to the reason if it was a refusal.
+        let refusal = row.outcome.as_ref().and_then(|outcome| Some((outcome.errcode()?, outcome.text())));
+        let refusal = refusal.filter(|(errcode, _)| errcode.0 != 0);
+        MessageData {
+            id: row.id,
+            app: &row.user.appid,
+            to: row.user.openid.as_str(),
+            template: row.template.as_str(),
+            channel: row.channel,
+            reference: row.reference.as_deref(),
+            state: row.state,
+            reason: row.reason.map(|reason| ReasonData {
+                code: reason.name(),
+                errcode: refusal.map(|(errcode, _)| errcode),
+                errmsg: refusal.map(|(_, errmsg)| errmsg),
+            }),
+            attempt_count: row.attempts,
+            accepted_at: row.accepted_at,
+        }
+    })
+}

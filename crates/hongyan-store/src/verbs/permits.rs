@@ -1,0 +1,168 @@
+//! Permits: granting, choosing, writing their counts.
+//!
+//! A permit's row is written when units of it are granted, spent (as a message goes out with one), given back, revoked
+//! or held; not when WeChat takes the message, and not when it expires. Both of those are derived.
+
+use std::borrow::Cow;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::PermitId;
+use hongyan_ledger::permit::{Admission, Permit, PermitKind, Units, choose};
+use hongyan_ledger::webhook::EventType;
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+use serde::Serialize;
+
+use super::acceptances;
+use super::messages::wake::wake_waiting;
+use super::outbox;
+use crate::rows::{About, MessageRow, Rows, User};
+use crate::trouble::{Res, Trouble};
+use crate::types::{Granted, NewPermit};
+
+/// Turns a ledger's "there was no such unit" into an error: the rows contradict each other, and going on would
+/// spend a unit twice or lose one.
+pub(crate) fn must(done: bool, permit: &Permit, what: &str) -> Res<()> {
+    if done {
+        Ok(())
+    } else {
+        Err(Trouble::corrupt(format!("cannot {what} {}: {:?}", permit.id, permit.units)))
+    }
+}
+
+/// Whether a new code may be granted. The user's oldest claims may go for it: what was never used of them is forgotten, as
+/// if it had not been claimed. (A row for each that was ever claimed would make every look at this user longer.)
+fn make_room(rows: &impl Rows, user: &User, new: &NewPermit, now: UnixMillis) -> Res<bool> {
+    let Some(claim) = new.claim.filter(|_| new.code.is_some()) else { return Ok(true) };
+    // Looked at first, for a code that is there already needs no room; nearly always there is enough.
+    match claim.admit(rows.count_claims(user, claim.origin, now)?) {
+        Admission::Grant { give_way: 0 } => Ok(true),
+        _ if find_granted(rows, user, new)?.is_some() => Ok(true),
+        Admission::Refuse => Ok(false),
+        Admission::Grant { give_way } => {
+            rows.remove_claims(user, claim.origin, now, give_way)?;
+            Ok(true)
+        }
+    }
+}
+
+/// Carries out [`crate::Store::grant`].
+pub(crate) fn grant(rows: &impl Rows, permits: &[NewPermit], now: UnixMillis) -> Res<Vec<Granted>> {
+    permits
+        .iter()
+        .map(|new| {
+            let user = User::of(&new.appid, &new.openid);
+            let new = &without_what_was_reported(rows, &user, new, now)?;
+            if !make_room(rows, &user, new, now)? {
+                return Ok(Granted {
+                    id: new.id,
+                    duplicate: false,
+                    expires_at: None,
+                    woken: 0,
+                    refused: true,
+                });
+            }
+            let (permit, duplicate) = grant_one(rows, &user, new, now)?;
+            let woken = if duplicate { 0 } else { wake_waiting(rows, &user, &permit, now)? };
+            // What the other side has reported already was told then.
+            if !duplicate && (new.count > 0 || new.kind.is_unlimited()) {
+                tell(rows, &user, &permit, new, now)?;
+            }
+            Ok(Granted { id: permit.id, duplicate, expires_at: permit.expires_at, woken, refused: false })
+        })
+        .collect()
+}
+
+/// A grant of what the other side has not reported already, if there is such a side.
+fn without_what_was_reported<'a>(
+    rows: &impl Rows,
+    user: &User,
+    new: &'a NewPermit,
+    now: UnixMillis,
+) -> Res<Cow<'a, NewPermit>> {
+    let (Some(source), Some(template)) = (new.reported_by, &new.template) else {
+        return Ok(Cow::Borrowed(new));
+    };
+    let count = acceptances::report(rows, user, template, source, new.count, now)?;
+    Ok(Cow::Owned(NewPermit { count, ..new.clone() }))
+}
+
+/// Tells of a grant, if somebody wants to know.
+pub(crate) fn tell(
+    rows: &impl Rows,
+    user: &User,
+    permit: &Permit,
+    new: &NewPermit,
+    now: UnixMillis,
+) -> Res<()> {
+    outbox::emit(rows, EventType::PermitGranted, About::User(user), now, || GrantedData {
+        id: permit.id,
+        app: &user.appid,
+        openid: &user.openid,
+        kind: permit.kind,
+        template: permit.template.as_ref(),
+        count: (!new.kind.is_unlimited()).then_some(new.count),
+        expires_at: permit.expires_at,
+    })
+}
+
+/// What is told of a grant.
+#[derive(Serialize)]
+struct GrantedData<'a> {
+    id: PermitId,
+    app: &'a AppId,
+    openid: &'a OpenId,
+    kind: PermitKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<&'a TemplateId>,
+    /// Units, unless they are unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<UnixMillis>,
+}
+
+/// Grants, without waking anybody. Returns the permit and whether its code was granted before.
+pub(crate) fn grant_one(
+    rows: &impl Rows,
+    user: &User,
+    new: &NewPermit,
+    now: UnixMillis,
+) -> Res<(Permit, bool)> {
+    if let Some(mut permit) = find_granted(rows, user, new)? {
+        if permit.code.is_some() || (new.count == 0 && !new.kind.is_unlimited()) {
+            return Ok((permit, true));
+        }
+        permit.units.grant(new.count, new.kind.is_unlimited());
+        permit.granted_at = now;
+        rows.update_permit(user, &permit)?;
+        return Ok((permit, false));
+    }
+    if new.id.lane() != Some(user.lane) {
+        return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
+    }
+    let permit = Permit {
+        id: new.id,
+        kind: new.kind,
+        template: new.template.clone(),
+        code: new.code.clone(),
+        units: if new.kind.is_unlimited() { Units::unlimited() } else { Units::granted(new.count) },
+        granted_at: now,
+        expires_at: new.expires_at,
+    };
+    rows.insert_permit(user, &permit, new.claim.map(|claim| claim.origin))?;
+    Ok((permit, false))
+}
+
+/// The permit that this grant adds to: the one of its code, or its counter.
+pub(crate) fn find_granted(rows: &impl Rows, user: &User, new: &NewPermit) -> Res<Option<Permit>> {
+    match &new.code {
+        Some(code) => rows.permit_of_code(user, code),
+        None => rows.counter(user, new.kind, new.template.as_ref()),
+    }
+}
+
+/// The permit to send a message with, or to keep for it, that is still good at this moment.
+pub(crate) fn choose_for(rows: &impl Rows, row: &MessageRow, good_until: UnixMillis) -> Res<Option<Permit>> {
+    let permits = rows.open_permits(&row.user, good_until)?;
+    Ok(choose(&permits, row.channel, &row.template, good_until).cloned())
+}
