@@ -8,7 +8,8 @@
 //! | --- | --- |
 //! | [`messages`] | a message's row; whose turn it is |
 //! | [`permits`] | a user's permits, and reports of acceptances that have no partner yet |
-//! | [`apps`] | apps and their pauses |
+//! | [`events`] | events that WeChat pushed |
+//! | [`apps`], [`templates`] | apps, their pauses and their templates |
 //! | [`lanes`] | who owns a lane |
 //! | [`outbox`] | events for webhooks: who wants them, and writing them |
 //!
@@ -23,24 +24,27 @@ use hongyan_wechat::{AppId, OpenId};
 use crate::signals::Signals;
 
 pub(crate) mod apps;
+pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod messages;
 pub(crate) mod outbox;
 pub(crate) mod permits;
+pub(crate) mod templates;
 
 pub(crate) use apps::AppRows;
+pub(crate) use events::EventRows;
 pub(crate) use lanes::LaneRows;
 pub(crate) use messages::{MessageRow, MessageRows};
 pub(crate) use outbox::{About, OutboxRows};
 pub(crate) use permits::PermitRows;
+pub(crate) use templates::TemplateRows;
 
 /// A transaction, as the verbs see it.
-pub(crate) trait Rows: AppRows + LaneRows + MessageRows + OutboxRows + PermitRows {
+pub(crate) trait Rows:
+    AppRows + EventRows + LaneRows + MessageRows + OutboxRows + PermitRows + TemplateRows
+{
     /// What follows from the transaction for others. The backend tells it after the commit.
     fn signals(&self) -> RefMut<'_, Signals>;
-
-    /// Whether an event about this user was received and not worked on yet.
-    fn has_open_event(&self, user: &User) -> crate::trouble::Res<bool>;
 }
 
 /// A user of an app, with the lane that both are in.

@@ -16,9 +16,7 @@ use hongyan_ledger::{LANES, Lane, MessageState};
 use hongyan_wechat::AppId;
 use rusqlite::Connection;
 
-use super::events;
-use super::trouble::Res;
-use crate::rows::{Rows, User};
+use crate::rows::Rows;
 use crate::signals::{Listeners, Signals};
 use crate::types::Epoch;
 
@@ -39,10 +37,6 @@ impl Deref for Writing<'_> {
 impl Rows for Writing<'_> {
     fn signals(&self) -> RefMut<'_, Signals> {
         self.memory.signals.borrow_mut()
-    }
-
-    fn has_open_event(&self, user: &User) -> Res<bool> {
-        events::has_open(self, user)
     }
 }
 

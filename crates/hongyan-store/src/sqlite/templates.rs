@@ -1,20 +1,15 @@
-//! Templates of apps.
-
-use std::collections::HashMap;
+//! Templates, as they lie in SQLite.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
-use hongyan_ledger::webhook::EventType;
 use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
-use serde::Serialize;
 
-use super::cells::{Cells, change, many};
+use super::cells::{Cells, change, many, one};
 use super::memory::Writing;
 use super::trouble::{Res, Trouble};
-use crate::rows::{About, Rows};
-use crate::types::{TemplateChange, TemplateChangeKind, TemplateRecord};
-use crate::verbs::outbox;
+use crate::rows::TemplateRows;
+use crate::types::TemplateRecord;
 
 /// The columns of a template, in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -23,97 +18,53 @@ macro_rules! columns {
     };
 }
 
-/// Carries out [`crate::Store::put_templates`].
-pub(super) fn put(
-    db: &Writing<'_>,
-    appid: &AppId,
-    templates: &[TemplateRecord],
-    now: UnixMillis,
-) -> Res<Vec<TemplateChange>> {
-    let known = change(
-        db,
-        "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1",
-        params![appid.as_str(), now.0],
-    )?;
-    if known == 0 {
-        return Ok(Vec::new());
+impl TemplateRows for Writing<'_> {
+    fn templates(&self, appid: &AppId) -> Res<Vec<TemplateRecord>> {
+        of(self, appid)
     }
-    db.signals().app(appid);
-    let before = of(db, appid)?;
-    change(db, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
-    for template in templates {
-        let enums = serde_json::to_string(&template.enums)
-            .map_err(|why| Trouble::corrupt(format!("the enums of {}: {why}", template.template_id)))?;
-        change(
-            db,
-            // WeChat may list one twice; the last word counts.
-            "INSERT OR REPLACE INTO templates (appid, template_id, channel, long_term, title, content, example, \
+
+    fn is_long_term(&self, appid: &AppId, template: &TemplateId) -> Res<Option<bool>> {
+        one(
+            self,
+            "SELECT long_term FROM templates WHERE appid = ? AND template_id = ?",
+            params![appid.as_str(), template.as_str()],
+            |cells| cells.raw(),
+        )
+    }
+
+    fn replace_templates(&self, appid: &AppId, templates: &[TemplateRecord]) -> Res<()> {
+        change(self, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
+        for template in templates {
+            let enums = serde_json::to_string(&template.enums)
+                .map_err(|why| Trouble::corrupt(format!("the enums of {}: {why}", template.template_id)))?;
+            change(
+                self,
+                // WeChat may list one twice; the last word counts.
+                "INSERT OR REPLACE INTO templates (appid, template_id, channel, long_term, title, content, example, \
              enums) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                appid.as_str(),
-                template.template_id.as_str(),
-                template.channel.code(),
-                template.long_term,
-                template.title,
-                template.content,
-                template.example,
-                enums,
-            ],
+                params![
+                    appid.as_str(),
+                    template.template_id.as_str(),
+                    template.channel.code(),
+                    template.long_term,
+                    template.title,
+                    template.content,
+                    template.example,
+                    enums,
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn templates_synced(&self, appid: &AppId, now: UnixMillis) -> Res<bool> {
+        let known = change(
+            self,
+            "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1",
+            params![appid.as_str(), now.0],
         )?;
+        Ok(known > 0)
     }
-    let changes = difference(before, of(db, appid)?);
-    tell(db, appid, &changes, now)?;
-    Ok(changes)
-}
-
-/// What is different, by title.
-fn difference(before: Vec<TemplateRecord>, after: Vec<TemplateRecord>) -> Vec<TemplateChange> {
-    let mut before: HashMap<_, _> =
-        before.into_iter().map(|template| (template.template_id.clone(), template)).collect();
-    let mut changes = Vec::new();
-    for template in after {
-        match before.remove(&template.template_id) {
-            Some(old) if old == template => {}
-            Some(_) => changes.push(TemplateChange { kind: TemplateChangeKind::Changed, template }),
-            None => changes.push(TemplateChange { kind: TemplateChangeKind::Added, template }),
-        }
-    }
-    let gone = before.into_values();
-    changes.extend(gone.map(|template| TemplateChange { kind: TemplateChangeKind::Removed, template }));
-    changes.sort_by(|a, b| {
-        let key =
-            |change: &TemplateChange| (change.template.title.clone(), change.template.template_id.clone());
-        key(a).cmp(&key(b))
-    });
-    changes
-}
-
-/// What is told of templates that changed.
-#[derive(Serialize)]
-struct ChangedData<'a> {
-    app: &'a AppId,
-    added: Vec<&'a TemplateId>,
-    removed: Vec<&'a TemplateId>,
-    changed: Vec<&'a TemplateId>,
-}
-
-/// Tells what is different, if anything is and somebody wants to know.
-fn tell(tx: &Writing<'_>, appid: &AppId, changes: &[TemplateChange], now: UnixMillis) -> Res<()> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    outbox::emit(tx, EventType::TemplateChanged, About::App(appid), now, || {
-        let of = |kind| {
-            let those = changes.iter().filter(|change| change.kind == kind);
-            those.map(|change| &change.template.template_id).collect()
-        };
-        ChangedData {
-            app: appid,
-            added: of(TemplateChangeKind::Added),
-            removed: of(TemplateChangeKind::Removed),
-            changed: of(TemplateChangeKind::Changed),
-        }
-    })
 }
 
 /// Carries out [`crate::Store::templates`].

@@ -155,7 +155,7 @@ impl Store for SqliteStore {
         templates: Vec<TemplateRecord>,
         now: UnixMillis,
     ) -> Result<Vec<TemplateChange>> {
-        self.write(Verb::KeepTemplates, move |db| templates::put(db, &appid, &templates, now)).await
+        self.write(Verb::KeepTemplates, move |db| verbs::templates::put(db, &appid, &templates, now)).await
     }
 
     async fn all_templates(&self) -> Result<Vec<TemplateRecord>> {
@@ -226,7 +226,7 @@ impl Store for SqliteStore {
     }
 
     async fn receive_event(&self, event: NewEvent) -> Result<Received> {
-        self.write(Verb::ReceiveEvent, move |tx| events::receive(tx, &event)).await
+        self.write(Verb::ReceiveEvent, move |tx| verbs::events::receive(tx, &event)).await
     }
 
     async fn open_events(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<OpenEvents> {
@@ -234,7 +234,7 @@ impl Store for SqliteStore {
     }
 
     async fn apply_event(&self, order: ApplyOrder) -> Result<Option<Applied>> {
-        self.write(Verb::ApplyEvent, move |tx| events::apply(tx, &order)).await
+        self.write(Verb::ApplyEvent, move |tx| verbs::events::apply(tx, &order)).await
     }
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventView, EventId>> {
@@ -242,7 +242,7 @@ impl Store for SqliteStore {
     }
 
     async fn callback_verified(&self, appid: AppId, check: crate::types::AddressCheck) -> Result<()> {
-        self.write(Verb::VerifyCallback, move |tx| events::verified(tx, &appid, &check)).await
+        self.write(Verb::VerifyCallback, move |tx| verbs::events::verified(tx, &appid, &check)).await
     }
 
     async fn callback_status(&self, appid: AppId) -> Result<CallbackStatus> {

@@ -9,12 +9,16 @@
 //! | [`permits`] | `grant` |
 //! | [`acceptances`] | which of two sides' reports of one acceptance is granted |
 //! | [`apps`] | `add_app`, `change_app`, `remove_app`, `pause`, `resume`, `probe` |
+//! | [`templates`] | `put_templates` |
+//! | [`events`] | `receive_event`, `apply_event`, `callback_verified` |
 //! | [`lanes`] | `acquire`, `release` |
 //! | [`outbox`] | what is told to webhooks |
 
 pub(crate) mod acceptances;
 pub(crate) mod apps;
+pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod messages;
 pub(crate) mod outbox;
 pub(crate) mod permits;
+pub(crate) mod templates;

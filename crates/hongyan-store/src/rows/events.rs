@@ -1,0 +1,55 @@
+//! Events that WeChat pushed.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{EventId, Lane};
+use hongyan_wechat::AppId;
+
+use super::User;
+use crate::trouble::Res;
+use crate::types::{AddressCheck, Effect, EventState, EventView, NewEvent};
+
+/// Questions about events, and writes.
+pub(crate) trait EventRows {
+    /// The digest of the content that came under a nonce.
+    fn digest_under_nonce(&self, nonce: &Nonce) -> Res<Option<[u8; 32]>>;
+
+    /// Writes that a content came under a nonce. One that is there already stays.
+    fn insert_nonce(&self, nonce: &Nonce, digest: [u8; 32], expires_at: UnixMillis) -> Res<()>;
+
+    /// The event of this number's lane that has this digest.
+    fn event_with_digest(&self, lane: Lane, number: u64, digest: [u8; 32]) -> Res<Option<EventId>>;
+
+    /// Writes a new event, to be worked on at once.
+    fn insert_event(&self, event: &NewEvent, lane: Lane, number: u64) -> Res<()>;
+
+    /// One event; `None` also for an id that was never made here.
+    fn event(&self, id: EventId) -> Res<Option<EventView>>;
+
+    /// Writes what a look at an event came to. One that was only put off has been tried once more.
+    fn update_event(
+        &self,
+        id: EventId,
+        state: EventState,
+        wake_at: Option<UnixMillis>,
+        worked_at: Option<UnixMillis>,
+        effects: &[Effect],
+    ) -> Res<()>;
+
+    /// Whether an event about this user was received and not worked on yet.
+    fn has_open_event(&self, user: &User) -> Res<bool>;
+
+    /// Writes that an app's callback works: an event came by it.
+    fn callback_heard(&self, event: &NewEvent) -> Res<()>;
+
+    /// Writes that WeChat verified an app's address.
+    fn callback_verified(&self, appid: &AppId, check: &AddressCheck) -> Res<()>;
+}
+
+/// A nonce of a push, by its hash.
+///
+/// It is not kept in the user's lane: a forged content may name any user, and any app that has the same token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nonce {
+    pub(crate) lane: u8,
+    pub(crate) hash: [u8; 32],
+}

@@ -1,0 +1,22 @@
+//! Templates of apps.
+
+use hongyan_clock::UnixMillis;
+use hongyan_wechat::{AppId, TemplateId};
+
+use crate::trouble::Res;
+use crate::types::TemplateRecord;
+
+/// Questions about templates, and writes.
+pub(crate) trait TemplateRows {
+    /// An app's templates, by title.
+    fn templates(&self, appid: &AppId) -> Res<Vec<TemplateRecord>>;
+
+    /// Whether a template is for long-term subscriptions; `None`: it is not known.
+    fn is_long_term(&self, appid: &AppId, template: &TemplateId) -> Res<Option<bool>>;
+
+    /// Writes all templates of an app in place of those that are there. Of two with one id the last counts.
+    fn replace_templates(&self, appid: &AppId, templates: &[TemplateRecord]) -> Res<()>;
+
+    /// Writes when an app's templates were last read from WeChat. `false`: there is no such app.
+    fn templates_synced(&self, appid: &AppId, now: UnixMillis) -> Res<bool>;
+}

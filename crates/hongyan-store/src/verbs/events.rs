@@ -1,0 +1,226 @@
+//! Events that WeChat pushed: receiving each once, and doing what it asks for.
+//!
+//! An event is durable before anything is done about it, and all that it does is done in one transaction with marking
+//! it as done: a process that dies in between begins again, or has finished.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::acceptance::Source;
+use hongyan_ledger::delivery::{Choice, look_again};
+use hongyan_ledger::webhook::EventType;
+use hongyan_ledger::{EventId, LANES, Lane, PermitId, PermitKind, app_number};
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+use serde::Serialize;
+
+use super::messages::{deliver, wake};
+use super::{acceptances, outbox, permits};
+use crate::rows::events::Nonce;
+use crate::rows::{About, Rows, User};
+use crate::trouble::{Res, Trouble};
+use crate::types::{
+    AddressCheck, Applied, ApplyOrder, Deed, Effect, EventState, EventView, NewEvent, NewPermit, Received,
+};
+
+/// Carries out [`crate::Store::receive_event`].
+pub(crate) fn receive(rows: &impl Rows, event: &NewEvent) -> Res<Received> {
+    let nonce = nonce(event.nonce_hash);
+    match rows.digest_under_nonce(&nonce)? {
+        Some(digest) if digest != event.digest => return Ok(Received::NonceReused),
+        Some(_) => {}
+        None => rows.insert_nonce(&nonce, event.digest, event.nonce_expires_at)?,
+    }
+    let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
+    let number = user.as_ref().map_or_else(|| app_number(&event.appid), |user| user.number);
+    let lane = Lane::of_number(number);
+    if event.id.lane() != Some(lane) {
+        return Err(Trouble::corrupt(format!("{} was not made for lane {lane}", event.id)));
+    }
+    let known = rows.event_with_digest(lane, number, event.digest)?;
+    rows.callback_heard(event)?;
+    if let Some(id) = known {
+        return Ok(Received::Repeated { id });
+    }
+    received(rows, event, lane, number)?;
+    Ok(Received::New)
+}
+
+/// The event is new. What must be passed on with it belongs here, into the transaction that makes it durable.
+fn received(rows: &impl Rows, event: &NewEvent, lane: Lane, number: u64) -> Res<()> {
+    rows.insert_event(event, lane, number)?;
+    rows.signals().event(lane, event.received_at);
+    let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
+    let about = user.as_ref().map_or(About::App(&event.appid), About::User);
+    outbox::emit(rows, EventType::WechatEvent, about, event.received_at, || PassedOn {
+        id: event.id,
+        app: &event.appid,
+        openid: event.openid.as_ref(),
+        name: &event.name,
+        body: serde_json::from_str(&event.body).unwrap_or_default(),
+    })
+}
+
+/// What is told of an event of WeChat's.
+#[derive(Serialize)]
+struct PassedOn<'a> {
+    id: EventId,
+    app: &'a AppId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openid: Option<&'a OpenId>,
+    name: &'a str,
+    /// All of it, as WeChat pushed it.
+    body: serde_json::Value,
+}
+
+/// Where a nonce is kept.
+fn nonce(hash: [u8; 32]) -> Nonce {
+    Nonce { lane: hash[0] % LANES, hash }
+}
+
+/// Carries out [`crate::Store::callback_verified`].
+pub(crate) fn verified(rows: &impl Rows, appid: &AppId, check: &AddressCheck) -> Res<()> {
+    // No event has this digest, so each one under this nonce is another content.
+    rows.insert_nonce(&nonce(check.nonce_hash), [0; 32], check.nonce_expires_at)?;
+    rows.callback_verified(appid, check)
+}
+
+/// Carries out [`crate::Store::apply_event`].
+pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> Res<Option<Applied>> {
+    let Some(event) = rows.event(order.id)?.filter(|event| event.state != EventState::Done) else {
+        return Ok(None);
+    };
+    let mut applied =
+        Applied { state: EventState::Done, effects: Vec::new(), ended: Vec::new(), woken: 0, wake_at: None };
+    let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
+    // What an app that was removed meanwhile left is history.
+    if let Some(user) = user.filter(|_| !order.deeds.is_empty())
+        && rows.gate(&event.appid)?.is_some()
+    {
+        applied.wake_at = must_wait(rows, &user, &event, order)?;
+        if applied.wake_at.is_some() {
+            applied.state = EventState::Parked;
+        } else {
+            for deed in &order.deeds {
+                carry_out(rows, &user, &event, deed, order.now, &mut applied)?;
+            }
+        }
+    }
+    let worked_at = (applied.state == EventState::Done).then_some(order.now);
+    rows.update_event(event.id, applied.state, applied.wake_at, worked_at, &applied.effects)?;
+    if let (Some(lane), Some(at)) = (event.id.lane(), applied.wake_at) {
+        rows.signals().event(lane, at);
+    }
+    Ok(Some(applied))
+}
+
+/// Whether one of the event's reports is about a message that is still awaiting its answer: then nothing of the event
+/// is done yet. When to look again.
+fn must_wait(
+    rows: &impl Rows,
+    user: &User,
+    event: &EventView,
+    order: &ApplyOrder,
+) -> Res<Option<UnixMillis>> {
+    let Some(again) = look_again(event.tries, event.received_at, order.now) else { return Ok(None) };
+    for deed in &order.deeds {
+        if let Deed::Report(report) = deed
+            && deliver::choose(rows, user, report, event.received_at, true)? == Choice::Wait
+        {
+            return Ok(Some(again));
+        }
+    }
+    Ok(None)
+}
+
+fn carry_out(
+    rows: &impl Rows,
+    user: &User,
+    event: &EventView,
+    deed: &Deed,
+    now: UnixMillis,
+    applied: &mut Applied,
+) -> Res<()> {
+    match deed {
+        Deed::Accept { template, permit } => {
+            let effect = accept(rows, user, template, *permit, event.received_at, now)?;
+            if let Effect::Granted { woken, .. } = &effect {
+                applied.woken += woken;
+            }
+            applied.effects.push(effect);
+        }
+        Deed::Withdraw { template } => applied.effects.append(&mut withdraw(rows, user, template)?),
+        Deed::Report(report) => {
+            let effect = match deliver::choose(rows, user, report, event.received_at, false)? {
+                Choice::Message(id) => {
+                    let ended = deliver::deliver(rows, id, report, now)?;
+                    applied.ended.push(ended);
+                    match ended.errcode {
+                        None => Effect::Delivered { message: id },
+                        Some(errcode) => {
+                            Effect::Refused { message: id, errcode, errmsg: report.error_status.clone() }
+                        }
+                    }
+                }
+                Choice::Ended(message) => Effect::AlreadySettled { message },
+                // Patience is at its end, and the event is about nothing else.
+                Choice::Wait | Choice::Nobody => Effect::NoMessage { template: report.template.clone() },
+            };
+            applied.effects.push(effect);
+        }
+    }
+    Ok(())
+}
+
+/// The user accepted: one unit, or messages without number if the template's subscription is long-term. A template that
+/// is not known here is taken for a one-time one, as nearly all are.
+fn accept(
+    rows: &impl Rows,
+    user: &User,
+    template: &TemplateId,
+    permit: PermitId,
+    received_at: UnixMillis,
+    now: UnixMillis,
+) -> Res<Effect> {
+    let is_long_term = rows.is_long_term(&user.appid, template)?.unwrap_or(false);
+    let kind = if is_long_term { PermitKind::SubscribeLongTerm } else { PermitKind::SubscribeOnce };
+    if !is_long_term && acceptances::report(rows, user, template, Source::Wechat, 1, received_at)? == 0 {
+        return Ok(Effect::AlreadyReported { template: template.clone() });
+    }
+    let new = NewPermit {
+        id: permit,
+        appid: user.appid.clone(),
+        openid: user.openid.clone(),
+        kind,
+        code: None,
+        template: Some(template.clone()),
+        count: 1,
+        expires_at: None,
+        // Done above.
+        reported_by: None,
+        claim: None,
+    };
+    let (permit, _) = permits::grant_one(rows, user, &new, now)?;
+    permits::tell(rows, user, &permit, &new, now)?;
+    let woken = wake::wake_waiting(rows, user, &permit, now)?;
+    Ok(Effect::Granted { template: template.clone(), kind, permit: permit.id, woken })
+}
+
+/// The user wants no more: what is left of the subscriptions to this template is void. What is kept for a message stays
+/// its own; WeChat will say what it thinks of that.
+fn withdraw(rows: &impl Rows, user: &User, template: &TemplateId) -> Res<Vec<Effect>> {
+    let mut effects = Vec::new();
+    for mut permit in rows.permits(user)? {
+        let is_meant = matches!(permit.kind, PermitKind::SubscribeOnce | PermitKind::SubscribeLongTerm)
+            && permit.template.as_ref() == Some(template);
+        if !is_meant || !permit.units.can_serve() {
+            continue;
+        }
+        let units = permit.units.revoke_rest();
+        rows.update_permit(user, &permit)?;
+        effects.push(Effect::Revoked {
+            template: template.clone(),
+            kind: permit.kind,
+            permit: permit.id,
+            units,
+        });
+    }
+    Ok(effects)
+}
