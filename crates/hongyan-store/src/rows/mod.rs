@@ -12,6 +12,7 @@
 //! | [`apps`], [`templates`] | apps, their pauses and their templates |
 //! | [`lanes`] | who owns a lane |
 //! | [`outbox`] | events for webhooks: who wants them, and writing them |
+//! | [`webhooks`] | webhooks, and what became of what they are told |
 //!
 //! A question reads and decides nothing. A write writes what it is told; where the row must be there and is not, it is an
 //! error.
@@ -30,6 +31,7 @@ pub(crate) mod messages;
 pub(crate) mod outbox;
 pub(crate) mod permits;
 pub(crate) mod templates;
+pub(crate) mod webhooks;
 
 pub(crate) use apps::AppRows;
 pub(crate) use events::EventRows;
@@ -38,10 +40,11 @@ pub(crate) use messages::{MessageRow, MessageRows};
 pub(crate) use outbox::{About, OutboxRows};
 pub(crate) use permits::PermitRows;
 pub(crate) use templates::TemplateRows;
+pub(crate) use webhooks::WebhookRows;
 
 /// A transaction, as the verbs see it.
 pub(crate) trait Rows:
-    AppRows + EventRows + LaneRows + MessageRows + OutboxRows + PermitRows + TemplateRows
+    AppRows + EventRows + LaneRows + MessageRows + OutboxRows + PermitRows + TemplateRows + WebhookRows
 {
     /// What follows from the transaction for others. The backend tells it after the commit.
     fn signals(&self) -> RefMut<'_, Signals>;

@@ -13,7 +13,7 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 use super::memory::Writing;
 use super::messages::{explain, read};
 use super::verb::Verb;
-use super::webhooks::{deliveries, expiring, replay};
+use super::webhooks::{deliveries, expiring};
 use super::{
     SqliteStore, apps, audit, cells, events, keys, permits, prune, reach, sealed, templates, tokens, users,
     webhooks,
@@ -286,7 +286,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_webhook(&self, webhook: WebhookRecord) -> Result<bool> {
-        self.write(Verb::AddWebhook, move |tx| webhooks::add(tx, &webhook)).await
+        self.write(Verb::AddWebhook, move |tx| verbs::webhooks::add(tx, &webhook)).await
     }
 
     async fn change_webhook(
@@ -295,11 +295,11 @@ impl Store for SqliteStore {
         change: WebhookChange,
         now: UnixMillis,
     ) -> Result<Option<WebhookRecord>> {
-        self.write(Verb::ChangeWebhook, move |tx| webhooks::alter(tx, id, &change, now)).await
+        self.write(Verb::ChangeWebhook, move |tx| verbs::webhooks::alter(tx, id, &change, now)).await
     }
 
     async fn remove_webhook(&self, id: WebhookId) -> Result<bool> {
-        self.write(Verb::RemoveWebhook, move |tx| webhooks::remove(tx, id)).await
+        self.write(Verb::RemoveWebhook, move |tx| verbs::webhooks::remove(tx, id)).await
     }
 
     async fn webhooks(&self) -> Result<Vec<WebhookStart>> {
@@ -323,15 +323,15 @@ impl Store for SqliteStore {
     }
 
     async fn settle_deliveries(&self, report: DeliveryReport) -> Result<Option<WebhookStanding>> {
-        self.write(Verb::SettleDeliveries, move |tx| deliveries::settle(tx, &report)).await
+        self.write(Verb::SettleDeliveries, move |tx| verbs::webhooks::deliveries::settle(tx, &report)).await
     }
 
     async fn replay(&self, id: WebhookId, order: ReplayOrder, now: UnixMillis) -> Result<Replayed> {
-        self.write(Verb::ReplayEvents, move |tx| replay::replay(tx, id, &order, now)).await
+        self.write(Verb::ReplayEvents, move |tx| verbs::webhooks::replay::replay(tx, id, &order, now)).await
     }
 
     async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<WebhookEventId>> {
-        self.write(Verb::TestWebhook, move |tx| replay::test(tx, id, now)).await
+        self.write(Verb::TestWebhook, move |tx| verbs::webhooks::replay::test(tx, id, now)).await
     }
 
     async fn deliveries(
@@ -353,7 +353,10 @@ impl Store for SqliteStore {
 
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep> {
         match self.read(Verb::FindExpiring, move |db| expiring::look(db, &order)).await? {
-            Ok(found) => self.write(Verb::TellExpiring, move |tx| expiring::tell(tx, &order, &found)).await,
+            Ok(found) => {
+                self.write(Verb::TellExpiring, move |tx| verbs::webhooks::expiring::tell(tx, &order, &found))
+                    .await
+            }
             Err(answer) => Ok(answer),
         }
     }

@@ -13,6 +13,7 @@
 //! | [`events`] | `receive_event`, `apply_event`, `callback_verified` |
 //! | [`lanes`] | `acquire`, `release` |
 //! | [`outbox`] | what is told to webhooks |
+//! | [`webhooks`] | `add_webhook`, `change_webhook`, `remove_webhook`, `settle_deliveries`, `replay`, `test_webhook`, `tell_expiring` |
 
 pub(crate) mod acceptances;
 pub(crate) mod apps;
@@ -22,3 +23,4 @@ pub(crate) mod messages;
 pub(crate) mod outbox;
 pub(crate) mod permits;
 pub(crate) mod templates;
+pub(crate) mod webhooks;

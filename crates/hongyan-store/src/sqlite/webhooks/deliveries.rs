@@ -1,24 +1,18 @@
-//! Deliveries: what a webhook is to be told next, what became of it, and what people ask.
-//!
-//! Of the deliveries of one subject that are pending, the first alone has a moment for its next try; the others get
-//! theirs when it is done.
+//! Deliveries: what a webhook is to be told next, and what people ask.
 
 use std::collections::HashSet;
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::webhook::{EventType, Fate};
+use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{WebhookEventId, WebhookId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::super::cells::{Cells, change, many, one};
-use super::super::memory::Writing;
+use super::super::cells::{Cells, many, one};
 use super::super::trouble::Res;
-use super::{Webhook, disable, find, read_answer};
-use crate::types::{
-    Backlog, Delivery, DeliveryReport, DeliveryState, DeliveryView, Feed, MAX_COUNTED, Tried, WebhookRecord,
-    WebhookStanding,
-};
+use super::{find, read_answer};
+use crate::rows::webhooks::WebhookRow;
+use crate::types::{Backlog, Delivery, DeliveryState, DeliveryView, Feed, MAX_COUNTED, WebhookRecord};
 
 /// Carries out [`crate::Store::feed`].
 pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit: u32) -> Res<Feed> {
@@ -112,90 +106,7 @@ pub(in crate::sqlite) fn next_at(db: &Connection, id: WebhookId) -> Res<Option<U
     )
 }
 
-/// Carries out [`crate::Store::settle_deliveries`].
-pub(in crate::sqlite) fn settle(tx: &Writing<'_>, report: &DeliveryReport) -> Res<Option<WebhookStanding>> {
-    let Some(mut webhook) = find(tx, report.webhook)? else { return Ok(None) };
-    let mut disabled = None;
-    for outcome in &report.outcomes {
-        match &outcome.tried {
-            None => hold(tx, webhook.number, outcome.number, outcome.subject)?,
-            Some(tried) => {
-                keep(tx, webhook.number, outcome.number, outcome.subject, tried)?;
-                let (health, end) = webhook.record.health.after(tried.reply, tried.answer.at, tried.random);
-                webhook.record.health = health;
-                webhook.record.last = Some(tried.answer.clone());
-                disabled = disabled.or(end);
-            }
-        }
-    }
-    let (health, last) = (webhook.record.health, webhook.record.last.as_ref());
-    change(
-        tx,
-        "UPDATE webhooks SET cursor = MAX(cursor, ?2), failing_since = ?3, failures = ?4, rest_until = ?5, \
-         last_at = ?6, last_status = ?7, last_text = ?8 WHERE number = ?1",
-        params![
-            webhook.number,
-            report.cursor,
-            health.failing_since.map(|at| at.0),
-            health.failures,
-            health.rest_until.map(|at| at.0),
-            last.map(|last| last.at.0),
-            last.and_then(|last| last.status),
-            last.map(|last| last.text.as_str()),
-        ],
-    )?;
-    // Nearly always nothing is pending, and that is one look for all outcomes.
-    if is_anything_pending(tx, webhook.number)? {
-        for outcome in &report.outcomes {
-            release(tx, webhook.number, outcome.subject, report.now)?;
-        }
-    }
-    if let Some(reason) = disabled {
-        disable(tx, &webhook, reason, report.now)?;
-    }
-    let disabled = webhook.record.disabled.map(|(reason, _)| reason).or(disabled);
-    Ok(Some(WebhookStanding { health, disabled }))
-}
-
-/// It is behind another; its turn comes when that one is done.
-fn hold(tx: &Writing<'_>, webhook: i64, event: i64, subject: i64) -> Res<()> {
-    change(
-        tx,
-        "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries) VALUES (?, ?, ?, 0, 0) \
-         ON CONFLICT DO NOTHING",
-        params![event, webhook, subject],
-    )?;
-    Ok(())
-}
-
-fn keep(tx: &Writing<'_>, webhook: i64, event: i64, subject: i64, tried: &Tried) -> Res<()> {
-    let (state, next_try_at) = match tried.fate {
-        Fate::Taken => (DeliveryState::Taken, None),
-        Fate::GivenUp => (DeliveryState::GivenUp, None),
-        Fate::Retry(at) => (DeliveryState::Pending, Some(at)),
-    };
-    change(
-        tx,
-        "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries, first_at, last_at, next_try_at, \
-         status, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET state = ?4, \
-         tries = ?5, first_at = ?6, last_at = ?7, next_try_at = ?8, status = ?9, text = ?10",
-        params![
-            event,
-            webhook,
-            subject,
-            state.code(),
-            tried.tries,
-            tried.first_at.0,
-            tried.answer.at.0,
-            next_try_at.map(|at| at.0),
-            tried.answer.status,
-            Some(tried.answer.text.as_str()).filter(|text| !text.is_empty()),
-        ],
-    )?;
-    Ok(())
-}
-
-fn is_anything_pending(db: &Connection, webhook: i64) -> Res<bool> {
+pub(super) fn is_anything_pending(db: &Connection, webhook: i64) -> Res<bool> {
     let pending = one(
         db,
         "SELECT 1 FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
@@ -204,32 +115,6 @@ fn is_anything_pending(db: &Connection, webhook: i64) -> Res<bool> {
         |_| Ok(()),
     )?;
     Ok(pending.is_some())
-}
-
-/// The first pending delivery of a subject gets a moment for its next try, if it has none.
-pub(super) fn release(tx: &Writing<'_>, webhook: i64, subject: i64, now: UnixMillis) -> Res<()> {
-    change(
-        tx,
-        "UPDATE webhook_deliveries SET next_try_at = ?3 WHERE webhook = ?1 AND next_try_at IS NULL \
-         AND event = (SELECT MIN(event) FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
-                      WHERE webhook = ?1 AND subject = ?2 AND state = 0)",
-        params![webhook, subject, now.0],
-    )?;
-    Ok(())
-}
-
-/// A webhook is enabled: what is pending has never been tried, and the first of each subject is due.
-pub(super) fn begin_anew(tx: &Writing<'_>, webhook: i64, now: UnixMillis) -> Res<()> {
-    change(
-        tx,
-        "UPDATE webhook_deliveries INDEXED BY webhook_deliveries_pending SET tries = 0, first_at = NULL, \
-         next_try_at = CASE WHEN event = (SELECT MIN(first.event) FROM webhook_deliveries AS first \
-            INDEXED BY webhook_deliveries_pending WHERE first.webhook = ?1 \
-            AND first.subject = webhook_deliveries.subject AND first.state = 0) THEN ?2 END \
-         WHERE webhook = ?1 AND state = 0",
-        params![webhook, now.0],
-    )?;
-    Ok(())
 }
 
 /// Carries out [`crate::Store::deliveries`].
@@ -271,7 +156,7 @@ pub(in crate::sqlite) fn with_backlog(
     Ok(Some((webhook.record, backlog)))
 }
 
-fn backlog(db: &Connection, webhook: &Webhook) -> Res<Backlog> {
+fn backlog(db: &Connection, webhook: &WebhookRow) -> Res<Backlog> {
     let mut backlog = Backlog::default();
     let mut count = |created_at: UnixMillis| {
         backlog.pending += 1;
@@ -293,7 +178,7 @@ fn backlog(db: &Connection, webhook: &Webhook) -> Res<Backlog> {
 }
 
 /// What a webhook wants behind its cursor.
-fn untried(db: &Connection, webhook: &Webhook) -> Res<Vec<UnixMillis>> {
+fn untried(db: &Connection, webhook: &WebhookRow) -> Res<Vec<UnixMillis>> {
     let looked = many(
         db,
         "SELECT created_at, type, appid, webhook FROM webhook_events AS event WHERE number > ?2 \

@@ -1,0 +1,40 @@
+//! Deliveries: what became of them.
+//!
+//! Of the deliveries of one subject that are pending, the first alone has a moment for its next try; the others get
+//! theirs when it is done.
+
+use super::disable;
+use crate::rows::Rows;
+use crate::trouble::Res;
+use crate::types::{DeliveryReport, WebhookStanding};
+
+/// Carries out [`crate::Store::settle_deliveries`].
+pub(crate) fn settle(rows: &impl Rows, report: &DeliveryReport) -> Res<Option<WebhookStanding>> {
+    let Some(mut webhook) = rows.webhook(report.webhook)? else { return Ok(None) };
+    let mut disabled = None;
+    for outcome in &report.outcomes {
+        match &outcome.tried {
+            None => rows.hold_delivery(webhook.number, outcome.number, outcome.subject)?,
+            Some(tried) => {
+                rows.put_delivery(webhook.number, outcome.number, outcome.subject, tried)?;
+                let (health, end) = webhook.record.health.after(tried.reply, tried.answer.at, tried.random);
+                webhook.record.health = health;
+                webhook.record.last = Some(tried.answer.clone());
+                disabled = disabled.or(end);
+            }
+        }
+    }
+    let (health, last) = (webhook.record.health, webhook.record.last.as_ref());
+    rows.update_standing(webhook.number, report.cursor, &health, last)?;
+    // Nearly always nothing is pending, and that is one look for all outcomes.
+    if rows.is_anything_pending(webhook.number)? {
+        for outcome in &report.outcomes {
+            rows.release_delivery(webhook.number, outcome.subject, report.now)?;
+        }
+    }
+    if let Some(reason) = disabled {
+        disable(rows, &webhook, reason, report.now)?;
+    }
+    let disabled = webhook.record.disabled.map(|(reason, _)| reason).or(disabled);
+    Ok(Some(WebhookStanding { health, disabled }))
+}

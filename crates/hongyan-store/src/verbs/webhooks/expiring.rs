@@ -1,0 +1,56 @@
+//! Telling of permits that expire soon: the half that writes. A reader of the backend's has found them.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::EventType;
+use hongyan_ledger::{LANES, Lane, PermitId, PermitKind};
+use hongyan_wechat::{AppId, OpenId, TemplateId};
+use serde::Serialize;
+
+use super::super::outbox;
+use crate::rows::webhooks::ExpiringFound;
+use crate::rows::{About, Rows};
+use crate::trouble::Res;
+use crate::types::{ExpiringOrder, ExpiringStep};
+
+/// What is told of a permit.
+#[derive(Serialize)]
+struct ExpiringData<'a> {
+    id: PermitId,
+    app: &'a AppId,
+    openid: &'a OpenId,
+    kind: PermitKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<&'a TemplateId>,
+    available: u32,
+    expires_at: UnixMillis,
+}
+
+/// Tells of what was found, unless it has changed, and stores how far the search has come.
+pub(crate) fn tell(rows: &impl Rows, order: &ExpiringOrder, found: &ExpiringFound) -> Res<ExpiringStep> {
+    let mut told = 0;
+    for (user, id) in &found.permits {
+        // It may have been cleared away.
+        let Some(permit) = rows.permit(user, *id)? else { continue };
+        let units = &permit.units;
+        let available = units.granted.saturating_sub(units.spent + units.revoked + units.held);
+        // A walk that was cut short may go on days later.
+        let is_ahead = |at: &UnixMillis| available > 0 && *at > order.now;
+        let Some(expires_at) = permit.expires_at.filter(is_ahead) else { continue };
+        if rows.is_wanted(EventType::PermitExpiring, Some(&user.appid))? {
+            told += 1;
+        }
+        outbox::emit(rows, EventType::PermitExpiring, About::User(user), order.now, || ExpiringData {
+            id: *id,
+            app: &user.appid,
+            openid: &user.openid,
+            kind: permit.kind,
+            template: permit.template.as_ref(),
+            available,
+            expires_at,
+        })?;
+    }
+    let walk = &found.walk;
+    rows.put_expiring_walk(walk)?;
+    debug_assert!(Lane::new(walk.lane).is_some() || walk.lane == LANES);
+    Ok(if walk.lane < LANES { ExpiringStep::More(told) } else { ExpiringStep::Done(told) })
+}

@@ -1,0 +1,99 @@
+//! Webhooks: who is told of events.
+//!
+//! | module | carries out |
+//! | --- | --- |
+//! | this one | setting up, changing, forgetting |
+//! | [`deliveries`] | what became of what was delivered |
+//! | [`replay`] | sending again, and tests |
+//! | [`expiring`] | telling of permits that expire soon |
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::WebhookId;
+use hongyan_ledger::webhook::{DisabledReason, EventType};
+use serde::Serialize;
+
+use super::outbox;
+use crate::rows::webhooks::WebhookRow;
+use crate::rows::{About, Rows};
+use crate::trouble::Res;
+use crate::types::{MAX_WEBHOOKS, WebhookChange, WebhookRecord};
+
+pub(crate) mod deliveries;
+pub(crate) mod expiring;
+pub(crate) mod replay;
+
+/// Carries out [`crate::Store::add_webhook`].
+pub(crate) fn add(rows: &impl Rows, webhook: &WebhookRecord) -> Res<bool> {
+    if rows.count_webhooks()? >= MAX_WEBHOOKS as u64 {
+        return Ok(false);
+    }
+    rows.insert_webhook(webhook)?;
+    rows.signals().webhooks();
+    Ok(true)
+}
+
+/// Carries out [`crate::Store::change_webhook`].
+pub(crate) fn alter(
+    rows: &impl Rows,
+    id: WebhookId,
+    to: &WebhookChange,
+    now: UnixMillis,
+) -> Res<Option<WebhookRecord>> {
+    let Some(webhook) = rows.webhook(id)? else { return Ok(None) };
+    rows.signals().webhooks();
+    match to {
+        WebhookChange::Settings { url, description, filter } => {
+            rows.update_webhook(webhook.number, url, description, filter)?;
+        }
+        WebhookChange::Secret { secret, previous_until } => {
+            rows.update_webhook_secret(webhook.number, secret, *previous_until)?;
+        }
+        WebhookChange::Enable => {
+            rows.enable_webhook(webhook.number)?;
+            rows.begin_deliveries_anew(webhook.number, now)?;
+        }
+        WebhookChange::Disable(reason) => disable(rows, &webhook, *reason, now)?,
+    }
+    rows.webhook_changed(webhook.number, now)?;
+    Ok(rows.webhook(id)?.map(|webhook| webhook.record))
+}
+
+/// What is told of a webhook that is disabled.
+#[derive(Serialize)]
+struct DisabledData<'a> {
+    webhook: WebhookId,
+    url: &'a str,
+    description: &'a str,
+    reason: DisabledReason,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<UnixMillis>,
+}
+
+/// Disables a webhook, and tells the others.
+fn disable(rows: &impl Rows, webhook: &WebhookRow, reason: DisabledReason, now: UnixMillis) -> Res<()> {
+    if webhook.record.disabled.is_some() {
+        return Ok(());
+    }
+    rows.signals().webhooks();
+    rows.disable_webhook(webhook.number, reason, now)?;
+    // Its own filter must not be the only one that passes.
+    let others = rows.filters_beside(webhook.number)?;
+    if others.iter().any(|filter| filter.wants(EventType::WebhookDisabled, None)) {
+        let data = DisabledData {
+            webhook: webhook.record.id,
+            url: &webhook.record.url,
+            description: &webhook.record.description,
+            reason,
+            failing_since: webhook.record.health.failing_since,
+        };
+        outbox::store(rows, EventType::WebhookDisabled, About::Webhook(webhook.number), now, &data)?;
+    }
+    Ok(())
+}
+
+/// Carries out [`crate::Store::remove_webhook`].
+pub(crate) fn remove(rows: &impl Rows, id: WebhookId) -> Res<bool> {
+    let removed = rows.delete_webhook(id)?;
+    rows.signals().webhooks();
+    Ok(removed)
+}

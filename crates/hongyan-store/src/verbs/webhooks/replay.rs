@@ -1,0 +1,86 @@
+//! Sending again, and sending for a test.
+
+use std::collections::HashSet;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::EventType;
+use hongyan_ledger::{WebhookEventId, WebhookId};
+use serde::Serialize;
+
+use super::super::outbox;
+use crate::rows::webhooks::WebhookRow;
+use crate::rows::{About, Rows};
+use crate::trouble::Res;
+use crate::types::{MAX_REPLAY, ReplayOrder, Replayed};
+
+/// Carries out [`crate::Store::replay`].
+pub(crate) fn replay(rows: &impl Rows, id: WebhookId, order: &ReplayOrder, now: UnixMillis) -> Res<Replayed> {
+    let Some(webhook) = rows.webhook(id)? else { return Ok(Replayed::NoWebhook) };
+    end_rest(rows, &webhook)?;
+    match *order {
+        ReplayOrder::Event(event) => {
+            let subject = rows.subject_of_event(webhook.number, event)?;
+            let Some(subject) = subject else { return Ok(Replayed::NoEvent) };
+            again(rows, &webhook, &[(event.number(), subject)], now)?;
+            Ok(Replayed::Events { events: 1, next_since: None })
+        }
+        ReplayOrder::Between { since, until } => between(rows, &webhook, since, until, now),
+    }
+}
+
+fn between(
+    rows: &impl Rows,
+    webhook: &WebhookRow,
+    since: UnixMillis,
+    until: UnixMillis,
+    now: UnixMillis,
+) -> Res<Replayed> {
+    // What lies behind the cursor is on its way anyhow. Numbers follow the time, but for a clock that was set back, so
+    // there is no index on it; a walk over all events is a matter of a second, and seldom.
+    let looked = rows.past_events(webhook.cursor, since, until, MAX_REPLAY + 1)?;
+    let next_since = looked.get(MAX_REPLAY as usize).map(|event| event.created_at);
+    let events: Vec<_> = looked
+        .iter()
+        .take(MAX_REPLAY as usize)
+        .filter(|event| {
+            event.kind != EventType::WebhookTest && webhook.wants(event.kind, event.app.as_ref(), event.about)
+        })
+        .map(|event| (event.number, event.subject))
+        .collect();
+    again(rows, webhook, &events, now)?;
+    Ok(Replayed::Events { events: events.len() as u32, next_since })
+}
+
+/// Makes these events, in order, pending as if they had never been tried.
+fn again(rows: &impl Rows, webhook: &WebhookRow, events: &[(i64, i64)], now: UnixMillis) -> Res<()> {
+    for &(event, subject) in events {
+        rows.renew_delivery(webhook.number, event, subject)?;
+    }
+    let subjects: HashSet<i64> = events.iter().map(|(_, subject)| *subject).collect();
+    for subject in subjects {
+        // One that was to be tried later may have an older one before it now.
+        rows.hold_all_but_first(webhook.number, subject)?;
+        rows.release_delivery(webhook.number, subject, now)?;
+    }
+    Ok(())
+}
+
+/// Somebody wants to see whether it works now.
+fn end_rest(rows: &impl Rows, webhook: &WebhookRow) -> Res<()> {
+    rows.signals().webhooks();
+    rows.end_rest(webhook.number)
+}
+
+/// What is told for a test.
+#[derive(Serialize)]
+struct TestData {
+    webhook: WebhookId,
+}
+
+/// Carries out [`crate::Store::test_webhook`].
+pub(crate) fn test(rows: &impl Rows, id: WebhookId, now: UnixMillis) -> Res<Option<WebhookEventId>> {
+    let Some(webhook) = rows.webhook(id)? else { return Ok(None) };
+    end_rest(rows, &webhook)?;
+    let about = About::Webhook(webhook.number);
+    outbox::store(rows, EventType::WebhookTest, about, now, &TestData { webhook: id }).map(Some)
+}
