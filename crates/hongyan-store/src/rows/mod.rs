@@ -10,7 +10,11 @@
 //! | [`permits`] | a user's permits, and reports of acceptances that have no partner yet |
 //! | [`events`] | events that WeChat pushed |
 //! | [`apps`], [`templates`] | apps, their pauses and their templates |
+//! | [`credentials`] | access tokens, gateway tokens, API keys, session keys, sessions |
+//! | [`sealed`] | sealed values, wherever they lie |
 //! | [`lanes`] | who owns a lane |
+//! | [`old`] | what is cleared away |
+//! | [`audit`] | the audit trail |
 //! | [`outbox`] | events for webhooks: who wants them, and writing them |
 //! | [`webhooks`] | webhooks, and what became of what they are told |
 //!
@@ -25,26 +29,45 @@ use hongyan_wechat::{AppId, OpenId};
 use crate::signals::Signals;
 
 pub(crate) mod apps;
+pub(crate) mod audit;
+pub(crate) mod credentials;
 pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod messages;
+pub(crate) mod old;
 pub(crate) mod outbox;
 pub(crate) mod permits;
+pub(crate) mod sealed;
 pub(crate) mod templates;
 pub(crate) mod webhooks;
 
 pub(crate) use apps::AppRows;
+pub(crate) use audit::AuditRows;
+pub(crate) use credentials::CredentialRows;
 pub(crate) use events::EventRows;
 pub(crate) use lanes::LaneRows;
 pub(crate) use messages::{MessageRow, MessageRows};
+pub(crate) use old::OldRows;
 pub(crate) use outbox::{About, OutboxRows};
 pub(crate) use permits::PermitRows;
+pub(crate) use sealed::SealedRows;
 pub(crate) use templates::TemplateRows;
 pub(crate) use webhooks::WebhookRows;
 
 /// A transaction, as the verbs see it.
 pub(crate) trait Rows:
-    AppRows + EventRows + LaneRows + MessageRows + OutboxRows + PermitRows + TemplateRows + WebhookRows
+    AppRows
+    + AuditRows
+    + CredentialRows
+    + EventRows
+    + LaneRows
+    + MessageRows
+    + OldRows
+    + OutboxRows
+    + PermitRows
+    + SealedRows
+    + TemplateRows
+    + WebhookRows
 {
     /// What follows from the transaction for others. The backend tells it after the commit.
     fn signals(&self) -> RefMut<'_, Signals>;

@@ -5,35 +5,46 @@ use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many};
+use super::memory::Writing;
 use super::trouble::{Res, Trouble};
+use crate::rows::AuditRows;
 use crate::types::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
 
-/// Carries out [`crate::Store::begin_audit`].
-pub(super) fn begin(db: &Connection, new: &NewAudit) -> Res<i64> {
-    change(
-        db,
-        "INSERT INTO audit (at, actor, actor_id, actor_name, call, appid, object) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        params![
-            new.at.0,
-            new.actor.kind.code(),
-            new.actor.id,
-            new.actor.name,
-            new.call,
-            new.subject.appid.as_ref().map(AppId::as_str),
-            new.subject.object,
-        ],
-    )?;
-    Ok(db.last_insert_rowid())
-}
+impl AuditRows for Writing<'_> {
+    fn insert_audit(&self, new: &NewAudit) -> Res<i64> {
+        change(
+            self,
+            "INSERT INTO audit (at, actor, actor_id, actor_name, call, appid, object) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![
+                new.at.0,
+                new.actor.kind.code(),
+                new.actor.id,
+                new.actor.name,
+                new.call,
+                new.subject.appid.as_ref().map(AppId::as_str),
+                new.subject.object,
+            ],
+        )?;
+        Ok(self.last_insert_rowid())
+    }
 
-/// Carries out [`crate::Store::end_audit`].
-pub(super) fn end(db: &Connection, number: i64, end: &AuditEnd) -> Res<()> {
-    change(
-        db,
-        "UPDATE audit SET result = ?2, appid = COALESCE(appid, ?3), object = COALESCE(object, ?4) WHERE number = ?1",
-        params![number, end.result, end.subject.appid.as_ref().map(AppId::as_str), end.subject.object],
-    )?;
-    Ok(())
+    fn end_audit(&self, number: i64, end: &AuditEnd) -> Res<()> {
+        change(
+            self,
+            "UPDATE audit SET result = ?2, appid = COALESCE(appid, ?3), object = COALESCE(object, ?4) WHERE number = ?1",
+            params![number, end.result, end.subject.appid.as_ref().map(AppId::as_str), end.subject.object],
+        )?;
+        Ok(())
+    }
+
+    fn delete_old_audit(&self, before: UnixMillis, limit: u32) -> Res<u32> {
+        let removed = change(
+            self,
+            "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
+            params![before.0, limit],
+        )?;
+        Ok(removed as u32)
+    }
 }
 
 /// Carries out [`crate::Store::audit`].
@@ -74,14 +85,4 @@ pub(super) fn list(db: &Connection, filter: &AuditFilter) -> Res<Vec<AuditEntry>
             })
         },
     )
-}
-
-/// Removes the oldest lines from before a moment; how many.
-pub(super) fn prune(db: &Connection, before: UnixMillis, limit: u32) -> Res<u32> {
-    let removed = change(
-        db,
-        "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
-        params![before.0, limit],
-    )?;
-    Ok(removed as u32)
 }

@@ -13,7 +13,8 @@ use super::cells::change;
 use super::health::{self, Depth, Looked, Stage, Watcher};
 use super::memory::{Memory, Writing};
 use super::trouble::{Res, Trouble};
-use super::{apps, audit, open};
+use super::{apps, open};
+use crate::rows::AuditRows;
 use crate::types::{Actor, AuditEnd, NewAudit, PauseOrder, Subject};
 use crate::{Result, StoreError, verbs};
 
@@ -104,8 +105,10 @@ pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -
     copy(from, to, watcher)?;
     let db = open::writer(to)?;
     let restored = in_one_transaction(&db, |db| {
-        note(db, from, put_back.now)?;
-        prepare(db, put_back)
+        // Nobody serves this file yet, so there is nothing to remember.
+        let tx = Writing { db, memory: &Memory::default() };
+        note(&tx, from, put_back.now)?;
+        prepare(&tx, put_back)
     })
     .map_err(|trouble| trouble.in_verb("prepare the restored database"))?;
     db.close().map_err(|(_, error)| Trouble::from(error).in_verb("close the restored database"))?;
@@ -115,12 +118,12 @@ pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -
 }
 
 /// The audit trail of the restored database says that it was restored, and from which file.
-fn note(db: &Connection, from: &Path, now: UnixMillis) -> Res<()> {
+fn note(tx: &Writing<'_>, from: &Path, now: UnixMillis) -> Res<()> {
     let file = from.file_name().map(|name| name.to_string_lossy().chars().take(MAX_NAME).collect());
     let subject = Subject { appid: None, object: file };
     let new = NewAudit { at: now, actor: Actor::COMMAND_LINE, call: "restore".into(), subject };
-    let number = audit::begin(db, &new)?;
-    audit::end(db, number, &AuditEnd { result: "ok".into(), subject: Subject::default() })
+    let number = tx.insert_audit(&new)?;
+    tx.end_audit(number, &AuditEnd { result: "ok".into(), subject: Subject::default() })
 }
 
 fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> Res<()> {
@@ -158,27 +161,24 @@ fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> Res<()> {
 /// What is open and was due: whether it went out after the copy was made, nobody can tell from the copy. That is what
 /// `unknown` means. A message that was `sending` has a permit and an attempt of its own, and a start treats it like
 /// after any crash. What lies ahead of the restore cannot have gone out before it.
-fn prepare(db: &Connection, put_back: &PutBack) -> Res<Restored> {
+fn prepare(tx: &Writing<'_>, put_back: &PutBack) -> Res<Restored> {
     let count =
-        |sql: &str| Ok::<u64, Trouble>(db.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs());
-    // Nobody serves this file yet, so there is nothing to remember.
-    let memory = Memory::default();
-    let tx = Writing { db, memory: &memory };
+        |sql: &str| Ok::<u64, Trouble>(tx.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs());
     let unknown = match put_back.went_on_until {
         None => 0,
         Some(until) => change(
-            db,
+            tx,
             "UPDATE messages SET state = ?1, reason = ?2, wake_at = NULL, updated_at = ?3 \
              WHERE state IN (0, 1, 2) AND send_at <= ?4",
             params![MessageState::Unknown.code(), ReasonCode::Restored.name(), put_back.now.0, until.0],
         )?,
     };
     if unknown > 0 {
-        verbs::messages::tell_restored(&tx, put_back.now)?;
+        verbs::messages::tell_restored(tx, put_back.now)?;
     }
     let mut paused = 0;
     if let Some(detail) = &put_back.pause {
-        for app in apps::all(db)? {
+        for app in apps::all(tx)? {
             let pause = AppPause { code: PauseCode::Operator, until: None };
             let order = PauseOrder {
                 appid: app.appid,
@@ -187,7 +187,7 @@ fn prepare(db: &Connection, put_back: &PutBack) -> Res<Restored> {
                 detail: detail.clone(),
                 now: put_back.now,
             };
-            verbs::apps::pause(&tx, &order)?;
+            verbs::apps::pause(tx, &order)?;
             paused += 1;
         }
     }

@@ -1,6 +1,5 @@
 //! API keys.
 
-use hongyan_clock::UnixMillis;
 use hongyan_ledger::KeyId;
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
@@ -41,8 +40,8 @@ fn read(cells: &mut Cells<'_>) -> Res<KeyRecord> {
     })
 }
 
-/// Carries out [`crate::Store::add_key`].
-pub(super) fn add(db: &Connection, key: &KeyRecord) -> Res<()> {
+/// Writes a new key.
+pub(super) fn insert(db: &Connection, key: &KeyRecord) -> Res<()> {
     let failed = |why| Trouble::corrupt(format!("scopes or apps of {}: {why}", key.id));
     let scopes = serde_json::to_string(&key.scopes).map_err(failed)?;
     let apps = key.apps.as_ref().map(|apps| apps.iter().map(AppId::as_str).collect::<Vec<_>>());
@@ -73,21 +72,4 @@ pub(super) fn by_hash(db: &Connection, hash: [u8; 32]) -> Res<Option<KeyRecord>>
 /// Carries out [`crate::Store::keys`].
 pub(super) fn all(db: &Connection) -> Res<Vec<KeyRecord>> {
     many(db, concat!("SELECT ", columns!(), " FROM api_keys ORDER BY created_at, id"), [], read)
-}
-
-/// Carries out [`crate::Store::key_used`].
-pub(super) fn used(db: &Connection, id: KeyId, now: UnixMillis) -> Res<()> {
-    change(db, "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1", params![id.as_bytes(), now.0])?;
-    Ok(())
-}
-
-/// Carries out [`crate::Store::revoke_key`]. What was handed out to it goes with it.
-pub(super) fn revoke(db: &Connection, id: KeyId, now: UnixMillis) -> Res<bool> {
-    let revoked = change(
-        db,
-        "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
-        params![id.as_bytes(), now.0],
-    )?;
-    change(db, "DELETE FROM gateway_tokens WHERE api_key = ?", params![id.as_bytes()])?;
-    Ok(revoked == 1)
 }

@@ -7,13 +7,13 @@ use rusqlite::{Connection, params};
 use super::cells::{Cells, change, many};
 use super::memory::Writing;
 use super::trouble::{Res, Trouble};
-use crate::rows::Rows;
+use crate::rows::SealedRows;
 use crate::types::{Reseal, Sealed, SealedKind, SealedOwner, SealedPage, SealedValue};
 
 /// The table of a kind, with the statements on the column where its values lie.
 enum Place {
     /// One row per app.
-    Apps { page: &'static str, reseal: &'static str, is_setting: bool },
+    Apps { page: &'static str, reseal: &'static str },
     /// One row per user, in lanes.
     Users { page: &'static str, reseal: &'static str },
     /// One row per webhook.
@@ -32,7 +32,6 @@ macro_rules! of_apps {
                 $column,
                 " = ?2"
             ),
-            is_setting: true,
         }
     };
 }
@@ -73,7 +72,6 @@ const fn place(kind: SealedKind) -> Place {
         SealedKind::AccessToken => Place::Apps {
             page: "SELECT appid, value FROM tokens WHERE appid > ? ORDER BY appid LIMIT ?",
             reseal: "UPDATE tokens SET value = ?3 WHERE appid = ?1 AND value = ?2",
-            is_setting: false,
         },
         SealedKind::SessionKey => of_users!("session_key"),
         SealedKind::PreviousSessionKey => of_users!("previous_session_key"),
@@ -147,34 +145,23 @@ fn users(db: &Connection, sql: &str, after: Option<(&AppId, &OpenId)>, limit: u3
     Ok(rows)
 }
 
-/// Carries out [`crate::Store::reseal`].
-pub(super) fn reseal(tx: &Writing<'_>, changes: &[Reseal]) -> Res<u32> {
-    let mut done = 0;
-    for Reseal { was, sealed } in changes {
+impl SealedRows for Writing<'_> {
+    fn reseal(&self, Reseal { was, sealed }: &Reseal) -> Res<bool> {
         let changed = match (place(was.kind), &was.owner) {
-            (Place::Apps { reseal, is_setting, .. }, SealedOwner::App(appid)) => {
-                let changed = change(tx, reseal, params![appid.as_str(), was.sealed, sealed])?;
-                if is_setting && changed == 1 {
-                    tx.signals().app(appid);
-                }
-                changed
+            (Place::Apps { reseal, .. }, SealedOwner::App(appid)) => {
+                change(self, reseal, params![appid.as_str(), was.sealed, sealed])?
             }
             (Place::Users { reseal, .. }, SealedOwner::User(appid, openid)) => {
                 let lane = Lane::of(appid, openid).number();
-                change(tx, reseal, params![lane, appid.as_str(), openid.as_str(), was.sealed, sealed])?
+                change(self, reseal, params![lane, appid.as_str(), openid.as_str(), was.sealed, sealed])?
             }
             (Place::Webhooks { reseal, .. }, SealedOwner::Webhook(id)) => {
-                let changed = change(tx, reseal, params![id.as_bytes(), was.sealed, sealed])?;
-                if changed == 1 {
-                    tx.signals().webhooks();
-                }
-                changed
+                change(self, reseal, params![id.as_bytes(), was.sealed, sealed])?
             }
             (_, owner) => return Err(no_place(was.kind, owner)),
         };
-        done += changed as u32;
+        Ok(changed == 1)
     }
-    Ok(done)
 }
 
 fn no_place(kind: SealedKind, owner: &SealedOwner) -> Trouble {

@@ -9,25 +9,6 @@ use super::cells::{Cells, change, many, one};
 use super::trouble::Res;
 use crate::types::{GatewayTokenRecord, TokenRecord};
 
-/// Carries out [`crate::Store::put_token`].
-pub(super) fn put(db: &Connection, token: &TokenRecord) -> Res<bool> {
-    let kept = change(
-        db,
-        "INSERT INTO tokens (appid, value, generation, fetched_at, expires_at) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT (appid) DO UPDATE SET value = excluded.value, generation = excluded.generation, \
-         fetched_at = excluded.fetched_at, expires_at = excluded.expires_at \
-         WHERE excluded.generation >= tokens.generation",
-        params![
-            token.appid.as_str(),
-            token.value,
-            token.generation.cast_signed(),
-            token.fetched_at.0,
-            token.expires_at.0
-        ],
-    )?;
-    Ok(kept == 1)
-}
-
 /// Carries out [`crate::Store::token`].
 pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Option<TokenRecord>> {
     one(
@@ -73,9 +54,8 @@ fn read(cells: &mut Cells<'_>) -> Res<GatewayTokenRecord> {
     })
 }
 
-/// Carries out [`crate::Store::put_gateway_token`]. Each new one takes out those that have expired.
+/// Writes a token that the facade handed out.
 pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> Res<()> {
-    change(db, "DELETE FROM gateway_tokens WHERE expires_at <= ?", [token.created_at.0])?;
     change(
         db,
         concat!("INSERT OR REPLACE INTO gateway_tokens (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -120,32 +100,4 @@ pub(super) fn gateway_of(
         params![appid.as_str(), now.0, limit],
         read,
     )
-}
-
-/// Carries out [`crate::Store::gateway_token_used`].
-pub(super) fn gateway_used(db: &Connection, hash: [u8; 32], now: UnixMillis) -> Res<()> {
-    change(db, "UPDATE gateway_tokens SET last_used_at = ?2 WHERE hash = ?1", params![hash, now.0])?;
-    Ok(())
-}
-
-/// Carries out [`crate::Store::revoke_gateway_tokens`].
-pub(super) fn revoke_gateway(
-    db: &Connection,
-    appid: &AppId,
-    id: Option<TokenId>,
-    now: UnixMillis,
-) -> Res<u64> {
-    let revoked = match id {
-        Some(id) => change(
-            db,
-            "DELETE FROM gateway_tokens WHERE appid = ? AND id = ? AND expires_at > ?",
-            params![appid.as_str(), id.as_bytes(), now.0],
-        )?,
-        None => change(
-            db,
-            "DELETE FROM gateway_tokens WHERE appid = ? AND expires_at > ?",
-            params![appid.as_str(), now.0],
-        )?,
-    };
-    Ok(revoked as u64)
 }

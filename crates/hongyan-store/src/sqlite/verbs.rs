@@ -15,10 +15,10 @@ use super::messages::{explain, read};
 use super::verb::Verb;
 use super::webhooks::{deliveries, expiring};
 use super::{
-    SqliteStore, apps, audit, cells, events, keys, permits, prune, reach, sealed, templates, tokens, users,
-    webhooks,
+    SqliteStore, apps, audit, cells, events, keys, permits, prune, reach, sealed, sessions, templates,
+    tokens, webhooks,
 };
-use crate::rows::User;
+use crate::rows::{AuditRows, CredentialRows, User};
 use crate::signals::Listener;
 use crate::types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
@@ -167,7 +167,7 @@ impl Store for SqliteStore {
     }
 
     async fn put_token(&self, token: TokenRecord) -> Result<bool> {
-        self.write(Verb::KeepAccessToken, move |db| tokens::put(db, &token)).await
+        self.write(Verb::KeepAccessToken, move |db| verbs::credentials::put_token(db, &token)).await
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRecord>> {
@@ -179,7 +179,7 @@ impl Store for SqliteStore {
     }
 
     async fn put_gateway_token(&self, token: GatewayTokenRecord) -> Result<()> {
-        self.write(Verb::KeepGatewayToken, move |db| tokens::put_gateway(db, &token)).await
+        self.write(Verb::KeepGatewayToken, move |db| verbs::credentials::put_gateway_token(db, &token)).await
     }
 
     async fn gateway_token(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<GatewayTokenRecord>> {
@@ -197,32 +197,35 @@ impl Store for SqliteStore {
     }
 
     async fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> Result<()> {
-        self.write(Verb::UseGatewayToken, move |db| tokens::gateway_used(db, hash, now)).await
+        self.write(Verb::UseGatewayToken, move |db| db.gateway_token_used(hash, now)).await
     }
 
     async fn revoke_gateway_tokens(&self, appid: AppId, id: Option<TokenId>, now: UnixMillis) -> Result<u64> {
-        self.write(Verb::RevokeGatewayTokens, move |db| tokens::revoke_gateway(db, &appid, id, now)).await
+        self.write(Verb::RevokeGatewayTokens, move |db| db.delete_gateway_tokens(&appid, id, now)).await
     }
 
     async fn put_login(&self, login: LoginRecord) -> Result<()> {
-        self.write(Verb::KeepLogin, move |db| users::put_login(db, &login)).await
+        self.write(Verb::KeepLogin, move |db| verbs::credentials::put_login(db, &login)).await
     }
 
     async fn session(&self, lane: Lane, hash: [u8; 32], now: UnixMillis) -> Result<Option<SessionRecord>> {
-        self.read(Verb::ReadSession, move |db| users::session(db, lane, hash, now)).await
+        self.read(Verb::ReadSession, move |db| sessions::session(db, lane, hash, now)).await
     }
 
     async fn end_sessions(&self, appid: AppId, openid: Option<OpenId>, limit: u32) -> Result<u32> {
-        self.write(Verb::EndSessions, move |db| users::end_sessions(db, &appid, openid.as_ref(), limit)).await
+        self.write(Verb::EndSessions, move |db| {
+            verbs::credentials::end_sessions(db, &appid, openid.as_ref(), limit)
+        })
+        .await
     }
 
     async fn forget_users(&self, appid: AppId, limit: u32) -> Result<u32> {
-        self.write(Verb::ForgetUsers, move |db| users::forget(db, &appid, limit)).await
+        self.write(Verb::ForgetUsers, move |db| verbs::credentials::forget_users(db, &appid, limit)).await
     }
 
     async fn session_keys(&self, appid: AppId, openid: OpenId) -> Result<Vec<Vec<u8>>> {
         let user = User::of(&appid, &openid);
-        self.read(Verb::ReadSessionKeys, move |db| users::session_keys(db, &user)).await
+        self.read(Verb::ReadSessionKeys, move |db| sessions::session_keys(db, &user)).await
     }
 
     async fn receive_event(&self, event: NewEvent) -> Result<Received> {
@@ -254,7 +257,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_key(&self, key: KeyRecord) -> Result<()> {
-        self.write(Verb::KeepKey, move |db| keys::add(db, &key)).await
+        self.write(Verb::KeepKey, move |db| db.insert_key(&key)).await
     }
 
     async fn key(&self, hash: [u8; 32]) -> Result<Option<KeyRecord>> {
@@ -266,19 +269,19 @@ impl Store for SqliteStore {
     }
 
     async fn key_used(&self, id: KeyId, now: UnixMillis) -> Result<()> {
-        self.write(Verb::NoteKeyUse, move |db| keys::used(db, id, now)).await
+        self.write(Verb::NoteKeyUse, move |db| db.key_used(id, now)).await
     }
 
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {
-        self.write(Verb::RevokeKey, move |db| keys::revoke(db, id, now)).await
+        self.write(Verb::RevokeKey, move |db| verbs::credentials::revoke_key(db, id, now)).await
     }
 
     async fn begin_audit(&self, new: NewAudit) -> Result<i64> {
-        self.write(Verb::BeginAudit, move |db| audit::begin(db, &new)).await
+        self.write(Verb::BeginAudit, move |db| db.insert_audit(&new)).await
     }
 
     async fn end_audit(&self, number: i64, end: AuditEnd) -> Result<()> {
-        self.write(Verb::EndAudit, move |db| audit::end(db, number, &end)).await
+        self.write(Verb::EndAudit, move |db| db.end_audit(number, &end)).await
     }
 
     async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>> {
@@ -371,7 +374,7 @@ impl Store for SqliteStore {
         if picked.is_nothing() {
             return Ok(picked.unchanged());
         }
-        self.write(Verb::RemoveOld, move |db| prune::remove(db, &cursor, &order, &picked)).await
+        self.write(Verb::RemoveOld, move |db| verbs::prune::remove(db, &cursor, &order, &picked)).await
     }
 
     async fn sealed(&self, kind: SealedKind, after: Option<SealedOwner>, limit: u32) -> Result<SealedPage> {
@@ -379,7 +382,7 @@ impl Store for SqliteStore {
     }
 
     async fn reseal(&self, changes: Vec<Reseal>) -> Result<u32> {
-        self.write(Verb::Reseal, move |tx| sealed::reseal(tx, &changes)).await
+        self.write(Verb::Reseal, move |tx| verbs::sealed::reseal(tx, &changes)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -1,0 +1,86 @@
+//! What is old: picked by a reader, removed by key.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
+
+use super::User;
+use crate::trouble::Res;
+use crate::types::{PruneCursor, Pruned};
+
+/// What a reader picked: to be removed, and where the walk goes on.
+pub(crate) struct Picked {
+    pub(crate) what: Old,
+    pub(crate) next: Option<PruneCursor>,
+}
+
+/// What may be removed, as far as the reader saw.
+pub(crate) enum Old {
+    Messages(Vec<MessageId>),
+    Permits(Vec<(User, PermitId)>),
+    /// These need no walk: an index on when they expire leads to them.
+    Sessions(Lane),
+    GatewayTokens,
+    Events(Vec<EventId>),
+    Leftovers(Lane),
+    Users(Lane),
+    Audit,
+    /// Up to the one of this number.
+    WebhookEvents(i64),
+    Nothing,
+}
+
+impl Picked {
+    /// Whether the writer has nothing to do.
+    pub(crate) fn is_nothing(&self) -> bool {
+        match &self.what {
+            Old::Messages(ids) => ids.is_empty(),
+            Old::Permits(permits) => permits.is_empty(),
+            Old::Nothing => true,
+            Old::Events(ids) => ids.is_empty(),
+            Old::Sessions(_)
+            | Old::GatewayTokens
+            | Old::Leftovers(_)
+            | Old::Users(_)
+            | Old::Audit
+            | Old::WebhookEvents(_) => false,
+        }
+    }
+
+    /// The step that removed nothing.
+    pub(crate) fn unchanged(self) -> Pruned {
+        Pruned { next: self.next, ..Pruned::default() }
+    }
+}
+
+/// Removing what is old. Each returns how many rows went.
+pub(crate) trait OldRows {
+    /// A message's state, and since when.
+    fn standing_of(&self, id: MessageId) -> Res<Option<(MessageState, UnixMillis)>>;
+
+    /// Removes a message's earlier attempts, at most `limit`.
+    fn delete_attempts(&self, id: MessageId, limit: u32) -> Res<u32>;
+
+    /// Removes a message, with what was found out about it.
+    fn delete_message(&self, id: MessageId) -> Res<u32>;
+
+    /// Removes a permit that expired before a moment and of which nothing is held.
+    fn delete_expired_permit(&self, user: &User, id: PermitId, before: UnixMillis) -> Res<u32>;
+
+    /// Removes an event that was worked on.
+    fn delete_event(&self, id: EventId) -> Res<u32>;
+
+    /// Removes a lane's nonces of events that need not be remembered any more, at most `limit`.
+    fn delete_old_nonces(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32>;
+
+    /// Removes a lane's acceptances that found no partner, at most `limit`.
+    fn delete_old_acceptances(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32>;
+
+    /// Removes session keys of a lane's users who did not log in since a moment, at most `limit`.
+    fn delete_old_session_keys(&self, lane: Lane, before: UnixMillis, limit: u32) -> Res<u32>;
+
+    /// Removes what became of deliveries of webhook events up to this one, at most `limit`.
+    fn delete_deliveries(&self, last: i64, limit: u32) -> Res<u32>;
+
+    /// Removes webhook events up to this one that have no deliveries, at most `limit`.
+    fn delete_webhook_events(&self, last: i64, limit: u32) -> Res<u32>;
+}

@@ -1,0 +1,63 @@
+//! Credentials: the verbs that are more than one write.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{KeyId, Lane};
+use hongyan_wechat::{AppId, OpenId};
+
+use crate::rows::Rows;
+use crate::trouble::Res;
+use crate::types::{GatewayTokenRecord, LoginRecord, TokenRecord};
+
+/// How many sessions a user may have: one for each place where the mini program runs, and some to spare.
+const MAX_SESSIONS_OF_USER: u32 = 10;
+
+/// Carries out [`crate::Store::put_token`]. An older generation never overwrites a newer one.
+pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> Res<bool> {
+    if rows.token_generation(&token.appid)?.is_some_and(|known| known > token.generation) {
+        return Ok(false);
+    }
+    rows.put_token(token)?;
+    Ok(true)
+}
+
+/// Carries out [`crate::Store::put_gateway_token`]. Each new one takes out those that have expired.
+pub(crate) fn put_gateway_token(rows: &impl Rows, token: &GatewayTokenRecord) -> Res<()> {
+    rows.delete_expired_gateway_tokens(token.created_at, u32::MAX)?;
+    rows.put_gateway_token(token)
+}
+
+/// Carries out [`crate::Store::revoke_key`]. What was handed out to it goes with it.
+pub(crate) fn revoke_key(rows: &impl Rows, id: KeyId, now: UnixMillis) -> Res<bool> {
+    let revoked = rows.revoke_key(id, now)?;
+    rows.delete_gateway_tokens_of_key(id)?;
+    Ok(revoked)
+}
+
+/// Carries out [`crate::Store::put_login`]. A second `wx.login` replaces the session_key while the first may still
+/// be in use, so the last two are kept. Each login takes out the lane's expired
+/// sessions, and the user's oldest where there are too many.
+pub(crate) fn put_login(rows: &impl Rows, login: &LoginRecord) -> Res<()> {
+    rows.put_session_key(login)?;
+    rows.delete_expired_sessions(Lane::of(&login.appid, &login.openid), login.at, u32::MAX)?;
+    rows.put_session(login)?;
+    rows.delete_sessions_beside(login, MAX_SESSIONS_OF_USER - 1)
+}
+
+/// Carries out [`crate::Store::end_sessions`]. A user's are in one lane, an app's in all.
+pub(crate) fn end_sessions(rows: &impl Rows, appid: &AppId, openid: Option<&OpenId>, limit: u32) -> Res<u32> {
+    let lanes = openid.map_or_else(|| Lane::all().collect(), |openid| vec![Lane::of(appid, openid)]);
+    let mut ended = 0;
+    for lane in lanes {
+        ended += rows.delete_sessions(lane, appid, openid, limit - ended)?;
+    }
+    Ok(ended)
+}
+
+/// Carries out [`crate::Store::forget_users`].
+pub(crate) fn forget_users(rows: &impl Rows, appid: &AppId, limit: u32) -> Res<u32> {
+    let mut forgotten = 0;
+    for lane in Lane::all() {
+        forgotten += rows.delete_session_keys(lane, appid, limit - forgotten)?;
+    }
+    Ok(forgotten)
+}
