@@ -1,12 +1,14 @@
 //! The ledger kept in a database.
 //!
 //! [`Store`] speaks in the domain's verbs: *accept* a message, *claim* what is due, *settle* an attempt, *grant* a
-//! permit. Each verb is one durable transaction. The rules that a verb follows are `hongyan-ledger`'s; a backend
-//! reads the rows that a rule asks about, lets it decide, and writes what it decided.
+//! permit. Each verb is one durable transaction. The rules that a verb follows are `hongyan-ledger`'s; a verb reads
+//! the rows that a rule asks about, lets it decide, and writes what it decided.
 //!
 //! | module | knows |
 //! | --- | --- |
 //! | [`types`] | what goes in and comes out |
+//! | `verbs` | what each verb does and decides, once for every backend |
+//! | `rows` | what a verb asks of a database and writes into it: the port of a backend |
 //! | [`signals`] | what a commit means for the rest of the process, said by the verb and told by the store |
 //! | [`sqlite`] | the embedded backend: one writer thread with group commit, readers apart |
 //! | [`conformance`] | what every backend must do, as one function that its tests call |

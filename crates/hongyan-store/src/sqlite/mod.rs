@@ -7,18 +7,16 @@
 //! | `checkpoint` | the one thread that copies the log back into the file |
 //! | `memory` | what the writer remembers between transactions |
 //! | `readers` | the threads that read: a pool for messages on their way, and one for people |
-//! | `messages`, `lanes`, `permits`, `acceptances`, `reach`, `events`, `apps`, `templates`, `tokens`, `users`, `keys`, `sealed` | the verbs, as functions on a connection inside a transaction |
-//! | `outbox` | events: who listens, and writing them in the transaction that causes them |
-//! | `webhooks` | who is told of events, and what became of that |
-//! | `rows` | how values lie in columns |
-//! | `prune` | clearing away what is old |
+//! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune` | the statements: what the verbs ask and write ([`crate::rows`]), and what people ask |
+//! | `tokens`, `sessions`, `keys`, `reach` | what people and the gateway ask |
+//! | `cells` | how values lie in columns |
+//! | `trouble` | SQLite's refusals, in the words of every backend |
 //! | `health` | whether the file is whole |
 //! | `backup` | copies of the file, and what becomes of one that is put back |
 //! | `verb` | the verbs by name: their words for people, their fail points |
 //! | `verbs` | which verb goes to the writer and which to which readers |
 //!
-//! What the verbs do and what a name in the SQL means is written beside each statement; the rules themselves are
-//! `hongyan-ledger`'s. The file may be opened by another process for a moment (`hongyan key create`), and copied by
+//! No statement decides anything: what a verb does stands in [`crate::verbs`]. The file may be opened by another process for a moment (`hongyan key create`), and copied by
 //! SQLite's backup at any time.
 
 #![allow(

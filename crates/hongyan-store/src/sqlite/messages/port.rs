@@ -1,0 +1,487 @@
+//! Messages, as the verbs ask for them and write them.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::delivery::Candidate;
+use hongyan_ledger::resolve::{Verdict, Witness};
+use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitId, ReasonCode};
+use hongyan_wechat::{AppId, Errcode};
+use rusqlite::{Connection, params};
+
+use super::super::cells::{Cells, change, many, one, outcome_code};
+use super::super::memory::Writing;
+use super::super::trouble::{Res, Trouble};
+use super::{body, columns, find, read, resolutions};
+use crate::rows::messages::{KnownKey, SentMessage};
+use crate::rows::{MessageRow, MessageRows, User};
+use crate::types::{AttemptView, Idempotency, ResolutionView, Settlement};
+
+impl MessageRows for Writing<'_> {
+    fn key_of(&self, user: &User, key: &Idempotency) -> Res<Option<KnownKey>> {
+        one(
+            self,
+            "SELECT id, fingerprint, state, reason FROM messages INDEXED BY messages_of_user \
+             WHERE lane = ? AND user = ? AND key_hash = ? AND appid = ? AND openid = ?",
+            params![user.lane.number(), user.key(), key.key_hash, user.appid.as_str(), user.openid.as_str()],
+            |cells: &mut Cells<'_>| {
+                Ok(KnownKey {
+                    id: cells.message_id()?,
+                    fingerprint: cells.raw()?,
+                    state: cells.coded(MessageState::from_code)?,
+                    reason: cells.named_or_none(ReasonCode::from_name)?,
+                })
+            },
+        )
+    }
+
+    fn message(&self, id: MessageId) -> Res<Option<MessageRow>> {
+        find(self, id)
+    }
+
+    fn body(&self, row: &MessageRow) -> Res<Vec<u8>> {
+        body(self, row)
+    }
+
+    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()> {
+        change(
+            self,
+            concat!(
+                "INSERT INTO messages (",
+                columns!(),
+                ", key_hash, fingerprint, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+             ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
+            ),
+            params![
+                row.id.as_bytes(),
+                row.user.lane.number(),
+                row.user.key(),
+                row.user.appid.as_str(),
+                row.user.openid.as_str(),
+                row.template.as_str(),
+                row.channel.code(),
+                row.policy.code(),
+                row.on_unknown.code(),
+                row.own_permit,
+                row.reference,
+                row.accepted_at.0,
+                row.send_at.0,
+                row.deadline.map(|at| at.0),
+                row.state.code(),
+                row.reason.map(ReasonCode::name),
+                row.wake_at.map(|at| at.0),
+                row.updated_at.0,
+                row.permit.as_ref().map(PermitId::as_bytes),
+                row.permit_held,
+                row.maybe_delivered,
+                row.attempts,
+                row.claimed_at.map(|at| at.0),
+                row.collapse_key,
+                key.map(|key| &key.key_hash[..]),
+                key.map(|key| &key.fingerprint[..]),
+                body,
+            ],
+        )?;
+        self.count(row);
+        Ok(())
+    }
+
+    fn update_message(&self, row: &MessageRow) -> Res<()> {
+        let changed = change(
+            self,
+            "UPDATE messages SET state = ?3, reason = ?4, wake_at = ?5, updated_at = ?6, permit_id = ?7, \
+         permit_held = ?8, maybe_delivered = ?9, attempts = ?10, claimed_at = ?11, ended_at = ?12, \
+         attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16, msgid = ?17 \
+         WHERE lane = ?1 AND id = ?2",
+            params![
+                row.user.lane.number(),
+                row.id.as_bytes(),
+                row.state.code(),
+                row.reason.map(ReasonCode::name),
+                row.wake_at.map(|at| at.0),
+                row.updated_at.0,
+                row.permit.as_ref().map(PermitId::as_bytes),
+                row.permit_held,
+                row.maybe_delivered,
+                row.attempts,
+                row.claimed_at.map(|at| at.0),
+                row.ended_at.map(|at| at.0),
+                row.attempt_permit.as_ref().map(PermitId::as_bytes),
+                row.outcome.as_ref().map(outcome_code),
+                row.outcome.as_ref().and_then(|outcome| outcome.errcode().map(|code| code.0)),
+                row.outcome.as_ref().map(Outcome::text),
+                row.outcome.as_ref().and_then(Outcome::msgid),
+            ],
+        )?;
+        if changed != 1 {
+            return Err(Trouble::corrupt(format!("{} is not there any more", row.id)));
+        }
+        self.count(row);
+        Ok(())
+    }
+
+    fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> Res<()> {
+        change(
+            self,
+            "UPDATE messages SET replaced_by = ?3 WHERE lane = ?1 AND id = ?2",
+            params![user.lane.number(), id.as_bytes(), successor.as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> Res<()> {
+        change(
+            self,
+            "INSERT INTO attempts (message_id, lane, number, started_at, ended_at, permit_id, outcome, errcode, \
+         outcome_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                row.id.as_bytes(),
+                row.user.lane.number(),
+                attempt.number,
+                attempt.started_at.0,
+                attempt.ended_at.map(|at| at.0),
+                attempt.permit.as_ref().map(PermitId::as_bytes),
+                attempt.outcome.as_ref().map(outcome_code),
+                attempt.outcome.as_ref().and_then(|outcome| outcome.errcode().map(|code| code.0)),
+                attempt.outcome.as_ref().map(Outcome::text),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> Res<Vec<Option<Errcode>>> {
+        many(
+            self,
+            "SELECT errcode FROM attempts WHERE message_id = ? AND lane = ? ORDER BY number DESC LIMIT ?",
+            params![row.id.as_bytes(), row.user.lane.number(), limit],
+            |cells: &mut Cells<'_>| Ok(cells.raw::<Option<i32>>()?.map(Errcode)),
+        )
+    }
+
+    fn first_due(&self, lane: Lane, now: UnixMillis) -> Res<Option<MessageRow>> {
+        one(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE lane = ? AND wake_at <= ? ORDER BY wake_at, send_at, id LIMIT 1"
+            ),
+            params![lane.number(), now.0],
+            read,
+        )
+    }
+
+    fn next_wake(&self, lane: Lane) -> Res<Option<UnixMillis>> {
+        one(
+            self,
+            "SELECT wake_at FROM messages WHERE lane = ? AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+            params![lane.number()],
+            |cells| cells.moment(),
+        )
+    }
+
+    fn first_ready(&self, user: &User) -> Res<Option<MessageRow>> {
+        one(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) AND appid = ? \
+             ORDER BY send_at, id LIMIT 1"
+            ),
+            params![user.lane.number(), user.key(), user.appid.as_str()],
+            read,
+        )
+    }
+
+    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> Res<Option<MessageRow>> {
+        one(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages INDEXED BY messages_queued WHERE lane = ? AND state = 1 AND state IN (1, 2) \
+             AND appid = ? AND user > ? ORDER BY user, send_at, id LIMIT 1"
+            ),
+            params![lane.number(), appid.as_str(), user],
+            read,
+        )
+    }
+
+    fn waiting(&self, user: &User) -> Res<Vec<MessageRow>> {
+        many(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND state IN (1, 2) AND appid = ? \
+             AND openid = ? \
+             ORDER BY send_at, id"
+            ),
+            params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
+            read,
+        )
+    }
+
+    fn has_waiting(&self, user: &User) -> Res<bool> {
+        let waits = one(
+            self,
+            "SELECT 1 FROM messages INDEXED BY messages_queued \
+         WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user = ? LIMIT 1",
+            params![user.lane.number(), user.appid.as_str(), user.key()],
+            |cells| cells.raw::<i64>(),
+        )?;
+        Ok(waits.is_some())
+    }
+
+    fn may_have_open(&self, user: &User) -> bool {
+        !self.memory.open.at_most(0, user.lane, user.number)
+    }
+
+    fn is_behind_another(&self, row: &MessageRow) -> Res<bool> {
+        // A ready message is counted itself.
+        let own = u16::from(row.stored.is_some_and(|(state, _)| state == MessageState::Ready));
+        if self.memory.open.at_most(own, row.user.lane, row.user.number) {
+            return Ok(false);
+        }
+        let busy = one(
+            self,
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
+         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
+         AND appid = ?5 AND (send_at, id) < (?3, ?4))",
+            params![
+                row.user.lane.number(),
+                row.user.key(),
+                row.send_at.0,
+                row.id.as_bytes(),
+                row.user.appid.as_str()
+            ],
+            |cells| cells.raw(),
+        )?;
+        Ok(busy.unwrap_or(false))
+    }
+
+    /// Where the general way would need four statements. (For `RETURNING` SQLite would make a table each time.)
+    fn settle_plainly(&self, user: &User, settlement: &Settlement) -> Res<bool> {
+        if !self.memory.open.at_most(1, user.lane, user.number) {
+            return Ok(false);
+        }
+        // What is `sending` has neither a reason nor a timer.
+        let changed = change(
+            self,
+            "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
+         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
+            params![
+                user.lane.number(),
+                settlement.id.as_bytes(),
+                settlement.attempt,
+                settlement.ended_at.0,
+                outcome_code(&settlement.outcome),
+                settlement.outcome.errcode().map(|code| code.0),
+                settlement.outcome.text(),
+                settlement.outcome.msgid(),
+            ],
+        )?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        self.memory.open.moved(user.lane, user.number, Some(MessageState::Sending), MessageState::Sent);
+        Ok(true)
+    }
+
+    fn sent_message(&self, user: &User, id: MessageId) -> Res<Option<SentMessage>> {
+        one(
+            self,
+            "SELECT template, channel, reference, accepted_at FROM messages WHERE lane = ? AND id = ?",
+            params![user.lane.number(), id.as_bytes()],
+            |cells: &mut Cells<'_>| {
+                Ok(SentMessage {
+                    template: cells.raw()?,
+                    channel: cells.coded(Channel::from_code)?,
+                    reference: cells.raw()?,
+                    accepted_at: cells.moment()?,
+                })
+            },
+        )
+    }
+
+    fn unsent_with_key(&self, user: &User, key: &str) -> Res<Vec<MessageId>> {
+        many(
+            self,
+            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND user = ? \
+         AND collapse_key = ? AND state <= 2 AND appid = ? AND openid = ? ORDER BY id",
+            params![user.lane.number(), user.key(), key, user.appid.as_str(), user.openid.as_str()],
+            |cells| cells.message_id(),
+        )
+    }
+
+    fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>> {
+        newest(
+            self,
+            row,
+            key,
+            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ?1 AND user = ?2 AND collapse_key = ?5 \
+             AND state <= 2 AND appid = ?3 AND openid = ?4 AND maybe_delivered = 0 AND id <> ?6 \
+             ORDER BY id DESC LIMIT 1",
+        )
+    }
+
+    fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>> {
+        newest(
+            self,
+            row,
+            key,
+            // Those that came to nothing: failed, cancelled, expired.
+            "SELECT id FROM messages INDEXED BY messages_of_user WHERE lane = ?1 AND user = ?2 AND appid = ?3 \
+             AND openid = ?4 AND collapse_key = ?5 AND state NOT IN (7, 9, 10) AND id > ?6 ORDER BY id DESC LIMIT 1",
+        )
+    }
+
+    fn mend_timers(&self, lane: Lane, now: UnixMillis) -> Res<()> {
+        change(
+            self,
+            // Left alone, SQLite walks all of the lane's history by another index.
+            "UPDATE messages INDEXED BY messages_queued SET wake_at = ?2 \
+         WHERE lane = ?1 AND state = 1 AND state IN (1, 2) \
+         AND (wake_at IS NULL OR wake_at = deadline)",
+            params![lane.number(), now.0],
+        )?;
+        Ok(())
+    }
+
+    fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> Res<bool> {
+        let woken = change(
+            self,
+            "UPDATE messages INDEXED BY messages_queued SET wake_at = ?3 \
+             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2 \
+             AND (wake_at IS NULL OR wake_at > ?3)",
+            params![lane.number(), appid.as_str(), now.0],
+        )?;
+        Ok(woken > 0)
+    }
+
+    fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> Res<Vec<MessageId>> {
+        // The indexes are named, for left alone, SQLite walks all of the app's history by `messages_of_user`.
+        let sql = match state {
+            MessageState::Waiting => {
+                "SELECT id FROM messages INDEXED BY messages_queued \
+                 WHERE lane = ?1 AND state = 2 AND state IN (1, 2) AND appid = ?2"
+            }
+            MessageState::Ready => {
+                "SELECT id FROM messages INDEXED BY messages_queued \
+                 WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2"
+            }
+            // Every scheduled message has a timer, and only open messages have one.
+            MessageState::Scheduled => {
+                "SELECT id FROM messages INDEXED BY messages_due \
+                 WHERE lane = ?1 AND wake_at IS NOT NULL AND appid = ?2 AND state = 0"
+            }
+            other => {
+                return Err(Trouble::corrupt(format!("nobody asks for an app's messages that are {other}")));
+            }
+        };
+        many(self, sql, params![lane.number(), appid.as_str()], |cells| cells.message_id())
+    }
+
+    fn sending(&self, lane: Lane) -> Res<Vec<MessageRow>> {
+        many(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages INDEXED BY messages_sending WHERE lane = ? AND state = 3"
+            ),
+            params![lane.number()],
+            read,
+        )
+    }
+
+    fn delivery_candidates(&self, user: &User) -> Res<Vec<Candidate>> {
+        many(
+            self,
+            "SELECT id, template, state, msgid, claimed_at FROM messages INDEXED BY messages_of_user \
+         WHERE lane = ? AND user = ? AND appid = ? AND openid = ? AND channel = ? AND state IN (3, 4, 5, 6, 8) \
+         AND claimed_at IS NOT NULL",
+            params![
+                user.lane.number(),
+                user.key(),
+                user.appid.as_str(),
+                user.openid.as_str(),
+                Channel::Subscribe.code()
+            ],
+            |cells: &mut Cells<'_>| {
+                Ok(Candidate {
+                    id: cells.message_id()?,
+                    template: cells.parsed()?,
+                    state: cells.coded(MessageState::from_code)?,
+                    msgid: cells.raw()?,
+                    attempted_at: cells.moment()?,
+                })
+            },
+        )
+    }
+
+    fn resolutions(&self, row: &MessageRow) -> Res<Vec<ResolutionView>> {
+        resolutions(self, row)
+    }
+
+    fn insert_resolution(
+        &self,
+        row: &MessageRow,
+        verdict: Verdict,
+        witness: Witness,
+        now: UnixMillis,
+    ) -> Res<()> {
+        change(
+            self,
+            "INSERT INTO resolutions (message_id, lane, attempt, verdict, resolved_at, witness) VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                row.id.as_bytes(),
+                row.user.lane.number(),
+                row.attempts,
+                verdict.code(),
+                now.0,
+                witness.code()
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> Res<Vec<MessageRow>> {
+        many(
+            self,
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE id > ? AND state = ? AND reason = ? AND updated_at = ? ORDER BY id LIMIT ?"
+            ),
+            params![after.as_bytes(), MessageState::Unknown.code(), ReasonCode::Restored.name(), at.0, limit],
+            read,
+        )
+    }
+}
+
+impl Writing<'_> {
+    /// A message was written as it is: it counts among its user's open ones, or no more.
+    fn count(&self, row: &MessageRow) {
+        let before = row.stored.map(|(state, _)| state);
+        self.memory.open.moved(row.user.lane, row.user.number, before, row.state);
+    }
+}
+
+/// The message that a statement finds beside this one, of its user and with its key.
+fn newest(db: &Connection, row: &MessageRow, key: &str, sql: &str) -> Res<Option<MessageId>> {
+    let MessageRow { id, user, .. } = row;
+    one(
+        db,
+        sql,
+        params![
+            user.lane.number(),
+            user.key(),
+            user.appid.as_str(),
+            user.openid.as_str(),
+            key,
+            id.as_bytes()
+        ],
+        |cells| cells.message_id(),
+    )
+}
