@@ -7,7 +7,7 @@
 //! | `checkpoint` | the one thread that copies the log back into the file |
 //! | `memory` | what the writer remembers between transactions |
 //! | `readers` | the threads that read: a pool for messages on their way, and one for people |
-//! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune` | the statements: what the verbs ask and write ([`crate::rows`]), and what people ask |
+//! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune` | the statements: what the verbs ask and write (`crate::rows`), and what people ask |
 //! | `tokens`, `sessions`, `keys`, `reach` | what people and the gateway ask |
 //! | `cells` | how values lie in columns |
 //! | `trouble` | SQLite's refusals, in the words of every backend |
@@ -16,7 +16,7 @@
 //! | `verb` | the verbs by name: their words for people, their fail points |
 //! | `verbs` | which verb goes to the writer and which to which readers |
 //!
-//! No statement decides anything: what a verb does stands in [`crate::verbs`]. The file may be opened by another process for a moment (`hongyan key create`), and copied by
+//! No statement decides anything: what a verb does stands in `crate::verbs`. The file may be opened by another process for a moment (`hongyan key create`), and copied by
 //! SQLite's backup at any time.
 
 #![allow(

@@ -21,7 +21,7 @@ macro_rules! columns {
     };
 }
 
-/// What every look at a user's permits has in common; the first three numbers are those of [`of_user!`].
+/// What every look at a user's permits has in common; the first three numbers are those of `of_user!`.
 macro_rules! select_of_user {
     ($and:literal) => {
         concat!(

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | this one | how a row is read |
 //! | [`port`] | what the verbs ask and write |
-//! | [`explain`], [`read`] | what people ask |
+//! | [`explain`], [`mod@read`] | what people ask |
 
 use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
@@ -19,7 +19,7 @@ pub(super) mod explain;
 mod port;
 pub(super) mod read;
 
-/// The columns of a message, in the order in which [`MessageRow::read`] takes them.
+/// The columns of a message, in the order in which [`read()`] takes them.
 macro_rules! columns {
     () => {
         "id, lane, user, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
