@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use hongyan_clock::Clock;
+use hongyan_gateway::Context;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::keys::{NewKey, Scope, create_key};
-use hongyan_gateway::service::Context;
 use hongyan_ledger::MessageId;
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
 use http::{HeaderMap, Method, Request, StatusCode};

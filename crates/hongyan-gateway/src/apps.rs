@@ -21,8 +21,8 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
-use crate::GatewayError;
 use crate::config::ConfigError;
+use crate::error::GatewayError;
 use crate::templates::SyncGate;
 pub use crate::templates::{LibraryReport, LibraryState, SyncReport, SyncTrouble, Template};
 use crate::token::TokenCell;

@@ -19,8 +19,8 @@ use hongyan_wechat::{Client, Failure, SecretString, SendAnswer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::apps::{App, Apps};
-use crate::lanes::Owned;
 use crate::settle::Done;
+use crate::state::owned::Owned;
 use crate::token::TokenError;
 
 /// How long somebody waits for places without any coming free.

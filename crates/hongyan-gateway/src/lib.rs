@@ -41,6 +41,8 @@
 //! | `shapes` | how the domain's types look in the OpenAPI description |
 //! | [`door`] | where connections come in; every limit |
 //! | [`tls`] | the certificate of the listener with TLS |
+//! | [`state`] | what several tasks read and one writes |
+//! | `context`, `error` | what the handlers work with; why the gateway did not start |
 //! | [`service`] | starts and stops all of it |
 //!
 //! It knows WeChat, and the sandbox, only through HTTP.
@@ -50,8 +52,10 @@ pub mod apps;
 pub mod audit;
 pub mod callbacks;
 pub mod config;
+mod context;
 pub mod dispatch;
 pub mod door;
+mod error;
 pub mod facade;
 pub mod gateway_tokens;
 pub mod health;
@@ -70,6 +74,7 @@ pub mod schedule;
 pub mod service;
 pub mod settle;
 pub mod signals;
+pub mod state;
 pub mod stop;
 pub mod templates;
 pub mod tls;
@@ -82,4 +87,6 @@ mod chance;
 mod remembered;
 mod shapes;
 
-pub use service::{Gateway, GatewayError};
+pub use context::Context;
+pub use error::GatewayError;
+pub use service::Gateway;

@@ -14,7 +14,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::apps::{App, Apps};
 use crate::problem::Problem;
-use crate::service::Context;
 use crate::token::in_words;
 use crate::vault::{Vault, random_token, sha256};
 
@@ -84,13 +83,20 @@ pub async fn login(
 ///
 /// # Errors
 /// As WeChat's client has them.
-pub async fn exchange(context: &Context, app: &App, code: &str) -> Result<LoginAnswer, CallError> {
-    let answer = ask(&context.apps, app, code).await?;
+pub async fn exchange(
+    apps: &Apps,
+    store: &dyn Store,
+    vault: &Vault,
+    clock: &Clock,
+    app: &App,
+    code: &str,
+) -> Result<LoginAnswer, CallError> {
+    let answer = ask(apps, app, code).await?;
     let appid = &app.record.appid;
-    let now = context.clock.now();
+    let now = clock.now();
     // The store keeps a session with every login; this one is over at once, and nobody knows its token.
-    let kept = record(&context.vault, appid, &answer, &new_session(appid, &answer.openid), now, now);
-    if let Err(error) = context.store.put_login(kept).await {
+    let kept = record(vault, appid, &answer, &new_session(appid, &answer.openid), now, now);
+    if let Err(error) = store.put_login(kept).await {
         // The code is spent. The back end has its answer; only our copy of the key is missing.
         tracing::error!(app = %appid, %error, "a session_key could not be kept");
     }

@@ -5,124 +5,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hongyan_clock::{Clock, UnixMillis};
+use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 use hongyan_store::{Store, StoreError};
-use hongyan_wechat::{Client, ClientConfig, ClientError};
-use tokio::sync::{mpsc, watch};
+use hongyan_wechat::{Client, ClientConfig};
+use tokio::sync::mpsc;
 
 use crate::apps::{Apps, AppsOptions};
-use crate::callbacks::{Callbacks, EventWorker, Silence, SilenceWatch};
+use crate::callbacks::refusals::Refusals;
+use crate::callbacks::{EventWorker, SilenceWatch};
 use crate::config::{ConfigError, Settings};
+use crate::context::{Context, Parts};
 use crate::dispatch::{Dispatch, Slots};
 use crate::door::limits::Limits;
 use crate::door::outgoing::Outgoing;
 use crate::door::rates::Rates;
 use crate::door::{Door, Listeners};
+use crate::error::GatewayError;
 use crate::gateway_tokens::GatewayTokens;
 use crate::health::Health;
 use crate::intake::Intake;
 use crate::keys::Keys;
-use crate::lanes::{Lanes, Owned};
+use crate::lanes::Lanes;
 use crate::probe::Prober;
 use crate::report::Report;
 use crate::retention::Retention;
-use crate::schedule::{Scheduler, Timers};
+use crate::schedule::Scheduler;
 use crate::settle::Settler;
 use crate::signals::SignalHandler;
+use crate::state::owned::Owned;
+use crate::state::silence::Silence;
+use crate::state::timers::Timers;
 use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
 use crate::webhooks::{AddressRules, Expiring, Postmaster};
 use crate::{api, callbacks, facade, webhooks};
-
-/// Why the gateway did not start, or ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
-    /// A setting is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The store does not open or fails.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The client to WeChat cannot be made.
-    #[error(transparent)]
-    Wechat(#[from] ClientError),
-    /// The client to webhooks cannot be made.
-    #[error(transparent)]
-    Webhooks(#[from] webhooks::ClientError),
-    /// The data directory cannot be used.
-    #[error(
-        "cannot use the data directory {path}: {why}; create it, or set data_dir to one that this user may write"
-    )]
-    DataDir {
-        /// Which.
-        path: String,
-        /// The system's words.
-        why: String,
-    },
-    /// The listener failed.
-    #[error("the HTTP listener failed: {0}")]
-    Listen(#[from] std::io::Error),
-}
-
-/// What the HTTP handlers work with. Clones share everything.
-#[derive(Clone)]
-pub struct Context(Arc<Parts>);
-
-/// The parts of a running gateway.
-pub struct Parts {
-    /// Every setting.
-    pub settings: Settings,
-    /// Where everything is kept.
-    pub store: Arc<dyn Store>,
-    /// Secrets at rest.
-    pub vault: Arc<Vault>,
-    /// The time.
-    pub clock: Clock,
-    /// Makes ids.
-    pub ids: Arc<IdMaker>,
-    /// Registered apps.
-    pub apps: Apps,
-    /// API keys.
-    pub keys: Keys,
-    /// Tokens that the facade hands out.
-    pub gateway_tokens: GatewayTokens,
-    /// The client to WeChat.
-    pub wechat: Client,
-    /// Accepts messages.
-    pub intake: Intake,
-    /// Receives events.
-    pub callbacks: Callbacks,
-    /// Which lanes are this node's.
-    pub lanes: Lanes,
-    /// Metrics and listeners.
-    pub report: Report,
-    /// Where webhooks may be.
-    pub webhook_rules: AddressRules,
-    /// When everything that is old was looked for the last time, to the end.
-    pub retained_at: watch::Receiver<UnixMillis>,
-    /// How the gateway is, for who asks often.
-    pub health: Health,
-    /// The places of messages in flight.
-    pub slots: Slots,
-    /// Counts how often limits bite.
-    pub limits: Limits,
-    /// How often strangers may ask for what costs.
-    pub rates: Arc<Rates>,
-    /// The places of calls to WeChat that are no sends.
-    pub outgoing: Outgoing,
-    /// Whether the gateway is stopping.
-    pub stop: Stop,
-}
-
-impl std::ops::Deref for Context {
-    type Target = Parts;
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
-}
 
 /// A running gateway.
 pub struct Gateway {
@@ -312,7 +231,8 @@ impl Gateway {
             gateway_tokens,
             wechat,
             intake,
-            callbacks: Callbacks::new(silence),
+            silence,
+            push_refusals: Refusals::default(),
             lanes,
             report,
             webhook_rules,

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::apps::Apps;
-use crate::callbacks::Silence;
 use crate::dispatch::{Dispatch, Job, Slots};
 use crate::report::Report;
-use crate::schedule::Timers;
+use crate::state::silence::Silence;
+use crate::state::timers::Timers;
 use crate::stop::Stop;
 
 /// The most outcomes in one call of the store; a bound, far above what gathers in one commit's time.

@@ -16,7 +16,7 @@ use hongyan_store::signals::{Listener, Signal, Signals};
 
 use crate::apps::Apps;
 use crate::report::Report;
-use crate::schedule::Timers;
+use crate::state::timers::Timers;
 use crate::webhooks::Changes;
 
 /// Whom signals concern.

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use hongyan_clock::UnixMillis;
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_store::Store;
 use hongyan_wechat::{AppId, OpenId, SecretString, user_data};
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
-use crate::service::Context;
+use crate::vault::Vault;
 
 /// How far ahead of ours WeChat's clock may be.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -45,14 +46,19 @@ pub struct Sealed<'a> {
 ///
 /// # Errors
 /// `undecipherable`, whichever of these does not hold, and also when the user has never logged in here; the store's.
-pub async fn open(context: &Context, sealed: &Sealed<'_>) -> Result<Map<String, Value>, Problem> {
+pub async fn open(
+    store: &dyn Store,
+    vault: &Vault,
+    clock: &Clock,
+    sealed: &Sealed<'_>,
+) -> Result<Map<String, Value>, Problem> {
     let Sealed { appid, openid, .. } = *sealed;
-    let keys = context.store.session_keys(appid.clone(), openid.clone()).await?;
-    let now = context.clock.now();
+    let keys = store.session_keys(appid.clone(), openid.clone()).await?;
+    let now = clock.now();
     let mut opened = None;
     for number in 0..TRIES {
         let key = keys.get(number).and_then(|key| {
-            let key = context.vault.open_session_key(appid, openid, key);
+            let key = vault.open_session_key(appid, openid, key);
             key.inspect_err(|error| tracing::error!(app = %appid, %error, "a session key does not open")).ok()
         });
         let found = try_key(&key.unwrap_or_else(|| NO_KEY.into()), sealed, now);

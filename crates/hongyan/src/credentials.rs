@@ -4,9 +4,9 @@
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
+use hongyan_gateway::Context;
 use hongyan_gateway::apps::{AppChange, NewApp};
 use hongyan_gateway::keys::{NewKey, Scope, create_key};
-use hongyan_gateway::service::Context;
 use hongyan_gateway::vault::sha256;
 use hongyan_sandbox::Seed;
 use hongyan_wechat::{AppId, SecretString};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use hongyan_clock::Clock;
+use hongyan_gateway::Context;
 use hongyan_gateway::Gateway;
 use hongyan_gateway::door::{Listeners, clear, descriptors};
-use hongyan_gateway::service::Context;
 use hongyan_gateway::tls::Tls;
 use serde_json::json;
 

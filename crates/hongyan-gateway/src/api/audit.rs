@@ -9,8 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
 use super::openapi::Refusals;
+use crate::context::Context;
 use crate::problem::{Problem, Query};
-use crate::service::Context;
 use crate::shapes;
 
 /// The most lines on a page.

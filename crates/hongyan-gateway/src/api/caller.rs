@@ -10,8 +10,8 @@ use hongyan_store::types::{KeyRecord, Subject};
 use hongyan_wechat::AppId;
 
 use crate::apps::App;
+use crate::context::Context;
 use crate::problem::Problem;
-use crate::service::Context;
 
 /// Somebody whose key has the scope that the call needs.
 #[derive(Debug, Clone)]

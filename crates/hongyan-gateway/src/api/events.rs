@@ -12,9 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::bounded::Text;
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query};
-use crate::service::Context;
 use crate::shapes;
 
 /// The most events on a page.

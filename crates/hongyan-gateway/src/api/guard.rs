@@ -26,12 +26,12 @@ use utoipa::openapi::OpenApi;
 use super::caller::Caller;
 use crate::apps::GATEWAY_SECRET_PREFIX;
 use crate::audit::{self, Limiter, OK};
+use crate::context::Context;
 use crate::door::ClientAddress;
 use crate::gateway_tokens::TOKEN_PREFIX;
 use crate::keys::{KEY_PREFIX, Refused, Scope};
 use crate::login::SESSION_PREFIX;
 use crate::problem::{AnswerCode, Problem};
-use crate::service::Context;
 use crate::webhooks::sign::SECRET_PREFIX;
 
 /// What back ends do all day: no line in the audit trail.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::openapi::Refusals;
+use crate::context::Context;
 use crate::report::Now;
-use crate::service::Context;
 
 /// Whether the process runs.
 ///

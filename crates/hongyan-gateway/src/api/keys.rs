@@ -16,10 +16,10 @@ use utoipa::ToSchema;
 use super::bounded::Few;
 use super::caller::Caller;
 use super::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::keys::{NewKey, Scope, create_key};
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// Longest name of a key.

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
+use crate::context::Context;
 use crate::door::outgoing::{Behalf, NoPlace};
 use crate::intake::request::parse;
 use crate::login::{Login, login as exchange};
 use crate::problem::{Json, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// A code that `wx.login` gave.

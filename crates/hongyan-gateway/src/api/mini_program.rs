@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 use super::bounded::Object;
 use super::openapi::Refusals;
 use super::permits::{GrantAnswer, GrantRequest, checked, grant_all};
+use crate::context::Context;
 use crate::door::ClientAddress;
 use crate::door::outgoing::Behalf;
 use crate::intake::request::parse;
 use crate::keys::bearer;
 use crate::login::session;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// The most permits that one tap can bring: a form, a payment and three subscriptions leave room to spare.

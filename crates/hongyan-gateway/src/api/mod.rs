@@ -35,8 +35,8 @@ use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::context::Context;
 use crate::problem::Problem;
-use crate::service::Context;
 use guard::{Guard, Guarded};
 
 pub use batch::MAX_BATCH;

@@ -15,9 +15,9 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::api::caller::Caller;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query, RawJson};
-use crate::service::Context;
 use crate::shapes;
 
 use super::batch::{Items, MAX_BATCH, RefusedItem, items};

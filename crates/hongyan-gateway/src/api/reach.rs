@@ -9,9 +9,9 @@ use utoipa::IntoParams;
 
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query};
-use crate::service::Context;
 use crate::shapes;
 
 /// Which users to count.

@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 use super::bounded::Whole;
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Problem};
-use crate::service::Context;
 use crate::shapes;
 use crate::user_data::{Sealed, open};
 
@@ -112,7 +112,7 @@ pub(super) async fn decrypt(
         signed,
         max_age: Duration::from_secs(age.into()),
     };
-    Ok(axum::Json(open(&context, &sealed).await?))
+    Ok(axum::Json(open(&*context.store, &context.vault, &context.clock, &sealed).await?))
 }
 
 fn bounded(field: &str, text: &str, most: usize) -> Result<(), Problem> {

@@ -159,7 +159,7 @@ impl World {
     }
 
     /// The apps as the next process would find them, with this master key.
-    pub(crate) async fn restarted_with(&self, vault: Vault) -> Result<Apps, crate::GatewayError> {
+    pub(crate) async fn restarted_with(&self, vault: Vault) -> Result<Apps, crate::error::GatewayError> {
         load(&self.store, &Arc::new(vault), &self.client, &self.clock).await
     }
 
@@ -186,7 +186,7 @@ async fn load(
     vault: &Arc<Vault>,
     client: &Client,
     clock: &Clock,
-) -> Result<Apps, crate::GatewayError> {
+) -> Result<Apps, crate::error::GatewayError> {
     let options = AppsOptions { token_refresh_ahead: std::time::Duration::from_secs(300) };
     Apps::load(Arc::clone(store), Arc::clone(vault), client.clone(), clock.clone(), options).await
 }

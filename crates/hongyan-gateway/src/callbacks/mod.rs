@@ -20,7 +20,7 @@
 
 mod content;
 mod receive;
-mod refusals;
+pub(crate) mod refusals;
 mod silence;
 mod work;
 
@@ -28,27 +28,10 @@ use axum::Router;
 use axum::routing::get;
 use hongyan_wechat::AppId;
 
-use crate::service::Context;
+use crate::context::Context;
 
-pub use silence::{Silence, SilenceWatch};
+pub use silence::SilenceWatch;
 pub use work::EventWorker;
-
-use refusals::Refusals;
-
-/// What receiving works with, beside the parts that everybody has.
-#[derive(Default)]
-pub struct Callbacks {
-    /// Since when nothing that WeChat pushed can have been missed.
-    pub silence: Silence,
-    refusals: Refusals,
-}
-
-impl Callbacks {
-    /// With this knowledge of silence.
-    pub fn new(silence: Silence) -> Self {
-        Self { silence, refusals: Refusals::default() }
-    }
-}
 
 /// Where WeChat pushes an app's events to, behind the gateway's public address.
 pub(crate) fn path_of(appid: &AppId) -> String {

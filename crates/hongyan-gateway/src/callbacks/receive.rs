@@ -19,8 +19,8 @@ use hongyan_wechat::callback::{
 use super::content::{digest, nonce_hash};
 use super::refusals::Refusal;
 use crate::apps::App;
+use crate::context::Context;
 use crate::door::WrongCredential;
-use crate::service::Context;
 
 /// The largest body. WeChat's events are below 4 KB; enciphered and in base64 that is some 6.
 const MAX_BODY: usize = 64 * 1024;
@@ -166,7 +166,7 @@ async fn receive(context: &Context, appid: &str, parameters: Parameters, body: B
         Ok(Received::NonceReused) => Err(no(Refusal::NonceReused)),
         Err(error) => {
             // WeChat tries again a few times; if it gives up before the store is well, the event is lost.
-            context.callbacks.silence.may_have_missed(callee.now);
+            context.silence.may_have_missed(callee.now);
             tracing::error!(app = %callee.appid(), %error, "an event cannot be stored");
             Err(unavailable())
         }
@@ -210,7 +210,7 @@ fn new_event(context: &Context, callee: &Callee, event: Event) -> NewEvent {
 /// too much.
 fn refuse(context: &Context, appid: Option<&AppId>, refusal: &Refusal, now: UnixMillis) -> Response {
     context.report.callback_refused(refusal.reason());
-    context.callbacks.refusals.log(appid, refusal, now);
+    context.push_refusals.log(appid, refusal, now);
     match refusal {
         Refusal::NoCallback => text(StatusCode::NOT_FOUND, "not found".into()),
         Refusal::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "too large".into()),

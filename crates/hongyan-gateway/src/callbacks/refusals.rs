@@ -16,7 +16,7 @@ const LOG_AGAIN: Duration = Duration::from_secs(60);
 
 /// Why one was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// There is no such app, or it takes no pushes.
     NoCallback,
     /// The parameters cannot be read.
@@ -37,7 +37,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// The reason's name, in the metric and in the log.
-    pub(super) const fn reason(&self) -> &'static str {
+    pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::NoCallback => "no_callback",
             Self::Parameters => "parameters",
@@ -79,11 +79,11 @@ const MAX_REMEMBERED: usize = 1_000;
 
 /// When each was logged last.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<HashMap<(Option<AppId>, &'static str), UnixMillis>>);
+pub(crate) struct Refusals(Mutex<HashMap<(Option<AppId>, &'static str), UnixMillis>>);
 
 impl Refusals {
     /// Logs a refusal, if that was not just done. `appid`: of a registered app, so that what is remembered is bounded.
-    pub(super) fn log(&self, appid: Option<&AppId>, refusal: &Refusal, now: UnixMillis) {
+    pub(crate) fn log(&self, appid: Option<&AppId>, refusal: &Refusal, now: UnixMillis) {
         let reason = refusal.reason();
         if self.is_new(appid, reason, now) {
             let app = appid.map_or("none", AsRef::as_ref);

@@ -18,7 +18,7 @@ use hongyan_wechat::{Errcode, TemplateId};
 use serde_json::{Map, Value};
 
 use crate::apps::Apps;
-use crate::schedule::Timers;
+use crate::state::timers::Timers;
 use crate::stop::Stop;
 
 /// The most events of a lane that are read at once.

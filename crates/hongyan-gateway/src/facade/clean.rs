@@ -15,7 +15,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::answer::{GATEWAY_FAILED, Refusal};
 use crate::apps::App;
-use crate::service::Context;
+use crate::context::Context;
 
 /// Finds what must not reach a caller: the AppSecret, the token that a call was made with, and those that WeChat takes
 /// or took a moment ago.

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::answer::Refusal;
 use super::request::Parameters;
 use super::token::client;
+use crate::context::Context;
 use crate::door::outgoing::Behalf;
 use crate::login::exchange;
-use crate::service::Context;
 
 /// Exchanges a code.
 pub(super) async fn jscode2session(
@@ -25,7 +25,8 @@ pub(super) async fn jscode2session(
     }
     let code = parameters.get("js_code").ok_or_else(|| Refusal::new(Errcode(41_008), "missing code"))?;
     let _place = context.outgoing.place(Behalf::Caller).await.map_err(Refusal::no_place)?;
-    let answer = exchange(&context, &client.app, code).await?;
+    let answer =
+        exchange(&context.apps, &*context.store, &context.vault, &context.clock, &client.app, code).await?;
     let mut body = json!({
         "openid": answer.openid,
         "session_key": answer.session_key.expose_secret(),

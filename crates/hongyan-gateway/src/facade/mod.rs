@@ -37,7 +37,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use hongyan_wechat::paths::{FAMILIES, is_plain};
 
-use crate::service::Context;
+use crate::context::Context;
 use answer::{INVALID_URL, NOT_PASSED_ON, Refusal};
 
 const TOKEN: &str = "/cgi-bin/token";

@@ -28,9 +28,9 @@ use super::headers;
 use super::request::{ACCESS_TOKEN, OURS, Parameters, passed_on};
 use super::token::app_of;
 use crate::apps::App;
+use crate::context::Context;
 use crate::door::outgoing::Behalf;
 use crate::door::{self, Held};
-use crate::service::Context;
 use crate::token::TokenError;
 
 /// A request's body up to this size is kept, so that it can be sent a second time.

@@ -8,9 +8,9 @@ use axum::response::Response;
 use hongyan_wechat::AppId;
 
 use crate::audit::Limiter;
+use crate::context::Context;
 use crate::door::ClientAddress;
 use crate::keys::beginning_of;
-use crate::service::Context;
 use crate::vault::sha256;
 
 /// What somebody brought who was refused for it. In the answer's extensions.

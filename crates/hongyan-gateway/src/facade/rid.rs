@@ -18,8 +18,8 @@ use super::clean::blotter;
 use super::pass::no_token;
 use super::request::{ACCESS_TOKEN, MAX_CREDENTIALS_BYTES, Parameters, passed_on, whole};
 use super::token::app_of;
+use crate::context::Context;
 use crate::door::outgoing::Behalf;
-use crate::service::Context;
 
 /// The names whose values are hidden, in their parts: what stands between the parts is an underscore in some form.
 /// Longer names that end in one of them are meant, too (`appsecret`, `component_access_token`).

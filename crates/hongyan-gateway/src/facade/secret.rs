@@ -13,8 +13,8 @@ use super::clean::blotter;
 use super::request::{MAX_CREDENTIALS_BYTES, Parameters, object, passed_on, whole};
 use super::token::client;
 use crate::apps::App;
+use crate::context::Context;
 use crate::door::outgoing::Behalf;
-use crate::service::Context;
 
 /// `POST /cgi-bin/clear_quota/v2`: `appid` and `appsecret`, in the body or in the query.
 ///

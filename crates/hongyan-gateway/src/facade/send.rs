@@ -16,8 +16,8 @@ use super::answer::{APP_PAUSED, GATEWAY_FAILED, OUTCOME_UNKNOWN, Refusal, STILL_
 use super::request::{Parameters, object, whole};
 use super::token::app_of;
 use crate::apps::App;
+use crate::context::Context;
 use crate::members::Members;
-use crate::service::Context;
 
 /// How long a caller is kept waiting. SDKs give up after 10 to 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(8);

@@ -14,9 +14,9 @@ use super::answer::Refusal;
 use super::refused::Wrong;
 use super::request::{MAX_CREDENTIALS_BYTES, Parameters, object, whole};
 use crate::apps::App;
+use crate::context::Context;
 use crate::gateway_tokens::{LIFETIME, MAX_SERVICE_CHARS};
 use crate::keys::{KEY_PREFIX, Reason};
-use crate::service::Context;
 
 /// The parameters of both calls. Unknown ones are ignored, as WeChat does.
 struct TokenRequest {

@@ -23,8 +23,8 @@ use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::dispatch::{Dispatch, Job, Slot};
-use crate::lanes::Owned;
-use crate::schedule::Timers;
+use crate::state::owned::Owned;
+use crate::state::timers::Timers;
 use crate::stop::Stop;
 
 /// Accepts messages. Clones share everything.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::apps::{App, CallbackChange};
+use crate::context::Context;
 use crate::problem::Problem;
-use crate::service::Context;
 use crate::shapes;
 
 /// What is entered on WeChat's page for pushes.

@@ -9,8 +9,8 @@ use super::known;
 use crate::api::bounded::Whole;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::problem::{Path, Problem, Query};
-use crate::service::Context;
 use crate::shapes;
 use crate::templates::{Keyword, Title};
 

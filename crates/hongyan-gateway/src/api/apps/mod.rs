@@ -30,9 +30,9 @@ use super::openapi::Refusals;
 use crate::api::caller::Caller;
 use crate::api::guard::looks_like_credential;
 use crate::apps::{App, AppChange, NewApp, SyncReport};
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// All calls.

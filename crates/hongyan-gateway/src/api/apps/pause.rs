@@ -11,8 +11,8 @@ use super::{AppJson, app_json, known};
 use crate::api::bounded::Text;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// Why an app is paused, in words.

@@ -8,9 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::known;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Path, Problem, Query};
-use crate::service::Context;
 use crate::shapes;
 
 /// Whose sessions to end.

@@ -14,9 +14,9 @@ use crate::api::bounded::{Text, Whole};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::apps::{SyncReport, Template};
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 use crate::templates::{NewTemplate, no_such_template};
 

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use super::known;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 use crate::token::TokenError;
 

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::{message_id, must_see, no_such_message};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::problem::{Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// A message that will not be sent.

@@ -9,9 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::show::MessageJson;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::request::{MAX_REFERENCE_CHARS, parse};
 use crate::problem::{Problem, Query};
-use crate::service::Context;
 use crate::shapes;
 
 /// The most messages on a page.

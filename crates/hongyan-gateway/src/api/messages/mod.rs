@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::caller::Caller;
+use crate::context::Context;
 use crate::problem::Problem;
-use crate::service::Context;
 
 /// All calls.
 pub(super) fn routes() -> OpenApiRouter<Context> {

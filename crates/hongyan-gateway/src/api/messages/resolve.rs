@@ -16,8 +16,8 @@ use super::{message_id, must_see, no_such_message};
 use crate::api::bounded::Whole;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// So many attempts no message has.

@@ -19,11 +19,11 @@ use super::validate::{Outlook, ValidAnswer, ValidBatch, ValidJson};
 use crate::api::batch::{Items, MAX_BATCH, RefusedItem, items};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::idempotency;
 use crate::intake::request::{Checked, MessageRequest, Warning, check_idempotency_key};
 use crate::problem::{Problem, Query, RawJson, only_header};
 use crate::report::{Listener, is_at_rest};
-use crate::service::Context;
 use crate::shapes;
 
 /// The longest wait that a caller may ask for.

@@ -14,9 +14,9 @@ use super::resolve::ResolutionJson;
 use super::{message_id, no_such_message};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::body::BodyView;
 use crate::problem::{Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// A message, as a list shows it.

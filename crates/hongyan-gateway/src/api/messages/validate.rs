@@ -10,9 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::batch::RefusedItem;
+use crate::context::Context;
 use crate::intake::request::{Checked, Warning};
 use crate::problem::Problem;
-use crate::service::Context;
 
 /// What checks say of a batch.
 #[derive(Debug, Serialize, ToSchema)]

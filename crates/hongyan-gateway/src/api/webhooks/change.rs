@@ -15,8 +15,8 @@ use super::{
 use crate::api::bounded::{Few, Text};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 use crate::vault::Purpose;
 use crate::webhooks::new_secret;

@@ -11,9 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::{AnswerJson, known};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Path, Problem, Query};
-use crate::service::Context;
 use crate::shapes;
 
 /// The most deliveries on a page.

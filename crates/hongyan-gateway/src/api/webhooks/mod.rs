@@ -16,9 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::caller::Caller;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::Problem;
-use crate::service::Context;
 use crate::shapes;
 
 /// The most types in a filter; there are fewer.

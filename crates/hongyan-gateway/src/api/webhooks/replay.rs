@@ -14,9 +14,9 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{known, no_such_webhook};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 
 /// Which events to send again: one, or those of a time. [`ReplayOne`] and [`ReplayTime`] describe it.

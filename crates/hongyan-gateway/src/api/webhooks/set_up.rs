@@ -13,8 +13,8 @@ use super::{MAX_APPS, MAX_TYPES, WebhookJson, checked_url, filter, for_caller, i
 use crate::api::bounded::Few;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
+use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::service::Context;
 use crate::shapes;
 use crate::vault::Purpose;
 use crate::webhooks::new_secret;

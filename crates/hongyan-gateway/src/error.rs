@@ -1,0 +1,37 @@
+//! Why the gateway did not start, or ended badly.
+
+use hongyan_store::StoreError;
+use hongyan_wechat::ClientError;
+
+use crate::config::ConfigError;
+use crate::webhooks;
+
+/// Why the gateway did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store does not open or fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The client to WeChat cannot be made.
+    #[error(transparent)]
+    Wechat(#[from] ClientError),
+    /// The client to webhooks cannot be made.
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::ClientError),
+    /// The data directory cannot be used.
+    #[error(
+        "cannot use the data directory {path}: {why}; create it, or set data_dir to one that this user may write"
+    )]
+    DataDir {
+        /// Which.
+        path: String,
+        /// The system's words.
+        why: String,
+    },
+    /// The listener failed.
+    #[error("the HTTP listener failed: {0}")]
+    Listen(#[from] std::io::Error),
+}
