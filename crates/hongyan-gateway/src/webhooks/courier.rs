@@ -96,10 +96,16 @@ pub(super) struct Courier {
 }
 
 impl Courier {
-    pub(super) fn new(post: Postmaster, start: WebhookStart, stop: Stop) -> Self {
+    /// For a webhook as it was when `changed` had last been looked at.
+    pub(super) fn new(
+        post: Postmaster,
+        start: WebhookStart,
+        changed: watch::Receiver<u64>,
+        stop: Stop,
+    ) -> Self {
         let WebhookStart { record, cursor } = start;
         Self {
-            changed: post.changes.watch(),
+            changed,
             events: post.changes.watch_events(),
             address: Err(String::new()),
             kept: Vec::new(),
@@ -139,7 +145,7 @@ impl Courier {
 
     /// One round: store, read, start, wait. `false`: there is nothing to do for this webhook any more.
     async fn step(&mut self) -> hongyan_store::Result<bool> {
-        if self.changed.has_changed().unwrap_or(false) && !self.reload().await? {
+        if self.is_changed() && !self.reload().await? {
             return Ok(false);
         }
         let is_due = self.ready.is_empty() || self.outcomes.len() >= STORE || self.has_failed;
@@ -159,10 +165,20 @@ impl Courier {
             return Ok(true);
         }
         if rests.is_none() && self.works_since <= Instant::now() {
+            if self.is_changed() {
+                // While the store was asked. What it gave may have happened after the change, and must not be signed or
+                // addressed as before.
+                return Ok(true);
+            }
             self.start_ready();
         }
         self.wait(wake_at, rests.is_none()).await;
         Ok(true)
+    }
+
+    /// Whether webhooks were changed since this one was read.
+    fn is_changed(&self) -> bool {
+        self.changed.has_changed().unwrap_or(false)
     }
 
     /// Reads the webhook as it is now. `false`: it is gone, or disabled.

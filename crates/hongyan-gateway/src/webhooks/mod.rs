@@ -103,7 +103,8 @@ impl Postmaster {
                     for start in webhooks.into_iter().filter(|start| start.record.disabled.is_none()) {
                         let id = start.record.id;
                         if !running.values().any(|&other| other == id) {
-                            let courier = Courier::new(self.clone(), start, stop.clone());
+                            // It hears also of what was changed since the list was read.
+                            let courier = Courier::new(self.clone(), start, changed.clone(), stop.clone());
                             running.insert(couriers.spawn(courier.run()).id(), id);
                         }
                     }
