@@ -2,7 +2,7 @@
 
 use hongyan_ledger::{MessageState as S, PermitPolicy, ReasonCode};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{Accepted, Idempotency, NewMessage};
 

@@ -6,7 +6,7 @@ use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_ledger::{MessageState, ReasonCode};
 use hongyan_wechat::OpenId;
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{Claimed, NewMessage, PauseOrder, Probing};
 

@@ -6,7 +6,7 @@ use hongyan_ledger::settle::MAX_DEAD_PERMITS;
 use hongyan_ledger::{MessageState as S, PermitPolicy, ReasonCode};
 use hongyan_wechat::OpenId;
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, user};
 use crate::types::{Claimed, NewMessage, NewPermit};
 

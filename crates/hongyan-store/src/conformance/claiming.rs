@@ -2,7 +2,7 @@
 
 use hongyan_ledger::{Lane, MessageState as S, PermitPolicy};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{NewMessage, Settlement};
 

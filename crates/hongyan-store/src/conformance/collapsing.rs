@@ -4,7 +4,7 @@ use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy, ReasonCode};
 use hongyan_wechat::OpenId;
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, user};
 use crate::types::{Accepted, Ended, Idempotency, NewMessage, ResolveOrder, Resolved};
 

@@ -15,7 +15,7 @@ use hongyan_ledger::{
 };
 use hongyan_wechat::{Errcode, OpenId};
 
-use super::checks;
+use super::check::checks;
 use super::world::{Heeded, START, World, appid, template, user};
 use crate::types::{
     Accepted, ApplyOrder, ClaimBatch, Claimed, Deed, MessageFilter, MessageView, NewEvent, NewMessage,

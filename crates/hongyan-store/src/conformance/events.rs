@@ -9,7 +9,7 @@ use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{EventId, Lane, MessageState as S, PermitKind, PermitPolicy, ReasonCode};
 use hongyan_wechat::{Errcode, OpenId};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
     AddressCheck, Applied, ApplyOrder, Claimed, Deed, Effect, EventFilter, EventState, NewEvent, NewMessage,

@@ -3,7 +3,7 @@
 use hongyan_ledger::explain::{Because, BecauseCode as B};
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, template, user};
 use crate::types::{NewMessage, NewPermit};
 

@@ -3,7 +3,7 @@
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::{MessageState as S, PermitKind, PermitPolicy, WaitingOrder};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{AppChange, AppChanged, NewMessage, NewPermit, Reach, TemplateRecord};
 

@@ -7,7 +7,7 @@ use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_ledger::{Channel, Lane, OnUnknown, WaitingOrder};
 use hongyan_wechat::Errcode;
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::StoreError;
 use crate::types::{

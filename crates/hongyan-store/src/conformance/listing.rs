@@ -2,7 +2,7 @@
 
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{MessageFilter, NewMessage};
 

@@ -28,13 +28,13 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::Store;
 
 mod accepting;
 mod breaking;
+mod check;
 mod claimed;
 mod claiming;
 mod collapsing;
@@ -54,22 +54,8 @@ mod telling;
 mod withdrawing;
 mod world;
 
+use check::Check;
 use world::World;
-
-/// One sentence about the store, and the code that finds out whether it is true.
-struct Check {
-    name: &'static str,
-    run: fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-/// Makes a module's list of checks from the names of its functions.
-macro_rules! checks {
-    ($($name:ident),* $(,)?) => {
-        pub(super) const CHECKS: &[super::Check] =
-            &[$(super::Check { name: stringify!($name), run: |world| Box::pin($name(world)) }),*];
-    };
-}
-use checks;
 
 /// Every module's checks.
 const ALL: &[&[Check]] = &[

@@ -6,7 +6,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::{Lane, MessageId, MessageState as S, PermitPolicy};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{
     Accepted, GatewayTokenRecord, Idempotency, LoginRecord, MessageFilter, NewMessage, PruneCursor,

@@ -3,7 +3,7 @@
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy, ReasonCode};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{Claimed, NewMessage, ResolutionView, ResolveOrder, Resolved};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hongyan_ledger::webhook::{Filter, Health};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{
     AppChange, AppChanged, CallbackRecord, LoginRecord, Reseal, SealedKind, SealedOwner, SealedValue,

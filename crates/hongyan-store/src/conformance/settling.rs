@@ -3,7 +3,7 @@
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, MessageState as S, OnUnknown, PermitPolicy, ReasonCode};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, user};
 use crate::types::{NewMessage, Settlement};
 

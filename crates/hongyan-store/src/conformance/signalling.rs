@@ -6,7 +6,7 @@ use hongyan_ledger::webhook::{Filter, Health};
 use hongyan_ledger::{Lane, MessageId, MessageState as S, PermitPolicy, ReasonCode, WebhookId};
 use hongyan_wechat::OpenId;
 
-use super::checks;
+use super::check::checks;
 use super::world::{Heeded, START, World, after, app, appid, user};
 use crate::signals::Moved;
 use crate::types::{AppChange, AppChanged, NewMessage, PauseOrder, Probing, WebhookChange, WebhookRecord};

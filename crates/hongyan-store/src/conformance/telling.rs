@@ -10,7 +10,7 @@ use hongyan_ledger::webhook::{DisabledReason, EventType as T, Fate, Filter, Heal
 use hongyan_ledger::{MessageState as S, WebhookId};
 use serde_json::Value;
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{
     Delivery, DeliveryOutcome, DeliveryReport, DeliveryState as D, ExpiringOrder, ExpiringStep, NewMessage,

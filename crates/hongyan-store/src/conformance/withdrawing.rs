@@ -2,7 +2,7 @@
 
 use hongyan_ledger::{Lane, MessageId, MessageState as S, PermitPolicy, ReasonCode};
 
-use super::checks;
+use super::check::checks;
 use super::world::{START, World, after, app, appid, user};
 use crate::types::{Cancelled, NewMessage, TokenRecord};
 

@@ -4,7 +4,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{EventId, Lane};
 use hongyan_wechat::AppId;
 
-use super::User;
+use super::user::User;
 use crate::trouble::Res;
 use crate::types::{AddressCheck, Effect, EventState, EventView, NewEvent};
 

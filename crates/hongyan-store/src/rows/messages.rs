@@ -7,7 +7,7 @@ use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
 use hongyan_wechat::{AppId, Errcode, TemplateId};
 
-use super::User;
+use super::user::User;
 use crate::trouble::Res;
 use crate::types::{AttemptView, Idempotency, MessageView, ResolutionView, Settlement};
 

@@ -6,6 +6,7 @@
 //!
 //! | module | knows |
 //! | --- | --- |
+//! | [`user`] | a user of an app, as keys name it |
 //! | [`messages`] | a message's row; whose turn it is |
 //! | [`permits`] | a user's permits, and reports of acceptances that have no partner yet |
 //! | [`events`] | events that WeChat pushed |
@@ -23,9 +24,6 @@
 
 use std::cell::RefMut;
 
-use hongyan_ledger::Lane;
-use hongyan_wechat::{AppId, OpenId};
-
 use crate::signals::Signals;
 
 pub(crate) mod apps;
@@ -39,6 +37,7 @@ pub(crate) mod outbox;
 pub(crate) mod permits;
 pub(crate) mod sealed;
 pub(crate) mod templates;
+pub(crate) mod user;
 pub(crate) mod webhooks;
 
 pub(crate) use apps::AppRows;
@@ -52,6 +51,7 @@ pub(crate) use outbox::{About, OutboxRows};
 pub(crate) use permits::PermitRows;
 pub(crate) use sealed::SealedRows;
 pub(crate) use templates::TemplateRows;
+pub(crate) use user::User;
 pub(crate) use webhooks::WebhookRows;
 
 /// A transaction, as the verbs see it.
@@ -71,26 +71,4 @@ pub(crate) trait Rows:
 {
     /// What follows from the transaction for others. The backend tells it after the commit.
     fn signals(&self) -> RefMut<'_, Signals>;
-}
-
-/// A user of an app, with the lane that both are in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct User {
-    pub(crate) lane: Lane,
-    /// Stands for appid and openid in keys ([`hongyan_ledger::user_number`]).
-    pub(crate) number: u64,
-    pub(crate) appid: AppId,
-    pub(crate) openid: OpenId,
-}
-
-impl User {
-    pub(crate) fn of(appid: &AppId, openid: &OpenId) -> Self {
-        let number = hongyan_ledger::user_number(appid, openid);
-        Self { lane: Lane::of_number(number), number, appid: appid.clone(), openid: openid.clone() }
-    }
-
-    /// The number as it is stored: databases' integers are signed.
-    pub(crate) const fn key(&self) -> i64 {
-        self.number.cast_signed()
-    }
 }

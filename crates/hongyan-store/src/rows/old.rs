@@ -3,7 +3,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 
-use super::User;
+use super::user::User;
 use crate::trouble::Res;
 use crate::types::{PruneCursor, Pruned};
 

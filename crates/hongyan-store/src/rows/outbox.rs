@@ -5,7 +5,7 @@ use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{WebhookEventId, app_number};
 use hongyan_wechat::AppId;
 
-use super::User;
+use super::user::User;
 use crate::trouble::Res;
 
 /// Who or what an event is about. Events about the same are delivered in order.

@@ -6,7 +6,7 @@ use hongyan_ledger::acceptance::{Source, Unpaired};
 use hongyan_ledger::permit::{Origin, Permit, PermitKind};
 use hongyan_wechat::TemplateId;
 
-use super::User;
+use super::user::User;
 use crate::trouble::{Res, Trouble};
 
 /// Questions about a user's permits, and writes.

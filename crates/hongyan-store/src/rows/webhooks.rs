@@ -5,7 +5,7 @@ use hongyan_ledger::webhook::{DisabledReason, EventType, Filter, Health};
 use hongyan_ledger::{PermitId, WebhookEventId, WebhookId};
 use hongyan_wechat::AppId;
 
-use super::User;
+use super::user::User;
 use crate::trouble::Res;
 use crate::types::{Tried, WebhookAnswer, WebhookRecord, WebhookStart};
 

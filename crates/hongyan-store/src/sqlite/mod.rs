@@ -2,7 +2,8 @@
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | `open` | whether a file is ours; its settings and migrations |
+//! | `open` | whether a file is ours; its settings |
+//! | `migrations` | the steps from schema to schema |
 //! | `writer` | the one thread that writes: group commit |
 //! | `checkpoint` | the one thread that copies the log back into the file |
 //! | `memory` | what the writer remembers between transactions |
@@ -43,6 +44,7 @@ mod keys;
 mod lanes;
 mod memory;
 mod messages;
+mod migrations;
 mod open;
 mod outbox;
 mod permits;

@@ -4,16 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
-use super::schema;
 use super::trouble::Trouble;
+use super::{migrations, schema};
 use crate::{Result, StoreError};
-
-mod embedded {
-    refinery::embed_migrations!("migrations");
-}
 
 /// Marks a file as ours (SQLite's `application_id`): "hygn".
 const APPLICATION_ID: i32 = 0x6879_676e;
@@ -49,8 +44,7 @@ const READER_SETTINGS: &str = "
 
 /// The newest schema that this program knows.
 pub(super) fn newest_schema() -> i64 {
-    let newest =
-        embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
+    let newest = migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
     newest.map_or(0, i64::from)
 }
 
@@ -91,8 +85,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
         db.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     }
     db.execute_batch(WRITER_SETTINGS).map_err(failed)?;
-    user_number(&db).map_err(failed)?;
-    embedded::migrations::runner().run(&mut db).map_err(|why| trouble(path, &why.to_string()))?;
+    migrations::user_number(&db).map_err(failed)?;
+    migrations::runner().run(&mut db).map_err(|why| trouble(path, &why.to_string()))?;
     defend(&db).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(db)
@@ -101,13 +95,6 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
 /// Nothing that SQL can say shall change the file behind SQLite's back.
 fn defend(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map(|_| ())
-}
-
-/// Brings an empty database to a version.
-pub(super) fn migrate_to(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
-    let Some(version) = i32::try_from(version).ok().filter(|&version| version > 0) else { return Ok(()) };
-    let runner = embedded::migrations::runner().set_target(refinery::Target::Version(version));
-    runner.run(db).map(|_| ()).map_err(|why| rusqlite::Error::UserFunctionError(Box::new(why)))
 }
 
 /// Makes the files of a database its user's alone, whatever the umask: what is told to users lies in them in the clear.
@@ -150,17 +137,6 @@ pub(super) fn checkpointer(path: &Path, writer: &Connection) -> Result<Connectio
     db.execute_batch(WRITER_SETTINGS).map_err(failed)?;
     writer.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
     Ok(db)
-}
-
-/// Gives the migrations a function that SQL has not: a user's number.
-pub(super) fn user_number(db: &Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    db.create_scalar_function("user_number", 2, flags, |arguments| {
-        let text = |at: usize| arguments.get::<String>(at);
-        let wrong = |why: hongyan_wechat::InvalidId| rusqlite::Error::UserFunctionError(Box::new(why));
-        let (appid, openid) = (text(0)?.parse().map_err(wrong)?, text(1)?.parse().map_err(wrong)?);
-        Ok(hongyan_ledger::user_number(&appid, &openid).cast_signed())
-    })
 }
 
 /// Opens one connection that reads; the writer's must have been opened before.
@@ -260,7 +236,7 @@ mod tests {
         let path = dir.path().join("h.db");
         let mut first = Connection::open(&path).unwrap();
         first.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        embedded::migrations::runner().set_target(refinery::Target::Version(1)).run(&mut first).unwrap();
+        migrations::runner().set_target(refinery::Target::Version(1)).run(&mut first).unwrap();
         first
             .execute_batch(
                 "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \

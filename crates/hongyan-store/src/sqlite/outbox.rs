@@ -6,7 +6,7 @@ use hongyan_ledger::webhook::EventType;
 use hongyan_wechat::AppId;
 use rusqlite::params;
 
-use super::cells::{change, one};
+use super::cells::change;
 use super::memory::Writing;
 use super::trouble::{Res, Trouble};
 use super::webhooks;
@@ -24,7 +24,7 @@ impl OutboxRows for Writing<'_> {
         at: UnixMillis,
         data: &str,
     ) -> Res<WebhookEventId> {
-        let number = self.memory.outbox.next_number(|| last_number(self))?;
+        let number = self.memory.outbox.next_number(|| webhooks::last_number(self))?;
         if number > WebhookEventId::MAX_NUMBER {
             return Err(Trouble::corrupt(format!("there cannot be an event number {number}")));
         }
@@ -46,16 +46,4 @@ impl OutboxRows for Writing<'_> {
         )?;
         Ok(id)
     }
-}
-
-/// The number of the last event. Those that were cleared away count, too: a cursor may stand at one.
-pub(super) fn last_number(db: &rusqlite::Connection) -> Res<i64> {
-    let last = one(
-        db,
-        "SELECT MAX(COALESCE((SELECT MAX(number) FROM webhook_events), 0), \
-         COALESCE((SELECT MAX(cursor) FROM webhooks), 0))",
-        [],
-        |cells| cells.raw(),
-    )?;
-    Ok(last.unwrap_or(0))
 }

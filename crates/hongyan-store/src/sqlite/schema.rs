@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::open::{migrate_to, user_number};
+use super::migrations::{migrate_to, user_number};
 
 /// The table in which the migrations note what they did; the library makes it, in its own words and before the first
 /// migration.

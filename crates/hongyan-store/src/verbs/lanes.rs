@@ -6,7 +6,8 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
 
-use super::messages::{left_behind, wake};
+use super::messages::turn::left_behind;
+use super::messages::wake;
 use crate::rows::Rows;
 use crate::trouble::Res;
 use crate::types::{Acquired, Epoch};

@@ -5,9 +5,9 @@ use hongyan_ledger::{MessageState, ReasonCode};
 
 use super::super::{lanes, permits};
 use super::collapse::{Replaced, correct, replace_older, superseded};
-use super::insert;
 use super::turn::{Gates, Turn, claimed, take_turn};
 use super::wake::wake_waiting;
+use super::write::insert;
 use crate::rows::{MessageRow, Rows, User};
 use crate::trouble::{Res, Trouble};
 use crate::types::{Accepted, Claimed, Epoch, Idempotency, NewMessage, NewPermit};

@@ -4,9 +4,10 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Lane, MessageId, MessageState, ReasonCode};
 use hongyan_wechat::AppId;
 
+use super::next::wake_next;
 use super::turn::release_hold;
-use super::wake::{pass_on, wake_next};
-use super::{load, save};
+use super::wake::pass_on;
+use super::write::{load, save};
 use crate::rows::{MessageRow, Rows};
 use crate::trouble::Res;
 use crate::types::Cancelled;

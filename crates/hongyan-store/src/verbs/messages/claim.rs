@@ -4,9 +4,9 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Lane, MessageState};
 
 use super::super::lanes;
-use super::save;
+use super::next::wake_next;
 use super::turn::{Gates, Turn, claimed, take_turn};
-use super::wake::wake_next;
+use super::write::save;
 use crate::rows::Rows;
 use crate::trouble::Res;
 use crate::types::{ClaimBatch, Epoch};

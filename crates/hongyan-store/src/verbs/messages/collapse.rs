@@ -8,9 +8,9 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, PermitId, ReasonCode};
 
 use super::cancel::end;
-use super::load;
 use super::turn::{give_back, release_hold};
 use super::wake::wake_waiting;
+use super::write::load;
 use crate::rows::{MessageRow, Rows, User};
 use crate::trouble::Res;
 use crate::types::{Accepted, Ended, NewMessage};

@@ -7,7 +7,7 @@ use hongyan_ledger::settle::{Outcome, UnitEffect};
 use hongyan_ledger::{MessageId, MessageState};
 
 use super::resolve::apply_unit;
-use super::{load, save};
+use super::write::{load, save};
 use crate::rows::{Rows, User};
 use crate::trouble::Res;
 use crate::types::Ended;

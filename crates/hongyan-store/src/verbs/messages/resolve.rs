@@ -7,8 +7,8 @@ use hongyan_ledger::{MessageState, ReasonCode};
 
 use super::super::permits;
 use super::collapse::give_way_after_doubt;
-use super::save;
 use super::turn::release_hold;
+use super::write::save;
 use crate::rows::{MessageRow, Rows};
 use crate::trouble::Res;
 use crate::types::{ResolutionView, ResolveOrder, Resolved};

@@ -1,90 +1,13 @@
-//! Who is next: the one place where parked and waiting messages are set going.
+//! Messages that wait or rest get a timer: the one place where something that happened sets them going.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{LANES, Lane, MessageId, MessageState, Permit, WaitingOrder};
+use hongyan_ledger::{LANES, Lane, MessageState, Permit, WaitingOrder};
 use hongyan_wechat::AppId;
 
-use super::save;
-use super::turn::{Gates, Turn, claimed, take_turn};
+use super::write::save;
 use crate::rows::{Rows, User};
 use crate::trouble::Res;
-use crate::types::{Claimed, Ended, Epoch, ProbeCursor};
-
-/// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
-/// timer.
-const MAX_TURNS: usize = 16;
-
-/// What came of handing a user on.
-#[derive(Default)]
-pub(super) struct HandedOn {
-    /// The user's next message, claimed.
-    pub(super) next: Option<Claimed>,
-    /// Messages that ended on the way.
-    pub(super) ended: Vec<Ended>,
-    /// When the user's next message must be looked at.
-    pub(super) wake_at: Option<UnixMillis>,
-}
-
-/// A message of this user left `ready` or `sending`: the next one's turn. With `room` it is claimed at once if it
-/// may be; otherwise it gets a timer. Without this, messages parked behind the one that left would sleep for ever.
-///
-/// `resting` is the message that was just put back to `ready` by its own outcome; while it is the first, the others
-/// stay behind it.
-pub(super) fn hand_on(
-    rows: &impl Rows,
-    user: &User,
-    gates: &Gates,
-    resting: Option<MessageId>,
-    room: Option<Epoch>,
-    now: UnixMillis,
-) -> Res<HandedOn> {
-    if !rows.may_have_open(user) {
-        return Ok(HandedOn::default());
-    }
-    let mut handed = HandedOn::default();
-    for turn in 0.. {
-        let Some(mut head) = rows.first_ready(user)? else { break };
-        let backs_off = !head.is_parked() && head.wake_at.is_some_and(|wake| wake > now);
-        if resting == Some(head.id) || backs_off {
-            handed.wake_at = head.wake_at;
-            break;
-        }
-        let Some(epoch) = room.filter(|_| turn < MAX_TURNS) else {
-            handed.wake_at = Some(now);
-            if head.is_parked() {
-                head.wake_at = Some(now);
-                save(rows, &mut head)?;
-            }
-            break;
-        };
-        match take_turn(rows, &mut head, gates, true, now)? {
-            Turn::Send(going) => {
-                save(rows, &mut head)?;
-                let body = rows.body(&head)?;
-                handed.next = Some(claimed(&head, going, body.into(), epoch));
-                break;
-            }
-            Turn::Later => {
-                save(rows, &mut head)?;
-                if head.state == MessageState::Ready {
-                    handed.wake_at = head.wake_at;
-                    break;
-                }
-            }
-            Turn::End(ended) => {
-                save(rows, &mut head)?;
-                handed.ended.push(ended);
-            }
-        }
-    }
-    Ok(handed)
-}
-
-/// The same for verbs that claim nothing: the next one gets a timer.
-pub(super) fn wake_next(rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
-    hand_on(rows, user, &Gates::default(), None, None, now)?;
-    Ok(())
-}
+use crate::types::ProbeCursor;
 
 /// Sets going the messages that wait for a permit and that this one serves, in the app's waiting order, as many as it
 /// has units for. Returns how many.

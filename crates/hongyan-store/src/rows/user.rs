@@ -1,0 +1,26 @@
+//! Users, as keys name them.
+
+use hongyan_ledger::Lane;
+use hongyan_wechat::{AppId, OpenId};
+
+/// A user of an app, with the lane that both are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) lane: Lane,
+    /// Stands for appid and openid in keys ([`hongyan_ledger::user_number`]).
+    pub(crate) number: u64,
+    pub(crate) appid: AppId,
+    pub(crate) openid: OpenId,
+}
+
+impl User {
+    pub(crate) fn of(appid: &AppId, openid: &OpenId) -> Self {
+        let number = hongyan_ledger::user_number(appid, openid);
+        Self { lane: Lane::of_number(number), number, appid: appid.clone(), openid: openid.clone() }
+    }
+
+    /// The number as it is stored: databases' integers are signed.
+    pub(crate) const fn key(&self) -> i64 {
+        self.number.cast_signed()
+    }
+}

@@ -1,0 +1,32 @@
+//! The migrations, and what they need of the program.
+
+use refinery::Runner;
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// What brings a database up to date.
+pub(super) fn runner() -> Runner {
+    embedded::migrations::runner()
+}
+
+/// Brings an empty database to a version.
+pub(super) fn migrate_to(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let Some(version) = i32::try_from(version).ok().filter(|&version| version > 0) else { return Ok(()) };
+    let runner = runner().set_target(refinery::Target::Version(version));
+    runner.run(db).map(|_| ()).map_err(|why| rusqlite::Error::UserFunctionError(Box::new(why)))
+}
+
+/// Gives the migrations a function that SQL has not: a user's number.
+pub(super) fn user_number(db: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function("user_number", 2, flags, |arguments| {
+        let text = |at: usize| arguments.get::<String>(at);
+        let wrong = |why: hongyan_wechat::InvalidId| rusqlite::Error::UserFunctionError(Box::new(why));
+        let (appid, openid) = (text(0)?.parse().map_err(wrong)?, text(1)?.parse().map_err(wrong)?);
+        Ok(hongyan_ledger::user_number(&appid, &openid).cast_signed())
+    })
+}

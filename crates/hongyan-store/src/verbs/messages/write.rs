@@ -1,0 +1,64 @@
+//! Writing a message, and saying what follows from it.
+
+use hongyan_ledger::{MessageId, MessageState};
+
+use super::super::outbox;
+use crate::rows::{MessageRow, Rows};
+use crate::signals::Moved;
+use crate::trouble::{Res, Trouble};
+use crate::types::Idempotency;
+
+/// One message that must be there.
+pub(super) fn load(rows: &impl Rows, id: MessageId) -> Res<MessageRow> {
+    rows.message(id)?.ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
+}
+
+/// Writes a new message, and says what follows from it.
+pub(super) fn insert(
+    rows: &impl Rows,
+    row: &mut MessageRow,
+    key: Option<&Idempotency>,
+    body: &[u8],
+) -> Res<()> {
+    rows.insert_message(row, key, body)?;
+    written(rows, row)
+}
+
+/// Writes what may have changed of a message, and says what follows from it.
+pub(super) fn save(rows: &impl Rows, row: &mut MessageRow) -> Res<()> {
+    debug_assert!(
+        row.state == MessageState::Sending || !is_open(row.state) || row.permit.is_some() == row.permit_held,
+        "{}: an open message names a permit only if it holds one",
+        row.id
+    );
+    rows.update_message(row)?;
+    written(rows, row)
+}
+
+/// The row stands in the database as it is: whoever listens or waits is told.
+fn written(rows: &impl Rows, row: &mut MessageRow) -> Res<()> {
+    let before = row.stored.replace((row.state, row.reason));
+    let mut signals = rows.signals();
+    if let Some(at) = row.wake_at {
+        signals.wake(row.user.lane, row.state, at);
+    }
+    if before != row.stored {
+        let is_new_state = before.is_none_or(|(state, _)| state != row.state);
+        signals.moved(Moved {
+            id: row.id,
+            state: row.state,
+            reason: row.reason,
+            is_new_state,
+            is_parked: row.state == MessageState::Ready && row.is_parked(),
+        });
+        drop(signals);
+        if is_new_state {
+            outbox::message_moved(rows, row)?;
+        }
+    }
+    Ok(())
+}
+
+const fn is_open(state: MessageState) -> bool {
+    state.is_cancellable() || matches!(state, MessageState::Sending)
+}
