@@ -11,10 +11,12 @@
 //! | [`soak`] | building and starting what looks whether anything grows |
 //! | [`fuzz`] | building and running the fuzz targets |
 //! | [`errcodes`] | the pages that are made from the code |
+//! | [`circles`] | that no file of a crate needs one that needs it |
 //! | [`command`] | running programs |
 
 mod api;
 mod bench;
+mod circles;
 mod command;
 mod crash;
 mod demo;

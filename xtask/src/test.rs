@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{api, crash, fuzz, prepare, sdks, soak, web};
+use crate::{api, circles, crash, fuzz, prepare, sdks, soak, web};
 
 /// How often the gateway is killed. Each run draws anew, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -65,7 +65,9 @@ impl Step {
                 "install what is missing: Chromium and a Chinese font, packages of web-tests/, sdk-tests/ and api-tests/"
             }
             Self::Format => "cargo fmt --all --check",
-            Self::Lint => "cargo clippy --workspace --all-targets -- -D warnings",
+            Self::Lint => {
+                "cargo clippy --workspace --all-targets -- -D warnings; and no circle of files in a crate"
+            }
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
             Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
@@ -87,7 +89,8 @@ impl Step {
             Self::Prepare => prepare::run(),
             Self::Format => run_command(&mut cargo(&["fmt", "--all", "--check"])),
             Self::Lint => {
-                run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+                run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+                circles::check()
             }
             Self::Test => run_command(&mut cargo(&["test", "--workspace"])),
             Self::Loom => {

@@ -21,9 +21,9 @@ use std::time::Duration;
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::Errcode;
 
+use crate::gate::{AppGate, PROBE_PATIENCE};
 use crate::retry;
 use crate::settle::Outcome;
-use crate::start::AppGate;
 
 /// So many attempts in a row that WeChat left without an answer of worth open the breaker. One flaky -1 among
 /// answers is nothing; with 64 requests under way an outage shows within their time-out.
@@ -34,10 +34,6 @@ pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// No pause is longer: the end of an outage is to be noticed soon, and two requests in a minute hurt nobody.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// A probe that has said nothing for so long (its process died) is given up, and the next message is one. Longer
-/// than an attempt takes: a token, a connection and an answer, with the time-outs that are the default.
-pub const PROBE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the end of an attempt says about WeChat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -445,7 +445,8 @@ mod tests {
     use super::*;
     use crate::ids::IdMaker;
     use crate::lane::Lane;
-    use crate::permit::{FORM_LIFETIME, PermitKind, Units};
+    use crate::permit::{FORM_LIFETIME, PermitKind};
+    use crate::units::Units;
 
     const START: UnixMillis = UnixMillis(1_790_000_000_000);
 

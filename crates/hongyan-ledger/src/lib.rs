@@ -9,7 +9,9 @@
 //! | [`ids`] | identifiers and the lane that each carries |
 //! | [`lane`] | which of the fixed slices a user belongs to |
 //! | [`message`] | the states of a message and the moves between them |
-//! | [`permit`] | kinds of permits, their units, which one to use |
+//! | [`permit`] | kinds of permits, which one to use |
+//! | [`units`] | what a permit is counted in |
+//! | [`gate`] | whether an app's messages may go out |
 //! | [`start`] | what happens to a message whose moment has come |
 //! | [`settle`] | what an attempt's outcome does to message, permit and app |
 //! | [`explain`] | why a message found no permit |
@@ -27,6 +29,7 @@ pub mod acceptance;
 pub mod breaker;
 pub mod delivery;
 pub mod explain;
+pub mod gate;
 pub mod ids;
 pub mod lane;
 pub mod message;
@@ -36,6 +39,7 @@ pub mod resolve;
 pub mod retry;
 pub mod settle;
 pub mod start;
+pub mod units;
 pub mod webhook;
 
 #[cfg(test)]
@@ -44,4 +48,5 @@ mod properties;
 pub use ids::{EventId, KeyId, MessageId, PermitId, TokenId, WebhookEventId, WebhookId};
 pub use lane::{LANES, Lane, app_number, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
-pub use permit::{Permit, PermitKind, Units};
+pub use permit::{Permit, PermitKind};
+pub use units::Units;

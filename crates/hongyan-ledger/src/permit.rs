@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::PermitId;
 use crate::message::Channel;
-use crate::settle::UnitEffect;
+use crate::units::{Totals, Units};
 
 /// How long a form id and a prepay id are good for.
 /// Source: the template message page of WeChat's documentation, "within 7 days".
@@ -187,142 +187,6 @@ impl fmt::Display for PermitKind {
     }
 }
 
-/// The stored counts of one permit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Units {
-    /// Ever granted. For an unlimited permit: one for each that was spent or is held.
-    pub granted: u32,
-    /// Spent on messages that WeChat took, and on the one that is in flight.
-    pub spent: u32,
-    /// Lost because the user withdrew the right, or WeChat said that it is void.
-    pub revoked: u32,
-    /// Kept by messages that are not in flight: scheduled with their permit, or of unknown outcome.
-    pub held: u32,
-    /// Grants a unit whenever one is needed. Ends when it is revoked.
-    pub unlimited: bool,
-}
-
-impl Units {
-    /// Counts of a fresh permit.
-    pub const fn granted(count: u32) -> Self {
-        Self { granted: count, spent: 0, revoked: 0, held: 0, unlimited: false }
-    }
-
-    /// Counts of a fresh unlimited permit.
-    pub const fn unlimited() -> Self {
-        Self { granted: 0, spent: 0, revoked: 0, held: 0, unlimited: true }
-    }
-
-    /// Units that are neither spent, nor revoked, nor held.
-    pub const fn remaining(&self) -> u32 {
-        self.granted - self.spent - self.revoked - self.held
-    }
-
-    /// Whether it can serve one more message.
-    pub const fn can_serve(&self) -> bool {
-        self.unlimited || self.remaining() > 0
-    }
-
-    /// Adds units (or, for an unlimited kind, opens it again).
-    pub fn grant(&mut self, count: u32, unlimited: bool) {
-        if unlimited {
-            self.unlimited = true;
-        } else {
-            self.granted = self.granted.saturating_add(count);
-        }
-    }
-
-    /// A message goes out with a free unit: it is spent, until the outcome says otherwise.
-    ///
-    /// Returns whether there was one. `false` means that the caller's picture of the permit is wrong; nothing
-    /// changed.
-    #[must_use]
-    pub fn spend(&mut self) -> bool {
-        if !self.take() {
-            return false;
-        }
-        self.spent += 1;
-        true
-    }
-
-    /// An attempt with one unit has ended, and this becomes of the unit. `held`: it was a held one, and was not
-    /// spent when the message went out.
-    ///
-    /// Returns whether the counts allowed it, as [`Units::spend`].
-    #[must_use]
-    pub fn settle(&mut self, effect: UnitEffect, held: bool) -> bool {
-        match (effect, held) {
-            (UnitEffect::Spend, false) | (UnitEffect::Hold, true) => true,
-            (UnitEffect::Spend, true) => self.move_unit(|units| (&mut units.held, Some(&mut units.spent))),
-            (UnitEffect::Hold, false) => self.move_unit(|units| (&mut units.spent, Some(&mut units.held))),
-            (UnitEffect::Release, true) => self.release(),
-            (UnitEffect::Release, false) => {
-                let given_back = self.move_unit(|units| (&mut units.spent, None));
-                if given_back && self.unlimited {
-                    self.granted -= 1;
-                }
-                given_back
-            }
-            (UnitEffect::Revoke, held) => {
-                let given_back = self.settle(UnitEffect::Release, held);
-                self.revoke_rest();
-                given_back
-            }
-        }
-    }
-
-    /// Keeps one free unit for a message. Returns whether there was one.
-    #[must_use]
-    pub fn hold(&mut self) -> bool {
-        if !self.take() {
-            return false;
-        }
-        self.held += 1;
-        true
-    }
-
-    /// Gives a held unit back. Returns whether there was one.
-    #[must_use]
-    pub fn release(&mut self) -> bool {
-        let given_back = self.move_unit(|units| (&mut units.held, None));
-        if given_back && self.unlimited {
-            self.granted -= 1;
-        }
-        given_back
-    }
-
-    /// Everything that is left is void. Returns how many units that were.
-    pub fn revoke_rest(&mut self) -> u32 {
-        self.unlimited = false;
-        let rest = self.remaining();
-        self.revoked += rest;
-        rest
-    }
-
-    /// Makes one free unit ready to be put somewhere.
-    fn take(&mut self) -> bool {
-        if self.unlimited {
-            self.granted += 1;
-        } else if self.remaining() == 0 {
-            return false;
-        }
-        true
-    }
-
-    /// Takes one from a count and adds it to another, or leaves it free.
-    fn move_unit(&mut self, places: impl FnOnce(&mut Self) -> (&mut u32, Option<&mut u32>)) -> bool {
-        let (from, to) = places(self);
-        if *from == 0 {
-            return false;
-        }
-        *from -= 1;
-        if let Some(to) = to {
-            *to += 1;
-        }
-        true
-    }
-}
-
 /// One stored right to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
@@ -369,41 +233,6 @@ impl Permit {
     }
 }
 
-/// The six counts; `granted` is the sum of the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Totals {
-    /// Ever granted.
-    pub granted: u32,
-    /// Can be used now.
-    pub available: u32,
-    /// Kept for messages in flight, of unknown outcome, or scheduled with their permit.
-    pub reserved: u32,
-    /// Spent.
-    pub spent: u32,
-    /// Void because their time passed.
-    pub expired: u32,
-    /// Void because the user or WeChat said so.
-    pub revoked: u32,
-}
-
-impl Totals {
-    /// Whether the invariant holds.
-    pub const fn balance(&self) -> bool {
-        self.granted == self.available + self.reserved + self.spent + self.expired + self.revoked
-    }
-}
-
-impl std::ops::AddAssign for Totals {
-    fn add_assign(&mut self, other: Self) {
-        self.granted += other.granted;
-        self.available += other.available;
-        self.reserved += other.reserved;
-        self.spent += other.spent;
-        self.expired += other.expired;
-        self.revoked += other.revoked;
-    }
-}
-
 /// The permit to use for a message: of those that serve it, an unlimited one (it costs nothing), else the one
 /// that expires first, else the oldest.
 pub fn choose<'a>(
@@ -422,6 +251,7 @@ mod tests {
     use super::*;
     use crate::ids::IdMaker;
     use crate::lane::Lane;
+    use crate::units::UnitEffect;
 
     const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 

@@ -7,11 +7,14 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{Errcode, TemplateId};
 use proptest::prelude::*;
 
+use crate::gate::AppGate;
 use crate::ids::IdMaker;
-use crate::permit::{FORM_LIFETIME, Totals, choose};
+use crate::permit::{FORM_LIFETIME, choose};
 use crate::resolve::{Verdict, resolve};
-use crate::settle::{Effects, InFlight, Next, Outcome, PermitInUse, UnitEffect, settle};
-use crate::start::{AppGate, Candidate, Start, start};
+use crate::settle::{Effects, InFlight, Next, Outcome, PermitInUse, settle};
+use crate::start::{Candidate, Start, start};
+use crate::units::Totals;
+use crate::units::UnitEffect;
 use crate::{Channel, Lane, MessageState as S, OnUnknown, Permit, PermitKind, PermitPolicy, Units};
 
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use hongyan_clock::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{MessageState, ReasonCode};
-use crate::settle::UnitEffect;
+use crate::units::UnitEffect;
 
 /// What to do with a message that turned out not to have been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::message::{OnUnknown, PermitPolicy, ReasonCode};
 use crate::permit::{Origin, PermitKind};
 use crate::retry;
+use crate::units::UnitEffect;
 
 /// How long an app rests after WeChat refused two tokens in a row for one message. Somebody else keeps fetching
 /// tokens for it; going on at once would only join that fight.
@@ -150,19 +151,6 @@ pub enum Next {
     },
     /// Its permit was dead: go on with the next one; none left: as the message's policy says.
     Replace,
-}
-
-/// What becomes of the unit that the attempt named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitEffect {
-    /// One unit is spent.
-    Spend,
-    /// It is free again.
-    Release,
-    /// What is left of the permit is void.
-    Revoke,
-    /// It stays kept for this message, although that is not in flight any more.
-    Hold,
 }
 
 /// Why an app is paused. Stable names: API clients branch on them.

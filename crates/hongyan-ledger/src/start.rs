@@ -3,44 +3,9 @@
 
 use hongyan_clock::UnixMillis;
 
-use crate::breaker::PROBE_PATIENCE;
+use crate::gate::AppGate;
 use crate::ids::PermitId;
 use crate::message::{MessageState, PermitPolicy, ReasonCode};
-
-/// Whether an app's messages may go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AppGate {
-    /// They may.
-    Open,
-    /// Not until this moment, or not until an operator says so.
-    Paused {
-        /// When the pause ends by itself.
-        until: Option<UnixMillis>,
-    },
-    /// WeChat does not answer ([`crate::breaker`]): not before this moment, and then one message.
-    Broken {
-        /// When a message may go as a probe.
-        probe_at: UnixMillis,
-    },
-}
-
-impl AppGate {
-    /// Whether nothing may go out now.
-    pub fn is_paused(self, now: UnixMillis) -> bool {
-        match self {
-            Self::Open => false,
-            Self::Paused { until } => until.is_none_or(|end| now < end),
-            // No probe is set further ahead than that, unless the clock was put back meanwhile.
-            Self::Broken { probe_at } => now < probe_at && probe_at.since(now) <= PROBE_PATIENCE,
-        }
-    }
-
-    /// What the gate is once a message went through it, if that was a probe: nobody else goes before it has ended,
-    /// or was given up.
-    pub fn behind_a_probe(self, now: UnixMillis) -> Option<Self> {
-        matches!(self, Self::Broken { .. }).then(|| Self::Broken { probe_at: now.plus(PROBE_PATIENCE) })
-    }
-}
 
 /// Everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +99,7 @@ pub fn start(candidate: &Candidate, room: bool, now: UnixMillis) -> Start {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::PROBE_PATIENCE;
     use crate::ids::IdMaker;
     use crate::lane::Lane;
 

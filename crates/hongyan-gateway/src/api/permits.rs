@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
-use hongyan_ledger::permit::{Claim, MAX_PAYMENT_UNITS, Origin, Totals};
+use hongyan_ledger::permit::{Claim, MAX_PAYMENT_UNITS, Origin};
+use hongyan_ledger::units::Totals;
 use hongyan_ledger::{Channel, Lane, PermitId, PermitKind};
 use hongyan_store::types::{NewPermit, PermitView};
 use hongyan_wechat::{AppId, OpenId, TemplateId, is_mock_form_id};
@@ -551,7 +552,8 @@ fn permit_json(PermitView { permit, totals }: PermitView) -> PermitJson {
 #[cfg(test)]
 mod tests {
     use hongyan_ledger::ids::IdMaker;
-    use hongyan_ledger::permit::{Permit, Units};
+    use hongyan_ledger::permit::Permit;
+    use hongyan_ledger::units::Units;
 
     use super::*;
     use crate::api::openapi::tests::description;

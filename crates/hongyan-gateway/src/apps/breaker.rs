@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::breaker::{Attempt, Breaker, Evidence, Verdict};
+use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::settle::{AppPause, Outcome, PauseCode};
-use hongyan_ledger::start::AppGate;
 use hongyan_store::StoreError;
 use hongyan_store::types::{AppPaused, Claimed};
 use hongyan_wechat::AppId;

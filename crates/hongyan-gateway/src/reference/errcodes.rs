@@ -2,8 +2,9 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{
-    Effects, InFlight, Next, Outcome, PauseCode, PermitInUse, UnitEffect, is_token_refusal, settle,
+    Effects, InFlight, Next, Outcome, PauseCode, PermitInUse, is_token_refusal, settle,
 };
+use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{OnUnknown, PermitKind};
 use hongyan_wechat::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 

@@ -1,7 +1,7 @@
 //! WeChat does not answer: messages rest without a timer, and one goes now and then.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::breaker::PROBE_PATIENCE;
+use hongyan_ledger::gate::PROBE_PATIENCE;
 use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_ledger::{MessageState, ReasonCode};
 use hongyan_wechat::OpenId;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::permit::{FORM_LIFETIME, Totals};
+use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::{Outcome, settle};
+use hongyan_ledger::units::Totals;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 

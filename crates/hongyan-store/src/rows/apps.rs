@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WaitingOrder;
-use hongyan_ledger::start::AppGate;
+use hongyan_ledger::gate::AppGate;
 use hongyan_wechat::AppId;
 
 use crate::trouble::Res;

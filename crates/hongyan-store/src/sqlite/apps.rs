@@ -1,8 +1,8 @@
 //! Apps, as they lie in SQLite.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::settle::PauseCode;
-use hongyan_ledger::start::AppGate;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode};
 use rusqlite::{Connection, params};

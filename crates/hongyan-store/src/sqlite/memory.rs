@@ -9,8 +9,8 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::ops::Deref;
 
+use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::start::AppGate;
 use hongyan_ledger::webhook::{EventType, Filter};
 use hongyan_ledger::{LANES, Lane, MessageState};
 use hongyan_wechat::AppId;

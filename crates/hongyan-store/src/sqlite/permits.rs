@@ -3,7 +3,8 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitId;
 use hongyan_ledger::acceptance::{Source, Unpaired};
-use hongyan_ledger::permit::{Origin, Permit, PermitKind, Units};
+use hongyan_ledger::permit::{Origin, Permit, PermitKind};
+use hongyan_ledger::units::Units;
 use hongyan_wechat::TemplateId;
 use rusqlite::{Connection, params};
 

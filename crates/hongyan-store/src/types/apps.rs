@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::start::AppGate;
 use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, TokenId, WaitingOrder};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 

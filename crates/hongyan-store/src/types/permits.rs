@@ -2,7 +2,8 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
-use hongyan_ledger::permit::{Claim, Totals};
+use hongyan_ledger::permit::Claim;
+use hongyan_ledger::units::Totals;
 use hongyan_ledger::{Permit, PermitId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;

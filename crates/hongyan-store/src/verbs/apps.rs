@@ -1,8 +1,8 @@
 //! Apps and their pauses.
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::settle::PauseCode;
-use hongyan_ledger::start::AppGate;
 use hongyan_ledger::webhook::EventType;
 use hongyan_wechat::{AppId, Errcode};
 use serde::Serialize;

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitId;
-use hongyan_ledger::permit::{Admission, Permit, PermitKind, Units, choose};
+use hongyan_ledger::permit::{Admission, Permit, PermitKind, choose};
+use hongyan_ledger::units::Units;
 use hongyan_ledger::webhook::EventType;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;

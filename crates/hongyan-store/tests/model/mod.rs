@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::breaker::PROBE_PATIENCE;
+use hongyan_ledger::gate::PROBE_PATIENCE;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::FORM_LIFETIME;
-use hongyan_ledger::settle::{AppPause, Next, Outcome, PauseCode, UnitEffect, settle};
+use hongyan_ledger::settle::{AppPause, Next, Outcome, PauseCode, settle};
+use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{
     Channel, LANES, Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy,
 };

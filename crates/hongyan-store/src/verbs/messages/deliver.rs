@@ -3,7 +3,8 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::delivery::{Choice, Report, choose as decide};
 use hongyan_ledger::resolve::{Verdict, Witness};
-use hongyan_ledger::settle::{Outcome, UnitEffect};
+use hongyan_ledger::settle::Outcome;
+use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{MessageId, MessageState};
 
 use super::resolve::apply_unit;

@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Witness, resolve as decide};
-use hongyan_ledger::settle::UnitEffect;
+use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{MessageState, ReasonCode};
 
 use super::super::permits;

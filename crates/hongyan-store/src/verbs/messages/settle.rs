@@ -3,9 +3,8 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::Origin;
 use hongyan_ledger::retry::BACKOFF_BASE;
-use hongyan_ledger::settle::{
-    MAX_DEAD_PERMITS, Next, Replacement, UnitEffect, is_doubtful, is_invented, replace,
-};
+use hongyan_ledger::settle::{MAX_DEAD_PERMITS, Next, Replacement, is_doubtful, is_invented, replace};
+use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
 use hongyan_wechat::Errcode;

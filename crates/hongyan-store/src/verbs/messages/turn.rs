@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::start::{AppGate, Candidate, Start, start};
+use hongyan_ledger::gate::AppGate;
+use hongyan_ledger::start::{Candidate, Start, start};
 use hongyan_ledger::{MessageState, Permit, PermitPolicy};
 use hongyan_wechat::AppId;
 
