@@ -107,8 +107,8 @@ impl AppRows for Writing<'_> {
         let added = change(
             self,
             "INSERT INTO apps (appid, name, secret, gateway_secret_hash, stable_token, on_unknown, payment_units, \
-         templates_synced_at, created_at, updated_at, version) VALUES (?, '', x'', x'', 0, 0, 1, ?, ?, ?, ?) \
-         ON CONFLICT DO NOTHING",
+             templates_synced_at, created_at, updated_at, version) VALUES (?, '', x'', x'', 0, 0, 1, ?, ?, ?, ?) \
+             ON CONFLICT DO NOTHING",
             params![
                 app.appid.as_str(),
                 app.templates_synced_at.map(|at| at.0),
@@ -146,7 +146,7 @@ impl AppRows for Writing<'_> {
         change(
             self,
             "UPDATE apps SET paused_code = ?2, paused_errcode = ?3, paused_detail = ?4, paused_since = ?5, \
-         paused_until = ?6 WHERE appid = ?1",
+             paused_until = ?6 WHERE appid = ?1",
             params![
                 appid.as_str(),
                 paused.map(|pause| pause.code.name()),
@@ -192,8 +192,8 @@ impl Writing<'_> {
         change(
             self,
             "UPDATE apps SET name = ?2, secret = ?3, gateway_secret_hash = ?4, stable_token = ?5, on_unknown = ?6, \
-         payment_units = ?7, waiting_order = ?8, truncate_text = ?9, callback_token = ?10, callback_aes_key = ?11, \
-         resend_unknown_after_seconds = ?12 WHERE appid = ?1",
+             payment_units = ?7, waiting_order = ?8, truncate_text = ?9, callback_token = ?10, callback_aes_key = ?11, \
+             resend_unknown_after_seconds = ?12 WHERE appid = ?1",
             params![
                 appid.as_str(),
                 settings.name,

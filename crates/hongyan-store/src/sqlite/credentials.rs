@@ -21,8 +21,8 @@ impl CredentialRows for Writing<'_> {
         change(
             self,
             "INSERT INTO tokens (appid, value, generation, fetched_at, expires_at) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT (appid) DO UPDATE SET value = excluded.value, generation = excluded.generation, \
-         fetched_at = excluded.fetched_at, expires_at = excluded.expires_at",
+             ON CONFLICT (appid) DO UPDATE SET value = excluded.value, generation = excluded.generation, \
+             fetched_at = excluded.fetched_at, expires_at = excluded.expires_at",
             params![
                 token.appid.as_str(),
                 token.value,
@@ -68,7 +68,7 @@ impl CredentialRows for Writing<'_> {
         Ok(change(
             self,
             "DELETE FROM gateway_tokens WHERE hash IN (SELECT hash FROM gateway_tokens \
-                 WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+             WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
             params![now.0, limit],
         )? as u32)
     }
@@ -96,9 +96,9 @@ impl CredentialRows for Writing<'_> {
         change(
             self,
             "INSERT INTO users (lane, appid, openid, unionid, session_key, logged_in_at) VALUES (?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (lane, appid, openid) DO UPDATE SET \
-         unionid = COALESCE(excluded.unionid, unionid), previous_session_key = session_key, \
-         session_key = excluded.session_key, logged_in_at = excluded.logged_in_at",
+             ON CONFLICT (lane, appid, openid) DO UPDATE SET \
+             unionid = COALESCE(excluded.unionid, unionid), previous_session_key = session_key, \
+             session_key = excluded.session_key, logged_in_at = excluded.logged_in_at",
             params![
                 lane,
                 login.appid.as_str(),
@@ -132,7 +132,7 @@ impl CredentialRows for Writing<'_> {
         change(
             self,
             "DELETE FROM sessions WHERE lane = ?1 AND hash IN (SELECT hash FROM sessions INDEXED BY sessions_of_user \
-         WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND hash <> ?4 ORDER BY expires_at DESC LIMIT -1 OFFSET ?5)",
+             WHERE lane = ?1 AND appid = ?2 AND openid = ?3 AND hash <> ?4 ORDER BY expires_at DESC LIMIT -1 OFFSET ?5)",
             params![lane, login.appid.as_str(), login.openid.as_str(), login.session_hash, others],
         )?;
         Ok(())
@@ -142,7 +142,7 @@ impl CredentialRows for Writing<'_> {
         Ok(change(
             self,
             "DELETE FROM sessions WHERE lane = ?1 AND hash IN (SELECT hash FROM sessions \
-                 WHERE lane = ?1 AND expires_at <= ?2 ORDER BY expires_at LIMIT ?3)",
+             WHERE lane = ?1 AND expires_at <= ?2 ORDER BY expires_at LIMIT ?3)",
             params![lane.number(), now.0, limit],
         )? as u32)
     }

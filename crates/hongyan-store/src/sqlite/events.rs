@@ -71,7 +71,7 @@ impl EventRows for Writing<'_> {
         change(
             self,
             "INSERT INTO events (id, lane, user, appid, openid, name, digest, create_time, received_at, state, wake_at, \
-         tries, effects, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, 0, '[]', ?11)",
+             tries, effects, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, 0, '[]', ?11)",
             params![
                 event.id.as_bytes(),
                 lane.number(),
@@ -140,7 +140,7 @@ impl EventRows for Writing<'_> {
         change(
             self,
             "INSERT INTO callbacks (appid, last_event_at, last_sent_event_at) VALUES (?1, ?2, ?3) ON CONFLICT (appid) \
-         DO UPDATE SET last_event_at = ?2, last_sent_event_at = COALESCE(?3, last_sent_event_at)",
+             DO UPDATE SET last_event_at = ?2, last_sent_event_at = COALESCE(?3, last_sent_event_at)",
             params![
                 event.appid.as_str(),
                 event.received_at.0,
@@ -154,7 +154,7 @@ impl EventRows for Writing<'_> {
         change(
             self,
             "INSERT INTO callbacks (appid, verified_at) VALUES (?1, ?2) \
-         ON CONFLICT (appid) DO UPDATE SET verified_at = ?2",
+             ON CONFLICT (appid) DO UPDATE SET verified_at = ?2",
             params![appid.as_str(), check.at.0],
         )?;
         Ok(())

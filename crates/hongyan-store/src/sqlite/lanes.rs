@@ -42,8 +42,8 @@ impl Writing<'_> {
             self,
             // Index by index, for each is all that must be read.
             "SELECT user FROM messages INDEXED BY messages_queued \
-         WHERE lane = ?1 AND state = 1 AND state IN (1, 2) UNION ALL \
-         SELECT user FROM messages INDEXED BY messages_sending WHERE lane = ?1 AND state = 3 LIMIT ?2",
+             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) UNION ALL \
+             SELECT user FROM messages INDEXED BY messages_sending WHERE lane = ?1 AND state = 3 LIMIT ?2",
             params![lane.number(), MAX_COUNTED + 1],
             |cells| cells.raw::<i64>(),
         )?;

@@ -32,7 +32,7 @@ impl OutboxRows for Writing<'_> {
         change(
             self,
             "INSERT INTO webhook_events (number, id, type, appid, subject, webhook, created_at, data) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 number,
                 id.as_bytes(),

@@ -175,7 +175,7 @@ impl PermitRows for Writing<'_> {
         let changed = change(
             self,
             "UPDATE permits SET granted = ?4, spent = ?5, revoked = ?6, held = ?7, unlimited = ?8, granted_at = ?9 \
-         WHERE lane = ?1 AND user = ?2 AND id = ?3",
+             WHERE lane = ?1 AND user = ?2 AND id = ?3",
             params![
                 user.lane.number(),
                 user.key(),
@@ -209,7 +209,7 @@ impl PermitRows for Writing<'_> {
         let open: Option<u32> = one(
             self,
             "SELECT COUNT(*) FROM permits INDEXED BY permits_claimed WHERE lane = ? AND user = ? AND origin = ? \
-         AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?",
+             AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?",
             params![user.lane.number(), user.key(), origin.code(), now.0],
             |cells| cells.raw(),
         )?;
@@ -220,9 +220,9 @@ impl PermitRows for Writing<'_> {
         change(
             self,
             "DELETE FROM permits WHERE (lane, user, id) IN (SELECT lane, user, id FROM permits \
-                 INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
-                 AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?6 \
-                 AND spent + revoked + held = 0 ORDER BY expires_at, id LIMIT ?7)",
+             INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
+             AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?6 \
+             AND spent + revoked + held = 0 ORDER BY expires_at, id LIMIT ?7)",
             of_user![user, origin.code(), now.0, limit],
         )?;
         Ok(())
@@ -232,8 +232,8 @@ impl PermitRows for Writing<'_> {
         change(
             self,
             "UPDATE permits SET revoked = granted - spent - held WHERE (lane, user, id) IN (SELECT lane, user, id FROM permits \
-         INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
-         AND origin IS NOT NULL AND granted > spent + revoked + held)",
+             INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
+             AND origin IS NOT NULL AND granted > spent + revoked + held)",
             of_user![user, origin.code()],
         )?;
         Ok(())
@@ -249,16 +249,8 @@ impl PermitRows for Writing<'_> {
         many(
             self,
             "SELECT at, units FROM acceptances WHERE lane = ? AND user = ? AND appid = ? AND openid = ? AND template = ? \
-         AND source = ? AND expires_at >= ? ORDER BY at",
-            params![
-                user.lane.number(),
-                user.key(),
-                user.appid.as_str(),
-                user.openid.as_str(),
-                template.as_str(),
-                source.code(),
-                at.0,
-            ],
+             AND source = ? AND expires_at >= ? ORDER BY at",
+            of_user![user, template.as_str(), source.code(), at.0],
             |cells: &mut Cells<'_>| Ok(Unpaired { at: cells.moment()?, units: cells.raw()? }),
         )
     }
@@ -276,17 +268,7 @@ impl PermitRows for Writing<'_> {
             "INSERT INTO acceptances (lane, user, appid, openid, template, source, at, units, expires_at) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
              ON CONFLICT (lane, user, appid, openid, template, source, at) DO UPDATE SET units = units + ?8",
-            params![
-                user.lane.number(),
-                user.key(),
-                user.appid.as_str(),
-                user.openid.as_str(),
-                template.as_str(),
-                source.code(),
-                unpaired.at.0,
-                unpaired.units,
-                expires_at.0,
-            ],
+            of_user![user, template.as_str(), source.code(), unpaired.at.0, unpaired.units, expires_at.0],
         )?;
         Ok(())
     }
@@ -298,13 +280,12 @@ impl PermitRows for Writing<'_> {
         source: Source,
         unpaired: Unpaired,
     ) -> Res<()> {
-        let (lane, number, source) = (user.lane.number(), user.key(), source.code());
-        let (appid, openid, template) = (user.appid.as_str(), user.openid.as_str(), template.as_str());
-        if unpaired.units == 0 {
-            let row = params![lane, number, appid, openid, template, source, unpaired.at.0];
+        let Unpaired { at, units } = unpaired;
+        if units == 0 {
+            let row = of_user![user, template.as_str(), source.code(), at.0];
             change(self, one_report!("DELETE FROM acceptances"), row)?;
         } else {
-            let row = params![lane, number, appid, openid, template, source, unpaired.at.0, unpaired.units];
+            let row = of_user![user, template.as_str(), source.code(), at.0, units];
             change(self, one_report!("UPDATE acceptances SET units = ?8"), row)?;
         }
         Ok(())

@@ -288,7 +288,7 @@ impl OldRows for Writing<'_> {
         changed(
             self,
             "DELETE FROM attempts WHERE message_id = ?1 AND lane = ?2 AND number IN \
-         (SELECT number FROM attempts WHERE message_id = ?1 AND lane = ?2 ORDER BY number LIMIT ?3)",
+             (SELECT number FROM attempts WHERE message_id = ?1 AND lane = ?2 ORDER BY number LIMIT ?3)",
             params![id.as_bytes(), lane_of(id)?, limit],
         )
     }
@@ -319,7 +319,7 @@ impl OldRows for Writing<'_> {
         changed(
             self,
             "DELETE FROM event_nonces WHERE lane = ?1 AND hash IN (SELECT hash FROM event_nonces \
-                 WHERE lane = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3)",
+             WHERE lane = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3)",
             params![lane.number(), now.0, limit],
         )
     }
@@ -328,8 +328,8 @@ impl OldRows for Writing<'_> {
         changed(
             self,
             "DELETE FROM acceptances WHERE lane = ?1 AND (user, appid, openid, template, source, at) IN \
-                 (SELECT user, appid, openid, template, source, at FROM acceptances \
-                 WHERE lane = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3)",
+             (SELECT user, appid, openid, template, source, at FROM acceptances \
+             WHERE lane = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3)",
             params![lane.number(), now.0, limit],
         )
     }
@@ -338,7 +338,7 @@ impl OldRows for Writing<'_> {
         changed(
             self,
             "DELETE FROM users WHERE lane = ?1 AND (appid, openid) IN (SELECT appid, openid FROM users \
-                 WHERE lane = ?1 AND logged_in_at < ?2 ORDER BY logged_in_at LIMIT ?3)",
+             WHERE lane = ?1 AND logged_in_at < ?2 ORDER BY logged_in_at LIMIT ?3)",
             params![lane.number(), before.0, limit],
         )
     }
@@ -347,7 +347,7 @@ impl OldRows for Writing<'_> {
         changed(
             self,
             "DELETE FROM webhook_deliveries WHERE (event, webhook) IN (SELECT event, webhook FROM webhook_deliveries \
-         WHERE event <= ? ORDER BY event, webhook LIMIT ?)",
+             WHERE event <= ? ORDER BY event, webhook LIMIT ?)",
             params![last, limit],
         )
     }
@@ -356,8 +356,8 @@ impl OldRows for Writing<'_> {
         changed(
             self,
             "DELETE FROM webhook_events WHERE number IN (SELECT number FROM webhook_events AS event \
-         WHERE number <= ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number) \
-         ORDER BY number LIMIT ?2)",
+             WHERE number <= ?1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number) \
+             ORDER BY number LIMIT ?2)",
             params![last, limit],
         )
     }

@@ -41,7 +41,7 @@ impl TemplateRows for Writing<'_> {
                 self,
                 // WeChat may list one twice; the last word counts.
                 "INSERT OR REPLACE INTO templates (appid, template_id, channel, long_term, title, content, example, \
-             enums) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 enums) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     appid.as_str(),
                     template.template_id.as_str(),

@@ -49,7 +49,7 @@ impl MessageRows for Writing<'_> {
                 "INSERT INTO messages (",
                 columns!(),
                 ", key_hash, fingerprint, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-             ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
+                 ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
             ),
             params![
                 row.id.as_bytes(),
@@ -89,9 +89,9 @@ impl MessageRows for Writing<'_> {
         let changed = change(
             self,
             "UPDATE messages SET state = ?3, reason = ?4, wake_at = ?5, updated_at = ?6, permit_id = ?7, \
-         permit_held = ?8, maybe_delivered = ?9, attempts = ?10, claimed_at = ?11, ended_at = ?12, \
-         attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16, msgid = ?17 \
-         WHERE lane = ?1 AND id = ?2",
+             permit_held = ?8, maybe_delivered = ?9, attempts = ?10, claimed_at = ?11, ended_at = ?12, \
+             attempt_permit_id = ?13, outcome = ?14, errcode = ?15, outcome_text = ?16, msgid = ?17 \
+             WHERE lane = ?1 AND id = ?2",
             params![
                 row.user.lane.number(),
                 row.id.as_bytes(),
@@ -132,7 +132,7 @@ impl MessageRows for Writing<'_> {
         change(
             self,
             "INSERT INTO attempts (message_id, lane, number, started_at, ended_at, permit_id, outcome, errcode, \
-         outcome_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             outcome_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 row.id.as_bytes(),
                 row.user.lane.number(),
@@ -186,7 +186,7 @@ impl MessageRows for Writing<'_> {
                 "SELECT ",
                 columns!(),
                 " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) AND appid = ? \
-             ORDER BY send_at, id LIMIT 1"
+                 ORDER BY send_at, id LIMIT 1"
             ),
             params![user.lane.number(), user.key(), user.appid.as_str()],
             read,
@@ -200,7 +200,7 @@ impl MessageRows for Writing<'_> {
                 "SELECT ",
                 columns!(),
                 " FROM messages INDEXED BY messages_queued WHERE lane = ? AND state = 1 AND state IN (1, 2) \
-             AND appid = ? AND user > ? ORDER BY user, send_at, id LIMIT 1"
+                 AND appid = ? AND user > ? ORDER BY user, send_at, id LIMIT 1"
             ),
             params![lane.number(), appid.as_str(), user],
             read,
@@ -214,8 +214,8 @@ impl MessageRows for Writing<'_> {
                 "SELECT ",
                 columns!(),
                 " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND state IN (1, 2) AND appid = ? \
-             AND openid = ? \
-             ORDER BY send_at, id"
+                 AND openid = ? \
+                 ORDER BY send_at, id"
             ),
             params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
             read,
@@ -226,7 +226,7 @@ impl MessageRows for Writing<'_> {
         let waits = one(
             self,
             "SELECT 1 FROM messages INDEXED BY messages_queued \
-         WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user = ? LIMIT 1",
+             WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user = ? LIMIT 1",
             params![user.lane.number(), user.appid.as_str(), user.key()],
             |cells| cells.raw::<i64>(),
         )?;
@@ -246,8 +246,8 @@ impl MessageRows for Writing<'_> {
         let busy = one(
             self,
             "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
-         OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
-         AND appid = ?5 AND (send_at, id) < (?3, ?4))",
+             OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
+             AND appid = ?5 AND (send_at, id) < (?3, ?4))",
             params![
                 row.user.lane.number(),
                 row.user.key(),
@@ -269,7 +269,7 @@ impl MessageRows for Writing<'_> {
         let changed = change(
             self,
             "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
-         outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
+             outcome_text = ?7, msgid = ?8 WHERE lane = ?1 AND id = ?2 AND attempts = ?3 AND state = 3 AND permit_held = 0",
             params![
                 user.lane.number(),
                 settlement.id.as_bytes(),
@@ -308,7 +308,7 @@ impl MessageRows for Writing<'_> {
         many(
             self,
             "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND user = ? \
-         AND collapse_key = ? AND state <= 2 AND appid = ? AND openid = ? ORDER BY id",
+             AND collapse_key = ? AND state <= 2 AND appid = ? AND openid = ? ORDER BY id",
             params![user.lane.number(), user.key(), key, user.appid.as_str(), user.openid.as_str()],
             |cells| cells.message_id(),
         )
@@ -341,8 +341,8 @@ impl MessageRows for Writing<'_> {
             self,
             // Left alone, SQLite walks all of the lane's history by another index.
             "UPDATE messages INDEXED BY messages_queued SET wake_at = ?2 \
-         WHERE lane = ?1 AND state = 1 AND state IN (1, 2) \
-         AND (wake_at IS NULL OR wake_at = deadline)",
+             WHERE lane = ?1 AND state = 1 AND state IN (1, 2) \
+             AND (wake_at IS NULL OR wake_at = deadline)",
             params![lane.number(), now.0],
         )?;
         Ok(())
@@ -399,8 +399,8 @@ impl MessageRows for Writing<'_> {
         many(
             self,
             "SELECT id, template, state, msgid, claimed_at FROM messages INDEXED BY messages_of_user \
-         WHERE lane = ? AND user = ? AND appid = ? AND openid = ? AND channel = ? AND state IN (3, 4, 5, 6, 8) \
-         AND claimed_at IS NOT NULL",
+             WHERE lane = ? AND user = ? AND appid = ? AND openid = ? AND channel = ? AND state IN (3, 4, 5, 6, 8) \
+             AND claimed_at IS NOT NULL",
             params![
                 user.lane.number(),
                 user.key(),

@@ -33,7 +33,7 @@ impl WebhookRows for Writing<'_> {
         change(
             self,
             "INSERT INTO webhooks (id, url, description, types, apps, secret, cursor, failures, created_at, updated_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
             params![
                 webhook.id.as_bytes(),
                 webhook.url,
@@ -78,7 +78,7 @@ impl WebhookRows for Writing<'_> {
         change(
             self,
             "UPDATE webhooks SET disabled = NULL, disabled_at = NULL, failing_since = NULL, failures = 0, \
-                 rest_until = NULL WHERE number = ?",
+             rest_until = NULL WHERE number = ?",
             params![number],
         )?;
         Ok(())
@@ -113,7 +113,7 @@ impl WebhookRows for Writing<'_> {
         change(
             self,
             "UPDATE webhooks SET cursor = MAX(cursor, ?2), failing_since = ?3, failures = ?4, rest_until = ?5, \
-         last_at = ?6, last_status = ?7, last_text = ?8 WHERE number = ?1",
+             last_at = ?6, last_status = ?7, last_text = ?8 WHERE number = ?1",
             params![
                 number,
                 cursor,
@@ -142,8 +142,8 @@ impl WebhookRows for Writing<'_> {
         change(
             self,
             "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries, first_at, last_at, next_try_at, \
-         status, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET state = ?4, \
-         tries = ?5, first_at = ?6, last_at = ?7, next_try_at = ?8, status = ?9, text = ?10",
+             status, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET state = ?4, \
+             tries = ?5, first_at = ?6, last_at = ?7, next_try_at = ?8, status = ?9, text = ?10",
             params![
                 event,
                 webhook,
@@ -164,7 +164,7 @@ impl WebhookRows for Writing<'_> {
         change(
             self,
             "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries) VALUES (?, ?, ?, 0, 0) \
-         ON CONFLICT DO NOTHING",
+             ON CONFLICT DO NOTHING",
             params![event, webhook, subject],
         )?;
         Ok(())
@@ -178,8 +178,8 @@ impl WebhookRows for Writing<'_> {
         change(
             self,
             "UPDATE webhook_deliveries SET next_try_at = ?3 WHERE webhook = ?1 AND next_try_at IS NULL \
-         AND event = (SELECT MIN(event) FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
-                      WHERE webhook = ?1 AND subject = ?2 AND state = 0)",
+             AND event = (SELECT MIN(event) FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
+             WHERE webhook = ?1 AND subject = ?2 AND state = 0)",
             params![webhook, subject, now.0],
         )?;
         Ok(())
@@ -189,10 +189,10 @@ impl WebhookRows for Writing<'_> {
         change(
             self,
             "UPDATE webhook_deliveries INDEXED BY webhook_deliveries_pending SET tries = 0, first_at = NULL, \
-         next_try_at = CASE WHEN event = (SELECT MIN(first.event) FROM webhook_deliveries AS first \
-            INDEXED BY webhook_deliveries_pending WHERE first.webhook = ?1 \
-            AND first.subject = webhook_deliveries.subject AND first.state = 0) THEN ?2 END \
-         WHERE webhook = ?1 AND state = 0",
+             next_try_at = CASE WHEN event = (SELECT MIN(first.event) FROM webhook_deliveries AS first \
+             INDEXED BY webhook_deliveries_pending WHERE first.webhook = ?1 \
+             AND first.subject = webhook_deliveries.subject AND first.state = 0) THEN ?2 END \
+             WHERE webhook = ?1 AND state = 0",
             params![webhook, now.0],
         )?;
         Ok(())
@@ -214,7 +214,7 @@ impl WebhookRows for Writing<'_> {
             "UPDATE webhook_deliveries SET next_try_at = NULL WHERE webhook = ?1 AND subject = ?2 AND state = 0 \
              AND next_try_at IS NOT NULL \
              AND event > (SELECT MIN(event) FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
-                          WHERE webhook = ?1 AND subject = ?2 AND state = 0)",
+             WHERE webhook = ?1 AND subject = ?2 AND state = 0)",
             params![webhook, subject],
         )?;
         Ok(())
@@ -224,7 +224,7 @@ impl WebhookRows for Writing<'_> {
         one(
             self,
             "SELECT subject FROM webhook_events WHERE number = ? AND id = ? \
-                 AND (type <> 12 OR webhook = ?)",
+             AND (type <> 12 OR webhook = ?)",
             params![event.number(), event.as_bytes(), webhook],
             |cells| cells.raw::<i64>(),
         )
