@@ -30,6 +30,21 @@ pub(crate) fn must(done: bool, permit: &Permit, what: &str) -> Res<()> {
     }
 }
 
+/// Does to the units of a permit that must be there what the ledger says, and writes them. `what`: in words, if there is no
+/// such unit.
+pub(crate) fn change_units(
+    rows: &impl Rows,
+    user: &User,
+    id: PermitId,
+    what: &str,
+    change: impl FnOnce(&mut Units) -> bool,
+) -> Res<Permit> {
+    let mut permit = rows.present_permit(user, id)?;
+    must(change(&mut permit.units), &permit, what)?;
+    rows.update_permit(user, &permit)?;
+    Ok(permit)
+}
+
 /// Whether a new code may be granted. The user's oldest claims may go for it: what was never used of them is forgotten, as
 /// if it had not been claimed. (A row for each that was ever claimed would make every look at this user longer.)
 fn make_room(rows: &impl Rows, user: &User, new: &NewPermit, now: UnixMillis) -> Res<bool> {

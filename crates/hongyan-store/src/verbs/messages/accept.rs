@@ -1,7 +1,7 @@
 //! `accept`: where a message's life begins.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{MessageState, ReasonCode};
+use hongyan_ledger::{MessageState, ReasonCode, Units};
 
 use super::super::{lanes, permits};
 use super::collapse::{Replaced, correct, replace_older, superseded};
@@ -137,9 +137,7 @@ fn hold_if_wanted(rows: &impl Rows, row: &mut MessageRow, new: &NewMessage, now:
     };
     match chosen {
         Some(id) => {
-            let mut permit = rows.present_permit(&row.user, id)?;
-            permits::must(permit.units.hold(), &permit, "hold a unit of")?;
-            rows.update_permit(&row.user, &permit)?;
+            permits::change_units(rows, &row.user, id, "hold a unit of", Units::hold)?;
             row.permit = Some(id);
             row.permit_held = true;
         }

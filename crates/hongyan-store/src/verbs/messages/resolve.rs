@@ -72,9 +72,9 @@ pub(super) fn apply_unit(
     }
     match (effect, row.permit) {
         (UnitEffect::Spend, Some(id)) => {
-            let mut permit = rows.present_permit(&row.user, id)?;
-            permits::must(permit.units.settle(UnitEffect::Spend, true), &permit, "spend a held unit of")?;
-            rows.update_permit(&row.user, &permit)?;
+            permits::change_units(rows, &row.user, id, "spend a held unit of", |units| {
+                units.settle(UnitEffect::Spend, true)
+            })?;
             row.permit_held = false;
             Ok(())
         }

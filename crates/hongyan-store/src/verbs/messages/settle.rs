@@ -154,9 +154,8 @@ fn apply_unit(rows: &impl Rows, row: &mut MessageRow, effect: UnitEffect) -> Res
     if stays {
         return Ok(());
     }
-    let mut permit = rows.present_permit(&row.user, id)?;
-    permits::must(permit.units.settle(effect, row.permit_held), &permit, "settle a unit of")?;
-    rows.update_permit(&row.user, &permit)?;
+    let held = row.permit_held;
+    permits::change_units(rows, &row.user, id, "settle a unit of", |units| units.settle(effect, held))?;
     row.permit_held = effect == UnitEffect::Hold;
     Ok(())
 }

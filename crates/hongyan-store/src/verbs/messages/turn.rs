@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::start::{Candidate, Start, start};
-use hongyan_ledger::{MessageState, Permit, PermitPolicy};
+use hongyan_ledger::{MessageState, Permit, PermitPolicy, Units};
 use hongyan_wechat::AppId;
 
 use super::super::permits;
@@ -158,9 +158,7 @@ pub(super) fn release_hold(rows: &impl Rows, row: &mut MessageRow, now: UnixMill
 /// for it.
 pub(super) fn give_back(rows: &impl Rows, row: &mut MessageRow) -> Res<Option<Permit>> {
     let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(None) };
-    let mut permit = rows.present_permit(&row.user, id)?;
-    permits::must(permit.units.release(), &permit, "release a held unit of")?;
-    rows.update_permit(&row.user, &permit)?;
+    let permit = permits::change_units(rows, &row.user, id, "release a held unit of", Units::release)?;
     if row.attempts > 0 {
         row.attempt_permit.get_or_insert(id);
     }
