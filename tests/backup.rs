@@ -372,7 +372,7 @@ async fn a_backup_that_was_in_other_hands_is_refused_by_a_restore_a_check_and_a_
     let poisons = [
         (trigger.to_owned(), "trigger evil on heartbeat"),
         (other_lane("messages"), "a message in the lane"),
-        (other_lane("permits"), "a permit in the lane"),
+        (other_lane("user_entries"), "a permit, or an entry of a message, in the lane"),
         ("UPDATE messages SET lane = 255".to_owned(), "a message in the lane 255"),
     ];
     let poisons = poisons.into_iter().chain(hidden_poisons());

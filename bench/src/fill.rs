@@ -112,8 +112,8 @@ impl Filler {
 
     fn users(&self, part: &Transaction<'_>, numbers: std::ops::Range<u32>) -> rusqlite::Result<()> {
         let mut insert = part.prepare_cached(
-            "INSERT INTO permits (lane, user, appid, openid, id, expires_at, kind, granted, spent, revoked, held, \
-             unlimited, granted_at, template, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, NULL)",
+            "INSERT INTO user_entries (lane, user_no, entry, appid, openid, id, expires_at, kind, granted, spent, revoked, \
+             held, unlimited, granted_at, template) VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
         )?;
         for number in numbers {
             let place = number as usize;
@@ -143,18 +143,25 @@ impl Filler {
 
     fn messages(&self, part: &Transaction<'_>, numbers: std::ops::Range<u32>) -> rusqlite::Result<()> {
         let mut message = part.prepare_cached(
-            "INSERT INTO messages (id, lane, user, appid, openid, template, channel, policy, on_unknown, own_permit, \
+            "INSERT INTO messages (id, lane, user_no, appid, openid, template, channel, policy, on_unknown, own_permit, \
              key_hash, fingerprint, accepted_at, send_at, state, wake_at, updated_at, permit_id, permit_held, \
              maybe_delivered, attempts, claimed_at, ended_at, outcome, errcode, outcome_text, body) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?)",
         )?;
+        let mut entry =
+            part.prepare_cached("INSERT INTO user_entries (lane, user_no, entry, id) VALUES (?, ?, ?, ?)")?;
         for number in numbers {
-            self.message(number, &mut message)?;
+            self.message(number, &mut message, &mut entry)?;
         }
         Ok(())
     }
 
-    fn message(&self, number: u32, message: &mut CachedStatement<'_>) -> rusqlite::Result<()> {
+    fn message(
+        &self,
+        number: u32,
+        message: &mut CachedStatement<'_>,
+        entry: &mut CachedStatement<'_>,
+    ) -> rusqlite::Result<()> {
         /// How long a message of which nothing is known any more was on its way, about.
         const UNDER_WAY: Duration = Duration::from_millis(20);
         let to = number % self.fill.users;
@@ -175,6 +182,7 @@ impl Filler {
         } else {
             UnixMillis(self.now.plus(AHEAD).0 + (chance % SPREAD.as_millis() as u64) as i64)
         };
+        entry.execute(params![lane.number(), self.users[to as usize], key_hash, id.as_bytes()])?;
         message.execute(params![
             id.as_bytes(),
             lane.number(),

@@ -109,14 +109,14 @@ async fn damage_of_every_kind_is_found_at_a_start() {
     let dir = tempfile::tempdir().unwrap();
     let (whole, _) = database(dir.path()).await;
     let (root, leaves) = pages(&whole, "messages");
-    let (index_root, index_leaves) = pages(&whole, "messages_of_user");
+    let (entries_root, entries_leaves) = pages(&whole, "user_entries");
     let (_, due) = pages(&whole, "messages_due");
     let copy = dir.path().join("copy.db");
     for (what, page) in [
         ("the root of the messages", root),
         ("a leaf of the messages", leaves[leaves.len() / 2]),
-        ("the root of an index", index_root),
-        ("a leaf of an index", index_leaves[index_leaves.len() / 2]),
+        ("the root of the users' entries", entries_root),
+        ("a leaf of the users' entries", entries_leaves[entries_leaves.len() / 2]),
         ("a leaf of the open index", due[due.len() / 2]),
     ] {
         std::fs::copy(&whole, &copy).unwrap();
@@ -146,7 +146,7 @@ async fn of_a_file_too_large_for_a_start_the_roots_are_looked_at_and_the_rest_on
     let (path, ids) = database(dir.path()).await;
     let (root, leaves) = pages(&path, "messages");
     let copy = dir.path().join("copy.db");
-    for tree in ["messages", "messages_of_user", "messages_due"] {
+    for tree in ["messages", "user_entries", "messages_due"] {
         std::fs::copy(&path, &copy).unwrap();
         damage(&copy, pages(&path, tree).0);
         damaged(look(&copy, Depth::AtMost(Duration::ZERO), None));
@@ -172,4 +172,23 @@ async fn of_a_file_too_large_for_a_start_the_roots_are_looked_at_and_the_rest_on
     store.ping().await.unwrap();
     store.cancel(ids[0], NOW).await.unwrap();
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_message_and_its_users_entry_that_have_lost_each_other_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, ids) = database(dir.path()).await;
+    let copy = dir.path().join("copy.db");
+    for (table, words) in
+        [("user_entries", "which its user's entries lack"), ("messages", "though its user's entries name it")]
+    {
+        std::fs::copy(&whole, &copy).unwrap();
+        let db = rusqlite::Connection::open(&copy).unwrap();
+        let sql = format!("DELETE FROM {table} WHERE id = ?");
+        assert_eq!(db.execute(&sql, [ids[0].as_bytes()]).unwrap(), 1);
+        drop(db);
+        assert_eq!(look(&copy, Depth::Pages, None).unwrap(), Looked::Whole, "SQLite has nothing against it");
+        let complaint = damaged(look(&copy, Depth::Indexes, None));
+        assert!(complaint.contains(words), "{table}: {complaint}");
+    }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy};
-use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
-use hongyan_store::types::{AppRecord, NewMessage};
+use hongyan_ledger::units::Units;
+use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitPolicy};
+use hongyan_store::sqlite::{Depth, Looked, SqliteConfig, SqliteStore, look};
+use hongyan_store::types::{Accepted, AppRecord, Idempotency, MessageFilter, NewMessage};
 use hongyan_store::{Store, StoreError, conformance};
 
 #[path = "model/mod.rs"]
@@ -135,6 +136,94 @@ async fn many_at_once_are_all_stored() {
         let id = task.await.unwrap();
         assert!(store.message(id).await.unwrap().is_some());
     }
+}
+
+/// A database that a gateway with schema 7 made: four users with permits, messages with and without idempotency keys, a
+/// webhook and its events.
+fn of_schema_7(path: &Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute_batch(include_str!("released/schema-7.sql")).unwrap();
+    db.pragma_update(None, "application_id", 1_752_786_798).unwrap();
+    db.pragma_update(None, "user_version", 7).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_release_is_brought_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    of_schema_7(&path);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    let mut rows = old
+        .prepare("SELECT id, lane, openid, template, channel, key_hash, fingerprint FROM messages")
+        .unwrap();
+    let messages: Vec<(MessageId, NewMessage)> = rows
+        .query_map([], |row| {
+            let key: (Option<[u8; 8]>, Option<[u8; 8]>) = (row.get(5)?, row.get(6)?);
+            let mut new = message(&IdMaker::new(), &row.get::<_, String>(2)?);
+            new.template = row.get::<_, String>(3)?.parse().unwrap();
+            new.channel = Channel::from_code(row.get(4)?).unwrap();
+            new.idempotency =
+                key.0.zip(key.1).map(|(key_hash, fingerprint)| Idempotency { key_hash, fingerprint });
+            Ok((MessageId::from_bytes(row.get(0)?), new))
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let permits_of = |openid: &str, what: &str| -> i64 {
+        let sql = format!("SELECT {what} FROM permits WHERE openid = ?");
+        old.query_row(&sql, [openid], |row| row.get(0)).unwrap()
+    };
+    let count_of =
+        |user: &NewMessage| messages.iter().filter(|(_, other)| other.openid == user.openid).count();
+    let counted: Vec<_> = messages
+        .iter()
+        .map(|(_, new)| {
+            let sums = ["COUNT(*)", "SUM(granted)", "SUM(spent)", "SUM(held)"];
+            (new, count_of(new), sums.map(|what| permits_of(new.openid.as_str(), what)))
+        })
+        .collect();
+
+    let store = open(&path).unwrap();
+    assert_eq!(look(&path, Depth::Indexes, None).unwrap(), Looked::Whole);
+    for (user, count, sums) in counted {
+        let filter = MessageFilter {
+            appid: Some(user.appid.clone()),
+            openid: Some(user.openid.clone()),
+            limit: 100,
+            ..MessageFilter::default()
+        };
+        assert_eq!(store.messages(filter).await.unwrap().items.len(), count, "{}", user.openid);
+        let permits = store.permits(user.appid.clone(), user.openid.clone(), NOW).await.unwrap();
+        let sum =
+            |of: fn(&Units) -> u32| permits.iter().map(|view| i64::from(of(&view.permit.units))).sum::<i64>();
+        let now = [
+            permits.len() as i64,
+            sum(|units| units.granted),
+            sum(|units| units.spent),
+            sum(|units| units.held),
+        ];
+        assert_eq!(now, sums, "{}", user.openid);
+    }
+    let (mut repeated, mut cancelled) = (0, 0);
+    for (id, mut new) in messages {
+        if new.idempotency.is_some() {
+            new.id = IdMaker::new().message(Lane::of(&new.appid, &new.openid), NOW);
+            let answer = store.accept(vec![new]).await.unwrap().remove(0);
+            assert!(matches!(&answer, Accepted::Replayed { id: first, .. } if *first == id), "{answer:?}");
+            repeated += 1;
+        } else if store.message(id).await.unwrap().unwrap().message.state == MessageState::Scheduled {
+            let user = (new.appid, new.openid);
+            let held = async || {
+                let permits = store.permits(user.0.clone(), user.1.clone(), NOW).await.unwrap();
+                permits.iter().map(|view| view.permit.units.held).sum::<u32>()
+            };
+            let before = held().await;
+            store.cancel(id, NOW).await.unwrap();
+            assert_eq!(held().await + 1, before, "the unit that it kept is free again");
+            cancelled += 1;
+        }
+    }
+    assert_eq!((repeated, cancelled), (6, 4));
 }
 
 /// Makes a database and marks it with this version.

@@ -1,12 +1,15 @@
 //! What a message costs in the store, next to the least that a durable message can cost on the same machine.
 //!
-//! `cargo run --release -p hongyan-store --example store_bench [MESSAGES] [ROUNDS]`
+//! `cargo run --release -p hongyan-store --example store_bench [MESSAGES] [ROUNDS] [FILE]`
 //!
 //! 64 tasks accept and settle messages, each with an idempotency key and a permit of its own user. The yardstick
 //! (`plain.rs`) sends as many rows through a group-committing writer that inserts into one table and updates by row
 //! number. And the store once more, with a webhook that wants to hear of every message, so that each settlement stores
 //! an event. They take turns, on fresh files; what is printed are medians. Only ratios of one run mean something:
 //! machines differ, and so do their hours.
+//!
+//! With FILE, only the store is measured, and in this file, which is made with a million users if it is not there. The
+//! file grows with each run: so a long history is made by one run, and what it costs is measured by the next.
 //!
 //! Pages are counted in the log itself, in a pass of its own (`log.rs`). Then two things that must stay cheap: a
 //! user with a thousand old permits, and `reach` over all users.
@@ -44,6 +47,9 @@ async fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let messages: usize = args.next().map_or(Ok(20_000), |text| text.parse())?;
     let rounds: usize = args.next().map_or(Ok(5), |text| text.parse())?;
+    if let Some(path) = args.next() {
+        return in_history(Path::new(&path), messages, rounds).await;
+    }
     let dir = tempfile::tempdir()?;
     let (mut plain, mut full, mut telling) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -70,6 +76,29 @@ async fn main() -> Result<()> {
     println!("webhook to none        {:>10.2}   {:>15.2}", telling.0 / full.0, telling.1 / full.1);
     pages(dir.path(), messages).await?;
     extremes(dir.path()).await
+}
+
+/// The store alone, on top of all that a file holds already.
+async fn in_history(path: &Path, messages: usize, rounds: usize) -> Result<()> {
+    const USERS: usize = 1_000_000;
+    let is_new = !path.exists();
+    let begin = Instant::now();
+    let store = SqliteStore::open(SqliteConfig::new(path))?;
+    println!("opened in {:?}", begin.elapsed());
+    let filled = if is_new { World::fill(store, USERS).await? } else { World::again(store, USERS).await? };
+    let world = Arc::new(filled);
+    let mut costs = Vec::new();
+    for _ in 0..rounds {
+        let sending = Arc::clone(&world);
+        costs.push(measured(messages, move |n| Arc::clone(&sending).send(n)).await?);
+    }
+    let (rate, cpu) = median(&costs, messages);
+    println!("messages/s {rate:.0}, CPU s per 1,000 {cpu:.4}");
+    println!("one message alone, accepted and settled: {:?}", world.alone(1).await?);
+    let begin = Instant::now();
+    println!("reach over {} users: {:?}", world.reach().await?.users, begin.elapsed());
+    world.store.close().await;
+    Ok(())
 }
 
 /// Lets the tasks do `messages` pieces of work, numbered from 0.

@@ -61,7 +61,7 @@ impl EventRows for Writing<'_> {
     fn event_with_digest(&self, lane: Lane, number: u64, digest: [u8; 32]) -> Res<Option<EventId>> {
         one(
             self,
-            "SELECT id FROM events WHERE lane = ? AND user = ? AND digest = ?",
+            "SELECT id FROM events WHERE lane = ? AND user_no = ? AND digest = ?",
             params![lane.number(), number.cast_signed(), digest],
             |cells| cells.event_id(),
         )
@@ -70,7 +70,7 @@ impl EventRows for Writing<'_> {
     fn insert_event(&self, event: &NewEvent, lane: Lane, number: u64) -> Res<()> {
         change(
             self,
-            "INSERT INTO events (id, lane, user, appid, openid, name, digest, create_time, received_at, state, wake_at, \
+            "INSERT INTO events (id, lane, user_no, appid, openid, name, digest, create_time, received_at, state, wake_at, \
              tries, effects, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, 0, '[]', ?11)",
             params![
                 event.id.as_bytes(),
@@ -129,7 +129,7 @@ impl EventRows for Writing<'_> {
     fn has_open_event(&self, user: &User) -> Res<bool> {
         let open = one(
             self,
-            "SELECT 1 FROM events INDEXED BY events_open WHERE lane = ? AND wake_at IS NOT NULL AND user = ? LIMIT 1",
+            "SELECT 1 FROM events INDEXED BY events_open WHERE lane = ? AND wake_at IS NOT NULL AND user_no = ? LIMIT 1",
             params![user.lane.number(), user.key()],
             |cells| cells.raw::<i64>(),
         )?;
@@ -221,7 +221,7 @@ pub(super) fn open(db: &Connection, lane: Lane, now: UnixMillis, limit: u32) -> 
 pub(super) fn withdrawals(db: &Connection, user: &User) -> Res<Vec<Trace>> {
     let events = many(
         db,
-        "SELECT worked_at, effects FROM events INDEXED BY events_of_user WHERE lane = ? AND user = ? AND appid = ? \
+        "SELECT worked_at, effects FROM events INDEXED BY events_of_user WHERE lane = ? AND user_no = ? AND appid = ? \
          AND openid = ? AND worked_at IS NOT NULL AND effects LIKE '%\"revoked\"%'",
         params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
         |cells: &mut Cells<'_>| Ok((cells.moment()?, effects(&cells.raw::<String>()?)?)),
@@ -246,7 +246,7 @@ macro_rules! page_of {
     ($where:literal) => {
         concat!(
             "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR name = ?4) \
-             AND (?5 IS NULL OR lane = ?5) AND (?6 IS NULL OR user = ?6)) IS TRUE, id, ",
+             AND (?5 IS NULL OR lane = ?5) AND (?6 IS NULL OR user_no = ?6)) IS TRUE, id, ",
             columns!(),
             " FROM events ",
             $where,
@@ -258,7 +258,7 @@ macro_rules! page_of {
 /// Carries out [`crate::Store::events`]. A user's events are read together and sorted; other pages walk back from the
 /// newest, for at most `look_at` events.
 pub(super) fn list(db: &Connection, filter: &EventFilter) -> Res<Page<EventView, EventId>> {
-    const OF_USER: &str = page_of!("INDEXED BY events_of_user WHERE lane = ?5 AND user = ?6");
+    const OF_USER: &str = page_of!("INDEXED BY events_of_user WHERE lane = ?5 AND user_no = ?6");
     const ALL: &str = page_of!("WHERE TRUE");
     let user = match (&filter.appid, &filter.openid) {
         (Some(appid), Some(openid)) => Some(User::of(appid, openid)),

@@ -69,25 +69,42 @@ const SMALL: [&str; 6] = ["apps", "templates", "tokens", "api_keys", "heartbeat"
 
 /// Large trees, each with a look at both of its ends. A page of a tree that is not on the way to an end is found by
 /// the rest of the look, if its time allows, or when it is needed.
-const ENDS: [(&str, &str); 7] = [
+const ENDS: [(&str, &str); 6] = [
     ("messages", "FROM messages ORDER BY id"),
-    ("messages_of_user", "FROM messages INDEXED BY messages_of_user ORDER BY lane, user, key_hash, id"),
     (
         "messages_due",
         "FROM messages INDEXED BY messages_due WHERE wake_at IS NOT NULL ORDER BY lane, wake_at",
     ),
-    ("messages_sending", "FROM messages INDEXED BY messages_sending WHERE state = 3 ORDER BY lane, user"),
+    ("messages_sending", "FROM messages INDEXED BY messages_sending WHERE state = 3 ORDER BY lane"),
     (
         "messages_queued",
         "FROM messages INDEXED BY messages_queued WHERE state IN (1, 2) ORDER BY lane, state, appid",
     ),
-    ("permits", "FROM permits ORDER BY lane, user, id"),
+    ("user_entries", "FROM user_entries ORDER BY lane, user_no, entry, id"),
     ("users", "FROM users ORDER BY lane, appid, openid"),
 ];
 
 /// Tables of rows whose ids name their lanes, and what a row is.
-const IN_LANES: [(&str, &str); 3] =
-    [("messages", "a message"), ("permits", "a permit"), ("events", "an event of WeChat's")];
+const IN_LANES: [(&str, &str); 3] = [
+    ("messages", "a message"),
+    ("user_entries", "a permit, or an entry of a message,"),
+    ("events", "an event of WeChat's"),
+];
+
+/// What SQLite does not know to belong together: each message has its entry in its user's name, and each such entry has its
+/// message. In words, with a statement that finds one that has not.
+const ENTRIES: [(&str, &str); 2] = [
+    (
+        "which its user's entries lack",
+        "SELECT hex(id) FROM messages WHERE NOT EXISTS (SELECT 1 FROM user_entries AS own WHERE own.lane = messages.lane \
+         AND own.user_no = messages.user_no AND own.entry = COALESCE(messages.key_hash, 1) AND own.id = messages.id) LIMIT 1",
+    ),
+    (
+        "which is not there, though its user's entries name it",
+        "SELECT hex(id) FROM user_entries WHERE entry >= 1 AND NOT EXISTS (SELECT 1 FROM messages AS own \
+         WHERE own.id = user_entries.id AND own.lane = user_entries.lane) LIMIT 1",
+    ),
+];
 
 /// Looks at a database without changing it, whether it is served or not.
 ///
@@ -118,8 +135,12 @@ fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Look
     // Pages of a tree are not asked for in order: with the readers' small cache many would be read twice.
     db.pragma_update(None, "cache_size", CACHE_KIB)?;
     let pragma = if depth == Depth::Indexes { "integrity_check" } else { "quick_check" };
-    let complaints = complaints(db, pragma, None)
-        .and_then(|found| if found.is_empty() { impossible_ids(db) } else { Ok(found) });
+    let complaints =
+        complaints(db, pragma, None)
+            .and_then(|found| if found.is_empty() { impossible_ids(db) } else { Ok(found) })
+            .and_then(|found| {
+                if found.is_empty() && depth == Depth::Indexes { missing_entries(db) } else { Ok(found) }
+            });
     db.progress_handler(0, None::<fn() -> bool>)?;
     match complaints {
         Err(Trouble::Refused { kind: Refusal::Interrupted, .. }) => Ok(Looked::InPart),
@@ -178,6 +199,20 @@ fn impossible_ids(db: &Connection) -> Res<Vec<String>> {
         }
     }
     Ok(Vec::new())
+}
+
+/// Messages and entries that have lost each other.
+fn missing_entries(db: &Connection) -> Res<Vec<String>> {
+    if !is_there(db, "user_entries")? {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for (words, sql) in ENTRIES {
+        if let Some(id) = db.query_row(sql, [], |row| row.get::<_, String>(0)).optional()? {
+            found.push(format!("there is a message with the id {id} {words}"));
+        }
+    }
+    Ok(found)
 }
 
 /// What SQLite's own check says, but its "ok".

@@ -41,9 +41,9 @@ impl Writing<'_> {
         let open = many(
             self,
             // Index by index, for each is all that must be read.
-            "SELECT user FROM messages INDEXED BY messages_queued \
+            "SELECT user_no FROM messages INDEXED BY messages_queued \
              WHERE lane = ?1 AND state = 1 AND state IN (1, 2) UNION ALL \
-             SELECT user FROM messages INDEXED BY messages_sending WHERE lane = ?1 AND state = 3 LIMIT ?2",
+             SELECT user_no FROM messages INDEXED BY messages_sending WHERE lane = ?1 AND state = 3 LIMIT ?2",
             params![lane.number(), MAX_COUNTED + 1],
             |cells| cells.raw::<i64>(),
         )?;

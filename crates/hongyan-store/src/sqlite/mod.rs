@@ -57,6 +57,7 @@ mod sessions;
 mod templates;
 mod tokens;
 mod trouble;
+mod user_entries;
 mod verb;
 mod verbs;
 mod webhooks;

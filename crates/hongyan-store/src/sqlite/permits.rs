@@ -28,7 +28,7 @@ macro_rules! select_of_user {
         concat!(
             "SELECT ",
             columns!(),
-            " FROM permits WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 ",
+            " FROM user_entries WHERE lane = ?1 AND user_no = ?2 AND entry = 0 AND appid = ?3 AND openid = ?4 ",
             $and
         )
     };
@@ -76,7 +76,7 @@ macro_rules! one_report {
     ($statement:literal) => {
         concat!(
             $statement,
-            " WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND template = ?5 AND source = ?6 AND at = ?7"
+            " WHERE lane = ?1 AND user_no = ?2 AND appid = ?3 AND openid = ?4 AND template = ?5 AND source = ?6 AND at = ?7"
         )
     };
 }
@@ -109,7 +109,7 @@ impl PermitRows for Writing<'_> {
             concat!(
                 "SELECT ",
                 columns!(),
-                " FROM permits INDEXED BY permits_of_code WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 \
+                " FROM user_entries INDEXED BY permits_of_code WHERE lane = ?1 AND user_no = ?2 AND appid = ?3 AND openid = ?4 \
                  AND code = ?5 AND code IS NOT NULL"
             ),
             of_user![user, code],
@@ -146,9 +146,9 @@ impl PermitRows for Writing<'_> {
         change(
             self,
             concat!(
-                "INSERT INTO permits (lane, user, appid, openid, ",
+                "INSERT INTO user_entries (lane, user_no, appid, openid, ",
                 columns!(),
-                ", origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                ", origin, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
             ),
             of_user![
                 user,
@@ -174,8 +174,8 @@ impl PermitRows for Writing<'_> {
         let units = &permit.units;
         let changed = change(
             self,
-            "UPDATE permits SET granted = ?4, spent = ?5, revoked = ?6, held = ?7, unlimited = ?8, granted_at = ?9 \
-             WHERE lane = ?1 AND user = ?2 AND id = ?3",
+            "UPDATE user_entries SET granted = ?4, spent = ?5, revoked = ?6, held = ?7, unlimited = ?8, granted_at = ?9 \
+             WHERE lane = ?1 AND user_no = ?2 AND entry = 0 AND id = ?3",
             params![
                 user.lane.number(),
                 user.key(),
@@ -198,7 +198,7 @@ impl PermitRows for Writing<'_> {
     fn origin_of(&self, user: &User, id: PermitId) -> Res<Option<Origin>> {
         let origin = one(
             self,
-            "SELECT origin FROM permits WHERE lane = ? AND user = ? AND id = ?",
+            "SELECT origin FROM user_entries WHERE lane = ? AND user_no = ? AND entry = 0 AND id = ?",
             params![user.lane.number(), user.key(), id.as_bytes()],
             |cells| cells.raw::<Option<u8>>(),
         )?;
@@ -208,7 +208,7 @@ impl PermitRows for Writing<'_> {
     fn count_claims(&self, user: &User, origin: Origin, now: UnixMillis) -> Res<u32> {
         let open: Option<u32> = one(
             self,
-            "SELECT COUNT(*) FROM permits INDEXED BY permits_claimed WHERE lane = ? AND user = ? AND origin = ? \
+            "SELECT COUNT(*) FROM user_entries INDEXED BY permits_claimed WHERE lane = ? AND user_no = ? AND origin = ? \
              AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?",
             params![user.lane.number(), user.key(), origin.code(), now.0],
             |cells| cells.raw(),
@@ -219,8 +219,8 @@ impl PermitRows for Writing<'_> {
     fn remove_claims(&self, user: &User, origin: Origin, now: UnixMillis, limit: u32) -> Res<()> {
         change(
             self,
-            "DELETE FROM permits WHERE (lane, user, id) IN (SELECT lane, user, id FROM permits \
-             INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
+            "DELETE FROM user_entries WHERE lane = ?1 AND user_no = ?2 AND entry = 0 AND id IN (SELECT id FROM user_entries \
+             INDEXED BY permits_claimed WHERE lane = ?1 AND user_no = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
              AND origin IS NOT NULL AND granted > spent + revoked + held AND expires_at > ?6 \
              AND spent + revoked + held = 0 ORDER BY expires_at, id LIMIT ?7)",
             of_user![user, origin.code(), now.0, limit],
@@ -231,8 +231,8 @@ impl PermitRows for Writing<'_> {
     fn revoke_claims(&self, user: &User, origin: Origin) -> Res<()> {
         change(
             self,
-            "UPDATE permits SET revoked = granted - spent - held WHERE (lane, user, id) IN (SELECT lane, user, id FROM permits \
-             INDEXED BY permits_claimed WHERE lane = ?1 AND user = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
+            "UPDATE user_entries SET revoked = granted - spent - held WHERE lane = ?1 AND user_no = ?2 AND entry = 0 \
+             AND id IN (SELECT id FROM user_entries INDEXED BY permits_claimed WHERE lane = ?1 AND user_no = ?2 AND appid = ?3 AND openid = ?4 AND origin = ?5 \
              AND origin IS NOT NULL AND granted > spent + revoked + held)",
             of_user![user, origin.code()],
         )?;
@@ -248,7 +248,7 @@ impl PermitRows for Writing<'_> {
     ) -> Res<Vec<Unpaired>> {
         many(
             self,
-            "SELECT at, units FROM acceptances WHERE lane = ? AND user = ? AND appid = ? AND openid = ? AND template = ? \
+            "SELECT at, units FROM acceptances WHERE lane = ? AND user_no = ? AND appid = ? AND openid = ? AND template = ? \
              AND source = ? AND expires_at >= ? ORDER BY at",
             of_user![user, template.as_str(), source.code(), at.0],
             |cells: &mut Cells<'_>| Ok(Unpaired { at: cells.moment()?, units: cells.raw()? }),
@@ -265,9 +265,9 @@ impl PermitRows for Writing<'_> {
     ) -> Res<()> {
         change(
             self,
-            "INSERT INTO acceptances (lane, user, appid, openid, template, source, at, units, expires_at) \
+            "INSERT INTO acceptances (lane, user_no, appid, openid, template, source, at, units, expires_at) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-             ON CONFLICT (lane, user, appid, openid, template, source, at) DO UPDATE SET units = units + ?8",
+             ON CONFLICT (lane, user_no, appid, openid, template, source, at) DO UPDATE SET units = units + ?8",
             of_user![user, template.as_str(), source.code(), unpaired.at.0, unpaired.units, expires_at.0],
         )?;
         Ok(())

@@ -22,6 +22,7 @@ use rusqlite::{Connection, params};
 use super::cells::{change, many, one};
 use super::memory::Writing;
 use super::trouble::{Res, Trouble};
+use super::user_entries::{self, is_of_user, permits_behind};
 use crate::rows::old::{Old, Picked};
 use crate::rows::{OldRows, User};
 use crate::types::{PruneCursor, PruneOrder};
@@ -177,9 +178,8 @@ fn pick_permits(
     let (user, id) = after.map_or((i64::MIN, [0; 16]), |(user, id)| (user.key(), *id.as_bytes()));
     let looked = many(
         db,
-        "SELECT appid, openid, id, kind, code IS NOT NULL AND held = 0 AND expires_at < ?4 FROM permits \
-         WHERE lane = ?1 AND (user, id) > (?2, ?3) ORDER BY user, id LIMIT ?5",
-        params![lane.number(), user, id, before.0, MAX_LOOKS],
+        permits_behind!("appid, openid, id, kind, code IS NOT NULL AND held = 0 AND expires_at < ?5"),
+        params![lane.number(), user, id, MAX_LOOKS, before.0],
         |cells| {
             let user = User::of(&cells.parsed()?, &cells.parsed()?);
             Ok((user, cells.permit_id()?, cells.raw::<u8>()?, cells.raw::<bool>()?))
@@ -229,8 +229,11 @@ fn kept(db: &Connection, user: &User) -> Res<Kept> {
     let of_user = params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()];
     let messages = many(
         db,
-        "SELECT id, permit_id, attempt_permit_id, attempts FROM messages INDEXED BY messages_of_user \
-         WHERE lane = ? AND user = ? AND appid = ? AND openid = ?",
+        concat!(
+            "SELECT id, permit_id, attempt_permit_id, attempts FROM messages \
+             WHERE lane = ?1 AND appid = ?3 AND openid = ?4 AND ",
+            is_of_user!("?1", "?2")
+        ),
         of_user,
         |cells| {
             let id = cells.message_id()?;
@@ -252,7 +255,7 @@ fn kept(db: &Connection, user: &User) -> Res<Kept> {
     }
     let newest = many(
         db,
-        "SELECT kind, MAX(id) FROM permits WHERE lane = ? AND user = ? AND appid = ? AND openid = ? GROUP BY kind",
+        "SELECT kind, MAX(id) FROM user_entries WHERE lane = ? AND user_no = ? AND entry = 0 AND appid = ? AND openid = ? GROUP BY kind",
         of_user,
         |cells| Ok((cells.raw()?, cells.permit_id()?)),
     )?;
@@ -296,13 +299,14 @@ impl OldRows for Writing<'_> {
     fn delete_message(&self, id: MessageId) -> Res<u32> {
         let key = params![lane_of(id)?, id.as_bytes()];
         change(self, "DELETE FROM resolutions WHERE lane = ? AND message_id = ?", key)?;
+        user_entries::delete(self, id)?;
         changed(self, "DELETE FROM messages WHERE lane = ? AND id = ?", key)
     }
 
     fn delete_expired_permit(&self, user: &User, id: PermitId, before: UnixMillis) -> Res<u32> {
         changed(
             self,
-            "DELETE FROM permits WHERE lane = ? AND user = ? AND id = ? AND held = 0 AND expires_at < ?",
+            "DELETE FROM user_entries WHERE lane = ? AND user_no = ? AND entry = 0 AND id = ? AND held = 0 AND expires_at < ?",
             params![user.lane.number(), user.key(), id.as_bytes(), before.0],
         )
     }
@@ -327,8 +331,8 @@ impl OldRows for Writing<'_> {
     fn delete_old_acceptances(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32> {
         changed(
             self,
-            "DELETE FROM acceptances WHERE lane = ?1 AND (user, appid, openid, template, source, at) IN \
-             (SELECT user, appid, openid, template, source, at FROM acceptances \
+            "DELETE FROM acceptances WHERE lane = ?1 AND (user_no, appid, openid, template, source, at) IN \
+             (SELECT user_no, appid, openid, template, source, at FROM acceptances \
              WHERE lane = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3)",
             params![lane.number(), now.0, limit],
         )

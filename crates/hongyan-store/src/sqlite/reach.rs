@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::cells::{Cells, one};
 use super::trouble::Res;
+use super::user_entries::users_of_lane;
 use crate::types::Reach;
 
 /// Carries out [`crate::Store::reach`]: a walk over all of the app's permits, lane by lane. It takes long
@@ -25,19 +26,23 @@ pub(super) fn reach(
     for lane in Lane::all() {
         let found = one(
             db,
-            "SELECT COUNT(DISTINCT user), \
+            concat!(
+                users_of_lane!("?1", "?7"),
+                "SELECT COUNT(DISTINCT user_no), \
              COALESCE(SUM(granted - spent - revoked - held) FILTER (WHERE NOT unlimited), 0), \
-             COUNT(*) FILTER (WHERE unlimited) FROM permits \
-             WHERE lane = ?1 AND appid = ?2 AND expires_at > ?3 \
+             COUNT(*) FILTER (WHERE unlimited) FROM users CROSS JOIN user_entries \
+             WHERE lane = ?1 AND user_no = users.number AND entry = 0 AND appid = ?2 AND expires_at > ?3 \
              AND (granted > spent + revoked + held OR unlimited) \
-             AND (?4 IS NULL OR template = ?4 OR (?5 AND template IS NULL)) AND (?6 IS NULL OR kind = ?6)",
+             AND (?4 IS NULL OR template = ?4 OR (?5 AND template IS NULL)) AND (?6 IS NULL OR kind = ?6)"
+            ),
             params![
                 lane.number(),
                 appid.as_str(),
                 now.0,
                 template.map(TemplateId::as_str),
                 any_template_counts,
-                kind.map(PermitKind::code)
+                kind.map(PermitKind::code),
+                i64::MIN,
             ],
             |cells: &mut Cells<'_>| {
                 Ok(Reach { users: cells.count()?, units: cells.count()?, unlimited: cells.count()? })

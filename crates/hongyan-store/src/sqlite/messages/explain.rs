@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, many};
 use super::super::trouble::Res;
+use super::super::user_entries::is_of_user;
 use super::super::{events, permits};
 use super::find;
 use crate::rows::{MessageRow, User};
@@ -44,9 +45,12 @@ fn subject(row: &MessageRow) -> Subject {
 fn last_deeds(db: &Connection, user: &User) -> Res<Vec<Trace>> {
     let deeds = many(
         db,
-        "SELECT id, state, permit_id, permit_held, attempt_permit_id, errcode, accepted_at, claimed_at, ended_at \
-         FROM messages INDEXED BY messages_of_user WHERE lane = ? AND user = ? AND appid = ? AND openid = ? \
-         AND (permit_id IS NOT NULL OR attempt_permit_id IS NOT NULL)",
+        concat!(
+            "SELECT id, state, permit_id, permit_held, attempt_permit_id, errcode, accepted_at, claimed_at, ended_at \
+             FROM messages WHERE lane = ?1 AND appid = ?3 AND openid = ?4 \
+             AND (permit_id IS NOT NULL OR attempt_permit_id IS NOT NULL) AND ",
+            is_of_user!("?1", "?2")
+        ),
         params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
         |cells: &mut Cells<'_>| {
             let (message, state) = (cells.message_id()?, cells.coded(MessageState::from_code)?);
@@ -76,11 +80,14 @@ fn last_deeds(db: &Connection, user: &User) -> Res<Vec<Trace>> {
 fn earlier_attempts(db: &Connection, user: &User) -> Res<Vec<Trace>> {
     let attempts = many(
         db,
-        "SELECT attempts.message_id, attempts.permit_id, attempts.errcode, attempts.ended_at \
-         FROM messages INDEXED BY messages_of_user JOIN attempts \
-         ON attempts.message_id = messages.id AND attempts.lane = messages.lane \
-         WHERE messages.lane = ? AND messages.user = ? AND messages.appid = ? AND messages.openid = ? AND messages.attempts > 1 \
-         AND attempts.permit_id IS NOT NULL AND attempts.errcode IS NOT NULL AND attempts.ended_at IS NOT NULL",
+        concat!(
+            "SELECT attempts.message_id, attempts.permit_id, attempts.errcode, attempts.ended_at \
+             FROM messages JOIN attempts ON attempts.message_id = messages.id AND attempts.lane = messages.lane \
+             WHERE messages.lane = ?1 AND messages.appid = ?3 AND messages.openid = ?4 AND messages.attempts > 1 \
+             AND attempts.permit_id IS NOT NULL AND attempts.errcode IS NOT NULL AND attempts.ended_at IS NOT NULL \
+             AND messages.",
+            is_of_user!("?1", "?2")
+        ),
         params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()],
         |cells: &mut Cells<'_>| {
             let (message, permit) = (cells.message_id()?, cells.permit_id()?);

@@ -22,7 +22,7 @@ pub(super) mod read;
 /// The columns of a message, in the order in which [`read()`] takes them.
 macro_rules! columns {
     () => {
-        "id, lane, user, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
+        "id, lane, user_no, appid, openid, template, channel, policy, on_unknown, own_permit, reference, accepted_at, send_at, \
          deadline, state, reason, wake_at, updated_at, permit_id, permit_held, maybe_delivered, attempts, \
          claimed_at, ended_at, attempt_permit_id, outcome, errcode, outcome_text, msgid, collapse_key, replaced_by"
     };
@@ -108,7 +108,7 @@ fn resolutions(db: &Connection, row: &MessageRow) -> Res<Vec<ResolutionView>> {
 pub(super) fn permit_in_flight(db: &Connection, user: &User) -> Res<Option<PermitId>> {
     Ok(one(
         db,
-        "SELECT permit_id FROM messages WHERE lane = ? AND user = ? AND state = 3 AND permit_held = 0",
+        "SELECT permit_id FROM messages WHERE lane = ? AND user_no = ? AND state = 3 AND permit_held = 0",
         params![user.lane.number(), user.key()],
         |cells| cells.permit_id_or_none(),
     )?

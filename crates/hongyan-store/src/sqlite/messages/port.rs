@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 use super::super::cells::{Cells, change, many, one, outcome_code};
 use super::super::memory::Writing;
 use super::super::trouble::{Res, Trouble};
+use super::super::user_entries::{self, is_of_user};
 use super::{body, columns, find, read, resolutions};
 use crate::rows::messages::{KnownKey, SentMessage};
 use crate::rows::{MessageRow, MessageRows, User};
@@ -20,8 +21,9 @@ impl MessageRows for Writing<'_> {
     fn key_of(&self, user: &User, key: &Idempotency) -> Res<Option<KnownKey>> {
         one(
             self,
-            "SELECT id, fingerprint, state, reason FROM messages INDEXED BY messages_of_user \
-             WHERE lane = ? AND user = ? AND key_hash = ? AND appid = ? AND openid = ?",
+            "SELECT messages.id, fingerprint, state, reason FROM user_entries AS entries CROSS JOIN messages \
+             ON messages.id = entries.id AND messages.lane = entries.lane \
+             WHERE entries.lane = ? AND entries.user_no = ? AND entries.entry = ? AND messages.appid = ? AND messages.openid = ?",
             params![user.lane.number(), user.key(), key.key_hash, user.appid.as_str(), user.openid.as_str()],
             |cells: &mut Cells<'_>| {
                 Ok(KnownKey {
@@ -81,6 +83,7 @@ impl MessageRows for Writing<'_> {
                 body,
             ],
         )?;
+        user_entries::insert(self, row, key)?;
         self.count(row);
         Ok(())
     }
@@ -185,7 +188,7 @@ impl MessageRows for Writing<'_> {
             concat!(
                 "SELECT ",
                 columns!(),
-                " FROM messages WHERE lane = ? AND user = ? AND state = 1 AND state IN (1, 2) AND appid = ? \
+                " FROM messages WHERE lane = ? AND user_no = ? AND state = 1 AND state IN (1, 2) AND appid = ? \
                  ORDER BY send_at, id LIMIT 1"
             ),
             params![user.lane.number(), user.key(), user.appid.as_str()],
@@ -200,7 +203,7 @@ impl MessageRows for Writing<'_> {
                 "SELECT ",
                 columns!(),
                 " FROM messages INDEXED BY messages_queued WHERE lane = ? AND state = 1 AND state IN (1, 2) \
-                 AND appid = ? AND user > ? ORDER BY user, send_at, id LIMIT 1"
+                 AND appid = ? AND user_no > ? ORDER BY user_no, send_at, id LIMIT 1"
             ),
             params![lane.number(), appid.as_str(), user],
             read,
@@ -213,7 +216,7 @@ impl MessageRows for Writing<'_> {
             concat!(
                 "SELECT ",
                 columns!(),
-                " FROM messages WHERE lane = ? AND user = ? AND state = 2 AND state IN (1, 2) AND appid = ? \
+                " FROM messages WHERE lane = ? AND user_no = ? AND state = 2 AND state IN (1, 2) AND appid = ? \
                  AND openid = ? \
                  ORDER BY send_at, id"
             ),
@@ -226,7 +229,7 @@ impl MessageRows for Writing<'_> {
         let waits = one(
             self,
             "SELECT 1 FROM messages INDEXED BY messages_queued \
-             WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user = ? LIMIT 1",
+             WHERE lane = ? AND state = 2 AND state IN (1, 2) AND appid = ? AND user_no = ? LIMIT 1",
             params![user.lane.number(), user.appid.as_str(), user.key()],
             |cells| cells.raw::<i64>(),
         )?;
@@ -245,8 +248,8 @@ impl MessageRows for Writing<'_> {
         }
         let busy = one(
             self,
-            "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 3) \
-             OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user = ?2 AND state = 1 AND state IN (1, 2) \
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user_no = ?2 AND state = 3) \
+             OR EXISTS (SELECT 1 FROM messages WHERE lane = ?1 AND user_no = ?2 AND state = 1 AND state IN (1, 2) \
              AND appid = ?5 AND (send_at, id) < (?3, ?4))",
             params![
                 row.user.lane.number(),
@@ -307,7 +310,7 @@ impl MessageRows for Writing<'_> {
     fn unsent_with_key(&self, user: &User, key: &str) -> Res<Vec<MessageId>> {
         many(
             self,
-            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND user = ? \
+            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND user_no = ? \
              AND collapse_key = ? AND state <= 2 AND appid = ? AND openid = ? ORDER BY id",
             params![user.lane.number(), user.key(), key, user.appid.as_str(), user.openid.as_str()],
             |cells| cells.message_id(),
@@ -319,7 +322,7 @@ impl MessageRows for Writing<'_> {
             self,
             row,
             key,
-            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ?1 AND user = ?2 AND collapse_key = ?5 \
+            "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ?1 AND user_no = ?2 AND collapse_key = ?5 \
              AND state <= 2 AND appid = ?3 AND openid = ?4 AND maybe_delivered = 0 AND id <> ?6 \
              ORDER BY id DESC LIMIT 1",
         )
@@ -331,8 +334,12 @@ impl MessageRows for Writing<'_> {
             row,
             key,
             // Those that came to nothing: failed, cancelled, expired.
-            "SELECT id FROM messages INDEXED BY messages_of_user WHERE lane = ?1 AND user = ?2 AND appid = ?3 \
-             AND openid = ?4 AND collapse_key = ?5 AND state NOT IN (7, 9, 10) AND id > ?6 ORDER BY id DESC LIMIT 1",
+            concat!(
+                "SELECT id FROM messages WHERE lane = ?1 AND ",
+                is_of_user!("?1", "?2"),
+                " AND appid = ?3 AND openid = ?4 AND collapse_key = ?5 AND state NOT IN (7, 9, 10) AND id > ?6 \
+                 ORDER BY id DESC LIMIT 1"
+            ),
         )
     }
 
@@ -360,7 +367,7 @@ impl MessageRows for Writing<'_> {
     }
 
     fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> Res<Vec<MessageId>> {
-        // The indexes are named, for left alone, SQLite walks all of the app's history by `messages_of_user`.
+        // The indexes are named, for left alone, SQLite may walk the whole history.
         let sql = match state {
             MessageState::Waiting => {
                 "SELECT id FROM messages INDEXED BY messages_queued \
@@ -398,9 +405,11 @@ impl MessageRows for Writing<'_> {
     fn delivery_candidates(&self, user: &User) -> Res<Vec<Candidate>> {
         many(
             self,
-            "SELECT id, template, state, msgid, claimed_at FROM messages INDEXED BY messages_of_user \
-             WHERE lane = ? AND user = ? AND appid = ? AND openid = ? AND channel = ? AND state IN (3, 4, 5, 6, 8) \
-             AND claimed_at IS NOT NULL",
+            concat!(
+                "SELECT id, template, state, msgid, claimed_at FROM messages WHERE lane = ?1 AND ",
+                is_of_user!("?1", "?2"),
+                " AND appid = ?3 AND openid = ?4 AND channel = ?5 AND state IN (3, 4, 5, 6, 8) AND claimed_at IS NOT NULL"
+            ),
             params![
                 user.lane.number(),
                 user.key(),

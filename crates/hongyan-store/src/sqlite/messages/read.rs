@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, many, page};
 use super::super::trouble::Res;
+use super::super::user_entries::is_of_user;
 use super::{body, columns, find, resolutions};
 use crate::rows::{MessageRow, User};
 use crate::types::{AttemptView, MessageDetail, MessageFilter, MessageView, Page};
@@ -12,14 +13,14 @@ use crate::types::{AttemptView, MessageDetail, MessageFilter, MessageView, Page}
 /// What every page has in common; the numbers are those of `messages`. The first column says whether the row fits; what
 /// stands behind `WHERE` only says where to walk.
 macro_rules! page_of {
-    ($where:literal) => {
+    ($($where:tt)+) => {
         concat!(
             "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR state = ?4) \
              AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
-             AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user = ?8)) IS TRUE, id, ",
+             AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user_no = ?8)) IS TRUE, id, ",
             columns!(),
             " FROM messages ",
-            $where,
+            $($where)+,
             " AND id < ?1 ORDER BY id DESC"
         )
     };
@@ -27,15 +28,15 @@ macro_rules! page_of {
 
 /// Carries out [`crate::Store::messages`].
 ///
-/// A user's messages, those with a reference, those that failed and those whose outcome is in doubt have an index. The
-/// user's is ordered by idempotency key, which is what `accept` needs of it, so all of the user's messages are read and
-/// sorted: for one user an acceptable sort. Other pages walk back from the newest message and leave out what does not
+/// A user's messages, those with a reference, those that failed and those whose outcome is in doubt are found by their
+/// keys. The user's entries are ordered by idempotency key, which is what `accept` needs, so the ids of all of the user's
+/// messages are read and sorted: for one user an acceptable sort. Other pages walk back from the newest message and leave out what does not
 /// fit; they end after `look_at` messages, also if little was found.
 pub(in crate::sqlite) fn messages(
     db: &Connection,
     filter: &MessageFilter,
 ) -> Res<Page<MessageView, MessageId>> {
-    const OF_USER: &str = page_of!("INDEXED BY messages_of_user WHERE lane = ?7 AND user = ?8");
+    const OF_USER: &str = page_of!("WHERE lane = ?7 AND ", is_of_user!("?7", "?8"));
     const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
     const UNKNOWN: &str = page_of!("INDEXED BY messages_unknown WHERE state = 8");
     const FAILED: &str = page_of!("INDEXED BY messages_failed WHERE state = 7");

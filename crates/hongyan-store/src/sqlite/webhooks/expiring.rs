@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 
 use super::super::cells::{many, one};
 use super::super::trouble::Res;
+use super::super::user_entries::permits_behind;
 use super::filters;
 use crate::rows::User;
 use crate::rows::webhooks::{ExpiringFound, ExpiringWalk};
@@ -41,34 +42,32 @@ pub(in crate::sqlite) fn look(
         // What has expired meanwhile, because nobody listened or nothing ran, is not about to.
         Some(done) => of_window(done.until.max(order.now), until),
     };
-    let (mut permits, mut left) = (Vec::new(), order.limit.max(1));
-    while walk.lane < LANES && left > 0 {
-        let looked = many(
-            db,
-            "SELECT user, id, appid, openid, \
-             expires_at > ?4 AND expires_at <= ?5 AND granted > spent + revoked + held FROM permits \
-             WHERE lane = ?1 AND (user, id) > (?2, ?3) ORDER BY user, id LIMIT ?6",
-            params![walk.lane, walk.user, walk.permit, walk.since.0, walk.until.0, left],
-            |cells| {
-                let (number, id) = (cells.raw::<i64>()?, cells.permit_id()?);
-                let user = User::of(&cells.parsed()?, &cells.parsed()?);
-                Ok((number, id, user, cells.raw::<bool>()?))
-            },
-        )?;
-        match looked.last() {
-            Some((user, id, ..)) if looked.len() == left as usize => {
-                (walk.user, walk.permit) = (*user, *id.as_bytes());
-            }
-            _ => (walk.lane, walk.user, walk.permit) = (walk.lane + 1, i64::MIN, [0; 16]),
+    // One lane at most, so that a look is short also where there are many users and few permits.
+    let looked = many(
+        db,
+        permits_behind!(
+            "user_no, id, appid, openid, expires_at > ?5 AND expires_at <= ?6 AND granted > spent + revoked + held"
+        ),
+        params![walk.lane, walk.user, walk.permit, order.limit.max(1), walk.since.0, walk.until.0],
+        |cells| {
+            let (number, id) = (cells.raw::<i64>()?, cells.permit_id()?);
+            let user = User::of(&cells.parsed()?, &cells.parsed()?);
+            Ok((number, id, user, cells.raw::<bool>()?))
+        },
+    )?;
+    match looked.last() {
+        Some((user, id, ..)) if looked.len() == order.limit.max(1) as usize => {
+            (walk.user, walk.permit) = (*user, *id.as_bytes());
         }
-        left -= looked.len() as u32;
-        permits.extend(looked.into_iter().filter(|(.., found)| *found).map(|(_, id, user, _)| (user, id)));
+        _ => (walk.lane, walk.user, walk.permit) = (walk.lane + 1, i64::MIN, [0; 16]),
     }
+    let permits =
+        looked.into_iter().filter(|(.., found)| *found).map(|(_, id, user, _)| (user, id)).collect();
     Ok(Ok(ExpiringFound { permits, walk }))
 }
 
 fn stored(db: &Connection) -> Res<Option<ExpiringWalk>> {
-    one(db, "SELECT since, until, lane, user, permit FROM expiring_walk WHERE one = 1", [], |cells| {
+    one(db, "SELECT since, until, lane, user_no, permit FROM expiring_walk WHERE one = 1", [], |cells| {
         Ok(ExpiringWalk {
             since: cells.moment()?,
             until: cells.moment()?,

@@ -258,7 +258,7 @@ impl WebhookRows for Writing<'_> {
     fn put_expiring_walk(&self, walk: &ExpiringWalk) -> Res<()> {
         change(
             self,
-            "INSERT OR REPLACE INTO expiring_walk (one, since, until, lane, user, permit) \
+            "INSERT OR REPLACE INTO expiring_walk (one, since, until, lane, user_no, permit) \
              VALUES (1, ?, ?, ?, ?, ?)",
             params![walk.since.0, walk.until.0, walk.lane, walk.user, walk.permit],
         )?;
