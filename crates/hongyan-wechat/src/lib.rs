@@ -12,7 +12,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `ids` | [`AppId`], [`OpenId`], [`TemplateId`]: checked once, where they come in |
-//! | [`errcode`], `errcode_table` | [`Errcode`] and, for each, what it means, whose fault it is and what helps |
+//! | [`errcode`] | [`Errcode`] and, for each, what it means, whose fault it is and what helps |
 //! | [`fields`] | what a field named `thing1` or `date2` may hold; which fields a template has; mock form ids |
 //! | `digest` | the SHA-1 that signatures of pushes and of user data are made with |
 //! | [`token`], [`login`], [`messages`], [`templates`] | requests and answers as types |
@@ -33,7 +33,6 @@ pub mod callback;
 pub mod client;
 mod digest;
 pub mod errcode;
-mod errcode_table;
 pub mod fields;
 mod ids;
 pub mod login;

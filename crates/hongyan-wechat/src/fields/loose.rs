@@ -3,7 +3,7 @@
 //! They pass with a warning, for WeChat has the last word. What cannot be a moment at all (`noon`, `25:00`) is refused
 //! here: WeChat's table asks for a time or a date.
 
-use super::moments::{is_clock, is_day_of_month, is_month, is_year, number};
+use super::calendar::{is_clock, is_day_of_month, is_month, is_year, number};
 
 /// What people write between the two ends of a range.
 const JOINTS: [&str; 5] = ["~", "至", "到", "—", "–"];

@@ -9,8 +9,9 @@
 //! arrived; `2026-09-26` without a clock was refused, and so was a range that is joined with the full-width `～`.
 //! What is clearly a moment and is neither documented nor known to be refused is left to WeChat (`loose.rs`).
 
+use super::calendar::{is_clock, is_day_of_month, is_month, is_year};
 use super::loose::{is_loose_date, is_loose_time};
-use super::values::Verdict;
+use super::verdict::Verdict;
 
 /// What WeChat was seen to refuse as the joint of a range.
 const FULL_WIDTH_TILDE: char = '～';
@@ -64,18 +65,6 @@ fn is_date_and_clock(text: &str) -> bool {
     parts.is_some_and(|(day, clock)| is_day(day) && is_clock(clock.trim_start_matches(' ')))
 }
 
-/// `15:01` or `15:01:30`.
-pub(super) fn is_clock(text: &str) -> bool {
-    let mut parts = text.split(':');
-    let hour = parts.next().and_then(|p| number(p, 1..=2));
-    let minute = parts.next().and_then(|p| number(p, 2..=2));
-    let second = parts.next().map(|p| number(p, 2..=2).is_some_and(|s| s < 60));
-    hour.is_some_and(|h| h < 24)
-        && minute.is_some_and(|m| m < 60)
-        && second.unwrap_or(true)
-        && parts.next().is_none()
-}
-
 /// A date in one of its shapes.
 fn is_day(text: &str) -> bool {
     if let Some((year, rest)) = text.split_once('年') {
@@ -98,23 +87,6 @@ fn is_day(text: &str) -> bool {
 fn is_month_and_day(text: &str) -> bool {
     text.split_once('月')
         .is_some_and(|(month, day)| is_month(month) && day.strip_suffix('日').is_some_and(is_day_of_month))
-}
-
-pub(super) fn is_year(text: &str) -> bool {
-    number(text, 4..=4).is_some()
-}
-
-pub(super) fn is_month(text: &str) -> bool {
-    number(text, 1..=2).is_some_and(|m| (1..=12).contains(&m))
-}
-
-pub(super) fn is_day_of_month(text: &str) -> bool {
-    number(text, 1..=2).is_some_and(|d| (1..=31).contains(&d))
-}
-
-/// The number that the text is, if it is so many digits and nothing else.
-pub(super) fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
-    (digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::FieldKind;
+use super::kind::FieldKind;
 use super::values::most_chars;
 
 /// What stands in the place of what was cut off.

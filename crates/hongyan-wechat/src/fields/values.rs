@@ -1,29 +1,8 @@
 //! The rules of the field kinds as functions from a value to yes or no.
 
+use super::kind::{FieldKind, MAX_KEYWORD_CHARS};
 use super::moments::{date, time};
-use super::{FieldKind, MAX_KEYWORD_CHARS};
-
-/// What WeChat makes of a value, as far as that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// WeChat describes it, or was seen to take it.
-    Good,
-    /// Neither described nor known to be refused: WeChat decides.
-    Undocumented,
-    /// Against WeChat's description, or seen to be refused.
-    Bad,
-}
-
-impl Verdict {
-    /// Good if the first is so; left to WeChat if only the second is.
-    fn of(is_described: bool, is_open: bool) -> Self {
-        match (is_described, is_open) {
-            (true, _) => Self::Good,
-            (false, true) => Self::Undocumented,
-            (false, false) => Self::Bad,
-        }
-    }
-}
+use super::verdict::Verdict;
 
 /// What WeChat makes of a value in a field of that kind.
 pub(super) fn judge(kind: FieldKind, value: &str) -> Verdict {

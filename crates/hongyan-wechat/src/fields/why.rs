@@ -1,6 +1,6 @@
 //! What is wrong with one value.
 
-use super::FieldKind;
+use super::kind::FieldKind;
 use super::values::{most_chars, no_control};
 
 /// What is wrong with a value, as far as one thing can be named.

@@ -1,10 +1,10 @@
-//! The errcodes in words, in ascending order. Data only; `errcode.rs` has the types.
+//! The errcodes in words, in ascending order. Data only; `types.rs` has the types.
 #![expect(
     clippy::unreadable_literal,
     reason = "an errcode is a name made of digits, and is searched for as WeChat writes it"
 )]
 
-use crate::errcode::{Errcode, ErrcodeInfo, Fault};
+use super::types::{Errcode, ErrcodeInfo, Fault};
 
 /// Makes the table and one constant of [`Errcode`] per entry from the same lines, so that they cannot differ.
 macro_rules! errcodes {
@@ -17,7 +17,7 @@ macro_rules! errcodes {
             )*
         }
 
-        pub(crate) static TABLE: &[ErrcodeInfo] = &[$(
+        pub(super) static TABLE: &[ErrcodeInfo] = &[$(
             ErrcodeInfo {
                 errcode: Errcode($code),
                 name: $name,
