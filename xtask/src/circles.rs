@@ -176,9 +176,10 @@ impl Crate {
     }
 }
 
-/// A file's text without comments and without the tests at its end.
+/// A file's text without comments and without the tests at its end. Where `mod tests;` names a file of tests, the text
+/// goes on behind it.
 fn code_of(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
@@ -288,6 +289,16 @@ mod tests {
             let files = [("", "mod b;\nmod c;\n"), ("b", "use crate::c::D;\n"), ("c", back)];
             assert_eq!(circles_of(&files), Vec::<String>::new(), "{back}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_the_name_of_a_file_of_tests_counts() {
+        let files = [
+            ("", "mod a;\n"),
+            ("a", "mod b;\n#[cfg(test)]\nmod tests;\nfn f() { b::g() }\n"),
+            ("a/b", "use super::Shared;\n"),
+        ];
+        assert_eq!(circles_of(&files), ["a, a/b"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! met a dying connection was asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Method, Request, Uri};
@@ -12,10 +13,13 @@ use hyper::Response;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Client;
 use super::body::{Progress, RequestBody, Upload};
-use super::connect::Connection;
-use super::error::{Failure, with_causes};
+use super::config::ClientConfig;
+use super::connect::{Connection, Connector};
+use super::error::{ClientError, Failure, with_causes};
+use super::habit::Habit;
+use super::pool::Pool;
+use super::target::Target;
 
 /// Whether a request that was written on a kept connection may be asked again on a new one, if the kept one died without
 /// a byte of an answer.
@@ -25,6 +29,15 @@ pub enum Repeat {
     Never,
     /// It only reads, or doing it twice is the same as doing it once (RFC 9110, section 9.2.2).
     IfHungUp,
+}
+
+/// The way to WeChat, which all handles of a client share: where it is, how it is reached, and the connections to it.
+pub(super) struct Transport {
+    pub(super) target: Target,
+    connector: Connector,
+    pub(super) pool: Pool,
+    connect_timeout: Duration,
+    pub(super) answer_timeout: Duration,
 }
 
 /// A request before it is known on which connection it goes out.
@@ -53,7 +66,17 @@ enum Lost {
     Unanswered(String),
 }
 
-impl Client {
+impl Transport {
+    /// No connection is made yet.
+    pub(super) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
+        let target = Target::new(config)?;
+        let habit = Arc::new(Habit::new(config.proof));
+        let connector = Connector::new(&target, &habit)?;
+        let pool = Pool::new(habit, config.idle_timeout, config.max_idle);
+        let ClientConfig { connect_timeout, answer_timeout, .. } = *config;
+        Ok(Self { target, connector, pool, connect_timeout, answer_timeout })
+    }
+
     /// `headers` are sent as they are, but for `Host` and `Content-Length`: the length is the body's own, if it knows it.
     pub(super) fn outgoing(
         &self,
@@ -63,7 +86,7 @@ impl Client {
         body: Upload,
         repeat: Repeat,
     ) -> Result<Outgoing, Failure> {
-        let target = &self.inner.target;
+        let target = &self.target;
         // The path may hold a token, so the message does not quote it.
         let uri =
             target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not one".to_owned()))?;
@@ -85,7 +108,7 @@ impl Client {
     pub(super) async fn converse(&self, request: Outgoing) -> Result<Answering, Failure> {
         // A body that goes by once goes on a new connection, for it could not go again.
         if let Upload::Whole(body) = &request.body
-            && let Some(kept) = self.inner.pool.take()
+            && let Some(kept) = self.pool.take()
         {
             let body = RequestBody::whole(body.clone());
             match self.attempt(kept, request.on(body), Progress::begin()).await {
@@ -110,7 +133,7 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let super::Inner { target, connector, connect_timeout, .. } = &*self.inner;
+        let Self { target, connector, connect_timeout, .. } = self;
         let refused = |why: String| Failure::NotSent(format!("cannot connect to {}: {why}", target.origin));
         match timeout(*connect_timeout, connector.connect(target)).await {
             Ok(Ok(connection)) => Ok(connection),
@@ -130,7 +153,7 @@ impl Client {
         self.ready(&mut connection).await.map_err(Lost::NotWritten)?;
         let rested = connection.rested.take();
         connection.wire.begin(rested.is_some());
-        let patience = self.inner.answer_timeout;
+        let patience = self.answer_timeout;
         // From here, for the body may have waited for the connection.
         let begin = Instant::now();
         let mut answering = std::pin::pin!(connection.sender.try_send_request(request));
@@ -160,7 +183,7 @@ impl Client {
         if connection.sender.is_ready() {
             return Ok(());
         }
-        match timeout(self.inner.connect_timeout, connection.sender.ready()).await {
+        match timeout(self.connect_timeout, connection.sender.ready()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(with_causes(&error)),
             Err(_) => Err("the connection is still busy".to_owned()),
@@ -168,9 +191,9 @@ impl Client {
     }
 
     /// What it means that a connection took a request and gave an error back. `rested`: it was kept, and idle for so long.
-    fn lost(&self, connection: &Connection, rested: Option<std::time::Duration>, why: &str) -> Lost {
+    fn lost(&self, connection: &Connection, rested: Option<Duration>, why: &str) -> Lost {
         if let Some(rested) = rested {
-            self.inner.pool.habit().hung_up_after(rested);
+            self.pool.habit().hung_up_after(rested);
         }
         if !connection.wire.has_written() {
             return Lost::NotWritten(why.to_owned());

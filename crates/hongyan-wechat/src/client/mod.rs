@@ -16,7 +16,7 @@
 //! | `target.rs` | where requests go, and their first lines |
 //! | `stream.rs` | [`stream`](Client::stream), an exchange of which nothing is held |
 //! | `body.rs` | what a request's body can be |
-//! | `converse.rs` | a request on a kept connection or on a new one, up to its answer's head: for all of them |
+//! | `converse.rs` | the way to WeChat, which all handles share; a request on a kept connection or on a new one, up to its answer's head: for all of them |
 //! | `connect.rs` | new connections: plain, TLS, through a proxy |
 //! | `wire.rs` | the stream below: what was written, and whether the other end is still there |
 //! | `pool.rs`, `habit.rs` | the idle ones; how long the other end keeps them |
@@ -45,7 +45,6 @@ mod wire;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -59,12 +58,8 @@ pub use converse::Repeat;
 pub use error::{CallError, ClientError, Failure};
 pub use stream::{AnswerBody, StreamedAnswer};
 
-use connect::Connector;
-use converse::Answering;
+use converse::{Answering, Transport};
 use error::with_causes;
-use habit::Habit;
-use pool::Pool;
-use target::Target;
 
 /// The largest answer that is read, in bytes. WeChat's largest, lists of templates, are some ten thousand.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -72,15 +67,7 @@ pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// Asks WeChat. Cloning gives another handle to the same connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    target: Target,
-    connector: Connector,
-    pool: Pool,
-    connect_timeout: Duration,
-    answer_timeout: Duration,
+    inner: Arc<Transport>,
 }
 
 impl fmt::Debug for Client {
@@ -117,12 +104,7 @@ impl Client {
         reason = "a configuration is made for one client and handed over"
     )]
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
-        let target = Target::new(&config)?;
-        let habit = Arc::new(Habit::new(config.proof));
-        let connector = Connector::new(&target, &habit)?;
-        let pool = Pool::new(habit, config.idle_timeout, config.max_idle);
-        let ClientConfig { connect_timeout, answer_timeout, .. } = config;
-        Ok(Self { inner: Arc::new(Inner { target, connector, pool, connect_timeout, answer_timeout }) })
+        Ok(Self { inner: Arc::new(Transport::new(&config)?) })
     }
 
     /// One request and its answer, whatever that is: the HTTP status and the body are the caller's to judge.
@@ -160,8 +142,8 @@ impl Client {
             headers.insert(CONTENT_TYPE, value);
         }
         let begin = Instant::now();
-        let request = self.outgoing(method, path_and_query, headers, Upload::Whole(body), repeat)?;
-        let Answering { response, connection, .. } = self.converse(request).await?;
+        let request = self.inner.outgoing(method, path_and_query, headers, Upload::Whole(body), repeat)?;
+        let Answering { response, connection, .. } = self.inner.converse(request).await?;
         let (head, body) = response.into_parts();
         let reading = Limited::new(body, MAX_ANSWER_BYTES).collect();
         let patience = self.inner.answer_timeout;

@@ -10,11 +10,11 @@ use http::{HeaderMap, Method, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use super::Client;
 use super::body::{BoxError, Progress, Upload};
 use super::connect::Connection;
-use super::converse::{Answering, Repeat};
+use super::converse::{Answering, Repeat, Transport};
 use super::error::Failure;
-use super::{Client, Inner};
 
 /// An HTTP answer whose body is still to come.
 pub struct StreamedAnswer {
@@ -38,7 +38,7 @@ pub struct AnswerBody {
     incoming: Incoming,
     /// What the connection is given back to, and with what; `None` when that is done.
     rest: Option<(Connection, Arc<Progress>)>,
-    client: Arc<Inner>,
+    client: Arc<Transport>,
     silence: Pin<Box<Sleep>>,
 }
 
@@ -61,8 +61,8 @@ impl Client {
         body: Upload,
         repeat: Repeat,
     ) -> Result<StreamedAnswer, Failure> {
-        let request = self.outgoing(method, path_and_query, headers, body, repeat)?;
-        let Answering { response, connection, progress } = self.converse(request).await?;
+        let request = self.inner.outgoing(method, path_and_query, headers, body, repeat)?;
+        let Answering { response, connection, progress } = self.inner.converse(request).await?;
         let (head, incoming) = response.into_parts();
         let silence = Box::pin(tokio::time::sleep(self.inner.answer_timeout));
         let client = Arc::clone(&self.inner);
