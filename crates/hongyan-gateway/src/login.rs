@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::apps::{App, Apps};
 use crate::problem::Problem;
-use crate::token::in_words;
+use crate::problem::errcode::in_words;
 use crate::vault::{Vault, random_token, sha256};
 
 /// What every session token begins with; the user's lane follows as two hexadecimal digits, so that the session

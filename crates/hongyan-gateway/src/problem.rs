@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::door::WrongCredential;
 
 mod codes;
+pub(crate) mod errcode;
 mod extract;
 pub(crate) mod json;
 
@@ -245,7 +246,7 @@ impl Serialize for Problem {
                 map.serialize_entry("explanation", &info.explanation_en())?;
                 map.serialize_entry("explanation_zh", &info.explanation_zh())?;
             }
-            if let Some(help) = crate::reference::help(errcode) {
+            if let Some(help) = errcode::help(errcode) {
                 map.serialize_entry("help", &help)?;
             }
         }

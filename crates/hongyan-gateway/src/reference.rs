@@ -80,11 +80,6 @@ pub fn problems(language: Language) -> Page {
     problems::page(language)
 }
 
-/// Where the gateway explains an errcode: a path on its own host.
-pub(crate) fn help(errcode: hongyan_wechat::Errcode) -> Option<String> {
-    errcode.info().map(|_| format!("/errcodes#{}", errcodes::anchor(errcode)))
-}
-
 impl Page {
     /// The file in `docs/`.
     pub fn file(&self) -> String {

@@ -27,6 +27,7 @@ use serde::Serialize;
 
 use crate::apps::{App, Apps};
 use crate::problem::Problem;
+use crate::problem::errcode::in_words;
 use crate::shapes;
 use crate::token::TokenError;
 
@@ -308,7 +309,7 @@ fn merge<T>(
             let (errcode, detail) = match error {
                 AskError::Token(error) => (None, error.to_string()),
                 AskError::Call(CallError::Refused { errcode, errmsg, .. }) => {
-                    (Some(errcode), crate::token::in_words(errcode, &errmsg))
+                    (Some(errcode), in_words(errcode, &errmsg))
                 }
                 AskError::Call(error @ CallError::Failed(_)) => (None, error.to_string()),
             };

@@ -21,6 +21,7 @@ use hongyan_wechat::{AppId, CallError, Errcode, SecretString, TokenAnswer};
 use secrecy::ExposeSecret;
 
 use crate::apps::{App, Apps, uncancelled};
+use crate::problem::errcode::in_words;
 use crate::vault::Purpose;
 
 mod cell;
@@ -352,14 +353,6 @@ pub(crate) fn refuses_every_fetch(errcode: Errcode) -> bool {
             errcode,
             Errcode::INVALID_CREDENTIAL | Errcode::APPID_MISSING | Errcode::SECRET_MISSING | Errcode(89501)
         )
-}
-
-/// An errcode for people: what it means, what to do, and WeChat's own words.
-pub(crate) fn in_words(errcode: Errcode, errmsg: &str) -> String {
-    match errcode.info() {
-        Some(info) => format!("{} (WeChat: {errcode} {errmsg})", info.explanation_en()),
-        None => format!("WeChat refused with {errcode} {errmsg}"),
-    }
 }
 
 /// The secret changed under a fetch.

@@ -164,7 +164,7 @@ mod tests {
             assert!(zh.contains("<html lang=\"zh-CN\">") && en.contains("<html lang=\"en\">"));
         }
         for info in hongyan_wechat::all_errcodes() {
-            let help = crate::reference::help(info.errcode).unwrap();
+            let help = crate::problem::errcode::help(info.errcode).unwrap();
             let anchor = help.strip_prefix("/errcodes#").unwrap();
             for page in &errcodes {
                 assert_eq!(page.matches(&format!("<section id=\"{anchor}\">")).count(), 1, "{anchor}");

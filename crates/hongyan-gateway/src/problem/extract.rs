@@ -96,7 +96,7 @@ pub(crate) fn from_part<T: DeserializeOwned>(text: &str, place: Place) -> Result
     json::walk(text, place)?;
     is_no_list(text)?;
     // Positions in a part would mislead.
-    read(text, without_position)
+    read(text, json::without_position)
 }
 
 /// Whatever is read is an object; serde would take the values of its members as a list, too.
@@ -179,11 +179,6 @@ fn words(rejection: &dyn Error) -> String {
     // axum's own error repeats its source's text after a sentence about "the target type", which means nothing
     // to a caller; its source does not have that sentence.
     rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string)
-}
-
-/// serde_json's texts end in ` at line 3 column 14`.
-pub(super) fn without_position(text: &str) -> &str {
-    text.rfind(" at line ").map_or(text, |at| &text[..at])
 }
 
 /// A problem from the reader's words.

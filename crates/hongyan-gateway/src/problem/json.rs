@@ -130,7 +130,12 @@ fn too_deep(text: &str) -> Option<usize> {
 
 fn malformed_at(error: &serde_json::Error, place: Place) -> Problem {
     let words = error.to_string();
-    malformed(super::extract::without_position(&words), place.then(error.line(), error.column()))
+    malformed(without_position(&words), place.then(error.line(), error.column()))
+}
+
+/// serde_json's texts end in ` at line 3 column 14`.
+pub(super) fn without_position(text: &str) -> &str {
+    text.rfind(" at line ").map_or(text, |at| &text[..at])
 }
 
 fn malformed(what: &str, Place { line, column }: Place) -> Problem {

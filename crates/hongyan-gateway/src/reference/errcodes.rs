@@ -9,12 +9,8 @@ use hongyan_ledger::{OnUnknown, PermitKind};
 use hongyan_wechat::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 
 use super::{Entry, Language, Page};
+use crate::problem::errcode::anchor;
 use crate::{login, templates, token};
-
-/// What an address ends in to lead to an errcode.
-pub(super) fn anchor(errcode: Errcode) -> String {
-    format!("errcode-{errcode}")
-}
 
 pub(super) fn page(language: Language) -> Page {
     let (title, lead) = language.pick(

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use super::{AskError, SyncReport};
 use crate::apps::{App, Apps, uncancelled};
 use crate::problem::Problem;
-use crate::token::{TokenError, in_words};
+use crate::problem::errcode::in_words;
+use crate::token::TokenError;
 
 /// A title of a public library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -14,6 +14,7 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
+use crate::problem::errcode::in_words;
 use crate::problem::{Path, Problem};
 use crate::shapes;
 use crate::token::TokenError;
@@ -176,7 +177,7 @@ fn no_token(error: TokenError) -> Problem {
     match error {
         TokenError::Paused { detail } => Problem::conflict("app_paused", detail),
         TokenError::Refused { errcode, errmsg } => {
-            Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", crate::token::in_words(errcode, &errmsg))
+            Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", in_words(errcode, &errmsg))
                 .errcode(errcode, &errmsg)
         }
         TokenError::Unavailable(detail) => {

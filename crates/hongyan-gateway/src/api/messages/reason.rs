@@ -69,7 +69,7 @@ impl ReasonJson {
         }
         let errmsg = outcome.map(|outcome| outcome.text().to_owned()).filter(|text| !text.is_empty());
         let because = causes.iter().map(BecauseJson::from).collect();
-        let help = errcode.and_then(crate::reference::help);
+        let help = errcode.and_then(crate::problem::errcode::help);
         Self { code, errcode, errmsg, explanation, explanation_zh, help, because }
     }
 }
