@@ -10,9 +10,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::connections::{Connections, Phase, Place};
+use super::connection::Phase;
+use super::connections::{Connections, Place};
 use super::limits::Limit;
-use super::{Shared, serving};
+use super::serving;
+use super::shared::Shared;
 use crate::tls::Tls;
 
 /// How long a client may take for its part of the TLS handshake.

@@ -9,27 +9,9 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use hyper::body::{Frame, Incoming, SizeHint};
 
-use super::connections::{Connection, Phase};
+use super::connection::{Connection, Phase};
 use super::limits::{Limit, Limits};
-
-/// A request's body did not come in time.
-#[derive(Debug, thiserror::Error)]
-#[error("the body of the request did not come in time")]
-pub(crate) struct BodyTooSlow;
-
-impl BodyTooSlow {
-    /// Whether this is why something failed.
-    pub(crate) fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if error.is::<Self>() {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
-    }
-}
+use super::marks::{BodyTooSlow, Held};
 
 /// Says of a request that its body is passed on as it comes. Such a body must not stand still, but may take as long as it
 /// needs.
@@ -127,12 +109,6 @@ pub(super) struct AnswerBody {
     /// What the answer keeps for itself until it is over.
     _held: Option<Held>,
 }
-
-/// Something that an answer holds until its last byte was handed on: put it into the response's extensions.
-#[derive(Clone)]
-pub(crate) struct Held(
-    #[expect(dead_code, reason = "it is kept, not read")] pub(crate) Arc<dyn std::any::Any + Send + Sync>,
-);
 
 impl AnswerBody {
     pub(super) fn new(body: Body, connection: Arc<Connection>, held: Option<Held>) -> Self {

@@ -6,9 +6,13 @@
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | `accept` | listeners, plain and with TLS |
+//! | `listeners` | opens the door on every listener, and closes it |
+//! | `accept` | how one listener takes connections, plain and with TLS |
 //! | `connections` | which connections are open, and which gives way when there are too many |
-//! | `serving` | one connection, its clocks and its end |
+//! | `connection` | what one connection is doing, and since when |
+//! | `serving` | one connection's requests, its clocks and its end |
+//! | `shared` | what all connections share |
+//! | `marks` | what passes between the door and what stands behind it, beside the bytes |
 //! | `body` | the clock of a request's body; the end of an answer's |
 //! | `address` | from which address a request comes |
 //! | `headers` | for which host a request is; the headers of every answer |
@@ -22,152 +26,20 @@ mod accept;
 mod address;
 mod body;
 pub mod clear;
+mod connection;
 mod connections;
 pub mod descriptors;
 mod headers;
 pub mod limits;
+mod listeners;
+mod marks;
 pub mod outgoing;
 pub mod rates;
 mod serving;
-
-use std::sync::Arc;
-use std::time::Duration;
-
-use axum::Router;
-use ipnet::IpNet;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+mod shared;
 
 pub(crate) use address::ClientAddress;
-pub(crate) use body::{BodyTooSlow, Held, Upload};
-pub(crate) use serving::WrongCredential;
-
-use accept::Entrance;
-use connections::{Connections, Room};
-use limits::Limits;
-use rates::Rates;
-use serving::Clocks;
-
-use crate::config::Settings;
-use crate::stop::Stop;
-use crate::tls::Tls;
-
-/// The most TLS handshakes that may be under way. Each costs a place and some computing.
-const MAX_HANDSHAKES: usize = 256;
-
-/// For so long an answer may wait to be taken.
-const ANSWER: Duration = Duration::from_secs(30);
-
-/// Connections to `admin_listen`. They have places of their own, so that health is answered when all others are taken.
-const ADMIN_CONNECTIONS: usize = 16;
-
-/// Where requests come in.
-pub struct Listeners {
-    /// HTTP.
-    pub plain: TcpListener,
-    /// HTTPS.
-    pub tls: Option<(TcpListener, Arc<Tls>)>,
-    /// HTTP, for health and metrics alone.
-    pub admin: Option<TcpListener>,
-}
-
-impl From<TcpListener> for Listeners {
-    fn from(plain: TcpListener) -> Self {
-        Self { plain, tls: None, admin: None }
-    }
-}
-
-/// What all connections share.
-struct Shared {
-    stop: Stop,
-    limits: Limits,
-    rates: Arc<Rates>,
-    clocks: Clocks,
-    hosts: Option<Vec<String>>,
-    trusted_proxies: Vec<IpNet>,
-}
-
-/// An open door.
-pub(crate) struct Door {
-    connections: Connections,
-    admin_connections: Connections,
-    entrances: Vec<JoinHandle<()>>,
-    /// Closed when the last connection has ended.
-    open: watch::Sender<()>,
-}
-
-impl Door {
-    /// Takes connections on all listeners until `stop`: `router` answers them, and `admin` those that come by the listener
-    /// for health and metrics.
-    pub(crate) fn open(
-        settings: &Settings,
-        stop: &Stop,
-        limits: &Limits,
-        rates: &Arc<Rates>,
-        listeners: Listeners,
-        router: &Router,
-        admin: Router,
-    ) -> Self {
-        let shared = Arc::new(Shared {
-            stop: stop.clone(),
-            limits: limits.clone(),
-            rates: Arc::clone(rates),
-            clocks: Clocks {
-                header: Duration::from_secs(settings.header_seconds),
-                body: Duration::from_secs(settings.body_seconds),
-                idle: Duration::from_secs(settings.idle_seconds),
-                answer: ANSWER,
-            },
-            hosts: settings.hosts.clone(),
-            trusted_proxies: settings.trusted_proxies.clone(),
-        });
-        let places = descriptors::connections(settings);
-        let room = Room {
-            connections: places,
-            per_address: settings.max_connections_per_address as usize,
-            // A part of all, so that those who shake hands do not keep out those who have.
-            handshakes: (places / 2).clamp(1, MAX_HANDSHAKES),
-        };
-        let connections = Connections::new(room, limits.clone());
-        let admin_room = Room { connections: ADMIN_CONNECTIONS, per_address: 0, handshakes: 1 };
-        let admin_connections = Connections::new(admin_room, limits.clone());
-        let (open, is_open) = watch::channel(());
-        let entrance = |listener, tls, router, connections: &Connections| {
-            let (connections, shared, open) = (connections.clone(), Arc::clone(&shared), is_open.clone());
-            tokio::spawn(Entrance { listener, tls, router, connections, shared, open }.run())
-        };
-        let Listeners { plain, tls, admin: admin_listener } = listeners;
-        let mut entrances = vec![entrance(plain, None, router.clone(), &connections)];
-        if let Some((listener, tls)) = tls {
-            entrances.push(tokio::spawn({
-                let tls = Arc::clone(&tls);
-                let stop = stop.clone();
-                async move {
-                    tokio::select! {
-                        () = tls.keep_current() => {}
-                        () = stop.stopping() => {}
-                    }
-                }
-            }));
-            entrances.push(entrance(listener, Some(tls), router.clone(), &connections));
-        }
-        if let Some(listener) = admin_listener {
-            entrances.push(entrance(listener, None, admin, &admin_connections));
-        }
-        Self { connections, admin_connections, entrances, open }
-    }
-
-    /// After the stop: lets what is under way end, and closes after `patience` what has not.
-    pub(crate) async fn close(self, patience: Duration) {
-        for entrance in self.entrances {
-            // One that panicked has said so already.
-            let _ = entrance.await;
-        }
-        if tokio::time::timeout(patience, self.open.closed()).await.is_err() {
-            tracing::warn!("some requests did not end in time; closing their connections");
-            self.connections.close_all();
-            self.admin_connections.close_all();
-        }
-    }
-}
+pub(crate) use body::Upload;
+pub(crate) use listeners::Door;
+pub use listeners::Listeners;
+pub(crate) use marks::{BodyTooSlow, Held, WrongCredential};

@@ -22,10 +22,13 @@ use tokio::time::{Instant, sleep_until};
 use tower::Service;
 use tracing::{Instrument, Span};
 
-use super::body::{AnswerBody, Held, RequestBody};
-use super::connections::{Connection, Phase, Place, SILENCE};
+use super::body::{AnswerBody, RequestBody};
+use super::connection::{Connection, Phase};
+use super::connections::Place;
 use super::limits::Limit;
-use super::{Shared, address, headers};
+use super::marks::{Held, WrongCredential};
+use super::shared::{Clocks, Shared};
+use super::{address, headers};
 use crate::request_id;
 
 /// When the gateway stops, a head that has begun may take so long.
@@ -36,10 +39,6 @@ const BUFFER_BYTES: usize = 32 * 1024;
 
 /// For so long who has tried too many wrong credentials waits for the next refusal.
 const PENALTY: Duration = Duration::from_secs(1);
-
-/// In the extensions of an answer: it refuses a key, a session, a secret, a token or a signature that is wrong.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WrongCredential;
 
 /// Serves a connection until it ends, its time is up, or the gateway has stopped.
 pub(super) async fn serve<IO>(
@@ -85,24 +84,6 @@ pub(super) async fn serve<IO>(
                 }
             },
         }
-    }
-}
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clocks {
-    pub(super) header: Duration,
-    pub(super) body: Duration,
-    pub(super) idle: Duration,
-    /// How long an answer may wait to be taken.
-    pub(super) answer: Duration,
-}
-
-impl Clocks {
-    /// What begins now is not over before.
-    fn shortest(&self) -> Duration {
-        let Self { header, body, idle, answer } = *self;
-        [header, body, idle, answer, SILENCE].into_iter().min().unwrap_or_default()
     }
 }
 
