@@ -13,28 +13,14 @@ use axum::routing::any;
 use bytes::Bytes;
 use http::{StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 
-use crate::Inner;
 use crate::control::ControlError;
+use crate::inner::Inner;
 
 /// Larger bodies are not passed on, in either direction.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// `wx.request` gives up after a minute; so does this.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// So many connections to one back end are kept for the next request.
-const MAX_IDLE_PER_HOST: usize = 32;
-
-/// Asks back ends over plain HTTP.
-pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
-
-/// A client of its own for each sandbox.
-pub(crate) fn client() -> HttpClient {
-    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(MAX_IDLE_PER_HOST).build_http()
-}
 
 /// `/backend/…`.
 pub(crate) fn routes() -> Router<Arc<Inner>> {

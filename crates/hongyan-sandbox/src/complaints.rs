@@ -9,7 +9,7 @@ use hongyan_wechat::FieldKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::help::Lang;
+use crate::lang::Lang;
 use crate::state::requests::LoggedRequest;
 use crate::state::templates::{Family, Template};
 use crate::wechat_api;

@@ -8,8 +8,10 @@ use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use crate::inner::Inner;
+use crate::lang::Lang;
 use crate::state::seed::Seed;
-use crate::{Inner, complaints, control, limits, magic, wechat_api};
+use crate::{complaints, control, limits, magic, wechat_api};
 
 const ZH: &str = include_str!("help.zh.html");
 const EN: &str = include_str!("help.en.html");
@@ -40,36 +42,6 @@ async fn answer(uri: Uri, headers: HeaderMap) -> Response {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
-}
-
-/// The language of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lang {
-    Zh,
-    En,
-}
-
-impl Lang {
-    fn of(tag: &str) -> Option<Self> {
-        let tag = tag.trim().to_ascii_lowercase();
-        let is = |word: &str| tag == word || tag.starts_with(&format!("{word}-"));
-        if is("zh") { Some(Self::Zh) } else { is("en").then_some(Self::En) }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Zh => "zh",
-            Self::En => "en",
-        }
-    }
-
-    /// The one of two texts that is in this language.
-    pub(crate) fn of_both<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
-        match self {
-            Self::Zh => zh,
-            Self::En => en,
-        }
-    }
 }
 
 fn asked_language(uri: &Uri) -> Option<Lang> {

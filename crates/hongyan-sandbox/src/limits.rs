@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::help::Lang;
+use crate::lang::Lang;
 
 /// So much of each thing is kept, or done at once. What is over is forgotten, the oldest first, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

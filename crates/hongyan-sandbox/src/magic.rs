@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use hongyan_wechat::Errcode;
 use serde_json::Value;
 
-use crate::help::Lang;
+use crate::lang::Lang;
 
 /// How every magic id begins.
 const PREFIX: &str = "sandbox-";

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::SandboxError;
+use crate::error::SandboxError;
 use crate::state::State;
 
 /// The shape of the file. A file of another version is refused, not guessed at.

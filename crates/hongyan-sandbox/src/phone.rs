@@ -10,7 +10,8 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::{Inner, control, random};
+use crate::inner::Inner;
+use crate::{control, random};
 
 /// The files of the directory `phone`.
 #[derive(RustEmbed)]

@@ -11,7 +11,7 @@ use hongyan_wechat::{AppId, OpenId};
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 
-use crate::Inner;
+use crate::inner::Inner;
 use crate::random;
 use crate::state::callbacks::{Callback, Damage, Written};
 use crate::state::pushes::{Push, PushState, Try};

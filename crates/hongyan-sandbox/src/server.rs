@@ -23,7 +23,6 @@ use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
-use crate::Listening;
 use crate::tls::Tls;
 
 /// How long open requests may take to end once the server stops. Nothing of the sandbox's own takes longer than an
@@ -33,6 +32,15 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const HEAD_PATIENCE: Duration = Duration::from_secs(120);
 /// After an error that only time mends (too many open files), so long is waited.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a sandbox listens.
+#[derive(Debug)]
+pub struct Listening {
+    /// For HTTP.
+    pub http: TcpListener,
+    /// For HTTPS, if it is wanted.
+    pub https: Option<(TcpListener, Tls)>,
+}
 
 /// Kills the connection that a request came on. Stands in the request's extensions.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,8 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::{Inner, Sandbox, SandboxConfig, Seed};
+use crate::inner::Inner;
+use crate::{Sandbox, SandboxConfig, Seed};
 
 /// A fresh sandbox.
 pub(crate) struct Platform {

@@ -10,10 +10,11 @@ use http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::app;
 use super::error::{ControlError, parse, parse_query};
+use super::look_up::app;
+use crate::inner::Inner;
+use crate::pusher;
 use crate::state::callbacks::{Callback, Format, Mode, PATIENCE_MS};
-use crate::{Inner, pusher};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

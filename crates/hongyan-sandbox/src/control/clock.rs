@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{ControlError, parse};
-use crate::Inner;
+use crate::inner::Inner;
 
 /// Steps up to this are taken, forwards and backwards: a hundred years. Beyond lies only overflow.
 const MAX_STEP_SECONDS: i64 = 100 * 366 * 86_400;

@@ -14,8 +14,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::{ControlError, parse};
-use super::user;
-use crate::{Inner, random};
+use super::look_up::user;
+use crate::inner::Inner;
+use crate::random;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,8 +22,8 @@ use tokio::sync::watch;
 
 use super::error::{ControlError, parse_query};
 use super::inbox::filter;
+use crate::inner::{Inner, Signal};
 use crate::state::inbox::Filter;
-use crate::{Inner, Signal};
 
 /// So many cards are read from the inbox at once.
 const CHUNK: usize = 100;

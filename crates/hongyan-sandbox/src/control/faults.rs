@@ -9,8 +9,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::error::{ControlError, parse};
-use crate::Inner;
 use crate::chaos::ChaosRule;
+use crate::inner::Inner;
 
 /// `POST /_sandbox/chaos`: one more rule.
 pub(super) async fn add(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {

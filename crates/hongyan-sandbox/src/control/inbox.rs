@@ -12,8 +12,8 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{ControlError, parse_query};
-use super::unknown_user;
-use crate::Inner;
+use super::look_up::unknown_user;
+use crate::inner::Inner;
 use crate::state::State;
 use crate::state::inbox::{Card, Filter};
 

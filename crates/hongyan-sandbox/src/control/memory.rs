@@ -10,7 +10,7 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::error::ControlError;
-use crate::Inner;
+use crate::inner::Inner;
 use crate::persist::{self, NotAState};
 
 /// A larger document is not taken: that of half a million cards has about this size.

@@ -9,6 +9,7 @@ mod faults;
 mod inbox;
 #[cfg(test)]
 mod limit_tests;
+mod look_up;
 mod memory;
 mod overview;
 mod pages;
@@ -26,12 +27,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
-use hongyan_wechat::{AppId, OpenId};
 use http::StatusCode;
 
 pub(crate) use self::error::ControlError;
-use crate::Inner;
-use crate::state::{App, State, User};
+use crate::inner::Inner;
 
 /// Every call of this module for the page of help: the call, in Chinese, in English.
 pub(crate) const CALLS: &[(&str, &str, &str)] = &[
@@ -164,27 +163,4 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
 pub(crate) fn no_such_path(path: &str) -> Response {
     ControlError::unknown("no_such_path", format!("there is no {path} here, see the list at /"))
         .into_response()
-}
-
-fn app<'a>(state: &'a mut State, appid: &AppId) -> Result<&'a mut App, ControlError> {
-    state.apps.get_mut(appid).ok_or_else(|| {
-        ControlError::unknown(
-            "unknown_app",
-            format!("there is no app {appid}; POST /_sandbox/apps makes one"),
-        )
-    })
-}
-
-fn user<'a>(state: &'a mut State, appid: &AppId, openid: &OpenId) -> Result<&'a mut User, ControlError> {
-    let most = state.limits.users;
-    let found = app(state, appid)?.user(openid.as_str(), most);
-    let (_, user) = found.ok_or_else(|| unknown_user(appid, openid))?;
-    Ok(user)
-}
-
-fn unknown_user(appid: &AppId, openid: &OpenId) -> ControlError {
-    ControlError::unknown(
-        "unknown_user",
-        format!("the app {appid} has no user {openid}; POST /_sandbox/users makes one"),
-    )
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::error::{ControlError, parse_query};
-use crate::Inner;
 use crate::complaints::{self, Complaint};
+use crate::inner::Inner;
 use crate::state::requests::LoggedRequest;
 use crate::state::{App, User};
 

@@ -10,9 +10,9 @@ use http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::app;
 use super::error::{ControlError, parse, parse_query};
-use crate::Inner;
+use super::look_up::app;
+use crate::inner::Inner;
 use crate::state::pages::{MAX_PAGES, Pages};
 
 #[derive(Deserialize)]

@@ -12,11 +12,12 @@ use http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::app;
 use super::callback::no_callback;
 use super::error::{ControlError, parse, parse_query};
+use super::look_up::app;
+use crate::inner::Inner;
+use crate::pusher;
 use crate::state::callbacks::{Damage, Message};
-use crate::{Inner, pusher};
 
 /// A body that is pushed has at most so many bytes. WeChat's own have a few hundred.
 const MAX_BODY_BYTES: usize = 64 * 1024;

@@ -14,11 +14,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::{ControlError, parse};
-use super::{app, user};
+use super::look_up::{app, user};
+use crate::inner::Inner;
+use crate::pusher;
 use crate::state::events;
 use crate::state::subscriptions::Answered;
 use crate::state::templates::Family;
-use crate::{Inner, pusher};
 
 /// `count` goes up to this.
 const MAX_COUNT: u32 = 100_000;

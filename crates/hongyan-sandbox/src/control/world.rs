@@ -10,12 +10,13 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::app;
 use super::error::{ControlError, parse};
+use super::look_up::app;
 use super::pages::pages_of;
+use crate::inner::Inner;
 use crate::state::seed::Seed;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
-use crate::{Inner, random, wechat_api};
+use crate::{random, wechat_api};
 
 /// An AppSecret is not longer.
 const MAX_SECRET_BYTES: usize = 128;

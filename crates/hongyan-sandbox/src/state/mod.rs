@@ -2,6 +2,7 @@
 //! is told it. Everything lies behind one lock, so each call is all or nothing.
 
 mod aging;
+mod beijing;
 pub(crate) mod callbacks;
 pub(crate) mod codes;
 pub(crate) mod events;
@@ -39,7 +40,8 @@ use self::subscriptions::Subscription;
 use self::templates::{Template, new_template_id};
 use self::tokens::Tokens;
 use crate::chaos::Chaos;
-use crate::{Limits, magic, random};
+use crate::limits::Limits;
+use crate::{magic, random};
 
 /// Everything that the platform knows.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -300,20 +302,4 @@ impl App {
         }
         !gone.is_empty()
     }
-}
-
-/// Days by Beijing's calendar (UTC+8, no daylight saving): quotas begin anew at midnight there.
-pub(crate) fn beijing_day(now: UnixMillis) -> i64 {
-    const OFFSET_SECONDS: i64 = 8 * 3600;
-    const DAY_SECONDS: i64 = 86_400;
-    (now.as_seconds() + OFFSET_SECONDS).div_euclid(DAY_SECONDS)
-}
-
-/// Year and month by the same calendar: the counters may be cleared so often a month.
-pub(crate) fn beijing_month(now: UnixMillis) -> (i16, i8) {
-    const OFFSET: jiff::tz::Offset = jiff::tz::Offset::constant(8);
-    // Out of range is a time that no clock here can be set to.
-    let moment = jiff::Timestamp::from_second(now.as_seconds()).unwrap_or_default();
-    let date = OFFSET.to_datetime(moment).date();
-    (date.year(), date.month())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::callbacks::{Damage, Message};
-use crate::Limits;
+use crate::limits::Limits;
 
 /// How far a push is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

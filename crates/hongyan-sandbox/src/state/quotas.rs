@@ -6,7 +6,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::Errcode;
 use serde::{Deserialize, Serialize};
 
-use super::{beijing_day, beijing_month};
+use super::beijing::{beijing_day, beijing_month};
 
 /// What an app may do a day unless told otherwise: more than any test does.
 pub(crate) const DEFAULT_LIMIT: u64 = 10_000_000;

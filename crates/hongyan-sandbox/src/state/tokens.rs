@@ -7,7 +7,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, Errcode};
 use serde::{Deserialize, Serialize};
 
-use super::beijing_day;
+use super::beijing::beijing_day;
 use crate::random;
 
 /// How long a token is good for, if nobody fetches another one.

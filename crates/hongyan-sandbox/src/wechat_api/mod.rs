@@ -36,12 +36,13 @@ use serde_json::{Value, json};
 
 use self::call::{Call, Outcome, Overlap, Refusal};
 use crate::chaos::{ChaosKind, Fate, Plan};
+use crate::inner::Inner;
 use crate::magic::{self, Effect};
+use crate::pusher;
 use crate::server::Kill;
 use crate::state::State;
 use crate::state::requests::{Kept, LoggedRequest};
 use crate::state::rids::{self, Asked};
-use crate::{Inner, pusher};
 
 /// Larger bodies are refused. WeChat's own limit is not documented; no call of this API comes near it.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -89,7 +90,7 @@ static ROUTES: &[Route] = &[
     post("/cgi-bin/wxopen/template/del", legacy_templates::delete),
     post("/cgi-bin/wxopen/template/library/list", legacy_templates::library_list),
     post("/cgi-bin/wxopen/template/library/get", legacy_templates::library_get),
-    post("/cgi-bin/openapi/quota/get", quota::get),
+    post("/cgi-bin/openapi/quota/get", |state, call| quota::get(state, call, is_known)),
     post("/cgi-bin/openapi/rid/get", quota::rid),
     post("/cgi-bin/clear_quota", quota::clear),
     post("/cgi-bin/clear_quota/v2", quota::clear_by_secret),
