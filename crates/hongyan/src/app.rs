@@ -2,15 +2,17 @@
 
 pub(crate) mod callback;
 mod change;
-
-use std::io::Read;
-use std::path::Path;
+mod secret;
+mod templates;
 
 use ::http::Method;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::cli::{AppAddArgs, AppArgs, AppCommand, AppTemplatesArgs, RemoteArgs};
+use secret::secret;
+use templates::{is_refused, remark_on_templates};
+
+use crate::cli::{AppAddArgs, AppArgs, AppCommand, RemoteArgs};
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
@@ -26,7 +28,7 @@ pub(crate) async fn run(args: AppArgs) -> Result<(), Failure> {
         AppCommand::Pause { app, detail } => change::pause(&app, detail.as_deref()).await,
         AppCommand::Resume(args) => change::resume(&args).await,
         AppCommand::RotateSecret(args) => change::rotate_secret(&args).await,
-        AppCommand::Templates(args) => templates(&args).await,
+        AppCommand::Templates(args) => templates::run(&args).await,
         AppCommand::Callback(args) => callback::run(&args).await,
     }
 }
@@ -71,27 +73,6 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether WeChat took neither of the two calls that an app's first look at its templates makes. One alone may fail: not
-/// every app has both kinds.
-fn is_refused(app: &Value) -> bool {
-    ["subscribe", "legacy"].iter().all(|library| app["template_sync"][library]["state"] == "failed")
-}
-
-/// What the synchronisation of templates found. Its failure does not undo the registration.
-fn remark_on_templates(sync: &Value) {
-    for (library, name) in [("subscribe", "subscribe messages"), ("legacy", "template messages")] {
-        let report = &sync[library];
-        match report["state"].as_str() {
-            Some("failed") => output::warn(&format!(
-                "its templates of {name} could not be read: {}; `hongyan check` says more",
-                report["detail"].as_str().unwrap_or("no reason was given")
-            )),
-            Some(_) => output::remark(&format!("templates of {name}: {}", report["templates"])),
-            None => {}
-        }
-    }
-}
-
 async fn list(args: &RemoteArgs) -> Result<(), Failure> {
     let answer = Api::remote(args)?.call(Method::GET, "/v1/apps", &[], None).await?;
     if args.json {
@@ -111,72 +92,4 @@ async fn list(args: &RemoteArgs) -> Result<(), Failure> {
     };
     let rows: Vec<_> = apps.iter().map(row).collect();
     output::line(&output::table(&["APPID", "NAME", "TEMPLATES", "REGISTERED", "STATE"], &rows))
-}
-
-async fn templates(args: &AppTemplatesArgs) -> Result<(), Failure> {
-    let api = Api::remote(&args.remote)?;
-    let path = format!("/v1/apps/{}/templates", args.appid);
-    if args.sync {
-        let report = api.call(Method::POST, &format!("{path}/sync"), &[], Some(&json!({}))).await?;
-        remark_on_templates(&report);
-        for change in report["changes"].as_array().into_iter().flatten() {
-            let text = |name: &str| change[name].as_str().unwrap_or_default();
-            output::remark(&format!("{}: {} {}", text("change"), text("template"), text("title")));
-        }
-    }
-    if let Some(id) = &args.sample {
-        let template = api.call(Method::GET, &format!("{path}/{id}"), &[], None).await?;
-        return output::json(&template["message"]);
-    }
-    let answer = api.call(Method::GET, &path, &[], None).await?;
-    if args.remote.json {
-        return output::json(&answer);
-    }
-    let templates = answer["templates"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if templates.is_empty() {
-        output::remark("the app has no template that is known here; --sync asks WeChat");
-        return Ok(());
-    }
-    let row = |template: &Value| {
-        let text = |name: &str| template[name].as_str().unwrap_or_default().to_owned();
-        let fields = template["fields"].as_array().into_iter().flatten();
-        let names: Vec<&str> = fields.filter_map(|field| field["name"].as_str()).collect();
-        vec![text("template"), text("kind"), text("title"), names.join(" ")]
-    };
-    let rows: Vec<_> = templates.iter().map(row).collect();
-    output::line(&output::table(&["TEMPLATE", "KIND", "TITLE", "FIELDS"], &rows))
-}
-
-/// The AppSecret, from wherever other users of the machine cannot read it.
-fn secret(file: Option<&Path>) -> Result<SecretString, Failure> {
-    let text = match file {
-        Some(path) if path == Path::new("-") => {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|error| Failure::run(format!("cannot read the AppSecret from standard input: {error}")))?;
-            text
-        }
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| Failure::run(format!("cannot read the AppSecret from {}: {error}", path.display())))?,
-        None => std::env::var("HONGYAN_APP_SECRET").map_err(|_| {
-            Failure::usage("name the AppSecret's file with --secret-file (- is standard input), or set HONGYAN_APP_SECRET")
-        })?,
-    };
-    let secret = text.trim();
-    if secret.is_empty() { Err(Failure::usage("the AppSecret is empty")) } else { Ok(secret.into()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_read_from_its_file_without_the_line_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("secret");
-        std::fs::write(&file, "0123\n").unwrap();
-        assert_eq!(secret(Some(&file)).unwrap().expose_secret(), "0123");
-        std::fs::write(&file, "\n").unwrap();
-        assert!(secret(Some(&file)).is_err());
-    }
 }

@@ -1,6 +1,7 @@
 //! How a command ends when it does not end well.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use hongyan_gateway::GatewayError;
@@ -53,11 +54,14 @@ impl Failure {
         Self { kind: Kind::Said(78), message: String::new() }
     }
 
-    /// Says it on standard error.
-    pub(crate) fn report(&self) {
-        if !matches!(self.kind, Kind::Said(_)) {
-            crate::output::warn(&self.message);
-        }
+    /// Exit code 1, where a file cannot be written.
+    pub(crate) fn cannot_write(path: &Path, why: &dyn fmt::Display) -> Self {
+        Self::run(format!("cannot write {}: {why}", path.display()))
+    }
+
+    /// What is left to say on standard error.
+    pub(crate) fn message(&self) -> Option<&str> {
+        (!matches!(self.kind, Kind::Said(_))).then_some(&self.message)
     }
 
     /// The number that the process ends with.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::KEY_FILE;
 
-use crate::backup::{directory_of, with_suffix};
+use crate::beside::{directory_of, with_suffix};
 use crate::failure::Failure;
 
 /// What SQLite and the gateway keep beside a database.

@@ -5,17 +5,17 @@
 //!
 //! | module | knows |
 //! | --- | --- |
+//! | [`kind`] | what an import is of |
 //! | [`lines`] | how lines are read and made into batches, one at a time in memory |
 //! | [`delivery`] | how a batch is sent, and what is repeated when |
 //! | [`state`] | what an import remembers between its runs |
+//! | [`refusals`] | where refused lines go |
 //! | [`known`] | which lines are there already, whatever was edited since |
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::ImportArgs;
 use crate::failure::Failure;
@@ -23,33 +23,17 @@ use crate::http::Api;
 use crate::{listen, output, progress, signals};
 
 mod delivery;
+mod kind;
 mod known;
 mod lines;
+mod refusals;
 mod state;
 
 use delivery::{Delivery, Ended, Tally};
+use kind::Kind;
 use lines::{Batch, Plan, Reader};
+use refusals::Refusals;
 use state::{Earlier, Older, State};
-
-/// What an import is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Messages,
-    Permits,
-}
-
-impl Kind {
-    /// As the API calls it.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "messages",
-            Self::Permits => "permits",
-        }
-    }
-}
-
-/// Refusals that are shown where no file takes them; the summary counts all.
-const SHOWN: usize = 10;
 
 /// Batches that are read ahead of the one that is being sent.
 const READ_AHEAD: usize = 2;
@@ -258,48 +242,4 @@ fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Resul
         );
     }
     Ok(())
-}
-
-/// Where refused lines go.
-struct Refusals {
-    file: Option<(PathBuf, BufWriter<File>)>,
-    shown: usize,
-}
-
-impl Refusals {
-    /// Each run tries again what was refused, so the file begins anew with each.
-    fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path else { return Ok(Self { file: None, shown: 0 }) };
-        let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
-        Ok(Self { file: Some((path.to_owned(), BufWriter::new(file))), shown: 0 })
-    }
-
-    /// One line that was not taken, and why.
-    fn add(&mut self, line: u64, item: Option<&Value>, problem: &Value) -> Result<(), Failure> {
-        let Some((path, file)) = &mut self.file else {
-            self.shown += 1;
-            if self.shown <= SHOWN {
-                output::warn(&format!("line {line}: {}", crate::http::explain(problem)));
-            } else if self.shown == SHOWN + 1 {
-                output::warn("there are more; --errors FILE takes all of them");
-            }
-            return Ok(());
-        };
-        let mut entry = json!({ "line": line, "problem": problem });
-        if let Some(reference) = item.and_then(|item| item.get("reference")) {
-            entry["reference"] = reference.clone();
-        }
-        writeln!(file, "{entry}").map_err(|error| cannot_write(path, &error))
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        match &mut self.file {
-            Some((path, file)) => file.flush().map_err(|error| cannot_write(path, &error)),
-            None => Ok(()),
-        }
-    }
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::run(format!("cannot write {}: {error}", path.display()))
 }

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::create_private_dir;
 
-use crate::backup::with_suffix;
+use crate::beside::with_suffix;
 use crate::failure::Failure;
 use crate::files;
 

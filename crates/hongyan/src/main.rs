@@ -15,12 +15,14 @@
 //! | [`failure`] | exit codes |
 //! | [`listen`], [`lock`], [`signals`], [`logging`] | what every service needs: a port, its database for itself, an end, a log |
 //! | [`http`] | calling a gateway |
-//! | [`database`], [`files`] | opening the database, and whose its files are |
+//! | [`database`], [`files`], [`beside`] | opening the database, whose its files are, and what lies beside them |
+//! | [`stoppable`] | work on a database that shows how far it is, and ends when it is told to |
 //! | [`output`], [`progress`], [`printable`] | printing |
 //! | [`tutorial`], [`credentials`] | the demo's own back end, and what it keeps between runs |
 
 mod app;
 mod backup;
+mod beside;
 mod check;
 mod cli;
 mod credentials;
@@ -46,6 +48,7 @@ mod send;
 mod serve;
 mod settings;
 mod signals;
+mod stoppable;
 mod strict_json;
 mod tutorial;
 
@@ -66,7 +69,9 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.report();
+            if let Some(message) = failure.message() {
+                output::warn(message);
+            }
             failure.exit_code()
         }
     }

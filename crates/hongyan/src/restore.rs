@@ -14,10 +14,11 @@ use hongyan_store::StoreError;
 use hongyan_store::sqlite::{self, PutBack};
 use serde_json::json;
 
-use crate::backup::{Draft, stoppable, sync_directory, with_suffix};
+use crate::beside::{Draft, sync_directory, with_suffix};
 use crate::cli::RestoreArgs;
 use crate::failure::Failure;
 use crate::files::{self, Heirs, Owner};
+use crate::stoppable::stoppable;
 use crate::{lock, output, settings};
 
 /// Runs the command.

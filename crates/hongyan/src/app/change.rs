@@ -4,7 +4,8 @@ use ::http::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::{is_refused, remark_on_templates, secret};
+use super::secret::secret;
+use super::templates::{is_refused, remark_on_templates};
 use crate::cli::{AppOneArgs, AppSetArgs};
 use crate::failure::Failure;
 use crate::http::Api;

@@ -10,9 +10,10 @@ use hongyan_store::Store;
 use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 
 use super::findings::Findings;
-use crate::backup::{directory_of, stoppable, with_suffix};
+use crate::beside::{directory_of, with_suffix};
 use crate::database::absolute;
 use crate::files::{self, Owner};
+use crate::stoppable::stoppable;
 
 /// What must be free at the least: a gateway with less has no room for its log.
 const FREE_BYTES: usize = 1024 * 1024;

@@ -10,10 +10,11 @@ use ::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::kind::Kind;
 use super::known::Mark;
 use super::lines::{Batch, Item, no_answer};
+use super::refusals::Refusals;
 use super::state::State;
-use super::{Kind, Refusals};
 use crate::failure::Failure;
 use crate::http::{Answer, Api, explain};
 use crate::output;

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::cannot_write;
 use crate::failure::Failure;
 
 /// How many bytes tell one line from another. With sixteen, no two of a billion lines are taken for the same.
@@ -148,7 +147,7 @@ impl Record {
     /// When that cannot be written down.
     pub(super) fn clear(&mut self) -> Result<(), Failure> {
         let cleared = self.file.set_len(0).and_then(|()| self.file.rewind());
-        cleared.map_err(|error| cannot_write(&self.path, &error))
+        cleared.map_err(|error| Failure::cannot_write(&self.path, &error))
     }
 
     /// Adds lines; `durably`: also for the case that the machine loses power next.
@@ -159,8 +158,15 @@ impl Record {
         let bytes: Vec<u8> = marks.iter().flat_map(|mark| mark.0).collect();
         let written =
             self.file.write_all(&bytes).and_then(|()| if durably { self.file.sync_data() } else { Ok(()) });
-        written.map_err(|error| cannot_write(&self.path, &error))
+        written.map_err(|error| Failure::cannot_write(&self.path, &error))
     }
+}
+
+/// Sixteen hexadecimal digits that stand for a text. Idempotency keys are made of it: it never changes.
+pub(super) fn hash(text: &[u8]) -> String {
+    let digest = Sha256::digest(text);
+    let number = digest.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
+    format!("{number:016x}")
 }
 
 /// Removes a file if it is there.
@@ -169,7 +175,7 @@ impl Record {
 /// When it is there and stays.
 pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot_write(path, &error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::cannot_write(path, &error)),
         _ => Ok(()),
     }
 }

@@ -7,10 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::Kind;
-use super::known::Mark;
+use super::kind::Kind;
+use super::known::{Mark, hash};
 use super::state::Earlier;
 use crate::failure::Failure;
 use crate::strict_json;
@@ -236,13 +235,6 @@ impl Names {
         }
         Ok(())
     }
-}
-
-/// Sixteen hexadecimal digits that stand for a text. Idempotency keys are made of it: it never changes.
-pub(super) fn hash(text: &[u8]) -> String {
-    let digest = Sha256::digest(text);
-    let number = digest.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
-    format!("{number:016x}")
 }
 
 /// The problem of a line that cannot be repeated, and of which nobody knows whether it was taken.

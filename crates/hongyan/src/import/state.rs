@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::known::{Known, Mark, Record, remove};
-use super::{Kind, cannot_write};
-use crate::backup::with_suffix;
+use super::kind::Kind;
+use super::known::{Known, Mark, Record, hash, remove};
+use crate::beside::{sync_directory, with_suffix};
 use crate::failure::Failure;
 use crate::output;
 
@@ -68,10 +68,10 @@ pub(super) struct Older {
 impl Older {
     /// Whether it was of this file, as far as its beginning tells.
     pub(super) fn is_of(&self, file: &Path) -> std::io::Result<bool> {
-        let Some(Beginning { bytes, hash }) = &self.begins else { return Ok(true) };
+        let Some(Beginning { bytes, hash: expected }) = &self.begins else { return Ok(true) };
         let mut text = Vec::new();
         File::open(file)?.take(*bytes).read_to_end(&mut text)?;
-        Ok(super::lines::hash(&text) == *hash)
+        Ok(hash(&text) == *expected)
     }
 }
 
@@ -245,9 +245,9 @@ impl State {
                 file.sync_data()?;
             }
             std::fs::rename(&draft, path)?;
-            if durably { crate::backup::sync_directory(path) } else { Ok(()) }
+            if durably { sync_directory(path) } else { Ok(()) }
         };
-        write().map_err(|error| cannot_write(path, &error))
+        write().map_err(|error| Failure::cannot_write(path, &error))
     }
 }
 

@@ -1,0 +1,75 @@
+//! What lies beside a file: drafts of it, what SQLite keeps, and the directory that all of them are in.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// A file under a name of its own, which becomes the real one when it is complete, and is removed otherwise.
+pub(crate) struct Draft {
+    pub(crate) path: PathBuf,
+    kept: bool,
+}
+
+impl Draft {
+    /// A name beside `file`, in the same directory: only within one can a file take another's place in one step.
+    ///
+    /// # Errors
+    /// When the directory is not there.
+    pub(crate) fn beside(file: &Path) -> Result<Self, Failure> {
+        let cannot = |why: &str| Failure::cannot_write(file, &why);
+        let name = file.file_name().ok_or_else(|| cannot("it is not the name of a file"))?;
+        if !directory_of(file).is_dir() {
+            return Err(cannot("its directory is not there"));
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| cannot(&error.to_string()))?;
+        let mut draft = OsString::from(".");
+        draft.push(name);
+        draft.push(format!(".{:016x}.partial", u64::from_le_bytes(random)));
+        Ok(Self { path: file.with_file_name(draft), kept: false })
+    }
+
+    /// Gives it its name, for good: also a power cut does not take it back.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn becomes(mut self, file: &Path) -> Result<(), Failure> {
+        std::fs::rename(&self.path, file).and_then(|()| sync_directory(file)).map_err(|error| {
+            Failure::run(format!("cannot rename {} to {}: {error}", self.path.display(), file.display()))
+        })?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            // Most of them were never made.
+            let _absent = std::fs::remove_file(with_suffix(&self.path, suffix));
+        }
+    }
+}
+
+/// The files that SQLite keeps beside a database.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes names in a file's directory durable.
+pub(crate) fn sync_directory(file: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    std::fs::File::open(directory_of(file)).and_then(|directory| directory.sync_all())?;
+    Ok(())
+}
+
+/// The directory that a file is in.
+pub(crate) fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

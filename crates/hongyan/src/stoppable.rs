@@ -1,0 +1,27 @@
+//! Work on a database that shows how far it is, and ends when it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hongyan_store::sqlite::Watcher;
+
+use crate::failure::Failure;
+use crate::{progress, signals};
+
+/// Does work on a database on a thread of its own, shows how far it is, and ends it at SIGTERM or SIGINT.
+pub(crate) async fn stoppable<T: Send + 'static, E: Into<Failure> + Send + 'static>(
+    work: impl FnOnce(&Watcher) -> Result<T, E> + Send + 'static,
+) -> Result<T, Failure> {
+    let stop = signals::stop()?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    let watcher = progress::watcher(&stopped);
+    let mut working = tokio::task::spawn_blocking(move || work(&watcher));
+    let done = tokio::select! {
+        done = &mut working => done,
+        () = stop => {
+            stopped.store(true, Ordering::Relaxed);
+            working.await
+        }
+    };
+    done.map_err(|error| Failure::run(format!("the work ended badly: {error}")))?.map_err(Into::into)
+}
