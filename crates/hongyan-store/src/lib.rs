@@ -11,7 +11,7 @@
 //! | `rows` | what a verb asks of a database and writes into it: the port of a backend |
 //! | [`signals`] | what a commit means for the rest of the process, said by the verb and told by the store |
 //! | [`sqlite`] | the embedded backend: one writer thread with group commit, readers apart |
-//! | [`conformance`] | what every backend must do, as one function that its tests call |
+//! | `conformance` | what every backend must do, as one function that its tests call; behind the feature of that name |
 //!
 //! It is not a cache and not a queue: what the SQLite backend remembers is what stands in its file.
 
@@ -22,6 +22,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::Because;
 use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod rows;
 pub mod signals;

@@ -9,12 +9,10 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::units::Units;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitPolicy};
+use hongyan_store::conformance::{self, Database};
 use hongyan_store::sqlite::{Depth, Looked, SqliteConfig, SqliteStore, look};
 use hongyan_store::types::{Accepted, AppRecord, Idempotency, MessageFilter, NewMessage};
-use hongyan_store::{Store, StoreError, conformance};
-
-#[path = "model/mod.rs"]
-mod model;
+use hongyan_store::{Store, StoreError};
 
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
@@ -22,16 +20,26 @@ fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(SqliteConfig::new(path))
 }
 
-#[tokio::test]
+/// A file in a folder of its own.
+struct File(tempfile::TempDir);
+
+#[async_trait::async_trait]
+impl Database for File {
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(open(&self.0.path().join("h.db")).unwrap())
+    }
+
+    /// Another handle of the same store. The writer remembers what it wrote, so one store has the file for itself while it
+    /// serves; another process may open the file for a moment, and does not serve
+    /// (`a_second_process_may_open_the_same_file`).
+    async fn open_beside(&self, first: &Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::clone(first)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_does_what_every_backend_must_do() {
-    let dir = tempfile::tempdir().unwrap();
-    let count = std::sync::atomic::AtomicU32::new(0);
-    conformance::run(|| async {
-        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let store = open(&dir.path().join(format!("{number}.db"))).unwrap();
-        Arc::new(store) as Arc<dyn Store>
-    })
-    .await;
+    conformance::run(|| File(tempfile::tempdir().unwrap())).await;
 }
 
 fn app() -> AppRecord {

@@ -1,6 +1,6 @@
 //! What every backend must do.
 //!
-//! Each check is a sentence about a verb, with a fresh store to itself. A backend's own tests call [`run`] and add
+//! Each check is a sentence about a verb, with a fresh database to itself. A backend's own tests call [`run`] and add
 //! only what is special to it.
 //!
 //! | module | about |
@@ -21,16 +21,17 @@
 //! | `breaking` | an app whose breaker is open: who rests, who is the probe |
 //! | `listing` | what people ask |
 //! | `pruning` | clearing away what is old |
-//! | `telling` | events: who is told what, and what became of it |
+//! | `telling` | events: who is told what |
+//! | `delivering` | events: what became of them at each webhook |
 //! | `signalling` | what a commit means for others: all of it is told, after it |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
+//! | `model` | random verbs on the store and on a model of it, beside each other |
 
 #![allow(clippy::unwrap_used, reason = "these are tests, though other crates can call them")]
 
-use std::future::Future;
 use std::sync::Arc;
 
-use crate::Store;
+use tokio::runtime::Handle;
 
 mod accepting;
 mod breaking;
@@ -38,12 +39,15 @@ mod check;
 mod claimed;
 mod claiming;
 mod collapsing;
+mod database;
+mod delivering;
 mod driving;
 mod events;
 mod explaining;
 mod granting;
 mod keeping;
 mod listing;
+mod model;
 mod pruning;
 mod reserving;
 mod resolving;
@@ -51,10 +55,13 @@ mod sealing;
 mod settling;
 mod signalling;
 mod telling;
+mod webhooks;
 mod withdrawing;
 mod world;
 
 use check::Check;
+pub use database::Database;
+use database::Make;
 use world::World;
 
 /// Every module's checks.
@@ -76,53 +83,82 @@ const ALL: &[&[Check]] = &[
     listing::CHECKS,
     pruning::CHECKS,
     telling::CHECKS,
+    delivering::CHECKS,
     signalling::CHECKS,
     driving::CHECKS,
 ];
 
-/// Runs every check on a store of its own, which `open` opens, and closes it afterwards.
+/// Runs every check on a database of its own, which `make` makes, and the model test beside them. It wants a runtime with
+/// several threads, so that what is asked at once is asked at once.
 ///
 /// # Panics
 /// In the end, with the names of the checks that failed, if there are any; each has said why on standard error.
-pub async fn run<F, Opening>(open: F)
-where
-    F: Fn() -> Opening,
-    Opening: Future<Output = Arc<dyn Store>>,
-{
+pub async fn run<D: Database>(make: impl Fn() -> D + Send + Sync + 'static) {
+    let make: Make = Arc::new(move || Arc::new(make()));
+    let (runtime, make_for_model) = (Handle::current(), Arc::clone(&make));
+    let model = tokio::task::spawn_blocking(move || model::try_many(&make_for_model, &runtime));
     let mut failed = Vec::new();
     for check in ALL.iter().copied().flatten() {
-        let store = open().await;
+        let world = World::new(make()).await;
+        let opened = world.opened();
         // A task of its own, so that one failure does not hide the others.
-        let outcome = tokio::spawn((check.run)(World::new(Arc::clone(&store)).await)).await;
-        if outcome.is_err() {
-            failed.push(check.name);
+        if tokio::spawn((check.run)(world)).await.is_err() {
+            failed.push(check.path());
         }
-        store.close().await;
+        opened.close().await;
+    }
+    if model.await.is_err() {
+        failed.push(model::NAME.to_owned());
     }
     assert!(failed.is_empty(), "not true of this store: {}", failed.join(", "));
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::Path;
 
-    /// A check is an async function of a world. One that stands in no list is never run.
+    /// The names of the checks in the sources of a folder: a check is an async function that takes a world for itself.
+    fn written(dir: &Path, module: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for file in std::fs::read_dir(dir).unwrap() {
+            let path = file.unwrap().path();
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            let module = if stem == "mod" { module.to_owned() } else { format!("{module}::{stem}") };
+            if path.is_dir() {
+                found.append(&mut written(&path, &module));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for function in text.split("\nasync fn ").skip(1) {
+                let (name, rest) = function.split_once('(').unwrap();
+                let takes = rest.split_once(')').unwrap().0.trim().trim_end_matches(',');
+                if takes.ends_with(": World") && !takes.contains(',') {
+                    found.insert(format!("{module}::{name}"));
+                }
+            }
+        }
+        found
+    }
+
     #[test]
     fn no_check_was_forgotten() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
-        let mut checks = 0;
-        for file in std::fs::read_dir(dir).unwrap() {
-            let path = file.unwrap().path();
-            let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let text = std::fs::read_to_string(&path).unwrap();
-            let list = text.split("checks![").nth(1).and_then(|rest| rest.split(']').next());
-            let listed: Vec<&str> = list.unwrap_or_default().split(',').map(str::trim).collect();
-            for line in text.lines().filter(|line| line.ends_with("(world: World) {")) {
-                let name = line.trim_start_matches("async fn ").trim_end_matches("(world: World) {");
-                assert!(listed.contains(&name), "{module}::{name} is in no list of checks");
-                checks += 1;
-            }
-        }
-        assert_eq!(checks, super::ALL.iter().map(|module| module.len()).sum::<usize>(), "of all modules");
+        let written = written(&dir, "hongyan_store::conformance");
+        let listed: Vec<String> = super::ALL.iter().copied().flatten().map(super::Check::path).collect();
+        let unique: BTreeSet<String> = listed.iter().cloned().collect();
+        assert_eq!(
+            listed.len(),
+            unique.len(),
+            "a module stands twice in ALL, or a check twice in `checks![...]`"
+        );
+        let forgotten: Vec<_> = written.difference(&unique).collect();
+        assert!(
+            forgotten.is_empty(),
+            "these checks are never run: name each in its module's `checks![...]`, and the module's CHECKS in ALL of \
+             conformance/mod.rs: {forgotten:#?}"
+        );
+        let unseen: Vec<_> = unique.difference(&written).collect();
+        assert!(unseen.is_empty(), "not found in the sources as `async fn NAME(world: World)`: {unseen:#?}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::permit::FORM_LIFETIME;
@@ -12,6 +13,7 @@ use hongyan_ledger::units::Totals;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
+use super::database::Database;
 use crate::Store;
 use crate::signals::{Listener, Moved, Signal, Signals};
 use crate::types::{
@@ -45,11 +47,32 @@ pub(super) fn app(appid: AppId) -> AppRecord {
 }
 
 pub(super) struct World {
+    database: Arc<dyn Database>,
     pub(super) store: Arc<dyn Store>,
+    /// Every store that was opened.
+    opened: Opened,
     pub(super) ids: IdMaker,
     /// Of each lane; the world has all of them.
     epochs: Mutex<HashMap<Lane, Epoch>>,
     heard: Arc<Heard>,
+}
+
+/// Stores that a check has opened. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Opened(Arc<Mutex<Vec<Arc<dyn Store>>>>);
+
+impl Opened {
+    fn add(&self, store: &Arc<dyn Store>) {
+        self.0.lock().unwrap().push(Arc::clone(store));
+    }
+
+    /// Closes them, also those that are closed already.
+    pub(super) async fn close(&self) {
+        let stores = std::mem::take(&mut *self.0.lock().unwrap());
+        for store in stores {
+            store.close().await;
+        }
+    }
 }
 
 /// What followed from commits.
@@ -92,15 +115,29 @@ pub(super) struct Begun {
 }
 
 impl World {
-    pub(super) async fn new(store: Arc<dyn Store>) -> Self {
+    pub(super) async fn new(database: Arc<dyn Database>) -> Self {
+        let store = database.open().await;
         assert!(store.add_app(app(appid())).await.unwrap());
-        let heard = Arc::new(Heard::default());
+        let opened = Opened::default();
+        opened.add(&store);
+        let (ids, epochs, heard) = (IdMaker::new(), Mutex::default(), Arc::new(Heard::default()));
         store.listen(Arc::clone(&heard) as Arc<dyn Listener>);
-        let world = Self { store, ids: IdMaker::new(), epochs: Mutex::default(), heard };
-        for lane in Lane::all() {
-            world.acquire(lane, START).await;
-        }
+        let world = Self { database, store, opened, ids, epochs, heard };
+        // All at once, for a store that groups what comes together.
+        join_all(Lane::all().map(|lane| world.acquire(lane, START))).await;
         world
+    }
+
+    /// The stores that were opened, and will be.
+    pub(super) fn opened(&self) -> Opened {
+        self.opened.clone()
+    }
+
+    /// Opens the database again, after the store was closed.
+    pub(super) async fn reopen(&mut self) {
+        self.store = self.database.open().await;
+        self.opened.add(&self.store);
+        self.store.listen(Arc::clone(&self.heard) as Arc<dyn Listener>);
     }
 
     /// What has followed from commits since this was asked the last time.

@@ -1,8 +1,92 @@
-//! What is looked at after each verb.
+//! The model: what the rules say, without a database.
 
-use super::*;
+use std::collections::HashMap;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{
+    Channel, Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy,
+};
+
+use super::super::world::{START, appid, user};
+use crate::types::{Claimed, MessageView, NewPermit};
+
+/// The lane of the user with this number.
+pub(super) fn lane(number: usize) -> Lane {
+    Lane::of(&appid(), &user(number as u32))
+}
+
+/// A message as the rules see it.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) id: MessageId,
+    pub(super) user: usize,
+    pub(super) channel: Channel,
+    pub(super) policy: PermitPolicy,
+    pub(super) on_unknown: OnUnknown,
+    pub(super) own_form: bool,
+    pub(super) send_at: UnixMillis,
+    pub(super) deadline: Option<UnixMillis>,
+    pub(super) state: S,
+    /// What it names, if it is open or was sent.
+    pub(super) permit: Option<PermitId>,
+    /// A unit stays kept for it, although its outcome is unknown.
+    pub(super) keeps_unit: bool,
+    pub(super) maybe_delivered: bool,
+    pub(super) attempts: u32,
+    /// Its own pause after a failure: nothing is owed to it before this.
+    pub(super) backs_off_until: UnixMillis,
+}
+
+/// A permit as the rules see it.
+#[derive(Debug, Clone)]
+pub(super) struct Permit {
+    pub(super) id: PermitId,
+    pub(super) user: usize,
+    pub(super) kind: PermitKind,
+    pub(super) granted: u32,
+    pub(super) revoked: u32,
+    /// An unlimited one that was refused.
+    pub(super) is_dead: bool,
+    pub(super) granted_at: UnixMillis,
+    pub(super) expires_at: Option<UnixMillis>,
+    pub(super) code: Option<String>,
+}
+
+/// What a verb did, so that only its own moves are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Accept,
+    Claim,
+    Settle(MessageId),
+    Cancel(MessageId),
+    Grant,
+    Other,
+}
+
+pub(super) struct Model {
+    pub(super) now: UnixMillis,
+    pub(super) messages: Vec<Message>,
+    pub(super) permits: Vec<Permit>,
+    /// Until when, if it is paused; the end of time: until it is resumed.
+    pub(super) paused: Option<UnixMillis>,
+    /// The pause is that of an open breaker: it is over when a probe was answered, or another pause takes its place.
+    pub(super) is_broken: bool,
+    pub(super) keys: HashMap<(usize, u8), (MessageId, u8)>,
+}
 
 impl Model {
+    /// Before anything has happened.
+    pub(super) fn new() -> Self {
+        Self {
+            now: START,
+            messages: Vec::new(),
+            permits: Vec::new(),
+            paused: None,
+            is_broken: false,
+            keys: HashMap::new(),
+        }
+    }
+
     pub(super) fn message(&self, id: MessageId) -> &Message {
         self.messages.iter().find(|message| message.id == id).expect("it was accepted")
     }
@@ -68,13 +152,13 @@ impl Model {
         }
     }
 
-    fn spent(&self, id: PermitId) -> u32 {
+    pub(super) fn spent(&self, id: PermitId) -> u32 {
         let sent = |message: &&Message| message.state == S::Sent && message.permit == Some(id);
         self.messages.iter().filter(sent).count() as u32
     }
 
     /// Units that are named by a message in flight, or kept for one that is open or in doubt.
-    fn reserved(&self, id: PermitId) -> u32 {
+    pub(super) fn reserved(&self, id: PermitId) -> u32 {
         let keeps = |message: &&Message| {
             message.permit == Some(id)
                 && (matches!(message.state, S::Scheduled | S::Ready | S::Waiting | S::Sending)
@@ -104,7 +188,7 @@ impl Model {
     }
 
     /// Whether a permit could serve this message, were it its turn now.
-    fn has_permit(&self, message: &Message) -> bool {
+    pub(super) fn has_permit(&self, message: &Message) -> bool {
         self.permits.iter().any(|permit| {
             let own = message.permit == Some(permit.id);
             let free = if permit.kind.is_unlimited() {
@@ -120,7 +204,7 @@ impl Model {
     }
 
     /// Another message of the user is in flight, or is ready and ahead.
-    fn is_behind(&self, message: &Message) -> bool {
+    pub(super) fn is_behind(&self, message: &Message) -> bool {
         self.messages.iter().any(|other| {
             other.user == message.user
                 && other.id != message.id
@@ -130,7 +214,7 @@ impl Model {
     }
 
     /// Whether the clock alone lets something happen to it now.
-    fn is_due(&self, message: &Message) -> bool {
+    pub(super) fn is_due(&self, message: &Message) -> bool {
         let open = message.state.is_cancellable();
         let over = open && message.deadline.is_some_and(|end| end <= self.now);
         let scheduled = message.state == S::Scheduled && message.send_at <= self.now;
@@ -144,7 +228,7 @@ impl Model {
     }
 
     /// When its lane must be looked at because of it, at the latest.
-    fn owed_at(&self, message: &Message) -> Option<UnixMillis> {
+    pub(super) fn owed_at(&self, message: &Message) -> Option<UnixMillis> {
         let own = match message.state {
             S::Scheduled => Some(message.send_at),
             S::Ready if self.is_behind(message) => None,
@@ -162,7 +246,12 @@ impl Model {
 
     /// Whether the rules allow this move now, by this verb. `self` has the state before it, of all but the messages
     /// that have moved already.
-    fn allows(&self, before: &Message, after: &MessageView, cause: Cause) -> Result<(), &'static str> {
+    pub(super) fn allows(
+        &self,
+        before: &Message,
+        after: &MessageView,
+        cause: Cause,
+    ) -> Result<(), &'static str> {
         let over = before.deadline.is_some_and(|end| end <= self.now);
         let turn = matches!(cause, Cause::Accept | Cause::Claim | Cause::Settle(_));
         let may = match after.state {
@@ -193,151 +282,5 @@ impl Model {
                 if before.state.may_become(after.state) { Ok(()) } else { Err("no state leads there") }
             },
         )
-    }
-}
-
-impl Run {
-    /// Holds everything that can be observed against the model, which takes over what the rules allow.
-    pub(super) async fn audit(&mut self, verb: &Verb, cause: Cause) {
-        let views = self.views().await;
-        let probed = self.audit_probes(verb, &views);
-        assert_eq!(views.len(), self.model.messages.len(), "messages are neither lost nor made");
-        for view in &views {
-            let before = self.model.message(view.id).clone();
-            if before.state != view.state {
-                let may = self.model.allows(&before, view, cause);
-                assert_eq!(may, Ok(()), "{verb:?}: {before:?}\nbecame {view:?}");
-            }
-        }
-        if probed {
-            self.model.paused = Some(self.model.now.plus(PROBE_PATIENCE));
-        }
-        let before = self.model.messages.clone();
-        for view in &views {
-            let message = self.model.message_mut(view.id);
-            message.keeps_unit |= view.state == S::Unknown && message.state != S::Unknown;
-            message.state = view.state;
-            message.attempts = view.attempts;
-            if view.state != S::Unknown || message.keeps_unit {
-                message.permit = view.permit;
-            }
-        }
-        self.audit_order(verb, &before);
-        self.audit_permits(verb).await;
-        self.audit_flying();
-        self.audit_timers(verb).await;
-    }
-
-    /// Of one user at most one message is in flight, and it has overtaken none that was ready.
-    fn audit_order(&self, verb: &Verb, before: &[Message]) {
-        for (was, message) in before.iter().zip(&self.model.messages) {
-            if message.state != S::Sending {
-                continue;
-            }
-            for (other_was, other) in before.iter().zip(&self.model.messages) {
-                let is_other = other.user == message.user && other.id != message.id;
-                assert!(
-                    !is_other || other.state != S::Sending,
-                    "{verb:?}: two in flight: {message:?}, {other:?}"
-                );
-                let was_ahead = other_was.state == S::Ready
-                    && other.state == S::Ready
-                    && (other.send_at, other.id) < (message.send_at, message.id);
-                let starts = was.state != S::Sending;
-                assert!(!(is_other && starts && was_ahead), "{verb:?}: {message:?} has overtaken {other:?}");
-            }
-        }
-        // Once a lane was looked at with places enough, nothing in it is left that could move.
-        if let Verb::Claim { user, limit: 100 } = verb {
-            for message in self.model.messages.iter().filter(|message| lane(message.user) == lane(*user)) {
-                assert!(!self.model.is_due(message), "{verb:?}: {message:?} was forgotten");
-            }
-        }
-        for message in self.model.messages.iter().filter(|message| message.state == S::Waiting) {
-            let open = |other: &Message| {
-                other.user == message.user && other.state != S::Waiting && !other.state.is_settled()
-            };
-            let others = self.model.messages.iter().any(open);
-            // One that is over waits for its timer alone.
-            let over = message.deadline.is_some_and(|end| end <= self.model.now);
-            let served = !others && !over && self.model.has_permit(message);
-            assert!(!served, "{verb:?}: {message:?} waits beside a permit");
-        }
-    }
-
-    async fn audit_permits(&self, verb: &Verb) {
-        for number in 0..USERS {
-            let views = self.permits(number).await;
-            let model: Vec<_> = self.model.permits.iter().filter(|permit| permit.user == number).collect();
-            assert_eq!(views.len(), model.len());
-            for view in views {
-                let permit = model.iter().find(|permit| permit.id == view.permit.id).expect("it was granted");
-                let totals = view.totals;
-                assert!(totals.balance(), "{verb:?}: {view:?}");
-                let (spent, reserved) = (self.model.spent(permit.id), self.model.reserved(permit.id));
-                assert_eq!(
-                    (totals.spent, totals.reserved, totals.revoked),
-                    (spent, reserved, permit.revoked),
-                    "{verb:?}: {view:?}\n{permit:?}\n{:#?}",
-                    self.model.messages
-                );
-                if permit.kind.is_unlimited() {
-                    assert_eq!((totals.available, totals.expired), (0, 0));
-                    continue;
-                }
-                let free = permit.granted - spent - reserved - permit.revoked;
-                let void = permit.expires_at.is_some_and(|end| end <= self.model.now);
-                let (available, expired) = if void { (0, free) } else { (free, 0) };
-                assert_eq!((totals.available, totals.expired), (available, expired), "{verb:?}: {view:?}");
-                assert_eq!(totals.granted, permit.granted);
-            }
-        }
-    }
-
-    /// Dispatch has in its hands what is `sending`, each with the permit that it names.
-    fn audit_flying(&self) {
-        let sending = self.model.messages.iter().filter(|message| message.state == S::Sending);
-        assert_eq!(sending.count(), self.flying.len());
-        for claimed in &self.flying {
-            let message = self.model.message(claimed.id);
-            assert_eq!((message.state, message.attempts), (S::Sending, claimed.attempt));
-            assert_eq!(message.on_unknown, claimed.on_unknown);
-            assert_eq!(message.permit, claimed.permit.as_ref().map(|permit| permit.id));
-            assert_eq!(message.maybe_delivered, claimed.maybe_delivered);
-        }
-    }
-
-    /// Through an open breaker goes one message, and it closes the gate behind itself.
-    fn audit_probes(&self, verb: &Verb, views: &[MessageView]) -> bool {
-        let starts = |view: &&MessageView| {
-            let before = self.model.message(view.id);
-            view.state == S::Sending && view.attempts > before.attempts
-        };
-        let started: Vec<_> = views.iter().filter(starts).map(|view| view.id).collect();
-        let of_these = self.flying.iter().filter(|claimed| started.contains(&claimed.id));
-        let probes = of_these.filter(|claimed| claimed.is_probe).count();
-        if !self.model.is_broken {
-            assert_eq!(probes, 0, "{verb:?}: a probe, with no breaker open");
-            return false;
-        }
-        assert!(started.len() <= 1, "{verb:?}: {} at once through an open breaker", started.len());
-        assert_eq!(probes, started.len(), "{verb:?}");
-        !started.is_empty()
-    }
-
-    /// No lane sleeps longer than its messages may, and whoever looks at it was told: nobody is asleep.
-    async fn audit_timers(&self, verb: &Verb) {
-        for number in 0..USERS {
-            // With no place for anybody, a claim only says when the lane wants to be looked at.
-            let asked = self.claim(lane(number), 0).await;
-            let (next, messages) = (asked.next_wake.unwrap_or(UnixMillis::MAX), &self.model.messages);
-            let told = self.timers.at(lane(number));
-            assert!(told <= next, "{verb:?}: a message is due at {next}, and its lane is looked at {told}");
-            for message in messages.iter().filter(|message| lane(message.user) == lane(number)) {
-                // What is overdue is due now.
-                let owed = self.model.owed_at(message).map_or(UnixMillis::MAX, |at| at.max(self.model.now));
-                assert!(next <= owed, "{verb:?}: the lane sleeps till {next}, past {owed}: {message:?}");
-            }
-        }
     }
 }

@@ -1,0 +1,156 @@
+//! What is looked at after each verb.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::MessageState as S;
+use hongyan_ledger::gate::PROBE_PATIENCE;
+
+use super::rules::{Cause, Message, lane};
+use super::run::Run;
+use super::verbs::{USERS, Verb};
+use crate::types::MessageView;
+
+impl Run {
+    /// Holds everything that can be observed against the model, which takes over what the rules allow.
+    pub(super) async fn audit(&mut self, verb: &Verb, cause: Cause) {
+        let views = self.views().await;
+        let probed = self.audit_probes(verb, &views);
+        assert_eq!(views.len(), self.model.messages.len(), "messages are neither lost nor made");
+        for view in &views {
+            let before = self.model.message(view.id).clone();
+            if before.state != view.state {
+                let may = self.model.allows(&before, view, cause);
+                assert_eq!(may, Ok(()), "{verb:?}: {before:?}\nbecame {view:?}");
+            }
+        }
+        if probed {
+            self.model.paused = Some(self.model.now.plus(PROBE_PATIENCE));
+        }
+        let before = self.model.messages.clone();
+        for view in &views {
+            let message = self.model.message_mut(view.id);
+            message.keeps_unit |= view.state == S::Unknown && message.state != S::Unknown;
+            message.state = view.state;
+            message.attempts = view.attempts;
+            if view.state != S::Unknown || message.keeps_unit {
+                message.permit = view.permit;
+            }
+        }
+        self.audit_order(verb, &before);
+        self.audit_permits(verb).await;
+        self.audit_flying();
+        self.audit_timers(verb).await;
+    }
+
+    /// Of one user at most one message is in flight, and it has overtaken none that was ready.
+    fn audit_order(&self, verb: &Verb, before: &[Message]) {
+        for (was, message) in before.iter().zip(&self.model.messages) {
+            if message.state != S::Sending {
+                continue;
+            }
+            for (other_was, other) in before.iter().zip(&self.model.messages) {
+                let is_other = other.user == message.user && other.id != message.id;
+                assert!(
+                    !is_other || other.state != S::Sending,
+                    "{verb:?}: two in flight: {message:?}, {other:?}"
+                );
+                let was_ahead = other_was.state == S::Ready
+                    && other.state == S::Ready
+                    && (other.send_at, other.id) < (message.send_at, message.id);
+                let starts = was.state != S::Sending;
+                assert!(!(is_other && starts && was_ahead), "{verb:?}: {message:?} has overtaken {other:?}");
+            }
+        }
+        // Once a lane was looked at with places enough, nothing in it is left that could move.
+        if let Verb::Claim { user, limit: 100 } = verb {
+            for message in self.model.messages.iter().filter(|message| lane(message.user) == lane(*user)) {
+                assert!(!self.model.is_due(message), "{verb:?}: {message:?} was forgotten");
+            }
+        }
+        for message in self.model.messages.iter().filter(|message| message.state == S::Waiting) {
+            let open = |other: &Message| {
+                other.user == message.user && other.state != S::Waiting && !other.state.is_settled()
+            };
+            let others = self.model.messages.iter().any(open);
+            // One that is over waits for its timer alone.
+            let over = message.deadline.is_some_and(|end| end <= self.model.now);
+            let served = !others && !over && self.model.has_permit(message);
+            assert!(!served, "{verb:?}: {message:?} waits beside a permit");
+        }
+    }
+
+    async fn audit_permits(&self, verb: &Verb) {
+        for number in 0..USERS {
+            let views = self.permits(number).await;
+            let model: Vec<_> = self.model.permits.iter().filter(|permit| permit.user == number).collect();
+            assert_eq!(views.len(), model.len());
+            for view in views {
+                let permit = model.iter().find(|permit| permit.id == view.permit.id).expect("it was granted");
+                let totals = view.totals;
+                assert!(totals.balance(), "{verb:?}: {view:?}");
+                let (spent, reserved) = (self.model.spent(permit.id), self.model.reserved(permit.id));
+                assert_eq!(
+                    (totals.spent, totals.reserved, totals.revoked),
+                    (spent, reserved, permit.revoked),
+                    "{verb:?}: {view:?}\n{permit:?}\n{:#?}",
+                    self.model.messages
+                );
+                if permit.kind.is_unlimited() {
+                    assert_eq!((totals.available, totals.expired), (0, 0));
+                    continue;
+                }
+                let free = permit.granted - spent - reserved - permit.revoked;
+                let void = permit.expires_at.is_some_and(|end| end <= self.model.now);
+                let (available, expired) = if void { (0, free) } else { (free, 0) };
+                assert_eq!((totals.available, totals.expired), (available, expired), "{verb:?}: {view:?}");
+                assert_eq!(totals.granted, permit.granted);
+            }
+        }
+    }
+
+    /// Dispatch has in its hands what is `sending`, each with the permit that it names.
+    fn audit_flying(&self) {
+        let sending = self.model.messages.iter().filter(|message| message.state == S::Sending);
+        assert_eq!(sending.count(), self.flying.len());
+        for claimed in &self.flying {
+            let message = self.model.message(claimed.id);
+            assert_eq!((message.state, message.attempts), (S::Sending, claimed.attempt));
+            assert_eq!(message.on_unknown, claimed.on_unknown);
+            assert_eq!(message.permit, claimed.permit.as_ref().map(|permit| permit.id));
+            assert_eq!(message.maybe_delivered, claimed.maybe_delivered);
+        }
+    }
+
+    /// Through an open breaker goes one message, and it closes the gate behind itself.
+    fn audit_probes(&self, verb: &Verb, views: &[MessageView]) -> bool {
+        let starts = |view: &&MessageView| {
+            let before = self.model.message(view.id);
+            view.state == S::Sending && view.attempts > before.attempts
+        };
+        let started: Vec<_> = views.iter().filter(starts).map(|view| view.id).collect();
+        let of_these = self.flying.iter().filter(|claimed| started.contains(&claimed.id));
+        let probes = of_these.filter(|claimed| claimed.is_probe).count();
+        if !self.model.is_broken {
+            assert_eq!(probes, 0, "{verb:?}: a probe, with no breaker open");
+            return false;
+        }
+        assert!(started.len() <= 1, "{verb:?}: {} at once through an open breaker", started.len());
+        assert_eq!(probes, started.len(), "{verb:?}");
+        !started.is_empty()
+    }
+
+    /// No lane sleeps longer than its messages may, and whoever looks at it was told: nobody is asleep.
+    async fn audit_timers(&mut self, verb: &Verb) {
+        for number in 0..USERS {
+            // With no place for anybody, a claim only says when the lane wants to be looked at.
+            let asked = self.claim(lane(number), 0).await;
+            let next = asked.next_wake.unwrap_or(UnixMillis::MAX);
+            let told = self.told(lane(number));
+            assert!(told <= next, "{verb:?}: a message is due at {next}, and its lane is looked at {told}");
+            for message in self.model.messages.iter().filter(|message| lane(message.user) == lane(number)) {
+                // What is overdue is due now.
+                let owed = self.model.owed_at(message).map_or(UnixMillis::MAX, |at| at.max(self.model.now));
+                assert!(next <= owed, "{verb:?}: the lane sleeps till {next}, past {owed}: {message:?}");
+            }
+        }
+    }
+}
