@@ -46,18 +46,17 @@ impl Upload {
         Self::Running(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)))
     }
 
-    pub(super) fn into_body(self, progress: &Arc<Progress>) -> RequestBody {
+    /// The body as it is sent, and how far it comes if it goes by.
+    pub(super) fn into_body(self) -> (RequestBody, Option<Arc<Progress>>) {
         match self {
-            Self::Whole(body) => {
-                progress.end();
-                RequestBody::whole(body)
-            }
+            Self::Whole(body) => (RequestBody::whole(body), None),
             Self::Running(source) => {
+                let progress = Progress::begin();
                 if source.is_end_stream() {
                     // Nobody asks an empty body for a piece.
                     progress.end();
                 }
-                RequestBody::Streamed(Streamed { source, progress: Arc::clone(progress) })
+                (RequestBody::Streamed(Streamed { source, progress: Arc::clone(&progress) }), Some(progress))
             }
         }
     }
@@ -92,7 +91,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn begin() -> Arc<Self> {
+    fn begin() -> Arc<Self> {
         Arc::new(Self { began: Instant::now(), moved: AtomicU64::new(0), ended: AtomicBool::new(false) })
     }
 
@@ -112,7 +111,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn end(&self) {
+    fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
 }

@@ -1,41 +1,28 @@
 //! New connections: directly, with TLS, or through a proxy's tunnel.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hongyan_http::{Connection, Habit, OnWire, Watching, connect, tls, with_causes};
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::rt::TokioIo;
-use tower::ServiceExt;
+use tower::Service;
 
-use super::body::RequestBody;
-use super::error::{ClientError, with_causes};
-use super::habit::Habit;
+use super::body::{BoxError, RequestBody};
+use super::error::ClientError;
 use super::target::Target;
-use super::wire::{Watched, Watching, Wire};
 
-/// The handle to one connection: what sends requests on it. Dropping it closes the connection.
-pub(super) type Sender = SendRequest<RequestBody>;
-
-/// A connection to WeChat.
-pub(super) struct Connection {
-    pub(super) sender: Sender,
-    /// The stream below.
-    pub(super) wire: Arc<Wire>,
-    /// For how long it was idle, if it was kept; `None`: it is new.
-    pub(super) rested: Option<Duration>,
-}
+type Tcp = Watching<HttpConnector>;
 
 /// Makes connections to one target.
 pub(super) enum Connector {
     /// To the target itself or to a proxy that is asked for whole addresses.
-    Plain(Watching),
+    Plain(Tcp),
     /// To the target, encrypted.
-    Tls(HttpsConnector<Watching>),
+    Tls(HttpsConnector<Tcp>),
     /// To the target, encrypted, through a proxy that only sees bytes.
-    Tunnelled(HttpsConnector<Tunnel<Watching>>),
+    Tunnelled(HttpsConnector<Tunnel<Tcp>>),
 }
 
 impl Connector {
@@ -49,12 +36,7 @@ impl Connector {
         if !target.is_https {
             return Ok(Self::Plain(tcp));
         }
-        let provider = rustls::crypto::ring::default_provider();
-        let tls = rustls::ClientConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()
-            .map_err(|e| ClientError::Tls(e.to_string()))?
-            .with_webpki_roots()
-            .with_no_client_auth();
+        let tls = tls().map_err(|e| ClientError::Tls(e.to_string()))?;
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1();
         Ok(match &target.proxy {
             None => Self::Tls(https.wrap_connector(tcp)),
@@ -69,47 +51,31 @@ impl Connector {
     }
 
     /// A new connection, ready to be written to, or in words why there is none.
-    ///
-    /// It has a task of its own, which ends when the handle is dropped or the other end hangs up.
-    pub(super) async fn connect(&self, target: &Target) -> Result<Connection, String> {
+    pub(super) async fn connect(&self, target: &Target) -> Result<Connection<RequestBody>, String> {
         match self {
             Self::Plain(connector) => {
-                let to = target.proxy.as_ref().map_or(&target.origin, |proxy| &proxy.origin).clone();
-                let stream = connector.clone().oneshot(to).await.map_err(|e| with_causes(&e))?;
-                let wire = stream.inner().wire();
-                start(stream, wire).await
+                let to = target.proxy.as_ref().map_or(&target.origin, |proxy| &proxy.origin);
+                start(connector.clone(), to).await
             }
-            Self::Tls(connector) => {
-                let connecting = connector.clone().oneshot(target.origin.clone());
-                start_tls(connecting.await.map_err(|e| with_causes(&*e))?).await
-            }
-            Self::Tunnelled(connector) => {
-                let connecting = connector.clone().oneshot(target.origin.clone());
-                start_tls(connecting.await.map_err(|e| with_causes(&*e))?).await
-            }
+            Self::Tls(connector) => start(connector.clone(), &target.origin).await,
+            Self::Tunnelled(connector) => start(connector.clone(), &target.origin).await,
         }
     }
 }
 
-async fn start_tls(stream: MaybeHttpsStream<TokioIo<Watched>>) -> Result<Connection, String> {
-    let wire = match &stream {
-        MaybeHttpsStream::Http(tcp) => tcp.inner().wire(),
-        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner().wire(),
-    };
-    start(stream, wire).await
-}
-
-/// Speaks HTTP/1.1 over what was connected.
-async fn start<I>(stream: I, wire: Arc<Wire>) -> Result<Connection, String>
+/// Connects. The connection has a task of its own, which ends when the handle is dropped or the other end hangs up.
+async fn start<C>(connector: C, to: &Uri) -> Result<Connection<RequestBody>, String>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    C: Service<Uri>,
+    C::Response: OnWire + hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    C::Error: Into<BoxError>,
 {
-    let (sender, connection) = handshake(stream).await.map_err(|e| with_causes(&e))?;
+    let (connection, work) = connect(connector, to.clone()).await?;
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = work.await {
             // Whoever waits for an answer on it is told as well; this line is for the one who looks for a pattern.
             tracing::debug!(error = with_causes(&error), "a connection to WeChat ended");
         }
     });
-    Ok(Connection { sender, wire, rested: None })
+    Ok(connection)
 }

@@ -1,41 +1,30 @@
-//! One request on a connection, up to the head of its answer: on a kept one if there is one to be trusted, otherwise on a
-//! new one.
+//! One request to WeChat, up to the head of its answer: what it says, and how long it may take. When it goes out on which
+//! connection, and when a second time, is decided by [`hongyan_http`].
 //!
-//! Everything that is asked of WeChat comes through here, so that there is one place that decides whether a request that
-//! met a dying connection was asked.
+//! Everything that is asked of WeChat comes through here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use hongyan_http::{Connection, Habit, Lost, Pool, converse};
 use http::header::{CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION};
-use http::{HeaderMap, Method, Request, Uri};
-use hyper::Response;
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
+
+pub use hongyan_http::Repeat;
 
 use super::body::{Progress, RequestBody, Upload};
 use super::config::ClientConfig;
-use super::connect::{Connection, Connector};
-use super::error::{ClientError, Failure, with_causes};
-use super::habit::Habit;
-use super::pool::Pool;
+use super::connect::Connector;
+use super::error::{ClientError, Failure};
 use super::target::Target;
-
-/// Whether a request that was written on a kept connection may be asked again on a new one, if the kept one died without
-/// a byte of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// Nobody knows whether it was carried out, and that would matter.
-    Never,
-    /// It only reads, or doing it twice is the same as doing it once (RFC 9110, section 9.2.2).
-    IfHungUp,
-}
 
 /// The way to WeChat, which all handles of a client share: where it is, how it is reached, and the connections to it.
 pub(super) struct Transport {
     pub(super) target: Target,
     connector: Connector,
-    pub(super) pool: Pool,
+    pub(super) pool: Pool<RequestBody>,
     connect_timeout: Duration,
     pub(super) answer_timeout: Duration,
 }
@@ -52,18 +41,16 @@ pub(super) struct Outgoing {
 /// An answer whose body is still to come.
 pub(super) struct Answering {
     pub(super) response: Response<Incoming>,
-    pub(super) connection: Connection,
-    pub(super) progress: Arc<Progress>,
+    pub(super) connection: Connection<RequestBody>,
+    pub(super) patience: Patience,
 }
 
-/// Why one connection gave no answer.
-enum Lost {
-    /// Nothing of the request was written.
-    NotWritten(String),
-    /// It was written, and the other end hung up without a byte of an answer.
-    HungUp(String),
-    /// It was written, and there is no answer.
-    Unanswered(String),
+/// How long nothing may move.
+pub(super) struct Patience {
+    answer: Duration,
+    ready: Duration,
+    /// How far the request's body has come, if it goes by while it is sent.
+    progress: Option<Arc<Progress>>,
 }
 
 impl Transport {
@@ -106,112 +93,79 @@ impl Transport {
     /// Asks, once as far as WeChat can tell: a second time only if nothing was written, or if the request may be
     /// repeated.
     pub(super) async fn converse(&self, request: Outgoing) -> Result<Answering, Failure> {
+        let repeat = request.repeat;
         // A body that goes by once goes on a new connection, for it could not go again.
-        if let Upload::Whole(body) = &request.body
-            && let Some(kept) = self.pool.take()
-        {
-            let body = RequestBody::whole(body.clone());
-            match self.attempt(kept, request.on(body), Progress::begin()).await {
-                Ok(answering) => return Ok(answering),
-                // The other end had hung up while the connection was idle. Happens to the best.
-                Err(Lost::NotWritten(_)) => {}
-                Err(Lost::HungUp(_)) if request.repeat == Repeat::IfHungUp => {}
-                Err(Lost::HungUp(why) | Lost::Unanswered(why)) => return Err(Failure::Unanswered(why)),
+        let kept = if let Upload::Whole(_) = request.body { self.pool.take() } else { None };
+        let (first, spare, progress) = match kept.as_ref().and_then(|_| request.copy()) {
+            Some(copy) => (copy, Some(request), None),
+            None => {
+                let (request, progress) = request.into_request();
+                (request, None, progress)
             }
+        };
+        let spare = || spare.map(|request| request.into_request().0);
+        let patience = Patience { answer: self.answer_timeout, ready: self.connect_timeout, progress };
+        match converse(kept, first, spare, repeat, || self.connect(), &patience).await {
+            Ok(hongyan_http::Answering { response, connection }) => {
+                Ok(Answering { response, connection, patience })
+            }
+            Err(Lost::NotWritten { why, .. }) => Err(Failure::NotSent(why)),
+            Err(Lost::HungUp(why) | Lost::Unanswered(why)) => Err(Failure::Unanswered(why)),
         }
-        let fresh = self.connect().await?;
-        let Outgoing { method, uri, headers, body, .. } = request;
-        let progress = Progress::begin();
-        let mut request = Request::new(body.into_body(&progress));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        self.attempt(fresh, request, progress).await.map_err(|lost| match lost {
-            Lost::NotWritten(why) => Failure::NotSent(why),
-            Lost::HungUp(why) | Lost::Unanswered(why) => Failure::Unanswered(why),
-        })
     }
 
-    async fn connect(&self) -> Result<Connection, Failure> {
+    async fn connect(&self) -> Result<Connection<RequestBody>, String> {
         let Self { target, connector, connect_timeout, .. } = self;
-        let refused = |why: String| Failure::NotSent(format!("cannot connect to {}: {why}", target.origin));
+        let refused = |why: String| format!("cannot connect to {}: {why}", target.origin);
         match timeout(*connect_timeout, connector.connect(target)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(why)) => Err(refused(why)),
+            Ok(connected) => connected.map_err(refused),
             Err(_) => Err(refused(format!("not within {connect_timeout:?}"))),
-        }
-    }
-
-    /// Sends on one connection and waits for the head of the answer. The answer timeout bounds how long nothing may
-    /// move, not how long a body on its way may take.
-    async fn attempt(
-        &self,
-        mut connection: Connection,
-        request: Request<RequestBody>,
-        progress: Arc<Progress>,
-    ) -> Result<Answering, Lost> {
-        self.ready(&mut connection).await.map_err(Lost::NotWritten)?;
-        let rested = connection.rested.take();
-        connection.wire.begin(rested.is_some());
-        let patience = self.answer_timeout;
-        // From here, for the body may have waited for the connection.
-        let begin = Instant::now();
-        let mut answering = std::pin::pin!(connection.sender.try_send_request(request));
-        loop {
-            let until = progress.last().max(begin) + patience;
-            tokio::select! {
-                biased;
-                answered = &mut answering => return match answered {
-                    Ok(response) => Ok(Answering { response, connection, progress }),
-                    Err(refused) => Err(self.lost(&connection, rested, &with_causes(refused.error()))),
-                },
-                () = sleep_until(until) => {
-                    if progress.last().max(begin) + patience <= Instant::now() {
-                        let why = if progress.has_ended() { "no answer" } else { "the body did not move" };
-                        return Err(Lost::Unanswered(format!("{why} within {patience:?}")));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits until a connection takes a request; why it does not.
-    async fn ready(&self, connection: &mut Connection) -> Result<(), String> {
-        // A connection's task may not yet have had its turn to see that the last exchange is over, or that the
-        // connection is closed. Usually a turn is all that it takes; an end that answered before it read the
-        // whole last request could keep it from ever getting there.
-        if connection.sender.is_ready() {
-            return Ok(());
-        }
-        match timeout(self.connect_timeout, connection.sender.ready()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(with_causes(&error)),
-            Err(_) => Err("the connection is still busy".to_owned()),
-        }
-    }
-
-    /// What it means that a connection took a request and gave an error back. `rested`: it was kept, and idle for so long.
-    fn lost(&self, connection: &Connection, rested: Option<Duration>, why: &str) -> Lost {
-        if let Some(rested) = rested {
-            self.pool.habit().hung_up_after(rested);
-        }
-        if !connection.wire.has_written() {
-            return Lost::NotWritten(why.to_owned());
-        }
-        match rested {
-            Some(_) => Lost::HungUp(why.to_owned()),
-            None => Lost::Unanswered(why.to_owned()),
         }
     }
 }
 
 impl Outgoing {
-    /// The request with this body; the rest of it stays.
-    fn on(&self, body: RequestBody) -> Request<RequestBody> {
-        let mut request = Request::new(body);
+    /// The same request once more, if its body does not go by.
+    fn copy(&self) -> Option<Request<RequestBody>> {
+        let Upload::Whole(body) = &self.body else { return None };
+        let mut request = Request::new(RequestBody::whole(body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        request
+        Some(request)
+    }
+
+    /// The request itself, and how far its body comes if it goes by while it is sent.
+    fn into_request(self) -> (Request<RequestBody>, Option<Arc<Progress>>) {
+        let (body, progress) = self.body.into_body();
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        (request, progress)
+    }
+}
+
+impl Patience {
+    /// Whether all of the request's body was taken to be written.
+    pub(super) fn body_has_ended(&self) -> bool {
+        self.progress.as_ref().is_none_or(|progress| progress.has_ended())
+    }
+}
+
+/// The answer timeout bounds how long nothing may move, not how long a body on its way may take.
+impl hongyan_http::Patience for Patience {
+    fn until(&self, began: Instant) -> Instant {
+        let moved = self.progress.as_ref().map_or(began, |progress| progress.last().max(began));
+        moved + self.answer
+    }
+
+    fn ready_until(&self) -> Instant {
+        Instant::now() + self.ready
+    }
+
+    fn is_over(&self) -> String {
+        let why = if self.body_has_ended() { "no answer" } else { "the body did not move" };
+        format!("{why} within {:?}", self.answer)
     }
 }

@@ -5,8 +5,8 @@
 //! So the client repeats a request by itself in two cases only, both on a kept connection that turned out to be closed:
 //! not a byte of it was written, which the stream itself counts; or the caller says that it may be asked twice.
 //!
-//! It speaks HTTP/1.1 with `hyper`'s low level: one task per connection, none per request, no work per request
-//! that could be done once.
+//! It speaks HTTP/1.1 over [`hongyan_http`]: one task per connection, none per request, no work per request that could be
+//! done once.
 //!
 //! | file | has |
 //! | --- | --- |
@@ -28,11 +28,9 @@ mod config;
 mod connect;
 mod converse;
 mod error;
-mod habit;
 #[cfg(test)]
 mod kept_tests;
 mod library;
-mod pool;
 mod stream;
 #[cfg(test)]
 mod stream_tests;
@@ -41,12 +39,12 @@ mod target;
 mod test_server;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hongyan_http::with_causes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -59,7 +57,6 @@ pub use error::{CallError, ClientError, Failure};
 pub use stream::{AnswerBody, StreamedAnswer};
 
 use converse::{Answering, Transport};
-use error::with_causes;
 
 /// The largest answer that is read, in bytes. WeChat's largest, lists of templates, are some ten thousand.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use hongyan_http::Connection;
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::Client;
-use super::body::{BoxError, Progress, Upload};
-use super::connect::Connection;
-use super::converse::{Answering, Repeat, Transport};
+use super::body::{BoxError, RequestBody, Upload};
+use super::converse::{Answering, Patience, Repeat, Transport};
 use super::error::Failure;
 
 /// An HTTP answer whose body is still to come.
@@ -37,7 +37,7 @@ impl fmt::Debug for StreamedAnswer {
 pub struct AnswerBody {
     incoming: Incoming,
     /// What the connection is given back to, and with what; `None` when that is done.
-    rest: Option<(Connection, Arc<Progress>)>,
+    rest: Option<(Connection<RequestBody>, Patience)>,
     client: Arc<Transport>,
     silence: Pin<Box<Sleep>>,
 }
@@ -62,11 +62,11 @@ impl Client {
         repeat: Repeat,
     ) -> Result<StreamedAnswer, Failure> {
         let request = self.inner.outgoing(method, path_and_query, headers, body, repeat)?;
-        let Answering { response, connection, progress } = self.inner.converse(request).await?;
+        let Answering { response, connection, patience } = self.inner.converse(request).await?;
         let (head, incoming) = response.into_parts();
         let silence = Box::pin(tokio::time::sleep(self.inner.answer_timeout));
         let client = Arc::clone(&self.inner);
-        let mut body = AnswerBody { incoming, rest: Some((connection, progress)), client, silence };
+        let mut body = AnswerBody { incoming, rest: Some((connection, patience)), client, silence };
         if body.incoming.is_end_stream() {
             body.give_back();
         }
@@ -77,8 +77,8 @@ impl Client {
 impl AnswerBody {
     /// The answer is over. The connection can be used again only if the request is, too.
     fn give_back(&mut self) {
-        if let Some((connection, progress)) = self.rest.take()
-            && progress.has_ended()
+        if let Some((connection, patience)) = self.rest.take()
+            && patience.body_has_ended()
         {
             self.client.pool.put(connection);
         }

@@ -100,6 +100,22 @@ async fn both_bodies_go_on_before_they_have_ended() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_is_kept_again_after_each_answer() {
+    let (listener, client) = listening().await;
+    let mut stream = None;
+    for _ in 0..3 {
+        let asked = upload(&client, Upload::Whole(Bytes::from("whole")));
+        let stream = match &mut stream {
+            Some(kept) => kept,
+            None => stream.insert(listener.accept().await.unwrap().0),
+        };
+        read_to(stream, "whole").await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        assert_eq!(asked.await.unwrap().unwrap().body.collect().await.unwrap().to_bytes(), "ok");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_never_looks_whole_and_spoils_no_other_call() {
     let (listener, client) = listening().await;
     let (feed, body) = fed();

@@ -15,7 +15,7 @@ const DISTRUST: Duration = Duration::from_secs(60);
 
 /// What was seen of the other end.
 #[derive(Debug)]
-pub(super) struct Habit {
+pub struct Habit {
     /// For how long a connection must have been seen open before any is used again. Zero: none needs to be.
     proof: Duration,
     seen: Mutex<Seen>,
@@ -29,12 +29,14 @@ struct Seen {
 }
 
 impl Habit {
-    pub(super) fn new(proof: Duration) -> Self {
+    /// A habit of which nothing was seen yet. `proof`: for how long a connection must have been seen open before any is
+    /// used again; zero: none needs to be.
+    pub fn new(proof: Duration) -> Self {
         Self { proof, seen: Mutex::default() }
     }
 
     /// A connection has been idle for so long, and is open now.
-    pub(super) fn open_after(&self, idle: Duration, now: Instant) {
+    pub(crate) fn open_after(&self, idle: Duration, now: Instant) {
         let mut seen = self.lock();
         if seen.distrusted_until.is_none_or(|until| until <= now) {
             seen.open_for = seen.open_for.max(idle);
@@ -42,7 +44,7 @@ impl Habit {
     }
 
     /// The other end has closed a connection that was idle for so long.
-    pub(super) fn hung_up_after(&self, idle: Duration) {
+    pub(crate) fn hung_up_after(&self, idle: Duration) {
         let mut seen = self.lock();
         if idle < self.proof {
             seen.open_for = Duration::ZERO;
@@ -53,7 +55,7 @@ impl Habit {
     }
 
     /// How long a connection may have been idle to be used again; `None`: none may.
-    pub(super) fn longest_rest(&self) -> Option<Duration> {
+    pub(crate) fn longest_rest(&self) -> Option<Duration> {
         if self.proof.is_zero() {
             return Some(Duration::MAX);
         }

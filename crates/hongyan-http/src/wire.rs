@@ -1,6 +1,6 @@
-//! One TCP stream to WeChat, watched: how much of a request was written, and whether the other end has hung up.
+//! One TCP stream, watched: how much of a request was written, and whether the other end has hung up.
 //!
-//! WeChat closes kept connections without a word. What the HTTP library knows of that is what its task was last told by
+//! Servers close kept connections without a word, WeChat among them. What the HTTP library knows of that is what its task was last told by
 //! the operating system; a request that is written a moment later is lost, and nobody can say whether it was read. So
 //! the first write of a request on a kept connection looks into the kernel first ([`Watched::look`]): if anything has
 //! arrived, be it the end of the stream or what nobody asked for, nothing is written.
@@ -14,18 +14,19 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::Service;
 
-use super::habit::Habit;
+use crate::habit::Habit;
 
 /// What is known of a stream, for those who do not hold it.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub struct Wire {
     /// Bytes written since the last request began.
     written: AtomicU64,
     /// The next write is the first of a request, on a connection that was idle.
@@ -34,11 +35,12 @@ pub(super) struct Wire {
     is_dead: AtomicBool,
     /// Since when the connection has been idle, while it is.
     idle_since: Mutex<Option<Instant>>,
-    habit: Arc<Habit>,
+    /// What hang-ups are reported to. Without one, nobody looks before a request is written either.
+    habit: Option<Arc<Habit>>,
 }
 
 impl Wire {
-    fn new(habit: Arc<Habit>) -> Arc<Self> {
+    fn new(habit: Option<Arc<Habit>>) -> Arc<Self> {
         Arc::new(Self {
             written: AtomicU64::new(0),
             looks_first: AtomicBool::new(false),
@@ -49,47 +51,71 @@ impl Wire {
     }
 
     /// A request begins; `is_kept`: on a connection that was idle.
-    pub(super) fn begin(&self, is_kept: bool) {
+    pub(crate) fn begin(&self, is_kept: bool) {
         self.written.store(0, Ordering::Release);
-        self.looks_first.store(is_kept, Ordering::Release);
+        self.looks_first.store(is_kept && self.habit.is_some(), Ordering::Release);
     }
 
     /// Whether anything of the request was written.
-    pub(super) fn has_written(&self) -> bool {
+    pub(crate) fn has_written(&self) -> bool {
         self.written.load(Ordering::Acquire) > 0
     }
 
     /// The connection is idle from now on.
-    pub(super) fn rest(&self, now: Instant) {
+    pub(crate) fn rest(&self, now: Instant) {
         *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// It is in use again; for how long it was idle.
-    pub(super) fn wake(&self, now: Instant) -> Duration {
+    pub(crate) fn wake(&self, now: Instant) -> Duration {
         let since = self.idle_since.lock().unwrap_or_else(PoisonError::into_inner).take();
         since.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
+    /// The connection broke on its first request after it was idle for so long.
+    pub(crate) fn broke_after(&self, rested: Duration) {
+        if let Some(habit) = &self.habit {
+            habit.hung_up_after(rested);
+        }
     }
 
     /// The other end has hung up. If that was while the connection was idle, it says something about the next ones.
     fn hung_up(&self) {
         let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(since) = since {
-            self.habit.hung_up_after(since.elapsed());
+            self.broke_after(since.elapsed());
         }
     }
 }
 
 /// A TCP stream and what is known of it.
-pub(super) struct Watched {
+pub struct Watched {
     tcp: TcpStream,
     wire: Arc<Wire>,
 }
 
-impl Watched {
-    pub(super) fn wire(&self) -> Arc<Wire> {
-        Arc::clone(&self.wire)
-    }
+/// A stream that has a watched one at its bottom.
+pub trait OnWire {
+    /// What is known of the watched one.
+    fn wire(&self) -> Arc<Wire>;
+}
 
+impl OnWire for TokioIo<Watched> {
+    fn wire(&self) -> Arc<Wire> {
+        Arc::clone(&self.inner().wire)
+    }
+}
+
+impl OnWire for MaybeHttpsStream<TokioIo<Watched>> {
+    fn wire(&self) -> Arc<Wire> {
+        match self {
+            Self::Http(tcp) => tcp.wire(),
+            Self::Https(tls) => tls.inner().get_ref().0.inner().wire(),
+        }
+    }
+}
+
+impl Watched {
     /// Before the first write of a request on a connection that was idle: whether it is as quiet as it should be.
     fn look(&self) -> io::Result<()> {
         if self.wire.looks_first.swap(false, Ordering::AcqRel) {
@@ -170,23 +196,35 @@ impl Connection for Watched {
     }
 }
 
-/// Makes watched streams.
+/// Makes watched streams of a connector's.
 #[derive(Clone)]
-pub(super) struct Watching {
-    tcp: HttpConnector,
-    habit: Arc<Habit>,
+pub struct Watching<C> {
+    tcp: C,
+    habit: Option<Arc<Habit>>,
 }
 
-impl Watching {
-    pub(super) fn new(tcp: HttpConnector, habit: Arc<Habit>) -> Self {
-        Self { tcp, habit }
+impl<C> Watching<C> {
+    /// Reports hang-ups to the habit, and looks whether a kept connection is still there before a request is written on
+    /// it.
+    pub fn new(tcp: C, habit: Arc<Habit>) -> Self {
+        Self { tcp, habit: Some(habit) }
+    }
+
+    /// Counts what is written, and does nothing else: for requests that may reach the other end twice. A look costs a
+    /// system call.
+    pub fn counting(tcp: C) -> Self {
+        Self { tcp, habit: None }
     }
 }
 
-impl Service<Uri> for Watching {
+impl<C> Service<Uri> for Watching<C>
+where
+    C: Service<Uri, Response = TokioIo<TcpStream>>,
+    C::Future: Send + 'static,
+{
     type Response = TokioIo<Watched>;
-    type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Watched>, Self::Error>> + Send>>;
+    type Error = C::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Watched>, C::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.tcp.poll_ready(context)
@@ -194,7 +232,7 @@ impl Service<Uri> for Watching {
 
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = self.tcp.call(to);
-        let wire = Wire::new(Arc::clone(&self.habit));
+        let wire = Wire::new(self.habit.clone());
         Box::pin(async move { Ok(TokioIo::new(Watched { tcp: connecting.await?.into_inner(), wire })) })
     }
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::connect::Connection;
-use super::habit::Habit;
+use crate::connection::Connection;
+use crate::habit::Habit;
 
 /// A connection that has rested for so long after its last answer is taken before one that has not: a server that hangs
 /// up behind an answer has done it by then.
@@ -13,31 +13,28 @@ const SETTLED: Duration = Duration::from_millis(5);
 
 /// Idle connections, the one used last taken first: so the others grow old and go, and no more stay open than
 /// the load needs. Which of them may be used at all is for the [`Habit`] to say.
-pub(super) struct Pool {
+pub struct Pool<B> {
     /// Oldest at the front. The lock is held to move one handle in or out, never across an await.
-    idle: Mutex<VecDeque<Idle>>,
+    idle: Mutex<VecDeque<Idle<B>>>,
     habit: Arc<Habit>,
     timeout: Duration,
     max: usize,
 }
 
-struct Idle {
-    connection: Connection,
+struct Idle<B> {
+    connection: Connection<B>,
     since: Instant,
 }
 
-impl Pool {
-    pub(super) fn new(habit: Arc<Habit>, timeout: Duration, max: usize) -> Self {
+impl<B> Pool<B> {
+    /// An empty pool for connections that are watched with this habit: none stays longer than `timeout`, and no more than
+    /// `max` stay.
+    pub fn new(habit: Arc<Habit>, timeout: Duration, max: usize) -> Self {
         Self { idle: Mutex::new(VecDeque::new()), habit, timeout, max }
     }
 
-    /// How long the other end keeps them.
-    pub(super) fn habit(&self) -> &Habit {
-        &self.habit
-    }
-
     /// A connection that was open when last heard of and has not been idle for too long.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub fn take(&self) -> Option<Connection<B>> {
         let now = Instant::now();
         let mut idle = self.lock();
         self.sweep(&mut idle, now);
@@ -48,17 +45,17 @@ impl Pool {
             let too_old = idle.partition_point(|idle| now.duration_since(idle.since) > longest);
             let settled = idle.partition_point(|idle| now.duration_since(idle.since) >= SETTLED);
             let at = if settled > too_old { settled - 1 } else { too_old };
-            let Idle { mut connection, .. } = idle.remove(at)?;
-            if !connection.sender.is_closed() {
-                connection.rested = Some(connection.wire.wake(now));
-                return Some(connection);
+            let Idle { connection, .. } = idle.remove(at)?;
+            if connection.is_open() {
+                let rested = connection.wire.wake(now);
+                return Some(connection.rested(rested));
             }
         }
     }
 
     /// Keeps a connection whose last answer was read to its end.
-    pub(super) fn put(&self, connection: Connection) {
-        if connection.sender.is_closed() || self.max == 0 {
+    pub fn put(&self, connection: Connection<B>) {
+        if !connection.is_open() || self.max == 0 {
             return;
         }
         let mut idle = self.lock();
@@ -77,10 +74,10 @@ impl Pool {
     }
 
     /// Lets go of the oldest that are closed or have been idle for too long; what the next one proves.
-    fn sweep(&self, idle: &mut VecDeque<Idle>, now: Instant) {
+    fn sweep(&self, idle: &mut VecDeque<Idle<B>>, now: Instant) {
         while let Some(oldest) = idle.front() {
             let rested = now.duration_since(oldest.since);
-            let is_open = !oldest.connection.sender.is_closed();
+            let is_open = oldest.connection.is_open();
             if is_open {
                 self.habit.open_after(rested.min(self.timeout), now);
             }
@@ -91,7 +88,7 @@ impl Pool {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Idle>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Idle<B>>> {
         // A panic elsewhere while it was held cannot have left a list of handles half changed.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
