@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ::http::{HeaderValue, Method, Request, StatusCode};
 use bytes::Bytes;
+use hongyan_http::with_causes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -257,20 +258,6 @@ pub(crate) fn explain(problem: &Value) -> String {
     lines.extend(text("explanation").map(|text| format!("  {text}")));
     lines.push(format!("  ({})", text("code").unwrap_or_default()));
     lines.join("\n")
-}
-
-/// An error and its causes in one line; the outer ones alone ("client error (Connect)") help nobody.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

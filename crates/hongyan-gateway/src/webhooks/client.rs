@@ -6,21 +6,17 @@
 //! A connection is driven by whoever asks on it, without a task of its own, and is the courier's to keep: per event, what
 //! a pool for any number of places does costs more than the request.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hongyan_http::{Answering, Lost, Patience, Repeat, Watching, connect, converse, tls};
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::time::{Instant, timeout_at};
-use tower::ServiceExt;
 use url::Position;
 
 use super::address::{AddressRules, Resolver};
@@ -49,7 +45,7 @@ pub struct ClientError(String);
 /// Asks webhooks. Clones are the same.
 #[derive(Clone)]
 pub struct Client {
-    connector: HttpsConnector<HttpConnector<Resolver>>,
+    connector: HttpsConnector<Watching<HttpConnector<Resolver>>>,
     rules: AddressRules,
 }
 
@@ -96,17 +92,11 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let provider = rustls::crypto::ring::default_provider();
-        let tls = rustls::ClientConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ClientError(error.to_string()))?
-            .with_webpki_roots()
-            .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(tls().map_err(|error| ClientError(error.to_string()))?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
+            .wrap_connector(Watching::counting(tcp));
         Ok(Self { connector, rules })
     }
 
@@ -136,8 +126,7 @@ impl Client {
         kept: Option<Connection>,
         post: Post,
     ) -> (Answer, Option<Connection>) {
-        let until = Instant::now() + TIMEOUT;
-        match self.ask(place, kept, post, until).await {
+        match self.ask(place, kept, post, Until(Instant::now() + TIMEOUT)).await {
             Ok((answer, connection)) => (answer, connection.kept()),
             Err(why) => (Answer::none(shortened(&why)), None),
         }
@@ -148,35 +137,29 @@ impl Client {
         place: &Place,
         kept: Option<Connection>,
         post: Post,
-        until: Instant,
+        until: Until,
     ) -> Result<(Answer, Connection), String> {
-        let mut request = request(place, post).map_err(|why| format!("the request cannot be made: {why}"))?;
-        if let Some(mut kept) = kept {
-            match kept.exchange(request, until).await {
-                Ok(answer) => return Ok((answer, kept)),
-                // The other end had hung up meanwhile.
-                Err(Unanswered::NotWritten(again, _)) => request = *again,
-                Err(Unanswered::Broken(why)) => return Err(why),
-            }
-        }
-        let mut new =
-            timeout_at(until, Box::pin(self.connect(place))).await.unwrap_or_else(|_| Err(too_late()))?;
-        match new.exchange(request, until).await {
-            Ok(answer) => Ok((answer, new)),
-            Err(Unanswered::NotWritten(_, why) | Unanswered::Broken(why)) => Err(why),
-        }
+        let request = request(place, post).map_err(|why| format!("the request cannot be made: {why}"))?;
+        let kept = kept.map(|kept| kept.http.rested(kept.used.elapsed()));
+        let connect = || async {
+            let connecting = Box::pin(self.connect(place));
+            timeout_at(until.0, connecting).await.unwrap_or_else(|_| Err(until.is_over()))
+        };
+        let Answering { response, connection: mut http } =
+            converse(kept, request, || None, Repeat::Never, connect, &until)
+                .await
+                .map_err(Lost::into_words)?;
+        let (head, body) = response.into_parts();
+        // The status is the answer, whatever becomes of the rest; what else it says matters only to people.
+        let is_success = head.status.is_success();
+        let text = timeout_at(until.0, http.drive(read(body, is_success))).await.unwrap_or_default();
+        let answer = Answer { status: Some(head.status.as_u16()), text: shortened(&text) };
+        Ok((answer, Connection { origin: place.origin.clone(), http, used: Instant::now() }))
     }
 
-    async fn connect(&self, place: &Place) -> Result<Connection, String> {
-        let stream = self
-            .connector
-            .clone()
-            .oneshot(place.origin.clone())
-            .await
-            .map_err(|error| with_causes(&*error))?;
-        let (sender, work) = handshake(stream).await.map_err(|error| with_causes(&error))?;
-        let work = Work(Some(Box::pin(work)));
-        Ok(Connection { origin: place.origin.clone(), sender, work, used: Instant::now() })
+    async fn connect(&self, place: &Place) -> Result<hongyan_http::Connection<Full<Bytes>>, String> {
+        let (connection, work) = connect(self.connector.clone(), place.origin.clone()).await?;
+        Ok(connection.driven(work))
     }
 }
 
@@ -203,17 +186,9 @@ fn request(place: &Place, post: Post) -> Result<PostRequest, http::Error> {
 pub(super) struct Connection {
     /// Where it goes.
     origin: Uri,
-    sender: SendRequest<Full<Bytes>>,
-    work: Work,
+    http: hongyan_http::Connection<Full<Bytes>>,
     /// When its last answer came.
     used: Instant,
-}
-
-/// Why there is no answer.
-enum Unanswered {
-    /// Nothing was written: here it is again, and why.
-    NotWritten(Box<PostRequest>, String),
-    Broken(String),
 }
 
 impl Connection {
@@ -228,59 +203,25 @@ impl Connection {
     }
 
     fn kept(self) -> Option<Self> {
-        let is_open = self.work.0.is_some() && !self.sender.is_closed();
-        is_open.then_some(Self { used: Instant::now(), ..self })
-    }
-
-    async fn exchange(&mut self, request: PostRequest, until: Instant) -> Result<Answer, Unanswered> {
-        let Self { sender, work, .. } = self;
-        let sent = async {
-            if let Err(error) = work.on(sender.ready()).await {
-                return Err(Unanswered::NotWritten(Box::new(request), with_causes(&error)));
-            }
-            work.on(sender.try_send_request(request)).await.map_err(|mut refused| {
-                let why = with_causes(refused.error());
-                match refused.take_message() {
-                    Some(request) => Unanswered::NotWritten(Box::new(request), why),
-                    None => Unanswered::Broken(why),
-                }
-            })
-        };
-        let response =
-            timeout_at(until, sent).await.unwrap_or_else(|_| Err(Unanswered::Broken(too_late())))?;
-        let (head, body) = response.into_parts();
-        // The status is the answer, whatever becomes of the rest; what else it says matters only to people.
-        let is_success = head.status.is_success();
-        let text = timeout_at(until, work.on(read(body, is_success))).await.unwrap_or_default();
-        Ok(Answer { status: Some(head.status.as_u16()), text: shortened(&text) })
+        self.http.is_open().then_some(self)
     }
 }
 
-fn too_late() -> String {
-    format!("no answer within {} s", TIMEOUT.as_secs())
-}
+/// When all must be over: connecting, the request and its answer.
+#[derive(Clone, Copy)]
+struct Until(Instant);
 
-/// What a connection does: write, read, notice its end. `None` when it has ended.
-struct Work(Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>);
-
-impl Work {
-    /// Goes on with it while something on the connection is waited for.
-    async fn on<T>(&mut self, waited_for: impl Future<Output = T>) -> T {
-        let mut waited_for = pin!(waited_for);
-        poll_fn(|context| {
-            self.go_on(context);
-            waited_for.as_mut().poll(context)
-        })
-        .await
+impl Patience for Until {
+    fn until(&self, _: Instant) -> Instant {
+        self.0
     }
 
-    fn go_on(&mut self, context: &mut Context<'_>) {
-        if let Some(work) = &mut self.0
-            && work.as_mut().poll(context).is_ready()
-        {
-            // How it ended, whoever asked on it hears, too.
-            self.0 = None;
-        }
+    fn ready_until(&self) -> Instant {
+        self.0
+    }
+
+    fn is_over(&self) -> String {
+        format!("no answer within {} s", TIMEOUT.as_secs())
     }
 }
 
@@ -305,19 +246,6 @@ async fn read(mut body: Incoming, is_success: bool) -> String {
 fn shortened(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.trim().chars().take(MAX_TEXT_CHARS).collect()
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
