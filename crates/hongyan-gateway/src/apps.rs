@@ -5,7 +5,6 @@
 //! reads the row back into the snapshot; so the two cannot disagree for longer than that takes.
 
 use std::collections::{BTreeSet, HashMap};
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,13 +22,15 @@ use tokio::sync::Notify;
 
 use crate::config::ConfigError;
 use crate::error::GatewayError;
+use crate::task::uncancelled;
 use crate::templates::SyncGate;
 pub use crate::templates::{LibraryReport, LibraryState, SyncReport, SyncTrouble, Template};
 use crate::token::TokenCell;
 use crate::vault::{Purpose, Vault, VaultError, sha256};
-use breaker::BreakerCell;
+use breaker_cell::BreakerCell;
 
 mod breaker;
+mod breaker_cell;
 mod changes;
 pub(crate) mod checks;
 
@@ -367,19 +368,6 @@ impl Apps {
     /// Waits until any app may have changed. For one task, too.
     pub(crate) async fn apps_changed(&self) {
         self.0.apps_changed.notified().await;
-    }
-}
-
-/// Runs to its end even if nobody waits for it any more: a request whose client hangs up must not leave the
-/// snapshot behind the store, or a token fetched and forgotten.
-pub(crate) async fn uncancelled<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only the end of the runtime cancels it, and that ends the waiting, too.
-            Err(_) => std::future::pending().await,
-        },
     }
 }
 

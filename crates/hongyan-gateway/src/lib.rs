@@ -33,6 +33,7 @@
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
+//! | `task` | work that runs to its end even if nobody waits for it |
 //! | `members` | the members of a JSON object, unread |
 //! | `remembered` | keys and tokens that were looked up a moment ago |
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
@@ -86,6 +87,7 @@ pub mod webhooks;
 mod chance;
 mod remembered;
 mod shapes;
+mod task;
 
 pub use context::Context;
 pub use error::GatewayError;

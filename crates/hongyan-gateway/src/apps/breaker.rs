@@ -3,33 +3,16 @@
 //! Open means that the app is paused with `wechat_unavailable`. Only one task hears (settle), so what it reads in the
 //! snapshot is what it stored the last time.
 
-use std::sync::{Mutex, PoisonError};
-
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::breaker::{Attempt, Breaker, Evidence, Verdict};
+use hongyan_ledger::breaker::{Attempt, Evidence, Verdict};
 use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::settle::{AppPause, Outcome, PauseCode};
 use hongyan_store::StoreError;
 use hongyan_store::types::{AppPaused, Claimed};
 use hongyan_wechat::AppId;
 
-use super::{App, Apps, uncancelled};
-
-/// One app's count of failures; shared by all snapshots of the app.
-#[derive(Debug, Default)]
-pub(crate) struct BreakerCell(Mutex<Breaker>);
-
-impl BreakerCell {
-    /// As if nothing had ever failed.
-    pub(super) fn reset(&self) {
-        self.with(|breaker| *breaker = Breaker::default());
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Breaker) -> T) -> T {
-        // Two numbers; a panic elsewhere leaves them whole.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
+use super::{App, Apps};
+use crate::task::uncancelled;
 
 impl App {
     /// When WeChat is asked again, if the breaker is open.

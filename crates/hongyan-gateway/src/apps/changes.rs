@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::checks::{
     checked_aes_key, checked_name, checked_resend_after, checked_secret, checked_token, checked_units,
 };
-use super::{App, AppChange, Apps, CallbackChange, GATEWAY_SECRET_PREFIX, NewApp, SyncReport, uncancelled};
+use super::{App, AppChange, Apps, CallbackChange, GATEWAY_SECRET_PREFIX, NewApp, SyncReport};
 use crate::audit;
 use crate::problem::Problem;
+use crate::task::uncancelled;
 use crate::vault::{Purpose, random_token, sha256};
 use axum::http::StatusCode;
 use hongyan_ledger::settle::{AppPause, PauseCode};

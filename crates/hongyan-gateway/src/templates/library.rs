@@ -8,10 +8,12 @@ use hongyan_wechat::{AppId, CallError, Client, Errcode, FieldKind, SecretString,
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AskError, SyncReport};
-use crate::apps::{App, Apps, uncancelled};
+use super::ask::AskError;
+use super::report::SyncReport;
+use crate::apps::{App, Apps};
 use crate::problem::Problem;
 use crate::problem::errcode::in_words;
+use crate::task::uncancelled;
 use crate::token::TokenError;
 
 /// A title of a public library.

@@ -9,7 +9,7 @@ use hongyan_sync::versions::Versions;
 use hongyan_wechat::{ExposeSecret, SecretString};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Token, TokenError};
+use super::outcome::{Token, TokenError};
 
 /// An app that asked for no token for so long is not kept fresh: its next message fetches one.
 pub(super) const UNUSED_AFTER: Duration = Duration::from_secs(2 * 3600);

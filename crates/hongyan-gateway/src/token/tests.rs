@@ -1,12 +1,14 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::PauseCode;
+use hongyan_wechat::Errcode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::*;
+use super::{Token, TokenError, cell};
 use crate::apps::AppChange;
 use crate::apps::test_world::{PLAIN, STABLE, World, appid, new_app};
 

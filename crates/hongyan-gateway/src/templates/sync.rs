@@ -1,16 +1,6 @@
-//! Templates: read from both of WeChat's libraries, kept in the store, and asked for again now and then, and when a
-//! message names one that is not known yet.
-//!
-//! | file | knows |
-//! | --- | --- |
-//! | `templates.rs` | the synchronisation |
-//! | `templates/schedule.rs` | when it is due |
-//! | `templates/gate.rs` | whose turn it is, and how the last one went |
-//! | `templates/library.rs` | choosing from the public libraries, and giving back |
-//! | `templates/example.rs` | a message by a template, to copy |
+//! The synchronisation: both libraries of an app are read, and what they say is stored. An unknown template is asked for.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,145 +8,22 @@ use axum::http::StatusCode;
 use hongyan_ledger::Channel;
 use hongyan_ledger::settle::{is_misconfiguration, is_token_refusal};
 use hongyan_store::StoreError;
-use hongyan_store::types::{TemplateChange, TemplateRecord};
+use hongyan_store::types::TemplateRecord;
 use hongyan_wechat::{
-    AppId, CallError, Client, Errcode, LegacyTemplate, SecretString, SubscribeTemplate, TemplateField,
-    TemplateId, fields_of,
+    AppId, CallError, Client, Errcode, LegacyTemplate, SecretString, SubscribeTemplate, TemplateId,
 };
-use serde::Serialize;
 
+use super::ask::AskError;
+use super::gate::Asked;
+use super::report::{ChangeReport, LibraryReport, LibraryState, SyncReport};
+use super::template::Template;
 use crate::apps::{App, Apps};
 use crate::problem::Problem;
 use crate::problem::errcode::in_words;
-use crate::shapes;
-use crate::token::TokenError;
-
-mod example;
-mod gate;
-mod library;
-mod schedule;
-
-use gate::Asked;
-pub(crate) use gate::SyncGate;
-pub use gate::SyncTrouble;
-pub(crate) use library::no_such_template;
-pub use library::{Found, Keyword, NewTemplate, Title, refused_as};
-pub use schedule::TemplateSyncer;
 
 /// How long after asking WeChat because of an unknown template nobody asks again: a caller with a misspelt id
 /// must not spend the app's quota.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
-
-/// A template with its fields.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// As stored.
-    pub record: TemplateRecord,
-    /// The fields that its content names, in order.
-    pub fields: Vec<TemplateField>,
-}
-
-impl Template {
-    /// Sorted out by app and by id.
-    pub(crate) fn by_app(records: Vec<TemplateRecord>) -> HashMap<AppId, HashMap<TemplateId, Arc<Self>>> {
-        let mut all: HashMap<AppId, HashMap<TemplateId, Arc<Self>>> = HashMap::new();
-        for record in records {
-            let of_app = all.entry(record.appid.clone()).or_default();
-            of_app.insert(record.template_id.clone(), Arc::new(Self::from(record)));
-        }
-        all
-    }
-}
-
-impl From<TemplateRecord> for Template {
-    fn from(record: TemplateRecord) -> Self {
-        let fields = fields_of(&record.content);
-        Self { record, fields }
-    }
-}
-
-/// What a synchronisation did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct SyncReport {
-    /// The templates of subscribe messages.
-    pub subscribe: LibraryReport,
-    /// The templates of the old kind.
-    pub legacy: LibraryReport,
-    /// What is different now.
-    pub changes: Vec<ChangeReport>,
-}
-
-/// One template that came, went, or says something else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[schema(as = TemplateChange)]
-pub struct ChangeReport {
-    /// `added`, `removed` or `changed`.
-    pub change: &'static str,
-    /// Its id.
-    #[schema(value_type = shapes::TemplateId)]
-    pub template: TemplateId,
-    /// Its title.
-    pub title: String,
-}
-
-impl From<&TemplateChange> for ChangeReport {
-    fn from(change: &TemplateChange) -> Self {
-        Self {
-            change: change.kind.name(),
-            template: change.template.template_id.clone(),
-            title: change.template.title.clone(),
-        }
-    }
-}
-
-impl SyncReport {
-    /// Both libraries were read, as far as the app has them.
-    pub fn is_complete(&self) -> bool {
-        [&self.subscribe, &self.legacy].into_iter().all(|library| library.state != LibraryState::Failed)
-    }
-
-    /// What went wrong, if something did.
-    pub fn trouble(&self) -> Option<&LibraryReport> {
-        [&self.subscribe, &self.legacy].into_iter().find(|library| library.state == LibraryState::Failed)
-    }
-}
-
-/// What the synchronisation of one library did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct LibraryReport {
-    /// How it went.
-    pub state: LibraryState,
-    /// How many of its templates are known now.
-    pub templates: usize,
-    /// WeChat's errcode, if it refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i32>)]
-    pub errcode: Option<Errcode>,
-    /// What went wrong, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
-/// How the synchronisation of one library went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LibraryState {
-    /// What WeChat has is known.
-    Synchronised,
-    /// The app has no such library.
-    NotAvailable,
-    /// WeChat could not be asked; what was known stays.
-    Failed,
-}
-
-/// Why a call with the app's token gave nothing.
-#[derive(Debug, Clone)]
-enum AskError {
-    /// There was no token to ask with.
-    Token(TokenError),
-    /// The call itself failed.
-    Call(CallError),
-}
 
 impl Apps {
     /// Reads both libraries of an app. What cannot be read stays as it was; the report says why.
@@ -170,7 +37,7 @@ impl Apps {
     }
 
     /// The same, for who has the turn: a list that was asked for before a template was added must not be stored after.
-    async fn sync_in_turn(&self, appid: &AppId) -> Result<SyncReport, Problem> {
+    pub(super) async fn sync_in_turn(&self, appid: &AppId) -> Result<SyncReport, Problem> {
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
         let wechat =
             |client: Client, token: SecretString| async move { client.subscribe_templates(&token).await };
@@ -266,21 +133,6 @@ impl Apps {
     ) -> Result<HashMap<TemplateId, Arc<Template>>, StoreError> {
         let records = self.0.store.templates(appid.clone()).await?;
         Ok(Template::by_app(records).remove(appid).unwrap_or_default())
-    }
-
-    /// One call with the app's token; if that is refused, once more with the next one.
-    async fn ask<T, Fut>(&self, app: &App, call: impl Fn(Client, SecretString) -> Fut) -> Result<T, AskError>
-    where
-        Fut: Future<Output = Result<T, CallError>>,
-    {
-        let token = self.token(app).await.map_err(AskError::Token)?;
-        match call(self.0.wechat.clone(), token.value.clone()).await {
-            Err(CallError::Refused { errcode, .. }) if is_token_refusal(errcode) => {
-                let token = self.token_after(app, token.generation).await.map_err(AskError::Token)?;
-                call(self.0.wechat.clone(), token.value.clone()).await.map_err(AskError::Call)
-            }
-            other => other.map_err(AskError::Call),
-        }
     }
 }
 

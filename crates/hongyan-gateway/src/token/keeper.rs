@@ -1,11 +1,4 @@
-//! The keeper of access tokens.
-//!
-//! WeChat limits how many tokens an app may fetch in a day, and by the old call each fetch kills the token before
-//! it. So: one fetch at a time per app however many ask; what was fetched is stored, so that a restart fetches
-//! nothing; a refused token is replaced only if it is still the one that was refused; and a fetch that WeChat
-//! refuses for good (a wrong secret, an address that is not listed) pauses the app instead of being repeated.
-//!
-//! Tokens are told apart by their *generation*, which counts fetches that gave a new value.
+//! Gets access tokens: gives out the one at hand, fetches the next one, and keeps those in use fresh.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,49 +13,12 @@ use hongyan_store::types::TokenRecord;
 use hongyan_wechat::{AppId, CallError, Errcode, SecretString, TokenAnswer};
 use secrecy::ExposeSecret;
 
-use crate::apps::{App, Apps, uncancelled};
+use super::cell::{TokenCell, Want};
+use super::outcome::{Token, TokenError};
+use crate::apps::{App, Apps};
 use crate::problem::errcode::in_words;
+use crate::task::uncancelled;
 use crate::vault::Purpose;
-
-mod cell;
-
-pub use cell::TokenCell;
-use cell::Want;
-
-/// An access token.
-#[derive(Debug, Clone)]
-pub struct Token {
-    /// The token.
-    pub value: SecretString,
-    /// Counts the values that this app has had.
-    pub generation: u64,
-    /// When it was fetched.
-    pub fetched_at: UnixMillis,
-    /// When WeChat will stop taking it.
-    pub expires_at: UnixMillis,
-}
-
-/// Why there is no token.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// The app is paused; nothing is fetched until that ends.
-    #[error("the app is paused: {detail}")]
-    Paused {
-        /// Why.
-        detail: String,
-    },
-    /// WeChat refused, for a reason that is not known to be lasting.
-    #[error("WeChat refused to give an access token: {errcode} {errmsg}")]
-    Refused {
-        /// Its errcode.
-        errcode: Errcode,
-        /// Its words.
-        errmsg: String,
-    },
-    /// It cannot be had now; later perhaps.
-    #[error("{0}")]
-    Unavailable(String),
-}
 
 impl Apps {
     /// The app's access token: the one at hand while it is valid, otherwise a new one.
@@ -363,6 +319,3 @@ fn outdated() -> TokenError {
 fn unregistered(appid: &AppId) -> TokenError {
     TokenError::Paused { detail: format!("the app {appid} is not registered any more") }
 }
-
-#[cfg(test)]
-mod tests;
