@@ -7,6 +7,7 @@ use hongyan_store::StoreError;
 use hongyan_wechat::{CallError, Errcode};
 use serde_json::json;
 
+use super::calls::GET_CALLS;
 use super::refused::Wrong;
 use crate::door::WrongCredential;
 use crate::door::outgoing::NoPlace;
@@ -195,7 +196,7 @@ pub(super) fn sent(msgid: Option<i64>) -> Response {
 
 /// The answer to a method that a call of the gateway's own does not take: WeChat says which one it wants.
 pub(super) async fn wrong_method(uri: Uri) -> Refusal {
-    if super::GET_CALLS.contains(&uri.path()) {
+    if GET_CALLS.contains(&uri.path()) {
         get_required()
     } else {
         Refusal::new(Errcode::POST_REQUIRED, "require POST method")

@@ -23,6 +23,7 @@ use super::answer::{
     OUTCOME_UNKNOWN, Refusal, get_required,
 };
 use super::body::{Taken, begin, drain, watched};
+use super::calls::OWN_CALLS;
 use super::clean::{blotter, cleaned, is_packed};
 use super::headers;
 use super::request::{ACCESS_TOKEN, OURS, Parameters, passed_on};
@@ -82,7 +83,7 @@ pub(super) async fn pass(
 fn check(request: &Request) -> Result<(), Refusal> {
     let path = request.uri().path();
     let is_own = |call: &&str| is_another_spelling(path, call);
-    if !is_plain(path) || super::OWN_CALLS.iter().any(is_own) {
+    if !is_plain(path) || OWN_CALLS.iter().any(is_own) {
         return Err(Refusal::new(INVALID_URL, "invalid url"));
     }
     if METHODS.contains(request.method()) { Ok(()) } else { Err(get_required()) }
