@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hongyan_ledger::settle::{Outcome, PauseCode};
+use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::webhook::Fate;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::signals::Moved;
-use hongyan_store::types::{Pruned, TemplateChangeKind};
+use hongyan_store::types::Pruned;
 use hongyan_sync::waiters::Waiters;
 use tokio::sync::watch;
 
 use meters::Meters;
+pub use meters::Now;
 
 mod meters;
 
@@ -107,23 +108,6 @@ impl Report {
     }
 }
 
-/// What is not counted when it happens, but asked for when somebody looks.
-#[derive(Debug)]
-pub struct Now {
-    /// Messages that are being sent.
-    pub in_flight: u32,
-    /// The pauses in force, one of each paused app.
-    pub pauses: Vec<PauseCode>,
-    /// How many templates have changed since the start, and how; counted where it is found out.
-    pub template_changes: Vec<(TemplateChangeKind, u64)>,
-    /// Events that enabled webhooks have before them.
-    pub pending: u32,
-    /// Since when the oldest of those waits.
-    pub oldest_pending: Duration,
-    /// See [`hongyan_store::Store::verbs_per_commit`].
-    pub verbs_per_commit: f32,
-}
-
 /// What a caller who waits wants to hear: that it is settled, or that nothing will happen soon.
 pub(crate) fn is_at_rest(state: MessageState, reason: Option<ReasonCode>) -> bool {
     state.is_settled() || reason == Some(ReasonCode::AppPaused)
@@ -164,6 +148,8 @@ mod tests {
     use hongyan_clock::UnixMillis;
     use hongyan_ledger::Lane;
     use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::settle::PauseCode;
+    use hongyan_store::types::TemplateChangeKind;
 
     use super::*;
 

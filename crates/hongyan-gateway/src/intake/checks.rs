@@ -7,7 +7,7 @@ use hongyan_wechat::{
 };
 
 use super::faults::{Fault, Faults};
-use super::request::Warning;
+use super::warnings::Warning;
 use crate::apps::Template;
 use crate::problem::Problem;
 

@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | [`request`] | how a message is asked for, and every rule that it must keep |
 //! | `checks`, [`faults`] | the rules of its parts; all that is wrong with it, told at once |
+//! | [`warnings`] | what is allowed but may surprise |
 //! | [`body`] | WeChat's request body, built once from it |
 
 pub mod body;
 mod checks;
 pub mod faults;
 pub mod request;
+pub mod warnings;
 
 use std::sync::Arc;
 

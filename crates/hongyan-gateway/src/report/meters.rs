@@ -18,8 +18,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::Now;
-
 /// Attempt durations worth telling apart, in seconds: WeChat usually answers within a tenth.
 const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
@@ -29,6 +27,23 @@ const KNOWN_EVENTS: [&str; 3] =
 
 /// Names and values of a metric's labels.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// What is not counted when it happens, but asked for when somebody looks.
+#[derive(Debug)]
+pub struct Now {
+    /// Messages that are being sent.
+    pub in_flight: u32,
+    /// The pauses in force, one of each paused app.
+    pub pauses: Vec<PauseCode>,
+    /// How many templates have changed since the start, and how; counted where it is found out.
+    pub template_changes: Vec<(TemplateChangeKind, u64)>,
+    /// Events that enabled webhooks have before them.
+    pub pending: u32,
+    /// Since when the oldest of those waits.
+    pub oldest_pending: Duration,
+    /// See [`hongyan_store::Store::verbs_per_commit`].
+    pub verbs_per_commit: f32,
+}
 
 /// Every metric.
 pub(super) struct Meters {

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use crate::api::batch::RefusedItem;
 use crate::context::Context;
-use crate::intake::request::{Checked, Warning};
+use crate::intake::request::Checked;
+use crate::intake::warnings::Warning;
 use crate::problem::Problem;
 
 /// What checks say of a batch.
