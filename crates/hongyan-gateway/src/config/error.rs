@@ -3,9 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Settings;
-use crate::vault::KEY_FILE;
-
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -111,14 +108,6 @@ pub enum ConfigError {
         /// The vault's words.
         why: String,
     },
-}
-
-impl ConfigError {
-    /// The master key is not where these settings want it.
-    pub fn no_master_key(settings: &Settings) -> Self {
-        let path = settings.data_dir.join(KEY_FILE);
-        Self::NoMasterKey { path: std::path::absolute(&path).unwrap_or(path) }
-    }
 }
 
 fn suggested(name: Option<&str>) -> String {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::closest::closest;
+use super::error::{ConfigError, Place};
 use super::injected::is_injected;
+use super::settings::{Settings, database_in};
 use super::table::{TABLE, set};
-use super::{ConfigError, Place, Settings, database_in};
 
 /// What all environment variables begin with.
 const PREFIX: &str = "HONGYAN_";

@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use toml::Value;
 use url::Url;
 
-use super::{LogFormat, Settings, check_log_filter};
+use super::log_filter::check_log_filter;
+use super::settings::{LogFormat, Settings, sqlite_path};
 
 /// One setting.
 pub(super) struct Setting {
@@ -395,18 +396,6 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         _ => return Err("is not a setting".into()),
     }
     Ok(())
-}
-
-/// The file in `sqlite:PATH`.
-pub(super) fn sqlite_path(database: &str) -> Result<PathBuf, String> {
-    match database.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(path.into()),
-        Some(("postgres" | "postgresql", _)) => {
-            Err("this version keeps its data in SQLite only; use sqlite:PATH".into())
-        }
-        // The text is not repeated: it may hold a password.
-        _ => Err("takes sqlite:PATH".into()),
-    }
 }
 
 fn text(value: &Value) -> Result<&str, String> {

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret;
 
-use super::{hex, random};
+use super::bytes::{hex, random};
 use crate::config::{ConfigError, Settings};
 
 /// The name of a generated key's file in the data directory.
@@ -24,6 +24,14 @@ pub enum KeySource {
     File(PathBuf),
     /// It was generated just now, and written to this file.
     Generated(PathBuf),
+}
+
+impl ConfigError {
+    /// The master key is not where these settings want it.
+    pub fn no_master_key(settings: &Settings) -> Self {
+        let path = settings.data_dir.join(KEY_FILE);
+        Self::NoMasterKey { path: std::path::absolute(&path).unwrap_or(path) }
+    }
 }
 
 /// The key that seals, and where it came from.

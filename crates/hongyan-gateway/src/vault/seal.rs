@@ -1,4 +1,4 @@
-//! Secrets at rest: what the database must not show is sealed here before it is stored.
+//! Sealing and opening.
 //!
 //! A sealed secret is, in this order:
 //!
@@ -12,30 +12,18 @@
 //! What it is for and whose it is go in as associated data, so that a sealed value that was copied to another
 //! column or another app does not open there. A nonce of 24 random bytes never repeats in practice
 //! (draft-irtf-cfrg-xchacha, section 3.1), so no counter has to survive a restore of a backup.
-//!
-//! | module | knows |
-//! | --- | --- |
-//! | [`key_file`] | where the keys come from: settings and files |
-//! | [`rotation`] | changing the key: sealing anew what the previous one sealed |
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hongyan_wechat::{AppId, OpenId};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::bytes::{hex, random};
+use super::key_file::{self, KEY_FILE, KeySource};
 use crate::config::{ConfigError, Settings};
-
-pub mod key_file;
-pub mod rotation;
-
-pub use key_file::{
-    KEY_FILE, KeySource, PREVIOUS_KEY_FILE, create_private_dir, is_readable_by_others, replace_key,
-};
 
 /// The version byte of what is sealed now.
 const VERSION: u8 = 1;
@@ -277,43 +265,17 @@ fn user(appid: &AppId, openid: &OpenId) -> String {
     format!("{appid}/{openid}")
 }
 
-/// A token that nobody can guess: the prefix and 32 random bytes in base64url.
-pub fn random_token(prefix: &str) -> SecretString {
-    SecretString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>())))
-}
-
-/// SHA-256 of a token: what the database keeps of it. Enough for texts with 256 random bits, which nobody can
-/// search; a password would need a slow hash.
-pub fn sha256(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
-}
-
 fn associated(purpose: Purpose, owner: &str) -> Vec<u8> {
     // The zero byte ends the label, and no id has one: two pairs never give the same bytes.
     [purpose.label().as_bytes(), &[0], owner.as_bytes()].concat()
 }
 
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("an operating system without random numbers cannot keep secrets");
-    bytes
-}
-
-/// The bytes as two lower-case digits each.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
+    use super::super::key_file::{PREVIOUS_KEY_FILE, replace_key};
     use super::*;
 
     fn appid(text: &str) -> AppId {
@@ -445,13 +407,5 @@ mod tests {
         }
         let missing = Settings { master_key_file: Some("/nowhere/key".into()), ..Settings::default() };
         assert!(Vault::open(&missing).unwrap_err().to_string().contains("cannot read /nowhere/key"));
-    }
-
-    #[test]
-    fn tokens_differ_and_do_not_print() {
-        let (a, b) = (random_token("hyk_"), random_token("hyk_"));
-        assert_ne!(a.expose_secret(), b.expose_secret());
-        assert_eq!(a.expose_secret().len(), 4 + 43);
-        assert!(!format!("{a:?}").contains("hyk_"));
     }
 }

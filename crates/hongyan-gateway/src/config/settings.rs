@@ -1,8 +1,4 @@
-//! Every setting: defaults < `hongyan.toml` < `HONGYAN_…` variables < command line flags.
-//!
-//! What a setting is called, means and allows stands in one table (`config/table.rs`), from which the reader, the
-//! example file and the messages are made. An unknown name is an error, for a misspelt setting that silently does
-//! nothing is found too late.
+//! The settings that the gateway runs with, and their defaults.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,17 +8,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-mod closest;
-mod error;
-mod injected;
-mod load;
-mod log_filter;
-mod table;
-
-pub use error::{ConfigError, Place};
-pub use load::load;
-pub use log_filter::check_log_filter;
-pub use table::example_toml;
+use super::error::ConfigError;
 
 /// Every setting of the gateway.
 #[derive(Clone)]
@@ -219,11 +205,22 @@ impl Settings {
     /// # Errors
     /// When it names another kind of database.
     pub fn sqlite_path(&self) -> Result<PathBuf, ConfigError> {
-        table::sqlite_path(&self.database).map_err(|why| ConfigError::Database { why })
+        sqlite_path(&self.database).map_err(|why| ConfigError::Database { why })
     }
 }
 
-/// This machine and private networks: where a proxy in front of the gateway is.
+/// The file in `sqlite:PATH`.
+pub(super) fn sqlite_path(database: &str) -> Result<PathBuf, String> {
+    match database.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(path.into()),
+        Some(("postgres" | "postgresql", _)) => {
+            Err("this version keeps its data in SQLite only; use sqlite:PATH".into())
+        }
+        // The text is not repeated: it may hold a password.
+        _ => Err("takes sqlite:PATH".into()),
+    }
+}
+
 /// A proxy on the same machine. Behind a container's bridge or a cluster's router strangers come from private addresses,
 /// too, so those are trusted only if somebody says so.
 fn loopback() -> Vec<IpNet> {
@@ -231,7 +228,7 @@ fn loopback() -> Vec<IpNet> {
 }
 
 /// Where the database is if only the data directory is set.
-fn database_in(data_dir: &Path) -> String {
+pub(super) fn database_in(data_dir: &Path) -> String {
     format!("sqlite:{}", data_dir.join("hongyan.db").display())
 }
 

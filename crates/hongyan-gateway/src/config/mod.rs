@@ -1,0 +1,19 @@
+//! Every setting: defaults < `hongyan.toml` < `HONGYAN_…` variables < command line flags.
+//!
+//! What a setting is called, means and allows stands in one table (`config/table.rs`), from which the reader, the
+//! example file and the messages are made. An unknown name is an error, for a misspelt setting that silently does
+//! nothing is found too late.
+
+mod closest;
+mod error;
+mod injected;
+mod load;
+mod log_filter;
+mod settings;
+mod table;
+
+pub use error::{ConfigError, Place};
+pub use load::load;
+pub use log_filter::check_log_filter;
+pub use settings::{LogFormat, Settings};
+pub use table::example_toml;

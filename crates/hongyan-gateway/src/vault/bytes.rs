@@ -1,0 +1,49 @@
+//! Random bytes and hashes, and how they are written.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+/// A token that nobody can guess: the prefix and 32 random bytes in base64url.
+pub fn random_token(prefix: &str) -> SecretString {
+    SecretString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>())))
+}
+
+/// SHA-256 of a token: what the database keeps of it. Enough for texts with 256 random bits, which nobody can
+/// search; a password would need a slow hash.
+pub fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("an operating system without random numbers cannot keep secrets");
+    bytes
+}
+
+/// The bytes as two lower-case digits each.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn tokens_differ_and_do_not_print() {
+        let (a, b) = (random_token("hyk_"), random_token("hyk_"));
+        assert_ne!(a.expose_secret(), b.expose_secret());
+        assert_eq!(a.expose_secret().len(), 4 + 43);
+        assert!(!format!("{a:?}").contains("hyk_"));
+    }
+}
