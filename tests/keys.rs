@@ -1,8 +1,7 @@
-//! API keys: what strangers learn, whose apps a key sees, what it may give away, and who changed what.
+//! API keys: what strangers learn, whose apps a key sees, and what it may give away.
 
 use std::time::Duration;
 
-use hongyan_clock::Clock;
 use hongyan_gateway::keys::{self, NewKey, Scope};
 use http::Method;
 use secrecy::ExposeSecret;
@@ -10,11 +9,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::process::{Server, create_key, serve};
-use crate::world::{Answer, Http, Platform, World};
+use crate::world::{Answer, World};
 
 /// A key with these scopes, for these apps.
-async fn key(world: &World, scopes: &[Scope], apps: &[&str]) -> String {
+pub async fn key(world: &World, scopes: &[Scope], apps: &[&str]) -> String {
     let apps = (!apps.is_empty()).then(|| apps.iter().map(|appid| appid.parse().unwrap()).collect());
     let new = NewKey { apps, ..NewKey::new("test", scopes) };
     let (_, key) =
@@ -22,7 +20,8 @@ async fn key(world: &World, scopes: &[Scope], apps: &[&str]) -> String {
     key.expose_secret().to_owned()
 }
 
-async fn call_with(world: &World, key: &str, method: Method, path: &str, body: Value) -> Answer {
+/// A call with this key.
+pub async fn call_with(world: &World, key: &str, method: Method, path: &str, body: Value) -> Answer {
     let bearer = format!("Bearer {key}");
     let body = if body.is_null() { String::new() } else { body.to_string() };
     world.call(method, path, &[("authorization", &bearer)], body).await
@@ -261,267 +260,4 @@ async fn a_facade_key_is_the_secret_of_its_apps_alone_and_takes_its_tokens_along
     assert_eq!(call_with(&world, &keeper, Method::DELETE, &path, Value::Null).await.status, 204);
     assert!(!works(&token).await, "the token went with the key");
     assert!(works(&by_secret).await, "that of the gateway secret did not");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_change_is_in_the_audit_trail_with_who_made_it() {
-    let world = World::start().await;
-    let appid = world.wechat.seed.appid.clone();
-    let app = format!("/v1/apps/{appid}");
-    let hook = world.post("/v1/webhooks", json!({ "url": "https://example.com/hook" })).await.expect(201);
-    let hook_id = hook["id"].as_str().unwrap();
-    let rotated = world.post(&format!("/v1/webhooks/{hook_id}/secret"), Value::Null).await.expect(200);
-    world
-        .call(Method::PATCH, &app, &[], json!({ "rotate_gateway_secret": true }).to_string())
-        .await
-        .expect(200);
-    world.post(&format!("{app}/pause"), json!({ "detail": "lunch" })).await.expect(200);
-    world.delete(&format!("{app}/tokens")).await.expect(200);
-    world.post(&format!("{app}/access_token"), Value::Null).await.problem(403, "forbidden");
-    let revealer = key(&world, &[Scope::AccessToken], &[]).await;
-    call_with(&world, &revealer, Method::POST, &format!("{app}/access_token"), Value::Null)
-        .await
-        .problem(403, "access_token_hidden");
-    world
-        .post("/v1/apps", json!({ "appid": "not an appid", "secret": "s" }))
-        .await
-        .problem(422, "invalid_field");
-
-    let answer = world.get("/v1/audit").await.expect(200);
-    let seen: Vec<_> = answer["audit"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .rev()
-        .map(|line| {
-            assert_eq!(
-                (&line["actor"]["kind"], line["actor"]["id"].as_str().unwrap().starts_with("key_")),
-                (&json!("key"), true)
-            );
-            (
-                line["call"].as_str().unwrap(),
-                line["object"].as_str().unwrap_or_default(),
-                line["result"].as_str().unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            ("POST /v1/apps", appid.as_str(), "ok"),
-            ("POST /v1/webhooks", hook_id, "ok"),
-            ("POST /v1/webhooks/{id}/secret", hook_id, "ok"),
-            ("PATCH /v1/apps/{appid}", appid.as_str(), "ok"),
-            ("POST /v1/apps/{appid}/pause", appid.as_str(), "ok"),
-            ("DELETE /v1/apps/{appid}/tokens", appid.as_str(), "ok"),
-            ("POST /v1/apps/{appid}/access_token", appid.as_str(), "access_token_hidden"),
-            ("POST /v1/apps", "", "invalid_field"),
-        ]
-    );
-    let text = answer.to_string();
-    for secret in [
-        &world.key,
-        &world.gateway_secret,
-        &revealer,
-        hook["secret"].as_str().unwrap(),
-        rotated["secret"].as_str().unwrap(),
-    ] {
-        assert!(!text.contains(secret), "{text}");
-    }
-    // Page by page, newest first, each line once.
-    let (mut lines, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = world.get(&format!("/v1/audit?limit=3{cursor}")).await.expect(200);
-        lines.extend(page["audit"].as_array().unwrap().clone());
-        let Some(next) = page["next_cursor"].as_str() else { break };
-        cursor = format!("&cursor={next}");
-    }
-    assert_eq!(Value::Array(lines), answer["audit"]);
-    let narrow = world.new_key(Scope::Messages).await;
-    call_with(&world, &narrow, Method::GET, "/v1/audit", Value::Null).await.problem(403, "forbidden");
-    let of_app = key(&world, &[Scope::Audit], &[&appid]).await;
-    let answer = call_with(&world, &of_app, Method::GET, "/v1/audit", Value::Null).await.expect(200);
-    assert_eq!(answer["audit"].as_array().unwrap().len(), 5, "those about its app: {answer}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_credential_in_a_path_or_in_the_place_of_an_appid_is_not_in_the_audit_trail() {
-    let world = World::start().await;
-    let appid = world.wechat.seed.appid.clone();
-    let hook = world.post("/v1/webhooks", json!({ "url": "https://example.com/hook" })).await.expect(201);
-    let secret = &world.gateway_secret;
-    let token = format!("/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}");
-    let token = world.get(&token).await.text("access_token");
-    let user = world.wechat.user().await;
-    let code = world.wechat.login_code(&user).await;
-    let login = format!("/mp/{appid}/login");
-    let session = world.post(&login, json!({ "code": code })).await.text("session");
-    let credentials = [
-        world.key.as_str(),
-        world.gateway_secret.as_str(),
-        token.as_str(),
-        session.as_str(),
-        hook["secret"].as_str().unwrap(),
-        world.wechat.seed.app_secret.as_str(),
-    ];
-    for credential in credentials {
-        let in_path = credential.replace('/', "%2F");
-        for path in [
-            format!("/v1/webhooks/{in_path}"),
-            format!("/v1/messages/{in_path}"),
-            format!("/v1/apps/{in_path}"),
-            format!("/v1/apps/{appid}/tokens/{in_path}"),
-            format!("/v1/apps/{appid}/templates/{in_path}"),
-        ] {
-            let status = world.call(Method::DELETE, &path, &[], String::new()).await.status.as_u16();
-            assert!((400..500).contains(&status), "{path}: {status}");
-        }
-    }
-    // Only a key with this scope may revoke keys.
-    let keeper = key(&world, &[Scope::Keys], &[]).await;
-    for credential in &credentials[..4] {
-        let path = format!("/v1/keys/{credential}");
-        call_with(&world, &keeper, Method::DELETE, &path, Value::Null).await.problem(422, "invalid_field");
-    }
-    // WeChat's own secret has no form that tells it from an appid; ours have.
-    for credential in &credentials[..5] {
-        let app = json!({ "appid": credential, "secret": "0123456789abcdef0123456789abcdef" });
-        world.post("/v1/apps", app).await.problem(422, "invalid_field");
-    }
-    let trail = world.get("/v1/audit?limit=100").await.expect(200);
-    let lines = trail["audit"].as_array().unwrap();
-    assert!(lines.len() >= credentials.len() * 5 + 4 + 5, "each call has its line: {}", lines.len());
-    let text = trail.to_string();
-    for credential in credentials {
-        // Nor its beginning.
-        assert!(!text.contains(&credential[..20]), "{text}");
-    }
-    let of_app = lines.iter().find(|line| line["call"] == "DELETE /v1/apps/{appid}/tokens/{id}").unwrap();
-    assert_eq!((&of_app["app"], &of_app["object"]), (&json!(appid), &json!(appid)), "what is known is named");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sessions_end_on_demand_with_their_app_and_beyond_ten() {
-    let world = World::start().await;
-    let appid = world.wechat.seed.appid.clone();
-    let log_in = async |openid: &str| {
-        let code = world.wechat.login_code(openid).await;
-        // Each login is a little later than the one before.
-        world.advance(Duration::from_millis(5));
-        world.post(&format!("/mp/{appid}/login"), json!({ "code": code })).await.text("session")
-    };
-    let works = async |session: &str| {
-        let permits = json!({ "permits": [{ "kind": "subscribe_once", "template": world.wechat.seed.subscribe_template, "result": "reject" }] });
-        let bearer = format!("Bearer {session}");
-        let path = format!("/mp/{appid}/permits");
-        world.call(Method::POST, &path, &[("authorization", &bearer)], permits.to_string()).await.status
-            == 202
-    };
-    let (first, second) = (world.wechat.user().await, world.wechat.user().await);
-    let other = log_in(&second).await;
-    let mut sessions = Vec::new();
-    for _ in 0..11 {
-        sessions.push(log_in(&first).await);
-    }
-    assert!(!works(&sessions[0]).await, "the oldest of eleven gave way");
-    assert!(works(&sessions[1]).await && works(&sessions[10]).await);
-    let path = format!("/v1/apps/{appid}/sessions");
-    assert_eq!(world.delete(&format!("{path}?openid={first}")).await.expect(200)["ended"], 10);
-    assert!(!works(&sessions[10]).await && works(&other).await);
-    assert_eq!(world.delete(&path).await.expect(200)["ended"], 1);
-    assert!(!works(&other).await);
-
-    let third = log_in(&second).await;
-    assert!(works(&third).await);
-    assert_eq!(world.delete(&format!("/v1/apps/{appid}")).await.status, 204);
-    let again = json!({ "appid": appid, "secret": world.wechat.seed.app_secret });
-    world.post("/v1/apps", again).await.expect(201);
-    assert!(!works(&third).await, "the app that is registered anew has none of the old sessions");
-    let kept =
-        world.gateway.store.session_keys(appid.parse().unwrap(), second.parse().unwrap()).await.unwrap();
-    assert!(kept.is_empty(), "nor session keys");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pause_that_the_gateway_begins_by_itself_is_in_the_audit_trail() {
-    let send = "/cgi-bin/message/wxopen/template/send";
-    for (errcode, code) in [(45009, "day_quota"), (50007, "misconfigured")] {
-        let world = World::start().await;
-        let user = world.wechat.user().await;
-        world.grant_form(&user).await;
-        world.wechat.chaos(json!({ "path": send, "kind": "errcode", "errcode": errcode, "times": 1 })).await;
-        world.send(world.legacy(&user, code)).await;
-        world.app_when(code, |app| app["paused"]["code"] == code).await;
-        let trail = world.get("/v1/audit").await.expect(200);
-        let line = &trail["audit"][0];
-        let said = ["call", "app", "object", "result"].map(|name| line[name].as_str().unwrap().to_owned());
-        let appid = &world.wechat.seed.appid;
-        assert_eq!(said, [&format!("pause: {code}, errcode {errcode}"), appid, appid, "ok"], "{trail}");
-        assert_eq!(line["actor"], json!({ "kind": "system" }), "{line}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_it_was() {
-    let wechat = Platform::start(Clock::system()).await;
-    let dir = tempfile::tempdir().unwrap();
-    let log = dir.path().join("log.json");
-    let mut command = serve(dir.path(), &wechat.url);
-    command
-        .env("HONGYAN_LOG", "off,audit=warn")
-        .env("HONGYAN_LOG_FORMAT", "json")
-        .stderr(std::fs::File::create(&log).unwrap());
-    let server = Server::start(&mut command).await;
-    let (url, http) = (server.url("gateway"), Http::new());
-    let bearer = format!("Bearer {}", create_key(dir.path()).await);
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    let appid = &wechat.seed.appid;
-    let app = json!({ "appid": appid, "secret": wechat.seed.app_secret });
-    http.send(Method::POST, &format!("{url}/v1/apps"), &headers, app.to_string()).await.expect(201);
-
-    // A proxy of ours brings a stranger from there.
-    let stranger = ("x-forwarded-for", "203.0.113.9");
-    let token = |secret: &str| {
-        format!("{url}/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}")
-    };
-    let wrong = [("authorization", "Bearer hyk_gUeSs1"), stranger];
-    http.send(Method::GET, &format!("{url}/v1/apps"), &wrong, "").await.problem(401, "unauthorized");
-    for (address, errcode) in [
-        (token("gUeSs2"), 40125),
-        (token("hyk_gUeSs3"), 40125),
-        (format!("{url}/cgi-bin/message/subscribe/send?access_token=gUeSs4"), 40001),
-        (format!("{url}/wxa/business/getuserphonenumber?access_token=gUeSs5"), 40001),
-    ] {
-        let answer = http.send(Method::POST, &address, &[stranger], "{}").await.expect(200);
-        assert_eq!(answer["errcode"], errcode, "{answer}");
-    }
-    // Without a proxy, and so often that the log is spared.
-    for _ in 0..20 {
-        http.send(Method::GET, &token("gUeSs6"), &[], "").await.expect(200);
-    }
-    assert!(server.signal("TERM").await.success());
-
-    let text = std::fs::read_to_string(&log).unwrap();
-    assert!(!text.contains("gUeSs"), "{text}");
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let said = |line: &Value| {
-        let name = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-        format!("{} {} {} {}", name("reason"), name("address"), name("app"), name("path"))
-    };
-    let said: Vec<_> = lines.iter().map(said).collect();
-    let first = [
-        "unknown 203.0.113.9  /v1/apps".to_owned(),
-        format!("secret 203.0.113.9 {appid} /cgi-bin/token"),
-        format!("unknown 203.0.113.9 {appid} /cgi-bin/token"),
-        "token 203.0.113.9  /cgi-bin/message/subscribe/send".to_owned(),
-        "token 203.0.113.9  /wxa/{*path}".to_owned(),
-    ];
-    assert_eq!(said[..5], first, "{text}");
-    assert!(
-        said[5..].iter().all(|line| *line == format!("secret 127.0.0.1 {appid} /cgi-bin/token")),
-        "{text}"
-    );
-    // Twenty of the facade in a minute; a new one may have begun.
-    assert!((20..=25).contains(&lines.len()), "{text}");
-    assert!(lines.iter().all(|line| line["target"] == "audit"), "{text}");
 }

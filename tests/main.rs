@@ -11,6 +11,7 @@ mod pusher;
 mod world;
 
 mod api_description;
+mod audit;
 mod backup;
 mod bad_input;
 mod breaker;
@@ -51,6 +52,7 @@ mod resolving;
 mod restart;
 mod retention;
 mod schedule;
+mod sessions;
 mod stopping;
 mod strangers;
 mod templates;

@@ -198,7 +198,7 @@ async fn one_that_hangs_up_without_an_answer_is_asked_again_later() {
     assert!(shown["last_answer"].get("status").is_none(), "{shown}");
     assert_ne!(shown["last_answer"]["text"], "", "{shown}");
     *raw.does.lock().unwrap() = Does::Answer;
-    world.advance(super::MINUTE);
+    world.advance(super::hooks::MINUTE);
     world.webhook_when(&hook, |hook| hook["pending"] == 0).await;
     assert_eq!(world.deliveries(&hook).await[0]["attempts"], json!(2));
 }

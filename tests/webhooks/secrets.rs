@@ -3,8 +3,8 @@
 use http::Method;
 use serde_json::json;
 
+use super::hooks::{DAY, MINUTE};
 use super::receiver::Receiver;
-use super::{DAY, MINUTE};
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
