@@ -10,6 +10,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use crate::command::{Result, root};
+use crate::sources::{code_of, expand, files, imports, paths};
 
 /// Crates that still have circles. The list may only become shorter.
 const NOT_YET: [&str; 1] = ["hongyan-gateway"];
@@ -46,28 +47,17 @@ struct Crate {
 
 impl Crate {
     fn read(src: &Path) -> io::Result<Self> {
-        let mut files = Self::default();
-        files.read_dir(src, &Vec::new())?;
-        files.find_reexports();
-        Ok(files)
-    }
-
-    fn read_dir(&mut self, dir: &Path, module: &Module) -> io::Result<()> {
-        for entry in fs::read_dir(dir)? {
-            let path = entry?.path();
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let mut inner = module.clone();
-            if path.is_dir() {
-                inner.push(stem);
-                self.read_dir(&path, &inner)?;
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                if !matches!(stem.as_str(), "lib" | "main" | "mod") {
-                    inner.push(stem);
-                }
-                self.texts.insert(inner, code_of(&fs::read_to_string(&path)?));
+        let mut of = Self::default();
+        for file in files(src)? {
+            let inside = file.strip_prefix(src).unwrap_or(&file).with_extension("");
+            let mut module: Module = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            if module.last().is_some_and(|name| matches!(name.as_str(), "lib" | "main" | "mod")) {
+                module.pop();
             }
+            of.texts.insert(module, code_of(&fs::read_to_string(&file)?));
         }
-        Ok(())
+        of.find_reexports();
+        Ok(of)
     }
 
     fn find_reexports(&mut self) {
@@ -174,83 +164,6 @@ impl Crate {
         }
         circles.into_iter().collect()
     }
-}
-
-/// A file's text without comments and without the tests at its end, whatever they are compiled for. Where `mod tests;`
-/// names a file of tests, the text goes on behind it.
-fn code_of(text: &str) -> String {
-    let text = text.split("]\nmod tests {").next().unwrap_or_default();
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
-}
-
-/// The trees of a file's `use` lines, each with whether it is a re-export; and the lines that are none.
-fn imports(text: &str) -> (Vec<(bool, String)>, String) {
-    let (mut found, mut others) = (Vec::new(), String::new());
-    let mut lines = text.lines().map(str::trim);
-    while let Some(line) = lines.next() {
-        let is_visibility = |words: &str| words.starts_with("pub") && !words.contains(char::is_whitespace);
-        let (is_public, begin) = match line.split_once("use ") {
-            Some(("", begin)) => (false, begin),
-            Some((before, begin)) if is_visibility(before.trim_end()) => (true, begin),
-            _ => {
-                others.push_str(line);
-                others.push('\n');
-                continue;
-            }
-        };
-        let mut tree = begin.to_owned();
-        while !tree.contains(';') {
-            let Some(more) = lines.next() else { break };
-            tree.push_str(more);
-        }
-        tree.truncate(tree.find(';').unwrap_or(tree.len()));
-        found.push((is_public, tree));
-    }
-    (found, others)
-}
-
-/// `a::{b, c::d}` as `a::b` and `a::c::d`, without `as …`.
-fn expand(tree: &str) -> Vec<Vec<String>> {
-    let words = |path: &str| {
-        let path = path.split(" as ").next().unwrap_or_default();
-        path.split("::")
-            .map(|word| word.trim().to_owned())
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-    };
-    let Some((prefix, inner)) = tree.split_once('{') else { return vec![words(tree)] };
-    let inner = inner.rsplit_once('}').map_or(inner, |(inner, _)| inner);
-    let (mut depth, mut begin, mut parts) = (0_usize, 0, Vec::new());
-    for (at, byte) in inner.bytes().enumerate() {
-        match byte {
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
-            b',' if depth == 0 => {
-                parts.push(&inner[begin..at]);
-                begin = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&inner[begin..]);
-    let expand_part = |part: &str| expand(part).into_iter().map(|rest| [words(prefix), rest].concat());
-    parts.into_iter().filter(|part| !part.trim().is_empty()).flat_map(expand_part).collect()
-}
-
-/// Paths in a text whose first word is one of these.
-fn paths(text: &str, is_meant: impl Fn(&str) -> bool) -> Vec<Vec<String>> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut found = Vec::new();
-    for token in text.split(|c: char| !is_word(c) && c != ':') {
-        let path: Vec<String> = token.split("::").map(str::to_owned).collect();
-        if path.len() > 1
-            && path.iter().all(|word| !word.is_empty() && !word.contains(':'))
-            && is_meant(&path[0])
-        {
-            found.push(path);
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@
 //! | [`fuzz`] | building and running the fuzz targets |
 //! | [`errcodes`] | the pages that are made from the code |
 //! | [`circles`] | that no file of a crate needs one that needs it |
+//! | [`sizes`] | that no file is too long |
+//! | [`dependencies`] | that no crate depends on what it does not name |
+//! | [`sources`] | reading Rust sources, for those three |
 //! | [`command`] | running programs |
 
 mod api;
@@ -20,11 +23,14 @@ mod circles;
 mod command;
 mod crash;
 mod demo;
+mod dependencies;
 mod errcodes;
 mod fuzz;
 mod prepare;
 mod sdks;
+mod sizes;
 mod soak;
+mod sources;
 mod test;
 mod web;
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{api, circles, crash, fuzz, prepare, sdks, soak, web};
+use crate::{api, circles, crash, dependencies, fuzz, prepare, sdks, sizes, soak, web};
 
 /// How often the gateway is killed. Each run draws anew, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -66,7 +66,8 @@ impl Step {
             }
             Self::Format => "cargo fmt --all --check",
             Self::Lint => {
-                "cargo clippy --workspace --all-targets -- -D warnings; and no circle of files in a crate"
+                "cargo clippy --workspace --all-targets -- -D warnings; no circle of files in a crate, no file over 500 lines, \
+                 no dependency that is not needed"
             }
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
             Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
@@ -90,7 +91,9 @@ impl Step {
             Self::Format => run_command(&mut cargo(&["fmt", "--all", "--check"])),
             Self::Lint => {
                 run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-                circles::check()
+                circles::check()?;
+                sizes::check()?;
+                dependencies::check()
             }
             Self::Test => run_command(&mut cargo(&["test", "--workspace"])),
             Self::Loom => {

@@ -1,0 +1,236 @@
+//! Dependencies: each that a crate's `Cargo.toml` names is named in the crate's sources, too, and each of the workspace's
+//! is some crate's. What only tests name is a dependency of tests.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde_json::Value;
+
+use crate::command::{Result, cargo, output_of, root};
+use crate::sources::{code_of, files, without_comments};
+
+/// Dependencies that are needed though no source names them: the crate, the dependency, and why it is needed. There is no
+/// such dependency today.
+const UNNAMED: [(&str, &str, &str); 0] = [];
+
+/// Looks at every crate.
+///
+/// # Errors
+/// With the dependencies that are not needed.
+pub(crate) fn check() -> Result {
+    let unreadable = |error: io::Error| format!("the sources cannot be read: {error}");
+    let mut troubles = Vec::new();
+    let mut used = BTreeSet::new();
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        for package in packages(manifest)? {
+            troubles.extend(package.troubles().map_err(unreadable)?);
+            used.extend(package.dependencies.into_iter().map(|dependency| dependency.name));
+        }
+    }
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).map_err(unreadable)?;
+    let unused = shared(&workspace).filter(|name| !used.contains(*name));
+    troubles.extend(unused.map(|name| format!("the workspace: no crate depends on {name}")));
+    if troubles.is_empty() { Ok(()) } else { Err(format!("dependencies:\n{}", troubles.join("\n"))) }
+}
+
+/// A crate, as cargo describes it.
+struct Package {
+    name: String,
+    dir: PathBuf,
+    dependencies: Vec<Dependency>,
+    /// The kind of each target, and its first file.
+    targets: Vec<(String, PathBuf)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Dependency {
+    name: String,
+    /// `None`: of the crate itself. Otherwise `dev` or `build`.
+    kind: Option<String>,
+    /// For which machines alone.
+    target: Option<String>,
+    features: Vec<String>,
+}
+
+fn packages(manifest: &str) -> Result<Vec<Package>> {
+    let metadata = ["metadata", "--no-deps", "--format-version", "1", "--manifest-path", manifest];
+    let metadata = output_of(&mut cargo(&metadata)).ok_or("cargo metadata failed")?;
+    let metadata: Value =
+        serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let dependency = |value: &Value| Dependency {
+        name: text(&value["rename"]).or_else(|| text(&value["name"])).unwrap_or_default(),
+        kind: text(&value["kind"]),
+        target: text(&value["target"]),
+        features: list(&value["features"]).iter().filter_map(text).collect(),
+    };
+    let package = |value: &Value| {
+        let manifest = PathBuf::from(text(&value["manifest_path"]).unwrap_or_default());
+        let target = |value: &Value| {
+            let path = PathBuf::from(text(&value["src_path"]).unwrap_or_default());
+            (text(&value["kind"][0]).unwrap_or_default(), path)
+        };
+        Package {
+            name: text(&value["name"]).unwrap_or_default(),
+            dir: manifest.parent().unwrap_or(&manifest).to_owned(),
+            dependencies: list(&value["dependencies"]).iter().map(dependency).collect(),
+            targets: list(&value["targets"]).iter().map(target).collect(),
+        }
+    };
+    Ok(list(&metadata["packages"]).iter().map(package).collect())
+}
+
+impl Package {
+    fn troubles(&self) -> io::Result<Vec<String>> {
+        let (own, build, tests) = (self.own_code()?, self.build_code()?, self.all_code()?);
+        let mut troubles = Vec::new();
+        for (at, dependency) in self.dependencies.iter().enumerate() {
+            let name = &dependency.name;
+            let (code, whose) = match dependency.kind.as_deref() {
+                None => (&own, "its code"),
+                Some("build") => (&build, "its build script"),
+                Some(_) => (&tests, "its code or its tests"),
+            };
+            let is_excepted =
+                UNNAMED.iter().any(|(package, unnamed, _)| *package == self.name && unnamed == name);
+            if !names(code, name) && !is_excepted {
+                troubles.push(format!(
+                    "{}: {whose} does not name {name}; if it is needed all the same, say why in xtask/src/dependencies.rs",
+                    self.name
+                ));
+            }
+            let is_covered = |other: &Dependency| {
+                other.name == *name
+                    && (other.kind.is_none() || other.kind == dependency.kind)
+                    && (other.target.is_none() || other.target == dependency.target)
+                    && dependency.features.iter().all(|feature| other.features.contains(feature))
+            };
+            if self
+                .dependencies
+                .iter()
+                .enumerate()
+                .any(|(other_at, other)| other_at != at && is_covered(other))
+            {
+                troubles.push(format!("{}: {name} is a dependency twice", self.name));
+            }
+        }
+        Ok(troubles)
+    }
+
+    /// What the crate itself is made of, without tests.
+    fn own_code(&self) -> io::Result<String> {
+        let mut code = String::new();
+        for dir in self.dirs(|kind| matches!(kind, "lib" | "bin")) {
+            let (mut texts, mut tests) = (Vec::new(), Vec::new());
+            for file in files(&dir)? {
+                let text = fs::read_to_string(&file)?;
+                tests.extend(modules_of_tests(&file, &text));
+                texts.push((file, text));
+            }
+            for (file, text) in texts {
+                if !tests.iter().any(|module| file.starts_with(module) || file == module.with_extension("rs"))
+                {
+                    code.push_str(&code_of(&text));
+                }
+            }
+        }
+        Ok(code)
+    }
+
+    fn build_code(&self) -> io::Result<String> {
+        let scripts = self.targets.iter().filter(|(kind, _)| kind == "custom-build");
+        scripts.map(|(_, script)| fs::read_to_string(script)).collect()
+    }
+
+    /// Everything that is compiled for tests.
+    fn all_code(&self) -> io::Result<String> {
+        let mut code = String::new();
+        for dir in self.dirs(|kind| kind != "custom-build") {
+            for file in files(&dir)? {
+                code.push_str(&without_comments(&fs::read_to_string(file)?));
+            }
+        }
+        Ok(code)
+    }
+
+    /// Where the sources of such targets are.
+    fn dirs(&self, is_meant: impl Fn(&str) -> bool) -> BTreeSet<PathBuf> {
+        let meant = self.targets.iter().filter(|(kind, _)| is_meant(kind));
+        let dirs = meant.filter_map(|(_, path)| path.parent().map(Path::to_owned));
+        dirs.filter(|dir| *dir != self.dir).collect()
+    }
+}
+
+/// The modules that a file has for tests alone, as paths without an ending.
+fn modules_of_tests(file: &Path, text: &str) -> Vec<PathBuf> {
+    let beside = file.parent().unwrap_or(file);
+    let stem = file.file_stem().unwrap_or_default();
+    let below = if ["lib", "main", "mod"].iter().any(|name| stem == *name) {
+        beside.to_owned()
+    } else {
+        beside.join(stem)
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let marked = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+    let named = marked.filter_map(|pair| pair[1].split_once("mod ")?.1.strip_suffix(';'));
+    named.map(|name| below.join(name)).collect()
+}
+
+/// Whether a text names a crate, in a path or in a `use` line.
+fn names(text: &str, dependency: &str) -> bool {
+    let name = dependency.replace('-', "_");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(&name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        let is_whole = !before.ends_with(is_word) && !after.starts_with(is_word);
+        // `crate::http::…` is a module of the crate's own, `::http::…` is not.
+        let is_first = before.strip_suffix("::").is_none_or(|before| !before.ends_with(is_word));
+        is_whole && is_first && (after.starts_with("::") || before.ends_with("use "))
+    })
+}
+
+/// The dependencies that the crates share.
+fn shared(manifest: &str) -> impl Iterator<Item = &str> {
+    let section = manifest.split("[workspace.dependencies]\n").nth(1).unwrap_or_default();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| Some(line.split_once('=')?.0.trim())).filter(|name| !name.starts_with('#'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crate_is_named_by_a_path_or_a_use_line() {
+        for text in [
+            "use http_body::Body;",
+            "fn f() { http_body::f() }",
+            "#[http_body::main]",
+            "use http_body;",
+            "::http_body::f()",
+        ] {
+            assert!(names(text, "http-body"), "{text}");
+        }
+        for text in
+            ["use http_body_util::Full;", "let http_body = 1;", "crate::http_body::f()", "my_http_body::f()"]
+        {
+            assert!(!names(text, "http-body"), "{text}");
+        }
+    }
+
+    #[test]
+    fn modules_of_tests_are_found_beside_their_file_or_below_it() {
+        let text = "mod a;\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\npub(crate) mod world;\n#[cfg(test)]\nmod inside {\n";
+        let of = |file| modules_of_tests(Path::new(file), text);
+        assert_eq!(of("src/b/mod.rs"), [Path::new("src/b/tests"), Path::new("src/b/world")]);
+        assert_eq!(of("src/b.rs"), [Path::new("src/b/tests"), Path::new("src/b/world")]);
+    }
+
+    #[test]
+    fn what_the_crates_share_stands_in_one_section() {
+        let manifest = "[workspace]\nmembers = []\n[workspace.dependencies]\na = \"1\" # why\nb = { version = \"2\" }\n\n[profile.dev]\ndebug = 1\n";
+        assert_eq!(shared(manifest).collect::<Vec<_>>(), ["a", "b"]);
+    }
+}
