@@ -21,6 +21,7 @@
 //! | [`retry`] | how long to wait before the next attempt |
 //! | [`rate`] | how often something may happen |
 //! | [`webhook`] | the types of events, who wants them, when a webhook is tried again |
+//! | `enums` | numbers and names by which values of enums are stored and said |
 //! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
 //! It is not the place where anything is kept: that is `hongyan-store`.
@@ -28,6 +29,7 @@
 pub mod acceptance;
 pub mod breaker;
 pub mod delivery;
+mod enums;
 pub mod explain;
 pub mod gate;
 pub mod ids;

@@ -14,6 +14,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::enums::{codes, names};
+
 /// Where a message is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,22 +44,35 @@ pub enum MessageState {
     Expired,
 }
 
-impl MessageState {
-    /// Every state, in the order of a life.
-    pub const ALL: [Self; 11] = [
-        Self::Scheduled,
-        Self::Ready,
-        Self::Waiting,
-        Self::Sending,
-        Self::Sent,
-        Self::Delivered,
-        Self::Refused,
-        Self::Failed,
-        Self::Unknown,
-        Self::Cancelled,
-        Self::Expired,
-    ];
+names!(MessageState {
+    Scheduled: "scheduled",
+    Ready: "ready",
+    Waiting: "waiting",
+    Sending: "sending",
+    Sent: "sent",
+    Delivered: "delivered",
+    Refused: "refused",
+    Failed: "failed",
+    Unknown: "unknown",
+    Cancelled: "cancelled",
+    Expired: "expired"
+});
 
+codes!(MessageState {
+    Scheduled: 0,
+    Ready: 1,
+    Waiting: 2,
+    Sending: 3,
+    Sent: 4,
+    Delivered: 5,
+    Refused: 6,
+    Failed: 7,
+    Unknown: 8,
+    Cancelled: 9,
+    Expired: 10
+});
+
+impl MessageState {
     /// Nothing ever follows.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Delivered | Self::Refused | Self::Failed | Self::Cancelled | Self::Expired)
@@ -99,50 +114,6 @@ impl MessageState {
             S::Delivered | S::Refused | S::Failed | S::Cancelled | S::Expired => false,
         }
     }
-
-    /// Its name, the same in JSON, SQL text, metrics and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Ready => "ready",
-            Self::Waiting => "waiting",
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
-    }
-
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Scheduled => 0,
-            Self::Ready => 1,
-            Self::Waiting => 2,
-            Self::Sending => 3,
-            Self::Sent => 4,
-            Self::Delivered => 5,
-            Self::Refused => 6,
-            Self::Failed => 7,
-            Self::Unknown => 8,
-            Self::Cancelled => 9,
-            Self::Expired => 10,
-        }
-    }
-
-    /// The state that a stored number stands for.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.code() == code)
-    }
-
-    /// The state of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
 }
 
 impl fmt::Display for MessageState {
@@ -161,24 +132,7 @@ pub enum Channel {
     Subscribe,
 }
 
-impl Channel {
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Legacy => 0,
-            Self::Subscribe => 1,
-        }
-    }
-
-    /// The channel that a stored number stands for.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Legacy),
-            1 => Some(Self::Subscribe),
-            _ => None,
-        }
-    }
-}
+codes!(Channel { Legacy: 0, Subscribe: 1 });
 
 /// What to do when no permit serves a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -193,26 +147,7 @@ pub enum PermitPolicy {
     Try,
 }
 
-impl PermitPolicy {
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Require => 0,
-            Self::Wait => 1,
-            Self::Try => 2,
-        }
-    }
-
-    /// The policy that a stored number stands for.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Require),
-            1 => Some(Self::Wait),
-            2 => Some(Self::Try),
-            _ => None,
-        }
-    }
-}
+codes!(PermitPolicy { Require: 0, Wait: 1, Try: 2 });
 
 /// What to do when a request was written and no answer came, and repeating it is not safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -225,24 +160,7 @@ pub enum OnUnknown {
     Resend,
 }
 
-impl OnUnknown {
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Hold => 0,
-            Self::Resend => 1,
-        }
-    }
-
-    /// The policy that a stored number stands for.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Hold),
-            1 => Some(Self::Resend),
-            _ => None,
-        }
-    }
-}
+codes!(OnUnknown { Hold: 0, Resend: 1 });
 
 /// Which of a user's waiting messages a permit that arrives serves first. What is sent first of those that are ready is
 /// another matter, and always the same: by `send_at`, then by acceptance.
@@ -256,24 +174,7 @@ pub enum WaitingOrder {
     NewestFirst,
 }
 
-impl WaitingOrder {
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::OldestFirst => 0,
-            Self::NewestFirst => 1,
-        }
-    }
-
-    /// The order that a stored number stands for.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::OldestFirst),
-            1 => Some(Self::NewestFirst),
-            _ => None,
-        }
-    }
-}
+codes!(WaitingOrder { OldestFirst: 0, NewestFirst: 1 });
 
 /// Why a message is where it is, when that needs saying. Stable names: API clients branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -305,46 +206,20 @@ pub enum ReasonCode {
     NotDelivered,
 }
 
-impl ReasonCode {
-    /// Every reason.
-    pub const ALL: [Self; 12] = [
-        Self::NoPermit,
-        Self::WechatRefused,
-        Self::WechatUnavailable,
-        Self::NoAnswer,
-        Self::AppPaused,
-        Self::UserBusy,
-        Self::DeadlinePassed,
-        Self::Cancelled,
-        Self::Replaced,
-        Self::GivenUp,
-        Self::Restored,
-        Self::NotDelivered,
-    ];
-
-    /// Its name in JSON and SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoPermit => "no_permit",
-            Self::WechatRefused => "wechat_refused",
-            Self::WechatUnavailable => "wechat_unavailable",
-            Self::NoAnswer => "no_answer",
-            Self::AppPaused => "app_paused",
-            Self::UserBusy => "user_busy",
-            Self::DeadlinePassed => "deadline_passed",
-            Self::Cancelled => "cancelled",
-            Self::Replaced => "replaced",
-            Self::GivenUp => "given_up",
-            Self::Restored => "restored",
-            Self::NotDelivered => "not_delivered",
-        }
-    }
-
-    /// The reason of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
-    }
-}
+names!(ReasonCode {
+    NoPermit: "no_permit",
+    WechatRefused: "wechat_refused",
+    WechatUnavailable: "wechat_unavailable",
+    NoAnswer: "no_answer",
+    AppPaused: "app_paused",
+    UserBusy: "user_busy",
+    DeadlinePassed: "deadline_passed",
+    Cancelled: "cancelled",
+    Replaced: "replaced",
+    GivenUp: "given_up",
+    Restored: "restored",
+    NotDelivered: "not_delivered"
+});
 
 #[cfg(test)]
 mod tests {

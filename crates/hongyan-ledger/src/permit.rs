@@ -15,6 +15,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::TemplateId;
 use serde::{Deserialize, Serialize};
 
+use crate::enums::{codes, names};
 use crate::ids::PermitId;
 use crate::message::Channel;
 use crate::units::{Totals, Units};
@@ -44,17 +45,25 @@ pub enum PermitKind {
     ServiceCard,
 }
 
-impl PermitKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::Form,
-        Self::Payment,
-        Self::SubscribeOnce,
-        Self::SubscribeLongTerm,
-        Self::SubscribeDevice,
-        Self::ServiceCard,
-    ];
+names!(PermitKind {
+    Form: "form",
+    Payment: "payment",
+    SubscribeOnce: "subscribe_once",
+    SubscribeLongTerm: "subscribe_long_term",
+    SubscribeDevice: "subscribe_device",
+    ServiceCard: "service_card"
+});
 
+codes!(PermitKind {
+    Form: 0,
+    Payment: 1,
+    SubscribeOnce: 2,
+    SubscribeLongTerm: 3,
+    SubscribeDevice: 4,
+    ServiceCard: 5
+});
+
+impl PermitKind {
     /// The channel that permits of this kind open.
     pub const fn channel(self) -> Channel {
         match self {
@@ -82,40 +91,6 @@ impl PermitKind {
             _ => None,
         }
     }
-
-    /// Its name in JSON, SQL and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Form => "form",
-            Self::Payment => "payment",
-            Self::SubscribeOnce => "subscribe_once",
-            Self::SubscribeLongTerm => "subscribe_long_term",
-            Self::SubscribeDevice => "subscribe_device",
-            Self::ServiceCard => "service_card",
-        }
-    }
-
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Form => 0,
-            Self::Payment => 1,
-            Self::SubscribeOnce => 2,
-            Self::SubscribeLongTerm => 3,
-            Self::SubscribeDevice => 4,
-            Self::ServiceCard => 5,
-        }
-    }
-
-    /// The kind that a stored number stands for.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    /// The kind of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
 }
 
 /// Who claims that there is a code.
@@ -127,24 +102,7 @@ pub enum Origin {
     MiniProgram,
 }
 
-impl Origin {
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::BackEnd => 0,
-            Self::MiniProgram => 1,
-        }
-    }
-
-    /// The origin that a stored number stands for.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::BackEnd),
-            1 => Some(Self::MiniProgram),
-            _ => None,
-        }
-    }
-}
+codes!(Origin { BackEnd: 0, MiniProgram: 1 });
 
 /// A claim of a code, and how many open ones of this origin one user may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use hongyan_clock::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+use crate::enums::codes;
 use crate::message::{MessageState, ReasonCode};
 use crate::units::UnitEffect;
 
@@ -33,26 +34,7 @@ pub enum Witness {
     Silence,
 }
 
-impl Witness {
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Operator => 0,
-            Self::Event => 1,
-            Self::Silence => 2,
-        }
-    }
-
-    /// The witness that a stored number stands for.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Operator),
-            1 => Some(Self::Event),
-            2 => Some(Self::Silence),
-            _ => None,
-        }
-    }
-}
+codes!(Witness { Operator: 0, Event: 1, Silence: 2 });
 
 /// What was found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::Errcode;
 use serde::{Deserialize, Serialize};
 
+use crate::enums::names;
 use crate::message::{OnUnknown, PermitPolicy, ReasonCode};
 use crate::permit::{Origin, PermitKind};
 use crate::retry;
@@ -172,34 +173,14 @@ pub enum PauseCode {
     WechatUnavailable,
 }
 
-impl PauseCode {
-    /// Every code.
-    pub const ALL: [Self; 6] = [
-        Self::DayQuota,
-        Self::MinuteQuota,
-        Self::TokenRejected,
-        Self::Misconfigured,
-        Self::Operator,
-        Self::WechatUnavailable,
-    ];
-
-    /// Its name in JSON and SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DayQuota => "day_quota",
-            Self::MinuteQuota => "minute_quota",
-            Self::TokenRejected => "token_rejected",
-            Self::Misconfigured => "misconfigured",
-            Self::Operator => "operator",
-            Self::WechatUnavailable => "wechat_unavailable",
-        }
-    }
-
-    /// The code of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.name() == name)
-    }
-}
+names!(PauseCode {
+    DayQuota: "day_quota",
+    MinuteQuota: "minute_quota",
+    TokenRejected: "token_rejected",
+    Misconfigured: "misconfigured",
+    Operator: "operator",
+    WechatUnavailable: "wechat_unavailable"
+});
 
 /// An app must rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

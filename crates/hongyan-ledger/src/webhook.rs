@@ -8,6 +8,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::AppId;
 use serde::{Deserialize, Serialize};
 
+use crate::enums::{codes, names};
 use crate::message::MessageState;
 use crate::retry::{doubled, jitter};
 
@@ -61,72 +62,39 @@ pub enum EventType {
     WebhookTest,
 }
 
+names!(EventType {
+    MessageSent: "message.sent",
+    MessageDelivered: "message.delivered",
+    MessageRefused: "message.refused",
+    MessageFailed: "message.failed",
+    MessageUnknown: "message.unknown",
+    PermitGranted: "permit.granted",
+    PermitExpiring: "permit.expiring",
+    AppPaused: "app.paused",
+    AppResumed: "app.resumed",
+    TemplateChanged: "template.changed",
+    WebhookDisabled: "webhook.disabled",
+    WechatEvent: "wechat.event",
+    WebhookTest: "webhook.test"
+});
+
+codes!(EventType {
+    MessageSent: 0,
+    MessageDelivered: 1,
+    MessageRefused: 2,
+    MessageFailed: 3,
+    MessageUnknown: 4,
+    PermitGranted: 5,
+    PermitExpiring: 6,
+    AppPaused: 7,
+    AppResumed: 8,
+    TemplateChanged: 9,
+    WebhookDisabled: 10,
+    WechatEvent: 11,
+    WebhookTest: 12
+});
+
 impl EventType {
-    /// Every type.
-    pub const ALL: [Self; 13] = [
-        Self::MessageSent,
-        Self::MessageDelivered,
-        Self::MessageRefused,
-        Self::MessageFailed,
-        Self::MessageUnknown,
-        Self::PermitGranted,
-        Self::PermitExpiring,
-        Self::AppPaused,
-        Self::AppResumed,
-        Self::TemplateChanged,
-        Self::WebhookDisabled,
-        Self::WechatEvent,
-        Self::WebhookTest,
-    ];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::MessageSent => "message.sent",
-            Self::MessageDelivered => "message.delivered",
-            Self::MessageRefused => "message.refused",
-            Self::MessageFailed => "message.failed",
-            Self::MessageUnknown => "message.unknown",
-            Self::PermitGranted => "permit.granted",
-            Self::PermitExpiring => "permit.expiring",
-            Self::AppPaused => "app.paused",
-            Self::AppResumed => "app.resumed",
-            Self::TemplateChanged => "template.changed",
-            Self::WebhookDisabled => "webhook.disabled",
-            Self::WechatEvent => "wechat.event",
-            Self::WebhookTest => "webhook.test",
-        }
-    }
-
-    /// The type of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name() == name)
-    }
-
-    /// The number that stands for it in the database. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::MessageSent => 0,
-            Self::MessageDelivered => 1,
-            Self::MessageRefused => 2,
-            Self::MessageFailed => 3,
-            Self::MessageUnknown => 4,
-            Self::PermitGranted => 5,
-            Self::PermitExpiring => 6,
-            Self::AppPaused => 7,
-            Self::AppResumed => 8,
-            Self::TemplateChanged => 9,
-            Self::WebhookDisabled => 10,
-            Self::WechatEvent => 11,
-            Self::WebhookTest => 12,
-        }
-    }
-
-    /// The type of this number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.code() == code)
-    }
-
     /// What a message's arrival at a state is called, if anybody is told of it. Every message comes to exactly one
     /// of `sent`, `failed` or `unknown` first; `unknown` may be followed by each of the others, and `sent` by
     /// `delivered` or `refused`.
@@ -256,24 +224,7 @@ pub enum DisabledReason {
     Operator,
 }
 
-impl DisabledReason {
-    /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Failing, Self::Gone, Self::Operator];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Failing => "failing",
-            Self::Gone => "gone",
-            Self::Operator => "operator",
-        }
-    }
-
-    /// The reason of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name() == name)
-    }
-}
+names!(DisabledReason { Failing: "failing", Gone: "gone", Operator: "operator" });
 
 /// How a webhook fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, TokenId, WaitingOrder};
+use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, TokenId, WaitingOrder, names};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 /// A secret as it lies on disk: encrypted by the gateway; the store never sees inside.
@@ -267,19 +267,7 @@ pub enum TemplateChangeKind {
     Changed,
 }
 
-impl TemplateChangeKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Added, Self::Removed, Self::Changed];
-
-    /// Its name in logs and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Changed => "changed",
-        }
-    }
-}
+names!(TemplateChangeKind { Added: "added", Removed: "removed", Changed: "changed" });
 
 /// One API key. The key itself is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -395,4 +383,14 @@ pub struct PauseOrder {
     pub detail: String,
     /// Now.
     pub now: UnixMillis,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_template_changes_keep_their_names() {
+        assert_eq!(TemplateChangeKind::ALL.map(TemplateChangeKind::name), ["added", "removed", "changed"]);
+    }
 }

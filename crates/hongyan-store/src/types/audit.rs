@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::{codes, names};
 use hongyan_wechat::AppId;
 
 /// Who did something.
@@ -18,35 +19,9 @@ pub enum ActorKind {
     Person,
 }
 
-impl ActorKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Key, Self::CommandLine, Self::System, Self::Person];
+names!(ActorKind { Key: "key", CommandLine: "cli", System: "system", Person: "person" });
 
-    /// Its name in JSON and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::CommandLine => "cli",
-            Self::System => "system",
-            Self::Person => "person",
-        }
-    }
-
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Key => 0,
-            Self::CommandLine => 1,
-            Self::System => 2,
-            Self::Person => 3,
-        }
-    }
-
-    /// The kind that a stored number stands for.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-}
+codes!(ActorKind { Key: 0, CommandLine: 1, System: 2, Person: 3 });
 
 impl fmt::Display for ActorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,4 +103,25 @@ pub struct AuditFilter {
     pub before: Option<i64>,
     /// At most so many.
     pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_actors_keep_their_numbers_and_names() {
+        use ActorKind as K;
+        let all = [
+            (K::Key, 0, "key"),
+            (K::CommandLine, 1, "cli"),
+            (K::System, 2, "system"),
+            (K::Person, 3, "person"),
+        ];
+        assert_eq!(K::ALL, all.map(|(kind, ..)| kind));
+        for (kind, number, name) in all {
+            assert_eq!((kind.code(), kind.name(), K::from_code(number)), (number, name, Some(kind)));
+        }
+        assert_eq!(K::from_code(4), None);
+    }
 }

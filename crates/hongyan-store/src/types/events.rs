@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::delivery::Report;
-use hongyan_ledger::{EventId, MessageId, PermitId, PermitKind};
+use hongyan_ledger::{EventId, MessageId, PermitId, PermitKind, codes};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
@@ -73,26 +73,7 @@ pub enum EventState {
     Parked,
 }
 
-impl EventState {
-    /// The number that stands for it in a stored row. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Received => 0,
-            Self::Done => 1,
-            Self::Parked => 2,
-        }
-    }
-
-    /// The state that a stored number stands for.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Received),
-            1 => Some(Self::Done),
-            2 => Some(Self::Parked),
-            _ => None,
-        }
-    }
-}
+codes!(EventState { Received: 0, Done: 1, Parked: 2 });
 
 /// One thing that an event did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,5 +233,22 @@ pub struct EventFilter {
 impl Default for EventFilter {
     fn default() -> Self {
         Self { appid: None, openid: None, name: None, before: None, limit: 0, look_at: LOOK_AT }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_of_events_keep_their_numbers_and_names() {
+        use EventState as S;
+        for (state, number, name) in
+            [(S::Received, 0, "received"), (S::Done, 1, "done"), (S::Parked, 2, "parked")]
+        {
+            assert_eq!((state.code(), S::from_code(number)), (number, Some(state)));
+            assert_eq!(serde_json::to_value(state).unwrap(), name);
+        }
+        assert_eq!(S::from_code(3), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What the gateway has sealed: what it is, whose it is, and its bytes.
 
-use hongyan_ledger::WebhookId;
+use hongyan_ledger::{WebhookId, names};
 use hongyan_wechat::{AppId, OpenId};
 
 use super::Sealed;
@@ -29,33 +29,16 @@ pub enum SealedKind {
     PreviousWebhookSecret,
 }
 
-impl SealedKind {
-    /// All of them, in the order of a walk.
-    pub const ALL: [Self; 8] = [
-        Self::AppSecret,
-        Self::CallbackToken,
-        Self::CallbackAesKey,
-        Self::AccessToken,
-        Self::SessionKey,
-        Self::PreviousSessionKey,
-        Self::WebhookSecret,
-        Self::PreviousWebhookSecret,
-    ];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AppSecret => "app_secret",
-            Self::CallbackToken => "callback_token",
-            Self::CallbackAesKey => "callback_aes_key",
-            Self::AccessToken => "access_token",
-            Self::SessionKey => "session_key",
-            Self::PreviousSessionKey => "previous_session_key",
-            Self::WebhookSecret => "webhook_secret",
-            Self::PreviousWebhookSecret => "previous_webhook_secret",
-        }
-    }
-}
+names!(SealedKind {
+    AppSecret: "app_secret",
+    CallbackToken: "callback_token",
+    CallbackAesKey: "callback_aes_key",
+    AccessToken: "access_token",
+    SessionKey: "session_key",
+    PreviousSessionKey: "previous_session_key",
+    WebhookSecret: "webhook_secret",
+    PreviousWebhookSecret: "previous_webhook_secret"
+});
 
 /// Whose a sealed value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,4 +78,24 @@ pub struct Reseal {
     pub was: SealedValue,
     /// What is to lie there.
     pub sealed: Sealed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_sealed_values_keep_their_names() {
+        let names = [
+            "app_secret",
+            "callback_token",
+            "callback_aes_key",
+            "access_token",
+            "session_key",
+            "previous_session_key",
+            "webhook_secret",
+            "previous_webhook_secret",
+        ];
+        assert_eq!(SealedKind::ALL.map(SealedKind::name), names);
+    }
 }

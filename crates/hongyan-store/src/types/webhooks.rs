@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{DisabledReason, EventType, Fate, Filter, Health, Reply};
-use hongyan_ledger::{WebhookEventId, WebhookId};
+use hongyan_ledger::{WebhookEventId, WebhookId, codes, names};
 
 use super::Sealed;
 
@@ -211,33 +211,9 @@ pub enum DeliveryState {
     GivenUp,
 }
 
-impl DeliveryState {
-    /// Every state.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Taken, Self::GivenUp];
+names!(DeliveryState { Pending: "pending", Taken: "taken", GivenUp: "given_up" });
 
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Taken => "taken",
-            Self::GivenUp => "given_up",
-        }
-    }
-
-    /// The number that stands for it in the database. Never renumber.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Pending => 0,
-            Self::Taken => 1,
-            Self::GivenUp => 2,
-        }
-    }
-
-    /// The state of this number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.code() == code)
-    }
-}
+codes!(DeliveryState { Pending: 0, Taken: 1, GivenUp: 2 });
 
 /// A delivery, for people who ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -290,4 +266,20 @@ pub enum ExpiringStep {
     More(u32),
     /// So many were told of, and that is all until the time has gone on.
     Done(u32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_of_deliveries_keep_their_numbers_and_names() {
+        use DeliveryState as S;
+        let all = [(S::Pending, 0, "pending"), (S::Taken, 1, "taken"), (S::GivenUp, 2, "given_up")];
+        assert_eq!(S::ALL, all.map(|(state, ..)| state));
+        for (state, number, name) in all {
+            assert_eq!((state.code(), state.name(), S::from_code(number)), (number, name, Some(state)));
+        }
+        assert_eq!(S::from_code(3), None);
+    }
 }
