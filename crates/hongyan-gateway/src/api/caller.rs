@@ -1,5 +1,5 @@
 //! Who calls `/v1`. What the caller's key may do was decided by the guard; whose apps it may do it to is asked by the
-//! handler, which knows the app: [`Caller::app`], [`Caller::sees`], [`Caller::may_name`].
+//! handler, which knows the app: [`Caller::app`], [`Caller::app_at`], [`Caller::sees`], [`Caller::may_name`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +11,7 @@ use hongyan_wechat::AppId;
 
 use crate::apps::App;
 use crate::context::Context;
+use crate::intake::request::parse;
 use crate::problem::Problem;
 
 /// Somebody whose key has the scope that the call needs.
@@ -45,6 +46,12 @@ impl Caller {
     /// A registered app that the key is for. Any other looks as if it were not registered.
     pub(super) fn app(&self, context: &Context, appid: &AppId) -> Result<Arc<App>, Problem> {
         context.apps.get(appid).filter(|_| self.sees(appid)).ok_or_else(|| Problem::unknown_app(appid))
+    }
+
+    /// The same of the app that a path names.
+    pub(super) fn app_at(&self, context: &Context, appid: &str) -> Result<Arc<App>, Problem> {
+        let appid: AppId = parse("appid", appid)?;
+        self.app(context, &appid)
     }
 
     /// Refuses an appid in a request as [`Caller::app`] does, before anything is said about that app. What is no appid is

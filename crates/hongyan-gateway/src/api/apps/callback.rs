@@ -14,7 +14,7 @@ use crate::shapes;
 /// What is entered on WeChat's page for pushes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct NewCallback {
+pub(super) struct NewCallback {
     /// What WeChat signs with: 3 to 32 letters and digits. Sealed in the database, never shown again.
     #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9]{3,32}\s*$")]
     token: SecretString,
@@ -32,7 +32,7 @@ impl NewCallback {
 /// A change to that; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct ChangedCallback {
+pub(super) struct ChangedCallback {
     /// What WeChat signs with: 3 to 32 letters and digits.
     #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9]{3,32}\s*$")]
     token: Option<SecretString>,

@@ -5,7 +5,6 @@ use hongyan_ledger::Channel;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::known;
 use crate::api::bounded::Whole;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
@@ -106,7 +105,7 @@ pub(super) async fn library(
     Path(appid): Path<String>,
     Query(query): Query<LibraryQuery>,
 ) -> Result<axum::Json<LibraryAnswer>, Problem> {
-    let appid = known(&context, &caller, &appid)?.record.appid.clone();
+    let appid = caller.app_at(&context, &appid)?.record.appid.clone();
     let channel = query.channel.unwrap_or(Channel::Subscribe);
     if let Some(tid) = query.tid {
         let keywords = context.apps.public_keywords(&appid, channel, &tid).await?;

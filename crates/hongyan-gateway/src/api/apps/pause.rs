@@ -6,8 +6,8 @@ use hongyan_ledger::settle::{AppPause, PauseCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::answer::{AppJson, app_json};
 use super::callback::heard;
-use super::{AppJson, app_json, known};
 use crate::api::bounded::Text;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
@@ -50,11 +50,11 @@ pub(super) async fn pause(
     Path(appid): Path<String>,
     Json(request): Json<PauseRequest>,
 ) -> Result<axum::Json<AppJson>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let detail = request.detail.map_or_else(|| "paused by an operator".into(), |detail| detail.0);
     let pause = AppPause { code: PauseCode::Operator, until: request.until };
     context.apps.pause(&app.record.appid, pause, None, detail).await?;
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
 }
 
@@ -75,8 +75,8 @@ pub(super) async fn resume(
     caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AppJson>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     context.apps.resume(&app.record.appid).await?;
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
 }

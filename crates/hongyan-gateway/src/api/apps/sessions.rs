@@ -5,7 +5,6 @@ use hongyan_wechat::OpenId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::known;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
@@ -48,7 +47,7 @@ pub(super) async fn end(
     Path(appid): Path<String>,
     Query(query): Query<SessionsQuery>,
 ) -> Result<axum::Json<EndedAnswer>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let openid: Option<OpenId> = query.openid.map(|text| parse("openid", &text)).transpose()?;
     let ended = context.apps.end_sessions(&app.record.appid, openid.as_ref()).await?;
     Ok(axum::Json(EndedAnswer { ended }))

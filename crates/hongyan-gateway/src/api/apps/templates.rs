@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::known;
 use crate::api::bounded::{Text, Whole};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
@@ -171,7 +170,7 @@ pub(super) async fn templates(
     caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<TemplatesAnswer>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let mut templates: Vec<_> = app.templates.values().map(|template| template_json(template)).collect();
     templates.sort_by(|a, b| (&a.title, &a.template).cmp(&(&b.title, &b.template)));
     Ok(axum::Json(TemplatesAnswer { templates, synced_at: app.record.templates_synced_at }))
@@ -194,7 +193,7 @@ pub(super) async fn show_template(
     caller: Caller,
     Path((appid, template)): Path<(String, String)>,
 ) -> Result<axum::Json<TemplateJson>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let id: TemplateId = parse("template", &template)?;
     let template = app.templates.get(&id).ok_or_else(|| no_such_template(&id, &app.record.appid))?;
     Ok(axum::Json(template_json(template)))
@@ -220,7 +219,7 @@ pub(super) async fn add_template(
     Path(appid): Path<String>,
     Json(request): Json<AddTemplateRequest>,
 ) -> Result<(StatusCode, axum::Json<AddTemplateAnswer>), Problem> {
-    let appid = known(&context, &caller, &appid)?.record.appid.clone();
+    let appid = caller.app_at(&context, &appid)?.record.appid.clone();
     let new = NewTemplate {
         channel: request.channel.unwrap_or(Channel::Subscribe),
         tid: request.tid,
@@ -250,7 +249,7 @@ pub(super) async fn delete_template(
     caller: Caller,
     Path((appid, template)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let id: TemplateId = parse("template", &template)?;
     context.apps.delete_template(&app.record.appid, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -273,7 +272,7 @@ pub(super) async fn sync_templates(
     caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<SyncReport>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     Ok(axum::Json(context.apps.sync_templates(&app.record.appid).await?))
 }
 

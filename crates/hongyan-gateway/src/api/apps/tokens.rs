@@ -9,7 +9,6 @@ use hongyan_wechat::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::known;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
@@ -87,7 +86,7 @@ pub(super) async fn tokens(
     caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<TokensAnswer>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let tokens = context.gateway_tokens.list(&app.record.appid).await?;
     Ok(axum::Json(TokensAnswer { tokens: tokens.into_iter().map(token_json).collect() }))
 }
@@ -109,7 +108,7 @@ pub(super) async fn revoke_all(
     caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<RevokedAnswer>, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let revoked = context.gateway_tokens.revoke(&app.record.appid, None).await?;
     Ok(axum::Json(RevokedAnswer { revoked }))
 }
@@ -131,7 +130,7 @@ pub(super) async fn revoke(
     caller: Caller,
     Path((appid, id)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     let id: TokenId = parse("id", &id)?;
     match context.gateway_tokens.revoke(&app.record.appid, Some(id)).await? {
         0 => Err(Problem::not_found(format!("{appid} has no gateway token {id} that works"))),
@@ -158,7 +157,7 @@ pub(super) async fn access_token(
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AccessTokenAnswer>, Problem> {
     let key = caller.key();
-    let app = known(&context, &caller, &appid)?;
+    let app = caller.app_at(&context, &appid)?;
     if !context.settings.reveal_access_token {
         tracing::warn!(app = %app.record.appid, key = %key.id, name = key.name, "an access token was asked for and refused");
         let detail =

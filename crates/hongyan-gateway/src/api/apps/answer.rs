@@ -1,0 +1,190 @@
+//! An app as answers show it.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::settle::PauseCode;
+use hongyan_ledger::{OnUnknown, WaitingOrder};
+use hongyan_store::types::CallbackStatus;
+use hongyan_wechat::{AppId, Errcode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::callback::CallbackJson;
+use super::settings::TokenCall;
+use crate::apps::{App, SyncReport};
+use crate::shapes;
+
+/// An app as everybody may see it: without its secrets.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = App)]
+pub(super) struct AppJson {
+    #[schema(value_type = shapes::AppId)]
+    appid: AppId,
+    name: String,
+    token: TokenCall,
+    #[schema(value_type = shapes::OnUnknown)]
+    on_unknown: OnUnknown,
+    payment_units: u32,
+    #[schema(value_type = shapes::WaitingOrder)]
+    waiting_order: WaitingOrder,
+    truncate: bool,
+    /// How WeChat pushes events; absent: no pushes are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    callback: Option<CallbackJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    resend_unknown_after_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    paused: Option<PausedJson>,
+    /// How many templates are known.
+    templates: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    templates_synced_at: Option<UnixMillis>,
+    /// Why WeChat's list of templates cannot be read at present. Those that are known stay in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    template_sync_failure: Option<SyncFailureJson>,
+    #[schema(value_type = shapes::Time)]
+    created_at: UnixMillis,
+    #[schema(value_type = shapes::Time)]
+    updated_at: UnixMillis,
+}
+
+/// Why an app's templates cannot be read.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TemplateSyncFailure)]
+struct SyncFailureJson {
+    /// Since which synchronisation; not before the gateway's last start.
+    #[schema(value_type = shapes::Time)]
+    since: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Errcode)]
+    errcode: Option<Errcode>,
+    detail: String,
+}
+
+/// Why nothing goes out.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pause)]
+struct PausedJson {
+    #[schema(value_type = shapes::PauseCode)]
+    code: PauseCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Errcode)]
+    errcode: Option<Errcode>,
+    detail: String,
+    #[schema(value_type = shapes::Time)]
+    since: UnixMillis,
+    /// When it ends by itself, or, of `wechat_unavailable`, when one message is tried next. Absent: until it is
+    /// resumed by `POST /v1/apps/{appid}/resume`, or its secret is changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    until: Option<UnixMillis>,
+}
+
+/// An app with what is said only once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AppWithSecret {
+    #[serde(flatten)]
+    pub(super) app: AppJson,
+    /// What clients of the facade use as `secret`. Not shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) gateway_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) template_sync: Option<SyncReport>,
+}
+
+pub(super) fn app_json(app: &App, heard: CallbackStatus, now: UnixMillis) -> AppJson {
+    let (record, settings) = (&app.record, &app.record.settings);
+    let paused = app.pause_in_force(now);
+    AppJson {
+        appid: record.appid.clone(),
+        name: settings.name.clone(),
+        token: if settings.stable_token { TokenCall::Stable } else { TokenCall::Plain },
+        on_unknown: settings.on_unknown,
+        payment_units: settings.payment_units,
+        waiting_order: settings.waiting_order,
+        truncate: settings.truncate,
+        callback: CallbackJson::of(record, heard),
+        resend_unknown_after_seconds: settings.resend_unknown_after_seconds,
+        paused: paused.map(|paused| PausedJson {
+            code: paused.code,
+            errcode: paused.errcode,
+            detail: paused.detail.clone(),
+            since: paused.since,
+            until: paused.until,
+        }),
+        templates: app.templates.len(),
+        templates_synced_at: record.templates_synced_at,
+        template_sync_failure: app.sync_gate.trouble().map(|trouble| SyncFailureJson {
+            since: trouble.since,
+            errcode: trouble.errcode,
+            detail: trouble.detail,
+        }),
+        created_at: record.created_at,
+        updated_at: record.updated_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::openapi::tests::description;
+    use crate::templates::{LibraryReport, LibraryState};
+
+    #[test]
+    fn every_member_of_an_app_is_described() {
+        let moment = UnixMillis(1_700_000_000_000);
+        let library = LibraryReport {
+            state: LibraryState::Failed,
+            templates: 2,
+            errcode: Some(Errcode(-1)),
+            detail: Some("busy".into()),
+        };
+        let app = AppWithSecret {
+            app: AppJson {
+                appid: "wx0123456789abcdef".parse().unwrap(),
+                name: "Coffee".into(),
+                token: TokenCall::Stable,
+                on_unknown: OnUnknown::Hold,
+                payment_units: 1,
+                waiting_order: WaitingOrder::NewestFirst,
+                truncate: true,
+                callback: Some(CallbackJson::example(moment)),
+                resend_unknown_after_seconds: Some(3600),
+                paused: Some(PausedJson {
+                    code: PauseCode::Misconfigured,
+                    errcode: Some(Errcode::INVALID_SECRET),
+                    detail: "invalid appsecret".into(),
+                    since: moment,
+                    until: Some(moment),
+                }),
+                templates: 2,
+                templates_synced_at: Some(moment),
+                template_sync_failure: Some(SyncFailureJson {
+                    since: moment,
+                    errcode: Some(Errcode(-1)),
+                    detail: "busy".into(),
+                }),
+                created_at: moment,
+                updated_at: moment,
+            },
+            gateway_secret: Some("secret".into()),
+            template_sync: Some(SyncReport {
+                subscribe: library.clone(),
+                legacy: library,
+                changes: Vec::new(),
+            }),
+        };
+        let description = description();
+        let app = serde_json::to_value(app).unwrap();
+        description.check("AppWithSecret", &app);
+        for name in description.members("AppWithSecret") {
+            assert!(app.get(&name).is_some(), "{name} is described but was never seen");
+        }
+    }
+}

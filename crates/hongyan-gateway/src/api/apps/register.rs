@@ -1,0 +1,121 @@
+//! `POST /v1/apps`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use hongyan_ledger::{OnUnknown, WaitingOrder};
+use hongyan_store::types::Subject;
+use hongyan_wechat::{AppId, SecretString};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::{AppWithSecret, app_json};
+use super::callback::{self, NewCallback};
+use super::settings::{PaymentUnits, ResendAfter, TokenCall};
+use crate::api::bounded::Object;
+use crate::api::caller::Caller;
+use crate::api::guard::looks_like_credential;
+use crate::api::openapi::Refusals;
+use crate::apps::{AppChange, NewApp};
+use crate::context::Context;
+use crate::intake::request::parse;
+use crate::problem::{Json, Problem};
+use crate::shapes;
+
+/// An app to register.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateApp)]
+pub(super) struct RegisterRequest {
+    /// Its appid.
+    #[schema(value_type = shapes::AppId)]
+    appid: String,
+    /// Its AppSecret: 1 to 128 visible ASCII characters; spaces around it are left out. Sealed in the database, never
+    /// shown again.
+    #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
+    secret: SecretString,
+    /// For people.
+    #[schema(value_type = Option<shapes::AppName>)]
+    name: Option<String>,
+    /// How tokens are fetched; `stable` unless said.
+    token: Option<TokenCall>,
+    /// For messages that do not say themselves.
+    #[schema(value_type = Option<shapes::OnUnknown>)]
+    on_unknown: Option<OnUnknown>,
+    /// How many units a payment grants; 1 unless said.
+    #[schema(inline)]
+    payment_units: Option<PaymentUnits>,
+    /// `oldest_first` unless said.
+    #[schema(value_type = Option<shapes::WaitingOrder>)]
+    waiting_order: Option<WaitingOrder>,
+    /// Cut text that is too long for its field instead of refusing it, in messages that do not say themselves. No
+    /// unless said.
+    truncate: Option<bool>,
+    /// What is entered on WeChat's page for pushes; without it none are taken.
+    #[schema(value_type = Option<NewCallback>)]
+    callback: Option<Object<NewCallback>>,
+    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
+    /// sent and goes out again. Absent: never, for then the user may see it twice.
+    #[schema(inline)]
+    resend_unknown_after_seconds: Option<ResendAfter>,
+}
+
+/// Register an app; its templates are synchronised at once.
+///
+/// The AppSecret is sealed. A secret that WeChat refuses does not hinder the registration: the app is paused,
+/// and says why.
+#[utoipa::path(
+    post,
+    path = "/v1/apps",
+    operation_id = "register_app",
+    tag = "apps",
+    security(("api_key" = ["apps"])),
+    request_body = RegisterRequest,
+    responses((status = 201, description = "Registered. `gateway_secret` is shown this once.", body = AppWithSecret), Refusals),
+)]
+pub(super) async fn register(
+    State(context): State<Context>,
+    caller: Caller,
+    Json(request): Json<RegisterRequest>,
+) -> Result<(StatusCode, axum::Json<AppWithSecret>), Problem> {
+    let appid: AppId = parse("appid", &request.appid)?;
+    if looks_like_credential(appid.as_str()) {
+        // An app's name stands in lists, logs and the audit trail.
+        return Err(Problem::invalid(
+            "appid",
+            "this begins as a key, secret, token or session of this gateway does",
+        ));
+    }
+    if !caller.sees(&appid) {
+        return Err(Problem::other_app(&appid));
+    }
+    caller.is_about(Subject { appid: Some(appid.clone()), object: Some(appid.to_string()) });
+    let (app, gateway_secret, report) = context
+        .apps
+        .register(NewApp {
+            appid,
+            secret: request.secret,
+            change: AppChange {
+                name: request.name,
+                stable_token: request.token.map(|call| call == TokenCall::Stable),
+                on_unknown: request.on_unknown,
+                payment_units: request.payment_units.map(|units| units.0),
+                waiting_order: request.waiting_order,
+                truncate: request.truncate,
+                callback: request.callback.map(|callback| callback.0.into_change()),
+                resend_unknown_after_seconds: request
+                    .resend_unknown_after_seconds
+                    .map(|seconds| Some(seconds.0)),
+                ..AppChange::default()
+            },
+        })
+        .await?;
+    // A failed synchronisation may have paused the app: show it as it is now.
+    let app = context.apps.get(&app.record.appid).unwrap_or(app);
+    let answer = AppWithSecret {
+        app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
+        gateway_secret: Some(gateway_secret.expose_secret().to_owned()),
+        template_sync: Some(report),
+    };
+    Ok((StatusCode::CREATED, axum::Json(answer)))
+}
