@@ -156,27 +156,28 @@ fn kept_by(message: &MessageId, state: Option<MessageState>) -> (Cow<'static, st
     }
 }
 
+/// A cause with everything that one can have.
 #[cfg(test)]
-pub(super) mod tests {
+pub(super) fn full(code: BecauseCode) -> Because {
     use hongyan_ledger::Lane;
     use hongyan_ledger::ids::IdMaker;
 
-    use super::*;
-
-    /// A cause with everything that one can have.
-    pub(crate) fn full(code: BecauseCode) -> Because {
-        let (ids, lane, now) = (IdMaker::new(), Lane::new(0).unwrap(), UnixMillis(1_700_000_000_000));
-        Because {
-            code,
-            permits: 1,
-            permit: Some(ids.permit(lane, now)),
-            at: Some(now),
-            message: Some(ids.message(lane, now)),
-            message_state: Some(MessageState::Unknown),
-            errcode: Some(Errcode(43_101)),
-            template: Some("template-1".parse().unwrap()),
-        }
+    let (ids, lane, now) = (IdMaker::new(), Lane::new(0).unwrap(), UnixMillis(1_700_000_000_000));
+    Because {
+        code,
+        permits: 1,
+        permit: Some(ids.permit(lane, now)),
+        at: Some(now),
+        message: Some(ids.message(lane, now)),
+        message_state: Some(MessageState::Unknown),
+        errcode: Some(Errcode(43_101)),
+        template: Some("template-1".parse().unwrap()),
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn every_cause_has_words_with_and_without_details() {

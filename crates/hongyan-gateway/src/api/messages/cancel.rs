@@ -6,7 +6,7 @@ use hongyan_store::types::Cancelled;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{message_id, must_see, no_such_message};
+use super::id::{message_id, must_see, no_such_message};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;

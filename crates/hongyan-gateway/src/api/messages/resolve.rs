@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::id::{message_id, must_see, no_such_message};
 use super::reason::ReasonJson;
-use super::{message_id, must_see, no_such_message};
 use crate::api::bounded::Whole;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;

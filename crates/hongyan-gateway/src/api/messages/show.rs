@@ -9,9 +9,9 @@ use hongyan_wechat::{AppId, Fields, Lang, MiniprogramState, OpenId, TemplateId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::id::{message_id, no_such_message};
 use super::reason::{ReasonJson, reason};
 use super::resolve::ResolutionJson;
-use super::{message_id, no_such_message};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
@@ -213,7 +213,7 @@ mod tests {
     use hongyan_store::types::ResolutionView;
     use hongyan_wechat::Errcode;
 
-    use super::super::because::tests::full;
+    use super::super::because::full;
     use super::*;
     use crate::api::openapi::tests::description;
 
