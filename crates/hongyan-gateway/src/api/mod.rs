@@ -109,7 +109,7 @@ fn mini_program() -> OpenApiRouter<Context> {
 fn back_end() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .merge(messages::routes())
-        .routes(routes!(permits::grant, permits::list))
+        .merge(permits::routes())
         .routes(routes!(reach::reach))
         .routes(routes!(login::login))
         .routes(routes!(users::decrypt))

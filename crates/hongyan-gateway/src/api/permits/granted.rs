@@ -1,0 +1,130 @@
+//! Grants on their way into the ledger, and what became of each.
+
+use axum::http::StatusCode;
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{PermitId, PermitKind};
+use hongyan_store::types::NewPermit;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::batch::RefusedItem;
+use crate::context::Context;
+use crate::problem::Problem;
+use crate::shapes;
+
+/// What became of one grant of several.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GrantedOrRefused)]
+#[serde(untagged)]
+pub(crate) enum GrantAnswer {
+    Granted(GrantedJson),
+    Refused(RefusedItem),
+}
+
+/// A permit that is in the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GrantedPermit)]
+pub(crate) struct GrantedJson {
+    #[schema(value_type = shapes::PermitId)]
+    id: PermitId,
+    #[schema(value_type = shapes::PermitKind)]
+    kind: PermitKind,
+    /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
+    duplicate: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = shapes::Time)]
+    expires_at: Option<UnixMillis>,
+    /// Waiting messages that it set going.
+    woken: u32,
+}
+
+/// What became of a request: of its one grant, or of its batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = GrantedPermits)]
+pub(super) enum GrantAnswers {
+    One(GrantedJson),
+    Batch(GrantBatch),
+}
+
+/// What became of a batch of permits.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GrantedBatch)]
+pub(super) struct GrantBatch {
+    /// How many are in the ledger, those that were there before among them.
+    accepted: usize,
+    refused: usize,
+    /// One answer each, in order. A refused permit does not hurt the others.
+    permits: Vec<GrantAnswer>,
+}
+
+impl GrantBatch {
+    pub(super) fn of(permits: Vec<GrantAnswer>) -> Self {
+        let refused = permits.iter().filter(|answer| matches!(answer, GrantAnswer::Refused(_))).count();
+        Self { accepted: permits.len() - refused, refused, permits }
+    }
+}
+
+/// Grants what passed its checks, in one transaction; one answer each, in order.
+pub(crate) async fn grant_all(
+    context: &Context,
+    wanted: Vec<Result<NewPermit, Problem>>,
+) -> Result<Vec<GrantAnswer>, Problem> {
+    let now = context.clock.now();
+    let good: Vec<NewPermit> = wanted.iter().filter_map(|permit| permit.as_ref().ok().cloned()).collect();
+    let granted = if good.is_empty() { Vec::new() } else { context.store.grant(good, now).await? };
+    let mut granted = granted.into_iter();
+    let answers = wanted.into_iter().filter_map(|wanted| match wanted {
+        Ok(permit) => granted.next().map(|granted| {
+            if granted.refused {
+                let error = too_many_codes(context.settings.codes_per_user);
+                return GrantAnswer::Refused(RefusedItem { error });
+            }
+            GrantAnswer::Granted(GrantedJson {
+                id: granted.id,
+                kind: permit.kind,
+                duplicate: granted.duplicate,
+                expires_at: granted.expires_at,
+                woken: granted.woken,
+            })
+        }),
+        Err(error) => Some(GrantAnswer::Refused(RefusedItem { error })),
+    });
+    Ok(answers.collect())
+}
+
+/// The user has as many open codes as a back end may report.
+fn too_many_codes(most: u32) -> Problem {
+    let detail = format!(
+        "this user has {most} form ids or prepay ids that are still open, and may not have more: send with them first, or \
+         wait until they expire (7 days). The setting codes_per_user says how many"
+    );
+    Problem::new(StatusCode::CONFLICT, "too_many_codes", detail).field("code")
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::Lane;
+    use hongyan_ledger::ids::IdMaker;
+
+    use super::*;
+    use crate::api::openapi::tests::description;
+
+    #[test]
+    fn every_member_of_an_answer_to_grants_is_described() {
+        let moment = UnixMillis(1_700_000_000_000);
+        let granted = GrantAnswer::Granted(GrantedJson {
+            id: IdMaker::new().permit(Lane::all().next().unwrap(), moment),
+            kind: PermitKind::Form,
+            duplicate: false,
+            expires_at: Some(moment),
+            woken: 1,
+        });
+        let error = Problem::invalid("code", "no").with("more", 1);
+        let refused = GrantAnswer::Refused(RefusedItem { error });
+        let batch = GrantBatch::of(vec![granted, refused]);
+        assert_eq!((batch.accepted, batch.refused), (1, 1));
+        let answers = GrantAnswers::Batch(batch);
+        description().check("GrantedPermits", &serde_json::to_value(answers).unwrap());
+    }
+}

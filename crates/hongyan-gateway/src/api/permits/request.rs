@@ -1,0 +1,178 @@
+//! How a grant is reported: one, or a batch.
+
+use std::borrow::Cow;
+
+use hongyan_ledger::PermitKind;
+use hongyan_ledger::permit::MAX_PAYMENT_UNITS;
+use serde::Deserialize;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::api::batch::MAX_BATCH;
+use crate::api::bounded::Whole;
+use crate::shapes;
+
+/// The most units of one grant.
+const MAX_COUNT: u32 = 1_000;
+
+/// How many units one grant may bring.
+type Count = Whole<1, MAX_COUNT>;
+
+/// One grant, as a caller reports it. [`FormPermit`], [`PaymentPermit`] and [`SubscriptionPermit`] describe it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrantRequest {
+    /// The app.
+    pub(crate) app: String,
+    /// The user.
+    pub(crate) openid: String,
+    /// Where the right comes from.
+    pub(crate) kind: PermitKind,
+    /// The form id or prepay id, for forms and payments.
+    pub(crate) code: Option<String>,
+    /// The template, for subscriptions.
+    pub(crate) template: Option<String>,
+    /// How many units; absent: one (payments: as the app is set).
+    pub(crate) count: Option<Count>,
+}
+
+impl PartialSchema for GrantRequest {
+    fn schema() -> RefOr<Schema> {
+        shapes::one_of_three::<FormPermit, PaymentPermit, SubscriptionPermit>("One right to send.")
+    }
+}
+
+impl ToSchema for GrantRequest {
+    fn name() -> Cow<'static, str> {
+        "PermitRequest".into()
+    }
+
+    fn schemas(schemas: &mut shapes::Schemas) {
+        shapes::with_parts::<FormPermit>(schemas);
+        shapes::with_parts::<PaymentPermit>(schemas);
+        shapes::with_parts::<SubscriptionPermit>(schemas);
+    }
+}
+
+/// The one message that a form is good for.
+type One = Whole<1, 1>;
+
+/// How many messages a payment may be good for.
+type PaymentUnits = Whole<1, MAX_PAYMENT_UNITS>;
+
+/// A submitted form: one message by any template of the old kind, for 7 days.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of GrantRequest")]
+struct FormPermit {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
+    app: String,
+    /// The user.
+    #[schema(value_type = shapes::OpenId)]
+    openid: String,
+    #[schema(inline)]
+    kind: OnlyForm,
+    /// The form id.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
+    code: String,
+    /// A form is good for one message.
+    #[schema(inline)]
+    count: Option<One>,
+}
+
+/// A payment: up to three messages by any template of the old kind, for 7 days.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of GrantRequest")]
+struct PaymentPermit {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
+    app: String,
+    /// The user.
+    #[schema(value_type = shapes::OpenId)]
+    openid: String,
+    #[schema(inline)]
+    kind: OnlyPayment,
+    /// The prepay id.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
+    code: String,
+    /// How many messages; absent: as the app is set.
+    #[schema(inline)]
+    count: Option<PaymentUnits>,
+}
+
+/// An accepted subscription to a template.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes one form of GrantRequest")]
+struct SubscriptionPermit {
+    /// The app.
+    #[schema(value_type = shapes::AppId)]
+    app: String,
+    /// The user.
+    #[schema(value_type = shapes::OpenId)]
+    openid: String,
+    kind: SubscriptionKind,
+    /// The template that the user subscribed to.
+    #[schema(value_type = shapes::TemplateId)]
+    template: String,
+    /// How many acceptances; absent: one.
+    #[schema(inline)]
+    count: Option<Count>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a word")]
+enum OnlyForm {
+    Form,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a word")]
+enum OnlyPayment {
+    Payment,
+}
+
+/// One-time (counted, no expiry); long-term or of a device (unlimited until withdrawn).
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, clippy::enum_variant_names, reason = "it describes the words")]
+enum SubscriptionKind {
+    SubscribeOnce,
+    SubscribeLongTerm,
+    SubscribeDevice,
+}
+
+/// One grant, or `{"permits":[…]}`.
+pub(super) enum GrantsRequest {}
+
+impl PartialSchema for GrantsRequest {
+    fn schema() -> RefOr<Schema> {
+        shapes::one_of::<GrantRequest, PermitBatch>("A right to send, or a batch of them.")
+    }
+}
+
+impl ToSchema for GrantsRequest {
+    fn name() -> Cow<'static, str> {
+        "PermitOrBatch".into()
+    }
+
+    fn schemas(schemas: &mut shapes::Schemas) {
+        shapes::with_parts::<GrantRequest>(schemas);
+        shapes::with_parts::<PermitBatch>(schemas);
+    }
+}
+
+/// Up to 1,000 rights to send.
+pub(super) enum PermitBatch {}
+
+impl PartialSchema for PermitBatch {
+    fn schema() -> RefOr<Schema> {
+        shapes::batch_of::<GrantRequest>("permits", MAX_BATCH)
+    }
+}
+
+impl ToSchema for PermitBatch {}
