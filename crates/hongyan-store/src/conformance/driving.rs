@@ -16,7 +16,8 @@ use hongyan_ledger::{
 use hongyan_wechat::{Errcode, OpenId};
 
 use super::check::checks;
-use super::world::{Heeded, START, World, appid, template, user};
+use super::heard::Heeded;
+use super::world::{START, World, appid, template, user};
 use crate::types::{
     Accepted, ApplyOrder, ClaimBatch, Claimed, Deed, MessageFilter, MessageView, NewEvent, NewMessage,
     NewPermit, PauseOrder, Received, ResolveOrder, Resolved, Settlement,

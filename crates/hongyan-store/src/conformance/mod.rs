@@ -24,6 +24,9 @@
 //! | `telling` | events: who is told what |
 //! | `delivering` | events: what became of them at each webhook |
 //! | `signalling` | what a commit means for others: all of it is told, after it |
+//! | `racing` | calls at once: each has one outcome, and the books balance |
+//! | `owning` | a lane that changes hands while somebody works in it |
+//! | `sharing` | two stores on one database |
 //! | `driving` | random sequences of verbs, with the invariants looked at after each |
 //! | `model` | random verbs on the store and on a model of it, beside each other |
 
@@ -34,6 +37,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 mod accepting;
+mod at_once;
 mod breaking;
 mod check;
 mod claimed;
@@ -45,14 +49,18 @@ mod driving;
 mod events;
 mod explaining;
 mod granting;
+mod heard;
 mod keeping;
 mod listing;
 mod model;
+mod owning;
 mod pruning;
+mod racing;
 mod reserving;
 mod resolving;
 mod sealing;
 mod settling;
+mod sharing;
 mod signalling;
 mod telling;
 mod webhooks;
@@ -85,6 +93,9 @@ const ALL: &[&[Check]] = &[
     telling::CHECKS,
     delivering::CHECKS,
     signalling::CHECKS,
+    racing::CHECKS,
+    owning::CHECKS,
+    sharing::CHECKS,
     driving::CHECKS,
 ];
 

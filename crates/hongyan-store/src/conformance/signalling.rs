@@ -7,7 +7,8 @@ use hongyan_ledger::{Lane, MessageId, MessageState as S, PermitPolicy, ReasonCod
 use hongyan_wechat::OpenId;
 
 use super::check::checks;
-use super::world::{Heeded, START, World, after, app, appid, user};
+use super::heard::Heeded;
+use super::world::{START, World, after, app, appid, user};
 use crate::signals::Moved;
 use crate::types::{AppChange, AppChanged, NewMessage, PauseOrder, Probing, WebhookChange, WebhookRecord};
 

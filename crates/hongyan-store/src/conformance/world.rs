@@ -14,11 +14,11 @@ use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitKi
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 use super::database::Database;
+use super::heard::{Heard, Heeded};
 use crate::Store;
-use crate::signals::{Listener, Moved, Signal, Signals};
 use crate::types::{
-    Accepted, Acquired, AppRecord, ClaimBatch, Claimed, Epoch, Granted, MessageDetail, NewMessage, NewPermit,
-    Settled, Settlement,
+    Accepted, Acquired, AppRecord, ClaimBatch, Claimed, Epoch, Granted, MessageDetail, MessageFilter,
+    MessageView, NewMessage, NewPermit, Settled, Settlement,
 };
 
 /// When every check begins.
@@ -75,36 +75,6 @@ impl Opened {
     }
 }
 
-/// What followed from commits.
-#[derive(Default)]
-struct Heard(Mutex<Vec<Heeded>>);
-
-/// A [`Signal`] that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Heeded {
-    Scheduled(Lane, UnixMillis),
-    Wake(Lane, UnixMillis),
-    Event(Lane, UnixMillis),
-    Moved(Moved),
-    App(AppId),
-    Webhooks,
-    Told(i64),
-}
-
-impl Listener for Heard {
-    fn hear(&self, signals: &Signals) {
-        self.0.lock().unwrap().extend(signals.iter().map(|signal| match signal {
-            Signal::Scheduled { lane, at } => Heeded::Scheduled(lane, at),
-            Signal::Wake { lane, at } => Heeded::Wake(lane, at),
-            Signal::Event { lane, at } => Heeded::Event(lane, at),
-            Signal::Moved(moved) => Heeded::Moved(moved),
-            Signal::App(appid) => Heeded::App(appid.clone()),
-            Signal::Webhooks => Heeded::Webhooks,
-            Signal::Told(number) => Heeded::Told(number),
-        }));
-    }
-}
-
 /// What a message became when it was accepted.
 #[derive(Debug)]
 pub(super) struct Begun {
@@ -120,8 +90,7 @@ impl World {
         assert!(store.add_app(app(appid())).await.unwrap());
         let opened = Opened::default();
         opened.add(&store);
-        let (ids, epochs, heard) = (IdMaker::new(), Mutex::default(), Arc::new(Heard::default()));
-        store.listen(Arc::clone(&heard) as Arc<dyn Listener>);
+        let (ids, epochs, heard) = (IdMaker::new(), Mutex::default(), Heard::by(&store));
         let world = Self { database, store, opened, ids, epochs, heard };
         // All at once, for a store that groups what comes together.
         join_all(Lane::all().map(|lane| world.acquire(lane, START))).await;
@@ -137,27 +106,39 @@ impl World {
     pub(super) async fn reopen(&mut self) {
         self.store = self.database.open().await;
         self.opened.add(&self.store);
-        self.store.listen(Arc::clone(&self.heard) as Arc<dyn Listener>);
+        self.heard = Heard::by(&self.store);
+    }
+
+    /// This store and a second one on the same database.
+    pub(super) async fn two_stores(&self) -> [Arc<dyn Store>; 2] {
+        let second = self.database.open_beside(&self.store).await;
+        self.opened.add(&second);
+        [Arc::clone(&self.store), second]
     }
 
     /// What has followed from commits since this was asked the last time.
     pub(super) fn heard(&self) -> Vec<Heeded> {
-        std::mem::take(&mut *self.heard.0.lock().unwrap())
+        self.heard.take()
+    }
+
+    /// Waits until what has followed since is enough; [`Heard::wait_until`].
+    pub(super) async fn hear_until(&self, what: &str, is_enough: impl Fn(&[Heeded]) -> bool) {
+        self.heard.wait_until(what, is_enough).await;
     }
 
     /// The number of the last webhook event that was heard of.
     pub(super) fn last_told(&self) -> i64 {
-        let heard = self.heard.0.lock().unwrap();
-        let numbers = heard.iter().filter_map(|heard| match heard {
-            Heeded::Told(number) => Some(*number),
-            _ => None,
-        });
-        numbers.max().unwrap_or(0)
+        self.heard.last_told()
     }
 
     /// Acquires a lane, whoever has it.
     pub(super) async fn acquire(&self, lane: Lane, now: UnixMillis) -> Acquired {
-        let acquired = self.store.acquire(lane, "world", now).await.unwrap();
+        self.acquire_by(&self.store, lane, now).await
+    }
+
+    /// The same by another store on the database.
+    pub(super) async fn acquire_by(&self, store: &Arc<dyn Store>, lane: Lane, now: UnixMillis) -> Acquired {
+        let acquired = store.acquire(lane, "world", now).await.unwrap();
         self.epochs.lock().unwrap().insert(lane, acquired.epoch);
         acquired
     }
@@ -288,6 +269,17 @@ impl World {
 
     pub(super) async fn state(&self, id: MessageId) -> MessageState {
         self.detail(id).await.message.state
+    }
+
+    /// A user's messages, newest first; not many.
+    pub(super) async fn messages_of(&self, openid: &OpenId) -> Vec<MessageView> {
+        let filter = MessageFilter {
+            appid: Some(appid()),
+            openid: Some(openid.clone()),
+            limit: 1_000,
+            ..MessageFilter::default()
+        };
+        self.store.messages(filter).await.unwrap().items
     }
 
     /// The user's units, all permits together; each must balance.

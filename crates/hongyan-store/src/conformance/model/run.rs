@@ -10,7 +10,8 @@ use hongyan_ledger::settle::{AppPause, Next, Outcome, PauseCode, settle};
 use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{Channel, Lane, MessageState as S, PermitKind};
 
-use super::super::world::{Heeded, World, appid, template, user};
+use super::super::heard::Heeded;
+use super::super::world::{World, appid, template, user};
 use super::rules::{Cause, Message, Model, lane};
 use super::verbs::{Verb, Wish};
 use crate::StoreError;

@@ -1,0 +1,83 @@
+//! What a listener hears, kept for a check to look at.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::Lane;
+use hongyan_wechat::AppId;
+use tokio::sync::Notify;
+
+use crate::Store;
+use crate::signals::{Listener, Moved, Signal, Signals};
+
+/// A store that tells nothing for so long does not tell it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What followed from commits.
+#[derive(Default)]
+pub(super) struct Heard {
+    kept: Mutex<Vec<Heeded>>,
+    more: Notify,
+}
+
+/// A [`Signal`] that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heeded {
+    Scheduled(Lane, UnixMillis),
+    Wake(Lane, UnixMillis),
+    Event(Lane, UnixMillis),
+    Moved(Moved),
+    App(AppId),
+    Webhooks,
+    Told(i64),
+}
+
+impl Heard {
+    /// Listens to a store from now on.
+    pub(super) fn by(store: &Arc<dyn Store>) -> Arc<Self> {
+        let heard = Arc::new(Self::default());
+        store.listen(Arc::clone(&heard) as Arc<dyn Listener>);
+        heard
+    }
+
+    /// What was heard since this was asked the last time.
+    pub(super) fn take(&self) -> Vec<Heeded> {
+        std::mem::take(&mut *self.kept.lock().unwrap())
+    }
+
+    /// The number of the last webhook event that was heard of.
+    pub(super) fn last_told(&self) -> i64 {
+        let kept = self.kept.lock().unwrap();
+        let numbers = kept.iter().filter_map(|heard| match heard {
+            Heeded::Told(number) => Some(*number),
+            _ => None,
+        });
+        numbers.max().unwrap_or(0)
+    }
+
+    /// Waits until what was heard since [`Self::take`] is enough. It may take a moment, if another store committed it.
+    pub(super) async fn wait_until(&self, what: &str, is_enough: impl Fn(&[Heeded]) -> bool) {
+        let wait = async {
+            while !is_enough(&self.kept.lock().unwrap()) {
+                self.more.notified().await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "nobody was told {what}");
+    }
+}
+
+impl Listener for Heard {
+    fn hear(&self, signals: &Signals) {
+        self.kept.lock().unwrap().extend(signals.iter().map(|signal| match signal {
+            Signal::Scheduled { lane, at } => Heeded::Scheduled(lane, at),
+            Signal::Wake { lane, at } => Heeded::Wake(lane, at),
+            Signal::Event { lane, at } => Heeded::Event(lane, at),
+            Signal::Moved(moved) => Heeded::Moved(moved),
+            Signal::App(appid) => Heeded::App(appid.clone()),
+            Signal::Webhooks => Heeded::Webhooks,
+            Signal::Told(number) => Heeded::Told(number),
+        }));
+        self.more.notify_one();
+    }
+}
