@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use crate::config::ConfigError;
 use crate::error::GatewayError;
+use crate::pace;
 use crate::task::uncancelled;
 use crate::templates::SyncGate;
 pub use crate::templates::{LibraryReport, LibraryState, SyncReport, SyncTrouble, Template};
@@ -36,9 +37,6 @@ pub(crate) mod checks;
 
 /// What every gateway secret begins with.
 pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
-
-/// When to read a changed app again, after the store failed.
-const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// One app at one moment.
 #[derive(Debug)]
@@ -262,7 +260,7 @@ impl Apps {
                 if let Err(error) = self.reload(&appid).await {
                     tracing::error!(%error, app = %appid, "a changed app cannot be read; trying again");
                     drop(turn);
-                    tokio::time::sleep(STORE_RETRY).await;
+                    pace::store_failed().await;
                 }
             }
         }

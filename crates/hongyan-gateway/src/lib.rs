@@ -34,6 +34,7 @@
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
 //! | `task` | work that runs to its end even if nobody waits for it |
+//! | `pace` | how fast work in the background goes on, and when a failing store is asked again |
 //! | `members` | the members of a JSON object, unread |
 //! | `remembered` | keys and tokens that were looked up a moment ago |
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
@@ -85,6 +86,7 @@ pub mod vault;
 pub mod webhooks;
 
 mod chance;
+mod pace;
 mod remembered;
 mod shapes;
 mod task;

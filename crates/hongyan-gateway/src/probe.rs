@@ -15,13 +15,11 @@ use hongyan_store::types::{ProbeCursor, Probing};
 use hongyan_wechat::AppId;
 
 use crate::apps::Apps;
+use crate::pace;
 use crate::stop::Stop;
 
 /// Whoever was woken may have had no permit left, or have met its deadline; after this, others are woken.
 const WAKE_OTHERS: Duration = Duration::from_secs(1);
-
-/// When to ask again after the store failed.
-const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// What probing works with.
 pub struct Prober {
@@ -90,7 +88,7 @@ impl Prober {
             Ok(Probing::NoneReady | Probing::Closed) => UnixMillis::MAX,
             Err(error) => {
                 tracing::error!(%error, app = %appid, "no message can be woken to ask WeChat again; trying again");
-                now.plus(STORE_RETRY)
+                pace::store_retry_at(now)
             }
         }
     }

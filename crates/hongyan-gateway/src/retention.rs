@@ -15,6 +15,7 @@ use hongyan_store::types::{PruneCursor, PruneOrder, Pruned};
 use hongyan_store::{Store, StoreError};
 use tokio::sync::watch;
 
+use crate::pace::{REST, rest_after};
 use crate::report::Report;
 use crate::stop::Stop;
 
@@ -31,15 +32,8 @@ const ROWS: std::ops::RangeInclusive<u32> = 8..=256;
 /// has the commit's fsync in it, and the waiting when there is much to do: then the steps become small by themselves.
 const STEP_AT_MOST: Duration = Duration::from_millis(6);
 
-/// After a step this rests so many times as long as the step took: it never has more than a fifth of the writer.
-const REST: u32 = 4;
-
-/// The same when it is behind. A step is measured with its waiting for the others, so it has less than half even then.
+/// How often a step's time is rested, instead of [`REST`], when the walk is behind. A step is measured with its waiting for the others, so it has less than half even then.
 const REST_BEHIND: u32 = 1;
-
-/// The bounds of a rest.
-const REST_AT_LEAST: Duration = Duration::from_millis(2);
-const REST_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Clears away what is old.
 pub struct Retention {
@@ -136,7 +130,7 @@ fn next_step(limit: u32, took: Duration, is_full: bool, is_behind: bool) -> (u32
         // A step that removed little says nothing about how long a full one takes.
         (false, false) => (limit, REST),
     };
-    (limit, (took * rest).clamp(REST_AT_LEAST, REST_AT_MOST))
+    (limit, rest_after(took, rest))
 }
 
 fn next_limit(limit: u32, took: Duration) -> u32 {
@@ -167,6 +161,7 @@ fn add(sum: &mut Pruned, step: &Pruned) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::REST_AT_LEAST;
 
     #[test]
     fn steps_follow_the_time_that_they_take_and_keep_their_bounds() {

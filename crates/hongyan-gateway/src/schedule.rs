@@ -4,7 +4,6 @@
 //! messages or ten million cost the same memory, and a restart has nothing to rebuild but 64 numbers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use hongyan_clock::{Clock, UnixMillis};
@@ -14,6 +13,7 @@ use hongyan_store::types::ClaimBatch;
 use hongyan_store::{Store, StoreError};
 
 use crate::dispatch::{Dispatch, Job, Slot};
+use crate::pace;
 use crate::state::owned::Owned;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
@@ -21,9 +21,6 @@ use crate::stop::Stop;
 /// The most messages that one look at one lane starts: enough to fill the slots, few enough that the writer is
 /// not held long.
 const MAX_CLAIM: usize = 64;
-
-/// When to look again at a lane whose look failed.
-const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// What scheduling works with.
 pub struct Scheduler {
@@ -117,7 +114,7 @@ impl Scheduler {
             }
             Err(error) => {
                 tracing::error!(%error, lane = lane.number(), "a lane cannot be looked at; trying again");
-                self.timers.end_look(lane, self.clock.now().plus(STORE_RETRY));
+                self.timers.end_look(lane, pace::store_retry_at(self.clock.now()));
             }
         }
     }

@@ -3,7 +3,6 @@
 //! One task takes every outcome that has come in, lets the ledger decide what each does, and stores them in one
 //! call. While that is under way the next outcomes gather, so the batches grow with the load by themselves.
 
-use std::time::Duration;
 
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
@@ -18,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::apps::Apps;
 use crate::dispatch::{Dispatch, Job, Slots};
+use crate::pace;
 use crate::report::Report;
 use crate::state::silence::Silence;
 use crate::state::timers::Timers;
@@ -25,10 +25,6 @@ use crate::stop::Stop;
 
 /// The most outcomes in one call of the store; a bound, far above what gathers in one commit's time.
 const MAX_BATCH: usize = 512;
-
-/// How long to wait before asking a failing store again. An outcome that cannot be stored is kept, for it cannot
-/// be had again.
-const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// An attempt that has ended.
 pub struct Done {
@@ -126,6 +122,7 @@ impl Settler {
                     );
                     return vec![None];
                 }
+                // An outcome that cannot be stored is kept, for it cannot be had again.
                 Err(error) => {
                     if failures == 0 {
                         tracing::error!(%error, count = settlements.len(), "outcomes cannot be stored; keeping on trying");
@@ -138,7 +135,7 @@ impl Settler {
                         );
                         return settlements.iter().map(|_| None).collect();
                     }
-                    tokio::time::sleep(STORE_RETRY).await;
+                    pace::store_failed().await;
                 }
             }
         }

@@ -8,16 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
+use super::listing;
 use super::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Problem, Query};
 use crate::shapes;
-
-/// The most lines on a page.
-const MAX_PAGE: u32 = 1_000;
-
-/// How many lines a page has unless asked otherwise.
-const DEFAULT_PAGE: u32 = 50;
 
 /// Which lines to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -105,10 +100,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<AuditQuery>,
 ) -> Result<axum::Json<AuditAnswer>, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
-    }
+    let limit = listing::limit(query.limit)?;
     let before = query.cursor.map(|text| parse_cursor(&text)).transpose()?;
     let filter = AuditFilter {
         since: query.since,
@@ -118,11 +110,12 @@ pub(super) async fn list(
         // One more than the page has, to know whether there is another page.
         limit: limit + 1,
     };
-    let mut lines = context.store.audit(filter).await?;
-    let more = lines.len() > limit as usize;
-    lines.truncate(limit as usize);
-    let next_cursor = if more { lines.last().map(|line| line.number.to_string()) } else { None };
-    Ok(axum::Json(AuditAnswer { audit: lines.into_iter().map(line_json).collect(), next_cursor }))
+    let lines = context.store.audit(filter).await?;
+    let page = listing::first(lines, limit, |line| line.number.to_string());
+    Ok(axum::Json(AuditAnswer {
+        audit: page.items.into_iter().map(line_json).collect(),
+        next_cursor: page.next,
+    }))
 }
 
 /// Reads what `next_cursor` was: at most 18 digits, so that every one fits into 64 bits.

@@ -10,18 +10,13 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::bounded::Text;
+use super::listing;
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query};
 use crate::shapes;
-
-/// The most events on a page.
-const MAX_PAGE: u32 = 1_000;
-
-/// How many events a page has unless asked otherwise.
-const DEFAULT_PAGE: u32 = 50;
 
 /// Which events to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -108,10 +103,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<EventsQuery>,
 ) -> Result<axum::Json<EventsAnswer>, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
-    }
+    let limit = listing::limit(query.limit)?;
     let appid = caller.one_app(query.app.map(|text| parse("app", &text)).transpose()?)?;
     if query.openid.is_some() && appid.is_none() {
         return Err(Problem::invalid("openid", "an openid belongs to one app: name it with app="));

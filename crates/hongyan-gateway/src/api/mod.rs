@@ -13,6 +13,7 @@ mod events;
 mod guard;
 mod health;
 mod keys;
+mod listing;
 mod login;
 mod messages;
 mod mini_program;

@@ -18,14 +18,12 @@ use hongyan_wechat::{Errcode, TemplateId};
 use serde_json::{Map, Value};
 
 use crate::apps::Apps;
+use crate::pace;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
 
 /// The most events of a lane that are read at once.
 const MAX_EVENTS: u32 = 64;
-
-/// When to ask a failing store again.
-const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// How long WeChat is asked about a template that is not known here; then it is taken for a one-time one.
 const TEMPLATE_PATIENCE: Duration = Duration::from_secs(3);
@@ -79,7 +77,7 @@ impl EventWorker {
             Ok(open) => open,
             Err(error) => {
                 tracing::error!(%error, lane = lane.number(), "events cannot be read; trying again");
-                return now.plus(STORE_RETRY);
+                return pace::store_retry_at(now);
             }
         };
         let mut next = open.next_wake.unwrap_or(UnixMillis::MAX);
@@ -89,7 +87,7 @@ impl EventWorker {
                 Err(error) => {
                     // It is kept; the others must not wait for it.
                     tracing::error!(%error, event = %event.id, "an event cannot be worked on; trying again");
-                    next = next.min(self.clock.now().plus(STORE_RETRY));
+                    next = next.min(pace::store_retry_at(self.clock.now()));
                 }
             }
         }

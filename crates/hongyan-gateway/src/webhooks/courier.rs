@@ -22,9 +22,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::Postmaster;
 use super::client::{Answer, Client, Connection, Place, Post};
 use super::sign::Signer;
-use super::{Postmaster, STORE_RETRY};
+use crate::pace;
 use crate::stop::Stop;
 use crate::vault::{Purpose, VaultError};
 
@@ -137,7 +138,7 @@ impl Courier {
                 Ok(false) => return self.end().await,
                 Err(error) => {
                     tracing::error!(%error, webhook = %self.record.id, "events cannot be delivered; trying again");
-                    tokio::time::sleep(STORE_RETRY).await;
+                    pace::store_failed().await;
                 }
             }
         }

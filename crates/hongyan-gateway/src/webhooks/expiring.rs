@@ -8,6 +8,7 @@ use hongyan_store::Store;
 use hongyan_store::types::{ExpiringOrder, ExpiringStep};
 
 use super::Changes;
+use crate::pace::{REST, rest_after};
 use crate::stop::Stop;
 
 /// From the beginning of a walk over all permits to that of the next: so much later than set may a permit be told of.
@@ -15,13 +16,6 @@ const PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// Permits that a step looks at.
 const LIMIT: u32 = 500;
-
-/// After a step this rests so many times as long as it took.
-const REST: u32 = 4;
-
-/// The bounds of a rest.
-const REST_AT_LEAST: Duration = Duration::from_millis(5);
-const REST_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Looks for permits that expire soon.
 pub struct Expiring {
@@ -69,7 +63,7 @@ impl Expiring {
                 Ok(ExpiringStep::NobodyListens) => return false,
                 Ok(ExpiringStep::Done(_)) => return true,
                 Ok(ExpiringStep::More(_)) => {
-                    tokio::time::sleep((began.elapsed() * REST).clamp(REST_AT_LEAST, REST_AT_MOST)).await;
+                    tokio::time::sleep(rest_after(began.elapsed(), REST)).await;
                 }
                 Err(error) => {
                     tracing::error!(%error, "permits that expire soon cannot be looked for; trying again later");

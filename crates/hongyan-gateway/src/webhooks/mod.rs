@@ -20,7 +20,6 @@ pub(crate) mod sign;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hongyan_clock::Clock;
 use hongyan_ledger::WebhookId;
@@ -28,6 +27,7 @@ use hongyan_store::Store;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 
+use crate::pace;
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::vault::Vault;
@@ -38,9 +38,6 @@ pub use expiring::Expiring;
 pub use sign::{SECRET_PREFIX, new_secret};
 
 use courier::Courier;
-
-/// When to ask again after the store failed.
-const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// Tells those who deliver that webhooks were changed, or that there is something to deliver. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -111,7 +108,7 @@ impl Postmaster {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the webhooks cannot be read; trying again");
-                    tokio::time::sleep(STORE_RETRY).await;
+                    pace::store_failed().await;
                     continue;
                 }
             }

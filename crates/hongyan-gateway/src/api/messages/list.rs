@@ -8,17 +8,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::show::MessageJson;
 use crate::api::caller::Caller;
+use crate::api::listing;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::{MAX_REFERENCE_CHARS, parse};
 use crate::problem::{Problem, Query};
 use crate::shapes;
-
-/// The most messages on a page.
-const MAX_PAGE: u32 = 1_000;
-
-/// How many messages a page has unless asked otherwise.
-const DEFAULT_PAGE: u32 = 50;
 
 /// Which messages to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -77,10 +72,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<ListAnswer>, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
-    }
+    let limit = listing::limit(query.limit)?;
     let appid = caller.one_app(query.app.map(|text| parse("app", &text)).transpose()?)?;
     if query.to.is_some() && appid.is_none() {
         return Err(Problem::invalid("to", "an openid belongs to one app: name it with app="));

@@ -10,17 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Caller;
+use crate::api::listing;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query};
 use crate::shapes;
-
-/// The most permits of one page.
-const MAX_PAGE: u32 = 1_000;
-
-/// So many, unless said.
-const DEFAULT_PAGE: u32 = 50;
 
 /// Whose permits to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -104,10 +99,7 @@ pub(super) async fn list(
     let appid: AppId = parse("app", &query.app)?;
     let openid: OpenId = parse("openid", &query.openid)?;
     caller.app(&context, &appid)?;
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
-    }
+    let limit = listing::limit(query.limit)?;
     let before: Option<PermitId> = query.cursor.map(|text| parse("cursor", &text)).transpose()?;
     let permits = context.store.permits(appid, openid, context.clock.now()).await?;
     let mut totals = Totals::default();
@@ -117,17 +109,8 @@ pub(super) async fn list(
     let unlimited = permits.iter().filter(|view| view.permit.units.unlimited).count() as u32;
     // All are read, for their sums; what goes out is a page.
     let behind = permits.into_iter().filter(|view| before.is_none_or(|before| view.permit.id < before));
-    let (permits, next_cursor) = page(behind.map(permit_json), limit as usize);
-    Ok(axum::Json(PermitsAnswer { permits, totals, unlimited, next_cursor }))
-}
-
-/// The first of them, and the last of these if there are more.
-fn page(permits: impl Iterator<Item = PermitJson>, limit: usize) -> (Vec<PermitJson>, Option<PermitId>) {
-    let mut page: Vec<_> = permits.take(limit + 1).collect();
-    let has_more = page.len() > limit;
-    page.truncate(limit);
-    let next = page.last().filter(|_| has_more).map(|permit| permit.id);
-    (page, next)
+    let page = listing::first(behind.map(permit_json), limit, |permit| permit.id);
+    Ok(axum::Json(PermitsAnswer { permits: page.items, totals, unlimited, next_cursor: page.next }))
 }
 
 fn permit_json(PermitView { permit, totals }: PermitView) -> PermitJson {

@@ -10,17 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{AnswerJson, known};
 use crate::api::caller::Caller;
+use crate::api::listing;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Path, Problem, Query};
 use crate::shapes;
-
-/// The most deliveries on a page.
-const MAX_PAGE: u32 = 1_000;
-
-/// How many a page has unless asked otherwise.
-const DEFAULT_PAGE: u32 = 50;
 
 /// Which deliveries to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -104,20 +99,15 @@ pub(super) async fn deliveries(
     Path(id): Path<String>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<axum::Json<DeliveriesAnswer>, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")));
-    }
+    let limit = listing::limit(query.limit)?;
     let before = query.cursor.map(|text| parse("cursor", &text)).transpose()?;
     let id = known(&context, &caller, &id).await?.id;
     // One more than the page has, to know whether there is another page.
-    let mut deliveries = context.store.deliveries(id, before, limit + 1).await?;
-    let more = deliveries.len() > limit as usize;
-    deliveries.truncate(limit as usize);
-    let next_cursor = if more { deliveries.last().map(|delivery| delivery.event) } else { None };
+    let deliveries = context.store.deliveries(id, before, limit + 1).await?;
+    let page = listing::first(deliveries, limit, |delivery| delivery.event);
     Ok(axum::Json(DeliveriesAnswer {
-        deliveries: deliveries.into_iter().map(DeliveryJson::from).collect(),
-        next_cursor,
+        deliveries: page.items.into_iter().map(DeliveryJson::from).collect(),
+        next_cursor: page.next,
     }))
 }
 
