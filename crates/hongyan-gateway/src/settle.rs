@@ -3,7 +3,6 @@
 //! One task takes every outcome that has come in, lets the ledger decide what each does, and stores them in one
 //! call. While that is under way the next outcomes gather, so the batches grow with the load by themselves.
 
-
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
 use hongyan_ledger::MessageState;
