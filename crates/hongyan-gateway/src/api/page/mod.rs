@@ -25,14 +25,14 @@ const STYLE_LINK: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
 const MAX_SOUGHT_BYTES: usize = 100;
 
 /// The page in Chinese.
-static ZH: LazyLock<String> = LazyLock::new(|| front(include_str!("page/zh.html"), Zh));
+static ZH: LazyLock<String> = LazyLock::new(|| front(include_str!("zh.html"), Zh));
 
 /// The page in English.
-static EN: LazyLock<String> = LazyLock::new(|| front(include_str!("page/en.html"), En));
+static EN: LazyLock<String> = LazyLock::new(|| front(include_str!("en.html"), En));
 
 /// A page with its styles, and with links that keep its language.
 fn front(page: &str, language: Language) -> String {
-    let styled = page.replace(STYLE_LINK, concat!("<style>\n", include_str!("page/style.css"), "</style>"));
+    let styled = page.replace(STYLE_LINK, concat!("<style>\n", include_str!("style.css"), "</style>"));
     ["/errcodes", "/problems"].iter().fold(styled, |page, path| {
         page.replace(&format!("href=\"{path}\""), &format!("href=\"{path}?lang={}\"", language.code()))
     })
