@@ -149,6 +149,14 @@ impl PermitId {
     }
 }
 
+impl WebhookId {
+    /// The lane whose owner delivers to this webhook.
+    pub fn lane(&self) -> Lane {
+        let [.., last] = *self.as_bytes();
+        Lane::of_number(u64::from(last))
+    }
+}
+
 impl EventId {
     /// The lane that this event's row is in; `None` for an id that was never made here.
     pub fn lane(&self) -> Option<Lane> {

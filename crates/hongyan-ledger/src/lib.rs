@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`ids`] | identifiers and the lane that each carries |
 //! | [`lane`] | which of the fixed slices a user belongs to |
+//! | [`shares`] | how lanes are shared out among nodes |
 //! | [`message`] | the states of a message and the moves between them |
 //! | [`permit`] | kinds of permits, which one to use |
 //! | [`units`] | what a permit is counted in |
@@ -40,6 +41,7 @@ pub mod rate;
 pub mod resolve;
 pub mod retry;
 pub mod settle;
+pub mod shares;
 pub mod start;
 pub mod units;
 pub mod webhook;

@@ -36,11 +36,11 @@ use types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
     AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
     Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
-    LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit,
-    OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach,
-    Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage,
-    SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange,
-    WebhookRecord, WebhookStanding, WebhookStart,
+    LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent,
+    NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor,
+    PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind,
+    SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenLease,
+    TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
 /// Why the store could not do it. Nothing of the verb's work is kept when it fails.
@@ -106,6 +106,32 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// What the gateway asks of a database. Every verb is one transaction; when it returns, its work is durable.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    // ---- nodes and lanes
+    //
+    // What a node has in memory of a lane (what is in flight, when to look next) it has as long as the lane is its own, and
+    // it owns lanes as long as it renews its lease. Leases are by the machine's clock.
+
+    /// Renews a node's lease, or begins one, and says which lanes it has, should acquire and should give up. Nodes whose
+    /// lease is over are taken off.
+    async fn lease(&self, order: LeaseOrder) -> Result<Leased>;
+
+    /// A node ends, and says so. It has given its lanes up.
+    async fn leave(&self, node: Node) -> Result<()>;
+
+    /// Takes off all nodes, and makes all lanes nobody's: for who knows that no other process serves this database.
+    async fn forget_nodes(&self) -> Result<()>;
+
+    /// Makes a lane this node's: from now on nothing is written under an earlier epoch. What the owner before left in
+    /// flight is returned, for this node to settle; every ready message without a timer gets one, now. `None`: another node
+    /// has it.
+    async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Option<Acquired>>;
+
+    /// Gives a lane up. `false`: it was not this epoch's any more.
+    async fn release(&self, lane: Lane, epoch: Epoch) -> Result<bool>;
+
+    /// A node may have missed pushes of WeChat's until now.
+    async fn listening_broke(&self, now: UnixMillis) -> Result<()>;
+
     // ---- messages
 
     /// Stores messages, one answer each, in order. All or none are stored.
@@ -126,13 +152,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores outcomes, one answer each, in order.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>>;
-
-    /// Makes a lane this node's: from now on nothing is written under an earlier epoch. What the owner before left in
-    /// flight is returned, for this node to settle; every ready message without a timer gets one, now.
-    async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Acquired>;
-
-    /// Gives a lane up. `false`: it was not this epoch's any more.
-    async fn release(&self, lane: Lane, epoch: Epoch) -> Result<bool>;
 
     /// Withdraws a message that was not sent.
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled>;
@@ -206,13 +225,14 @@ pub trait Store: Send + Sync + 'static {
     /// messages of a few users a timer, now. They are looked for behind `after`, so that every user's turn comes.
     async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing>;
 
-    /// Replaces an app's templates of both channels by these, and says what that changed: by title, empty if nothing.
-    /// Of an app that is not registered none are kept, and nothing changes.
+    /// Replaces an app's templates of both channels by these, which WeChat was asked for at `asked_at`, and says what that
+    /// changed: by title, empty if nothing. Of an app that is not registered none are kept, nor of one that has been asked
+    /// for later.
     async fn put_templates(
         &self,
         appid: AppId,
         templates: Vec<TemplateRecord>,
-        now: UnixMillis,
+        asked_at: UnixMillis,
     ) -> Result<Vec<TemplateChange>>;
 
     /// The templates of all apps.
@@ -221,7 +241,13 @@ pub trait Store: Send + Sync + 'static {
     /// An app's templates, by title.
     async fn templates(&self, appid: AppId) -> Result<Vec<TemplateRecord>>;
 
-    /// Keeps a token unless a later generation is there. Returns whether it was kept.
+    /// Makes it a node's turn to ask WeChat for an app's access token. `false`: it is another's.
+    async fn lease_token(&self, lease: TokenLease) -> Result<bool>;
+
+    /// Ends a node's turn.
+    async fn end_token_lease(&self, appid: AppId, node: Arc<str>) -> Result<()>;
+
+    /// Keeps a token unless one of this generation or a later one is there. Returns whether it was kept.
     async fn put_token(&self, token: TokenRecord) -> Result<bool>;
 
     /// The tokens of all apps.
@@ -278,7 +304,7 @@ pub trait Store: Send + Sync + 'static {
     async fn open_events(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<OpenEvents>;
 
     /// Does all that an event asks for, and marks it as done; or parks it, and does nothing of it, while a message that
-    /// it may be about awaits its answer. `None`: there is no such event, or it is done already.
+    /// it may be about awaits its answer. `None`: there is no such event, it is done already, or its lane is another's.
     async fn apply_event(&self, order: ApplyOrder) -> Result<Option<Applied>>;
 
     /// A page of events, newest first. It looks at no more than `filter.look_at`, and says where to go on.
@@ -358,7 +384,7 @@ pub trait Store: Send + Sync + 'static {
     async fn next_delivery_at(&self, id: WebhookId) -> Result<Option<UnixMillis>>;
 
     /// Stores what became of deliveries, and how the webhook fares, by [`hongyan_ledger::webhook`]; where it stands
-    /// then, or `None` if it is not there any more.
+    /// then, or `None` if it is not there any more, or another node delivers to it.
     async fn settle_deliveries(&self, report: DeliveryReport) -> Result<Option<WebhookStanding>>;
 
     /// Makes events due once more, as if they had never been tried.
@@ -389,9 +415,13 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- how busy it is
 
-    /// How many verbs shared each of the last commits, on average: one while there is little to do, ten and more when
-    /// they wait for each other; none after a second without a commit. Who can wait, should when there are many.
-    fn verbs_per_commit(&self) -> f32;
+    /// Whether verbs wait for each other. Who can wait, should then.
+    fn is_crowded(&self) -> bool;
+
+    /// How many verbs shared each of the last commits, on average, for those who look on: one while there is little to do,
+    /// ten and more when they wait for each other; none after a second without a commit. `None`: this backend does not group
+    /// them.
+    fn verbs_per_commit(&self) -> Option<f32>;
 
     // ---- clearing away
 

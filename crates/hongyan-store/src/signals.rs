@@ -45,6 +45,10 @@ pub enum Signal<'a> {
     Webhooks,
     /// Something is to be told: the number of the last webhook event.
     Told(i64),
+    /// A node came or went, or a lane was given up: it may be somebody else's turn to have it.
+    Lanes,
+    /// An API key, or a token that was handed out, was revoked.
+    Revoked,
 }
 
 /// A message that has moved.
@@ -84,6 +88,8 @@ pub struct Signals {
     apps: Vec<AppId>,
     webhooks: bool,
     told: Option<i64>,
+    lanes: bool,
+    revoked: bool,
 }
 
 /// Room for messages that is kept from one commit to the next.
@@ -125,6 +131,16 @@ impl Signals {
         self.told = self.told.max(Some(number));
     }
 
+    /// A node came or went, or a lane was given up.
+    pub fn lanes(&mut self) {
+        self.lanes = true;
+    }
+
+    /// An API key, or a token that was handed out, was revoked.
+    pub fn revoked(&mut self) {
+        self.revoked = true;
+    }
+
     /// Whether nothing follows.
     pub fn is_empty(&self) -> bool {
         self.scheduled.is_empty()
@@ -134,6 +150,8 @@ impl Signals {
             && self.apps.is_empty()
             && !self.webhooks
             && self.told.is_none()
+            && !self.lanes
+            && !self.revoked
     }
 
     /// All that follows: what others must look at first, so that whoever hears of a message finds it so.
@@ -144,8 +162,17 @@ impl Signals {
         let apps = self.apps.iter().map(Signal::App);
         let webhooks = self.webhooks.then_some(Signal::Webhooks);
         let told = self.told.map(Signal::Told);
+        let lanes = self.lanes.then_some(Signal::Lanes);
+        let revoked = self.revoked.then_some(Signal::Revoked);
         let moved = self.moved.iter().copied().map(Signal::Moved);
-        apps.chain(scheduled).chain(wakes).chain(events).chain(webhooks).chain(told).chain(moved)
+        apps.chain(revoked)
+            .chain(lanes)
+            .chain(scheduled)
+            .chain(wakes)
+            .chain(events)
+            .chain(webhooks)
+            .chain(told)
+            .chain(moved)
     }
 
     /// Forgets everything, and keeps the room for it.
@@ -158,6 +185,8 @@ impl Signals {
         self.apps.clear();
         self.webhooks = false;
         self.told = None;
+        self.lanes = false;
+        self.revoked = false;
     }
 }
 

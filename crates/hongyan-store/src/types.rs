@@ -4,6 +4,7 @@ mod apps;
 mod audit;
 mod events;
 mod messages;
+mod nodes;
 mod pages;
 mod permits;
 mod prune;
@@ -23,9 +24,10 @@ pub use events::{
     OpenEvents, Received,
 };
 pub use messages::{
-    Accepted, Acquired, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch,
-    Idempotency, MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
+    Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch, Idempotency,
+    MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
+pub use nodes::{Acquired, LeaseOrder, Leased, Listened, Node, Standing, TokenLease};
 pub use pages::{LOOK_AT, Page};
 pub use permits::{Granted, NewPermit, PermitView, Reach};
 pub use prune::{PruneCursor, PruneOrder, Pruned};

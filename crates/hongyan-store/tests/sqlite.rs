@@ -73,7 +73,7 @@ async fn fill(store: &SqliteStore) -> MessageId {
     store.add_app(app()).await.unwrap();
     let mut new = message(&IdMaker::new(), "oUser");
     let id = new.id;
-    let acquired = store.acquire(id.lane().unwrap(), "test", NOW).await.unwrap();
+    let acquired = store.acquire(id.lane().unwrap(), "test", NOW).await.unwrap().unwrap();
     new.start = Some(acquired.epoch);
     store.accept(vec![new]).await.unwrap();
     id
@@ -104,7 +104,7 @@ async fn what_was_answered_is_there_after_a_crash() {
     std::fs::copy(dir.path().join("h.db-wal"), dir.path().join("left.db-wal")).unwrap();
     let recovered = open(&left).unwrap();
     let lane = id.lane().unwrap();
-    let sending = recovered.acquire(lane, "test", NOW).await.unwrap().sending;
+    let sending = recovered.acquire(lane, "test", NOW).await.unwrap().unwrap().sending;
     assert_eq!(sending.len(), 1, "it was in flight, and the next process knows");
     assert_eq!(sending[0].id, id);
     drop(store);
@@ -359,7 +359,7 @@ async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_
         assert_eq!(told.len() as u64, unknown);
         // What is held has no timer; what is not rings as it did.
         let lane = soon_id.lane().unwrap();
-        let epoch = store.acquire(lane, "test", at(100)).await.unwrap().epoch;
+        let epoch = store.acquire(lane, "test", at(100)).await.unwrap().unwrap().epoch;
         let claimed = store.claim(lane, epoch, at(100), 10).await.unwrap().unwrap().claimed;
         assert_eq!(claimed.iter().any(|claimed| claimed.id == soon_id), unknown == 0);
         store.close().await;

@@ -55,7 +55,7 @@ impl World {
         let clock = Clock::system();
         let mut epochs = Vec::new();
         for lane in Lane::all() {
-            epochs.push(store.acquire(lane, "bench", clock.now()).await?.epoch);
+            epochs.push(store.acquire(lane, "bench", clock.now()).await?.ok_or("taken")?.epoch);
         }
         Ok(Self {
             epochs,

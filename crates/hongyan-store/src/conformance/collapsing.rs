@@ -163,8 +163,14 @@ async fn one_that_was_not_sent_after_all_gives_way_to_the_newer_even_if_that_was
     let newer = world.send(about(&world, &user(1), "k", 2)).await;
     world.answered(&newer, 0, after(3)).await;
     let verdict = Verdict::NotSent { then: Then::Send };
-    let order =
-        ResolveOrder { id: older.id, verdict, attempt: None, now: after(4), witness: Witness::Operator };
+    let order = ResolveOrder {
+        id: older.id,
+        verdict,
+        attempt: None,
+        listened: None,
+        now: after(4),
+        witness: Witness::Operator,
+    };
     let resolved = world.store.resolve(order).await.unwrap();
     assert_eq!(resolved, Resolved::Done { state: S::Cancelled, reason: Some(ReasonCode::Replaced) });
     assert_replaced(&world, older.id, newer.id).await;

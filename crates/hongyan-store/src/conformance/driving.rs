@@ -264,7 +264,14 @@ impl Driver {
             return;
         }
         let (id, verdict) = (self.dice.pick(&unknown), self.dice.pick(&Verdict::ALL));
-        let order = ResolveOrder { id, verdict, attempt: None, now: self.now, witness: Witness::Operator };
+        let order = ResolveOrder {
+            id,
+            verdict,
+            attempt: None,
+            listened: None,
+            now: self.now,
+            witness: Witness::Operator,
+        };
         let resolved = self.world.store.resolve(order).await.unwrap();
         assert!(matches!(resolved, Resolved::Done { .. }), "{resolved:?}");
     }
@@ -303,7 +310,8 @@ impl Driver {
         assert_eq!(self.world.store.receive_event(event).await.unwrap(), Received::New);
         let mut now = self.now;
         loop {
-            let order = ApplyOrder { id, deeds: vec![deed.clone()], now };
+            let epoch = self.world.epoch(id.lane().unwrap());
+            let order = ApplyOrder { id, epoch, deeds: vec![deed.clone()], now };
             let applied = self.world.store.apply_event(order).await.unwrap().expect("it is done once");
             match applied.wake_at {
                 // Nobody answers meanwhile, so it waits as long as it may.

@@ -12,8 +12,8 @@ use hongyan_wechat::{Errcode, OpenId};
 use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
-    AddressCheck, Applied, ApplyOrder, Claimed, Deed, Effect, EventFilter, EventState, NewEvent, NewMessage,
-    NewPermit, PruneCursor, PruneOrder, Received, ResolveOrder, Resolved, TemplateRecord,
+    AddressCheck, Applied, ApplyOrder, Claimed, Deed, Effect, EventFilter, EventState, Listened, NewEvent,
+    NewMessage, NewPermit, PruneCursor, PruneOrder, Received, ResolveOrder, Resolved, TemplateRecord,
 };
 
 checks![
@@ -57,7 +57,11 @@ async fn receive(world: &World, event: NewEvent) -> Received {
 }
 
 async fn apply(world: &World, id: EventId, deeds: Vec<Deed>, now: UnixMillis) -> Option<Applied> {
-    world.store.apply_event(ApplyOrder { id, deeds, now }).await.unwrap()
+    world
+        .store
+        .apply_event(ApplyOrder { id, epoch: world.epoch(id.lane().unwrap()), deeds, now })
+        .await
+        .unwrap()
 }
 
 /// Receives an event with a digest of its own and works on it.
@@ -327,6 +331,7 @@ async fn silence_is_no_word_while_an_event_is_waiting(world: World) {
             verdict,
             attempt: Some(1),
             witness: Witness::Silence,
+            listened: Some(Listened { node: "world".into(), from: START, to: after(1) }),
             now: after(60),
         };
         world.store.resolve(order)

@@ -31,6 +31,8 @@ pub(super) enum Heeded {
     App(AppId),
     Webhooks,
     Told(i64),
+    Lanes,
+    Revoked,
 }
 
 impl Heard {
@@ -77,6 +79,8 @@ impl Listener for Heard {
             Signal::App(appid) => Heeded::App(appid.clone()),
             Signal::Webhooks => Heeded::Webhooks,
             Signal::Told(number) => Heeded::Told(number),
+            Signal::Lanes => Heeded::Lanes,
+            Signal::Revoked => Heeded::Revoked,
         }));
         self.more.notify_one();
     }

@@ -26,7 +26,14 @@ const SEND: Verdict = Verdict::NotSent { then: Then::Send };
 const FAIL: Verdict = Verdict::NotSent { then: Then::Fail };
 
 async fn resolve(world: &World, id: MessageId, verdict: Verdict, seconds: u64) -> Resolved {
-    let order = ResolveOrder { id, verdict, attempt: None, now: after(seconds), witness: Witness::Operator };
+    let order = ResolveOrder {
+        id,
+        verdict,
+        attempt: None,
+        listened: None,
+        now: after(seconds),
+        witness: Witness::Operator,
+    };
     world.store.resolve(order).await.unwrap()
 }
 
@@ -177,6 +184,7 @@ async fn a_word_about_an_earlier_attempt_does_not_touch_a_later_one(world: World
             id: lost.id,
             verdict,
             attempt: Some(attempt),
+            listened: None,
             now: after(60),
             witness: Witness::Operator,
         };

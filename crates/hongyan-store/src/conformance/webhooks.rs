@@ -67,7 +67,7 @@ impl World {
         now: UnixMillis,
     ) -> WebhookStanding {
         let cursor = outcomes.iter().map(|outcome| outcome.number).max().unwrap();
-        let report = DeliveryReport { webhook: id, outcomes, cursor, now };
+        let report = DeliveryReport { webhook: id, epoch: self.epoch(id.lane()), outcomes, cursor, now };
         self.store.settle_deliveries(report).await.unwrap().unwrap()
     }
 }

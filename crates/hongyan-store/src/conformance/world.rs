@@ -138,7 +138,7 @@ impl World {
 
     /// The same by another store on the database.
     pub(super) async fn acquire_by(&self, store: &Arc<dyn Store>, lane: Lane, now: UnixMillis) -> Acquired {
-        let acquired = store.acquire(lane, "world", now).await.unwrap();
+        let acquired = store.acquire(lane, "world", now).await.unwrap().expect("no other node is there");
         self.epochs.lock().unwrap().insert(lane, acquired.epoch);
         acquired
     }

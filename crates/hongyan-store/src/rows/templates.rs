@@ -17,6 +17,6 @@ pub(crate) trait TemplateRows {
     /// Writes all templates of an app in place of those that are there. Of two with one id the last counts.
     fn replace_templates(&self, appid: &AppId, templates: &[TemplateRecord]) -> Res<()>;
 
-    /// Writes when an app's templates were last read from WeChat. `false`: there is no such app.
-    fn templates_synced(&self, appid: &AppId, now: UnixMillis) -> Res<bool>;
+    /// Writes when WeChat was last asked for an app's templates. `false`: there is no such app, or it was asked later.
+    fn templates_synced(&self, appid: &AppId, asked_at: UnixMillis) -> Res<bool>;
 }

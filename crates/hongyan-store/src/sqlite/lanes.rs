@@ -1,17 +1,29 @@
 //! Lanes, as they lie in SQLite, and what the writer learns of one when somebody acquires it.
 
+use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
+use hongyan_wechat::AppId;
 use rusqlite::params;
 
-use super::cells::{change, many, one};
+use super::cells::{Cells, change, many, one};
 use super::memory::Writing;
 use super::trouble::{Res, Trouble};
 use crate::rows::LaneRows;
-use crate::types::Epoch;
+use crate::rows::lanes::{NodeRow, Owner};
+use crate::types::{Epoch, TokenLease};
 
 /// The most open messages of a lane that are counted when it is acquired; of more, nothing is known. A bound for the
 /// time that the writer is held.
 const MAX_COUNTED: u32 = 20_000;
+
+fn read_node(cells: &mut Cells<'_>) -> Res<NodeRow> {
+    Ok(NodeRow {
+        name: cells.raw()?,
+        incarnation: cells.raw::<i64>()?.cast_unsigned(),
+        expires_at: cells.moment()?,
+        seen_at: cells.moment()?,
+    })
+}
 
 impl LaneRows for Writing<'_> {
     fn epoch(&self, lane: Lane) -> Res<Epoch> {
@@ -23,6 +35,17 @@ impl LaneRows for Writing<'_> {
         })
     }
 
+    fn owners(&self) -> Res<Vec<Owner>> {
+        many(self, "SELECT lane, epoch, node FROM lanes ORDER BY lane", [], |cells| {
+            Ok(Owner { lane: cells.lane()?, epoch: cells.count().map(Epoch)?, node: cells.raw()? })
+        })
+    }
+
+    fn owner(&self, lane: Lane) -> Res<Option<String>> {
+        Ok(one(self, "SELECT node FROM lanes WHERE lane = ?", [lane.number()], |cells| cells.raw())?
+            .flatten())
+    }
+
     fn set_owner(&self, lane: Lane, epoch: Epoch, node: Option<&str>) -> Res<()> {
         change(
             self,
@@ -32,6 +55,54 @@ impl LaneRows for Writing<'_> {
         self.memory.forget_epochs();
         self.memory.open.forget(lane);
         if node.is_some() { self.learn_open(lane) } else { Ok(()) }
+    }
+
+    fn nodes(&self) -> Res<Vec<NodeRow>> {
+        many(self, "SELECT name, incarnation, expires_at, seen_at FROM nodes ORDER BY name", [], read_node)
+    }
+
+    fn put_node(&self, node: &NodeRow) -> Res<()> {
+        change(
+            self,
+            "INSERT OR REPLACE INTO nodes (name, incarnation, expires_at, seen_at) VALUES (?, ?, ?, ?)",
+            params![node.name, node.incarnation.cast_signed(), node.expires_at.0, node.seen_at.0],
+        )?;
+        Ok(())
+    }
+
+    fn delete_node(&self, name: &str) -> Res<()> {
+        change(self, "DELETE FROM nodes WHERE name = ?", [name])?;
+        Ok(())
+    }
+
+    fn listening_since(&self) -> Res<UnixMillis> {
+        let since = one(self, "SELECT since FROM listening WHERE one = 1", [], |cells| cells.moment())?;
+        Ok(since.unwrap_or(UnixMillis::MAX))
+    }
+
+    fn set_listening_since(&self, since: UnixMillis) -> Res<()> {
+        change(self, "INSERT OR REPLACE INTO listening (one, since) VALUES (1, ?)", [since.0])?;
+        Ok(())
+    }
+
+    fn token_lease(&self, appid: &AppId) -> Res<Option<(String, UnixMillis)>> {
+        one(self, "SELECT node, expires_at FROM token_leases WHERE appid = ?", [appid.as_str()], |cells| {
+            Ok((cells.raw()?, cells.moment()?))
+        })
+    }
+
+    fn put_token_lease(&self, lease: &TokenLease) -> Res<()> {
+        change(
+            self,
+            "INSERT OR REPLACE INTO token_leases (appid, node, expires_at) VALUES (?, ?, ?)",
+            params![lease.appid.as_str(), &*lease.node, lease.until.0],
+        )?;
+        Ok(())
+    }
+
+    fn delete_token_lease(&self, appid: &AppId, node: &str) -> Res<()> {
+        change(self, "DELETE FROM token_leases WHERE appid = ? AND node = ?", [appid.as_str(), node])?;
+        Ok(())
     }
 }
 

@@ -57,11 +57,12 @@ impl TemplateRows for Writing<'_> {
         Ok(())
     }
 
-    fn templates_synced(&self, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    fn templates_synced(&self, appid: &AppId, asked_at: UnixMillis) -> Res<bool> {
         let known = change(
             self,
-            "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1",
-            params![appid.as_str(), now.0],
+            "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1 \
+             AND (templates_synced_at IS NULL OR templates_synced_at <= ?2)",
+            params![appid.as_str(), asked_at.0],
         )?;
         Ok(known > 0)
     }

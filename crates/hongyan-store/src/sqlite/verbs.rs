@@ -18,23 +18,27 @@ use super::{
     SqliteStore, apps, audit, cells, events, keys, permits, prune, reach, sealed, sessions, templates,
     tokens, webhooks,
 };
-use crate::rows::{AuditRows, CredentialRows, User};
+use crate::rows::{AuditRows, CredentialRows, LaneRows, User};
 use crate::signals::Listener;
 use crate::types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
     AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
     Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
-    LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit,
-    OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor, PruneOrder, Pruned, Reach,
-    Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage,
-    SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenRecord, WebhookChange,
-    WebhookRecord, WebhookStanding, WebhookStart,
+    LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent,
+    NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor,
+    PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind,
+    SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenLease,
+    TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::verbs::{self, messages};
 use crate::{Result, Store};
 
 /// So long a commit that succeeded says that the next one will.
 const TRUSTED: Duration = Duration::from_secs(5);
+
+/// So many verbs share a commit when they wait for each other: at half of what a machine can do they are some three, at the
+/// peak eighteen.
+const CROWDED: f32 = 8.0;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -56,7 +60,23 @@ impl Store for SqliteStore {
         self.write(Verb::Settle, move |db| messages::settle::settle(db, &settlements)).await
     }
 
-    async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Acquired> {
+    async fn lease(&self, order: LeaseOrder) -> Result<Leased> {
+        self.write(Verb::Lease, move |tx| verbs::lanes::lease(tx, &order)).await
+    }
+
+    async fn leave(&self, node: Node) -> Result<()> {
+        self.write(Verb::Leave, move |tx| verbs::lanes::leave(tx, &node)).await
+    }
+
+    async fn forget_nodes(&self) -> Result<()> {
+        self.write(Verb::ForgetNodes, |tx| verbs::lanes::forget_nodes(tx)).await
+    }
+
+    async fn listening_broke(&self, now: UnixMillis) -> Result<()> {
+        self.write(Verb::NoteBreak, move |tx| verbs::lanes::listening_broke(tx, now)).await
+    }
+
+    async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Option<Acquired>> {
         let node = node.to_owned();
         self.write(Verb::AcquireLane, move |tx| verbs::lanes::acquire(tx, lane, &node, now)).await
     }
@@ -153,9 +173,10 @@ impl Store for SqliteStore {
         &self,
         appid: AppId,
         templates: Vec<TemplateRecord>,
-        now: UnixMillis,
+        asked_at: UnixMillis,
     ) -> Result<Vec<TemplateChange>> {
-        self.write(Verb::KeepTemplates, move |db| verbs::templates::put(db, &appid, &templates, now)).await
+        let put = move |tx: &Writing<'_>| verbs::templates::put(tx, &appid, &templates, asked_at);
+        self.write(Verb::KeepTemplates, put).await
     }
 
     async fn all_templates(&self) -> Result<Vec<TemplateRecord>> {
@@ -164,6 +185,14 @@ impl Store for SqliteStore {
 
     async fn templates(&self, appid: AppId) -> Result<Vec<TemplateRecord>> {
         self.read(Verb::ListTemplates, move |db| templates::of(db, &appid)).await
+    }
+
+    async fn lease_token(&self, lease: TokenLease) -> Result<bool> {
+        self.write(Verb::LeaseToken, move |tx| verbs::lanes::lease_token(tx, &lease)).await
+    }
+
+    async fn end_token_lease(&self, appid: AppId, node: Arc<str>) -> Result<()> {
+        self.write(Verb::EndTokenLease, move |tx| tx.delete_token_lease(&appid, &node)).await
     }
 
     async fn put_token(&self, token: TokenRecord) -> Result<bool> {
@@ -201,7 +230,10 @@ impl Store for SqliteStore {
     }
 
     async fn revoke_gateway_tokens(&self, appid: AppId, id: Option<TokenId>, now: UnixMillis) -> Result<u64> {
-        self.write(Verb::RevokeGatewayTokens, move |db| db.delete_gateway_tokens(&appid, id, now)).await
+        self.write(Verb::RevokeGatewayTokens, move |db| {
+            verbs::credentials::revoke_gateway_tokens(db, &appid, id, now)
+        })
+        .await
     }
 
     async fn put_login(&self, login: LoginRecord) -> Result<()> {
@@ -350,8 +382,12 @@ impl Store for SqliteStore {
         self.read_for_people(Verb::ReadWebhook, move |db| deliveries::with_backlog(db, id)).await
     }
 
-    fn verbs_per_commit(&self) -> f32 {
-        self.crowd.verbs_per_commit()
+    fn is_crowded(&self) -> bool {
+        self.crowd.verbs_per_commit() >= CROWDED
+    }
+
+    fn verbs_per_commit(&self) -> Option<f32> {
+        Some(self.crowd.verbs_per_commit())
     }
 
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep> {

@@ -6,8 +6,8 @@ use hongyan_ledger::{EventId, MessageId, PermitId, PermitKind, codes};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-use super::Ended;
 use super::pages::LOOK_AT;
+use super::{Ended, Epoch};
 
 /// WeChat's check of a callback's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +156,8 @@ pub enum Deed {
 pub struct ApplyOrder {
     /// Which.
     pub id: EventId,
+    /// Under which its lane was acquired; if that is over, nothing is done.
+    pub epoch: Epoch,
     /// What it asks for.
     pub deeds: Vec<Deed>,
     /// Now.

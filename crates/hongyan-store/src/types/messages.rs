@@ -183,17 +183,6 @@ pub struct ClaimedPermit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
-/// A lane that a node has acquired.
-#[derive(Debug, Clone)]
-pub struct Acquired {
-    /// The node's epoch.
-    pub epoch: Epoch,
-    /// The messages that are `sending`: the owner before did not live to see, or to store, their outcome.
-    pub sending: Vec<Claimed>,
-    /// The lane's earliest timer.
-    pub next_wake: Option<UnixMillis>,
-}
-
 /// What one look at a lane's due messages did.
 #[derive(Debug, Clone, Default)]
 pub struct ClaimBatch {

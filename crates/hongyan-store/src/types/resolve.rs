@@ -4,8 +4,10 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 
+use super::Listened;
+
 /// Somebody's word on a message of unknown outcome.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ResolveOrder {
     /// Which message.
     pub id: MessageId,
@@ -15,6 +17,8 @@ pub struct ResolveOrder {
     pub attempt: Option<u32>,
     /// Who found it out.
     pub witness: Witness,
+    /// If silence is the witness: what must have been listened to for it.
+    pub listened: Option<Listened>,
     /// Now.
     pub now: UnixMillis,
 }
@@ -42,8 +46,11 @@ pub enum Resolved {
     NotUnknown(MessageState),
     /// It is `unknown`, but since then this attempt was made, and that is the one in doubt.
     AnotherAttempt(u32),
-    /// The order was given because no event came, and there is one about the user that was not worked on yet.
+    /// The order was given because no event came, and there is one about the user that was not worked on yet, or a node
+    /// that has not been heard of since.
     EventPending,
+    /// The order was given because no event came, and one may have been missed.
+    MayHaveMissed,
 }
 
 /// A resolution, for people who ask.

@@ -6,7 +6,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{DisabledReason, EventType, Fate, Filter, Health, Reply};
 use hongyan_ledger::{WebhookEventId, WebhookId, codes, names};
 
-use super::Sealed;
+use super::{Epoch, Sealed};
 
 /// The most webhooks that there may be. Each costs every event a look at its filter, and a task.
 pub const MAX_WEBHOOKS: usize = 64;
@@ -144,6 +144,8 @@ pub struct Tried {
 pub struct DeliveryReport {
     /// Which webhook.
     pub webhook: WebhookId,
+    /// Under which its lane ([`WebhookId::lane`]) was acquired; if that is over, nothing is stored.
+    pub epoch: Epoch,
     /// What became of deliveries, in the order in which it did.
     pub outcomes: Vec<DeliveryOutcome>,
     /// What it wants of the events up to here is among these outcomes, or those before.

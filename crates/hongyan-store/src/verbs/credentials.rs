@@ -1,7 +1,7 @@
 //! Credentials: the verbs that are more than one write.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{KeyId, Lane};
+use hongyan_ledger::{KeyId, Lane, TokenId};
 use hongyan_wechat::{AppId, OpenId};
 
 use crate::rows::Rows;
@@ -11,9 +11,9 @@ use crate::types::{GatewayTokenRecord, LoginRecord, TokenRecord};
 /// How many sessions a user may have: one for each place where the mini program runs, and some to spare.
 const MAX_SESSIONS_OF_USER: u32 = 10;
 
-/// Carries out [`crate::Store::put_token`]. An older generation never overwrites a newer one.
+/// Carries out [`crate::Store::put_token`]. A generation is given out once, and an older one never overwrites a newer one.
 pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> Res<bool> {
-    if rows.token_generation(&token.appid)?.is_some_and(|known| known > token.generation) {
+    if rows.token_generation(&token.appid)?.is_some_and(|known| known >= token.generation) {
         return Ok(false);
     }
     rows.put_token(token)?;
@@ -30,6 +30,19 @@ pub(crate) fn put_gateway_token(rows: &impl Rows, token: &GatewayTokenRecord) ->
 pub(crate) fn revoke_key(rows: &impl Rows, id: KeyId, now: UnixMillis) -> Res<bool> {
     let revoked = rows.revoke_key(id, now)?;
     rows.delete_gateway_tokens_of_key(id)?;
+    rows.signals().revoked();
+    Ok(revoked)
+}
+
+/// Carries out [`crate::Store::revoke_gateway_tokens`].
+pub(crate) fn revoke_gateway_tokens(
+    rows: &impl Rows,
+    appid: &AppId,
+    id: Option<TokenId>,
+    now: UnixMillis,
+) -> Res<u64> {
+    let revoked = rows.delete_gateway_tokens(appid, id, now)?;
+    rows.signals().revoked();
     Ok(revoked)
 }
 

@@ -11,6 +11,7 @@ use hongyan_ledger::{EventId, LANES, Lane, PermitId, PermitKind, app_number};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;
 
+use super::lanes::is_current;
 use super::messages::{deliver, wake};
 use super::{acceptances, outbox, permits};
 use crate::rows::events::Nonce;
@@ -84,6 +85,10 @@ pub(crate) fn verified(rows: &impl Rows, appid: &AppId, check: &AddressCheck) ->
 
 /// Carries out [`crate::Store::apply_event`].
 pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> Res<Option<Applied>> {
+    let Some(lane) = order.id.lane() else { return Ok(None) };
+    if !is_current(rows, lane, order.epoch)? {
+        return Ok(None);
+    }
     let Some(event) = rows.event(order.id)?.filter(|event| event.state != EventState::Done) else {
         return Ok(None);
     };
@@ -105,7 +110,7 @@ pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> Res<Option<Applied>
     }
     let worked_at = (applied.state == EventState::Done).then_some(order.now);
     rows.update_event(event.id, applied.state, applied.wake_at, worked_at, &applied.effects)?;
-    if let (Some(lane), Some(at)) = (event.id.lane(), applied.wake_at) {
+    if let Some(at) = applied.wake_at {
         rows.signals().event(lane, at);
     }
     Ok(Some(applied))

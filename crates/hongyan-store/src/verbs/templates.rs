@@ -17,16 +17,16 @@ pub(crate) fn put(
     rows: &impl Rows,
     appid: &AppId,
     templates: &[TemplateRecord],
-    now: UnixMillis,
+    asked_at: UnixMillis,
 ) -> Res<Vec<TemplateChange>> {
-    if !rows.templates_synced(appid, now)? {
+    if !rows.templates_synced(appid, asked_at)? {
         return Ok(Vec::new());
     }
     rows.signals().app(appid);
     let before = rows.templates(appid)?;
     rows.replace_templates(appid, templates)?;
     let changes = difference(before, rows.templates(appid)?);
-    tell(rows, appid, &changes, now)?;
+    tell(rows, appid, &changes, asked_at)?;
     Ok(changes)
 }
 

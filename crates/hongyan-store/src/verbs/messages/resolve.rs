@@ -5,6 +5,7 @@ use hongyan_ledger::resolve::{Witness, resolve as decide};
 use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{MessageState, ReasonCode};
 
+use super::super::lanes::{Heard, heard};
 use super::super::permits;
 use super::collapse::give_way_after_doubt;
 use super::turn::release_hold;
@@ -30,8 +31,15 @@ pub(crate) fn resolve(rows: &impl Rows, order: &ResolveOrder) -> Res<Resolved> {
     }
 
     let now = order.now;
-    if order.witness == Witness::Silence && rows.has_open_event(&row.user)? {
-        return Ok(Resolved::EventPending);
+    if order.witness == Witness::Silence {
+        match order.listened.as_ref().map_or(Ok(Heard::MayHaveMissed), |listened| heard(rows, listened))? {
+            Heard::All => {}
+            Heard::MayHaveMissed => return Ok(Resolved::MayHaveMissed),
+            Heard::NotKnownYet => return Ok(Resolved::EventPending),
+        }
+        if rows.has_open_event(&row.user)? {
+            return Ok(Resolved::EventPending);
+        }
     }
     let resolution = decide(order.verdict, row.deadline, now);
     apply_unit(rows, &mut row, resolution.unit, now)?;

@@ -3,6 +3,7 @@
 //! Of the deliveries of one subject that are pending, the first alone has a moment for its next try; the others get
 //! theirs when it is done.
 
+use super::super::lanes::is_current;
 use super::disable;
 use crate::rows::Rows;
 use crate::trouble::Res;
@@ -10,6 +11,9 @@ use crate::types::{DeliveryReport, WebhookStanding};
 
 /// Carries out [`crate::Store::settle_deliveries`].
 pub(crate) fn settle(rows: &impl Rows, report: &DeliveryReport) -> Res<Option<WebhookStanding>> {
+    if !is_current(rows, report.webhook.lane(), report.epoch)? {
+        return Ok(None);
+    }
     let Some(mut webhook) = rows.webhook(report.webhook)? else { return Ok(None) };
     let mut disabled = None;
     for outcome in &report.outcomes {
