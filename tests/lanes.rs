@@ -67,7 +67,9 @@ async fn what_is_accepted_for_a_lane_of_another_is_sent_when_the_lane_is_ours() 
     let id = world.accept(world.legacy(&user, "later")).await;
     assert_eq!(world.message(&id).await["state"], "ready");
     assert!(world.wechat.texts(&user).await.is_empty());
-    world.gateway.lanes.acquire_all().await.unwrap();
+    for acquired in join_all(Lane::all().map(|lane| world.gateway.lanes.acquire(lane))).await {
+        acquired.unwrap();
+    }
     assert_eq!(world.settled(&id).await["state"], "sent");
     assert_eq!(world.wechat.texts(&user).await, ["later"]);
 }

@@ -300,7 +300,7 @@ mod tests {
         let now = Clock::system().now();
         let mut next = UnixMillis::MAX;
         for lane in Lane::all() {
-            let acquired = store.acquire(lane, "test", now).await.unwrap();
+            let acquired = store.acquire(lane, "test", now).await.unwrap().unwrap();
             if let Some(at) = acquired.next_wake {
                 next = next.min(at);
                 let batch = store.claim(lane, acquired.epoch, now, 10).await.unwrap().unwrap();

@@ -59,7 +59,8 @@ impl Ledger {
         let clock = Clock::system();
         let mut epochs = Vec::new();
         for lane in Lane::all() {
-            epochs.push(store.acquire(lane, "bench", clock.now()).await.map_err(failed)?.epoch);
+            let acquired = store.acquire(lane, "bench", clock.now()).await.map_err(failed)?;
+            epochs.push(acquired.ok_or("another node has the lane")?.epoch);
         }
         let appid = message::APPID.parse().expect("an appid as the gateway takes it");
         let template = message::TEMPLATE.parse().expect("a template id as the gateway takes it");

@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::apps::{App, Apps};
 use crate::settle::Done;
-use crate::state::owned::Owned;
+use crate::state::owned::{Flight, MaySend, Owned};
 use crate::token::TokenError;
 
 /// How long somebody waits for places without any coming free.
@@ -130,6 +130,8 @@ pub struct Job {
     pub claimed: Box<Claimed>,
     /// Its place.
     pub slot: Slot,
+    /// Its lane is not given up before it has landed.
+    pub(crate) flight: Flight,
 }
 
 /// Hands jobs to the workers.
@@ -171,9 +173,16 @@ async fn work(
     wechat: Client,
     done: mpsc::Sender<Done>,
 ) {
-    while let Ok(job) = queue.recv_async().await {
-        if !owned.may_send(&job.claimed) {
-            continue;
+    let mut changed = owned.watch();
+    'jobs: while let Ok(job) = queue.recv_async().await {
+        loop {
+            changed.mark_unchanged();
+            match owned.may_send(&job.claimed) {
+                MaySend::Now => break,
+                MaySend::Never => continue 'jobs,
+                // The sender lives in `owned`.
+                MaySend::NotYet => drop(changed.changed().await),
+            }
         }
         let (outcome, evidence) = attempt(&job.claimed, &apps, &wechat).await;
         reach(DISPATCH_AFTER_ANSWER);

@@ -13,7 +13,7 @@ use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::remembered::Remembered;
+use crate::remembered::{Remembered, Revocations};
 use crate::vault::{random_token, sha256};
 
 /// What every gateway token begins with.
@@ -58,8 +58,8 @@ struct Good {
 
 impl GatewayTokens {
     /// The tokens in this store.
-    pub fn new(store: Arc<dyn Store>, clock: Clock, ids: Arc<IdMaker>) -> Self {
-        Self { store, clock, ids, remembered: Remembered::new(REMEMBERED_TOKENS) }
+    pub fn new(store: Arc<dyn Store>, clock: Clock, ids: Arc<IdMaker>, revocations: Revocations) -> Self {
+        Self { store, clock, ids, remembered: Remembered::new(REMEMBERED_TOKENS, revocations) }
     }
 
     /// A new token for an app, for whoever brought this API key or else the app's gateway secret. The others of the app stay as they are.

@@ -16,6 +16,7 @@ use hongyan_wechat::AppId;
 
 use crate::apps::Apps;
 use crate::pace;
+use crate::state::owned::Owned;
 use crate::stop::Stop;
 
 /// Whoever was woken may have had no permit left, or have met its deadline; after this, others are woken.
@@ -29,6 +30,8 @@ pub struct Prober {
     pub apps: Apps,
     /// The time.
     pub clock: Clock,
+    /// Which lanes are this node's: it probes for the apps whose lanes it has.
+    pub owned: Owned,
 }
 
 /// What is known about one app whose breaker is open.
@@ -52,9 +55,12 @@ impl Prober {
 
     async fn probe_for_ever(&self) {
         let mut searches = HashMap::new();
+        let mut lanes = self.owned.watch();
         loop {
+            lanes.mark_unchanged();
             let mut next = UnixMillis::MAX;
-            let open = self.apps.list().into_iter().filter_map(|app| Some((app.probe_at()?, app)));
+            let own = self.apps.list().into_iter().filter(|app| self.owned.has_app(&app.record.appid));
+            let open = own.filter_map(|app| Some((app.probe_at()?, app)));
             let open: Vec<_> = open.map(|(probe_at, app)| (app.record.appid.clone(), probe_at)).collect();
             searches.retain(|appid, _| open.iter().any(|(other, _)| other == appid));
             for (appid, probe_at) in open {
@@ -72,6 +78,8 @@ impl Prober {
             tokio::select! {
                 () = self.clock.sleep_until(next) => {}
                 () = self.apps.pauses_changed() => {}
+                // The sender lives in `self`.
+                _ = lanes.changed() => {}
             }
         }
     }

@@ -1,18 +1,31 @@
 //! What was looked up a moment ago by the hash of a secret, so that a request has no read for its key or token.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 
-/// How long what was found is taken without looking again: so long may something that another process revoked still
-/// work.
+/// How long what was found is taken without looking again: so long may something still work that a process revoked which
+/// does not serve, such as the command line.
 const FRESH: Duration = Duration::from_secs(10);
+
+/// Counts the revocations that the store tells of, by whichever node. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Revocations(Arc<AtomicU64>);
+
+impl Revocations {
+    /// A key or a token was revoked.
+    pub fn tell(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
 
 /// See the module.
 pub(crate) struct Remembered<V> {
     limit: usize,
+    told: Revocations,
     memory: Mutex<Memory<V>>,
 }
 
@@ -20,6 +33,8 @@ struct Memory<V> {
     found: HashMap<[u8; 32], (V, UnixMillis)>,
     /// Counts revocations: what was read before one must not be remembered after it.
     revocations: u64,
+    /// The revocations that were told of when this was last looked at.
+    told: u64,
 }
 
 /// With this, what is found now may be remembered.
@@ -36,8 +51,8 @@ fn is_fresh(at: UnixMillis, now: UnixMillis) -> bool {
 
 impl<V: Clone> Remembered<V> {
     /// Remembers nothing yet, and never more than `limit`.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, memory: Mutex::new(Memory { found: HashMap::new(), revocations: 0 }) }
+    pub(crate) fn new(limit: usize, told: Revocations) -> Self {
+        Self { limit, told, memory: Mutex::new(Memory { found: HashMap::new(), revocations: 0, told: 0 }) }
     }
 
     /// What is under this hash.
@@ -78,7 +93,14 @@ impl<V: Clone> Remembered<V> {
 
     fn memory(&self) -> MutexGuard<'_, Memory<V>> {
         // Every change is one call: a panic elsewhere leaves it whole.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = self.told.0.load(Ordering::Acquire);
+        if memory.told != told {
+            memory.told = told;
+            memory.revocations += 1;
+            memory.found.clear();
+        }
+        memory
     }
 }
 
@@ -90,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_was_found_is_known_for_a_while_by_a_clock_that_goes_on() {
-        let remembered = Remembered::new(2);
+        let remembered = Remembered::new(2, Revocations::default());
         let question = remembered.get(HASH, UnixMillis(5_000)).unwrap_err();
         remembered.answer(&question, Some(&"good"));
         assert!(remembered.get(HASH, UnixMillis(14_999)).is_ok_and(|found| found == "good"));
@@ -103,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_revocation_is_not_remembered_after_it() {
-        let remembered = Remembered::new(2);
+        let remembered = Remembered::new(2, Revocations::default());
         let question = remembered.get(HASH, UnixMillis(0)).unwrap_err();
         remembered.forget(|value: &&str| *value == "other");
         remembered.answer(&question, Some(&"good"));
@@ -111,8 +133,22 @@ mod tests {
     }
 
     #[test]
+    fn what_another_node_revoked_is_forgotten_at_once() {
+        let told = Revocations::default();
+        let remembered = Remembered::new(2, told.clone());
+        let question = remembered.get(HASH, UnixMillis(0)).unwrap_err();
+        remembered.answer(&question, Some(&"good"));
+        assert!(remembered.get(HASH, UnixMillis(0)).is_ok());
+        told.tell();
+        let question = remembered.get(HASH, UnixMillis(0)).unwrap_err();
+        told.tell();
+        remembered.answer(&question, Some(&"good"));
+        assert!(remembered.get(HASH, UnixMillis(0)).is_err(), "it was read before");
+    }
+
+    #[test]
     fn it_is_bounded() {
-        let remembered = Remembered::new(2);
+        let remembered = Remembered::new(2, Revocations::default());
         for (first, at) in [(1, 0), (2, 0), (3, 0), (4, 20_000)] {
             let question = remembered.get([first; 32], UnixMillis(at)).unwrap_err();
             remembered.answer(&question, Some(&first));

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::pace::{REST, rest_after};
 use crate::report::Report;
+use crate::state::owned::Owned;
 use crate::stop::Stop;
 
 /// When the first round begins after a start: late enough not to slow it down.
@@ -45,6 +46,8 @@ pub struct Retention {
     /// The same for the audit trail.
     keep_audit: Option<Duration>,
     looked_at: watch::Sender<UnixMillis>,
+    /// Whether it is this node that clears away, for all.
+    owned: Owned,
 }
 
 impl Retention {
@@ -56,11 +59,12 @@ impl Retention {
         report: Report,
         days: u32,
         audit_days: u32,
+        owned: Owned,
     ) -> (Self, watch::Receiver<UnixMillis>) {
         let as_time = |days: u32| (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
         let (keep, keep_audit) = (as_time(days), as_time(audit_days));
         let (looked_at, last) = watch::channel(UnixMillis(0));
-        (Self { store, clock, report, keep, keep_audit, looked_at }, last)
+        (Self { store, clock, report, keep, keep_audit, looked_at, owned }, last)
     }
 
     /// Runs until it is told to stop.
@@ -76,6 +80,7 @@ impl Retention {
         let mut was_behind = false;
         loop {
             self.clock.sleep_until(next).await;
+            self.owned.is_first_of_all().await;
             // What becomes old while it walks is for the next walk, also if the clock is set ahead meanwhile.
             let now = self.clock.now();
             next = now.plus(PAUSE);
@@ -107,7 +112,7 @@ impl Retention {
         let audit_before = self.keep_audit.map(|keep| now.minus(keep));
         let (mut sum, mut limit) = (Pruned::default(), *ROWS.start());
         let mut next = Some(PruneCursor::START);
-        while let Some(cursor) = next {
+        while let Some(cursor) = next.filter(|_| self.owned.is_first()) {
             let began = Instant::now();
             let step = self.store.prune(cursor, PruneOrder { before, audit_before, now, limit }).await?;
             let took = began.elapsed();

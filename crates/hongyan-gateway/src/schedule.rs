@@ -85,18 +85,18 @@ impl Scheduler {
             let slots = slots.split_off(slots.len() - share);
             async move {
                 self.timers.begin_look(lane);
+                // Before anything is claimed: the lane is not given up meanwhile.
+                let _flight = self.owned.flight(lane);
                 let batch = match self.owned.epoch(lane) {
                     Some(epoch) => self.store.claim(lane, epoch, now, share as u32).await,
                     None => Ok(None),
                 };
-                (lane, slots, batch)
+                self.carry_out(lane, slots, batch);
             }
         });
         let looks: Vec<_> = looks.collect();
         drop(slots);
-        for (lane, slots, batch) in join_all(looks).await {
-            self.carry_out(lane, slots, batch);
-        }
+        join_all(looks).await;
     }
 
     fn carry_out(&self, lane: Lane, slots: Vec<Slot>, batch: Result<Option<ClaimBatch>, StoreError>) {
@@ -108,7 +108,8 @@ impl Scheduler {
                     reach(CLAIM_BEFORE_DISPATCH);
                 }
                 for (claimed, slot) in batch.claimed.into_iter().zip(slots) {
-                    self.dispatch.send(Job { claimed: Box::new(claimed), slot });
+                    let flight = self.owned.flight(lane);
+                    self.dispatch.send(Job { claimed: Box::new(claimed), slot, flight });
                 }
                 self.timers.end_look(lane, batch.next_wake.unwrap_or(UnixMillis::MAX));
             }

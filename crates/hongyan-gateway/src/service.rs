@@ -8,6 +8,7 @@ use axum::Router;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
+use hongyan_store::types::Node;
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Client, ClientConfig};
 use tokio::sync::mpsc;
@@ -27,12 +28,13 @@ use crate::gateway_tokens::GatewayTokens;
 use crate::health::Health;
 use crate::intake::Intake;
 use crate::keys::Keys;
-use crate::lanes::Lanes;
+use crate::lanes::{LaneChanges, Lanes};
 use crate::probe::Prober;
+use crate::remembered::Revocations;
 use crate::report::Report;
 use crate::retention::Retention;
 use crate::schedule::Scheduler;
-use crate::settle::Settler;
+use crate::settle::{Done, Settler};
 use crate::signals::SignalHandler;
 use crate::state::owned::Owned;
 use crate::state::silence::Silence;
@@ -41,12 +43,14 @@ use crate::stop::Stop;
 use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
 use crate::webhooks::{AddressRules, Expiring, Postmaster};
-use crate::{api, callbacks, facade, webhooks};
+use crate::{api, callbacks, chance, facade, webhooks};
 
 /// A running gateway.
 pub struct Gateway {
     context: Context,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// It has opened the store, so it closes it.
+    closes_store: bool,
 }
 
 impl Gateway {
@@ -63,190 +67,42 @@ impl Gateway {
         Ok(Arc::new(SqliteStore::open(SqliteConfig::new(path))?))
     }
 
-    /// Starts everything but the HTTP listener. When this returns, what the last process left has been recovered
-    /// and messages are on their way.
+    /// Opens the database and starts everything but the HTTP listener. When this returns, what the last process left has
+    /// been recovered and messages are on their way.
     ///
     /// # Errors
     /// When a setting is wrong or the store fails.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
         look_at_the_database(&settings)?;
         let store = Self::open_store(&settings)?;
-        if !Vault::has_key(&settings) && holds_secrets(&*store).await? {
-            return Err(ConfigError::no_master_key(&settings).into());
-        }
-        let (vault, source) = Vault::open(&settings)?;
-        if let KeySource::Generated(path) = &source {
-            tracing::warn!(
-                path = %path.display(),
-                "no master_key is configured: a new one was written; keep a copy, without it the stored secrets are lost"
-            );
-        }
-        let vault = Arc::new(vault);
-        let wechat = Client::new(ClientConfig {
-            proxy: settings.wechat_proxy.clone(),
-            connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
-            answer_timeout: Duration::from_millis(settings.answer_timeout_ms),
-            max_idle: settings.connections as usize,
-            ..ClientConfig::new(settings.wechat_base_url.clone())
-        })?;
-        let options =
-            AppsOptions { token_refresh_ahead: Duration::from_secs(settings.token_refresh_ahead_seconds) };
-        let apps = Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options)
-            .await?;
-        let (timers, report, stop) = (Timers::default(), Report::new(), Stop::default());
-        let limits = Limits::new(&report);
-        let slots = Slots::new(settings.max_in_flight);
-        // As many as can be in flight, so that a worker never waits to hand over an outcome.
-        let (done, outcomes) = mpsc::channel(settings.max_in_flight as usize);
-        let owned = Owned::default();
-        let (ids, silence, event_timers) = (Arc::new(IdMaker::new()), Silence::default(), Timers::default());
-        // Nobody listened before.
-        silence.may_have_missed(clock.now());
-        let dispatch = Dispatch::start(settings.connections, slots.clone(), &owned, &apps, &wechat, &done);
-        let settler = Settler {
-            store: Arc::clone(&store),
-            apps: apps.clone(),
-            clock: clock.clone(),
-            timers: timers.clone(),
-            report: report.clone(),
-            stop: stop.clone(),
-            silence: silence.clone(),
-        };
-        let lanes = Lanes {
-            store: Arc::clone(&store),
-            node: settings.node_id.as_str().into(),
-            clock: clock.clone(),
-            owned: owned.clone(),
-            timers: timers.clone(),
-            settler: settler.clone(),
-        };
-        let changes = webhooks::Changes::default();
-        // Before anything is written: nothing that follows from a commit may be missed.
-        store.listen(Arc::new(SignalHandler {
-            timers: timers.clone(),
-            event_timers: event_timers.clone(),
-            report: report.clone(),
-            apps: apps.clone(),
-            webhooks: changes.clone(),
-        }));
-        let recovered = lanes.acquire_all().await?;
+        // Nobody else serves an SQLite file: who does has locked its directory. So nobody's lease is waited for.
+        store.forget_nodes().await?;
+        let mut gateway = Self::start_on(store, settings, clock, Clock::system()).await?;
+        gateway.closes_store = true;
+        Ok(gateway)
+    }
+
+    /// Starts everything but the HTTP listener on a store that others may serve, too, each under its own `node_id`. Then
+    /// whoever has opened the store closes it. `machine`: the clock that leases are measured with.
+    ///
+    /// # Errors
+    /// When a setting is wrong or the store fails.
+    pub async fn start_on(
+        store: Arc<dyn Store>,
+        settings: Settings,
+        clock: Clock,
+        machine: Clock,
+    ) -> Result<Self, GatewayError> {
+        let core = Core::load(store, settings, clock, machine).await?;
+        let (lanes, outcomes) = core.lanes();
+        let recovered = lanes.join().await?;
         if recovered > 0 {
             tracing::warn!(
                 recovered,
                 "messages were in flight when the last process ended; their outcome is unknown"
             );
         }
-
-        let scheduler = Scheduler {
-            store: Arc::clone(&store),
-            clock: clock.clone(),
-            timers: timers.clone(),
-            owned: owned.clone(),
-            dispatch: dispatch.clone(),
-        };
-        let (retention, retained_at) = Retention::new(
-            Arc::clone(&store),
-            clock.clone(),
-            report.clone(),
-            settings.retention_days,
-            settings.audit_retention_days,
-        );
-        let prober = Prober { store: Arc::clone(&store), apps: apps.clone(), clock: clock.clone() };
-        let template_syncer = TemplateSyncer {
-            apps: apps.clone(),
-            clock: clock.clone(),
-            period: Duration::from_secs(settings.template_sync_seconds),
-        };
-        let webhook_rules = AddressRules {
-            allow_http: settings.webhook_allow_http,
-            allow_private: settings.webhook_allow_private,
-        };
-        let postmaster = Postmaster {
-            store: Arc::clone(&store),
-            vault: Arc::clone(&vault),
-            clock: clock.clone(),
-            report: report.clone(),
-            client: webhooks::Client::new(webhook_rules)?,
-            changes: changes.clone(),
-            at_once: settings.webhook_connections as usize,
-        };
-        let expiring = Expiring {
-            store: Arc::clone(&store),
-            clock: clock.clone(),
-            ahead: Duration::from_secs(u64::from(settings.permit_expiring_hours) * 3_600),
-            changes,
-        };
-        let mut tasks = vec![
-            tokio::spawn(template_syncer.run(stop.clone())),
-            tokio::spawn(postmaster.run(stop.clone())),
-            tokio::spawn(expiring.run(stop.clone())),
-            tokio::spawn(retention.run(stop.clone())),
-            tokio::spawn(settler.run(outcomes, dispatch.clone())),
-            tokio::spawn(scheduler.run(stop.clone())),
-            tokio::spawn(prober.run(stop.clone())),
-            tokio::spawn({
-                let (apps, stop) = (apps.clone(), stop.clone());
-                async move {
-                    tokio::select! {
-                        () = apps.clone().keep_fresh() => {}
-                        () = apps.keep_current() => {}
-                        () = stop.stopping() => {}
-                    }
-                }
-            }),
-        ];
-        let intake = Intake {
-            store: Arc::clone(&store),
-            clock: clock.clone(),
-            ids: Arc::clone(&ids),
-            timers,
-            owned,
-            dispatch,
-            stop: stop.clone(),
-        };
-        let worker = EventWorker {
-            store: Arc::clone(&store),
-            apps: apps.clone(),
-            clock: clock.clone(),
-            ids: Arc::clone(&ids),
-            timers: event_timers,
-        };
-        let watch = SilenceWatch {
-            silence: silence.clone(),
-            store: Arc::clone(&store),
-            apps: apps.clone(),
-            intake: intake.clone(),
-            clock: clock.clone(),
-        };
-        tasks.push(tokio::spawn(worker.run(stop.clone())));
-        tasks.push(tokio::spawn(watch.run(stop.clone())));
-        let keys = Keys::new(Arc::clone(&store), clock.clone());
-        let gateway_tokens = GatewayTokens::new(Arc::clone(&store), clock.clone(), Arc::clone(&ids));
-        let parts = Parts {
-            health: Health::new(Arc::clone(&store)),
-            vault,
-            ids,
-            apps,
-            keys,
-            gateway_tokens,
-            wechat,
-            intake,
-            silence,
-            push_refusals: Refusals::default(),
-            lanes,
-            report,
-            webhook_rules,
-            retained_at,
-            slots,
-            outgoing: Outgoing::new(settings.wechat_calls, limits.clone()),
-            rates: Arc::new(Rates::new(&settings, clock.clone(), limits.clone())),
-            settings,
-            store,
-            clock,
-            limits,
-            stop,
-        };
-        Ok(Self { context: Context(Arc::new(parts)), tasks })
+        core.work(lanes, outcomes)
     }
 
     /// What the handlers work with.
@@ -316,8 +172,313 @@ impl Gateway {
                 "messages are still in flight; after the next start they are treated as unanswered"
             );
         }
-        self.context.lanes.release_all().await;
-        self.context.store.close().await;
+        self.context.lanes.leave().await;
+        if self.closes_store {
+            self.context.store.close().await;
+        }
+    }
+}
+
+/// What everything else is built on: what is kept, who is asked, what this node has.
+struct Core {
+    settings: Settings,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    machine: Clock,
+    node: Node,
+    vault: Arc<Vault>,
+    wechat: Client,
+    apps: Apps,
+    ids: Arc<IdMaker>,
+    report: Report,
+    limits: Limits,
+    stop: Stop,
+    slots: Slots,
+    owned: Owned,
+    timers: Timers,
+    event_timers: Timers,
+    silence: Silence,
+    lane_changes: LaneChanges,
+    revocations: Revocations,
+    webhook_changes: webhooks::Changes,
+}
+
+impl Core {
+    /// Reads what is stored, and begins to hear what follows from commits.
+    async fn load(
+        store: Arc<dyn Store>,
+        settings: Settings,
+        clock: Clock,
+        machine: Clock,
+    ) -> Result<Self, GatewayError> {
+        if !Vault::has_key(&settings) && holds_secrets(&*store).await? {
+            return Err(ConfigError::no_master_key(&settings).into());
+        }
+        let (vault, source) = Vault::open(&settings)?;
+        if let KeySource::Generated(path) = &source {
+            tracing::warn!(
+                path = %path.display(),
+                "no master_key is configured: a new one was written; keep a copy, without it the stored secrets are lost"
+            );
+        }
+        let vault = Arc::new(vault);
+        let wechat = Client::new(ClientConfig {
+            proxy: settings.wechat_proxy.clone(),
+            connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
+            answer_timeout: Duration::from_millis(settings.answer_timeout_ms),
+            max_idle: settings.connections as usize,
+            ..ClientConfig::new(settings.wechat_base_url.clone())
+        })?;
+        let node = Node { name: settings.node_id.as_str().into(), incarnation: chance::number() };
+        let options = AppsOptions {
+            token_refresh_ahead: Duration::from_secs(settings.token_refresh_ahead_seconds),
+            node: Arc::clone(&node.name),
+            machine: machine.clone(),
+        };
+        let apps = Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options)
+            .await?;
+        let (report, silence) = (Report::new(), Silence::default());
+        // Nobody listened before.
+        silence.may_have_missed(clock.now());
+        let core = Self {
+            limits: Limits::new(&report),
+            slots: Slots::new(settings.max_in_flight),
+            owned: Owned::new(machine.clone()),
+            ids: Arc::default(),
+            stop: Stop::default(),
+            timers: Timers::default(),
+            event_timers: Timers::default(),
+            lane_changes: LaneChanges::default(),
+            revocations: Revocations::default(),
+            webhook_changes: webhooks::Changes::default(),
+            settings,
+            store,
+            clock,
+            machine,
+            node,
+            vault,
+            wechat,
+            apps,
+            report,
+            silence,
+        };
+        // Before anything is written: nothing that follows from a commit may be missed.
+        core.store.listen(Arc::new(SignalHandler {
+            timers: core.timers.clone(),
+            event_timers: core.event_timers.clone(),
+            owned: core.owned.clone(),
+            lanes: core.lane_changes.clone(),
+            revoked: core.revocations.clone(),
+            report: core.report.clone(),
+            apps: core.apps.clone(),
+            webhooks: core.webhook_changes.clone(),
+        }));
+        Ok(core)
+    }
+
+    /// What acquires lanes, settles what is in flight in them, and sends.
+    fn lanes(&self) -> (Lanes, Sending) {
+        // As many as can be in flight, so that a worker never waits to hand over an outcome.
+        let (done, outcomes) = mpsc::channel(self.settings.max_in_flight as usize);
+        let dispatch = Dispatch::start(
+            self.settings.connections,
+            self.slots.clone(),
+            &self.owned,
+            &self.apps,
+            &self.wechat,
+            &done,
+        );
+        let settler = Settler {
+            store: Arc::clone(&self.store),
+            apps: self.apps.clone(),
+            clock: self.clock.clone(),
+            timers: self.timers.clone(),
+            owned: self.owned.clone(),
+            report: self.report.clone(),
+            stop: self.stop.clone(),
+            silence: self.silence.clone(),
+        };
+        let lanes = Lanes {
+            store: Arc::clone(&self.store),
+            node: self.node.clone(),
+            ttl: Duration::from_secs(self.settings.lease_seconds),
+            machine: self.machine.clone(),
+            clock: self.clock.clone(),
+            owned: self.owned.clone(),
+            timers: self.timers.clone(),
+            event_timers: self.event_timers.clone(),
+            settler: settler.clone(),
+            changes: self.lane_changes.clone(),
+        };
+        (lanes, Sending { settler, dispatch, outcomes })
+    }
+
+    /// Sets all parts going.
+    fn work(self, lanes: Lanes, sending: Sending) -> Result<Gateway, GatewayError> {
+        let Sending { settler, dispatch, outcomes } = sending;
+        let mut tasks = Tasks { stop: self.stop.clone(), running: Vec::new() };
+        tasks.spawn(|stop| lanes.clone().run(stop));
+        tasks.spawn(|_| settler.run(outcomes, dispatch.clone()));
+        tasks.spawn(|stop| self.scheduler(&dispatch).run(stop));
+        let intake = Intake {
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            ids: Arc::clone(&self.ids),
+            timers: self.timers.clone(),
+            owned: self.owned.clone(),
+            dispatch,
+            stop: self.stop.clone(),
+        };
+        self.keep_apps(&mut tasks);
+        self.work_on_callbacks(&mut tasks, &intake);
+        let webhook_rules = self.tell_webhooks(&mut tasks)?;
+        let (retention, retained_at) = Retention::new(
+            Arc::clone(&self.store),
+            self.clock.clone(),
+            self.report.clone(),
+            self.settings.retention_days,
+            self.settings.audit_retention_days,
+            self.owned.clone(),
+        );
+        tasks.spawn(|stop| retention.run(stop));
+        let (clock, revocations) = (self.clock.clone(), self.revocations.clone());
+        let gateway_tokens = GatewayTokens::new(
+            Arc::clone(&self.store),
+            clock.clone(),
+            Arc::clone(&self.ids),
+            revocations.clone(),
+        );
+        let parts = Parts {
+            health: Health::new(Arc::clone(&self.store)),
+            keys: Keys::new(Arc::clone(&self.store), clock, revocations),
+            gateway_tokens,
+            vault: self.vault,
+            ids: self.ids,
+            apps: self.apps,
+            wechat: self.wechat,
+            intake,
+            silence: self.silence,
+            push_refusals: Refusals::default(),
+            lanes,
+            report: self.report,
+            webhook_rules,
+            retained_at,
+            slots: self.slots,
+            outgoing: Outgoing::new(self.settings.wechat_calls, self.limits.clone()),
+            rates: Arc::new(Rates::new(&self.settings, self.clock.clone(), self.limits.clone())),
+            settings: self.settings,
+            store: self.store,
+            clock: self.clock,
+            limits: self.limits,
+            stop: self.stop,
+        };
+        Ok(Gateway { context: Context(Arc::new(parts)), tasks: tasks.running, closes_store: false })
+    }
+
+    fn scheduler(&self, dispatch: &Dispatch) -> Scheduler {
+        Scheduler {
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            timers: self.timers.clone(),
+            owned: self.owned.clone(),
+            dispatch: dispatch.clone(),
+        }
+    }
+
+    /// What keeps apps, their tokens and their templates as they should be.
+    fn keep_apps(&self, tasks: &mut Tasks) {
+        let (apps, owned) = (self.apps.clone(), self.owned.clone());
+        tasks.spawn(async move |stop| {
+            tokio::select! {
+                () = apps.clone().keep_fresh(owned) => {}
+                () = apps.keep_current() => {}
+                () = stop.stopping() => {}
+            }
+        });
+        let prober = Prober {
+            store: Arc::clone(&self.store),
+            apps: self.apps.clone(),
+            clock: self.clock.clone(),
+            owned: self.owned.clone(),
+        };
+        tasks.spawn(|stop| prober.run(stop));
+        let template_syncer = TemplateSyncer {
+            apps: self.apps.clone(),
+            clock: self.clock.clone(),
+            period: Duration::from_secs(self.settings.template_sync_seconds),
+            owned: self.owned.clone(),
+        };
+        tasks.spawn(|stop| template_syncer.run(stop));
+    }
+
+    /// What works on what WeChat has pushed, and on what it has not.
+    fn work_on_callbacks(&self, tasks: &mut Tasks, intake: &Intake) {
+        let worker = EventWorker {
+            store: Arc::clone(&self.store),
+            apps: self.apps.clone(),
+            clock: self.clock.clone(),
+            ids: Arc::clone(&self.ids),
+            timers: self.event_timers.clone(),
+            owned: self.owned.clone(),
+        };
+        tasks.spawn(|stop| worker.run(stop));
+        let watch = SilenceWatch {
+            silence: self.silence.clone(),
+            store: Arc::clone(&self.store),
+            apps: self.apps.clone(),
+            intake: intake.clone(),
+            node: Arc::clone(&self.node.name),
+            clock: self.clock.clone(),
+        };
+        tasks.spawn(|stop| watch.run(stop));
+    }
+
+    /// What tells webhooks. Returns where they may be.
+    fn tell_webhooks(&self, tasks: &mut Tasks) -> Result<AddressRules, GatewayError> {
+        let rules = AddressRules {
+            allow_http: self.settings.webhook_allow_http,
+            allow_private: self.settings.webhook_allow_private,
+        };
+        let postmaster = Postmaster {
+            store: Arc::clone(&self.store),
+            vault: Arc::clone(&self.vault),
+            clock: self.clock.clone(),
+            report: self.report.clone(),
+            client: webhooks::Client::new(rules)?,
+            changes: self.webhook_changes.clone(),
+            at_once: self.settings.webhook_connections as usize,
+            owned: self.owned.clone(),
+        };
+        tasks.spawn(|stop| postmaster.run(stop));
+        let expiring = Expiring {
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            ahead: Duration::from_secs(u64::from(self.settings.permit_expiring_hours) * 3_600),
+            changes: self.webhook_changes.clone(),
+            owned: self.owned.clone(),
+        };
+        tasks.spawn(|stop| expiring.run(stop));
+        Ok(rules)
+    }
+}
+
+/// What sends, before it is set going.
+struct Sending {
+    settler: Settler,
+    dispatch: Dispatch,
+    outcomes: mpsc::Receiver<Done>,
+}
+
+/// The running parts.
+struct Tasks {
+    stop: Stop,
+    running: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Tasks {
+    /// Sets a part going that ends when it is told to stop.
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, part: impl FnOnce(Stop) -> F) {
+        self.running.push(tokio::spawn(part(self.stop.clone())));
     }
 }
 

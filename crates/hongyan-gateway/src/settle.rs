@@ -18,6 +18,7 @@ use crate::apps::Apps;
 use crate::dispatch::{Dispatch, Job, Slots};
 use crate::pace;
 use crate::report::Report;
+use crate::state::owned::Owned;
 use crate::state::silence::Silence;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
@@ -46,6 +47,8 @@ pub struct Settler {
     pub clock: Clock,
     /// Whether something older is due.
     pub timers: Timers,
+    /// Whether something new may begin.
+    pub owned: Owned,
     /// Whom to tell how attempts ended.
     pub report: Report,
     /// Whether no new messages shall be started.
@@ -99,8 +102,9 @@ impl Settler {
         // What is scheduled and due, and was not looked at for want of a place, may be an older one of this user: then
         // whose turn it is, is for the look to say.
         let is_overdue = claimed.id.lane().is_some_and(|lane| self.timers.is_timer_due(lane, now));
+        let is_open = claimed.id.lane().is_some_and(|lane| self.owned.epoch(lane).is_some());
         // A paused app's next message would meet the same refusal.
-        let room = room && effects.app.is_none() && !is_overdue;
+        let room = room && effects.app.is_none() && !is_overdue && is_open;
         claimed.settlement(now, outcome.clone(), effects, room)
     }
 
@@ -150,7 +154,7 @@ impl Settler {
     }
 
     fn conclude(&self, done: Done, ended_at: UnixMillis, settled: Settled, dispatch: &Dispatch) {
-        let Job { claimed, slot } = done.job;
+        let Job { claimed, slot, flight } = done.job;
         self.announce(&claimed, &settled);
         // Not in a recovery: what was in flight then was attempted when this process did not listen yet.
         if settled.state == Some(MessageState::Unknown) && matches!(done.outcome, Outcome::Unanswered { .. })
@@ -159,7 +163,7 @@ impl Settler {
         }
         if let Some(next) = settled.next {
             reach(SETTLE_BEFORE_NEXT);
-            dispatch.send(Job { claimed: next, slot });
+            dispatch.send(Job { claimed: next, slot, flight });
         }
     }
 

@@ -247,7 +247,7 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a node's turn.
     async fn end_token_lease(&self, appid: AppId, node: Arc<str>) -> Result<()>;
 
-    /// Keeps a token unless one of this generation or a later one is there. Returns whether it was kept.
+    /// Keeps a token unless a later generation is there. Returns whether it was kept.
     async fn put_token(&self, token: TokenRecord) -> Result<bool>;
 
     /// The tokens of all apps.

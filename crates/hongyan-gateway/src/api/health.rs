@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
+use hongyan_store::types::Backlog;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,14 +74,19 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
     let now = context.clock.now();
     let apps = context.apps.list();
-    let backlog = context.health.webhook_backlog().await;
+    // One node says it for all, so that a sum over nodes is right.
+    let backlog = if context.intake.owned.is_first() {
+        context.health.webhook_backlog().await
+    } else {
+        Backlog::default()
+    };
     let text = context.report.render(&Now {
         in_flight: context.slots.taken(),
         pauses: apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect(),
         template_changes: context.apps.template_changes().into(),
         pending: backlog.pending,
         oldest_pending: backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),
-        verbs_per_commit: context.store.verbs_per_commit(),
+        verbs_per_commit: context.store.verbs_per_commit().unwrap_or_default(),
     });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -95,11 +95,6 @@ impl Apps {
                 }
             }
             let app = apps.reload(&appid).await?.ok_or_else(|| Problem::unknown_app(&appid))?;
-            if has_new_secret {
-                // Only now that everybody sees the new one: a fetch that begins from here on uses it.
-                app.token.forget();
-                app.sync_gate.open();
-            }
             tracing::info!(app = %appid, new_secret = has_new_secret, "app changed");
             Ok((app, gateway_secret))
         })

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hongyan_clock::Clock;
+use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::{OnUnknown, WaitingOrder};
 use hongyan_store::types::{AppRecord, TemplateChange, TemplateChangeKind};
 use hongyan_store::{Store, StoreError};
@@ -54,10 +54,14 @@ pub struct App {
 }
 
 /// How [`Apps`] behaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct AppsOptions {
     /// How long before its end an access token is replaced.
     pub token_refresh_ahead: Duration,
+    /// This node: one at a time asks WeChat for an app's token.
+    pub node: Arc<str>,
+    /// The clock of turns: the machine's.
+    pub machine: Clock,
 }
 
 /// An app to register: the change that makes it out of an app of which nothing was said.
@@ -272,18 +276,27 @@ impl Apps {
         self.stale().remove(appid);
         let record = self.0.store.app(appid.clone()).await.inspect_err(|_| self.mark_stale(appid))?;
         let before = self.get(appid);
+        let synced_at = |app: &AppRecord| app.templates_synced_at;
+        let read = match &record {
+            Some(record)
+                if before.as_ref().and_then(|before| synced_at(&before.record)) != synced_at(record) =>
+            {
+                Some(self.stored_templates(appid).await.inspect_err(|_| self.mark_stale(appid))?)
+            }
+            _ => None,
+        };
         let app = record.map(|record| {
             Arc::new(match &before {
                 Some(before) => App {
                     record,
-                    templates: before.templates.clone(),
+                    templates: read.unwrap_or_else(|| before.templates.clone()),
                     token: before.token.clone(),
                     sync_gate: Arc::clone(&before.sync_gate),
                     breaker: Arc::clone(&before.breaker),
                 },
                 None => App {
                     record,
-                    templates: HashMap::new(),
+                    templates: read.unwrap_or_default(),
                     token: TokenCell::default(),
                     sync_gate: Arc::default(),
                     breaker: Arc::default(),
@@ -291,6 +304,13 @@ impl Apps {
             })
         });
         self.publish(appid, app.clone());
+        if let (Some(before), Some(app)) = (&before, &app)
+            && before.record.settings.secret != app.record.settings.secret
+        {
+            // Only now that everybody sees the new one: a fetch that begins from here on uses it.
+            app.token.forget();
+            app.sync_gate.open();
+        }
         Ok(app)
     }
 
@@ -301,22 +321,16 @@ impl Apps {
         &self,
         appid: &AppId,
         templates: Vec<hongyan_store::types::TemplateRecord>,
+        asked_at: UnixMillis,
     ) -> Result<Option<Vec<TemplateChange>>, StoreError> {
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
             let _turn = apps.0.changing.lock().await;
             let Some(before) = apps.get(&appid) else { return Ok(None) };
-            let now = apps.0.clock.now();
-            let changes = apps.0.store.put_templates(appid.clone(), templates, now).await?;
-            let Some(app) = apps.reload(&appid).await? else { return Ok(None) };
-            let fresh = App {
-                record: app.record.clone(),
-                templates: apps.stored_templates(&appid).await?,
-                token: app.token.clone(),
-                sync_gate: Arc::clone(&app.sync_gate),
-                breaker: Arc::clone(&app.breaker),
-            };
-            apps.publish(&appid, Some(Arc::new(fresh)));
+            let changes = apps.0.store.put_templates(appid.clone(), templates, asked_at).await?;
+            if apps.reload(&appid).await?.is_none() {
+                return Ok(None);
+            }
             let is_first = before.record.templates_synced_at.is_none();
             apps.count_changes(&appid, &changes, is_first);
             Ok(Some(changes))

@@ -187,7 +187,11 @@ async fn load(
     client: &Client,
     clock: &Clock,
 ) -> Result<Apps, crate::error::GatewayError> {
-    let options = AppsOptions { token_refresh_ahead: std::time::Duration::from_secs(300) };
+    let options = AppsOptions {
+        token_refresh_ahead: std::time::Duration::from_secs(300),
+        node: "node-1".into(),
+        machine: Clock::system(),
+    };
     Apps::load(Arc::clone(store), Arc::clone(vault), client.clone(), clock.clone(), options).await
 }
 

@@ -7,6 +7,9 @@
 //! Silence counts only if nothing can have been missed. So it is kept in memory since when this process has listened
 //! without a break, and an attempt from before that is left to operators: a report about it may have come while nobody
 //! was there. A message whose answer was lost *because* the process ended is always such a one.
+//!
+//! Where several nodes listen, nothing was missed if none of them died or stood still: the store knows, and says so when the
+//! message is resolved.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::MessageId;
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
-use hongyan_store::types::Resolved;
+use hongyan_store::types::{Listened, Resolved};
 use hongyan_store::{Store, StoreError};
 
 use crate::apps::Apps;
@@ -51,6 +54,8 @@ pub struct SilenceWatch {
     pub apps: Apps,
     /// Resolves, as for an operator.
     pub intake: Intake,
+    /// This node.
+    pub node: Arc<str>,
     /// The time.
     pub clock: Clock,
 }
@@ -95,7 +100,7 @@ impl SilenceWatch {
             // The setting may become shorter.
             return Some(due.min(now.plus(LOOK_AGAIN)));
         }
-        match self.conclude(id, lost, now).await {
+        match self.conclude(id, lost, due, now).await {
             Ok(again) => again,
             Err(error) => {
                 tracing::error!(%error, message = %id, "what silence says cannot be stored; trying again");
@@ -108,6 +113,7 @@ impl SilenceWatch {
         &self,
         id: MessageId,
         lost: &Lost,
+        due: UnixMillis,
         now: UnixMillis,
     ) -> Result<Option<UnixMillis>, StoreError> {
         let last = self.store.callback_status(lost.appid.clone()).await?.last_sent_event_at;
@@ -119,15 +125,19 @@ impl SilenceWatch {
         if lost.attempted_at < self.silence.since() {
             return Ok(None);
         }
-        let resolved = self.intake.resolve(id, verdict, Some(lost.attempt), Witness::Silence).await?;
+        let listened = Listened { node: Arc::clone(&self.node), from: lost.attempted_at, to: due };
+        let resolved =
+            self.intake.resolve(id, verdict, Some(lost.attempt), Witness::Silence, Some(listened)).await?;
         match resolved {
             Resolved::Done { state, .. } => {
                 tracing::info!(message = %id, %state, "WeChat reported nothing about a message of unknown outcome: it counts as not sent");
                 Ok(None)
             }
             Resolved::EventPending => Ok(Some(now.plus(SOON))),
+            // A node died meanwhile, or stood still.
+            Resolved::MayHaveMissed
             // Somebody else found out.
-            Resolved::Repeated { .. }
+            | Resolved::Repeated { .. }
             | Resolved::NotFound
             | Resolved::NotUnknown(_)
             | Resolved::AnotherAttempt(_) => Ok(None),
@@ -146,7 +156,11 @@ impl SilenceWatch {
                     seconds = passed.as_secs(),
                     "the process stood still; events may have been missed"
                 );
-                self.silence.may_have_missed(self.clock.now());
+                let now = self.clock.now();
+                self.silence.may_have_missed(now);
+                if let Err(error) = self.store.listening_broke(now).await {
+                    tracing::error!(%error, "other nodes cannot be told that events may have been missed");
+                }
             }
             (beat, machine) = (now, machine_now);
         }

@@ -1,7 +1,7 @@
 //! Works on events that were received: reads what each asks for, and lets the store do it.
 //!
-//! One task, all lanes at once, each in order of receipt. It is woken by a signal when an event has come, and looks for what is
-//! left when it starts. An event that must wait for the answer to a send does not hold up those behind it.
+//! One task, all lanes of this node at once, each in order of receipt. It is woken by a signal when an event has come, and
+//! looks for what is left when a lane is acquired. An event that must wait for the answer to a send does not hold up those behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::Lane;
 use hongyan_ledger::delivery::Report as Delivery;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_store::types::{ApplyOrder, Deed, EventView};
+use hongyan_store::types::{ApplyOrder, Deed, Epoch, EventView};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::callback::{Event, Notice, SubscribeResult, notice_of};
 use hongyan_wechat::{Errcode, TemplateId};
@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::apps::Apps;
 use crate::pace;
+use crate::state::owned::Owned;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
 
@@ -40,17 +41,13 @@ pub struct EventWorker {
     pub ids: Arc<IdMaker>,
     /// When to look at which lane's events.
     pub timers: Timers,
+    /// Which lanes are this node's.
+    pub owned: Owned,
 }
 
 impl EventWorker {
     /// Runs until it is told to stop. An event that is being worked on then is finished first.
     pub async fn run(self, stop: Stop) {
-        let now = self.clock.now();
-        for lane in Lane::all() {
-            self.timers.open(lane);
-            self.timers.ring_ready(lane, now);
-            self.timers.start(lane);
-        }
         while !stop.is_stopping() {
             let due = self.timers.due(self.clock.now());
             if due.is_empty() {
@@ -73,6 +70,8 @@ impl EventWorker {
     /// Works on what is due in a lane; says when to look again.
     async fn look(&self, lane: Lane) -> UnixMillis {
         let now = self.clock.now();
+        // It was lost meanwhile. If it was acquired again, that has rung.
+        let Some(epoch) = self.owned.epoch(lane) else { return UnixMillis::MAX };
         let open = match self.store.open_events(lane, now, MAX_EVENTS).await {
             Ok(open) => open,
             Err(error) => {
@@ -82,7 +81,7 @@ impl EventWorker {
         };
         let mut next = open.next_wake.unwrap_or(UnixMillis::MAX);
         for event in &open.due {
-            match self.work_on(event).await {
+            match self.work_on(event, epoch).await {
                 Ok(applied) => next = next.min(applied.unwrap_or(UnixMillis::MAX)),
                 Err(error) => {
                     // It is kept; the others must not wait for it.
@@ -95,9 +94,9 @@ impl EventWorker {
     }
 
     /// Does what an event asks for; says when to look at it again, if it must wait.
-    async fn work_on(&self, event: &EventView) -> Result<Option<UnixMillis>, StoreError> {
+    async fn work_on(&self, event: &EventView, epoch: Epoch) -> Result<Option<UnixMillis>, StoreError> {
         let deeds = self.deeds_of(event).await;
-        let order = ApplyOrder { id: event.id, deeds, now: self.clock.now() };
+        let order = ApplyOrder { id: event.id, epoch, deeds, now: self.clock.now() };
         let Some(applied) = self.store.apply_event(order).await? else { return Ok(None) };
         for ended in &applied.ended {
             tracing::debug!(

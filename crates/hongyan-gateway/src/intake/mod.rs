@@ -20,12 +20,14 @@ use hongyan_failpoints::{ACCEPT_BEFORE_DISPATCH, reach};
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState};
-use hongyan_store::types::{Accepted, Cancelled, Epoch, Idempotency, NewMessage, ResolveOrder, Resolved};
+use hongyan_store::types::{
+    Accepted, Cancelled, Epoch, Idempotency, Listened, NewMessage, ResolveOrder, Resolved,
+};
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::dispatch::{Dispatch, Job, Slot};
-use crate::state::owned::Owned;
+use crate::state::owned::{Flight, Owned};
 use crate::state::timers::Timers;
 use crate::stop::Stop;
 
@@ -55,9 +57,14 @@ impl Intake {
     /// When the store fails; then none of them is accepted.
     pub async fn accept(&self, mut messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let slots = self.slots_for(&mut messages).await;
+        // Before anything is claimed: their lanes are not given up meanwhile.
+        let flights: Vec<_> = messages
+            .iter()
+            .map(|message| message.start.and(message.id.lane()).map(|lane| self.owned.flight(lane)))
+            .collect();
         let mut accepted = self.store.accept(messages).await?;
-        for (slot, accepted) in slots.into_iter().zip(&mut accepted) {
-            self.set_going(slot, accepted);
+        for ((slot, flight), accepted) in slots.into_iter().zip(flights).zip(&mut accepted) {
+            self.set_going(slot.zip(flight), accepted);
         }
         Ok(accepted)
     }
@@ -70,7 +77,8 @@ impl Intake {
         self.store.cancel(id, self.clock.now()).await
     }
 
-    /// Carries out an operator's word on a message of unknown outcome.
+    /// Carries out an operator's word on a message of unknown outcome, or that of silence, which says for how long somebody
+    /// must have listened.
     ///
     /// # Errors
     /// When the store fails.
@@ -80,9 +88,10 @@ impl Intake {
         verdict: Verdict,
         attempt: Option<u32>,
         witness: Witness,
+        listened: Option<Listened>,
     ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
-        self.store.resolve(ResolveOrder { id, verdict, attempt, witness, now }).await
+        self.store.resolve(ResolveOrder { id, verdict, attempt, witness, listened, now }).await
     }
 
     /// A slot for each message that may be started at once, and the epoch to start it under.
@@ -117,13 +126,13 @@ impl Intake {
     }
 
     /// Gives a message that was started to dispatch. One that was not is looked at when its time comes.
-    fn set_going(&self, slot: Option<Slot>, accepted: &mut Accepted) {
+    fn set_going(&self, place: Option<(Slot, Flight)>, accepted: &mut Accepted) {
         let Accepted::New { state, claimed, .. } = accepted else { return };
         reach(ACCEPT_BEFORE_DISPATCH);
         if *state == MessageState::Sending
-            && let (Some(claimed), Some(slot)) = (claimed.take(), slot)
+            && let (Some(claimed), Some((slot, flight))) = (claimed.take(), place)
         {
-            self.dispatch.send(Job { claimed, slot });
+            self.dispatch.send(Job { claimed, slot, flight });
         }
     }
 }

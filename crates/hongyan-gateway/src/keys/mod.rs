@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
-use crate::remembered::Remembered;
+use crate::remembered::{Remembered, Revocations};
 use crate::vault::{random_token, sha256};
 
 /// What every API key begins with.
@@ -215,9 +215,9 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys in this store.
-    pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, clock, remembered: Remembered::new(REMEMBERED_KEYS) }
+    /// The keys in this store. `revocations`: what the store tells of.
+    pub fn new(store: Arc<dyn Store>, clock: Clock, revocations: Revocations) -> Self {
+        Self { store, clock, remembered: Remembered::new(REMEMBERED_KEYS, revocations) }
     }
 
     /// Lets in whoever sends `Authorization: Bearer hyk_…` with a key that has the scope. Whether the key is for the app

@@ -16,7 +16,7 @@ impl World {
         let config = SqliteConfig::new(directory.path().join("hongyan.db"));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(config).unwrap());
         let clock = Clock::system();
-        let keys = Keys::new(Arc::clone(&store), clock.clone());
+        let keys = Keys::new(Arc::clone(&store), clock.clone(), Revocations::default());
         Self { store, clock, keys, ids: IdMaker::new(), _directory: directory }
     }
 

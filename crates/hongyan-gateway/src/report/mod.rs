@@ -32,9 +32,9 @@ impl Report {
         Self(Arc::new(Inner { waiting: Waiters::default(), meters: Meters::new() }))
     }
 
-    /// A message has moved: counts it, and tells who waits for it if it rests now.
-    pub fn moved(&self, moved: &Moved) {
-        if moved.is_new_state {
+    /// A message has moved: counts it if it is this node's to count, and tells who waits for it if it rests now.
+    pub fn moved(&self, moved: &Moved, counts: bool) {
+        if counts && moved.is_new_state {
             self.0.meters.moved(moved.state);
         }
         // One that is parked for this reason rests until its app's breaker is closed.
@@ -159,8 +159,8 @@ mod tests {
         let id = IdMaker::new().message(Lane::new(1).unwrap(), UnixMillis(0));
         let mut listener = report.listen(id);
         let moved = |state| Moved { id, state, reason: None, is_new_state: true, is_parked: false };
-        report.moved(&moved(MessageState::Ready));
-        report.moved(&moved(MessageState::Sent));
+        report.moved(&moved(MessageState::Ready), true);
+        report.moved(&moved(MessageState::Sent), true);
         assert_eq!(listener.settled(Duration::from_secs(5)).await, Some(moved(MessageState::Sent)));
         drop(listener);
         assert_eq!(report.0.waiting.count(), 0);

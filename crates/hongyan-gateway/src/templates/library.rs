@@ -176,6 +176,7 @@ impl Apps {
             // As it is now that the turn has come.
             let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
             let template = app.templates.get(&id).ok_or_else(|| no_such_template(&id, &appid))?;
+            let asked_at = apps.0.clock.now();
             match apps.give_back(&app, template.record.channel, &id).await {
                 Ok(()) => {}
                 Err(AskError::Call(CallError::Refused { errcode, .. })) if is_gone(errcode) => {}
@@ -183,7 +184,7 @@ impl Apps {
             }
             let rest = app.templates.values().filter(|other| other.record.template_id != id);
             let rest = rest.map(|other| other.record.clone()).collect();
-            apps.replace_templates(&appid, rest).await?;
+            apps.replace_templates(&appid, rest, asked_at).await?;
             Ok(())
         })
         .await

@@ -9,6 +9,7 @@ use hongyan_wechat::AppId;
 
 use crate::apps::{App, Apps};
 use crate::chance;
+use crate::state::owned::Owned;
 use crate::stop::Stop;
 
 /// After a start nobody is asked for so long: a gateway that restarts again and again must not spend quotas.
@@ -25,6 +26,8 @@ pub struct TemplateSyncer {
     pub clock: Clock,
     /// From one synchronisation to the next; zero: never.
     pub period: Duration,
+    /// Which lanes are this node's: it asks for the apps whose lanes it has.
+    pub owned: Owned,
 }
 
 impl TemplateSyncer {
@@ -41,8 +44,11 @@ impl TemplateSyncer {
 
     async fn sync_for_ever(&self) {
         let mut due: HashMap<AppId, UnixMillis> = HashMap::new();
+        let mut lanes = self.owned.watch();
         loop {
-            let apps = self.apps.list();
+            lanes.mark_unchanged();
+            let mut apps = self.apps.list();
+            apps.retain(|app| self.owned.has_app(&app.record.appid));
             due.retain(|appid, _| apps.iter().any(|app| app.record.appid == *appid));
             let mut next = UnixMillis::MAX;
             for app in apps {
@@ -61,6 +67,8 @@ impl TemplateSyncer {
             tokio::select! {
                 () = self.clock.sleep_until(next) => {}
                 () = self.apps.apps_changed() => {}
+                // The sender lives in `self`.
+                _ = lanes.changed() => {}
             }
         }
     }

@@ -39,6 +39,7 @@ impl Apps {
     /// The same, for who has the turn: a list that was asked for before a template was added must not be stored after.
     pub(super) async fn sync_in_turn(&self, appid: &AppId) -> Result<SyncReport, Problem> {
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
+        let asked_at = self.0.clock.now();
         let wechat =
             |client: Client, token: SecretString| async move { client.subscribe_templates(&token).await };
         let subscribe = self.ask(&app, wechat).await;
@@ -62,7 +63,7 @@ impl Apps {
             return Ok(report);
         }
         let templates = records.len();
-        let changes = self.replace_templates(appid, records).await?;
+        let changes = self.replace_templates(appid, records, asked_at).await?;
         let changes = changes.ok_or_else(|| Problem::unknown_app(appid))?;
         report.changes = changes.iter().map(ChangeReport::from).collect();
         tracing::debug!(app = %appid, templates, changes = changes.len(), "templates synchronised");

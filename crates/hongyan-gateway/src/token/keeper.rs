@@ -9,7 +9,7 @@ use hongyan_failpoints::{TOKEN_AFTER_STORE, TOKEN_BEFORE_STORE, reach};
 use hongyan_ledger::retry::{next_beijing_midnight, next_minute};
 use hongyan_ledger::settle::{AppPause, PauseCode, is_misconfiguration};
 use hongyan_store::StoreError;
-use hongyan_store::types::TokenRecord;
+use hongyan_store::types::{TokenLease, TokenRecord};
 use hongyan_wechat::{AppId, CallError, Errcode, SecretString, TokenAnswer};
 use secrecy::ExposeSecret;
 
@@ -17,6 +17,7 @@ use super::cell::{TokenCell, Want};
 use super::outcome::{Token, TokenError};
 use crate::apps::{App, Apps};
 use crate::problem::errcode::in_words;
+use crate::state::owned::Owned;
 use crate::task::uncancelled;
 use crate::vault::Purpose;
 
@@ -65,14 +66,17 @@ impl Apps {
 
     /// Refreshes the tokens of all apps in use ahead of their end. Runs until it is dropped, which interrupts no
     /// fetch.
-    pub async fn keep_fresh(self) {
+    pub async fn keep_fresh(self, owned: Owned) {
+        let mut lanes = owned.watch();
         let ahead = self.0.options.token_refresh_ahead;
         loop {
+            lanes.mark_unchanged();
             let now = self.0.clock.now();
             let mut next = UnixMillis::MAX;
             let mut due = Vec::new();
             for app in self.list() {
-                if fetching_pause(&app, now).is_some() {
+                // One node does it for all; the others find the new one in the store when theirs is over.
+                if !owned.has_app(&app.record.appid) || fetching_pause(&app, now).is_some() {
                     continue;
                 }
                 match app.token.next_refresh(now, ahead) {
@@ -85,6 +89,8 @@ impl Apps {
                 tokio::select! {
                     () = self.0.clock.sleep_until(next) => {}
                     () = self.0.tokens_changed.notified() => {}
+                    // The sender lives in `owned`.
+                    _ = lanes.changed() => {}
                 }
                 continue;
             }
@@ -153,6 +159,12 @@ impl Apps {
     }
 }
 
+/// For so long it is a node's turn to ask for a token, if it does not end it: longer than WeChat takes to answer.
+const TURN: Duration = Duration::from_secs(30);
+
+/// When to see again whether it is this node's turn.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// One fetch, by whoever has the turn.
 struct Fetch {
     apps: Apps,
@@ -165,6 +177,58 @@ struct Fetch {
 
 impl Fetch {
     async fn run(self) -> Result<Arc<Token>, TokenError> {
+        if let Some(token) = self.take_turn().await {
+            return Ok(token);
+        }
+        let fetched = self.fetch().await;
+        let (parts, appid) = (&self.apps.0, self.app.record.appid.clone());
+        if let Err(error) = parts.store.end_token_lease(appid, Arc::clone(&parts.options.node)).await {
+            // It ends by itself.
+            tracing::debug!(%error, "the turn to ask for a token cannot be ended");
+        }
+        fetched
+    }
+
+    /// Waits for this node's turn among all nodes, for two that ask WeChat at once make each other's token void; or for a
+    /// token that another node has fetched meanwhile, and that is good enough.
+    async fn take_turn(&self) -> Option<Arc<Token>> {
+        let parts = &self.apps.0;
+        loop {
+            let machine_now = parts.options.machine.now();
+            let lease = TokenLease {
+                appid: self.app.record.appid.clone(),
+                node: Arc::clone(&parts.options.node),
+                machine_now,
+                until: machine_now.plus(TURN),
+            };
+            let is_ours = parts.store.lease_token(lease).await.unwrap_or_else(|error| {
+                // Better one token too many than none.
+                tracing::warn!(%error, "it is not known whether another node asks for a token");
+                true
+            });
+            if let Some(token) = self.fetched_by_another().await {
+                return Some(token);
+            }
+            if is_ours {
+                return None;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The token that the store has, if it is newer than the one at hand, and good enough.
+    async fn fetched_by_another(&self) -> Option<Arc<Token>> {
+        let (parts, appid) = (&self.apps.0, &self.app.record.appid);
+        let stored = self.apps.open_stored_token(appid).await.inspect_err(|error| {
+            tracing::error!(app = %appid, %error, "the stored access token cannot be read");
+        });
+        let stored = stored.ok().flatten().filter(|token| token.generation > self.cell.last_generation())?;
+        self.cell.install(&Arc::new(stored), self.epoch);
+        parts.tokens_changed.notify_one();
+        self.cell.current_if(self.want, parts.clock.now(), parts.options.token_refresh_ahead)
+    }
+
+    async fn fetch(&self) -> Result<Arc<Token>, TokenError> {
         // Before the request: the token's life is counted from some moment after it.
         let now = self.apps.0.clock.now();
         let secret = match self.apps.secret(&self.app) {

@@ -2,8 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hongyan_clock::UnixMillis;
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_ledger::Lane;
 use hongyan_ledger::settle::PauseCode;
+use hongyan_store::types::Epoch;
 use hongyan_wechat::Errcode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -212,7 +214,10 @@ async fn a_token_in_use_is_refreshed_ahead_of_its_end_and_an_unused_one_is_not()
     let world = World::new().await;
     let app = world.app_with(false).await;
     let first = world.apps.token(&app).await.unwrap();
-    let task = tokio::spawn(world.apps.clone().keep_fresh());
+    let owned = Owned::new(Clock::system());
+    owned.open(Lane::of_app(&appid()), Epoch(1));
+    owned.renewed(UnixMillis::MAX);
+    let task = tokio::spawn(world.apps.clone().keep_fresh(owned));
     world.clock.advance(6_899_000);
     tokio::task::yield_now().await;
     assert_eq!(world.wechat.count(PLAIN), 0, "it has more than five minutes left");

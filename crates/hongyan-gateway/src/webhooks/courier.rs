@@ -15,7 +15,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_failpoints as points;
 use hongyan_ledger::webhook::{Fate, Reply, fate};
 use hongyan_store::types::{
-    Delivery, DeliveryOutcome, DeliveryReport, Tried, WebhookAnswer, WebhookRecord, WebhookStart,
+    Delivery, DeliveryOutcome, DeliveryReport, Epoch, Tried, WebhookAnswer, WebhookRecord, WebhookStart,
 };
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -26,6 +26,7 @@ use super::Postmaster;
 use super::client::{Answer, Client, Connection, Place, Post};
 use super::sign::Signer;
 use crate::pace;
+use crate::state::owned::Flight;
 use crate::stop::Stop;
 use crate::vault::{Purpose, VaultError};
 
@@ -44,10 +45,9 @@ const STORE: usize = 64;
 /// After so many events that are not for it, the cursor is stored for their sake alone.
 const CURSOR_STEP: i64 = 10_000;
 
-/// Messages go first. With so many verbs in a commit the machine has as much to do as it can; a courier stores outcomes
+/// Messages go first. While verbs wait for each other the machine has as much to do as it can; a courier stores outcomes
 /// then no more often than once in this time, and rests in between. That is some thousand events a second; whoever
 /// answers more slowly is in nobody's way.
-const CROWDED: f32 = 8.0;
 const STORE_IN_CROWD_EVERY: Duration = Duration::from_millis(50);
 
 /// How long a stop waits for answers. What is not answered by then is sent again after the next start.
@@ -74,6 +74,11 @@ pub(super) struct Courier {
     /// Connections that wait for the next event, the one used last at the end.
     kept: Vec<Connection>,
     stop: Stop,
+    /// Under which its webhook's lane is this node's.
+    epoch: Epoch,
+    /// The lane is not given up before the last outcomes are stored.
+    _flight: Flight,
+    lanes: watch::Receiver<u64>,
     changed: watch::Receiver<u64>,
     events: watch::Receiver<i64>,
     /// The last event that was looked at.
@@ -101,11 +106,15 @@ impl Courier {
     pub(super) fn new(
         post: Postmaster,
         start: WebhookStart,
+        epoch: Epoch,
         changed: watch::Receiver<u64>,
         stop: Stop,
     ) -> Self {
         let WebhookStart { record, cursor } = start;
         Self {
+            epoch,
+            _flight: post.owned.flight(record.id.lane()),
+            lanes: post.owned.watch(),
             changed,
             events: post.changes.watch_events(),
             address: Err(String::new()),
@@ -146,7 +155,7 @@ impl Courier {
 
     /// One round: store, read, start, wait. `false`: there is nothing to do for this webhook any more.
     async fn step(&mut self) -> hongyan_store::Result<bool> {
-        if self.is_changed() && !self.reload().await? {
+        if !self.is_ours() || (self.is_changed() && !self.reload().await?) {
             return Ok(false);
         }
         let is_due = self.ready.is_empty() || self.outcomes.len() >= STORE || self.has_failed;
@@ -166,7 +175,7 @@ impl Courier {
             return Ok(true);
         }
         if rests.is_none() && self.works_since <= Instant::now() {
-            if self.is_changed() {
+            if self.is_changed() || !self.is_ours() {
                 // While the store was asked. What it gave may have happened after the change, and must not be signed or
                 // addressed as before.
                 return Ok(true);
@@ -175,6 +184,12 @@ impl Courier {
         }
         self.wait(wake_at, rests.is_none()).await;
         Ok(true)
+    }
+
+    /// Whether its webhook is still this node's to deliver to.
+    fn is_ours(&mut self) -> bool {
+        self.lanes.mark_unchanged();
+        self.post.owned.epoch(self.record.id.lane()) == Some(self.epoch)
     }
 
     /// Whether webhooks were changed since this one was read.
@@ -231,6 +246,7 @@ impl Courier {
         let cursor = self.open.first().map_or(self.looked_to, |first| first - 1);
         let report = DeliveryReport {
             webhook: self.record.id,
+            epoch: self.epoch,
             outcomes: self.outcomes.clone(),
             cursor,
             now: self.post.clock.now(),
@@ -256,7 +272,7 @@ impl Courier {
     fn rest_if_crowded(&mut self) {
         let now = Instant::now();
         let worked = now.saturating_duration_since(self.works_since);
-        self.works_since = now + rest(worked, self.post.store.verbs_per_commit());
+        self.works_since = now + rest(worked, self.post.store.is_crowded());
     }
 
     /// Reads what is to be delivered; when the next try is due.
@@ -368,6 +384,8 @@ impl Courier {
                 self.changed.mark_changed();
                 None
             }
+            // `step` looks at them.
+            _ = self.lanes.changed() => None,
             () = self.post.clock.sleep_until(wake_at) => None,
             () = sleep_until(self.works_since), if is_resting => None,
             () = sleep_until(oldest.unwrap_or_else(Instant::now)), if oldest.is_some() => None,
@@ -434,8 +452,8 @@ impl Courier {
 }
 
 /// How long to rest after so much work.
-fn rest(worked: Duration, verbs_per_commit: f32) -> Duration {
-    if verbs_per_commit < CROWDED { Duration::ZERO } else { STORE_IN_CROWD_EVERY.saturating_sub(worked) }
+fn rest(worked: Duration, is_crowded: bool) -> Duration {
+    if is_crowded { STORE_IN_CROWD_EVERY.saturating_sub(worked) } else { Duration::ZERO }
 }
 
 fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, answer: Answer) -> Tried {
@@ -470,10 +488,10 @@ mod tests {
     #[test]
     fn messages_go_first_where_there_is_a_crowd_and_nobody_rests_for_long() {
         let ms = Duration::from_millis;
-        assert_eq!(rest(ms(4), 1.0), Duration::ZERO);
-        assert_eq!(rest(ms(4), CROWDED), ms(46));
+        assert_eq!(rest(ms(4), false), Duration::ZERO);
+        assert_eq!(rest(ms(4), true), ms(46));
         assert_eq!(
-            rest(ms(15_000), 64.0),
+            rest(ms(15_000), true),
             Duration::ZERO,
             "its requests take long, and the machine has time for others"
         );

@@ -9,6 +9,7 @@ use hongyan_store::types::{ExpiringOrder, ExpiringStep};
 
 use super::Changes;
 use crate::pace::{REST, rest_after};
+use crate::state::owned::Owned;
 use crate::stop::Stop;
 
 /// From the beginning of a walk over all permits to that of the next: so much later than set may a permit be told of.
@@ -27,6 +28,8 @@ pub struct Expiring {
     pub ahead: Duration,
     /// Whether somebody may have begun to listen.
     pub changes: Changes,
+    /// Whether it is this node that looks, for all.
+    pub owned: Owned,
 }
 
 impl Expiring {
@@ -41,6 +44,7 @@ impl Expiring {
     async fn look_for_ever(&self) {
         let mut changed = self.changes.watch();
         loop {
+            self.owned.is_first_of_all().await;
             changed.mark_unchanged();
             // Counted from here: what expires soon only by the time at which the walk ends was not looked for, also if the
             // clock is set ahead meanwhile.
@@ -56,7 +60,7 @@ impl Expiring {
 
     /// One walk over all permits; whether somebody listens.
     async fn walk(&self) -> bool {
-        loop {
+        while self.owned.is_first() {
             let (began, order) =
                 (Instant::now(), ExpiringOrder { now: self.clock.now(), ahead: self.ahead, limit: LIMIT });
             match self.store.tell_expiring(order).await {
@@ -71,5 +75,6 @@ impl Expiring {
                 }
             }
         }
+        true
     }
 }

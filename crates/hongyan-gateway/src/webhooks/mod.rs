@@ -2,7 +2,7 @@
 //!
 //! | file | has |
 //! | --- | --- |
-//! | `mod.rs` | [`Postmaster`]: sees to it that each enabled webhook has a courier |
+//! | `mod.rs` | [`Postmaster`]: sees to it that each enabled webhook whose lane is this node's has a courier |
 //! | `courier.rs` | one webhook's events: order, retries, what is under way |
 //! | `client.rs` | one request |
 //! | `address.rs` | where a request may go |
@@ -29,6 +29,7 @@ use tokio::task::{Id, JoinSet};
 
 use crate::pace;
 use crate::report::Report;
+use crate::state::owned::Owned;
 use crate::stop::Stop;
 use crate::vault::Vault;
 
@@ -85,23 +86,29 @@ pub struct Postmaster {
     pub changes: Changes,
     /// How many requests to one webhook may be under way at a time.
     pub at_once: usize,
+    /// Which lanes are this node's: a webhook is delivered to by the node that has its lane.
+    pub owned: Owned,
 }
 
 impl Postmaster {
     /// Runs until it is told to stop, and the couriers have stored what they know.
     pub async fn run(self, stop: Stop) {
         let mut changed = self.changes.watch();
+        let mut lanes = self.owned.watch();
         let mut couriers = JoinSet::new();
         let mut running: HashMap<Id, WebhookId> = HashMap::new();
         while !stop.is_stopping() {
             changed.mark_unchanged();
+            lanes.mark_unchanged();
             match self.store.webhooks().await {
                 Ok(webhooks) => {
                     for start in webhooks.into_iter().filter(|start| start.record.disabled.is_none()) {
                         let id = start.record.id;
+                        let Some(epoch) = self.owned.epoch(id.lane()) else { continue };
                         if !running.values().any(|&other| other == id) {
                             // It hears also of what was changed since the list was read.
-                            let courier = Courier::new(self.clone(), start, changed.clone(), stop.clone());
+                            let courier =
+                                Courier::new(self.clone(), start, epoch, changed.clone(), stop.clone());
                             running.insert(couriers.spawn(courier.run()).id(), id);
                         }
                     }
@@ -115,6 +122,7 @@ impl Postmaster {
             tokio::select! {
                 // The sender lives in `self`.
                 _ = changed.changed() => {}
+                _ = lanes.changed() => {}
                 // Its webhook was disabled or forgotten, or it panicked and has said so. Enabled again meanwhile, or
                 // not: the list says.
                 Some(ended) = couriers.join_next_with_id() => {

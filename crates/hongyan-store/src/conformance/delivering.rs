@@ -70,6 +70,7 @@ async fn what_is_known_is_not_fed_again(world: World) {
     // The second is taken while the first is still under way: the cursor stays before it.
     let report = DeliveryReport {
         webhook: id,
+        epoch: world.epoch(id.lane()),
         outcomes: vec![tried(&told[1], 200, Fate::Taken, after(1))],
         cursor: told[0].number - 1,
         now: after(1),

@@ -13,6 +13,9 @@ pub(crate) trait CredentialRows {
     /// The generation of an app's access token.
     fn token_generation(&self, appid: &AppId) -> Res<Option<u64>>;
 
+    /// Removes an app's access token.
+    fn delete_token(&self, appid: &AppId) -> Res<()>;
+
     /// Writes an app's access token.
     fn put_token(&self, token: &TokenRecord) -> Res<()>;
 

@@ -17,6 +17,11 @@ impl CredentialRows for Writing<'_> {
         one(self, "SELECT generation FROM tokens WHERE appid = ?", [appid.as_str()], |cells| cells.count())
     }
 
+    fn delete_token(&self, appid: &AppId) -> Res<()> {
+        change(self, "DELETE FROM tokens WHERE appid = ?", [appid.as_str()])?;
+        Ok(())
+    }
+
     fn put_token(&self, token: &TokenRecord) -> Res<()> {
         change(
             self,

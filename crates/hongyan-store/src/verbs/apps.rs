@@ -60,6 +60,10 @@ pub(crate) fn alter(
     wanted.clone().apply(&mut app.settings);
     let next = version + 1;
     rows.update_settings(appid, &app.settings, next, now)?;
+    if wanted.secret.is_some() {
+        // It was made with the secret before.
+        rows.delete_token(appid)?;
+    }
     rows.signals().app(appid);
     Ok(AppChanged::Done(next))
 }

@@ -11,9 +11,10 @@ use crate::types::{GatewayTokenRecord, LoginRecord, TokenRecord};
 /// How many sessions a user may have: one for each place where the mini program runs, and some to spare.
 const MAX_SESSIONS_OF_USER: u32 = 10;
 
-/// Carries out [`crate::Store::put_token`]. A generation is given out once, and an older one never overwrites a newer one.
+/// Carries out [`crate::Store::put_token`]. An older generation never overwrites a newer one. That no generation is given out
+/// twice is what turns are for; WeChat may give the same token again, which lasts longer then.
 pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> Res<bool> {
-    if rows.token_generation(&token.appid)?.is_some_and(|known| known >= token.generation) {
+    if rows.token_generation(&token.appid)?.is_some_and(|known| known > token.generation) {
         return Ok(false);
     }
     rows.put_token(token)?;

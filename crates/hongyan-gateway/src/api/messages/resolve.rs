@@ -202,7 +202,7 @@ pub(super) async fn resolve(
     };
     let (state, reason, repeated) = match context
         .intake
-        .resolve(id, verdict, request.attempt.map(|attempt| attempt.0), Witness::Operator)
+        .resolve(id, verdict, request.attempt.map(|attempt| attempt.0), Witness::Operator, None)
         .await?
     {
         Resolved::Done { state, reason } => {
@@ -211,7 +211,7 @@ pub(super) async fn resolve(
         }
         Resolved::Repeated { state, reason } => (state, reason, true),
         // Said to silence alone; a person who knows is not kept waiting.
-        Resolved::EventPending => {
+        Resolved::EventPending | Resolved::MayHaveMissed => {
             return Err(Problem::unavailable("an event of WeChat's about this user is being worked on"));
         }
         Resolved::NotFound => return Err(no_such_message(id)),
