@@ -69,10 +69,13 @@ async fn a_token_that_was_looked_up_is_not_looked_up_again_for_a_while() {
     let world = World::start().await;
     let token = world.token_of("orders").await;
     assert_eq!(world.errcode_with(&token).await, 0);
-    // As another process would do it, behind this one's back.
+    // As the command line does it, behind this process's back.
     let appid = world.wechat.seed.appid.parse().unwrap();
-    let revoked = world.gateway.store.revoke_gateway_tokens(appid, None, world.clock.now()).await.unwrap();
+    let path = world.gateway.settings.sqlite_path().unwrap();
+    let command_line = SqliteStore::open(SqliteConfig::new(path)).unwrap();
+    let revoked = command_line.revoke_gateway_tokens(appid, None, world.clock.now()).await.unwrap();
     assert_eq!(revoked, 1);
+    command_line.close().await;
     assert_eq!(world.errcode_with(&token).await, 0, "the database is not asked for each call");
     world.advance(Duration::from_secs(10));
     assert_eq!(world.errcode_with(&token).await, 40001);
