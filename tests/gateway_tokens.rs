@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use hongyan_gateway::keys::Scope;
+use hongyan_store::Store as _;
+use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use http::Method;
 use serde_json::{Value, json};
 

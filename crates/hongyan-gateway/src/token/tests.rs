@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{Token, TokenError, cell};
 use crate::apps::AppChange;
 use crate::apps::test_world::{PLAIN, STABLE, World, appid, new_app};
+use crate::state::owned::Owned;
 
 fn values(tokens: &[Result<Arc<Token>, TokenError>]) -> Vec<(&str, u64)> {
     let mut values: Vec<_> = tokens
