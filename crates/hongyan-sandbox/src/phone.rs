@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::inner::Inner;
-use crate::{control, random};
+use crate::control;
 
 /// The files of the directory `phone`.
 #[derive(RustEmbed)]
@@ -37,7 +37,7 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     let Some(EmbeddedFile { data, metadata }) = Files::get(path) else {
         return control::no_such_path(&format!("/phone/{path}"));
     };
-    let etag = format!("\"{}\"", random::to_hex(&metadata.sha256_hash()[..16]));
+    let etag = format!("\"{}\"", hex::encode(&metadata.sha256_hash()[..16]));
     // Asked for anew each time, answered in full only when it has changed: after an update nobody sees old pages.
     let common: [(HeaderName, &str); 4] = [
         (header::CACHE_CONTROL, "no-cache"),

@@ -18,17 +18,7 @@ pub(crate) fn alphanumeric(chars: usize) -> String {
 
 /// `N` random bytes as twice as many hexadecimal digits.
 pub(crate) fn hex<const N: usize>() -> String {
-    to_hex(&bytes::<N>())
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
-        .map(char::from)
-        .collect()
+    ::hex::encode(bytes::<N>())
 }
 
 /// True with the given probability (0 never, 1 always).
@@ -45,7 +35,6 @@ mod tests {
     fn texts_have_the_length_that_was_asked_for() {
         assert_eq!(alphanumeric(27).len(), 27);
         assert_eq!(hex::<16>().len(), 32);
-        assert_eq!(to_hex(&[0, 171, 255]), "00abff");
     }
 
     #[test]

@@ -9,12 +9,7 @@ pub(crate) fn sha1_hex(texts: &[&str]) -> String {
     for text in texts {
         hash.update(text);
     }
-    hash.finalize().iter().fold(String::with_capacity(40), |mut hex, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
-        }
-        hex
-    })
+    hex::encode(hash.finalize())
 }
 
 /// Whether two signatures are the same. Takes as long for a nearly right one as for a wrong one.

@@ -374,8 +374,8 @@ pub(super) fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<(
         "codes_per_user" => settings.codes_per_user = number(value, 1, 100_000)? as u32,
         "retention_days" => settings.retention_days = number(value, 0, 36_500)? as u32,
         "audit_retention_days" => settings.audit_retention_days = number(value, 0, 36_500)? as u32,
-        "webhook_allow_http" => settings.webhook_allow_http = yes_or_no(value)?,
-        "webhook_allow_private" => settings.webhook_allow_private = yes_or_no(value)?,
+        "webhook_allow_http" => settings.webhook_allow_http = flag(value)?,
+        "webhook_allow_private" => settings.webhook_allow_private = flag(value)?,
         "webhook_connections" => settings.webhook_connections = number(value, 1, 64)? as u32,
         // A day less than the shortest life of a permit: none is granted too late to be told of.
         "permit_expiring_hours" => settings.permit_expiring_hours = number(value, 1, 144)? as u32,
@@ -448,15 +448,6 @@ fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| format!("takes IP addresses or networks like 10.0.0.0/8, and {text:?} is not one"))
-}
-
-fn yes_or_no(value: &Value) -> Result<bool, String> {
-    match value {
-        Value::Boolean(value) => Some(*value),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-    .ok_or_else(|| "takes true or false".into())
 }
 
 fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {

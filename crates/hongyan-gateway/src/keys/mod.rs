@@ -334,7 +334,7 @@ impl Keys {
 
 /// The first characters of a hash, as they stand in the log.
 pub(crate) fn beginning_of(hash: [u8; 32]) -> String {
-    crate::vault::hex(&hash[..4])
+    hex::encode(&hash[..4])
 }
 
 /// What stands after `Bearer` in the header `Authorization`.

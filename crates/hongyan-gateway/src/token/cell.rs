@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::retry::doubled;
 use hongyan_sync::versions::Versions;
 use hongyan_wechat::{ExposeSecret, SecretString};
 use tokio::sync::OwnedMutexGuard;
@@ -178,8 +179,8 @@ impl TokenCell {
     ) -> bool {
         self.0.token.note_in(epoch, |setback| {
             let failures = setback.as_ref().map_or(0, |setback| setback.failures) + 1;
-            let doubled = FIRST_SETBACK.saturating_mul(1 << (failures - 1).min(16));
-            let until = until.unwrap_or_else(|| now.plus(doubled.min(LONGEST_SETBACK)));
+            let until =
+                until.unwrap_or_else(|| now.plus(doubled(FIRST_SETBACK, failures - 1, LONGEST_SETBACK)));
             *setback = Some(Setback { error, failures, since: now, until });
         })
     }

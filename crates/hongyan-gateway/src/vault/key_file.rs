@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret;
 
-use super::bytes::{hex, random};
+use super::bytes::random;
 use crate::config::{ConfigError, Settings};
 
 /// The name of a generated key's file in the data directory.
@@ -98,8 +98,8 @@ pub fn replace_key<E: From<ConfigError>>(
         .into());
     }
     let cannot = |error: std::io::Error| wrong(format!("cannot write {}: {error}", current.display()));
-    let draft = Draft(settings.data_dir.join(format!(".{KEY_FILE}.{}", hex(&random::<8>()))));
-    write_private(&draft.0, &hex(&random::<32>())).map_err(cannot)?;
+    let draft = Draft(settings.data_dir.join(format!(".{KEY_FILE}.{}", hex::encode(random::<8>()))));
+    write_private(&draft.0, &hex::encode(random::<32>())).map_err(cannot)?;
     prepare(&draft.0)?;
     match std::fs::hard_link(&current, &previous) {
         // A change that was cut short right here.
@@ -160,13 +160,8 @@ fn parse_key(text: &str, name: &str) -> Result<[u8; 32], ConfigError> {
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
     let mut key = [0; 32];
-    for (at, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut key).ok()?;
     Some(key)
 }
 
@@ -203,8 +198,9 @@ fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
     create_private_dir(directory).map_err(cannot)?;
     // Written under another name and then linked, for linking never replaces a file: of two processes that start
     // together one wins, and both go on with the winner's key.
-    let draft = directory.join(format!(".{KEY_FILE}.{}", hex(&random::<8>())));
-    let linked = write_private(&draft, &hex(&random::<32>())).and_then(|()| std::fs::hard_link(&draft, path));
+    let draft = directory.join(format!(".{KEY_FILE}.{}", hex::encode(random::<8>())));
+    let linked =
+        write_private(&draft, &hex::encode(random::<32>())).and_then(|()| std::fs::hard_link(&draft, path));
     let removed = std::fs::remove_file(&draft);
     match linked {
         Ok(()) => {}

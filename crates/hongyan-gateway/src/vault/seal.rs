@@ -21,7 +21,7 @@ use hongyan_wechat::{AppId, OpenId};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::bytes::{hex, random};
+use super::bytes::random;
 use super::key_file::{self, KEY_FILE, KeySource};
 use crate::config::{ConfigError, Settings};
 
@@ -158,7 +158,7 @@ impl Vault {
 
     /// The ids of its keys, the current one first. They tell nothing of the keys.
     pub fn key_ids(&self) -> Vec<String> {
-        std::iter::once(&self.current).chain(&self.previous).map(|key| hex(&key.id)).collect()
+        std::iter::once(&self.current).chain(&self.previous).map(|key| hex::encode(key.id)).collect()
     }
 
     /// Whether a previous key is there, too.
@@ -224,9 +224,10 @@ impl Vault {
             return Err(VaultError::Malformed);
         }
         let mut keys = std::iter::once(&self.current).chain(&self.previous);
-        let key = keys
-            .find(|key| key_id == key.id)
-            .ok_or_else(|| VaultError::OtherKey { sealed: hex(key_id), own: self.key_ids().join(" or ") })?;
+        let key = keys.find(|key| key_id == key.id).ok_or_else(|| VaultError::OtherKey {
+            sealed: hex::encode(key_id),
+            own: self.key_ids().join(" or "),
+        })?;
         let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| VaultError::Malformed)?;
         let associated = associated(purpose, owner);
         let payload = Payload { msg: ciphertext, aad: &associated };

@@ -275,7 +275,7 @@ fn nonce() -> String {
 /// the appid, so that it is the same in every run.
 pub(crate) fn original_id(appid: &AppId) -> String {
     use sha2::Digest as _;
-    format!("gh_{}", random::to_hex(&sha2::Sha256::digest(appid.as_str())[..6]))
+    format!("gh_{}", hex::encode(&sha2::Sha256::digest(appid.as_str())[..6]))
 }
 
 #[cfg(test)]

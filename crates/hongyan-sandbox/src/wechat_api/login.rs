@@ -80,7 +80,7 @@ fn signed_user<'a>(state: &'a mut State, call: &mut Call, appid: &AppId) -> Resu
 /// What a caller sends to prove that it knows the key: the key's signature of nothing.
 pub(super) fn signature(session_key: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(session_key.as_bytes()).expect("HMAC takes keys of any length");
-    random::to_hex(&mac.finalize().into_bytes())
+    hex::encode(mac.finalize().into_bytes())
 }
 
 fn new_session_key() -> String {

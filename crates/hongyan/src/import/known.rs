@@ -31,19 +31,14 @@ impl Mark {
 
     fn from_hex(text: &str) -> Option<Self> {
         let mut mark = [0; MARK_BYTES];
-        if text.len() != 2 * MARK_BYTES || !text.is_ascii() {
-            return None;
-        }
-        for (at, byte) in mark.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-        }
+        hex::decode_to_slice(text, &mut mark).ok()?;
         Some(Self(mark))
     }
 }
 
 impl std::fmt::Display for Mark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
