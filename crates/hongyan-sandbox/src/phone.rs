@@ -10,8 +10,8 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::inner::Inner;
 use crate::control;
+use crate::inner::Inner;
 
 /// The files of the directory `phone`.
 #[derive(RustEmbed)]
