@@ -43,6 +43,7 @@ mod keys;
 mod lanes;
 mod lost_answer;
 mod master_key;
+mod nodes;
 mod operator;
 mod order;
 mod pages;

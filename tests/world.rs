@@ -1,12 +1,13 @@
 //! The world that a story plays in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_clock::Clock;
 use hongyan_gateway::Context;
-use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::keys::{NewKey, Scope, create_key};
+use hongyan_gateway::{Gateway, GatewayError};
 use hongyan_ledger::MessageId;
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -128,7 +129,8 @@ pub async fn eventually(ask: impl AsyncFn() -> Value, is_good: impl Fn(&Value) -
     last
 }
 
-/// A sandbox of its own on a free port.
+/// A sandbox of its own on a free port; it ends with the last clone.
+#[derive(Clone)]
 pub struct Platform {
     pub url: String,
     pub seed: Seed,
@@ -230,7 +232,7 @@ pub struct World {
     http: Http,
     settings: Settings,
     serving: Serving,
-    _dir: tempfile::TempDir,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 /// A gateway that answers at a URL until it is told to stop.
@@ -274,12 +276,33 @@ impl World {
     }
 
     pub async fn start_with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        Self::begin(adjust, |settings, clock| Gateway::start(settings, clock)).await
+    }
+
+    /// The first node of several, on a store that others may serve, too. `machine`: the clock of leases.
+    pub async fn first_node(node: &str, machine: Clock, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let named = |settings: &mut Settings| {
+            node.clone_into(&mut settings.node_id);
+            adjust(settings);
+        };
+        Self::begin(named, async |settings: Settings, clock| {
+            let store = Gateway::open_store(&settings)?;
+            Gateway::start_on(store, settings, clock, machine).await
+        })
+        .await
+    }
+
+    /// A world with this gateway, a key, and the app registered.
+    async fn begin(
+        adjust: impl FnOnce(&mut Settings),
+        start: impl AsyncFnOnce(Settings, Clock) -> Result<Gateway, GatewayError>,
+    ) -> Self {
         let clock = Clock::system();
         let wechat = Platform::start(clock.clone()).await;
         let dir = tempfile::tempdir().unwrap();
         let mut settings = settings(dir.path(), &wechat.url);
         adjust(&mut settings);
-        let gateway = Gateway::start(settings.clone(), clock.clone()).await.unwrap();
+        let gateway = start(settings.clone(), clock.clone()).await.unwrap();
         let context = gateway.context().clone();
         let (_, key) = create_key(&*context.store, &context.ids, &clock, NewKey::new("story", &[Scope::All]))
             .await
@@ -295,13 +318,41 @@ impl World {
             http: Http::new(),
             settings,
             serving,
-            _dir: dir,
+            _dir: Arc::new(dir),
         };
         let app = json!({ "appid": world.wechat.seed.appid, "secret": world.wechat.seed.app_secret });
         let registered = world.post("/v1/apps", app).await;
         world.gateway_secret = registered.text("gateway_secret");
         registered.expect(201);
         world
+    }
+
+    /// Another node: a gateway on the same store, with the same app and key.
+    pub async fn another_node(&self, node: &str, machine: Clock) -> Self {
+        let settings = Settings { node_id: node.to_owned(), ..self.settings.clone() };
+        let store = Arc::clone(&self.gateway.store);
+        let gateway = Gateway::start_on(store, settings.clone(), self.clock.clone(), machine).await.unwrap();
+        let context = gateway.context().clone();
+        let (serving, url) = Serving::start(gateway).await;
+        Self {
+            clock: self.clock.clone(),
+            wechat: self.wechat.clone(),
+            url,
+            key: self.key.clone(),
+            gateway_secret: self.gateway_secret.clone(),
+            gateway: context,
+            http: Http::new(),
+            settings,
+            serving,
+            _dir: Arc::clone(&self._dir),
+        }
+    }
+
+    /// The gateway ends in good order.
+    pub async fn stop(self) {
+        let Serving { stop, ended } = self.serving;
+        stop.send_replace(());
+        tokio::time::timeout(PATIENCE, ended).await.expect("it ends").unwrap();
     }
 
     /// The gateway ends in good order, and another process takes over its database.

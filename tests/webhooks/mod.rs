@@ -13,7 +13,7 @@ mod connections;
 mod delivering;
 mod events;
 mod hooks;
-mod receiver;
+pub mod receiver;
 mod secrets;
 mod settings;
 mod snippets;

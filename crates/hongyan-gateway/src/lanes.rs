@@ -100,7 +100,7 @@ impl Lanes {
             match self.renew(false).await {
                 Ok(_) => has_failed = false,
                 Err(error) if has_failed => {
-                    tracing::debug!(%error, "the lease of the lanes cannot be renewed")
+                    tracing::debug!(%error, "the lease of the lanes cannot be renewed");
                 }
                 Err(error) => {
                     has_failed = true;
@@ -211,7 +211,7 @@ impl Lanes {
         let released = empty.map(async |(lane, epoch)| match self.store.release(lane, epoch).await {
             Ok(_) => self.owned.lose(lane),
             Err(error) => {
-                tracing::warn!(%error, lane = lane.number(), "a lane cannot be given up; trying again later")
+                tracing::warn!(%error, lane = lane.number(), "a lane cannot be given up; trying again later");
             }
         });
         join_all(released).await;
