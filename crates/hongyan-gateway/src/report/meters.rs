@@ -295,6 +295,48 @@ mod tests {
     }
 
     #[test]
+    fn every_family_keeps_its_name_type_and_help() {
+        let meters = Meters::new();
+        // These have no values before something happens.
+        meters.event_received("subscribe_msg_sent_event", false);
+        meters.callback_refused("signature");
+        meters.key_refused("unknown");
+        meters.limit_reached("host");
+        let template_changes = vec![(TemplateChangeKind::Added, 1)];
+        let text = meters.render(&Now { template_changes, ..quiet() });
+        let mut described = text.lines().filter(|line| line.starts_with('#'));
+        for (name, kind, help) in [
+            ("hongyan_messages_total", "counter", "Messages that came to each state."),
+            ("hongyan_attempts_total", "counter", "Requests to WeChat, by how they ended."),
+            ("hongyan_attempt_seconds", "histogram", "From claiming a message to knowing its outcome."),
+            ("hongyan_pruned_total", "counter", "Rows that were removed because they were old."),
+            ("hongyan_template_changes_total", "counter", "Templates that came, went or changed at WeChat."),
+            ("hongyan_events_total", "counter", "Events that WeChat pushed and that were taken."),
+            (
+                "hongyan_callback_refused_total",
+                "counter",
+                "Requests to callbacks that were refused, by the reason.",
+            ),
+            ("hongyan_refused_keys_total", "counter", "API keys that were refused, by the reason."),
+            ("hongyan_webhook_deliveries_total", "counter", "Requests to webhooks, by what they came to."),
+            ("hongyan_limits_total", "counter", "How often each limit was reached."),
+            ("hongyan_webhook_events_pending", "gauge", "Events that enabled webhooks have not taken yet."),
+            ("hongyan_webhook_oldest_pending_seconds", "gauge", "Since when the oldest of them waits."),
+            ("hongyan_messages_in_flight", "gauge", "Messages being sent now."),
+            (
+                "hongyan_verbs_per_commit",
+                "gauge",
+                "Writes that share a commit of the database, lately, on average.",
+            ),
+            ("hongyan_apps_paused", "gauge", "Apps of which nothing goes out now, by the reason."),
+        ] {
+            assert_eq!(described.next(), Some(format!("# HELP {name} {help}").as_str()));
+            assert_eq!(described.next(), Some(format!("# TYPE {name} {kind}").as_str()));
+        }
+        assert_eq!(described.next(), None);
+    }
+
+    #[test]
     fn every_name_is_the_one_that_dashboards_know() {
         let text = Meters::new().render(&Now { pauses: vec![PauseCode::DayQuota], ..quiet() });
         for line in [
