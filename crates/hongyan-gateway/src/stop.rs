@@ -3,74 +3,52 @@
 //! First the stop is *announced*: the gateway says that it is not ready, answers who waits for something that may never
 //! come, and serves everybody else. Then it *stops*: nothing new is started, what is under way ends.
 
-use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
-use tokio::sync::watch;
-
-/// How far the gateway is on its way to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Running,
-    Announced,
-    Stopping,
-}
-
-/// Says whether the gateway is stopping. Clones share the signal.
+/// Says whether the gateway is stopping. Clones share the signal. There is no way back.
 #[derive(Clone, Debug)]
-pub struct Stop(Arc<watch::Sender<Step>>);
+pub struct Stop {
+    stopping: CancellationToken,
+    /// A child of `stopping`: nothing stops that was not announced.
+    announced: CancellationToken,
+}
 
 impl Default for Stop {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Step::Running)))
+        let stopping = CancellationToken::new();
+        Self { announced: stopping.child_token(), stopping }
     }
 }
 
 impl Stop {
     /// Tells everybody that the gateway will stop soon.
     pub fn announce(&self) {
-        self.reach(Step::Announced);
+        self.announced.cancel();
     }
 
     /// Tells everybody to stop: finish what is in flight, start nothing new.
     pub fn stop(&self) {
-        self.reach(Step::Stopping);
+        self.stopping.cancel();
     }
 
     /// Whether the gateway stops, or will soon.
     pub fn is_announced(&self) -> bool {
-        *self.0.borrow() >= Step::Announced
+        self.announced.is_cancelled()
     }
 
     /// Whether it was told to stop.
     pub fn is_stopping(&self) -> bool {
-        *self.0.borrow() >= Step::Stopping
+        self.stopping.is_cancelled()
     }
 
     /// Waits until the stop is announced.
     pub async fn announced(&self) {
-        self.wait_for(Step::Announced).await;
+        self.announced.cancelled().await;
     }
 
     /// Waits until it is told to stop.
     pub async fn stopping(&self) {
-        self.wait_for(Step::Stopping).await;
-    }
-
-    /// There is no way back.
-    fn reach(&self, step: Step) {
-        self.0.send_if_modified(|now| {
-            let is_further = step > *now;
-            if is_further {
-                *now = step;
-            }
-            is_further
-        });
-    }
-
-    async fn wait_for(&self, step: Step) {
-        let mut signal = self.0.subscribe();
-        // The sender lives in `self`.
-        let _ = signal.wait_for(|&now| now >= step).await;
+        self.stopping.cancelled().await;
     }
 }
 
