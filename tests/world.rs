@@ -232,7 +232,8 @@ pub struct World {
     http: Http,
     settings: Settings,
     serving: Serving,
-    _dir: Arc<tempfile::TempDir>,
+    /// Removed with the last world on it.
+    dir: Arc<tempfile::TempDir>,
 }
 
 /// A gateway that answers at a URL until it is told to stop.
@@ -276,7 +277,7 @@ impl World {
     }
 
     pub async fn start_with(adjust: impl FnOnce(&mut Settings)) -> Self {
-        Self::begin(adjust, |settings, clock| Gateway::start(settings, clock)).await
+        Self::begin(adjust, Gateway::start).await
     }
 
     /// The first node of several, on a store that others may serve, too. `machine`: the clock of leases.
@@ -318,7 +319,7 @@ impl World {
             http: Http::new(),
             settings,
             serving,
-            _dir: Arc::new(dir),
+            dir: Arc::new(dir),
         };
         let app = json!({ "appid": world.wechat.seed.appid, "secret": world.wechat.seed.app_secret });
         let registered = world.post("/v1/apps", app).await;
@@ -344,7 +345,7 @@ impl World {
             http: Http::new(),
             settings,
             serving,
-            _dir: Arc::clone(&self._dir),
+            dir: Arc::clone(&self.dir),
         }
     }
 
