@@ -19,6 +19,7 @@
 //! | `sealing` | sealed values: found place by place, replaced only where they are as they were read |
 //! | `explaining` | why a message found no permit |
 //! | `breaking` | an app whose breaker is open: who rests, who is the probe |
+//! | `nodes` | who has which lane, for how long, and what silence is worth |
 //! | `listing` | what people ask |
 //! | `pruning` | clearing away what is old |
 //! | `telling` | events: who is told what |
@@ -53,6 +54,7 @@ mod heard;
 mod keeping;
 mod listing;
 mod model;
+mod nodes;
 mod owning;
 mod pruning;
 mod racing;
@@ -88,6 +90,7 @@ const ALL: &[&[Check]] = &[
     events::CHECKS,
     explaining::CHECKS,
     breaking::CHECKS,
+    nodes::CHECKS,
     listing::CHECKS,
     pruning::CHECKS,
     telling::CHECKS,
