@@ -145,7 +145,9 @@ async fn a_node_that_stops_hands_its_lanes_over_and_nothing_is_lost() {
     let sending =
         join_all(users.iter().map(async |user| a.send(a.subscribe(user, "through the change")).await));
     let (sent, ()) = tokio::join!(sending, b.stop());
-    assert!(sent.iter().all(|message| message["state"] == "sent" && message["attempt_count"] == 1));
+    for message in &sent {
+        assert_eq!((&message["state"], &message["attempt_count"]), (&json!("sent"), &json!(1)), "{message}");
+    }
     shared(&[&a]).await;
     for user in &users {
         assert_eq!(a.wechat.texts(user).await, ["through the change"]);
@@ -163,7 +165,9 @@ async fn a_node_that_joins_is_given_its_share_while_messages_go_out() {
     }
     let sending = join_all(users.iter().map(async |user| a.send(a.legacy(user, "through the change")).await));
     let (sent, b) = tokio::join!(sending, a.another_node("b", machine.clone()));
-    assert!(sent.iter().all(|message| message["state"] == "sent" && message["attempt_count"] == 1));
+    for message in &sent {
+        assert_eq!((&message["state"], &message["attempt_count"]), (&json!("sent"), &json!(1)), "{message}");
+    }
     shared(&[&a, &b]).await;
 }
 

@@ -37,29 +37,27 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop. A look that has begun is ended first: what it claims must be handed on, or it would count
+    /// as sent without an answer.
     pub async fn run(self, stop: Stop) {
-        tokio::select! {
-            () = self.look_for_ever() => {}
-            () = stop.stopping() => {}
-        }
-    }
-
-    async fn look_for_ever(&self) {
         let mut first = 0;
-        loop {
+        while !stop.is_stopping() {
             let now = self.clock.now();
             let due = self.timers.due(now);
             if due.is_empty() {
                 tokio::select! {
                     () = self.clock.sleep_until(self.timers.earliest()) => {}
                     () = self.timers.changed() => {}
+                    () = stop.stopping() => {}
                 }
                 continue;
             }
             // Each round begins at another lane, so that none starves when slots are few.
             first = (first + 1) % due.len().max(1);
-            let slots = self.take_slots(due.len() * MAX_CLAIM).await;
+            let slots = tokio::select! {
+                slots = self.take_slots(due.len() * MAX_CLAIM) => slots,
+                () = stop.stopping() => return,
+            };
             self.look(&due, first, slots, now).await;
         }
     }

@@ -181,7 +181,7 @@ pub(super) const TABLE: &[Setting] = &[
     given(
         "lease_seconds",
         "15",
-        "For how long a node owns its users before it must renew. SQLite has one node, so nothing depends on it yet.",
+        "For so long a node owns its users before it must renew; nothing is sent once it is over. It renews three times as often.",
     ),
     given(
         "max_body_bytes",
