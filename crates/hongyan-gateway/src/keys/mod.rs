@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use hongyan_clock::{Clock, UnixMillis};
-use hongyan_ledger::KeyId;
 use hongyan_ledger::ids::IdMaker;
+use hongyan_ledger::{KeyId, names};
 use hongyan_store::types::KeyRecord;
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
@@ -53,20 +53,19 @@ pub enum Scope {
     All,
 }
 
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 9] = [
-        Self::Messages,
-        Self::Permits,
-        Self::Apps,
-        Self::Webhooks,
-        Self::Audit,
-        Self::Facade,
-        Self::AccessToken,
-        Self::Keys,
-        Self::All,
-    ];
+names!(Scope {
+    Messages: "messages",
+    Permits: "permits",
+    Apps: "apps",
+    Webhooks: "webhooks",
+    Audit: "audit",
+    Facade: "facade",
+    AccessToken: "access_token",
+    Keys: "keys",
+    All: "all"
+});
 
+impl Scope {
     /// Whether [`Scope::All`] stands for it. What leaves the gateway, or makes other keys, is asked for by name.
     pub const fn is_in_all(self) -> bool {
         !matches!(self, Self::Facade | Self::AccessToken | Self::Keys)
@@ -76,21 +75,6 @@ impl Scope {
     pub fn is_among(self, scopes: &[String]) -> bool {
         let has = |scope: Self| scopes.iter().any(|name| name == scope.name());
         has(self) || (self.is_in_all() && has(Self::All))
-    }
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "messages",
-            Self::Permits => "permits",
-            Self::Apps => "apps",
-            Self::Webhooks => "webhooks",
-            Self::Audit => "audit",
-            Self::Facade => "facade",
-            Self::AccessToken => "access_token",
-            Self::Keys => "keys",
-            Self::All => "all",
-        }
     }
 }
 
@@ -110,7 +94,7 @@ pub struct UnknownScope(String);
 impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.into_iter().find(|scope| scope.name() == text).ok_or_else(|| UnknownScope(text.to_owned()))
+        Self::from_name(text).ok_or_else(|| UnknownScope(text.to_owned()))
     }
 }
 
