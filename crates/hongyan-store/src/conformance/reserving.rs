@@ -18,6 +18,7 @@ checks![
     a_permit_that_comes_with_a_message_is_granted_and_spent_in_one_go,
     a_permit_that_comes_with_a_message_is_its_own_while_it_is_parked,
     a_permit_that_comes_with_a_message_stays_its_own_between_two_attempts,
+    a_permit_that_came_with_a_message_that_ends_at_once_serves_one_that_waits,
     a_message_with_its_own_permit_uses_no_other,
     a_code_that_was_used_before_sends_nothing,
     a_unit_that_is_given_back_sets_a_waiting_message_going,
@@ -151,4 +152,25 @@ async fn a_unit_that_is_given_back_sets_a_waiting_message_going(world: World) {
     assert_eq!(waiting.state, S::Waiting);
     world.store.cancel(keeper.id, after(1)).await.unwrap();
     assert_eq!(world.claim(&user(1), after(1)).await.claimed[0].id, waiting.id);
+}
+
+async fn a_permit_that_came_with_a_message_that_ends_at_once_serves_one_that_waits(world: World) {
+    let wait = NewMessage { policy: PermitPolicy::Wait, ..world.legacy(&user(1), START) };
+    let waiting = world.begin(wait).await;
+    assert_eq!(waiting.state, S::Waiting);
+    // The form is void before its message is to go out, or the message is too late: either way it is nobody's.
+    let own = |code| Some(world.form(&user(1), code, after(1)));
+    let in_eight_days = after(8 * 24 * 3_600);
+    let message = world.legacy(&user(1), after(1));
+    let begun = world.begin(NewMessage { own_permit: own("a"), send_at: in_eight_days, ..message }).await;
+    assert_eq!(begun.state, S::Failed);
+    let claimed = world.claim(&user(1), after(2)).await.claimed;
+    assert_eq!(claimed.iter().map(|claimed| claimed.id).collect::<Vec<_>>(), [waiting.id]);
+    world.answered(&claimed[0], 0, after(3)).await;
+    let wait = NewMessage { policy: PermitPolicy::Wait, ..world.legacy(&user(1), after(4)) };
+    let waiting = world.begin(wait).await;
+    let late =
+        NewMessage { own_permit: own("b"), deadline: Some(after(5)), ..world.legacy(&user(1), after(5)) };
+    assert_eq!(world.begin(late).await.state, S::Expired);
+    assert_eq!(world.claim(&user(1), after(6)).await.claimed[0].id, waiting.id);
 }

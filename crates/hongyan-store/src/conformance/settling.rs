@@ -5,12 +5,14 @@ use hongyan_ledger::{Channel, MessageState as S, OnUnknown, PermitPolicy, Reason
 
 use super::check::checks;
 use super::world::{START, World, after, user};
-use crate::types::{NewMessage, Settlement};
+use crate::types::{NewMessage, ResolveOrder, Settlement};
+use hongyan_ledger::resolve::{Then, Verdict, Witness};
 
 checks![
     an_outcome_that_is_stored_late_lets_go_on_who_came_meanwhile,
     success_spends_one_unit_and_a_second_settlement_nothing,
     a_message_whose_pause_has_ended_before_its_outcome_is_stored_does_not_sleep,
+    a_pause_that_has_ended_before_its_outcome_is_stored_holds_nobody_back,
     a_refused_message_fails_and_its_unit_is_free,
     a_second_form_id_is_used_when_the_first_is_dead,
     when_the_last_permit_is_dead_the_message_fails_or_waits,
@@ -230,4 +232,24 @@ async fn a_message_whose_pause_has_ended_before_its_outcome_is_stored_does_not_s
         assert_eq!(settled.state, Some(S::Ready));
         assert_eq!(settled.wake_at, Some(after(1)), "{errcode}: nobody else would wake it");
     }
+}
+
+async fn a_pause_that_has_ended_before_its_outcome_is_stored_holds_nobody_back(world: World) {
+    world.subscribe(&user(1), 2).await;
+    let older = world.send(world.message(&user(1), START)).await;
+    world.settle(World::silence(&older, after(1))).await;
+    let newer = world.send(world.message(&user(1), after(2))).await;
+    // The older one was not sent, and is ready again while the newer one is under way.
+    let order = ResolveOrder {
+        id: older.id,
+        verdict: Verdict::NotSent { then: Then::Send },
+        attempt: None,
+        witness: Witness::Operator,
+        listened: None,
+        now: after(3),
+    };
+    world.store.resolve(order).await.unwrap();
+    // The pause was stored, and an operator was faster than the outcome: nobody would wake who was parked for it.
+    let settled = world.answered(&newer, 40125, after(4)).await;
+    assert_eq!(settled.next.map(|next| next.id), Some(older.id));
 }

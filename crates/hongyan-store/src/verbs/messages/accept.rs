@@ -5,7 +5,7 @@ use hongyan_ledger::{MessageState, ReasonCode, Units};
 
 use super::super::{lanes, permits};
 use super::collapse::{Replaced, correct, replace_older, superseded};
-use super::turn::{Gates, Turn, claimed, take_turn};
+use super::turn::{Turn, claimed, take_turn};
 use super::wake::wake_waiting;
 use super::write::insert;
 use crate::rows::{MessageRow, Rows, User};
@@ -14,12 +14,11 @@ use crate::types::{Accepted, Claimed, Epoch, Idempotency, NewMessage, NewPermit}
 
 /// Carries out [`crate::Store::accept`].
 pub(crate) fn accept(rows: &impl Rows, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
-    let gates = Gates::default();
     let superseded = if messages.len() > 1 { superseded(messages) } else { Vec::new() };
     let mut answers = Vec::with_capacity(messages.len());
     for (place, new) in messages.iter().enumerate() {
         let start = new.start.filter(|_| !superseded.get(place).is_some_and(|&superseded| superseded));
-        let mut answer = accept_one(rows, new, start, &gates)?;
+        let mut answer = accept_one(rows, new, start)?;
         if let Accepted::New { replaced, .. } = &mut answer
             && !replaced.is_empty()
         {
@@ -30,7 +29,7 @@ pub(crate) fn accept(rows: &impl Rows, messages: &[NewMessage]) -> Res<Vec<Accep
     Ok(answers)
 }
 
-fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>, gates: &Gates) -> Res<Accepted> {
+fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>) -> Res<Accepted> {
     let user = User::of(&new.appid, &new.openid);
     if new.id.lane() != Some(user.lane) {
         return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
@@ -56,7 +55,7 @@ fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>, gates: &
         Some(epoch) if lanes::is_current(rows, row.user.lane, epoch)? => Some(epoch),
         _ => None,
     };
-    match take_turn(rows, &mut row, gates, epoch.is_some(), now)? {
+    match take_turn(rows, &mut row, epoch.is_some(), now)? {
         Turn::Send(going) => {
             in_flight = epoch.map(|epoch| claimed(&row, going, new.body.clone(), epoch));
         }
@@ -65,7 +64,7 @@ fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>, gates: &
     }
     insert(rows, &mut row, new.idempotency.as_ref(), &new.body)?;
     if let Some(own) = &new.own_permit {
-        share_the_rest(rows, &row.user, own, now)?;
+        share_the_rest(rows, &row, own, now)?;
     }
     replaced.share(rows, &row.user, now)?;
     Ok(Accepted::New {
@@ -149,13 +148,11 @@ fn hold_if_wanted(rows: &impl Rows, row: &mut MessageRow, new: &NewMessage, now:
     Ok(())
 }
 
-/// A permit that came with a message may have more units than the message needs.
-fn share_the_rest(rows: &impl Rows, user: &User, own: &NewPermit, now: UnixMillis) -> Res<()> {
-    if own.count <= 1 && !own.kind.is_unlimited() {
-        return Ok(());
-    }
-    if let Some(permit) = permits::find_granted(rows, user, own)? {
-        wake_waiting(rows, user, &permit, now)?;
+/// A permit that came with a message may have more units than the message needs; and the message may have ended without it.
+fn share_the_rest(rows: &impl Rows, row: &MessageRow, own: &NewPermit, now: UnixMillis) -> Res<()> {
+    let takes_all = row.permit.is_some() && own.count <= 1 && !own.kind.is_unlimited();
+    if !takes_all && let Some(permit) = permits::find_granted(rows, &row.user, own)? {
+        wake_waiting(rows, &row.user, &permit, now)?;
     }
     Ok(())
 }

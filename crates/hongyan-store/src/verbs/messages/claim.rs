@@ -5,7 +5,7 @@ use hongyan_ledger::{Lane, MessageState};
 
 use super::super::lanes;
 use super::next::wake_next;
-use super::turn::{Gates, Turn, claimed, take_turn};
+use super::turn::{Turn, claimed, take_turn};
 use super::write::save;
 use crate::rows::Rows;
 use crate::trouble::Res;
@@ -28,7 +28,6 @@ pub(crate) fn claim(
         return Ok(None);
     }
     let mut batch = ClaimBatch::default();
-    let gates = Gates::default();
     for _ in 0..looks(limit) {
         if batch.claimed.len() >= limit as usize {
             break;
@@ -36,7 +35,7 @@ pub(crate) fn claim(
         // One at a time: each may wake or release another.
         let Some(mut row) = rows.first_due(lane, now)? else { break };
         let from = row.state;
-        match take_turn(rows, &mut row, &gates, true, now)? {
+        match take_turn(rows, &mut row, true, now)? {
             Turn::Send(going) => {
                 save(rows, &mut row)?;
                 let body = rows.body(&row)?;

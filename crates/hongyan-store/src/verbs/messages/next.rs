@@ -3,7 +3,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState};
 
-use super::turn::{Gates, Turn, claimed, take_turn};
+use super::turn::{Turn, claimed, take_turn};
 use super::write::save;
 use crate::rows::{Rows, User};
 use crate::trouble::Res;
@@ -32,7 +32,6 @@ pub(super) struct HandedOn {
 pub(super) fn hand_on(
     rows: &impl Rows,
     user: &User,
-    gates: &Gates,
     resting: Option<MessageId>,
     room: Option<Epoch>,
     now: UnixMillis,
@@ -56,7 +55,7 @@ pub(super) fn hand_on(
             }
             break;
         };
-        match take_turn(rows, &mut head, gates, true, now)? {
+        match take_turn(rows, &mut head, true, now)? {
             Turn::Send(going) => {
                 save(rows, &mut head)?;
                 let body = rows.body(&head)?;
@@ -81,6 +80,6 @@ pub(super) fn hand_on(
 
 /// The same for verbs that claim nothing: the next one gets a timer.
 pub(super) fn wake_next(rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
-    hand_on(rows, user, &Gates::default(), None, None, now)?;
+    hand_on(rows, user, None, None, now)?;
     Ok(())
 }

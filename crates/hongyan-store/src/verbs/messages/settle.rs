@@ -13,7 +13,6 @@ use super::super::outbox::{self, MessageData};
 use super::super::{lanes, permits};
 use super::collapse::give_way;
 use super::next::hand_on;
-use super::turn::Gates;
 use super::wake::wake_waiting;
 use super::write::save;
 use crate::rows::{About, MessageRow, Rows, User};
@@ -23,14 +22,13 @@ use crate::types::{Settled, Settlement};
 
 /// Carries out [`crate::Store::settle`].
 pub(crate) fn settle(rows: &impl Rows, settlements: &[Settlement]) -> Res<Vec<Settled>> {
-    let mut gates = Gates::default();
-    settlements.iter().map(|settlement| settle_one(rows, settlement, &mut gates)).collect()
+    settlements.iter().map(|settlement| settle_one(rows, settlement)).collect()
 }
 
 /// Not ours to settle, or settled already.
 const NOT_DONE: Settled = Settled { state: None, reason: None, wake_at: None, next: None, ended: Vec::new() };
 
-fn settle_one(rows: &impl Rows, settlement: &Settlement, gates: &mut Gates) -> Res<Settled> {
+fn settle_one(rows: &impl Rows, settlement: &Settlement) -> Res<Settled> {
     let user = User::of(&settlement.appid, &settlement.openid);
     if !lanes::is_current(rows, user.lane, settlement.epoch)? {
         return Ok(NOT_DONE);
@@ -49,13 +47,12 @@ fn settle_one(rows: &impl Rows, settlement: &Settlement, gates: &mut Gates) -> R
     row.outcome = Some(settlement.outcome.clone());
     row.maybe_delivered = effects.maybe_delivered;
     let mut next = effects.next;
-    if let Some(pause) = effects.app {
+    if effects.app.is_some() {
         let is_paused = rows.gate(&row.user.appid)?.is_some_and(|gate| gate.is_paused(now));
         if !is_paused && let Next::Retry { wake_at, .. } = &mut next {
             // Somebody has ended the pause already, or it could not be stored: nobody would wake what rests for it.
             *wake_at = Some(now.plus(BACKOFF_BASE));
         }
-        gates.pause(&row.user.appid, pause.until);
     }
 
     let retries = matches!(effects.next, Next::Retry { .. });
@@ -78,7 +75,7 @@ fn settle_one(rows: &impl Rows, settlement: &Settlement, gates: &mut Gates) -> R
     }
     let resting = retries.then_some(row.id);
     let room = settlement.room.then_some(settlement.epoch);
-    let mut handed = hand_on(rows, &row.user, gates, resting, room, now)?;
+    let mut handed = hand_on(rows, &row.user, resting, room, now)?;
 
     // With its permit replaced, the user's next message may be this one.
     let (mut state, mut reason, mut wake_at) = (row.state, row.reason, row.wake_at);

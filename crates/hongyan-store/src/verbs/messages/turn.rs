@@ -1,6 +1,5 @@
 //! A message's turn: its moment has come, and the ledger decides what becomes of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use hongyan_clock::UnixMillis;
@@ -15,36 +14,18 @@ use crate::rows::{MessageRow, Rows};
 use crate::trouble::Res;
 use crate::types::{Claimed, ClaimedPermit, Ended, Epoch};
 
-/// The gates of apps, as a verb sees them.
-#[derive(Default)]
-pub(super) struct Gates {
-    /// Paused by the verb itself.
-    paused: HashMap<AppId, AppGate>,
+/// What an app's gate is. An app that is not there (any more) sends nothing until it is.
+fn gate(rows: &impl Rows, appid: &AppId) -> Res<AppGate> {
+    Ok(rows.gate(appid)?.unwrap_or(AppGate::Paused { until: None }))
 }
 
-impl Gates {
-    /// What an app's gate is. An app that is not there (any more) sends nothing until it is.
-    pub(super) fn of(&self, rows: &impl Rows, appid: &AppId) -> Res<AppGate> {
-        if let Some(&gate) = self.paused.get(appid) {
-            return Ok(gate);
-        }
-        Ok(rows.gate(appid)?.unwrap_or(AppGate::Paused { until: None }))
-    }
-
-    /// A message goes out. Whether it is a probe; then the gate is closed behind it, in the same transaction.
-    fn pass(rows: &impl Rows, gate: AppGate, appid: &AppId, now: UnixMillis) -> Res<bool> {
-        let Some(AppGate::Broken { probe_at }) = gate.behind_a_probe(now) else { return Ok(false) };
-        // Others are not told: this is how the gate stands while the probe is under way, and its outcome, which changes
-        // the app, is what they want to hear.
-        rows.set_probe_at(appid, probe_at)?;
-        Ok(true)
-    }
-
-    /// Takes an app for paused, for this verb: an outcome says that it must rest, and the pause is about to be
-    /// stored.
-    pub(super) fn pause(&mut self, appid: &AppId, until: Option<UnixMillis>) {
-        self.paused.insert(appid.clone(), AppGate::Paused { until });
-    }
+/// A message goes out. Whether it is a probe; then the gate is closed behind it, in the same transaction.
+fn pass(rows: &impl Rows, gate: AppGate, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    let Some(AppGate::Broken { probe_at }) = gate.behind_a_probe(now) else { return Ok(false) };
+    // Others are not told: this is how the gate stands while the probe is under way, and its outcome, which changes
+    // the app, is what they want to hear.
+    rows.set_probe_at(appid, probe_at)?;
+    Ok(true)
 }
 
 /// What a message sets out with.
@@ -66,13 +47,7 @@ pub(super) enum Turn {
 
 /// Lets the ledger decide about a message and does to the row and to its permit what it decided. The caller writes
 /// the row.
-pub(super) fn take_turn(
-    rows: &impl Rows,
-    row: &mut MessageRow,
-    gates: &Gates,
-    room: bool,
-    now: UnixMillis,
-) -> Res<Turn> {
+pub(super) fn take_turn(rows: &impl Rows, row: &mut MessageRow, room: bool, now: UnixMillis) -> Res<Turn> {
     let mut permit = pick_permit(rows, row, now)?;
     let candidate = Candidate {
         // Its time has come once. An outcome that is stored late (the disk was full) is told with the time at which it
@@ -82,7 +57,7 @@ pub(super) fn take_turn(
         // Nothing can bring a second one of a permit that came with its message.
         policy: if row.own_permit { PermitPolicy::Require } else { row.policy },
         maybe_delivered: row.maybe_delivered,
-        gate: gates.of(rows, &row.user.appid)?,
+        gate: gate(rows, &row.user.appid)?,
         user_busy: rows.is_behind_another(row)?,
         permit: permit.as_ref().map(|permit| permit.id),
     };
@@ -101,7 +76,7 @@ pub(super) fn take_turn(
             row.enter(MessageState::Sending, None, now);
             row.attempts += 1;
             row.claimed_at = Some(now);
-            Turn::Send(Going { permit, is_probe: Gates::pass(rows, candidate.gate, &row.user.appid, now)? })
+            Turn::Send(Going { permit, is_probe: pass(rows, candidate.gate, &row.user.appid, now)? })
         }
         Start::Later { state, wake_at, reason } => {
             if state == MessageState::Waiting {
