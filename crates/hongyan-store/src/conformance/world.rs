@@ -92,8 +92,7 @@ impl World {
         opened.add(&store);
         let (ids, epochs, heard) = (IdMaker::new(), Mutex::default(), Heard::by(&store));
         let world = Self { database, store, opened, ids, epochs, heard };
-        // All at once, for a store that groups what comes together.
-        join_all(Lane::all().map(|lane| world.acquire(lane, START))).await;
+        world.acquire_all(&Lane::all().collect::<Vec<_>>(), START).await;
         world
     }
 
@@ -136,7 +135,12 @@ impl World {
         self.acquire_by(&self.store, lane, now).await
     }
 
-    /// The same by another store on the database.
+    /// Acquires lanes at once, for a store may group what comes together.
+    pub(super) async fn acquire_all(&self, lanes: &[Lane], now: UnixMillis) -> Vec<Acquired> {
+        join_all(lanes.iter().map(|&lane| self.acquire(lane, now))).await
+    }
+
+    /// Acquires a lane by another store on the database.
     pub(super) async fn acquire_by(&self, store: &Arc<dyn Store>, lane: Lane, now: UnixMillis) -> Acquired {
         let acquired = store.acquire(lane, "world", now).await.unwrap().expect("no other node is there");
         self.epochs.lock().unwrap().insert(lane, acquired.epoch);

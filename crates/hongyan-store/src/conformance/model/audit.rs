@@ -1,8 +1,8 @@
 //! What is looked at after each verb.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::MessageState as S;
 use hongyan_ledger::gate::PROBE_PATIENCE;
+use hongyan_ledger::{MessageState as S, ReasonCode};
 
 use super::rules::{Cause, Message, lane};
 use super::run::Run;
@@ -25,20 +25,25 @@ impl Run {
         if probed {
             self.model.paused = Some(self.model.now.plus(PROBE_PATIENCE));
         }
-        let before = self.model.messages.clone();
+        let (before, now) = (self.model.messages.clone(), self.model.now);
         for view in &views {
             let message = self.model.message_mut(view.id);
             message.keeps_unit |= view.state == S::Unknown && message.state != S::Unknown;
             message.state = view.state;
+            if view.attempts > message.attempts {
+                message.attempted_at = now;
+            }
             message.attempts = view.attempts;
             if view.state != S::Unknown || message.keeps_unit {
                 message.permit = view.permit;
             }
         }
         self.audit_order(verb, &before);
+        self.audit_collapsed(verb, cause, &views);
         self.audit_permits(verb).await;
         self.audit_flying();
         self.audit_timers(verb).await;
+        self.audit_events(verb);
     }
 
     /// Of one user at most one message is in flight, and it has overtaken none that was ready.
@@ -78,6 +83,31 @@ impl Run {
         }
     }
 
+    /// Of what is about the same and not sent, only the newest is left.
+    fn audit_collapsed(&self, verb: &Verb, cause: Cause, views: &[MessageView]) {
+        for view in views {
+            let message = self.model.message(view.id);
+            assert_eq!(
+                view.replaced_by.is_some(),
+                view.reason == Some(ReasonCode::Replaced),
+                "{verb:?}: {view:?}"
+            );
+            let successor = view.replaced_by.map(|id| self.model.message(id));
+            if let Some(successor) = successor {
+                let is_right = self.model.about_the_same(message).any(|other| other.id == successor.id);
+                assert!(is_right && successor.id > view.id, "{verb:?}: {view:?} gave way to {successor:?}");
+            }
+            let is_unsent = message.state.is_withdrawable(message.maybe_delivered);
+            let is_older =
+                |other: &Message| other.id < message.id && other.state.is_withdrawable(other.maybe_delivered);
+            let is_new = matches!(cause, Cause::Accept { from } if self.model.messages[from..].iter().any(|new| new.id == view.id));
+            let older =
+                self.model.about_the_same(message).find(|other| (is_unsent || is_new) && is_older(other));
+            assert!(older.is_none(), "{verb:?}: {older:?} is left beside {message:?}");
+            assert!(!view.state.is_final() || view.wake_at.is_none(), "{verb:?}: it has a timer: {view:?}");
+        }
+    }
+
     async fn audit_permits(&self, verb: &Verb) {
         for number in 0..USERS {
             let views = self.permits(number).await;
@@ -94,15 +124,12 @@ impl Run {
                     "{verb:?}: {view:?}\n{permit:?}\n{:#?}",
                     self.model.messages
                 );
-                if permit.kind.is_unlimited() {
-                    assert_eq!((totals.available, totals.expired), (0, 0));
-                    continue;
-                }
-                let free = permit.granted - spent - reserved - permit.revoked;
+                let free = self.model.free(permit);
                 let void = permit.expires_at.is_some_and(|end| end <= self.model.now);
                 let (available, expired) = if void { (0, free) } else { (free, 0) };
                 assert_eq!((totals.available, totals.expired), (available, expired), "{verb:?}: {view:?}");
-                assert_eq!(totals.granted, permit.granted);
+                assert_eq!(view.permit.expires_at, permit.expires_at, "{verb:?}: {view:?}");
+                assert!(permit.is_unlimited || totals.granted == permit.granted, "{verb:?}: {view:?}");
             }
         }
     }
@@ -151,6 +178,14 @@ impl Run {
                 let owed = self.model.owed_at(message).map_or(UnixMillis::MAX, |at| at.max(self.model.now));
                 assert!(next <= owed, "{verb:?}: the lane sleeps till {next}, past {owed}: {message:?}");
             }
+        }
+    }
+
+    /// Whoever works on events was told of each.
+    fn audit_events(&mut self, verb: &Verb) {
+        for event in self.model.events.clone() {
+            let told = self.told_of_events(lane(event.user));
+            assert!(told <= event.wake_at, "{verb:?}: its lane is looked at {told}: {event:?}");
         }
     }
 }

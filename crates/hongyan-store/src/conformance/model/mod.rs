@@ -8,9 +8,11 @@
 //! | module | about |
 //! | --- | --- |
 //! | `verbs` | what is asked, by chance |
-//! | `rules` | the model |
-//! | `run` | the store and the model, driven beside each other |
+//! | `rules`, `units` | the model |
+//! | `run` | the store and the model beside each other |
+//! | `asking`, `settling`, `pushing`, `carry_out` | what is done to both |
 //! | `audit` | what is looked at after each verb |
+//! | `rest` | what is looked at in the end |
 
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Handle;
@@ -20,9 +22,15 @@ use super::world::World;
 use run::Run;
 use verbs::Verb;
 
+mod asking;
 mod audit;
+mod carry_out;
+mod pushing;
+mod rest;
 mod rules;
 mod run;
+mod settling;
+mod units;
 mod verbs;
 
 /// What is tried.
@@ -50,6 +58,7 @@ async fn try_one(make: &Make, verbs: &[Verb]) {
         let cause = run.carry_out(verb).await;
         run.audit(verb, cause).await;
     }
+    run.come_to_rest().await;
     run.end().await;
 }
 

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::delivery::PATIENCE;
+use hongyan_ledger::resolve::{Then, Verdict};
 use hongyan_ledger::{
-    Channel, Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy,
+    Channel, EventId, Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy,
 };
 
 use super::super::world::{START, appid, user};
-use crate::types::{Claimed, MessageView, NewPermit};
+use super::verbs::Push;
+use crate::types::MessageView;
 
 /// The lane of the user with this number.
 pub(super) fn lane(number: usize) -> Lane {
@@ -23,7 +26,10 @@ pub(super) struct Message {
     pub(super) channel: Channel,
     pub(super) policy: PermitPolicy,
     pub(super) on_unknown: OnUnknown,
-    pub(super) own_form: bool,
+    /// It came with a permit of its own, and may use no other.
+    pub(super) has_own: bool,
+    /// What it is about.
+    pub(super) collapse: Option<u8>,
     pub(super) send_at: UnixMillis,
     pub(super) deadline: Option<UnixMillis>,
     pub(super) state: S,
@@ -33,6 +39,8 @@ pub(super) struct Message {
     pub(super) keeps_unit: bool,
     pub(super) maybe_delivered: bool,
     pub(super) attempts: u32,
+    /// When the last attempt began.
+    pub(super) attempted_at: UnixMillis,
     /// Its own pause after a failure: nothing is owed to it before this.
     pub(super) backs_off_until: UnixMillis,
 }
@@ -43,10 +51,13 @@ pub(super) struct Permit {
     pub(super) id: PermitId,
     pub(super) user: usize,
     pub(super) kind: PermitKind,
+    /// Of one without number: counted from when it was revoked.
     pub(super) granted: u32,
     pub(super) revoked: u32,
-    /// An unlimited one that was refused.
-    pub(super) is_dead: bool,
+    /// Has as many units as are wanted, until it is revoked.
+    pub(super) is_unlimited: bool,
+    /// Units that were given back while it was revoked, and that nobody has; counted while it is unlimited again.
+    pub(super) spare: u32,
     pub(super) granted_at: UnixMillis,
     pub(super) expires_at: Option<UnixMillis>,
     pub(super) code: Option<String>,
@@ -55,12 +66,28 @@ pub(super) struct Permit {
 /// What a verb did, so that only its own moves are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    Accept,
+    /// Those from this place on are new.
+    Accept {
+        from: usize,
+    },
     Claim,
     Settle(MessageId),
     Cancel(MessageId),
-    Grant,
+    Resolve(MessageId),
     Other,
+}
+
+/// An event that is to be worked on.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) id: EventId,
+    pub(super) user: usize,
+    pub(super) push: Push,
+    pub(super) received_at: UnixMillis,
+    /// How often it was looked at in vain.
+    pub(super) tries: u32,
+    /// When to look at it, or to look at it again.
+    pub(super) wake_at: UnixMillis,
 }
 
 pub(super) struct Model {
@@ -72,6 +99,8 @@ pub(super) struct Model {
     /// The pause is that of an open breaker: it is over when a probe was answered, or another pause takes its place.
     pub(super) is_broken: bool,
     pub(super) keys: HashMap<(usize, u8), (MessageId, u8)>,
+    /// In order of receipt.
+    pub(super) events: Vec<Event>,
 }
 
 impl Model {
@@ -84,6 +113,7 @@ impl Model {
             paused: None,
             is_broken: false,
             keys: HashMap::new(),
+            events: Vec::new(),
         }
     }
 
@@ -95,76 +125,56 @@ impl Model {
         self.messages.iter_mut().find(|message| message.id == id).expect("it was accepted")
     }
 
-    /// A permit of this user was granted under this name. Whether its code was known.
-    pub(super) fn granted(&mut self, user: usize, new: &NewPermit, id: PermitId) -> bool {
-        let now = self.now;
-        let same = self.permits.iter_mut().find(|permit| {
-            permit.user == user
-                && if new.code.is_some() {
-                    permit.code == new.code
-                } else {
-                    permit.code.is_none() && permit.kind == new.kind
-                }
-        });
-        match same {
-            Some(permit) if permit.code.is_some() => {
-                assert_eq!(permit.id, id);
-                true
+    pub(super) fn in_state(&self, state: S) -> impl Iterator<Item = &Message> {
+        self.messages.iter().filter(move |message| message.state == state)
+    }
+
+    /// The app is paused until then, or until somebody resumes it; or WeChat does not answer it.
+    pub(super) fn pause(&mut self, until: Option<UnixMillis>, is_outage: bool) {
+        let until = until.unwrap_or(UnixMillis::MAX);
+        if self.is_broken {
+            // Whatever comes takes the place of an outage, and what rests because of that must rest for it.
+            if !is_outage {
+                self.end_pause();
             }
-            Some(permit) => {
-                assert_eq!(permit.id, id, "a subscription is one counter");
-                permit.granted += if permit.kind.is_unlimited() { 0 } else { new.count };
-                permit.is_dead = false;
-                permit.granted_at = now;
-                false
-            }
-            None => {
-                self.permits.push(Permit {
-                    id,
-                    user,
-                    kind: new.kind,
-                    granted: if new.kind.is_unlimited() { 0 } else { new.count },
-                    revoked: 0,
-                    is_dead: false,
-                    granted_at: now,
-                    expires_at: new.expires_at,
-                    code: new.code.clone(),
-                });
-                false
-            }
+            (self.paused, self.is_broken) = (Some(until), is_outage);
+        } else if self.paused.is_none_or(|present| present <= until) {
+            // The longer one stays; one for an operator is the longest.
+            (self.paused, self.is_broken) = (Some(until), is_outage);
         }
     }
 
-    /// WeChat said that the permit of this attempt is dead: what is left of it is void.
-    pub(super) fn revoke(&mut self, claimed: &Claimed) {
-        let Some(id) = claimed.permit.as_ref().map(|permit| permit.id) else { return };
-        self.message_mut(claimed.id).permit = None;
-        let used = self.spent(id) + self.reserved(id);
-        let permit = self.permits.iter_mut().find(|permit| permit.id == id).expect("it was granted");
-        let was_dead = std::mem::replace(&mut permit.is_dead, true);
-        if permit.kind.is_unlimited() {
-            // The unit that a message had kept when the permit died is void now; one that was kept of a permit that is
-            // alive goes back to where there are always more. There are no others.
-            let held = claimed.permit.as_ref().is_some_and(|permit| permit.held);
-            permit.revoked += u32::from(held && was_dead);
-        } else {
-            permit.revoked = permit.granted - used;
+    /// Where a message of unknown outcome goes, if this was found out about it.
+    pub(super) fn resolved(&self, message: &Message, verdict: Verdict) -> S {
+        match verdict {
+            Verdict::Sent => S::Sent,
+            Verdict::NotSent { then: Then::Fail } => S::Failed,
+            Verdict::NotSent { then: Then::Send } if message.deadline.is_some_and(|end| end <= self.now) => {
+                S::Expired
+            }
+            // A newer one about the same has made it obsolete, unless that came to nothing.
+            Verdict::NotSent { then: Then::Send }
+                if self.about_the_same(message).any(|other| {
+                    other.id > message.id && !matches!(other.state, S::Failed | S::Cancelled | S::Expired)
+                }) =>
+            {
+                S::Cancelled
+            }
+            Verdict::NotSent { then: Then::Send } => S::Ready,
         }
     }
 
-    pub(super) fn spent(&self, id: PermitId) -> u32 {
-        let sent = |message: &&Message| message.state == S::Sent && message.permit == Some(id);
-        self.messages.iter().filter(sent).count() as u32
-    }
-
-    /// Units that are named by a message in flight, or kept for one that is open or in doubt.
-    pub(super) fn reserved(&self, id: PermitId) -> u32 {
-        let keeps = |message: &&Message| {
-            message.permit == Some(id)
-                && (matches!(message.state, S::Scheduled | S::Ready | S::Waiting | S::Sending)
-                    || (message.state == S::Unknown && message.keeps_unit))
-        };
-        self.messages.iter().filter(keeps).count() as u32
+    /// The user wants no more subscribe messages. What that took, by permit, in their order.
+    pub(super) fn withdraw(&mut self, user: usize) -> Vec<(PermitId, u32)> {
+        let of_user = |permit: &&Permit| permit.user == user && permit.kind.channel() == Channel::Subscribe;
+        let permits = self.permits.iter().filter(of_user);
+        let can_serve = permits.filter(|permit| permit.is_unlimited || self.free(permit) > 0);
+        let mut taken: Vec<_> = can_serve.map(|permit| (permit.id, self.free(permit))).collect();
+        taken.sort_unstable();
+        for (id, _) in &taken {
+            self.void(*id);
+        }
+        taken
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -185,22 +195,6 @@ impl Model {
             message.state == S::Scheduled && message.send_at <= self.now && lane(message.user) == lane(user)
         };
         self.messages.iter().any(|message| due(&message))
-    }
-
-    /// Whether a permit could serve this message, were it its turn now.
-    pub(super) fn has_permit(&self, message: &Message) -> bool {
-        self.permits.iter().any(|permit| {
-            let own = message.permit == Some(permit.id);
-            let free = if permit.kind.is_unlimited() {
-                !permit.is_dead
-            } else {
-                permit.granted > permit.revoked + self.spent(permit.id) + self.reserved(permit.id)
-            };
-            permit.user == message.user
-                && permit.kind.channel() == message.channel
-                && permit.expires_at.is_none_or(|end| self.now < end)
-                && (own || (free && !message.own_form))
-        })
     }
 
     /// Another message of the user is in flight, or is ready and ahead.
@@ -253,27 +247,28 @@ impl Model {
         cause: Cause,
     ) -> Result<(), &'static str> {
         let over = before.deadline.is_some_and(|end| end <= self.now);
-        let turn = matches!(cause, Cause::Accept | Cause::Claim | Cause::Settle(_));
+        let turn = matches!(cause, Cause::Accept { .. } | Cause::Claim | Cause::Settle(_));
         let may = match after.state {
             S::Sending if !turn => Err("only these verbs start a message"),
             S::Sending if before.send_at > self.now => Err("its time has not come"),
             S::Sending if over => Err("its deadline has passed"),
             S::Sending if self.is_paused() => Err("its app is paused"),
             S::Sending
-                if after.permit.is_none() && (before.own_form || before.policy != PermitPolicy::Try) =>
+                if after.permit.is_none() && (before.has_own || before.policy != PermitPolicy::Try) =>
             {
                 Err("it has no permit")
             }
             S::Ready if before.state == S::Scheduled && before.send_at > self.now => Err("too early"),
-            S::Waiting if before.policy != PermitPolicy::Wait || before.own_form => Err("it must not wait"),
+            S::Waiting if before.policy != PermitPolicy::Wait || before.has_own => Err("it must not wait"),
             S::Expired if !over => Err("its deadline lies ahead"),
             S::Expired if before.maybe_delivered => Err("it may have arrived"),
             S::Unknown if !over => Err("only its deadline ends it so"),
             S::Unknown if !before.maybe_delivered => Err("nothing is in doubt"),
+            S::Cancelled if after.replaced_by.is_some() => self.may_replace(before, after, cause),
             S::Cancelled if cause != Cause::Cancel(before.id) => Err("nobody cancelled it"),
             // Its own outcome may have said that there is no right to it.
             S::Failed if cause == Cause::Settle(before.id) => Ok(()),
-            S::Failed if before.policy == PermitPolicy::Try && !before.own_form => Err("it needs no permit"),
+            S::Failed if before.policy == PermitPolicy::Try && !before.has_own => Err("it needs no permit"),
             S::Sent | S::Delivered | S::Refused | S::Scheduled => Err("no verb but its settlement"),
             _ => Ok(()),
         };
@@ -282,5 +277,49 @@ impl Model {
                 if before.state.may_become(after.state) { Ok(()) } else { Err("no state leads there") }
             },
         )
+    }
+
+    /// Whether another message may have taken this one's place.
+    fn may_replace(&self, before: &Message, after: &MessageView, cause: Cause) -> Result<(), &'static str> {
+        let place = self.messages.iter().position(|message| Some(message.id) == after.replaced_by);
+        let Some(place) = place else { return Err("by a message that is not there") };
+        match cause {
+            Cause::Accept { from } if place < from => Err("by a message that was there before"),
+            // A newer one was accepted while it was under way, or in doubt.
+            Cause::Settle(id) | Cause::Resolve(id) if id != before.id => Err("it was not under way"),
+            Cause::Accept { .. } | Cause::Settle(_) | Cause::Resolve(_) if before.maybe_delivered => {
+                Err("it may have arrived")
+            }
+            Cause::Accept { .. } | Cause::Settle(_) | Cause::Resolve(_) => Ok(()),
+            _ => Err("nothing was accepted"),
+        }
+    }
+
+    /// Messages of a user about the same.
+    pub(super) fn about_the_same<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = &'a Message> {
+        self.messages.iter().filter(|other| {
+            other.user == message.user
+                && other.id != message.id
+                && message.collapse.is_some()
+                && other.collapse == message.collapse
+        })
+    }
+
+    /// The message that WeChat's word on a subscribe message of this user is about; an error while the answer to a
+    /// send is awaited that would tell.
+    pub(super) fn reported(&self, event: &Event) -> Result<Option<MessageId>, ()> {
+        let possible = |state: S| {
+            self.messages.iter().filter(move |message| {
+                message.user == event.user
+                    && message.channel == Channel::Subscribe
+                    && message.state == state
+                    && message.attempted_at <= event.received_at
+            })
+        };
+        if self.now.since(event.received_at) < PATIENCE && possible(S::Sending).next().is_some() {
+            return Err(());
+        }
+        let oldest = |state| possible(state).min_by_key(|message| (message.attempted_at, message.id));
+        Ok(oldest(S::Unknown).or_else(|| oldest(S::Sent)).map(|message| message.id))
     }
 }
