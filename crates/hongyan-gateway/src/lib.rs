@@ -22,7 +22,9 @@
 //! | [`lanes`] | which users this node works for |
 //! | [`schedule`] | when to look at which lane |
 //! | [`probe`] | whom to wake while WeChat does not answer an app |
+//! | [`slots`] | how many messages may be `sending` at a time |
 //! | [`dispatch`] | the workers that write requests to WeChat |
+//! | [`job`] | what dispatch and settle hand to each other |
 //! | [`settle`] | turns outcomes into commits |
 //! | [`signals`] | what follows from each commit, and whom it concerns |
 //! | [`health`] | how the gateway is, for machines that ask often |
@@ -33,7 +35,7 @@
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
 //! | [`keys`], [`vault`] | API keys; secrets at rest |
-//! | `task` | work that runs to its end even if nobody waits for it |
+//! | `task` | the running parts; work that runs to its end even if nobody waits for it |
 //! | `pace` | how fast work in the background goes on, and when a failing store is asked again |
 //! | `members` | the members of a JSON object, unread |
 //! | `remembered` | keys and tokens that were looked up a moment ago |
@@ -62,6 +64,7 @@ pub mod facade;
 pub mod gateway_tokens;
 pub mod health;
 pub mod intake;
+pub mod job;
 pub mod keys;
 pub mod lanes;
 pub mod login;
@@ -76,6 +79,7 @@ pub mod schedule;
 pub mod service;
 pub mod settle;
 pub mod signals;
+pub mod slots;
 pub mod state;
 pub mod stop;
 pub mod templates;

@@ -12,8 +12,10 @@ use hongyan_ledger::Lane;
 use hongyan_store::types::ClaimBatch;
 use hongyan_store::{Store, StoreError};
 
-use crate::dispatch::{Dispatch, Job, Slot};
+use crate::dispatch::Dispatch;
+use crate::job::Job;
 use crate::pace;
+use crate::slots::Slot;
 use crate::state::owned::Owned;
 use crate::state::timers::Timers;
 use crate::stop::Stop;

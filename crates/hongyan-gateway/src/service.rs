@@ -18,7 +18,7 @@ use crate::callbacks::refusals::Refusals;
 use crate::callbacks::{EventWorker, SilenceWatch};
 use crate::config::{ConfigError, Settings};
 use crate::context::{Context, Parts};
-use crate::dispatch::{Dispatch, Slots};
+use crate::dispatch::Dispatch;
 use crate::door::limits::Limits;
 use crate::door::outgoing::Outgoing;
 use crate::door::rates::Rates;
@@ -27,6 +27,7 @@ use crate::error::GatewayError;
 use crate::gateway_tokens::GatewayTokens;
 use crate::health::Health;
 use crate::intake::Intake;
+use crate::job::Done;
 use crate::keys::Keys;
 use crate::lanes::{LaneChanges, Lanes};
 use crate::probe::Prober;
@@ -34,15 +35,17 @@ use crate::remembered::Revocations;
 use crate::report::Report;
 use crate::retention::Retention;
 use crate::schedule::Scheduler;
-use crate::settle::{Done, Settler};
+use crate::settle::Settler;
 use crate::signals::SignalHandler;
+use crate::slots::Slots;
 use crate::state::owned::Owned;
 use crate::state::silence::Silence;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
+use crate::task::Tasks;
 use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
-use crate::webhooks::{AddressRules, Expiring, Postmaster};
+use crate::webhooks::{AddressRules, DeliveryContext, Expiring, Postmaster};
 use crate::{api, callbacks, chance, facade, webhooks};
 
 /// A running gateway.
@@ -439,7 +442,7 @@ impl Core {
             allow_http: self.settings.webhook_allow_http,
             allow_private: self.settings.webhook_allow_private,
         };
-        let postmaster = Postmaster {
+        let postmaster = Postmaster::new(DeliveryContext {
             store: Arc::clone(&self.store),
             vault: Arc::clone(&self.vault),
             clock: self.clock.clone(),
@@ -448,7 +451,7 @@ impl Core {
             changes: self.webhook_changes.clone(),
             at_once: self.settings.webhook_connections as usize,
             owned: self.owned.clone(),
-        };
+        });
         tasks.spawn(|stop| postmaster.run(stop));
         let expiring = Expiring {
             store: Arc::clone(&self.store),
@@ -467,19 +470,6 @@ struct Sending {
     settler: Settler,
     dispatch: Dispatch,
     outcomes: mpsc::Receiver<Done>,
-}
-
-/// The running parts.
-struct Tasks {
-    stop: Stop,
-    running: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Tasks {
-    /// Sets a part going that ends when it is told to stop.
-    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, part: impl FnOnce(Stop) -> F) {
-        self.running.push(tokio::spawn(part(self.stop.clone())));
-    }
 }
 
 /// Whether something is stored that only the master key opens which it was sealed with.

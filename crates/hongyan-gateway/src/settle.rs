@@ -6,7 +6,6 @@
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
 use hongyan_ledger::MessageState;
-use hongyan_ledger::breaker::Evidence;
 use hongyan_ledger::settle::{AppPause, Outcome, settle};
 use hongyan_store::types::{Claimed, Settled, Settlement};
 use hongyan_store::{Store, StoreError};
@@ -15,9 +14,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::apps::Apps;
-use crate::dispatch::{Dispatch, Job, Slots};
+use crate::dispatch::Dispatch;
+use crate::job::{Done, Job};
 use crate::pace;
 use crate::report::Report;
+use crate::slots::Slots;
 use crate::state::owned::Owned;
 use crate::state::silence::Silence;
 use crate::state::timers::Timers;
@@ -25,16 +26,6 @@ use crate::stop::Stop;
 
 /// The most outcomes in one call of the store; a bound, far above what gathers in one commit's time.
 const MAX_BATCH: usize = 512;
-
-/// An attempt that has ended.
-pub struct Done {
-    /// What was attempted.
-    pub job: Job,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What that says about WeChat.
-    pub evidence: Evidence,
-}
 
 /// What settling works with. Clones share everything.
 #[derive(Clone)]

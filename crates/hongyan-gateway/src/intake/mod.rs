@@ -26,7 +26,9 @@ use hongyan_store::types::{
 use hongyan_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
-use crate::dispatch::{Dispatch, Job, Slot};
+use crate::dispatch::Dispatch;
+use crate::job::Job;
+use crate::slots::Slot;
 use crate::state::owned::{Flight, Owned};
 use crate::state::timers::Timers;
 use crate::stop::Stop;

@@ -13,17 +13,16 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_failpoints as points;
-use hongyan_ledger::webhook::{Fate, Reply, fate};
-use hongyan_store::types::{
-    Delivery, DeliveryOutcome, DeliveryReport, Epoch, Tried, WebhookAnswer, WebhookRecord, WebhookStart,
-};
+use hongyan_ledger::webhook::{Fate, Reply};
+use hongyan_store::types::{Delivery, DeliveryOutcome, DeliveryReport, Epoch, WebhookRecord, WebhookStart};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::Postmaster;
-use super::client::{Answer, Client, Connection, Place, Post};
+use super::attempt::{Address, Landed, ended};
+use super::client::{Answer, Client, Connection};
+use super::context::DeliveryContext;
 use super::sign::Signer;
 use crate::pace;
 use crate::state::owned::Flight;
@@ -53,21 +52,8 @@ const STORE_IN_CROWD_EVERY: Duration = Duration::from_millis(50);
 /// How long a stop waits for answers. What is not answered by then is sent again after the next start.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// A request that has ended, and its connection if that can be used again.
-struct Landed {
-    delivery: Delivery,
-    tried: Tried,
-    connection: Option<Connection>,
-}
-
-/// What is the same in all of a webhook's requests.
-struct Address {
-    signer: Signer,
-    place: Arc<Place>,
-}
-
 pub(super) struct Courier {
-    post: Postmaster,
+    context: DeliveryContext,
     record: WebhookRecord,
     /// Or, in words, why nothing can be sent.
     address: Result<Address, String>,
@@ -104,7 +90,7 @@ pub(super) struct Courier {
 impl Courier {
     /// For a webhook as it was when `changed` had last been looked at.
     pub(super) fn new(
-        post: Postmaster,
+        context: DeliveryContext,
         start: WebhookStart,
         epoch: Epoch,
         changed: watch::Receiver<u64>,
@@ -113,10 +99,10 @@ impl Courier {
         let WebhookStart { record, cursor } = start;
         Self {
             epoch,
-            _flight: post.owned.flight(record.id.lane()),
-            lanes: post.owned.watch(),
+            _flight: context.owned.flight(record.id.lane()),
+            lanes: context.owned.watch(),
             changed,
-            events: post.changes.watch_events(),
+            events: context.changes.watch_events(),
             address: Err(String::new()),
             kept: Vec::new(),
             record,
@@ -131,7 +117,7 @@ impl Courier {
             outcomes: Vec::new(),
             has_failed: false,
             works_since: Instant::now(),
-            post,
+            context,
         }
     }
 
@@ -162,7 +148,7 @@ impl Courier {
         if !self.outcomes.is_empty() && is_due && !self.store().await? {
             return Ok(false);
         }
-        let now = self.post.clock.now();
+        let now = self.context.clock.now();
         let rests = self.record.health.rest_until.filter(|&until| now < until);
         let mut wake_at = rests.unwrap_or(UnixMillis::MAX);
         if rests.is_none() && self.ready.len() < LOW && self.outcomes.is_empty() {
@@ -189,7 +175,7 @@ impl Courier {
     /// Whether its webhook is still this node's to deliver to.
     fn is_ours(&mut self) -> bool {
         self.lanes.mark_unchanged();
-        self.post.owned.epoch(self.record.id.lane()) == Some(self.epoch)
+        self.context.owned.epoch(self.record.id.lane()) == Some(self.epoch)
     }
 
     /// Whether webhooks were changed since this one was read.
@@ -200,7 +186,7 @@ impl Courier {
     /// Reads the webhook as it is now. `false`: it is gone, or disabled.
     async fn reload(&mut self) -> hongyan_store::Result<bool> {
         self.changed.mark_unchanged();
-        let Some(start) = self.post.store.webhook_start(self.record.id).await? else { return Ok(false) };
+        let Some(start) = self.context.store.webhook_start(self.record.id).await? else { return Ok(false) };
         self.record = start.record;
         self.look_up();
         Ok(self.record.disabled.is_none())
@@ -212,7 +198,7 @@ impl Courier {
             tracing::error!(%error, webhook = %self.record.id, "its secret does not open; nothing is sent to it");
         });
         let signer = signer.ok().as_deref().and_then(Signer::new);
-        let place = self.post.client.place(&self.record.url);
+        let place = self.context.client.place(&self.record.url);
         let address = signer
             .ok_or_else(|| "the webhook's secret does not open".to_owned())
             .and_then(|signer| Ok(Address { signer, place: Arc::new(place?) }));
@@ -236,7 +222,7 @@ impl Courier {
         std::iter::once((&self.record.secret, UnixMillis::MAX))
             .chain(previous)
             .map(|(sealed, until)| {
-                Ok((self.post.vault.open_of(Purpose::WebhookSecret, &owner, sealed)?, until))
+                Ok((self.context.vault.open_of(Purpose::WebhookSecret, &owner, sealed)?, until))
             })
             .collect()
     }
@@ -249,13 +235,13 @@ impl Courier {
             epoch: self.epoch,
             outcomes: self.outcomes.clone(),
             cursor,
-            now: self.post.clock.now(),
+            now: self.context.clock.now(),
         };
-        let standing = self.post.store.settle_deliveries(report).await?;
+        let standing = self.context.store.settle_deliveries(report).await?;
         self.cursor = cursor;
         self.has_failed = false;
         for tried in self.outcomes.drain(..).filter_map(|outcome| outcome.tried) {
-            self.post.report.event_delivered(tried.fate);
+            self.context.report.event_delivered(tried.fate);
         }
         self.rest_if_crowded();
         let Some(standing) = standing else { return Ok(false) };
@@ -272,12 +258,12 @@ impl Courier {
     fn rest_if_crowded(&mut self) {
         let now = Instant::now();
         let worked = now.saturating_duration_since(self.works_since);
-        self.works_since = now + rest(worked, self.post.store.is_crowded());
+        self.works_since = now + rest(worked, self.context.store.is_crowded());
     }
 
     /// Reads what is to be delivered; when the next try is due.
     async fn read(&mut self, now: UnixMillis) -> hongyan_store::Result<UnixMillis> {
-        let (store, id) = (&self.post.store, self.record.id);
+        let (store, id) = (&self.context.store, self.record.id);
         let mut wake_at = store.next_delivery_at(id).await?.unwrap_or(UnixMillis::MAX);
         if wake_at <= now {
             let mut is_held_up = false;
@@ -335,12 +321,12 @@ impl Courier {
     }
 
     fn start_ready(&mut self) {
-        let at_once = if self.record.health.failures > 0 { 1 } else { self.post.at_once };
+        let at_once = if self.record.health.failures > 0 { 1 } else { self.context.at_once };
         while self.flying.len() < at_once
             && let Some(delivery) = self.ready.pop_front()
         {
-            let now = self.post.clock.now();
-            let Address { signer, place } = match &self.address {
+            let now = self.context.clock.now();
+            let address = match &self.address {
                 Ok(address) => address,
                 Err(why) => {
                     let tried = ended(&delivery, now, now, Answer::none(why));
@@ -348,15 +334,9 @@ impl Courier {
                     continue;
                 }
             };
-            let (id, body) = (delivery.id.to_string(), body(&delivery));
-            let post = Post {
-                signature: signer.sign(&id, now, body.as_bytes()),
-                id,
-                timestamp: now.as_seconds(),
-                body: body.into(),
-            };
-            let (place, kept) = (Arc::clone(place), self.kept.pop());
-            let (client, clock): (Client, _) = (self.post.client.clone(), self.post.clock.clone());
+            let post = address.post(&delivery, now);
+            let (place, kept) = (Arc::clone(&address.place), self.kept.pop());
+            let (client, clock): (Client, _) = (self.context.client.clone(), self.context.clock.clone());
             self.flying.spawn(async move {
                 points::reach(points::TELL_BEFORE_REQUEST);
                 let (answer, connection) = client.post(&place, kept, post).await;
@@ -386,7 +366,7 @@ impl Courier {
             }
             // `step` looks at them.
             _ = self.lanes.changed() => None,
-            () = self.post.clock.sleep_until(wake_at) => None,
+            () = self.context.clock.sleep_until(wake_at) => None,
             () = sleep_until(self.works_since), if is_resting => None,
             () = sleep_until(oldest.unwrap_or_else(Instant::now)), if oldest.is_some() => None,
             () = self.stop.stopping() => None,
@@ -456,33 +436,8 @@ fn rest(worked: Duration, is_crowded: bool) -> Duration {
     if is_crowded { STORE_IN_CROWD_EVERY.saturating_sub(worked) } else { Duration::ZERO }
 }
 
-fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, answer: Answer) -> Tried {
-    let Answer { status, text } = answer;
-    let reply = status.map_or(Reply::Failed, Reply::of_status);
-    let (tries, first_at) = (delivery.tries + 1, delivery.first_at.unwrap_or(began));
-    Tried {
-        reply,
-        fate: fate(reply, tries, first_at, now, crate::chance::unit()),
-        tries,
-        first_at,
-        answer: WebhookAnswer { at: now, status, text },
-        random: crate::chance::unit(),
-    }
-}
-
-/// The same at every try.
-fn body(delivery: &Delivery) -> String {
-    format!(
-        r#"{{"type":"{}","timestamp":"{}","data":{}}}"#,
-        delivery.kind, delivery.created_at, delivery.data
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use hongyan_ledger::ids::IdMaker;
-    use hongyan_ledger::webhook::EventType;
-
     use super::*;
 
     #[test]
@@ -494,27 +449,6 @@ mod tests {
             rest(ms(15_000), true),
             Duration::ZERO,
             "its requests take long, and the machine has time for others"
-        );
-    }
-
-    #[test]
-    fn a_body_is_json_with_type_timestamp_and_data() {
-        let at = UnixMillis(1_790_000_000_000);
-        let delivery = Delivery {
-            number: 1,
-            id: IdMaker::new().webhook_event(1, at),
-            kind: EventType::MessageSent,
-            subject: 0,
-            created_at: at,
-            data: r#"{"id":"msg_1"}"#.into(),
-            tries: 0,
-            first_at: None,
-            is_behind: false,
-        };
-        let body: serde_json::Value = serde_json::from_str(&body(&delivery)).unwrap();
-        assert_eq!(
-            body,
-            serde_json::json!({ "type": "message.sent", "timestamp": at.to_string(), "data": { "id": "msg_1" } })
         );
     }
 }

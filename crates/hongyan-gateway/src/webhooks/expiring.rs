@@ -7,7 +7,7 @@ use hongyan_clock::Clock;
 use hongyan_store::Store;
 use hongyan_store::types::{ExpiringOrder, ExpiringStep};
 
-use super::Changes;
+use super::changes::Changes;
 use crate::pace::{REST, rest_after};
 use crate::state::owned::Owned;
 use crate::stop::Stop;

@@ -4,6 +4,9 @@
 //! | --- | --- |
 //! | `mod.rs` | [`Postmaster`]: sees to it that each enabled webhook whose lane is this node's has a courier |
 //! | `courier.rs` | one webhook's events: order, retries, what is under way |
+//! | `context.rs` | what couriers work with |
+//! | `changes.rs` | tells them that webhooks were changed, or that there is something to deliver |
+//! | `attempt.rs` | one attempt: what is posted, and what became of it |
 //! | `client.rs` | one request |
 //! | `address.rs` | where a request may go |
 //! | `sign.rs` | secrets and signatures |
@@ -13,102 +16,65 @@
 //! nothing here is in anybody's way, and nothing is lost when it stops: a courier goes on at its webhook's cursor.
 
 mod address;
+mod attempt;
+mod changes;
 mod client;
+mod context;
 mod courier;
 mod expiring;
 pub(crate) mod sign;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use hongyan_clock::Clock;
 use hongyan_ledger::WebhookId;
-use hongyan_store::Store;
-use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 
 use crate::pace;
-use crate::report::Report;
-use crate::state::owned::Owned;
 use crate::stop::Stop;
-use crate::vault::Vault;
 
 pub use address::{AddressRules, InvalidUrl, MAX_URL_BYTES};
+pub use changes::Changes;
 pub use client::{Client, ClientError};
+pub use context::DeliveryContext;
 pub use expiring::Expiring;
 pub use sign::{SECRET_PREFIX, new_secret};
 
 use courier::Courier;
 
-/// Tells those who deliver that webhooks were changed, or that there is something to deliver. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Changes {
-    /// How often webhooks were changed.
-    changed: Arc<watch::Sender<u64>>,
-    /// The number of the last event that was stored since the start.
-    told: Arc<watch::Sender<i64>>,
-}
-
-impl Changes {
-    /// A webhook was set up, changed or forgotten, or is to be told something once more.
-    pub fn tell(&self) {
-        self.changed.send_modify(|count| *count += 1);
-    }
-
-    /// The event with this number is stored.
-    pub fn told(&self, number: i64) {
-        self.told.send_replace(number);
-    }
-
-    fn watch(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
-    }
-
-    fn watch_events(&self) -> watch::Receiver<i64> {
-        self.told.subscribe()
-    }
-}
-
-/// What delivering works with. Clones share everything.
-#[derive(Clone)]
+/// Starts and ends couriers.
 pub struct Postmaster {
-    /// Where the events are.
-    pub store: Arc<dyn Store>,
-    /// Opens the secrets that sign.
-    pub vault: Arc<Vault>,
-    /// The time.
-    pub clock: Clock,
-    /// What counts deliveries.
-    pub report: Report,
-    /// Who asks.
-    pub client: Client,
-    /// Whether webhooks were changed.
-    pub changes: Changes,
-    /// How many requests to one webhook may be under way at a time.
-    pub at_once: usize,
-    /// Which lanes are this node's: a webhook is delivered to by the node that has its lane.
-    pub owned: Owned,
+    context: DeliveryContext,
 }
 
 impl Postmaster {
+    /// With what its couriers work with.
+    pub fn new(context: DeliveryContext) -> Self {
+        Self { context }
+    }
+
     /// Runs until it is told to stop, and the couriers have stored what they know.
     pub async fn run(self, stop: Stop) {
-        let mut changed = self.changes.watch();
-        let mut lanes = self.owned.watch();
+        let mut changed = self.context.changes.watch();
+        let mut lanes = self.context.owned.watch();
         let mut couriers = JoinSet::new();
         let mut running: HashMap<Id, WebhookId> = HashMap::new();
         while !stop.is_stopping() {
             changed.mark_unchanged();
             lanes.mark_unchanged();
-            match self.store.webhooks().await {
+            match self.context.store.webhooks().await {
                 Ok(webhooks) => {
                     for start in webhooks.into_iter().filter(|start| start.record.disabled.is_none()) {
                         let id = start.record.id;
-                        let Some(epoch) = self.owned.epoch(id.lane()) else { continue };
+                        let Some(epoch) = self.context.owned.epoch(id.lane()) else { continue };
                         if !running.values().any(|&other| other == id) {
                             // It hears also of what was changed since the list was read.
-                            let courier =
-                                Courier::new(self.clone(), start, epoch, changed.clone(), stop.clone());
+                            let courier = Courier::new(
+                                self.context.clone(),
+                                start,
+                                epoch,
+                                changed.clone(),
+                                stop.clone(),
+                            );
                             running.insert(couriers.spawn(courier.run()).id(), id);
                         }
                     }

@@ -8,11 +8,11 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::set_up::WebhookWithSecret;
-use super::{
-    MAX_APPS, MAX_TYPES, WebhookJson, apps, checked_url, for_caller, known, no_such_webhook, shown, types,
+use super::answer::{WebhookJson, WebhookWithSecret, shown};
+use super::request::{
+    Description, MAX_APPS, MAX_TYPES, apps, checked_url, for_caller, known, no_such_webhook, types,
 };
-use crate::api::bounded::{Few, Text};
+use crate::api::bounded::Few;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
@@ -20,9 +20,6 @@ use crate::problem::{Json, Path, Problem};
 use crate::shapes;
 use crate::vault::Purpose;
 use crate::webhooks::new_secret;
-
-/// What a webhook is for, in words.
-pub(super) type Description = Text<0, 256>;
 
 /// Changes to a webhook; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]

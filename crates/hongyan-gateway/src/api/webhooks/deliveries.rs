@@ -8,7 +8,8 @@ use hongyan_store::types::{DeliveryState, DeliveryView};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AnswerJson, known};
+use super::answer::AnswerJson;
+use super::request::known;
 use crate::api::caller::Caller;
 use crate::api::listing;
 use crate::api::openapi::Refusals;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{known, no_such_webhook};
+use super::request::{known, no_such_webhook};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;

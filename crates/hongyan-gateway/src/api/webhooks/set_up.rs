@@ -8,8 +8,8 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::change::Description;
-use super::{MAX_APPS, MAX_TYPES, WebhookJson, checked_url, filter, for_caller, is_callers, known, shown};
+use super::answer::{WebhookJson, WebhookWithSecret, shown};
+use super::request::{Description, MAX_APPS, MAX_TYPES, checked_url, filter, for_caller, is_callers, known};
 use crate::api::bounded::Few;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
@@ -38,15 +38,6 @@ pub(super) struct CreateRequest {
     /// For people.
     #[schema(inline)]
     description: Option<Description>,
-}
-
-/// A webhook with what is said only once.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct WebhookWithSecret {
-    #[serde(flatten)]
-    pub(super) webhook: WebhookJson,
-    /// What signs the events: `whsec_` and base64. Not shown again.
-    pub(super) secret: String,
 }
 
 /// Every webhook.

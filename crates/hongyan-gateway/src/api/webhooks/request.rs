@@ -1,0 +1,114 @@
+//! What several calls take: a webhook's id, its URL, what it wants to hear of.
+
+use hongyan_ledger::WebhookId;
+use hongyan_ledger::webhook::{EventType, Filter};
+use hongyan_store::types::WebhookRecord;
+use hongyan_wechat::AppId;
+
+use crate::api::bounded::Text;
+use crate::api::caller::Caller;
+use crate::context::Context;
+use crate::intake::request::parse;
+use crate::problem::Problem;
+
+/// The most types in a filter; there are fewer.
+pub(super) const MAX_TYPES: usize = 64;
+
+/// The most apps in a filter.
+pub(super) const MAX_APPS: usize = 100;
+
+/// What a webhook is for, in words.
+pub(super) type Description = Text<0, 256>;
+
+/// One webhook that must be there.
+pub(super) async fn known(context: &Context, caller: &Caller, id: &str) -> Result<WebhookRecord, Problem> {
+    let id = webhook_id(id)?;
+    let known = context.store.webhook(id).await?.map(|(record, _)| record);
+    known.filter(|record| is_callers(caller, &record.filter)).ok_or_else(|| no_such_webhook(id))
+}
+
+/// Whether a webhook hears of nothing but the apps that the caller's key is for.
+pub(super) fn is_callers(caller: &Caller, filter: &Filter) -> bool {
+    caller.key().apps.is_none()
+        || filter.apps.as_ref().is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
+}
+
+/// What a webhook may hear of: for a key that is for some apps, those, unless it asks for fewer.
+pub(super) fn for_caller(caller: &Caller, filter: Filter) -> Result<Filter, Problem> {
+    let apps = filter.apps.or_else(|| caller.key().apps.clone());
+    match apps.iter().flatten().find(|appid| !caller.sees(appid)) {
+        Some(other) => Err(Problem::other_app(other)),
+        None => Ok(Filter { apps, ..filter }),
+    }
+}
+
+fn webhook_id(text: &str) -> Result<WebhookId, Problem> {
+    text.parse().map_err(|_| {
+        let text: String = text.chars().take(64).collect();
+        Problem::not_found(format!("{text} is not a webhook's id; those look like whk_ and 32 digits"))
+    })
+}
+
+pub(super) fn no_such_webhook(id: WebhookId) -> Problem {
+    Problem::not_found(format!("there is no webhook {id}"))
+}
+
+pub(super) fn checked_url(context: &Context, url: &str) -> Result<String, Problem> {
+    let checked = context.webhook_rules.check(url);
+    checked.map(String::from).map_err(|why| Problem::invalid("url", why.to_string()))
+}
+
+/// A list in which nothing stands for everything.
+pub(super) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem> {
+    if names.len() > MAX_TYPES {
+        return Err(Problem::invalid("types", format!("at most {MAX_TYPES}")));
+    }
+    let mut types = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let kind = EventType::from_name(name).filter(|kind| kind.is_for_all()).ok_or_else(|| {
+            let known: Vec<_> =
+                EventType::ALL.into_iter().filter(|kind| kind.is_for_all()).map(EventType::name).collect();
+            Problem::invalid(format!("types[{place}]"), format!("one of {}", known.join(", ")))
+        })?;
+        if !types.contains(&kind) {
+            types.push(kind);
+        }
+    }
+    Ok((!types.is_empty()).then_some(types))
+}
+
+/// The same for apps.
+pub(super) fn apps(appids: &[String]) -> Result<Option<Vec<AppId>>, Problem> {
+    if appids.len() > MAX_APPS {
+        return Err(Problem::invalid("apps", format!("at most {MAX_APPS}")));
+    }
+    let mut apps: Vec<AppId> = Vec::new();
+    for (place, appid) in appids.iter().enumerate() {
+        let appid = parse(&format!("apps[{place}]"), appid)?;
+        if !apps.contains(&appid) {
+            apps.push(appid);
+        }
+    }
+    Ok((!apps.is_empty()).then_some(apps))
+}
+
+pub(super) fn filter(type_names: &[String], appids: &[String]) -> Result<Filter, Problem> {
+    Ok(Filter { types: types(type_names)?, apps: apps(appids)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_names_known_types_once() {
+        let names = ["message.sent".to_owned(), "message.sent".to_owned()];
+        assert_eq!(types(&names).unwrap(), Some(vec![EventType::MessageSent]));
+        assert_eq!(types(&[]).unwrap(), None);
+        for name in ["message", "webhook.test", ""] {
+            assert_eq!(types(&[name.to_owned()]).unwrap_err().field.as_deref(), Some("types[0]"), "{name}");
+        }
+        let many: Vec<String> = (0..=MAX_APPS).map(|n| format!("wx{n}")).collect();
+        assert_eq!(apps(&many).unwrap_err().code, "invalid_field");
+    }
+}

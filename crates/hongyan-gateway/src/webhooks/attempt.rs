@@ -1,0 +1,88 @@
+//! One attempt to deliver an event: what is posted, and what became of it.
+
+use std::sync::Arc;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::webhook::{Reply, fate};
+use hongyan_store::types::{Delivery, Tried, WebhookAnswer};
+
+use super::client::{Answer, Connection, Place, Post};
+use super::sign::Signer;
+
+/// A request that has ended, and its connection if that can be used again.
+pub(super) struct Landed {
+    pub(super) delivery: Delivery,
+    pub(super) tried: Tried,
+    pub(super) connection: Option<Connection>,
+}
+
+/// What is the same in all of a webhook's requests.
+pub(super) struct Address {
+    pub(super) signer: Signer,
+    pub(super) place: Arc<Place>,
+}
+
+impl Address {
+    /// The request for an event.
+    pub(super) fn post(&self, delivery: &Delivery, now: UnixMillis) -> Post {
+        let (id, body) = (delivery.id.to_string(), body(delivery));
+        Post {
+            signature: self.signer.sign(&id, now, body.as_bytes()),
+            id,
+            timestamp: now.as_seconds(),
+            body: body.into(),
+        }
+    }
+}
+
+/// What became of an attempt.
+pub(super) fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, answer: Answer) -> Tried {
+    let Answer { status, text } = answer;
+    let reply = status.map_or(Reply::Failed, Reply::of_status);
+    let (tries, first_at) = (delivery.tries + 1, delivery.first_at.unwrap_or(began));
+    Tried {
+        reply,
+        fate: fate(reply, tries, first_at, now, crate::chance::unit()),
+        tries,
+        first_at,
+        answer: WebhookAnswer { at: now, status, text },
+        random: crate::chance::unit(),
+    }
+}
+
+/// The same at every try.
+fn body(delivery: &Delivery) -> String {
+    format!(
+        r#"{{"type":"{}","timestamp":"{}","data":{}}}"#,
+        delivery.kind, delivery.created_at, delivery.data
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use hongyan_ledger::ids::IdMaker;
+    use hongyan_ledger::webhook::EventType;
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_json_with_type_timestamp_and_data() {
+        let at = UnixMillis(1_790_000_000_000);
+        let delivery = Delivery {
+            number: 1,
+            id: IdMaker::new().webhook_event(1, at),
+            kind: EventType::MessageSent,
+            subject: 0,
+            created_at: at,
+            data: r#"{"id":"msg_1"}"#.into(),
+            tries: 0,
+            first_at: None,
+            is_behind: false,
+        };
+        let body: serde_json::Value = serde_json::from_str(&body(&delivery)).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({ "type": "message.sent", "timestamp": at.to_string(), "data": { "id": "msg_1" } })
+        );
+    }
+}

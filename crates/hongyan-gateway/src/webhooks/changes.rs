@@ -1,0 +1,34 @@
+//! Changes: wakes those who deliver.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// Tells those who deliver that webhooks were changed, or that there is something to deliver. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// How often webhooks were changed.
+    changed: Arc<watch::Sender<u64>>,
+    /// The number of the last event that was stored since the start.
+    told: Arc<watch::Sender<i64>>,
+}
+
+impl Changes {
+    /// A webhook was set up, changed or forgotten, or is to be told something once more.
+    pub fn tell(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// The event with this number is stored.
+    pub fn told(&self, number: i64) {
+        self.told.send_replace(number);
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub(super) fn watch_events(&self) -> watch::Receiver<i64> {
+        self.told.subscribe()
+    }
+}
