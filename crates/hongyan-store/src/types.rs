@@ -27,11 +27,11 @@ pub use messages::{
     Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch, Idempotency,
     MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
-pub use nodes::{Acquired, LeaseOrder, Leased, Listened, Node, Standing, TokenLease};
+pub use nodes::{Acquired, LeaseOrder, Leased, Node, Standing, TokenLease};
 pub use pages::{LOOK_AT, Page};
 pub use permits::{Granted, NewPermit, PermitView, Reach};
 pub use prune::{PruneCursor, PruneOrder, Pruned};
-pub use resolve::{ResolutionView, ResolveOrder, Resolved};
+pub use resolve::{Listened, ResolutionView, ResolveOrder, Resolved};
 pub use sealed::{Reseal, SealedKind, SealedOwner, SealedPage, SealedValue};
 pub use webhooks::{
     Backlog, Delivery, DeliveryOutcome, DeliveryReport, DeliveryState, DeliveryView, ExpiringOrder,

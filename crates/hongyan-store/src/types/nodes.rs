@@ -65,17 +65,6 @@ pub struct Acquired {
     pub next_wake: Option<UnixMillis>,
 }
 
-/// For how long somebody must have listened to WeChat's pushes so that silence says something.
-#[derive(Debug, Clone)]
-pub struct Listened {
-    /// The node that says so: it listens itself.
-    pub node: Arc<str>,
-    /// From here
-    pub from: UnixMillis,
-    /// to here.
-    pub to: UnixMillis,
-}
-
 /// A node wants to ask WeChat for an app's access token.
 #[derive(Debug, Clone)]
 pub struct TokenLease {

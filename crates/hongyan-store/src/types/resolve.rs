@@ -1,10 +1,10 @@
 //! Unknown outcomes: what is found out about them.
 
+use std::sync::Arc;
+
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-
-use super::Listened;
 
 /// Somebody's word on a message of unknown outcome.
 #[derive(Debug, Clone)]
@@ -21,6 +21,17 @@ pub struct ResolveOrder {
     pub listened: Option<Listened>,
     /// Now.
     pub now: UnixMillis,
+}
+
+/// For how long somebody must have listened to WeChat's pushes so that silence says something.
+#[derive(Debug, Clone)]
+pub struct Listened {
+    /// The node that says so: it listens itself.
+    pub node: Arc<str>,
+    /// From here
+    pub from: UnixMillis,
+    /// to here.
+    pub to: UnixMillis,
 }
 
 /// What came of it.
