@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on ends")]
 #![expect(unreachable_pub, reason = "one crate, and nothing of it is used elsewhere")]
 
+mod client;
 mod process;
 mod pusher;
 mod world;

@@ -52,8 +52,12 @@ mod tests {
         for place in 0..nodes {
             let Plan { take, give } = plan(|lane| owners[lane.index()], place, nodes);
             moved += take.len();
-            take.iter().for_each(|lane| owners[lane.index()] = Some(place));
-            give.iter().for_each(|lane| owners[lane.index()] = None);
+            for lane in take {
+                owners[lane.index()] = Some(place);
+            }
+            for lane in give {
+                owners[lane.index()] = None;
+            }
         }
         moved
     }
