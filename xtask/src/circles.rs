@@ -12,16 +12,13 @@ use std::{fs, io};
 use crate::command::{Result, root};
 use crate::sources::{code_of, expand, files, imports, paths};
 
-/// Crates that still have circles. The list may only become shorter.
-const NOT_YET: [&str; 1] = ["hongyan-gateway"];
-
 /// A module, by its path from the crate's root.
 type Module = Vec<String>;
 
 /// Looks at every crate.
 ///
 /// # Errors
-/// With the circles, if there are any; and if a crate that is listed as having some has none any more.
+/// With the circles, if there are any.
 pub(crate) fn check() -> Result {
     let mut troubles = Vec::new();
     let unreadable = |error: io::Error| format!("the crates cannot be read: {error}");
@@ -29,11 +26,7 @@ pub(crate) fn check() -> Result {
         let dir = entry.map_err(unreadable)?.path();
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let circles = Crate::read(&dir.join("src")).map_err(unreadable)?.circles();
-        match (circles.is_empty(), NOT_YET.contains(&name.as_str())) {
-            (true, true) => troubles.push(format!("{name} has no circle any more: take it off the list")),
-            (false, false) => troubles.extend(circles.iter().map(|circle| format!("{name}: {circle}"))),
-            _ => {}
-        }
+        troubles.extend(circles.iter().map(|circle| format!("{name}: {circle}")));
     }
     if troubles.is_empty() { Ok(()) } else { Err(format!("circles of files:\n{}", troubles.join("\n"))) }
 }
