@@ -13,7 +13,7 @@ use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::remembered::{Remembered, Revocations};
+use crate::secret_cache::{Revocations, SecretCache};
 use crate::vault::{random_token, sha256};
 
 /// What every gateway token begins with.
@@ -44,7 +44,7 @@ pub struct GatewayTokens {
     clock: Clock,
     ids: Arc<IdMaker>,
     /// Tokens that were good a moment ago.
-    remembered: Remembered<Good>,
+    cache: SecretCache<Good>,
 }
 
 /// A token that works until its end.
@@ -59,7 +59,7 @@ struct Good {
 impl GatewayTokens {
     /// The tokens in this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock, ids: Arc<IdMaker>, revocations: Revocations) -> Self {
-        Self { store, clock, ids, remembered: Remembered::new(REMEMBERED_TOKENS, revocations) }
+        Self { store, clock, ids, cache: SecretCache::new(REMEMBERED_TOKENS, revocations) }
     }
 
     /// A new token for an app, for whoever brought this API key or else the app's gateway secret. The others of the app stay as they are.
@@ -96,17 +96,17 @@ impl GatewayTokens {
     /// When the store fails.
     pub async fn check(&self, token: &str) -> Result<Option<AppId>, StoreError> {
         let (hash, now) = (sha256(token), self.clock.now());
-        let question = match self.remembered.get(hash, now) {
+        let lookup = match self.cache.get(hash, now) {
             Ok(good) => return Ok((now < good.expires_at).then_some(good.appid)),
-            Err(question) => question,
+            Err(lookup) => lookup,
         };
         let Some(record) = self.store.gateway_token(hash, now).await? else {
-            self.remembered.answer(&question, None);
+            self.cache.answer(&lookup, None);
             return Ok(None);
         };
         self.note_use(&record, now);
         let GatewayTokenRecord { id, appid, expires_at, key, .. } = record;
-        self.remembered.answer(&question, Some(&Good { id, appid: appid.clone(), expires_at, key }));
+        self.cache.answer(&lookup, Some(&Good { id, appid: appid.clone(), expires_at, key }));
         Ok(Some(appid))
     }
 
@@ -131,12 +131,12 @@ impl GatewayTokens {
 
     /// Looks these tokens up anew when they are seen next.
     pub fn forget(&self, appid: &AppId, id: Option<TokenId>) {
-        self.remembered.forget(|token| token.appid == *appid && id.is_none_or(|id| token.id == id));
+        self.cache.forget(|token| token.appid == *appid && id.is_none_or(|id| token.id == id));
     }
 
     /// The same for those that were handed out to a key.
     pub fn forget_key(&self, key: KeyId) {
-        self.remembered.forget(|token| token.key == Some(key));
+        self.cache.forget(|token| token.key == Some(key));
     }
 
     /// Stores that a token is in use, now and then, beside the call that uses it.

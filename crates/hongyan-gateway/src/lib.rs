@@ -38,11 +38,11 @@
 //! | `task` | the running parts; work that runs to its end even if nobody waits for it |
 //! | `pace` | how fast work in the background goes on, and when a failing store is asked again |
 //! | `members` | the members of a JSON object, unread |
-//! | `remembered` | keys and tokens that were looked up a moment ago |
+//! | `secret_cache` | keys and tokens that were looked up a moment ago |
 //! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
 //! | [`problem`] | how refusals look |
 //! | [`reference`](mod@reference) | the pages that explain errcodes and problems, made from the rules |
-//! | `shapes` | how the domain's types look in the OpenAPI description |
+//! | `schemas` | how the domain's types look in the OpenAPI description |
 //! | [`door`] | where connections come in; every limit |
 //! | [`tls`] | the certificate of the listener with TLS |
 //! | [`state`] | what several tasks read and one writes |
@@ -89,10 +89,10 @@ pub mod user_data;
 pub mod vault;
 pub mod webhooks;
 
-mod chance;
 mod pace;
-mod remembered;
-mod shapes;
+mod random;
+mod schemas;
+mod secret_cache;
 mod task;
 
 pub use context::Context;

@@ -31,10 +31,10 @@ use crate::job::Done;
 use crate::keys::Keys;
 use crate::lanes::{LaneChanges, Lanes};
 use crate::probe::Prober;
-use crate::remembered::Revocations;
 use crate::report::Report;
 use crate::retention::Retention;
 use crate::schedule::Scheduler;
+use crate::secret_cache::Revocations;
 use crate::settle::Settler;
 use crate::signals::SignalHandler;
 use crate::slots::Slots;
@@ -45,8 +45,8 @@ use crate::stop::Stop;
 use crate::task::Tasks;
 use crate::templates::TemplateSyncer;
 use crate::vault::{KeySource, Vault, create_private_dir};
-use crate::webhooks::{AddressRules, DeliveryContext, Expiring, Postmaster};
-use crate::{api, callbacks, chance, facade, webhooks};
+use crate::webhooks::{AddressRules, DeliveryContext, Expiring, WebhookDispatcher};
+use crate::{api, callbacks, facade, random, webhooks};
 
 /// A running gateway.
 pub struct Gateway {
@@ -232,7 +232,7 @@ impl Core {
             max_idle: settings.connections as usize,
             ..ClientConfig::new(settings.wechat_base_url.clone())
         })?;
-        let node = Node { name: settings.node_id.as_str().into(), incarnation: chance::number() };
+        let node = Node { name: settings.node_id.as_str().into(), incarnation: random::number() };
         let options = AppsOptions {
             token_refresh_ahead: Duration::from_secs(settings.token_refresh_ahead_seconds),
             node: Arc::clone(&node.name),
@@ -442,7 +442,7 @@ impl Core {
             allow_http: self.settings.webhook_allow_http,
             allow_private: self.settings.webhook_allow_private,
         };
-        let postmaster = Postmaster::new(DeliveryContext {
+        let dispatcher = WebhookDispatcher::new(DeliveryContext {
             store: Arc::clone(&self.store),
             vault: Arc::clone(&self.vault),
             clock: self.clock.clone(),
@@ -452,7 +452,7 @@ impl Core {
             at_once: self.settings.webhook_connections as usize,
             owned: self.owned.clone(),
         });
-        tasks.spawn(|stop| postmaster.run(stop));
+        tasks.spawn(|stop| dispatcher.run(stop));
         let expiring = Expiring {
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),

@@ -69,7 +69,7 @@ impl Settler {
             batch.iter().map(|done| self.settlement(&done.job.claimed, &done.outcome, room)).collect();
         for (done, settlement) in batch.iter().zip(&settlements) {
             // In this order: a quota that is used up ends an outage, and pauses for its own reason.
-            self.hear(done).await;
+            self.tell_breaker(done).await;
             if let Some(pause) = settlement.effects.app {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
                 reach(SETTLE_AFTER_PAUSE);
@@ -88,7 +88,7 @@ impl Settler {
     /// What an outcome does, by the ledger's rules.
     pub fn settlement(&self, claimed: &Claimed, outcome: &Outcome, room: bool) -> Settlement {
         let now = self.clock.now();
-        let effects = settle(&claimed.in_flight(), outcome, now, crate::chance::unit());
+        let effects = settle(&claimed.in_flight(), outcome, now, crate::random::unit());
         self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
         // What is scheduled and due, and was not looked at for want of a place, may be an older one of this user: then
         // whose turn it is, is for the look to say.
@@ -176,7 +176,7 @@ impl Settler {
     }
 
     /// Tells the app's breaker how an attempt ended.
-    async fn hear(&self, done: &Done) {
+    async fn tell_breaker(&self, done: &Done) {
         let claimed = &done.job.claimed;
         if let Err(error) = self.apps.hear(claimed, &done.outcome, done.evidence).await {
             tracing::error!(%error, app = %claimed.appid, "what was heard of WeChat cannot be stored");

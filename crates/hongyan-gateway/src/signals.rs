@@ -19,8 +19,8 @@ use hongyan_store::signals::{Listener, Signal, Signals};
 
 use crate::apps::Apps;
 use crate::lanes::LaneChanges;
-use crate::remembered::Revocations;
 use crate::report::Report;
+use crate::secret_cache::Revocations;
 use crate::state::owned::Owned;
 use crate::state::timers::Timers;
 use crate::webhooks::Changes;
@@ -62,7 +62,7 @@ impl Listener for SignalHandler {
                 Signal::Moved(moved) => self.report.moved(&moved, self.is_held(moved.id.lane())),
                 Signal::App(appid) => self.apps.mark_stale(appid),
                 Signal::Webhooks => self.webhooks.tell(),
-                Signal::Told(number) => self.webhooks.told(number),
+                Signal::WebhookEvent(number) => self.webhooks.event_stored(number),
                 Signal::Lanes => self.lanes.tell(),
                 Signal::Revoked => self.revoked.tell(),
             }

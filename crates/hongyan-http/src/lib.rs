@@ -5,7 +5,7 @@
 //! for a request. Decision 0007 of the project has the reasons.
 //!
 //! What a request says, where it goes and how long it may take is for those who use the crate: WeChat's client, and the
-//! couriers of webhooks.
+//! workers of webhooks.
 //!
 //! | file | has |
 //! | --- | --- |

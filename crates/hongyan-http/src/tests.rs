@@ -82,7 +82,7 @@ async fn read(stream: &mut TcpStream) -> String {
     head.split(' ').nth(1).unwrap().to_owned()
 }
 
-/// As WeChat's client has its connections, and as couriers of webhooks have theirs.
+/// As WeChat's client has its connections, and as workers of webhooks have theirs.
 #[derive(Clone, Copy)]
 enum How {
     TaskAndLook,

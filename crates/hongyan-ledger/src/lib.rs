@@ -17,7 +17,7 @@
 //! | [`settle`] | what an attempt's outcome does to message, permit and app |
 //! | [`explain`] | why a message found no permit |
 //! | [`acceptance`] | one acceptance that two report counts once |
-//! | [`delivery`] | of which message WeChat says what became of it |
+//! | [`sent_report`] | of which message WeChat says what became of it |
 //! | [`resolve`] | what an operator's word does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
 //! | [`rate`] | how often something may happen |
@@ -29,7 +29,6 @@
 
 pub mod acceptance;
 pub mod breaker;
-pub mod delivery;
 mod enums;
 pub mod explain;
 pub mod gate;
@@ -40,6 +39,7 @@ pub mod permit;
 pub mod rate;
 pub mod resolve;
 pub mod retry;
+pub mod sent_report;
 pub mod settle;
 pub mod shares;
 pub mod start;

@@ -24,10 +24,10 @@ use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, Webho
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod row_error;
 mod rows;
 pub mod signals;
 pub mod sqlite;
-mod trouble;
 pub mod types;
 mod verbs;
 
@@ -371,7 +371,7 @@ pub trait Store: Send + Sync + 'static {
     /// All webhooks, in the order in which they were set up, with their cursors.
     async fn webhooks(&self) -> Result<Vec<WebhookStart>>;
 
-    /// A webhook with its cursor, as couriers need it.
+    /// A webhook with its cursor, as its worker needs it.
     async fn webhook_start(&self, id: WebhookId) -> Result<Option<WebhookStart>>;
 
     /// The events behind this number that a webhook wants, in order: as many as are among the next `limit`.

@@ -44,7 +44,7 @@ pub enum Signal<'a> {
     /// A webhook came, went, or is not what it was; or it has something to be told once more.
     Webhooks,
     /// Something is to be told: the number of the last webhook event.
-    Told(i64),
+    WebhookEvent(i64),
     /// A node came or went, or a lane was given up: it may be somebody else's turn to have it.
     Lanes,
     /// An API key, or a token that was handed out, was revoked.
@@ -127,7 +127,7 @@ impl Signals {
     }
 
     /// A webhook event with this number was written.
-    pub fn told(&mut self, number: i64) {
+    pub fn webhook_event(&mut self, number: i64) {
         self.told = self.told.max(Some(number));
     }
 
@@ -161,7 +161,7 @@ impl Signals {
         let events = self.events.iter().map(|(lane, at)| Signal::Event { lane, at });
         let apps = self.apps.iter().map(Signal::App);
         let webhooks = self.webhooks.then_some(Signal::Webhooks);
-        let told = self.told.map(Signal::Told);
+        let told = self.told.map(Signal::WebhookEvent);
         let lanes = self.lanes.then_some(Signal::Lanes);
         let revoked = self.revoked.then_some(Signal::Revoked);
         let moved = self.moved.iter().copied().map(Signal::Moved);
@@ -274,8 +274,8 @@ mod tests {
         for appid in [&app, &other, &app] {
             signals.app(appid);
         }
-        signals.told(3);
-        signals.told(2);
+        signals.webhook_event(3);
+        signals.webhook_event(2);
         signals.webhooks();
         let moved = Moved {
             id: MessageId::from_bytes([1; 16]),
@@ -297,7 +297,7 @@ mod tests {
                 Signal::Wake { lane: lane(63), at: UnixMillis(40) },
                 Signal::Event { lane: lane(5), at: UnixMillis(9) },
                 Signal::Webhooks,
-                Signal::Told(3),
+                Signal::WebhookEvent(3),
                 Signal::Moved(moved),
                 Signal::Moved(moved),
             ]

@@ -20,7 +20,7 @@ pub use apps::{
 };
 pub use audit::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
 pub use events::{
-    AddressCheck, Applied, ApplyOrder, Deed, Effect, EventFilter, EventState, EventView, NewEvent,
+    AddressCheck, Applied, ApplyOrder, CallbackAction, Effect, EventFilter, EventState, EventView, NewEvent,
     OpenEvents, Received,
 };
 pub use messages::{

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | [`kind`] | what an import is of |
 //! | [`lines`] | how lines are read and made into batches, one at a time in memory |
-//! | [`delivery`] | how a batch is sent, and what is repeated when |
+//! | [`upload`] | how a batch is sent, and what is repeated when |
 //! | [`state`] | what an import remembers between its runs |
 //! | [`refusals`] | where refused lines go |
 //! | [`known`] | which lines are there already, whatever was edited since |
@@ -22,18 +22,18 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::{listen, output, progress, signals};
 
-mod delivery;
 mod kind;
 mod known;
 mod lines;
 mod refusals;
 mod state;
+mod upload;
 
-use delivery::{Delivery, Ended, Tally};
 use kind::Kind;
 use lines::{Batch, Plan, Reader};
 use refusals::Refusals;
 use state::{Earlier, Older, State};
+use upload::{Ended, Tally, Upload};
 
 /// Batches that are read ahead of the one that is being sent.
 const READ_AHEAD: usize = 2;
@@ -79,11 +79,11 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     let began = Instant::now();
     let bar = progress::bytes(bytes, "importing");
     let batches = read(reader, plan, earlier)?;
-    let delivery =
-        Delivery { api: &api, kind, give_up_after: Duration::from_secs(args.give_up_after), stop: stopped };
+    let upload =
+        Upload { api: &api, kind, give_up_after: Duration::from_secs(args.give_up_after), stop: stopped };
     let mut tally = Tally::default();
     let ended = loop {
-        let mut stop = delivery.stop.clone();
+        let mut stop = upload.stop.clone();
         let batch = tokio::select! {
             batch = batches.recv_async() => batch,
             _ = stop.wait_for(|&stopped| stopped) => break Ended::Stopped,
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
         let batch = batch?;
         let (line, end) = (batch.last_line, batch.end);
         state.passed(batch.after)?;
-        let ended = delivery.deliver(batch, &mut state, &mut tally, &mut refusals).await;
+        let ended = upload.send_batch(batch, &mut state, &mut tally, &mut refusals).await;
         refusals.flush()?;
         match ended? {
             Ended::AtTheEnd => {}

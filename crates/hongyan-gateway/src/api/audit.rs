@@ -12,7 +12,7 @@ use super::listing;
 use super::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Problem, Query};
-use crate::shapes;
+use crate::schemas;
 
 /// Which lines to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -20,10 +20,10 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
     /// Those of this moment and later.
-    #[param(value_type = Option<shapes::Time>)]
+    #[param(value_type = Option<schemas::Time>)]
     since: Option<UnixMillis>,
     /// Those before this moment.
-    #[param(value_type = Option<shapes::Time>)]
+    #[param(value_type = Option<schemas::Time>)]
     until: Option<UnixMillis>,
     /// `next_cursor` of the page before.
     #[param(min_length = 1, max_length = 18, pattern = "^[0-9]+$")]
@@ -53,13 +53,13 @@ struct ActorJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditLine)]
 struct LineJson {
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     at: UnixMillis,
     actor: ActorJson,
     /// Method and path with its placeholders, or a command.
     call: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: Option<AppId>,
     /// The id of what was changed: an app, key, webhook, token, message, …
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,7 +16,7 @@ use crate::api::caller::Caller;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query};
-use crate::shapes;
+use crate::schemas;
 
 /// Which events to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -24,16 +24,16 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
     /// Those of this app.
-    #[param(value_type = Option<shapes::AppId>)]
+    #[param(value_type = Option<schemas::AppId>)]
     app: Option<String>,
     /// Those about this user; needs `app`.
-    #[param(value_type = Option<shapes::OpenId>)]
+    #[param(value_type = Option<schemas::OpenId>)]
     openid: Option<String>,
     /// Those of this name, as WeChat spells it.
     #[param(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "subscribe_msg_sent_event")]
     name: Option<Text<1, 128>>,
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<shapes::EventId>)]
+    #[param(value_type = Option<schemas::EventId>)]
     cursor: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 1000, default = 50)]
@@ -44,33 +44,33 @@ pub(super) struct EventsQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Event)]
 struct EventJson {
-    #[schema(value_type = shapes::EventId)]
+    #[schema(value_type = schemas::EventId)]
     id: EventId,
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: AppId,
     /// The user that it is about, if that is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     openid: Option<OpenId>,
     /// As WeChat spells it; of what users write, its `MsgType`.
     #[schema(example = "subscribe_msg_sent_event")]
     name: String,
-    #[schema(value_type = shapes::EventState)]
+    #[schema(value_type = schemas::EventState)]
     state: EventState,
     /// What it did. Empty for one that the gateway only keeps.
-    #[schema(value_type = Vec<shapes::EventEffect>)]
+    #[schema(value_type = Vec<schemas::EventEffect>)]
     effects: Vec<Effect>,
     /// When it happened, as WeChat says.
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     received_at: UnixMillis,
     /// When it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     worked_at: Option<UnixMillis>,
     /// All of it, as WeChat sent it; XML as the same in JSON, with texts for numbers.
-    #[schema(value_type = shapes::EventBody)]
+    #[schema(value_type = schemas::EventBody)]
     body: Box<RawValue>,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct EventsAnswer {
     /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 events were looked at,
     /// so one with this may have few events, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::EventId)]
+    #[schema(value_type = schemas::EventId)]
     next_cursor: Option<EventId>,
 }
 

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::intake::request::parse;
 use crate::keys::{NewKey, Scope, create_key};
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// Longest name of a key.
 const MAX_NAME_CHARS: usize = 64;
@@ -34,16 +34,16 @@ const MAX_APPS: usize = 100;
 #[schema(as = CreateKey)]
 pub(super) struct CreateKeyRequest {
     /// What it is for, for people.
-    #[schema(value_type = shapes::KeyName)]
+    #[schema(value_type = schemas::KeyName)]
     name: String,
     /// What it may do.
-    #[schema(value_type = Vec<shapes::Scope>, min_items = 1, max_items = 9)]
+    #[schema(value_type = Vec<schemas::Scope>, min_items = 1, max_items = 9)]
     scopes: Few<Scope, { Scope::ALL.len() }>,
     /// The apps that it is for; absent: all, as far as the caller's own key is for all.
-    #[schema(value_type = Option<Vec<shapes::AppId>>, min_items = 1, max_items = 100)]
+    #[schema(value_type = Option<Vec<schemas::AppId>>, min_items = 1, max_items = 100)]
     apps: Option<Few<String, MAX_APPS>>,
     /// When it stops working; absent: when the caller's own key does.
-    #[schema(value_type = Option<shapes::Time>)]
+    #[schema(value_type = Option<schemas::Time>)]
     expires_at: Option<UnixMillis>,
 }
 
@@ -51,26 +51,26 @@ pub(super) struct CreateKeyRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ApiKey)]
 struct KeyJson {
-    #[schema(value_type = shapes::KeyId)]
+    #[schema(value_type = schemas::KeyId)]
     id: KeyId,
     name: String,
-    #[schema(value_type = Vec<shapes::Scope>)]
+    #[schema(value_type = Vec<schemas::Scope>)]
     scopes: Vec<String>,
     /// The apps that it is for; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<shapes::AppId>)]
+    #[schema(value_type = Vec<schemas::AppId>)]
     apps: Option<Vec<AppId>>,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     expires_at: Option<UnixMillis>,
     /// When it was last used, to the hour or so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     last_used_at: Option<UnixMillis>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     revoked_at: Option<UnixMillis>,
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn create(
     operation_id = "revoke_key",
     tag = "keys",
     security(("api_key" = ["keys"])),
-    params(("id" = shapes::KeyId, Path)),
+    params(("id" = schemas::KeyId, Path)),
     responses((status = 204, description = "Revoked."), Refusals),
 )]
 pub(super) async fn revoke(

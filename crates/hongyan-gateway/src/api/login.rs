@@ -13,7 +13,7 @@ use crate::door::outgoing::{Behalf, NoPlace};
 use crate::intake::request::parse;
 use crate::login::{Login, login as exchange};
 use crate::problem::{Json, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// A code that `wx.login` gave.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -21,7 +21,7 @@ use crate::shapes;
 #[schema(as = Login)]
 pub(super) struct LoginRequest {
     /// The app.
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: String,
     /// The code; it works once, for five minutes.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
@@ -32,7 +32,7 @@ pub(super) struct LoginRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LoggedInUser)]
 pub(super) struct LoginAnswer {
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     openid: OpenId,
     /// If WeChat gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub(super) struct LoginAnswer {
     unionid: Option<String>,
     /// Opaque; the mini program may use it at `/mp`. The session_key stays here.
     session: String,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     session_expires_at: UnixMillis,
 }
 

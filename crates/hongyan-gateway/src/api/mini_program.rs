@@ -19,7 +19,7 @@ use crate::intake::request::parse;
 use crate::keys::bearer;
 use crate::login::session;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// The most permits that one tap can bring: a form, a payment and three subscriptions leave room to spare.
 const MAX_PERMITS: usize = 20;
@@ -40,7 +40,7 @@ pub(super) struct CodeRequest {
 pub(super) struct SessionAnswer {
     /// Opaque: `hys_…`. The session_key stays in the gateway.
     session: String,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     expires_at: UnixMillis,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct SessionAnswer {
     path = "/mp/{appid}/login",
     operation_id = "mini_program_login",
     tag = "mini program",
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     request_body = CodeRequest,
     responses((status = 200, description = "The session.", body = SessionAnswer), Refusals),
 )]
@@ -89,13 +89,13 @@ pub(super) struct ReportRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportedPermit {
-    #[schema(value_type = shapes::PermitKind)]
+    #[schema(value_type = schemas::PermitKind)]
     kind: PermitKind,
     /// The form id or prepay id, for forms and payments.
     #[schema(max_length = 512)]
     code: Option<String>,
     /// The template, for subscriptions.
-    #[schema(value_type = Option<shapes::TemplateId>)]
+    #[schema(value_type = Option<schemas::TemplateId>)]
     template: Option<String>,
     /// The word that `wx.requestSubscribeMessage` gave for this template; absent: accepted.
     result: Option<SubscribeResult>,
@@ -155,7 +155,7 @@ pub(super) enum ReportAnswer {
     operation_id = "mini_program_permits",
     tag = "mini program",
     security(("session" = [])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     request_body = ReportRequest,
     responses((status = 202, description = "What became of each.", body = ReportAnswers), Refusals),
 )]

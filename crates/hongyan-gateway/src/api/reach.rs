@@ -12,7 +12,7 @@ use crate::api::caller::Caller;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query};
-use crate::shapes;
+use crate::schemas;
 
 /// Which users to count.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -20,13 +20,13 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct ReachQuery {
     /// The app.
-    #[param(value_type = shapes::AppId)]
+    #[param(value_type = schemas::AppId)]
     app: String,
     /// Only permits that serve this template.
-    #[param(value_type = Option<shapes::TemplateId>)]
+    #[param(value_type = Option<schemas::TemplateId>)]
     template: Option<String>,
     /// Only permits of this kind.
-    #[param(value_type = Option<shapes::PermitKind>)]
+    #[param(value_type = Option<schemas::PermitKind>)]
     kind: Option<PermitKind>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct ReachQuery {
     tag = "permits",
     security(("api_key" = ["permits"])),
     params(ReachQuery),
-    responses((status = 200, description = "Users and units.", body = shapes::Reach), Refusals),
+    responses((status = 200, description = "Users and units.", body = schemas::Reach), Refusals),
 )]
 pub(super) async fn reach(
     State(context): State<Context>,

@@ -14,7 +14,7 @@ use crate::api::caller::Caller;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Problem};
-use crate::shapes;
+use crate::schemas;
 use crate::user_data::{Sealed, open};
 
 /// The longest `encrypted_data` and `raw_data`; WeChat's have some hundred characters, run data a few thousand.
@@ -38,10 +38,10 @@ type MaxAge = Whole<1, MAX_AGE_SECONDS>;
 #[schema(as = DecryptUserData)]
 pub(super) struct DecryptRequest {
     /// The app.
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: String,
     /// The user, who has logged in by this gateway.
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     openid: String,
     /// `encryptedData`.
     #[schema(min_length = 1, max_length = 65_536, pattern = "^[!-~]+$")]

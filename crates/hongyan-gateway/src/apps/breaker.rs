@@ -47,7 +47,7 @@ impl Apps {
     ) -> Result<(), StoreError> {
         let Some(app) = self.get(&claimed.appid) else { return Ok(()) };
         let attempt = Attempt { claimed_at: claimed.claimed_at, is_probe: claimed.is_probe };
-        let (now, chance) = (self.0.clock.now(), crate::chance::unit());
+        let (now, chance) = (self.0.clock.now(), crate::random::unit());
         let verdict = app.breaker.with(|breaker| breaker.hear(attempt, evidence, app.gate(), now, chance));
         match verdict {
             Some(Verdict::Open { probe_at }) => {

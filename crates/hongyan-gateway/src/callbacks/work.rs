@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::Lane;
-use hongyan_ledger::delivery::Report as Delivery;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_store::types::{ApplyOrder, Deed, Epoch, EventView};
+use hongyan_ledger::sent_report::SentReport;
+use hongyan_store::types::{ApplyOrder, CallbackAction, Epoch, EventView};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::callback::{Event, Notice, SubscribeResult, notice_of};
 use hongyan_wechat::{Errcode, TemplateId};
@@ -95,8 +95,8 @@ impl EventWorker {
 
     /// Does what an event asks for; says when to look at it again, if it must wait.
     async fn work_on(&self, event: &EventView, epoch: Epoch) -> Result<Option<UnixMillis>, StoreError> {
-        let deeds = self.deeds_of(event).await;
-        let order = ApplyOrder { id: event.id, epoch, deeds, now: self.clock.now() };
+        let actions = self.actions_of(event).await;
+        let order = ApplyOrder { id: event.id, epoch, actions, now: self.clock.now() };
         let Some(applied) = self.store.apply_event(order).await? else { return Ok(None) };
         for ended in &applied.ended {
             tracing::debug!(
@@ -106,7 +106,7 @@ impl EventWorker {
         Ok(applied.wake_at)
     }
 
-    async fn deeds_of(&self, event: &EventView) -> Vec<Deed> {
+    async fn actions_of(&self, event: &EventView) -> Vec<CallbackAction> {
         let body: Map<String, Value> = match serde_json::from_str(&event.body) {
             Ok(body) => body,
             Err(error) => {
@@ -117,23 +117,23 @@ impl EventWorker {
         let Some(notice) = notice_of(&Event::of(body)) else { return Vec::new() };
         match notice {
             Notice::Popup(entries) => {
-                let mut deeds = Vec::new();
+                let mut actions = Vec::new();
                 // A refusal in the box leaves what the user accepted earlier.
                 for entry in entries.into_iter().filter(|entry| entry.result == SubscribeResult::Accepted) {
                     self.get_to_know(event, &entry.template).await;
-                    deeds.extend(self.accept(event, entry.template));
+                    actions.extend(self.accept(event, entry.template));
                 }
-                deeds
+                actions
             }
             Notice::Change(entries) => entries
                 .into_iter()
                 .filter(|entry| entry.result == SubscribeResult::Rejected)
-                .map(|entry| Deed::Withdraw { template: entry.template })
+                .map(|entry| CallbackAction::Withdraw { template: entry.template })
                 .collect(),
             Notice::Sent(entries) => entries
                 .into_iter()
                 .map(|entry| {
-                    Deed::Report(Delivery {
+                    CallbackAction::Report(SentReport {
                         template: entry.template,
                         msgid: entry.msgid,
                         error_code: Errcode(i32::try_from(entry.error_code).unwrap_or(i32::MAX)),
@@ -144,11 +144,11 @@ impl EventWorker {
         }
     }
 
-    fn accept(&self, event: &EventView, template: TemplateId) -> Option<Deed> {
+    fn accept(&self, event: &EventView, template: TemplateId) -> Option<CallbackAction> {
         // One about no user accepts for nobody.
         let openid = event.openid.as_ref()?;
         let lane = Lane::of(&event.appid, openid);
-        Some(Deed::Accept { template, permit: self.ids.permit(lane, self.clock.now()) })
+        Some(CallbackAction::Accept { template, permit: self.ids.permit(lane, self.clock.now()) })
     }
 
     /// A template that was added since the last synchronisation: WeChat knows of which kind it is.

@@ -18,7 +18,7 @@ use super::faults::{Fault, Faults};
 use super::warnings::Warning;
 use crate::apps::{App, Apps};
 use crate::problem::Problem;
-use crate::shapes;
+use crate::schemas;
 
 /// Beyond this a scheduled message is likely to find its permit expired.
 const FAR_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -40,16 +40,16 @@ pub enum Reserve {
 #[serde(deny_unknown_fields)]
 pub struct MessageRequest {
     /// The app.
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     pub app: String,
     /// The user.
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     pub to: String,
     /// The template.
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     pub template: String,
     /// The fields: `{"thing1":"text"}` or `{"keyword1":{"value":"text","color":"#173177"}}`.
-    #[schema(value_type = shapes::MessageFieldsInput)]
+    #[schema(value_type = schemas::MessageFieldsInput)]
     pub data: Fields,
     /// The page that a tap opens, with its query: `pages/index/index?id=1`.
     #[schema(
@@ -63,23 +63,23 @@ pub struct MessageRequest {
     #[schema(max_length = 64, example = "keyword1.DATA")]
     pub emphasis_keyword: Option<String>,
     /// Subscribe messages only: the language of the card's frame.
-    #[schema(value_type = Option<shapes::Lang>)]
+    #[schema(value_type = Option<schemas::Lang>)]
     pub lang: Option<Lang>,
     /// Subscribe messages only: the version of the mini program that a tap opens.
-    #[schema(value_type = Option<shapes::MiniprogramState>)]
+    #[schema(value_type = Option<schemas::MiniprogramState>)]
     pub miniprogram_state: Option<MiniprogramState>,
     /// When to send it (RFC 3339). In the past or absent: now.
-    #[schema(value_type = Option<shapes::Time>)]
+    #[schema(value_type = Option<schemas::Time>)]
     pub send_at: Option<UnixMillis>,
     /// After this it must not be sent any more (RFC 3339).
-    #[schema(value_type = Option<shapes::Time>)]
+    #[schema(value_type = Option<schemas::Time>)]
     pub deadline: Option<UnixMillis>,
     /// What to do without a permit.
     #[serde(default)]
-    #[schema(value_type = shapes::PermitPolicy)]
+    #[schema(value_type = schemas::PermitPolicy)]
     pub permit: PermitPolicy,
     /// What to do when WeChat's answer is lost. Absent: as the app is set.
-    #[schema(value_type = Option<shapes::OnUnknown>)]
+    #[schema(value_type = Option<schemas::OnUnknown>)]
     pub on_unknown: Option<OnUnknown>,
     /// When a scheduled message chooses its permit.
     #[serde(default)]

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
-use crate::remembered::{Remembered, Revocations};
+use crate::secret_cache::{Revocations, SecretCache};
 use crate::vault::{random_token, sha256};
 
 /// What every API key begins with.
@@ -195,13 +195,13 @@ pub struct Keys {
     store: Arc<dyn Store>,
     clock: Clock,
     /// Keys that were good a moment ago.
-    remembered: Remembered<Arc<KeyRecord>>,
+    cache: SecretCache<Arc<KeyRecord>>,
 }
 
 impl Keys {
     /// The keys in this store. `revocations`: what the store tells of.
     pub fn new(store: Arc<dyn Store>, clock: Clock, revocations: Revocations) -> Self {
-        Self { store, clock, remembered: Remembered::new(REMEMBERED_KEYS, revocations) }
+        Self { store, clock, cache: SecretCache::new(REMEMBERED_KEYS, revocations) }
     }
 
     /// Lets in whoever sends `Authorization: Bearer hyk_…` with a key that has the scope. Whether the key is for the app
@@ -247,7 +247,7 @@ impl Keys {
     /// The key that a request brings, if it is remembered, good and has the scope. For any other ask [`Self::authorize`].
     pub fn recognize(&self, headers: &HeaderMap, needed: Scope) -> Option<Arc<KeyRecord>> {
         let now = self.clock.now();
-        let record = self.remembered.get(sha256(bearer(headers)?), now).ok()?;
+        let record = self.cache.get(sha256(bearer(headers)?), now).ok()?;
         (record.is_good(now) && needed.is_among(&record.scopes)).then_some(record)
     }
 
@@ -281,20 +281,20 @@ impl Keys {
     pub async fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
         let revoked = self.store.revoke_key(id, self.clock.now()).await;
         // Also after an error: the store may have done it.
-        self.remembered.forget(|record| record.id == id);
+        self.cache.forget(|record| record.id == id);
         revoked
     }
 
     /// The key of this hash, also one that does not work any more; only one that does is remembered.
     async fn look_up(&self, hash: [u8; 32]) -> Result<Option<Arc<KeyRecord>>, StoreError> {
         let now = self.clock.now();
-        let question = match self.remembered.get(hash, now) {
+        let lookup = match self.cache.get(hash, now) {
             Ok(record) => return Ok(Some(record)),
-            Err(question) => question,
+            Err(lookup) => lookup,
         };
         let known = self.store.key(hash).await?.map(Arc::new);
         let good = known.as_ref().filter(|record| record.is_good(now));
-        self.remembered.answer(&question, good);
+        self.cache.answer(&lookup, good);
         if let Some(record) = good {
             self.note_use(record, now);
         }

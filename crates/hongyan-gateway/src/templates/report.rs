@@ -4,7 +4,7 @@ use hongyan_store::types::TemplateChange;
 use hongyan_wechat::{Errcode, TemplateId};
 use serde::Serialize;
 
-use crate::shapes;
+use crate::schemas;
 
 /// What a synchronisation did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -24,7 +24,7 @@ pub struct ChangeReport {
     /// `added`, `removed` or `changed`.
     pub change: &'static str,
     /// Its id.
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     pub template: TemplateId,
     /// Its title.
     pub title: String,

@@ -8,7 +8,7 @@ use hongyan_store::types::AppPaused;
 use hongyan_wechat::AppId;
 
 use crate::apps::{App, Apps};
-use crate::chance;
+use crate::random;
 use crate::state::owned::Owned;
 use crate::stop::Stop;
 
@@ -105,7 +105,7 @@ fn end_of(pause: &AppPaused, now: UnixMillis) -> UnixMillis {
 
 /// A tenth more or less, so that many apps, or many gateways, do not come at the same moment.
 fn jittered(period: Duration) -> Duration {
-    period.mul_f64(0.9 + 0.2 * chance::unit())
+    period.mul_f64(0.9 + 0.2 * random::unit())
 }
 
 #[cfg(test)]

@@ -42,11 +42,11 @@ pub(super) fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, ans
     let (tries, first_at) = (delivery.tries + 1, delivery.first_at.unwrap_or(began));
     Tried {
         reply,
-        fate: fate(reply, tries, first_at, now, crate::chance::unit()),
+        fate: fate(reply, tries, first_at, now, crate::random::unit()),
         tries,
         first_at,
         answer: WebhookAnswer { at: now, status, text },
-        random: crate::chance::unit(),
+        random: crate::random::unit(),
     }
 }
 

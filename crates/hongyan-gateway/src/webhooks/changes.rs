@@ -20,7 +20,7 @@ impl Changes {
     }
 
     /// The event with this number is stored.
-    pub fn told(&self, number: i64) {
+    pub fn event_stored(&self, number: i64) {
         self.told.send_replace(number);
     }
 

@@ -3,7 +3,7 @@
 //! It goes straight to the webhook: neither `wechat_proxy` nor the environment's proxies are used, for behind a proxy
 //! nobody could tell where a request ends. Redirects are not followed.
 //!
-//! A connection is driven by whoever asks on it, without a task of its own, and is the courier's to keep: per event, what
+//! A connection is driven by whoever asks on it, without a task of its own, and is the worker's to keep: per event, what
 //! a pool for any number of places does costs more than the request.
 
 use std::time::Duration;

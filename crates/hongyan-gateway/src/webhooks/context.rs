@@ -1,4 +1,4 @@
-//! What couriers work with.
+//! What the workers of all webhooks share.
 
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 //!
 //! | file | has |
 //! | --- | --- |
-//! | `mod.rs` | [`Postmaster`]: sees to it that each enabled webhook whose lane is this node's has a courier |
-//! | `courier.rs` | one webhook's events: order, retries, what is under way |
-//! | `context.rs` | what couriers work with |
+//! | `mod.rs` | [`WebhookDispatcher`]: sees to it that each enabled webhook whose lane is this node's has a worker |
+//! | `worker.rs` | one webhook's events: order, retries, what is under way |
+//! | `context.rs` | what the workers of all webhooks share |
 //! | `changes.rs` | tells them that webhooks were changed, or that there is something to deliver |
 //! | `attempt.rs` | one attempt: what is posted, and what became of it |
 //! | `client.rs` | one request |
@@ -13,16 +13,16 @@
 //! | `expiring.rs` | looks for permits that expire soon, as long as somebody wants to hear of it |
 //!
 //! The events are the store's: each is written in the transaction that made it true, and stays there until it is old. So
-//! nothing here is in anybody's way, and nothing is lost when it stops: a courier goes on at its webhook's cursor.
+//! nothing here is in anybody's way, and nothing is lost when it stops: a worker goes on at its webhook's cursor.
 
 mod address;
 mod attempt;
 mod changes;
 mod client;
 mod context;
-mod courier;
 mod expiring;
 pub(crate) mod sign;
+mod worker;
 
 use std::collections::HashMap;
 
@@ -39,24 +39,24 @@ pub use context::DeliveryContext;
 pub use expiring::Expiring;
 pub use sign::{SECRET_PREFIX, new_secret};
 
-use courier::Courier;
+use worker::WebhookWorker;
 
-/// Starts and ends couriers.
-pub struct Postmaster {
+/// Starts and ends workers.
+pub struct WebhookDispatcher {
     context: DeliveryContext,
 }
 
-impl Postmaster {
-    /// With what its couriers work with.
+impl WebhookDispatcher {
+    /// Its workers share this context.
     pub fn new(context: DeliveryContext) -> Self {
         Self { context }
     }
 
-    /// Runs until it is told to stop, and the couriers have stored what they know.
+    /// Runs until it is told to stop, and the workers have stored what they know.
     pub async fn run(self, stop: Stop) {
         let mut changed = self.context.changes.watch();
         let mut lanes = self.context.owned.watch();
-        let mut couriers = JoinSet::new();
+        let mut workers = JoinSet::new();
         let mut running: HashMap<Id, WebhookId> = HashMap::new();
         while !stop.is_stopping() {
             changed.mark_unchanged();
@@ -68,14 +68,14 @@ impl Postmaster {
                         let Some(epoch) = self.context.owned.epoch(id.lane()) else { continue };
                         if !running.values().any(|&other| other == id) {
                             // It hears also of what was changed since the list was read.
-                            let courier = Courier::new(
+                            let worker = WebhookWorker::new(
                                 self.context.clone(),
                                 start,
                                 epoch,
                                 changed.clone(),
                                 stop.clone(),
                             );
-                            running.insert(couriers.spawn(courier.run()).id(), id);
+                            running.insert(workers.spawn(worker.run()).id(), id);
                         }
                     }
                 }
@@ -91,13 +91,13 @@ impl Postmaster {
                 _ = lanes.changed() => {}
                 // Its webhook was disabled or forgotten, or it panicked and has said so. Enabled again meanwhile, or
                 // not: the list says.
-                Some(ended) = couriers.join_next_with_id() => {
+                Some(ended) = workers.join_next_with_id() => {
                     let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
                     running.remove(&id);
                 }
                 () = stop.stopping() => {}
             }
         }
-        while couriers.join_next().await.is_some() {}
+        while workers.join_next().await.is_some() {}
     }
 }

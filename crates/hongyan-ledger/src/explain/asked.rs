@@ -59,12 +59,12 @@ pub struct Trace {
     /// Which message; `None`: the user.
     pub message: Option<MessageId>,
     /// What.
-    pub deed: Deed,
+    pub change: PermitChange,
 }
 
-/// What may be done with a permit.
+/// What may happen to a permit.
 #[derive(Debug, Clone, Copy)]
-pub enum Deed {
+pub enum PermitChange {
     /// It spent a unit.
     Spent {
         /// When the attempt that spent it began.

@@ -21,7 +21,7 @@ use std::cmp::Reverse;
 
 use hongyan_clock::UnixMillis;
 
-pub use asked::{Deed, Subject, Trace};
+pub use asked::{PermitChange, Subject, Trace};
 pub use because::{Because, BecauseCode};
 use then::Then;
 
@@ -74,8 +74,8 @@ pub fn explain(subject: &Subject, permits: &[Permit], traces: &[Trace], moment: 
 
 /// A message that may use nothing but what it brought: either WeChat did not take that, or it was used already.
 fn of_own_permit(subject: &Subject, traces: &[Trace]) -> Because {
-    let own = traces.iter().rev().find_map(|trace| match trace.deed {
-        Deed::FoundVoid { at, errcode } if trace.message == Some(subject.id) => {
+    let own = traces.iter().rev().find_map(|trace| match trace.change {
+        PermitChange::FoundVoid { at, errcode } if trace.message == Some(subject.id) => {
             Some((trace.permit, at, errcode))
         }
         _ => None,
@@ -96,8 +96,8 @@ fn of_own_permit(subject: &Subject, traces: &[Trace]) -> Because {
 /// A message that tried as many permits as it may, all of them void.
 fn gave_up(subject: &Subject, traces: &[Trace]) -> Option<Because> {
     let own = |trace: &&Trace| trace.message == Some(subject.id);
-    let void = traces.iter().filter(own).filter_map(|trace| match trace.deed {
-        Deed::FoundVoid { at, errcode } => Some((trace.permit, at, errcode)),
+    let void = traces.iter().filter(own).filter_map(|trace| match trace.change {
+        PermitChange::FoundVoid { at, errcode } => Some((trace.permit, at, errcode)),
         _ => None,
     });
     let found: Vec<_> = void.collect();

@@ -75,15 +75,15 @@ impl World {
         &mut self.permits.iter_mut().find(|known| known.id == permit).unwrap().units
     }
 
-    fn trace(&mut self, permit: PermitId, deed: Deed) -> MessageId {
+    fn trace(&mut self, permit: PermitId, change: PermitChange) -> MessageId {
         let message = self.message();
-        self.traces.push(Trace { permit, message: Some(message), deed });
+        self.traces.push(Trace { permit, message: Some(message), change });
         message
     }
 
     fn spend(&mut self, permit: PermitId, from: u64, until: u64) -> MessageId {
         assert!(self.units(permit).spend());
-        self.trace(permit, Deed::Spent { from: at(from), at: at(until) })
+        self.trace(permit, PermitChange::Spent { from: at(from), at: at(until) })
     }
 
     fn explain(&self) -> Vec<Because> {
@@ -126,7 +126,7 @@ fn what_happened_last_comes_first() {
     world.spend(spent, 50, 51);
     let void = world.form(0);
     world.units(void).revoke_rest();
-    let finder = world.trace(void, Deed::FoundVoid { at: at(60), errcode: Errcode(41_028) });
+    let finder = world.trace(void, PermitChange::FoundVoid { at: at(60), errcode: Errcode(41_028) });
     let because = world.explain();
     assert_eq!((because[0].code, because[0].message), (B::Revoked, Some(finder)));
     assert_eq!(because[0].errcode, Some(Errcode(41_028)));
@@ -156,7 +156,8 @@ fn a_unit_that_another_message_keeps_is_reserved() {
     let counter = world.counter("wanted", 2, 0);
     world.spend(counter, 10, 11);
     assert!(world.units(counter).hold());
-    let keeper = world.trace(counter, Deed::Keeps { from: at(50), held: true, state: MessageState::Unknown });
+    let keeper =
+        world.trace(counter, PermitChange::Keeps { from: at(50), held: true, state: MessageState::Unknown });
     let because = world.explain();
     assert_eq!((because[0].code, because[0].message), (B::Reserved, Some(keeper)));
     assert_eq!(because[0].message_state, Some(MessageState::Unknown));
@@ -173,7 +174,7 @@ fn what_was_spent_only_later_was_kept_at_the_time() {
     let mut world = World::new(Channel::Legacy);
     let form = world.form(0);
     world.units(form).revoke_rest();
-    let keeper = world.trace(form, Deed::FoundVoid { at: at(500), errcode: Errcode(41_028) });
+    let keeper = world.trace(form, PermitChange::FoundVoid { at: at(500), errcode: Errcode(41_028) });
     let because = world.explain();
     assert_eq!((because[0].code, because[0].message), (B::Reserved, Some(keeper)));
     // Of a counter that was granted to later that does not follow.
@@ -223,7 +224,7 @@ fn a_withdrawn_subscription_is_revoked_until_it_is_granted_again() {
             (world.permits[0].kind, world.permits[0].units) = (kind, Units::unlimited());
         }
         world.units(counter).revoke_rest();
-        world.trace(counter, Deed::FoundVoid { at: at(50), errcode: Errcode(43_101) });
+        world.trace(counter, PermitChange::FoundVoid { at: at(50), errcode: Errcode(43_101) });
         assert_eq!(world.codes(), [B::Revoked], "{kind}");
         // Granted again after the failure: it was revoked all the same.
         world.units(counter).grant(1, kind.is_unlimited());
@@ -243,7 +244,7 @@ fn units_that_were_granted_again_and_spent_are_spent_not_revoked() {
     let mut world = World::new(Channel::Subscribe);
     let counter = world.counter("wanted", 1, 0);
     world.units(counter).revoke_rest();
-    world.trace(counter, Deed::FoundVoid { at: at(10), errcode: Errcode(43_101) });
+    world.trace(counter, PermitChange::FoundVoid { at: at(10), errcode: Errcode(43_101) });
     world.units(counter).grant(1, false);
     world.permits[0].granted_at = at(20);
     let last = world.spend(counter, 30, 31);
@@ -261,7 +262,7 @@ fn a_message_that_brought_its_own_permit_is_told_about_that_one() {
     world.traces.push(Trace {
         permit: form,
         message: Some(world.subject.id),
-        deed: Deed::FoundVoid { at: at(100), errcode },
+        change: PermitChange::FoundVoid { at: at(100), errcode },
     });
     let because = world.explain();
     assert_eq!((because[0].code, because[0].errcode), (B::Revoked, Some(errcode)));

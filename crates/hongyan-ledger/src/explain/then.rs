@@ -3,7 +3,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::Errcode;
 
-use super::asked::{Deed, Trace};
+use super::asked::{PermitChange, Trace};
 use super::because::{Because, BecauseCode};
 use crate::ids::MessageId;
 use crate::message::MessageState;
@@ -49,35 +49,35 @@ impl<'a> Then<'a> {
             kept_later: false,
             in_flight: 0,
         };
-        for Trace { message, deed, .. } in traces.iter().filter(|trace| trace.permit == permit.id) {
-            match *deed {
-                Deed::FoundVoid { at, errcode } if at <= moment => {
+        for Trace { message, change, .. } in traces.iter().filter(|trace| trace.permit == permit.id) {
+            match *change {
+                PermitChange::FoundVoid { at, errcode } if at <= moment => {
                     then.is_void(*message, at, Some(errcode), moment);
                 }
-                Deed::Withdrawn { at } if at <= moment => then.is_void(*message, at, None, moment),
+                PermitChange::Withdrawn { at } if at <= moment => then.is_void(*message, at, None, moment),
                 // It shows that something was left until then, which our message did not get.
-                Deed::Withdrawn { .. } => then.void_later = true,
+                PermitChange::Withdrawn { .. } => then.void_later = true,
                 // What happened to it only later shows that it was there. Our message did not get it, so the other one
                 // had it already. For a counter to which units came later that does not follow; there it must have
                 // been in flight.
-                Deed::FoundVoid { .. } => {
+                PermitChange::FoundVoid { .. } => {
                     then.void_later = true;
                     if !granted_to_since {
                         then.keep(*message, moment, None);
                     }
                 }
-                Deed::Spent { at, .. } if at <= moment => {
+                PermitChange::Spent { at, .. } if at <= moment => {
                     if then.spent.is_none_or(|(_, last)| last < at) {
                         then.spent = Some((*message, at));
                     }
                 }
-                Deed::Spent { from, .. } => {
+                PermitChange::Spent { from, .. } => {
                     then.spent_later = true;
                     if !granted_to_since || from <= moment {
                         then.keep(*message, from.min(moment), None);
                     }
                 }
-                Deed::Keeps { from, held, state } => {
+                PermitChange::Keeps { from, held, state } => {
                     then.in_flight += u32::from(!held);
                     if from <= moment {
                         then.keep(*message, from, Some(state));

@@ -2,9 +2,9 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::{PAIRING_WINDOW, Source};
-use hongyan_ledger::delivery::{PATIENCE, Report};
 use hongyan_ledger::explain::BecauseCode;
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
+use hongyan_ledger::sent_report::{PATIENCE, SentReport};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{EventId, Lane, MessageState as S, PermitKind, PermitPolicy, ReasonCode};
 use hongyan_wechat::{Errcode, OpenId};
@@ -12,8 +12,9 @@ use hongyan_wechat::{Errcode, OpenId};
 use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
-    AddressCheck, Applied, ApplyOrder, Claimed, Deed, Effect, EventFilter, EventState, Listened, NewEvent,
-    NewMessage, NewPermit, PruneCursor, PruneOrder, Received, ResolveOrder, Resolved, TemplateRecord,
+    AddressCheck, Applied, ApplyOrder, CallbackAction, Claimed, Effect, EventFilter, EventState, Listened,
+    NewEvent, NewMessage, NewPermit, PruneCursor, PruneOrder, Received, ResolveOrder, Resolved,
+    TemplateRecord,
 };
 
 checks![
@@ -56,28 +57,37 @@ async fn receive(world: &World, event: NewEvent) -> Received {
     world.store.receive_event(event).await.unwrap()
 }
 
-async fn apply(world: &World, id: EventId, deeds: Vec<Deed>, now: UnixMillis) -> Option<Applied> {
+async fn apply(world: &World, id: EventId, actions: Vec<CallbackAction>, now: UnixMillis) -> Option<Applied> {
     world
         .store
-        .apply_event(ApplyOrder { id, epoch: world.epoch(id.lane().unwrap()), deeds, now })
+        .apply_event(ApplyOrder { id, epoch: world.epoch(id.lane().unwrap()), actions, now })
         .await
         .unwrap()
 }
 
 /// Receives an event with a digest of its own and works on it.
-async fn happens(world: &World, openid: &OpenId, digest: u8, deeds: Vec<Deed>, now: UnixMillis) -> Applied {
+async fn happens(
+    world: &World,
+    openid: &OpenId,
+    digest: u8,
+    actions: Vec<CallbackAction>,
+    now: UnixMillis,
+) -> Applied {
     let event = event(world, Some(openid), digest, now);
     let id = event.id;
     assert_eq!(receive(world, event).await, Received::New);
-    apply(world, id, deeds, now).await.unwrap()
+    apply(world, id, actions, now).await.unwrap()
 }
 
-fn accept(world: &World, openid: &OpenId) -> Deed {
-    Deed::Accept { template: template("sub"), permit: world.ids.permit(Lane::of(&appid(), openid), START) }
+fn accept(world: &World, openid: &OpenId) -> CallbackAction {
+    CallbackAction::Accept {
+        template: template("sub"),
+        permit: world.ids.permit(Lane::of(&appid(), openid), START),
+    }
 }
 
-fn report(msgid: Option<i64>, code: i32) -> Deed {
-    Deed::Report(Report {
+fn report(msgid: Option<i64>, code: i32) -> CallbackAction {
+    CallbackAction::Report(SentReport {
         template: template("sub"),
         msgid,
         error_code: Errcode(code),
@@ -201,7 +211,8 @@ async fn a_long_term_template_is_granted_without_number(world: World) {
         world.answered(&sent, 0, after(seconds)).await;
     }
     let applied =
-        happens(&world, &user(1), 2, vec![Deed::Withdraw { template: template("sub") }], after(9)).await;
+        happens(&world, &user(1), 2, vec![CallbackAction::Withdraw { template: template("sub") }], after(9))
+            .await;
     assert!(matches!(
         applied.effects[..],
         [Effect::Revoked { kind: PermitKind::SubscribeLongTerm, units: 0, .. }]
@@ -213,9 +224,15 @@ async fn a_user_who_wants_no_more_loses_what_is_left(world: World) {
     world.subscribe(&user(1), 3).await;
     let sent = world.send(world.message(&user(1), START)).await;
     world.answered(&sent, 0, START).await;
-    let withdraw = || vec![Deed::Withdraw { template: template("sub") }];
-    let other =
-        happens(&world, &user(1), 1, vec![Deed::Withdraw { template: template("other") }], after(1)).await;
+    let withdraw = || vec![CallbackAction::Withdraw { template: template("sub") }];
+    let other = happens(
+        &world,
+        &user(1),
+        1,
+        vec![CallbackAction::Withdraw { template: template("other") }],
+        after(1),
+    )
+    .await;
     assert_eq!(other.effects, []);
     let applied = happens(&world, &user(1), 2, withdraw(), after(2)).await;
     assert!(matches!(applied.effects[..], [Effect::Revoked { units: 2, .. }]), "{applied:?}");
@@ -264,10 +281,10 @@ async fn a_message_whose_answer_was_lost_ends_by_its_event(world: World) {
 async fn an_event_that_overtakes_the_answer_is_looked_at_again_but_not_for_ever(world: World) {
     world.subscribe(&user(1), 2).await;
     let sending = world.send(world.message(&user(1), START)).await;
-    let deeds = || vec![report(Some(71), 0), accept(&world, &user(1))];
+    let actions = || vec![report(Some(71), 0), accept(&world, &user(1))];
     let early = event(&world, Some(&user(1)), 1, after(1));
     receive(&world, early.clone()).await;
-    let parked = apply(&world, early.id, deeds(), after(1)).await.unwrap();
+    let parked = apply(&world, early.id, actions(), after(1)).await.unwrap();
     assert_eq!((parked.state, parked.effects), (EventState::Parked, vec![]), "nothing of it is done yet");
     let lane = Lane::of(&appid(), &user(1));
     let open = world.store.open_events(lane, after(1), 10).await.unwrap();
@@ -276,7 +293,7 @@ async fn an_event_that_overtakes_the_answer_is_looked_at_again_but_not_for_ever(
     let again = parked.wake_at.unwrap();
     let due = world.store.open_events(lane, again, 10).await.unwrap().due.remove(0);
     assert_eq!((due.id, due.tries, due.state), (early.id, 1, EventState::Parked));
-    let applied = apply(&world, early.id, deeds(), again).await.unwrap();
+    let applied = apply(&world, early.id, actions(), again).await.unwrap();
     assert_eq!(applied.effects[0], Effect::Delivered { message: sending.id });
     assert_eq!(applied.effects.len(), 2);
 

@@ -30,7 +30,7 @@ pub(super) enum Heeded {
     Moved(Moved),
     App(AppId),
     Webhooks,
-    Told(i64),
+    WebhookEvent(i64),
     Lanes,
     Revoked,
 }
@@ -52,7 +52,7 @@ impl Heard {
     pub(super) fn last_told(&self) -> i64 {
         let kept = self.kept.lock().unwrap();
         let numbers = kept.iter().filter_map(|heard| match heard {
-            Heeded::Told(number) => Some(*number),
+            Heeded::WebhookEvent(number) => Some(*number),
             _ => None,
         });
         numbers.max().unwrap_or(0)
@@ -78,7 +78,7 @@ impl Listener for Heard {
             Signal::Moved(moved) => Heeded::Moved(moved),
             Signal::App(appid) => Heeded::App(appid.clone()),
             Signal::Webhooks => Heeded::Webhooks,
-            Signal::Told(number) => Heeded::Told(number),
+            Signal::WebhookEvent(number) => Heeded::WebhookEvent(number),
             Signal::Lanes => Heeded::Lanes,
             Signal::Revoked => Heeded::Revoked,
         }));

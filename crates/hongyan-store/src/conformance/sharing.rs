@@ -116,7 +116,9 @@ async fn a_webhook_that_one_store_has_set_up_is_told_what_the_other_does(world: 
     let id = world.listen(&[EventType::MessageFailed]).await;
     heard.take();
     stores[1].accept(vec![world.message(&user(1), after(1))]).await.unwrap();
-    heard.wait_until("of an event", |heard| heard.iter().any(|heard| matches!(heard, Heeded::Told(_)))).await;
+    heard
+        .wait_until("of an event", |heard| heard.iter().any(|heard| matches!(heard, Heeded::WebhookEvent(_))))
+        .await;
     for store in &stores {
         assert_eq!(store.feed(id, 0, 10).await.unwrap().deliveries.len(), 1);
     }

@@ -244,7 +244,7 @@ async fn every_change_of_a_webhook_is_told(world: World) {
     assert!(told(), "set up");
     world.store.test_webhook(id, START).await.unwrap().unwrap();
     let heard = world.heard();
-    assert!(heard.contains(&Heeded::Webhooks) && heard.contains(&Heeded::Told(1)), "{heard:?}");
+    assert!(heard.contains(&Heeded::Webhooks) && heard.contains(&Heeded::WebhookEvent(1)), "{heard:?}");
     let disable = WebhookChange::Disable(hongyan_ledger::webhook::DisabledReason::Operator);
     world.store.change_webhook(id, disable, START).await.unwrap().unwrap();
     assert!(told(), "changed");

@@ -5,22 +5,22 @@ use hongyan_ledger::WaitingOrder;
 use hongyan_ledger::gate::AppGate;
 use hongyan_wechat::AppId;
 
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::{AppPaused, AppRecord, AppSettings};
 
 /// Questions about apps, and writes.
 pub(crate) trait AppRows {
     /// One app.
-    fn app(&self, appid: &AppId) -> Res<Option<AppRecord>>;
+    fn app(&self, appid: &AppId) -> RowResult<Option<AppRecord>>;
 
     /// Whether an app's messages may go out; `None` if there is no such app. Asked for every message.
-    fn gate(&self, appid: &AppId) -> Res<Option<AppGate>>;
+    fn gate(&self, appid: &AppId) -> RowResult<Option<AppGate>>;
 
     /// Which of a user's waiting messages a permit serves first.
-    fn waiting_order(&self, appid: &AppId) -> Res<WaitingOrder>;
+    fn waiting_order(&self, appid: &AppId) -> RowResult<WaitingOrder>;
 
     /// Writes a new app. `false`: there is one with this appid.
-    fn insert_app(&self, app: &AppRecord) -> Res<bool>;
+    fn insert_app(&self, app: &AppRecord) -> RowResult<bool>;
 
     /// Writes all settings of an app that is there, under a version.
     fn update_settings(
@@ -29,14 +29,14 @@ pub(crate) trait AppRows {
         settings: &AppSettings,
         version: u64,
         now: UnixMillis,
-    ) -> Res<()>;
+    ) -> RowResult<()>;
 
     /// Writes an app's pause, or that it has none.
-    fn update_pause(&self, appid: &AppId, paused: Option<&AppPaused>) -> Res<()>;
+    fn update_pause(&self, appid: &AppId, paused: Option<&AppPaused>) -> RowResult<()>;
 
     /// Writes when the next probe of an app may go out.
-    fn set_probe_at(&self, appid: &AppId, probe_at: UnixMillis) -> Res<()>;
+    fn set_probe_at(&self, appid: &AppId, probe_at: UnixMillis) -> RowResult<()>;
 
     /// Removes an app with its templates, tokens, and what is known of its callback. `false`: there was none.
-    fn delete_app(&self, appid: &AppId) -> Res<bool>;
+    fn delete_app(&self, appid: &AppId) -> RowResult<bool>;
 }

@@ -5,59 +5,65 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{KeyId, Lane, TokenId};
 use hongyan_wechat::{AppId, OpenId};
 
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::{GatewayTokenRecord, KeyRecord, LoginRecord, TokenRecord};
 
 /// Questions about credentials, and writes.
 pub(crate) trait CredentialRows {
     /// The generation of an app's access token.
-    fn token_generation(&self, appid: &AppId) -> Res<Option<u64>>;
+    fn token_generation(&self, appid: &AppId) -> RowResult<Option<u64>>;
 
     /// Removes an app's access token.
-    fn delete_token(&self, appid: &AppId) -> Res<()>;
+    fn delete_token(&self, appid: &AppId) -> RowResult<()>;
 
     /// Writes an app's access token.
-    fn put_token(&self, token: &TokenRecord) -> Res<()>;
+    fn put_token(&self, token: &TokenRecord) -> RowResult<()>;
 
     /// Writes a token that the facade handed out.
-    fn put_gateway_token(&self, token: &GatewayTokenRecord) -> Res<()>;
+    fn put_gateway_token(&self, token: &GatewayTokenRecord) -> RowResult<()>;
 
     /// Writes when such a token was last used.
-    fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> Res<()>;
+    fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> RowResult<()>;
 
     /// Removes those of an app that have not expired, or the one with this id. Returns how many.
-    fn delete_gateway_tokens(&self, appid: &AppId, id: Option<TokenId>, now: UnixMillis) -> Res<u64>;
+    fn delete_gateway_tokens(&self, appid: &AppId, id: Option<TokenId>, now: UnixMillis) -> RowResult<u64>;
 
     /// Removes those that were handed out to an API key.
-    fn delete_gateway_tokens_of_key(&self, key: KeyId) -> Res<()>;
+    fn delete_gateway_tokens_of_key(&self, key: KeyId) -> RowResult<()>;
 
     /// Removes those that have expired. Returns how many, at most `limit`.
-    fn delete_expired_gateway_tokens(&self, now: UnixMillis, limit: u32) -> Res<u32>;
+    fn delete_expired_gateway_tokens(&self, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
     /// Writes a new API key.
-    fn insert_key(&self, key: &KeyRecord) -> Res<()>;
+    fn insert_key(&self, key: &KeyRecord) -> RowResult<()>;
 
     /// Writes when an API key was last used.
-    fn key_used(&self, id: KeyId, now: UnixMillis) -> Res<()>;
+    fn key_used(&self, id: KeyId, now: UnixMillis) -> RowResult<()>;
 
     /// Writes that an API key is revoked. `false`: there is none, or it is revoked already.
-    fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Res<bool>;
+    fn revoke_key(&self, id: KeyId, now: UnixMillis) -> RowResult<bool>;
 
     /// Writes a user's session_key; the one before is kept beside it.
-    fn put_session_key(&self, login: &LoginRecord) -> Res<()>;
+    fn put_session_key(&self, login: &LoginRecord) -> RowResult<()>;
 
     /// Writes a session.
-    fn put_session(&self, login: &LoginRecord) -> Res<()>;
+    fn put_session(&self, login: &LoginRecord) -> RowResult<()>;
 
     /// Removes a user's sessions but this one and the `others` that end last.
-    fn delete_sessions_beside(&self, login: &LoginRecord, others: u32) -> Res<()>;
+    fn delete_sessions_beside(&self, login: &LoginRecord, others: u32) -> RowResult<()>;
 
     /// Removes a lane's sessions that have expired. Returns how many, at most `limit`.
-    fn delete_expired_sessions(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32>;
+    fn delete_expired_sessions(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
     /// Removes sessions of an app in a lane, or those of one user. Returns how many, at most `limit`.
-    fn delete_sessions(&self, lane: Lane, appid: &AppId, openid: Option<&OpenId>, limit: u32) -> Res<u32>;
+    fn delete_sessions(
+        &self,
+        lane: Lane,
+        appid: &AppId,
+        openid: Option<&OpenId>,
+        limit: u32,
+    ) -> RowResult<u32>;
 
     /// Removes session keys of an app in a lane. Returns how many, at most `limit`.
-    fn delete_session_keys(&self, lane: Lane, appid: &AppId, limit: u32) -> Res<u32>;
+    fn delete_session_keys(&self, lane: Lane, appid: &AppId, limit: u32) -> RowResult<u32>;
 }

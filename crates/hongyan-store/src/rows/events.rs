@@ -5,25 +5,25 @@ use hongyan_ledger::{EventId, Lane};
 use hongyan_wechat::AppId;
 
 use super::user::User;
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::{AddressCheck, Effect, EventState, EventView, NewEvent};
 
 /// Questions about events, and writes.
 pub(crate) trait EventRows {
     /// The digest of the content that came under a nonce.
-    fn digest_under_nonce(&self, nonce: &Nonce) -> Res<Option<[u8; 32]>>;
+    fn digest_under_nonce(&self, nonce: &Nonce) -> RowResult<Option<[u8; 32]>>;
 
     /// Writes that a content came under a nonce. One that is there already stays.
-    fn insert_nonce(&self, nonce: &Nonce, digest: [u8; 32], expires_at: UnixMillis) -> Res<()>;
+    fn insert_nonce(&self, nonce: &Nonce, digest: [u8; 32], expires_at: UnixMillis) -> RowResult<()>;
 
     /// The event of this number's lane that has this digest.
-    fn event_with_digest(&self, lane: Lane, number: u64, digest: [u8; 32]) -> Res<Option<EventId>>;
+    fn event_with_digest(&self, lane: Lane, number: u64, digest: [u8; 32]) -> RowResult<Option<EventId>>;
 
     /// Writes a new event, to be worked on at once.
-    fn insert_event(&self, event: &NewEvent, lane: Lane, number: u64) -> Res<()>;
+    fn insert_event(&self, event: &NewEvent, lane: Lane, number: u64) -> RowResult<()>;
 
     /// One event; `None` also for an id that was never made here.
-    fn event(&self, id: EventId) -> Res<Option<EventView>>;
+    fn event(&self, id: EventId) -> RowResult<Option<EventView>>;
 
     /// Writes what a look at an event came to. One that was only put off has been tried once more.
     fn update_event(
@@ -33,16 +33,16 @@ pub(crate) trait EventRows {
         wake_at: Option<UnixMillis>,
         worked_at: Option<UnixMillis>,
         effects: &[Effect],
-    ) -> Res<()>;
+    ) -> RowResult<()>;
 
     /// Whether an event about this user was received and not worked on yet.
-    fn has_open_event(&self, user: &User) -> Res<bool>;
+    fn has_open_event(&self, user: &User) -> RowResult<bool>;
 
     /// Writes that an app's callback works: an event came by it.
-    fn callback_heard(&self, event: &NewEvent) -> Res<()>;
+    fn callback_heard(&self, event: &NewEvent) -> RowResult<()>;
 
     /// Writes that WeChat verified an app's address.
-    fn callback_verified(&self, appid: &AppId, check: &AddressCheck) -> Res<()>;
+    fn callback_verified(&self, appid: &AppId, check: &AddressCheck) -> RowResult<()>;
 }
 
 /// A nonce of a push, by its hash.

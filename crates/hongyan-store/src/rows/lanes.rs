@@ -4,7 +4,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
 use hongyan_wechat::AppId;
 
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::{Epoch, TokenLease};
 
 /// A lane, and whose it is.
@@ -34,38 +34,38 @@ pub(crate) struct NodeRow {
 /// Questions about lanes and nodes, and writes.
 pub(crate) trait LaneRows {
     /// A lane's epoch. Asked for every message.
-    fn epoch(&self, lane: Lane) -> Res<Epoch>;
+    fn epoch(&self, lane: Lane) -> RowResult<Epoch>;
 
     /// All lanes, in order, and whose they are.
-    fn owners(&self) -> Res<Vec<Owner>>;
+    fn owners(&self) -> RowResult<Vec<Owner>>;
 
     /// Whose a lane is.
-    fn owner(&self, lane: Lane) -> Res<Option<String>>;
+    fn owner(&self, lane: Lane) -> RowResult<Option<String>>;
 
     /// Writes who has a lane under this epoch; `None`: nobody.
-    fn set_owner(&self, lane: Lane, epoch: Epoch, node: Option<&str>) -> Res<()>;
+    fn set_owner(&self, lane: Lane, epoch: Epoch, node: Option<&str>) -> RowResult<()>;
 
     /// All nodes, by name.
-    fn nodes(&self) -> Res<Vec<NodeRow>>;
+    fn nodes(&self) -> RowResult<Vec<NodeRow>>;
 
     /// Writes a node, in the place of one of its name.
-    fn put_node(&self, node: &NodeRow) -> Res<()>;
+    fn put_node(&self, node: &NodeRow) -> RowResult<()>;
 
     /// Removes a node.
-    fn delete_node(&self, name: &str) -> Res<()>;
+    fn delete_node(&self, name: &str) -> RowResult<()>;
 
     /// Since when every push of WeChat's has met a node that listened, as far as is known.
-    fn listening_since(&self) -> Res<UnixMillis>;
+    fn listening_since(&self) -> RowResult<UnixMillis>;
 
     /// Writes it.
-    fn set_listening_since(&self, since: UnixMillis) -> Res<()>;
+    fn set_listening_since(&self, since: UnixMillis) -> RowResult<()>;
 
     /// Which node may ask for an app's token, and until when.
-    fn token_lease(&self, appid: &AppId) -> Res<Option<(String, UnixMillis)>>;
+    fn token_lease(&self, appid: &AppId) -> RowResult<Option<(String, UnixMillis)>>;
 
     /// Writes it.
-    fn put_token_lease(&self, lease: &TokenLease) -> Res<()>;
+    fn put_token_lease(&self, lease: &TokenLease) -> RowResult<()>;
 
     /// Ends a node's turn to ask for an app's token, if it is its turn.
-    fn delete_token_lease(&self, appid: &AppId, node: &str) -> Res<()>;
+    fn delete_token_lease(&self, appid: &AppId, node: &str) -> RowResult<()>;
 }

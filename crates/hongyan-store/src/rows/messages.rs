@@ -1,14 +1,14 @@
 //! Messages, their attempts, and what was found out about them.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::delivery::Candidate;
 use hongyan_ledger::resolve::{Verdict, Witness};
+use hongyan_ledger::sent_report::Candidate;
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitId, PermitPolicy, ReasonCode};
 use hongyan_wechat::{AppId, Errcode, TemplateId};
 
 use super::user::User;
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::{AttemptView, Idempotency, MessageView, ResolutionView, Settlement};
 
 /// A message as it is stored.
@@ -126,47 +126,47 @@ pub(crate) struct SentMessage {
 /// Questions about messages, and writes.
 pub(crate) trait MessageRows {
     /// The message of a user that has this idempotency key.
-    fn key_of(&self, user: &User, key: &Idempotency) -> Res<Option<KnownKey>>;
+    fn key_of(&self, user: &User, key: &Idempotency) -> RowResult<Option<KnownKey>>;
 
     /// One message; `None` also for an id that was never made here.
-    fn message(&self, id: MessageId) -> Res<Option<MessageRow>>;
+    fn message(&self, id: MessageId) -> RowResult<Option<MessageRow>>;
 
     /// The request body of a message.
-    fn body(&self, row: &MessageRow) -> Res<Vec<u8>>;
+    fn body(&self, row: &MessageRow) -> RowResult<Vec<u8>>;
 
     /// Writes a new message. Its idempotency key is written with it and never read with it.
-    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()>;
+    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> RowResult<()>;
 
     /// Writes what may have changed of a message.
-    fn update_message(&self, row: &MessageRow) -> Res<()>;
+    fn update_message(&self, row: &MessageRow) -> RowResult<()>;
 
     /// Names the message that took a message's place. Written by itself, so that nothing that is written for every message
     /// has to carry it.
-    fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> Res<()>;
+    fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> RowResult<()>;
 
     /// Writes an attempt that is over into the message's history.
-    fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> Res<()>;
+    fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> RowResult<()>;
 
     /// What WeChat answered to the earlier attempts of a message, the last one first, at most `limit` of them.
-    fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> Res<Vec<Option<Errcode>>>;
+    fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> RowResult<Vec<Option<Errcode>>>;
 
     /// The first message of a lane whose timer has rung: by time, then by order of acceptance.
-    fn first_due(&self, lane: Lane, now: UnixMillis) -> Res<Option<MessageRow>>;
+    fn first_due(&self, lane: Lane, now: UnixMillis) -> RowResult<Option<MessageRow>>;
 
     /// When a lane's next timer rings.
-    fn next_wake(&self, lane: Lane) -> Res<Option<UnixMillis>>;
+    fn next_wake(&self, lane: Lane) -> RowResult<Option<UnixMillis>>;
 
     /// A user's first ready message.
-    fn first_ready(&self, user: &User) -> Res<Option<MessageRow>>;
+    fn first_ready(&self, user: &User) -> RowResult<Option<MessageRow>>;
 
     /// The first ready message of the app's first user in the lane whose [`User::key`] is behind this one.
-    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> Res<Option<MessageRow>>;
+    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> RowResult<Option<MessageRow>>;
 
     /// A user's messages that wait for a permit, in order.
-    fn waiting(&self, user: &User) -> Res<Vec<MessageRow>>;
+    fn waiting(&self, user: &User) -> RowResult<Vec<MessageRow>>;
 
     /// Whether a message of the user waits for a permit.
-    fn has_waiting(&self, user: &User) -> Res<bool>;
+    fn has_waiting(&self, user: &User) -> RowResult<bool>;
 
     /// Whether the user may have a message that is ready or in flight. `false` is certain; a backend that would have to
     /// look says `true`.
@@ -175,44 +175,44 @@ pub(crate) trait MessageRows {
     }
 
     /// Whether another message of the user is in flight, or is ready and ahead of this one.
-    fn is_behind_another(&self, row: &MessageRow) -> Res<bool>;
+    fn is_behind_another(&self, row: &MessageRow) -> RowResult<bool>;
 
     /// Settles a message with one write, if it is in flight, holds no unit, and its user has nothing else open. Nearly
     /// every settlement is one of those that WeChat took; a backend that gains nothing by the shortcut leaves it out.
-    fn settle_plainly(&self, _user: &User, _settlement: &Settlement) -> Res<bool> {
+    fn settle_plainly(&self, _user: &User, _settlement: &Settlement) -> RowResult<bool> {
         Ok(false)
     }
 
     /// What is told of a message that was sent.
-    fn sent_message(&self, user: &User, id: MessageId) -> Res<Option<SentMessage>>;
+    fn sent_message(&self, user: &User, id: MessageId) -> RowResult<Option<SentMessage>>;
 
     /// A user's unsent messages with a collapse key, oldest first.
-    fn unsent_with_key(&self, user: &User, key: &str) -> Res<Vec<MessageId>>;
+    fn unsent_with_key(&self, user: &User, key: &str) -> RowResult<Vec<MessageId>>;
 
     /// The newest unsent message beside this one, of its user and with its collapse key, that was certainly not delivered.
-    fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>>;
+    fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> RowResult<Option<MessageId>>;
 
     /// The newest message behind this one, of its user and with its collapse key, that did not come to nothing.
-    fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>>;
+    fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> RowResult<Option<MessageId>>;
 
     /// Gives every ready message of a lane that has no timer of its own one.
-    fn mend_timers(&self, lane: Lane, now: UnixMillis) -> Res<()>;
+    fn mend_timers(&self, lane: Lane, now: UnixMillis) -> RowResult<()>;
 
     /// Gives every ready message of an app in a lane a timer, now. Returns whether there was one.
-    fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> Res<bool>;
+    fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> RowResult<bool>;
 
     /// An app's messages in a lane that are in a state: [`MessageState::Waiting`], [`MessageState::Ready`] or
     /// [`MessageState::Scheduled`].
-    fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> Res<Vec<MessageId>>;
+    fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> RowResult<Vec<MessageId>>;
 
     /// The messages of a lane that are in flight.
-    fn sending(&self, lane: Lane) -> Res<Vec<MessageRow>>;
+    fn sending(&self, lane: Lane) -> RowResult<Vec<MessageRow>>;
 
     /// A user's messages that WeChat's report may be about.
-    fn delivery_candidates(&self, user: &User) -> Res<Vec<Candidate>>;
+    fn report_candidates(&self, user: &User) -> RowResult<Vec<Candidate>>;
 
     /// All that was found out about a message, first to last.
-    fn resolutions(&self, row: &MessageRow) -> Res<Vec<ResolutionView>>;
+    fn resolutions(&self, row: &MessageRow) -> RowResult<Vec<ResolutionView>>;
 
     /// Writes what was found out about the last attempt of a message.
     fn insert_resolution(
@@ -221,8 +221,8 @@ pub(crate) trait MessageRows {
         verdict: Verdict,
         witness: Witness,
         now: UnixMillis,
-    ) -> Res<()>;
+    ) -> RowResult<()>;
 
     /// Messages that a restore has held back, behind an id, in the order of their ids.
-    fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> Res<Vec<MessageRow>>;
+    fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> RowResult<Vec<MessageRow>>;
 }

@@ -4,7 +4,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 
 use super::user::User;
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::{PruneCursor, Pruned};
 
 /// What a reader picked: to be removed, and where the walk goes on.
@@ -55,32 +55,32 @@ impl Picked {
 /// Removing what is old. Each returns how many rows went.
 pub(crate) trait OldRows {
     /// A message's state, and since when.
-    fn standing_of(&self, id: MessageId) -> Res<Option<(MessageState, UnixMillis)>>;
+    fn standing_of(&self, id: MessageId) -> RowResult<Option<(MessageState, UnixMillis)>>;
 
     /// Removes a message's earlier attempts, at most `limit`.
-    fn delete_attempts(&self, id: MessageId, limit: u32) -> Res<u32>;
+    fn delete_attempts(&self, id: MessageId, limit: u32) -> RowResult<u32>;
 
     /// Removes a message, with what was found out about it.
-    fn delete_message(&self, id: MessageId) -> Res<u32>;
+    fn delete_message(&self, id: MessageId) -> RowResult<u32>;
 
     /// Removes a permit that expired before a moment and of which nothing is held.
-    fn delete_expired_permit(&self, user: &User, id: PermitId, before: UnixMillis) -> Res<u32>;
+    fn delete_expired_permit(&self, user: &User, id: PermitId, before: UnixMillis) -> RowResult<u32>;
 
     /// Removes an event that was worked on.
-    fn delete_event(&self, id: EventId) -> Res<u32>;
+    fn delete_event(&self, id: EventId) -> RowResult<u32>;
 
     /// Removes a lane's nonces of events that need not be remembered any more, at most `limit`.
-    fn delete_old_nonces(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32>;
+    fn delete_old_nonces(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
     /// Removes a lane's acceptances that found no partner, at most `limit`.
-    fn delete_old_acceptances(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32>;
+    fn delete_old_acceptances(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
     /// Removes session keys of a lane's users who did not log in since a moment, at most `limit`.
-    fn delete_old_session_keys(&self, lane: Lane, before: UnixMillis, limit: u32) -> Res<u32>;
+    fn delete_old_session_keys(&self, lane: Lane, before: UnixMillis, limit: u32) -> RowResult<u32>;
 
     /// Removes what became of deliveries of webhook events up to this one, at most `limit`.
-    fn delete_deliveries(&self, last: i64, limit: u32) -> Res<u32>;
+    fn delete_deliveries(&self, last: i64, limit: u32) -> RowResult<u32>;
 
     /// Removes webhook events up to this one that have no deliveries, at most `limit`.
-    fn delete_webhook_events(&self, last: i64, limit: u32) -> Res<u32>;
+    fn delete_webhook_events(&self, last: i64, limit: u32) -> RowResult<u32>;
 }

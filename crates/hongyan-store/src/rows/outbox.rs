@@ -6,7 +6,7 @@ use hongyan_ledger::{WebhookEventId, app_number};
 use hongyan_wechat::AppId;
 
 use super::user::User;
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 
 /// Who or what an event is about. Events about the same are delivered in order.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl About<'_> {
 /// Questions about who wants events, and writing them.
 pub(crate) trait OutboxRows {
     /// Whether anybody wants to hear of such an event. Asked for every event.
-    fn is_wanted(&self, kind: EventType, app: Option<&AppId>) -> Res<bool>;
+    fn is_wanted(&self, kind: EventType, app: Option<&AppId>) -> RowResult<bool>;
 
     /// Writes an event under the next number, with `data` as JSON.
     fn insert_webhook_event(
@@ -59,5 +59,5 @@ pub(crate) trait OutboxRows {
         about: About<'_>,
         at: UnixMillis,
         data: &str,
-    ) -> Res<WebhookEventId>;
+    ) -> RowResult<WebhookEventId>;
 }

@@ -3,20 +3,20 @@
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, TemplateId};
 
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::TemplateRecord;
 
 /// Questions about templates, and writes.
 pub(crate) trait TemplateRows {
     /// An app's templates, by title.
-    fn templates(&self, appid: &AppId) -> Res<Vec<TemplateRecord>>;
+    fn templates(&self, appid: &AppId) -> RowResult<Vec<TemplateRecord>>;
 
     /// Whether a template is for long-term subscriptions; `None`: it is not known.
-    fn is_long_term(&self, appid: &AppId, template: &TemplateId) -> Res<Option<bool>>;
+    fn is_long_term(&self, appid: &AppId, template: &TemplateId) -> RowResult<Option<bool>>;
 
     /// Writes all templates of an app in place of those that are there. Of two with one id the last counts.
-    fn replace_templates(&self, appid: &AppId, templates: &[TemplateRecord]) -> Res<()>;
+    fn replace_templates(&self, appid: &AppId, templates: &[TemplateRecord]) -> RowResult<()>;
 
     /// Writes when WeChat was last asked for an app's templates. `false`: there is no such app, or it was asked later.
-    fn templates_synced(&self, appid: &AppId, asked_at: UnixMillis) -> Res<bool>;
+    fn templates_synced(&self, appid: &AppId, asked_at: UnixMillis) -> RowResult<bool>;
 }

@@ -6,7 +6,7 @@ use hongyan_ledger::{PermitId, WebhookEventId, WebhookId};
 use hongyan_wechat::AppId;
 
 use super::user::User;
-use crate::trouble::Res;
+use crate::row_error::RowResult;
 use crate::types::{Tried, WebhookAnswer, WebhookRecord, WebhookStart};
 
 /// A webhook as it is stored.
@@ -70,34 +70,34 @@ pub(crate) struct ExpiringFound {
 /// Questions about webhooks, and writes.
 pub(crate) trait WebhookRows {
     /// One webhook.
-    fn webhook(&self, id: WebhookId) -> Res<Option<WebhookRow>>;
+    fn webhook(&self, id: WebhookId) -> RowResult<Option<WebhookRow>>;
 
     /// How many there are.
-    fn count_webhooks(&self) -> Res<u64>;
+    fn count_webhooks(&self) -> RowResult<u64>;
 
     /// What the other webhooks want.
-    fn filters_beside(&self, number: i64) -> Res<Vec<Filter>>;
+    fn filters_beside(&self, number: i64) -> RowResult<Vec<Filter>>;
 
     /// Writes a new webhook, which hears of what comes behind the last event.
-    fn insert_webhook(&self, webhook: &WebhookRecord) -> Res<()>;
+    fn insert_webhook(&self, webhook: &WebhookRecord) -> RowResult<()>;
 
     /// Writes where a webhook is and what it wants.
-    fn update_webhook(&self, number: i64, url: &str, description: &str, filter: &Filter) -> Res<()>;
+    fn update_webhook(&self, number: i64, url: &str, description: &str, filter: &Filter) -> RowResult<()>;
 
     /// Writes a webhook's new secret; the one before signs until a moment, too.
-    fn update_webhook_secret(&self, number: i64, secret: &[u8], previous_until: UnixMillis) -> Res<()>;
+    fn update_webhook_secret(&self, number: i64, secret: &[u8], previous_until: UnixMillis) -> RowResult<()>;
 
     /// Writes that a webhook is enabled, and forgets how it has been.
-    fn enable_webhook(&self, number: i64) -> Res<()>;
+    fn enable_webhook(&self, number: i64) -> RowResult<()>;
 
     /// Writes that a webhook is disabled.
-    fn disable_webhook(&self, number: i64, reason: DisabledReason, now: UnixMillis) -> Res<()>;
+    fn disable_webhook(&self, number: i64, reason: DisabledReason, now: UnixMillis) -> RowResult<()>;
 
     /// Writes when a webhook was last changed.
-    fn webhook_changed(&self, number: i64, now: UnixMillis) -> Res<()>;
+    fn webhook_changed(&self, number: i64, now: UnixMillis) -> RowResult<()>;
 
     /// Removes a webhook. Its deliveries go with the events: all at once could be millions of rows. `false`: there is none.
-    fn delete_webhook(&self, id: WebhookId) -> Res<bool>;
+    fn delete_webhook(&self, id: WebhookId) -> RowResult<bool>;
 
     /// Writes how a webhook is, and that it was told of everything up to `cursor`.
     fn update_standing(
@@ -106,34 +106,34 @@ pub(crate) trait WebhookRows {
         cursor: i64,
         health: &Health,
         last: Option<&WebhookAnswer>,
-    ) -> Res<()>;
+    ) -> RowResult<()>;
 
     /// Ends a webhook's rest.
-    fn end_rest(&self, number: i64) -> Res<()>;
+    fn end_rest(&self, number: i64) -> RowResult<()>;
 
     /// Writes how a delivery was tried.
-    fn put_delivery(&self, webhook: i64, event: i64, subject: i64, tried: &Tried) -> Res<()>;
+    fn put_delivery(&self, webhook: i64, event: i64, subject: i64, tried: &Tried) -> RowResult<()>;
 
     /// Writes a delivery that is behind another of its subject, unless it is there.
-    fn hold_delivery(&self, webhook: i64, event: i64, subject: i64) -> Res<()>;
+    fn hold_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()>;
 
     /// Whether any delivery of a webhook is pending.
-    fn is_anything_pending(&self, webhook: i64) -> Res<bool>;
+    fn is_anything_pending(&self, webhook: i64) -> RowResult<bool>;
 
     /// The first pending delivery of a subject gets a moment for its next try, if it has none.
-    fn release_delivery(&self, webhook: i64, subject: i64, now: UnixMillis) -> Res<()>;
+    fn release_delivery(&self, webhook: i64, subject: i64, now: UnixMillis) -> RowResult<()>;
 
     /// What is pending of a webhook has never been tried, and the first of each subject is due.
-    fn begin_deliveries_anew(&self, webhook: i64, now: UnixMillis) -> Res<()>;
+    fn begin_deliveries_anew(&self, webhook: i64, now: UnixMillis) -> RowResult<()>;
 
     /// Makes a delivery pending as if it had never been tried.
-    fn renew_delivery(&self, webhook: i64, event: i64, subject: i64) -> Res<()>;
+    fn renew_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()>;
 
     /// Of a subject's pending deliveries all but the first lose their moment.
-    fn hold_all_but_first(&self, webhook: i64, subject: i64) -> Res<()>;
+    fn hold_all_but_first(&self, webhook: i64, subject: i64) -> RowResult<()>;
 
     /// The subject of an event that a webhook may be sent again.
-    fn subject_of_event(&self, webhook: i64, event: WebhookEventId) -> Res<Option<i64>>;
+    fn subject_of_event(&self, webhook: i64, event: WebhookEventId) -> RowResult<Option<i64>>;
 
     /// Events up to a webhook's cursor from a span of time, by number, at most `limit`.
     fn past_events(
@@ -142,8 +142,8 @@ pub(crate) trait WebhookRows {
         since: UnixMillis,
         until: UnixMillis,
         limit: u32,
-    ) -> Res<Vec<PastEvent>>;
+    ) -> RowResult<Vec<PastEvent>>;
 
     /// Writes where the search for permits that expire soon is.
-    fn put_expiring_walk(&self, walk: &ExpiringWalk) -> Res<()>;
+    fn put_expiring_walk(&self, walk: &ExpiringWalk) -> RowResult<()>;
 }

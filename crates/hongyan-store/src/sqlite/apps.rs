@@ -8,8 +8,8 @@ use hongyan_wechat::{AppId, Errcode};
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use crate::rows::AppRows;
 use crate::types::{AppPaused, AppRecord, AppSettings, CallbackRecord, Sealed, gate as gate_of};
 
@@ -22,7 +22,7 @@ macro_rules! columns {
     };
 }
 
-fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
+fn read(cells: &mut Cells<'_>) -> RowResult<AppRecord> {
     let appid: AppId = cells.parsed()?;
     let settings = AppSettings {
         name: cells.raw()?,
@@ -55,7 +55,7 @@ fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
             detail: cells.raw::<Option<String>>()?.unwrap_or_default(),
             since: cells
                 .moment_or_none()?
-                .ok_or_else(|| Trouble::corrupt(format!("{} is paused since never", app.appid)))?,
+                .ok_or_else(|| RowError::corrupt(format!("{} is paused since never", app.appid)))?,
             until: cells.moment_or_none()?,
         });
     }
@@ -63,21 +63,21 @@ fn read(cells: &mut Cells<'_>) -> Res<AppRecord> {
 }
 
 /// All apps, by appid.
-pub(super) fn all(db: &Connection) -> Res<Vec<AppRecord>> {
+pub(super) fn all(db: &Connection) -> RowResult<Vec<AppRecord>> {
     many(db, concat!("SELECT ", columns!(), " FROM apps ORDER BY appid"), [], read)
 }
 
 /// One app.
-pub(super) fn find(db: &Connection, appid: &AppId) -> Res<Option<AppRecord>> {
+pub(super) fn find(db: &Connection, appid: &AppId) -> RowResult<Option<AppRecord>> {
     one(db, concat!("SELECT ", columns!(), " FROM apps WHERE appid = ?"), [appid.as_str()], read)
 }
 
-impl AppRows for Writing<'_> {
-    fn app(&self, appid: &AppId) -> Res<Option<AppRecord>> {
+impl AppRows for Transaction<'_> {
+    fn app(&self, appid: &AppId) -> RowResult<Option<AppRecord>> {
         find(self, appid)
     }
 
-    fn gate(&self, appid: &AppId) -> Res<Option<AppGate>> {
+    fn gate(&self, appid: &AppId) -> RowResult<Option<AppGate>> {
         self.memory.gate(appid, || {
             one(
                 self,
@@ -91,7 +91,7 @@ impl AppRows for Writing<'_> {
         })
     }
 
-    fn waiting_order(&self, appid: &AppId) -> Res<WaitingOrder> {
+    fn waiting_order(&self, appid: &AppId) -> RowResult<WaitingOrder> {
         let order = one(
             self,
             "SELECT waiting_order FROM apps WHERE appid = ?",
@@ -102,7 +102,7 @@ impl AppRows for Writing<'_> {
         Ok(order.unwrap_or_default())
     }
 
-    fn insert_app(&self, app: &AppRecord) -> Res<bool> {
+    fn insert_app(&self, app: &AppRecord) -> RowResult<bool> {
         self.memory.forget_gates();
         let added = change(
             self,
@@ -131,7 +131,7 @@ impl AppRows for Writing<'_> {
         settings: &AppSettings,
         version: u64,
         now: UnixMillis,
-    ) -> Res<()> {
+    ) -> RowResult<()> {
         self.write_settings(appid, settings)?;
         change(
             self,
@@ -141,7 +141,7 @@ impl AppRows for Writing<'_> {
         Ok(())
     }
 
-    fn update_pause(&self, appid: &AppId, paused: Option<&AppPaused>) -> Res<()> {
+    fn update_pause(&self, appid: &AppId, paused: Option<&AppPaused>) -> RowResult<()> {
         self.memory.forget_gates();
         change(
             self,
@@ -159,7 +159,7 @@ impl AppRows for Writing<'_> {
         Ok(())
     }
 
-    fn set_probe_at(&self, appid: &AppId, probe_at: UnixMillis) -> Res<()> {
+    fn set_probe_at(&self, appid: &AppId, probe_at: UnixMillis) -> RowResult<()> {
         self.memory.forget_gates();
         change(
             self,
@@ -169,7 +169,7 @@ impl AppRows for Writing<'_> {
         Ok(())
     }
 
-    fn delete_app(&self, appid: &AppId) -> Res<bool> {
+    fn delete_app(&self, appid: &AppId) -> RowResult<bool> {
         self.memory.forget_gates();
         if change(self, "DELETE FROM apps WHERE appid = ?", [appid.as_str()])? == 0 {
             return Ok(false);
@@ -186,9 +186,9 @@ impl AppRows for Writing<'_> {
     }
 }
 
-impl Writing<'_> {
+impl Transaction<'_> {
     /// All settings of an app that is there.
-    fn write_settings(&self, appid: &AppId, settings: &AppSettings) -> Res<()> {
+    fn write_settings(&self, appid: &AppId, settings: &AppSettings) -> RowResult<()> {
         change(
             self,
             "UPDATE apps SET name = ?2, secret = ?3, gateway_secret_hash = ?4, stable_token = ?5, on_unknown = ?6, \

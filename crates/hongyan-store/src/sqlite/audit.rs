@@ -5,13 +5,13 @@ use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many};
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use crate::rows::AuditRows;
 use crate::types::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
 
-impl AuditRows for Writing<'_> {
-    fn insert_audit(&self, new: &NewAudit) -> Res<i64> {
+impl AuditRows for Transaction<'_> {
+    fn insert_audit(&self, new: &NewAudit) -> RowResult<i64> {
         change(
             self,
             "INSERT INTO audit (at, actor, actor_id, actor_name, call, appid, object) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -28,7 +28,7 @@ impl AuditRows for Writing<'_> {
         Ok(self.last_insert_rowid())
     }
 
-    fn end_audit(&self, number: i64, end: &AuditEnd) -> Res<()> {
+    fn end_audit(&self, number: i64, end: &AuditEnd) -> RowResult<()> {
         change(
             self,
             "UPDATE audit SET result = ?2, appid = COALESCE(appid, ?3), object = COALESCE(object, ?4) WHERE number = ?1",
@@ -37,7 +37,7 @@ impl AuditRows for Writing<'_> {
         Ok(())
     }
 
-    fn delete_old_audit(&self, before: UnixMillis, limit: u32) -> Res<u32> {
+    fn delete_old_audit(&self, before: UnixMillis, limit: u32) -> RowResult<u32> {
         let removed = change(
             self,
             "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
@@ -48,12 +48,12 @@ impl AuditRows for Writing<'_> {
 }
 
 /// Carries out [`crate::Store::audit`].
-pub(super) fn list(db: &Connection, filter: &AuditFilter) -> Res<Vec<AuditEntry>> {
+pub(super) fn list(db: &Connection, filter: &AuditFilter) -> RowResult<Vec<AuditEntry>> {
     let apps = match &filter.apps {
         None => None,
         Some(apps) => Some(
             serde_json::to_string(&apps.iter().map(AppId::as_str).collect::<Vec<_>>())
-                .map_err(|why| Trouble::corrupt(format!("a list of apps: {why}")))?,
+                .map_err(|why| RowError::corrupt(format!("a list of apps: {why}")))?,
         ),
     };
     many(

@@ -11,8 +11,8 @@ use rusqlite::{Connection, params};
 
 use super::cells::change;
 use super::health::{self, Depth, Looked, Stage, Watcher};
-use super::memory::{Memory, Writing};
-use super::trouble::{Res, Trouble};
+use super::memory::{Memory, Transaction};
+use super::row_error::{RowError, RowResult};
 use super::{apps, open};
 use crate::rows::AuditRows;
 use crate::types::{Actor, AuditEnd, NewAudit, PauseOrder, Subject};
@@ -73,7 +73,7 @@ pub struct Restored {
 /// When `from` is no database of ours, is newer than this program or damaged, or `to` is there or cannot be written.
 /// A part of a copy may be left behind.
 pub fn copy(from: &Path, to: &Path, watcher: &Watcher) -> Result<Copied> {
-    let failed = |trouble: Trouble| trouble.in_verb("be copied");
+    let failed = |trouble: RowError| trouble.in_verb("be copied");
     if !from.is_file() {
         return Err(StoreError::Open {
             path: from.display().to_string(),
@@ -106,19 +106,19 @@ pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -
     let db = open::writer(to)?;
     let restored = in_one_transaction(&db, |db| {
         // Nobody serves this file yet, so there is nothing to remember.
-        let tx = Writing { db, memory: &Memory::default() };
+        let tx = Transaction { db, memory: &Memory::default() };
         note(&tx, from, put_back.now)?;
         prepare(&tx, put_back)
     })
     .map_err(|trouble| trouble.in_verb("prepare the restored database"))?;
-    db.close().map_err(|(_, error)| Trouble::from(error).in_verb("close the restored database"))?;
+    db.close().map_err(|(_, error)| RowError::from(error).in_verb("close the restored database"))?;
     sync(to).map_err(|error| cannot_write(to, &error))?;
     let bytes = std::fs::metadata(to).map_err(|error| cannot_write(to, &error))?.len();
     Ok(Restored { bytes, ..restored })
 }
 
 /// The audit trail of the restored database says that it was restored, and from which file.
-fn note(tx: &Writing<'_>, from: &Path, now: UnixMillis) -> Res<()> {
+fn note(tx: &Transaction<'_>, from: &Path, now: UnixMillis) -> RowResult<()> {
     let file = from.file_name().map(|name| name.to_string_lossy().chars().take(MAX_NAME).collect());
     let subject = Subject { appid: None, object: file };
     let new = NewAudit { at: now, actor: Actor::COMMAND_LINE, call: "restore".into(), subject };
@@ -126,7 +126,7 @@ fn note(tx: &Writing<'_>, from: &Path, now: UnixMillis) -> Res<()> {
     tx.end_audit(number, &AuditEnd { result: "ok".into(), subject: Subject::default() })
 }
 
-fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> Res<()> {
+fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> RowResult<()> {
     let mut copy = Connection::open(to)?;
     // The copy is synced once, at its end; a cut-short one is thrown away, so nothing must be undone in it.
     copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;")?;
@@ -153,7 +153,7 @@ fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> Res<()> {
     // The copied header says WAL; as a plain file it stands alone, also where nothing may be written beside it.
     let mode: String = copy.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
     if mode != "delete" {
-        return Err(Trouble::corrupt(format!("the copy stays in journal mode {mode}")));
+        return Err(RowError::corrupt(format!("the copy stays in journal mode {mode}")));
     }
     copy.close().map_err(|(_, error)| error.into())
 }
@@ -161,9 +161,9 @@ fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> Res<()> {
 /// What is open and was due: whether it went out after the copy was made, nobody can tell from the copy. That is what
 /// `unknown` means. A message that was `sending` has a permit and an attempt of its own, and a start treats it like
 /// after any crash. What lies ahead of the restore cannot have gone out before it.
-fn prepare(tx: &Writing<'_>, put_back: &PutBack) -> Res<Restored> {
+fn prepare(tx: &Transaction<'_>, put_back: &PutBack) -> RowResult<Restored> {
     let count =
-        |sql: &str| Ok::<u64, Trouble>(tx.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs());
+        |sql: &str| Ok::<u64, RowError>(tx.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs());
     let unknown = match put_back.went_on_until {
         None => 0,
         Some(until) => change(
@@ -200,15 +200,15 @@ fn prepare(tx: &Writing<'_>, put_back: &PutBack) -> Res<Restored> {
     })
 }
 
-fn in_one_transaction<T>(db: &Connection, work: impl FnOnce(&Connection) -> Res<T>) -> Res<T> {
+fn in_one_transaction<T>(db: &Connection, work: impl FnOnce(&Connection) -> RowResult<T>) -> RowResult<T> {
     let transaction = db.unchecked_transaction()?;
     let done = work(&transaction)?;
     transaction.commit()?;
     Ok(done)
 }
 
-fn stopped() -> Trouble {
-    Trouble::Stopped
+fn stopped() -> RowError {
+    RowError::Stopped
 }
 
 fn create_private(path: &Path) -> std::io::Result<()> {

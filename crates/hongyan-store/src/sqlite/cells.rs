@@ -10,7 +10,7 @@ use hongyan_wechat::Errcode;
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Params, Row};
 
-use super::trouble::{Res, Trouble};
+use super::row_error::{RowError, RowResult};
 use crate::types::Page;
 
 /// Reads a row's columns from left to right, so that no column is named by a number.
@@ -19,10 +19,10 @@ pub(super) struct Cells<'a> {
     next: usize,
 }
 
-fn in_a_lane<I: Display>(id: I, lane: Option<Lane>) -> Res<I> {
+fn in_a_lane<I: Display>(id: I, lane: Option<Lane>) -> RowResult<I> {
     match lane {
         Some(_) => Ok(id),
-        None => Err(Trouble::corrupt(format!("{id} names a lane that does not exist"))),
+        None => Err(RowError::corrupt(format!("{id} names a lane that does not exist"))),
     }
 }
 
@@ -32,71 +32,71 @@ impl<'a> Cells<'a> {
     }
 
     /// The next column as it is.
-    pub(super) fn raw<T: FromSql>(&mut self) -> Res<T> {
+    pub(super) fn raw<T: FromSql>(&mut self) -> RowResult<T> {
         let value = self.row.get(self.next)?;
         self.next += 1;
         Ok(value)
     }
 
     /// A number that is never negative.
-    pub(super) fn count(&mut self) -> Res<u64> {
+    pub(super) fn count(&mut self) -> RowResult<u64> {
         Ok(self.raw::<i64>()?.cast_unsigned())
     }
 
-    pub(super) fn moment(&mut self) -> Res<UnixMillis> {
+    pub(super) fn moment(&mut self) -> RowResult<UnixMillis> {
         self.raw().map(UnixMillis)
     }
 
-    pub(super) fn moment_or_none(&mut self) -> Res<Option<UnixMillis>> {
+    pub(super) fn moment_or_none(&mut self) -> RowResult<Option<UnixMillis>> {
         Ok(self.raw::<Option<i64>>()?.map(UnixMillis))
     }
 
     // An id names its lane. One that names a lane which does not exist was never made here; whoever asked such an id for
     // its lane would have no answer, so it is refused where it is read.
 
-    pub(super) fn message_id(&mut self) -> Res<MessageId> {
+    pub(super) fn message_id(&mut self) -> RowResult<MessageId> {
         let id = self.raw().map(MessageId::from_bytes)?;
         in_a_lane(id, id.lane())
     }
 
-    pub(super) fn message_id_or_none(&mut self) -> Res<Option<MessageId>> {
+    pub(super) fn message_id_or_none(&mut self) -> RowResult<Option<MessageId>> {
         let id = self.raw::<Option<[u8; 16]>>()?.map(MessageId::from_bytes);
         id.map(|id| in_a_lane(id, id.lane())).transpose()
     }
 
-    pub(super) fn permit_id(&mut self) -> Res<PermitId> {
+    pub(super) fn permit_id(&mut self) -> RowResult<PermitId> {
         let id = self.raw().map(PermitId::from_bytes)?;
         in_a_lane(id, id.lane())
     }
 
-    pub(super) fn permit_id_or_none(&mut self) -> Res<Option<PermitId>> {
+    pub(super) fn permit_id_or_none(&mut self) -> RowResult<Option<PermitId>> {
         let id = self.raw::<Option<[u8; 16]>>()?.map(PermitId::from_bytes);
         id.map(|id| in_a_lane(id, id.lane())).transpose()
     }
 
-    pub(super) fn event_id(&mut self) -> Res<EventId> {
+    pub(super) fn event_id(&mut self) -> RowResult<EventId> {
         let id = self.raw().map(EventId::from_bytes)?;
         in_a_lane(id, id.lane())
     }
 
-    pub(super) fn webhook_event_id(&mut self) -> Res<WebhookEventId> {
+    pub(super) fn webhook_event_id(&mut self) -> RowResult<WebhookEventId> {
         self.raw().map(WebhookEventId::from_bytes)
     }
 
-    pub(super) fn lane(&mut self) -> Res<Lane> {
+    pub(super) fn lane(&mut self) -> RowResult<Lane> {
         let number: u8 = self.raw()?;
-        Lane::new(number).ok_or_else(|| Trouble::corrupt(format!("lane {number}")))
+        Lane::new(number).ok_or_else(|| RowError::corrupt(format!("lane {number}")))
     }
 
     /// Text that is a value of a type.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self) -> Res<T> {
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self) -> RowResult<T> {
         let text = self.row.get_ref(self.next)?.as_str().map_err(rusqlite::Error::from)?;
         self.next += 1;
-        text.parse().map_err(|why| Trouble::corrupt(format!("{text:?}: {why}")))
+        text.parse().map_err(|why| RowError::corrupt(format!("{text:?}: {why}")))
     }
 
     /// Text that is a value of a type, or nothing.
-    pub(super) fn parsed_or_none<T: FromStr<Err: Display>>(&mut self) -> Res<Option<T>> {
+    pub(super) fn parsed_or_none<T: FromStr<Err: Display>>(&mut self) -> RowResult<Option<T>> {
         let absent = self.row.get_ref(self.next)? == ValueRef::Null;
         if absent {
             self.next += 1;
@@ -106,24 +106,24 @@ impl<'a> Cells<'a> {
     }
 
     /// A number that stands for a value.
-    pub(super) fn coded<T>(&mut self, from_code: impl Fn(u8) -> Option<T>) -> Res<T> {
+    pub(super) fn coded<T>(&mut self, from_code: impl Fn(u8) -> Option<T>) -> RowResult<T> {
         let code: u8 = self.raw()?;
-        from_code(code).ok_or_else(|| Trouble::corrupt(format!("{code} for {}", std::any::type_name::<T>())))
+        from_code(code).ok_or_else(|| RowError::corrupt(format!("{code} for {}", std::any::type_name::<T>())))
     }
 
     /// A name that stands for a value.
-    pub(super) fn named_or_none<T>(&mut self, from_name: impl Fn(&str) -> Option<T>) -> Res<Option<T>> {
+    pub(super) fn named_or_none<T>(&mut self, from_name: impl Fn(&str) -> Option<T>) -> RowResult<Option<T>> {
         let name = self.row.get_ref(self.next)?.as_str_or_null().map_err(rusqlite::Error::from)?;
         self.next += 1;
         name.map(|name| {
             from_name(name)
-                .ok_or_else(|| Trouble::corrupt(format!("{name:?} for {}", std::any::type_name::<T>())))
+                .ok_or_else(|| RowError::corrupt(format!("{name:?} for {}", std::any::type_name::<T>())))
         })
         .transpose()
     }
 
     /// The four columns of a message's outcome.
-    pub(super) fn outcome_with_msgid_or_none(&mut self) -> Res<Option<Outcome>> {
+    pub(super) fn outcome_with_msgid_or_none(&mut self) -> RowResult<Option<Outcome>> {
         let mut outcome = self.outcome_or_none()?;
         let number = self.raw()?;
         if let Some(Outcome::Answered { msgid, .. }) = &mut outcome {
@@ -133,7 +133,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The three columns of an earlier attempt's outcome. (One that WeChat gave a number was never an earlier one.)
-    pub(super) fn outcome_or_none(&mut self) -> Res<Option<Outcome>> {
+    pub(super) fn outcome_or_none(&mut self) -> RowResult<Option<Outcome>> {
         let (code, errcode, text): (Option<u8>, Option<i32>, Option<String>) =
             (self.raw()?, self.raw()?, self.raw()?);
         let text = text.unwrap_or_default();
@@ -142,7 +142,7 @@ impl<'a> Cells<'a> {
             (Some(0), Some(errcode)) => Outcome::answered(Errcode(errcode), text),
             (Some(1), _) => Outcome::NotSent { why: text },
             (Some(2), _) => Outcome::Unanswered { why: text },
-            (Some(code), _) => return Err(Trouble::corrupt(format!("outcome {code}"))),
+            (Some(code), _) => return Err(RowError::corrupt(format!("outcome {code}"))),
         }))
     }
 }
@@ -161,8 +161,8 @@ pub(super) fn one<T>(
     db: &Connection,
     sql: &str,
     params: impl Params,
-    read: impl FnOnce(&mut Cells<'_>) -> Res<T>,
-) -> Res<Option<T>> {
+    read: impl FnOnce(&mut Cells<'_>) -> RowResult<T>,
+) -> RowResult<Option<T>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     rows.next()?.map(|row| read(&mut Cells::of(row))).transpose()
@@ -173,8 +173,8 @@ pub(super) fn many<T>(
     db: &Connection,
     sql: &str,
     params: impl Params,
-    mut read: impl FnMut(&mut Cells<'_>) -> Res<T>,
-) -> Res<Vec<T>> {
+    mut read: impl FnMut(&mut Cells<'_>) -> RowResult<T>,
+) -> RowResult<Vec<T>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut all = Vec::new();
@@ -190,8 +190,8 @@ pub(super) fn page<T, I: Copy>(
     sql: &str,
     params: impl Params,
     (limit, look_at): (u32, u32),
-    mut read: impl FnMut(&mut Cells<'_>) -> Res<(I, Option<T>)>,
-) -> Res<Page<T, I>> {
+    mut read: impl FnMut(&mut Cells<'_>) -> RowResult<(I, Option<T>)>,
+) -> RowResult<Page<T, I>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut page = Page { items: Vec::new(), next: None };
@@ -209,6 +209,6 @@ pub(super) fn page<T, I: Copy>(
 }
 
 /// Carries out a statement that answers no rows; returns how many rows it changed.
-pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> Res<usize> {
+pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> RowResult<usize> {
     Ok(db.prepare_cached(sql)?.execute(params)?)
 }

@@ -6,23 +6,23 @@ use hongyan_wechat::{AppId, OpenId};
 use rusqlite::params;
 
 use super::cells::{change, one};
-use super::memory::Writing;
-use super::trouble::Res;
+use super::memory::Transaction;
+use super::row_error::RowResult;
 use super::{keys, tokens};
 use crate::rows::CredentialRows;
 use crate::types::{GatewayTokenRecord, KeyRecord, LoginRecord, TokenRecord};
 
-impl CredentialRows for Writing<'_> {
-    fn token_generation(&self, appid: &AppId) -> Res<Option<u64>> {
+impl CredentialRows for Transaction<'_> {
+    fn token_generation(&self, appid: &AppId) -> RowResult<Option<u64>> {
         one(self, "SELECT generation FROM tokens WHERE appid = ?", [appid.as_str()], |cells| cells.count())
     }
 
-    fn delete_token(&self, appid: &AppId) -> Res<()> {
+    fn delete_token(&self, appid: &AppId) -> RowResult<()> {
         change(self, "DELETE FROM tokens WHERE appid = ?", [appid.as_str()])?;
         Ok(())
     }
 
-    fn put_token(&self, token: &TokenRecord) -> Res<()> {
+    fn put_token(&self, token: &TokenRecord) -> RowResult<()> {
         change(
             self,
             "INSERT INTO tokens (appid, value, generation, fetched_at, expires_at) VALUES (?, ?, ?, ?, ?) \
@@ -39,16 +39,16 @@ impl CredentialRows for Writing<'_> {
         Ok(())
     }
 
-    fn put_gateway_token(&self, token: &GatewayTokenRecord) -> Res<()> {
+    fn put_gateway_token(&self, token: &GatewayTokenRecord) -> RowResult<()> {
         tokens::put_gateway(self, token)
     }
 
-    fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> Res<()> {
+    fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> RowResult<()> {
         change(self, "UPDATE gateway_tokens SET last_used_at = ?2 WHERE hash = ?1", params![hash, now.0])?;
         Ok(())
     }
 
-    fn delete_gateway_tokens(&self, appid: &AppId, id: Option<TokenId>, now: UnixMillis) -> Res<u64> {
+    fn delete_gateway_tokens(&self, appid: &AppId, id: Option<TokenId>, now: UnixMillis) -> RowResult<u64> {
         let revoked = match id {
             Some(id) => change(
                 self,
@@ -64,12 +64,12 @@ impl CredentialRows for Writing<'_> {
         Ok(revoked as u64)
     }
 
-    fn delete_gateway_tokens_of_key(&self, key: KeyId) -> Res<()> {
+    fn delete_gateway_tokens_of_key(&self, key: KeyId) -> RowResult<()> {
         change(self, "DELETE FROM gateway_tokens WHERE api_key = ?", params![key.as_bytes()])?;
         Ok(())
     }
 
-    fn delete_expired_gateway_tokens(&self, now: UnixMillis, limit: u32) -> Res<u32> {
+    fn delete_expired_gateway_tokens(&self, now: UnixMillis, limit: u32) -> RowResult<u32> {
         Ok(change(
             self,
             "DELETE FROM gateway_tokens WHERE hash IN (SELECT hash FROM gateway_tokens \
@@ -78,16 +78,16 @@ impl CredentialRows for Writing<'_> {
         )? as u32)
     }
 
-    fn insert_key(&self, key: &KeyRecord) -> Res<()> {
+    fn insert_key(&self, key: &KeyRecord) -> RowResult<()> {
         keys::insert(self, key)
     }
 
-    fn key_used(&self, id: KeyId, now: UnixMillis) -> Res<()> {
+    fn key_used(&self, id: KeyId, now: UnixMillis) -> RowResult<()> {
         change(self, "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1", params![id.as_bytes(), now.0])?;
         Ok(())
     }
 
-    fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Res<bool> {
+    fn revoke_key(&self, id: KeyId, now: UnixMillis) -> RowResult<bool> {
         let revoked = change(
             self,
             "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
@@ -96,7 +96,7 @@ impl CredentialRows for Writing<'_> {
         Ok(revoked == 1)
     }
 
-    fn put_session_key(&self, login: &LoginRecord) -> Res<()> {
+    fn put_session_key(&self, login: &LoginRecord) -> RowResult<()> {
         let lane = lane_of(login);
         change(
             self,
@@ -116,7 +116,7 @@ impl CredentialRows for Writing<'_> {
         Ok(())
     }
 
-    fn put_session(&self, login: &LoginRecord) -> Res<()> {
+    fn put_session(&self, login: &LoginRecord) -> RowResult<()> {
         let lane = lane_of(login);
         change(
             self,
@@ -132,7 +132,7 @@ impl CredentialRows for Writing<'_> {
         Ok(())
     }
 
-    fn delete_sessions_beside(&self, login: &LoginRecord, others: u32) -> Res<()> {
+    fn delete_sessions_beside(&self, login: &LoginRecord, others: u32) -> RowResult<()> {
         let lane = lane_of(login);
         change(
             self,
@@ -143,7 +143,7 @@ impl CredentialRows for Writing<'_> {
         Ok(())
     }
 
-    fn delete_expired_sessions(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32> {
+    fn delete_expired_sessions(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32> {
         Ok(change(
             self,
             "DELETE FROM sessions WHERE lane = ?1 AND hash IN (SELECT hash FROM sessions \
@@ -152,7 +152,13 @@ impl CredentialRows for Writing<'_> {
         )? as u32)
     }
 
-    fn delete_sessions(&self, lane: Lane, appid: &AppId, openid: Option<&OpenId>, limit: u32) -> Res<u32> {
+    fn delete_sessions(
+        &self,
+        lane: Lane,
+        appid: &AppId,
+        openid: Option<&OpenId>,
+        limit: u32,
+    ) -> RowResult<u32> {
         Ok(change(
             self,
             "DELETE FROM sessions WHERE lane = ?1 AND hash IN (SELECT hash FROM sessions INDEXED BY sessions_of_user \
@@ -161,7 +167,7 @@ impl CredentialRows for Writing<'_> {
         )? as u32)
     }
 
-    fn delete_session_keys(&self, lane: Lane, appid: &AppId, limit: u32) -> Res<u32> {
+    fn delete_session_keys(&self, lane: Lane, appid: &AppId, limit: u32) -> RowResult<u32> {
         Ok(change(
             self,
             "DELETE FROM users WHERE lane = ?1 AND appid = ?2 AND openid IN \

@@ -1,14 +1,14 @@
 //! Events that WeChat pushed, as they lie in SQLite.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::explain::{Deed as ExplainedDeed, Trace};
+use hongyan_ledger::explain::{PermitChange, Trace};
 use hongyan_ledger::{EventId, Lane};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one, page};
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use crate::rows::events::Nonce;
 use crate::rows::{EventRows, User};
 use crate::types::{
@@ -22,7 +22,7 @@ macro_rules! columns {
     };
 }
 
-fn read(cells: &mut Cells<'_>) -> Res<EventView> {
+fn read(cells: &mut Cells<'_>) -> RowResult<EventView> {
     let id = cells.event_id()?;
     Ok(EventView {
         id,
@@ -39,8 +39,8 @@ fn read(cells: &mut Cells<'_>) -> Res<EventView> {
     })
 }
 
-impl EventRows for Writing<'_> {
-    fn digest_under_nonce(&self, nonce: &Nonce) -> Res<Option<[u8; 32]>> {
+impl EventRows for Transaction<'_> {
+    fn digest_under_nonce(&self, nonce: &Nonce) -> RowResult<Option<[u8; 32]>> {
         one(
             self,
             "SELECT digest FROM event_nonces WHERE lane = ? AND hash = ?",
@@ -49,7 +49,7 @@ impl EventRows for Writing<'_> {
         )
     }
 
-    fn insert_nonce(&self, nonce: &Nonce, digest: [u8; 32], expires_at: UnixMillis) -> Res<()> {
+    fn insert_nonce(&self, nonce: &Nonce, digest: [u8; 32], expires_at: UnixMillis) -> RowResult<()> {
         change(
             self,
             "INSERT INTO event_nonces (lane, hash, digest, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -58,7 +58,7 @@ impl EventRows for Writing<'_> {
         Ok(())
     }
 
-    fn event_with_digest(&self, lane: Lane, number: u64, digest: [u8; 32]) -> Res<Option<EventId>> {
+    fn event_with_digest(&self, lane: Lane, number: u64, digest: [u8; 32]) -> RowResult<Option<EventId>> {
         one(
             self,
             "SELECT id FROM events WHERE lane = ? AND user_no = ? AND digest = ?",
@@ -67,7 +67,7 @@ impl EventRows for Writing<'_> {
         )
     }
 
-    fn insert_event(&self, event: &NewEvent, lane: Lane, number: u64) -> Res<()> {
+    fn insert_event(&self, event: &NewEvent, lane: Lane, number: u64) -> RowResult<()> {
         change(
             self,
             "INSERT INTO events (id, lane, user_no, appid, openid, name, digest, create_time, received_at, state, wake_at, \
@@ -89,7 +89,7 @@ impl EventRows for Writing<'_> {
         Ok(())
     }
 
-    fn event(&self, id: EventId) -> Res<Option<EventView>> {
+    fn event(&self, id: EventId) -> RowResult<Option<EventView>> {
         let Some(lane) = id.lane() else { return Ok(None) };
         one(
             self,
@@ -106,9 +106,9 @@ impl EventRows for Writing<'_> {
         wake_at: Option<UnixMillis>,
         worked_at: Option<UnixMillis>,
         effects: &[Effect],
-    ) -> Res<()> {
+    ) -> RowResult<()> {
         let effects = serde_json::to_string(effects)
-            .map_err(|why| Trouble::corrupt(format!("the effects of {id}: {why}")))?;
+            .map_err(|why| RowError::corrupt(format!("the effects of {id}: {why}")))?;
         change(
             self,
             "UPDATE events SET state = ?3, wake_at = ?4, tries = tries + ?5, worked_at = ?6, effects = ?7 \
@@ -126,7 +126,7 @@ impl EventRows for Writing<'_> {
         Ok(())
     }
 
-    fn has_open_event(&self, user: &User) -> Res<bool> {
+    fn has_open_event(&self, user: &User) -> RowResult<bool> {
         let open = one(
             self,
             "SELECT 1 FROM events INDEXED BY events_open WHERE lane = ? AND wake_at IS NOT NULL AND user_no = ? LIMIT 1",
@@ -136,7 +136,7 @@ impl EventRows for Writing<'_> {
         Ok(open.is_some())
     }
 
-    fn callback_heard(&self, event: &NewEvent) -> Res<()> {
+    fn callback_heard(&self, event: &NewEvent) -> RowResult<()> {
         change(
             self,
             "INSERT INTO callbacks (appid, last_event_at, last_sent_event_at) VALUES (?1, ?2, ?3) ON CONFLICT (appid) \
@@ -150,7 +150,7 @@ impl EventRows for Writing<'_> {
         Ok(())
     }
 
-    fn callback_verified(&self, appid: &AppId, check: &AddressCheck) -> Res<()> {
+    fn callback_verified(&self, appid: &AppId, check: &AddressCheck) -> RowResult<()> {
         change(
             self,
             "INSERT INTO callbacks (appid, verified_at) VALUES (?1, ?2) \
@@ -162,7 +162,7 @@ impl EventRows for Writing<'_> {
 }
 
 /// Carries out [`crate::Store::callback_status`].
-pub(super) fn status(db: &Connection, appid: &AppId) -> Res<CallbackStatus> {
+pub(super) fn status(db: &Connection, appid: &AppId) -> RowResult<CallbackStatus> {
     let status = one(
         db,
         "SELECT verified_at, last_event_at, last_sent_event_at FROM callbacks WHERE appid = ?",
@@ -173,7 +173,7 @@ pub(super) fn status(db: &Connection, appid: &AppId) -> Res<CallbackStatus> {
 }
 
 /// Carries out [`crate::Store::callback_statuses`].
-pub(super) fn statuses(db: &Connection) -> Res<Vec<(AppId, CallbackStatus)>> {
+pub(super) fn statuses(db: &Connection) -> RowResult<Vec<(AppId, CallbackStatus)>> {
     many(
         db,
         "SELECT appid, verified_at, last_event_at, last_sent_event_at FROM callbacks",
@@ -182,7 +182,7 @@ pub(super) fn statuses(db: &Connection) -> Res<Vec<(AppId, CallbackStatus)>> {
     )
 }
 
-fn read_status(cells: &mut Cells<'_>) -> Res<CallbackStatus> {
+fn read_status(cells: &mut Cells<'_>) -> RowResult<CallbackStatus> {
     Ok(CallbackStatus {
         verified_at: cells.moment_or_none()?,
         last_event_at: cells.moment_or_none()?,
@@ -191,7 +191,7 @@ fn read_status(cells: &mut Cells<'_>) -> Res<CallbackStatus> {
 }
 
 /// Carries out [`crate::Store::open_events`].
-pub(super) fn open(db: &Connection, lane: Lane, now: UnixMillis, limit: u32) -> Res<OpenEvents> {
+pub(super) fn open(db: &Connection, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<OpenEvents> {
     let mut due = many(
         db,
         concat!(
@@ -218,7 +218,7 @@ pub(super) fn open(db: &Connection, lane: Lane, now: UnixMillis, limit: u32) -> 
 }
 
 /// When the user withdrew which permit, as the events that are kept say.
-pub(super) fn withdrawals(db: &Connection, user: &User) -> Res<Vec<Trace>> {
+pub(super) fn withdrawals(db: &Connection, user: &User) -> RowResult<Vec<Trace>> {
     let events = many(
         db,
         "SELECT worked_at, effects FROM events INDEXED BY events_of_user WHERE lane = ? AND user_no = ? AND appid = ? \
@@ -229,7 +229,7 @@ pub(super) fn withdrawals(db: &Connection, user: &User) -> Res<Vec<Trace>> {
     let of_event = |(at, effects): (UnixMillis, Vec<Effect>)| {
         effects.into_iter().filter_map(move |effect| match effect {
             Effect::Revoked { permit, .. } => {
-                Some(Trace { permit, message: None, deed: ExplainedDeed::Withdrawn { at } })
+                Some(Trace { permit, message: None, change: PermitChange::Withdrawn { at } })
             }
             _ => None,
         })
@@ -237,8 +237,8 @@ pub(super) fn withdrawals(db: &Connection, user: &User) -> Res<Vec<Trace>> {
     Ok(events.into_iter().flat_map(of_event).collect())
 }
 
-fn effects(json: &str) -> Res<Vec<Effect>> {
-    serde_json::from_str(json).map_err(|why| Trouble::corrupt(format!("the effects of an event: {why}")))
+fn effects(json: &str) -> RowResult<Vec<Effect>> {
+    serde_json::from_str(json).map_err(|why| RowError::corrupt(format!("the effects of an event: {why}")))
 }
 
 /// What every page has in common; the numbers are those of `list`. The first column says whether the row fits.
@@ -257,7 +257,7 @@ macro_rules! page_of {
 
 /// Carries out [`crate::Store::events`]. A user's events are read together and sorted; other pages walk back from the
 /// newest, for at most `look_at` events.
-pub(super) fn list(db: &Connection, filter: &EventFilter) -> Res<Page<EventView, EventId>> {
+pub(super) fn list(db: &Connection, filter: &EventFilter) -> RowResult<Page<EventView, EventId>> {
     const OF_USER: &str = page_of!("INDEXED BY events_of_user WHERE lane = ?5 AND user_no = ?6");
     const ALL: &str = page_of!("WHERE TRUE");
     let user = match (&filter.appid, &filter.openid) {

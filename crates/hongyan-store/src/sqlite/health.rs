@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::open;
-use super::trouble::{Refusal, Res, Trouble};
+use super::row_error::{Refusal, RowError, RowResult};
 use crate::Result;
 
 /// How much to look at.
@@ -117,7 +117,7 @@ pub fn look(path: &Path, depth: Depth, watcher: Option<&Watcher>) -> Result<Look
     examine(&db, depth, watcher).map_err(|trouble| trouble.in_verb("look at the whole database"))
 }
 
-fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Looked> {
+fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> RowResult<Looked> {
     if let Depth::AtMost(_) = depth {
         what_is_small(db)?;
         both_ends(db)?;
@@ -143,12 +143,12 @@ fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> Res<Look
             });
     db.progress_handler(0, None::<fn() -> bool>)?;
     match complaints {
-        Err(Trouble::Refused { kind: Refusal::Interrupted, .. }) => Ok(Looked::InPart),
+        Err(RowError::Refused { kind: Refusal::Interrupted, .. }) => Ok(Looked::InPart),
         complaints => none(&complaints?).map(|()| Looked::Whole),
     }
 }
 
-fn what_is_small(db: &Connection) -> Res<()> {
+fn what_is_small(db: &Connection) -> RowResult<()> {
     for table in SMALL {
         if is_there(db, table)? {
             none(&complaints(db, "quick_check", Some(table))?)?;
@@ -157,7 +157,7 @@ fn what_is_small(db: &Connection) -> Res<()> {
     Ok(())
 }
 
-fn both_ends(db: &Connection) -> Res<()> {
+fn both_ends(db: &Connection) -> RowResult<()> {
     for (tree, from) in ENDS {
         if !is_there(db, tree)? {
             continue;
@@ -175,13 +175,13 @@ fn both_ends(db: &Connection) -> Res<()> {
     Ok(())
 }
 
-fn is_there(db: &Connection, name: &str) -> Res<bool> {
+fn is_there(db: &Connection, name: &str) -> RowResult<bool> {
     Ok(db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)", [name], |row| row.get(0))?)
 }
 
 /// Ids that were never made here: the last byte of each is the lane that its row is in. SQLite has nothing against others,
 /// but whoever reads such a row cannot go on.
-fn impossible_ids(db: &Connection) -> Res<Vec<String>> {
+fn impossible_ids(db: &Connection) -> RowResult<Vec<String>> {
     for (table, what) in IN_LANES {
         if !is_there(db, table)? {
             continue;
@@ -202,7 +202,7 @@ fn impossible_ids(db: &Connection) -> Res<Vec<String>> {
 }
 
 /// Messages and entries that have lost each other.
-fn missing_entries(db: &Connection) -> Res<Vec<String>> {
+fn missing_entries(db: &Connection) -> RowResult<Vec<String>> {
     if !is_there(db, "user_entries")? {
         return Ok(Vec::new());
     }
@@ -216,7 +216,7 @@ fn missing_entries(db: &Connection) -> Res<Vec<String>> {
 }
 
 /// What SQLite's own check says, but its "ok".
-fn complaints(db: &Connection, pragma: &str, table: Option<&str>) -> Res<Vec<String>> {
+fn complaints(db: &Connection, pragma: &str, table: Option<&str>) -> RowResult<Vec<String>> {
     let argument = table.map_or_else(|| MAX_COMPLAINTS.to_string(), |table| format!("'{table}'"));
     let mut statement = db.prepare(&format!("PRAGMA {pragma}({argument})"))?;
     let mut rows = statement.query([])?;
@@ -230,6 +230,6 @@ fn complaints(db: &Connection, pragma: &str, table: Option<&str>) -> Res<Vec<Str
     Ok(complaints)
 }
 
-fn none(complaints: &[String]) -> Res<()> {
-    if complaints.is_empty() { Ok(()) } else { Err(Trouble::corrupt(complaints.join("; "))) }
+fn none(complaints: &[String]) -> RowResult<()> {
+    if complaints.is_empty() { Ok(()) } else { Err(RowError::corrupt(complaints.join("; "))) }
 }

@@ -5,7 +5,7 @@ use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
-use super::trouble::{Res, Trouble};
+use super::row_error::{RowError, RowResult};
 use crate::types::KeyRecord;
 
 /// The columns of a key, in the order in which [`read`] takes them.
@@ -15,22 +15,22 @@ macro_rules! columns {
     };
 }
 
-fn read(cells: &mut Cells<'_>) -> Res<KeyRecord> {
+fn read(cells: &mut Cells<'_>) -> RowResult<KeyRecord> {
     Ok(KeyRecord {
         id: KeyId::from_bytes(cells.raw()?),
         name: cells.raw()?,
         hash: cells.raw()?,
         scopes: {
             let json: String = cells.raw()?;
-            serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?
+            serde_json::from_str(&json).map_err(|why| RowError::corrupt(format!("{json}: {why}")))?
         },
         apps: match cells.raw::<Option<String>>()? {
             None => None,
             Some(json) => {
                 let appids: Vec<String> =
-                    serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?;
+                    serde_json::from_str(&json).map_err(|why| RowError::corrupt(format!("{json}: {why}")))?;
                 let apps = appids.iter().map(|appid| appid.parse()).collect::<Result<_, _>>();
-                Some(apps.map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?)
+                Some(apps.map_err(|why| RowError::corrupt(format!("{json}: {why}")))?)
             }
         },
         created_at: cells.moment()?,
@@ -41,8 +41,8 @@ fn read(cells: &mut Cells<'_>) -> Res<KeyRecord> {
 }
 
 /// Writes a new key.
-pub(super) fn insert(db: &Connection, key: &KeyRecord) -> Res<()> {
-    let failed = |why| Trouble::corrupt(format!("scopes or apps of {}: {why}", key.id));
+pub(super) fn insert(db: &Connection, key: &KeyRecord) -> RowResult<()> {
+    let failed = |why| RowError::corrupt(format!("scopes or apps of {}: {why}", key.id));
     let scopes = serde_json::to_string(&key.scopes).map_err(failed)?;
     let apps = key.apps.as_ref().map(|apps| apps.iter().map(AppId::as_str).collect::<Vec<_>>());
     let apps = apps.map(|apps| serde_json::to_string(&apps)).transpose().map_err(failed)?;
@@ -65,11 +65,11 @@ pub(super) fn insert(db: &Connection, key: &KeyRecord) -> Res<()> {
 }
 
 /// Carries out [`crate::Store::key`].
-pub(super) fn by_hash(db: &Connection, hash: [u8; 32]) -> Res<Option<KeyRecord>> {
+pub(super) fn by_hash(db: &Connection, hash: [u8; 32]) -> RowResult<Option<KeyRecord>> {
     one(db, concat!("SELECT ", columns!(), " FROM api_keys WHERE hash = ?"), params![hash], read)
 }
 
 /// Carries out [`crate::Store::keys`].
-pub(super) fn all(db: &Connection) -> Res<Vec<KeyRecord>> {
+pub(super) fn all(db: &Connection) -> RowResult<Vec<KeyRecord>> {
     many(db, concat!("SELECT ", columns!(), " FROM api_keys ORDER BY created_at, id"), [], read)
 }

@@ -6,8 +6,8 @@ use hongyan_wechat::AppId;
 use rusqlite::params;
 
 use super::cells::{Cells, change, many, one};
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use crate::rows::LaneRows;
 use crate::rows::lanes::{NodeRow, Owner};
 use crate::types::{Epoch, TokenLease};
@@ -16,7 +16,7 @@ use crate::types::{Epoch, TokenLease};
 /// time that the writer is held.
 const MAX_COUNTED: u32 = 20_000;
 
-fn read_node(cells: &mut Cells<'_>) -> Res<NodeRow> {
+fn read_node(cells: &mut Cells<'_>) -> RowResult<NodeRow> {
     Ok(NodeRow {
         name: cells.raw()?,
         incarnation: cells.raw::<i64>()?.cast_unsigned(),
@@ -25,28 +25,28 @@ fn read_node(cells: &mut Cells<'_>) -> Res<NodeRow> {
     })
 }
 
-impl LaneRows for Writing<'_> {
-    fn epoch(&self, lane: Lane) -> Res<Epoch> {
+impl LaneRows for Transaction<'_> {
+    fn epoch(&self, lane: Lane) -> RowResult<Epoch> {
         self.memory.epoch(lane, || {
             let epoch = one(self, "SELECT epoch FROM lanes WHERE lane = ?", [lane.number()], |cells| {
                 cells.count().map(Epoch)
             });
-            epoch?.ok_or_else(|| Trouble::corrupt(format!("there is no lane {lane}")))
+            epoch?.ok_or_else(|| RowError::corrupt(format!("there is no lane {lane}")))
         })
     }
 
-    fn owners(&self) -> Res<Vec<Owner>> {
+    fn owners(&self) -> RowResult<Vec<Owner>> {
         many(self, "SELECT lane, epoch, node FROM lanes ORDER BY lane", [], |cells| {
             Ok(Owner { lane: cells.lane()?, epoch: cells.count().map(Epoch)?, node: cells.raw()? })
         })
     }
 
-    fn owner(&self, lane: Lane) -> Res<Option<String>> {
+    fn owner(&self, lane: Lane) -> RowResult<Option<String>> {
         Ok(one(self, "SELECT node FROM lanes WHERE lane = ?", [lane.number()], |cells| cells.raw())?
             .flatten())
     }
 
-    fn set_owner(&self, lane: Lane, epoch: Epoch, node: Option<&str>) -> Res<()> {
+    fn set_owner(&self, lane: Lane, epoch: Epoch, node: Option<&str>) -> RowResult<()> {
         change(
             self,
             "UPDATE lanes SET epoch = ?2, node = ?3 WHERE lane = ?1",
@@ -57,11 +57,11 @@ impl LaneRows for Writing<'_> {
         if node.is_some() { self.learn_open(lane) } else { Ok(()) }
     }
 
-    fn nodes(&self) -> Res<Vec<NodeRow>> {
+    fn nodes(&self) -> RowResult<Vec<NodeRow>> {
         many(self, "SELECT name, incarnation, expires_at, seen_at FROM nodes ORDER BY name", [], read_node)
     }
 
-    fn put_node(&self, node: &NodeRow) -> Res<()> {
+    fn put_node(&self, node: &NodeRow) -> RowResult<()> {
         change(
             self,
             "INSERT OR REPLACE INTO nodes (name, incarnation, expires_at, seen_at) VALUES (?, ?, ?, ?)",
@@ -70,28 +70,28 @@ impl LaneRows for Writing<'_> {
         Ok(())
     }
 
-    fn delete_node(&self, name: &str) -> Res<()> {
+    fn delete_node(&self, name: &str) -> RowResult<()> {
         change(self, "DELETE FROM nodes WHERE name = ?", [name])?;
         Ok(())
     }
 
-    fn listening_since(&self) -> Res<UnixMillis> {
+    fn listening_since(&self) -> RowResult<UnixMillis> {
         let since = one(self, "SELECT since FROM listening WHERE one = 1", [], |cells| cells.moment())?;
         Ok(since.unwrap_or(UnixMillis::MAX))
     }
 
-    fn set_listening_since(&self, since: UnixMillis) -> Res<()> {
+    fn set_listening_since(&self, since: UnixMillis) -> RowResult<()> {
         change(self, "INSERT OR REPLACE INTO listening (one, since) VALUES (1, ?)", [since.0])?;
         Ok(())
     }
 
-    fn token_lease(&self, appid: &AppId) -> Res<Option<(String, UnixMillis)>> {
+    fn token_lease(&self, appid: &AppId) -> RowResult<Option<(String, UnixMillis)>> {
         one(self, "SELECT node, expires_at FROM token_leases WHERE appid = ?", [appid.as_str()], |cells| {
             Ok((cells.raw()?, cells.moment()?))
         })
     }
 
-    fn put_token_lease(&self, lease: &TokenLease) -> Res<()> {
+    fn put_token_lease(&self, lease: &TokenLease) -> RowResult<()> {
         change(
             self,
             "INSERT OR REPLACE INTO token_leases (appid, node, expires_at) VALUES (?, ?, ?)",
@@ -100,15 +100,15 @@ impl LaneRows for Writing<'_> {
         Ok(())
     }
 
-    fn delete_token_lease(&self, appid: &AppId, node: &str) -> Res<()> {
+    fn delete_token_lease(&self, appid: &AppId, node: &str) -> RowResult<()> {
         change(self, "DELETE FROM token_leases WHERE appid = ? AND node = ?", [appid.as_str(), node])?;
         Ok(())
     }
 }
 
-impl Writing<'_> {
+impl Transaction<'_> {
     /// Counts the open messages of a lane's users.
-    fn learn_open(&self, lane: Lane) -> Res<()> {
+    fn learn_open(&self, lane: Lane) -> RowResult<()> {
         let open = many(
             self,
             // Index by index, for each is all that must be read.

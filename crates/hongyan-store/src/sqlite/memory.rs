@@ -21,12 +21,12 @@ use crate::signals::{Listeners, Signals};
 use crate::types::Epoch;
 
 /// The transaction that is being written, and what the writer knows.
-pub(super) struct Writing<'a> {
+pub(super) struct Transaction<'a> {
     pub(super) db: &'a Connection,
     pub(super) memory: &'a Memory,
 }
 
-impl Deref for Writing<'_> {
+impl Deref for Transaction<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -34,7 +34,7 @@ impl Deref for Writing<'_> {
     }
 }
 
-impl Rows for Writing<'_> {
+impl Rows for Transaction<'_> {
     fn signals(&self) -> RefMut<'_, Signals> {
         self.memory.signals.borrow_mut()
     }
@@ -61,7 +61,7 @@ impl Memory {
         self.open.commit();
         let mut signals = self.signals.borrow_mut();
         if let Some(number) = self.outbox.written.take() {
-            signals.told(number);
+            signals.webhook_event(number);
         }
         listeners.publish(&signals);
         signals.clear();

@@ -51,12 +51,12 @@ mod permits;
 mod prune;
 mod reach;
 mod readers;
+mod row_error;
 mod schema;
 mod sealed;
 mod sessions;
 mod templates;
 mod tokens;
-mod trouble;
 mod user_entries;
 mod verb;
 mod verbs;
@@ -66,10 +66,10 @@ mod writer;
 pub use backup::{Copied, PutBack, Restored, copy, put_back};
 use checkpoint::Checkpointer;
 pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
-use memory::Writing;
+use memory::Transaction;
 pub use open::{Schema, schema_of};
 use readers::Readers;
-use trouble::Res;
+use row_error::RowResult;
 use verb::Verb;
 use writer::{Crowd, Writer};
 
@@ -154,7 +154,7 @@ impl SqliteStore {
     async fn write<T: Send + 'static>(
         &self,
         verb: Verb,
-        work: impl Fn(&Writing<'_>) -> Res<T> + Send + 'static,
+        work: impl Fn(&Transaction<'_>) -> RowResult<T> + Send + 'static,
     ) -> Result<T> {
         let writer = self.threads()?.writer;
         writer.write(verb, work).await
@@ -164,7 +164,7 @@ impl SqliteStore {
     async fn read<T: Send + 'static>(
         &self,
         verb: Verb,
-        ask: impl FnOnce(&rusqlite::Connection) -> Res<T> + Send + 'static,
+        ask: impl FnOnce(&rusqlite::Connection) -> RowResult<T> + Send + 'static,
     ) -> Result<T> {
         let readers = self.threads()?.readers;
         readers.read(verb, ask).await
@@ -174,7 +174,7 @@ impl SqliteStore {
     async fn read_for_people<T: Send + 'static>(
         &self,
         verb: Verb,
-        ask: impl FnOnce(&rusqlite::Connection) -> Res<T> + Send + 'static,
+        ask: impl FnOnce(&rusqlite::Connection) -> RowResult<T> + Send + 'static,
     ) -> Result<T> {
         let people = self.threads()?.people;
         people.read(verb, ask).await
@@ -210,7 +210,7 @@ mod tests {
     use crate::Store;
 
     /// A question that never ends by itself.
-    fn count_for_ever(db: &rusqlite::Connection) -> Res<i64> {
+    fn count_for_ever(db: &rusqlite::Connection) -> RowResult<i64> {
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
         Ok(db.query_row(endless, [], |row| row.get(0))?)

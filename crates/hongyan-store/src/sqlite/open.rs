@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::trouble::Trouble;
+use super::row_error::RowError;
 use super::{migrations, schema};
 use crate::{Result, StoreError};
 
@@ -159,7 +159,7 @@ pub(super) fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
 
 /// Damage is not to be mistaken for a file that cannot be reached: another way of opening it does not help.
 fn refused(path: &Path, why: rusqlite::Error) -> StoreError {
-    match Trouble::from(why).in_verb("open the database") {
+    match RowError::from(why).in_verb("open the database") {
         StoreError::Corrupt(what) => StoreError::Corrupt(format!("{}: {what}", path.display())),
         StoreError::Failed { why, .. } | StoreError::Full { why, .. } => trouble(path, &why),
         other => other,

@@ -7,13 +7,13 @@ use hongyan_wechat::AppId;
 use rusqlite::params;
 
 use super::cells::change;
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use super::webhooks;
 use crate::rows::{About, OutboxRows};
 
-impl OutboxRows for Writing<'_> {
-    fn is_wanted(&self, kind: EventType, app: Option<&AppId>) -> Res<bool> {
+impl OutboxRows for Transaction<'_> {
+    fn is_wanted(&self, kind: EventType, app: Option<&AppId>) -> RowResult<bool> {
         self.memory.outbox.is_wanted(kind, app, || webhooks::filters(self))
     }
 
@@ -23,10 +23,10 @@ impl OutboxRows for Writing<'_> {
         about: About<'_>,
         at: UnixMillis,
         data: &str,
-    ) -> Res<WebhookEventId> {
+    ) -> RowResult<WebhookEventId> {
         let number = self.memory.outbox.next_number(|| webhooks::last_number(self))?;
         if number > WebhookEventId::MAX_NUMBER {
-            return Err(Trouble::corrupt(format!("there cannot be an event number {number}")));
+            return Err(RowError::corrupt(format!("there cannot be an event number {number}")));
         }
         let id = self.memory.outbox.ids.webhook_event(number, at);
         change(

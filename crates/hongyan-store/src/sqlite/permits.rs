@@ -9,9 +9,9 @@ use hongyan_wechat::TemplateId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
-use super::memory::Writing;
+use super::memory::Transaction;
 use super::messages::permit_in_flight;
-use super::trouble::{Res, Trouble};
+use super::row_error::{RowError, RowResult};
 use crate::rows::{PermitRows, User};
 use crate::types::PermitView;
 
@@ -41,7 +41,7 @@ macro_rules! of_user {
     };
 }
 
-fn read(cells: &mut Cells<'_>) -> Res<Permit> {
+fn read(cells: &mut Cells<'_>) -> RowResult<Permit> {
     let id = cells.permit_id()?;
     let expires_at = Some(cells.moment()?).filter(|&end| end != UnixMillis::MAX);
     let permit = Permit {
@@ -61,13 +61,13 @@ fn read(cells: &mut Cells<'_>) -> Res<Permit> {
     };
     let used = [permit.units.spent, permit.units.revoked, permit.units.held];
     if used.into_iter().map(u64::from).sum::<u64>() > u64::from(permit.units.granted) {
-        return Err(Trouble::corrupt(format!("{id} has more units used than were granted")));
+        return Err(RowError::corrupt(format!("{id} has more units used than were granted")));
     }
     Ok(permit)
 }
 
 /// One permit of a user.
-pub(super) fn find(db: &Connection, user: &User, id: PermitId) -> Res<Option<Permit>> {
+pub(super) fn find(db: &Connection, user: &User, id: PermitId) -> RowResult<Option<Permit>> {
     one(db, select_of_user!("AND id = ?5"), of_user![user, id.as_bytes()], read)
 }
 
@@ -82,12 +82,12 @@ macro_rules! one_report {
 }
 
 /// All permits of a user, newest first.
-pub(super) fn all(db: &Connection, user: &User) -> Res<Vec<Permit>> {
+pub(super) fn all(db: &Connection, user: &User) -> RowResult<Vec<Permit>> {
     many(db, select_of_user!("ORDER BY id DESC"), of_user![user], read)
 }
 
 /// Carries out [`crate::Store::permits`].
-pub(super) fn permits_of(db: &Connection, user: &User, now: UnixMillis) -> Res<Vec<PermitView>> {
+pub(super) fn permits_of(db: &Connection, user: &User, now: UnixMillis) -> RowResult<Vec<PermitView>> {
     let in_flight = permit_in_flight(db, user)?;
     Ok(all(db, user)?
         .into_iter()
@@ -98,12 +98,12 @@ pub(super) fn permits_of(db: &Connection, user: &User, now: UnixMillis) -> Res<V
         .collect())
 }
 
-impl PermitRows for Writing<'_> {
-    fn permit(&self, user: &User, id: PermitId) -> Res<Option<Permit>> {
+impl PermitRows for Transaction<'_> {
+    fn permit(&self, user: &User, id: PermitId) -> RowResult<Option<Permit>> {
         find(self, user, id)
     }
 
-    fn permit_of_code(&self, user: &User, code: &str) -> Res<Option<Permit>> {
+    fn permit_of_code(&self, user: &User, code: &str) -> RowResult<Option<Permit>> {
         one(
             self,
             concat!(
@@ -117,7 +117,12 @@ impl PermitRows for Writing<'_> {
         )
     }
 
-    fn counter(&self, user: &User, kind: PermitKind, template: Option<&TemplateId>) -> Res<Option<Permit>> {
+    fn counter(
+        &self,
+        user: &User,
+        kind: PermitKind,
+        template: Option<&TemplateId>,
+    ) -> RowResult<Option<Permit>> {
         one(
             self,
             select_of_user!("AND code IS NULL AND kind = ?5 AND template IS ?6"),
@@ -126,7 +131,7 @@ impl PermitRows for Writing<'_> {
         )
     }
 
-    fn open_permits(&self, user: &User, now: UnixMillis) -> Res<Vec<Permit>> {
+    fn open_permits(&self, user: &User, now: UnixMillis) -> RowResult<Vec<Permit>> {
         many(
             self,
             // Which of these serves is the ledger's to say; this only leaves out what cannot, so that a user's history
@@ -137,11 +142,11 @@ impl PermitRows for Writing<'_> {
         )
     }
 
-    fn permits(&self, user: &User) -> Res<Vec<Permit>> {
+    fn permits(&self, user: &User) -> RowResult<Vec<Permit>> {
         all(self, user)
     }
 
-    fn insert_permit(&self, user: &User, permit: &Permit, origin: Option<Origin>) -> Res<()> {
+    fn insert_permit(&self, user: &User, permit: &Permit, origin: Option<Origin>) -> RowResult<()> {
         let units = &permit.units;
         change(
             self,
@@ -169,7 +174,7 @@ impl PermitRows for Writing<'_> {
         Ok(())
     }
 
-    fn update_permit(&self, user: &User, permit: &Permit) -> Res<()> {
+    fn update_permit(&self, user: &User, permit: &Permit) -> RowResult<()> {
         debug_assert!(permit.totals(0, permit.granted_at).balance(), "{permit:?}");
         let units = &permit.units;
         let changed = change(
@@ -191,11 +196,11 @@ impl PermitRows for Writing<'_> {
         if changed == 1 {
             Ok(())
         } else {
-            Err(Trouble::corrupt(format!("{} is not there any more", permit.id)))
+            Err(RowError::corrupt(format!("{} is not there any more", permit.id)))
         }
     }
 
-    fn origin_of(&self, user: &User, id: PermitId) -> Res<Option<Origin>> {
+    fn origin_of(&self, user: &User, id: PermitId) -> RowResult<Option<Origin>> {
         let origin = one(
             self,
             "SELECT origin FROM user_entries WHERE lane = ? AND user_no = ? AND entry = 0 AND id = ?",
@@ -205,7 +210,7 @@ impl PermitRows for Writing<'_> {
         Ok(origin.flatten().and_then(Origin::from_code))
     }
 
-    fn count_claims(&self, user: &User, origin: Origin, now: UnixMillis) -> Res<u32> {
+    fn count_claims(&self, user: &User, origin: Origin, now: UnixMillis) -> RowResult<u32> {
         let open: Option<u32> = one(
             self,
             "SELECT COUNT(*) FROM user_entries INDEXED BY permits_claimed WHERE lane = ? AND user_no = ? AND origin = ? \
@@ -216,7 +221,7 @@ impl PermitRows for Writing<'_> {
         Ok(open.unwrap_or(0))
     }
 
-    fn remove_claims(&self, user: &User, origin: Origin, now: UnixMillis, limit: u32) -> Res<()> {
+    fn remove_claims(&self, user: &User, origin: Origin, now: UnixMillis, limit: u32) -> RowResult<()> {
         change(
             self,
             "DELETE FROM user_entries WHERE lane = ?1 AND user_no = ?2 AND entry = 0 AND id IN (SELECT id FROM user_entries \
@@ -228,7 +233,7 @@ impl PermitRows for Writing<'_> {
         Ok(())
     }
 
-    fn revoke_claims(&self, user: &User, origin: Origin) -> Res<()> {
+    fn revoke_claims(&self, user: &User, origin: Origin) -> RowResult<()> {
         change(
             self,
             "UPDATE user_entries SET revoked = granted - spent - held WHERE lane = ?1 AND user_no = ?2 AND entry = 0 \
@@ -245,7 +250,7 @@ impl PermitRows for Writing<'_> {
         template: &TemplateId,
         source: Source,
         at: UnixMillis,
-    ) -> Res<Vec<Unpaired>> {
+    ) -> RowResult<Vec<Unpaired>> {
         many(
             self,
             "SELECT at, units FROM acceptances WHERE lane = ? AND user_no = ? AND appid = ? AND openid = ? AND template = ? \
@@ -262,7 +267,7 @@ impl PermitRows for Writing<'_> {
         source: Source,
         unpaired: Unpaired,
         expires_at: UnixMillis,
-    ) -> Res<()> {
+    ) -> RowResult<()> {
         change(
             self,
             "INSERT INTO acceptances (lane, user_no, appid, openid, template, source, at, units, expires_at) \
@@ -279,7 +284,7 @@ impl PermitRows for Writing<'_> {
         template: &TemplateId,
         source: Source,
         unpaired: Unpaired,
-    ) -> Res<()> {
+    ) -> RowResult<()> {
         let Unpaired { at, units } = unpaired;
         if units == 0 {
             let row = of_user![user, template.as_str(), source.code(), at.0];

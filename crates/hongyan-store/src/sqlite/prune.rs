@@ -20,8 +20,8 @@ use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 use rusqlite::{Connection, params};
 
 use super::cells::{change, many, one};
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use super::user_entries::{self, is_of_user, permits_behind};
 use crate::rows::old::{Old, Picked};
 use crate::rows::{OldRows, User};
@@ -35,7 +35,7 @@ const MAX_LOOKS: u32 = 1_000;
 const EVENTS_AT_LEAST: Duration = PATIENCE.saturating_add(Duration::from_secs(86_400));
 
 /// Walks on and picks what may go.
-pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) -> Res<Picked> {
+pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) -> RowResult<Picked> {
     let limit = order.limit.max(1) as usize;
     let nothing = |next| Ok(Picked { what: Old::Nothing, next: Some(next) });
     match (cursor, order.before) {
@@ -105,7 +105,12 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
 
 /// Events that came long ago and are done. With an event goes the memory that it came: a repeat of it would be new.
 /// WeChat repeats within a minute.
-fn pick_events(db: &Connection, after: Option<EventId>, before: UnixMillis, limit: usize) -> Res<Picked> {
+fn pick_events(
+    db: &Connection,
+    after: Option<EventId>,
+    before: UnixMillis,
+    limit: usize,
+) -> RowResult<Picked> {
     let looked = many(
         db,
         "SELECT id, wake_at IS NULL FROM events WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
@@ -126,7 +131,7 @@ fn pick_events(db: &Connection, after: Option<EventId>, before: UnixMillis, limi
 }
 
 /// The oldest events, as long as they are old.
-fn pick_webhook_events(db: &Connection, before: UnixMillis, limit: usize) -> Res<Picked> {
+fn pick_webhook_events(db: &Connection, before: UnixMillis, limit: usize) -> RowResult<Picked> {
     let oldest = many(
         db,
         "SELECT number, created_at FROM webhook_events ORDER BY number LIMIT ?",
@@ -141,7 +146,12 @@ fn pick_webhook_events(db: &Connection, before: UnixMillis, limit: usize) -> Res
     })
 }
 
-fn pick_messages(db: &Connection, after: Option<MessageId>, before: UnixMillis, limit: usize) -> Res<Picked> {
+fn pick_messages(
+    db: &Connection,
+    after: Option<MessageId>,
+    before: UnixMillis,
+    limit: usize,
+) -> RowResult<Picked> {
     let looked = many(
         db,
         "SELECT id, state, updated_at FROM messages WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
@@ -174,7 +184,7 @@ fn pick_permits(
     after: Option<&(User, PermitId)>,
     before: UnixMillis,
     limit: usize,
-) -> Res<Picked> {
+) -> RowResult<Picked> {
     let (user, id) = after.map_or((i64::MIN, [0; 16]), |(user, id)| (user.key(), *id.as_bytes()));
     let looked = many(
         db,
@@ -225,7 +235,7 @@ struct Kept {
     newest: HashMap<u8, PermitId>,
 }
 
-fn kept(db: &Connection, user: &User) -> Res<Kept> {
+fn kept(db: &Connection, user: &User) -> RowResult<Kept> {
     let of_user = params![user.lane.number(), user.key(), user.appid.as_str(), user.openid.as_str()];
     let messages = many(
         db,
@@ -277,8 +287,8 @@ fn next_lane(lane: Lane) -> Option<Lane> {
     Lane::new(lane.number() + 1)
 }
 
-impl OldRows for Writing<'_> {
-    fn standing_of(&self, id: MessageId) -> Res<Option<(MessageState, UnixMillis)>> {
+impl OldRows for Transaction<'_> {
+    fn standing_of(&self, id: MessageId) -> RowResult<Option<(MessageState, UnixMillis)>> {
         one(
             self,
             "SELECT state, updated_at FROM messages WHERE lane = ? AND id = ?",
@@ -287,7 +297,7 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_attempts(&self, id: MessageId, limit: u32) -> Res<u32> {
+    fn delete_attempts(&self, id: MessageId, limit: u32) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM attempts WHERE message_id = ?1 AND lane = ?2 AND number IN \
@@ -296,14 +306,14 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_message(&self, id: MessageId) -> Res<u32> {
+    fn delete_message(&self, id: MessageId) -> RowResult<u32> {
         let key = params![lane_of(id)?, id.as_bytes()];
         change(self, "DELETE FROM resolutions WHERE lane = ? AND message_id = ?", key)?;
         user_entries::delete(self, id)?;
         changed(self, "DELETE FROM messages WHERE lane = ? AND id = ?", key)
     }
 
-    fn delete_expired_permit(&self, user: &User, id: PermitId, before: UnixMillis) -> Res<u32> {
+    fn delete_expired_permit(&self, user: &User, id: PermitId, before: UnixMillis) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM user_entries WHERE lane = ? AND user_no = ? AND entry = 0 AND id = ? AND held = 0 AND expires_at < ?",
@@ -311,7 +321,7 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_event(&self, id: EventId) -> Res<u32> {
+    fn delete_event(&self, id: EventId) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM events WHERE lane = ? AND id = ? AND wake_at IS NULL",
@@ -319,7 +329,7 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_old_nonces(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32> {
+    fn delete_old_nonces(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM event_nonces WHERE lane = ?1 AND hash IN (SELECT hash FROM event_nonces \
@@ -328,7 +338,7 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_old_acceptances(&self, lane: Lane, now: UnixMillis, limit: u32) -> Res<u32> {
+    fn delete_old_acceptances(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM acceptances WHERE lane = ?1 AND (user_no, appid, openid, template, source, at) IN \
@@ -338,7 +348,7 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_old_session_keys(&self, lane: Lane, before: UnixMillis, limit: u32) -> Res<u32> {
+    fn delete_old_session_keys(&self, lane: Lane, before: UnixMillis, limit: u32) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM users WHERE lane = ?1 AND (appid, openid) IN (SELECT appid, openid FROM users \
@@ -347,7 +357,7 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_deliveries(&self, last: i64, limit: u32) -> Res<u32> {
+    fn delete_deliveries(&self, last: i64, limit: u32) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM webhook_deliveries WHERE (event, webhook) IN (SELECT event, webhook FROM webhook_deliveries \
@@ -356,7 +366,7 @@ impl OldRows for Writing<'_> {
         )
     }
 
-    fn delete_webhook_events(&self, last: i64, limit: u32) -> Res<u32> {
+    fn delete_webhook_events(&self, last: i64, limit: u32) -> RowResult<u32> {
         changed(
             self,
             "DELETE FROM webhook_events WHERE number IN (SELECT number FROM webhook_events AS event \
@@ -368,11 +378,11 @@ impl OldRows for Writing<'_> {
 }
 
 /// The lane's number in a message's key.
-fn lane_of(id: MessageId) -> Res<u8> {
-    id.lane().map(Lane::number).ok_or_else(|| Trouble::corrupt(format!("{id} has no lane")))
+fn lane_of(id: MessageId) -> RowResult<u8> {
+    id.lane().map(Lane::number).ok_or_else(|| RowError::corrupt(format!("{id} has no lane")))
 }
 
-fn changed(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Res<u32> {
+fn changed(db: &Connection, sql: &str, params: impl rusqlite::Params) -> RowResult<u32> {
     Ok(change(db, sql, params)? as u32)
 }
 

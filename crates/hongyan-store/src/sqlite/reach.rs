@@ -6,7 +6,7 @@ use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, one};
-use super::trouble::Res;
+use super::row_error::RowResult;
 use super::user_entries::users_of_lane;
 use crate::types::Reach;
 
@@ -18,7 +18,7 @@ pub(super) fn reach(
     template: Option<&TemplateId>,
     kind: Option<PermitKind>,
     now: UnixMillis,
-) -> Res<Reach> {
+) -> RowResult<Reach> {
     // Forms and payments serve any legacy template; so whether they count depends on the template's channel.
     let channel = template.map(|template| channel_of(db, appid, template)).transpose()?.flatten();
     let any_template_counts = template.is_none() || channel == Some(Channel::Legacy);
@@ -58,7 +58,7 @@ pub(super) fn reach(
     Ok(sum)
 }
 
-fn channel_of(db: &Connection, appid: &AppId, template: &TemplateId) -> Res<Option<Channel>> {
+fn channel_of(db: &Connection, appid: &AppId, template: &TemplateId) -> RowResult<Option<Channel>> {
     one(
         db,
         "SELECT channel FROM templates WHERE appid = ? AND template_id = ?",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::trouble::{Res, Trouble};
+use super::row_error::{RowError, RowResult};
 use super::verb::Verb;
 use crate::{Result, StoreError};
 
@@ -20,12 +20,12 @@ const MAX_QUEUE: usize = 1024;
 /// How many of its virtual machine's steps SQLite takes between two looks at the clock: some microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
 
-type Question = Box<dyn FnOnce(&mut Connection) + Send>;
+type Query = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle to the readers of a pool. The threads end when the last one is dropped and the queue is empty.
 #[derive(Clone)]
 pub(super) struct Readers {
-    inbox: flume::Sender<Question>,
+    inbox: flume::Sender<Query>,
     /// How long a question may take, its waiting included.
     limit: Option<Duration>,
 }
@@ -37,7 +37,7 @@ impl Readers {
         connections: Vec<Connection>,
         limit: Option<Duration>,
     ) -> std::io::Result<(Self, flume::Receiver<()>)> {
-        let (inbox, questions) = flume::bounded::<Question>(MAX_QUEUE);
+        let (inbox, questions) = flume::bounded::<Query>(MAX_QUEUE);
         let (running, ended) = flume::bounded(0);
         for (number, mut db) in connections.into_iter().enumerate() {
             let (questions, running) = (questions.clone(), running.clone());
@@ -56,7 +56,7 @@ impl Readers {
     pub(super) async fn read<T: Send + 'static>(
         &self,
         verb: Verb,
-        ask: impl FnOnce(&Connection) -> Res<T> + Send + 'static,
+        ask: impl FnOnce(&Connection) -> RowResult<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let until = self.limit.map(|limit| Instant::now() + limit);
@@ -80,11 +80,11 @@ impl Readers {
 fn within<T>(
     db: &mut Connection,
     until: Option<Instant>,
-    ask: impl FnOnce(&mut Connection) -> Res<T>,
-) -> Res<T> {
+    ask: impl FnOnce(&mut Connection) -> RowResult<T>,
+) -> RowResult<T> {
     let Some(until) = until else { return ask(db) };
     if Instant::now() >= until {
-        return Err(Trouble::TookTooLong);
+        return Err(RowError::TookTooLong);
     }
     db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() >= until))?;
     let result = ask(db);
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     /// A query that counts for as long as it is let.
-    fn count_for_ever(db: &Connection) -> Res<i64> {
+    fn count_for_ever(db: &Connection) -> RowResult<i64> {
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
         Ok(db.query_row(endless, [], |row| row.get(0))?)
@@ -124,7 +124,7 @@ mod tests {
         let (readers, _ended) = Readers::start("people", vec![db], Some(Duration::from_millis(100))).unwrap();
         let (first, second) = tokio::join!(
             readers.read(Verb::CountReach, count_for_ever),
-            readers.read(Verb::Ping, |_| -> Res<()> { panic!("it is too late") }),
+            readers.read(Verb::Ping, |_| -> RowResult<()> { panic!("it is too late") }),
         );
         for answer in [first.map(drop), second] {
             assert!(matches!(answer, Err(StoreError::TookTooLong { .. })), "{answer:?}");

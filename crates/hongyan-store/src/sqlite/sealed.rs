@@ -5,8 +5,8 @@ use hongyan_wechat::{AppId, OpenId};
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many};
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use crate::rows::SealedRows;
 use crate::types::{Reseal, Sealed, SealedKind, SealedOwner, SealedPage, SealedValue};
 
@@ -89,7 +89,7 @@ pub(super) fn page(
     kind: SealedKind,
     after: Option<&SealedOwner>,
     limit: u32,
-) -> Res<SealedPage> {
+) -> RowResult<SealedPage> {
     let rows = match (place(kind), after) {
         (Place::Apps { page, .. }, None) => apps(db, page, "", limit)?,
         (Place::Apps { page, .. }, Some(SealedOwner::App(appid))) => apps(db, page, appid.as_str(), limit)?,
@@ -110,20 +110,20 @@ pub(super) fn page(
     Ok(SealedPage { values: values.collect(), next })
 }
 
-fn apps(db: &Connection, sql: &str, after: &str, limit: u32) -> Res<Vec<Found>> {
+fn apps(db: &Connection, sql: &str, after: &str, limit: u32) -> RowResult<Vec<Found>> {
     many(db, sql, params![after, limit], |cells: &mut Cells<'_>| {
         Ok((SealedOwner::App(cells.parsed()?), cells.raw()?))
     })
 }
 
-fn webhooks(db: &Connection, sql: &str, after: &[u8], limit: u32) -> Res<Vec<Found>> {
+fn webhooks(db: &Connection, sql: &str, after: &[u8], limit: u32) -> RowResult<Vec<Found>> {
     many(db, sql, params![after, limit], |cells: &mut Cells<'_>| {
         Ok((SealedOwner::Webhook(WebhookId::from_bytes(cells.raw()?)), cells.raw()?))
     })
 }
 
 /// Lane by lane.
-fn users(db: &Connection, sql: &str, after: Option<(&AppId, &OpenId)>, limit: u32) -> Res<Vec<Found>> {
+fn users(db: &Connection, sql: &str, after: Option<(&AppId, &OpenId)>, limit: u32) -> RowResult<Vec<Found>> {
     let begin = after.map_or(0, |(appid, openid)| Lane::of(appid, openid).number());
     let mut rows: Vec<Found> = Vec::new();
     for lane in Lane::all().filter(|lane| lane.number() >= begin) {
@@ -145,8 +145,8 @@ fn users(db: &Connection, sql: &str, after: Option<(&AppId, &OpenId)>, limit: u3
     Ok(rows)
 }
 
-impl SealedRows for Writing<'_> {
-    fn reseal(&self, Reseal { was, sealed }: &Reseal) -> Res<bool> {
+impl SealedRows for Transaction<'_> {
+    fn reseal(&self, Reseal { was, sealed }: &Reseal) -> RowResult<bool> {
         let changed = match (place(was.kind), &was.owner) {
             (Place::Apps { reseal, .. }, SealedOwner::App(appid)) => {
                 change(self, reseal, params![appid.as_str(), was.sealed, sealed])?
@@ -164,6 +164,6 @@ impl SealedRows for Writing<'_> {
     }
 }
 
-fn no_place(kind: SealedKind, owner: &SealedOwner) -> Trouble {
-    Trouble::corrupt(format!("there is no {} of {owner:?}", kind.name()))
+fn no_place(kind: SealedKind, owner: &SealedOwner) -> RowError {
+    RowError::corrupt(format!("there is no {} of {owner:?}", kind.name()))
 }

@@ -5,7 +5,7 @@ use hongyan_ledger::Lane;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, one};
-use super::trouble::Res;
+use super::row_error::RowResult;
 use crate::rows::User;
 use crate::types::{Sealed, SessionRecord};
 
@@ -15,7 +15,7 @@ pub(super) fn session(
     lane: Lane,
     hash: [u8; 32],
     now: UnixMillis,
-) -> Res<Option<SessionRecord>> {
+) -> RowResult<Option<SessionRecord>> {
     one(
         db,
         "SELECT appid, openid, expires_at FROM sessions WHERE lane = ? AND hash = ? AND expires_at > ?",
@@ -27,7 +27,7 @@ pub(super) fn session(
 }
 
 /// Carries out [`crate::Store::session_keys`].
-pub(super) fn session_keys(db: &Connection, user: &User) -> Res<Vec<Sealed>> {
+pub(super) fn session_keys(db: &Connection, user: &User) -> RowResult<Vec<Sealed>> {
     let keys = one(
         db,
         "SELECT session_key, previous_session_key FROM users WHERE lane = ? AND appid = ? AND openid = ?",

@@ -6,8 +6,8 @@ use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
-use super::memory::Writing;
-use super::trouble::{Res, Trouble};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
 use crate::rows::TemplateRows;
 use crate::types::TemplateRecord;
 
@@ -18,12 +18,12 @@ macro_rules! columns {
     };
 }
 
-impl TemplateRows for Writing<'_> {
-    fn templates(&self, appid: &AppId) -> Res<Vec<TemplateRecord>> {
+impl TemplateRows for Transaction<'_> {
+    fn templates(&self, appid: &AppId) -> RowResult<Vec<TemplateRecord>> {
         of(self, appid)
     }
 
-    fn is_long_term(&self, appid: &AppId, template: &TemplateId) -> Res<Option<bool>> {
+    fn is_long_term(&self, appid: &AppId, template: &TemplateId) -> RowResult<Option<bool>> {
         one(
             self,
             "SELECT long_term FROM templates WHERE appid = ? AND template_id = ?",
@@ -32,11 +32,11 @@ impl TemplateRows for Writing<'_> {
         )
     }
 
-    fn replace_templates(&self, appid: &AppId, templates: &[TemplateRecord]) -> Res<()> {
+    fn replace_templates(&self, appid: &AppId, templates: &[TemplateRecord]) -> RowResult<()> {
         change(self, "DELETE FROM templates WHERE appid = ?", [appid.as_str()])?;
         for template in templates {
             let enums = serde_json::to_string(&template.enums)
-                .map_err(|why| Trouble::corrupt(format!("the enums of {}: {why}", template.template_id)))?;
+                .map_err(|why| RowError::corrupt(format!("the enums of {}: {why}", template.template_id)))?;
             change(
                 self,
                 // WeChat may list one twice; the last word counts.
@@ -57,7 +57,7 @@ impl TemplateRows for Writing<'_> {
         Ok(())
     }
 
-    fn templates_synced(&self, appid: &AppId, asked_at: UnixMillis) -> Res<bool> {
+    fn templates_synced(&self, appid: &AppId, asked_at: UnixMillis) -> RowResult<bool> {
         let known = change(
             self,
             "UPDATE apps SET templates_synced_at = ?2 WHERE appid = ?1 \
@@ -69,7 +69,7 @@ impl TemplateRows for Writing<'_> {
 }
 
 /// Carries out [`crate::Store::templates`].
-pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Vec<TemplateRecord>> {
+pub(super) fn of(db: &Connection, appid: &AppId) -> RowResult<Vec<TemplateRecord>> {
     many(
         db,
         concat!("SELECT ", columns!(), " FROM templates WHERE appid = ? ORDER BY title, template_id"),
@@ -79,11 +79,11 @@ pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Vec<TemplateRecord>> {
 }
 
 /// Carries out [`crate::Store::all_templates`].
-pub(super) fn all(db: &Connection) -> Res<Vec<TemplateRecord>> {
+pub(super) fn all(db: &Connection) -> RowResult<Vec<TemplateRecord>> {
     many(db, concat!("SELECT ", columns!(), " FROM templates ORDER BY appid, title, template_id"), [], read)
 }
 
-fn read(cells: &mut Cells<'_>) -> Res<TemplateRecord> {
+fn read(cells: &mut Cells<'_>) -> RowResult<TemplateRecord> {
     Ok(TemplateRecord {
         appid: cells.parsed()?,
         template_id: cells.parsed()?,
@@ -94,7 +94,7 @@ fn read(cells: &mut Cells<'_>) -> Res<TemplateRecord> {
         example: cells.raw()?,
         enums: {
             let json: String = cells.raw()?;
-            serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}")))?
+            serde_json::from_str(&json).map_err(|why| RowError::corrupt(format!("{json}: {why}")))?
         },
     })
 }

@@ -6,11 +6,11 @@ use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
-use super::trouble::Res;
+use super::row_error::RowResult;
 use crate::types::{GatewayTokenRecord, TokenRecord};
 
 /// Carries out [`crate::Store::token`].
-pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Option<TokenRecord>> {
+pub(super) fn of(db: &Connection, appid: &AppId) -> RowResult<Option<TokenRecord>> {
     one(
         db,
         "SELECT appid, value, generation, fetched_at, expires_at FROM tokens WHERE appid = ?",
@@ -20,11 +20,11 @@ pub(super) fn of(db: &Connection, appid: &AppId) -> Res<Option<TokenRecord>> {
 }
 
 /// Carries out [`crate::Store::tokens`].
-pub(super) fn all(db: &Connection) -> Res<Vec<TokenRecord>> {
+pub(super) fn all(db: &Connection) -> RowResult<Vec<TokenRecord>> {
     many(db, "SELECT appid, value, generation, fetched_at, expires_at FROM tokens", [], read_token)
 }
 
-fn read_token(cells: &mut Cells<'_>) -> Res<TokenRecord> {
+fn read_token(cells: &mut Cells<'_>) -> RowResult<TokenRecord> {
     Ok(TokenRecord {
         appid: cells.parsed()?,
         value: cells.raw()?,
@@ -41,7 +41,7 @@ macro_rules! columns {
     };
 }
 
-fn read(cells: &mut Cells<'_>) -> Res<GatewayTokenRecord> {
+fn read(cells: &mut Cells<'_>) -> RowResult<GatewayTokenRecord> {
     Ok(GatewayTokenRecord {
         id: TokenId::from_bytes(cells.raw()?),
         hash: cells.raw()?,
@@ -55,7 +55,7 @@ fn read(cells: &mut Cells<'_>) -> Res<GatewayTokenRecord> {
 }
 
 /// Writes a token that the facade handed out.
-pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> Res<()> {
+pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> RowResult<()> {
     change(
         db,
         concat!("INSERT OR REPLACE INTO gateway_tokens (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -74,7 +74,11 @@ pub(super) fn put_gateway(db: &Connection, token: &GatewayTokenRecord) -> Res<()
 }
 
 /// Carries out [`crate::Store::gateway_token`].
-pub(super) fn gateway(db: &Connection, hash: [u8; 32], now: UnixMillis) -> Res<Option<GatewayTokenRecord>> {
+pub(super) fn gateway(
+    db: &Connection,
+    hash: [u8; 32],
+    now: UnixMillis,
+) -> RowResult<Option<GatewayTokenRecord>> {
     one(
         db,
         concat!("SELECT ", columns!(), " FROM gateway_tokens WHERE hash = ? AND expires_at > ?"),
@@ -89,7 +93,7 @@ pub(super) fn gateway_of(
     appid: &AppId,
     now: UnixMillis,
     limit: u32,
-) -> Res<Vec<GatewayTokenRecord>> {
+) -> RowResult<Vec<GatewayTokenRecord>> {
     many(
         db,
         concat!(

@@ -7,7 +7,7 @@ use hongyan_ledger::MessageId;
 use rusqlite::{Connection, params};
 
 use super::cells::change;
-use super::trouble::Res;
+use super::row_error::RowResult;
 use crate::rows::MessageRow;
 use crate::types::Idempotency;
 
@@ -58,7 +58,7 @@ macro_rules! permits_behind {
 pub(super) use permits_behind;
 
 /// A new message's entry.
-pub(super) fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency>) -> Res<()> {
+pub(super) fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency>) -> RowResult<()> {
     change(
         db,
         "INSERT INTO user_entries (lane, user_no, entry, id) VALUES (?, ?, COALESCE(?, 1), ?)",
@@ -68,7 +68,7 @@ pub(super) fn insert(db: &Connection, row: &MessageRow, key: Option<&Idempotency
 }
 
 /// Removes a message's entry, while the message is still there.
-pub(super) fn delete(db: &Connection, id: MessageId) -> Res<()> {
+pub(super) fn delete(db: &Connection, id: MessageId) -> RowResult<()> {
     change(
         db,
         "DELETE FROM user_entries WHERE lane = ?1 AND id = ?2 \

@@ -10,7 +10,7 @@ use hongyan_ledger::explain::Because;
 use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, WebhookEventId, WebhookId};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
-use super::memory::Writing;
+use super::memory::Transaction;
 use super::messages::{explain, read};
 use super::verb::Verb;
 use super::webhooks::{deliveries, expiring};
@@ -175,7 +175,7 @@ impl Store for SqliteStore {
         templates: Vec<TemplateRecord>,
         asked_at: UnixMillis,
     ) -> Result<Vec<TemplateChange>> {
-        let put = move |tx: &Writing<'_>| verbs::templates::put(tx, &appid, &templates, asked_at);
+        let put = move |tx: &Transaction<'_>| verbs::templates::put(tx, &appid, &templates, asked_at);
         self.write(Verb::KeepTemplates, put).await
     }
 
@@ -429,7 +429,7 @@ impl Store for SqliteStore {
         if self.crowd.has_committed_within(TRUSTED) {
             return Ok(());
         }
-        let write = |tx: &Writing<'_>| cells::change(tx, "UPDATE heartbeat SET beats = beats + 1", []);
+        let write = |tx: &Transaction<'_>| cells::change(tx, "UPDATE heartbeat SET beats = beats + 1", []);
         self.write(Verb::Ping, write).await?;
         Ok(())
     }

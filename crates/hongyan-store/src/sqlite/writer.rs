@@ -13,8 +13,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpointer;
-use super::memory::{Memory, Writing};
-use super::trouble::{Res, Trouble};
+use super::memory::{Memory, Transaction};
+use super::row_error::{RowError, RowResult};
 use super::verb::Verb;
 use crate::StoreError;
 use crate::signals::Listeners;
@@ -31,9 +31,9 @@ trait Command: Send {
     fn verb(&self) -> Verb;
     /// Does the work inside the current transaction and keeps the result. Called again if the group that it was
     /// in had to be taken back.
-    fn run(&mut self, tx: &Writing<'_>) -> Res<()>;
+    fn run(&mut self, tx: &Transaction<'_>) -> RowResult<()>;
     /// Tells the caller: what came out of the last run, or the error.
-    fn answer(self: Box<Self>, error: Option<&Trouble>);
+    fn answer(self: Box<Self>, error: Option<&RowError>);
 }
 
 /// A verb with what it was asked and who waits for it.
@@ -44,18 +44,18 @@ struct Asked<T, F> {
     reply: oneshot::Sender<crate::Result<T>>,
 }
 
-impl<T: Send, F: Fn(&Writing<'_>) -> Res<T> + Send> Command for Asked<T, F> {
+impl<T: Send, F: Fn(&Transaction<'_>) -> RowResult<T> + Send> Command for Asked<T, F> {
     fn verb(&self) -> Verb {
         self.verb
     }
 
-    fn run(&mut self, tx: &Writing<'_>) -> Res<()> {
+    fn run(&mut self, tx: &Transaction<'_>) -> RowResult<()> {
         self.result = None;
         self.result = Some((self.work)(tx)?);
         Ok(())
     }
 
-    fn answer(self: Box<Self>, error: Option<&Trouble>) {
+    fn answer(self: Box<Self>, error: Option<&RowError>) {
         let answer = match (error, self.result) {
             (None, Some(result)) => Ok(result),
             (None, None) => Err(StoreError::Closed),
@@ -110,7 +110,7 @@ impl Crowd {
     }
 
     /// How a transaction ended.
-    fn ended(&self, error: Option<&Trouble>) {
+    fn ended(&self, error: Option<&RowError>) {
         let committed = &mut self.window().committed;
         match error {
             None => *committed = Some(Instant::now()),
@@ -164,7 +164,7 @@ impl Writer {
     pub(super) async fn write<T: Send + 'static>(
         &self,
         verb: Verb,
-        work: impl Fn(&Writing<'_>) -> Res<T> + Send + 'static,
+        work: impl Fn(&Transaction<'_>) -> RowResult<T> + Send + 'static,
     ) -> crate::Result<T> {
         let (reply, answer) = oneshot::channel();
         let asked = Asked { verb, work, result: None, reply };
@@ -209,7 +209,7 @@ fn serve(
     }
 }
 
-fn answer_all(group: &mut Vec<Box<dyn Command>>, error: Option<&Trouble>) {
+fn answer_all(group: &mut Vec<Box<dyn Command>>, error: Option<&RowError>) {
     for command in group.drain(..) {
         command.answer(error);
     }
@@ -218,14 +218,14 @@ fn answer_all(group: &mut Vec<Box<dyn Command>>, error: Option<&Trouble>) {
 /// Why a transaction came to nothing.
 enum Failed {
     /// One of its commands failed.
-    Command(Trouble),
+    Command(RowError),
     /// It could not begin or not be committed: another process holds the file, the disk is full. No command is to
     /// blame, so all get the error, and none waits for the same failure again.
-    Transaction(Trouble),
+    Transaction(RowError),
 }
 
 impl Failed {
-    const fn why(&self) -> &Trouble {
+    const fn why(&self) -> &RowError {
         match self {
             Self::Command(why) | Self::Transaction(why) => why,
         }
@@ -253,7 +253,7 @@ fn commit(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) 
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     for command in &mut *group {
         // A transaction that is dropped instead of committed is rolled back.
-        command.run(&Writing { db: &transaction, memory }).map_err(Failed::Command)?;
+        command.run(&Transaction { db: &transaction, memory }).map_err(Failed::Command)?;
     }
     reach_all(group, |(before, _)| before);
     transaction.commit().map_err(failed)?;
@@ -301,7 +301,7 @@ mod tests {
     }
 
     /// Inserts a number, and says so in the place of a message's lane.
-    fn insert(value: i64) -> impl Fn(&Writing<'_>) -> Res<()> {
+    fn insert(value: i64) -> impl Fn(&Transaction<'_>) -> RowResult<()> {
         move |db| {
             db.signals().wake(Lane::new(value as u8).unwrap(), MessageState::Ready, UnixMillis(value));
             db.execute("INSERT INTO numbers (n) VALUES (?)", [value])?;
@@ -323,7 +323,7 @@ mod tests {
         }
     }
 
-    fn boxed<F: Fn(&Writing<'_>) -> Res<()> + Send + 'static>(
+    fn boxed<F: Fn(&Transaction<'_>) -> RowResult<()> + Send + 'static>(
         work: F,
     ) -> (Box<dyn Command>, oneshot::Receiver<crate::Result<()>>) {
         let (reply, answer) = oneshot::channel();
@@ -347,7 +347,7 @@ mod tests {
             .collect();
         let (command, mut count) = {
             let (reply, answer) = oneshot::channel();
-            let work = |db: &Writing<'_>| {
+            let work = |db: &Transaction<'_>| {
                 Ok(db.query_row("SELECT COUNT(*) FROM numbers", [], |row| row.get::<_, i64>(0))?)
             };
             (Box::new(Asked { verb: Verb::Ping, work, result: None, reply }), answer)

@@ -1,7 +1,7 @@
 //! Events that WeChat pushed: what came, and what it did.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::delivery::Report;
+use hongyan_ledger::sent_report::SentReport;
 use hongyan_ledger::{EventId, MessageId, PermitId, PermitKind, codes};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ pub enum Effect {
 
 /// One thing that an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum CallbackAction {
     /// The user accepted messages of this template.
     Accept {
         /// Which.
@@ -148,7 +148,7 @@ pub enum Deed {
         template: TemplateId,
     },
     /// WeChat says what became of a message.
-    Report(Report),
+    Report(SentReport),
 }
 
 /// An event to work on.
@@ -159,7 +159,7 @@ pub struct ApplyOrder {
     /// Under which its lane was acquired; if that is over, nothing is done.
     pub epoch: Epoch,
     /// What it asks for.
-    pub deeds: Vec<Deed>,
+    pub actions: Vec<CallbackAction>,
     /// Now.
     pub now: UnixMillis,
 }

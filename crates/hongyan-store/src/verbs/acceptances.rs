@@ -4,8 +4,8 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::{PAIRING_WINDOW, Source, Unpaired, pair};
 use hongyan_wechat::TemplateId;
 
+use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
-use crate::trouble::Res;
 
 /// One side reports so many acceptances. Returns how many of them the other had not reported: those are to be granted.
 pub(crate) fn report(
@@ -15,7 +15,7 @@ pub(crate) fn report(
     source: Source,
     units: u32,
     at: UnixMillis,
-) -> Res<u32> {
+) -> RowResult<u32> {
     let others = rows.unpaired(user, template, source.other(), at)?;
     let pairing = pair(units, &others, at);
     for (other, partners) in others.iter().zip(pairing.partners).filter(|(_, partners)| *partners > 0) {

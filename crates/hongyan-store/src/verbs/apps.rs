@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::messages::cancel::cancel_app;
 use super::messages::wake::{wake_app, wake_some};
 use super::outbox;
+use crate::row_error::RowResult;
 use crate::rows::{About, Rows};
-use crate::trouble::Res;
 use crate::types::{AppChange, AppChanged, AppPaused, AppRecord, PauseOrder, ProbeCursor, Probing};
 
 /// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be
@@ -24,7 +24,7 @@ pub(crate) fn probe(
     appid: &AppId,
     after: Option<&ProbeCursor>,
     now: UnixMillis,
-) -> Res<Probing> {
+) -> RowResult<Probing> {
     let Some(gate @ AppGate::Broken { probe_at }) = rows.gate(appid)? else { return Ok(Probing::Closed) };
     if gate.is_paused(now) {
         return Ok(Probing::NotBefore(probe_at));
@@ -34,7 +34,7 @@ pub(crate) fn probe(
 }
 
 /// Carries out [`crate::Store::add_app`].
-pub(crate) fn add(rows: &impl Rows, app: &AppRecord) -> Res<bool> {
+pub(crate) fn add(rows: &impl Rows, app: &AppRecord) -> RowResult<bool> {
     if !rows.insert_app(app)? {
         return Ok(false);
     }
@@ -52,7 +52,7 @@ pub(crate) fn alter(
     version: u64,
     wanted: &AppChange,
     now: UnixMillis,
-) -> Res<AppChanged> {
+) -> RowResult<AppChanged> {
     let Some(mut app) = rows.app(appid)? else { return Ok(AppChanged::NotFound) };
     if app.version != version {
         return Ok(AppChanged::Stale(app.version));
@@ -69,7 +69,7 @@ pub(crate) fn alter(
 }
 
 /// Carries out [`crate::Store::remove_app`].
-pub(crate) fn remove(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<bool> {
+pub(crate) fn remove(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowResult<bool> {
     if !rows.delete_app(appid)? {
         return Ok(false);
     }
@@ -79,7 +79,7 @@ pub(crate) fn remove(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<bo
 }
 
 /// Carries out [`crate::Store::pause`].
-pub(crate) fn pause(rows: &impl Rows, order: &PauseOrder) -> Res<()> {
+pub(crate) fn pause(rows: &impl Rows, order: &PauseOrder) -> RowResult<()> {
     let Some(app) = rows.app(&order.appid)? else { return Ok(()) };
     if app.paused.as_ref().is_some_and(|present| outlasts(present, order)) {
         return Ok(());
@@ -128,7 +128,7 @@ fn outlasts(present: &AppPaused, order: &PauseOrder) -> bool {
 }
 
 /// Carries out [`crate::Store::resume`].
-pub(crate) fn resume(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<bool> {
+pub(crate) fn resume(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowResult<bool> {
     let Some(app) = rows.app(appid)? else { return Ok(false) };
     write_pause(rows, appid, None)?;
     wake_app(rows, appid, now)?;
@@ -168,7 +168,7 @@ struct ResumedData<'a> {
     since: UnixMillis,
 }
 
-fn write_pause(rows: &impl Rows, appid: &AppId, paused: Option<&AppPaused>) -> Res<()> {
+fn write_pause(rows: &impl Rows, appid: &AppId, paused: Option<&AppPaused>) -> RowResult<()> {
     rows.update_pause(appid, paused)?;
     rows.signals().app(appid);
     Ok(())

@@ -4,8 +4,8 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{KeyId, Lane, TokenId};
 use hongyan_wechat::{AppId, OpenId};
 
+use crate::row_error::RowResult;
 use crate::rows::Rows;
-use crate::trouble::Res;
 use crate::types::{GatewayTokenRecord, LoginRecord, TokenRecord};
 
 /// How many sessions a user may have: one for each place where the mini program runs, and some to spare.
@@ -13,7 +13,7 @@ const MAX_SESSIONS_OF_USER: u32 = 10;
 
 /// Carries out [`crate::Store::put_token`]. An older generation never overwrites a newer one. That no generation is given out
 /// twice is what turns are for; WeChat may give the same token again, which lasts longer then.
-pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> Res<bool> {
+pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> RowResult<bool> {
     if rows.token_generation(&token.appid)?.is_some_and(|known| known > token.generation) {
         return Ok(false);
     }
@@ -22,13 +22,13 @@ pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> Res<bool> {
 }
 
 /// Carries out [`crate::Store::put_gateway_token`]. Each new one takes out those that have expired.
-pub(crate) fn put_gateway_token(rows: &impl Rows, token: &GatewayTokenRecord) -> Res<()> {
+pub(crate) fn put_gateway_token(rows: &impl Rows, token: &GatewayTokenRecord) -> RowResult<()> {
     rows.delete_expired_gateway_tokens(token.created_at, u32::MAX)?;
     rows.put_gateway_token(token)
 }
 
 /// Carries out [`crate::Store::revoke_key`]. What was handed out to it goes with it.
-pub(crate) fn revoke_key(rows: &impl Rows, id: KeyId, now: UnixMillis) -> Res<bool> {
+pub(crate) fn revoke_key(rows: &impl Rows, id: KeyId, now: UnixMillis) -> RowResult<bool> {
     let revoked = rows.revoke_key(id, now)?;
     rows.delete_gateway_tokens_of_key(id)?;
     rows.signals().revoked();
@@ -41,7 +41,7 @@ pub(crate) fn revoke_gateway_tokens(
     appid: &AppId,
     id: Option<TokenId>,
     now: UnixMillis,
-) -> Res<u64> {
+) -> RowResult<u64> {
     let revoked = rows.delete_gateway_tokens(appid, id, now)?;
     rows.signals().revoked();
     Ok(revoked)
@@ -50,7 +50,7 @@ pub(crate) fn revoke_gateway_tokens(
 /// Carries out [`crate::Store::put_login`]. A second `wx.login` replaces the session_key while the first may still
 /// be in use, so the last two are kept. Each login takes out the lane's expired
 /// sessions, and the user's oldest where there are too many.
-pub(crate) fn put_login(rows: &impl Rows, login: &LoginRecord) -> Res<()> {
+pub(crate) fn put_login(rows: &impl Rows, login: &LoginRecord) -> RowResult<()> {
     rows.put_session_key(login)?;
     rows.delete_expired_sessions(Lane::of(&login.appid, &login.openid), login.at, u32::MAX)?;
     rows.put_session(login)?;
@@ -58,7 +58,12 @@ pub(crate) fn put_login(rows: &impl Rows, login: &LoginRecord) -> Res<()> {
 }
 
 /// Carries out [`crate::Store::end_sessions`]. A user's are in one lane, an app's in all.
-pub(crate) fn end_sessions(rows: &impl Rows, appid: &AppId, openid: Option<&OpenId>, limit: u32) -> Res<u32> {
+pub(crate) fn end_sessions(
+    rows: &impl Rows,
+    appid: &AppId,
+    openid: Option<&OpenId>,
+    limit: u32,
+) -> RowResult<u32> {
     let lanes = openid.map_or_else(|| Lane::all().collect(), |openid| vec![Lane::of(appid, openid)]);
     let mut ended = 0;
     for lane in lanes {
@@ -68,7 +73,7 @@ pub(crate) fn end_sessions(rows: &impl Rows, appid: &AppId, openid: Option<&Open
 }
 
 /// Carries out [`crate::Store::forget_users`].
-pub(crate) fn forget_users(rows: &impl Rows, appid: &AppId, limit: u32) -> Res<u32> {
+pub(crate) fn forget_users(rows: &impl Rows, appid: &AppId, limit: u32) -> RowResult<u32> {
     let mut forgotten = 0;
     for lane in Lane::all() {
         forgotten += rows.delete_session_keys(lane, appid, limit - forgotten)?;

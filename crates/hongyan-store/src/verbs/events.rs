@@ -5,24 +5,25 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
-use hongyan_ledger::delivery::{Choice, look_again};
+use hongyan_ledger::sent_report::{Choice, look_again};
 use hongyan_ledger::webhook::EventType;
 use hongyan_ledger::{EventId, LANES, Lane, PermitId, PermitKind, app_number};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;
 
 use super::lanes::is_current;
-use super::messages::{deliver, wake};
+use super::messages::{sent_report, wake};
 use super::{acceptances, outbox, permits};
+use crate::row_error::{RowError, RowResult};
 use crate::rows::events::Nonce;
 use crate::rows::{About, Rows, User};
-use crate::trouble::{Res, Trouble};
 use crate::types::{
-    AddressCheck, Applied, ApplyOrder, Deed, Effect, EventState, EventView, NewEvent, NewPermit, Received,
+    AddressCheck, Applied, ApplyOrder, CallbackAction, Effect, EventState, EventView, NewEvent, NewPermit,
+    Received,
 };
 
 /// Carries out [`crate::Store::receive_event`].
-pub(crate) fn receive(rows: &impl Rows, event: &NewEvent) -> Res<Received> {
+pub(crate) fn receive(rows: &impl Rows, event: &NewEvent) -> RowResult<Received> {
     let nonce = nonce(event.nonce_hash);
     match rows.digest_under_nonce(&nonce)? {
         Some(digest) if digest != event.digest => return Ok(Received::NonceReused),
@@ -33,7 +34,7 @@ pub(crate) fn receive(rows: &impl Rows, event: &NewEvent) -> Res<Received> {
     let number = user.as_ref().map_or_else(|| app_number(&event.appid), |user| user.number);
     let lane = Lane::of_number(number);
     if event.id.lane() != Some(lane) {
-        return Err(Trouble::corrupt(format!("{} was not made for lane {lane}", event.id)));
+        return Err(RowError::corrupt(format!("{} was not made for lane {lane}", event.id)));
     }
     let known = rows.event_with_digest(lane, number, event.digest)?;
     rows.callback_heard(event)?;
@@ -45,7 +46,7 @@ pub(crate) fn receive(rows: &impl Rows, event: &NewEvent) -> Res<Received> {
 }
 
 /// The event is new. What must be passed on with it belongs here, into the transaction that makes it durable.
-fn received(rows: &impl Rows, event: &NewEvent, lane: Lane, number: u64) -> Res<()> {
+fn received(rows: &impl Rows, event: &NewEvent, lane: Lane, number: u64) -> RowResult<()> {
     rows.insert_event(event, lane, number)?;
     rows.signals().event(lane, event.received_at);
     let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
@@ -77,14 +78,14 @@ fn nonce(hash: [u8; 32]) -> Nonce {
 }
 
 /// Carries out [`crate::Store::callback_verified`].
-pub(crate) fn verified(rows: &impl Rows, appid: &AppId, check: &AddressCheck) -> Res<()> {
+pub(crate) fn verified(rows: &impl Rows, appid: &AppId, check: &AddressCheck) -> RowResult<()> {
     // No event has this digest, so each one under this nonce is another content.
     rows.insert_nonce(&nonce(check.nonce_hash), [0; 32], check.nonce_expires_at)?;
     rows.callback_verified(appid, check)
 }
 
 /// Carries out [`crate::Store::apply_event`].
-pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> Res<Option<Applied>> {
+pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> RowResult<Option<Applied>> {
     let Some(lane) = order.id.lane() else { return Ok(None) };
     if !is_current(rows, lane, order.epoch)? {
         return Ok(None);
@@ -96,15 +97,15 @@ pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> Res<Option<Applied>
         Applied { state: EventState::Done, effects: Vec::new(), ended: Vec::new(), woken: 0, wake_at: None };
     let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
     // What an app that was removed meanwhile left is history.
-    if let Some(user) = user.filter(|_| !order.deeds.is_empty())
+    if let Some(user) = user.filter(|_| !order.actions.is_empty())
         && rows.gate(&event.appid)?.is_some()
     {
         applied.wake_at = must_wait(rows, &user, &event, order)?;
         if applied.wake_at.is_some() {
             applied.state = EventState::Parked;
         } else {
-            for deed in &order.deeds {
-                carry_out(rows, &user, &event, deed, order.now, &mut applied)?;
+            for action in &order.actions {
+                carry_out(rows, &user, &event, action, order.now, &mut applied)?;
             }
         }
     }
@@ -123,11 +124,11 @@ fn must_wait(
     user: &User,
     event: &EventView,
     order: &ApplyOrder,
-) -> Res<Option<UnixMillis>> {
+) -> RowResult<Option<UnixMillis>> {
     let Some(again) = look_again(event.tries, event.received_at, order.now) else { return Ok(None) };
-    for deed in &order.deeds {
-        if let Deed::Report(report) = deed
-            && deliver::choose(rows, user, report, event.received_at, true)? == Choice::Wait
+    for action in &order.actions {
+        if let CallbackAction::Report(report) = action
+            && sent_report::choose(rows, user, report, event.received_at, true)? == Choice::Wait
         {
             return Ok(Some(again));
         }
@@ -139,23 +140,23 @@ fn carry_out(
     rows: &impl Rows,
     user: &User,
     event: &EventView,
-    deed: &Deed,
+    action: &CallbackAction,
     now: UnixMillis,
     applied: &mut Applied,
-) -> Res<()> {
-    match deed {
-        Deed::Accept { template, permit } => {
+) -> RowResult<()> {
+    match action {
+        CallbackAction::Accept { template, permit } => {
             let effect = accept(rows, user, template, *permit, event.received_at, now)?;
             if let Effect::Granted { woken, .. } = &effect {
                 applied.woken += woken;
             }
             applied.effects.push(effect);
         }
-        Deed::Withdraw { template } => applied.effects.append(&mut withdraw(rows, user, template)?),
-        Deed::Report(report) => {
-            let effect = match deliver::choose(rows, user, report, event.received_at, false)? {
+        CallbackAction::Withdraw { template } => applied.effects.append(&mut withdraw(rows, user, template)?),
+        CallbackAction::Report(report) => {
+            let effect = match sent_report::choose(rows, user, report, event.received_at, false)? {
                 Choice::Message(id) => {
-                    let ended = deliver::deliver(rows, id, report, now)?;
+                    let ended = sent_report::apply_report(rows, id, report, now)?;
                     applied.ended.push(ended);
                     match ended.errcode {
                         None => Effect::Delivered { message: id },
@@ -183,7 +184,7 @@ fn accept(
     permit: PermitId,
     received_at: UnixMillis,
     now: UnixMillis,
-) -> Res<Effect> {
+) -> RowResult<Effect> {
     let is_long_term = rows.is_long_term(&user.appid, template)?.unwrap_or(false);
     let kind = if is_long_term { PermitKind::SubscribeLongTerm } else { PermitKind::SubscribeOnce };
     if !is_long_term && acceptances::report(rows, user, template, Source::Wechat, 1, received_at)? == 0 {
@@ -210,7 +211,7 @@ fn accept(
 
 /// The user wants no more: what is left of the subscriptions to this template is void. What is kept for a message stays
 /// its own; WeChat will say what it thinks of that.
-fn withdraw(rows: &impl Rows, user: &User, template: &TemplateId) -> Res<Vec<Effect>> {
+fn withdraw(rows: &impl Rows, user: &User, template: &TemplateId) -> RowResult<Vec<Effect>> {
     let mut effects = Vec::new();
     for mut permit in rows.permits(user)? {
         let is_meant = matches!(permit.kind, PermitKind::SubscribeOnce | PermitKind::SubscribeLongTerm)

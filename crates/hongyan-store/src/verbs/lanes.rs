@@ -10,13 +10,13 @@ use hongyan_ledger::shares::plan;
 
 use super::messages::turn::left_behind;
 use super::messages::wake;
+use crate::row_error::RowResult;
 use crate::rows::lanes::NodeRow;
 use crate::rows::{LaneRows, Rows};
-use crate::trouble::Res;
 use crate::types::{Acquired, Epoch, LeaseOrder, Leased, Listened, Node, Standing, TokenLease};
 
 /// Carries out [`crate::Store::lease`].
-pub(crate) fn lease(rows: &impl Rows, order: &LeaseOrder) -> Res<Leased> {
+pub(crate) fn lease(rows: &impl Rows, order: &LeaseOrder) -> RowResult<Leased> {
     let LeaseOrder { node, is_first, machine_now, until, now } = order;
     let mut nodes = rows.nodes()?;
     let own = nodes.iter().find(|other| *other.name == *node.name);
@@ -57,7 +57,7 @@ pub(crate) fn lease(rows: &impl Rows, order: &LeaseOrder) -> Res<Leased> {
 }
 
 /// What a node has, and what it should have.
-fn standing(rows: &impl LaneRows, name: &str, nodes: Vec<String>) -> Res<Standing> {
+fn standing(rows: &impl LaneRows, name: &str, nodes: Vec<String>) -> RowResult<Standing> {
     let owners = rows.owners()?;
     let place = |node: &str| nodes.iter().position(|other| other == node);
     let own = place(name).unwrap_or_default();
@@ -72,7 +72,7 @@ fn standing(rows: &impl LaneRows, name: &str, nodes: Vec<String>) -> Res<Standin
 }
 
 /// Carries out [`crate::Store::leave`].
-pub(crate) fn leave(rows: &impl Rows, node: &Node) -> Res<()> {
+pub(crate) fn leave(rows: &impl Rows, node: &Node) -> RowResult<()> {
     let is_own = |other: &NodeRow| *other.name == *node.name && other.incarnation == node.incarnation;
     if rows.nodes()?.iter().any(is_own) {
         rows.delete_node(&node.name)?;
@@ -82,7 +82,7 @@ pub(crate) fn leave(rows: &impl Rows, node: &Node) -> Res<()> {
 }
 
 /// Carries out [`crate::Store::forget_nodes`].
-pub(crate) fn forget_nodes(rows: &impl Rows) -> Res<()> {
+pub(crate) fn forget_nodes(rows: &impl Rows) -> RowResult<()> {
     for node in rows.nodes()? {
         rows.delete_node(&node.name)?;
     }
@@ -93,7 +93,12 @@ pub(crate) fn forget_nodes(rows: &impl Rows) -> Res<()> {
 }
 
 /// Carries out [`crate::Store::acquire`].
-pub(crate) fn acquire(rows: &impl Rows, lane: Lane, node: &str, now: UnixMillis) -> Res<Option<Acquired>> {
+pub(crate) fn acquire(
+    rows: &impl Rows,
+    lane: Lane,
+    node: &str,
+    now: UnixMillis,
+) -> RowResult<Option<Acquired>> {
     if let Some(owner) = rows.owner(lane)?.filter(|owner| owner != node)
         && rows.nodes()?.iter().any(|other| other.name == owner)
     {
@@ -106,13 +111,13 @@ pub(crate) fn acquire(rows: &impl Rows, lane: Lane, node: &str, now: UnixMillis)
     });
     Ok(Some(Acquired {
         epoch,
-        sending: sending.collect::<Res<_>>()?,
+        sending: sending.collect::<RowResult<_>>()?,
         next_wake: wake::mend_timers(rows, lane, now)?,
     }))
 }
 
 /// Carries out [`crate::Store::release`].
-pub(crate) fn release(rows: &impl Rows, lane: Lane, epoch: Epoch) -> Res<bool> {
+pub(crate) fn release(rows: &impl Rows, lane: Lane, epoch: Epoch) -> RowResult<bool> {
     if !is_current(rows, lane, epoch)? {
         return Ok(false);
     }
@@ -122,11 +127,11 @@ pub(crate) fn release(rows: &impl Rows, lane: Lane, epoch: Epoch) -> Res<bool> {
 }
 
 /// Whether a node that acquired the lane under this epoch has it still.
-pub(crate) fn is_current(rows: &impl Rows, lane: Lane, epoch: Epoch) -> Res<bool> {
+pub(crate) fn is_current(rows: &impl Rows, lane: Lane, epoch: Epoch) -> RowResult<bool> {
     Ok(rows.epoch(lane)? == epoch)
 }
 
-fn change_hands(rows: &impl Rows, lane: Lane, node: Option<&str>) -> Res<Epoch> {
+fn change_hands(rows: &impl Rows, lane: Lane, node: Option<&str>) -> RowResult<Epoch> {
     let Epoch(before) = rows.epoch(lane)?;
     let epoch = Epoch(before + 1);
     rows.set_owner(lane, epoch, node)?;
@@ -134,7 +139,7 @@ fn change_hands(rows: &impl Rows, lane: Lane, node: Option<&str>) -> Res<Epoch> 
 }
 
 /// Carries out [`crate::Store::listening_broke`].
-pub(crate) fn listening_broke(rows: &impl LaneRows, now: UnixMillis) -> Res<()> {
+pub(crate) fn listening_broke(rows: &impl LaneRows, now: UnixMillis) -> RowResult<()> {
     rows.set_listening_since(now)
 }
 
@@ -150,7 +155,7 @@ pub(crate) enum Heard {
 }
 
 /// Whether all nodes have listened.
-pub(crate) fn heard(rows: &impl LaneRows, listened: &Listened) -> Res<Heard> {
+pub(crate) fn heard(rows: &impl LaneRows, listened: &Listened) -> RowResult<Heard> {
     if rows.listening_since()? > listened.from {
         return Ok(Heard::MayHaveMissed);
     }
@@ -159,7 +164,7 @@ pub(crate) fn heard(rows: &impl LaneRows, listened: &Listened) -> Res<Heard> {
 }
 
 /// Carries out [`crate::Store::lease_token`].
-pub(crate) fn lease_token(rows: &impl LaneRows, lease: &TokenLease) -> Res<bool> {
+pub(crate) fn lease_token(rows: &impl LaneRows, lease: &TokenLease) -> RowResult<bool> {
     let taken = rows.token_lease(&lease.appid)?;
     if taken.is_some_and(|(node, until)| *node != *lease.node && until > lease.machine_now) {
         return Ok(false);

@@ -9,8 +9,8 @@ use hongyan_ledger::{MessageId, MessageState, WebhookEventId};
 use hongyan_wechat::{AppId, Errcode};
 use serde::Serialize;
 
+use crate::row_error::{RowError, RowResult};
 use crate::rows::{About, MessageRow, Rows};
-use crate::trouble::{Res, Trouble};
 
 /// Stores an event, if anybody wants to hear of it.
 pub(crate) fn emit<D: Serialize>(
@@ -19,7 +19,7 @@ pub(crate) fn emit<D: Serialize>(
     about: About<'_>,
     at: UnixMillis,
     data: impl FnOnce() -> D,
-) -> Res<()> {
+) -> RowResult<()> {
     if rows.is_wanted(kind, about.app())? {
         store(rows, kind, about, at, &data())?;
     }
@@ -33,9 +33,9 @@ pub(crate) fn store(
     about: About<'_>,
     at: UnixMillis,
     data: &impl Serialize,
-) -> Res<WebhookEventId> {
+) -> RowResult<WebhookEventId> {
     let data = serde_json::to_string(data)
-        .map_err(|why| Trouble::corrupt(format!("the data of an event {}: {why}", kind.name())))?;
+        .map_err(|why| RowError::corrupt(format!("the data of an event {}: {why}", kind.name())))?;
     rows.insert_webhook_event(kind, about, at, &data)
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct ReasonData<'a> {
 }
 
 /// A message has come to another state.
-pub(crate) fn message_moved(rows: &impl Rows, row: &MessageRow) -> Res<()> {
+pub(crate) fn message_moved(rows: &impl Rows, row: &MessageRow) -> RowResult<()> {
     let Some(kind) = EventType::of_state(row.state) else { return Ok(()) };
     emit(rows, kind, About::User(&row.user), row.updated_at, || {
         // WeChat's word on the last attempt belongs to the reason if it was a refusal.

@@ -16,17 +16,17 @@ use serde::Serialize;
 use super::acceptances;
 use super::messages::wake::wake_waiting;
 use super::outbox;
+use crate::row_error::{RowError, RowResult};
 use crate::rows::{About, MessageRow, Rows, User};
-use crate::trouble::{Res, Trouble};
 use crate::types::{Granted, NewPermit};
 
 /// Turns a ledger's "there was no such unit" into an error: the rows contradict each other, and going on would
 /// spend a unit twice or lose one.
-pub(crate) fn must(done: bool, permit: &Permit, what: &str) -> Res<()> {
+pub(crate) fn must(done: bool, permit: &Permit, what: &str) -> RowResult<()> {
     if done {
         Ok(())
     } else {
-        Err(Trouble::corrupt(format!("cannot {what} {}: {:?}", permit.id, permit.units)))
+        Err(RowError::corrupt(format!("cannot {what} {}: {:?}", permit.id, permit.units)))
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn change_units(
     id: PermitId,
     what: &str,
     change: impl FnOnce(&mut Units) -> bool,
-) -> Res<Permit> {
+) -> RowResult<Permit> {
     let mut permit = rows.present_permit(user, id)?;
     must(change(&mut permit.units), &permit, what)?;
     rows.update_permit(user, &permit)?;
@@ -47,7 +47,7 @@ pub(crate) fn change_units(
 
 /// Whether a new code may be granted. The user's oldest claims may go for it: what was never used of them is forgotten, as
 /// if it had not been claimed. (A row for each that was ever claimed would make every look at this user longer.)
-fn make_room(rows: &impl Rows, user: &User, new: &NewPermit, now: UnixMillis) -> Res<bool> {
+fn make_room(rows: &impl Rows, user: &User, new: &NewPermit, now: UnixMillis) -> RowResult<bool> {
     let Some(claim) = new.claim.filter(|_| new.code.is_some()) else { return Ok(true) };
     // Looked at first, for a code that is there already needs no room; nearly always there is enough.
     match claim.admit(rows.count_claims(user, claim.origin, now)?) {
@@ -62,7 +62,7 @@ fn make_room(rows: &impl Rows, user: &User, new: &NewPermit, now: UnixMillis) ->
 }
 
 /// Carries out [`crate::Store::grant`].
-pub(crate) fn grant(rows: &impl Rows, permits: &[NewPermit], now: UnixMillis) -> Res<Vec<Granted>> {
+pub(crate) fn grant(rows: &impl Rows, permits: &[NewPermit], now: UnixMillis) -> RowResult<Vec<Granted>> {
     permits
         .iter()
         .map(|new| {
@@ -94,7 +94,7 @@ fn without_what_was_reported<'a>(
     user: &User,
     new: &'a NewPermit,
     now: UnixMillis,
-) -> Res<Cow<'a, NewPermit>> {
+) -> RowResult<Cow<'a, NewPermit>> {
     let (Some(source), Some(template)) = (new.reported_by, &new.template) else {
         return Ok(Cow::Borrowed(new));
     };
@@ -109,7 +109,7 @@ pub(crate) fn tell(
     permit: &Permit,
     new: &NewPermit,
     now: UnixMillis,
-) -> Res<()> {
+) -> RowResult<()> {
     outbox::emit(rows, EventType::PermitGranted, About::User(user), now, || GrantedData {
         id: permit.id,
         app: &user.appid,
@@ -143,7 +143,7 @@ pub(crate) fn grant_one(
     user: &User,
     new: &NewPermit,
     now: UnixMillis,
-) -> Res<(Permit, bool)> {
+) -> RowResult<(Permit, bool)> {
     if let Some(mut permit) = find_granted(rows, user, new)? {
         if permit.code.is_some() || (new.count == 0 && !new.kind.is_unlimited()) {
             return Ok((permit, true));
@@ -154,7 +154,7 @@ pub(crate) fn grant_one(
         return Ok((permit, false));
     }
     if new.id.lane() != Some(user.lane) {
-        return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
+        return Err(RowError::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
     }
     let permit = Permit {
         id: new.id,
@@ -170,7 +170,7 @@ pub(crate) fn grant_one(
 }
 
 /// The permit that this grant adds to: the one of its code, or its counter.
-pub(crate) fn find_granted(rows: &impl Rows, user: &User, new: &NewPermit) -> Res<Option<Permit>> {
+pub(crate) fn find_granted(rows: &impl Rows, user: &User, new: &NewPermit) -> RowResult<Option<Permit>> {
     match &new.code {
         Some(code) => rows.permit_of_code(user, code),
         None => rows.counter(user, new.kind, new.template.as_ref()),
@@ -178,7 +178,11 @@ pub(crate) fn find_granted(rows: &impl Rows, user: &User, new: &NewPermit) -> Re
 }
 
 /// The permit to send a message with, or to keep for it, that is still good at this moment.
-pub(crate) fn choose_for(rows: &impl Rows, row: &MessageRow, good_until: UnixMillis) -> Res<Option<Permit>> {
+pub(crate) fn choose_for(
+    rows: &impl Rows,
+    row: &MessageRow,
+    good_until: UnixMillis,
+) -> RowResult<Option<Permit>> {
     let permits = rows.open_permits(&row.user, good_until)?;
     Ok(choose(&permits, row.channel, &row.template, good_until).cloned())
 }

@@ -4,9 +4,9 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState};
 
+use crate::row_error::RowResult;
 use crate::rows::Rows;
 use crate::rows::old::{Old, Picked};
-use crate::trouble::Res;
 use crate::types::{PruneCursor, PruneOrder, Pruned};
 
 /// Removes what was picked, unless it has changed.
@@ -15,7 +15,7 @@ pub(crate) fn remove(
     cursor: &PruneCursor,
     order: &PruneOrder,
     picked: &Picked,
-) -> Res<Pruned> {
+) -> RowResult<Pruned> {
     let limit = order.limit.max(1);
     let before = order.before.unwrap_or(UnixMillis(i64::MIN));
     let mut pruned = Pruned { next: picked.next.clone(), ..Pruned::default() };
@@ -85,7 +85,7 @@ pub(crate) fn remove(
 }
 
 /// Removes events with their deliveries, those first. What it has no room for is for the next step.
-fn remove_webhook_events(rows: &impl Rows, last: i64, limit: u32, pruned: &mut Pruned) -> Res<()> {
+fn remove_webhook_events(rows: &impl Rows, last: i64, limit: u32, pruned: &mut Pruned) -> RowResult<()> {
     pruned.deliveries = rows.delete_deliveries(last, limit)?;
     pruned.webhook_events = rows.delete_webhook_events(last, limit - pruned.deliveries)?;
     if pruned.rows() == limit {
@@ -107,7 +107,7 @@ fn remove_message(
     before: UnixMillis,
     limit: u32,
     pruned: &mut Pruned,
-) -> Res<bool> {
+) -> RowResult<bool> {
     let goes = |(state, since): (MessageState, UnixMillis)| is_over(state) && since < before;
     if !rows.standing_of(id)?.is_some_and(goes) {
         return Ok(true);

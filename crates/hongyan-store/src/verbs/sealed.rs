@@ -1,11 +1,11 @@
 //! A change of the key that seals secrets.
 
+use crate::row_error::RowResult;
 use crate::rows::Rows;
-use crate::trouble::Res;
 use crate::types::{Reseal, SealedKind, SealedOwner};
 
 /// Carries out [`crate::Store::reseal`].
-pub(crate) fn reseal(rows: &impl Rows, changes: &[Reseal]) -> Res<u32> {
+pub(crate) fn reseal(rows: &impl Rows, changes: &[Reseal]) -> RowResult<u32> {
     let mut done = 0;
     for change in changes {
         if !rows.reseal(change)? {

@@ -8,8 +8,8 @@ use hongyan_wechat::{AppId, TemplateId};
 use serde::Serialize;
 
 use super::outbox;
+use crate::row_error::RowResult;
 use crate::rows::{About, Rows};
-use crate::trouble::Res;
 use crate::types::{TemplateChange, TemplateChangeKind, TemplateRecord};
 
 /// Carries out [`crate::Store::put_templates`].
@@ -18,7 +18,7 @@ pub(crate) fn put(
     appid: &AppId,
     templates: &[TemplateRecord],
     asked_at: UnixMillis,
-) -> Res<Vec<TemplateChange>> {
+) -> RowResult<Vec<TemplateChange>> {
     if !rows.templates_synced(appid, asked_at)? {
         return Ok(Vec::new());
     }
@@ -62,7 +62,7 @@ struct ChangedData<'a> {
 }
 
 /// Tells what is different, if anything is and somebody wants to know.
-fn tell(rows: &impl Rows, appid: &AppId, changes: &[TemplateChange], now: UnixMillis) -> Res<()> {
+fn tell(rows: &impl Rows, appid: &AppId, changes: &[TemplateChange], now: UnixMillis) -> RowResult<()> {
     if changes.is_empty() {
         return Ok(());
     }

@@ -11,20 +11,20 @@ use utoipa::ToSchema;
 use super::callback::CallbackJson;
 use super::settings::TokenCall;
 use crate::apps::{App, SyncReport};
-use crate::shapes;
+use crate::schemas;
 
 /// An app as everybody may see it: without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = App)]
 pub(super) struct AppJson {
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     appid: AppId,
     name: String,
     token: TokenCall,
-    #[schema(value_type = shapes::OnUnknown)]
+    #[schema(value_type = schemas::OnUnknown)]
     on_unknown: OnUnknown,
     payment_units: u32,
-    #[schema(value_type = shapes::WaitingOrder)]
+    #[schema(value_type = schemas::WaitingOrder)]
     waiting_order: WaitingOrder,
     truncate: bool,
     /// How WeChat pushes events; absent: no pushes are taken.
@@ -40,15 +40,15 @@ pub(super) struct AppJson {
     /// How many templates are known.
     templates: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     templates_synced_at: Option<UnixMillis>,
     /// Why WeChat's list of templates cannot be read at present. Those that are known stay in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     template_sync_failure: Option<SyncFailureJson>,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     updated_at: UnixMillis,
 }
 
@@ -57,10 +57,10 @@ pub(super) struct AppJson {
 #[schema(as = TemplateSyncFailure)]
 struct SyncFailureJson {
     /// Since which synchronisation; not before the gateway's last start.
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     since: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Errcode)]
+    #[schema(value_type = schemas::Errcode)]
     errcode: Option<Errcode>,
     detail: String,
 }
@@ -69,18 +69,18 @@ struct SyncFailureJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Pause)]
 struct PausedJson {
-    #[schema(value_type = shapes::PauseCode)]
+    #[schema(value_type = schemas::PauseCode)]
     code: PauseCode,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Errcode)]
+    #[schema(value_type = schemas::Errcode)]
     errcode: Option<Errcode>,
     detail: String,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     since: UnixMillis,
     /// When it ends by itself, or, of `wechat_unavailable`, when one message is tried next. Absent: until it is
     /// resumed by `POST /v1/apps/{appid}/resume`, or its secret is changed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     until: Option<UnixMillis>,
 }
 

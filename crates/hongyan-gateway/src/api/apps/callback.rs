@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::apps::{App, CallbackChange};
 use crate::context::Context;
 use crate::problem::Problem;
-use crate::shapes;
+use crate::schemas;
 
 /// What is entered on WeChat's page for pushes.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -69,11 +69,11 @@ pub(super) struct CallbackJson {
     mode: CallbackMode,
     /// When WeChat last checked the address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     verified_at: Option<UnixMillis>,
     /// When an event last came.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     last_event_at: Option<UnixMillis>,
 }
 

@@ -16,7 +16,7 @@ use crate::api::openapi::Refusals;
 use crate::apps::AppChange;
 use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// Changes to an app; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,16 +27,16 @@ pub(super) struct ChangeRequest {
     #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
     secret: Option<SecretString>,
     /// For people.
-    #[schema(value_type = Option<shapes::AppName>)]
+    #[schema(value_type = Option<schemas::AppName>)]
     name: Option<String>,
     token: Option<TokenCall>,
     /// For messages that do not say themselves.
-    #[schema(value_type = Option<shapes::OnUnknown>)]
+    #[schema(value_type = Option<schemas::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
     /// How many units a payment grants.
     #[schema(inline)]
     payment_units: Option<PaymentUnits>,
-    #[schema(value_type = Option<shapes::WaitingOrder>)]
+    #[schema(value_type = Option<schemas::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
     /// Cut text that is too long for its field, in messages that do not say themselves.
     truncate: Option<bool>,
@@ -65,7 +65,7 @@ pub(super) struct ChangeRequest {
     operation_id = "change_app",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     request_body = ChangeRequest,
     responses((status = 200, description = "The app as it is now; `gateway_secret` if it is new.", body = AppWithSecret), Refusals),
 )]

@@ -10,7 +10,7 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Path, Problem, Query};
-use crate::shapes;
+use crate::schemas;
 use crate::templates::{Keyword, Title};
 
 /// One page of titles, unless said. Source: WeChat's pages of the calls.
@@ -31,7 +31,7 @@ const MAX_START: u32 = i32::MAX as u32;
 #[serde(deny_unknown_fields)]
 pub(super) struct LibraryQuery {
     /// Which library; `subscribe` unless said.
-    #[param(value_type = Option<shapes::Channel>)]
+    #[param(value_type = Option<schemas::Channel>)]
     channel: Option<Channel>,
     /// The keywords of this title, in place of titles.
     #[param(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9]+$", example = "250")]
@@ -96,7 +96,7 @@ pub(super) struct KeywordsJson {
     operation_id = "look_through_library",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path), LibraryQuery),
+    params(("appid" = schemas::AppId, Path), LibraryQuery),
     responses((status = 200, description = "Titles, or keywords.", body = LibraryAnswer), Refusals),
 )]
 pub(super) async fn library(

@@ -13,7 +13,7 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// Why an app is paused, in words.
 type PauseDetail = Text<0, 512>;
@@ -27,7 +27,7 @@ pub(super) struct PauseRequest {
     #[schema(inline)]
     detail: Option<PauseDetail>,
     /// Absent: until it is resumed.
-    #[schema(value_type = Option<shapes::Time>)]
+    #[schema(value_type = Option<schemas::Time>)]
     until: Option<UnixMillis>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct PauseRequest {
     operation_id = "pause_app",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     request_body = PauseRequest,
     responses((status = 200, description = "The app as it is now.", body = AppJson), Refusals),
 )]
@@ -67,7 +67,7 @@ pub(super) async fn pause(
     operation_id = "resume_app",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 200, description = "The app as it is now.", body = AppJson), Refusals),
 )]
 pub(super) async fn resume(

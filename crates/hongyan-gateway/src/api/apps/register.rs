@@ -20,7 +20,7 @@ use crate::apps::{AppChange, NewApp};
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// An app to register.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,25 +28,25 @@ use crate::shapes;
 #[schema(as = CreateApp)]
 pub(super) struct RegisterRequest {
     /// Its appid.
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     appid: String,
     /// Its AppSecret: 1 to 128 visible ASCII characters; spaces around it are left out. Sealed in the database, never
     /// shown again.
     #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
     secret: SecretString,
     /// For people.
-    #[schema(value_type = Option<shapes::AppName>)]
+    #[schema(value_type = Option<schemas::AppName>)]
     name: Option<String>,
     /// How tokens are fetched; `stable` unless said.
     token: Option<TokenCall>,
     /// For messages that do not say themselves.
-    #[schema(value_type = Option<shapes::OnUnknown>)]
+    #[schema(value_type = Option<schemas::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
     /// How many units a payment grants; 1 unless said.
     #[schema(inline)]
     payment_units: Option<PaymentUnits>,
     /// `oldest_first` unless said.
-    #[schema(value_type = Option<shapes::WaitingOrder>)]
+    #[schema(value_type = Option<schemas::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
     /// Cut text that is too long for its field instead of refusing it, in messages that do not say themselves. No
     /// unless said.

@@ -7,7 +7,7 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// Remove an app: its unsent messages are cancelled, its history stays.
 ///
@@ -18,7 +18,7 @@ use crate::shapes;
     operation_id = "remove_app",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 204, description = "Removed."), Refusals),
 )]
 pub(super) async fn remove(

@@ -10,7 +10,7 @@ use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Path, Problem, Query};
-use crate::shapes;
+use crate::schemas;
 
 /// Whose sessions to end.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -18,7 +18,7 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionsQuery {
     /// This user's; absent: those of all users.
-    #[param(value_type = Option<shapes::OpenId>)]
+    #[param(value_type = Option<schemas::OpenId>)]
     openid: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct EndedAnswer {
     operation_id = "end_sessions",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path), SessionsQuery),
+    params(("appid" = schemas::AppId, Path), SessionsQuery),
     responses((status = 200, description = "How many there were.", body = EndedAnswer), Refusals),
 )]
 pub(super) async fn end(

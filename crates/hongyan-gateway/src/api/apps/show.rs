@@ -13,7 +13,7 @@ use crate::api::openapi::Refusals;
 use crate::apps::App;
 use crate::context::Context;
 use crate::problem::{Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// Every app.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,7 +58,7 @@ pub(super) async fn list(
     operation_id = "show_app",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 200, description = "The app.", body = AppJson), Refusals),
 )]
 pub(super) async fn show(

@@ -16,7 +16,7 @@ use crate::apps::{SyncReport, Template};
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 use crate::templates::{NewTemplate, no_such_template};
 
 /// The templates of an app.
@@ -26,7 +26,7 @@ pub(super) struct TemplatesAnswer {
     /// By title.
     templates: Vec<TemplateJson>,
     /// When WeChat was last asked. Null: not yet.
-    #[schema(value_type = Option<shapes::Time>)]
+    #[schema(value_type = Option<schemas::Time>)]
     synced_at: Option<UnixMillis>,
 }
 
@@ -34,9 +34,9 @@ pub(super) struct TemplatesAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Template)]
 pub(super) struct TemplateJson {
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     template: TemplateId,
-    #[schema(value_type = shapes::Channel)]
+    #[schema(value_type = schemas::Channel)]
     channel: Channel,
     /// `legacy`: sent by a form or a payment. `once`: each acceptance allows one message. `long_term`: one acceptance
     /// allows messages until it is withdrawn.
@@ -107,7 +107,7 @@ pub(super) struct AddTemplateRequest {
     #[schema(inline)]
     scene: Option<Scene>,
     /// `subscribe` unless said.
-    #[schema(value_type = Option<shapes::Channel>)]
+    #[schema(value_type = Option<schemas::Channel>)]
     channel: Option<Channel>,
 }
 
@@ -115,7 +115,7 @@ pub(super) struct AddTemplateRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AddedTemplate)]
 pub(super) struct AddTemplateAnswer {
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     template: TemplateId,
     /// With its fields, unless WeChat's list could not be read after it was chosen; `sync` says why.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,7 +162,7 @@ fn template_json(template: &Template) -> TemplateJson {
     operation_id = "list_templates",
     tag = "apps",
     security(("api_key" = ["messages"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 200, description = "The templates.", body = TemplatesAnswer), Refusals),
 )]
 pub(super) async fn templates(
@@ -185,7 +185,7 @@ pub(super) async fn templates(
     operation_id = "show_template",
     tag = "apps",
     security(("api_key" = ["messages"])),
-    params(("appid" = shapes::AppId, Path), ("template" = shapes::TemplateId, Path)),
+    params(("appid" = schemas::AppId, Path), ("template" = schemas::TemplateId, Path)),
     responses((status = 200, description = "The template.", body = TemplateJson), Refusals),
 )]
 pub(super) async fn show_template(
@@ -209,7 +209,7 @@ pub(super) async fn show_template(
     operation_id = "add_template",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     request_body = AddTemplateRequest,
     responses((status = 201, description = "Chosen.", body = AddTemplateAnswer), Refusals),
 )]
@@ -241,7 +241,7 @@ pub(super) async fn add_template(
     operation_id = "delete_template",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path), ("template" = shapes::TemplateId, Path)),
+    params(("appid" = schemas::AppId, Path), ("template" = schemas::TemplateId, Path)),
     responses((status = 204, description = "Deleted."), Refusals),
 )]
 pub(super) async fn delete_template(
@@ -264,7 +264,7 @@ pub(super) async fn delete_template(
     operation_id = "sync_templates",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 200, description = "What was found.", body = SyncReport), Refusals),
 )]
 pub(super) async fn sync_templates(

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::errcode::in_words;
 use crate::problem::{Path, Problem};
-use crate::shapes;
+use crate::schemas;
 use crate::token::TokenError;
 
 /// The gateway tokens of an app.
@@ -30,19 +30,19 @@ pub(super) struct TokensAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GatewayToken)]
 struct TokenJson {
-    #[schema(value_type = shapes::TokenId)]
+    #[schema(value_type = schemas::TokenId)]
     id: TokenId,
     /// Who fetched it: the parameter `service` of the call, or else the name of the API key that was its `secret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     service: Option<String>,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     expires_at: UnixMillis,
     /// To the minute or so. Absent: not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     last_used_at: Option<UnixMillis>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct AccessTokenAnswer {
     /// Whoever has it can do everything that the app can, past this gateway.
     access_token: String,
     /// When WeChat will stop taking it; sooner if the gateway replaces it.
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     expires_at: UnixMillis,
 }
 
@@ -78,7 +78,7 @@ fn token_json(record: GatewayTokenRecord) -> TokenJson {
     operation_id = "list_gateway_tokens",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 200, description = "Those that work.", body = TokensAnswer), Refusals),
 )]
 pub(super) async fn tokens(
@@ -100,7 +100,7 @@ pub(super) async fn tokens(
     operation_id = "revoke_gateway_tokens",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 200, description = "How many there were.", body = RevokedAnswer), Refusals),
 )]
 pub(super) async fn revoke_all(
@@ -122,7 +122,7 @@ pub(super) async fn revoke_all(
     operation_id = "revoke_gateway_token",
     tag = "apps",
     security(("api_key" = ["apps"])),
-    params(("appid" = shapes::AppId, Path), ("id" = shapes::TokenId, Path)),
+    params(("appid" = schemas::AppId, Path), ("id" = schemas::TokenId, Path)),
     responses((status = 204, description = "Revoked."), Refusals),
 )]
 pub(super) async fn revoke(
@@ -148,7 +148,7 @@ pub(super) async fn revoke(
     operation_id = "reveal_access_token",
     tag = "apps",
     security(("api_key" = ["access_token"])),
-    params(("appid" = shapes::AppId, Path)),
+    params(("appid" = schemas::AppId, Path)),
     responses((status = 200, description = "The token.", body = AccessTokenAnswer), Refusals),
 )]
 pub(super) async fn access_token(

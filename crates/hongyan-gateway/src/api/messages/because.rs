@@ -9,39 +9,39 @@ use hongyan_wechat::{Errcode, TemplateId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::shapes;
+use crate::schemas;
 
 /// One cause of a missing permit. Beside `permits`, what it says is about the permit of which it became true last.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Because)]
 pub(super) struct BecauseJson {
     /// Stable.
-    #[schema(value_type = shapes::BecauseCode)]
+    #[schema(value_type = schemas::BecauseCode)]
     code: BecauseCode,
     /// Of how many permits it is true.
     #[serde(skip_serializing_if = "is_zero")]
     permits: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::PermitId)]
+    #[schema(value_type = schemas::PermitId)]
     permit: Option<PermitId>,
     /// When that happened; of one that is kept, since when at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     at: Option<UnixMillis>,
     /// The message that spent it, keeps it, or was told that it is void.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::MessageId)]
+    #[schema(value_type = schemas::MessageId)]
     message: Option<MessageId>,
     /// Where that message is, if it keeps it still.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::MessageState)]
+    #[schema(value_type = schemas::MessageState)]
     message_state: Option<MessageState>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Errcode)]
+    #[schema(value_type = schemas::Errcode)]
     errcode: Option<Errcode>,
     /// The template that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     template: Option<TemplateId>,
 }
 

@@ -11,15 +11,15 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// A message that will not be sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CancelledMessage)]
 pub(super) struct CancelAnswer {
-    #[schema(value_type = shapes::MessageId)]
+    #[schema(value_type = schemas::MessageId)]
     id: MessageId,
-    #[schema(value_type = shapes::MessageState)]
+    #[schema(value_type = schemas::MessageState)]
     state: MessageState,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct CancelAnswer {
     operation_id = "cancel_message",
     tag = "messages",
     security(("api_key" = ["messages"])),
-    params(("id" = shapes::MessageId, Path)),
+    params(("id" = schemas::MessageId, Path)),
     responses(
         (status = 200, description = "It will not be sent.", body = CancelAnswer),
         (status = 409, description = "It is too late.", body = Problem, content_type = "application/problem+json"),

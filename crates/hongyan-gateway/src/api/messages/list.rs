@@ -13,7 +13,7 @@ use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::{MAX_REFERENCE_CHARS, parse};
 use crate::problem::{Problem, Query};
-use crate::shapes;
+use crate::schemas;
 
 /// Which messages to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -21,22 +21,22 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Those of this app.
-    #[param(value_type = Option<shapes::AppId>)]
+    #[param(value_type = Option<schemas::AppId>)]
     app: Option<String>,
     /// Those to this user; needs `app`.
-    #[param(value_type = Option<shapes::OpenId>)]
+    #[param(value_type = Option<schemas::OpenId>)]
     to: Option<String>,
     /// Those in this state.
-    #[param(value_type = Option<shapes::MessageState>)]
+    #[param(value_type = Option<schemas::MessageState>)]
     state: Option<String>,
     /// Those with this template.
-    #[param(value_type = Option<shapes::TemplateId>)]
+    #[param(value_type = Option<schemas::TemplateId>)]
     template: Option<String>,
     /// Those with this reference.
     #[param(value_type = Option<String>, min_length = 1, max_length = 128)]
     reference: Option<String>,
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<shapes::MessageId>)]
+    #[param(value_type = Option<schemas::MessageId>)]
     cursor: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 1000, default = 50)]
@@ -51,7 +51,7 @@ pub(super) struct ListAnswer {
     /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 messages were looked
     /// at, so one with this may have few messages, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::MessageId)]
+    #[schema(value_type = schemas::MessageId)]
     next_cursor: Option<MessageId>,
 }
 

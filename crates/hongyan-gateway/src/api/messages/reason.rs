@@ -9,18 +9,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::because::{BecauseJson, words};
-use crate::shapes;
+use crate::schemas;
 
 /// Why a message is where it is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Reason)]
 pub(super) struct ReasonJson {
     /// Stable.
-    #[schema(value_type = shapes::ReasonCode)]
+    #[schema(value_type = schemas::ReasonCode)]
     code: ReasonCode,
     /// WeChat's errcode, if it gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Errcode)]
+    #[schema(value_type = schemas::Errcode)]
     errcode: Option<Errcode>,
     /// WeChat's words, or the network's.
     #[serde(skip_serializing_if = "Option::is_none")]

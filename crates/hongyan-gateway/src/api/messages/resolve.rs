@@ -18,7 +18,7 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// So many attempts no message has.
 const MAX_ATTEMPT: u32 = i32::MAX as u32;
@@ -41,7 +41,7 @@ pub(super) struct ResolveRequest {
 
 impl PartialSchema for ResolveRequest {
     fn schema() -> RefOr<Schema> {
-        shapes::one_of::<WasSent, WasNotSent>("What was found out about a message of unknown outcome.")
+        schemas::one_of::<WasSent, WasNotSent>("What was found out about a message of unknown outcome.")
     }
 }
 
@@ -50,9 +50,9 @@ impl ToSchema for ResolveRequest {
         "ResolveMessage".into()
     }
 
-    fn schemas(schemas: &mut shapes::Schemas) {
-        shapes::with_parts::<WasSent>(schemas);
-        shapes::with_parts::<WasNotSent>(schemas);
+    fn schemas(schemas: &mut schemas::Schemas) {
+        schemas::with_parts::<WasSent>(schemas);
+        schemas::with_parts::<WasNotSent>(schemas);
     }
 }
 
@@ -79,7 +79,7 @@ struct WasNotSent {
     #[schema(inline)]
     outcome: OnlyNotSent,
     /// What to do with it; `send` unless said.
-    #[schema(value_type = Option<shapes::NotSentAction>)]
+    #[schema(value_type = Option<schemas::NotSentAction>)]
     then: Option<Then>,
     /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
     /// is done. Absent: the last.
@@ -116,9 +116,9 @@ enum FoundOut {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ResolvedMessage)]
 pub(super) struct ResolveAnswer {
-    #[schema(value_type = shapes::MessageId)]
+    #[schema(value_type = schemas::MessageId)]
     id: MessageId,
-    #[schema(value_type = shapes::MessageState)]
+    #[schema(value_type = schemas::MessageState)]
     state: MessageState,
     /// Why, where that needs saying.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,12 +138,12 @@ pub(super) struct ResolutionJson {
     outcome: FoundOut,
     /// What was to be done with a message that was not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::NotSentAction)]
+    #[schema(value_type = schemas::NotSentAction)]
     then: Option<Then>,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     resolved_at: UnixMillis,
     /// Who found it out.
-    #[schema(value_type = shapes::ResolvedBy)]
+    #[schema(value_type = schemas::ResolvedBy)]
     by: Witness,
 }
 
@@ -173,7 +173,7 @@ impl From<ResolutionView> for ResolutionJson {
     operation_id = "resolve_message",
     tag = "messages",
     security(("api_key" = ["messages"])),
-    params(("id" = shapes::MessageId, Path)),
+    params(("id" = schemas::MessageId, Path)),
     request_body = ResolveRequest,
     responses(
         (status = 200, description = "Where the message is now.", body = ResolveAnswer),

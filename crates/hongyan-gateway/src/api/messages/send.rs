@@ -25,7 +25,7 @@ use crate::intake::request::{Checked, MessageRequest, check_idempotency_key};
 use crate::intake::warnings::Warning;
 use crate::problem::{Problem, Query, RawJson, only_header};
 use crate::report::{Listener, is_at_rest};
-use crate::shapes;
+use crate::schemas;
 
 /// The longest wait that a caller may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ pub(super) enum SendRequest {}
 
 impl PartialSchema for SendRequest {
     fn schema() -> RefOr<Schema> {
-        shapes::one_of::<MessageRequest, MessageBatch>("A message, or a batch of them.")
+        schemas::one_of::<MessageRequest, MessageBatch>("A message, or a batch of them.")
     }
 }
 
@@ -57,9 +57,9 @@ impl ToSchema for SendRequest {
         "MessageOrBatch".into()
     }
 
-    fn schemas(schemas: &mut shapes::Schemas) {
-        shapes::with_parts::<MessageRequest>(schemas);
-        shapes::with_parts::<MessageBatch>(schemas);
+    fn schemas(schemas: &mut schemas::Schemas) {
+        schemas::with_parts::<MessageRequest>(schemas);
+        schemas::with_parts::<MessageBatch>(schemas);
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) enum MessageBatch {}
 
 impl PartialSchema for MessageBatch {
     fn schema() -> RefOr<Schema> {
-        shapes::batch_of::<MessageRequest>("messages", MAX_BATCH)
+        schemas::batch_of::<MessageRequest>("messages", MAX_BATCH)
     }
 }
 
@@ -132,9 +132,9 @@ pub(super) enum SendAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AcceptedMessage)]
 pub(super) struct AcceptedJson {
-    #[schema(value_type = shapes::MessageId)]
+    #[schema(value_type = schemas::MessageId)]
     id: MessageId,
-    #[schema(value_type = shapes::MessageState)]
+    #[schema(value_type = schemas::MessageState)]
     state: MessageState,
     /// Why, where that needs saying.
     #[serde(skip_serializing_if = "Option::is_none")]

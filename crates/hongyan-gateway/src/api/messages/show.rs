@@ -17,23 +17,23 @@ use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::body::BodyView;
 use crate::problem::{Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// A message, as a list shows it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Message)]
 pub(super) struct MessageJson {
-    #[schema(value_type = shapes::MessageId)]
+    #[schema(value_type = schemas::MessageId)]
     id: MessageId,
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: AppId,
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     to: OpenId,
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     template: TemplateId,
-    #[schema(value_type = shapes::Channel)]
+    #[schema(value_type = schemas::Channel)]
     channel: Channel,
-    #[schema(value_type = shapes::MessageState)]
+    #[schema(value_type = schemas::MessageState)]
     state: MessageState,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -41,12 +41,12 @@ pub(super) struct MessageJson {
     /// How many requests to WeChat there were.
     attempt_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::PermitId)]
+    #[schema(value_type = schemas::PermitId)]
     permit: Option<PermitId>,
     /// What it does without a permit.
-    #[schema(value_type = shapes::PermitPolicy)]
+    #[schema(value_type = schemas::PermitPolicy)]
     permit_policy: PermitPolicy,
-    #[schema(value_type = shapes::OnUnknown)]
+    #[schema(value_type = schemas::OnUnknown)]
     on_unknown: OnUnknown,
     /// The caller's own id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,20 +58,20 @@ pub(super) struct MessageJson {
     collapse_key: Option<String>,
     /// The newer message about the same that took its place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::MessageId)]
+    #[schema(value_type = schemas::MessageId)]
     replaced_by: Option<MessageId>,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     accepted_at: UnixMillis,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     send_at: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     deadline: Option<UnixMillis>,
     /// When the gateway will look at it again, if a timer is set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     next_look_at: Option<UnixMillis>,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     updated_at: UnixMillis,
 }
 
@@ -110,16 +110,16 @@ pub(super) struct DetailJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page: Option<String>,
-    #[schema(value_type = shapes::MessageFields)]
+    #[schema(value_type = schemas::MessageFields)]
     data: Fields,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     emphasis_keyword: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Lang)]
+    #[schema(value_type = schemas::Lang)]
     lang: Option<Lang>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::MiniprogramState)]
+    #[schema(value_type = schemas::MiniprogramState)]
     miniprogram_state: Option<MiniprogramState>,
     attempts: Vec<AttemptJson>,
     /// What was found out about attempts that got no answer.
@@ -133,16 +133,16 @@ pub(super) struct DetailJson {
 struct AttemptJson {
     /// From 1.
     number: u32,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     started_at: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     ended_at: Option<UnixMillis>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::PermitId)]
+    #[schema(value_type = schemas::PermitId)]
     permit: Option<PermitId>,
     #[serde(flatten)]
-    #[schema(value_type = shapes::AttemptOutcome)]
+    #[schema(value_type = schemas::AttemptOutcome)]
     outcome: Option<Outcome>,
 }
 
@@ -167,7 +167,7 @@ impl From<AttemptView> for AttemptJson {
     operation_id = "show_message",
     tag = "messages",
     security(("api_key" = ["messages"])),
-    params(("id" = shapes::MessageId, Path)),
+    params(("id" = schemas::MessageId, Path)),
     responses((status = 200, description = "The message.", body = DetailJson), Refusals),
 )]
 pub(super) async fn show(

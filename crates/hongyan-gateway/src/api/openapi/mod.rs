@@ -16,7 +16,7 @@ use utoipa::openapi::{
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::problem::{MEDIA_TYPE, Problem};
-use crate::shapes;
+use crate::schemas;
 
 mod finish;
 mod links;
@@ -60,8 +60,8 @@ pub(super) fn head() -> OpenApi {
         scheme.description = Some(description.to_owned());
         SecurityScheme::Http(scheme)
     };
-    let mut schemas = shapes::Schemas::new();
-    shapes::with_parts::<Problem>(&mut schemas);
+    let mut schemas = schemas::Schemas::new();
+    schemas::with_parts::<Problem>(&mut schemas);
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .response(REFUSAL, refusal())

@@ -6,7 +6,7 @@
 use hongyan_ledger::webhook::EventType;
 use serde_json::{Map, Value, json};
 
-use crate::shapes;
+use crate::schemas;
 
 /// The member of a schema: its name, what it is, and whether it is always there.
 struct Member(&'static str, Value, bool);
@@ -94,100 +94,100 @@ fn data(kind: EventType) -> Value {
         | EventType::MessageUnknown => object(
             "The message, where it is now.",
             &[
-                always("id", of::<shapes::MessageId>()),
-                always("app", of::<shapes::AppId>()),
-                always("to", of::<shapes::OpenId>()),
-                always("template", of::<shapes::TemplateId>()),
-                always("channel", of::<shapes::Channel>()),
+                always("id", of::<schemas::MessageId>()),
+                always("app", of::<schemas::AppId>()),
+                always("to", of::<schemas::OpenId>()),
+                always("template", of::<schemas::TemplateId>()),
+                always("channel", of::<schemas::Channel>()),
                 maybe("reference", text("The caller's own id.")),
-                always("state", of::<shapes::MessageState>()),
+                always("state", of::<schemas::MessageState>()),
                 maybe(
                     "reason",
                     object(
                         "Why it is there, where that needs saying.",
                         &[
-                            always("code", of::<shapes::ReasonCode>()),
-                            maybe("errcode", of::<shapes::Errcode>()),
+                            always("code", of::<schemas::ReasonCode>()),
+                            maybe("errcode", of::<schemas::Errcode>()),
                             maybe("errmsg", text("WeChat's words.")),
                         ],
                     ),
                 ),
                 always("attempt_count", count("How many requests to WeChat there were.")),
-                always("accepted_at", of::<shapes::Time>()),
+                always("accepted_at", of::<schemas::Time>()),
             ],
         ),
         EventType::PermitGranted => object(
             "The permit.",
             &[
-                always("id", of::<shapes::PermitId>()),
-                always("app", of::<shapes::AppId>()),
-                always("openid", of::<shapes::OpenId>()),
-                always("kind", of::<shapes::PermitKind>()),
-                maybe("template", of::<shapes::TemplateId>()),
+                always("id", of::<schemas::PermitId>()),
+                always("app", of::<schemas::AppId>()),
+                always("openid", of::<schemas::OpenId>()),
+                always("kind", of::<schemas::PermitKind>()),
+                maybe("template", of::<schemas::TemplateId>()),
                 maybe("count", count("How many units. Absent: unlimited.")),
-                maybe("expires_at", of::<shapes::Time>()),
+                maybe("expires_at", of::<schemas::Time>()),
             ],
         ),
         EventType::PermitExpiring => object(
             "The permit.",
             &[
-                always("id", of::<shapes::PermitId>()),
-                always("app", of::<shapes::AppId>()),
-                always("openid", of::<shapes::OpenId>()),
-                always("kind", of::<shapes::PermitKind>()),
-                maybe("template", of::<shapes::TemplateId>()),
+                always("id", of::<schemas::PermitId>()),
+                always("app", of::<schemas::AppId>()),
+                always("openid", of::<schemas::OpenId>()),
+                always("kind", of::<schemas::PermitKind>()),
+                maybe("template", of::<schemas::TemplateId>()),
                 always("available", count("How many units are left.")),
-                always("expires_at", of::<shapes::Time>()),
+                always("expires_at", of::<schemas::Time>()),
             ],
         ),
         EventType::AppPaused => object(
             "The pause.",
             &[
-                always("app", of::<shapes::AppId>()),
-                always("code", of::<shapes::PauseCode>()),
-                maybe("errcode", of::<shapes::Errcode>()),
+                always("app", of::<schemas::AppId>()),
+                always("code", of::<schemas::PauseCode>()),
+                maybe("errcode", of::<schemas::Errcode>()),
                 always("detail", text("In words.")),
-                maybe("until", of::<shapes::Time>()),
+                maybe("until", of::<schemas::Time>()),
             ],
         ),
         EventType::AppResumed => object(
             "The pause that was ended.",
             &[
-                always("app", of::<shapes::AppId>()),
-                always("code", of::<shapes::PauseCode>()),
-                always("since", of::<shapes::Time>()),
+                always("app", of::<schemas::AppId>()),
+                always("code", of::<schemas::PauseCode>()),
+                always("since", of::<schemas::Time>()),
             ],
         ),
         EventType::TemplateChanged => object(
             "What is different.",
             &[
-                always("app", of::<shapes::AppId>()),
-                always("added", list(&of::<shapes::TemplateId>())),
-                always("removed", list(&of::<shapes::TemplateId>())),
-                always("changed", list(&of::<shapes::TemplateId>())),
+                always("app", of::<schemas::AppId>()),
+                always("added", list(&of::<schemas::TemplateId>())),
+                always("removed", list(&of::<schemas::TemplateId>())),
+                always("changed", list(&of::<schemas::TemplateId>())),
             ],
         ),
         EventType::WebhookDisabled => object(
             "The webhook.",
             &[
-                always("webhook", of::<shapes::WebhookId>()),
+                always("webhook", of::<schemas::WebhookId>()),
                 always("url", text("Where it is.")),
                 always("description", text("What it is for.")),
-                always("reason", of::<shapes::DisabledReason>()),
-                maybe("failing_since", of::<shapes::Time>()),
+                always("reason", of::<schemas::DisabledReason>()),
+                maybe("failing_since", of::<schemas::Time>()),
             ],
         ),
         EventType::WechatEvent => object(
             "The event, as GET /v1/events has it.",
             &[
-                always("id", of::<shapes::EventId>()),
-                always("app", of::<shapes::AppId>()),
-                maybe("openid", of::<shapes::OpenId>()),
+                always("id", of::<schemas::EventId>()),
+                always("app", of::<schemas::AppId>()),
+                maybe("openid", of::<schemas::OpenId>()),
                 always("name", text("As WeChat spells it.")),
-                always("body", of::<shapes::EventBody>()),
+                always("body", of::<schemas::EventBody>()),
             ],
         ),
-        EventType::WebhookTest => object("The webhook.", &[always("webhook", of::<shapes::WebhookId>())]),
+        EventType::WebhookTest => object("The webhook.", &[always("webhook", of::<schemas::WebhookId>())]),
     }
 }
 
@@ -207,7 +207,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
             when(kind),
             &[
                 always("type", json!({ "type": "string", "enum": [kind.name()] })),
-                always("timestamp", of::<shapes::Time>()),
+                always("timestamp", of::<schemas::Time>()),
                 always("data", json!({ "$ref": format!("#/components/schemas/{}", data_name(kind)) })),
             ],
         );
@@ -221,7 +221,7 @@ pub(super) fn all() -> Value {
     let headers = json!([
         header(
             "webhook-id",
-            of::<shapes::WebhookEventId>(),
+            of::<schemas::WebhookEventId>(),
             "The event's id: the same in every try and in a replay."
         ),
         header(

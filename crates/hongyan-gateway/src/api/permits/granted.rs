@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::api::batch::RefusedItem;
 use crate::context::Context;
 use crate::problem::Problem;
-use crate::shapes;
+use crate::schemas;
 
 /// What became of one grant of several.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,14 +25,14 @@ pub(crate) enum GrantAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GrantedPermit)]
 pub(crate) struct GrantedJson {
-    #[schema(value_type = shapes::PermitId)]
+    #[schema(value_type = schemas::PermitId)]
     id: PermitId,
-    #[schema(value_type = shapes::PermitKind)]
+    #[schema(value_type = schemas::PermitKind)]
     kind: PermitKind,
     /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
     duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     expires_at: Option<UnixMillis>,
     /// Waiting messages that it set going.
     woken: u32,

@@ -15,7 +15,7 @@ use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Problem, Query};
-use crate::shapes;
+use crate::schemas;
 
 /// Whose permits to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -23,13 +23,13 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct UserQuery {
     /// The app.
-    #[param(value_type = shapes::AppId)]
+    #[param(value_type = schemas::AppId)]
     app: String,
     /// The user.
-    #[param(value_type = shapes::OpenId)]
+    #[param(value_type = schemas::OpenId)]
     openid: String,
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<shapes::PermitId>)]
+    #[param(value_type = Option<schemas::PermitId>)]
     cursor: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 1000, default = 50)]
@@ -40,12 +40,12 @@ pub(super) struct UserQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Permit)]
 struct PermitJson {
-    #[schema(value_type = shapes::PermitId)]
+    #[schema(value_type = schemas::PermitId)]
     id: PermitId,
-    #[schema(value_type = shapes::PermitKind)]
+    #[schema(value_type = schemas::PermitKind)]
     kind: PermitKind,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     template: Option<TemplateId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -53,12 +53,12 @@ struct PermitJson {
     /// Serves any number of messages until the user withdraws it.
     unlimited: bool,
     #[serde(flatten)]
-    #[schema(value_type = shapes::PermitTotals)]
+    #[schema(value_type = schemas::PermitTotals)]
     counts: Totals,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     granted_at: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     expires_at: Option<UnixMillis>,
 }
 
@@ -68,13 +68,13 @@ struct PermitJson {
 pub(super) struct PermitsAnswer {
     permits: Vec<PermitJson>,
     /// Of all of the user's permits, also those of other pages.
-    #[schema(value_type = shapes::PermitTotals)]
+    #[schema(value_type = schemas::PermitTotals)]
     totals: Totals,
     /// How many of all permits are unlimited; their units are counted as they are used.
     unlimited: u32,
     /// Give this back as `cursor` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::PermitId)]
+    #[schema(value_type = schemas::PermitId)]
     next_cursor: Option<PermitId>,
 }
 

@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::batch::MAX_BATCH;
 use crate::api::bounded::Whole;
-use crate::shapes;
+use crate::schemas;
 
 /// The most units of one grant.
 const MAX_COUNT: u32 = 1_000;
@@ -38,7 +38,7 @@ pub(crate) struct GrantRequest {
 
 impl PartialSchema for GrantRequest {
     fn schema() -> RefOr<Schema> {
-        shapes::one_of_three::<FormPermit, PaymentPermit, SubscriptionPermit>("One right to send.")
+        schemas::one_of_three::<FormPermit, PaymentPermit, SubscriptionPermit>("One right to send.")
     }
 }
 
@@ -47,10 +47,10 @@ impl ToSchema for GrantRequest {
         "PermitRequest".into()
     }
 
-    fn schemas(schemas: &mut shapes::Schemas) {
-        shapes::with_parts::<FormPermit>(schemas);
-        shapes::with_parts::<PaymentPermit>(schemas);
-        shapes::with_parts::<SubscriptionPermit>(schemas);
+    fn schemas(schemas: &mut schemas::Schemas) {
+        schemas::with_parts::<FormPermit>(schemas);
+        schemas::with_parts::<PaymentPermit>(schemas);
+        schemas::with_parts::<SubscriptionPermit>(schemas);
     }
 }
 
@@ -66,10 +66,10 @@ type PaymentUnits = Whole<1, MAX_PAYMENT_UNITS>;
 #[expect(dead_code, reason = "it describes one form of GrantRequest")]
 struct FormPermit {
     /// The app.
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: String,
     /// The user.
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     openid: String,
     #[schema(inline)]
     kind: OnlyForm,
@@ -87,10 +87,10 @@ struct FormPermit {
 #[expect(dead_code, reason = "it describes one form of GrantRequest")]
 struct PaymentPermit {
     /// The app.
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: String,
     /// The user.
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     openid: String,
     #[schema(inline)]
     kind: OnlyPayment,
@@ -108,14 +108,14 @@ struct PaymentPermit {
 #[expect(dead_code, reason = "it describes one form of GrantRequest")]
 struct SubscriptionPermit {
     /// The app.
-    #[schema(value_type = shapes::AppId)]
+    #[schema(value_type = schemas::AppId)]
     app: String,
     /// The user.
-    #[schema(value_type = shapes::OpenId)]
+    #[schema(value_type = schemas::OpenId)]
     openid: String,
     kind: SubscriptionKind,
     /// The template that the user subscribed to.
-    #[schema(value_type = shapes::TemplateId)]
+    #[schema(value_type = schemas::TemplateId)]
     template: String,
     /// How many acceptances; absent: one.
     #[schema(inline)]
@@ -151,7 +151,7 @@ pub(super) enum GrantsRequest {}
 
 impl PartialSchema for GrantsRequest {
     fn schema() -> RefOr<Schema> {
-        shapes::one_of::<GrantRequest, PermitBatch>("A right to send, or a batch of them.")
+        schemas::one_of::<GrantRequest, PermitBatch>("A right to send, or a batch of them.")
     }
 }
 
@@ -160,9 +160,9 @@ impl ToSchema for GrantsRequest {
         "PermitOrBatch".into()
     }
 
-    fn schemas(schemas: &mut shapes::Schemas) {
-        shapes::with_parts::<GrantRequest>(schemas);
-        shapes::with_parts::<PermitBatch>(schemas);
+    fn schemas(schemas: &mut schemas::Schemas) {
+        schemas::with_parts::<GrantRequest>(schemas);
+        schemas::with_parts::<PermitBatch>(schemas);
     }
 }
 
@@ -171,7 +171,7 @@ pub(super) enum PermitBatch {}
 
 impl PartialSchema for PermitBatch {
     fn schema() -> RefOr<Schema> {
-        shapes::batch_of::<GrantRequest>("permits", MAX_BATCH)
+        schemas::batch_of::<GrantRequest>("permits", MAX_BATCH)
     }
 }
 

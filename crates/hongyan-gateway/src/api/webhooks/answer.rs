@@ -11,43 +11,43 @@ use utoipa::ToSchema;
 use super::request::no_such_webhook;
 use crate::context::Context;
 use crate::problem::Problem;
-use crate::shapes;
+use crate::schemas;
 
 /// A webhook, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Webhook)]
 pub(super) struct WebhookJson {
-    #[schema(value_type = shapes::WebhookId)]
+    #[schema(value_type = schemas::WebhookId)]
     id: WebhookId,
     url: String,
     description: String,
     /// What it wants to hear of; empty: everything.
-    #[schema(value_type = Vec<shapes::EventType>)]
+    #[schema(value_type = Vec<schemas::EventType>)]
     types: Vec<EventType>,
     /// About which apps; empty: all.
-    #[schema(value_type = Vec<shapes::AppId>)]
+    #[schema(value_type = Vec<schemas::AppId>)]
     apps: Vec<AppId>,
     state: WebhookState,
     /// Why it is disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::DisabledReason)]
+    #[schema(value_type = schemas::DisabledReason)]
     disabled_reason: Option<DisabledReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     disabled_at: Option<UnixMillis>,
     /// The first failure since the last success.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     failing_since: Option<UnixMillis>,
     /// It failed and failed: it is not asked before this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     rests_until: Option<UnixMillis>,
     /// Events that it has not taken yet; counted up to 100,000.
     pending: u32,
     /// When the oldest of them happened.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     oldest_pending_at: Option<UnixMillis>,
     /// What it answered last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,11 +55,11 @@ pub(super) struct WebhookJson {
     last_answer: Option<AnswerJson>,
     /// Until then the secret before the last rotation signs, too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     previous_secret_until: Option<UnixMillis>,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     updated_at: UnixMillis,
 }
 
@@ -86,7 +86,7 @@ pub(super) enum WebhookState {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookAnswer)]
 pub(super) struct AnswerJson {
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     at: UnixMillis,
     /// The HTTP status. Absent: there was no answer.
     #[serde(skip_serializing_if = "Option::is_none")]

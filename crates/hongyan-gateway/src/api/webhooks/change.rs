@@ -17,7 +17,7 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 use crate::vault::Purpose;
 use crate::webhooks::new_secret;
 
@@ -27,13 +27,13 @@ use crate::webhooks::new_secret;
 #[schema(as = ChangeWebhook)]
 pub(super) struct ChangeWebhookRequest {
     /// Where events are posted to from now on.
-    #[schema(value_type = Option<shapes::WebhookUrl>)]
+    #[schema(value_type = Option<schemas::WebhookUrl>)]
     url: Option<String>,
     /// Empty: everything.
-    #[schema(value_type = Option<Vec<shapes::WantedEventType>>, max_items = 64)]
+    #[schema(value_type = Option<Vec<schemas::WantedEventType>>, max_items = 64)]
     types: Option<Few<String, MAX_TYPES>>,
     /// Empty: all.
-    #[schema(value_type = Option<Vec<shapes::AppId>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<schemas::AppId>>, max_items = 100)]
     apps: Option<Few<String, MAX_APPS>>,
     /// For people.
     #[schema(inline)]
@@ -62,7 +62,7 @@ async fn changed(
     operation_id = "change_webhook",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path)),
+    params(("id" = schemas::WebhookId, Path)),
     request_body = ChangeWebhookRequest,
     responses((status = 200, description = "The webhook as it is now.", body = WebhookJson), Refusals),
 )]
@@ -112,7 +112,7 @@ pub(super) async fn change(
     operation_id = "remove_webhook",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path)),
+    params(("id" = schemas::WebhookId, Path)),
     responses((status = 204, description = "Removed."), Refusals),
 )]
 pub(super) async fn remove(
@@ -136,7 +136,7 @@ pub(super) async fn remove(
     operation_id = "rotate_webhook_secret",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path)),
+    params(("id" = schemas::WebhookId, Path)),
     responses((status = 200, description = "The new `secret`, shown this once.", body = WebhookWithSecret), Refusals),
 )]
 pub(super) async fn rotate(
@@ -164,7 +164,7 @@ pub(super) async fn rotate(
     operation_id = "enable_webhook",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path)),
+    params(("id" = schemas::WebhookId, Path)),
     responses((status = 200, description = "The webhook as it is now.", body = WebhookJson), Refusals),
 )]
 pub(super) async fn enable(

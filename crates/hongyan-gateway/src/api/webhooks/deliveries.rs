@@ -16,7 +16,7 @@ use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Path, Problem, Query};
-use crate::shapes;
+use crate::schemas;
 
 /// Which deliveries to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -24,7 +24,7 @@ use crate::shapes;
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveriesQuery {
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<shapes::WebhookEventId>)]
+    #[param(value_type = Option<schemas::WebhookEventId>)]
     cursor: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 1000, default = 50)]
@@ -35,15 +35,15 @@ pub(super) struct DeliveriesQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(super) struct DeliveryJson {
-    #[schema(value_type = shapes::WebhookEventId)]
+    #[schema(value_type = schemas::WebhookEventId)]
     event: WebhookEventId,
     #[serde(rename = "type")]
-    #[schema(value_type = shapes::EventType)]
+    #[schema(value_type = schemas::EventType)]
     kind: EventType,
     /// When it happened.
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     timestamp: UnixMillis,
-    #[schema(value_type = shapes::DeliveryState)]
+    #[schema(value_type = schemas::DeliveryState)]
     state: &'static str,
     /// How often it was tried.
     attempts: u32,
@@ -52,7 +52,7 @@ pub(super) struct DeliveryJson {
     last_answer: Option<AnswerJson>,
     /// When it is tried next. Absent of what is pending: when the event before it, about the same user, is done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     next_try_at: Option<UnixMillis>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct DeliveriesAnswer {
     deliveries: Vec<DeliveryJson>,
     /// Give this back as `cursor` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::WebhookEventId)]
+    #[schema(value_type = schemas::WebhookEventId)]
     next_cursor: Option<WebhookEventId>,
 }
 
@@ -91,7 +91,7 @@ impl From<DeliveryView> for DeliveryJson {
     operation_id = "list_deliveries",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path), DeliveriesQuery),
+    params(("id" = schemas::WebhookId, Path), DeliveriesQuery),
     responses((status = 200, description = "A page of deliveries.", body = DeliveriesAnswer), Refusals),
 )]
 pub(super) async fn deliveries(

@@ -17,7 +17,7 @@ use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 
 /// Which events to send again: one, or those of a time. [`ReplayOne`] and [`ReplayTime`] describe it.
 #[derive(Debug, Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct ReplayRequest {
 
 impl PartialSchema for ReplayRequest {
     fn schema() -> RefOr<Schema> {
-        shapes::one_of::<ReplayOne, ReplayTime>("Which events to send again: one, or those of a time.")
+        schemas::one_of::<ReplayOne, ReplayTime>("Which events to send again: one, or those of a time.")
     }
 }
 
@@ -39,9 +39,9 @@ impl ToSchema for ReplayRequest {
         "ReplayEvents".into()
     }
 
-    fn schemas(schemas: &mut shapes::Schemas) {
-        shapes::with_parts::<ReplayOne>(schemas);
-        shapes::with_parts::<ReplayTime>(schemas);
+    fn schemas(schemas: &mut schemas::Schemas) {
+        schemas::with_parts::<ReplayOne>(schemas);
+        schemas::with_parts::<ReplayTime>(schemas);
     }
 }
 
@@ -51,7 +51,7 @@ impl ToSchema for ReplayRequest {
 #[expect(dead_code, reason = "it describes one form of ReplayRequest")]
 struct ReplayOne {
     /// This one, whatever the filter says.
-    #[schema(value_type = shapes::WebhookEventId)]
+    #[schema(value_type = schemas::WebhookEventId)]
     event: String,
 }
 
@@ -61,10 +61,10 @@ struct ReplayOne {
 #[expect(dead_code, reason = "it describes one form of ReplayRequest")]
 struct ReplayTime {
     /// Those that happened at this moment or later, and that the filter lets through.
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     since: UnixMillis,
     /// And before this one; absent: until now.
-    #[schema(value_type = Option<shapes::Time>)]
+    #[schema(value_type = Option<schemas::Time>)]
     until: Option<UnixMillis>,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct ReplayAnswer {
     events: u32,
     /// There are more than one call replays: go on with this as `since`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = shapes::Time)]
+    #[schema(value_type = schemas::Time)]
     next_since: Option<UnixMillis>,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct ReplayAnswer {
 #[schema(as = WebhookTest)]
 pub(super) struct TestAnswer {
     /// The event's id: what `webhook-id` will say.
-    #[schema(value_type = shapes::WebhookEventId)]
+    #[schema(value_type = schemas::WebhookEventId)]
     event: WebhookEventId,
 }
 
@@ -98,7 +98,7 @@ pub(super) struct TestAnswer {
     operation_id = "replay_events",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path)),
+    params(("id" = schemas::WebhookId, Path)),
     request_body = ReplayRequest,
     responses((status = 202, description = "They are on their way.", body = ReplayAnswer), Refusals),
 )]
@@ -136,7 +136,7 @@ pub(super) async fn replay(
     operation_id = "test_webhook",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path)),
+    params(("id" = schemas::WebhookId, Path)),
     responses((status = 202, description = "It is on its way.", body = TestAnswer), Refusals),
 )]
 pub(super) async fn test(

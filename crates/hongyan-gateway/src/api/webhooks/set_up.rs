@@ -15,7 +15,7 @@ use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
-use crate::shapes;
+use crate::schemas;
 use crate::vault::Purpose;
 use crate::webhooks::new_secret;
 
@@ -25,15 +25,15 @@ use crate::webhooks::new_secret;
 #[schema(as = CreateWebhook)]
 pub(super) struct CreateRequest {
     /// Where events are posted to: `https`, at a public address, without a user or a password.
-    #[schema(value_type = shapes::WebhookUrl)]
+    #[schema(value_type = schemas::WebhookUrl)]
     url: String,
     /// What it wants to hear of; absent or empty: everything.
     #[serde(default)]
-    #[schema(value_type = Vec<shapes::WantedEventType>, max_items = 64)]
+    #[schema(value_type = Vec<schemas::WantedEventType>, max_items = 64)]
     types: Few<String, MAX_TYPES>,
     /// About which apps; absent or empty: all. What is about no app is told in any case.
     #[serde(default)]
-    #[schema(value_type = Vec<shapes::AppId>, max_items = 100)]
+    #[schema(value_type = Vec<schemas::AppId>, max_items = 100)]
     apps: Few<String, MAX_APPS>,
     /// For people.
     #[schema(inline)]
@@ -122,7 +122,7 @@ pub(super) async fn list(
     operation_id = "show_webhook",
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
-    params(("id" = shapes::WebhookId, Path)),
+    params(("id" = schemas::WebhookId, Path)),
     responses((status = 200, description = "The webhook.", body = WebhookJson), Refusals),
 )]
 pub(super) async fn show(

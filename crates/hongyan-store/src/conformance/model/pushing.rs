@@ -1,6 +1,6 @@
 //! Events that WeChat pushes: received, and worked on.
 
-use hongyan_ledger::delivery::{PATIENCE, Report, look_again};
+use hongyan_ledger::sent_report::{PATIENCE, SentReport, look_again};
 use hongyan_ledger::{MessageState as S, PermitKind};
 use hongyan_wechat::Errcode;
 
@@ -8,7 +8,7 @@ use super::super::world::{appid, template, user};
 use super::rules::{Event, lane};
 use super::run::Run;
 use super::verbs::{Offer, Push};
-use crate::types::{ApplyOrder, Deed, Effect, EventState, NewEvent, Received};
+use crate::types::{ApplyOrder, CallbackAction, Effect, EventState, NewEvent, Received};
 
 impl Run {
     pub(super) async fn receive(&mut self, number: usize, push: Push) {
@@ -59,10 +59,10 @@ impl Run {
         let permit =
             self.new_permit(event.user, Offer { kind: PermitKind::SubscribeOnce, count: 1, code: 0 });
         let template = template("sub");
-        let deed = match event.push {
-            Push::Accepted => Deed::Accept { template: template.clone(), permit: permit.id },
-            Push::Withdrawn => Deed::Withdraw { template: template.clone() },
-            Push::Report(error_code) => Deed::Report(Report {
+        let action = match event.push {
+            Push::Accepted => CallbackAction::Accept { template: template.clone(), permit: permit.id },
+            Push::Withdrawn => CallbackAction::Withdraw { template: template.clone() },
+            Push::Report(error_code) => CallbackAction::Report(SentReport {
                 template: template.clone(),
                 msgid: None,
                 error_code,
@@ -70,7 +70,7 @@ impl Run {
             }),
         };
         let epoch = self.world.epoch(lane(event.user));
-        let order = ApplyOrder { id: event.id, epoch, deeds: vec![deed], now };
+        let order = ApplyOrder { id: event.id, epoch, actions: vec![action], now };
         let applied = self.world.store.apply_event(order.clone()).await.unwrap().expect("it is open");
         let is_report = matches!(event.push, Push::Report(_));
         if is_report && self.model.reported(event).is_err() {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::delivery::PATIENCE;
 use hongyan_ledger::resolve::{Then, Verdict};
+use hongyan_ledger::sent_report::PATIENCE;
 use hongyan_ledger::{
     Channel, EventId, Lane, MessageId, MessageState as S, OnUnknown, PermitId, PermitKind, PermitPolicy,
 };

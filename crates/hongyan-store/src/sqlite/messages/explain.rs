@@ -1,21 +1,21 @@
 //! `explain`: why a message found no permit. Only reads, and only when somebody asks about one message.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::explain::{Because, Deed, Subject, Trace, explain as decide};
+use hongyan_ledger::explain::{Because, PermitChange, Subject, Trace, explain as decide};
 use hongyan_ledger::settle::is_permit_refusal;
 use hongyan_ledger::{MessageId, MessageState};
 use hongyan_wechat::Errcode;
 use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, many};
-use super::super::trouble::Res;
+use super::super::row_error::RowResult;
 use super::super::user_entries::is_of_user;
 use super::super::{events, permits};
 use super::find;
 use crate::rows::{MessageRow, User};
 
 /// Carries out [`crate::Store::explain`].
-pub(in crate::sqlite) fn explain(db: &Connection, id: MessageId, now: UnixMillis) -> Res<Vec<Because>> {
+pub(in crate::sqlite) fn explain(db: &Connection, id: MessageId, now: UnixMillis) -> RowResult<Vec<Because>> {
     let Some(row) = find(db, id)? else { return Ok(Vec::new()) };
     let subject = subject(&row);
     let Some(moment) = subject.moment(now) else { return Ok(Vec::new()) };
@@ -42,8 +42,8 @@ fn subject(row: &MessageRow) -> Subject {
 }
 
 /// What each of the user's messages does or last did with a permit.
-fn last_deeds(db: &Connection, user: &User) -> Res<Vec<Trace>> {
-    let deeds = many(
+fn last_deeds(db: &Connection, user: &User) -> RowResult<Vec<Trace>> {
+    let changes = many(
         db,
         concat!(
             "SELECT id, state, permit_id, permit_held, attempt_permit_id, errcode, accepted_at, claimed_at, ended_at \
@@ -59,25 +59,28 @@ fn last_deeds(db: &Connection, user: &User) -> Res<Vec<Trace>> {
             let errcode = cells.raw::<Option<i32>>()?.map(Errcode);
             let (accepted_at, claimed_at) = (cells.moment()?, cells.moment_or_none()?);
             let (began, ended) = (claimed_at.unwrap_or(accepted_at), cells.moment_or_none()?);
-            let deed = match (state, ended) {
-                _ if held => Some((permit, Deed::Keeps { from: accepted_at, held, state })),
-                (MessageState::Sending, _) => Some((permit, Deed::Keeps { from: began, held, state })),
+            let change = match (state, ended) {
+                _ if held => Some((permit, PermitChange::Keeps { from: accepted_at, held, state })),
+                (MessageState::Sending, _) => {
+                    Some((permit, PermitChange::Keeps { from: began, held, state }))
+                }
                 (MessageState::Sent | MessageState::Delivered | MessageState::Refused, Some(at)) => {
-                    Some((permit, Deed::Spent { from: began, at }))
+                    Some((permit, PermitChange::Spent { from: began, at }))
                 }
                 (_, Some(at)) => errcode
                     .filter(|&errcode| is_permit_refusal(errcode))
-                    .map(|errcode| (tried, Deed::FoundVoid { at, errcode })),
+                    .map(|errcode| (tried, PermitChange::FoundVoid { at, errcode })),
                 (_, None) => None,
             };
-            Ok(deed.and_then(|(permit, deed)| Some(Trace { permit: permit?, message: Some(message), deed })))
+            Ok(change
+                .and_then(|(permit, change)| Some(Trace { permit: permit?, message: Some(message), change })))
         },
     )?;
-    Ok(deeds.into_iter().flatten().collect())
+    Ok(changes.into_iter().flatten().collect())
 }
 
 /// The permits that the user's messages found void before their last attempt.
-fn earlier_attempts(db: &Connection, user: &User) -> Res<Vec<Trace>> {
+fn earlier_attempts(db: &Connection, user: &User) -> RowResult<Vec<Trace>> {
     let attempts = many(
         db,
         concat!(
@@ -95,7 +98,7 @@ fn earlier_attempts(db: &Connection, user: &User) -> Res<Vec<Trace>> {
             Ok(is_permit_refusal(errcode).then_some(Trace {
                 permit,
                 message: Some(message),
-                deed: Deed::FoundVoid { at, errcode },
+                change: PermitChange::FoundVoid { at, errcode },
             }))
         },
     )?;

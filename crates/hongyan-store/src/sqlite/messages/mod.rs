@@ -11,7 +11,7 @@ use hongyan_ledger::{Channel, MessageId, MessageState, OnUnknown, PermitId, Perm
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, many, one};
-use super::trouble::{Res, Trouble};
+use super::row_error::{RowError, RowResult};
 use crate::rows::{MessageRow, User};
 use crate::types::ResolutionView;
 
@@ -29,7 +29,7 @@ macro_rules! columns {
 }
 use columns;
 
-pub(super) fn read(cells: &mut Cells<'_>) -> Res<MessageRow> {
+pub(super) fn read(cells: &mut Cells<'_>) -> RowResult<MessageRow> {
     let id = cells.message_id()?;
     let (lane, number) = (cells.lane()?, cells.raw::<i64>()?.cast_unsigned());
     let user = User { lane, number, appid: cells.parsed()?, openid: cells.parsed()? };
@@ -66,7 +66,7 @@ pub(super) fn read(cells: &mut Cells<'_>) -> Res<MessageRow> {
 }
 
 /// One message; `None` also for an id that was never made here.
-fn find(db: &Connection, id: MessageId) -> Res<Option<MessageRow>> {
+fn find(db: &Connection, id: MessageId) -> RowResult<Option<MessageRow>> {
     let Some(lane) = id.lane() else { return Ok(None) };
     one(
         db,
@@ -77,18 +77,18 @@ fn find(db: &Connection, id: MessageId) -> Res<Option<MessageRow>> {
 }
 
 /// The request body of a message.
-fn body(db: &Connection, row: &MessageRow) -> Res<Vec<u8>> {
+fn body(db: &Connection, row: &MessageRow) -> RowResult<Vec<u8>> {
     one(
         db,
         "SELECT body FROM messages WHERE lane = ? AND id = ?",
         params![row.user.lane.number(), row.id.as_bytes()],
         |cells| cells.raw(),
     )?
-    .ok_or_else(|| Trouble::corrupt(format!("{} has no body", row.id)))
+    .ok_or_else(|| RowError::corrupt(format!("{} has no body", row.id)))
 }
 
 /// All that was found out about a message, first to last.
-fn resolutions(db: &Connection, row: &MessageRow) -> Res<Vec<ResolutionView>> {
+fn resolutions(db: &Connection, row: &MessageRow) -> RowResult<Vec<ResolutionView>> {
     many(
         db,
         "SELECT attempt, verdict, resolved_at, witness FROM resolutions WHERE message_id = ? AND lane = ? ORDER BY attempt",
@@ -105,7 +105,7 @@ fn resolutions(db: &Connection, row: &MessageRow) -> Res<Vec<ResolutionView>> {
 }
 
 /// The permit of which a user's message in flight has spent a unit that is not lost yet, if there is one.
-pub(super) fn permit_in_flight(db: &Connection, user: &User) -> Res<Option<PermitId>> {
+pub(super) fn permit_in_flight(db: &Connection, user: &User) -> RowResult<Option<PermitId>> {
     Ok(one(
         db,
         "SELECT permit_id FROM messages WHERE lane = ? AND user_no = ? AND state = 3 AND permit_held = 0",

@@ -1,24 +1,24 @@
 //! Messages, as the verbs ask for them and write them.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::delivery::Candidate;
 use hongyan_ledger::resolve::{Verdict, Witness};
+use hongyan_ledger::sent_report::Candidate;
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitId, ReasonCode};
 use hongyan_wechat::{AppId, Errcode};
 use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, change, many, one, outcome_code};
-use super::super::memory::Writing;
-use super::super::trouble::{Res, Trouble};
+use super::super::memory::Transaction;
+use super::super::row_error::{RowError, RowResult};
 use super::super::user_entries::{self, is_of_user};
 use super::{body, columns, find, read, resolutions};
 use crate::rows::messages::{KnownKey, SentMessage};
 use crate::rows::{MessageRow, MessageRows, User};
 use crate::types::{AttemptView, Idempotency, ResolutionView, Settlement};
 
-impl MessageRows for Writing<'_> {
-    fn key_of(&self, user: &User, key: &Idempotency) -> Res<Option<KnownKey>> {
+impl MessageRows for Transaction<'_> {
+    fn key_of(&self, user: &User, key: &Idempotency) -> RowResult<Option<KnownKey>> {
         one(
             self,
             "SELECT messages.id, fingerprint, state, reason FROM user_entries AS entries CROSS JOIN messages \
@@ -36,15 +36,15 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn message(&self, id: MessageId) -> Res<Option<MessageRow>> {
+    fn message(&self, id: MessageId) -> RowResult<Option<MessageRow>> {
         find(self, id)
     }
 
-    fn body(&self, row: &MessageRow) -> Res<Vec<u8>> {
+    fn body(&self, row: &MessageRow) -> RowResult<Vec<u8>> {
         body(self, row)
     }
 
-    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> Res<()> {
+    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> RowResult<()> {
         change(
             self,
             concat!(
@@ -88,7 +88,7 @@ impl MessageRows for Writing<'_> {
         Ok(())
     }
 
-    fn update_message(&self, row: &MessageRow) -> Res<()> {
+    fn update_message(&self, row: &MessageRow) -> RowResult<()> {
         let changed = change(
             self,
             "UPDATE messages SET state = ?3, reason = ?4, wake_at = ?5, updated_at = ?6, permit_id = ?7, \
@@ -116,13 +116,13 @@ impl MessageRows for Writing<'_> {
             ],
         )?;
         if changed != 1 {
-            return Err(Trouble::corrupt(format!("{} is not there any more", row.id)));
+            return Err(RowError::corrupt(format!("{} is not there any more", row.id)));
         }
         self.count(row);
         Ok(())
     }
 
-    fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> Res<()> {
+    fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> RowResult<()> {
         change(
             self,
             "UPDATE messages SET replaced_by = ?3 WHERE lane = ?1 AND id = ?2",
@@ -131,7 +131,7 @@ impl MessageRows for Writing<'_> {
         Ok(())
     }
 
-    fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> Res<()> {
+    fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> RowResult<()> {
         change(
             self,
             "INSERT INTO attempts (message_id, lane, number, started_at, ended_at, permit_id, outcome, errcode, \
@@ -151,7 +151,7 @@ impl MessageRows for Writing<'_> {
         Ok(())
     }
 
-    fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> Res<Vec<Option<Errcode>>> {
+    fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> RowResult<Vec<Option<Errcode>>> {
         many(
             self,
             "SELECT errcode FROM attempts WHERE message_id = ? AND lane = ? ORDER BY number DESC LIMIT ?",
@@ -160,7 +160,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn first_due(&self, lane: Lane, now: UnixMillis) -> Res<Option<MessageRow>> {
+    fn first_due(&self, lane: Lane, now: UnixMillis) -> RowResult<Option<MessageRow>> {
         one(
             self,
             concat!(
@@ -173,7 +173,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn next_wake(&self, lane: Lane) -> Res<Option<UnixMillis>> {
+    fn next_wake(&self, lane: Lane) -> RowResult<Option<UnixMillis>> {
         one(
             self,
             "SELECT wake_at FROM messages WHERE lane = ? AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
@@ -182,7 +182,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn first_ready(&self, user: &User) -> Res<Option<MessageRow>> {
+    fn first_ready(&self, user: &User) -> RowResult<Option<MessageRow>> {
         one(
             self,
             concat!(
@@ -196,7 +196,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> Res<Option<MessageRow>> {
+    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> RowResult<Option<MessageRow>> {
         one(
             self,
             concat!(
@@ -210,7 +210,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn waiting(&self, user: &User) -> Res<Vec<MessageRow>> {
+    fn waiting(&self, user: &User) -> RowResult<Vec<MessageRow>> {
         many(
             self,
             concat!(
@@ -225,7 +225,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn has_waiting(&self, user: &User) -> Res<bool> {
+    fn has_waiting(&self, user: &User) -> RowResult<bool> {
         let waits = one(
             self,
             "SELECT 1 FROM messages INDEXED BY messages_queued \
@@ -240,7 +240,7 @@ impl MessageRows for Writing<'_> {
         !self.memory.open.at_most(0, user.lane, user.number)
     }
 
-    fn is_behind_another(&self, row: &MessageRow) -> Res<bool> {
+    fn is_behind_another(&self, row: &MessageRow) -> RowResult<bool> {
         // A ready message is counted itself.
         let own = u16::from(row.stored.is_some_and(|(state, _)| state == MessageState::Ready));
         if self.memory.open.at_most(own, row.user.lane, row.user.number) {
@@ -264,7 +264,7 @@ impl MessageRows for Writing<'_> {
     }
 
     /// Where the general way would need four statements. (For `RETURNING` SQLite would make a table each time.)
-    fn settle_plainly(&self, user: &User, settlement: &Settlement) -> Res<bool> {
+    fn settle_plainly(&self, user: &User, settlement: &Settlement) -> RowResult<bool> {
         if !self.memory.open.at_most(1, user.lane, user.number) {
             return Ok(false);
         }
@@ -291,7 +291,7 @@ impl MessageRows for Writing<'_> {
         Ok(true)
     }
 
-    fn sent_message(&self, user: &User, id: MessageId) -> Res<Option<SentMessage>> {
+    fn sent_message(&self, user: &User, id: MessageId) -> RowResult<Option<SentMessage>> {
         one(
             self,
             "SELECT template, channel, reference, accepted_at FROM messages WHERE lane = ? AND id = ?",
@@ -307,7 +307,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn unsent_with_key(&self, user: &User, key: &str) -> Res<Vec<MessageId>> {
+    fn unsent_with_key(&self, user: &User, key: &str) -> RowResult<Vec<MessageId>> {
         many(
             self,
             "SELECT id FROM messages INDEXED BY messages_collapse WHERE lane = ? AND user_no = ? \
@@ -317,7 +317,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>> {
+    fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> RowResult<Option<MessageId>> {
         newest(
             self,
             row,
@@ -328,7 +328,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> Res<Option<MessageId>> {
+    fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> RowResult<Option<MessageId>> {
         newest(
             self,
             row,
@@ -343,7 +343,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn mend_timers(&self, lane: Lane, now: UnixMillis) -> Res<()> {
+    fn mend_timers(&self, lane: Lane, now: UnixMillis) -> RowResult<()> {
         change(
             self,
             // Left alone, SQLite walks all of the lane's history by another index.
@@ -355,7 +355,7 @@ impl MessageRows for Writing<'_> {
         Ok(())
     }
 
-    fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> Res<bool> {
+    fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> RowResult<bool> {
         let woken = change(
             self,
             "UPDATE messages INDEXED BY messages_queued SET wake_at = ?3 \
@@ -366,7 +366,7 @@ impl MessageRows for Writing<'_> {
         Ok(woken > 0)
     }
 
-    fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> Res<Vec<MessageId>> {
+    fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> RowResult<Vec<MessageId>> {
         // The indexes are named, for left alone, SQLite may walk the whole history.
         let sql = match state {
             MessageState::Waiting => {
@@ -383,13 +383,13 @@ impl MessageRows for Writing<'_> {
                  WHERE lane = ?1 AND wake_at IS NOT NULL AND appid = ?2 AND state = 0"
             }
             other => {
-                return Err(Trouble::corrupt(format!("nobody asks for an app's messages that are {other}")));
+                return Err(RowError::corrupt(format!("nobody asks for an app's messages that are {other}")));
             }
         };
         many(self, sql, params![lane.number(), appid.as_str()], |cells| cells.message_id())
     }
 
-    fn sending(&self, lane: Lane) -> Res<Vec<MessageRow>> {
+    fn sending(&self, lane: Lane) -> RowResult<Vec<MessageRow>> {
         many(
             self,
             concat!(
@@ -402,7 +402,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn delivery_candidates(&self, user: &User) -> Res<Vec<Candidate>> {
+    fn report_candidates(&self, user: &User) -> RowResult<Vec<Candidate>> {
         many(
             self,
             concat!(
@@ -429,7 +429,7 @@ impl MessageRows for Writing<'_> {
         )
     }
 
-    fn resolutions(&self, row: &MessageRow) -> Res<Vec<ResolutionView>> {
+    fn resolutions(&self, row: &MessageRow) -> RowResult<Vec<ResolutionView>> {
         resolutions(self, row)
     }
 
@@ -439,7 +439,7 @@ impl MessageRows for Writing<'_> {
         verdict: Verdict,
         witness: Witness,
         now: UnixMillis,
-    ) -> Res<()> {
+    ) -> RowResult<()> {
         change(
             self,
             "INSERT INTO resolutions (message_id, lane, attempt, verdict, resolved_at, witness) VALUES (?, ?, ?, ?, ?, ?)",
@@ -455,7 +455,7 @@ impl MessageRows for Writing<'_> {
         Ok(())
     }
 
-    fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> Res<Vec<MessageRow>> {
+    fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> RowResult<Vec<MessageRow>> {
         many(
             self,
             concat!(
@@ -469,7 +469,7 @@ impl MessageRows for Writing<'_> {
     }
 }
 
-impl Writing<'_> {
+impl Transaction<'_> {
     /// A message was written as it is: it counts among its user's open ones, or no more.
     fn count(&self, row: &MessageRow) {
         let before = row.stored.map(|(state, _)| state);
@@ -478,7 +478,7 @@ impl Writing<'_> {
 }
 
 /// The message that a statement finds beside this one, of its user and with its key.
-fn newest(db: &Connection, row: &MessageRow, key: &str, sql: &str) -> Res<Option<MessageId>> {
+fn newest(db: &Connection, row: &MessageRow, key: &str, sql: &str) -> RowResult<Option<MessageId>> {
     let MessageRow { id, user, .. } = row;
     one(
         db,

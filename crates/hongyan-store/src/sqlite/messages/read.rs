@@ -4,7 +4,7 @@ use hongyan_ledger::{MessageId, MessageState};
 use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, many, page};
-use super::super::trouble::Res;
+use super::super::row_error::RowResult;
 use super::super::user_entries::is_of_user;
 use super::{body, columns, find, resolutions};
 use crate::rows::{MessageRow, User};
@@ -35,7 +35,7 @@ macro_rules! page_of {
 pub(in crate::sqlite) fn messages(
     db: &Connection,
     filter: &MessageFilter,
-) -> Res<Page<MessageView, MessageId>> {
+) -> RowResult<Page<MessageView, MessageId>> {
     const OF_USER: &str = page_of!("WHERE lane = ?7 AND ", is_of_user!("?7", "?8"));
     const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
     const UNKNOWN: &str = page_of!("INDEXED BY messages_unknown WHERE state = 8");
@@ -80,12 +80,12 @@ pub(in crate::sqlite) fn messages(
 }
 
 /// Carries out [`crate::Store::message_views`].
-pub(in crate::sqlite) fn views(db: &Connection, ids: &[MessageId]) -> Res<Vec<Option<MessageView>>> {
+pub(in crate::sqlite) fn views(db: &Connection, ids: &[MessageId]) -> RowResult<Vec<Option<MessageView>>> {
     ids.iter().map(|id| Ok(find(db, *id)?.map(MessageRow::into_view))).collect()
 }
 
 /// Carries out [`crate::Store::message`].
-pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> Res<Option<MessageDetail>> {
+pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> RowResult<Option<MessageDetail>> {
     let Some(row) = find(db, id)? else { return Ok(None) };
     let body = body(db, &row)?;
     let mut attempts = many(

@@ -9,13 +9,13 @@ use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, many, one};
-use super::super::trouble::Res;
+use super::super::row_error::RowResult;
 use super::{find, read_answer};
 use crate::rows::webhooks::WebhookRow;
 use crate::types::{Backlog, Delivery, DeliveryState, DeliveryView, Feed, MAX_COUNTED, WebhookRecord};
 
 /// Carries out [`crate::Store::feed`].
-pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit: u32) -> Res<Feed> {
+pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit: u32) -> RowResult<Feed> {
     let Some(webhook) = find(db, id)? else { return Ok(Feed { looked_to: after, ..Feed::default() }) };
     // Nearly always nothing is, and that is one look for all events instead of one for each.
     let is_any_pending = is_anything_pending(db, webhook.number)?;
@@ -68,7 +68,7 @@ pub(in crate::sqlite) fn due(
     id: WebhookId,
     now: UnixMillis,
     limit: u32,
-) -> Res<Vec<Delivery>> {
+) -> RowResult<Vec<Delivery>> {
     let Some(webhook) = find(db, id)? else { return Ok(Vec::new()) };
     many(
         db,
@@ -95,7 +95,7 @@ pub(in crate::sqlite) fn due(
 }
 
 /// Carries out [`crate::Store::next_delivery_at`].
-pub(in crate::sqlite) fn next_at(db: &Connection, id: WebhookId) -> Res<Option<UnixMillis>> {
+pub(in crate::sqlite) fn next_at(db: &Connection, id: WebhookId) -> RowResult<Option<UnixMillis>> {
     one(
         db,
         "SELECT next_try_at FROM webhook_deliveries INDEXED BY webhook_deliveries_due \
@@ -106,7 +106,7 @@ pub(in crate::sqlite) fn next_at(db: &Connection, id: WebhookId) -> Res<Option<U
     )
 }
 
-pub(super) fn is_anything_pending(db: &Connection, webhook: i64) -> Res<bool> {
+pub(super) fn is_anything_pending(db: &Connection, webhook: i64) -> RowResult<bool> {
     let pending = one(
         db,
         "SELECT 1 FROM webhook_deliveries INDEXED BY webhook_deliveries_pending \
@@ -123,7 +123,7 @@ pub(in crate::sqlite) fn list(
     id: WebhookId,
     before: Option<WebhookEventId>,
     limit: u32,
-) -> Res<Vec<DeliveryView>> {
+) -> RowResult<Vec<DeliveryView>> {
     let Some(webhook) = find(db, id)? else { return Ok(Vec::new()) };
     many(
         db,
@@ -150,13 +150,13 @@ pub(in crate::sqlite) fn list(
 pub(in crate::sqlite) fn with_backlog(
     db: &Connection,
     id: WebhookId,
-) -> Res<Option<(WebhookRecord, Backlog)>> {
+) -> RowResult<Option<(WebhookRecord, Backlog)>> {
     let Some(webhook) = find(db, id)? else { return Ok(None) };
     let backlog = backlog(db, &webhook)?;
     Ok(Some((webhook.record, backlog)))
 }
 
-fn backlog(db: &Connection, webhook: &WebhookRow) -> Res<Backlog> {
+fn backlog(db: &Connection, webhook: &WebhookRow) -> RowResult<Backlog> {
     let mut backlog = Backlog::default();
     let mut count = |created_at: UnixMillis| {
         backlog.pending += 1;
@@ -178,7 +178,7 @@ fn backlog(db: &Connection, webhook: &WebhookRow) -> Res<Backlog> {
 }
 
 /// What a webhook wants behind its cursor.
-fn untried(db: &Connection, webhook: &WebhookRow) -> Res<Vec<UnixMillis>> {
+fn untried(db: &Connection, webhook: &WebhookRow) -> RowResult<Vec<UnixMillis>> {
     let looked = many(
         db,
         "SELECT created_at, type, appid, webhook FROM webhook_events AS event WHERE number > ?2 \

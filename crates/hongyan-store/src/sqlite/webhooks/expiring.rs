@@ -11,7 +11,7 @@ use hongyan_ledger::webhook::EventType;
 use rusqlite::{Connection, params};
 
 use super::super::cells::{many, one};
-use super::super::trouble::Res;
+use super::super::row_error::RowResult;
 use super::super::user_entries::permits_behind;
 use super::filters;
 use crate::rows::User;
@@ -27,7 +27,7 @@ const fn of_window(since: UnixMillis, until: UnixMillis) -> ExpiringWalk {
 pub(in crate::sqlite) fn look(
     db: &Connection,
     order: &ExpiringOrder,
-) -> Res<std::result::Result<ExpiringFound, ExpiringStep>> {
+) -> RowResult<std::result::Result<ExpiringFound, ExpiringStep>> {
     let listens = filters(db)?
         .iter()
         .any(|filter| filter.types.as_ref().is_none_or(|types| types.contains(&EventType::PermitExpiring)));
@@ -66,7 +66,7 @@ pub(in crate::sqlite) fn look(
     Ok(Ok(ExpiringFound { permits, walk }))
 }
 
-fn stored(db: &Connection) -> Res<Option<ExpiringWalk>> {
+fn stored(db: &Connection) -> RowResult<Option<ExpiringWalk>> {
     one(db, "SELECT since, until, lane, user_no, permit FROM expiring_walk WHERE one = 1", [], |cells| {
         Ok(ExpiringWalk {
             since: cells.moment()?,

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use serde::de::DeserializeOwned;
 
 use super::cells::{Cells, many, one};
-use super::trouble::{Res, Trouble};
+use super::row_error::{RowError, RowResult};
 use crate::rows::webhooks::WebhookRow;
 use crate::types::{WebhookAnswer, WebhookRecord, WebhookStart};
 
@@ -29,7 +29,7 @@ macro_rules! columns {
     };
 }
 
-fn read(cells: &mut Cells<'_>) -> Res<WebhookRow> {
+fn read(cells: &mut Cells<'_>) -> RowResult<WebhookRow> {
     let (number, cursor) = (cells.raw()?, cells.raw()?);
     let id = WebhookId::from_bytes(cells.raw()?);
     let record = WebhookRecord {
@@ -58,30 +58,30 @@ fn read(cells: &mut Cells<'_>) -> Res<WebhookRow> {
     Ok(WebhookRow { number, cursor, record })
 }
 
-fn read_filter(cells: &mut Cells<'_>) -> Res<Filter> {
+fn read_filter(cells: &mut Cells<'_>) -> RowResult<Filter> {
     Ok(Filter { types: from_json(cells.raw()?)?, apps: from_json(cells.raw()?)? })
 }
 
 /// The three columns of a last answer.
-fn read_answer(cells: &mut Cells<'_>) -> Res<Option<WebhookAnswer>> {
+fn read_answer(cells: &mut Cells<'_>) -> RowResult<Option<WebhookAnswer>> {
     let at = cells.moment_or_none()?;
     let (status, text): (Option<u16>, Option<String>) = (cells.raw()?, cells.raw()?);
     Ok(at.map(|at| WebhookAnswer { at, status, text: text.unwrap_or_default() }))
 }
 
-fn from_json<T: DeserializeOwned>(json: Option<String>) -> Res<Option<T>> {
-    json.map(|json| serde_json::from_str(&json).map_err(|why| Trouble::corrupt(format!("{json}: {why}"))))
+fn from_json<T: DeserializeOwned>(json: Option<String>) -> RowResult<Option<T>> {
+    json.map(|json| serde_json::from_str(&json).map_err(|why| RowError::corrupt(format!("{json}: {why}"))))
         .transpose()
 }
 
 /// What each webhook wants. Those that are disabled still listen: what happens meanwhile is delivered when they are
 /// enabled.
-pub(super) fn filters(db: &Connection) -> Res<Vec<Filter>> {
+pub(super) fn filters(db: &Connection) -> RowResult<Vec<Filter>> {
     many(db, "SELECT types, apps FROM webhooks", [], read_filter)
 }
 
 /// The number of the last event. Those that were cleared away count, too: a cursor may stand at one.
-pub(super) fn last_number(db: &rusqlite::Connection) -> Res<i64> {
+pub(super) fn last_number(db: &rusqlite::Connection) -> RowResult<i64> {
     let last = one(
         db,
         "SELECT MAX(COALESCE((SELECT MAX(number) FROM webhook_events), 0), \
@@ -92,18 +92,18 @@ pub(super) fn last_number(db: &rusqlite::Connection) -> Res<i64> {
     Ok(last.unwrap_or(0))
 }
 
-fn find(db: &Connection, id: WebhookId) -> Res<Option<WebhookRow>> {
+fn find(db: &Connection, id: WebhookId) -> RowResult<Option<WebhookRow>> {
     one(db, concat!("SELECT ", columns!(), " FROM webhooks WHERE id = ?"), params![id.as_bytes()], read)
 }
 
 /// Carries out [`crate::Store::webhooks`].
-pub(super) fn all(db: &Connection) -> Res<Vec<WebhookStart>> {
+pub(super) fn all(db: &Connection) -> RowResult<Vec<WebhookStart>> {
     many(db, concat!("SELECT ", columns!(), " FROM webhooks ORDER BY number"), [], |cells| {
         read(cells).map(WebhookRow::into_start)
     })
 }
 
 /// Carries out [`crate::Store::webhook_start`].
-pub(super) fn start(db: &Connection, id: WebhookId) -> Res<Option<WebhookStart>> {
+pub(super) fn start(db: &Connection, id: WebhookId) -> RowResult<Option<WebhookStart>> {
     Ok(find(db, id)?.map(WebhookRow::into_start))
 }

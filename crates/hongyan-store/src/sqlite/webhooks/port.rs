@@ -7,28 +7,28 @@ use rusqlite::params;
 use serde::Serialize;
 
 use super::super::cells::{change, many, one};
-use super::super::memory::Writing;
-use super::super::trouble::{Res, Trouble};
+use super::super::memory::Transaction;
+use super::super::row_error::{RowError, RowResult};
 use super::deliveries;
 use super::{find, last_number, read_filter};
 use crate::rows::WebhookRows;
 use crate::rows::webhooks::{ExpiringWalk, PastEvent, WebhookRow};
 use crate::types::{DeliveryState, Tried, WebhookAnswer, WebhookRecord};
 
-impl WebhookRows for Writing<'_> {
-    fn webhook(&self, id: WebhookId) -> Res<Option<WebhookRow>> {
+impl WebhookRows for Transaction<'_> {
+    fn webhook(&self, id: WebhookId) -> RowResult<Option<WebhookRow>> {
         find(self, id)
     }
 
-    fn count_webhooks(&self) -> Res<u64> {
+    fn count_webhooks(&self) -> RowResult<u64> {
         Ok(one(self, "SELECT COUNT(*) FROM webhooks", [], |cells| cells.count())?.unwrap_or(0))
     }
 
-    fn filters_beside(&self, number: i64) -> Res<Vec<Filter>> {
+    fn filters_beside(&self, number: i64) -> RowResult<Vec<Filter>> {
         many(self, "SELECT types, apps FROM webhooks WHERE number <> ?", [number], read_filter)
     }
 
-    fn insert_webhook(&self, webhook: &WebhookRecord) -> Res<()> {
+    fn insert_webhook(&self, webhook: &WebhookRecord) -> RowResult<()> {
         self.memory.outbox.forget();
         change(
             self,
@@ -49,7 +49,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn update_webhook(&self, number: i64, url: &str, description: &str, filter: &Filter) -> Res<()> {
+    fn update_webhook(&self, number: i64, url: &str, description: &str, filter: &Filter) -> RowResult<()> {
         self.memory.outbox.forget();
         change(
             self,
@@ -65,7 +65,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn update_webhook_secret(&self, number: i64, secret: &[u8], previous_until: UnixMillis) -> Res<()> {
+    fn update_webhook_secret(&self, number: i64, secret: &[u8], previous_until: UnixMillis) -> RowResult<()> {
         change(
             self,
             "UPDATE webhooks SET previous_secret = secret, previous_until = ?3, secret = ?2 WHERE number = ?1",
@@ -74,7 +74,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn enable_webhook(&self, number: i64) -> Res<()> {
+    fn enable_webhook(&self, number: i64) -> RowResult<()> {
         change(
             self,
             "UPDATE webhooks SET disabled = NULL, disabled_at = NULL, failing_since = NULL, failures = 0, \
@@ -84,7 +84,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn disable_webhook(&self, number: i64, reason: DisabledReason, now: UnixMillis) -> Res<()> {
+    fn disable_webhook(&self, number: i64, reason: DisabledReason, now: UnixMillis) -> RowResult<()> {
         change(
             self,
             "UPDATE webhooks SET disabled = ?2, disabled_at = ?3 WHERE number = ?1",
@@ -93,12 +93,12 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn webhook_changed(&self, number: i64, now: UnixMillis) -> Res<()> {
+    fn webhook_changed(&self, number: i64, now: UnixMillis) -> RowResult<()> {
         change(self, "UPDATE webhooks SET updated_at = ?2 WHERE number = ?1", params![number, now.0])?;
         Ok(())
     }
 
-    fn delete_webhook(&self, id: WebhookId) -> Res<bool> {
+    fn delete_webhook(&self, id: WebhookId) -> RowResult<bool> {
         self.memory.outbox.forget();
         Ok(change(self, "DELETE FROM webhooks WHERE id = ?", params![id.as_bytes()])? == 1)
     }
@@ -109,7 +109,7 @@ impl WebhookRows for Writing<'_> {
         cursor: i64,
         health: &Health,
         last: Option<&WebhookAnswer>,
-    ) -> Res<()> {
+    ) -> RowResult<()> {
         change(
             self,
             "UPDATE webhooks SET cursor = MAX(cursor, ?2), failing_since = ?3, failures = ?4, rest_until = ?5, \
@@ -128,12 +128,12 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn end_rest(&self, number: i64) -> Res<()> {
+    fn end_rest(&self, number: i64) -> RowResult<()> {
         change(self, "UPDATE webhooks SET rest_until = NULL WHERE number = ?", [number])?;
         Ok(())
     }
 
-    fn put_delivery(&self, webhook: i64, event: i64, subject: i64, tried: &Tried) -> Res<()> {
+    fn put_delivery(&self, webhook: i64, event: i64, subject: i64, tried: &Tried) -> RowResult<()> {
         let (state, next_try_at) = match tried.fate {
             Fate::Taken => (DeliveryState::Taken, None),
             Fate::GivenUp => (DeliveryState::GivenUp, None),
@@ -160,7 +160,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn hold_delivery(&self, webhook: i64, event: i64, subject: i64) -> Res<()> {
+    fn hold_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()> {
         change(
             self,
             "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries) VALUES (?, ?, ?, 0, 0) \
@@ -170,11 +170,11 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn is_anything_pending(&self, webhook: i64) -> Res<bool> {
+    fn is_anything_pending(&self, webhook: i64) -> RowResult<bool> {
         deliveries::is_anything_pending(self, webhook)
     }
 
-    fn release_delivery(&self, webhook: i64, subject: i64, now: UnixMillis) -> Res<()> {
+    fn release_delivery(&self, webhook: i64, subject: i64, now: UnixMillis) -> RowResult<()> {
         change(
             self,
             "UPDATE webhook_deliveries SET next_try_at = ?3 WHERE webhook = ?1 AND next_try_at IS NULL \
@@ -185,7 +185,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn begin_deliveries_anew(&self, webhook: i64, now: UnixMillis) -> Res<()> {
+    fn begin_deliveries_anew(&self, webhook: i64, now: UnixMillis) -> RowResult<()> {
         change(
             self,
             "UPDATE webhook_deliveries INDEXED BY webhook_deliveries_pending SET tries = 0, first_at = NULL, \
@@ -198,7 +198,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn renew_delivery(&self, webhook: i64, event: i64, subject: i64) -> Res<()> {
+    fn renew_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()> {
         change(
             self,
             "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries) VALUES (?1, ?2, ?3, 0, 0) \
@@ -208,7 +208,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn hold_all_but_first(&self, webhook: i64, subject: i64) -> Res<()> {
+    fn hold_all_but_first(&self, webhook: i64, subject: i64) -> RowResult<()> {
         change(
             self,
             "UPDATE webhook_deliveries SET next_try_at = NULL WHERE webhook = ?1 AND subject = ?2 AND state = 0 \
@@ -220,7 +220,7 @@ impl WebhookRows for Writing<'_> {
         Ok(())
     }
 
-    fn subject_of_event(&self, webhook: i64, event: WebhookEventId) -> Res<Option<i64>> {
+    fn subject_of_event(&self, webhook: i64, event: WebhookEventId) -> RowResult<Option<i64>> {
         one(
             self,
             "SELECT subject FROM webhook_events WHERE number = ? AND id = ? \
@@ -236,7 +236,7 @@ impl WebhookRows for Writing<'_> {
         since: UnixMillis,
         until: UnixMillis,
         limit: u32,
-    ) -> Res<Vec<PastEvent>> {
+    ) -> RowResult<Vec<PastEvent>> {
         many(
             self,
             "SELECT number, subject, type, appid, webhook, created_at FROM webhook_events \
@@ -255,7 +255,7 @@ impl WebhookRows for Writing<'_> {
         )
     }
 
-    fn put_expiring_walk(&self, walk: &ExpiringWalk) -> Res<()> {
+    fn put_expiring_walk(&self, walk: &ExpiringWalk) -> RowResult<()> {
         change(
             self,
             "INSERT OR REPLACE INTO expiring_walk (one, since, until, lane, user_no, permit) \
@@ -266,7 +266,7 @@ impl WebhookRows for Writing<'_> {
     }
 }
 
-fn to_json<T: Serialize>(value: Option<&T>) -> Res<Option<String>> {
+fn to_json<T: Serialize>(value: Option<&T>) -> RowResult<Option<String>> {
     let json = value.map(serde_json::to_string).transpose();
-    json.map_err(|why| Trouble::corrupt(format!("a webhook's filter: {why}")))
+    json.map_err(|why| RowError::corrupt(format!("a webhook's filter: {why}")))
 }

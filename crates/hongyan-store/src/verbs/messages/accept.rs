@@ -8,12 +8,12 @@ use super::collapse::{Replaced, correct, replace_older, superseded};
 use super::turn::{Turn, claimed, take_turn};
 use super::wake::wake_waiting;
 use super::write::insert;
+use crate::row_error::{RowError, RowResult};
 use crate::rows::{MessageRow, Rows, User};
-use crate::trouble::{Res, Trouble};
 use crate::types::{Accepted, Claimed, Epoch, Idempotency, NewMessage, NewPermit};
 
 /// Carries out [`crate::Store::accept`].
-pub(crate) fn accept(rows: &impl Rows, messages: &[NewMessage]) -> Res<Vec<Accepted>> {
+pub(crate) fn accept(rows: &impl Rows, messages: &[NewMessage]) -> RowResult<Vec<Accepted>> {
     let superseded = if messages.len() > 1 { superseded(messages) } else { Vec::new() };
     let mut answers = Vec::with_capacity(messages.len());
     for (place, new) in messages.iter().enumerate() {
@@ -29,10 +29,10 @@ pub(crate) fn accept(rows: &impl Rows, messages: &[NewMessage]) -> Res<Vec<Accep
     Ok(answers)
 }
 
-fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>) -> Res<Accepted> {
+fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>) -> RowResult<Accepted> {
     let user = User::of(&new.appid, &new.openid);
     if new.id.lane() != Some(user.lane) {
-        return Err(Trouble::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
+        return Err(RowError::corrupt(format!("{} was not made for lane {} of its user", new.id, user.lane)));
     }
     if let Some(key) = &new.idempotency
         && let Some(earlier) = find_key(rows, &user, key)?
@@ -111,7 +111,7 @@ fn first_row(new: &NewMessage, user: User) -> MessageRow {
 
 /// The answer for the message that has this key, if there is one. If there is none, the key will be that of the new
 /// message; nobody can come between, for a lane has one writer.
-fn find_key(rows: &impl Rows, user: &User, key: &Idempotency) -> Res<Option<Accepted>> {
+fn find_key(rows: &impl Rows, user: &User, key: &Idempotency) -> RowResult<Option<Accepted>> {
     Ok(rows.key_of(user, key)?.map(|known| {
         if known.fingerprint == key.fingerprint {
             Accepted::Replayed { id: known.id, state: known.state, reason: known.reason }
@@ -123,7 +123,12 @@ fn find_key(rows: &impl Rows, user: &User, key: &Idempotency) -> Res<Option<Acce
 
 /// A message that is not sent at once takes its unit out of everybody else's reach, if it came with its own permit
 /// or was asked to reserve one. One for which there is no unit then fails as if it were due.
-fn hold_if_wanted(rows: &impl Rows, row: &mut MessageRow, new: &NewMessage, now: UnixMillis) -> Res<()> {
+fn hold_if_wanted(
+    rows: &impl Rows,
+    row: &mut MessageRow,
+    new: &NewMessage,
+    now: UnixMillis,
+) -> RowResult<()> {
     // It must still be good when the message goes out.
     let good_until = row.send_at.max(now);
     let chosen = if let Some(own) = row.permit.take() {
@@ -149,7 +154,7 @@ fn hold_if_wanted(rows: &impl Rows, row: &mut MessageRow, new: &NewMessage, now:
 }
 
 /// A permit that came with a message may have more units than the message needs; and the message may have ended without it.
-fn share_the_rest(rows: &impl Rows, row: &MessageRow, own: &NewPermit, now: UnixMillis) -> Res<()> {
+fn share_the_rest(rows: &impl Rows, row: &MessageRow, own: &NewPermit, now: UnixMillis) -> RowResult<()> {
     let takes_all = row.permit.is_some() && own.count <= 1 && !own.kind.is_unlimited();
     if !takes_all && let Some(permit) = permits::find_granted(rows, &row.user, own)? {
         wake_waiting(rows, &row.user, &permit, now)?;

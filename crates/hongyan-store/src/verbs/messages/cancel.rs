@@ -8,12 +8,12 @@ use super::next::wake_next;
 use super::turn::release_hold;
 use super::wake::pass_on;
 use super::write::{load, save};
+use crate::row_error::RowResult;
 use crate::rows::{MessageRow, Rows};
-use crate::trouble::Res;
 use crate::types::Cancelled;
 
 /// Carries out [`crate::Store::cancel`].
-pub(crate) fn cancel(rows: &impl Rows, id: MessageId, now: UnixMillis) -> Res<Cancelled> {
+pub(crate) fn cancel(rows: &impl Rows, id: MessageId, now: UnixMillis) -> RowResult<Cancelled> {
     let Some(row) = rows.message(id)? else { return Ok(Cancelled::NotFound) };
     // Who may have it already cannot be told that it was withdrawn.
     if !row.state.is_withdrawable(row.maybe_delivered) {
@@ -23,7 +23,7 @@ pub(crate) fn cancel(rows: &impl Rows, id: MessageId, now: UnixMillis) -> Res<Ca
     Ok(Cancelled::Done)
 }
 
-fn withdraw(rows: &impl Rows, mut row: MessageRow, now: UnixMillis) -> Res<()> {
+fn withdraw(rows: &impl Rows, mut row: MessageRow, now: UnixMillis) -> RowResult<()> {
     if row.maybe_delivered {
         end(rows, row, MessageState::Unknown, ReasonCode::NoAnswer, now)
     } else {
@@ -39,7 +39,7 @@ pub(super) fn end(
     state: MessageState,
     reason: ReasonCode,
     now: UnixMillis,
-) -> Res<()> {
+) -> RowResult<()> {
     let was_ready = row.state == MessageState::Ready;
     row.enter(state, Some(reason), now);
     save(rows, &mut row)?;
@@ -51,7 +51,7 @@ pub(super) fn end(
 }
 
 /// Withdraws every message of an app that was not sent; those that maybe went out become `unknown`.
-pub(crate) fn cancel_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<()> {
+pub(crate) fn cancel_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowResult<()> {
     for lane in Lane::all() {
         for state in [MessageState::Waiting, MessageState::Ready, MessageState::Scheduled] {
             for id in rows.of_app_in(lane, appid, state)? {

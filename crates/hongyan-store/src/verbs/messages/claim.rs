@@ -7,8 +7,8 @@ use super::super::lanes;
 use super::next::wake_next;
 use super::turn::{Turn, claimed, take_turn};
 use super::write::save;
+use crate::row_error::RowResult;
 use crate::rows::Rows;
-use crate::trouble::Res;
 use crate::types::{ClaimBatch, Epoch};
 
 /// How many messages one call looks at, at most, so that a backlog of a paused app cannot hold the writer for long.
@@ -23,7 +23,7 @@ pub(crate) fn claim(
     epoch: Epoch,
     now: UnixMillis,
     limit: u32,
-) -> Res<Option<ClaimBatch>> {
+) -> RowResult<Option<ClaimBatch>> {
     if !lanes::is_current(rows, lane, epoch)? {
         return Ok(None);
     }

@@ -11,8 +11,8 @@ use super::cancel::end;
 use super::turn::{give_back, release_hold};
 use super::wake::wake_waiting;
 use super::write::load;
+use crate::row_error::RowResult;
 use crate::rows::{MessageRow, Rows, User};
-use crate::trouble::Res;
 use crate::types::{Accepted, Ended, NewMessage};
 
 /// For each message of a batch, whether one behind it has the same user and key. It must not be started: the last wins.
@@ -40,7 +40,7 @@ pub(super) struct Replaced {
 
 impl Replaced {
     /// The newer message has had its turn: what it did not take of the freed units is for those that wait.
-    pub(super) fn share(&self, rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
+    pub(super) fn share(&self, rows: &impl Rows, user: &User, now: UnixMillis) -> RowResult<()> {
         for &id in &self.freed {
             wake_waiting(rows, user, &rows.present_permit(user, id)?, now)?;
         }
@@ -56,7 +56,7 @@ pub(super) fn replace_older(
     key: &str,
     successor: MessageId,
     now: UnixMillis,
-) -> Res<Replaced> {
+) -> RowResult<Replaced> {
     let older = rows.unsent_with_key(user, key)?;
     let mut replaced = Replaced::default();
     for id in older {
@@ -91,7 +91,7 @@ pub(super) fn correct(answers: &mut [Accepted], batch: &[NewMessage], replaced: 
 
 /// A message has come back from an attempt: one of its key that was accepted meanwhile takes its place. The caller
 /// writes the row.
-pub(super) fn give_way(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+pub(super) fn give_way(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
     if !row.state.is_withdrawable(row.maybe_delivered) {
         return Ok(());
@@ -102,14 +102,19 @@ pub(super) fn give_way(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) 
 }
 
 /// The same for a message of unknown outcome that was not sent: also one that was sent meanwhile has made it obsolete.
-pub(super) fn give_way_after_doubt(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+pub(super) fn give_way_after_doubt(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
     // Those that came to nothing do not count: failed, cancelled, expired.
     let newer = rows.newest_later_with_key(row, key)?;
     yield_to(rows, row, newer, now)
 }
 
-fn yield_to(rows: &impl Rows, row: &mut MessageRow, newer: Option<MessageId>, now: UnixMillis) -> Res<()> {
+fn yield_to(
+    rows: &impl Rows,
+    row: &mut MessageRow,
+    newer: Option<MessageId>,
+    now: UnixMillis,
+) -> RowResult<()> {
     let Some(successor) = newer else { return Ok(()) };
     release_hold(rows, row, now)?;
     row.enter(MessageState::Cancelled, Some(ReasonCode::Replaced), now);

@@ -22,16 +22,16 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::MessageId;
 
 use super::outbox;
+use crate::row_error::RowResult;
 use crate::rows::Rows;
-use crate::trouble::Res;
 
 pub(crate) mod accept;
 pub(crate) mod cancel;
 pub(crate) mod claim;
 mod collapse;
-pub(crate) mod deliver;
 mod next;
 pub(crate) mod resolve;
+pub(crate) mod sent_report;
 pub(crate) mod settle;
 pub(crate) mod turn;
 pub(crate) mod wake;
@@ -39,7 +39,7 @@ mod write;
 
 /// Tells of all messages that a restore holds back since `now`, in the order of their acceptance. It has written their
 /// states itself.
-pub(crate) fn tell_restored(rows: &impl Rows, now: UnixMillis) -> Res<()> {
+pub(crate) fn tell_restored(rows: &impl Rows, now: UnixMillis) -> RowResult<()> {
     /// Read in one go.
     const PAGE: u32 = 1_000;
     let mut after = MessageId::from_bytes([0; 16]);

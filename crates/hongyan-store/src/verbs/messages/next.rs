@@ -5,8 +5,8 @@ use hongyan_ledger::{MessageId, MessageState};
 
 use super::turn::{Turn, claimed, take_turn};
 use super::write::save;
+use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
-use crate::trouble::Res;
 use crate::types::{Claimed, Ended, Epoch};
 
 /// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
@@ -35,7 +35,7 @@ pub(super) fn hand_on(
     resting: Option<MessageId>,
     room: Option<Epoch>,
     now: UnixMillis,
-) -> Res<HandedOn> {
+) -> RowResult<HandedOn> {
     if !rows.may_have_open(user) {
         return Ok(HandedOn::default());
     }
@@ -79,7 +79,7 @@ pub(super) fn hand_on(
 }
 
 /// The same for verbs that claim nothing: the next one gets a timer.
-pub(super) fn wake_next(rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
+pub(super) fn wake_next(rows: &impl Rows, user: &User, now: UnixMillis) -> RowResult<()> {
     hand_on(rows, user, None, None, now)?;
     Ok(())
 }

@@ -10,12 +10,12 @@ use super::super::permits;
 use super::collapse::give_way_after_doubt;
 use super::turn::release_hold;
 use super::write::save;
+use crate::row_error::RowResult;
 use crate::rows::{MessageRow, Rows};
-use crate::trouble::Res;
 use crate::types::{ResolutionView, ResolveOrder, Resolved};
 
 /// Carries out [`crate::Store::resolve`].
-pub(crate) fn resolve(rows: &impl Rows, order: &ResolveOrder) -> Res<Resolved> {
+pub(crate) fn resolve(rows: &impl Rows, order: &ResolveOrder) -> RowResult<Resolved> {
     let Some(mut row) = rows.message(order.id)? else { return Ok(Resolved::NotFound) };
     let is_unknown = row.state == MessageState::Unknown;
     if !is_unknown || order.attempt.is_some_and(|attempt| attempt != row.attempts) {
@@ -57,7 +57,7 @@ pub(crate) fn resolve(rows: &impl Rows, order: &ResolveOrder) -> Res<Resolved> {
 }
 
 /// An app that was removed sends nothing any more: what was not sent is cancelled, as it was when the app was removed.
-fn end_with_its_app(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+fn end_with_its_app(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     if row.state == MessageState::Ready && rows.gate(&row.user.appid)?.is_none() {
         release_hold(rows, row, now)?;
         row.enter(MessageState::Cancelled, Some(ReasonCode::Cancelled), now);
@@ -73,7 +73,7 @@ pub(super) fn apply_unit(
     row: &mut MessageRow,
     effect: UnitEffect,
     now: UnixMillis,
-) -> Res<()> {
+) -> RowResult<()> {
     if !row.permit_held {
         row.attempt_permit = row.attempt_permit.or(row.permit.take());
         return Ok(());

@@ -15,20 +15,20 @@ use super::collapse::give_way;
 use super::next::hand_on;
 use super::wake::wake_waiting;
 use super::write::save;
+use crate::row_error::RowResult;
 use crate::rows::{About, MessageRow, Rows, User};
 use crate::signals::Moved;
-use crate::trouble::Res;
 use crate::types::{Settled, Settlement};
 
 /// Carries out [`crate::Store::settle`].
-pub(crate) fn settle(rows: &impl Rows, settlements: &[Settlement]) -> Res<Vec<Settled>> {
+pub(crate) fn settle(rows: &impl Rows, settlements: &[Settlement]) -> RowResult<Vec<Settled>> {
     settlements.iter().map(|settlement| settle_one(rows, settlement)).collect()
 }
 
 /// Not ours to settle, or settled already.
 const NOT_DONE: Settled = Settled { state: None, reason: None, wake_at: None, next: None, ended: Vec::new() };
 
-fn settle_one(rows: &impl Rows, settlement: &Settlement) -> Res<Settled> {
+fn settle_one(rows: &impl Rows, settlement: &Settlement) -> RowResult<Settled> {
     let user = User::of(&settlement.appid, &settlement.openid);
     if !lanes::is_current(rows, user.lane, settlement.epoch)? {
         return Ok(NOT_DONE);
@@ -96,7 +96,7 @@ fn settle_one(rows: &impl Rows, settlement: &Settlement) -> Res<Settled> {
 }
 
 /// Tells that a message was sent, if anybody wants to hear of it. A settlement does not know all that is told.
-fn tell_sent(rows: &impl Rows, settlement: &Settlement, user: &User) -> Res<()> {
+fn tell_sent(rows: &impl Rows, settlement: &Settlement, user: &User) -> RowResult<()> {
     if !rows.is_wanted(EventType::MessageSent, Some(&user.appid))? {
         return Ok(());
     }
@@ -122,7 +122,11 @@ fn tell_sent(rows: &impl Rows, settlement: &Settlement, user: &User) -> Res<()> 
 /// What nearly every settlement is: WeChat took the message, its unit was spent when it went out, and its user has
 /// nothing else open. One write, where the general way would read the row, its permit and the user's queue first.
 /// `None`: it is not that simple.
-fn settle_plain_success(rows: &impl Rows, settlement: &Settlement, user: &User) -> Res<Option<Settled>> {
+fn settle_plain_success(
+    rows: &impl Rows,
+    settlement: &Settlement,
+    user: &User,
+) -> RowResult<Option<Settled>> {
     let effects = &settlement.effects;
     let is_plain = effects.next == Next::Sent && effects.unit == UnitEffect::Spend && effects.app.is_none();
     if !is_plain || !rows.settle_plainly(user, settlement)? {
@@ -140,7 +144,7 @@ fn settle_plain_success(rows: &impl Rows, settlement: &Settlement, user: &User) 
 }
 
 /// What the outcome does to the unit that the attempt named.
-fn apply_unit(rows: &impl Rows, row: &mut MessageRow, effect: UnitEffect) -> Res<()> {
+fn apply_unit(rows: &impl Rows, row: &mut MessageRow, effect: UnitEffect) -> RowResult<()> {
     let Some(id) = row.permit else { return Ok(()) };
     // Where nothing changes, nothing is written.
     let stays = match effect {
@@ -158,7 +162,7 @@ fn apply_unit(rows: &impl Rows, row: &mut MessageRow, effect: UnitEffect) -> Res
 }
 
 /// What the outcome makes of the message.
-fn apply_next(rows: &impl Rows, row: &mut MessageRow, next: Next, now: UnixMillis) -> Res<()> {
+fn apply_next(rows: &impl Rows, row: &mut MessageRow, next: Next, now: UnixMillis) -> RowResult<()> {
     match next {
         Next::Sent => row.enter(MessageState::Sent, None, now),
         Next::Failed(reason) => row.enter(MessageState::Failed, Some(reason), now),
@@ -198,7 +202,7 @@ fn apply_next(rows: &impl Rows, row: &mut MessageRow, next: Next, now: UnixMilli
 
 /// What WeChat said of the permits that a message tried in a row, the last one first; not more than it may try. It follows
 /// from the attempts, which are stored anyway, so a restart does not begin to count anew.
-fn dead_in_a_row(rows: &impl Rows, row: &MessageRow) -> Res<Vec<Errcode>> {
+fn dead_in_a_row(rows: &impl Rows, row: &MessageRow) -> RowResult<Vec<Errcode>> {
     let last = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);
     let earlier =
         if row.attempts > 1 { rows.errcodes_of_attempts(row, MAX_DEAD_PERMITS - 1)? } else { Vec::new() };

@@ -10,17 +10,17 @@ use hongyan_wechat::AppId;
 
 use super::super::permits;
 use super::wake::{pass_on, wake_waiting};
+use crate::row_error::RowResult;
 use crate::rows::{MessageRow, Rows};
-use crate::trouble::Res;
 use crate::types::{Claimed, ClaimedPermit, Ended, Epoch};
 
 /// What an app's gate is. An app that is not there (any more) sends nothing until it is.
-fn gate(rows: &impl Rows, appid: &AppId) -> Res<AppGate> {
+fn gate(rows: &impl Rows, appid: &AppId) -> RowResult<AppGate> {
     Ok(rows.gate(appid)?.unwrap_or(AppGate::Paused { until: None }))
 }
 
 /// A message goes out. Whether it is a probe; then the gate is closed behind it, in the same transaction.
-fn pass(rows: &impl Rows, gate: AppGate, appid: &AppId, now: UnixMillis) -> Res<bool> {
+fn pass(rows: &impl Rows, gate: AppGate, appid: &AppId, now: UnixMillis) -> RowResult<bool> {
     let Some(AppGate::Broken { probe_at }) = gate.behind_a_probe(now) else { return Ok(false) };
     // Others are not told: this is how the gate stands while the probe is under way, and its outcome, which changes
     // the app, is what they want to hear.
@@ -47,7 +47,12 @@ pub(super) enum Turn {
 
 /// Lets the ledger decide about a message and does to the row and to its permit what it decided. The caller writes
 /// the row.
-pub(super) fn take_turn(rows: &impl Rows, row: &mut MessageRow, room: bool, now: UnixMillis) -> Res<Turn> {
+pub(super) fn take_turn(
+    rows: &impl Rows,
+    row: &mut MessageRow,
+    room: bool,
+    now: UnixMillis,
+) -> RowResult<Turn> {
     let mut permit = pick_permit(rows, row, now)?;
     let candidate = Candidate {
         // Its time has come once. An outcome that is stored late (the disk was full) is told with the time at which it
@@ -103,7 +108,7 @@ pub(super) fn take_turn(rows: &impl Rows, row: &mut MessageRow, room: bool, now:
 }
 
 /// The permit that a message would use: the one that it holds, else the best of its user's.
-fn pick_permit(rows: &impl Rows, row: &MessageRow, now: UnixMillis) -> Res<Option<Permit>> {
+fn pick_permit(rows: &impl Rows, row: &MessageRow, now: UnixMillis) -> RowResult<Option<Permit>> {
     if let Some(id) = row.permit {
         let named = rows.present_permit(&row.user, id)?;
         // A message that maybe went out is repeated with the very same code, alive or dead: only WeChat's answer
@@ -122,7 +127,7 @@ fn still_serves(permit: &Permit, row: &MessageRow, now: UnixMillis) -> bool {
 }
 
 /// Gives back the unit that a message holds, if it holds one, and sets going who waits for it.
-pub(super) fn release_hold(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> Res<()> {
+pub(super) fn release_hold(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     if let Some(permit) = give_back(rows, row)? {
         wake_waiting(rows, &row.user, &permit, now)?;
     }
@@ -131,7 +136,7 @@ pub(super) fn release_hold(rows: &impl Rows, row: &mut MessageRow, now: UnixMill
 
 /// Gives back the unit that a message holds, if it holds one, and says of which permit. The caller sets going who waits
 /// for it.
-pub(super) fn give_back(rows: &impl Rows, row: &mut MessageRow) -> Res<Option<Permit>> {
+pub(super) fn give_back(rows: &impl Rows, row: &mut MessageRow) -> RowResult<Option<Permit>> {
     let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(None) };
     let permit = permits::change_units(rows, &row.user, id, "release a held unit of", Units::release)?;
     if row.attempts > 0 {
@@ -143,7 +148,7 @@ pub(super) fn give_back(rows: &impl Rows, row: &mut MessageRow) -> Res<Option<Pe
 }
 
 /// Moves the finished last attempt out of the row: another one begins.
-fn archive_attempt(rows: &impl Rows, row: &mut MessageRow) -> Res<()> {
+fn archive_attempt(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     let Some(last) = row.last_attempt() else { return Ok(()) };
     rows.insert_attempt(row, &last)?;
     row.claimed_at = None;

@@ -5,13 +5,18 @@ use hongyan_ledger::{LANES, Lane, MessageState, Permit, WaitingOrder};
 use hongyan_wechat::AppId;
 
 use super::write::save;
+use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
-use crate::trouble::Res;
 use crate::types::ProbeCursor;
 
 /// Sets going the messages that wait for a permit and that this one serves, in the app's waiting order, as many as it
 /// has units for. Returns how many.
-pub(crate) fn wake_waiting(rows: &impl Rows, user: &User, permit: &Permit, now: UnixMillis) -> Res<u32> {
+pub(crate) fn wake_waiting(
+    rows: &impl Rows,
+    user: &User,
+    permit: &Permit,
+    now: UnixMillis,
+) -> RowResult<u32> {
     let mut left = permit.clone();
     if !left.units.can_serve() {
         return Ok(0);
@@ -42,7 +47,7 @@ pub(crate) fn wake_waiting(rows: &impl Rows, user: &User, permit: &Permit, now: 
 
 /// A ready message came to its end without a request. A grant that woke it counted on it to use a unit, and woke
 /// nobody else for that one; now others may have it.
-pub(super) fn pass_on(rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()> {
+pub(super) fn pass_on(rows: &impl Rows, user: &User, now: UnixMillis) -> RowResult<()> {
     if rows.has_waiting(user)? {
         for permit in rows.open_permits(user, now)? {
             wake_waiting(rows, user, &permit, now)?;
@@ -53,13 +58,13 @@ pub(super) fn pass_on(rows: &impl Rows, user: &User, now: UnixMillis) -> Res<()>
 
 /// Gives every ready message of a lane that has no timer one, now; returns the lane's earliest. Parking and waking are
 /// durable, so this only mends what an older version or a hand in the database left behind.
-pub(crate) fn mend_timers(rows: &impl Rows, lane: Lane, now: UnixMillis) -> Res<Option<UnixMillis>> {
+pub(crate) fn mend_timers(rows: &impl Rows, lane: Lane, now: UnixMillis) -> RowResult<Option<UnixMillis>> {
     rows.mend_timers(lane, now)?;
     rows.next_wake(lane)
 }
 
 /// Gives every ready message of an app a timer, now.
-pub(crate) fn wake_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> Res<()> {
+pub(crate) fn wake_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowResult<()> {
     for lane in Lane::all() {
         if rows.wake_ready(lane, appid, now)? {
             rows.signals().wake(lane, MessageState::Ready, now);
@@ -76,7 +81,7 @@ pub(crate) fn wake_some(
     after: Option<&ProbeCursor>,
     limit: usize,
     now: UnixMillis,
-) -> Res<Vec<ProbeCursor>> {
+) -> RowResult<Vec<ProbeCursor>> {
     let mut woken: Vec<ProbeCursor> = Vec::new();
     let first = after.map_or(0, |(lane, _)| lane.index());
     // The first lane twice: behind the user, and from its beginning.

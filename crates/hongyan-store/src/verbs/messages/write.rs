@@ -3,14 +3,14 @@
 use hongyan_ledger::{MessageId, MessageState};
 
 use super::super::outbox;
+use crate::row_error::{RowError, RowResult};
 use crate::rows::{MessageRow, Rows};
 use crate::signals::Moved;
-use crate::trouble::{Res, Trouble};
 use crate::types::Idempotency;
 
 /// One message that must be there.
-pub(super) fn load(rows: &impl Rows, id: MessageId) -> Res<MessageRow> {
-    rows.message(id)?.ok_or_else(|| Trouble::corrupt(format!("{id} is named but not there")))
+pub(super) fn load(rows: &impl Rows, id: MessageId) -> RowResult<MessageRow> {
+    rows.message(id)?.ok_or_else(|| RowError::corrupt(format!("{id} is named but not there")))
 }
 
 /// Writes a new message, and says what follows from it.
@@ -19,13 +19,13 @@ pub(super) fn insert(
     row: &mut MessageRow,
     key: Option<&Idempotency>,
     body: &[u8],
-) -> Res<()> {
+) -> RowResult<()> {
     rows.insert_message(row, key, body)?;
     written(rows, row)
 }
 
 /// Writes what may have changed of a message, and says what follows from it.
-pub(super) fn save(rows: &impl Rows, row: &mut MessageRow) -> Res<()> {
+pub(super) fn save(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     debug_assert!(
         row.state == MessageState::Sending || !is_open(row.state) || row.permit.is_some() == row.permit_held,
         "{}: an open message names a permit only if it holds one",
@@ -36,7 +36,7 @@ pub(super) fn save(rows: &impl Rows, row: &mut MessageRow) -> Res<()> {
 }
 
 /// The row stands in the database as it is: whoever listens or waits is told.
-fn written(rows: &impl Rows, row: &mut MessageRow) -> Res<()> {
+fn written(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     let before = row.stored.replace((row.state, row.reason));
     let mut signals = rows.signals();
     if let Some(at) = row.wake_at {

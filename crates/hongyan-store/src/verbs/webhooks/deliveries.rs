@@ -5,12 +5,12 @@
 
 use super::super::lanes::is_current;
 use super::disable;
+use crate::row_error::RowResult;
 use crate::rows::Rows;
-use crate::trouble::Res;
 use crate::types::{DeliveryReport, WebhookStanding};
 
 /// Carries out [`crate::Store::settle_deliveries`].
-pub(crate) fn settle(rows: &impl Rows, report: &DeliveryReport) -> Res<Option<WebhookStanding>> {
+pub(crate) fn settle(rows: &impl Rows, report: &DeliveryReport) -> RowResult<Option<WebhookStanding>> {
     if !is_current(rows, report.webhook.lane(), report.epoch)? {
         return Ok(None);
     }

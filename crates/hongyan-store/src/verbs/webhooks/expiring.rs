@@ -7,9 +7,9 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;
 
 use super::super::outbox;
+use crate::row_error::RowResult;
 use crate::rows::webhooks::ExpiringFound;
 use crate::rows::{About, Rows};
-use crate::trouble::Res;
 use crate::types::{ExpiringOrder, ExpiringStep};
 
 /// What is told of a permit.
@@ -26,7 +26,11 @@ struct ExpiringData<'a> {
 }
 
 /// Tells of what was found, unless it has changed, and stores how far the search has come.
-pub(crate) fn tell(rows: &impl Rows, order: &ExpiringOrder, found: &ExpiringFound) -> Res<ExpiringStep> {
+pub(crate) fn tell(
+    rows: &impl Rows,
+    order: &ExpiringOrder,
+    found: &ExpiringFound,
+) -> RowResult<ExpiringStep> {
     let mut told = 0;
     for (user, id) in &found.permits {
         // It may have been cleared away.

@@ -13,9 +13,9 @@ use hongyan_ledger::webhook::{DisabledReason, EventType};
 use serde::Serialize;
 
 use super::outbox;
+use crate::row_error::RowResult;
 use crate::rows::webhooks::WebhookRow;
 use crate::rows::{About, Rows};
-use crate::trouble::Res;
 use crate::types::{MAX_WEBHOOKS, WebhookChange, WebhookRecord};
 
 pub(crate) mod deliveries;
@@ -23,7 +23,7 @@ pub(crate) mod expiring;
 pub(crate) mod replay;
 
 /// Carries out [`crate::Store::add_webhook`].
-pub(crate) fn add(rows: &impl Rows, webhook: &WebhookRecord) -> Res<bool> {
+pub(crate) fn add(rows: &impl Rows, webhook: &WebhookRecord) -> RowResult<bool> {
     if rows.count_webhooks()? >= MAX_WEBHOOKS as u64 {
         return Ok(false);
     }
@@ -38,7 +38,7 @@ pub(crate) fn alter(
     id: WebhookId,
     to: &WebhookChange,
     now: UnixMillis,
-) -> Res<Option<WebhookRecord>> {
+) -> RowResult<Option<WebhookRecord>> {
     let Some(webhook) = rows.webhook(id)? else { return Ok(None) };
     rows.signals().webhooks();
     match to {
@@ -70,7 +70,7 @@ struct DisabledData<'a> {
 }
 
 /// Disables a webhook, and tells the others.
-fn disable(rows: &impl Rows, webhook: &WebhookRow, reason: DisabledReason, now: UnixMillis) -> Res<()> {
+fn disable(rows: &impl Rows, webhook: &WebhookRow, reason: DisabledReason, now: UnixMillis) -> RowResult<()> {
     if webhook.record.disabled.is_some() {
         return Ok(());
     }
@@ -92,7 +92,7 @@ fn disable(rows: &impl Rows, webhook: &WebhookRow, reason: DisabledReason, now: 
 }
 
 /// Carries out [`crate::Store::remove_webhook`].
-pub(crate) fn remove(rows: &impl Rows, id: WebhookId) -> Res<bool> {
+pub(crate) fn remove(rows: &impl Rows, id: WebhookId) -> RowResult<bool> {
     let removed = rows.delete_webhook(id)?;
     rows.signals().webhooks();
     Ok(removed)

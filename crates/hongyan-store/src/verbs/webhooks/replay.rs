@@ -8,13 +8,18 @@ use hongyan_ledger::{WebhookEventId, WebhookId};
 use serde::Serialize;
 
 use super::super::outbox;
+use crate::row_error::RowResult;
 use crate::rows::webhooks::WebhookRow;
 use crate::rows::{About, Rows};
-use crate::trouble::Res;
 use crate::types::{MAX_REPLAY, ReplayOrder, Replayed};
 
 /// Carries out [`crate::Store::replay`].
-pub(crate) fn replay(rows: &impl Rows, id: WebhookId, order: &ReplayOrder, now: UnixMillis) -> Res<Replayed> {
+pub(crate) fn replay(
+    rows: &impl Rows,
+    id: WebhookId,
+    order: &ReplayOrder,
+    now: UnixMillis,
+) -> RowResult<Replayed> {
     let Some(webhook) = rows.webhook(id)? else { return Ok(Replayed::NoWebhook) };
     end_rest(rows, &webhook)?;
     match *order {
@@ -34,7 +39,7 @@ fn between(
     since: UnixMillis,
     until: UnixMillis,
     now: UnixMillis,
-) -> Res<Replayed> {
+) -> RowResult<Replayed> {
     // What lies behind the cursor is on its way anyhow. Numbers follow the time, but for a clock that was set back, so
     // there is no index on it; a walk over all events is a matter of a second, and seldom.
     let looked = rows.past_events(webhook.cursor, since, until, MAX_REPLAY + 1)?;
@@ -52,7 +57,7 @@ fn between(
 }
 
 /// Makes these events, in order, pending as if they had never been tried.
-fn again(rows: &impl Rows, webhook: &WebhookRow, events: &[(i64, i64)], now: UnixMillis) -> Res<()> {
+fn again(rows: &impl Rows, webhook: &WebhookRow, events: &[(i64, i64)], now: UnixMillis) -> RowResult<()> {
     for &(event, subject) in events {
         rows.renew_delivery(webhook.number, event, subject)?;
     }
@@ -66,7 +71,7 @@ fn again(rows: &impl Rows, webhook: &WebhookRow, events: &[(i64, i64)], now: Uni
 }
 
 /// Somebody wants to see whether it works now.
-fn end_rest(rows: &impl Rows, webhook: &WebhookRow) -> Res<()> {
+fn end_rest(rows: &impl Rows, webhook: &WebhookRow) -> RowResult<()> {
     rows.signals().webhooks();
     rows.end_rest(webhook.number)
 }
@@ -78,7 +83,7 @@ struct TestData {
 }
 
 /// Carries out [`crate::Store::test_webhook`].
-pub(crate) fn test(rows: &impl Rows, id: WebhookId, now: UnixMillis) -> Res<Option<WebhookEventId>> {
+pub(crate) fn test(rows: &impl Rows, id: WebhookId, now: UnixMillis) -> RowResult<Option<WebhookEventId>> {
     let Some(webhook) = rows.webhook(id)? else { return Ok(None) };
     end_rest(rows, &webhook)?;
     let about = About::Webhook(webhook.number);

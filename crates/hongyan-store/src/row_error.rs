@@ -4,7 +4,7 @@ use crate::StoreError;
 
 /// An error on the way of a statement.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum RowError {
     /// The database refused a statement.
     Refused {
         /// What kind of refusal it is.
@@ -34,9 +34,9 @@ pub(crate) enum Refusal {
 }
 
 /// What a verb, or a question of one, comes to.
-pub(crate) type Res<T> = Result<T, Trouble>;
+pub(crate) type RowResult<T> = Result<T, RowError>;
 
-impl Trouble {
+impl RowError {
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt(what.into())
     }

@@ -1,4 +1,4 @@
-//! Chance: the one place where random numbers for waiting times come from.
+//! The one place where random numbers for waiting times come from.
 
 /// Any number: tells one process from another.
 pub(crate) fn number() -> u64 {

@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What WeChat reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct SentReport {
     /// Of a message with this template.
     pub template: TemplateId,
     /// WeChat's name of it.
@@ -36,7 +36,7 @@ pub struct Report {
     pub error_status: String,
 }
 
-impl Report {
+impl SentReport {
     /// What the message is, by this.
     pub fn state(&self) -> (MessageState, Option<ReasonCode>) {
         if self.error_code == Errcode::OK {
@@ -79,7 +79,12 @@ pub enum Choice {
 ///
 /// A message is written as `sending` before its request is, so it is always there when its event comes. While one is
 /// `sending`, the event may be about that one or about an earlier one, and the answer will tell; so that comes first.
-pub fn choose(report: &Report, candidates: &[Candidate], received_at: UnixMillis, may_wait: bool) -> Choice {
+pub fn choose(
+    report: &SentReport,
+    candidates: &[Candidate],
+    received_at: UnixMillis,
+    may_wait: bool,
+) -> Choice {
     let named = candidates.iter().find(|candidate| report.msgid.is_some() && candidate.msgid == report.msgid);
     if let Some(named) = named {
         return match named.state {
@@ -120,8 +125,8 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
-    fn report(msgid: Option<i64>) -> Report {
-        Report {
+    fn report(msgid: Option<i64>) -> SentReport {
+        SentReport {
             template: "t".parse().unwrap(),
             msgid,
             error_code: Errcode::OK,
@@ -144,7 +149,7 @@ mod tests {
 
     use MessageState as S;
 
-    fn chosen(report: &Report, candidates: &[Candidate]) -> Option<usize> {
+    fn chosen(report: &SentReport, candidates: &[Candidate]) -> Option<usize> {
         match choose(report, candidates, NOW, true) {
             Choice::Message(id) => candidates.iter().position(|candidate| candidate.id == id),
             other => panic!("{other:?}"),
@@ -198,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_report_leads_where_a_message_may_go() {
-        let refused = Report { error_code: Errcode(43_101), ..report(None) };
+        let refused = SentReport { error_code: Errcode(43_101), ..report(None) };
         for (state, _) in [report(None).state(), refused.state()] {
             assert!(S::Sent.may_become(state) && S::Unknown.may_become(state));
         }

@@ -1,32 +1,37 @@
 //! WeChat's event about a message: which message, and what that does to it.
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::delivery::{Choice, Report, choose as decide};
 use hongyan_ledger::resolve::{Verdict, Witness};
+use hongyan_ledger::sent_report::{Choice, SentReport, choose as decide};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{MessageId, MessageState};
 
 use super::resolve::apply_unit;
 use super::write::{load, save};
+use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
-use crate::trouble::Res;
 use crate::types::Ended;
 
 /// Which of the user's messages a report is about. Reads what lies together of the user.
 pub(crate) fn choose(
     rows: &impl Rows,
     user: &User,
-    report: &Report,
+    report: &SentReport,
     received_at: UnixMillis,
     may_wait: bool,
-) -> Res<Choice> {
-    let candidates = rows.delivery_candidates(user)?;
+) -> RowResult<Choice> {
+    let candidates = rows.report_candidates(user)?;
     Ok(decide(report, &candidates, received_at, may_wait))
 }
 
 /// Puts a message where a report says that it is. Its unit is spent either way: WeChat took the message.
-pub(crate) fn deliver(rows: &impl Rows, id: MessageId, report: &Report, now: UnixMillis) -> Res<Ended> {
+pub(crate) fn apply_report(
+    rows: &impl Rows,
+    id: MessageId,
+    report: &SentReport,
+    now: UnixMillis,
+) -> RowResult<Ended> {
     let mut row = load(rows, id)?;
     let (state, reason) = report.state();
     let was_unknown = row.state == MessageState::Unknown;

@@ -25,7 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// How a delivery, or the whole import, ended.
+/// How an upload, or the whole import, ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// Everything was answered.
@@ -66,8 +66,8 @@ impl Tally {
     }
 }
 
-/// What a delivery works with.
-pub(super) struct Delivery<'a> {
+/// What an upload works with.
+pub(super) struct Upload<'a> {
     pub(super) api: &'a Api,
     pub(super) kind: Kind,
     pub(super) give_up_after: Duration,
@@ -84,12 +84,12 @@ enum Outcome {
     Lost(String),
 }
 
-impl Delivery<'_> {
+impl Upload<'_> {
     /// Sends a batch until each of its lines has an answer.
     ///
     /// # Errors
     /// When the gateway refuses the request as a whole (a wrong key, …), or what came of it cannot be written down.
-    pub(super) async fn deliver(
+    pub(super) async fn send_batch(
         &self,
         batch: Batch,
         state: &mut State,

@@ -2,9 +2,9 @@
 
 use rusqlite::ErrorCode;
 
-pub(super) use crate::trouble::{Refusal, Res, Trouble};
+pub(super) use crate::row_error::{Refusal, RowError, RowResult};
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for RowError {
     fn from(error: rusqlite::Error) -> Self {
         let kind = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Refusal::Damaged,

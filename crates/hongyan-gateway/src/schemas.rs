@@ -1,7 +1,7 @@
 //! How the words of the domain look in the OpenAPI description.
 //!
 //! The types below the gateway know nothing of OpenAPI, so each has a stand-in of the same name here that is never
-//! built: `#[schema(value_type = shapes::OpenId)]` beside a field names it. Lists of words are taken from the types
+//! built: `#[schema(value_type = schemas::OpenId)]` beside a field names it. Lists of words are taken from the types
 //! themselves, so that a new word is described as soon as it exists.
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ use crate::problem::{CODES, Problem};
 pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// Stand-ins whose schema is made by an expression.
-macro_rules! shapes {
+macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident = $object:expr;)*) => {$(
         $(#[$doc])*
         pub(crate) enum $name {}
@@ -82,7 +82,7 @@ fn object<const N: usize>(description: &str, members: [(&str, ObjectBuilder); N]
     })
 }
 
-shapes! {
+schemas! {
     /// A moment.
     Time = text("RFC 3339; answers are in UTC with milliseconds.", "2026-05-01T01:30:00.000Z")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
@@ -272,7 +272,7 @@ shapes! {
         .property("why", Object::builder().schema_type(Type::String).description(Some("What went wrong.")));
 }
 
-shapes! {
+schemas! {
     /// How far the work on an event is.
     EventState = words(
         "received: stored, nothing done yet. done: all is done that it asks for. parked: it may be about a message whose \

@@ -1,4 +1,4 @@
-//! Courier: takes one webhook's events to it.
+//! Worker: takes one webhook's events to it.
 //!
 //! There is one task for each webhook, so a slow one is in nobody's way but its own. It reads on behind the webhook's
 //! cursor, and what is due once more; has a few requests under way at a time, of each subject one; and stores what
@@ -44,7 +44,7 @@ const STORE: usize = 64;
 /// After so many events that are not for it, the cursor is stored for their sake alone.
 const CURSOR_STEP: i64 = 10_000;
 
-/// Messages go first. While verbs wait for each other the machine has as much to do as it can; a courier stores outcomes
+/// Messages go first. While verbs wait for each other the machine has as much to do as it can; a worker stores outcomes
 /// then no more often than once in this time, and rests in between. That is some thousand events a second; whoever
 /// answers more slowly is in nobody's way.
 const STORE_IN_CROWD_EVERY: Duration = Duration::from_millis(50);
@@ -52,7 +52,7 @@ const STORE_IN_CROWD_EVERY: Duration = Duration::from_millis(50);
 /// How long a stop waits for answers. What is not answered by then is sent again after the next start.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-pub(super) struct Courier {
+pub(super) struct WebhookWorker {
     context: DeliveryContext,
     record: WebhookRecord,
     /// Or, in words, why nothing can be sent.
@@ -87,7 +87,7 @@ pub(super) struct Courier {
     works_since: Instant,
 }
 
-impl Courier {
+impl WebhookWorker {
     /// For a webhook as it was when `changed` had last been looked at.
     pub(super) fn new(
         context: DeliveryContext,

@@ -23,7 +23,7 @@ impl Revocations {
 }
 
 /// See the module.
-pub(crate) struct Remembered<V> {
+pub(crate) struct SecretCache<V> {
     limit: usize,
     told: Revocations,
     memory: Mutex<Memory<V>>,
@@ -38,7 +38,7 @@ struct Memory<V> {
 }
 
 /// With this, what is found now may be remembered.
-pub(crate) struct Question {
+pub(crate) struct Lookup {
     hash: [u8; 32],
     at: UnixMillis,
     revocations: u64,
@@ -49,7 +49,7 @@ fn is_fresh(at: UnixMillis, now: UnixMillis) -> bool {
     at <= now && now.since(at) < FRESH
 }
 
-impl<V: Clone> Remembered<V> {
+impl<V: Clone> SecretCache<V> {
     /// Remembers nothing yet, and never more than `limit`.
     pub(crate) fn new(limit: usize, told: Revocations) -> Self {
         Self { limit, told, memory: Mutex::new(Memory { found: HashMap::new(), revocations: 0, told: 0 }) }
@@ -59,17 +59,17 @@ impl<V: Clone> Remembered<V> {
     ///
     /// # Errors
     /// It is not known. Ask the store, and tell [`Self::answer`] what it says.
-    pub(crate) fn get(&self, hash: [u8; 32], now: UnixMillis) -> Result<V, Question> {
+    pub(crate) fn get(&self, hash: [u8; 32], now: UnixMillis) -> Result<V, Lookup> {
         let memory = self.memory();
         match memory.found.get(&hash) {
             Some((value, at)) if is_fresh(*at, now) => Ok(value.clone()),
-            _ => Err(Question { hash, at: now, revocations: memory.revocations }),
+            _ => Err(Lookup { hash, at: now, revocations: memory.revocations }),
         }
     }
 
     /// What the store said.
-    pub(crate) fn answer(&self, question: &Question, found: Option<&V>) {
-        let Question { hash, at: now, revocations } = *question;
+    pub(crate) fn answer(&self, lookup: &Lookup, found: Option<&V>) {
+        let Lookup { hash, at: now, revocations } = *lookup;
         let mut memory = self.memory();
         let Some(value) = found else {
             memory.found.remove(&hash);
@@ -112,49 +112,49 @@ mod tests {
 
     #[test]
     fn what_was_found_is_known_for_a_while_by_a_clock_that_goes_on() {
-        let remembered = Remembered::new(2, Revocations::default());
-        let question = remembered.get(HASH, UnixMillis(5_000)).unwrap_err();
-        remembered.answer(&question, Some(&"good"));
-        assert!(remembered.get(HASH, UnixMillis(14_999)).is_ok_and(|found| found == "good"));
-        assert!(remembered.get(HASH, UnixMillis(15_000)).is_err());
-        assert!(remembered.get(HASH, UnixMillis(4_999)).is_err(), "the clock was put back");
-        let question = remembered.get(HASH, UnixMillis(15_000)).unwrap_err();
-        remembered.answer(&question, None);
-        assert!(remembered.get(HASH, UnixMillis(5_000)).is_err());
+        let cache = SecretCache::new(2, Revocations::default());
+        let lookup = cache.get(HASH, UnixMillis(5_000)).unwrap_err();
+        cache.answer(&lookup, Some(&"good"));
+        assert!(cache.get(HASH, UnixMillis(14_999)).is_ok_and(|found| found == "good"));
+        assert!(cache.get(HASH, UnixMillis(15_000)).is_err());
+        assert!(cache.get(HASH, UnixMillis(4_999)).is_err(), "the clock was put back");
+        let lookup = cache.get(HASH, UnixMillis(15_000)).unwrap_err();
+        cache.answer(&lookup, None);
+        assert!(cache.get(HASH, UnixMillis(5_000)).is_err());
     }
 
     #[test]
     fn what_was_read_before_a_revocation_is_not_remembered_after_it() {
-        let remembered = Remembered::new(2, Revocations::default());
-        let question = remembered.get(HASH, UnixMillis(0)).unwrap_err();
-        remembered.forget(|value: &&str| *value == "other");
-        remembered.answer(&question, Some(&"good"));
-        assert!(remembered.get(HASH, UnixMillis(0)).is_err());
+        let cache = SecretCache::new(2, Revocations::default());
+        let lookup = cache.get(HASH, UnixMillis(0)).unwrap_err();
+        cache.forget(|value: &&str| *value == "other");
+        cache.answer(&lookup, Some(&"good"));
+        assert!(cache.get(HASH, UnixMillis(0)).is_err());
     }
 
     #[test]
     fn what_another_node_revoked_is_forgotten_at_once() {
         let told = Revocations::default();
-        let remembered = Remembered::new(2, told.clone());
-        let question = remembered.get(HASH, UnixMillis(0)).unwrap_err();
-        remembered.answer(&question, Some(&"good"));
-        assert!(remembered.get(HASH, UnixMillis(0)).is_ok());
+        let cache = SecretCache::new(2, told.clone());
+        let lookup = cache.get(HASH, UnixMillis(0)).unwrap_err();
+        cache.answer(&lookup, Some(&"good"));
+        assert!(cache.get(HASH, UnixMillis(0)).is_ok());
         told.tell();
-        let question = remembered.get(HASH, UnixMillis(0)).unwrap_err();
+        let lookup = cache.get(HASH, UnixMillis(0)).unwrap_err();
         told.tell();
-        remembered.answer(&question, Some(&"good"));
-        assert!(remembered.get(HASH, UnixMillis(0)).is_err(), "it was read before");
+        cache.answer(&lookup, Some(&"good"));
+        assert!(cache.get(HASH, UnixMillis(0)).is_err(), "it was read before");
     }
 
     #[test]
     fn it_is_bounded() {
-        let remembered = Remembered::new(2, Revocations::default());
+        let cache = SecretCache::new(2, Revocations::default());
         for (first, at) in [(1, 0), (2, 0), (3, 0), (4, 20_000)] {
-            let question = remembered.get([first; 32], UnixMillis(at)).unwrap_err();
-            remembered.answer(&question, Some(&first));
+            let lookup = cache.get([first; 32], UnixMillis(at)).unwrap_err();
+            cache.answer(&lookup, Some(&first));
         }
-        assert!(remembered.get([2; 32], UnixMillis(0)).is_err(), "old ones went for the new one");
-        assert!(remembered.get([3; 32], UnixMillis(0)).is_err(), "there was no room");
-        assert!(remembered.get([4; 32], UnixMillis(20_000)).is_ok());
+        assert!(cache.get([2; 32], UnixMillis(0)).is_err(), "old ones went for the new one");
+        assert!(cache.get([3; 32], UnixMillis(0)).is_err(), "there was no room");
+        assert!(cache.get([4; 32], UnixMillis(20_000)).is_ok());
     }
 }
