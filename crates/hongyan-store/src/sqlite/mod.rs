@@ -11,7 +11,7 @@
 //! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune` | the statements: what the verbs ask and write (`crate::rows`), and what people ask |
 //! | `tokens`, `sessions`, `keys`, `reach` | what people and the gateway ask |
 //! | `cells` | how values lie in columns |
-//! | `trouble` | SQLite's refusals, in the words of every backend |
+//! | `row_error` | SQLite's refusals, in the words of every backend |
 //! | `health` | whether the file is whole |
 //! | `backup` | copies of the file, and what becomes of one that is put back |
 //! | `verb` | the verbs by name: their words for people, their fail points |

@@ -12,7 +12,7 @@
 //! | [`collapse`] | what a message with a collapse key does to older ones |
 //! | [`resolve`] | `resolve` |
 //! | [`write`](mod@write) | writing a message's row, and what follows from that |
-//! | [`deliver`] | what WeChat's event about a message does to it |
+//! | [`sent_report`] | what WeChat's event about a message does to it |
 //!
 //! Two things always hold between transactions. A message that is open but not `sending` names a permit only if it
 //! holds one of its units. And a ready message without a timer (or with none but its deadline) is *parked*: an
