@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -126,4 +127,28 @@ async fn a_used_up_day_quota_pauses_until_midnight_in_beijing() {
     world.advance(24 * HOUR);
     assert_eq!(world.settled(accepted["id"].as_str().unwrap()).await["state"], "sent");
     assert_eq!(world.wechat.texts(&user).await, ["tomorrow"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_claimed_while_the_gateway_stops_goes_out_and_is_never_in_doubt() {
+    let mut world = World::start().await;
+    let users = join_all((0..40).map(|_| world.wechat.user())).await;
+    for round in 0..8 {
+        let mut ids = Vec::new();
+        for user in &users {
+            world.grant_subscription(user).await;
+            ids.push(world.accept(at(&world, world.subscribe(user, "at the end"), HOUR)).await);
+        }
+        // All are due at once, in all lanes, and the gateway stops.
+        world.advance(HOUR);
+        world = world.restart().await;
+        for id in &ids {
+            let message = world.settled(id).await;
+            assert_eq!(
+                (&message["state"], &message["attempt_count"]),
+                (&json!("sent"), &json!(1)),
+                "round {round}: {message}"
+            );
+        }
+    }
 }

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use hongyan_clock::UnixMillis;
 use http::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::world::{World, eventually};
 
@@ -135,4 +138,36 @@ async fn who_waits_for_a_message_hears_at_once_that_its_app_was_removed() {
     assert!(began.elapsed() < Duration::from_secs(25), "it did not wait in vain");
     let metrics = world.get("/metrics").await.text;
     assert!(metrics.contains("hongyan_messages_total{state=\"cancelled\"} 1"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_leaves_no_message_on_its_way_for_ever() {
+    let world = World::start().await;
+    let address = world.url.strip_prefix("http://").unwrap().to_owned();
+    let users = join_all((0..100).map(|_| world.wechat.user())).await;
+    for user in &users {
+        world.grant_subscription(user).await;
+    }
+    // The whole request arrives, and the caller is gone at some moment of its being answered.
+    join_all(users.iter().enumerate().map(async |(n, user)| {
+        let mut body = world.subscribe(user, "x");
+        body["reference"] = json!(format!("gone-{n}"));
+        let body = body.to_string();
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            world.key,
+            body.len()
+        );
+        connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        for _ in 0..n * 40 {
+            tokio::task::yield_now().await;
+        }
+        drop(connection);
+    }))
+    .await;
+    let path = format!("/v1/messages?app={}&state=sending", world.wechat.seed.appid);
+    let under_way = async || world.get(&path).await.expect(200)["messages"].clone();
+    eventually(under_way, |messages| messages.as_array().unwrap().is_empty()).await;
 }

@@ -1,6 +1,10 @@
 //! Tasks: the parts that run as long as the gateway does, and work that nobody may interrupt.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
 
 use crate::stop::Stop;
 
@@ -17,6 +21,40 @@ pub(crate) async fn uncancelled<T: Send + 'static>(work: impl Future<Output = T>
     }
 }
 
+/// Runs to its end, too, but for as long as somebody waits it is not a task of its own: for what every message passes
+/// through. Who stops waiting leaves the rest of it to a task.
+pub(crate) fn finished<F>(work: F) -> Finished<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    Finished(Some(Box::pin(work)))
+}
+
+/// See [`finished`].
+pub(crate) struct Finished<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Future for Finished<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for Finished<F> {
+    fn drop(&mut self) {
+        // Without a runtime the process ends.
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(async move { drop(work.await) });
+        }
+    }
+}
+
 /// The running parts.
 pub(crate) struct Tasks {
     pub(crate) stop: Stop,
@@ -27,5 +65,30 @@ impl Tasks {
     /// Sets a part going that ends when it is told to stop.
     pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, part: impl FnOnce(Stop) -> F) {
         self.running.push(tokio::spawn(part(self.stop.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_finished_all_the_same() {
+        let ((go, gone), (tell, told)) = (oneshot::channel::<()>(), oneshot::channel());
+        let mut work = Box::pin(finished(async move {
+            gone.await.unwrap();
+            tell.send("finished").unwrap();
+        }));
+        tokio::select! {
+            biased;
+            () = &mut work => panic!("it waits"),
+            () = std::future::ready(()) => {}
+        }
+        drop(work);
+        go.send(()).unwrap();
+        assert_eq!(told.await, Ok("finished"));
+        assert_eq!(finished(async { 7 }).await, 7);
     }
 }

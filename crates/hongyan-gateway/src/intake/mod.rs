@@ -32,6 +32,7 @@ use crate::slots::Slot;
 use crate::state::owned::{Flight, Owned};
 use crate::state::timers::Timers;
 use crate::stop::Stop;
+use crate::task::finished;
 
 /// Accepts messages. Clones share everything.
 #[derive(Clone)]
@@ -64,11 +65,16 @@ impl Intake {
             .iter()
             .map(|message| message.start.and(message.id.lane()).map(|lane| self.owned.flight(lane)))
             .collect();
-        let mut accepted = self.store.accept(messages).await?;
-        for ((slot, flight), accepted) in slots.into_iter().zip(flights).zip(&mut accepted) {
-            self.set_going(slot.zip(flight), accepted);
-        }
-        Ok(accepted)
+        let (store, dispatch) = (Arc::clone(&self.store), self.dispatch.clone());
+        // What the store has claimed must be handed on, also if the caller hangs up meanwhile: nobody else would send it.
+        finished(async move {
+            let mut accepted = store.accept(messages).await?;
+            for ((slot, flight), accepted) in slots.into_iter().zip(flights).zip(&mut accepted) {
+                set_going(&dispatch, slot.zip(flight), accepted);
+            }
+            Ok(accepted)
+        })
+        .await
     }
 
     /// Withdraws a message that was not sent, and lets go on who waited behind it.
@@ -126,16 +132,16 @@ impl Intake {
         let is_due = message.send_at <= message.accepted_at;
         (is_due && !self.timers.is_timer_due(lane, message.accepted_at)).then(|| self.owned.epoch(lane))?
     }
+}
 
-    /// Gives a message that was started to dispatch. One that was not is looked at when its time comes.
-    fn set_going(&self, place: Option<(Slot, Flight)>, accepted: &mut Accepted) {
-        let Accepted::New { state, claimed, .. } = accepted else { return };
-        reach(ACCEPT_BEFORE_DISPATCH);
-        if *state == MessageState::Sending
-            && let (Some(claimed), Some((slot, flight))) = (claimed.take(), place)
-        {
-            self.dispatch.send(Job { claimed, slot, flight });
-        }
+/// Gives a message that was started to dispatch. One that was not is looked at when its time comes.
+fn set_going(dispatch: &Dispatch, place: Option<(Slot, Flight)>, accepted: &mut Accepted) {
+    let Accepted::New { state, claimed, .. } = accepted else { return };
+    reach(ACCEPT_BEFORE_DISPATCH);
+    if *state == MessageState::Sending
+        && let (Some(claimed), Some((slot, flight))) = (claimed.take(), place)
+    {
+        dispatch.send(Job { claimed, slot, flight });
     }
 }
 
