@@ -85,6 +85,10 @@ impl Run {
 
     /// Of what is about the same and not sent, only the newest is left.
     fn audit_collapsed(&self, verb: &Verb, cause: Cause, views: &[MessageView]) {
+        let new = match cause {
+            Cause::Accept { from } => &self.model.messages[from..],
+            _ => &[],
+        };
         for view in views {
             let message = self.model.message(view.id);
             assert_eq!(
@@ -97,13 +101,15 @@ impl Run {
                 let is_right = self.model.about_the_same(message).any(|other| other.id == successor.id);
                 assert!(is_right && successor.id > view.id, "{verb:?}: {view:?} gave way to {successor:?}");
             }
-            let is_unsent = message.state.is_withdrawable(message.maybe_delivered);
-            let is_older =
-                |other: &Message| other.id < message.id && other.state.is_withdrawable(other.maybe_delivered);
-            let is_new = matches!(cause, Cause::Accept { from } if self.model.messages[from..].iter().any(|new| new.id == view.id));
-            let older =
-                self.model.about_the_same(message).find(|other| (is_unsent || is_new) && is_older(other));
-            assert!(older.is_none(), "{verb:?}: {older:?} is left beside {message:?}");
+            let is_new = new.iter().any(|new| new.id == view.id);
+            let counts = is_new || message.state.is_withdrawable(message.maybe_delivered);
+            let older = self.model.about_the_same(message).filter(|other| other.id < message.id);
+            for older in older.filter(|_| counts) {
+                // One that was accepted by the same call was never started.
+                let is_left = older.state.is_withdrawable(older.maybe_delivered)
+                    || (is_new && new.iter().any(|new| new.id == older.id) && older.state == S::Sending);
+                assert!(!is_left, "{verb:?}: {older:?} is left beside {message:?}");
+            }
             assert!(!view.state.is_final() || view.wake_at.is_none(), "{verb:?}: it has a timer: {view:?}");
         }
     }

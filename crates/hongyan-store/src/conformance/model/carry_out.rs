@@ -40,8 +40,14 @@ impl Run {
                 assert_eq!(self.world.store.settle(vec![again]).await.unwrap()[0].state, None);
                 Cause::Settle(id)
             }
-            Verb::Cancel(which) if !self.model.messages.is_empty() => {
-                let message = which.get(&self.model.messages).clone();
+            Verb::Cancel { which, is_open } => {
+                let all = &self.model.messages;
+                let open: Vec<_> = all.iter().filter(|message| message.state.is_cancellable()).collect();
+                let from = if *is_open { open } else { all.iter().collect() };
+                if from.is_empty() {
+                    return Cause::Other;
+                }
+                let message = (*which.get(&from)).clone();
                 let answer = self.world.store.cancel(message.id, now).await.unwrap();
                 let may = message.state.is_cancellable() && !message.maybe_delivered;
                 let expected = if may { Cancelled::Done } else { Cancelled::TooLate(message.state) };
@@ -57,8 +63,11 @@ impl Run {
                 self.resolve(message, *verdict).await;
                 Cause::Resolve(message.id)
             }
-            Verb::Receive { user, push } => {
+            Verb::Receive { user, push, at_once } => {
                 self.receive(*user, *push).await;
+                if *at_once {
+                    self.work(*user).await;
+                }
                 Cause::Other
             }
             Verb::Work { user } => {
@@ -113,7 +122,7 @@ impl Run {
                 self.model.now = now.plus(Duration::from_secs(*seconds));
                 Cause::Other
             }
-            Verb::Settle { .. } | Verb::Cancel(_) => Cause::Other,
+            Verb::Settle { .. } => Cause::Other,
         }
     }
 

@@ -65,16 +65,21 @@ pub(super) enum Verb {
         /// If the outcome pauses the app: somebody has ended the pause already when the outcome is stored.
         is_resumed: bool,
     },
-    Cancel(Index),
+    /// One that is open, if there is one; or any.
+    Cancel {
+        which: Index,
+        is_open: bool,
+    },
     /// Somebody finds out what became of a message of unknown outcome.
     Resolve {
         which: Index,
         verdict: Verdict,
     },
-    /// WeChat pushes an event.
+    /// WeChat pushes an event, and mostly it is worked on at once.
     Receive {
         user: usize,
         push: Push,
+        at_once: bool,
     },
     /// Somebody works on the events of the user's lane that are due.
     Work {
@@ -115,12 +120,12 @@ fn pausing() -> impl Strategy<Value = Outcome> {
 }
 
 fn settles<O: Strategy<Value = Outcome>>(outcomes: O) -> impl Strategy<Value = Verb> {
-    (any::<Index>(), outcomes, prop::bool::weighted(0.8), prop::bool::weighted(0.25))
+    (any::<Index>(), outcomes, prop::bool::weighted(0.8), prop::bool::weighted(0.4))
         .prop_map(|(which, outcome, room, is_resumed)| Verb::Settle { which, outcome, room, is_resumed })
 }
 
 fn offers<K: Strategy<Value = PermitKind>>(kinds: K) -> impl Strategy<Value = Offer> {
-    (kinds, 1..4_u32, 0..24_u8).prop_map(|(kind, count, code)| Offer { kind, count, code })
+    (kinds, select(vec![1, 1, 2, 3]), 0..24_u8).prop_map(|(kind, count, code)| Offer { kind, count, code })
 }
 
 fn wishes() -> impl Strategy<Value = Wish> {
@@ -131,7 +136,7 @@ fn wishes() -> impl Strategy<Value = Wish> {
         (0..USERS, any::<bool>(), policies, select(vec![OnUnknown::Hold, OnUnknown::Resend])),
         (select(vec![0, 0, 0, 30, 1_000, 8 * 86_400]), prop::option::of(select(vec![1, 100, 100_000]))),
         (prop::bool::weighted(0.25), prop::option::weighted(0.2, offers(with_code))),
-        (prop::option::weighted(0.3, 0..3_u8), prop::option::weighted(0.3, 0..2_u8)),
+        (prop::option::weighted(0.2, 0..3_u8), prop::option::weighted(0.5, select(vec![0, 0, 1]))),
         prop::bool::weighted(0.8),
     )
         .prop_map(
@@ -186,20 +191,22 @@ fn quiet_verbs() -> impl Strategy<Value = Verb> {
         2 => prop::collection::vec(wishes(), 2..4).prop_map(Verb::Accept),
         5 => (0..USERS, select(vec![1, 2, 100, 100]))
             .prop_map(|(user, limit)| Verb::Claim { user, limit }),
-        8 => settles(outcomes()),
-        2 => any::<Index>().prop_map(Verb::Cancel),
-        2 => (any::<Index>(), select(Verdict::ALL.to_vec()))
+        9 => settles(outcomes()),
+        3 => (any::<Index>(), prop::bool::weighted(0.8))
+            .prop_map(|(which, is_open)| Verb::Cancel { which, is_open }),
+        3 => (any::<Index>(), select(Verdict::ALL.to_vec()))
             .prop_map(|(which, verdict)| Verb::Resolve { which, verdict }),
-        3 => (0..USERS, pushes()).prop_map(|(user, push)| Verb::Receive { user, push }),
-        2 => (0..USERS).prop_map(|user| Verb::Work { user }),
-        5 => select(vec![1, 5, 60, 900, 2_000, 3 * 86_400, 4 * 86_400]).prop_map(Verb::Pass),
+        4 => (0..USERS, pushes(), prop::bool::weighted(0.8))
+            .prop_map(|(user, push, at_once)| Verb::Receive { user, push, at_once }),
+        1 => (0..USERS).prop_map(|user| Verb::Work { user }),
+        4 => select(vec![1, 5, 60, 900, 2_000, 3 * 86_400, 4 * 86_400]).prop_map(Verb::Pass),
     ]
 }
 
 /// Verbs that do not.
 fn loud_verbs() -> impl Strategy<Value = Verb> {
     prop_oneof![
-        1 => settles(pausing()),
+        2 => settles(pausing()),
         1 => Just(Verb::Crash),
         1 => (0..USERS).prop_map(|user| Verb::Lose { user }),
         1 => Just(Verb::Reopen),
@@ -214,7 +221,7 @@ fn loud_verbs() -> impl Strategy<Value = Verb> {
 /// which would hide a verb that forgets to.
 pub(super) fn verbs() -> impl Strategy<Value = Vec<Verb>> {
     prop_oneof![
-        3 => prop::collection::vec(prop_oneof![4 => quiet_verbs(), 1 => loud_verbs()], 10..60),
-        1 => prop::collection::vec(quiet_verbs(), 10..60),
+        3 => prop::collection::vec(prop_oneof![4 => quiet_verbs(), 1 => loud_verbs()], 20..90),
+        1 => prop::collection::vec(quiet_verbs(), 20..90),
     ]
 }
