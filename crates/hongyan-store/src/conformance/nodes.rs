@@ -18,18 +18,18 @@ checks![
     an_app_s_token_is_asked_for_by_one_node_at_a_time,
 ];
 
-fn node(name: &str, incarnation: u64) -> Node {
+pub(super) fn node(name: &str, incarnation: u64) -> Node {
     Node { name: name.into(), incarnation }
 }
 
-fn order(node: &Node, is_first: bool, seconds: u64) -> LeaseOrder {
+pub(super) fn order(node: &Node, is_first: bool, seconds: u64) -> LeaseOrder {
     let machine_now = after(seconds);
     LeaseOrder { node: node.clone(), is_first, machine_now, until: after(seconds + 15), now: machine_now }
 }
 
 impl World {
     /// The world's own lanes are given up, for nodes to share.
-    async fn no_owners(&self) {
+    pub(super) async fn no_owners(&self) {
         self.store.forget_nodes().await.unwrap();
         self.heard();
     }

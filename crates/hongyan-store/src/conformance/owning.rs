@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hongyan_ledger::{Lane, MessageId, MessageState as S};
+use hongyan_ledger::{LANES, Lane, MessageId, MessageState as S};
 use tokio::sync::watch;
 
 use super::at_once::{assert_balance, at_once, users_of};
 use super::check::checks;
-use super::world::{START, World, after};
+use super::nodes::{node, order};
+use super::world::{START, World, after, appid};
 use crate::Store;
-use crate::types::{Acquired, Claimed, Epoch, NewMessage, Settlement};
+use crate::types::{Acquired, Claimed, Epoch, Leased, NewMessage, Node, Settlement, Standing, TokenLease};
 
 checks![
     of_all_who_acquire_a_lane_at_once_one_has_it,
+    nodes_that_come_at_once_share_the_lanes_and_no_lane_has_two_owners,
+    of_nodes_that_want_an_apps_token_at_once_one_asks_for_it,
     nothing_is_written_under_an_epoch_that_is_over_while_its_owner_works_on,
 ];
 
@@ -62,6 +65,60 @@ async fn acquire_at_once(
         async move { world.acquire_by(&store, lane, after(1)).await }
     });
     at_once(acquiring).await
+}
+
+/// Renews a node's lease once, and gives up and acquires what it is told to.
+async fn follow(store: &Arc<dyn Store>, node: &Node, is_first: bool) -> Standing {
+    let leased = store.lease(order(node, is_first, 0)).await.unwrap();
+    let Leased::Held(standing) = leased else { panic!("{node:?} was replaced") };
+    for lane in &standing.give {
+        let (_, epoch) = standing.lanes.iter().find(|(own, _)| own == lane).unwrap();
+        store.release(*lane, *epoch).await.unwrap();
+    }
+    for lane in &standing.take {
+        store.acquire(*lane, &node.name, START).await.unwrap();
+    }
+    standing
+}
+
+async fn nodes_that_come_at_once_share_the_lanes_and_no_lane_has_two_owners(world: World) {
+    const NODES: usize = 4;
+    world.no_owners().await;
+    let stores = world.two_stores().await;
+    let nodes: Vec<Node> = (0..NODES).map(|n| node(&format!("node {n}"), n as u64)).collect();
+    for round in 0..50 {
+        let is_first = round == 0;
+        let following = nodes.iter().zip(stores.iter().cycle()).map(|(node, store)| {
+            let (node, store) = (node.clone(), Arc::clone(store));
+            async move { follow(&store, &node, is_first).await }
+        });
+        let standings = at_once(following).await;
+        let quiet = |standing: &Standing| standing.take.is_empty() && standing.give.is_empty();
+        if standings.iter().all(|standing| quiet(standing) && standing.nodes.len() == NODES) {
+            let mut owned = BTreeSet::new();
+            for (standing, store) in standings.iter().zip(stores.iter().cycle()) {
+                assert_eq!(standing.lanes.len(), usize::from(LANES) / NODES);
+                for &(lane, epoch) in &standing.lanes {
+                    assert!(owned.insert(lane), "{lane} has two owners");
+                    assert!(store.claim(lane, epoch, START, 1).await.unwrap().is_some(), "{lane}");
+                }
+            }
+            return;
+        }
+    }
+    panic!("they do not come to an end");
+}
+
+async fn of_nodes_that_want_an_apps_token_at_once_one_asks_for_it(world: World) {
+    let stores = world.two_stores().await;
+    let asking = (0..8_usize).map(|n| {
+        let store = Arc::clone(&stores[n % 2]);
+        let node = format!("node {n}").into();
+        let lease = TokenLease { appid: appid(), node, machine_now: START, until: after(30) };
+        async move { store.lease_token(lease).await.unwrap() }
+    });
+    let turns = at_once(asking).await;
+    assert_eq!(turns.iter().filter(|has_turn| **has_turn).count(), 1, "{turns:?}");
 }
 
 /// What a node has done in its lane.
