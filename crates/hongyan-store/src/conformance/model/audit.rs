@@ -1,8 +1,10 @@
 //! What is looked at after each verb.
 
+use std::collections::BTreeSet;
+
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::gate::PROBE_PATIENCE;
-use hongyan_ledger::{MessageState as S, ReasonCode};
+use hongyan_ledger::{MessageId, MessageState as S, ReasonCode};
 
 use super::rules::{Cause, Message, lane};
 use super::run::Run;
@@ -38,7 +40,8 @@ impl Run {
                 message.permit = view.permit;
             }
         }
-        self.audit_order(verb, &before);
+        let waited = self.waited();
+        self.audit_order(verb, &before, &waited);
         self.audit_collapsed(verb, cause, &views);
         self.audit_permits(verb).await;
         self.audit_flying();
@@ -46,8 +49,9 @@ impl Run {
         self.audit_events(verb);
     }
 
-    /// Of one user at most one message is in flight, and it has overtaken none that was ready.
-    fn audit_order(&self, verb: &Verb, before: &[Message]) {
+    /// Of one user at most one message is in flight, and it has overtaken none that was ready all the time. One that found no
+    /// permit at its turn has let the others pass, and may be ready again because one of those has ended.
+    fn audit_order(&self, verb: &Verb, before: &[Message], waited: &BTreeSet<MessageId>) {
         for (was, message) in before.iter().zip(&self.model.messages) {
             if message.state != S::Sending {
                 continue;
@@ -60,6 +64,7 @@ impl Run {
                 );
                 let was_ahead = other_was.state == S::Ready
                     && other.state == S::Ready
+                    && !waited.contains(&other.id)
                     && (other.send_at, other.id) < (message.send_at, message.id);
                 let starts = was.state != S::Sending;
                 assert!(!(is_other && starts && was_ahead), "{verb:?}: {message:?} has overtaken {other:?}");

@@ -1,9 +1,9 @@
 //! The store and the model beside each other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::Lane;
+use hongyan_ledger::{Lane, MessageId, MessageState as S};
 
 use super::super::heard::Heeded;
 use super::super::world::{World, appid, user};
@@ -18,6 +18,8 @@ pub(super) struct Run {
     messages: Moments,
     /// The same for events.
     events: Moments,
+    /// Messages of which was told, since the last audit, that they wait for a permit.
+    waited: BTreeSet<MessageId>,
     /// How many events have come.
     pub(super) pushes: u64,
 }
@@ -40,7 +42,8 @@ impl Moments {
 impl Run {
     pub(super) fn begin(world: World) -> Self {
         let (messages, events) = (Moments::default(), Moments::default());
-        Self { world, model: Model::new(), flying: Vec::new(), messages, events, pushes: 0 }
+        let (flying, waited) = (Vec::new(), BTreeSet::new());
+        Self { world, model: Model::new(), flying, messages, events, waited, pushes: 0 }
     }
 
     /// Nothing more is asked.
@@ -53,9 +56,18 @@ impl Run {
             match heard {
                 Heeded::Wake(lane, at) | Heeded::Scheduled(lane, at) => self.messages.ring(lane, at),
                 Heeded::Event(lane, at) => self.events.ring(lane, at),
+                Heeded::Moved(moved) if moved.state == S::Waiting => {
+                    self.waited.insert(moved.id);
+                }
                 _ => {}
             }
         }
+    }
+
+    /// Which messages have waited for a permit since this was asked the last time, if only for a moment.
+    pub(super) fn waited(&mut self) -> BTreeSet<MessageId> {
+        self.listen();
+        std::mem::take(&mut self.waited)
     }
 
     /// When the messages of a lane are looked at, as signals and looks set it.
