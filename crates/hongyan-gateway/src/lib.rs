@@ -34,7 +34,7 @@
 //! | [`audit`] | who changed what |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
 //! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
-//! | [`keys`], [`vault`] | API keys; secrets at rest |
+//! | [`keys`], [`people`], [`vault`] | API keys; people at the console and what they may do; secrets at rest |
 //! | `task` | the running parts; work that runs to its end even if nobody waits for it |
 //! | `pace` | how fast work in the background goes on, and when a failing store is asked again |
 //! | `members` | the members of a JSON object, unread |
@@ -69,6 +69,7 @@ pub mod keys;
 pub mod lanes;
 pub mod login;
 mod members;
+pub mod people;
 pub mod probe;
 pub mod problem;
 pub mod reference;

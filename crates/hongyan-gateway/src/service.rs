@@ -51,6 +51,8 @@ use crate::{api, callbacks, facade, random, webhooks};
 /// A running gateway.
 pub struct Gateway {
     context: Context,
+    /// What else it serves: pages for people.
+    pages: Router,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     /// It has opened the store, so it closes it.
     closes_store: bool,
@@ -118,6 +120,14 @@ impl Gateway {
         api::router(self.context.clone())
             .merge(facade::router(self.context.clone()))
             .merge(callbacks::router(self.context.clone()))
+            .merge(self.pages.clone())
+    }
+
+    /// Serves these pages, too. The gateway's door stands before them as before its own calls.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Router) -> Self {
+        self.pages = pages;
+        self
     }
 
     /// What the listener for health and metrics answers.
@@ -375,7 +385,12 @@ impl Core {
             limits: self.limits,
             stop: self.stop,
         };
-        Ok(Gateway { context: Context(Arc::new(parts)), tasks: tasks.running, closes_store: false })
+        Ok(Gateway {
+            context: Context(Arc::new(parts)),
+            pages: Router::new(),
+            tasks: tasks.running,
+            closes_store: false,
+        })
     }
 
     fn scheduler(&self, dispatch: &Dispatch) -> Scheduler {

@@ -104,6 +104,11 @@ id!(
     TokenId,
     "tok_"
 );
+id!(
+    /// Names one person who may use the console.
+    PersonId,
+    "psn_"
+);
 
 id!(
     /// Names one webhook: an address that events are sent to.
@@ -199,6 +204,11 @@ impl IdMaker {
     /// An id for a token that the facade hands out.
     pub fn token(&self, now: UnixMillis) -> TokenId {
         TokenId(self.uuid(now))
+    }
+
+    /// An id for a person.
+    pub fn person(&self, now: UnixMillis) -> PersonId {
+        PersonId(self.uuid(now))
     }
 
     /// An id for a webhook.

@@ -49,7 +49,7 @@ pub mod webhook;
 #[cfg(test)]
 mod properties;
 
-pub use ids::{EventId, KeyId, MessageId, PermitId, TokenId, WebhookEventId, WebhookId};
+pub use ids::{EventId, KeyId, MessageId, PermitId, PersonId, TokenId, WebhookEventId, WebhookId};
 pub use lane::{LANES, Lane, app_number, user_number};
 pub use message::{Channel, MessageState, OnUnknown, PermitPolicy, ReasonCode, WaitingOrder};
 pub use permit::{Permit, PermitKind};

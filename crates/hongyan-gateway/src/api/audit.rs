@@ -105,7 +105,7 @@ pub(super) async fn list(
     let filter = AuditFilter {
         since: query.since,
         until: query.until,
-        apps: caller.key().apps.clone(),
+        apps: caller.apps().map(<[_]>::to_vec),
         before,
         // One more than the page has, to know whether there is another page.
         limit: limit + 1,

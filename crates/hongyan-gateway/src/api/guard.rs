@@ -17,13 +17,13 @@ use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::Either;
-use hongyan_ledger::{EventId, KeyId, MessageId, PermitId, TokenId, WebhookEventId, WebhookId};
-use hongyan_store::types::{Actor, ActorKind, NewAudit, Subject};
+use hongyan_ledger::{EventId, KeyId, MessageId, PermitId, PersonId, TokenId, WebhookEventId, WebhookId};
+use hongyan_store::types::{NewAudit, Subject};
 use hongyan_wechat::AppId;
 use tower::Service;
 use utoipa::openapi::OpenApi;
 
-use super::caller::Caller;
+use super::caller::{Caller, Who};
 use crate::apps::GATEWAY_SECRET_PREFIX;
 use crate::audit::{self, Limiter, OK};
 use crate::context::Context;
@@ -31,6 +31,7 @@ use crate::door::ClientAddress;
 use crate::gateway_tokens::TOKEN_PREFIX;
 use crate::keys::{KEY_PREFIX, Refused, Scope};
 use crate::login::SESSION_PREFIX;
+use crate::people::Person;
 use crate::problem::{AnswerCode, Problem};
 use crate::webhooks::sign::SECRET_PREFIX;
 
@@ -91,24 +92,29 @@ impl Guard {
         S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
         S::Future: Send + 'static,
     {
-        let key = match self.context.keys.authorize(request.headers(), scope).await {
-            Ok(key) => key,
-            Err(refused) => {
-                self.note_refusal(&request, &refused);
-                return refused.problem.into_response();
-            }
+        let who = match request.extensions_mut().remove::<Arc<Person>>() {
+            Some(person) => match may(&person, scope, &request) {
+                Ok(()) => Who::Person(person),
+                Err(problem) => return problem.into_response(),
+            },
+            None => match self.context.keys.authorize(request.headers(), scope).await {
+                Ok(key) => Who::Key(key),
+                Err(refused) => {
+                    self.note_refusal(&request, &refused);
+                    return refused.problem.into_response();
+                }
+            },
         };
         let Some(path) = path_of_change(&request) else {
-            request.extensions_mut().insert(Caller::unnoted(key));
+            request.extensions_mut().insert(Caller::unnoted(who));
             let Ok(response) = inner.call(request).await;
             return response;
         };
-        let caller = Caller::noted(key);
+        let caller = Caller::noted(who);
         request.extensions_mut().insert(caller.clone());
-        let key = caller.key();
         let new = NewAudit {
             at: self.context.clock.now(),
-            actor: Actor { kind: ActorKind::Key, id: Some(key.id.to_string()), name: Some(key.name.clone()) },
+            actor: caller.actor(),
             call: format!("{} {}", request.method(), path.as_str()),
             subject: named_in_path(&self.context, &mut request, &caller).await,
         };
@@ -134,6 +140,16 @@ impl Guard {
             tracing::error!(%error, "a handler panicked");
             Problem::internal().into_response()
         })
+    }
+}
+
+/// Refuses a person whose role is not enough for a call.
+fn may(person: &Person, scope: Scope, request: &Request) -> Result<(), Problem> {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if person.role.may(scope, request.method(), path) {
+        Ok(())
+    } else {
+        Err(Problem::not_for_role(person.role))
     }
 }
 
@@ -176,10 +192,12 @@ where
         let guard = &self.guard;
         guard.body_limit.apply(&mut request);
         let Some(scope) = guard.scope(&request) else { return Either::Left(self.inner.call(request)) };
-        if path_of_change(&request).is_none()
+        // What a person sends begins in this process, and names no key.
+        if request.extensions().get::<Arc<Person>>().is_none()
+            && path_of_change(&request).is_none()
             && let Some(key) = guard.context.keys.recognize(request.headers(), scope)
         {
-            request.extensions_mut().insert(Caller::unnoted(key));
+            request.extensions_mut().insert(Caller::unnoted(Who::Key(key)));
             return Either::Left(self.inner.call(request));
         }
         // The one that is ready goes along; its copy may not be ready.
@@ -239,6 +257,7 @@ fn is_id(text: &str) -> bool {
         || text.parse::<PermitId>().is_ok()
         || text.parse::<EventId>().is_ok()
         || text.parse::<KeyId>().is_ok()
+        || text.parse::<PersonId>().is_ok()
         || text.parse::<TokenId>().is_ok()
         || text.parse::<WebhookId>().is_ok()
         || text.parse::<WebhookEventId>().is_ok()

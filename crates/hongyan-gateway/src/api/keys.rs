@@ -179,11 +179,11 @@ fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Resul
         return Err(Problem::invalid("scopes", format!("1 to {} scopes", Scope::ALL.len())));
     }
     scopes.dedup();
-    if let Some(scope) = scopes.iter().find(|scope| !has(caller, scope.name())) {
+    if let Some(scope) = scopes.iter().find(|scope| !caller.may_give(**scope)) {
         return Err(Problem::forbidden(scope).field("scopes"));
     }
     let apps = match request.apps {
-        None => caller.key().apps.clone(),
+        None => caller.apps().map(<[AppId]>::to_vec),
         Some(appids) if appids.is_empty() || appids.len() > MAX_APPS => {
             return Err(Problem::invalid("apps", format!("1 to {MAX_APPS} apps; leave it out for all")));
         }
@@ -204,7 +204,7 @@ fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Resul
     if request.expires_at.is_some_and(|end| end <= now) {
         return Err(Problem::invalid("expires_at", "is over already"));
     }
-    let own_end = caller.key().expires_at;
+    let own_end = caller.expires_at();
     let expires_at = match (request.expires_at, own_end) {
         (Some(end), Some(own)) if end > own => {
             return Err(Problem::invalid("expires_at", format!("this API key itself works until {own}")));
@@ -216,12 +216,12 @@ fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Resul
 
 /// Whether the caller's own key has a scope: `all` is had only by who has `all`.
 fn has(caller: &Caller, scope: &str) -> bool {
-    scope.parse::<Scope>().is_ok_and(|scope| scope.is_among(&caller.key().scopes))
+    scope.parse().is_ok_and(|scope| caller.may_give(scope))
 }
 
 /// Whether a key is for no other app than the caller's own key.
 fn is_within_apps(apps: Option<&[AppId]>, caller: &Caller) -> bool {
-    caller.key().apps.is_none() || apps.is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
+    caller.apps().is_none() || apps.is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
 }
 
 fn key_json(record: KeyRecord) -> KeyJson {

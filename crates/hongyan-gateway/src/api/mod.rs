@@ -12,6 +12,7 @@ mod caller;
 mod events;
 mod guard;
 mod health;
+mod inside;
 mod keys;
 mod listing;
 mod login;
@@ -33,6 +34,7 @@ use axum::http::{Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tower::layer::layer_fn;
 use tower_http::cors::CorsLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -41,6 +43,7 @@ use crate::problem::Problem;
 use guard::{Guard, Guarded};
 
 pub use batch::MAX_BATCH;
+pub use inside::InsideApi;
 
 /// The largest body that a mini program may send: twenty permits and room to spare.
 const MAX_MINI_PROGRAM_BODY: usize = 16 * 1024;
@@ -51,24 +54,36 @@ pub fn router(context: Context) -> Router {
     let description = calls().into_openapi();
     let (health, _) = health().split_for_parts();
     let (mini_program, _) = mini_program().split_for_parts();
-    let (calls, _) = back_end().split_for_parts();
-    // With a listener of its own, health is at that one only.
-    let calls = calls.merge(if has_admin { health_is_elsewhere() } else { health });
     // What a mini program calls has its own fallback: a preflight is answered by the layer, and not refused as a method
     // that the path does not take.
     let mini_program = mini_program
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_MINI_PROGRAM_BODY))
         .layer(cross_origin());
-    let guard = Guard::new(context.clone(), &description);
-    calls
-        .layer(layer_fn(move |inner| Guarded::new(Arc::clone(&guard), inner)))
+    guarded(&context, &description)
+        // With a listener of its own, health is at that one only.
+        .merge(if has_admin { health_is_elsewhere() } else { health })
         .merge(openapi::routes(&description))
         .merge(page::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .merge(mini_program)
         .with_state(context)
+}
+
+/// `/v1` for a caller in this process.
+pub fn inside(context: Context) -> InsideApi {
+    let router = guarded(&context, &calls().into_openapi())
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method);
+    InsideApi::new(router.with_state(context))
+}
+
+/// What back ends and operators call, behind the guard.
+fn guarded(context: &Context, description: &OpenApi) -> Router<Context> {
+    let guard = Guard::new(context.clone(), description);
+    let (calls, _) = back_end().split_for_parts();
+    calls.layer(layer_fn(move |inner| Guarded::new(Arc::clone(&guard), inner)))
 }
 
 /// A mini program's own requests carry no origin, but its developer tools and web views do.

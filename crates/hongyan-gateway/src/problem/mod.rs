@@ -178,6 +178,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("scope", scope.to_string())
     }
 
+    /// 403: the person's role does not allow this.
+    pub fn not_for_role(role: crate::people::Role) -> Self {
+        let detail = format!("a person with the role {} may not do this; ask an admin", role.name());
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("role", role.name())
+    }
+
     /// 422: a field holds what it may not.
     pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail).field(field)

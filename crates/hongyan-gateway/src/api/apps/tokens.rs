@@ -156,16 +156,16 @@ pub(super) async fn access_token(
     caller: Caller,
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AccessTokenAnswer>, Problem> {
-    let key = caller.key();
+    let actor = caller.actor();
     let app = caller.app_at(&context, &appid)?;
     if !context.settings.reveal_access_token {
-        tracing::warn!(app = %app.record.appid, key = %key.id, name = key.name, "an access token was asked for and refused");
+        tracing::warn!(app = %app.record.appid, by = actor.id, name = actor.name, "an access token was asked for and refused");
         let detail =
             "the setting reveal_access_token is off; software that can use the facade needs no real token";
         return Err(Problem::new(StatusCode::FORBIDDEN, "access_token_hidden", detail));
     }
     let token = context.apps.token(&app).await.map_err(no_token)?;
-    tracing::warn!(app = %app.record.appid, key = %key.id, name = key.name, "an access token was given away");
+    tracing::warn!(app = %app.record.appid, by = actor.id, name = actor.name, "an access token was given away");
     Ok(axum::Json(AccessTokenAnswer {
         access_token: token.value.expose_secret().to_owned(),
         expires_at: token.expires_at,

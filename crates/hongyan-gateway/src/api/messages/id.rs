@@ -22,7 +22,7 @@ fn shorten(text: &str) -> String {
 
 /// Refuses a message of an app that the caller's key is not for, as if it were not there.
 pub(super) async fn must_see(context: &Context, caller: &Caller, id: MessageId) -> Result<(), Problem> {
-    if caller.key().apps.is_none() {
+    if caller.apps().is_none() {
         return Ok(());
     }
     match context.store.message(id).await? {

@@ -190,7 +190,6 @@ pub(super) async fn resolve(
     Path(id): Path<String>,
     Json(request): Json<ResolveRequest>,
 ) -> Result<axum::Json<ResolveAnswer>, Problem> {
-    let key = caller.key();
     let id = message_id(&id)?;
     must_see(&context, &caller, id).await?;
     let verdict = match (request.outcome, request.then) {
@@ -206,7 +205,7 @@ pub(super) async fn resolve(
         .await?
     {
         Resolved::Done { state, reason } => {
-            tracing::info!(message = %id, ?verdict, %state, key = %key.id, "unknown outcome resolved");
+            tracing::info!(message = %id, ?verdict, %state, by = caller.actor().id, "unknown outcome resolved");
             (state, reason, false)
         }
         Resolved::Repeated { state, reason } => (state, reason, true),

@@ -29,13 +29,13 @@ pub(super) async fn known(context: &Context, caller: &Caller, id: &str) -> Resul
 
 /// Whether a webhook hears of nothing but the apps that the caller's key is for.
 pub(super) fn is_callers(caller: &Caller, filter: &Filter) -> bool {
-    caller.key().apps.is_none()
+    caller.apps().is_none()
         || filter.apps.as_ref().is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
 }
 
 /// What a webhook may hear of: for a key that is for some apps, those, unless it asks for fewer.
 pub(super) fn for_caller(caller: &Caller, filter: Filter) -> Result<Filter, Problem> {
-    let apps = filter.apps.or_else(|| caller.key().apps.clone());
+    let apps = filter.apps.or_else(|| caller.apps().map(<[_]>::to_vec));
     match apps.iter().flatten().find(|appid| !caller.sees(appid)) {
         Some(other) => Err(Problem::other_app(other)),
         None => Ok(Filter { apps, ..filter }),
