@@ -44,14 +44,10 @@ impl Role {
             // They give away secrets of WeChat's, or are secrets themselves. `all` names no call.
             Scope::Facade | Scope::AccessToken | Scope::All => return false,
             _ if BACK_ENDS_ONLY.contains(&path) => return false,
-            Scope::Keys => Self::Admin,
-            Scope::Audit => Self::Operator,
             Scope::Messages | Scope::Permits | Scope::Apps | Scope::Webhooks if is_read => Self::Viewer,
-            Scope::Messages | Scope::Permits => Self::Operator,
-            Scope::Apps | Scope::Webhooks if OPERATORS_CHANGES.contains(&(method.as_str(), path)) => {
-                Self::Operator
-            }
-            Scope::Apps | Scope::Webhooks => Self::Admin,
+            Scope::Apps | Scope::Webhooks if OPERATORS_CHANGES.contains(&(method.as_str(), path)) => Self::Operator,
+            Scope::Messages | Scope::Permits | Scope::Audit => Self::Operator,
+            Scope::Apps | Scope::Webhooks | Scope::Keys => Self::Admin,
         };
         self >= needed
     }
