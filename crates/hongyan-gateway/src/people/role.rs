@@ -45,7 +45,9 @@ impl Role {
             Scope::Facade | Scope::AccessToken | Scope::All => return false,
             _ if BACK_ENDS_ONLY.contains(&path) => return false,
             Scope::Messages | Scope::Permits | Scope::Apps | Scope::Webhooks if is_read => Self::Viewer,
-            Scope::Apps | Scope::Webhooks if OPERATORS_CHANGES.contains(&(method.as_str(), path)) => Self::Operator,
+            Scope::Apps | Scope::Webhooks if OPERATORS_CHANGES.contains(&(method.as_str(), path)) => {
+                Self::Operator
+            }
             Scope::Messages | Scope::Permits | Scope::Audit => Self::Operator,
             Scope::Apps | Scope::Webhooks | Scope::Keys => Self::Admin,
         };
