@@ -1,23 +1,20 @@
-//! One acceptance of a one-time subscription that two report counts once.
-//!
-//! When a user accepts, the mini program tells the gateway (or its back end does), and WeChat pushes an event. Which of
-//! the two comes first, nobody knows, and neither names the tap, so they cannot be compared. They can be *paired*: each
-//! unit that one side reports is taken for the same tap as one that the other side reported shortly before, and only
-//! what finds no partner is granted.
-//!
-//! Of `a` units that one side reported and `b` that the other did, all within [`PAIRING_WINDOW`], in any order and in any
-//! portions, exactly `max(a, b)` are granted. So where one side reports every tap, every tap counts once, whatever the
-//! other side leaves out; and never is more granted than there were taps. Too few are granted only if some taps were
-//! reported by the one side alone and others by the other alone: of these, as many as can be paired are taken for the
-//! same. That errs to the safe side: a unit too few is made good by the next tap, a unit too many is a message that
-//! WeChat refuses.
+//! A one-time subscription is accepted once and reported twice: the rule that counts it once.
+//! || When a user accepts, the mini program (or its back end) tells the gateway, and WeChat pushes an event. The two reports
+//! come in any order. Neither names the tap, so the two cannot be compared. They can be *paired*: a unit that one side
+//! reports is taken for the same tap as a unit that the other side reported shortly before. Only units without a partner are
+//! granted.
+//! || If one side reports `a` units and the other side `b`, all within [`PAIRING_WINDOW`], then exactly `max(a, b)` units
+//! are granted, in any order and in any portions. So if one side reports every tap, every tap counts once, whatever the
+//! other side leaves out, and never are more units granted than there were taps. Too few units are granted only if the
+//! caller alone reported some taps and WeChat alone reported others: these are paired although they differ. This error is
+//! the safe one: the next tap makes good a missing unit, but a unit too many becomes a message that WeChat refuses.
 
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 
-/// How far apart two reports of one tap may come. WeChat pushes within seconds and tries again within half a minute; a
-/// mini program reports at once, or when it is online again. Longer would pair a tap with the next one of a user who
+/// How far apart two reports of one tap may come. WeChat pushes within seconds and tries again within half a minute. A mini
+/// program reports at once, or when it is online again. A longer window would pair a tap with the next tap of a user who
 /// accepts now and then.
 pub const PAIRING_WINDOW: Duration = Duration::from_secs(600);
 
@@ -31,7 +28,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The other one.
+    /// The other side.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -40,7 +37,7 @@ impl Source {
         }
     }
 
-    /// The number that stands for it in a stored row. Never renumber.
+    /// The number that stands for this source in a stored row. Never renumber.
     pub const fn code(self) -> u8 {
         match self {
             Self::Caller => 0,
@@ -52,28 +49,29 @@ impl Source {
 /// Units that the other side reported at one moment and that have no partner yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unpaired {
-    /// When.
+    /// When they were reported.
     pub at: UnixMillis,
-    /// How many.
+    /// How many units have no partner.
     pub units: u32,
 }
 
-/// What becomes of a report.
+/// What a report leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pairing {
-    /// How many units of each of the others are partners now, in their order.
+    /// How many units of each report of the other side are partners now, in the order of `others`.
     pub partners: Vec<u32>,
-    /// Units without a partner: they are granted, and wait for theirs.
+    /// Units without a partner: they are granted, and wait for a partner.
     pub granted: u32,
 }
 
-/// Pairs a report of so many units with what the other side reported, the oldest first.
+/// Pairs a report of `units` with the other side's reports (`others`, the oldest first).
 pub fn pair(units: u32, others: &[Unpaired], at: UnixMillis) -> Pairing {
     let mut granted = units;
     let partners = others
         .iter()
         .map(|other| {
-            // One of the two is zero. A clock that was put back does not part what belongs together.
+            // One of the two differences is zero. Taking the larger one pairs both reports even if the clock was put back
+            // between them.
             let apart = at.since(other.at).max(other.at.since(at));
             let partners = if apart <= PAIRING_WINDOW { granted.min(other.units) } else { 0 };
             granted -= partners;
@@ -91,7 +89,7 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
-    /// What is remembered of one user and template.
+    /// The reports that are remembered for one user and template.
     #[derive(Default)]
     struct Reports {
         unpaired: Vec<(Source, Unpaired)>,
@@ -168,7 +166,7 @@ mod tests {
             prop_assert_eq!(reports.granted as usize, taps.len() - by_caller.min(by_wechat));
         }
 
-        /// Whatever comes when, in whatever portions.
+        /// Any reports, at any time, in any portions.
         #[test]
         fn never_less_than_one_side_reported_and_never_more_than_both(
             reports in prop::collection::vec((any::<bool>(), 1..4_u32, 0..2_000_000_i64), 0..24),

@@ -1,7 +1,7 @@
-//! The breaker of an app: while WeChat does not answer, nothing is asked of it but one message now and then.
+//! The breaker of an app: while WeChat does not answer, only one message now and then is sent to it, as a probe.
 //!
-//! Without it an outage would cost every message of the backlog an attempt after each pause, and each subscribe
-//! message whose answer is lost would become `unknown`. With it the backlog rests where it is: `ready`, with no
+//! Without a breaker an outage would cost every message of the backlog an attempt after each pause, and each subscribe
+//! message whose answer is lost would become `unknown`. With a breaker the backlog rests where it is: `ready`, with no
 //! attempt counted, no request written and no timer but its deadline.
 //!
 //! ```text
@@ -12,9 +12,9 @@
 //!     └────────────────────────── one message goes, as a probe
 //! ```
 //!
-//! What is open is stored, as a pause of the app ([`crate::settle::PauseCode::WechatUnavailable`]), so that no
-//! message slips past it and a restart does not begin with a flood. The transaction that lets a probe go closes the
-//! gate behind it ([`AppGate::behind_a_probe`]). [`Breaker`] only counts; it is kept in memory.
+//! An open breaker is stored, as a pause of the app ([`crate::settle::PauseCode::WechatUnavailable`]). So no message slips
+//! past it, and a restart does not begin with a flood. The transaction that lets a probe go closes the gate behind the probe
+//! ([`AppGate::behind_a_probe`]). [`Breaker`] only counts, and lives in memory.
 
 use std::time::Duration;
 
@@ -25,29 +25,29 @@ use crate::gate::{AppGate, PROBE_PATIENCE};
 use crate::retry;
 use crate::settle::Outcome;
 
-/// So many attempts in a row that WeChat left without an answer of worth open the breaker. One flaky -1 among
-/// answers is nothing; with 64 requests under way an outage shows within their time-out.
+/// So many attempts in a row without a useful answer of WeChat's open the breaker. A single -1 among answers does not. With
+/// 64 requests under way an outage shows within one time-out.
 pub const FAILURES_TO_OPEN: u32 = 5;
 
-/// The first pause is at most this long; it doubles with each probe that fails.
+/// The first pause is at most this long. The pause doubles with each probe that fails.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// No pause is longer: the end of an outage is to be noticed soon, and two requests in a minute hurt nobody.
+/// The longest pause. The end of an outage is to be noticed soon, and two requests a minute hurt nobody.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What the end of an attempt says about WeChat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// It answered, if only to refuse: it works.
+    /// WeChat answered, if only to refuse: it works.
     Up,
-    /// It could not be reached, did not answer, or said no more than that it is busy (-1).
+    /// WeChat could not be reached, did not answer, or said only that it is busy (-1).
     Down,
-    /// Nothing: it was not asked.
+    /// The attempt says nothing: WeChat was not asked.
     Nothing,
 }
 
 impl Evidence {
-    /// What an outcome says, where the attempt did ask WeChat.
+    /// What an outcome says about WeChat.
     pub const fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Answered { errcode: Errcode::SYSTEM_BUSY, .. }
@@ -58,7 +58,7 @@ impl Evidence {
     }
 }
 
-/// What is to be done with an app's gate.
+/// How an app's gate must change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing goes out before this moment, and then one message.
@@ -66,21 +66,21 @@ pub enum Verdict {
         /// When the next probe may go.
         probe_at: UnixMillis,
     },
-    /// WeChat answers again: everything goes on.
+    /// WeChat answers again: all messages go on.
     Close,
 }
 
-/// An attempt, as far as the breaker cares.
+/// What the breaker knows of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
     /// When its message became `sending`.
     pub claimed_at: UnixMillis,
-    /// It went through an open breaker.
+    /// The message went through an open breaker.
     pub is_probe: bool,
 }
 
 impl Attempt {
-    /// The next message may have gone in its place.
+    /// The probe took so long that the next message may have gone in its place.
     fn is_given_up(self, now: UnixMillis) -> bool {
         now.since(self.claimed_at) >= PROBE_PATIENCE
     }
@@ -89,14 +89,14 @@ impl Attempt {
 /// Counts one app's failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Breaker {
-    /// In a row, while it is closed.
+    /// Failures in a row, while the breaker is closed.
     failures: u32,
-    /// How often it opened without an answer in between.
+    /// How often the breaker opened without an answer in between.
     openings: u32,
 }
 
 impl Breaker {
-    /// An attempt has ended. `gate` is the app's as it is stored; `random` is between 0 and 1.
+    /// Counts the end of an attempt. `gate` is the app's gate as it is stored; `random` is between 0 and 1.
     pub fn hear(
         &mut self,
         attempt: Attempt,
@@ -106,8 +106,8 @@ impl Breaker {
         random: f64,
     ) -> Option<Verdict> {
         let is_open = matches!(gate, AppGate::Broken { .. });
-        // What was under way already when the breaker opened: many that fail at once are one failure of WeChat's,
-        // and one that was answered late does not say how WeChat is now.
+        // This attempt was under way already when the breaker opened. Its failure belongs to the same outage and must not
+        // count again; a late answer to it does not say how WeChat is now.
         if is_open && (!attempt.is_probe || attempt.is_given_up(now)) {
             return None;
         }
@@ -129,8 +129,8 @@ impl Breaker {
     }
 }
 
-/// The pause before the probe after so many openings: half of it is sure, half is chance, so that many apps (and
-/// many gateways) do not come back in step.
+/// The pause before the next probe after `openings`: half of it is fixed, half is chance, so that many apps (and many
+/// gateways) do not probe in step.
 fn pause(openings: u32, random: f64) -> Duration {
     let ceiling = retry::doubled(FIRST_PAUSE, openings.saturating_sub(1), LONGEST_PAUSE);
     ceiling / 2 + retry::jitter(ceiling / 2, random)
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(pause(40, 0.0), LONGEST_PAUSE / 2 + retry::BACKOFF_FLOOR);
     }
 
-    /// What happens to the app of the property below.
+    /// What happens to the app in the property below.
     #[derive(Debug, Clone)]
     enum Event {
         /// A message's moment comes.
@@ -260,7 +260,7 @@ mod tests {
     }
 
     impl App {
-        /// A message's moment has come. Whether it went out.
+        /// A message's moment has come. Returns whether it went out.
         fn turn(&mut self) -> bool {
             if self.gate.is_paused(self.now) {
                 return false;
@@ -280,7 +280,7 @@ mod tests {
             }
         }
 
-        /// Probes that were not given up.
+        /// How many probes are under way and not given up.
         fn probes(&self) -> usize {
             self.under_way.iter().filter(|one| one.is_probe && !one.is_given_up(self.now)).count()
         }
@@ -315,8 +315,8 @@ mod tests {
                     Event::Pass(millis) => app.now = app.now.plus(Duration::from_millis(millis)),
                 }
             }
-            // WeChat is back, and what was under way is lost. A minute later at the latest one message goes, is
-            // answered, and all is well.
+            // WeChat is back, and what was under way is lost. Within a minute one message goes, is answered, and the gate is
+            // open.
             app.under_way.clear();
             app.now = app.now.plus(PROBE_PATIENCE);
             prop_assert!(app.turn());

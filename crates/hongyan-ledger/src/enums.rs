@@ -1,21 +1,21 @@
-//! The numbers and names by which a value of an enum is stored and said, written once for each enum.
+//! The numbers and names by which values of enums are stored and shown, written once for each enum.
 //!
-//! The compiler holds each list to the enum's variants. What stands on the right must never change: rows have the numbers,
-//! and API clients branch on the names.
+//! The compiler checks that each list names every variant. The number or name on the right must never change: rows contain
+//! the numbers, and API clients branch on the names.
 
 /// Gives an enum `code()` and `from_code()`: `codes!(Channel { Legacy: 0, Subscribe: 1 })`.
 #[macro_export]
 macro_rules! codes {
     ($enum:ident { $($variant:ident: $code:literal),+ $(,)? }) => {
         impl $enum {
-            /// The number that stands for it in a stored row. Never renumber.
+            /// The number that stands for this value in a stored row. Never renumber.
             pub const fn code(self) -> u8 {
                 match self {
                     $(Self::$variant => $code),+
                 }
             }
 
-            /// What a stored number stands for.
+            /// The value that a stored number stands for.
             pub const fn from_code(code: u8) -> Option<Self> {
                 match code {
                     $($code => Some(Self::$variant),)+
@@ -34,14 +34,14 @@ macro_rules! names {
             /// Every value.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
 
-            /// Its name, the same in JSON, SQL text, metrics and logs.
+            /// The name of this value, the same in JSON, SQL text, metrics and logs.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name),+
                 }
             }
 
-            /// The value of this name.
+            /// The value with this name.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)+
@@ -66,7 +66,7 @@ mod tests {
     use crate::settle::PauseCode;
     use crate::webhook::{DisabledReason, EventType};
 
-    /// These numbers stand for these values, and no other number for any.
+    /// Asserts that exactly these numbers stand for these values.
     fn assert_codes<T: Copy + PartialEq + Debug>(
         stored: &[(T, u8)],
         code: fn(T) -> u8,
@@ -81,7 +81,7 @@ mod tests {
         }
     }
 
-    /// These are the names, in this order; each reads back.
+    /// Asserts that these are all names, in this order, and that each reads back.
     fn assert_names<T: Copy + PartialEq + Debug>(
         said: &[&str],
         all: &[T],

@@ -1,7 +1,7 @@
-//! Identifiers: UUIDv7 with a prefix that says what they name, and with the lane inside.
+//! Identifiers: a UUIDv7 with a prefix that says what it names, and with the lane inside.
 //!
-//! The last byte of a message's, permit's or event's id is its lane. So whoever has the id can ask for one lane's row,
-//! and no look-up by id ever has to visit every shard.
+//! The last byte of the id of a message, permit or event is its lane. So a look-up by id asks for a row of one lane, and
+//! never has to visit every shard.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::lane::Lane;
 
-/// Text that is not an identifier of the wanted kind.
+/// A text that is not an identifier of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind: expected {prefix} followed by 32 hexadecimal digits")]
 pub struct InvalidId {
@@ -27,7 +27,7 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What its text begins with.
+            /// The prefix of the id as text.
             pub const PREFIX: &'static str = $prefix;
 
             /// The id in sixteen bytes, as it is stored. Ids sort by the time of their making.
@@ -95,12 +95,12 @@ id!(
     "evt_"
 );
 id!(
-    /// Names one API key (the key itself is a secret; this is not).
+    /// Names one API key. The key itself is a secret; this id is not.
     KeyId,
     "key_"
 );
 id!(
-    /// Names one token that the facade handed out (the token itself is a secret; this is not).
+    /// Names one token that the facade handed out. The token itself is a secret; this id is not.
     TokenId,
     "tok_"
 );
@@ -122,33 +122,32 @@ id!(
 );
 
 impl WebhookEventId {
-    /// The highest number that an id has room for: more than a thousand events a second for thirty years.
+    /// The highest number that fits into an id: more than a thousand events a second for thirty years.
     pub const MAX_NUMBER: i64 = (1 << 40) - 1;
 
-    /// The event's number: its place in the order in which all events happened. The last five bytes of the id, so
-    /// that who has the id finds the event without an index.
+    /// The event's number: its place in the order of all events. It is the last five bytes of the id, so the store finds the
+    /// event by its id without an index.
     pub fn number(&self) -> i64 {
         self.as_bytes()[11..].iter().fold(0, |number, &byte| number << 8 | i64::from(byte))
     }
 }
 
 impl MessageId {
-    /// The lane that this message's rows are in.
-    ///
-    /// `None` for text that looks like an id but was never made here.
+    /// The lane of this message's rows.
+    /// || `None` for an id that was never made here.
     pub fn lane(&self) -> Option<Lane> {
         Lane::new(self.0.as_bytes()[15])
     }
 }
 
 impl PermitId {
-    /// When it was made, to the millisecond: what a UUIDv7 begins with.
+    /// When the id was made, to the millisecond: a UUIDv7 begins with its time.
     pub fn made_at(&self) -> UnixMillis {
         let millis = self.as_bytes()[..6].iter().fold(0, |millis, &byte| millis << 8 | i64::from(byte));
         UnixMillis(millis)
     }
 
-    /// The lane that this permit's row is in; `None` for an id that was never made here.
+    /// The lane of this permit's row; `None` for an id that was never made here.
     pub fn lane(&self) -> Option<Lane> {
         Lane::new(self.0.as_bytes()[15])
     }
@@ -163,20 +162,20 @@ impl WebhookId {
 }
 
 impl EventId {
-    /// The lane that this event's row is in; `None` for an id that was never made here.
+    /// The lane of this event's row; `None` for an id that was never made here.
     pub fn lane(&self) -> Option<Lane> {
         Lane::new(self.0.as_bytes()[15])
     }
 }
 
-/// Makes identifiers: in order of their making, also many within one millisecond.
+/// Makes identifiers that sort in the order of their making, also within one millisecond.
 #[derive(Debug, Default)]
 pub struct IdMaker {
     context: std::sync::Mutex<ContextV7>,
 }
 
 impl IdMaker {
-    /// A maker of its own.
+    /// A maker with a sequence of its own.
     pub fn new() -> Self {
         Self::default()
     }

@@ -4,20 +4,19 @@ use std::fmt;
 
 use hongyan_wechat::{AppId, OpenId};
 
-/// How many lanes there are. Fixed for ever: it is in every stored row.
+/// How many lanes there are. This must never change: every stored row has its lane.
 pub const LANES: u8 = 64;
 
-/// A user of an app as a number, for short keys: FNV-1a, 64 bit, over the appid's bytes, one zero byte, and the
-/// openid's bytes. This must never change: rows written years ago are found by it.
-///
-/// Two users may share a number (once in some billions of pairs), so whoever looks up what belongs to one user alone
-/// compares appid and openid too.
+/// The number of a user of an app, for short keys: FNV-1a, 64 bit, over the appid's bytes, one zero byte, and the openid's
+/// bytes. The hash must never change: rows written years ago are found by it.
+/// || Two users may share a number (about one in some billions of pairs). So a look-up of what belongs to one user compares
+/// appid and openid, too.
 pub fn user_number(app: &AppId, openid: &OpenId) -> u64 {
     number_of(app, openid.as_str())
 }
 
-/// The number under which stands what belongs to an app and to none of its users: as if the openid were empty, which no
-/// user's is. So each app has a lane for such things, and no lane has all of them.
+/// The number for what belongs to an app and to no user of it: the hash with an empty openid, which no user has. So each app
+/// has a lane for such things, and they are spread over all lanes.
 pub fn app_number(app: &AppId) -> u64 {
     number_of(app, "")
 }
@@ -37,13 +36,13 @@ fn number_of(app: &AppId, openid: &str) -> u64 {
 pub struct Lane(u8);
 
 impl Lane {
-    /// The lane of a user: the last six bits of its [`user_number`], whose upper half is folded onto the lower one
-    /// (FNV's low bits alone are weak).
+    /// The lane of a user: the last six bits of [`user_number`] after its upper half is folded onto the lower half (FNV's
+    /// low bits alone are weak).
     pub fn of(app: &AppId, openid: &OpenId) -> Self {
         Self::of_number(user_number(app, openid))
     }
 
-    /// The lane of what belongs to an app and to none of its users.
+    /// The lane of what belongs to an app and to no user of it.
     pub fn of_app(app: &AppId) -> Self {
         Self::of_number(app_number(app))
     }
@@ -68,7 +67,7 @@ impl Lane {
         self.0 as usize
     }
 
-    /// All lanes, in order.
+    /// All lanes, in order of their numbers.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..LANES).map(Self)
     }
@@ -88,7 +87,7 @@ mod tests {
         Lane::of(&app.parse().unwrap(), &openid.parse().unwrap()).number()
     }
 
-    /// If this fails, stored rows can no longer be found: mend the code, never the numbers.
+    /// If this test fails, stored rows can no longer be found: mend the code, never the numbers.
     #[test]
     fn the_hash_never_changes() {
         let known = [

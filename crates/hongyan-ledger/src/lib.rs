@@ -1,8 +1,8 @@
 //! The rules: what a message may become, what a permit is worth, and what an answer of WeChat does to both.
 //!
-//! Everything here is a plain function on plain values: no I/O, no clock, no chance. The caller brings the time
-//! and the random number, and carries out what the function decided. So the rules can be read, and tested over
-//! every sequence of events, without a database or a network.
+//! Everything here is a plain function on plain values: no I/O, no clock, no randomness. The caller brings the time and the
+//! random number, and carries out what the function decided. So the rules can be read, and tested over every sequence of
+//! events, without a database or a network.
 //!
 //! | module | knows |
 //! | --- | --- |
@@ -16,16 +16,16 @@
 //! | [`start`] | what happens to a message whose moment has come |
 //! | [`settle`] | what an attempt's outcome does to message, permit and app |
 //! | [`explain`] | why a message found no permit |
-//! | [`acceptance`] | one acceptance that two report counts once |
-//! | [`sent_report`] | of which message WeChat says what became of it |
-//! | [`resolve`] | what an operator's word does to a message of unknown outcome |
+//! | [`acceptance`] | how an acceptance that is reported twice counts once |
+//! | [`sent_report`] | which message a report of WeChat's is about |
+//! | [`resolve`] | what an operator's decision does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
 //! | [`rate`] | how often something may happen |
 //! | [`webhook`] | the types of events, who wants them, when a webhook is tried again |
-//! | `enums` | numbers and names by which values of enums are stored and said |
+//! | `enums` | numbers and names by which values of enums are stored and shown |
 //! | [`breaker`] | when WeChat counts as down for an app, and when it is asked again |
 //!
-//! It is not the place where anything is kept: that is `hongyan-store`.
+//! This crate stores nothing: `hongyan-store` does.
 
 pub mod acceptance;
 pub mod breaker;

@@ -20,27 +20,28 @@ use crate::enums::{codes, names};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageState {
-    /// Its `send_at` lies ahead.
+    /// The message's `send_at` lies ahead.
     Scheduled,
-    /// To be sent as soon as its turn comes.
+    /// The message is sent as soon as its turn comes.
     Ready,
-    /// No permit serves it; it waits for one until its deadline.
+    /// No permit serves the message; it waits for a permit until its deadline.
     Waiting,
-    /// A request to WeChat is about to be written, or was, and its outcome is not stored yet.
+    /// A request to WeChat is about to be written or was written, and its outcome is not stored yet.
     Sending,
-    /// WeChat took it.
+    /// WeChat took the message.
     Sent,
     /// WeChat reported that the user's device has it.
     Delivered,
-    /// WeChat took it and reported later that the user did not get it.
+    /// WeChat took the message, and reported later that the user did not get it.
     Refused,
-    /// It will not be sent; the reason says why.
+    /// The message will not be sent; the reason says why.
     Failed,
-    /// The request was written and no answer came: nobody knows. Settled by an event, an operator or the policy.
+    /// The request was written and no answer came, so nobody knows whether the user has the message. An event, an operator
+    /// or the policy settles it.
     Unknown,
-    /// Withdrawn by the caller before it was sent.
+    /// The caller withdrew the message before it was sent.
     Cancelled,
-    /// Its deadline passed before it could be sent.
+    /// The deadline passed before the message could be sent.
     Expired,
 }
 
@@ -73,24 +74,24 @@ codes!(MessageState {
 });
 
 impl MessageState {
-    /// Nothing ever follows.
+    /// Whether no other state can follow.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Delivered | Self::Refused | Self::Failed | Self::Cancelled | Self::Expired)
     }
 
-    /// The gateway has nothing more to do for it on its own: what a caller who waits wants to hear.
-    /// (`sent` may still become `delivered` or `refused`; `unknown` may still be resolved.)
+    /// Whether the gateway has nothing more to do for the message on its own. A caller who waits is answered then. (`sent`
+    /// may still become `delivered` or `refused`; `unknown` may still be resolved.)
     pub const fn is_settled(self) -> bool {
         self.is_final() || matches!(self, Self::Sent | Self::Unknown)
     }
 
-    /// It is open and not in flight.
+    /// Whether the message is open and not in flight.
     pub const fn is_cancellable(self) -> bool {
         matches!(self, Self::Scheduled | Self::Ready | Self::Waiting)
     }
 
-    /// It may still be withdrawn, by the caller or by a newer message: it is not sent, and nobody doubts that. Of one
-    /// whose answer was lost the user may have a copy.
+    /// Whether the caller or a newer message may still withdraw this message: it certainly was not sent. If an answer was
+    /// lost (`maybe_delivered`), the user may have a copy.
     pub const fn is_withdrawable(self, maybe_delivered: bool) -> bool {
         self.is_cancellable() && !maybe_delivered
     }
@@ -101,7 +102,7 @@ impl MessageState {
         match self {
             S::Scheduled | S::Ready | S::Waiting => matches!(
                 next,
-                // A ready message that maybe went out already ends as unknown when its deadline passes.
+                // The deadline of a ready message passed, and the user may have it already: its outcome is unknown again.
                 S::Ready | S::Waiting | S::Sending | S::Failed | S::Cancelled | S::Expired | S::Unknown
             ),
             S::Sending => {
@@ -122,13 +123,13 @@ impl fmt::Display for MessageState {
     }
 }
 
-/// Which of WeChat's two calls a message goes out by. Follows from its template.
+/// Which of WeChat's two calls a message goes out by. The template decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// `message/wxopen/template/send`: needs a form id or prepay id.
+    /// `message/wxopen/template/send`, which needs a form id or prepay id.
     Legacy,
-    /// `message/subscribe/send`: needs the user's subscription.
+    /// `message/subscribe/send`, which needs the user's subscription.
     Subscribe,
 }
 
@@ -143,66 +144,66 @@ pub enum PermitPolicy {
     Require,
     /// Keep the message until a permit is granted or the deadline passes.
     Wait,
-    /// Send without one in the ledger; WeChat may know of a right that the ledger does not.
+    /// Send without a permit of the ledger. WeChat may know of a right that the ledger does not know.
     Try,
 }
 
 codes!(PermitPolicy { Require: 0, Wait: 1, Try: 2 });
 
-/// What to do when a request was written and no answer came, and repeating it is not safe.
+/// What to do when a request was written, no answer came, and repeating the request is not safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnknown {
-    /// Never risk a second copy: keep it as `unknown` until an event or an operator settles it.
+    /// Never risk a second copy: keep the message as `unknown` until an event or an operator settles it.
     #[default]
     Hold,
-    /// Never risk silence: send again, although the user may see it twice.
+    /// Never risk a lost message: send again, although the user may see it twice.
     Resend,
 }
 
 codes!(OnUnknown { Hold: 0, Resend: 1 });
 
-/// Which of a user's waiting messages a permit that arrives serves first. What is sent first of those that are ready is
-/// another matter, and always the same: by `send_at`, then by acceptance.
+/// Which of a user's waiting messages a new permit serves first. The order in which *ready* messages are sent does not
+/// depend on this: it is always by `send_at`, then by acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingOrder {
-    /// The one that was to go out first.
+    /// The message with the earliest `send_at`.
     #[default]
     OldestFirst,
-    /// The one that was to go out last: for news that age.
+    /// The message with the latest `send_at`: for news that age.
     NewestFirst,
 }
 
 codes!(WaitingOrder { OldestFirst: 0, NewestFirst: 1 });
 
-/// Why a message is where it is, when that needs saying. Stable names: API clients branch on them.
+/// Why a message is in its state, where the state alone does not say it. Stable names: API clients branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonCode {
-    /// There is no permit that serves it.
+    /// No permit serves the message.
     NoPermit,
-    /// WeChat refused it for good; the errcode says why.
+    /// WeChat refused the message for good; the errcode says why.
     WechatRefused,
-    /// WeChat could not be reached, or was busy; it is tried again.
+    /// WeChat could not be reached, or was busy; the message is tried again.
     WechatUnavailable,
     /// No answer came after the request was written.
     NoAnswer,
-    /// The app is paused; nothing is sent until that ends.
+    /// The app is paused; nothing is sent until the pause ends.
     AppPaused,
     /// WeChat is working on another message to this user.
     UserBusy,
-    /// Its deadline passed.
+    /// The deadline passed.
     DeadlinePassed,
-    /// The caller withdrew it.
+    /// The caller withdrew the message.
     Cancelled,
-    /// A newer message with its collapse key took its place.
+    /// A newer message with the same collapse key took the place of this message.
     Replaced,
-    /// No answer had come; an operator found that it was not sent, and gave it up.
+    /// No answer had come. An operator found that the message was not sent, and gave it up.
     GivenUp,
-    /// The database was restored from a backup in which it was still to be sent; it may have gone out since.
+    /// The database was restored from a backup in which the message was still to be sent; it may have gone out since.
     Restored,
-    /// WeChat took it, and reported later that the user did not get it.
+    /// WeChat took the message, and reported later that the user did not get it.
     NotDelivered,
 }
 

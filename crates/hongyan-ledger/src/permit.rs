@@ -3,10 +3,11 @@
 //! The invariant, per permit and in sum, always:
 //! `granted = available + reserved + spent + expired + revoked`.
 //!
-//! Two of the six are never stored but follow from the rest. A unit is stored as spent from the moment at which a
-//! message goes out with it, so that nothing has to be written when WeChat takes the message; while that message is
-//! in flight (it names its permit, and a user has at most one), the unit *is* reserved and not spent yet. And what
-//! is left when `expires_at` has passed *is* expired, without anybody visiting the row.
+//! Two of the six counts follow from the others and are never stored. `reserved`: a unit is stored as spent from the moment
+//! at which a message goes out with it, so that nothing has to be written when WeChat takes the message. While that message
+//! is in flight (it names its permit, and a user has at most one message in flight), the unit counts as reserved and not yet
+//! as spent. `expired`: the units that are left when `expires_at` has passed count as expired, although nothing was written
+//! to the row.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,8 +21,8 @@ use crate::ids::PermitId;
 use crate::message::Channel;
 use crate::units::{Totals, Units};
 
-/// How long a form id and a prepay id are good for.
-/// Source: the template message page of WeChat's documentation, "within 7 days".
+/// How long a form id and a prepay id are valid. Source: the template message page of WeChat's documentation, "within 7
+/// days".
 pub const FORM_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The most units that one payment may grant (later copies of WeChat's documentation say three, early ones one).
@@ -31,9 +32,9 @@ pub const MAX_PAYMENT_UNITS: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PermitKind {
-    /// A submitted form: one unit, 7 days. Its code is the form id.
+    /// A submitted form: one unit, 7 days. The code is the form id.
     Form,
-    /// A payment: one unit unless set otherwise, 7 days. Its code is the prepay id.
+    /// A payment: one unit by default, 7 days. The code is the prepay id.
     Payment,
     /// An accepted one-time subscription: units are counted per user and template and do not expire.
     SubscribeOnce,
@@ -41,7 +42,7 @@ pub enum PermitKind {
     SubscribeLongTerm,
     /// A device subscription: unlimited until the user withdraws it.
     SubscribeDevice,
-    /// A service card. Storable; nothing grants one yet.
+    /// A service card. It can be stored; nothing grants a service card yet.
     ServiceCard,
 }
 
@@ -79,12 +80,12 @@ impl PermitKind {
         matches!(self, Self::Form | Self::Payment)
     }
 
-    /// Whether it serves any number of messages until it is revoked.
+    /// Whether a permit of this kind serves any number of messages until it is revoked.
     pub const fn is_unlimited(self) -> bool {
         matches!(self, Self::SubscribeLongTerm | Self::SubscribeDevice)
     }
 
-    /// How long it is good for; `None`: it does not expire.
+    /// How long a permit of this kind is valid; `None`: it does not expire.
     pub const fn lifetime(self) -> Option<Duration> {
         match self {
             Self::Form | Self::Payment => Some(FORM_LIFETIME),
@@ -93,42 +94,42 @@ impl PermitKind {
     }
 }
 
-/// Who claims that there is a code.
+/// Who says that a code exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A back end, which has a key.
     BackEnd,
-    /// The mini program: anybody who logged in to it can say what it says.
+    /// The mini program: any user who logged in to it can send any claim.
     MiniProgram,
 }
 
 codes!(Origin { BackEnd: 0, MiniProgram: 1 });
 
-/// A claim of a code, and how many open ones of this origin one user may have.
+/// A claim of a code, and how many open claims of this origin one user may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// Whose it is.
+    /// Who claims.
     pub origin: Origin,
-    /// The most that may be open, this one included.
+    /// The most claims that may be open, this claim included.
     pub at_most: u32,
 }
 
-/// What is done about a claim.
+/// What the store does about a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// It is granted. The oldest claims of the same origin give way, so many of them.
+    /// The claim is granted, and so many of the oldest claims of the same origin give way.
     Grant {
-        /// How many.
+        /// How many claims give way.
         give_way: u32,
     },
-    /// It is refused: the user has as many as one may have.
+    /// The claim is refused: the user has as many open claims as allowed.
     Refuse,
 }
 
 impl Claim {
-    /// Decides about a new code of a user who has `open` ones of this origin. A back end is told no, for it can do
-    /// something about it. The mini program's user cannot: the newest tap counts, as the oldest code is the next to expire
-    /// anyway.
+    /// Decides about a new code of a user with `open` claims of this origin. A back end is refused: it can do something
+    /// about it. The mini program's user cannot, so the newest tap counts and the oldest claim gives way: its code expires
+    /// first anyway.
     pub const fn admit(self, open: u32) -> Admission {
         let room = self.at_most.saturating_sub(open);
         match self.origin {
@@ -148,24 +149,24 @@ impl fmt::Display for PermitKind {
 /// One stored right to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
-    /// Its id.
+    /// The permit's id.
     pub id: PermitId,
     /// Where it comes from.
     pub kind: PermitKind,
-    /// The template that it is for; `None` for forms and payments, which serve any legacy template.
+    /// The template that the permit serves; `None` for forms and payments, which serve any legacy template.
     pub template: Option<TemplateId>,
     /// The form id or prepay id.
     pub code: Option<String>,
-    /// Its counts.
+    /// The stored counts.
     pub units: Units,
-    /// When it was (last) granted.
+    /// When units were last granted.
     pub granted_at: UnixMillis,
-    /// From when on it is void.
+    /// From when on the permit is void; `None`: never.
     pub expires_at: Option<UnixMillis>,
 }
 
 impl Permit {
-    /// Whether it can serve a message of this template now.
+    /// Whether the permit can serve a message of this template now.
     pub fn serves(&self, channel: Channel, template: &TemplateId, now: UnixMillis) -> bool {
         self.kind.channel() == channel
             && self.template.as_ref().is_none_or(|own| own == template)
@@ -173,8 +174,8 @@ impl Permit {
             && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Its counts as the world sees them: `in_flight` of its spent units are named by messages that are `sending`,
-    /// so they are only reserved yet.
+    /// The counts as the API shows them. `in_flight` of the spent units belong to messages that are `sending`, so they are
+    /// reserved and not spent yet.
     pub fn totals(&self, in_flight: u32, now: UnixMillis) -> Totals {
         let Units { granted, spent, revoked, held, .. } = self.units;
         let free = self.units.remaining();
@@ -191,7 +192,7 @@ impl Permit {
     }
 }
 
-/// The permit to use for a message: of those that serve it, an unlimited one (it costs nothing), else the one
+/// The permit to use for a message. Of the permits that serve the message: an unlimited one (it costs nothing), else the one
 /// that expires first, else the oldest.
 pub fn choose<'a>(
     permits: impl IntoIterator<Item = &'a Permit>,

@@ -1,5 +1,5 @@
-//! The rules together, over any sequence of events: a user's permits and messages in memory, moved only by the
-//! functions of this crate, with everything that must always hold looked at after each step.
+//! Properties of all rules together, over any sequence of events. A user's permits and messages are kept in memory and moved
+//! only by the functions of this crate; after each step every invariant is checked.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ enum Event {
     },
     /// The timer of a message rings.
     Ring(prop::sample::Index),
-    /// WeChat answers, or does not, or was not reached.
+    /// WeChat answers, or does not answer, or was not reached.
     End(Outcome),
     /// The process dies and the next one finds what was in flight.
     Crash,
@@ -99,12 +99,12 @@ struct Message {
     send_at: UnixMillis,
     deadline: Option<UnixMillis>,
     state: S,
-    /// The permit's place in the model's list.
+    /// The permit's index in the model's list.
     permit: Option<usize>,
     held: bool,
     maybe_delivered: bool,
     attempt: u32,
-    /// How many units were spent in its name.
+    /// How many units were spent for this message.
     spent: u32,
 }
 
@@ -167,7 +167,7 @@ impl Model {
             Event::Resolve(index, verdict) if !self.messages.is_empty() => {
                 self.resolve(index.index(self.messages.len()), verdict);
             }
-            // A unit that a message in flight is about to spend is decided about by WeChat's answer to it.
+            // WeChat's answer decides about the unit of a message in flight, so withdraw only while no message is in flight.
             Event::Withdraw(index) if !self.permits.is_empty() && self.in_flight().is_none() => {
                 let place = index.index(self.permits.len());
                 self.permits[place].units.revoke_rest();
@@ -223,7 +223,7 @@ impl Model {
     fn release(&mut self, place: usize) {
         let message = &mut self.messages[place];
         if message.held {
-            let permit = message.permit.take().expect("who holds names what");
+            let permit = message.permit.take().expect("a message that holds a unit names its permit");
             assert!(self.permits[permit].units.release(), "what is held can be released");
             message.held = false;
         }
@@ -275,7 +275,7 @@ impl Model {
         }
     }
 
-    /// The attempt in flight, if there is one, ends.
+    /// Ends the attempt in flight, if there is one.
     fn end(&mut self, outcome: &Outcome) {
         let Some(place) = self.in_flight() else { return };
         let message = &self.messages[place];
@@ -304,7 +304,7 @@ impl Model {
         message.held = unit == UnitEffect::Hold;
     }
 
-    /// An operator says what became of a message. Only one of unknown outcome is theirs to decide about.
+    /// An operator says what became of a message. An operator decides only about messages of unknown outcome.
     fn resolve(&mut self, place: usize, verdict: Verdict) {
         let message = &mut self.messages[place];
         if message.state != S::Unknown {
@@ -354,22 +354,22 @@ impl Model {
             assert!(totals.balance(), "{permit:?}: {totals:?}");
             sum += totals;
             let held = self.messages.iter().filter(named_by).filter(|m| m.held).count();
-            assert_eq!(permit.units.held as usize, held, "each held unit has its message: {permit:?}");
+            assert_eq!(permit.units.held as usize, held, "each held unit belongs to a message: {permit:?}");
             let spent: u32 = self.messages.iter().filter(named_by).map(|m| m.spent).sum();
-            assert_eq!(totals.spent, spent, "each spent unit has its message: {permit:?}");
+            assert_eq!(totals.spent, spent, "each spent unit belongs to a message: {permit:?}");
         }
         assert!(sum.balance(), "{sum:?}");
         assert!(self.messages.iter().filter(|m| m.state == S::Sending).count() <= 1);
         for message in &self.messages {
             let expected = u32::from(message.state == S::Sent && message.permit.is_some());
-            assert_eq!(message.spent, expected, "one unit for a message that was sent, none for another");
+            assert_eq!(message.spent, expected, "a message that was sent has spent one unit, any other message no unit");
         }
     }
 }
 
 proptest! {
-    /// The invariant balances per permit and in sum; no unit is spent twice; a final state is never left; every
-    /// move is one that the states allow.
+    /// The counts balance per permit and in sum; no unit is spent twice; a final state is never left; every move is allowed
+    /// by the states.
     #[test]
     fn whatever_happens_the_units_add_up(events in prop::collection::vec(events(), 1..120)) {
         let mut model = Model::new();
@@ -379,8 +379,8 @@ proptest! {
         }
     }
 
-    /// Whoever may have a message already is never told that it failed for want of a permit, expired or was
-    /// withdrawn, and it never goes out by another permit than the first time. Only WeChat or an operator end that.
+    /// A message that the user may have already never fails for want of a permit, never expires and is never withdrawn, and
+    /// it never goes out by another permit than the first time. Only WeChat or an operator end the doubt.
     #[test]
     fn a_message_in_doubt_stays_in_doubt_until_wechat_or_an_operator_says_otherwise(
         events in prop::collection::vec(events(), 1..120)

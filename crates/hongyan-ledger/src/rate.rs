@@ -1,13 +1,14 @@
-//! How often something may happen: so many times in so long, all at once or spread.
+//! A limit on how often something may happen: a count per period, taken all at once or spread.
 //!
-//! A bucket holds as many tokens as may be taken in one period, and fills evenly in a period. It is kept as one moment, the
-//! one at which it will be full again (the "generic cell rate algorithm"), so it costs nothing while nobody takes.
+//! A bucket holds as many tokens as may be taken in one period, and fills evenly within a period. The bucket is stored as
+//! one moment, the moment at which it will be full again (the "generic cell rate algorithm"), so a bucket that nobody uses
+//! costs nothing.
 
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 
-/// So many in a period.
+/// A count of tokens per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     count: u32,
@@ -15,12 +16,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// This many in a period, at least one.
+    /// This many tokens in a period, at least one.
     pub const fn new(count: u32, period: Duration) -> Self {
         Self { count: if count == 0 { 1 } else { count }, period }
     }
 
-    /// Between two tokens, in microseconds: some rates have less than a millisecond.
+    /// The time between two tokens, in microseconds: some rates have less than a millisecond.
     fn interval_us(self) -> i128 {
         (self.period_us() / i128::from(self.count)).max(1)
     }
@@ -30,10 +31,10 @@ impl Rate {
     }
 }
 
-/// What is left of a rate. A new one is full. Of two, the one that is full again sooner is the lesser.
+/// What is left of a rate. A new bucket is full. Buckets are ordered by when they are full again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bucket {
-    /// When it is full again, in microseconds since 1970.
+    /// When the bucket is full again, in microseconds since 1970.
     full_at_us: i128,
 }
 
@@ -41,18 +42,18 @@ impl Bucket {
     /// Takes one token.
     ///
     /// # Errors
-    /// There is none; after so long there is one again.
+    /// The bucket is empty; the error says how long until a token is there.
     pub fn take(&mut self, rate: Rate, now: UnixMillis) -> Result<(), Duration> {
         self.take_many(1, rate, now)
     }
 
-    /// Takes so many tokens, or none.
-    ///
-    /// # Errors
-    /// There are fewer; after so long there are as many, unless a full bucket has fewer.
+    /// Takes all of these tokens, or no token.
+    /// || # Errors
+    /// The bucket has fewer tokens; the error says how long until there are enough, if a full bucket has so many.
     pub fn take_many(&mut self, tokens: u32, rate: Rate, now: UnixMillis) -> Result<(), Duration> {
         let now = i128::from(now.0) * 1_000;
-        // One that would be full later than a whole period from now was filled by a clock that was put back since.
+        // A bucket that would be full later than one period from now was filled before the clock was put back. Take it as
+        // full now, or nobody could take a token for the whole difference.
         let begin = if self.full_at_us - now > rate.period_us() { now } else { self.full_at_us.max(now) };
         let full_at = begin + i128::from(tokens) * rate.interval_us();
         let missing = full_at - now - rate.period_us();
@@ -63,7 +64,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Whether it is as good as a new one.
+    /// Whether the bucket is full, so that it need not be kept.
     pub fn is_full(&self, now: UnixMillis) -> bool {
         self.full_at_us <= i128::from(now.0) * 1_000
     }
@@ -103,7 +104,7 @@ mod tests {
         bucket.take_many(3, TEN_A_MINUTE, at(0)).unwrap();
         assert_eq!(bucket.take_many(2, TEN_A_MINUTE, at(11)), Err(Duration::from_secs(1)));
         bucket.take_many(2, TEN_A_MINUTE, at(12)).unwrap();
-        assert!(bucket.take_many(11, TEN_A_MINUTE, at(1_000)).is_err(), "more than a full one has");
+        assert!(bucket.take_many(11, TEN_A_MINUTE, at(1_000)).is_err(), "more than a full bucket has");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What becomes of a message of unknown outcome when somebody has found out whether the user has it.
-//!
-//! `settle` decides by what WeChat answered; here a person answers in its place. With that the doubt is over: the
-//! message is either where WeChat's 0 would have taken it, or free to begin again.
+//! || `settle` decides by WeChat's answer; here an operator (or an event) answers in its place. With that the doubt is over:
+//! the message is either where an errcode 0 would have taken it, or free to begin again.
 
 use hongyan_clock::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use crate::units::UnitEffect;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
-    /// Send it, by the permit that it kept. That is what it was accepted for; its deadline says until when.
+    /// Send it, by the permit that it kept, unless its deadline has passed.
     #[default]
     Send,
     /// Give it up.
@@ -25,12 +24,12 @@ pub enum Then {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Witness {
-    /// A person.
+    /// An operator.
     #[default]
     Operator,
     /// WeChat's event about the message.
     Event,
-    /// That no such event came, for as long as the app is set to wait for one.
+    /// The app is set to wait some time for such an event, and no event came.
     Silence,
 }
 
@@ -39,11 +38,11 @@ codes!(Witness { Operator: 0, Event: 1, Silence: 2 });
 /// What was found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The user has it.
+    /// The user has the message.
     Sent,
-    /// The user does not have it.
+    /// The user does not have the message.
     NotSent {
-        /// What to do with it.
+        /// What to do with the message.
         then: Then,
     },
 }
@@ -53,7 +52,7 @@ impl Verdict {
     pub const ALL: [Self; 3] =
         [Self::Sent, Self::NotSent { then: Then::Send }, Self::NotSent { then: Then::Fail }];
 
-    /// The number that stands for it in a stored row. Never renumber.
+    /// The number that stands for this verdict in a stored row. Never renumber.
     pub const fn code(self) -> u8 {
         match self {
             Self::Sent => 0,
@@ -68,14 +67,14 @@ impl Verdict {
     }
 }
 
-/// What a verdict does, all in one commit. The doubt (`maybe_delivered`) is over in any case.
+/// What a verdict changes, all in one commit. The doubt (`maybe_delivered`) is over in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolution {
-    /// Where the message goes.
+    /// The message's new state.
     pub state: MessageState,
-    /// Why, where that needs saying.
+    /// The message's new reason, if its state needs a reason.
     pub reason: Option<ReasonCode>,
-    /// What becomes of the unit that it kept; meaningless if it kept none.
+    /// What becomes of the unit that the message kept; meaningless if it kept no unit.
     pub unit: UnitEffect,
 }
 

@@ -4,34 +4,34 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 
-/// The first pause is somewhere below this.
+/// The first pause is at most this long.
 pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
 
-/// No pause is longer than this: a WeChat outage should be noticed as over within minutes.
+/// The longest pause: the end of an outage of WeChat's is to be noticed within minutes.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(600);
 
-/// No pause is shorter, so that a refused connection cannot spin a core.
+/// The shortest pause, so that a refused connection cannot spin a core.
 pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
 
-/// WeChat works on messages to one user for well under a second; 43108 is tried again within this.
+/// WeChat works on the messages of one user for well under a second, so 43108 is tried again within this.
 pub const USER_BUSY_PAUSE: Duration = Duration::from_millis(1_000);
 
-/// Exponential backoff with full jitter: `random` (0 to 1) of the base doubled for each attempt so far.
+/// Exponential backoff with full jitter: `random` (0 to 1) times the base, doubled for each attempt so far.
 pub fn backoff(attempts: u32, random: f64) -> Duration {
     jitter(doubled(BACKOFF_BASE, attempts.saturating_sub(1), BACKOFF_CAP), random)
 }
 
-/// A pause that was doubled so many times, but not beyond the cap.
+/// `base` doubled so many times, and at most `cap`.
 pub fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
     base.saturating_mul(1 << times.min(20)).min(cap)
 }
 
-/// Somewhere between the floor and `ceiling`.
+/// A pause between the floor and `ceiling`.
 pub fn jitter(ceiling: Duration, random: f64) -> Duration {
     ceiling.mul_f64(random.clamp(0.0, 1.0)).max(BACKOFF_FLOOR)
 }
 
-/// The next midnight in Beijing (UTC+8, no daylight saving), when WeChat's day quotas start anew.
+/// The next midnight in Beijing (UTC+8, no daylight saving), when WeChat's day quotas begin again.
 pub fn next_beijing_midnight(now: UnixMillis) -> UnixMillis {
     const DAY_MS: i64 = 86_400_000;
     const OFFSET_MS: i64 = 8 * 3_600_000;
@@ -39,7 +39,7 @@ pub fn next_beijing_midnight(now: UnixMillis) -> UnixMillis {
     UnixMillis((local.div_euclid(DAY_MS) + 1) * DAY_MS - OFFSET_MS)
 }
 
-/// The next full minute, when WeChat's minute quotas start anew.
+/// The next full minute, when WeChat's minute quotas begin again.
 pub fn next_minute(now: UnixMillis) -> UnixMillis {
     UnixMillis((now.0.div_euclid(60_000) + 1) * 60_000)
 }

@@ -1,8 +1,7 @@
-//! Of which message WeChat says what became of it.
-//!
-//! After a send WeChat pushes an event with its result. It names the message by the number that the answer to the send
-//! had. Where there was no answer, or none with a number, the message is found by user, template and order: WeChat works
-//! on one message of a user at a time.
+//! Which message a report of WeChat's is about.
+//! || After a send WeChat pushes an event with the result. The event names the message by the msgid that the answer to the
+//! send had. If there was no answer, or an answer without a msgid, the message is found by user, template and order: WeChat
+//! works on one message of a user at a time.
 
 use std::time::Duration;
 
@@ -13,31 +12,31 @@ use crate::ids::MessageId;
 use crate::message::{MessageState, ReasonCode};
 use crate::retry::doubled;
 
-/// For how long an event about a message whose answer is not stored yet is looked at again. WeChat answers within
-/// seconds; a message that is `sending` for longer than this waits for a store that fails.
+/// For how long an event about a message whose answer is not stored yet is looked at again. WeChat answers within seconds; a
+/// message that is `sending` for longer than this waits for a store that fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The first pause before an event is looked at again; it doubles.
+/// The first pause before an event is looked at again. The pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// No pause is longer.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What WeChat reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentReport {
-    /// Of a message with this template.
+    /// The template of the message.
     pub template: TemplateId,
-    /// WeChat's name of it.
+    /// WeChat's number of the message.
     pub msgid: Option<i64>,
-    /// 0, or why the user did not get it.
+    /// 0, or the errcode that says why the user did not get it.
     pub error_code: Errcode,
     /// The same in WeChat's words.
     pub error_status: String,
 }
 
 impl SentReport {
-    /// What the message is, by this.
+    /// The state and reason that the report gives the message.
     pub fn state(&self) -> (MessageState, Option<ReasonCode>) {
         if self.error_code == Errcode::OK {
             (MessageState::Delivered, None)
@@ -47,38 +46,39 @@ impl SentReport {
     }
 }
 
-/// A message of the user that it may be about.
+/// A message of the user that the report may be about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which.
+    /// The message.
     pub id: MessageId,
-    /// With this template.
+    /// Its template.
     pub template: TemplateId,
-    /// Where it is.
+    /// Its state.
     pub state: MessageState,
-    /// The number in the answer to its send.
+    /// The msgid in the answer to its send.
     pub msgid: Option<i64>,
     /// When its last attempt began.
     pub attempted_at: UnixMillis,
 }
 
-/// Which it is.
+/// Which message a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// This one.
+    /// This message; the report moves it.
     Message(MessageId),
-    /// This one, and it is where it ends already.
+    /// This message, and it has its final state already.
     Ended(MessageId),
-    /// The answer to a send is not stored yet; with that it will be known.
+    /// It cannot be known yet: the answer to a send is not stored.
     Wait,
-    /// None of them. Somebody else sent it, or it is not kept any more.
+    /// No message. Somebody else sent it, or the message was removed as too old.
     Nobody,
 }
 
-/// Decides. `received_at`: when the event came, by the clock that `attempted_at` is of. `may_wait`: there is patience left.
-///
-/// A message is written as `sending` before its request is, so it is always there when its event comes. While one is
-/// `sending`, the event may be about that one or about an earlier one, and the answer will tell; so that comes first.
+/// Decides which message a report is about. `received_at`: when the event came, by the same clock as `attempted_at`.
+/// `may_wait`: the event may be looked at again later.
+/// || A message is written as `sending` before its request is written, so its row is always there when its event comes.
+/// While a message is `sending`, the event may be about this message or about an earlier one, and the stored answer will
+/// tell. So a report waits for that answer first.
 pub fn choose(
     report: &SentReport,
     candidates: &[Candidate],
@@ -96,7 +96,7 @@ pub fn choose(
         candidates.iter().filter(move |candidate| {
             candidate.state == state
                 && candidate.template == report.template
-                // Else WeChat would have named it, or this is about another one.
+                // If both have a number, the numbers differ here: the report is about another message.
                 && (candidate.msgid.is_none() || report.msgid.is_none())
                 && candidate.attempted_at <= received_at
         })
@@ -111,7 +111,7 @@ pub fn choose(
     }
 }
 
-/// When to look again at an event that came at `received_at` and was looked at `tries` times; `None`: not again.
+/// When to look again at an event that came at `received_at` and was looked at `tries` times; `None`: never again.
 pub fn look_again(tries: u32, received_at: UnixMillis, now: UnixMillis) -> Option<UnixMillis> {
     let pause = doubled(FIRST_PAUSE, tries, LONGEST_PAUSE);
     (now.since(received_at) < PATIENCE).then(|| now.plus(pause))

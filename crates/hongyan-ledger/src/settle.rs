@@ -14,16 +14,16 @@ use crate::permit::{Origin, PermitKind};
 use crate::retry;
 use crate::units::UnitEffect;
 
-/// How long an app rests after WeChat refused two tokens in a row for one message. Somebody else keeps fetching
-/// tokens for it; going on at once would only join that fight.
+/// How long an app pauses after WeChat refused two tokens in a row for one message. Another program keeps fetching tokens
+/// for this app; going on at once would only make each invalidate the other's tokens.
 pub const TOKEN_FIGHT_PAUSE: Duration = Duration::from_secs(60);
 
-/// How many permits in a row a message finds dead before it gives up. Each costs the app a call of its quota at WeChat,
-/// and a user who invents codes can bring any number.
+/// After so many dead permits in a row a message gives up. Each dead permit costs the app a call of its quota at WeChat, and
+/// a user who invents codes can bring any number of them.
 pub const MAX_DEAD_PERMITS: u32 = 5;
 
-/// After so many codes in a row that WeChat does not know, what else the mini program claimed for this user is not
-/// believed any more.
+/// After so many codes in a row that WeChat does not know, the other codes that the mini program claimed for this user are
+/// not believed any more.
 pub const MAX_INVENTED_CODES: u32 = 3;
 
 /// How an attempt ended.
@@ -36,8 +36,8 @@ pub enum Outcome {
         errcode: Errcode,
         /// Its errmsg.
         errmsg: String,
-        /// WeChat's name of the message, if it gave one: the event that says what became of it names it too. As text in
-        /// JSON, for it is longer than the numbers that a script can hold.
+        /// WeChat's number of the message, if the answer had one. The event that reports the result names the message by it.
+        /// Text in JSON, because JavaScript's numbers are too short for it.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "msgid_as_text")]
         msgid: Option<i64>,
     },
@@ -46,7 +46,7 @@ pub enum Outcome {
         /// What went wrong.
         why: String,
     },
-    /// The request was written, at least in part, and no answer of WeChat's came.
+    /// The request was written, at least in part, and no answer came.
     Unanswered {
         /// What went wrong.
         why: String,
@@ -62,7 +62,7 @@ impl Outcome {
         }
     }
 
-    /// WeChat's name of the message, if it answered with one.
+    /// WeChat's number of the message, if the answer had one.
     pub const fn msgid(&self) -> Option<i64> {
         match self {
             Self::Answered { msgid, .. } => *msgid,
@@ -75,7 +75,7 @@ impl Outcome {
         Self::Answered { errcode, errmsg: errmsg.into(), msgid: None }
     }
 
-    /// The words that came with it.
+    /// The errmsg, or what went wrong.
     pub fn text(&self) -> &str {
         match self {
             Self::Answered { errmsg, .. } => errmsg,
@@ -102,20 +102,20 @@ mod msgid_as_text {
     }
 }
 
-/// What settling needs to know of the permit that the attempt named.
+/// What settling needs to know of the permit that the attempt used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PermitInUse {
-    /// Its kind.
+    /// The permit's kind.
     pub kind: PermitKind,
-    /// How many units it was granted in all.
+    /// How many units the permit was granted in all.
     pub granted: u32,
-    /// The message holds one of its units by a stored count, not only by being in flight.
+    /// The message holds one of its units by the stored count `held`, not only by being in flight.
     pub held: bool,
 }
 
 impl PermitInUse {
-    /// WeChat itself keeps a second copy from going out: a code that is good for one message answers 41029 when
-    /// it is used again.
+    /// Whether WeChat itself prevents a second copy: a code that is good for one message is answered with 41029 when it is
+    /// used again.
     const fn repeats_safely(self) -> bool {
         self.kind.has_code() && self.granted == 1
     }
@@ -124,11 +124,11 @@ impl PermitInUse {
 /// What settling needs to know of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlight {
-    /// Number of this attempt, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// The permit that it used, if any.
+    /// The permit that the attempt used, if any.
     pub permit: Option<PermitInUse>,
-    /// What to do when nobody knows whether it arrived.
+    /// What to do when nobody knows whether the message arrived.
     pub on_unknown: OnUnknown,
     /// An earlier attempt with this permit got no answer.
     pub maybe_delivered: bool,
@@ -137,20 +137,20 @@ pub struct InFlight {
 /// What becomes of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// WeChat took it.
+    /// WeChat took the message.
     Sent,
-    /// It will not be sent.
+    /// The message will not be sent.
     Failed(ReasonCode),
-    /// Nobody knows; it is held.
+    /// Nobody knows whether the message arrived; it is held.
     Unknown,
-    /// Back to `ready`; look again at this moment, or when the app is resumed.
+    /// The message goes back to `ready`; look again at this moment, or when the app is resumed.
     Retry {
         /// When.
         wake_at: Option<UnixMillis>,
         /// Why.
         reason: ReasonCode,
     },
-    /// Its permit was dead: go on with the next one; none left: as the message's policy says.
+    /// The permit was dead: go on with the next permit. If there is no other, the message's policy decides.
     Replace,
 }
 
@@ -158,18 +158,17 @@ pub enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseCode {
-    /// The app's day quota is used up; ends at midnight in Beijing.
+    /// The app's day quota is used up; the pause ends at midnight in Beijing.
     DayQuota,
-    /// Too many calls in this minute; ends with it.
+    /// Too many calls in this minute; the pause ends with the minute.
     MinuteQuota,
-    /// Tokens are refused although they are fresh: somebody else fetches tokens for this app.
+    /// Fresh tokens are refused: another program fetches tokens for this app.
     TokenRejected,
     /// The app's settings are wrong or WeChat has blocked it; an operator must act.
     Misconfigured,
-    /// An operator paused it.
+    /// An operator paused the app.
     Operator,
-    /// WeChat does not answer this app's messages. At the end of the pause one message is tried; its answer ends the
-    /// pause.
+    /// WeChat does not answer this app's messages. At the end of the pause one message is tried; its answer ends the pause.
     WechatUnavailable,
 }
 
@@ -182,7 +181,7 @@ names!(PauseCode {
     WechatUnavailable: "wechat_unavailable"
 });
 
-/// An app must rest.
+/// A pause of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AppPause {
     /// Why.
@@ -191,21 +190,21 @@ pub struct AppPause {
     pub until: Option<UnixMillis>,
 }
 
-/// What is to be done, all in one commit (the app's pause may follow it).
+/// What to change, all in one commit (the app's pause may follow it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effects {
-    /// The message.
+    /// What becomes of the message.
     pub next: Next,
-    /// Its unit; meaningless without a permit.
+    /// What becomes of its unit; meaningless without a permit.
     pub unit: UnitEffect,
-    /// Whether, from now on, the user may have it although WeChat never said so.
+    /// Whether, from now on, the user may have the message although WeChat never said so.
     pub maybe_delivered: bool,
-    /// The app.
+    /// The pause of the app, if it must pause.
     pub app: Option<AppPause>,
 }
 
-/// Whether an errcode means that the app's settings are wrong or that WeChat has blocked it, so that no message
-/// of it can go out until somebody acts.
+/// Whether an errcode means that the app's settings are wrong or that WeChat has blocked the app, so that no message of the
+/// app can go out until somebody acts.
 pub const fn is_misconfiguration(errcode: Errcode) -> bool {
     matches!(
         errcode,
@@ -217,7 +216,7 @@ pub const fn is_misconfiguration(errcode: Errcode) -> bool {
     )
 }
 
-/// Whether an errcode means that the access token is not (or no longer) good.
+/// Whether an errcode means that the access token is not valid, or no longer.
 pub const fn is_token_refusal(errcode: Errcode) -> bool {
     matches!(errcode, Errcode::INVALID_CREDENTIAL | Errcode::INVALID_ACCESS_TOKEN | Errcode::TOKEN_EXPIRED)
 }
@@ -230,22 +229,23 @@ pub const fn is_permit_refusal(errcode: Errcode) -> bool {
 /// What becomes of a message whose permit was dead ([`Next::Replace`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replacement {
-    /// It goes on with another permit.
+    /// The message goes on with another permit.
     Another,
-    /// It waits until one is granted.
+    /// The message waits until a permit is granted.
     Wait,
-    /// It fails for want of a permit.
+    /// The message fails for want of a permit.
     Fail,
 }
 
-/// Whether an errcode means that the permit is void and does not show that it was ever a real one. A used code
-/// (41029) was: after a restore a user may hold many that were used since, and the next may be a good one.
+/// Whether an errcode means that the permit is void and leaves open whether the code was ever real. A used code (41029) was
+/// real: after a restore a user may hold many used codes, and the next code may still be good.
 pub const fn is_doubtful(errcode: Errcode) -> bool {
     is_permit_refusal(errcode) && errcode.0 != Errcode::FORM_ID_USED.0
 }
 
-/// Decides what becomes of a message whose permit was dead. `dead_in_a_row` counts the attempts that ended so, this one
-/// included, without used codes ([`is_doubtful`]); `another`: the user has another permit that would serve.
+/// Decides what becomes of a message whose permit was dead. `dead_in_a_row` counts the attempts in a row with a doubtful
+/// refusal ([`is_doubtful`]: used codes do not count), this attempt included. `another`: the user has another permit that
+/// would serve.
 pub fn replace(dead_in_a_row: u32, another: bool, policy: PermitPolicy) -> Replacement {
     match (another, policy) {
         (true, _) if dead_in_a_row >= MAX_DEAD_PERMITS => Replacement::Fail,
@@ -255,19 +255,19 @@ pub fn replace(dead_in_a_row: u32, another: bool, policy: PermitPolicy) -> Repla
     }
 }
 
-/// Whether a user's other claims are void, too: the mini program claimed a code that WeChat does not know, the last one of
-/// several in a row. (41028 alone is such an answer: a used code was a real one, and so was a withdrawn subscription.)
+/// Whether the user's other claims are void, too: this code was claimed by the mini program, and WeChat did not know it nor
+/// the codes just before it. (Only 41028 counts: a used code was a real code, and so was a withdrawn subscription.)
 pub fn is_invented(errcodes_in_a_row: &[Errcode], origin: Option<Origin>) -> bool {
     let unknown =
         errcodes_in_a_row.iter().take_while(|errcode| **errcode == Errcode::INVALID_FORM_ID).count();
     origin == Some(Origin::MiniProgram) && unknown >= MAX_INVENTED_CODES as usize
 }
 
-/// Decides. `random` is between 0 and 1. A token refusal that arrives here has survived one refresh and one
-/// repeat already.
+/// Decides what the outcome of an attempt does. `random` is between 0 and 1. A token refusal that arrives here has survived
+/// one refresh of the token and one repeat already.
 pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f64) -> Effects {
-    // A unit that may be gone already is never freed before WeChat has said what became of it; one that the
-    // message had reserved from the start stays reserved.
+    // A unit that may be spent already is never freed before WeChat has said what became of it. A unit that the message had
+    // reserved from the start stays reserved.
     let held = message.permit.is_some_and(|permit| permit.held);
     let keep = if message.maybe_delivered || held { UnitEffect::Hold } else { UnitEffect::Release };
     let effects = |next, unit| Effects { next, unit, maybe_delivered: message.maybe_delivered, app: None };
@@ -298,9 +298,9 @@ pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f6
         Errcode::OK => effects(Next::Sent, UnitEffect::Spend),
         Errcode::SYSTEM_BUSY => retry(backoff(), ReasonCode::WechatUnavailable),
         Errcode::SEND_CONFLICT => retry(soon(retry::USER_BUSY_PAUSE), ReasonCode::UserBusy),
-        // The first copy arrived: its code is used, and only this message ever used it.
+        // The first copy arrived: its code is used, and only this message ever used the code.
         Errcode::FORM_ID_USED if message.maybe_delivered => effects(Next::Sent, UnitEffect::Spend),
-        // The permit is gone, and with it the means to find out whether the first copy arrived.
+        // The permit is void, and without it nobody can find out whether the first copy arrived.
         code if is_permit_refusal(code) && message.maybe_delivered => {
             effects(Next::Unknown, UnitEffect::Revoke)
         }
@@ -318,8 +318,8 @@ pub fn settle(message: &InFlight, outcome: &Outcome, now: UnixMillis, random: f6
             pause(PauseCode::TokenRejected, Some(until), Some(until))
         }
         code if is_misconfiguration(code) => pause(PauseCode::Misconfigured, None, None),
-        // Refused for what it says, not for its permit. If an earlier copy may have arrived, this answer does not
-        // tell, so the unit is not handed to another message.
+        // WeChat refused the content, not the permit. If an earlier copy may have arrived, this answer does not tell, so the
+        // unit is not handed to another message.
         _ if message.maybe_delivered => effects(Next::Unknown, UnitEffect::Hold),
         _ => effects(Next::Failed(ReasonCode::WechatRefused), UnitEffect::Release),
     }

@@ -1,4 +1,4 @@
-//! How the lanes are shared out among nodes: evenly, and with as few moves as that takes.
+//! How the lanes are shared out among nodes: evenly, with as few moves as possible.
 //!
 //! ```text
 //! 64 lanes, 3 nodes ─▶ 22, 21, 21, in the order of the nodes' names
@@ -6,25 +6,25 @@
 
 use crate::lane::{LANES, Lane};
 
-/// What one node does about its share.
+/// What one node does to reach its share.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Lanes that nobody has and that this node is short of.
+    /// Free lanes that this node needs for its share.
     pub take: Vec<Lane>,
-    /// Lanes that this node has too many of.
+    /// Lanes that this node has beyond its share.
     pub give: Vec<Lane>,
 }
 
-/// How many lanes the node at this place among so many has in the end.
+/// How many lanes the node at this place among so many nodes has in the end.
 pub const fn share(place: usize, nodes: usize) -> usize {
     let lanes = LANES as usize;
     lanes / nodes + if place < lanes % nodes { 1 } else { 0 }
 }
 
-/// What the node at `place` does. `owner` says which node, by its place among the `nodes`, has a lane; `None`: none of them.
+/// What the node at `place` does. `owner` says which of the `nodes` has a lane, by its place; `None`: no node has it.
 ///
 /// # Panics
-/// If `place` is not one of the nodes.
+/// If `place` is not less than `nodes`.
 pub fn plan(owner: impl Fn(Lane) -> Option<usize>, place: usize, nodes: usize) -> Plan {
     assert!(place < nodes, "a node plans for itself");
     let own: Vec<Lane> = Lane::all().filter(|&lane| owner(lane) == Some(place)).collect();
@@ -46,7 +46,7 @@ mod tests {
 
     type Owners = [Option<usize>; LANES as usize];
 
-    /// Each node in turn does what its plan says; how many lanes moved.
+    /// Each node in turn carries out its plan. Returns how many lanes moved.
     fn round(owners: &mut Owners, nodes: usize) -> usize {
         let mut moved = 0;
         for place in 0..nodes {
@@ -68,7 +68,7 @@ mod tests {
             given in prop::collection::vec(prop::option::of(0_usize..9), LANES as usize),
             nodes in 1_usize..9,
         ) {
-            // What a node had that is not there any more is nobody's.
+            // Lanes of a node that is gone are free.
             let mut owners: Owners = std::array::from_fn(|at| given[at].filter(|&owner| owner < nodes));
             let count = |owners: &Owners, place| owners.iter().filter(|owner| **owner == Some(place)).count();
             let short: usize = (0..nodes).map(|place| share(place, nodes).saturating_sub(count(&owners, place))).sum();
@@ -76,7 +76,7 @@ mod tests {
             for place in 0..nodes {
                 prop_assert_eq!(count(&owners, place), share(place, nodes));
             }
-            prop_assert_eq!(moved, short, "a lane moves only to a node that is short of one");
+            prop_assert_eq!(moved, short, "a lane moves only to a node that is short of a lane");
             prop_assert_eq!(round(&mut owners, nodes), 0, "then it rests");
         }
     }

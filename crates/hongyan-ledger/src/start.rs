@@ -1,5 +1,5 @@
-//! What happens to a message whose moment has come: at its acceptance, when a timer of it rings, when a permit
-//! arrives, when its user is free again. One function, so that all these ways agree.
+//! What happens to a message whose moment has come: at its acceptance, when its timer rings, when a permit arrives, when its
+//! user is free again. One function decides in all these cases, so that they agree.
 
 use hongyan_clock::UnixMillis;
 
@@ -10,9 +10,9 @@ use crate::message::{MessageState, PermitPolicy, ReasonCode};
 /// Everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
-    /// When it shall go out.
+    /// When the message shall go out.
     pub send_at: UnixMillis,
-    /// After this it must not.
+    /// After this moment the message must not go out.
     pub deadline: Option<UnixMillis>,
     /// What to do without a permit.
     pub policy: PermitPolicy,
@@ -20,30 +20,30 @@ pub struct Candidate {
     pub maybe_delivered: bool,
     /// The app's gate.
     pub gate: AppGate,
-    /// Another message of this user is in flight or is ahead of it.
+    /// Another message of this user is in flight, or goes before this one.
     pub user_busy: bool,
-    /// The permit that it would use: the one it holds, else the best that serves it.
+    /// The permit that the message would use: the permit that it holds, else the best permit that serves it.
     pub permit: Option<PermitId>,
 }
 
-/// What becomes of it.
+/// What becomes of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// Send it now, with this permit.
     Send {
-        /// The permit; `None` when it is tried without one.
+        /// The permit; `None` when the message is tried without a permit.
         permit: Option<PermitId>,
     },
     /// Not now.
     Later {
         /// `scheduled`, `ready` or `waiting`.
         state: MessageState,
-        /// When to look again by the clock; `None`: only an event (a permit, a free user, a resumed app) can help.
+        /// When to look again; `None`: only a permit, a free user or a resumed app can help.
         wake_at: Option<UnixMillis>,
-        /// Why, where it is not just its time.
+        /// Why the message does not go now, unless its `send_at` says it.
         reason: Option<ReasonCode>,
     },
-    /// Its life ends here.
+    /// The message ends here.
     End {
         /// `failed`, `expired` or `unknown`.
         state: MessageState,
@@ -52,11 +52,11 @@ pub enum Start {
     },
 }
 
-/// Decides what becomes of a candidate at `now`. `room`: dispatch could write its request at once.
+/// Decides what becomes of a candidate at `now`. `room`: dispatch could write the request at once.
 pub fn start(candidate: &Candidate, room: bool, now: UnixMillis) -> Start {
     let Candidate { send_at, deadline, policy, maybe_delivered, gate, user_busy, permit } = *candidate;
     if deadline.is_some_and(|end| now >= end) {
-        // Who may have it already cannot be told that it expired.
+        // The user may have the message already, so it must not be reported as expired.
         return if maybe_delivered {
             Start::End { state: MessageState::Unknown, reason: ReasonCode::NoAnswer }
         } else {
@@ -80,7 +80,8 @@ pub fn start(candidate: &Candidate, room: bool, now: UnixMillis) -> Start {
         return later(MessageState::Ready, until, Some(ReasonCode::AppPaused));
     }
     if matches!(gate, AppGate::Broken { .. }) && gate.is_paused(now) {
-        // Without a timer: when WeChat is back, all are woken; until then one of them is, now and then.
+        // No timer: when WeChat is back, all messages of the app are woken. Until then one message now and then is woken as
+        // a probe.
         return later(MessageState::Ready, None, Some(ReasonCode::WechatUnavailable));
     }
     if user_busy {

@@ -1,42 +1,42 @@
-//! Units: what a permit is counted in, and what happens to one.
+//! Units: what a permit is counted in, and the moves of a unit.
 
 use serde::Serialize;
 
-/// What becomes of the unit that the attempt named.
+/// What becomes of the unit that the attempt used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitEffect {
     /// One unit is spent.
     Spend,
-    /// It is free again.
+    /// The unit is free again.
     Release,
-    /// What is left of the permit is void.
+    /// All units left in the permit are void.
     Revoke,
-    /// It stays kept for this message, although that is not in flight any more.
+    /// The unit stays kept for this message, although the message is not in flight any more.
     Hold,
 }
 
 /// The stored counts of one permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Units {
-    /// Ever granted. For an unlimited permit: one for each that was spent or is held.
+    /// Units ever granted. For an unlimited permit: one for each unit that was spent or is held.
     pub granted: u32,
-    /// Spent on messages that WeChat took, and on the one that is in flight.
+    /// Units spent on messages that WeChat took, and on the message that is in flight.
     pub spent: u32,
-    /// Lost because the user withdrew the right, or WeChat said that it is void.
+    /// Units lost because the user withdrew the right, or WeChat said that it is void.
     pub revoked: u32,
-    /// Kept by messages that are not in flight: scheduled with their permit, or of unknown outcome.
+    /// Units kept by messages that are not in flight: scheduled with their permit, or of unknown outcome.
     pub held: u32,
-    /// Grants a unit whenever one is needed. Ends when it is revoked.
+    /// The permit grants a unit whenever a message needs one, until it is revoked.
     pub unlimited: bool,
 }
 
 impl Units {
-    /// Counts of a fresh permit.
+    /// The counts of a fresh permit.
     pub const fn granted(count: u32) -> Self {
         Self { granted: count, spent: 0, revoked: 0, held: 0, unlimited: false }
     }
 
-    /// Counts of a fresh unlimited permit.
+    /// The counts of a fresh unlimited permit.
     pub const fn unlimited() -> Self {
         Self { granted: 0, spent: 0, revoked: 0, held: 0, unlimited: true }
     }
@@ -46,7 +46,7 @@ impl Units {
         self.granted - self.spent - self.revoked - self.held
     }
 
-    /// Whether it can serve one more message.
+    /// Whether the permit can serve one more message.
     pub const fn can_serve(&self) -> bool {
         self.unlimited || self.remaining() > 0
     }
@@ -60,9 +60,8 @@ impl Units {
         }
     }
 
-    /// A message goes out with a free unit: it is spent, until the outcome says otherwise.
-    ///
-    /// Returns whether there was one. `false` means that the caller's picture of the permit is wrong; nothing
+    /// Spends a free unit for a message that goes out; the outcome may change that.
+    /// || Returns whether there was a free unit. `false` means that the caller's picture of the permit is wrong; nothing
     /// changed.
     #[must_use]
     pub fn spend(&mut self) -> bool {
@@ -73,10 +72,9 @@ impl Units {
         true
     }
 
-    /// An attempt with one unit has ended, and this becomes of the unit. `held`: it was a held one, and was not
-    /// spent when the message went out.
-    ///
-    /// Returns whether the counts allowed it, as [`Units::spend`].
+    /// Applies the outcome of an attempt to its unit. `held`: the unit was a held one, and was not spent when the message
+    /// went out.
+    /// || Returns whether the counts allowed it, like [`Units::spend`].
     #[must_use]
     pub fn settle(&mut self, effect: UnitEffect, held: bool) -> bool {
         match (effect, held) {
@@ -99,7 +97,7 @@ impl Units {
         }
     }
 
-    /// Keeps one free unit for a message. Returns whether there was one.
+    /// Keeps one free unit for a message. Returns whether there was a free unit.
     #[must_use]
     pub fn hold(&mut self) -> bool {
         if !self.take() {
@@ -109,7 +107,7 @@ impl Units {
         true
     }
 
-    /// Gives a held unit back. Returns whether there was one.
+    /// Gives a held unit back. Returns whether there was a held unit.
     #[must_use]
     pub fn release(&mut self) -> bool {
         let given_back = self.move_unit(|units| (&mut units.held, None));
@@ -119,7 +117,7 @@ impl Units {
         given_back
     }
 
-    /// Everything that is left is void. Returns how many units that were.
+    /// Makes all units that are left void. Returns how many units these were.
     pub fn revoke_rest(&mut self) -> u32 {
         self.unlimited = false;
         let rest = self.remaining();
@@ -127,7 +125,7 @@ impl Units {
         rest
     }
 
-    /// Makes one free unit ready to be put somewhere.
+    /// Makes sure that one unit is free: an unlimited permit grants it here. Returns whether there is a free unit.
     fn take(&mut self) -> bool {
         if self.unlimited {
             self.granted += 1;
@@ -137,7 +135,7 @@ impl Units {
         true
     }
 
-    /// Takes one from a count and adds it to another, or leaves it free.
+    /// Moves one unit from a count to another count, or makes it free.
     fn move_unit(&mut self, places: impl FnOnce(&mut Self) -> (&mut u32, Option<&mut u32>)) -> bool {
         let (from, to) = places(self);
         if *from == 0 {
@@ -154,17 +152,17 @@ impl Units {
 /// The six counts; `granted` is the sum of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
-    /// Ever granted.
+    /// Units ever granted.
     pub granted: u32,
-    /// Can be used now.
+    /// Units that can be used now.
     pub available: u32,
-    /// Kept for messages in flight, of unknown outcome, or scheduled with their permit.
+    /// Units kept for messages in flight, of unknown outcome, or scheduled with their permit.
     pub reserved: u32,
-    /// Spent.
+    /// Units spent.
     pub spent: u32,
-    /// Void because their time passed.
+    /// Units void because their time passed.
     pub expired: u32,
-    /// Void because the user or WeChat said so.
+    /// Units void because the user or WeChat said so.
     pub revoked: u32,
 }
 

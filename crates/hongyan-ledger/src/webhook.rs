@@ -1,5 +1,5 @@
-//! Webhooks: the types of events, who wants them, and what an answer of a webhook means for the event and for the
-//! webhook.
+//! Webhooks: the types of events, which webhook wants which events, and what a webhook's answer means for the event and for
+//! the webhook.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use crate::enums::{codes, names};
 use crate::message::MessageState;
 use crate::retry::{doubled, jitter};
 
-/// How long an event is tried, and how long a webhook may fail without a single success before it is disabled. A
-/// weekend, so that somebody is at work before either ends.
+/// How long an event is tried, and how long a webhook may fail without a single success before it is disabled. The time
+/// spans a weekend, so that somebody is at work before it ends.
 pub const PATIENCE: Duration = Duration::from_secs(3 * 86_400);
 
-/// How long the secret before the last rotation still signs.
+/// How long the previous secret still signs after a rotation.
 pub const ROTATION_OVERLAP: Duration = Duration::from_secs(86_400);
 
-/// The pause after an event's first failure is somewhere below this; each further failure doubles it.
+/// The pause after an event's first failure is at most this long; each further failure doubles it.
 pub const EVENT_BACKOFF_BASE: Duration = Duration::from_secs(5);
 
-/// No pause of an event is longer.
+/// The longest pause of an event.
 pub const EVENT_BACKOFF_CAP: Duration = Duration::from_secs(4 * 3_600);
 
-/// So many failures in a row are the events' own; with more, the webhook itself rests.
+/// Up to so many failures in a row are put down to the events themselves; after more failures the webhook itself rests.
 pub const FAILURES_BEFORE_REST: u32 = 4;
 
-/// A webhook that fails and fails is asked with one event at a time, at the latest after this.
+/// A webhook that keeps failing is tried with one event at a time, and at the latest after this.
 pub const REST_CAP: Duration = Duration::from_secs(300);
 
-/// What an event says. Stable names; more may be added.
+/// The type of a webhook event. Stable names; more may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventType {
     /// WeChat took a message.
@@ -42,23 +42,23 @@ pub enum EventType {
     MessageRefused,
     /// A message will not be sent: it failed, expired, was withdrawn or replaced.
     MessageFailed,
-    /// Whether a message was sent is not known.
+    /// Nobody knows whether a message was sent.
     MessageUnknown,
-    /// A user gave a right to send.
+    /// A user granted a permit.
     PermitGranted,
-    /// A right to send will soon be void, and has units left.
+    /// A permit will expire soon, and has units left.
     PermitExpiring,
-    /// Nothing goes out for an app any more.
+    /// Sending for an app was paused.
     AppPaused,
-    /// An app's pause was ended.
+    /// An app's pause ended.
     AppResumed,
-    /// Templates of an app came, went or changed.
+    /// Templates of an app were added, removed or changed.
     TemplateChanged,
     /// A webhook was disabled.
     WebhookDisabled,
-    /// Something that WeChat pushed.
+    /// WeChat pushed an event.
     WechatEvent,
-    /// Somebody asked for it, to see whether a webhook works.
+    /// An operator asked for a test event, to see whether a webhook works.
     WebhookTest,
 }
 
@@ -95,9 +95,9 @@ codes!(EventType {
 });
 
 impl EventType {
-    /// What a message's arrival at a state is called, if anybody is told of it. Every message comes to exactly one
-    /// of `sent`, `failed` or `unknown` first; `unknown` may be followed by each of the others, and `sent` by
-    /// `delivered` or `refused`.
+    /// The event type that tells of a message's arrival at this state, if there is one. Every message comes to exactly one
+    /// of `sent`, `failed` or `unknown` first; each of the others may follow `unknown`, and `delivered` or `refused` may
+    /// follow `sent`.
     pub const fn of_state(state: MessageState) -> Option<Self> {
         match state {
             MessageState::Sent => Some(Self::MessageSent),
@@ -113,8 +113,8 @@ impl EventType {
         }
     }
 
-    /// Whether a webhook may ask for it in its filter. A test goes to the webhook that it is for, whatever that asks
-    /// for, and to no other.
+    /// Whether a webhook may name this type in its filter. A test event goes to the webhook that it is for, whatever the
+    /// filter says, and to no other webhook.
     pub const fn is_for_all(self) -> bool {
         !matches!(self, Self::WebhookTest)
     }
@@ -140,17 +140,17 @@ impl<'de> Deserialize<'de> for EventType {
     }
 }
 
-/// What a webhook wants to hear of.
+/// Which events a webhook wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// These types; `None`: all.
+    /// Events of these types; `None`: all types.
     pub types: Option<Vec<EventType>>,
-    /// Events about these apps; `None`: all. What is about no app passes.
+    /// Events about these apps; `None`: all apps. An event about no app passes in any case.
     pub apps: Option<Vec<AppId>>,
 }
 
 impl Filter {
-    /// Whether an event of this type, about this app, passes.
+    /// Whether an event of this type, about this app, passes the filter.
     pub fn wants(&self, kind: EventType, app: Option<&AppId>) -> bool {
         kind.is_for_all()
             && self.types.as_ref().is_none_or(|types| types.contains(&kind))
@@ -164,17 +164,16 @@ impl Filter {
 /// How a webhook answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// With a status of 2xx.
+    /// With a status of 2xx: the event is taken.
     Taken,
-    /// With 410: it wants no more, ever.
+    /// With 410: the webhook wants no more events, ever.
     Gone,
     /// In any other way, or not at all.
     Failed,
 }
 
 impl Reply {
-    /// What an HTTP status says. A redirect is not followed: where it leads was never looked at by whoever set the
-    /// webhook up.
+    /// What an HTTP status means. A redirect is not followed: whoever set up the webhook never approved its target.
     pub const fn of_status(status: u16) -> Self {
         match status {
             200..=299 => Self::Taken,
@@ -187,16 +186,16 @@ impl Reply {
 /// What becomes of an event at one webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It was taken.
+    /// The webhook took the event.
     Taken,
-    /// It is tried again then.
+    /// The event is tried again at this moment.
     Retry(UnixMillis),
-    /// It is not tried any more.
+    /// The event is not tried any more.
     GivenUp,
 }
 
-/// What becomes of an event after its try number `tries` (from 1), if the first of them was at `first_at`. `random` is
-/// from 0 to 1.
+/// What becomes of an event after its try number `tries` (from 1), whose first try was at `first_at`. `random` is between 0
+/// and 1.
 pub fn fate(reply: Reply, tries: u32, first_at: UnixMillis, now: UnixMillis, random: f64) -> Fate {
     match reply {
         Reply::Taken => Fate::Taken,
@@ -206,7 +205,7 @@ pub fn fate(reply: Reply, tries: u32, first_at: UnixMillis, now: UnixMillis, ran
                 return Fate::GivenUp;
             }
             let ceiling = doubled(EVENT_BACKOFF_BASE, tries.saturating_sub(1), EVENT_BACKOFF_CAP);
-            // The last try is at the very end, not some hours short of it.
+            // Cap the pause so that the last try is at the very end of `PATIENCE`, not some hours before.
             Fate::Retry(now.plus(jitter(ceiling, random)).min(end))
         }
     }
@@ -216,29 +215,29 @@ pub fn fate(reply: Reply, tries: u32, first_at: UnixMillis, now: UnixMillis, ran
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledReason {
-    /// It failed for three days without a success.
+    /// The webhook failed for three days without a success.
     Failing,
-    /// It answered 410.
+    /// The webhook answered 410.
     Gone,
-    /// An operator disabled it.
+    /// An operator disabled the webhook.
     Operator,
 }
 
 names!(DisabledReason { Failing: "failing", Gone: "gone", Operator: "operator" });
 
-/// How a webhook fares.
+/// The recent failures of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
-    /// The first failure since the last success.
+    /// When the first failure since the last success was.
     pub failing_since: Option<UnixMillis>,
     /// Failures since the last success.
     pub failures: u32,
-    /// Nothing is sent to it before this moment.
+    /// Nothing is sent to the webhook before this moment.
     pub rest_until: Option<UnixMillis>,
 }
 
 impl Health {
-    /// How it fares after one more answer, and whether it is to be disabled.
+    /// The health after one more answer, and why the webhook is to be disabled, if it is.
     #[must_use]
     pub fn after(self, reply: Reply, now: UnixMillis, random: f64) -> (Self, Option<DisabledReason>) {
         if reply == Reply::Taken {
@@ -303,7 +302,7 @@ mod tests {
         let (mine, other) = ("wx1".parse::<AppId>().unwrap(), "wx2".parse::<AppId>().unwrap());
         let all = Filter::default();
         assert!(all.wants(EventType::MessageSent, Some(&mine)));
-        assert!(!all.wants(EventType::WebhookTest, None), "a test is for one webhook alone");
+        assert!(!all.wants(EventType::WebhookTest, None), "a test event is for one webhook alone");
         let filter = Filter {
             types: Some(vec![EventType::AppPaused, EventType::WebhookDisabled]),
             apps: Some(vec![mine.clone()]),

@@ -1,4 +1,4 @@
-//! What is asked about: a message that lacked a permit, and what was done with the user's permits.
+//! The question: a message that lacked a permit, and what was done with the user's permits.
 
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::{Errcode, TemplateId};
@@ -7,38 +7,39 @@ use crate::ids::{MessageId, PermitId};
 use crate::message::{Channel, MessageState, PermitPolicy, ReasonCode};
 use crate::settle::is_permit_refusal;
 
-/// A message, and all about it that tells whether and when it lacked a permit.
+/// A message, with everything that tells whether and when it lacked a permit.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// Its id.
+    /// The message's id.
     pub id: MessageId,
-    /// Which call.
+    /// The channel of its template.
     pub channel: Channel,
     /// Its template.
     pub template: TemplateId,
-    /// Where it is.
+    /// Its state.
     pub state: MessageState,
-    /// Why.
+    /// The reason of its state.
     pub reason: Option<ReasonCode>,
-    /// What it does without a permit.
+    /// What the message does without a permit.
     pub policy: PermitPolicy,
-    /// It may use the permit that came with it and no other.
+    /// The message may use only the permit that came with it.
     pub own_permit: bool,
-    /// When it is to go out.
+    /// When the message is to go out.
     pub send_at: UnixMillis,
-    /// When it came to where it is.
+    /// When the message came to its state.
     pub updated_at: UnixMillis,
-    /// WeChat's last word on it.
+    /// WeChat's last errcode for it.
     pub errcode: Option<Errcode>,
 }
 
 impl Subject {
-    /// The moment at which it lacked a permit: for one that waits, `now`. `None`: that is not what became of it.
+    /// The moment at which the message lacked a permit: `now` for a message that waits. `None`: it did not lack a permit.
     pub fn moment(&self, now: UnixMillis) -> Option<UnixMillis> {
         match (self.state, self.reason?) {
             (MessageState::Waiting, ReasonCode::NoPermit) => Some(now),
             (MessageState::Failed, ReasonCode::NoPermit) => Some(self.updated_at),
-            // It may have waited for a permit until its deadline. What was tried had one, unless that was the trouble.
+            // The message may have waited for a permit until its deadline. A message that was tried had a permit, unless
+            // WeChat refused the permit.
             (MessageState::Expired, ReasonCode::DeadlinePassed)
                 if self.policy == PermitPolicy::Wait
                     && !self.own_permit
@@ -51,44 +52,44 @@ impl Subject {
     }
 }
 
-/// What one of the user's messages, or the user, did with a permit.
+/// What a message of the user, or the user, did with a permit.
 #[derive(Debug, Clone, Copy)]
 pub struct Trace {
-    /// Which permit.
+    /// The permit.
     pub permit: PermitId,
-    /// Which message; `None`: the user.
+    /// The message; `None`: the user.
     pub message: Option<MessageId>,
-    /// What.
+    /// What happened.
     pub change: PermitChange,
 }
 
 /// What may happen to a permit.
 #[derive(Debug, Clone, Copy)]
 pub enum PermitChange {
-    /// It spent a unit.
+    /// The message spent a unit.
     Spent {
         /// When the attempt that spent it began.
         from: UnixMillis,
-        /// When that was known.
+        /// When the outcome of that attempt was stored.
         at: UnixMillis,
     },
-    /// It keeps a unit now: it is in flight, scheduled with its permit, or of unknown outcome.
+    /// The message keeps a unit now: it is in flight, scheduled with its permit, or of unknown outcome.
     Keeps {
         /// Since when, at the latest.
         from: UnixMillis,
-        /// By a stored count; `false`: only by being in flight.
+        /// The unit is kept by the stored count `held`; `false`: only by a message in flight.
         held: bool,
-        /// Where that message is.
+        /// The state of that message.
         state: MessageState,
     },
-    /// WeChat told it that the permit is void; what was left was revoked.
+    /// WeChat answered the message that the permit is void; the units left were revoked.
     FoundVoid {
         /// When.
         at: UnixMillis,
-        /// In which words.
+        /// WeChat's errcode.
         errcode: Errcode,
     },
-    /// The user withdrew it, WeChat reported; what was left was revoked.
+    /// WeChat reported that the user withdrew the right; the units left were revoked.
     Withdrawn {
         /// When.
         at: UnixMillis,

@@ -1,4 +1,4 @@
-//! One cause for which there was no permit.
+//! One reason why there was no permit.
 
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::{Errcode, TemplateId};
@@ -11,24 +11,24 @@ use crate::message::MessageState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BecauseCode {
-    /// What was left is kept by another message.
+    /// Another message keeps the units that were left.
     Reserved,
-    /// WeChat said that the permit is void: the user withdrew it (43101, or an event), or its code is wrong or used (41028,
-    /// 41029).
+    /// WeChat said that the permit is void: the user withdrew the right (43101, or an event), or the code is wrong or used
+    /// (41028, 41029).
     Revoked,
-    /// Its time was over, or will be when the message is due.
+    /// The permit had expired, or will have expired when the message is due.
     Expired,
     /// All its units are spent.
     Spent,
-    /// The permit that came with the message had been used before.
+    /// The permit that came with the message was used before.
     OwnPermitUsed,
-    /// The user had never been granted one that serves this template.
+    /// The user had never been granted a permit that serves this template.
     NeverGranted,
-    /// There was one, but for another template.
+    /// The user had a permit, but for another template.
     OtherTemplate,
-    /// There is one by now; it came too late for this message.
+    /// A permit was granted since; it came too late for this message.
     GrantedLater,
-    /// It tried as many permits as a message may, and WeChat called each of them void; it was not tried with the others.
+    /// The message tried as many permits as it may, and WeChat called each of them void. Other permits were not tried.
     TooManyVoid,
 }
 
@@ -47,29 +47,30 @@ impl BecauseCode {
     ];
 }
 
-/// One cause, true of one or more permits. What it says beside their number is about the last of them.
+/// One cause, true of one or more permits. The fields other than `permits` are about the permit for which it became true
+/// last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Because {
-    /// Which.
+    /// The cause.
     pub code: BecauseCode,
-    /// Of how many permits it is true.
+    /// Of how many permits the cause is true.
     pub permits: u32,
-    /// The permit of which that became true last.
+    /// The permit for which the cause became true last.
     pub permit: Option<PermitId>,
-    /// When: kept since, found void, expired, spent, granted.
+    /// When the unit was kept, or the permit was found void, expired, was spent or was granted.
     pub at: Option<UnixMillis>,
-    /// The message that keeps or spent it, or found it void.
+    /// The message that keeps or spent the unit, or found the permit void.
     pub message: Option<MessageId>,
-    /// Where the message is that keeps it.
+    /// The state of the message that keeps the unit.
     pub message_state: Option<MessageState>,
-    /// WeChat's word on it.
+    /// WeChat's errcode for the permit.
     pub errcode: Option<Errcode>,
-    /// The template that it is for.
+    /// The template of the permit.
     pub template: Option<TemplateId>,
 }
 
 impl Because {
-    /// A cause of which nothing more is known.
+    /// A cause without details.
     pub const fn only(code: BecauseCode) -> Self {
         Self {
             code,

@@ -1,8 +1,8 @@
-//! Why a message found no permit, from what the ledger keeps anyway.
-//!
-//! Nothing is written down when a message fails for want of a permit: that would cost each message. What was true then
-//! follows from the permits as they are now and from what the user's messages did with them, each with its time. Where
-//! it does not follow (a counter that was granted to since, history that was removed) less is said, never more.
+//! Why a message found no permit, concluded from what the ledger keeps anyway.
+//! || A message that fails for want of a permit writes no explanation: that would cost a write for each message. The
+//! explanation is computed from the permits as they are now and from what the user's messages did with them, each with its
+//! time. Where this does not suffice (units were granted to a counter since, or history was removed), the explanation says
+//! less, never something false.
 //!
 //! | file | has |
 //! | --- | --- |
@@ -29,8 +29,8 @@ use crate::message::MessageState;
 use crate::permit::Permit;
 use crate::settle::{MAX_DEAD_PERMITS, is_doubtful};
 
-/// Why this message lacked a permit at `moment`: what is nearest at hand first. `permits` and `traces` are all of the
-/// user's. Empty: the ledger does not show it (any more).
+/// Why this message lacked a permit at `moment`; the most useful cause first. `permits` and `traces` are all of the user's.
+/// An empty answer: the ledger does not show it, or no longer.
 pub fn explain(subject: &Subject, permits: &[Permit], traces: &[Trace], moment: UnixMillis) -> Vec<Because> {
     if subject.own_permit {
         return vec![of_own_permit(subject, traces)];
@@ -58,7 +58,8 @@ pub fn explain(subject: &Subject, permits: &[Permit], traces: &[Trace], moment: 
         causes.push(Because::only(BecauseCode::NeverGranted));
     }
     causes.extend(gave_up(subject, traces));
-    // Who keeps a unit may still give it back, so that comes first; then what happened last.
+    // A message that keeps a unit may still give it back, so that cause comes first. Within a rank the latest cause comes
+    // first.
     causes.sort_by_key(|cause| {
         let rank = match cause.code {
             BecauseCode::TooManyVoid | BecauseCode::Reserved => 0,
@@ -72,7 +73,8 @@ pub fn explain(subject: &Subject, permits: &[Permit], traces: &[Trace], moment: 
     causes
 }
 
-/// A message that may use nothing but what it brought: either WeChat did not take that, or it was used already.
+/// The cause for a message that may use only the permit that it brought: WeChat called this permit void, or it was used
+/// already.
 fn of_own_permit(subject: &Subject, traces: &[Trace]) -> Because {
     let own = traces.iter().rev().find_map(|trace| match trace.change {
         PermitChange::FoundVoid { at, errcode } if trace.message == Some(subject.id) => {
@@ -93,7 +95,7 @@ fn of_own_permit(subject: &Subject, traces: &[Trace]) -> Because {
     }
 }
 
-/// A message that tried as many permits as it may, all of them void.
+/// The cause for a message that tried as many permits as it may, all of them void.
 fn gave_up(subject: &Subject, traces: &[Trace]) -> Option<Because> {
     let own = |trace: &&Trace| trace.message == Some(subject.id);
     let void = traces.iter().filter(own).filter_map(|trace| match trace.change {
@@ -101,7 +103,7 @@ fn gave_up(subject: &Subject, traces: &[Trace]) -> Option<Because> {
         _ => None,
     });
     let found: Vec<_> = void.collect();
-    // As `replace` counts: those that it tried last.
+    // `replace` counts the refusals in a row at the end, so count the same here.
     let in_a_row = found.iter().rev().take_while(|(.., errcode)| is_doubtful(*errcode)).count() as u32;
     let &(permit, at, errcode) = found.last()?;
     (subject.state == MessageState::Failed && in_a_row >= MAX_DEAD_PERMITS).then(|| Because {
@@ -114,7 +116,7 @@ fn gave_up(subject: &Subject, traces: &[Trace]) -> Option<Because> {
     })
 }
 
-/// Adds a cause to those of the same kind; the later one speaks for both.
+/// Adds a cause, or merges it with a cause of the same code and template; the later one gives the details.
 fn add(causes: &mut Vec<Because>, new: Because) {
     let same = |cause: &&mut Because| cause.code == new.code && cause.template == new.template;
     match causes.iter_mut().find(same) {

@@ -47,7 +47,7 @@ impl World {
         self.ids.message(Lane::new(0).unwrap(), START)
     }
 
-    /// A form, granted then.
+    /// A form, granted at this second.
     fn form(&mut self, granted_at: u64) -> PermitId {
         let id = self.ids.permit(Lane::new(0).unwrap(), at(granted_at));
         self.permits.push(Permit {
@@ -62,7 +62,7 @@ impl World {
         id
     }
 
-    /// A subscription counter of so many units, granted then.
+    /// A subscription counter of so many units, granted at this second.
     fn counter(&mut self, template: &str, count: u32, granted_at: u64) -> PermitId {
         let id = self.form(granted_at);
         let permit = self.permits.last_mut().unwrap();
@@ -145,7 +145,7 @@ fn what_was_left_when_its_time_was_over_expired_and_what_was_spent_did_not() {
     assert_eq!((because[0].code, because[0].permits), (B::Expired, 1));
     assert_eq!(because[0].at, Some(START.plus(FORM_LIFETIME)));
     assert_eq!(because[1].code, B::Spent);
-    // Also when it only will be over at the time for which it was to be reserved.
+    // The permit will have expired only at the time for which it was to be reserved.
     world.subject.updated_at = at(100);
     assert_eq!(world.codes()[0], B::Expired);
 }
@@ -170,14 +170,14 @@ fn what_was_spent_only_later_was_kept_at_the_time() {
     let keeper = world.spend(form, 500, 501);
     let because = world.explain();
     assert_eq!((because[0].code, because[0].message), (B::Reserved, Some(keeper)));
-    // So was what turned out to be void only later.
+    // A permit that WeChat called void only later was already used up then.
     let mut world = World::new(Channel::Legacy);
     let form = world.form(0);
     world.units(form).revoke_rest();
     let keeper = world.trace(form, PermitChange::FoundVoid { at: at(500), errcode: Errcode(41_028) });
     let because = world.explain();
     assert_eq!((because[0].code, because[0].message), (B::Reserved, Some(keeper)));
-    // Of a counter that was granted to later that does not follow.
+    // For a counter that was granted units since, this does not follow.
     let mut world = World::new(Channel::Subscribe);
     let counter = world.counter("wanted", 2, 0);
     let first = world.spend(counter, 10, 11);
@@ -195,7 +195,7 @@ fn a_permit_that_came_too_late_is_told_apart_from_none() {
     assert_eq!((because[0].code, because[1].code), (B::NeverGranted, B::GrantedLater));
     assert_eq!(because[1].at, Some(at(200)));
     world.subject.state = MessageState::Waiting;
-    assert_eq!(world.subject.moment(at(1000)), Some(at(1000)), "one that waits is about now");
+    assert_eq!(world.subject.moment(at(1000)), Some(at(1000)), "a message that waits lacks a permit now");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn permits_for_other_templates_are_named_while_they_are_good() {
     let because = world.explain();
     assert_eq!(world.codes(), [B::NeverGranted, B::OtherTemplate]);
     assert_eq!(because[1].template, Some("other".parse().unwrap()));
-    // What became of it since does not matter.
+    // Later changes of that message do not matter.
     let other = world.permits[0].id;
     world.spend(other, 200, 201);
     assert_eq!(world.codes(), [B::NeverGranted, B::OtherTemplate]);
@@ -226,11 +226,11 @@ fn a_withdrawn_subscription_is_revoked_until_it_is_granted_again() {
         world.units(counter).revoke_rest();
         world.trace(counter, PermitChange::FoundVoid { at: at(50), errcode: Errcode(43_101) });
         assert_eq!(world.codes(), [B::Revoked], "{kind}");
-        // Granted again after the failure: it was revoked all the same.
+        // Units were granted after the failure; the permit was revoked all the same.
         world.units(counter).grant(1, kind.is_unlimited());
         world.permits[0].granted_at = at(300);
         assert_eq!(world.codes(), [B::Revoked], "{kind}");
-        // Without a trace of who found out, that it is revoked is still to be seen.
+        // Even without a trace of who found out, the counts show that the permit was revoked.
         world.permits[0].granted_at = START;
         world.traces.clear();
         world.units(counter).revoke_rest();
@@ -257,7 +257,7 @@ fn a_message_that_brought_its_own_permit_is_told_about_that_one() {
     let mut world = World::new(Channel::Legacy);
     world.subject.own_permit = true;
     let form = world.form(0);
-    assert_eq!(world.codes(), [B::OwnPermitUsed], "another form would not help it");
+    assert_eq!(world.codes(), [B::OwnPermitUsed], "another form would not help the message");
     let errcode = Errcode(41_028);
     world.traces.push(Trace {
         permit: form,
@@ -273,11 +273,11 @@ fn only_what_lacked_a_permit_is_explained_by_permits() {
     let mut world = World::new(Channel::Legacy);
     world.subject.state = MessageState::Expired;
     world.subject.reason = Some(ReasonCode::DeadlinePassed);
-    assert_eq!(world.subject.moment(at(1000)), None, "it required one, and would have failed");
+    assert_eq!(world.subject.moment(at(1000)), None, "it required a permit, and would have failed");
     world.subject.policy = PermitPolicy::Wait;
     assert_eq!(world.subject.moment(at(1000)), Some(at(100)));
     world.subject.errcode = Some(Errcode(-1));
-    assert_eq!(world.subject.moment(at(1000)), None, "it had one, and WeChat was busy");
+    assert_eq!(world.subject.moment(at(1000)), None, "it had a permit, and WeChat was busy");
     world.subject.errcode = None;
     world.subject.reason = Some(ReasonCode::WechatRefused);
     assert_eq!(world.subject.moment(at(1000)), None);

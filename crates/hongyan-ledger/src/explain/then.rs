@@ -1,4 +1,4 @@
-//! One permit as it was at a moment, from what it is now and what was done with it.
+//! One permit as it was at an earlier moment, computed from its counts now and from what was done with it.
 
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::Errcode;
@@ -12,29 +12,30 @@ use crate::permit::Permit;
 /// One permit as it was at the moment in question.
 pub(super) struct Then<'a> {
     permit: &'a Permit,
-    /// It had been granted by then.
+    /// The permit had been granted by then.
     pub(super) was_there: bool,
-    /// Units came to it later, so that today's counts say nothing about then.
+    /// Units were granted to it after that moment, so today's counts do not tell about the moment.
     granted_to_since: bool,
-    /// The last time until then that WeChat called it void, unless it was granted to after that.
+    /// When, by which message and with which errcode WeChat last called it void before that moment, unless units were
+    /// granted after that.
     void: Option<(Option<MessageId>, UnixMillis, Option<Errcode>)>,
-    /// WeChat called it void only later.
+    /// WeChat called it void only after that moment.
     void_later: bool,
-    /// The last message that had spent a unit of it.
+    /// The last message before that moment that had spent a unit of it.
     spent: Option<(Option<MessageId>, UnixMillis)>,
-    /// Units of it were spent only later.
+    /// Units of it were spent only after that moment.
     spent_later: bool,
-    /// A message that kept a unit of it, since when, and where it is if it keeps it still.
+    /// A message that kept a unit of it, since when, and the message's state if it keeps the unit still.
     kept: Option<(Option<MessageId>, UnixMillis, Option<MessageState>)>,
-    /// Units of it are kept now that were not then.
+    /// Units of it are kept now that were not kept then.
     kept_later: bool,
-    /// How many of its units are in flight now, without a stored hold.
+    /// How many of its units are in flight now, without being counted as held.
     in_flight: u32,
 }
 
 impl<'a> Then<'a> {
     pub(super) fn of(permit: &'a Permit, traces: &[Trace], moment: UnixMillis) -> Self {
-        // A code is granted once. A counter has the time of its last grant, and in its id that of its first.
+        // A code is granted once. A counter has the time of its last grant, and in its id the time of its first.
         let granted_to_since = permit.granted_at > moment;
         let first_granted = if permit.code.is_some() { permit.granted_at } else { permit.id.made_at() };
         let mut then = Self {
@@ -55,11 +56,11 @@ impl<'a> Then<'a> {
                     then.is_void(*message, at, Some(errcode), moment);
                 }
                 PermitChange::Withdrawn { at } if at <= moment => then.is_void(*message, at, None, moment),
-                // It shows that something was left until then, which our message did not get.
+                // The withdrawal shows that a unit was left until then, which our message did not get.
                 PermitChange::Withdrawn { .. } => then.void_later = true,
-                // What happened to it only later shows that it was there. Our message did not get it, so the other one
-                // had it already. For a counter to which units came later that does not follow; there it must have
-                // been in flight.
+                // WeChat called it void later, for another message: so the permit was there at that moment, and the other
+                // message kept it already. For a counter to which units were granted since, that does not follow; the unit
+                // must have been in flight.
                 PermitChange::FoundVoid { .. } => {
                     then.void_later = true;
                     if !granted_to_since {
@@ -90,7 +91,7 @@ impl<'a> Then<'a> {
         then
     }
 
-    /// It was called void then, unless it was granted to since.
+    /// Notes that WeChat called it void, unless units were granted after that.
     fn is_void(
         &mut self,
         message: Option<MessageId>,
@@ -105,28 +106,28 @@ impl<'a> Then<'a> {
     }
 
     fn keep(&mut self, message: Option<MessageId>, from: UnixMillis, state: Option<MessageState>) {
-        // One that keeps it still can be looked at, and resolved.
+        // Prefer a message that keeps the unit still: the operator can look at it, and resolve it.
         let rank = |state: Option<MessageState>, from| (state.is_some(), from);
         if self.kept.is_none_or(|(_, last, before)| rank(before, last) <= rank(state, from)) {
             self.kept = Some((message, from, state));
         }
     }
 
-    /// How many units nobody had then or has had since, if that can be known.
+    /// How many units were free at that moment and still are, if that can be known.
     fn free(&self) -> Option<u32> {
-        // Before the beginning of time nothing has expired.
+        // Ask for the beginning of time, so that no unit counts as expired.
         let free = self.permit.totals(self.in_flight, UnixMillis(i64::MIN)).available;
         (!self.granted_to_since).then_some(free)
     }
 
-    /// By then; without a trace of who found out and when, as far as today's counts tell.
+    /// Whether the permit was revoked by then; without a trace of when, as far as today's counts tell.
     fn was_revoked(&self) -> bool {
         let units = &self.permit.units;
         let lost = units.revoked > 0 || self.permit.kind.is_unlimited() && !units.unlimited;
         self.void.is_some() || !self.granted_to_since && !self.void_later && lost
     }
 
-    /// Whether it would have served a message of its own template.
+    /// Whether the permit would have served a message of its own template.
     pub(super) fn was_usable(&self, moment: UnixMillis) -> bool {
         let came_to_light = self.spent_later || self.kept_later || self.void_later;
         let had_units = || came_to_light || self.free().is_some_and(|free| free > 0);
@@ -136,7 +137,7 @@ impl<'a> Then<'a> {
             && (self.permit.kind.is_unlimited() || had_units())
     }
 
-    /// Why it did not serve, though it is for the right template. `needed` is when it had to be good.
+    /// Why the permit did not serve, though it is for the right template. `needed`: when it had to be valid.
     pub(super) fn cause(&self, needed: UnixMillis) -> Option<Because> {
         if !self.was_there {
             let at = Some(self.permit.granted_at);
