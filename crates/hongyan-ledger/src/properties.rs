@@ -362,7 +362,10 @@ impl Model {
         assert!(self.messages.iter().filter(|m| m.state == S::Sending).count() <= 1);
         for message in &self.messages {
             let expected = u32::from(message.state == S::Sent && message.permit.is_some());
-            assert_eq!(message.spent, expected, "a message that was sent has spent one unit, any other message no unit");
+            assert_eq!(
+                message.spent, expected,
+                "a message that was sent has spent one unit, any other message no unit"
+            );
         }
     }
 }
