@@ -152,7 +152,7 @@ impl Serving {
 pub fn settings(dir: &std::path::Path, wechat: &str) -> Settings {
     Settings {
         data_dir: dir.to_owned(),
-        database: format!("sqlite:{}", dir.join("hongyan.db").display()),
+        database: Some(format!("sqlite:{}", dir.join("hongyan.db").display())),
         wechat_base_url: wechat.parse().unwrap(),
         drain_seconds: 5,
         // Stories move the time by days; those that are about templates say so.

@@ -245,7 +245,7 @@ mod tests {
         drop(free);
         let settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
-            database: format!("sqlite:{}", data_dir.join("h.db").display()),
+            database: Some(format!("sqlite:{}", data_dir.join("h.db").display())),
             data_dir,
             wechat_base_url: url,
             ..Settings::default()

@@ -155,7 +155,7 @@ impl Demo {
         let settings = Settings {
             listen: args.listen,
             data_dir: data_dir.path().to_owned(),
-            database: format!("sqlite:{}", data_dir.path().join("hongyan.db").display()),
+            database: Some(format!("sqlite:{}", data_dir.path().join("hongyan.db").display())),
             wechat_base_url: sandbox_url.clone(),
             // A kept database needs a kept key, which the gateway writes beside it; a temporary one does not.
             master_key: args.data_dir.is_none().then(|| random_token("")),

@@ -318,7 +318,7 @@ mod tests {
         std::fs::create_dir(&data).unwrap();
         give(&data, NOBODY).unwrap();
         let settings = Settings {
-            database: format!("sqlite:{}", data.join("hongyan.db").display()),
+            database: Some(format!("sqlite:{}", data.join("hongyan.db").display())),
             data_dir: data.clone(),
             ..Settings::default()
         };

@@ -93,7 +93,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("data");
         let settings = Settings {
-            database: format!("sqlite:{}", data_dir.join("h.db").display()),
+            database: Some(format!("sqlite:{}", data_dir.join("h.db").display())),
             data_dir,
             ..Settings::default()
         };

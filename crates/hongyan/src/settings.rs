@@ -93,7 +93,7 @@ mod tests {
         let settings = load(&args, Some("127.0.0.1:2".parse().unwrap())).unwrap();
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.node_id, "left");
-        assert_eq!(settings.database, "sqlite:somewhere/hongyan.db");
+        assert_eq!(settings.sqlite_path().unwrap(), Path::new("somewhere/hongyan.db"));
         assert_eq!(settings.wechat_base_url.as_str(), "http://127.0.0.1:8790/");
     }
 

@@ -45,7 +45,7 @@ fn has_scheme(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::TABLE;
+    use super::super::settings::TABLE;
     use super::*;
 
     #[test]

@@ -11,6 +11,7 @@ mod load;
 mod log_filter;
 mod settings;
 mod table;
+mod values;
 
 pub use error::{ConfigError, Place};
 pub use load::load;

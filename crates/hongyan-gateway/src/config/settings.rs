@@ -1,7 +1,6 @@
-//! The settings that the gateway runs with, and their defaults.
+//! The settings that the gateway runs with.
 
-use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -9,110 +8,208 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::error::ConfigError;
+use super::table::settings;
+use super::values::{
+    address, database, each, flag, host, log_filter, log_format, network, node_name, number, path, secret,
+    some, sqlite_path, url, zero_or,
+};
 
-/// Every setting of the gateway.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where HTTP is served.
-    pub listen: SocketAddr,
-    /// Where HTTPS is served, if anywhere.
-    pub tls_listen: Option<SocketAddr>,
-    /// A PEM file with the certificate and those between it and the root.
-    pub tls_certificate: Option<PathBuf>,
-    /// A PEM file with the certificate's key.
-    pub tls_key: Option<PathBuf>,
-    /// Where health and metrics are served, and then only there. Unset: on the other listeners.
-    pub admin_listen: Option<SocketAddr>,
-    /// The names that requests may be for, beside IP addresses and `localhost`. Unset: any.
-    pub hosts: Option<Vec<String>>,
-    /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// How many connections may be open.
-    pub max_connections: u32,
-    /// How many connections may be open from one address; 0: no limit of its own.
-    pub max_connections_per_address: u32,
-    /// How long a request's head may take.
-    pub header_seconds: u64,
-    /// How long a request's body may take.
-    pub body_seconds: u64,
-    /// How long a connection is kept without a request.
-    pub idle_seconds: u64,
-    /// Logins of mini programs in a minute, from one address.
-    pub login_rate_per_address: u32,
-    /// Logins of mini programs in a minute, of one app.
-    pub login_rate_per_app: u32,
-    /// Logins of mini programs in a minute, in all.
-    pub login_rate: u32,
-    /// Permits that one user may report in an hour, in however many sessions and requests.
-    pub permit_rate: u32,
-    /// Wrong keys, secrets and signatures in a minute, from one address.
-    pub wrong_credential_rate: u32,
-    /// How many calls to WeChat that are no sends may be under way at a time.
-    pub wechat_calls: u32,
-    /// Where the database and a generated master key are kept.
-    pub data_dir: PathBuf,
-    /// `sqlite:PATH`.
-    pub database: String,
-    /// Where WeChat's API is.
-    pub wechat_base_url: Url,
-    /// An HTTP proxy on the way to WeChat.
-    pub wechat_proxy: Option<Url>,
-    /// The key that seals secrets at rest: 64 hexadecimal digits, or base64 of 32 bytes.
-    pub master_key: Option<SecretString>,
-    /// A file with that key.
-    pub master_key_file: Option<PathBuf>,
-    /// The master key before it: what it sealed still opens.
-    pub master_key_previous: Option<SecretString>,
-    /// A file with that key.
-    pub master_key_previous_file: Option<PathBuf>,
-    /// This node's name, under which the store knows it.
-    pub node_id: String,
-    /// For how long a node owns a lane before it must renew.
-    pub lease_seconds: u64,
-    /// The largest request body.
-    pub max_body_bytes: usize,
-    /// How many messages may be `sending` at a time.
-    pub max_in_flight: u32,
-    /// How many requests to WeChat may be under way at a time, each on its own kept connection.
-    pub connections: u32,
+// To add a setting, add a row here. `table.rs` says what the parts of a row mean; `values.rs` has the readers of values.
+settings! {
+    /// Address and port of the HTTP server.
+    /// 127.0.0.1 is reached from this machine only; put a proxy with TLS in front to open it to others.
+    listen: SocketAddr = Default("127.0.0.1:8780"), address;
+
+    /// Address and port of an HTTPS server beside it, for SDKs that insist on https.
+    tls_listen: Option<SocketAddr> = Unset("0.0.0.0:8743"), some(address);
+
+    /// Its certificate, PEM, with those between it and the root. Read anew when the file changes, and on SIGHUP.
+    tls_certificate: Option<PathBuf> = Unset("/etc/hongyan/fullchain.pem"), some(path);
+
+    /// The certificate's private key, PEM, without a password.
+    tls_key: Option<PathBuf> = Unset("/etc/hongyan/privkey.pem"), some(path);
+
+    /// Address and port for /livez, /readyz and /metrics alone. When it is set, the other listeners do not serve them.
+    admin_listen: Option<SocketAddr> = Unset("127.0.0.1:8781"), some(address);
+
+    /// The names that requests may be for (header Host), beside IP addresses and localhost. Unset: any. With it, a web
+    /// page whose name was pointed at this server cannot read from it.
+    hosts: Option<Vec<String>> = Unset(vec!["hongyan.example.com"]), some(each(host));
+
+    /// The addresses or networks of proxies in front of this server. Their X-Forwarded-For says from which address a
+    /// request comes; limits per address go by it, so let the proxy set it. Name a proxy on another machine or in another
+    /// container here, and no network from which strangers may come directly.
+    trusted_proxies: Vec<IpNet> = Default(vec!["127.0.0.0/8", "::1/128"]), each(network);
+
+    /// How many connections may be open. When there are so many, the one that has been idle for longest is closed for a
+    /// new one. Fewer if the process may not have so many descriptors (ulimit -n): some are kept back for WeChat, the
+    /// database and webhooks.
+    // With what is kept back for the outgoing side, 800 is a little under the usual 1,024 descriptors. Below 8 nobody could
+    // be served beside a health check.
+    max_connections: u32 = Default(800), number(8..=1_000_000);
+
+    /// How many connections may be open from one address. 0: as many as in all. Behind a proxy all have its address.
+    max_connections_per_address: u32 = Default(0), number(0..=1_000_000);
+
+    /// How long the head of a request may take, from its first byte (or the start of the connection).
+    header_seconds: u64 = Default(10), number(1..=3_600);
+
+    /// How long the body of a request may take. Uploads to WeChat may take longer.
+    body_seconds: u64 = Default(60), number(1..=3_600);
+
+    /// How long a connection is kept without a request. Longer than the proxy in front keeps it (nginx: 60 s).
+    // The proxy is to be the side that closes.
+    idle_seconds: u64 = Default(75), number(1..=86_400);
+
+    /// Logins by POST /mp/{appid}/login in a minute from one address. WeChat takes 5,000 of an app in a minute.
+    // Many users share an address behind a carrier's or a company's router.
+    login_rate_per_address: u32 = Default(300), number(1..=1_000_000);
+
+    /// Logins by POST /mp/{appid}/login in a minute of one app.
+    // Some fraction of the 5,000 that WeChat takes of an app in a minute.
+    login_rate_per_app: u32 = Default(3_000), number(1..=1_000_000);
+
+    /// Logins by POST /mp/{appid}/login in a minute in all.
+    login_rate: u32 = Default(6_000), number(1..=1_000_000);
+
+    /// Permits that one user may report to POST /mp/{appid}/permits in an hour.
+    permit_rate: u32 = Default(60), number(1..=1_000_000);
+
+    /// Wrong API keys, sessions, gateway secrets, tokens and signatures in a minute from one address. What goes beyond
+    /// is answered with a delay.
+    wrong_credential_rate: u32 = Default(60), number(1..=1_000_000);
+
+    /// How many calls to WeChat that are no sends (logins, calls that are passed on) may be under way at a time. Mini
+    /// programs' own logins have a share of half as many beside it.
+    wechat_calls: u32 = Default(32), number(1..=4_096);
+
+    /// Directory of the database and of a generated master key. Made when it is missing.
+    data_dir: PathBuf = Default("hongyan-data"), path;
+
+    /// The database: sqlite:PATH. Default: hongyan.db in data_dir.
+    database: Option<String> = Secret("sqlite:hongyan-data/hongyan.db"), some(database);
+
+    /// Where WeChat's API is; for tests, the sandbox.
+    wechat_base_url: Url = Default("https://api.weixin.qq.com/"), url;
+
+    /// HTTP proxy on the way to WeChat, for an outgoing address that WeChat's IP list knows.
+    wechat_proxy: Option<Url> = Secret("http://proxy.example:3128"), some(url);
+
+    /// The key that seals AppSecrets, tokens and session keys in the database.
+    /// Better kept out of this file: set HONGYAN_MASTER_KEY, or master_key_file.
+    /// Default: one is generated once, as master.key in data_dir.
+    master_key: Option<SecretString> = Secret("64 hexadecimal digits, or base64 of 32 bytes"), some(secret);
+
+    /// A file with the master key.
+    master_key_file: Option<PathBuf> = Unset("/run/secrets/hongyan-master-key"), some(path);
+
+    /// The master key before it, while it is changed (hongyan key rotate-master): what it sealed still opens,
+    /// nothing is sealed with it. Default: master.key.previous in data_dir, if master.key there is used.
+    master_key_previous: Option<SecretString> = Secret("64 hexadecimal digits, or base64 of 32 bytes"), some(secret);
+
+    /// A file with the master key before it.
+    master_key_previous_file: Option<PathBuf> = Unset("/run/secrets/hongyan-master-key-previous"), some(path);
+
+    /// This node's name, under which the database knows it: letters, digits, - _ and dots.
+    node_id: String = Default("node-1"), node_name;
+
+    /// For so long a node owns its users before it must renew; nothing is sent once it is over. It renews three times as often.
+    lease_seconds: u64 = Default(15), number(1..=3_600);
+
+    /// The largest request body that is read. A batch is up to 1,000 messages.
+    // The default is for the largest batch, a thousand messages, of 4 KiB each. The ceiling keeps one request from taking the
+    // whole memory.
+    max_body_bytes: usize = Default(4 * 1_024 * 1_024), number(1_024..=256 * 1_024 * 1_024);
+
+    /// How many messages may be on their way to WeChat at a time. After a crash, the outcome of so many may be unknown.
+    max_in_flight: u32 = Default(128), number(1..=65_536);
+
+    /// How many requests to WeChat may be under way at a time, each on a connection that is kept.
+    connections: u32 = Default(64), number(1..=4_096);
+
     /// How long connecting to WeChat may take.
-    pub connect_timeout_ms: u64,
-    /// How long WeChat may take to answer.
-    pub answer_timeout_ms: u64,
+    connect_timeout_ms: u64 = Default(3_000), number(1..=600_000);
+
+    /// How long WeChat may take to answer. After that the outcome of a message is unknown, so be patient.
+    answer_timeout_ms: u64 = Default(10_000), number(1..=600_000);
+
     /// How long before its end an access token is replaced.
-    pub token_refresh_ahead_seconds: u64,
-    /// From one synchronisation of an app's templates to the next, in seconds; 0: only on demand.
-    pub template_sync_seconds: u64,
-    /// Whether `POST /v1/apps/{appid}/access_token` gives WeChat's own token away.
-    pub reveal_access_token: bool,
-    /// How far the timestamp of a push may be from this clock.
-    pub callback_window_seconds: u64,
-    /// How long a user's session lasts.
-    pub session_days: u32,
-    /// How many form ids and prepay ids of one user that the mini program reported may be open.
-    pub mini_program_codes_per_user: u32,
-    /// The same for those that a back end reported.
-    pub codes_per_user: u32,
-    /// How long messages that are over are kept; 0: for ever.
-    pub retention_days: u32,
-    /// How long the audit trail is kept; 0: for ever.
-    pub audit_retention_days: u32,
-    /// Whether a webhook may be `http`.
-    pub webhook_allow_http: bool,
-    /// Whether a webhook may be at an address that is not public.
-    pub webhook_allow_private: bool,
-    /// How many requests to one webhook may be under way at a time.
-    pub webhook_connections: u32,
-    /// How long before its end `permit.expiring` tells of a permit.
-    pub permit_expiring_hours: u32,
-    /// How long the process goes on serving after it was told to stop, while it says that it is not ready.
-    pub stop_delay_seconds: u64,
+    // A token lasts two hours.
+    token_refresh_ahead_seconds: u64 = Default(300), number(0..=3_600);
+
+    /// From one look at each app's templates at WeChat to the next, a tenth more or less. 0: only when a message names
+    /// an unknown one, or on demand.
+    // Each look costs two calls of a day's quota.
+    template_sync_seconds: u64 = Default(3_600), zero_or(60..=604_800);
+
+    /// Whether POST /v1/apps/{appid}/access_token gives WeChat's own access token away, to keys with the scope
+    /// access_token. What needs it is outside of the gateway's sight, so leave it off if nothing does.
+    reveal_access_token: bool = Default(false), flag;
+
+    /// How far the timestamp of a push of WeChat's may be from this machine's clock, either way. What is further off is
+    /// refused, for it may be a copy of an old one.
+    // An hour at most: nonces are kept for as long.
+    callback_window_seconds: u64 = Default(300), number(10..=3_600);
+
+    /// How long a user's session (of POST /mp/{appid}/login) lasts.
+    session_days: u32 = Default(30), number(1..=3_650);
+
+    /// How many form ids and prepay ids of one user the mini program may have open, 1 to 10000. It reports what it
+    /// likes, so the oldest gives way to one more.
+    mini_program_codes_per_user: u32 = Default(100), number(1..=10_000);
+
+    /// The same for what back ends report with POST /v1/permits, 1 to 100000. One more is refused.
+    codes_per_user: u32 = Default(1_000), number(1..=100_000);
+
+    /// How long a message is kept after it was sent, failed, cancelled or expired, with its attempts, its idempotency
+    /// key and the permits that only it explains. 0 keeps everything for ever. Messages that are unknown are kept
+    /// until they are settled.
+    retention_days: u32 = Default(30), number(0..=36_500);
+
+    /// How long the audit trail (GET /v1/audit) is kept. 0 keeps it for ever.
+    audit_retention_days: u32 = Default(365), number(0..=36_500);
+
+    /// Whether a webhook's URL may begin with http://. What is told of users then travels in the clear.
+    webhook_allow_http: bool = Default(false), flag;
+
+    /// Whether a webhook may be at an address that is not public: loopback, a private network. Whoever may set up
+    /// webhooks can then make the gateway ask whatever it reaches there.
+    webhook_allow_private: bool = Default(false), flag;
+
+    /// How many requests to one webhook may be under way at a time, 1 to 64. Those about one user go one by one.
+    webhook_connections: u32 = Default(16), number(1..=64);
+
+    /// How long before its end the event permit.expiring tells of a permit that has units left, 1 to 144.
+    // A day less than the shortest life of a permit: none is granted too late to be told of.
+    permit_expiring_hours: u32 = Default(24), number(1..=144);
+
+    /// How long the process goes on serving after it was told to stop, while /readyz says no: as long as whoever sends
+    /// requests here takes to notice.
+    stop_delay_seconds: u64 = Default(0), number(0..=3_600);
+
     /// How long a stop waits for what is under way.
-    pub drain_seconds: u64,
-    /// What is logged, as a `tracing` filter.
-    pub log: String,
-    /// How it is logged.
-    pub log_format: LogFormat,
+    drain_seconds: u64 = Default(25), number(0..=3_600);
+
+    /// What is logged: error, warn, info, debug, trace, also per module (info,hongyan_gateway=debug).
+    log: String = Default("info"), log_filter;
+
+    /// auto (text on a terminal, json otherwise), text, json.
+    log_format: LogFormat = Default("auto"), log_format;
+}
+
+impl Settings {
+    /// The file that `database` names; without it, `hongyan.db` in `data_dir`.
+    ///
+    /// # Errors
+    /// When it names another kind of database.
+    pub fn sqlite_path(&self) -> Result<PathBuf, ConfigError> {
+        match &self.database {
+            Some(database) => {
+                sqlite_path(database).map(Path::to_owned).map_err(|why| ConfigError::Database { why })
+            }
+            None => Ok(self.data_dir.join("hongyan.db")),
+        }
+    }
 }
 
 /// How logs are written.
@@ -134,211 +231,5 @@ impl LogFormat {
             Self::Text => "text",
             Self::Json => "json",
         }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8780)),
-            tls_listen: None,
-            tls_certificate: None,
-            tls_key: None,
-            admin_listen: None,
-            hosts: None,
-            trusted_proxies: loopback(),
-            // With what is kept back for the outgoing side, a little under the usual 1,024 descriptors.
-            max_connections: 800,
-            max_connections_per_address: 0,
-            header_seconds: 10,
-            body_seconds: 60,
-            // Longer than proxies keep theirs (nginx: 60 s), so that it is the proxy that closes.
-            idle_seconds: 75,
-            // Many users share an address behind a carrier's or a company's router.
-            login_rate_per_address: 300,
-            // Some fraction of the 5,000 that WeChat takes of an app in a minute.
-            login_rate_per_app: 3_000,
-            login_rate: 6_000,
-            permit_rate: 60,
-            wrong_credential_rate: 60,
-            wechat_calls: 32,
-            data_dir: "hongyan-data".into(),
-            database: database_in(Path::new("hongyan-data")),
-            wechat_base_url: Url::parse("https://api.weixin.qq.com").expect("a constant that is a URL"),
-            wechat_proxy: None,
-            master_key: None,
-            master_key_file: None,
-            master_key_previous: None,
-            master_key_previous_file: None,
-            node_id: "node-1".into(),
-            lease_seconds: 15,
-            // A thousand messages, the largest batch, of 4 KiB each.
-            max_body_bytes: 4 * 1024 * 1024,
-            max_in_flight: 128,
-            connections: 64,
-            connect_timeout_ms: 3_000,
-            answer_timeout_ms: 10_000,
-            token_refresh_ahead_seconds: 300,
-            template_sync_seconds: 3_600,
-            reveal_access_token: false,
-            callback_window_seconds: 300,
-            session_days: 30,
-            mini_program_codes_per_user: 100,
-            codes_per_user: 1_000,
-            retention_days: 30,
-            audit_retention_days: 365,
-            webhook_allow_http: false,
-            webhook_allow_private: false,
-            webhook_connections: 16,
-            permit_expiring_hours: 24,
-            stop_delay_seconds: 0,
-            drain_seconds: 25,
-            log: "info".into(),
-            log_format: LogFormat::Auto,
-        }
-    }
-}
-
-impl Settings {
-    /// The file that `database` names.
-    ///
-    /// # Errors
-    /// When it names another kind of database.
-    pub fn sqlite_path(&self) -> Result<PathBuf, ConfigError> {
-        sqlite_path(&self.database).map_err(|why| ConfigError::Database { why })
-    }
-}
-
-/// The file in `sqlite:PATH`.
-pub(super) fn sqlite_path(database: &str) -> Result<PathBuf, String> {
-    match database.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(path.into()),
-        Some(("postgres" | "postgresql", _)) => {
-            Err("this version keeps its data in SQLite only; use sqlite:PATH".into())
-        }
-        // The text is not repeated: it may hold a password.
-        _ => Err("takes sqlite:PATH".into()),
-    }
-}
-
-/// A proxy on the same machine. Behind a container's bridge or a cluster's router strangers come from private addresses,
-/// too, so those are trusted only if somebody says so.
-fn loopback() -> Vec<IpNet> {
-    ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a constant that is a network")).into()
-}
-
-/// Where the database is if only the data directory is set.
-pub(super) fn database_in(data_dir: &Path) -> String {
-    format!("sqlite:{}", data_dir.join("hongyan.db").display())
-}
-
-impl fmt::Debug for Settings {
-    /// Without what may be secret. Names every field, so that a new one cannot be forgotten.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            listen,
-            tls_listen,
-            tls_certificate,
-            tls_key,
-            admin_listen,
-            hosts,
-            trusted_proxies,
-            max_connections,
-            max_connections_per_address,
-            header_seconds,
-            body_seconds,
-            idle_seconds,
-            login_rate_per_address,
-            login_rate_per_app,
-            login_rate,
-            permit_rate,
-            wrong_credential_rate,
-            wechat_calls,
-            data_dir,
-            database,
-            wechat_base_url,
-            wechat_proxy,
-            master_key,
-            master_key_file,
-            master_key_previous,
-            master_key_previous_file,
-            node_id,
-            lease_seconds,
-            max_body_bytes,
-            max_in_flight,
-            connections,
-            connect_timeout_ms,
-            answer_timeout_ms,
-            token_refresh_ahead_seconds,
-            callback_window_seconds,
-            reveal_access_token,
-            template_sync_seconds,
-            session_days,
-            mini_program_codes_per_user,
-            codes_per_user,
-            retention_days,
-            audit_retention_days,
-            webhook_allow_http,
-            webhook_allow_private,
-            webhook_connections,
-            permit_expiring_hours,
-            stop_delay_seconds,
-            drain_seconds,
-            log,
-            log_format,
-        } = self;
-        f.debug_struct("Settings")
-            .field("listen", listen)
-            .field("tls_listen", tls_listen)
-            .field("tls_certificate", tls_certificate)
-            .field("tls_key", tls_key)
-            .field("admin_listen", admin_listen)
-            .field("hosts", hosts)
-            .field("trusted_proxies", trusted_proxies)
-            .field("max_connections", max_connections)
-            .field("max_connections_per_address", max_connections_per_address)
-            .field("header_seconds", header_seconds)
-            .field("body_seconds", body_seconds)
-            .field("idle_seconds", idle_seconds)
-            .field("login_rate_per_address", login_rate_per_address)
-            .field("login_rate_per_app", login_rate_per_app)
-            .field("login_rate", login_rate)
-            .field("permit_rate", permit_rate)
-            .field("wrong_credential_rate", wrong_credential_rate)
-            .field("wechat_calls", wechat_calls)
-            .field("data_dir", data_dir)
-            .field("database", database)
-            .field("wechat_base_url", &wechat_base_url.as_str())
-            // Its user and password stay out of logs.
-            .field("wechat_proxy", &wechat_proxy.as_ref().and_then(Url::host_str))
-            .field("master_key", master_key)
-            .field("master_key_file", master_key_file)
-            .field("master_key_previous", master_key_previous)
-            .field("master_key_previous_file", master_key_previous_file)
-            .field("node_id", node_id)
-            .field("lease_seconds", lease_seconds)
-            .field("max_body_bytes", max_body_bytes)
-            .field("max_in_flight", max_in_flight)
-            .field("connections", connections)
-            .field("connect_timeout_ms", connect_timeout_ms)
-            .field("answer_timeout_ms", answer_timeout_ms)
-            .field("token_refresh_ahead_seconds", token_refresh_ahead_seconds)
-            .field("template_sync_seconds", template_sync_seconds)
-            .field("reveal_access_token", reveal_access_token)
-            .field("callback_window_seconds", callback_window_seconds)
-            .field("session_days", session_days)
-            .field("mini_program_codes_per_user", mini_program_codes_per_user)
-            .field("codes_per_user", codes_per_user)
-            .field("retention_days", retention_days)
-            .field("audit_retention_days", audit_retention_days)
-            .field("webhook_allow_http", webhook_allow_http)
-            .field("webhook_allow_private", webhook_allow_private)
-            .field("webhook_connections", webhook_connections)
-            .field("permit_expiring_hours", permit_expiring_hours)
-            .field("stop_delay_seconds", stop_delay_seconds)
-            .field("drain_seconds", drain_seconds)
-            .field("log", log)
-            .field("log_format", log_format)
-            .finish()
     }
 }

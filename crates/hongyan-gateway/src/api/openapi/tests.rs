@@ -84,7 +84,7 @@ async fn gateway() -> (tempfile::TempDir, Router, Gateway) {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings {
         data_dir: directory.path().to_owned(),
-        database: format!("sqlite:{}", directory.path().join("test.db").display()),
+        database: Some(format!("sqlite:{}", directory.path().join("test.db").display())),
         wechat_base_url: "http://127.0.0.1:1".parse().unwrap(),
         ..Settings::default()
     };

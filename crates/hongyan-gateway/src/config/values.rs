@@ -1,0 +1,163 @@
+//! Readers of the values of settings.
+//!
+//! Every reader takes text, too: that is how the environment has all values.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use toml::Value;
+use url::Url;
+
+use super::log_filter::check_log_filter;
+use super::settings::LogFormat;
+
+/// A value, or what the setting takes.
+type Taken<T> = Result<T, String>;
+
+fn text(value: &Value) -> Taken<&str> {
+    match value.as_str() {
+        Some("") => Err("must not be empty".into()),
+        Some(text) => Ok(text),
+        None => Err(format!("takes text in quotes, not {}", indefinite(value.type_str()))),
+    }
+}
+
+pub(super) fn path(value: &Value) -> Taken<PathBuf> {
+    text(value).map(PathBuf::from)
+}
+
+pub(super) fn secret(value: &Value) -> Taken<SecretString> {
+    text(value).map(SecretString::from)
+}
+
+pub(super) fn address(value: &Value) -> Taken<SocketAddr> {
+    text(value)?
+        .parse()
+        .map_err(|_| "takes an IP address and a port, like \"127.0.0.1:8780\" or \"[::1]:8780\"".into())
+}
+
+pub(super) fn url(value: &Value) -> Taken<Url> {
+    let url = text(value)?.parse::<Url>().map_err(|error| format!("takes a URL: {error}"))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        _ => Err("takes an http:// or https:// URL".into()),
+    }
+}
+
+pub(super) fn database(value: &Value) -> Taken<String> {
+    let database = text(value)?;
+    sqlite_path(database)?;
+    Ok(database.to_owned())
+}
+
+/// The file in `sqlite:PATH`.
+pub(super) fn sqlite_path(database: &str) -> Taken<&Path> {
+    match database.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(Path::new(path)),
+        Some(("postgres" | "postgresql", _)) => {
+            Err("this version keeps its data in SQLite only; use sqlite:PATH".into())
+        }
+        // The text is not repeated: it may hold a password.
+        _ => Err("takes sqlite:PATH".into()),
+    }
+}
+
+pub(super) fn node_name(value: &Value) -> Taken<String> {
+    let name = text(value)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        return Err("takes 1 to 64 letters, digits, - _ and dots".into());
+    }
+    Ok(name.to_owned())
+}
+
+pub(super) fn log_filter(value: &Value) -> Taken<String> {
+    let filter = text(value)?;
+    check_log_filter(filter)?;
+    Ok(filter.to_owned())
+}
+
+pub(super) fn log_format(value: &Value) -> Taken<LogFormat> {
+    let name = text(value)?;
+    [LogFormat::Auto, LogFormat::Text, LogFormat::Json]
+        .into_iter()
+        .find(|format| format.name() == name)
+        .ok_or_else(|| "takes auto, text or json".into())
+}
+
+/// A setting that may be unset, when it is set.
+pub(super) fn some<T>(read: impl Fn(&Value) -> Taken<T>) -> impl Fn(&Value) -> Taken<Option<T>> {
+    move |value| read(value).map(Some)
+}
+
+/// A list of values, each read by this.
+pub(super) fn each<T>(read: impl Fn(&str) -> Taken<T>) -> impl Fn(&Value) -> Taken<Vec<T>> {
+    move |value| list(value)?.into_iter().map(&read).collect()
+}
+
+/// A list in the file; in the environment, text with commas.
+fn list(value: &Value) -> Taken<Vec<&str>> {
+    let wrong = || "takes a list of texts, like [\"one\", \"two\"]".to_owned();
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().ok_or_else(wrong)).collect(),
+        Value::String(text) => Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()),
+        _ => Err(wrong()),
+    }
+}
+
+/// A name as browsers write it into the header `Host`, without the port.
+pub(super) fn host(name: &str) -> Taken<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
+        return Err(format!("takes names of hosts without a port, and {name:?} is not one"));
+    }
+    Ok(name.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// One address is a network, too.
+pub(super) fn network(text: &str) -> Taken<IpNet> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("takes IP addresses or networks like 10.0.0.0/8, and {text:?} is not one"))
+}
+
+/// A number, which fits into its type if `range` does.
+pub(super) fn number<N: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Taken<N> {
+    move |value| {
+        let number = match value {
+            Value::Integer(number) => u64::try_from(*number).ok(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number
+            .filter(|number| range.contains(number))
+            .and_then(|number| N::try_from(number).ok())
+            .ok_or_else(|| format!("takes a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// Zero, or a number in this range.
+pub(super) fn zero_or(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Taken<u64> {
+    let read = number(0..=*range.end());
+    move |value| match read(value)? {
+        number if number == 0 || range.contains(&number) => Ok(number),
+        _ => Err(format!("takes 0, or at least {}", range.start())),
+    }
+}
+
+/// In the environment it is text.
+pub(super) fn flag(value: &Value) -> Taken<bool> {
+    match value {
+        Value::Boolean(flag) => Ok(*flag),
+        Value::String(text) => text.trim().parse().map_err(|_| "takes true or false".into()),
+        _ => Err("takes true or false".into()),
+    }
+}
+
+fn indefinite(type_name: &str) -> String {
+    let article = if type_name.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {type_name}")
+}
