@@ -1,13 +1,15 @@
 //! A one-time subscription is accepted once and reported twice: the rule that counts it once.
-//! || When a user accepts, the mini program (or its back end) tells the gateway, and WeChat pushes an event. The two reports
+//!
+//! When a user accepts, the mini program (or its back end) tells the gateway, and WeChat pushes an event. The two reports
 //! come in any order. Neither names the tap, so the two cannot be compared. They can be *paired*: a unit that one side
 //! reports is taken for the same tap as a unit that the other side reported shortly before. Only units without a partner are
 //! granted.
-//! || If one side reports `a` units and the other side `b`, all within [`PAIRING_WINDOW`], then exactly `max(a, b)` units
-//! are granted, in any order and in any portions. So if one side reports every tap, every tap counts once, whatever the
-//! other side leaves out, and never are more units granted than there were taps. Too few units are granted only if the
-//! caller alone reported some taps and WeChat alone reported others: these are paired although they differ. This error is
-//! the safe one: the next tap makes good a missing unit, but a unit too many becomes a message that WeChat refuses.
+//!
+//! If one side reports `a` units and the other side `b`, all within [`PAIRING_WINDOW`], then exactly `max(a, b)` units are
+//! granted, in any order and in any portions. So if one side reports every tap, every tap counts once, whatever the other
+//! side leaves out, and never are more units granted than there were taps. Too few units are granted only if the caller
+//! alone reported some taps and WeChat alone reported others: these are paired although they differ. This error is the safe
+//! one: the next tap makes good a missing unit, but a unit too many becomes a message that WeChat refuses.
 
 use std::time::Duration;
 

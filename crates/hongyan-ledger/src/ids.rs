@@ -134,7 +134,8 @@ impl WebhookEventId {
 
 impl MessageId {
     /// The lane of this message's rows.
-    /// || `None` for an id that was never made here.
+    ///
+    /// `None` for an id that was never made here.
     pub fn lane(&self) -> Option<Lane> {
         Lane::new(self.0.as_bytes()[15])
     }

@@ -9,7 +9,8 @@ pub const LANES: u8 = 64;
 
 /// The number of a user of an app, for short keys: FNV-1a, 64 bit, over the appid's bytes, one zero byte, and the openid's
 /// bytes. The hash must never change: rows written years ago are found by it.
-/// || Two users may share a number (about one in some billions of pairs). So a look-up of what belongs to one user compares
+///
+/// Two users may share a number (about one in some billions of pairs). So a look-up of what belongs to one user compares
 /// appid and openid, too.
 pub fn user_number(app: &AppId, openid: &OpenId) -> u64 {
     number_of(app, openid.as_str())

@@ -48,7 +48,8 @@ impl Bucket {
     }
 
     /// Takes all of these tokens, or no token.
-    /// || # Errors
+    ///
+    /// # Errors
     /// The bucket has fewer tokens; the error says how long until there are enough, if a full bucket has so many.
     pub fn take_many(&mut self, tokens: u32, rate: Rate, now: UnixMillis) -> Result<(), Duration> {
         let now = i128::from(now.0) * 1_000;

@@ -1,5 +1,6 @@
 //! What becomes of a message of unknown outcome when somebody has found out whether the user has it.
-//! || `settle` decides by WeChat's answer; here an operator (or an event) answers in its place. With that the doubt is over:
+//!
+//! `settle` decides by WeChat's answer; here an operator (or an event) answers in its place. With that the doubt is over:
 //! the message is either where an errcode 0 would have taken it, or free to begin again.
 
 use hongyan_clock::UnixMillis;

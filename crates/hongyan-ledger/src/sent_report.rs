@@ -1,7 +1,8 @@
 //! Which message a report of WeChat's is about.
-//! || After a send WeChat pushes an event with the result. The event names the message by the msgid that the answer to the
-//! send had. If there was no answer, or an answer without a msgid, the message is found by user, template and order: WeChat
-//! works on one message of a user at a time.
+//!
+//! After a send WeChat pushes an event with the result. The event names the message by the msgid that the answer to the send
+//! had. If there was no answer, or an answer without a msgid, the message is found by user, template and order: WeChat works
+//! on one message of a user at a time.
 
 use std::time::Duration;
 
@@ -76,9 +77,10 @@ pub enum Choice {
 
 /// Decides which message a report is about. `received_at`: when the event came, by the same clock as `attempted_at`.
 /// `may_wait`: the event may be looked at again later.
-/// || A message is written as `sending` before its request is written, so its row is always there when its event comes.
-/// While a message is `sending`, the event may be about this message or about an earlier one, and the stored answer will
-/// tell. So a report waits for that answer first.
+///
+/// A message is written as `sending` before its request is written, so its row is always there when its event comes. While a
+/// message is `sending`, the event may be about this message or about an earlier one, and the stored answer will tell. So a
+/// report waits for that answer first.
 pub fn choose(
     report: &SentReport,
     candidates: &[Candidate],

@@ -61,7 +61,8 @@ impl Units {
     }
 
     /// Spends a free unit for a message that goes out; the outcome may change that.
-    /// || Returns whether there was a free unit. `false` means that the caller's picture of the permit is wrong; nothing
+    ///
+    /// Returns whether there was a free unit. `false` means that the caller's picture of the permit is wrong; nothing
     /// changed.
     #[must_use]
     pub fn spend(&mut self) -> bool {
@@ -74,7 +75,8 @@ impl Units {
 
     /// Applies the outcome of an attempt to its unit. `held`: the unit was a held one, and was not spent when the message
     /// went out.
-    /// || Returns whether the counts allowed it, like [`Units::spend`].
+    ///
+    /// Returns whether the counts allowed it, like [`Units::spend`].
     #[must_use]
     pub fn settle(&mut self, effect: UnitEffect, held: bool) -> bool {
         match (effect, held) {

@@ -1,5 +1,6 @@
 //! Why a message found no permit, concluded from what the ledger keeps anyway.
-//! || A message that fails for want of a permit writes no explanation: that would cost a write for each message. The
+//!
+//! A message that fails for want of a permit writes no explanation: that would cost a write for each message. The
 //! explanation is computed from the permits as they are now and from what the user's messages did with them, each with its
 //! time. Where this does not suffice (units were granted to a counter since, or history was removed), the explanation says
 //! less, never something false.
