@@ -1,4 +1,4 @@
-//! Time, as the whole project spells it.
+//! Time, as the whole project writes it.
 //!
 //! * [`UnixMillis`]: a moment, in milliseconds since 1970 (UTC). The one time type in memory and in SQL; JSON
 //!   shows it as RFC 3339.
@@ -6,7 +6,7 @@
 //!   share one offset from the machine's clock, so a test (or the demo) moves everybody's time at once and
 //!   every waiter wakes up. Nothing in the project asks the operating system for the date on its own.
 //!
-//! It is not a timer wheel: who waits for many moments keeps them in order and waits for the first.
+//! This crate has no timer wheel: a task that waits for many moments keeps them in order and waits for the first.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tokio::sync::watch;
 
-/// The longest sleep in one go. The machine's clock can be set, and can go on while the machine is suspended, and
-/// neither wakes a sleeper: it must look for itself.
+/// The longest sleep in one go. The machine's clock can be set, and it goes on while the machine is suspended. Neither wakes
+/// a sleeping task, so a sleep must look at the clock again by itself.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
@@ -26,14 +26,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub struct UnixMillis(pub i64);
 
 impl UnixMillis {
-    /// The end of time: later than any moment that is ever compared with it.
+    /// The end of time, later than any other moment.
     pub const MAX: Self = Self(i64::MAX);
 
-    /// This moment plus a duration, stopping at the end of time.
+    /// This moment plus a duration, at most [`Self::MAX`].
     #[must_use]
     pub const fn plus(self, by: Duration) -> Self {
         let millis = by.as_millis();
-        // A duration beyond i64 milliseconds is 292 million years: the end of time will do.
+        // A duration beyond i64 milliseconds is 292 million years, so the end of time will do.
         Self(self.0.saturating_add(if millis > i64::MAX as u128 { i64::MAX } else { millis as i64 }))
     }
 
@@ -44,7 +44,7 @@ impl UnixMillis {
         Self(self.0.saturating_sub(if millis > i64::MAX as u128 { i64::MAX } else { millis as i64 }))
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// How long after `earlier` this moment is; zero if it is not after `earlier`.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         let millis = self.0.saturating_sub(earlier.0);
@@ -89,34 +89,34 @@ impl<'de> Deserialize<'de> for UnixMillis {
     }
 }
 
-/// What time it is, for everybody who holds a clone.
+/// What time it is, for all holders of a clone.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// Milliseconds to add to the machine's clock; every waiter watches it for changes.
+    /// Milliseconds to add to the machine's clock. Every sleeping task watches the offset for changes.
     offset_ms: Arc<watch::Sender<i64>>,
-    /// The machine's clock; in this crate's tests, one that can be set.
+    /// The machine's clock; this crate's tests put a clock here that they can set.
     machine: fn() -> i64,
-    /// How much faster than the machine's it runs.
+    /// How much faster than the machine's clock it runs.
     pace: Pace,
 }
 
-/// A clock that runs fast, for tests that must see days pass: from `since` on, each second of the machine's counts as
-/// `times` seconds. Two processes with the same pace agree on the time, as two with the machine's do.
+/// A clock that runs fast, for tests in which days must pass: from `since` on, each second of the machine's counts as
+/// `times` seconds. Two processes with the same pace agree on the time, like two processes with the machine's clock.
 ///
 /// As text: `TIMES@SINCE`, with `SINCE` in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How many seconds a second counts as.
+    /// How many seconds a second of the machine's counts as.
     pub times: NonZeroU32,
-    /// The machine's time until which nothing is different.
+    /// Until this time of the machine's both clocks agree.
     pub since: UnixMillis,
 }
 
 impl Pace {
-    /// As fast as the machine's.
+    /// As fast as the machine's clock.
     const USUAL: Self = Self { times: NonZeroU32::MIN, since: UnixMillis(0) };
 
-    /// What the clock shows when the machine's shows this.
+    /// What the clock shows when the machine's clock shows `machine`.
     fn shows(self, machine: i64) -> i64 {
         let passed = machine.saturating_sub(self.since.0);
         if passed <= 0 {
@@ -154,7 +154,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// The machine's time, until somebody moves it.
+    /// A clock with the machine's time, until it is moved.
     #[must_use]
     pub fn system() -> Self {
         Self::fast(Pace::USUAL)
@@ -172,20 +172,20 @@ impl Clock {
         UnixMillis(self.machine_now().0.saturating_add(*self.offset_ms.borrow()))
     }
 
-    /// The machine's own time, however this clock was moved: to tell a machine that stood still from a clock that was
-    /// moved.
+    /// The machine's own time, even if this clock was moved. With it a machine that stood still can be told apart from a
+    /// clock that was moved.
     #[must_use]
     pub fn machine_now(&self) -> UnixMillis {
         UnixMillis(self.pace.shows((self.machine)()))
     }
 
-    /// Moves the time forward (or back, with a negative number) for all clones, and wakes every waiter.
+    /// Moves the time forward (or back, with a negative number) for all clones, and wakes every sleeping task.
     pub fn advance(&self, by_ms: i64) -> UnixMillis {
         self.offset_ms.send_modify(|offset| *offset = offset.saturating_add(by_ms));
         self.now()
     }
 
-    /// Makes it `moment` now, for all clones.
+    /// Sets the time to `moment`, for all clones.
     pub fn set(&self, moment: UnixMillis) -> UnixMillis {
         self.offset_ms.send_modify(|offset| *offset = moment.0.saturating_sub(self.machine_now().0));
         self.now()
@@ -196,7 +196,7 @@ impl Clock {
         self.offset_ms.send_modify(|offset| *offset = 0);
     }
 
-    /// Waits until it is `moment` by this clock, however the clock is moved meanwhile.
+    /// Waits until this clock shows `moment`, even if the clock is moved meanwhile.
     /// Cancel safe. Never returns early; returns at once for a moment in the past.
     pub async fn sleep_until(&self, moment: UnixMillis) {
         let mut moved = self.offset_ms.subscribe();
@@ -209,7 +209,7 @@ impl Clock {
             let wait = (moment.since(now) / self.pace.times.get()).min(LOOK_AGAIN);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                // The sender lives in `self`, so this only ends by a change.
+                // `self` owns the sender, so the channel never closes and `changed` returns only for a change.
                 _ = moved.changed() => {}
             }
         }
@@ -237,7 +237,7 @@ mod tests {
         assert!(UnixMillis::parse_rfc3339("tomorrow").is_err());
         assert!(
             UnixMillis::parse_rfc3339("2026-05-01T09:30:00").is_err(),
-            "a time without a zone is nobody's"
+            "a time without a zone is ambiguous"
         );
     }
 
@@ -270,7 +270,7 @@ mod tests {
         let task = tokio::spawn(async move { sleeper.sleep_until(UnixMillis(3_601_000)).await });
         tokio::task::yield_now().await;
         MACHINE.store(3_601_000, Ordering::Relaxed);
-        tokio::time::timeout(LOOK_AGAIN * 5, task).await.expect("it looks again").unwrap();
+        tokio::time::timeout(LOOK_AGAIN * 5, task).await.expect("the sleep looks at the clock again").unwrap();
     }
 
     #[tokio::test]

@@ -1,22 +1,22 @@
 //! Places where a test may end the process, as `kill -9` would.
 //!
 //! Between every two effects on a message's way (a commit, a request, an answer to a caller) there is a [`Point`].
-//! The gateway and the store call [`reach`] there. In a build with the feature `failpoints` that ends the process, if
-//! the environment says so; in any other build it is nothing at all.
+//! The gateway and the store call [`reach`] there. In a build with the feature `failpoints`, `reach` ends the process if the
+//! environment says so. In any other build `reach` compiles to nothing.
 //!
 //! `FAILPOINTS=settle.before_commit=3*off->return` ends the process when it comes to that point for the fourth time.
 //! The syntax is that of the [`fail`](https://docs.rs/fail) crate; `return` is the action that ends the process.
 //!
-//! [`ALL`] is the list that the crash harness goes through, and `docs/reliability.md` shows.
+//! [`ALL`] is the list that the crash harness runs through, and that `docs/reliability.md` shows.
 
 /// A place between two effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
-    /// Its name in `FAILPOINTS`.
+    /// The point's name in `FAILPOINTS`.
     pub name: &'static str,
-    /// What has been done when it is reached.
+    /// What has been done when the process reaches the point.
     pub before: &'static str,
-    /// What would have been done next.
+    /// What would be done next.
     pub after: &'static str,
 }
 
@@ -98,7 +98,7 @@ points! {
 }
 
 impl Point {
-    /// Whether it lies in the recovery at a start.
+    /// Whether the point is in the recovery at a start.
     pub fn is_at_start(self) -> bool {
         self.name.starts_with("recover.")
     }
@@ -107,18 +107,18 @@ impl Point {
 /// Whether this build has fail points.
 pub const BUILT_IN: bool = cfg!(feature = "failpoints");
 
-/// The process is at this point. Ends it, if that was asked for.
+/// The process is at this point: ends the process, if the environment asked for that.
 #[cfg(feature = "failpoints")]
 pub fn reach(point: Point) {
     fail::fail_point!(point.name, |_| die());
 }
 
-/// The process is at this point. Nothing happens in this build.
+/// Does nothing in this build.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub fn reach(_point: Point) {}
 
-/// What keeps the points armed.
+/// Keeps the points armed while it lives.
 #[must_use = "the points are armed until this is dropped"]
 pub struct Armed(
     #[cfg(feature = "failpoints")]
@@ -126,10 +126,10 @@ pub struct Armed(
     fail::FailScenario<'static>,
 );
 
-/// Arms the points that the environment names in `FAILPOINTS`, if this build has any.
+/// Arms the points that the environment names in `FAILPOINTS`, if this build has fail points.
 ///
 /// # Panics
-/// When it names a point that there is not: a test would believe that it was passed.
+/// When the environment names a point that does not exist: a test would wrongly believe that the process got past it.
 pub fn arm() -> Armed {
     #[cfg(feature = "failpoints")]
     {
@@ -148,8 +148,8 @@ pub fn arm() -> Armed {
 fn die() {
     use rustix::process::{Signal, getpid, kill_process};
     let killed = kill_process(getpid(), Signal::KILL);
-    // The signal is there before the call returns, so this is not reached.
-    eprintln!("kill -9 of itself: {killed:?}");
+    // The signal arrives before the call returns, so this line is reached only if the call failed.
+    eprintln!("the process could not kill itself: {killed:?}");
     std::process::abort();
 }
 

@@ -4,13 +4,13 @@
 //! | module | promises |
 //! | --- | --- |
 //! | [`moments`] | a ring of a timer is never lost, whenever it comes |
-//! | [`waiters`] | who begins to wait before it looks misses nothing, and who has nothing to tell takes no lock |
+//! | [`waiters`] | a task that joins before it looks misses nothing, and telling takes no lock while nobody waits |
 //! | [`versions`] | a late value never replaces a newer one, nor one of a later epoch |
 //!
-//! Each is a plain type without I/O and without async, so that loom can run it: with `--cfg loom` the primitives are
-//! loom's, and the tests in `tests/` try every interleaving of a few threads. What waits in the gateway (tokio's
-//! `Notify`, `Mutex`, `Semaphore`, `watch`) does not run there; the tests put the plainest thing with the same promise
-//! in its place, and say so.
+//! Each is a plain type without I/O and without async, so that loom can run it: with `--cfg loom` the primitives are loom's,
+//! and the tests in `tests/` try every interleaving of a few threads. Loom cannot run the parts of tokio that the gateway
+//! waits on (`Notify`, `Mutex`, `Semaphore`, `watch`). The tests replace each by the simplest thing with the same promise,
+//! and say so.
 
 pub mod moments;
 pub mod versions;

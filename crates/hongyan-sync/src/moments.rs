@@ -1,15 +1,15 @@
 //! When to look at each of a few places next.
 //!
-//! A ring may come from anywhere and is never lost: it only ever makes a place's moment earlier, and one that comes
-//! while the place is being looked at (the look may have read before the ring's cause was written) outlives that
-//! look. Times are plain numbers; the largest is never.
+//! A ring may come from anywhere and is never lost: a ring only ever makes a place's moment earlier. A look may have read
+//! the store before the cause of a ring was written, so a ring that comes during a look still counts after the look. Times
+//! are plain numbers; the largest number means never.
 //!
-//! A place is somebody else's until it is opened: what rings there before that is not kept, for whoever opens it reads
-//! all that was written until then. So it is opened before that is read, and started after.
+//! A place is closed until its owner opens it. Rings for a closed place are dropped: the owner reads everything that was
+//! written before. So the owner opens the place, then reads, then starts it.
 
 use crate::primitives::{Mutex, lock};
 
-/// Later than any moment.
+/// Later than any other moment.
 pub const NEVER: i64 = i64::MAX;
 
 /// The moments of `N` places.
@@ -18,22 +18,22 @@ pub struct Moments<const N: usize>(Mutex<[Moment; N]>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
-    /// Somebody else's place: rings are not kept.
+    /// The place belongs to another owner: rings are dropped.
     Closed,
-    /// It is being taken over: rings are kept, nothing is due yet.
+    /// The place is being taken over: rings are kept, but nothing is due yet.
     Opening,
-    /// Ours.
+    /// The place is ours.
     Ours,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Moment {
     hold: Hold,
-    /// When something of the strict kind is due.
+    /// When something scheduled is due, which newer work must not overtake.
     timer: i64,
-    /// When something of the other kind is.
+    /// When anything else is due.
     ready: i64,
-    /// The earliest rings of both kinds since the last look began.
+    /// The earliest ring of each kind since the last look began.
     rung_timer: i64,
     rung_ready: i64,
 }
@@ -54,23 +54,23 @@ impl<const N: usize> Default for Moments<N> {
 }
 
 impl<const N: usize> Moments<N> {
-    /// The place is being taken over: keep what rings from now on.
+    /// Begins to take the place over: rings are kept from now on.
     pub fn open(&self, place: usize) {
         lock(&self.0)[place] = Moment { hold: Hold::Opening, ..Moment::CLOSED };
     }
 
-    /// The place is ours. Whoever sleeps until the earliest moment must be told.
+    /// The place is ours. The caller must wake the task that sleeps until the earliest moment.
     pub fn start(&self, place: usize) {
         lock(&self.0)[place].hold = Hold::Ours;
     }
 
-    /// The place is somebody else's: forget it.
+    /// The place belongs to another owner: forgets its moments.
     pub fn close(&self, place: usize) {
         lock(&self.0)[place] = Moment::CLOSED;
     }
 
-    /// Look at this place at `at` or earlier. Whether that is earlier than before: then whoever sleeps until the
-    /// earliest moment must be told.
+    /// Asks for a look at this place at `at` or earlier. Returns whether `at` is earlier than the moment before: then the
+    /// caller must wake the task that sleeps until the earliest moment.
     #[must_use]
     pub fn ring(&self, place: usize, at: i64) -> bool {
         self.earlier(place, |moment| {
@@ -79,7 +79,7 @@ impl<const N: usize> Moments<N> {
         })
     }
 
-    /// The same for what [`Self::is_timer_due`] does not count.
+    /// The same as [`Self::ring`] for work that [`Self::is_timer_due`] does not count.
     #[must_use]
     pub fn ring_ready(&self, place: usize, at: i64) -> bool {
         self.earlier(place, |moment| {
@@ -88,20 +88,20 @@ impl<const N: usize> Moments<N> {
         })
     }
 
-    /// Whether something of the strict kind is due here, or is being looked at. Of somebody else's place that is not
-    /// known, so it is taken for true.
+    /// Whether something scheduled is due at this place, or is being looked at. Nobody here knows that of another owner's
+    /// place, so the answer for such a place is `true`.
     pub fn is_timer_due(&self, place: usize, now: i64) -> bool {
         let moment = lock(&self.0)[place];
         moment.hold != Hold::Ours || moment.timer <= now
     }
 
-    /// A look begins, before anything is read: from here on rings count for the next one.
+    /// Begins a look, before anything is read: from now on rings count for the next look.
     pub fn begin_look(&self, place: usize) {
         let moment = &mut lock(&self.0)[place];
         (moment.rung_timer, moment.rung_ready) = (NEVER, NEVER);
     }
 
-    /// The look is over; what it saw wants the next one at `next`.
+    /// Ends a look, which found that the next look is needed at `next`.
     pub fn end_look(&self, place: usize, next: i64) {
         let moment = &mut lock(&self.0)[place];
         if moment.hold == Hold::Closed {
@@ -111,13 +111,13 @@ impl<const N: usize> Moments<N> {
         moment.ready = moment.rung_ready;
     }
 
-    /// The places that are due.
+    /// The places that are due now.
     pub fn due(&self, now: i64) -> Vec<usize> {
         let moments = lock(&self.0);
         (0..N).filter(|&place| moments[place].wake_at() <= now).collect()
     }
 
-    /// When the first of all is due.
+    /// When the first place is due.
     pub fn earliest(&self) -> i64 {
         lock(&self.0).iter().map(Moment::wake_at).min().unwrap_or(NEVER)
     }

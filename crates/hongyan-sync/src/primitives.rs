@@ -1,4 +1,4 @@
-//! The primitives, the standard library's or loom's.
+//! The primitives: the standard library's, or loom's.
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, atomic::AtomicUsize};
@@ -9,7 +9,8 @@ pub(crate) use loom::sync::{Arc, Mutex, MutexGuard, atomic::AtomicUsize};
 pub(crate) use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::Ordering;
 
-/// Takes a lock. Everything behind locks here is whole between two statements, so a panic elsewhere spoils nothing.
+/// Takes a lock, even a poisoned one: the data behind these locks is consistent after each statement, so a panic of another
+/// thread spoils nothing.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,11 @@
-//! A value that is fetched anew now and then, by whoever has the turn, and read by everybody without a lock.
+//! A value that one task at a time fetches again now and then, and that everybody reads without a lock.
 //!
-//! Values have *generations*, which only grow. What they are fetched with has *epochs*: when that changes, what was
-//! asked with the old one does not count any more, however late its answer comes.
+//! Values have *generations*, which only grow. The credentials that a value is fetched with have *epochs*: when they change,
+//! an answer that was asked for under an old epoch does not count, however late it comes.
 
 use crate::primitives::{Arc, Mutex, MutexGuard, Swap, lock};
 
-/// The value, and notes `N` of what is known about getting one.
+/// The value, and notes `N` about fetching it.
 #[derive(Debug)]
 pub struct Versions<T, N> {
     current: Swap<T>,
@@ -14,7 +14,7 @@ pub struct Versions<T, N> {
 
 #[derive(Debug)]
 struct State<N> {
-    /// The last generation that was installed, also if its value is forgotten.
+    /// The last generation that was installed, even if its value was forgotten.
     last_generation: u64,
     epoch: u64,
     notes: N,
@@ -28,12 +28,12 @@ impl<T, N: Default> Default for Versions<T, N> {
 }
 
 impl<T, N: Default> Versions<T, N> {
-    /// The value at hand.
+    /// The current value.
     pub fn current(&self) -> Option<Arc<T>> {
         self.current.load()
     }
 
-    /// Which epoch it is.
+    /// The current epoch.
     pub fn epoch(&self) -> u64 {
         self.state().epoch
     }
@@ -43,7 +43,7 @@ impl<T, N: Default> Versions<T, N> {
         self.state().last_generation
     }
 
-    /// A new epoch: the value and all notes belong to the old one.
+    /// Begins a new epoch: drops the value and all notes, which belong to the old epoch.
     pub fn forget(&self) {
         let mut state = self.state();
         state.epoch += 1;
@@ -51,7 +51,7 @@ impl<T, N: Default> Versions<T, N> {
         self.current.store(None);
     }
 
-    /// Takes a value that was fetched in this epoch, and clears the notes; `false` if the epoch is over. An older
+    /// Takes a value that was fetched in this epoch, and clears the notes. Returns `false` if the epoch is over. An older
     /// generation never replaces a newer one.
     pub fn install(&self, value: &Arc<T>, generation: u64, epoch: u64) -> bool {
         let mut state = self.state();
@@ -61,13 +61,14 @@ impl<T, N: Default> Versions<T, N> {
         if generation >= state.last_generation {
             state.last_generation = generation;
             state.notes = N::default();
-            // Under the lock, so that an epoch that ends now ends after this.
+            // Store the value under the lock. Otherwise `forget` could run in between, and a value of the old epoch would
+            // appear under the new one.
             self.current.store(Some(Arc::clone(value)));
         }
         true
     }
 
-    /// Changes the notes, if it is still this epoch.
+    /// Changes the notes, if the epoch is still this one.
     pub fn note_in(&self, epoch: u64, change: impl FnOnce(&mut N)) -> bool {
         let mut state = self.state();
         let is_now = state.epoch == epoch;
@@ -77,7 +78,7 @@ impl<T, N: Default> Versions<T, N> {
         is_now
     }
 
-    /// Reads or changes the notes, whatever epoch it is.
+    /// Reads or changes the notes, in any epoch.
     pub fn notes<R>(&self, work: impl FnOnce(&mut N) -> R) -> R {
         work(&mut self.state().notes)
     }

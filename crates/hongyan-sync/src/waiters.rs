@@ -1,18 +1,18 @@
-//! Who waits for what: a map that costs those who tell nothing while nobody waits.
+//! A map of who waits for what, in which telling costs almost nothing while nobody waits.
 //!
-//! The promise is for those who keep this order: whoever waits joins *before* it looks at the truth (the store), and
-//! whoever tells writes the truth *before* it tells. Then the first sees the truth or is told of it.
+//! The promise needs this order: a waiter joins *before* it reads the truth (the store), and a teller writes the truth
+//! *before* it tells. Then the waiter reads the truth or is told of it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::primitives::{AtomicUsize, Mutex, Ordering, lock};
 
-/// Waiters by what they wait for. `W` is where they are told.
+/// Waiters by the key that they wait for. `W` is the place where they are told.
 #[derive(Debug)]
 pub struct Waiters<K, W> {
     entries: Mutex<HashMap<K, W>>,
-    /// How many entries there are, so that the hot path asks without the lock.
+    /// The number of entries, so that the hot path can check it without the lock.
     count: AtomicUsize,
 }
 
@@ -23,7 +23,7 @@ impl<K, W> Default for Waiters<K, W> {
 }
 
 impl<K: Eq + Hash, W> Waiters<K, W> {
-    /// Joins those who wait for `key`; the first makes the place.
+    /// Joins those who wait for `key`. The first waiter makes the place.
     pub fn join<R>(&self, key: K, make: impl FnOnce() -> W, sit: impl FnOnce(&W) -> R) -> R {
         let mut entries = lock(&self.entries);
         let seat = sit(entries.entry(key).or_insert_with(make));
@@ -31,7 +31,7 @@ impl<K: Eq + Hash, W> Waiters<K, W> {
         seat
     }
 
-    /// Tells those who wait for `key`, if anybody does.
+    /// Tells those who wait for `key`, if there are any.
     pub fn tell(&self, key: &K, say: impl FnOnce(&W)) {
         if self.count.load(Ordering::SeqCst) > 0
             && let Some(place) = lock(&self.entries).get(key)
@@ -40,7 +40,7 @@ impl<K: Eq + Hash, W> Waiters<K, W> {
         }
     }
 
-    /// Takes the place away if nobody is left in it.
+    /// Removes the place if nobody is left in it.
     pub fn leave(&self, key: &K, is_empty: impl FnOnce(&W) -> bool) {
         let mut entries = lock(&self.entries);
         if entries.get(key).is_some_and(is_empty) {
@@ -49,7 +49,7 @@ impl<K: Eq + Hash, W> Waiters<K, W> {
         self.count.store(entries.len(), Ordering::SeqCst);
     }
 
-    /// How many are waited for.
+    /// How many keys have waiters.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }

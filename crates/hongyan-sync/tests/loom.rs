@@ -13,7 +13,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex, RwLock};
 use loom::thread;
 
-/// In the place of tokio's `Notify` with one who waits: one permit is kept for a wait that comes later.
+/// Stands for tokio's `Notify` with one waiting task: one permit is kept for a later wait.
 struct Notify {
     permit: Mutex<bool>,
     rung: Condvar,
@@ -38,11 +38,11 @@ impl Notify {
     }
 }
 
-/// The schedule: one who looks, and those who commit something due and ring.
+/// The schedule: one thread looks, the others commit something due and ring.
 #[test]
 fn what_was_rung_for_is_always_looked_at() {
-    // Three threads that take many locks: every schedule with at most three switches that nobody waits for, which
-    // takes seconds instead of minutes. (All of them have been tried, too.)
+    // Three threads that take many locks. Only schedules with at most three preemptions are tried, which takes seconds
+    // instead of minutes. (All schedules have been tried once, too.)
     let mut bounded = loom::model::Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
@@ -52,7 +52,7 @@ fn what_was_rung_for_is_always_looked_at() {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
                     let (moments, changed, store) = &*shared;
-                    // The store first, then the ring, as intake and settle do it.
+                    // Write the store first, then ring, like intake and settle.
                     *store.lock().unwrap() += 1;
                     let earlier = if n == 0 { moments.ring(0, 5) } else { moments.ring_ready(0, 5) };
                     if earlier {
@@ -65,7 +65,7 @@ fn what_was_rung_for_is_always_looked_at() {
         let mut seen = 0;
         while seen < 2 {
             if moments.due(10).is_empty() {
-                // Sleeps until the earliest moment, or until it is told of an earlier one.
+                // Sleep until the earliest moment, or until a ring for an earlier one.
                 if moments.earliest() == NEVER {
                     changed.notified();
                 }
@@ -81,7 +81,7 @@ fn what_was_rung_for_is_always_looked_at() {
     });
 }
 
-/// A lane is acquired while a message for it is committed by somebody who does not have it.
+/// A lane is acquired while a process that does not own the lane commits a message for it.
 #[test]
 fn what_is_committed_while_a_place_is_taken_over_is_looked_at() {
     loom::model(|| {
@@ -113,7 +113,7 @@ fn ours() -> Moments<1> {
     moments
 }
 
-/// At intake: while something scheduled was committed and not looked at, nobody may start a newer message at once.
+/// At intake: while something scheduled was committed and not looked at, no newer message may be started directly.
 #[test]
 fn a_timer_counts_as_due_until_its_look_is_over() {
     loom::model(|| {
@@ -149,7 +149,7 @@ fn who_waits_sees_the_end_in_the_store_or_is_told() {
                 waiters.tell(&1, |told| *told.lock().unwrap() = true);
             })
         };
-        // Somebody else waits for another message and leaves meanwhile.
+        // Another thread waits for another message and leaves meanwhile.
         let passer_by = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -163,13 +163,13 @@ fn who_waits_sees_the_end_in_the_store_or_is_told() {
         let saw = *store.lock().unwrap();
         settle.join().unwrap();
         passer_by.join().unwrap();
-        assert!(saw || *told.lock().unwrap(), "it would wait for ever");
+        assert!(saw || *told.lock().unwrap(), "the caller would wait for ever");
         waiters.leave(&1, |_| true);
         assert_eq!(waiters.count(), 0);
     });
 }
 
-/// The token: whoever finds none good enough takes the turn (tokio's `Mutex`; here loom's), looks again, and fetches.
+/// The token: a task that finds no good token takes the turn (tokio's `Mutex`; here loom's), looks again, and fetches.
 fn token_after(
     versions: &Versions<u64, ()>,
     turn: &Mutex<()>,
@@ -212,7 +212,7 @@ fn a_token_of_an_old_secret_is_never_there_under_the_new_one() {
         let late = {
             let versions = Arc::clone(&versions);
             thread::spawn(move || {
-                // Its request was made with the old secret.
+                // The request of this thread was made with the old secret.
                 let kept = versions.install(&Arc::new("old"), 1, 0);
                 let noted = versions.note_in(0, |failures| *failures += 1);
                 assert!(kept || !noted, "an epoch does not come back");
@@ -224,7 +224,7 @@ fn a_token_of_an_old_secret_is_never_there_under_the_new_one() {
         assert_eq!(versions.current().map(|value| *value), Some("new"));
         late.join().unwrap();
         assert_eq!(versions.current().map(|value| *value), Some("new"));
-        assert_eq!(versions.notes(|failures| *failures), 0, "nor what is known of its failures");
+        assert_eq!(versions.notes(|failures| *failures), 0, "nor are notes of its failures there");
     });
 }
 
@@ -243,8 +243,8 @@ fn an_older_generation_never_replaces_a_newer_one() {
     });
 }
 
-/// Stopping, as a model: tokio's `Semaphore` (the slots) is a counter, its `watch` (the signal) a lock. Intake takes a
-/// slot and then asks whether it is stopping; the end sets the signal and then waits until all slots are free.
+/// Stopping, as a model: tokio's `Semaphore` (the slots) is a counter, its `watch` (the signal) a lock. Intake takes a slot
+/// and then asks whether the gateway is stopping; the end sets the signal and then waits until all slots are free.
 #[test]
 fn no_message_is_started_after_the_end_of_draining() {
     loom::model(|| {
@@ -256,7 +256,7 @@ fn no_message_is_started_after_the_end_of_draining() {
                 taken.fetch_add(1, Ordering::AcqRel);
                 let goes = !*stopping.read().unwrap();
                 if goes {
-                    assert_eq!(ended.load(Ordering::SeqCst), 0, "it would be carried nowhere");
+                    assert_eq!(ended.load(Ordering::SeqCst), 0, "a message started now would never be sent");
                 }
                 taken.fetch_sub(1, Ordering::AcqRel);
             })
