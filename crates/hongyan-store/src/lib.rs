@@ -1,8 +1,8 @@
 //! The ledger kept in a database.
 //!
-//! [`Store`] speaks in the domain's verbs: *accept* a message, *claim* what is due, *settle* an attempt, *grant* a
-//! permit. Each verb is one durable transaction. The rules that a verb follows are `hongyan-ledger`'s; a verb reads
-//! the rows that a rule asks about, lets it decide, and writes what it decided.
+//! [`Store`] speaks in the domain's verbs: *accept* a message, *claim* what is due, *settle* an attempt, *grant* a permit.
+//! What a verb writes, it writes in one durable transaction. The rules are `hongyan-ledger`'s: a verb reads the rows that a
+//! rule asks about, lets the rule decide, and writes the decision.
 //!
 //! | module | knows |
 //! | --- | --- |
@@ -13,7 +13,8 @@
 //! | [`sqlite`] | the embedded backend: one writer thread with group commit, readers apart |
 //! | `conformance` | what every backend must do, as one function that its tests call; behind the feature of that name |
 //!
-//! It is not a cache and not a queue: what the SQLite backend remembers is what stands in its file.
+//! The store is not a cache and not a queue. The SQLite backend's writer keeps some facts in memory, and verbs decide by
+//! them; each of these facts is in the file, too, and is undone with its transaction (`sqlite/memory.rs`).
 
 use std::sync::Arc;
 
@@ -43,13 +44,13 @@ use types::{
     TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
-/// Why the store could not do it. Nothing of the verb's work is kept when it fails.
+/// Why the store could not carry out a verb. Nothing of the verb's work is kept when it fails.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened as asked.
     #[error("cannot open the database {path}: {why}")]
     Open {
-        /// Which.
+        /// The path of the database.
         path: String,
         /// What is wrong, and what to do about it.
         why: String,
@@ -60,19 +61,19 @@ pub enum StoreError {
          it was written by a newer version; use that one, or restore a backup"
     )]
     Newer {
-        /// Which.
+        /// The path of the database.
         path: String,
-        /// Its version.
+        /// The version of its schema.
         found: i64,
-        /// The newest that this program knows.
+        /// The newest version that this program knows.
         known: i64,
     },
-    /// There is no space for the database. It goes on by itself when there is.
+    /// The disk has no space for the database. The store goes on by itself when there is space.
     #[error("the disk is full: the database could not {verb}: {why}; make space on the disk")]
     Full {
         /// The verb.
         verb: &'static str,
-        /// The database's words.
+        /// The database's error message.
         why: String,
     },
     /// The database refused a statement (I/O error, a file that cannot be written, …).
@@ -80,16 +81,16 @@ pub enum StoreError {
     Failed {
         /// The verb.
         verb: &'static str,
-        /// The database's words.
+        /// The database's error message.
         why: String,
     },
-    /// The file is damaged, or a row says what no row can say.
+    /// The file is damaged, or a row has a value that no version of the program writes.
     #[error(
         "the database is damaged, or was changed by hand: {0}. Keep the file; `hongyan check` looks at all of it, \
          and `hongyan restore FILE --force` puts a backup in its place"
     )]
     Corrupt(String),
-    /// A question of people's took longer than it may.
+    /// A query of people's took longer than its time limit.
     #[error("it took too long to {verb}; ask for less, or for a part")]
     TookTooLong {
         /// The verb.
@@ -100,48 +101,50 @@ pub enum StoreError {
     Closed,
 }
 
-/// Shorthand.
+/// The result of a verb.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// What the gateway asks of a database. Every verb is one transaction; when it returns, its work is durable.
+/// What the gateway asks of a database. What a verb writes, it writes in one transaction, and it is durable when the verb
+/// returns. A verb may read before that in another transaction (`prune`, `tell_expiring`); then its write checks each row
+/// again.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     // ---- nodes and lanes
     //
-    // What a node has in memory of a lane (what is in flight, when to look next) it has as long as the lane is its own, and
-    // it owns lanes as long as it renews its lease. Leases are by the machine's clock.
+    // A node may keep facts about a lane in memory (messages in flight, when to look next) only while it owns the lane, and
+    // it owns lanes only while it renews its lease. Leases are by the machine's clock.
 
-    /// Renews a node's lease, or begins one, and says which lanes it has, should acquire and should give up. Nodes whose
-    /// lease is over are taken off.
+    /// Renews a node's lease, or begins it, and says which lanes the node has, should acquire and should give up. Nodes
+    /// whose lease is over are removed.
     async fn lease(&self, order: LeaseOrder) -> Result<Leased>;
 
-    /// A node ends, and says so. It has given its lanes up.
+    /// Removes a node that ends. It has given up its lanes before.
     async fn leave(&self, node: Node) -> Result<()>;
 
-    /// Takes off all nodes, and makes all lanes nobody's: for who knows that no other process serves this database.
+    /// Removes all nodes and frees all lanes. Only for a caller that knows that no other process serves this database.
     async fn forget_nodes(&self) -> Result<()>;
 
-    /// Makes a lane this node's: from now on nothing is written under an earlier epoch. What the owner before left in
-    /// flight is returned, for this node to settle; every ready message without a timer gets one, now. `None`: another node
-    /// has it.
+    /// Gives a lane to this node: from now on nothing is written under an earlier epoch. Returns the messages that the
+    /// previous owner left in flight, for this node to settle. Every ready message without a timer gets a timer, now.
+    /// `None`: another node has the lane.
     async fn acquire(&self, lane: Lane, node: &str, now: UnixMillis) -> Result<Option<Acquired>>;
 
-    /// Gives a lane up. `false`: it was not this epoch's any more.
+    /// Gives a lane up. `false`: the lane had changed hands since this epoch.
     async fn release(&self, lane: Lane, epoch: Epoch) -> Result<bool>;
 
-    /// A node may have missed pushes of WeChat's until now.
+    /// Notes that a node may have missed pushes of WeChat's until now.
     async fn listening_broke(&self, now: UnixMillis) -> Result<()>;
 
     // ---- messages
 
-    /// Stores messages, one answer each, in order. All or none are stored.
+    /// Stores messages; returns one answer each, in order. All messages are stored, or none.
     ///
-    /// For each: an idempotency key that is known answers `Replayed` or `KeyReused`; otherwise its own permit is
-    /// granted, [`hongyan_ledger::start::start`] decides where its life begins, and it is written there.
+    /// For each message: a known idempotency key answers `Replayed` or `KeyReused`. Otherwise the message's own permit is
+    /// granted, [`hongyan_ledger::start::start`] decides the first state, and the message is written in this state.
     async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Accepted>>;
 
-    /// Looks at the messages of a lane whose timer has rung, earliest first (by time, then by order of acceptance),
-    /// and starts up to `limit` of them. `None`: the lane changed hands since this epoch; nothing was done.
+    /// Looks at the messages of a lane whose timer has rung, the earliest first (by time, then by order of acceptance), and
+    /// starts up to `limit` of them. `None`: the lane changed hands since this epoch; nothing was done.
     async fn claim(
         &self,
         lane: Lane,
@@ -150,33 +153,33 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Option<ClaimBatch>>;
 
-    /// Stores outcomes, one answer each, in order.
+    /// Stores outcomes; returns one answer each, in order.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>>;
 
-    /// Withdraws a message that was not sent.
+    /// Withdraws a message, if it was not sent.
     async fn cancel(&self, id: MessageId, now: UnixMillis) -> Result<Cancelled>;
 
-    /// Moves on a message that is `unknown`, as [`hongyan_ledger::resolve::resolve`] decides. The same order twice
-    /// is one. Silence is no word while there is an event about the user that was not worked on.
+    /// Moves an `unknown` message on, as [`hongyan_ledger::resolve::resolve`] decides. Repeating an order changes nothing.
+    /// Silence does not count while an event about the user waits to be worked on.
     async fn resolve(&self, order: ResolveOrder) -> Result<Resolved>;
 
-    /// One message with everything.
+    /// One message with its body, attempts and resolutions.
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>>;
 
-    /// Why a message lacks or lacked a permit, as [`hongyan_ledger::explain::explain`] decides. Empty if it did not, or
-    /// if nothing shows it any more.
+    /// Why a message lacks or lacked a permit, as [`hongyan_ledger::explain::explain`] decides. Empty if it lacked no
+    /// permit, or if the stored rows no longer show why.
     async fn explain(&self, id: MessageId, now: UnixMillis) -> Result<Vec<Because>>;
 
-    /// These messages, without their bodies and attempts, in the order of `ids`; `None` for one that is not there.
+    /// These messages, without their bodies and attempts, in the order of `ids`; `None` for a message that does not exist.
     async fn message_views(&self, ids: Vec<MessageId>) -> Result<Vec<Option<MessageView>>>;
 
-    /// A page of messages, newest first. It looks at no more than `filter.look_at`, and says where to go on.
+    /// A page of messages, newest first. It looks at no more than `filter.look_at` messages, and says where to go on.
     async fn messages(&self, filter: MessageFilter) -> Result<Page<MessageView, MessageId>>;
 
     // ---- permits
 
-    /// Stores grants, one answer each, in order, and sets going the waiting messages that they serve, in the app's
-    /// waiting order. All or none are stored.
+    /// Stores grants; returns one answer each, in order. Wakes the waiting messages that the new permits serve, in the app's
+    /// waiting order. All grants are stored, or none.
     async fn grant(&self, permits: Vec<NewPermit>, now: UnixMillis) -> Result<Vec<Granted>>;
 
     /// All permits of a user, newest first.
@@ -193,10 +196,10 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- apps and what belongs to them
 
-    /// Registers an app; `false` if there is one with this appid already.
+    /// Registers an app; `false` if this appid is registered already.
     async fn add_app(&self, app: AppRecord) -> Result<bool>;
 
-    /// Changes an app's settings, if it still has the version that the change was made from. Does not touch its pause.
+    /// Changes an app's settings, if the app still has the version that the change was made from. Leaves its pause alone.
     async fn change_app(
         &self,
         appid: AppId,
@@ -205,8 +208,8 @@ pub trait Store: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<AppChanged>;
 
-    /// Forgets an app, its templates and its tokens; its messages and permits stay as history, and those not
-    /// yet sent are cancelled. `false` if there is none.
+    /// Removes an app, its templates and its tokens. Its messages and permits stay as history; messages that are not yet
+    /// sent are cancelled. `false` if there is no such app.
     async fn remove_app(&self, appid: AppId, now: UnixMillis) -> Result<bool>;
 
     /// All apps, by appid.
@@ -215,19 +218,18 @@ pub trait Store: Send + Sync + 'static {
     /// One app.
     async fn app(&self, appid: AppId) -> Result<Option<AppRecord>>;
 
-    /// Pauses an app. A pause for which an operator is needed is not replaced by one that ends by itself.
+    /// Pauses an app. A pause that only an operator ends is not replaced by a pause that ends by itself.
     async fn pause(&self, order: PauseOrder) -> Result<()>;
 
-    /// Ends an app's pause and gives every ready message of it a timer, now. Returns whether it was paused.
+    /// Ends an app's pause and gives every ready message of the app a timer, now. Returns whether the app was paused.
     async fn resume(&self, appid: AppId, now: UnixMillis) -> Result<bool>;
 
     /// If the app's breaker ([`hongyan_ledger::breaker`]) is open and its pause is over: gives the first ready
     /// messages of a few users a timer, now. They are looked for behind `after`, so that every user's turn comes.
     async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing>;
 
-    /// Replaces an app's templates of both channels by these, which WeChat was asked for at `asked_at`, and says what that
-    /// changed: by title, empty if nothing. Of an app that is not registered none are kept, nor of one that has been asked
-    /// for later.
+    /// Replaces an app's templates of both channels by these, which WeChat was asked for at `asked_at`. Returns the changes,
+    /// by title. Nothing is stored if the app is not registered, or if its templates were asked for at a later time already.
     async fn put_templates(
         &self,
         appid: AppId,
@@ -241,25 +243,25 @@ pub trait Store: Send + Sync + 'static {
     /// An app's templates, by title.
     async fn templates(&self, appid: AppId) -> Result<Vec<TemplateRecord>>;
 
-    /// Makes it a node's turn to ask WeChat for an app's access token. `false`: it is another's.
+    /// Leases to a node the turn to ask WeChat for an app's access token. `false`: another node has the turn.
     async fn lease_token(&self, lease: TokenLease) -> Result<bool>;
 
     /// Ends a node's turn.
     async fn end_token_lease(&self, appid: AppId, node: Arc<str>) -> Result<()>;
 
-    /// Keeps a token unless a later generation is there. Returns whether it was kept.
+    /// Keeps a token, unless the stored token has a later generation. Returns whether the token was kept.
     async fn put_token(&self, token: TokenRecord) -> Result<bool>;
 
     /// The tokens of all apps.
     async fn tokens(&self) -> Result<Vec<TokenRecord>>;
 
-    /// The token that is kept.
+    /// The stored access token of an app.
     async fn token(&self, appid: AppId) -> Result<Option<TokenRecord>>;
 
     /// Keeps a token that the facade handed out.
     async fn put_gateway_token(&self, token: GatewayTokenRecord) -> Result<()>;
 
-    /// The handed-out token of this hash, if it is known and not expired.
+    /// The handed-out token with this hash, if it is known and has not expired.
     async fn gateway_token(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<GatewayTokenRecord>>;
 
     /// The handed-out tokens of an app that have not expired, newest first, at most `limit`.
@@ -270,25 +272,25 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<GatewayTokenRecord>>;
 
-    /// Notes that a handed-out token is in use.
+    /// Notes that a handed-out token was used.
     async fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> Result<()>;
 
-    /// Forgets a handed-out token of an app, or without an id all of them. Returns how many there were.
+    /// Removes the handed-out token of an app with this id, or all of them. Returns how many tokens that were.
     async fn revoke_gateway_tokens(&self, appid: AppId, id: Option<TokenId>, now: UnixMillis) -> Result<u64>;
 
     // ---- users
 
-    /// Keeps a login: the last two session keys per user, and the session. The newest ten sessions of a user work.
+    /// Keeps a login: the last two session keys of the user, and the session. Only the newest ten sessions of a user work.
     async fn put_login(&self, login: LoginRecord) -> Result<()>;
 
-    /// The session of this hash in this lane, if it is known and not expired.
+    /// The session with this hash in this lane, if it is known and has not expired.
     async fn session(&self, lane: Lane, hash: [u8; 32], now: UnixMillis) -> Result<Option<SessionRecord>>;
 
-    /// Ends sessions of an app, or of one of its users: at most `limit`. How many it ended; as many as the limit: there may
-    /// be more.
+    /// Ends sessions of an app, or of one of its users, at most `limit`. Returns how many it ended; if that is `limit`,
+    /// there may be more.
     async fn end_sessions(&self, appid: AppId, openid: Option<OpenId>, limit: u32) -> Result<u32>;
 
-    /// Forgets the session keys of an app's users: at most `limit`. How many; as many as the limit: there may be more.
+    /// Removes the session keys of an app's users, at most `limit`. Returns how many; if that is `limit`, there may be more.
     async fn forget_users(&self, appid: AppId, limit: u32) -> Result<u32>;
 
     /// The sealed session keys of a user, newest first, at most two.
@@ -296,28 +298,29 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- events
 
-    /// Stores an event that has come, to be worked on; a repeat of one that is stored changes nothing. One whose
-    /// timestamp and nonce were used for another content is not taken.
+    /// Stores an event that has come, to be worked on. A repeat of a stored event changes nothing. An event whose timestamp
+    /// and nonce were used for another content is refused.
     async fn receive_event(&self, event: NewEvent) -> Result<Received>;
 
     /// The events of a lane that are to be worked on now, in order of receipt.
     async fn open_events(&self, lane: Lane, now: UnixMillis, limit: u32) -> Result<OpenEvents>;
 
-    /// Does all that an event asks for, and marks it as done; or parks it, and does nothing of it, while a message that
-    /// it may be about awaits its answer. `None`: there is no such event, it is done already, or its lane is another's.
+    /// Does all that an event asks for, and marks the event as done. If a message that the event may be about still awaits
+    /// its answer, the event is parked and nothing of it is done. `None`: there is no such event, it is done already, or
+    /// another node owns its lane.
     async fn apply_event(&self, order: ApplyOrder) -> Result<Option<Applied>>;
 
-    /// A page of events, newest first. It looks at no more than `filter.look_at`, and says where to go on.
+    /// A page of events, newest first. It looks at no more than `filter.look_at` events, and says where to go on.
     async fn events(&self, filter: EventFilter) -> Result<Page<EventView, EventId>>;
 
-    /// WeChat has checked the address of an app's callback, and was answered. What it was signed under is used up, as by
-    /// an event: whoever has read the check on its way must not push something under it.
+    /// Notes that WeChat has checked the address of an app's callback. The timestamp and nonce of the check are used up,
+    /// like those of an event: a third party that has seen the check must not push an event under them.
     async fn callback_verified(&self, appid: AppId, check: types::AddressCheck) -> Result<()>;
 
-    /// When an app's callback was heard of.
+    /// When an app's callback was last used.
     async fn callback_status(&self, appid: AppId) -> Result<CallbackStatus>;
 
-    /// When each app's callback was heard of, for those that were.
+    /// When each app's callback was last used, for those that were used.
     async fn callback_statuses(&self) -> Result<Vec<(AppId, CallbackStatus)>>;
 
     // ---- API keys
@@ -325,26 +328,26 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a key.
     async fn add_key(&self, key: KeyRecord) -> Result<()>;
 
-    /// The key of this hash, also when it is revoked.
+    /// The key with this hash, even if it is revoked.
     async fn key(&self, hash: [u8; 32]) -> Result<Option<KeyRecord>>;
 
     /// All keys, oldest first.
     async fn keys(&self) -> Result<Vec<KeyRecord>>;
 
-    /// Notes that a key is in use.
+    /// Notes that a key was used.
     async fn key_used(&self, id: KeyId, now: UnixMillis) -> Result<()>;
 
-    /// Revokes a key, and with it the tokens that were handed out to it; `false` if there is none, or it is revoked
+    /// Revokes a key, and with it the tokens that were handed out to it. `false` if there is no such key, or it is revoked
     /// already.
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool>;
 
     // ---- the audit trail
 
-    /// Notes what is about to be changed, and by whom; the number of the line. It is durable before the change is begun,
-    /// so no change is without one.
+    /// Writes who is about to change what, and returns the line's number. The line is durable before the change begins, so
+    /// no change lacks its line.
     async fn begin_audit(&self, new: NewAudit) -> Result<i64>;
 
-    /// Notes how that ended.
+    /// Writes how that change ended.
     async fn end_audit(&self, number: i64, end: AuditEnd) -> Result<()>;
 
     /// A page of the audit trail, newest first.
@@ -352,12 +355,12 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- events out
     //
-    // Whatever a verb does that somebody listens for is stored as an event in the verb's own transaction.
+    // Whatever a verb does that a webhook wants to know is stored as an event in the verb's own transaction.
 
-    /// Sets up a webhook. It is told of what happens from now on. `false`: there are [`types::MAX_WEBHOOKS`] already.
+    /// Adds a webhook. It is told of what happens from now on. `false`: there are [`types::MAX_WEBHOOKS`] webhooks already.
     async fn add_webhook(&self, webhook: WebhookRecord) -> Result<bool>;
 
-    /// Changes a webhook; how it is then, or `None` if there is none.
+    /// Changes a webhook. Returns the changed webhook, or `None` if there is no such webhook.
     async fn change_webhook(
         &self,
         id: WebhookId,
@@ -365,7 +368,7 @@ pub trait Store: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<Option<WebhookRecord>>;
 
-    /// Forgets a webhook; `false` if there is none. The events stay for the others.
+    /// Removes a webhook; `false` if there is no such webhook. The events stay for the other webhooks.
     async fn remove_webhook(&self, id: WebhookId) -> Result<bool>;
 
     /// All webhooks, in the order in which they were set up, with their cursors.
@@ -383,14 +386,14 @@ pub trait Store: Send + Sync + 'static {
     /// When the next try of a webhook's deliveries is due.
     async fn next_delivery_at(&self, id: WebhookId) -> Result<Option<UnixMillis>>;
 
-    /// Stores what became of deliveries, and how the webhook fares, by [`hongyan_ledger::webhook`]; where it stands
-    /// then, or `None` if it is not there any more, or another node delivers to it.
+    /// Stores what became of deliveries, and the webhook's health by [`hongyan_ledger::webhook`]. Returns the webhook's
+    /// standing after that, or `None` if the webhook is gone, or another node delivers to it.
     async fn settle_deliveries(&self, report: DeliveryReport) -> Result<Option<WebhookStanding>>;
 
     /// Makes events due once more, as if they had never been tried.
     async fn replay(&self, id: WebhookId, order: ReplayOrder, now: UnixMillis) -> Result<Replayed>;
 
-    /// Makes an event for this webhook alone, due now; `None` if there is no such webhook.
+    /// Writes an event for this webhook alone, due now; `None` if there is no such webhook.
     async fn test_webhook(&self, id: WebhookId, now: UnixMillis) -> Result<Option<WebhookEventId>>;
 
     /// A webhook's deliveries, newest first, those of events before `before`.
@@ -401,7 +404,7 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<DeliveryView>>;
 
-    /// A webhook, and what it has before it, both of the same moment.
+    /// A webhook and its backlog, both of the same moment.
     async fn webhook(&self, id: WebhookId) -> Result<Option<(WebhookRecord, Backlog)>>;
 
     /// One small step of a search for permits with units left that expire soon. Each is told of once.
@@ -409,18 +412,17 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- what follows
 
-    /// Hands to this listener what follows from each commit, from the next one on: after it, and before the callers of
-    /// its verbs have their answers. What follows from a commit is nobody else's to tell.
+    /// Hands the signals of each commit to this listener, from the next commit on: after the commit, and before the callers
+    /// of its verbs get their answers. Only the store publishes the signals of a commit.
     fn listen(&self, listener: Arc<dyn Listener>);
 
     // ---- how busy it is
 
-    /// Whether verbs wait for each other. Who can wait, should then.
+    /// Whether verbs queue up for the writer. Work that can wait should wait then.
     fn is_crowded(&self) -> bool;
 
-    /// How many verbs shared each of the last commits, on average, for those who look on: one while there is little to do,
-    /// ten and more when they wait for each other; none after a second without a commit. `None`: this backend does not group
-    /// them.
+    /// How many verbs shared each of the last commits, on average, for metrics: one while there is little to do, ten and
+    /// more when verbs queue up; zero after a second without a commit. `None`: this backend does not group verbs.
     fn verbs_per_commit(&self) -> Option<f32>;
 
     // ---- clearing away
@@ -440,16 +442,15 @@ pub trait Store: Send + Sync + 'static {
     /// Sealed values of one kind, those of the owners behind `after`. It looks at no more than `limit` owners.
     async fn sealed(&self, kind: SealedKind, after: Option<SealedOwner>, limit: u32) -> Result<SealedPage>;
 
-    /// Puts other sealed values in the places of these, each only where it is still the one that was read; how many
-    /// were.
+    /// Replaces sealed values, each only if it is still the value that was read. Returns how many were replaced.
     async fn reseal(&self, changes: Vec<Reseal>) -> Result<u32>;
 
     // ---- the store itself
 
-    /// Whether it answers: one small read, and one small write unless a commit has succeeded within the last seconds. So
-    /// many who ask make few writes, and a disk that is full is still found out.
+    /// Checks that the database answers: one small read, and one small write unless a commit has succeeded within the last
+    /// seconds. So many health checks cause few writes, and a full disk is noticed all the same.
     async fn ping(&self) -> Result<()>;
 
-    /// Ends what is running and closes the database. Later verbs answer [`StoreError::Closed`].
+    /// Finishes what is running and closes the database. Later verbs answer [`StoreError::Closed`].
     async fn close(&self);
 }

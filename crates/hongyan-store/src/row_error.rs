@@ -2,38 +2,38 @@
 
 use crate::StoreError;
 
-/// An error on the way of a statement.
+/// An error of a statement or of a row.
 #[derive(Debug)]
 pub(crate) enum RowError {
     /// The database refused a statement.
     Refused {
         /// What kind of refusal it is.
         kind: Refusal,
-        /// The database's words.
+        /// The database's error message.
         why: String,
     },
-    /// A row says what no row can say, or the file is not whole.
+    /// A row has a value that no version of the program writes, or the file is damaged.
     Corrupt(String),
-    /// Whoever asked for it does not want it any more.
+    /// The caller cancelled the work.
     Stopped,
-    /// The time for it was over before it was begun.
+    /// The time limit passed before the query began.
     TookTooLong,
 }
 
-/// Why a database refuses a statement, as far as somebody acts on it.
+/// The kinds of refusal that a caller tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The database is damaged, or is none.
+    /// The file is damaged, or is not a database.
     Damaged,
-    /// A time limit broke it off.
+    /// A time limit interrupted the statement.
     Interrupted,
-    /// There is no space.
+    /// The disk has no space.
     Full,
-    /// Anything else.
+    /// Any other reason.
     Failed,
 }
 
-/// What a verb, or a question of one, comes to.
+/// The result of a verb inside its transaction, or of a query.
 pub(crate) type RowResult<T> = Result<T, RowError>;
 
 impl RowError {
@@ -41,12 +41,12 @@ impl RowError {
         Self::Corrupt(what.into())
     }
 
-    /// Whether the disk, or who else has the database, is the cause, so that the next transaction may meet the same.
+    /// Whether the disk or another process that holds the file is the cause, so that the next transaction may fail, too.
     pub(crate) fn is_the_disks(&self) -> bool {
         matches!(self.in_verb(""), StoreError::Full { .. } | StoreError::Failed { .. })
     }
 
-    /// As the caller of the verb sees it.
+    /// The error as the caller of the verb gets it.
     pub(crate) fn in_verb(&self, verb: &'static str) -> StoreError {
         match self {
             Self::Refused { kind: Refusal::Damaged, why } => {

@@ -1,10 +1,10 @@
 //! What a commit means for the rest of the process.
 //!
-//! A verb says it while it runs: it wakes a lane, it moved a message, it changed an app. What the verbs of a transaction
-//! said is kept in one [`Signals`], and handed to every [`Listener`] after the commit, before the callers have their
-//! answers. Nothing is handed over from a transaction that was rolled back.
+//! A verb says it while it runs: it woke a lane, it moved a message, it changed an app. [`Signals`] collects what the verbs
+//! of a transaction said. After the commit the store hands it to every [`Listener`], before the callers get their answers.
+//! The signals of a transaction that was rolled back are dropped.
 //!
-//! So no caller of a verb has to know what else follows from it, and none can forget it.
+//! So no caller of a verb has to know what else follows from it, and no caller can forget it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,70 +15,70 @@ use hongyan_wechat::AppId;
 /// One thing that follows from a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal<'a> {
-    /// A message that is not sent before its time has come is scheduled in this lane: look at the lane then, or earlier,
-    /// before anything that is newer is started.
+    /// A message with a `send_at` in the future is scheduled in this lane: look at the lane at `at` or earlier, before any
+    /// newer message is started.
     Scheduled {
-        /// Where.
+        /// The lane.
         lane: Lane,
         /// When.
         at: UnixMillis,
     },
-    /// Another message of this lane has a timer: look at the lane then, or earlier.
+    /// Another message of this lane has a timer: look at the lane at `at` or earlier.
     Wake {
-        /// Where.
+        /// The lane.
         lane: Lane,
         /// When.
         at: UnixMillis,
     },
-    /// An event of WeChat's in this lane is to be worked on then.
+    /// An event of WeChat's in this lane is to be worked on at `at`.
     Event {
-        /// Where.
+        /// The lane.
         lane: Lane,
         /// When.
         at: UnixMillis,
     },
-    /// A message came to another state, or has another reason to be where it is.
+    /// A message has a new state, or a new reason for its state.
     Moved(Moved),
-    /// An app came, went, or is not what it was.
+    /// An app was added, removed or changed.
     App(&'a AppId),
-    /// A webhook came, went, or is not what it was; or it has something to be told once more.
+    /// A webhook was added, removed or changed, or one of its events is to be delivered once more.
     Webhooks,
-    /// Something is to be told: the number of the last webhook event.
+    /// There are new webhook events; this is the number of the last one.
     WebhookEvent(i64),
-    /// A node came or went, or a lane was given up: it may be somebody else's turn to have it.
+    /// A node came or went, or a lane was given up: another node may be entitled to the lane.
     Lanes,
-    /// An API key, or a token that was handed out, was revoked.
+    /// An API key, or a handed-out token, was revoked.
     Revoked,
 }
 
-/// A message that has moved.
+/// A message that moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moved {
-    /// Which.
+    /// The message.
     pub id: MessageId,
-    /// Where to.
+    /// Its new state.
     pub state: MessageState,
-    /// Why.
+    /// The reason of that state.
     pub reason: Option<ReasonCode>,
-    /// It was in another state before. Otherwise only the reason is another.
+    /// The state is new; otherwise only the reason changed.
     pub is_new_state: bool,
-    /// Neither the clock (but its deadline) nor its own attempt will move it on: it rests until something happens to
-    /// its app, its user or its permits.
+    /// The message has no timer but its deadline and no attempt of its own: it rests until something changes for its app,
+    /// its user or its permits.
     pub is_parked: bool,
 }
 
-/// Hears what follows from each commit.
+/// Is told what follows from each commit.
 pub trait Listener: Send + Sync + 'static {
-    /// A commit is durable, and this follows from it. Called by the thread that writes, which does nothing else
-    /// meanwhile: take note, and leave what takes time to somebody else. A listener that waited for a verb would wait
-    /// for ever.
+    /// A commit is durable, and these are its signals. The thread that writes calls this and does nothing else meanwhile. So
+    /// an implementation only takes notes, and leaves longer work to others. A listener that waited for a verb would
+    /// deadlock.
     fn hear(&self, signals: &Signals);
 }
 
-/// What follows from a commit, gathered.
+/// The signals of a commit, collected.
 ///
-/// Its size has a bound: of moments only the earliest of each lane is kept, of apps each once. Only the messages that
-/// moved are kept one by one, each in a few bytes; they are the rows that the transaction has written.
+/// Their size is bounded: only the earliest moment of each lane is kept, and each app once. Only the messages that moved are
+/// kept one by one, each in a few bytes; they are rows that the transaction has written.
 #[derive(Debug, Default)]
 pub struct Signals {
     scheduled: Moments,
@@ -92,7 +92,7 @@ pub struct Signals {
     revoked: bool,
 }
 
-/// Room for messages that is kept from one commit to the next.
+/// How much room for messages is kept from one commit to the next.
 const KEPT: usize = 4_096;
 
 impl Signals {
@@ -114,14 +114,14 @@ impl Signals {
         self.moved.push(moved);
     }
 
-    /// An app came, went, or was changed.
+    /// An app was added, removed or changed.
     pub fn app(&mut self, appid: &AppId) {
         if !self.apps.contains(appid) {
             self.apps.push(appid.clone());
         }
     }
 
-    /// A webhook came, went, or was changed, or has something to be told once more.
+    /// A webhook was added, removed or changed, or one of its events is to be delivered once more.
     pub fn webhooks(&mut self) {
         self.webhooks = true;
     }
@@ -136,12 +136,12 @@ impl Signals {
         self.lanes = true;
     }
 
-    /// An API key, or a token that was handed out, was revoked.
+    /// An API key, or a handed-out token, was revoked.
     pub fn revoked(&mut self) {
         self.revoked = true;
     }
 
-    /// Whether nothing follows.
+    /// Whether there are no signals.
     pub fn is_empty(&self) -> bool {
         self.scheduled.is_empty()
             && self.wakes.is_empty()
@@ -154,7 +154,7 @@ impl Signals {
             && !self.revoked
     }
 
-    /// All that follows: what others must look at first, so that whoever hears of a message finds it so.
+    /// All signals. Those that others must act on first come first, so that a listener that hears of a message finds it so.
     pub fn iter(&self) -> impl Iterator<Item = Signal<'_>> {
         let scheduled = self.scheduled.iter().map(|(lane, at)| Signal::Scheduled { lane, at });
         let wakes = self.wakes.iter().map(|(lane, at)| Signal::Wake { lane, at });
@@ -175,7 +175,7 @@ impl Signals {
             .chain(moved)
     }
 
-    /// Forgets everything, and keeps the room for it.
+    /// Removes all signals, and keeps the allocated room.
     pub fn clear(&mut self) {
         self.scheduled.clear();
         self.wakes.clear();
@@ -230,17 +230,17 @@ impl Moments {
     }
 }
 
-/// Whoever hears of commits. Clones share them.
+/// The listeners of a store. Clones share them.
 #[derive(Clone, Default)]
 pub struct Listeners(Arc<RwLock<Vec<Arc<dyn Listener>>>>);
 
 impl Listeners {
-    /// One more, who hears of every commit from now on.
+    /// Adds a listener, which hears of every later commit.
     pub fn add(&self, listener: Arc<dyn Listener>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    /// Hands over what follows from a commit, if anything does.
+    /// Hands the signals of a commit to the listeners, if there are signals.
     pub fn publish(&self, signals: &Signals) {
         if signals.is_empty() {
             return;

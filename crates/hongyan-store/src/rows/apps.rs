@@ -8,21 +8,21 @@ use hongyan_wechat::AppId;
 use crate::row_error::RowResult;
 use crate::types::{AppPaused, AppRecord, AppSettings};
 
-/// Questions about apps, and writes.
+/// Questions about apps, and writes of apps.
 pub(crate) trait AppRows {
     /// One app.
     fn app(&self, appid: &AppId) -> RowResult<Option<AppRecord>>;
 
-    /// Whether an app's messages may go out; `None` if there is no such app. Asked for every message.
+    /// Whether an app's messages may go out; `None` if there is no such app. This is asked for every message.
     fn gate(&self, appid: &AppId) -> RowResult<Option<AppGate>>;
 
     /// Which of a user's waiting messages a permit serves first.
     fn waiting_order(&self, appid: &AppId) -> RowResult<WaitingOrder>;
 
-    /// Writes a new app. `false`: there is one with this appid.
+    /// Writes a new app. `false`: this appid exists already.
     fn insert_app(&self, app: &AppRecord) -> RowResult<bool>;
 
-    /// Writes all settings of an app that is there, under a version.
+    /// Writes all settings of an existing app, with this version.
     fn update_settings(
         &self,
         appid: &AppId,
@@ -31,12 +31,12 @@ pub(crate) trait AppRows {
         now: UnixMillis,
     ) -> RowResult<()>;
 
-    /// Writes an app's pause, or that it has none.
+    /// Writes an app's pause; `None` ends it.
     fn update_pause(&self, appid: &AppId, paused: Option<&AppPaused>) -> RowResult<()>;
 
     /// Writes when the next probe of an app may go out.
     fn set_probe_at(&self, appid: &AppId, probe_at: UnixMillis) -> RowResult<()>;
 
-    /// Removes an app with its templates, tokens, and what is known of its callback. `false`: there was none.
+    /// Removes an app with its templates and tokens, and with the times of its callback. `false`: there was no such app.
     fn delete_app(&self, appid: &AppId) -> RowResult<bool>;
 }

@@ -7,12 +7,12 @@ use crate::types::{AuditEnd, NewAudit};
 
 /// Writes into the audit trail.
 pub(crate) trait AuditRows {
-    /// Writes what is about to be done. Returns the line's number.
+    /// Writes a change that is about to be made. Returns the line's number.
     fn insert_audit(&self, new: &NewAudit) -> RowResult<i64>;
 
-    /// Writes how it ended, and what it was about where that was not known.
+    /// Writes how the change ended, and what it was about if that was not known before.
     fn end_audit(&self, number: i64, end: &AuditEnd) -> RowResult<()>;
 
-    /// Removes the oldest lines from before a moment. Returns how many, at most `limit`.
+    /// Removes the oldest lines from before a moment, at most `limit`. Returns how many.
     fn delete_old_audit(&self, before: UnixMillis, limit: u32) -> RowResult<u32>;
 }

@@ -1,5 +1,4 @@
-//! Credentials and who holds them: access tokens, tokens that the facade handed out, API keys, users' session keys and
-//! sessions.
+//! Credentials: access tokens, tokens that the facade handed out, API keys, users' session keys and sessions.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{KeyId, Lane, TokenId};
@@ -8,7 +7,7 @@ use hongyan_wechat::{AppId, OpenId};
 use crate::row_error::RowResult;
 use crate::types::{GatewayTokenRecord, KeyRecord, LoginRecord, TokenRecord};
 
-/// Questions about credentials, and writes.
+/// Questions about credentials, and writes of credentials.
 pub(crate) trait CredentialRows {
     /// The generation of an app's access token.
     fn token_generation(&self, appid: &AppId) -> RowResult<Option<u64>>;
@@ -22,16 +21,16 @@ pub(crate) trait CredentialRows {
     /// Writes a token that the facade handed out.
     fn put_gateway_token(&self, token: &GatewayTokenRecord) -> RowResult<()>;
 
-    /// Writes when such a token was last used.
+    /// Writes when a handed-out token was last used.
     fn gateway_token_used(&self, hash: [u8; 32], now: UnixMillis) -> RowResult<()>;
 
-    /// Removes those of an app that have not expired, or the one with this id. Returns how many.
+    /// Removes an app's handed-out tokens that have not expired, or only the token with this id. Returns how many.
     fn delete_gateway_tokens(&self, appid: &AppId, id: Option<TokenId>, now: UnixMillis) -> RowResult<u64>;
 
-    /// Removes those that were handed out to an API key.
+    /// Removes the tokens that were handed out to an API key.
     fn delete_gateway_tokens_of_key(&self, key: KeyId) -> RowResult<()>;
 
-    /// Removes those that have expired. Returns how many, at most `limit`.
+    /// Removes handed-out tokens that have expired, at most `limit`. Returns how many.
     fn delete_expired_gateway_tokens(&self, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
     /// Writes a new API key.
@@ -40,22 +39,22 @@ pub(crate) trait CredentialRows {
     /// Writes when an API key was last used.
     fn key_used(&self, id: KeyId, now: UnixMillis) -> RowResult<()>;
 
-    /// Writes that an API key is revoked. `false`: there is none, or it is revoked already.
+    /// Writes that an API key is revoked. `false`: there is no such key, or it is revoked already.
     fn revoke_key(&self, id: KeyId, now: UnixMillis) -> RowResult<bool>;
 
-    /// Writes a user's session_key; the one before is kept beside it.
+    /// Writes a user's session_key; the previous session_key is kept, too.
     fn put_session_key(&self, login: &LoginRecord) -> RowResult<()>;
 
     /// Writes a session.
     fn put_session(&self, login: &LoginRecord) -> RowResult<()>;
 
-    /// Removes a user's sessions but this one and the `others` that end last.
+    /// Removes a user's sessions except this one and the `others` that end last.
     fn delete_sessions_beside(&self, login: &LoginRecord, others: u32) -> RowResult<()>;
 
-    /// Removes a lane's sessions that have expired. Returns how many, at most `limit`.
+    /// Removes a lane's expired sessions, at most `limit`. Returns how many.
     fn delete_expired_sessions(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
-    /// Removes sessions of an app in a lane, or those of one user. Returns how many, at most `limit`.
+    /// Removes sessions of an app in a lane, or of one user, at most `limit`. Returns how many.
     fn delete_sessions(
         &self,
         lane: Lane,
@@ -64,6 +63,6 @@ pub(crate) trait CredentialRows {
         limit: u32,
     ) -> RowResult<u32>;
 
-    /// Removes session keys of an app in a lane. Returns how many, at most `limit`.
+    /// Removes session keys of an app in a lane, at most `limit`. Returns how many.
     fn delete_session_keys(&self, lane: Lane, appid: &AppId, limit: u32) -> RowResult<u32>;
 }

@@ -20,41 +20,41 @@ pub(crate) struct MessageRow {
     pub(crate) channel: Channel,
     pub(crate) policy: PermitPolicy,
     pub(crate) on_unknown: OnUnknown,
-    /// It may use the permit that came with it and no other.
+    /// The message may use only the permit that came with it.
     pub(crate) own_permit: bool,
     pub(crate) reference: Option<String>,
     pub(crate) accepted_at: UnixMillis,
     pub(crate) send_at: UnixMillis,
     pub(crate) deadline: Option<UnixMillis>,
     pub(crate) state: MessageState,
-    /// The state and the reason that stand in the database; `None` before the row does.
+    /// The state and the reason as stored; `None` for a message that is not stored yet.
     pub(crate) stored: Option<(MessageState, Option<ReasonCode>)>,
     pub(crate) reason: Option<ReasonCode>,
     pub(crate) wake_at: Option<UnixMillis>,
     pub(crate) updated_at: UnixMillis,
     pub(crate) permit: Option<PermitId>,
-    /// One of the permit's held units is this message's.
+    /// The message holds one of the permit's held units.
     pub(crate) permit_held: bool,
     pub(crate) maybe_delivered: bool,
-    /// The last attempt's number.
+    /// The number of the last attempt.
     pub(crate) attempts: u32,
     pub(crate) claimed_at: Option<UnixMillis>,
     pub(crate) ended_at: Option<UnixMillis>,
-    /// The last attempt's permit, where it is not the message's any more.
+    /// The last attempt's permit, if it is no longer the message's permit.
     pub(crate) attempt_permit: Option<PermitId>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) collapse_key: Option<String>,
-    /// Written by [`MessageRows::set_replaced_by`] alone.
+    /// Only [`MessageRows::set_replaced_by`] writes this.
     pub(crate) replaced_by: Option<MessageId>,
 }
 
 impl MessageRow {
-    /// Whether nothing but an event (or its deadline) will move it.
+    /// Whether only an event or its deadline moves the message.
     pub(crate) fn is_parked(&self) -> bool {
         self.wake_at.is_none() || self.wake_at == self.deadline
     }
 
-    /// Puts it into a state. The timer is cleared; who wants one sets it afterwards.
+    /// Moves the message to a state and clears its timer; the caller sets a new timer afterwards, if it needs one.
     pub(crate) fn enter(&mut self, state: MessageState, reason: Option<ReasonCode>, now: UnixMillis) {
         debug_assert!(
             self.state == state || self.state.may_become(state),
@@ -114,7 +114,7 @@ pub(crate) struct KnownKey {
     pub(crate) reason: Option<ReasonCode>,
 }
 
-/// What is told of a message that was sent and that its settlement does not say.
+/// What a webhook event tells of a sent message and its settlement does not contain.
 #[derive(Debug, Clone)]
 pub(crate) struct SentMessage {
     pub(crate) template: String,
@@ -123,9 +123,9 @@ pub(crate) struct SentMessage {
     pub(crate) accepted_at: UnixMillis,
 }
 
-/// Questions about messages, and writes.
+/// Questions about messages, and writes of messages.
 pub(crate) trait MessageRows {
-    /// The message of a user that has this idempotency key.
+    /// The message of a user with this idempotency key.
     fn key_of(&self, user: &User, key: &Idempotency) -> RowResult<Option<KnownKey>>;
 
     /// One message; `None` also for an id that was never made here.
@@ -134,23 +134,23 @@ pub(crate) trait MessageRows {
     /// The request body of a message.
     fn body(&self, row: &MessageRow) -> RowResult<Vec<u8>>;
 
-    /// Writes a new message. Its idempotency key is written with it and never read with it.
+    /// Writes a new message. Its idempotency key is written with it, and is not read again with the message.
     fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> RowResult<()>;
 
-    /// Writes what may have changed of a message.
+    /// Writes all columns of a message that may change.
     fn update_message(&self, row: &MessageRow) -> RowResult<()>;
 
-    /// Names the message that took a message's place. Written by itself, so that nothing that is written for every message
-    /// has to carry it.
+    /// Writes which message took the place of this message. This is a write of its own, so that the write of every other
+    /// message need not carry the column.
     fn set_replaced_by(&self, user: &User, id: MessageId, successor: MessageId) -> RowResult<()>;
 
-    /// Writes an attempt that is over into the message's history.
+    /// Adds a finished attempt to the message's history.
     fn insert_attempt(&self, row: &MessageRow, attempt: &AttemptView) -> RowResult<()>;
 
-    /// What WeChat answered to the earlier attempts of a message, the last one first, at most `limit` of them.
+    /// WeChat's errcodes for the earlier attempts of a message, the latest first, at most `limit`.
     fn errcodes_of_attempts(&self, row: &MessageRow, limit: u32) -> RowResult<Vec<Option<Errcode>>>;
 
-    /// The first message of a lane whose timer has rung: by time, then by order of acceptance.
+    /// The first message of a lane whose timer has rung, by time, then by order of acceptance.
     fn first_due(&self, lane: Lane, now: UnixMillis) -> RowResult<Option<MessageRow>>;
 
     /// When a lane's next timer rings.
@@ -159,7 +159,7 @@ pub(crate) trait MessageRows {
     /// A user's first ready message.
     fn first_ready(&self, user: &User) -> RowResult<Option<MessageRow>>;
 
-    /// The first ready message of the app's first user in the lane whose [`User::key`] is behind this one.
+    /// The first ready message of the app's first user in the lane whose [`User::key`] is larger than `user`.
     fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> RowResult<Option<MessageRow>>;
 
     /// A user's messages that wait for a permit, in order.
@@ -168,53 +168,53 @@ pub(crate) trait MessageRows {
     /// Whether a message of the user waits for a permit.
     fn has_waiting(&self, user: &User) -> RowResult<bool>;
 
-    /// Whether the user may have a message that is ready or in flight. `false` is certain; a backend that would have to
-    /// look says `true`.
+    /// Whether the user may have a message that is ready or in flight. `false` is certain. A backend that cannot tell
+    /// without a query returns `true`.
     fn may_have_open(&self, _user: &User) -> bool {
         true
     }
 
-    /// Whether another message of the user is in flight, or is ready and ahead of this one.
+    /// Whether another message of the user is in flight, or is ready and goes before this one.
     fn is_behind_another(&self, row: &MessageRow) -> RowResult<bool>;
 
-    /// Settles a message with one write, if it is in flight, holds no unit, and its user has nothing else open. Nearly
-    /// every settlement is one of those that WeChat took; a backend that gains nothing by the shortcut leaves it out.
+    /// Settles a message with one write, if it is in flight, holds no unit, and its user has no other open message. Nearly
+    /// every settlement is of this kind. A backend that gains nothing by this shortcut returns `false`.
     fn settle_plainly(&self, _user: &User, _settlement: &Settlement) -> RowResult<bool> {
         Ok(false)
     }
 
-    /// What is told of a message that was sent.
+    /// What a webhook event tells of a sent message.
     fn sent_message(&self, user: &User, id: MessageId) -> RowResult<Option<SentMessage>>;
 
     /// A user's unsent messages with a collapse key, oldest first.
     fn unsent_with_key(&self, user: &User, key: &str) -> RowResult<Vec<MessageId>>;
 
-    /// The newest unsent message beside this one, of its user and with its collapse key, that was certainly not delivered.
+    /// The newest unsent message of the same user and collapse key, other than this one, that was certainly not delivered.
     fn newest_unsent_with_key(&self, row: &MessageRow, key: &str) -> RowResult<Option<MessageId>>;
 
-    /// The newest message behind this one, of its user and with its collapse key, that did not come to nothing.
+    /// The newest message after this one, of the same user and collapse key, that did not fail, expire or get cancelled.
     fn newest_later_with_key(&self, row: &MessageRow, key: &str) -> RowResult<Option<MessageId>>;
 
-    /// Gives every ready message of a lane that has no timer of its own one.
+    /// Gives every ready message of a lane a timer, if it lacks a timer.
     fn mend_timers(&self, lane: Lane, now: UnixMillis) -> RowResult<()>;
 
-    /// Gives every ready message of an app in a lane a timer, now. Returns whether there was one.
+    /// Gives every ready message of an app in a lane a timer, now. Returns whether there was such a message.
     fn wake_ready(&self, lane: Lane, appid: &AppId, now: UnixMillis) -> RowResult<bool>;
 
-    /// An app's messages in a lane that are in a state: [`MessageState::Waiting`], [`MessageState::Ready`] or
+    /// An app's messages in a lane with this state: [`MessageState::Waiting`], [`MessageState::Ready`] or
     /// [`MessageState::Scheduled`].
     fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> RowResult<Vec<MessageId>>;
 
     /// The messages of a lane that are in flight.
     fn sending(&self, lane: Lane) -> RowResult<Vec<MessageRow>>;
 
-    /// A user's messages that WeChat's report may be about.
+    /// A user's messages that a report of WeChat's may be about.
     fn report_candidates(&self, user: &User) -> RowResult<Vec<Candidate>>;
 
-    /// All that was found out about a message, first to last.
+    /// The resolutions of a message, first to last.
     fn resolutions(&self, row: &MessageRow) -> RowResult<Vec<ResolutionView>>;
 
-    /// Writes what was found out about the last attempt of a message.
+    /// Writes a resolution of the last attempt of a message.
     fn insert_resolution(
         &self,
         row: &MessageRow,
@@ -223,6 +223,6 @@ pub(crate) trait MessageRows {
         now: UnixMillis,
     ) -> RowResult<()>;
 
-    /// Messages that a restore has held back, behind an id, in the order of their ids.
+    /// Messages that a restore has held back, with ids after `after`, in the order of their ids.
     fn restored(&self, after: MessageId, at: UnixMillis, limit: u32) -> RowResult<Vec<MessageRow>>;
 }

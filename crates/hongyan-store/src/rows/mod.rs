@@ -1,8 +1,8 @@
 //! What a verb asks of a database and writes into it, row by row: the port that each backend implements.
 //!
-//! A verb's steps and decisions stand once, in [`crate::verbs`], over these traits. They are synchronous, and speak of
-//! messages, permits and lanes, not of tables. All questions and writes of a verb belong to one transaction, and a
-//! backend may remember whatever it likes between two of them, as long as the answers are those of the database.
+//! The steps and decisions of a verb are written once, in [`crate::verbs`], over these traits. The traits are synchronous,
+//! and speak of messages, permits and lanes, not of tables. All questions and writes of a verb belong to one transaction. A
+//! backend may keep anything in memory between two of them, as long as its answers are those of the database.
 //!
 //! | module | knows |
 //! | --- | --- |
@@ -12,14 +12,14 @@
 //! | [`events`] | events that WeChat pushed |
 //! | [`apps`], [`templates`] | apps, their pauses and their templates |
 //! | [`credentials`] | access tokens, gateway tokens, API keys, session keys, sessions |
-//! | [`sealed`] | sealed values, wherever they lie |
+//! | [`sealed`] | sealed values, in whichever table |
 //! | [`lanes`] | who owns a lane |
-//! | [`old`] | what is cleared away |
+//! | [`old`] | removing old rows |
 //! | [`audit`] | the audit trail |
 //! | [`outbox`] | events for webhooks: who wants them, and writing them |
-//! | [`webhooks`] | webhooks, and what became of what they are told |
+//! | [`webhooks`] | webhooks, and their deliveries |
 //!
-//! A question reads and decides nothing. A write writes what it is told; where the row must be there and is not, it is an
+//! A question reads and decides nothing. A write writes what it is given. A write of a row that does not exist is an error.
 //! error.
 
 use std::cell::RefMut;
@@ -54,7 +54,7 @@ pub(crate) use templates::TemplateRows;
 pub(crate) use user::User;
 pub(crate) use webhooks::WebhookRows;
 
-/// A transaction, as the verbs see it.
+/// A transaction, as the verbs use it.
 pub(crate) trait Rows:
     AppRows
     + AuditRows
@@ -69,6 +69,6 @@ pub(crate) trait Rows:
     + TemplateRows
     + WebhookRows
 {
-    /// What follows from the transaction for others. The backend tells it after the commit.
+    /// The signals of the transaction. The backend publishes them after the commit.
     fn signals(&self) -> RefMut<'_, Signals>;
 }

@@ -8,7 +8,7 @@ use hongyan_wechat::AppId;
 use super::user::User;
 use crate::row_error::RowResult;
 
-/// Who or what an event is about. Events about the same are delivered in order.
+/// The user, app or webhook that an event is about. Events about the same subject are delivered in order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum About<'a> {
     /// A user of an app.
@@ -20,7 +20,7 @@ pub(crate) enum About<'a> {
 }
 
 impl About<'_> {
-    /// The app that it is about.
+    /// The app that the event is about.
     pub(crate) const fn app(&self) -> Option<&AppId> {
         match self {
             Self::User(user) => Some(&user.appid),
@@ -29,7 +29,7 @@ impl About<'_> {
         }
     }
 
-    /// The webhook that it is about, and that alone hears of it.
+    /// The webhook that the event is about; only this webhook hears of it.
     pub(crate) const fn webhook(&self) -> Option<i64> {
         match self {
             Self::Webhook(number) => Some(*number),
@@ -37,7 +37,7 @@ impl About<'_> {
         }
     }
 
-    /// Two that share a number only wait for each other.
+    /// The subject's number. Two subjects with the same number only wait for each other.
     pub(crate) fn subject(&self) -> i64 {
         match self {
             Self::User(user) => user.key(),
@@ -47,9 +47,9 @@ impl About<'_> {
     }
 }
 
-/// Questions about who wants events, and writing them.
+/// Which events are wanted, and writes of events.
 pub(crate) trait OutboxRows {
-    /// Whether anybody wants to hear of such an event. Asked for every event.
+    /// Whether any webhook wants such an event. This is asked for every event.
     fn is_wanted(&self, kind: EventType, app: Option<&AppId>) -> RowResult<bool>;
 
     /// Writes an event under the next number, with `data` as JSON.

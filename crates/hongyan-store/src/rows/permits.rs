@@ -9,20 +9,21 @@ use hongyan_wechat::TemplateId;
 use super::user::User;
 use crate::row_error::{RowError, RowResult};
 
-/// Questions about a user's permits, and writes.
+/// Questions about a user's permits, and writes of permits.
 pub(crate) trait PermitRows {
     /// One permit of a user.
     fn permit(&self, user: &User, id: PermitId) -> RowResult<Option<Permit>>;
 
-    /// One permit of a user that must be there.
+    /// One permit of a user, which must exist.
     fn present_permit(&self, user: &User, id: PermitId) -> RowResult<Permit> {
-        self.permit(user, id)?.ok_or_else(|| RowError::corrupt(format!("{id} is named but not there")))
+        self.permit(user, id)?
+            .ok_or_else(|| RowError::corrupt(format!("{id} is named by another row but does not exist")))
     }
 
-    /// The permit of a user that has this code.
+    /// The permit of a user with this code.
     fn permit_of_code(&self, user: &User, code: &str) -> RowResult<Option<Permit>>;
 
-    /// The counter of a user: the permit without a code of this kind, for this template.
+    /// The counter of a user: the permit of this kind and template, which has no code.
     fn counter(
         &self,
         user: &User,
@@ -30,7 +31,7 @@ pub(crate) trait PermitRows {
         template: Option<&TemplateId>,
     ) -> RowResult<Option<Permit>>;
 
-    /// The user's permits that have units left and have not expired. Which of them serves is the ledger's to say.
+    /// The user's permits that have units left and have not expired. The ledger decides which of them serves.
     fn open_permits(&self, user: &User, now: UnixMillis) -> RowResult<Vec<Permit>>;
 
     /// All permits of a user, newest first.
@@ -45,16 +46,16 @@ pub(crate) trait PermitRows {
     /// Who claimed a permit's code.
     fn origin_of(&self, user: &User, id: PermitId) -> RowResult<Option<Origin>>;
 
-    /// How many open permits of the user have a code that was claimed so.
+    /// How many open permits of the user have a code that this origin claimed.
     fn count_claims(&self, user: &User, origin: Origin, now: UnixMillis) -> RowResult<u32>;
 
-    /// Removes the oldest such permits of which nothing was ever used, at most `limit`.
+    /// Removes the oldest of these permits of which no unit was ever used, at most `limit`.
     fn remove_claims(&self, user: &User, origin: Origin, now: UnixMillis, limit: u32) -> RowResult<()>;
 
-    /// Voids what is left of all permits of the user whose codes were claimed so.
+    /// Voids the units left in all permits of the user whose codes this origin claimed.
     fn revoke_claims(&self, user: &User, origin: Origin) -> RowResult<()>;
 
-    /// What a source reported of a user's acceptances and the other side has not, oldest first.
+    /// Acceptances of a user that this source reported and the other side has not, oldest first.
     fn unpaired(
         &self,
         user: &User,
@@ -63,7 +64,7 @@ pub(crate) trait PermitRows {
         at: UnixMillis,
     ) -> RowResult<Vec<Unpaired>>;
 
-    /// Adds to what a source reported at a moment; it counts until `expires_at`.
+    /// Adds units to what a source reported at a moment; they count until `expires_at`.
     fn add_unpaired(
         &self,
         user: &User,
@@ -73,7 +74,7 @@ pub(crate) trait PermitRows {
         expires_at: UnixMillis,
     ) -> RowResult<()>;
 
-    /// Writes how many are left of what a source reported at a moment. None: the row goes.
+    /// Writes how many units are left of what a source reported at a moment. Zero removes the row.
     fn set_unpaired(
         &self,
         user: &User,

@@ -3,11 +3,11 @@
 use hongyan_ledger::Lane;
 use hongyan_wechat::{AppId, OpenId};
 
-/// A user of an app, with the lane that both are in.
+/// A user of an app, with the user's lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) lane: Lane,
-    /// Stands for appid and openid in keys ([`hongyan_ledger::user_number`]).
+    /// The number that stands for appid and openid in keys ([`hongyan_ledger::user_number`]).
     pub(crate) number: u64,
     pub(crate) appid: AppId,
     pub(crate) openid: OpenId,

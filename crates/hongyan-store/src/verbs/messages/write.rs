@@ -10,7 +10,8 @@ use crate::types::Idempotency;
 
 /// One message that must be there.
 pub(super) fn load(rows: &impl Rows, id: MessageId) -> RowResult<MessageRow> {
-    rows.message(id)?.ok_or_else(|| RowError::corrupt(format!("{id} is named but not there")))
+    rows.message(id)?
+        .ok_or_else(|| RowError::corrupt(format!("{id} is named by another row but does not exist")))
 }
 
 /// Writes a new message, and says what follows from it.
