@@ -270,7 +270,10 @@ mod tests {
         let task = tokio::spawn(async move { sleeper.sleep_until(UnixMillis(3_601_000)).await });
         tokio::task::yield_now().await;
         MACHINE.store(3_601_000, Ordering::Relaxed);
-        tokio::time::timeout(LOOK_AGAIN * 5, task).await.expect("the sleep looks at the clock again").unwrap();
+        tokio::time::timeout(LOOK_AGAIN * 5, task)
+            .await
+            .expect("the sleep looks at the clock again")
+            .unwrap();
     }
 
     #[tokio::test]
