@@ -62,7 +62,7 @@ impl Listener for SignalHandler {
                 Signal::Moved(moved) => self.report.moved(&moved, self.is_held(moved.id.lane())),
                 Signal::App(appid) => self.apps.mark_stale(appid),
                 Signal::Webhooks => self.webhooks.tell(),
-                Signal::WebhookEvent(number) => self.webhooks.event_stored(number),
+                Signal::WebhookEvent(_) => self.webhooks.event_stored(),
                 Signal::Lanes => self.lanes.tell(),
                 Signal::Revoked => self.revoked.tell(),
             }

@@ -36,12 +36,12 @@ use signals::Listener;
 use types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
     AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
-    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
-    LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent,
-    NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor,
-    PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind,
-    SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenLease,
-    TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, FeedCursor, GatewayTokenRecord,
+    Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
+    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing,
+    PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
+    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord,
+    TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
 /// Why the store could not carry out a verb. Nothing of the verb's work is kept when it fails.
@@ -377,8 +377,8 @@ pub trait Store: Send + Sync + 'static {
     /// A webhook with its cursor, as its worker needs it.
     async fn webhook_start(&self, id: WebhookId) -> Result<Option<WebhookStart>>;
 
-    /// The events behind this number that a webhook wants, in order: as many as are among the next `limit`.
-    async fn feed(&self, id: WebhookId, after: i64, limit: u32) -> Result<Feed>;
+    /// The events behind a cursor that a webhook wants, in order: as many as are among the next `limit`.
+    async fn feed(&self, id: WebhookId, after: FeedCursor, limit: u32) -> Result<Feed>;
 
     /// Deliveries whose next try is due, earliest first. At most one of each subject.
     async fn due_deliveries(&self, id: WebhookId, now: UnixMillis, limit: u32) -> Result<Vec<Delivery>>;

@@ -12,6 +12,8 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{LANES, Lane, MessageId, MessageState, ReasonCode};
 use hongyan_wechat::AppId;
 
+use crate::types::FeedCursor;
+
 /// One thing that follows from a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal<'a> {
@@ -43,8 +45,8 @@ pub enum Signal<'a> {
     App(&'a AppId),
     /// A webhook was added, removed or changed, or one of its events is to be delivered once more.
     Webhooks,
-    /// There are new webhook events; this is the number of the last one.
-    WebhookEvent(i64),
+    /// There are new webhook events, up to this cursor.
+    WebhookEvent(&'a FeedCursor),
     /// A node came or went, or a lane was given up: another node may be entitled to the lane.
     Lanes,
     /// An API key, or a handed-out token, was revoked.
@@ -87,7 +89,7 @@ pub struct Signals {
     moved: Vec<Moved>,
     apps: Vec<AppId>,
     webhooks: bool,
-    told: Option<i64>,
+    told: Option<FeedCursor>,
     lanes: bool,
     revoked: bool,
 }
@@ -126,9 +128,9 @@ impl Signals {
         self.webhooks = true;
     }
 
-    /// A webhook event with this number was written.
-    pub fn webhook_event(&mut self, number: i64) {
-        self.told = self.told.max(Some(number));
+    /// Webhook events were written, up to this cursor.
+    pub fn webhook_event(&mut self, until: &FeedCursor) {
+        self.told.get_or_insert_default().advance_to(until);
     }
 
     /// A node came or went, or a lane was given up.
@@ -161,7 +163,7 @@ impl Signals {
         let events = self.events.iter().map(|(lane, at)| Signal::Event { lane, at });
         let apps = self.apps.iter().map(Signal::App);
         let webhooks = self.webhooks.then_some(Signal::Webhooks);
-        let told = self.told.map(Signal::WebhookEvent);
+        let told = self.told.as_ref().map(Signal::WebhookEvent);
         let lanes = self.lanes.then_some(Signal::Lanes);
         let revoked = self.revoked.then_some(Signal::Revoked);
         let moved = self.moved.iter().copied().map(Signal::Moved);
@@ -274,8 +276,9 @@ mod tests {
         for appid in [&app, &other, &app] {
             signals.app(appid);
         }
-        signals.webhook_event(3);
-        signals.webhook_event(2);
+        let last = FeedCursor::behind_number(3);
+        signals.webhook_event(&last);
+        signals.webhook_event(&FeedCursor::behind_number(2));
         signals.webhooks();
         let moved = Moved {
             id: MessageId::from_bytes([1; 16]),
@@ -297,7 +300,7 @@ mod tests {
                 Signal::Wake { lane: lane(63), at: UnixMillis(40) },
                 Signal::Event { lane: lane(5), at: UnixMillis(9) },
                 Signal::Webhooks,
-                Signal::WebhookEvent(3),
+                Signal::WebhookEvent(&last),
                 Signal::Moved(moved),
                 Signal::Moved(moved),
             ]

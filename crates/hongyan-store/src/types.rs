@@ -3,6 +3,7 @@
 mod apps;
 mod audit;
 mod events;
+mod feed;
 mod messages;
 mod nodes;
 mod pages;
@@ -23,6 +24,7 @@ pub use events::{
     AddressCheck, Applied, ApplyOrder, CallbackAction, Effect, EventFilter, EventState, EventView, NewEvent,
     OpenEvents, Received,
 };
+pub use feed::FeedCursor;
 pub use messages::{
     Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch, Idempotency,
     MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,

@@ -11,7 +11,7 @@ use hongyan_ledger::units::Units;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitPolicy};
 use hongyan_store::conformance::{self, Database};
 use hongyan_store::sqlite::{Depth, Looked, SqliteConfig, SqliteStore, look};
-use hongyan_store::types::{Accepted, AppRecord, Idempotency, MessageFilter, NewMessage};
+use hongyan_store::types::{Accepted, AppRecord, FeedCursor, Idempotency, MessageFilter, NewMessage};
 use hongyan_store::{Store, StoreError};
 
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
@@ -347,7 +347,7 @@ async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_
         assert_eq!(due.reason, (unknown > 0).then_some(ReasonCode::Restored));
         assert_eq!(look(later_id).await.state, MessageState::Scheduled);
         assert_eq!(look(sending).await.state, MessageState::Sending);
-        let told = store.feed(webhook.id, 0, 10).await.unwrap().deliveries;
+        let told = store.feed(webhook.id, FeedCursor::default(), 10).await.unwrap().deliveries;
         let told: Vec<_> = told.into_iter().map(|event| (event.kind, event.data)).collect();
         match told.as_slice() {
             [] => assert_eq!(unknown, 0),

@@ -69,7 +69,6 @@ mod tests {
     fn a_body_is_json_with_type_timestamp_and_data() {
         let at = UnixMillis(1_790_000_000_000);
         let delivery = Delivery {
-            number: 1,
             id: IdMaker::new().webhook_event(1, at),
             kind: EventType::MessageSent,
             subject: 0,

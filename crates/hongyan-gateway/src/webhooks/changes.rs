@@ -9,8 +9,8 @@ use tokio::sync::watch;
 pub struct Changes {
     /// How often webhooks were changed.
     changed: Arc<watch::Sender<u64>>,
-    /// The number of the last event that was stored since the start.
-    told: Arc<watch::Sender<i64>>,
+    /// Rings when events are stored.
+    told: Arc<watch::Sender<()>>,
 }
 
 impl Changes {
@@ -19,16 +19,16 @@ impl Changes {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// The event with this number is stored.
-    pub fn event_stored(&self, number: i64) {
-        self.told.send_replace(number);
+    /// Events are stored that somebody may want to hear of.
+    pub fn event_stored(&self) {
+        self.told.send_replace(());
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    pub(super) fn watch_events(&self) -> watch::Receiver<i64> {
+    pub(super) fn watch_events(&self) -> watch::Receiver<()> {
         self.told.subscribe()
     }
 }

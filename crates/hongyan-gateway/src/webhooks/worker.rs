@@ -6,15 +6,18 @@
 //! fails and fails ([`hongyan_ledger::webhook`]).
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_failpoints as points;
+use hongyan_ledger::WebhookEventId;
 use hongyan_ledger::webhook::{Fate, Reply};
-use hongyan_store::types::{Delivery, DeliveryOutcome, DeliveryReport, Epoch, WebhookRecord, WebhookStart};
+use hongyan_store::types::{
+    Delivery, DeliveryOutcome, DeliveryReport, Epoch, FeedCursor, WebhookRecord, WebhookStart,
+};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -42,7 +45,7 @@ const MAX_HELD: usize = 2_048;
 const STORE: usize = 64;
 
 /// After so many events that are not for it, the cursor is stored for their sake alone.
-const CURSOR_STEP: i64 = 10_000;
+const CURSOR_STEP: u64 = 10_000;
 
 /// Messages go first. While verbs wait for each other the machine has as much to do as it can; a worker stores outcomes
 /// then no more often than once in this time, and rests in between. That is some thousand events a second; whoever
@@ -66,11 +69,11 @@ pub(super) struct WebhookWorker {
     _flight: Flight,
     lanes: watch::Receiver<u64>,
     changed: watch::Receiver<u64>,
-    events: watch::Receiver<i64>,
-    /// The last event that was looked at.
-    looked_to: i64,
+    events: watch::Receiver<()>,
+    /// Behind the last event that was looked at.
+    looked_to: FeedCursor,
     /// The cursor that is stored.
-    cursor: i64,
+    cursor: FeedCursor,
     /// There is more behind `looked_to`.
     more: bool,
     /// To be started.
@@ -78,7 +81,7 @@ pub(super) struct WebhookWorker {
     /// Of subjects that have one ready or under way: those behind it.
     subjects: HashMap<i64, VecDeque<Delivery>>,
     /// Those behind the cursor of which nothing is known yet.
-    open: BTreeSet<i64>,
+    open: HashSet<WebhookEventId>,
     flying: JoinSet<Landed>,
     outcomes: Vec<DeliveryOutcome>,
     /// One of the outcomes is a failure: how the webhook fares is to be found out before it is asked again.
@@ -107,12 +110,12 @@ impl WebhookWorker {
             kept: Vec::new(),
             record,
             stop,
-            looked_to: cursor,
+            looked_to: cursor.clone(),
             cursor,
             more: true,
             ready: VecDeque::new(),
             subjects: HashMap::new(),
-            open: BTreeSet::new(),
+            open: HashSet::new(),
             flying: JoinSet::new(),
             outcomes: Vec::new(),
             has_failed: false,
@@ -229,12 +232,12 @@ impl WebhookWorker {
 
     /// Stores what became of deliveries. `false`: the webhook is gone, or disabled.
     async fn store(&mut self) -> hongyan_store::Result<bool> {
-        let cursor = self.open.first().map_or(self.looked_to, |first| first - 1);
+        let cursor = self.looked_to.held_back_by(&self.open);
         let report = DeliveryReport {
             webhook: self.record.id,
             epoch: self.epoch,
             outcomes: self.outcomes.clone(),
-            cursor,
+            cursor: cursor.clone(),
             now: self.context.clock.now(),
         };
         let standing = self.context.store.settle_deliveries(report).await?;
@@ -282,14 +285,14 @@ impl WebhookWorker {
             wake_at = if is_all || is_held_up { UnixMillis::MAX } else { now };
         }
         if self.more && self.has_room() {
-            let feed = store.feed(id, self.looked_to, READ).await?;
+            let feed = store.feed(id, self.looked_to.clone(), READ).await?;
             self.looked_to = feed.looked_to;
             self.more = feed.more;
             for delivery in feed.deliveries {
                 self.take(delivery);
             }
-            if self.open.is_empty() && self.outcomes.is_empty() && self.looked_to - self.cursor >= CURSOR_STEP
-            {
+            let skipped = self.looked_to.events_since(&self.cursor);
+            if self.open.is_empty() && self.outcomes.is_empty() && skipped >= CURSOR_STEP {
                 self.store().await?;
             }
         }
@@ -306,7 +309,7 @@ impl WebhookWorker {
             self.hold(&delivery);
             return;
         }
-        self.open.insert(delivery.number);
+        self.open.insert(delivery.id);
         if let Some(behind) = self.subjects.get_mut(&delivery.subject) {
             behind.push_back(delivery);
         } else {
@@ -316,7 +319,7 @@ impl WebhookWorker {
     }
 
     fn hold(&mut self, delivery: &Delivery) {
-        let outcome = DeliveryOutcome { number: delivery.number, subject: delivery.subject, tried: None };
+        let outcome = DeliveryOutcome { event: delivery.id, subject: delivery.subject, tried: None };
         self.outcomes.push(outcome);
     }
 
@@ -397,15 +400,15 @@ impl WebhookWorker {
         if let Some(connection) = connection {
             self.keep(connection);
         }
-        self.open.remove(&delivery.number);
+        self.open.remove(&delivery.id);
         self.has_failed |= tried.reply != Reply::Taken;
         let is_done = !matches!(tried.fate, Fate::Retry(_));
-        let (number, subject) = (delivery.number, delivery.subject);
-        self.outcomes.push(DeliveryOutcome { number, subject, tried: Some(tried) });
+        let (event, subject) = (delivery.id, delivery.subject);
+        self.outcomes.push(DeliveryOutcome { event, subject, tried: Some(tried) });
         let mut behind = self.subjects.remove(&subject).unwrap_or_default();
         if !is_done {
             for delivery in behind {
-                self.open.remove(&delivery.number);
+                self.open.remove(&delivery.id);
                 self.hold(&delivery);
             }
         } else if let Some(next) = behind.pop_front() {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::Store;
 use crate::signals::{Listener, Moved, Signal, Signals};
+use crate::types::FeedCursor;
 
 /// A store that tells nothing for so long does not tell it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +31,7 @@ pub(super) enum Heeded {
     Moved(Moved),
     App(AppId),
     Webhooks,
-    WebhookEvent(i64),
+    WebhookEvent(FeedCursor),
     Lanes,
     Revoked,
 }
@@ -48,14 +49,16 @@ impl Heard {
         std::mem::take(&mut *self.kept.lock().unwrap())
     }
 
-    /// The number of the last webhook event that was heard of.
-    pub(super) fn last_told(&self) -> i64 {
+    /// How far webhook events were heard of.
+    pub(super) fn last_told(&self) -> FeedCursor {
         let kept = self.kept.lock().unwrap();
-        let numbers = kept.iter().filter_map(|heard| match heard {
-            Heeded::WebhookEvent(number) => Some(*number),
-            _ => None,
-        });
-        numbers.max().unwrap_or(0)
+        let mut last = FeedCursor::default();
+        for heard in kept.iter() {
+            if let Heeded::WebhookEvent(until) = heard {
+                last.advance_to(until);
+            }
+        }
+        last
     }
 
     /// Waits until what was heard since [`Self::take`] is enough. It may take a moment, if another store committed it.
@@ -78,7 +81,7 @@ impl Listener for Heard {
             Signal::Moved(moved) => Heeded::Moved(moved),
             Signal::App(appid) => Heeded::App(appid.clone()),
             Signal::Webhooks => Heeded::Webhooks,
-            Signal::WebhookEvent(number) => Heeded::WebhookEvent(number),
+            Signal::WebhookEvent(until) => Heeded::WebhookEvent(until.clone()),
             Signal::Lanes => Heeded::Lanes,
             Signal::Revoked => Heeded::Revoked,
         }));

@@ -8,7 +8,7 @@ use super::check::checks;
 use super::heard::{Heard, Heeded};
 use super::world::{START, World, after, appid, user};
 use crate::types::{
-    Accepted, AppChange, AppChanged, Cancelled, Idempotency, NewMessage, PauseOrder, PermitView,
+    Accepted, AppChange, AppChanged, Cancelled, FeedCursor, Idempotency, NewMessage, PauseOrder, PermitView,
     WebhookChange,
 };
 
@@ -120,7 +120,7 @@ async fn a_webhook_that_one_store_has_set_up_is_told_what_the_other_does(world: 
         .wait_until("of an event", |heard| heard.iter().any(|heard| matches!(heard, Heeded::WebhookEvent(_))))
         .await;
     for store in &stores {
-        assert_eq!(store.feed(id, 0, 10).await.unwrap().deliveries.len(), 1);
+        assert_eq!(store.feed(id, FeedCursor::default(), 10).await.unwrap().deliveries.len(), 1);
     }
     heard.take();
     let disable = WebhookChange::Disable(hongyan_ledger::webhook::DisabledReason::Operator);

@@ -10,7 +10,9 @@ use super::check::checks;
 use super::heard::Heeded;
 use super::world::{START, World, after, app, appid, user};
 use crate::signals::Moved;
-use crate::types::{AppChange, AppChanged, NewMessage, PauseOrder, Probing, WebhookChange, WebhookRecord};
+use crate::types::{
+    AppChange, AppChanged, FeedCursor, NewMessage, PauseOrder, Probing, WebhookChange, WebhookRecord,
+};
 
 checks![
     of_a_plain_send_is_told_that_it_moved_and_nothing_else,
@@ -244,7 +246,8 @@ async fn every_change_of_a_webhook_is_told(world: World) {
     assert!(told(), "set up");
     world.store.test_webhook(id, START).await.unwrap().unwrap();
     let heard = world.heard();
-    assert!(heard.contains(&Heeded::Webhooks) && heard.contains(&Heeded::WebhookEvent(1)), "{heard:?}");
+    let first = Heeded::WebhookEvent(FeedCursor::behind_number(1));
+    assert!(heard.contains(&Heeded::Webhooks) && heard.contains(&first), "{heard:?}");
     let disable = WebhookChange::Disable(hongyan_ledger::webhook::DisabledReason::Operator);
     world.store.change_webhook(id, disable, START).await.unwrap().unwrap();
     assert!(told(), "changed");

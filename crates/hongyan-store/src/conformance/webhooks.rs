@@ -3,12 +3,13 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::webhook::{EventType as T, Fate, Filter, Health, Reply};
-use hongyan_ledger::{MessageState as S, WebhookId};
+use hongyan_ledger::{MessageState as S, WebhookEventId, WebhookId};
 use serde_json::Value;
 
 use super::world::{START, World, user};
 use crate::types::{
-    Delivery, DeliveryOutcome, DeliveryReport, Tried, WebhookAnswer, WebhookRecord, WebhookStanding,
+    Delivery, DeliveryOutcome, DeliveryReport, FeedCursor, Tried, WebhookAnswer, WebhookRecord,
+    WebhookStanding,
 };
 
 impl World {
@@ -41,7 +42,7 @@ impl World {
         let all = self.store.webhooks().await.unwrap();
         let listed = all.into_iter().find(|start| start.record.id == id).unwrap();
         let own = self.store.webhook_start(id).await.unwrap().unwrap();
-        assert_eq!((&own.record, own.cursor), (&listed.record, listed.cursor), "both ways of asking agree");
+        assert_eq!((&own.record, &own.cursor), (&listed.record, &listed.cursor), "both ways of asking agree");
         own.record
     }
 
@@ -51,13 +52,13 @@ impl World {
         let cursor = all.into_iter().find(|start| start.record.id == id).unwrap().cursor;
         let feed = self.store.feed(id, cursor, 1_000).await.unwrap();
         assert!(!feed.more);
-        assert!(feed.deliveries.is_sorted_by_key(|delivery| delivery.number));
+        assert!(feed.deliveries.is_sorted_by_key(|delivery| delivery.id.number()));
         feed.deliveries
     }
 
-    pub(super) async fn due(&self, id: WebhookId, now: UnixMillis) -> Vec<i64> {
+    pub(super) async fn due(&self, id: WebhookId, now: UnixMillis) -> Vec<WebhookEventId> {
         let due = self.store.due_deliveries(id, now, 100).await.unwrap();
-        due.iter().map(|delivery| delivery.number).collect()
+        ids(&due)
     }
 
     pub(super) async fn report(
@@ -66,7 +67,10 @@ impl World {
         outcomes: Vec<DeliveryOutcome>,
         now: UnixMillis,
     ) -> WebhookStanding {
-        let cursor = outcomes.iter().map(|outcome| outcome.number).max().unwrap();
+        let mut cursor = FeedCursor::default();
+        for outcome in &outcomes {
+            cursor.advance_to(&behind(outcome.event));
+        }
         let report = DeliveryReport { webhook: id, epoch: self.epoch(id.lane()), outcomes, cursor, now };
         self.store.settle_deliveries(report).await.unwrap().unwrap()
     }
@@ -81,11 +85,11 @@ pub(super) fn tried(delivery: &Delivery, status: u16, fate: Fate, now: UnixMilli
         answer: WebhookAnswer { at: now, status: Some(status), text: String::new() },
         random: 0.5,
     };
-    DeliveryOutcome { number: delivery.number, subject: delivery.subject, tried: Some(tried) }
+    DeliveryOutcome { event: delivery.id, subject: delivery.subject, tried: Some(tried) }
 }
 
 pub(super) fn held(delivery: &Delivery) -> DeliveryOutcome {
-    DeliveryOutcome { number: delivery.number, subject: delivery.subject, tried: None }
+    DeliveryOutcome { event: delivery.id, subject: delivery.subject, tried: None }
 }
 
 pub(super) fn data(delivery: &Delivery) -> Value {
@@ -96,8 +100,13 @@ pub(super) fn kinds(deliveries: &[Delivery]) -> Vec<T> {
     deliveries.iter().map(|delivery| delivery.kind).collect()
 }
 
-pub(super) fn numbers(deliveries: &[Delivery]) -> Vec<i64> {
-    deliveries.iter().map(|delivery| delivery.number).collect()
+pub(super) fn ids(deliveries: &[Delivery]) -> Vec<WebhookEventId> {
+    deliveries.iter().map(|delivery| delivery.id).collect()
+}
+
+/// The cursor behind an event.
+pub(super) fn behind(event: WebhookEventId) -> FeedCursor {
+    FeedCursor::behind_number(event.number())
 }
 
 /// A message that fails at once, for want of a permit: an event.

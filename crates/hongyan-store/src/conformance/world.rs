@@ -17,8 +17,8 @@ use super::database::Database;
 use super::heard::{Heard, Heeded};
 use crate::Store;
 use crate::types::{
-    Accepted, Acquired, AppRecord, ClaimBatch, Claimed, Epoch, Granted, MessageDetail, MessageFilter,
-    MessageView, NewMessage, NewPermit, Settled, Settlement,
+    Accepted, Acquired, AppRecord, ClaimBatch, Claimed, Epoch, FeedCursor, Granted, MessageDetail,
+    MessageFilter, MessageView, NewMessage, NewPermit, Settled, Settlement,
 };
 
 /// When every check begins.
@@ -125,8 +125,8 @@ impl World {
         self.heard.wait_until(what, is_enough).await;
     }
 
-    /// The number of the last webhook event that was heard of.
-    pub(super) fn last_told(&self) -> i64 {
+    /// How far webhook events were heard of.
+    pub(super) fn last_told(&self) -> FeedCursor {
         self.heard.last_told()
     }
 

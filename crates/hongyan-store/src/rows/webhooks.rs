@@ -7,15 +7,15 @@ use hongyan_wechat::AppId;
 
 use super::user::User;
 use crate::row_error::RowResult;
-use crate::types::{Tried, WebhookAnswer, WebhookRecord, WebhookStart};
+use crate::types::{FeedCursor, Tried, WebhookAnswer, WebhookRecord, WebhookStart};
 
 /// A webhook as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookRow {
     /// Stands for it in keys.
     pub(crate) number: i64,
-    /// The number of the last event that it was told of, or that it does not want.
-    pub(crate) cursor: i64,
+    /// Behind the last event that it was told of, or that it does not want.
+    pub(crate) cursor: FeedCursor,
     pub(crate) record: WebhookRecord,
 }
 
@@ -37,7 +37,7 @@ impl WebhookRow {
 /// An event that may be sent again.
 #[derive(Debug, Clone)]
 pub(crate) struct PastEvent {
-    pub(crate) number: i64,
+    pub(crate) id: WebhookEventId,
     pub(crate) subject: i64,
     pub(crate) kind: EventType,
     pub(crate) app: Option<AppId>,
@@ -103,7 +103,7 @@ pub(crate) trait WebhookRows {
     fn update_standing(
         &self,
         number: i64,
-        cursor: i64,
+        cursor: &FeedCursor,
         health: &Health,
         last: Option<&WebhookAnswer>,
     ) -> RowResult<()>;
@@ -112,10 +112,11 @@ pub(crate) trait WebhookRows {
     fn end_rest(&self, number: i64) -> RowResult<()>;
 
     /// Writes how a delivery was tried.
-    fn put_delivery(&self, webhook: i64, event: i64, subject: i64, tried: &Tried) -> RowResult<()>;
+    fn put_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64, tried: &Tried)
+    -> RowResult<()>;
 
     /// Writes a delivery that is behind another of its subject, unless it is there.
-    fn hold_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()>;
+    fn hold_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64) -> RowResult<()>;
 
     /// Whether any delivery of a webhook is pending.
     fn is_anything_pending(&self, webhook: i64) -> RowResult<bool>;
@@ -127,7 +128,7 @@ pub(crate) trait WebhookRows {
     fn begin_deliveries_anew(&self, webhook: i64, now: UnixMillis) -> RowResult<()>;
 
     /// Makes a delivery pending as if it had never been tried.
-    fn renew_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()>;
+    fn renew_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64) -> RowResult<()>;
 
     /// Of a subject's pending deliveries all but the first lose their moment.
     fn hold_all_but_first(&self, webhook: i64, subject: i64) -> RowResult<()>;
@@ -135,10 +136,10 @@ pub(crate) trait WebhookRows {
     /// The subject of an event that a webhook may be sent again.
     fn subject_of_event(&self, webhook: i64, event: WebhookEventId) -> RowResult<Option<i64>>;
 
-    /// Events up to a webhook's cursor from a span of time, by number, at most `limit`.
+    /// Events up to a webhook's cursor from a span of time, in order, at most `limit`.
     fn past_events(
         &self,
-        cursor: i64,
+        cursor: &FeedCursor,
         since: UnixMillis,
         until: UnixMillis,
         limit: u32,

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 
 use crate::rows::Rows;
 use crate::signals::{Listeners, Signals};
-use crate::types::Epoch;
+use crate::types::{Epoch, FeedCursor};
 
 /// The transaction that is being written, and what the writer knows.
 pub(super) struct Transaction<'a> {
@@ -61,7 +61,7 @@ impl Memory {
         self.open.commit();
         let mut signals = self.signals.borrow_mut();
         if let Some(number) = self.outbox.written.take() {
-            signals.webhook_event(number);
+            signals.webhook_event(&FeedCursor::behind_number(number));
         }
         listeners.publish(&signals);
         signals.clear();

@@ -23,12 +23,12 @@ use crate::signals::Listener;
 use crate::types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
     AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
-    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, GatewayTokenRecord, Granted, KeyRecord,
-    LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit, NewEvent,
-    NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing, PruneCursor,
-    PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved, SealedKind,
-    SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord, TokenLease,
-    TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, FeedCursor, GatewayTokenRecord,
+    Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
+    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing,
+    PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
+    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord,
+    TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::verbs::{self, messages};
 use crate::{Result, Store};
@@ -345,8 +345,8 @@ impl Store for SqliteStore {
         self.read(Verb::ReadWebhook, move |db| webhooks::start(db, id)).await
     }
 
-    async fn feed(&self, id: WebhookId, after: i64, limit: u32) -> Result<Feed> {
-        self.read(Verb::ReadFeed, move |db| deliveries::feed(db, id, after, limit)).await
+    async fn feed(&self, id: WebhookId, after: FeedCursor, limit: u32) -> Result<Feed> {
+        self.read(Verb::ReadFeed, move |db| deliveries::feed(db, id, &after, limit)).await
     }
 
     async fn due_deliveries(&self, id: WebhookId, now: UnixMillis, limit: u32) -> Result<Vec<Delivery>> {

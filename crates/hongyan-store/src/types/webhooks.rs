@@ -6,6 +6,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{DisabledReason, EventType, Fate, Filter, Health, Reply};
 use hongyan_ledger::{WebhookEventId, WebhookId, codes, names};
 
+use super::feed::FeedCursor;
 use super::{Epoch, Sealed};
 
 /// The most webhooks that there may be. Each costs every event a look at its filter, and a task.
@@ -80,8 +81,6 @@ pub enum WebhookChange {
 /// An event on its way to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The event's number: its place among all.
-    pub number: i64,
     /// The event's id.
     pub id: WebhookEventId,
     /// Its type.
@@ -105,8 +104,8 @@ pub struct Delivery {
 pub struct Feed {
     /// Those that it wants, in order.
     pub deliveries: Vec<Delivery>,
-    /// The last event that was looked at.
-    pub looked_to: i64,
+    /// Behind the last event that was looked at.
+    pub looked_to: FeedCursor,
     /// There were more.
     pub more: bool,
 }
@@ -114,8 +113,8 @@ pub struct Feed {
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryOutcome {
-    /// The event's number.
-    pub number: i64,
+    /// The event.
+    pub event: WebhookEventId,
     /// Its subject.
     pub subject: i64,
     /// What became of it; `None`: it was not tried, for it is behind another.
@@ -149,7 +148,7 @@ pub struct DeliveryReport {
     /// What became of deliveries, in the order in which it did.
     pub outcomes: Vec<DeliveryOutcome>,
     /// What it wants of the events up to here is among these outcomes, or those before.
-    pub cursor: i64,
+    pub cursor: FeedCursor,
     /// Now.
     pub now: UnixMillis,
 }
@@ -169,7 +168,7 @@ pub struct WebhookStart {
     /// The webhook.
     pub record: WebhookRecord,
     /// Its cursor.
-    pub cursor: i64,
+    pub cursor: FeedCursor,
 }
 
 /// Which events to send again.

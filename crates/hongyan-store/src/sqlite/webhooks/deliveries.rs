@@ -12,24 +12,32 @@ use super::super::cells::{Cells, many, one};
 use super::super::row_error::RowResult;
 use super::{find, read_answer};
 use crate::rows::webhooks::WebhookRow;
-use crate::types::{Backlog, Delivery, DeliveryState, DeliveryView, Feed, MAX_COUNTED, WebhookRecord};
+use crate::types::{
+    Backlog, Delivery, DeliveryState, DeliveryView, Feed, FeedCursor, MAX_COUNTED, WebhookRecord,
+};
 
 /// Carries out [`crate::Store::feed`].
-pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit: u32) -> RowResult<Feed> {
-    let Some(webhook) = find(db, id)? else { return Ok(Feed { looked_to: after, ..Feed::default() }) };
+pub(in crate::sqlite) fn feed(
+    db: &Connection,
+    id: WebhookId,
+    after: &FeedCursor,
+    limit: u32,
+) -> RowResult<Feed> {
+    let Some(webhook) = find(db, id)? else {
+        return Ok(Feed { looked_to: after.clone(), ..Feed::default() });
+    };
     // Nearly always nothing is, and that is one look for all events instead of one for each.
     let is_any_pending = is_anything_pending(db, webhook.number)?;
     let looked = many(
         db,
-        "SELECT event.number, event.id, event.type, event.subject, event.created_at, event.data, \
-         event.appid, event.webhook, CASE WHEN ?4 THEN \
+        "SELECT event.id, event.type, event.subject, event.created_at, event.data, event.appid, event.webhook, \
+         CASE WHEN ?4 THEN \
             EXISTS (SELECT 1 FROM webhook_deliveries AS other WHERE other.webhook = ?1 \
                     AND other.subject = event.subject AND other.state = 0) ELSE 0 END \
          FROM webhook_events AS event WHERE event.number > ?2 ORDER BY event.number LIMIT ?3",
-        params![webhook.number, after, limit, is_any_pending],
+        params![webhook.number, after.number(), limit, is_any_pending],
         |cells| {
             let mut delivery = Delivery {
-                number: cells.raw()?,
                 id: cells.webhook_event_id()?,
                 kind: cells.coded(EventType::from_code)?,
                 subject: cells.raw()?,
@@ -45,18 +53,19 @@ pub(in crate::sqlite) fn feed(db: &Connection, id: WebhookId, after: i64, limit:
             Ok((delivery, is_wanted))
         },
     )?;
-    let looked_to = looked.last().map_or(after, |(delivery, _)| delivery.number);
+    let looked_to = looked.last().map_or(after.number(), |(delivery, _)| delivery.id.number());
     let known: HashSet<i64> = many(
         db,
         "SELECT event FROM webhook_deliveries WHERE event > ? AND event <= ? AND webhook = ?",
-        params![after, looked_to, webhook.number],
+        params![after.number(), looked_to, webhook.number],
         |cells| cells.raw(),
     )?
     .into_iter()
     .collect();
-    let goes = |(delivery, is_wanted): &(Delivery, bool)| *is_wanted && !known.contains(&delivery.number);
+    let goes =
+        |(delivery, is_wanted): &(Delivery, bool)| *is_wanted && !known.contains(&delivery.id.number());
     Ok(Feed {
-        looked_to,
+        looked_to: FeedCursor::behind_number(looked_to),
         more: looked.len() >= limit as usize,
         deliveries: looked.into_iter().filter(goes).map(|(delivery, _)| delivery).collect(),
     })
@@ -72,7 +81,7 @@ pub(in crate::sqlite) fn due(
     let Some(webhook) = find(db, id)? else { return Ok(Vec::new()) };
     many(
         db,
-        "SELECT event.number, event.id, event.type, event.subject, event.created_at, event.data, \
+        "SELECT event.id, event.type, event.subject, event.created_at, event.data, \
          delivery.tries, delivery.first_at \
          FROM webhook_deliveries AS delivery INDEXED BY webhook_deliveries_due \
          JOIN webhook_events AS event ON event.number = delivery.event \
@@ -80,7 +89,6 @@ pub(in crate::sqlite) fn due(
         params![webhook.number, now.0, limit],
         |cells| {
             Ok(Delivery {
-                number: cells.raw()?,
                 id: cells.webhook_event_id()?,
                 kind: cells.coded(EventType::from_code)?,
                 subject: cells.raw()?,
@@ -184,7 +192,7 @@ fn untried(db: &Connection, webhook: &WebhookRow) -> RowResult<Vec<UnixMillis>> 
         "SELECT created_at, type, appid, webhook FROM webhook_events AS event WHERE number > ?2 \
          AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS own WHERE own.event = event.number \
                          AND own.webhook = ?1) ORDER BY number LIMIT ?3",
-        params![webhook.number, webhook.cursor, MAX_COUNTED],
+        params![webhook.number, webhook.cursor.number(), MAX_COUNTED],
         |cells| {
             let (created_at, kind) = (cells.moment()?, cells.coded(EventType::from_code)?);
             let app: Option<AppId> = cells.parsed_or_none()?;

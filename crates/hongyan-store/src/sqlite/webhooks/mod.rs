@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::cells::{Cells, many, one};
 use super::row_error::{RowError, RowResult};
 use crate::rows::webhooks::WebhookRow;
-use crate::types::{WebhookAnswer, WebhookRecord, WebhookStart};
+use crate::types::{FeedCursor, WebhookAnswer, WebhookRecord, WebhookStart};
 
 pub(super) mod deliveries;
 pub(super) mod expiring;
@@ -30,7 +30,7 @@ macro_rules! columns {
 }
 
 fn read(cells: &mut Cells<'_>) -> RowResult<WebhookRow> {
-    let (number, cursor) = (cells.raw()?, cells.raw()?);
+    let (number, cursor) = (cells.raw()?, FeedCursor::behind_number(cells.raw()?));
     let id = WebhookId::from_bytes(cells.raw()?);
     let record = WebhookRecord {
         id,

@@ -13,7 +13,7 @@ use super::deliveries;
 use super::{find, last_number, read_filter};
 use crate::rows::WebhookRows;
 use crate::rows::webhooks::{ExpiringWalk, PastEvent, WebhookRow};
-use crate::types::{DeliveryState, Tried, WebhookAnswer, WebhookRecord};
+use crate::types::{DeliveryState, FeedCursor, Tried, WebhookAnswer, WebhookRecord};
 
 impl WebhookRows for Transaction<'_> {
     fn webhook(&self, id: WebhookId) -> RowResult<Option<WebhookRow>> {
@@ -106,7 +106,7 @@ impl WebhookRows for Transaction<'_> {
     fn update_standing(
         &self,
         number: i64,
-        cursor: i64,
+        cursor: &FeedCursor,
         health: &Health,
         last: Option<&WebhookAnswer>,
     ) -> RowResult<()> {
@@ -116,7 +116,7 @@ impl WebhookRows for Transaction<'_> {
              last_at = ?6, last_status = ?7, last_text = ?8 WHERE number = ?1",
             params![
                 number,
-                cursor,
+                cursor.number(),
                 health.failing_since.map(|at| at.0),
                 health.failures,
                 health.rest_until.map(|at| at.0),
@@ -133,7 +133,13 @@ impl WebhookRows for Transaction<'_> {
         Ok(())
     }
 
-    fn put_delivery(&self, webhook: i64, event: i64, subject: i64, tried: &Tried) -> RowResult<()> {
+    fn put_delivery(
+        &self,
+        webhook: i64,
+        event: WebhookEventId,
+        subject: i64,
+        tried: &Tried,
+    ) -> RowResult<()> {
         let (state, next_try_at) = match tried.fate {
             Fate::Taken => (DeliveryState::Taken, None),
             Fate::GivenUp => (DeliveryState::GivenUp, None),
@@ -145,7 +151,7 @@ impl WebhookRows for Transaction<'_> {
              status, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET state = ?4, \
              tries = ?5, first_at = ?6, last_at = ?7, next_try_at = ?8, status = ?9, text = ?10",
             params![
-                event,
+                event.number(),
                 webhook,
                 subject,
                 state.code(),
@@ -160,12 +166,12 @@ impl WebhookRows for Transaction<'_> {
         Ok(())
     }
 
-    fn hold_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()> {
+    fn hold_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64) -> RowResult<()> {
         change(
             self,
             "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries) VALUES (?, ?, ?, 0, 0) \
              ON CONFLICT DO NOTHING",
-            params![event, webhook, subject],
+            params![event.number(), webhook, subject],
         )?;
         Ok(())
     }
@@ -198,12 +204,12 @@ impl WebhookRows for Transaction<'_> {
         Ok(())
     }
 
-    fn renew_delivery(&self, webhook: i64, event: i64, subject: i64) -> RowResult<()> {
+    fn renew_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64) -> RowResult<()> {
         change(
             self,
             "INSERT INTO webhook_deliveries (event, webhook, subject, state, tries) VALUES (?1, ?2, ?3, 0, 0) \
              ON CONFLICT DO UPDATE SET state = 0, tries = 0, first_at = NULL, next_try_at = NULL",
-            params![event, webhook, subject],
+            params![event.number(), webhook, subject],
         )?;
         Ok(())
     }
@@ -232,19 +238,19 @@ impl WebhookRows for Transaction<'_> {
 
     fn past_events(
         &self,
-        cursor: i64,
+        cursor: &FeedCursor,
         since: UnixMillis,
         until: UnixMillis,
         limit: u32,
     ) -> RowResult<Vec<PastEvent>> {
         many(
             self,
-            "SELECT number, subject, type, appid, webhook, created_at FROM webhook_events \
+            "SELECT id, subject, type, appid, webhook, created_at FROM webhook_events \
              WHERE number <= ? AND created_at >= ? AND created_at < ? ORDER BY number LIMIT ?",
-            params![cursor, since.0, until.0, limit],
+            params![cursor.number(), since.0, until.0, limit],
             |cells| {
                 Ok(PastEvent {
-                    number: cells.raw()?,
+                    id: cells.webhook_event_id()?,
                     subject: cells.raw()?,
                     kind: cells.coded(EventType::from_code)?,
                     app: cells.parsed_or_none()?,

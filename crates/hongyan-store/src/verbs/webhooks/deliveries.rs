@@ -18,9 +18,9 @@ pub(crate) fn settle(rows: &impl Rows, report: &DeliveryReport) -> RowResult<Opt
     let mut disabled = None;
     for outcome in &report.outcomes {
         match &outcome.tried {
-            None => rows.hold_delivery(webhook.number, outcome.number, outcome.subject)?,
+            None => rows.hold_delivery(webhook.number, outcome.event, outcome.subject)?,
             Some(tried) => {
-                rows.put_delivery(webhook.number, outcome.number, outcome.subject, tried)?;
+                rows.put_delivery(webhook.number, outcome.event, outcome.subject, tried)?;
                 let (health, end) = webhook.record.health.after(tried.reply, tried.answer.at, tried.random);
                 webhook.record.health = health;
                 webhook.record.last = Some(tried.answer.clone());
@@ -29,7 +29,7 @@ pub(crate) fn settle(rows: &impl Rows, report: &DeliveryReport) -> RowResult<Opt
         }
     }
     let (health, last) = (webhook.record.health, webhook.record.last.as_ref());
-    rows.update_standing(webhook.number, report.cursor, &health, last)?;
+    rows.update_standing(webhook.number, &report.cursor, &health, last)?;
     // Nearly always nothing is pending, and that is one look for all outcomes.
     if rows.is_anything_pending(webhook.number)? {
         for outcome in &report.outcomes {

@@ -26,7 +26,7 @@ pub(crate) fn replay(
         ReplayOrder::Event(event) => {
             let subject = rows.subject_of_event(webhook.number, event)?;
             let Some(subject) = subject else { return Ok(Replayed::NoEvent) };
-            again(rows, &webhook, &[(event.number(), subject)], now)?;
+            again(rows, &webhook, &[(event, subject)], now)?;
             Ok(Replayed::Events { events: 1, next_since: None })
         }
         ReplayOrder::Between { since, until } => between(rows, &webhook, since, until, now),
@@ -42,7 +42,7 @@ fn between(
 ) -> RowResult<Replayed> {
     // What lies behind the cursor is on its way anyhow. Numbers follow the time, but for a clock that was set back, so
     // there is no index on it; a walk over all events is a matter of a second, and seldom.
-    let looked = rows.past_events(webhook.cursor, since, until, MAX_REPLAY + 1)?;
+    let looked = rows.past_events(&webhook.cursor, since, until, MAX_REPLAY + 1)?;
     let next_since = looked.get(MAX_REPLAY as usize).map(|event| event.created_at);
     let events: Vec<_> = looked
         .iter()
@@ -50,14 +50,19 @@ fn between(
         .filter(|event| {
             event.kind != EventType::WebhookTest && webhook.wants(event.kind, event.app.as_ref(), event.about)
         })
-        .map(|event| (event.number, event.subject))
+        .map(|event| (event.id, event.subject))
         .collect();
     again(rows, webhook, &events, now)?;
     Ok(Replayed::Events { events: events.len() as u32, next_since })
 }
 
 /// Makes these events, in order, pending as if they had never been tried.
-fn again(rows: &impl Rows, webhook: &WebhookRow, events: &[(i64, i64)], now: UnixMillis) -> RowResult<()> {
+fn again(
+    rows: &impl Rows,
+    webhook: &WebhookRow,
+    events: &[(WebhookEventId, i64)],
+    now: UnixMillis,
+) -> RowResult<()> {
     for &(event, subject) in events {
         rows.renew_delivery(webhook.number, event, subject)?;
     }
