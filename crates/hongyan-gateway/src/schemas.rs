@@ -1,8 +1,8 @@
-//! How the words of the domain look in the OpenAPI description.
+//! OpenAPI schemas of the domain's types.
 //!
-//! The types below the gateway know nothing of OpenAPI, so each has a stand-in of the same name here that is never
-//! built: `#[schema(value_type = schemas::OpenId)]` beside a field names it. Lists of words are taken from the types
-//! themselves, so that a new word is described as soon as it exists.
+//! The crates below the gateway do not depend on utoipa. Each of their types has a stand-in of the same name here, which is
+//! never constructed: `#[schema(value_type = schemas::OpenId)]` beside a field names it. Enum values are taken from the
+//! types themselves, so a new value is described as soon as it exists.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::problem::{CODES, Problem};
 /// Names and schemas, as utoipa collects them.
 pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// Stand-ins whose schema is made by an expression.
+/// Declares stand-ins; an expression makes the schema of each.
 macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident = $object:expr;)*) => {$(
         $(#[$doc])*
@@ -35,10 +35,10 @@ macro_rules! schemas {
     )*};
 }
 
-/// What identifiers of WeChat's look like; see `hongyan_wechat::ids`.
+/// The pattern of WeChat's identifiers; see `hongyan_wechat::ids`.
 const WECHAT_ID: &str = "^[A-Za-z0-9_-]{1,64}$";
 
-/// An identifier that WeChat gave.
+/// An identifier that WeChat assigned.
 fn wechat_id(description: &str, example: &str) -> ObjectBuilder {
     text(description, example).pattern(Some(WECHAT_ID))
 }
@@ -49,12 +49,12 @@ fn own_id(prefix: &str, more: &str, example: &str) -> ObjectBuilder {
         .pattern(Some(format!("^{prefix}[0-9a-fA-F]{{32}}$")))
 }
 
-/// Any text like this one.
+/// A string, with an example.
 fn text(description: &str, example: &str) -> ObjectBuilder {
     Object::builder().schema_type(Type::String).description(Some(description)).examples([json!(example)])
 }
 
-/// One of these, as they are written in JSON.
+/// A string that is one of these values, as serde writes them.
 fn words<T: Serialize>(description: &str, words: impl IntoIterator<Item = T>) -> ObjectBuilder {
     Object::builder()
         .schema_type(Type::String)
@@ -62,7 +62,7 @@ fn words<T: Serialize>(description: &str, words: impl IntoIterator<Item = T>) ->
         .enum_values(Some(words.into_iter().map(|word| json!(word))))
 }
 
-/// Every value that a type reads back from its stored numbers.
+/// Every value of an enum: tries every number that may be stored.
 fn from_codes<T>(from_code: impl Fn(u8) -> Option<T>) -> impl Iterator<Item = T> {
     (0..=u8::MAX).filter_map(from_code)
 }
@@ -75,7 +75,7 @@ fn count(description: &str) -> ObjectBuilder {
     integer(description).minimum(Some(0))
 }
 
-/// An object whose members are all there.
+/// An object whose members are all required.
 fn object<const N: usize>(description: &str, members: [(&str, ObjectBuilder); N]) -> ObjectBuilder {
     members.into_iter().fold(Object::builder().description(Some(description)), |object, (name, member)| {
         object.property(name, member).required(name)
@@ -96,10 +96,10 @@ schemas! {
     KeyName = text("1 to 64 characters, not only spaces.", "orders")
         .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"))
         .max_length(Some(64));
-    /// Where a webhook is.
+    /// A webhook's URL.
     WebhookUrl = text(
-        "`https`, at a public address, without a user, a password or a fragment. With the settings webhook_allow_http and \
-         webhook_allow_private also `http`, and other addresses.",
+        "An `https` URL at a public address, without a user, a password or a fragment. The setting webhook_allow_http also \
+         allows `http`; the setting webhook_allow_private also allows addresses that are not public.",
         "https://example.com/hongyan",
     )
         .format(Some(SchemaFormat::Custom("uri".to_owned())))
@@ -114,104 +114,105 @@ schemas! {
     /// A permit's id.
     PermitId = own_id("prm_", ".", "prm_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A gateway token's id.
-    TokenId = own_id("tok_", ". It names a gateway token, and is not the token.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
+    TokenId = own_id("tok_", ". Identifies a gateway token. This is not the token itself.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// An API key's id.
-    KeyId = own_id("key_", ". It names an API key, and is not the key.", "key_019a3c5e7b9170018a2b3c4d5e6f7081");
+    KeyId = own_id("key_", ". Identifies an API key. This is not the key itself.", "key_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// What a key may do.
     Scope = words(
-        "What an API key may do. all is every other one but facade, access_token and keys.",
+        "What an API key may do. all stands for every scope except facade, access_token and keys.",
         crate::keys::Scope::ALL,
     );
     /// An event's id.
     EventId = own_id("evt_", ".", "evt_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// A webhook's id.
     WebhookId = own_id("whk_", ".", "whk_019a3c5e7b9170018a2b3c4d5e6f7081");
-    /// An event's id.
+    /// A webhook event's id.
     WebhookEventId = own_id(
         "whe_",
-        "; the header webhook-id of every try.",
+        "; also the header webhook-id of every delivery attempt.",
         "whe_019a3c5e7b9170018a2b3c4d5e6f7081",
     );
-    /// What an event says.
-    EventType = words("What an event says. More may be added.", hongyan_ledger::webhook::EventType::ALL);
-    /// What a webhook may want to hear of.
+    /// The type of a webhook event.
+    EventType = words("What happened. More types may be added.", hongyan_ledger::webhook::EventType::ALL);
+    /// The event types that a webhook can subscribe to.
     WantedEventType = words(
-        "What a webhook may want to hear of. A webhook.test comes when it is asked for.",
+        "An event type that a webhook can subscribe to. A webhook.test is sent only on request.",
         hongyan_ledger::webhook::EventType::ALL.into_iter().filter(|kind| kind.is_for_all()),
     );
     /// Why a webhook is disabled.
     DisabledReason = words(
-        "Why a webhook is disabled: it failed for three days without a success, it answered 410, or somebody wanted it.",
+        "Why a webhook is disabled: three days of attempts failed, the receiver answered 410, or somebody disabled it.",
         hongyan_ledger::webhook::DisabledReason::ALL,
     );
-    /// Where a delivery is.
+    /// The state of a delivery.
     DeliveryState = words(
-        "pending: to be tried (again). taken: with a 2xx. given_up: nobody took it for three days.",
+        "pending: will be tried (again). taken: the receiver answered 2xx. given_up: three days of attempts failed.",
         hongyan_store::types::DeliveryState::ALL.map(hongyan_store::types::DeliveryState::name),
     );
-    /// WeChat's verdict.
+    /// WeChat's errcode.
     Errcode = integer("WeChat's errcode; 0 is success.").examples([json!(43101)]);
 
-    /// Where a message is in its life.
+    /// A message's state.
     MessageState = words(
-        "Where a message is in its life. It stays where it is once it is delivered, refused, failed, cancelled or \
-         expired; sent may still become delivered or refused, and unknown be settled.",
+        "A message's state. delivered, refused, failed, cancelled and expired are final. sent may still become delivered or \
+         refused. unknown may still be resolved.",
         hongyan_ledger::MessageState::ALL,
     );
-    /// Why a message is where it is.
-    ReasonCode = words("Why a message is where it is. Stable.", hongyan_ledger::ReasonCode::ALL);
-    /// Why there was no permit.
+    /// Why a message is in its state.
+    ReasonCode = words("Why the message is in this state. Stable.", hongyan_ledger::ReasonCode::ALL);
+    /// Why a message had no permit.
     BecauseCode = words(
-        "Why there was no permit. Stable; more may be added. reserved: what was left is kept by another message. revoked: \
-         WeChat said that it is void. expired: its time was over, or will be when the message is due. spent: all of it. \
-         own_permit_used: the form id that came with the message had been used before. never_granted: none that serves its \
-         template had been granted. other_template: there was one, but for another template. granted_later: there is one \
-         by now, too late for this message. too_many_void: WeChat took none of the codes of five permits in a row; others \
-         were not tried.",
+        "Why the message had no permit. Stable; more codes may be added. reserved: other messages keep the units that are \
+         left. revoked: WeChat reported that the permit is void. expired: the permit has expired, or will have expired when \
+         the message is due. spent: all units are spent. own_permit_used: the form id that came with the message had been \
+         used before. never_granted: the user had never granted a permit that serves the template. other_template: the \
+         user has a permit, but for another template. granted_later: a permit was granted too late for this message. \
+         too_many_void: WeChat refused the codes of five permits in a row; the other permits were not tried.",
         hongyan_ledger::explain::BecauseCode::ALL,
     );
     /// Where a right to send comes from.
     PermitKind = words(
-        "Where the right comes from: a submitted form (7 days), a payment (7 days), an accepted one-time \
+        "Where the permit comes from: a submitted form (7 days), a payment (7 days), an accepted one-time \
          subscription (counted, no expiry), a long-term or device subscription (unlimited until withdrawn). Service \
          cards cannot be granted yet.",
         hongyan_ledger::PermitKind::ALL,
     );
     /// What to do without a permit.
     PermitPolicy = words(
-        "What to do without a permit: require fails at once, wait keeps the message until one is granted or the \
-         deadline passes, try sends without one in the ledger.",
+        "What to do if the ledger has no permit for the message. require: the message fails at once. wait: the message waits \
+         until a permit is granted or the deadline passes. try: the message is sent without a permit.",
         from_codes(hongyan_ledger::PermitPolicy::from_code),
     );
     /// What to do when an answer is lost.
     OnUnknown = words(
-        "What to do when WeChat's answer is lost: hold never risks a second copy, resend never risks silence.",
+        "What to do when WeChat's answer is lost. hold: the message becomes unknown; the user may not get it. resend: the \
+         message is sent again; the user may get it twice.",
         from_codes(hongyan_ledger::OnUnknown::from_code),
     );
     /// What to do with a message that turned out not to have been sent.
     NotSentAction = {
         use hongyan_ledger::resolve::Then;
         words(
-            "What to do with a message that was not sent: send it, by the permit that it kept and until its deadline; or \
-             let it fail, and free the permit.",
+            "What to do with a message that was not sent. send: send it with the permit that it kept, unless its deadline \
+             has passed. fail: let it fail and free the permit.",
             [Then::Send, Then::Fail],
         )
     };
-    /// Who found out what became of a message.
+    /// Who found out whether the user has a message.
     ResolvedBy = words(
-        "Who found it out: an operator; an event of WeChat's; silence, that no such event came for as long as the app \
-         is set to wait for one.",
+        "Who found it out. operator: a person or a back end. event: WeChat's event about the message. silence: no such event \
+         came for as long as the app is set to wait.",
         from_codes(hongyan_ledger::resolve::Witness::from_code),
     );
-    /// Which waiting message is served first.
+    /// Which waiting message gets the next permit.
     WaitingOrder = words(
-        "Which of a user's messages that wait for a permit is served first when one is granted: the one that was to go out \
-         first, or the one that was to go out last. What is ready is always sent by send_at, then by acceptance.",
+        "Which of a user's waiting messages gets the next permit: the message with the earliest send_at (oldest_first) or the \
+         latest (newest_first). Messages that are ready are always sent in the order of send_at, then of acceptance.",
         from_codes(hongyan_ledger::WaitingOrder::from_code),
     );
-    /// Which of WeChat's two calls.
+    /// Which of WeChat's two send calls.
     Channel = words(
-        "By which of WeChat's calls a message goes out; follows from its template.",
+        "Which of WeChat's calls sends the message. The template decides it.",
         from_codes(hongyan_ledger::Channel::from_code),
     );
     /// Why an app is paused.
@@ -243,54 +244,54 @@ schemas! {
         );
     /// The counts of a permit.
     PermitTotals = object("granted is the sum of the others.", [
-        ("granted", count("Ever granted.")),
-        ("available", count("Can be used now.")),
-        ("reserved", count("Kept for messages in flight, of unknown outcome, or scheduled with their permit.")),
-        ("spent", count("Spent.")),
-        ("expired", count("Void because their time passed.")),
-        ("revoked", count("Void because the user or WeChat said so.")),
+        ("granted", count("Units granted so far.")),
+        ("available", count("Units that can be used now.")),
+        ("reserved", count("Units kept for messages that are in flight, unknown, or scheduled with their permit.")),
+        ("spent", count("Units that are spent.")),
+        ("expired", count("Units that have expired.")),
+        ("revoked", count("Units that the user withdrew or WeChat declared void.")),
     ]);
-    /// Who can be reached.
-    Reach = object("Who can be reached now.", [
+    /// How many users can be reached.
+    Reach = object("How many users can be reached now.", [
         ("users", count("Users with at least one usable permit.")),
         ("units", count("Usable units of counted permits.")),
         ("unlimited", count("Usable unlimited permits.")),
     ]);
-    /// How an attempt ended. No member is required: an attempt in flight has none of them.
+    /// How an attempt ended. No member is required, because an attempt in flight has no outcome yet.
     AttemptOutcome = Object::builder()
         .description(Some("How the attempt ended; absent while it is in flight."))
         .property("outcome", words(
-            "answered: by WeChat, with errcode and errmsg. not_sent: nothing of the request was written. unanswered: it \
-             was written, at least in part, and no answer of WeChat's came.",
+            "answered: WeChat answered with errcode and errmsg. not_sent: no byte of the request was written. unanswered: \
+             the request was written, at least in part, and WeChat did not answer.",
             ["answered", "not_sent", "unanswered"],
         ))
         .property("errcode", Ref::from_schema_name(Errcode::name()))
-        .property("errmsg", Object::builder().schema_type(Type::String).description(Some("WeChat's words.")))
+        .property("errmsg", Object::builder().schema_type(Type::String).description(Some("WeChat's error message.")))
         .property("msgid", Object::builder().schema_type(Type::String).description(Some(
-            "WeChat's number of the message, if it gave one. Text, for it is longer than numbers in scripts.",
+            "WeChat's id of the message, if WeChat gave one. A string, because the number is too large for JavaScript.",
         )))
         .property("why", Object::builder().schema_type(Type::String).description(Some("What went wrong.")));
 }
 
 schemas! {
-    /// How far the work on an event is.
+    /// How far the processing of an event is.
     EventState = words(
-        "received: stored, nothing done yet. done: all is done that it asks for. parked: it may be about a message whose \
-         answer is not stored yet, and is looked at again.",
+        "received: stored, not processed yet. done: processed. parked: the event may be about a message whose answer is not \
+         stored yet; it is processed again soon.",
         from_codes(hongyan_store::types::EventState::from_code),
     );
     /// An event's content.
     EventBody = Object::builder()
         .schema_type(Type::Object)
-        .description(Some("What WeChat sent; which members there are depends on the event."))
+        .description(Some("What WeChat sent. The members depend on the event."))
         .additional_properties(Some(AdditionalProperties::FreeForm(true)));
-    /// One thing that an event did.
+    /// One effect of an event.
     EventEffect = Object::builder()
-        .description(Some("One thing that an event did. Which members there are depends on effect."))
+        .description(Some("One effect of an event. The members depend on effect."))
         .property("effect", words(
-            "granted: a unit. already_reported: the mini program or its back end had reported the same acceptance. revoked: \
-             what was left of a permit. delivered, refused: what became of a message. already_settled: that was known of the \
-             message. no_message: it is about a message that is not known here.",
+            "granted: a unit was granted. already_reported: the mini program or its back end had reported the same acceptance. \
+             revoked: the remaining units of a permit were revoked. delivered, refused: the message got this state. \
+             already_settled: the message had its final state before. no_message: the gateway does not know the message.",
             ["granted", "already_reported", "revoked", "delivered", "refused", "already_settled", "no_message"],
         ))
         .required("effect")
@@ -298,10 +299,10 @@ schemas! {
         .property("kind", Ref::from_schema_name(PermitKind::name()))
         .property("permit", Ref::from_schema_name(PermitId::name()))
         .property("message", Ref::from_schema_name(MessageId::name()))
-        .property("units", count("Units that are void now."))
-        .property("woken", count("Waiting messages that it set going."))
+        .property("units", count("Units that were revoked."))
+        .property("woken", count("Waiting messages that can be sent now."))
         .property("errcode", Ref::from_schema_name(Errcode::name()))
-        .property("errmsg", Object::builder().schema_type(Type::String).description(Some("WeChat's words.")));
+        .property("errmsg", Object::builder().schema_type(Type::String).description(Some("WeChat's error message.")));
 }
 
 /// The fields of a message, as answers show them.
@@ -331,8 +332,8 @@ impl PartialSchema for MessageFieldsInput {
             .item(Object::with_type(Type::Number))
             .item(Ref::from_schema_name(FieldValue::name()));
         fields(
-            "The template's fields by name: the text, or an object with its colour. All of them, and no others; each \
-             keeps the rule that its name stands for.",
+            "The template's fields by name. A value is a text, a number, or an object with a text and a colour. Every field \
+             of the template is required and no other is allowed. A field's name decides what the field may hold.",
             RefOr::T(value.into()),
             json!({"thing1": "Latte", "date2": "2026-05-01 09:30", "amount3": "¥18.00"}),
         )
@@ -361,12 +362,12 @@ impl PartialSchema for Problem {
             |description: &str| Object::builder().schema_type(Type::String).description(Some(description));
         let codes: Vec<String> =
             CODES.iter().map(|code| format!("- `{}` ({}): {}", code.code, code.status, code.title)).collect();
-        let code = format!("Stable; branch on it. More may be added.\n\n{}", codes.join("\n"));
+        let code = format!("Stable; branch on it. More codes may be added.\n\n{}", codes.join("\n"));
         let object = object(
-            "A refusal (RFC 9457). Members beside these may say more.",
+            "A refusal (RFC 9457). It may have more members than these.",
             [
-                ("type", text("urn:hongyan:problem: and the code.", "urn:hongyan:problem:invalid_field")),
-                ("title", string("The code in a few words.")),
+                ("type", text("urn:hongyan:problem: followed by the code.", "urn:hongyan:problem:invalid_field")),
+                ("title", string("A summary that is the same for every problem of this code.")),
                 ("status", integer("The HTTP status.").examples([json!(422)])),
                 ("detail", string("What happened this time, and what to do.")),
                 ("code", text(&code, "invalid_field")),
@@ -374,31 +375,30 @@ impl PartialSchema for Problem {
         );
         let object = object
             .property("field", text("The field, header or parameter at fault.", "data.thing1"))
-            .property("detail_zh", string("The detail in Chinese, where it is about fields of a message."))
             .property("errors", faults())
             .property("errcode", Ref::from_schema_name(Errcode::name()))
-            .property("errmsg", string("WeChat's words."))
-            .property("explanation", string("What WeChat's errcode means and what helps."))
+            .property("errmsg", string("WeChat's error message."))
+            .property("explanation", string("What WeChat's errcode means and what to do."))
             .property("explanation_zh", string("The same in Chinese."))
             .property(
                 "help",
-                text("Where the gateway's own page explains the errcode.", "/errcodes#errcode-43101"),
+                text("The path of the gateway's page that explains the errcode.", "/errcodes#errcode-43101"),
             )
-            .property("retry_after_seconds", count("When it makes sense to try again."))
-            .property("rule_zh", string("Of one wrong field of a message: what it may hold, in Chinese."))
-            .property("detail_zh", string("The detail in Chinese, where it has been put into Chinese."))
+            .property("retry_after_seconds", count("Seconds to wait before another try."))
+            .property("rule_zh", string("If one field of a message is wrong: what the field may hold, in Chinese."))
+            .property("detail_zh", string("The detail in Chinese, if there is a translation."))
             .property(
                 "errors_left_off",
-                count("How many more fields of a message are wrong than errors lists."),
+                count("How many wrong fields of a message errors leaves out."),
             )
-            .property("line", integer("Of malformed_json: the line of the body, from 1.").minimum(Some(1)))
-            .property("column", count("Of malformed_json: the byte in that line."))
-            .property("scope", string("Of forbidden: the scope that the API key lacks."))
+            .property("line", integer("For malformed_json: the line of the body, counted from 1.").minimum(Some(1)))
+            .property("column", count("For malformed_json: the byte in that line."))
+            .property("scope", string("For forbidden: the scope that the API key lacks."))
             .property("message", Ref::from_schema_name(MessageId::name()))
             .property("state", Ref::from_schema_name(MessageState::name()))
             .property(
                 "attempt",
-                integer("Of another_attempt: the number of the attempt that is in doubt.").minimum(Some(1)),
+                integer("For another_attempt: the number of the attempt in doubt.").minimum(Some(1)),
             )
             .additional_properties(Some(AdditionalProperties::FreeForm(true)));
         Schema::from(object).into()
@@ -417,33 +417,33 @@ impl ToSchema for Problem {
     }
 }
 
-/// Every field of a message that breaks a rule.
+/// The wrong fields of a message.
 fn faults() -> ArrayBuilder {
     let string =
         |description: &str| Object::builder().schema_type(Type::String).description(Some(description));
     let fault = Object::builder()
         .property("field", text("The field.", "data.thing1"))
         .required("field")
-        .property("rule", string("What it may hold."))
+        .property("rule", string("What the field may hold."))
         .required("rule")
         .property("rule_zh", string("The same in Chinese."))
         .required("rule_zh")
-        .property("value", string("What it holds, or the beginning of that."))
-        .property("detail", string("The rule, and what is wrong."))
+        .property("value", string("The field's value; only its beginning if it is long."))
+        .property("detail", string("The rule, and how the value breaks it."))
         .required("detail")
         .property("detail_zh", string("The same in Chinese."))
         .required("detail_zh");
     ArrayBuilder::new().items(fault).description(Some(
-        "All fields of a message that are wrong, up to 20; errors_left_off counts the others.",
+        "The wrong fields of a message, at most 20; errors_left_off counts the rest.",
     ))
 }
 
-/// One of two forms.
+/// A schema that is one of two others.
 pub(crate) fn one_of<A: ToSchema, B: ToSchema>(description: &str) -> RefOr<Schema> {
     Schema::from(forms(description, [A::name(), B::name()])).into()
 }
 
-/// One of three forms.
+/// A schema that is one of three others.
 pub(crate) fn one_of_three<A: ToSchema, B: ToSchema, C: ToSchema>(description: &str) -> RefOr<Schema> {
     Schema::from(forms(description, [A::name(), B::name(), C::name()])).into()
 }
@@ -453,13 +453,13 @@ fn forms<const N: usize>(description: &str, names: [Cow<'static, str>; N]) -> On
     names.into_iter().fold(forms, |forms, name| forms.item(Ref::from_schema_name(name)))
 }
 
-/// An object whose only member `name` lists up to `most` of them.
+/// An object whose only member `name` lists up to `most` items.
 pub(crate) fn batch_of<T: ToSchema>(name: &str, most: usize) -> RefOr<Schema> {
     let list = ArrayBuilder::new()
         .items(Ref::from_schema_name(T::name()))
         .min_items(Some(1))
         .max_items(Some(most))
-        .description(Some("One that breaks a rule is refused in its place; it does not hurt the others."));
+        .description(Some("An item that breaks a rule is refused alone; the other items are not affected."));
     let batch = Object::builder()
         .property(name, list)
         .required(name)
@@ -467,7 +467,7 @@ pub(crate) fn batch_of<T: ToSchema>(name: &str, most: usize) -> RefOr<Schema> {
     Schema::from(batch).into()
 }
 
-/// A schema by its name, and those that it refers to.
+/// A schema under its name, and the schemas that it refers to.
 pub(crate) fn with_parts<T: ToSchema>(schemas: &mut Schemas) {
     schemas.push((T::name().into_owned(), T::schema()));
     T::schemas(schemas);

@@ -19,16 +19,16 @@ use crate::schemas;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
-    /// Those of this moment and later.
+    /// Only changes at this time or later.
     #[param(value_type = Option<schemas::Time>)]
     since: Option<UnixMillis>,
-    /// Those before this moment.
+    /// Only changes before this time.
     #[param(value_type = Option<schemas::Time>)]
     until: Option<UnixMillis>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(min_length = 1, max_length = 18, pattern = "^[0-9]+$")]
     cursor: Option<String>,
-    /// How many; 50 unless said.
+    /// The most entries of the page. Default: 50.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<u32>,
 }
@@ -37,8 +37,7 @@ pub(super) struct AuditQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditActor)]
 struct ActorJson {
-    /// `key`: somebody with an API key. `cli`: somebody at the command line. `system`: the gateway itself. `person`:
-    /// somebody at the console.
+    /// `key`: an API key. `cli`: the command line. `system`: the gateway itself. `person`: a person at the console.
     kind: &'static str,
     /// The key's or the person's id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,14 +48,14 @@ struct ActorJson {
     name: Option<String>,
 }
 
-/// One change, or the attempt at one.
+/// A change, or an attempted change.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditLine)]
 struct LineJson {
     #[schema(value_type = schemas::Time)]
     at: UnixMillis,
     actor: ActorJson,
-    /// Method and path with its placeholders, or a command.
+    /// The method and the path with its placeholders, or the command.
     call: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::AppId)]
@@ -65,8 +64,8 @@ struct LineJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     object: Option<String>,
-    /// `ok`, or the code of the problem that it was refused with. Absent: it was begun, and what became of it was not
-    /// noted, because the process ended then.
+    /// `ok`, or the code of the problem that refused the change. Absent: the process ended before the outcome was
+    /// recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     result: Option<String>,
@@ -77,7 +76,7 @@ struct LineJson {
 #[schema(as = AuditPage)]
 pub(super) struct AuditAnswer {
     audit: Vec<LineJson>,
-    /// Give this back as `cursor` for the next page; absent on the last one.
+    /// Send this as `cursor` to get the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_cursor: Option<String>,
@@ -85,7 +84,7 @@ pub(super) struct AuditAnswer {
 
 /// List who changed what, newest first.
 ///
-/// A key that is for some apps sees what is about one of them.
+/// A key that is limited to some apps sees the changes that concern those apps.
 #[utoipa::path(
     get,
     path = "/v1/audit",
@@ -118,11 +117,11 @@ pub(super) async fn list(
     }))
 }
 
-/// Reads what `next_cursor` was: at most 18 digits, so that every one fits into 64 bits.
+/// Reads a `next_cursor`: at most 18 digits, which always fit into 64 bits.
 fn parse_cursor(text: &str) -> Result<i64, Problem> {
     let is_cursor = text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if is_cursor { text.parse().ok() } else { None };
-    number.ok_or_else(|| Problem::invalid("cursor", "what next_cursor was"))
+    number.ok_or_else(|| Problem::invalid("cursor", "must be the next_cursor of a page"))
 }
 
 fn line_json(AuditEntry { entry, result, .. }: AuditEntry) -> LineJson {

@@ -1,8 +1,8 @@
 //! One item or many: the shape that `POST /v1/messages` and `POST /v1/permits` share.
 //!
-//! A batch is read item by item. The body is looked over once, without keeping anything of it, to know that it is JSON;
-//! then the items are taken as texts, and each is read alone. So one that cannot be read does not hurt the others, and
-//! a body full of tiny items costs no more memory than its own bytes.
+//! A batch is read item by item. First the whole body is checked to be JSON, without keeping any value. Then each item is
+//! parsed on its own. So an invalid item does not affect the others, and a body full of tiny items costs no more memory
+//! than its own bytes.
 
 use memchr::{memchr, memmem};
 use serde::Serialize;
@@ -19,21 +19,21 @@ pub const MAX_BATCH: usize = 1_000;
 pub(super) enum Items<T> {
     /// A single item.
     One(T),
-    /// A batch; an item that cannot be read does not hurt the others.
+    /// A batch; an item that cannot be read does not affect the others.
     Many(Vec<Result<T, Problem>>),
 }
 
-/// An item of a batch that was refused. The others are not touched by that.
+/// A refused item of a batch. The other items are not affected.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RefusedItem {
-    /// Why, as it would be answered to this item alone.
+    /// The problem, as if the item had been sent alone.
     pub(super) error: Problem,
 }
 
 /// Reads a body that is one item, or an object whose only member `name` lists items.
 ///
 /// # Errors
-/// When the body is neither, or the list is empty or too long.
+/// When the body is neither of them, or the list is empty or too long.
 pub(super) fn items<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<Items<T>, Problem> {
     let text = json::text(body)?;
     if !may_have(name, text) {
@@ -51,12 +51,12 @@ pub(super) fn items<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<Item
     let list = json::list(value.get(), MAX_BATCH).ok_or_else(|| Problem::invalid(name, "must be a list"))?;
     if list.is_empty() || list.len() > MAX_BATCH {
         let there = if list.is_empty() { "none" } else { "more" };
-        return Err(Problem::invalid(name, format!("1 to {MAX_BATCH} in one request; here are {there}")));
+        return Err(Problem::invalid(name, format!("1 to {MAX_BATCH} items in one request; this list has {there}")));
     }
     let mut place = Place::START;
     let mut before = text;
     let mut read = |item: &str| {
-        // From item to item, so that the whole is counted through once.
+        // The position is counted on from item to item, so that the body is scanned only once.
         place = place.of(before, item);
         before = item_and_rest(text, item);
         from_part(item, place)
@@ -64,14 +64,14 @@ pub(super) fn items<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<Item
     Ok(Items::Many(list.into_iter().map(|item| read(item.get())).collect()))
 }
 
-/// A single item, the common case, is recognised by not having the word at all, and is read at once.
+/// Whether a body may have the member `name`. A body without that text is a single item, which is the common case.
 fn may_have(name: &str, text: &str) -> bool {
     let quoted = format!("\"{name}\"");
-    // Escapes may spell the name, too.
+    // The name may be written with escapes.
     memmem::find(text.as_bytes(), quoted.as_bytes()).is_some() || memchr(b'\\', text.as_bytes()).is_some()
 }
 
-/// The text from an item of it on.
+/// The part of the text that begins with one of its items.
 fn item_and_rest<'a>(text: &'a str, item: &str) -> &'a str {
     let offset = item.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     text.get(offset..).unwrap_or_default()

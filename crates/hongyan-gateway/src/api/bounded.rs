@@ -1,4 +1,4 @@
-//! Texts and numbers of requests that know their bounds: what is described is what is enforced, by one definition.
+//! Texts, numbers and lists of requests with bounds. One definition makes the check and the OpenAPI schema.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,10 +10,10 @@ use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-/// No control characters, as a pattern: they would reach logs and terminals.
+/// A pattern without control characters, because these would reach logs and terminals.
 pub(super) const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
-/// A text of so many characters, none of them a control character.
+/// A text of `LEAST` to `MOST` characters without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text<const LEAST: usize, const MOST: usize>(pub(super) String);
 
@@ -38,7 +38,7 @@ impl<const LEAST: usize, const MOST: usize> PartialSchema for Text<LEAST, MOST> 
 
 impl<const LEAST: usize, const MOST: usize> ToSchema for Text<LEAST, MOST> {}
 
-/// A whole number. `2.0` is one, too: JSON knows no other numbers than that.
+/// A whole number from `LEAST` to `MOST`. `2.0` is accepted: JSON does not tell integers from floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Whole<const LEAST: u32, const MOST: u32>(pub(super) u32);
 
@@ -55,7 +55,7 @@ impl<'de, const LEAST: u32, const MOST: u32> Deserialize<'de> for Whole<LEAST, M
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
                 let known = u32::try_from(number).ok().filter(|number| (LEAST..=MOST).contains(number));
-                known.map(Whole).ok_or_else(|| E::custom(format_args!("takes {LEAST} to {MOST}")))
+                known.map(Whole).ok_or_else(|| E::custom(format_args!("must be from {LEAST} to {MOST}")))
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
@@ -66,7 +66,7 @@ impl<'de, const LEAST: u32, const MOST: u32> Deserialize<'de> for Whole<LEAST, M
                 if number.fract() != 0.0 {
                     return Err(E::invalid_type(de::Unexpected::Float(number), &self));
                 }
-                // What is below zero or beyond every bound is refused as such.
+                // A negative number becomes a number above every bound, and so is refused.
                 self.visit_u64(if number < 0.0 { u64::MAX } else { number as u64 })
             }
         }
@@ -85,7 +85,7 @@ impl<const LEAST: u32, const MOST: u32> PartialSchema for Whole<LEAST, MOST> {
 
 impl<const LEAST: u32, const MOST: u32> ToSchema for Whole<LEAST, MOST> {}
 
-/// An object, and not its values as a list, which serde would take for one.
+/// An object. A list of the object's values is refused; serde alone would accept it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Object<T>(pub(super) T);
 
@@ -109,8 +109,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A list of which no more is kept than shows that it is too long, however long it is. Who uses it refuses a list of more
-/// than so many, in words of its own.
+/// A list of bounded length. Of a longer list, only one item beyond the bound is kept; the handler refuses such a list with
+/// its own text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Few<T, const MOST: usize>(pub(super) Vec<T>);
 
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(few("[1, 2]"), Some(vec![1, 2]));
         assert_eq!(few("[1, 2, 3]"), Some(vec![1, 2, 3]));
         assert_eq!(few("[1, 2, 3, 4, 5, 6, 7]"), Some(vec![1, 2, 3]));
-        // What is not kept must be JSON all the same.
+        // Items that are not kept must be valid JSON too.
         assert_eq!(few("[1, 2, 3, 4, }"), None);
         assert_eq!(few("[1, true]"), None);
         assert_eq!(few("1"), None);

@@ -1,5 +1,5 @@
-//! Who calls `/v1`. What the caller may do was decided by the guard; for which apps the caller may do it is asked by the
-//! handler, which knows the app: [`Caller::app`], [`Caller::app_at`], [`Caller::sees`], [`Caller::may_name`].
+//! Who calls `/v1`. The guard has checked what the caller may do. The handler knows the app, and checks whether the caller
+//! may do it for that app: [`Caller::app`], [`Caller::app_at`], [`Caller::sees`], [`Caller::may_name`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,30 +17,30 @@ use crate::keys::Scope;
 use crate::people::Person;
 use crate::problem::Problem;
 
-/// Somebody who may make the call.
+/// A caller who may make the call.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     who: Who,
-    /// What the call turned out to be about, if it has a line in the audit trail.
+    /// What the call is about, if the call has a line in the audit trail.
     subject: Option<Arc<Mutex<Subject>>>,
 }
 
 /// Who calls.
 #[derive(Debug, Clone)]
 pub(super) enum Who {
-    /// A back end, or whoever else has an API key.
+    /// A back end or anybody else with an API key.
     Key(Arc<KeyRecord>),
     /// A person at the console.
     Person(Arc<Person>),
 }
 
 impl Caller {
-    /// Whose call has no line in the audit trail.
+    /// A caller whose call has no line in the audit trail.
     pub(super) fn unnoted(who: Who) -> Self {
         Self { who, subject: None }
     }
 
-    /// Whose call has one.
+    /// A caller whose call has a line in the audit trail.
     pub(super) fn noted(who: Who) -> Self {
         Self { who, subject: Some(Arc::default()) }
     }
@@ -83,19 +83,19 @@ impl Caller {
         self.apps().is_none_or(|apps| apps.contains(appid))
     }
 
-    /// A registered app that the caller may see. Any other looks as if it were not registered.
+    /// A registered app that the caller may see. Any other app looks as if it were not registered.
     pub(super) fn app(&self, context: &Context, appid: &AppId) -> Result<Arc<App>, Problem> {
         context.apps.get(appid).filter(|_| self.sees(appid)).ok_or_else(|| Problem::unknown_app(appid))
     }
 
-    /// The same of the app that a path names.
+    /// The same as [`Caller::app`], for an app that a path names.
     pub(super) fn app_at(&self, context: &Context, appid: &str) -> Result<Arc<App>, Problem> {
         let appid: AppId = parse("appid", appid)?;
         self.app(context, &appid)
     }
 
-    /// Refuses an appid in a request as [`Caller::app`] does, before anything is said about that app. What is no appid is
-    /// refused where it is read.
+    /// Refuses an appid in a request as [`Caller::app`] does, so that the answer tells nothing about a foreign app. A text
+    /// that is not an appid passes here and is refused where it is parsed.
     pub(super) fn may_name(&self, appid: &str) -> Result<(), Problem> {
         if self.apps().is_none() {
             return Ok(());
@@ -106,8 +106,8 @@ impl Caller {
         }
     }
 
-    /// The app that a list is about: the one that was asked for; for a key that is for one app, that one. A key for
-    /// several must say which, for a list walks over everything that it leaves out.
+    /// The app that a list is about: the app that the caller asked for, or the only app of the caller. A caller with several
+    /// apps must name one, because a list reads every entry that it leaves out.
     pub(super) fn one_app(&self, asked: Option<AppId>) -> Result<Option<AppId>, Problem> {
         let Some(apps) = self.apps() else { return Ok(asked) };
         match (asked, apps) {
@@ -116,22 +116,22 @@ impl Caller {
             (None, [only]) => Ok(Some(only.clone())),
             (None, _) => {
                 let detail = match self.who {
-                    Who::Key(_) => "this API key is for more than one app: say which",
-                    Who::Person(_) => "you may see more than one app: say which",
+                    Who::Key(_) => "this API key is for more than one app: name the app",
+                    Who::Person(_) => "you may see more than one app: name the app",
                 };
                 Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "missing_field", detail).field("app"))
             }
         }
     }
 
-    /// Says what the call is about, where its path does not.
+    /// Records what the call is about, if the path does not say it.
     pub(super) fn is_about(&self, subject: Subject) {
         if let Some(kept) = &self.subject {
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = subject;
         }
     }
 
-    /// What the handler said that the call is about.
+    /// What the handler recorded with [`Caller::is_about`].
     pub(super) fn take_subject(&self) -> Subject {
         let kept = self.subject.as_deref();
         kept.map_or_else(Subject::default, |kept| {
@@ -145,7 +145,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-            tracing::error!(path = %parts.uri.path(), "this call is not described with a scope, so nobody may make it");
+            tracing::error!(path = %parts.uri.path(), "this call has no scope in the OpenAPI description, so nobody may make it");
             Problem::internal()
         })
     }

@@ -1,4 +1,4 @@
-//! `GET /v1/events`: what WeChat pushed, and what that did.
+//! `GET /v1/events`: the events that WeChat pushed, and their effects.
 
 use axum::extract::State;
 use hongyan_clock::UnixMillis;
@@ -23,19 +23,19 @@ use crate::schemas;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
-    /// Those of this app.
+    /// Only events of this app.
     #[param(value_type = Option<schemas::AppId>)]
     app: Option<String>,
-    /// Those about this user; needs `app`.
+    /// Only events about this user; needs `app`.
     #[param(value_type = Option<schemas::OpenId>)]
     openid: Option<String>,
-    /// Those of this name, as WeChat spells it.
+    /// Only events with this name at WeChat.
     #[param(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "subscribe_msg_sent_event")]
     name: Option<Text<1, 128>>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<schemas::EventId>)]
     cursor: Option<String>,
-    /// How many; 50 unless said.
+    /// The most entries of the page. Default: 50.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<u32>,
 }
@@ -48,28 +48,28 @@ struct EventJson {
     id: EventId,
     #[schema(value_type = schemas::AppId)]
     app: AppId,
-    /// The user that it is about, if that is one.
+    /// The user that the event is about, if it is about a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::OpenId)]
     openid: Option<OpenId>,
-    /// As WeChat spells it; of what users write, its `MsgType`.
+    /// WeChat's name of the event; for a message that a user wrote, its `MsgType`.
     #[schema(example = "subscribe_msg_sent_event")]
     name: String,
     #[schema(value_type = schemas::EventState)]
     state: EventState,
-    /// What it did. Empty for one that the gateway only keeps.
+    /// What the event did. Empty for an event that the gateway only stores.
     #[schema(value_type = Vec<schemas::EventEffect>)]
     effects: Vec<Effect>,
-    /// When it happened, as WeChat says.
+    /// When the event happened, according to WeChat.
     #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
     #[schema(value_type = schemas::Time)]
     received_at: UnixMillis,
-    /// When it was done.
+    /// When the event was processed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     worked_at: Option<UnixMillis>,
-    /// All of it, as WeChat sent it; XML as the same in JSON, with texts for numbers.
+    /// The event as WeChat sent it. XML is converted to JSON; its numbers become strings.
     #[schema(value_type = schemas::EventBody)]
     body: Box<RawValue>,
 }
@@ -79,16 +79,16 @@ struct EventJson {
 #[schema(as = EventPage)]
 pub(super) struct EventsAnswer {
     events: Vec<EventJson>,
-    /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 events were looked at,
-    /// so one with this may have few events, or none.
+    /// Send this as `cursor` to get the next page; absent on the last page. A page reads at most
+    /// 10,000 events, so a page with this member may have few events, or no event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::EventId)]
     next_cursor: Option<EventId>,
 }
 
-/// List what WeChat pushed, newest first, and what each event did.
+/// List the events that WeChat pushed, newest first, and what each event did.
 ///
-/// For looking things up: to be told of events as they come, set up a webhook.
+/// This call is for looking events up. To receive events as they happen, set up a webhook.
 #[utoipa::path(
     get,
     path = "/v1/events",

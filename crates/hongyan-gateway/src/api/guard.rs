@@ -1,8 +1,7 @@
-//! Who may call `/v1`: found out before anything of a request's body is read. What a call changes is written into the audit
-//! trail.
+//! Checks who may call `/v1`, before the request's body is read, and writes changes into the audit trail.
 //!
-//! Which scope a call needs is said once, in its OpenAPI block; the table is made from the description. A handler takes
-//! [`Caller`], and without the table's consent there is none.
+//! The scope of a call is declared once, in its OpenAPI block; the guard's table is made from the description. A handler
+//! takes [`Caller`], and a call that is missing in the table gets no [`Caller`].
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -35,14 +34,14 @@ use crate::people::Person;
 use crate::problem::{AnswerCode, Problem};
 use crate::webhooks::sign::SECRET_PREFIX;
 
-/// What back ends do all day: no line in the audit trail.
+/// The calls that back ends make all day. They get no line in the audit trail.
 const TRAFFIC: [&str; 4] = ["/v1/messages", "/v1/permits", "/v1/login", "/v1/users/decrypt"];
 
-/// What our credentials begin with: API keys, gateway secrets, gateway tokens, sessions, webhooks' secrets.
+/// The prefixes of our credentials: API keys, gateway secrets, gateway tokens, sessions, webhooks' secrets.
 const CREDENTIALS: [&str; 5] =
     [KEY_PREFIX, GATEWAY_SECRET_PREFIX, TOKEN_PREFIX, SESSION_PREFIX, SECRET_PREFIX];
 
-/// The scope of each call: by path, for a request asks with a path that it does not own.
+/// The scope of each call, by path and method. Nested, because a lookup has a borrowed path.
 type Scopes = HashMap<String, HashMap<Method, Scope>>;
 
 /// Which call needs which scope, and how large a request may be.
@@ -54,17 +53,17 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// As the description says.
+    /// A guard with the scopes that the description declares.
     pub(super) fn new(context: Context, description: &OpenApi) -> Arc<Self> {
         let scopes = scopes(description);
         let body_limit = DefaultBodyLimit::max(context.settings.max_body_bytes);
         Arc::new(Self { context, scopes, body_limit, refusals: Limiter::default() })
     }
 
-    /// The scope that a request's call needs; `None`: it is none of `/v1`.
+    /// The scope that a request needs; `None`: the request is not for `/v1`.
     fn scope(&self, request: &Request) -> Option<Scope> {
         let path = request.extensions().get::<MatchedPath>()?;
-        // Whoever may GET may HEAD: it is the same handler.
+        // HEAD needs the scope of GET: both have the same handler.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         self.scopes.get(path.as_str())?.get(method).copied()
     }
@@ -72,7 +71,7 @@ impl Guard {
     fn note_refusal(&self, request: &Request, refused: &Refused) {
         self.context.report.key_refused(refused.reason.name());
         let Some(held_back) = self.refusals.may_write(self.context.clock.now()) else { return };
-        // The door says it of each request.
+        // The door adds the address to each request.
         let address = request.extensions().get::<ClientAddress>().map(|from| from.0);
         tracing::warn!(
             target: "audit",
@@ -86,7 +85,7 @@ impl Guard {
         );
     }
 
-    /// Lets a request in, or not; what it changes is written into the audit trail.
+    /// Lets a request in or refuses it; writes a change into the audit trail.
     async fn admit<S>(self: Arc<Self>, mut request: Request, scope: Scope, mut inner: S) -> Response
     where
         S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
@@ -122,7 +121,7 @@ impl Guard {
             Ok(line) => line,
             Err(error) => return Problem::from(error).into_response(),
         };
-        // In a task of its own: a caller who hangs up does not keep a change from being noted that was made for it.
+        // A task of its own, so that a change is recorded even if the caller hangs up.
         let done = tokio::spawn(async move {
             let Ok(response) = inner.call(request).await;
             let result = match response.extensions().get::<AnswerCode>() {
@@ -161,8 +160,8 @@ fn path_of_change(request: &Request) -> Option<MatchedPath> {
     (!reads && !is_traffic).then(|| path.clone())
 }
 
-/// A service that the guard stands before. It is no middleware of axum's, for those make several copies and boxes of
-/// each request; here what needs no look into the store goes straight through.
+/// A service behind the guard. This is not an axum middleware, because axum's copy and box each request several times. Here a
+/// request that needs no look into the store is passed on directly.
 #[derive(Clone)]
 pub(super) struct Guarded<S> {
     guard: Arc<Guard>,
@@ -192,7 +191,7 @@ where
         let guard = &self.guard;
         guard.body_limit.apply(&mut request);
         let Some(scope) = guard.scope(&request) else { return Either::Left(self.inner.call(request)) };
-        // What a person sends begins in this process, and names no key.
+        // A person's request begins in this process and has no API key.
         if request.extensions().get::<Arc<Person>>().is_none()
             && path_of_change(&request).is_none()
             && let Some(key) = guard.context.keys.recognize(request.headers(), scope)
@@ -200,19 +199,19 @@ where
             request.extensions_mut().insert(Caller::unnoted(Who::Key(key)));
             return Either::Left(self.inner.call(request));
         }
-        // The one that is ready goes along; its copy may not be ready.
+        // Take the service that is ready and leave the copy, which may not be ready.
         let copy = self.inner.clone();
         let inner = mem::replace(&mut self.inner, copy);
         Either::Right(Box::pin(Arc::clone(guard).admit(request, scope, inner).map(Ok)))
     }
 }
 
-/// The answer of a request that had to be looked at more closely.
+/// The answer to a request that the guard has to check asynchronously.
 pub(super) type Admission = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// The scopes of all described calls.
 fn scopes(description: &OpenApi) -> Scopes {
-    // The description's types have no way to look into a requirement; as JSON it can be read.
+    // utoipa's types do not expose a security requirement, so it is read from the JSON.
     let paths = serde_json::to_value(&description.paths).unwrap_or_default();
     let mut scopes = Scopes::new();
     for (path, item) in paths.as_object().into_iter().flatten() {
@@ -227,8 +226,8 @@ fn scopes(description: &OpenApi) -> Scopes {
     scopes
 }
 
-/// What a call is about, as its path says: the last id in it, and the app. A foreign app is not named: that somebody
-/// guessed it is nobody's business who is responsible for that app alone.
+/// What a call is about, according to its path: the last id in the path, and the app. An app that the caller may not see is
+/// left out, so that a guess does not appear in the audit trail of that app.
 async fn named_in_path(context: &Context, request: &mut Request, caller: &Caller) -> Subject {
     let Ok(names) = request.extract_parts::<RawPathParams>().await else { return Subject::default() };
     let mut subject = Subject::default();
@@ -245,13 +244,13 @@ async fn named_in_path(context: &Context, request: &mut Request, caller: &Caller
     subject
 }
 
-/// Whether a text names something. The trail is read by others than those who call, and what stands in a path by mistake
-/// may be a key that works: a text that names nothing has no place in it.
+/// Whether a text names something. A text in a path may by mistake be a working key, and other people read the audit trail.
+/// So a text that names nothing is not written into it.
 fn is_name(context: &Context, text: &str) -> bool {
     is_id(text) || text.parse().is_ok_and(|appid| is_app(context, &appid))
 }
 
-/// Whether a text is an id of ours. No credential has the form of one.
+/// Whether a text is an id of ours. No credential has the form of an id.
 fn is_id(text: &str) -> bool {
     text.parse::<MessageId>().is_ok()
         || text.parse::<PermitId>().is_ok()
@@ -263,18 +262,18 @@ fn is_id(text: &str) -> bool {
         || text.parse::<WebhookEventId>().is_ok()
 }
 
-/// Whether an app is registered, or could be: almost any text can be parsed as an appid, also a key.
+/// Whether an appid is registered or has the form of WeChat's appids. Almost any text parses as an appid, even a key.
 fn is_app(context: &Context, appid: &AppId) -> bool {
     !looks_like_credential(appid.as_str())
         && (context.apps.get(appid).is_some() || has_form_of_appid(appid.as_str()))
 }
 
-/// Whether a text begins as our credentials do.
+/// Whether a text begins like one of our credentials.
 pub(super) fn looks_like_credential(text: &str) -> bool {
     CREDENTIALS.iter().any(|prefix| text.starts_with(prefix))
 }
 
-/// As WeChat makes them: `wx` and 16 hexadecimal digits.
+/// Whether an appid has the form of WeChat's appids: `wx` and 16 hexadecimal digits.
 fn has_form_of_appid(text: &str) -> bool {
     text.strip_prefix("wx")
         .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))

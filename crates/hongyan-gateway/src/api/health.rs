@@ -15,23 +15,23 @@ use crate::report::Now;
 
 /// Whether the process runs.
 ///
-/// Says that the process runs, and nothing else.
+/// Always answers 200; checks nothing else.
 #[utoipa::path(
     get,
     path = "/livez",
     operation_id = "live",
     tag = "health",
-    responses((status = 200, description = "It does.", body = String, content_type = "text/plain"), Refusals),
+    responses((status = 200, description = "The process runs.", body = String, content_type = "text/plain"), Refusals),
 )]
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// What readiness depends on. WeChat and single apps are not among it: their trouble is theirs, and taking the
-/// gateway out of service would only add to it.
+/// What readiness depends on. WeChat and single apps do not count: if they fail, taking the gateway out of service would only
+/// make it worse.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
-    /// Send requests here.
+    /// The gateway can take requests.
     ready: bool,
     /// `ok` or `failing`.
     store: &'static str,
@@ -74,7 +74,7 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
     let now = context.clock.now();
     let apps = context.apps.list();
-    // One node says it for all, so that a sum over nodes is right.
+    // Only one node reports the backlog of all lanes, so that a sum over the nodes is right.
     let backlog = if context.intake.owned.is_first() {
         context.health.webhook_backlog().await
     } else {

@@ -9,8 +9,8 @@ use tower::ServiceExt;
 
 use crate::people::Person;
 
-/// `/v1`, called by function. A request that comes this way passes everything that one over HTTP does (limits of its body,
-/// the guard, the audit trail); who calls is a person that the caller of this function vouches for.
+/// `/v1` as a function. A request passes the same checks as over HTTP (the limit of the body, the guard, the audit trail). The
+/// function's caller vouches for the person.
 #[derive(Clone)]
 pub struct InsideApi(Router);
 

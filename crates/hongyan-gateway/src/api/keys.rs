@@ -1,7 +1,7 @@
 //! `/v1/keys`: API keys, for keys with the scope `keys`.
 //!
-//! No key makes itself stronger: a key gives away only what it has, for the apps that it is for, until its own end. And
-//! none revokes one that it could not have made.
+//! A key cannot extend its own rights: a new key gets no scope, no app and no later expiry than the key that makes it. A key
+//! cannot revoke a key that it could not have made.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -33,16 +33,16 @@ const MAX_APPS: usize = 100;
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateKey)]
 pub(super) struct CreateKeyRequest {
-    /// What it is for, for people.
+    /// What the key is for, for people.
     #[schema(value_type = schemas::KeyName)]
     name: String,
-    /// What it may do.
+    /// The key's scopes.
     #[schema(value_type = Vec<schemas::Scope>, min_items = 1, max_items = 9)]
     scopes: Few<Scope, { Scope::ALL.len() }>,
-    /// The apps that it is for; absent: all, as far as the caller's own key is for all.
+    /// The apps that the key is for. Absent: all apps; this needs a caller who is for all apps.
     #[schema(value_type = Option<Vec<schemas::AppId>>, min_items = 1, max_items = 100)]
     apps: Option<Few<String, MAX_APPS>>,
-    /// When it stops working; absent: when the caller's own key does.
+    /// When the key expires. Absent: when the caller's own key expires.
     #[schema(value_type = Option<schemas::Time>)]
     expires_at: Option<UnixMillis>,
 }
@@ -56,7 +56,7 @@ struct KeyJson {
     name: String,
     #[schema(value_type = Vec<schemas::Scope>)]
     scopes: Vec<String>,
-    /// The apps that it is for; absent: all.
+    /// The apps that the key is for. Absent: all apps.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<schemas::AppId>)]
     apps: Option<Vec<AppId>>,
@@ -65,7 +65,7 @@ struct KeyJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     expires_at: Option<UnixMillis>,
-    /// When it was last used, to the hour or so.
+    /// When the key was last used, to about an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     last_used_at: Option<UnixMillis>,
@@ -74,13 +74,13 @@ struct KeyJson {
     revoked_at: Option<UnixMillis>,
 }
 
-/// A key that was made.
+/// A new key.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CreatedKey)]
 pub(super) struct NewKeyAnswer {
     #[serde(flatten)]
     record: KeyJson,
-    /// The key, shown this once.
+    /// The key itself, shown only in this answer.
     key: String,
 }
 
@@ -93,14 +93,14 @@ pub(super) struct KeysAnswer {
 
 /// List the API keys.
 ///
-/// A key that is for some apps sees those that are for no other.
+/// A key that is limited to some apps sees the keys that are limited to the same apps or fewer.
 #[utoipa::path(
     get,
     path = "/v1/keys",
     operation_id = "list_keys",
     tag = "keys",
     security(("api_key" = ["keys"])),
-    responses((status = 200, description = "The keys, also those that do not work any more.", body = KeysAnswer), Refusals),
+    responses((status = 200, description = "The keys, including expired and revoked keys.", body = KeysAnswer), Refusals),
 )]
 pub(super) async fn list(
     State(context): State<Context>,
@@ -111,9 +111,9 @@ pub(super) async fn list(
     Ok(axum::Json(KeysAnswer { keys: keys.collect() }))
 }
 
-/// Make an API key.
+/// Create an API key.
 ///
-/// It can do nothing that the caller's own key cannot: no other scope, no other app, no later end.
+/// The new key cannot have a scope, an app or a later expiry that the caller's own key does not have.
 #[utoipa::path(
     post,
     path = "/v1/keys",
@@ -121,7 +121,7 @@ pub(super) async fn list(
     tag = "keys",
     security(("api_key" = ["keys"])),
     request_body = CreateKeyRequest,
-    responses((status = 201, description = "Made. `key` is shown this once.", body = NewKeyAnswer), Refusals),
+    responses((status = 201, description = "Created. `key` is shown only in this answer.", body = NewKeyAnswer), Refusals),
 )]
 pub(super) async fn create(
     State(context): State<Context>,
@@ -135,9 +135,9 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, axum::Json(answer)))
 }
 
-/// Revoke an API key, at once.
+/// Revoke an API key at once.
 ///
-/// With it go the gateway tokens that it fetched. A key cannot revoke one that it could not have made.
+/// This also revokes the gateway tokens that the key fetched. A key cannot revoke a key that it could not have made.
 #[utoipa::path(
     delete,
     path = "/v1/keys/{id}",
@@ -153,7 +153,7 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let id: KeyId = parse("id", &id)?;
-    let not_found = || Problem::not_found(format!("there is no key {id} that works"));
+    let not_found = || Problem::not_found(format!("there is no active key {id}"));
     let keys = context.store.keys().await?;
     let key = keys.into_iter().find(|key| key.id == id && is_within_apps(key.apps.as_deref(), &caller));
     let key = key.ok_or_else(not_found)?;
@@ -165,7 +165,7 @@ pub(super) async fn revoke(
     if revoked? { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
 
-/// What was asked for, if the caller's own key has it.
+/// The key to make, if the caller may give it.
 fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Result<NewKey, Problem> {
     let name = request.name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
@@ -202,24 +202,24 @@ fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Resul
         return Err(Problem::other_app(other).field("apps"));
     }
     if request.expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::invalid("expires_at", "is over already"));
+        return Err(Problem::invalid("expires_at", "has passed already"));
     }
     let own_end = caller.expires_at();
     let expires_at = match (request.expires_at, own_end) {
         (Some(end), Some(own)) if end > own => {
-            return Err(Problem::invalid("expires_at", format!("this API key itself works until {own}")));
+            return Err(Problem::invalid("expires_at", format!("this API key itself expires at {own}")));
         }
         (end, own) => end.or(own),
     };
     Ok(NewKey { name: name.to_owned(), scopes, apps, expires_at })
 }
 
-/// Whether the caller's own key has a scope: `all` is had only by who has `all`.
+/// Whether the caller may give a scope by this name; only a caller with `all` may give `all`.
 fn has(caller: &Caller, scope: &str) -> bool {
     scope.parse().is_ok_and(|scope| caller.may_give(scope))
 }
 
-/// Whether a key is for no other app than the caller's own key.
+/// Whether a key is limited to the apps of the caller's own key.
 fn is_within_apps(apps: Option<&[AppId]>, caller: &Caller) -> bool {
     caller.apps().is_none() || apps.is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
 }

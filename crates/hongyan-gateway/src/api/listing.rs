@@ -1,4 +1,4 @@
-//! What all lists of the API share: how long a page may be, and where the next page begins.
+//! Paging, shared by all lists of the API.
 
 use hongyan_store::types::Page;
 
@@ -7,21 +7,21 @@ use crate::problem::Problem;
 /// The most entries on a page.
 const MAX_PAGE: u32 = 1_000;
 
-/// How many entries a page has unless the caller asks for another number.
+/// The entries of a page if the request has no `limit`.
 const DEFAULT_PAGE: u32 = 50;
 
-/// How many entries a page may have, of a query's `limit`.
+/// Checks a query's `limit`.
 pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     let limit = asked.unwrap_or(DEFAULT_PAGE);
     if (1..=MAX_PAGE).contains(&limit) {
         Ok(limit)
     } else {
-        Err(Problem::invalid("limit", format!("1 to {MAX_PAGE}")))
+        Err(Problem::invalid("limit", format!("must be from 1 to {MAX_PAGE}")))
     }
 }
 
-/// The first `limit` entries. Give it one more than that, or all: the page says where the next one begins only if something
-/// is left.
+/// The first `limit` entries, and the cursor of the next page if an entry is left. So pass at least `limit + 1` entries, or
+/// all entries.
 pub(super) fn first<T, I>(
     entries: impl IntoIterator<Item = T>,
     limit: u32,

@@ -15,7 +15,7 @@ use crate::login::{Login, login as exchange};
 use crate::problem::{Json, Problem};
 use crate::schemas;
 
-/// A code that `wx.login` gave.
+/// A login code from `wx.login`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Login)]
@@ -23,30 +23,30 @@ pub(super) struct LoginRequest {
     /// The app.
     #[schema(value_type = schemas::AppId)]
     app: String,
-    /// The code; it works once, for five minutes.
+    /// The login code. It works once, within five minutes.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     code: String,
 }
 
-/// Whose code it was.
+/// The user who logged in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LoggedInUser)]
 pub(super) struct LoginAnswer {
     #[schema(value_type = schemas::OpenId)]
     openid: OpenId,
-    /// If WeChat gave one.
+    /// The unionid, if WeChat gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     unionid: Option<String>,
-    /// Opaque; the mini program may use it at `/mp`. The session_key stays here.
+    /// An opaque session that the mini program may use at `/mp`. The session_key stays in the gateway.
     session: String,
     #[schema(value_type = schemas::Time)]
     session_expires_at: UnixMillis,
 }
 
-/// Turn a login code into an openid.
+/// Exchange a login code for an openid.
 ///
-/// The session_key that WeChat gives along stays sealed in the gateway. A code works once, for five minutes.
+/// The gateway keeps WeChat's session_key, encrypted. A code works once, within five minutes.
 #[utoipa::path(
     post,
     path = "/v1/login",
@@ -54,7 +54,7 @@ pub(super) struct LoginAnswer {
     tag = "logins",
     security(("api_key" = ["permits"])),
     request_body = LoginRequest,
-    responses((status = 200, description = "Whose code it was.", body = LoginAnswer), Refusals),
+    responses((status = 200, description = "The user who logged in.", body = LoginAnswer), Refusals),
 )]
 pub(super) async fn login(
     State(context): State<Context>,
@@ -72,7 +72,7 @@ pub(super) async fn login(
     }))
 }
 
-/// The same for both of the gateway's login calls.
+/// Exchanges a code, for both of the gateway's login calls.
 pub(super) async fn exchange_code(
     context: &Context,
     behalf: Behalf,
@@ -81,7 +81,7 @@ pub(super) async fn exchange_code(
 ) -> Result<Login, Problem> {
     let days = context.settings.session_days;
     let _place = context.outgoing.place(behalf).await.map_err(|NoPlace| {
-        Problem::unavailable("as many calls to WeChat are under way as may be (the setting wechat_calls)")
+        Problem::unavailable("the maximum number of calls to WeChat is under way (the setting wechat_calls)")
     })?;
     exchange(&context.apps, &*context.store, &context.vault, &context.clock, days, appid, code).await
 }

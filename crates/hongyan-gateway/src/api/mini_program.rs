@@ -1,4 +1,4 @@
-//! `/mp/{appid}`: what the mini program itself may call, without an API key.
+//! `/mp/{appid}`: the calls of the mini program itself, without an API key.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -21,30 +21,30 @@ use crate::login::session;
 use crate::problem::{Json, Path, Problem};
 use crate::schemas;
 
-/// The most permits that one tap can bring: a form, a payment and three subscriptions leave room to spare.
+/// The most permits in one report. One tap brings at most a form, a payment and three subscriptions.
 const MAX_PERMITS: usize = 20;
 
-/// A code that `wx.login` gave.
+/// A login code from `wx.login`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MiniProgramLogin)]
 pub(super) struct CodeRequest {
-    /// The code; it works once, for five minutes.
+    /// The login code. It works once, within five minutes.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     code: String,
 }
 
-/// What the mini program keeps.
+/// A session for the mini program.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MiniProgramSession)]
 pub(super) struct SessionAnswer {
-    /// Opaque: `hys_…`. The session_key stays in the gateway.
+    /// The session, an opaque text `hys_…`. The session_key stays in the gateway.
     session: String,
     #[schema(value_type = schemas::Time)]
     expires_at: UnixMillis,
 }
 
-/// Turn a login code into a session.
+/// Exchange a login code for a session.
 ///
 /// The mini program keeps the session; the openid and the session_key stay in the gateway.
 #[utoipa::path(
@@ -63,7 +63,7 @@ pub(super) async fn login(
     Json(request): Json<CodeRequest>,
 ) -> Result<axum::Json<SessionAnswer>, Problem> {
     let appid: AppId = parse("appid", &appid)?;
-    // What costs WeChat nothing takes nothing from the rates.
+    // Checked before the rate limit, because this refusal costs no call to WeChat.
     context.apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
     context.rates.login(from, &appid)?;
     let login = super::login::exchange_code(&context, Behalf::Stranger, &appid, &request.code)
@@ -75,17 +75,17 @@ pub(super) async fn login(
     }))
 }
 
-/// What the user's taps brought.
+/// The permits that the user's taps gave.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ReportPermits)]
 pub(super) struct ReportRequest {
-    /// 1 to 20.
+    /// 1 to 20 permits.
     #[schema(value_type = Vec<ReportedPermit>, min_items = 1, max_items = 20)]
     permits: Vec<Object<ReportedPermit>>,
 }
 
-/// One form id, prepay id, or answer to `wx.requestSubscribeMessage`.
+/// A form id, a prepay id, or an answer to `wx.requestSubscribeMessage`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportedPermit {
@@ -97,11 +97,11 @@ pub(super) struct ReportedPermit {
     /// The template, for subscriptions.
     #[schema(value_type = Option<schemas::TemplateId>)]
     template: Option<String>,
-    /// The word that `wx.requestSubscribeMessage` gave for this template; absent: accepted.
+    /// The answer of `wx.requestSubscribeMessage` for this template. Absent: accepted.
     result: Option<SubscribeResult>,
 }
 
-/// The words of `wx.requestSubscribeMessage`. Source: its page in WeChat's client documentation.
+/// The answers of `wx.requestSubscribeMessage`. Source: its page in WeChat's client documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum SubscribeResult {
@@ -130,25 +130,25 @@ pub(super) struct ReportAnswers {
     permits: Vec<ReportAnswer>,
 }
 
-/// What became of one.
+/// The answer to one reported permit.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = ReportedPermitAnswer)]
 pub(super) enum ReportAnswer {
-    /// It is a grant now (or was refused for a reason of its own).
+    /// The permit was granted, or refused with a problem.
     Grant(GrantAnswer),
-    /// The user's answer grants nothing.
+    /// The user's answer grants no permit.
     NotGranting {
         /// Always 0.
         granted: u32,
-        /// In words.
+        /// Why, for people.
         reason: &'static str,
     },
 }
 
-/// Report what the user's taps brought: form ids, prepay ids, answers about subscriptions.
+/// Report form ids, prepay ids and answers to subscription requests.
 ///
-/// Every answer of the user may be reported; only the accepting ones grant.
+/// Every answer of the user may be reported; only an acceptance grants a permit.
 #[utoipa::path(
     post,
     path = "/mp/{appid}/permits",
@@ -157,7 +157,7 @@ pub(super) enum ReportAnswer {
     security(("session" = [])),
     params(("appid" = schemas::AppId, Path)),
     request_body = ReportRequest,
-    responses((status = 202, description = "What became of each.", body = ReportAnswers), Refusals),
+    responses((status = 202, description = "One answer for each permit.", body = ReportAnswers), Refusals),
 )]
 pub(super) async fn permits(
     State(context): State<Context>,
@@ -167,21 +167,21 @@ pub(super) async fn permits(
 ) -> Result<(StatusCode, axum::Json<ReportAnswers>), Problem> {
     let appid: AppId = parse("appid", &appid)?;
     let token = bearer(&headers).ok_or_else(|| {
-        Problem::unauthorized("send the session that login gave, as: Authorization: Bearer hys_…")
+        Problem::unauthorized("send the session from the login: Authorization: Bearer hys_…")
     })?;
     let session = session(&*context.store, &context.clock, token).await?;
     if session.appid != appid {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "session_of_another_app",
-            format!("this session belongs to another app than {appid}"),
+            format!("this session does not belong to the app {appid}"),
         ));
     }
     if request.permits.is_empty() || request.permits.len() > MAX_PERMITS {
         return Err(Problem::invalid("permits", format!("1 to {MAX_PERMITS} permits in one request")));
     }
     context.rates.permit_reports(&appid, &session.openid, request.permits.len() as u32)?;
-    // What grants goes to the ledger together; the user's refusals keep their places in the answer.
+    // All grants go to the ledger in one call; refusals by the user keep their places in the answer.
     let mut wanted = Vec::new();
     let mut places = Vec::new();
     for Object(permit) in request.permits {

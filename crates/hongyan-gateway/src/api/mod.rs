@@ -1,8 +1,8 @@
 //! The gateway's own HTTP API: `/v1` for back ends, `/mp` for the mini program itself, health, and the front page.
 //!
-//! One file per call or family of calls; in each, the shapes of its requests and answers stand above the handlers,
-//! and each handler has its OpenAPI block right above it. A path is served and described by the same line of code,
-//! so that nothing can be one without the other.
+//! There is one file per call or family of calls. The types of requests and answers stand above the handlers, and each
+//! handler has its OpenAPI block right above it. The same line of code serves a path and describes it, so a path cannot be
+//! served without being described.
 
 mod apps;
 mod audit;
@@ -45,7 +45,7 @@ use guard::{Guard, Guarded};
 pub use batch::MAX_BATCH;
 pub use inside::InsideApi;
 
-/// The largest body that a mini program may send: twenty permits and room to spare.
+/// The largest body that a mini program may send; twenty permits fit easily.
 const MAX_MINI_PROGRAM_BODY: usize = 16 * 1024;
 
 /// All of the gateway's own paths.
@@ -54,14 +54,14 @@ pub fn router(context: Context) -> Router {
     let description = calls().into_openapi();
     let (health, _) = health().split_for_parts();
     let (mini_program, _) = mini_program().split_for_parts();
-    // What a mini program calls has its own fallback: a preflight is answered by the layer, and not refused as a method
-    // that the path does not take.
+    // The mini program's paths have their own fallback, so that the CORS layer answers a preflight before the path refuses
+    // its method.
     let mini_program = mini_program
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_MINI_PROGRAM_BODY))
         .layer(cross_origin());
     guarded(&context, &description)
-        // With a listener of its own, health is at that one only.
+        // If health has its own listener, this listener does not serve it.
         .merge(if has_admin { health_is_elsewhere() } else { health })
         .merge(openapi::routes(&description))
         .merge(page::routes())
@@ -79,7 +79,7 @@ pub fn inside(context: Context) -> InsideApi {
     InsideApi::new(router.with_state(context))
 }
 
-/// What back ends and operators call, behind the guard.
+/// The calls of back ends and operators, behind the guard.
 fn guarded(context: &Context, description: &OpenApi) -> Router<Context> {
     let guard = Guard::new(context.clone(), description);
     let (calls, _) = back_end().split_for_parts();
@@ -91,13 +91,13 @@ fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(tower_http::cors::Any)
         .allow_methods([Method::POST])
-        // By name: a star does not stand for `Authorization`.
+        // By name, because a star does not cover `Authorization`.
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(7_200))
 }
 
-/// What the listener for health and metrics answers.
+/// The routes of the listener for health and metrics.
 pub fn admin_router(context: Context) -> Router {
     let (calls, _) = health().split_for_parts();
     calls.fallback(no_such_path).method_not_allowed_fallback(wrong_method).with_state(context)
@@ -116,12 +116,12 @@ fn calls() -> OpenApiRouter<Context> {
     OpenApiRouter::with_openapi(openapi::head()).merge(back_end()).merge(mini_program()).merge(health())
 }
 
-/// What a mini program itself calls.
+/// The calls of a mini program itself.
 fn mini_program() -> OpenApiRouter<Context> {
     OpenApiRouter::new().routes(routes!(mini_program::login)).routes(routes!(mini_program::permits))
 }
 
-/// What back ends and operators call.
+/// The calls of back ends and operators.
 fn back_end() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .merge(messages::routes())
@@ -137,14 +137,14 @@ fn back_end() -> OpenApiRouter<Context> {
         .merge(webhooks::routes())
 }
 
-/// The paths of health, where there is none: a status that no probe takes for good.
+/// The health paths on a listener that does not serve health: 404, which every probe takes for a failure.
 fn health_is_elsewhere() -> Router<Context> {
     ["/livez", "/readyz", "/metrics"]
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, axum::routing::any(no_such_path)))
 }
 
-/// What is none of ours may be one of WeChat's, and whoever asks for it reads WeChat's form.
+/// A path that nobody serves. If it may be WeChat's, the answer has WeChat's form, which the caller can read.
 async fn nothing_here(uri: Uri) -> Response {
     match crate::facade::elsewhere(&uri) {
         Some(answer) => answer,
@@ -160,6 +160,6 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         axum::http::StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        format!("{} does not take {method}", uri.path()),
+        format!("{} does not support {method}", uri.path()),
     )
 }

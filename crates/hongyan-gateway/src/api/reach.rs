@@ -32,7 +32,7 @@ pub(super) struct ReachQuery {
 
 /// Count how many users can be reached now.
 ///
-/// Counts users with a permit that can be used now, and the units that they have.
+/// Counts the users with a permit that can be used now, and their units.
 #[utoipa::path(
     get,
     path = "/v1/reach",

@@ -1,4 +1,4 @@
-//! `POST /v1/users/decrypt`: opens what a mini program got enciphered of its user.
+//! `POST /v1/users/decrypt`: decrypts the user data that a mini program got from WeChat.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const MAX_DATA_CHARS: usize = 64 * 1024;
 /// The longest `iv` and `signature`; they have 24 and 40 characters.
 const MAX_SHORT_CHARS: usize = 64;
 
-/// How old the data may be unless the request says.
+/// How old the data may be if the request does not set it.
 const DEFAULT_AGE_SECONDS: u32 = 3_600;
 
 /// The oldest that a request may allow.
@@ -40,7 +40,7 @@ pub(super) struct DecryptRequest {
     /// The app.
     #[schema(value_type = schemas::AppId)]
     app: String,
-    /// The user, who has logged in by this gateway.
+    /// The user, who has logged in through this gateway.
     #[schema(value_type = schemas::OpenId)]
     openid: String,
     /// `encryptedData`.
@@ -49,18 +49,18 @@ pub(super) struct DecryptRequest {
     /// `iv`.
     #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     iv: String,
-    /// Checked if it is given, and then needs `raw_data`.
+    /// `signature`. If it is set, it is checked and `raw_data` is required.
     #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     signature: Option<String>,
-    /// `rawData`, to the byte; up to 65,536 bytes.
+    /// `rawData`, byte for byte; at most 65,536 bytes.
     #[schema(min_length = 1, max_length = 65_536)]
     raw_data: Option<String>,
-    /// The data must not be older than this; 3600 unless said.
+    /// The data must not be older than this. Default: 3600.
     #[schema(inline)]
     max_age_seconds: Option<MaxAge>,
 }
 
-/// What was enciphered: WeChat's own object. It depends on the call that made it; `watermark` is always there.
+/// The decrypted object. Its members depend on the WeChat call that made it; `watermark` is always there.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is passed on as it is; this is its description")]
 pub(super) struct UserData {
@@ -71,9 +71,9 @@ pub(super) struct UserData {
     open_id: Option<String>,
 }
 
-/// Open enciphered user data (`encryptedData`). Whatever is wrong with it, the refusal is the same: `undecipherable`.
+/// Decrypt user data (`encryptedData`). Any failure gives the same refusal: `undecipherable`.
 ///
-/// Needs the user's session_key, which a login by this gateway left here.
+/// The user must have logged in through this gateway, which then has the session_key.
 #[utoipa::path(
     post,
     path = "/v1/users/decrypt",
@@ -81,7 +81,7 @@ pub(super) struct UserData {
     tag = "logins",
     security(("api_key" = ["permits"])),
     request_body = DecryptRequest,
-    responses((status = 200, description = "The plain data, as WeChat made it.", body = UserData), Refusals),
+    responses((status = 200, description = "The decrypted data, as WeChat made it.", body = UserData), Refusals),
 )]
 pub(super) async fn decrypt(
     State(context): State<Context>,
@@ -117,7 +117,7 @@ pub(super) async fn decrypt(
 
 fn bounded(field: &str, text: &str, most: usize) -> Result<(), Problem> {
     if text.is_empty() || text.len() > most {
-        return Err(Problem::invalid(field, format!("has 1 to {most} bytes")));
+        return Err(Problem::invalid(field, format!("must have 1 to {most} bytes")));
     }
     Ok(())
 }

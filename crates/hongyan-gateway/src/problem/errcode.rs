@@ -1,8 +1,8 @@
-//! An errcode of WeChat's for people: in words, and where the gateway's own page explains it.
+//! WeChat's errcodes for people: the explanation, and the link to the gateway's page.
 
 use hongyan_wechat::Errcode;
 
-/// What it means, what to do, and WeChat's own words.
+/// What the errcode means, what to do, and WeChat's error message.
 pub(crate) fn in_words(errcode: Errcode, errmsg: &str) -> String {
     match errcode.info() {
         Some(info) => format!("{} (WeChat: {errcode} {errmsg})", info.explanation_en()),
@@ -10,12 +10,12 @@ pub(crate) fn in_words(errcode: Errcode, errmsg: &str) -> String {
     }
 }
 
-/// What an address ends in to lead to an errcode on its page.
+/// The URL fragment of an errcode on the errcodes page.
 pub(crate) fn anchor(errcode: Errcode) -> String {
     format!("errcode-{errcode}")
 }
 
-/// Where the gateway explains an errcode: a path on its own host.
+/// The path of the gateway's page that explains an errcode.
 pub(crate) fn help(errcode: Errcode) -> Option<String> {
     errcode.info().map(|_| format!("/errcodes#{}", anchor(errcode)))
 }

@@ -1,4 +1,4 @@
-//! Extractors that refuse with problems: which field, and what is wrong with it.
+//! Extractors that refuse with problems. A problem names the wrong field.
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ use crate::door::BodyTooSlow;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json<T>(pub T);
 
-/// A body that says it is JSON, not read yet: for handlers that must look at it before they know its shape.
+/// A body whose Content-Type is JSON, not parsed: for handlers that must look at the body before they know its type.
 #[derive(Debug, Clone, Default)]
 pub struct RawJson(pub Bytes);
 
@@ -73,7 +73,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 /// Reads a body.
 ///
 /// # Errors
-/// When it is not JSON, or does not have the shape of `T`; the problem names the line or the field.
+/// When the body is not JSON, or does not have the shape of `T`. The problem names the line or the field.
 pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     from_text(json::text(bytes)?)
 }
@@ -88,18 +88,18 @@ pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     read(text, |words| words)
 }
 
-/// Reads a part of a body that stands at `place`. Problems say where in the body it is wrong.
+/// Reads the part of a body that begins at `place`. A problem names the position in the whole body.
 ///
 /// # Errors
 /// Those of [`from_bytes`].
 pub(crate) fn from_part<T: DeserializeOwned>(text: &str, place: Place) -> Result<T, Problem> {
     json::walk(text, place)?;
     is_no_list(text)?;
-    // Positions in a part would mislead.
+    // serde's positions count from the part, not from the body.
     read(text, json::without_position)
 }
 
-/// Whatever is read is an object; serde would take the values of its members as a list, too.
+/// Refuses a list. Everything that is read here is an object, but serde would also read a struct from a list of values.
 fn is_no_list(text: &str) -> Result<(), Problem> {
     if text.trim_start().starts_with('[') {
         let detail = "an object is expected here, not a list";
@@ -110,16 +110,16 @@ fn is_no_list(text: &str) -> Result<(), Problem> {
 
 fn read<T: DeserializeOwned>(text: &str, words_of: impl Fn(&str) -> &str) -> Result<T, Problem> {
     serde_json::from_str(text).or_else(|_| {
-        // Only now, for the refused, by the slower reader that knows the path to the field.
+        // The text is refused. Read it again with axum's slower reader, which knows the path to the field.
         match axum::Json::<T>::from_bytes(text.as_bytes()) {
             Ok(axum::Json(value)) => Ok(value),
             Err(JsonRejection::JsonDataError(error)) => Err(wrong_field(words_of(&words(&error)))),
-            // It is JSON, the walk over it said so. What serde calls a fault of syntax here is an object in the place of a
-            // word.
+            // The walk has proved that the text is JSON. serde reports an object in the place of an enum value as a syntax
+            // error.
             Err(error) => {
                 let problem = wrong_field(words_of(&words(&error)));
                 let detail =
-                    "a value of this kind cannot stand here; the description, /openapi.json, says what can";
+                    "a value of this type is not allowed here; see /openapi.json for the types that are";
                 Err(match &problem.field {
                     Some(field) => Problem::invalid(field, detail),
                     None => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail),
@@ -129,10 +129,10 @@ fn read<T: DeserializeOwned>(text: &str, words_of: impl Fn(&str) -> &str) -> Res
     })
 }
 
-/// The value of a header that may stand once.
+/// The value of a header that may be sent only once.
 ///
 /// # Errors
-/// When it stands twice: the caller and whatever stands between may mean different ones.
+/// When the header is repeated: the caller and a proxy in between may each use a different value.
 pub(crate) fn only_header<'a>(
     headers: &'a HeaderMap,
     name: &str,
@@ -140,7 +140,7 @@ pub(crate) fn only_header<'a>(
     let mut values = headers.get_all(name).iter();
     let value = values.next();
     if values.next().is_some() {
-        let detail = format!("the header {name} stands twice; send it once");
+        let detail = format!("the header {name} is repeated; send it once");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "duplicate_header", detail).field(name));
     }
     Ok(value)
@@ -163,27 +163,27 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 fn unreadable(rejection: &BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = "the body is larger than this call takes (most: the setting max_body_bytes); send fewer items in one request";
+        let detail = "the body is larger than this call allows (at most max_body_bytes); send fewer items in one request";
         return Problem::new(status, "body_too_large", detail);
     }
     if BodyTooSlow::is_behind(rejection) {
         let detail =
-            "the body stood still, or took longer than the setting body_seconds allows; send it again";
+            "the body stalled, or took longer than the setting body_seconds allows; send it again";
         return Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail);
     }
-    Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the connection ended before the body did")
+    Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the connection closed before the whole body arrived")
 }
 
-/// What the reader itself said, below what axum said about it: `path.to.field: what is wrong`.
+/// The text of the reader's error, without axum's: `path.to.field: what is wrong`.
 fn words(rejection: &dyn Error) -> String {
-    // axum's own error repeats its source's text after a sentence about "the target type", which means nothing
-    // to a caller; its source does not have that sentence.
+    // axum's error puts a sentence about "the target type" before its source's text. That sentence means nothing to a
+    // caller, and the source does not have it.
     rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string)
 }
 
-/// A problem from the reader's words.
+/// Makes a problem from the text of the reader's error.
 fn wrong_field(words: &str) -> Problem {
-    // A path comes first, if there is one. It has no spaces; serde's own first words do.
+    // The text may begin with a path. A path has no spaces; serde's messages have spaces before the first colon.
     let (path, message) = match words.split_once(": ") {
         Some((path, message)) if !path.contains(' ') => (path, message),
         _ => ("", words),
@@ -223,14 +223,14 @@ fn wrong_path(rejection: PathRejection) -> Problem {
         ErrorKind::InvalidUtf8InPathParam { key } => {
             Problem::invalid(key, "this part of the path is not UTF-8 text")
         }
-        // What cannot even be an id names nothing that exists.
+        // A text that is not a valid id cannot name anything that exists: 404, not 422.
         ErrorKind::DeserializeError { key, message, .. } => Problem::not_found(message).field(key),
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
             Problem::not_found(format!("this part of the path is not a {expected_type}")).field(key)
         }
         ErrorKind::Message(message) => Problem::not_found(message),
         ErrorKind::ParseError { .. } | ErrorKind::ParseErrorAtIndex { .. } => {
-            Problem::not_found("this path leads nowhere")
+            Problem::not_found("this path does not exist")
         }
         kind => {
             tracing::error!(error = %kind, "a route and its handler disagree about the path's parameters");
@@ -301,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn a_good_body_is_taken() {
         assert_eq!(post_json(r#"{"items":[{"count":1}]}"#).await.0, 200);
-        // Its members without their names are no body.
+        // A list of the members' values is refused.
         assert_eq!(post_json(r#"[[{"count":1}]]"#).await.0, 422);
     }
 

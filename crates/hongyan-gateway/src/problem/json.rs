@@ -1,9 +1,8 @@
-//! Reads JSON texts strictly: what is not JSON is located, and no object may have the same member twice.
+//! Reads JSON strictly: a syntax error is located, and no object may have two members of the same name.
 //!
-//! serde alone notices a member that stands twice only where its type is a struct; of two fields of a message with the
-//! same name it would take the last one without a word. So every body is walked over once before it is read into its
-//! type. The walk keeps the way to where it is, and the names of the objects around it, and no values: what it needs
-//! does not grow with the body.
+//! serde notices a repeated member only in structs. Of two fields of a message with the same name it would silently take
+//! the last. So every body is walked once before it is deserialized. The walk keeps the path to its place and the member
+//! names of the objects around it, but no values, so its memory does not grow with the body.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,19 +17,19 @@ use super::Problem;
 /// The most members of one object: the fields of a message are the most that any call takes.
 pub(super) const MAX_MEMBERS: usize = 128;
 
-/// The most brackets in each other. serde_json's readers stop there, too.
+/// The deepest nesting of brackets. serde_json's readers have the same limit.
 const MAX_DEPTH: usize = 127;
 
-/// So many names of an object are compared one by one; more are kept in order.
+/// Up to this many names of an object are compared one by one; more names are kept sorted.
 const FEW_MEMBERS: usize = 16;
 
-/// How many turns of a path are shown.
+/// The most steps of a path that a problem shows.
 const MAX_TURNS: usize = 16;
 
-/// The longest name that a path shows; a caller finds the place by its beginning.
+/// The longest name in a path that a problem shows; the beginning is enough to find the place.
 const MAX_SHOWN: usize = 64;
 
-/// Where a text stands in the body that it was taken from.
+/// The position of a text in the body that it was taken from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     line: usize,
@@ -38,24 +37,24 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The text is the body.
+    /// The beginning of the body.
     pub(crate) const START: Self = Self { line: 1, column: 0 };
 
-    /// Behind these bytes of the body.
+    /// The position after these bytes of the body.
     fn behind(bytes: &[u8]) -> Self {
         let line_start = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
         let line = 1 + memchr::memchr_iter(b'\n', bytes).count();
         Self { line, column: bytes.len() - line_start }
     }
 
-    /// Where a part of this text begins.
+    /// The position at which a part of this text begins.
     pub(crate) fn of(self, whole: &str, part: &str) -> Self {
         let offset = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
         let before = Self::behind(whole.as_bytes().get(..offset).unwrap_or_default());
         self.then(before.line, before.column)
     }
 
-    /// A place that is given relative to this one.
+    /// Adds a relative position to this one.
     const fn then(self, line: usize, column: usize) -> Self {
         if line <= 1 {
             Self { line: self.line, column: self.column + column }
@@ -68,7 +67,7 @@ impl Place {
 /// The text of a body.
 ///
 /// # Errors
-/// When it is not UTF-8, and so not JSON.
+/// When the body is not UTF-8, and so not JSON.
 pub(crate) fn text(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|error| {
         let place = Place::behind(&body[..error.valid_up_to()]);
@@ -76,21 +75,21 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Problem> {
     })
 }
 
-/// Refuses a text that is not JSON. What values mean is not looked at: half an emoji or a number without end passes.
+/// Refuses a text that is not JSON. Values are not interpreted: a lone surrogate or a number of any length passes.
 ///
 /// # Errors
 /// `malformed_json`, with line and column.
 pub(crate) fn is_json(text: &str, place: Place) -> Result<(), Problem> {
-    // The reader keeps an entry for each open bracket.
+    // The reader keeps an entry for each open bracket, so the depth is checked first.
     if let Some(depth_ends) = too_deep(text) {
         let at = place.of(text, &text[depth_ends..]);
-        return Err(malformed(&format!("more than {MAX_DEPTH} brackets in each other"), at));
+        return Err(malformed(&format!("brackets nested more than {MAX_DEPTH} deep"), at));
     }
-    // A raw value reads every byte and keeps none.
+    // A RawValue is checked byte by byte and copies nothing.
     serde_json::from_str::<&RawValue>(text).map(drop).map_err(|error| malformed_at(&error, place))
 }
 
-/// Refuses a text that is not JSON, or in which an object has a member twice, or more members than any needs.
+/// Refuses a text that is not JSON, and an object with a repeated member or too many members.
 ///
 /// # Errors
 /// `malformed_json` with line and column, `duplicate_field`, or `invalid_field`.
@@ -99,7 +98,7 @@ pub(crate) fn walk(text: &str, place: Place) -> Result<(), Problem> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let walked = Step(&mut walk).deserialize(&mut reader).and_then(|()| reader.end());
     if let Err(error) = walked {
-        // The quick reader locates a raw line break where it stands; this one, at the beginning of the next line.
+        // For a raw line break in a text, `is_json` reports its own position. This reader reports the next line.
         let problem = is_json(text, place).err().unwrap_or_else(|| malformed_at(&error, place));
         let at = walk.way();
         return Err(if at.is_empty() { problem } else { problem.field(at) });
@@ -107,7 +106,7 @@ pub(crate) fn walk(text: &str, place: Place) -> Result<(), Problem> {
     walk.found.map_or(Ok(()), Err)
 }
 
-/// Where a bracket opens inside too many others.
+/// The position of the first bracket that is nested too deep.
 fn too_deep(text: &str) -> Option<usize> {
     let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -133,7 +132,7 @@ fn malformed_at(error: &serde_json::Error, place: Place) -> Problem {
     malformed(without_position(&words), place.then(error.line(), error.column()))
 }
 
-/// serde_json's texts end in ` at line 3 column 14`.
+/// serde_json's error text without its end, ` at line 3 column 14`.
 pub(super) fn without_position(text: &str) -> &str {
     text.rfind(" at line ").map_or(text, |at| &text[..at])
 }
@@ -146,9 +145,9 @@ fn malformed(what: &str, Place { line, column }: Place) -> Problem {
 /// A walk over a text.
 struct Walk<'de> {
     way: Vec<Turn<'de>>,
-    /// The names of the objects that are open, those of the innermost last.
+    /// The member names of the open objects; the innermost object's names are last.
     names: Vec<Cow<'de, str>>,
-    /// The first thing that is wrong with a member. The walk goes on: a text that is not JSON at all is called that.
+    /// The first problem with a member. The walk goes on, because a syntax error further on takes precedence.
     found: Option<Problem>,
 }
 
@@ -222,7 +221,7 @@ impl<'de> Visitor<'de> for Step<'_, 'de> {
         let walk = self.0;
         walk.way.push(Turn::Item(0));
         while items.next_element_seed(Step(walk))?.is_some() {
-            // The last turn is this list's own again: what went deeper came back.
+            // Deeper steps have been popped, so the last step is this list's.
             if let Some(Turn::Item(index)) = walk.way.last_mut() {
                 *index += 1;
             }
@@ -266,7 +265,7 @@ impl<'de> Visitor<'de> for Step<'_, 'de> {
     }
 }
 
-/// A member's name; borrowed, unless it has escapes in it.
+/// A member's name; borrowed unless it has escapes.
 struct Name<'de>(Cow<'de, str>);
 
 impl<'de> de::Deserialize<'de> for Name<'de> {
@@ -293,18 +292,18 @@ impl<'de> de::Deserialize<'de> for Name<'de> {
     }
 }
 
-/// What stands under one name in an object, and the name of one that stands beside it.
+/// One member of an object, and the name of another member.
 #[derive(Debug, Default)]
 pub(crate) struct Member<'de> {
-    /// The value, not read.
+    /// The member's value, not parsed.
     pub(crate) value: Option<&'de RawValue>,
     /// Another member's name.
     pub(crate) beside: Option<Cow<'de, str>>,
-    /// The name stands twice.
+    /// The member is repeated.
     pub(crate) is_double: bool,
 }
 
-/// Looks for a member of the object that a text is. `None`: the text is not an object, or not JSON.
+/// Looks for a member in a text that is an object. `None`: the text is not an object, or not JSON.
 pub(crate) fn member<'de>(name: &str, text: &'de str) -> Option<Member<'de>> {
     struct Object<'a>(&'a str);
 
@@ -334,8 +333,8 @@ pub(crate) fn member<'de>(name: &str, text: &'de str) -> Option<Member<'de>> {
     de::Deserializer::deserialize_map(&mut reader, Object(name)).ok()
 }
 
-/// The items of the list that a text is, not read; at most `most` and one more, to know that there are more. `None`: it
-/// is not a list.
+/// The items of a text that is a list, not parsed: up to `most + 1`, so that the caller sees whether there are too many.
+/// `None`: the text is not a list.
 pub(crate) fn list(text: &str, most: usize) -> Option<Vec<&RawValue>> {
     struct Items(usize);
 
@@ -433,7 +432,7 @@ mod tests {
         let problem = is_json(&nested(MAX_DEPTH + 1), Place::START).unwrap_err();
         assert_eq!((problem.code, &problem.extra["column"]), ("malformed_json", &MAX_DEPTH.into()));
         assert_eq!(refused(&nested(MAX_DEPTH + 1)).code, "malformed_json");
-        // Brackets in texts are no brackets.
+        // Brackets inside strings do not count.
         assert!(is_json(&format!("\"{}\\\"{}\"", "[".repeat(300), "{".repeat(300)), Place::START).is_ok());
         assert!(is_json(&format!("[{}0]", "[],".repeat(300)), Place::START).is_ok());
     }

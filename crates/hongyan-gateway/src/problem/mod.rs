@@ -1,7 +1,7 @@
-//! How refusals look: problems as RFC 9457 describes them, with a stable `code` to branch on.
+//! Refusals: problems by RFC 9457, with a stable `code` to branch on.
 //!
 //! Every refusal of the gateway's own API is a [`Problem`]; the extractors [`Json`], [`Query`] and [`Path`] refuse
-//! with problems too, and name the field. The facade does not use them: it speaks WeChat's form.
+//! with problems too, and name the field. The facade answers in WeChat's form and does not use problems.
 
 use std::ops::Deref;
 
@@ -23,19 +23,19 @@ pub use codes::{CODES, ProblemCode};
 pub use extract::{Json, Path, Query, RawJson, from_bytes};
 pub(crate) use extract::{from_part, from_text, only_header};
 
-/// What a problem's `type` begins with; the code follows.
+/// The beginning of a problem's `type`; the code follows.
 pub const TYPE_PREFIX: &str = "urn:hongyan:problem:";
 
 /// The media type of a problem. Source: RFC 9457.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// The longest way to a field that a refusal repeats.
+/// The longest path of a field that a problem repeats.
 const MAX_FIELD_CHARS: usize = 256;
 
-/// The longest detail. Longer ones only come about by repeating what somebody sent.
+/// The longest detail. Only a detail that quotes a request can be longer, and is cut.
 const MAX_DETAIL_CHARS: usize = 1_024;
 
-/// A refusal. Boxed inside, so that results which carry one stay small.
+/// A refusal. Boxed inside, so that a `Result<_, Problem>` stays small.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Details>);
 
@@ -46,17 +46,17 @@ pub struct Details {
     pub status: StatusCode,
     /// The stable code; [`CODES`] lists them.
     pub code: &'static str,
-    /// The code in a few words, the same for every problem of this code.
+    /// A summary that is the same for every problem of this code.
     pub title: String,
     /// What happened this time, and what to do.
     pub detail: String,
     /// The field (`messages[3].to`), header or parameter that is at fault.
     pub field: Option<String>,
-    /// WeChat's errcode, if it gave one.
+    /// WeChat's errcode, if WeChat gave one.
     pub errcode: Option<Errcode>,
-    /// WeChat's words.
+    /// WeChat's error message.
     pub errmsg: Option<String>,
-    /// After how many seconds it makes sense to try again.
+    /// Seconds to wait before another try.
     pub retry_after_seconds: Option<u64>,
     /// Members beside these.
     pub extra: Map<String, Value>,
@@ -87,15 +87,15 @@ impl Problem {
         }))
     }
 
-    /// Names what is at fault.
+    /// Names the wrong field, header or parameter.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.0.field = Some(beginning(field.into(), MAX_FIELD_CHARS));
         self
     }
 
-    /// Adds WeChat's verdict; the answer then explains it in English and Chinese. `errmsg` may be empty if its
-    /// words are not known any more.
+    /// Adds WeChat's errcode; the answer then explains the errcode in English and Chinese. `errmsg` may be empty if the
+    /// message is no longer known.
     #[must_use]
     pub fn errcode(mut self, errcode: Errcode, errmsg: &str) -> Self {
         self.0.errcode = Some(errcode);
@@ -110,7 +110,7 @@ impl Problem {
         self
     }
 
-    /// Adds a member of its own.
+    /// Adds a member.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl Serialize) -> Self {
         match serde_json::to_value(value) {
@@ -122,8 +122,8 @@ impl Problem {
         self
     }
 
-    /// The same for strangers: of what WeChat or the gateway's own state says, only the code, the title and the errcode.
-    /// The log has the rest.
+    /// The problem for callers without an API key. Unless it is about the request itself, the detail, WeChat's error message
+    /// and the extra members go to the log alone.
     #[must_use]
     pub fn for_strangers(mut self) -> Self {
         let is_about_the_request = self.field.is_some() || self.code == "unknown_app";
@@ -132,7 +132,7 @@ impl Problem {
                 code = self.code,
                 detail = %self.detail,
                 errmsg = self.errmsg.as_deref().unwrap_or_default(),
-                "a stranger's request was refused"
+                "a request without an API key was refused"
             );
             self.0.detail = format!("{}.", self.0.title);
             self.0.errmsg = None;
@@ -141,24 +141,24 @@ impl Problem {
         self
     }
 
-    /// 404: no such thing.
+    /// 404: there is nothing with this id or path.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
     /// 404: no app is registered under this appid.
     pub fn unknown_app(appid: &AppId) -> Self {
-        let detail = format!("no app {appid} is registered here; register it with POST /v1/apps");
+        let detail = format!("the app {appid} is not registered here; register it with POST /v1/apps");
         Self::new(StatusCode::NOT_FOUND, "unknown_app", detail)
     }
 
-    /// 403: the API key is good, but not for this app, which need not exist.
+    /// 403: the API key is valid, but not for this app. The app need not exist.
     pub fn other_app(appid: &AppId) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this API key is not for the app {appid}"))
             .field("appid")
     }
 
-    /// 422: the app has no such template, also after asking WeChat.
+    /// 422: the app has no such template; WeChat has been asked too.
     pub fn unknown_template(template: &TemplateId, appid: &AppId) -> Self {
         let detail = format!(
             "the app {appid} has no template {template}; add it on mp.weixin.qq.com, \
@@ -167,14 +167,14 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_template", detail).field("template")
     }
 
-    /// 401: no API key, or none that is known.
+    /// 401: the API key is missing or unknown.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
-    /// 403: the API key is good, but not for this.
+    /// 403: the API key lacks a scope.
     pub fn forbidden(scope: impl std::fmt::Display) -> Self {
-        let detail = format!("this API key lacks the scope {scope}; make one with `hongyan key create`");
+        let detail = format!("this API key lacks the scope {scope}; make a key with this scope: `hongyan key create`");
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("scope", scope.to_string())
     }
 
@@ -184,40 +184,40 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("role", role.name())
     }
 
-    /// 422: a field holds what it may not.
+    /// 422: a field has an invalid value.
     pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail).field(field)
     }
 
-    /// 422: there is no such field.
+    /// 422: the field is unknown.
     pub fn unknown_field(field: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_field", detail).field(field)
     }
 
-    /// 422: a field stands twice.
+    /// 422: a field is repeated.
     pub fn duplicate(field: impl Into<String>) -> Self {
-        let detail = "this field stands twice; only one value can be meant";
+        let detail = "this field is repeated; send it once";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "duplicate_field", detail).field(field)
     }
 
-    /// 409: it does not go together with how things are.
+    /// 409: the request conflicts with the current state.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// 503: not now; soon again.
+    /// 503: try again in a second.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(1)
     }
 
-    /// 500: a fault of the gateway's own. Whoever answers with it has logged why.
+    /// 500: an internal error. The caller of this function has logged the cause.
     pub fn internal() -> Self {
-        let detail = "the gateway made a mistake; its log says more";
+        let detail = "an internal error of the gateway; the gateway's log says more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 }
 
-/// A text without what goes beyond so many characters.
+/// Cuts a text after so many characters.
 fn beginning(mut text: String, chars: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(chars) {
         text.truncate(end);
@@ -228,7 +228,7 @@ fn beginning(mut text: String, chars: usize) -> String {
 }
 
 impl std::fmt::Display for Problem {
-    /// What happened, for people.
+    /// The detail.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0.detail)
     }
@@ -287,19 +287,19 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The code of the problem that an answer is, beside the answer: for whoever notes how a call ended.
+/// The problem's code, in the answer's extensions: the audit trail reads it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswerCode(pub(crate) &'static str);
 
 impl From<StoreError> for Problem {
-    /// Logs the error: this is where it ends. The answer says nothing of the database.
+    /// Logs the error, because nobody above sees it. The answer does not quote the database.
     fn from(error: StoreError) -> Self {
         let unavailable = |code, detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
         if let StoreError::TookTooLong { .. } = error {
-            tracing::warn!(%error, "a question was broken off");
+            tracing::warn!(%error, "a database query took too long and was cancelled");
             return unavailable(
                 "took_too_long",
-                "the database has more to look at for this than a question may take; ask for less",
+                "the database query took too long and was cancelled; ask for less",
             );
         }
         tracing::error!(%error, "a request failed because the store failed");
@@ -309,15 +309,15 @@ impl From<StoreError> for Problem {
                 "the disk of the gateway's database is full; nothing was changed, try again later",
             )
             .retry_after(30),
-            // Another try meets the same page.
+            // No retry_after: another try would read the same damaged page.
             StoreError::Corrupt(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "store_damaged",
-                "a part of the gateway's database that this needs is damaged; its log says what its operator must do",
+                "the part of the gateway's database that this request needs is damaged; the gateway's log says what to do",
             ),
             _ => unavailable(
                 "store_unavailable",
-                "the gateway's database did not do its work; nothing was changed, try again",
+                "the gateway's database failed; nothing was changed, try again",
             )
             .retry_after(1),
         }
@@ -339,7 +339,7 @@ mod tests {
             json(&problem),
             serde_json::json!({
                 "type": "urn:hongyan:problem:invalid_field",
-                "title": "A field holds what it may not",
+                "title": "A field has an invalid value",
                 "status": 422,
                 "detail": "at most 20 characters",
                 "code": "invalid_field",

@@ -1,4 +1,4 @@
-//! Every errcode: what it means, whose it is, what the gateway does about it, what you do.
+//! The page of errcodes: what each errcode means, who is responsible, what the gateway does, and what to do.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{
@@ -17,11 +17,11 @@ pub(super) fn page(language: Language) -> Page {
         (
             "Errcodes",
             [
-                "WeChat answers with a number. This page has each number that Hongyan can explain: what it means, who \
-                 can change it, what the gateway does by itself when it meets it, and what is left for you.",
-                "It is made from the table and the rules in the code. Problems and reasons that carry an errcode link \
-                 here (`help`); a running gateway serves the page at `/errcodes`. A number that is not here is treated \
-                 as a refusal of the message.",
+                "WeChat answers with a number, the errcode. This page lists each errcode that Hongyan can explain: what it \
+                 means, who is responsible, what the gateway does by itself, and what is left for you.",
+                "This page is generated from the table and the rules in the code. Problems and reasons with an errcode link \
+                 here (`help`); a running gateway serves the page at `/errcodes`. The gateway treats an errcode that is not \
+                 listed as a refusal of the message.",
             ],
         ),
         (
@@ -50,7 +50,7 @@ fn entry(info: &ErrcodeInfo, language: Language) -> Entry {
     ];
     if token::refuses_every_fetch(code) {
         let words = language.pick(
-            "the app is paused (`misconfigured`) until its secret is changed or somebody resumes it; nothing is lost",
+            "the app is paused (`misconfigured`) until its AppSecret is changed or somebody resumes it; all messages are kept",
             "小程序被暂停（`misconfigured`），直到更换 AppSecret 或手动恢复；消息全部保留",
         );
         lines.push((language.pick("Fetching a token", "获取凭证"), words.to_owned()));
@@ -78,29 +78,29 @@ fn entry(info: &ErrcodeInfo, language: Language) -> Entry {
     }
 }
 
-/// The problem of refusals that have none of their own.
+/// The problem code of errcodes without a problem code of their own.
 const OTHERWISE: &str = "wechat_refused";
 
 fn whose(fault: Fault, language: Language) -> &'static str {
     match fault {
-        Fault::WeChat => language.pick("WeChat; waiting helps", "微信；等待即可"),
-        Fault::Caller => language.pick("the request, and so who wrote it", "请求方；需修改请求"),
+        Fault::WeChat => language.pick("WeChat; wait", "微信；等待即可"),
+        Fault::Caller => language.pick("the caller; the request must change", "请求方；需修改请求"),
         Fault::User => language.pick("the user", "用户"),
         Fault::Configuration => language.pick("the app's settings at WeChat", "小程序在微信侧的配置"),
         Fault::Quota => language.pick("too many requests in too short a time", "调用量超限"),
         Fault::Race => {
-            language.pick("somebody else who did something at the same time", "同时进行的其他操作")
+            language.pick("another operation at the same time", "同时进行的其他操作")
         }
     }
 }
 
-/// What the ledger does with a message whose send is answered so.
+/// What the ledger does with a message if WeChat answers its send with this errcode.
 fn on_send(errcode: Errcode, language: Language) -> String {
     let first = decide(errcode, false);
     let mut text = effects(&first, language);
     if is_token_refusal(errcode) {
         let before = language.pick(
-            "the token is replaced and the request repeated at once; if that is refused, too: ",
+            "the token is replaced and the request is repeated at once; if WeChat refuses it again: ",
             "先更换凭证并立即重发一次；若仍被拒绝：",
         );
         text.insert_str(0, before);
@@ -110,7 +110,7 @@ fn on_send(errcode: Errcode, language: Language) -> String {
         && matches!(repeat.next, Next::Sent | Next::Unknown)
     {
         let doubt = language.pick(
-            ". If an earlier attempt had no answer, so that the user may have it: ",
+            ". If an earlier attempt got no answer, so that the user may have the message: ",
             "。若之前的尝试没有得到应答、用户可能已收到：",
         );
         text.push_str(doubt);
@@ -119,7 +119,7 @@ fn on_send(errcode: Errcode, language: Language) -> String {
     text
 }
 
-/// What settling decides of a first attempt with a permit of one unit; or, `in_doubt`, of a repeat.
+/// What settling decides about a first attempt with a permit of one unit or, if `in_doubt`, about a repeat.
 fn decide(errcode: Errcode, in_doubt: bool) -> Effects {
     let message = InFlight {
         attempt: 1,
@@ -134,26 +134,26 @@ fn decide(errcode: Errcode, in_doubt: bool) -> Effects {
 fn effects(effects: &Effects, language: Language) -> String {
     let next = match (effects.next, effects.app) {
         (Next::Sent, _) => {
-            language.pick("it is `sent`: the first copy arrived", "消息为 `sent`：第一份已送达")
+            language.pick("the message is `sent`: the first copy arrived", "消息为 `sent`：第一份已送达")
         }
         (Next::Failed(_), _) => language
             .pick("the message is `failed` (`wechat_refused`)", "消息变为 `failed`（`wechat_refused`）"),
         (Next::Unknown, _) => language.pick("the message is `unknown`", "消息变为 `unknown`"),
         (Next::Retry { .. }, Some(pause)) => return paused(pause.code, language),
         (Next::Retry { .. }, None) => language
-            .pick("the message stays `ready` and is tried again by itself", "消息保持 `ready`，网关自动重试"),
+            .pick("the message stays `ready` and the gateway tries again by itself", "消息保持 `ready`，网关自动重试"),
         (Next::Replace, _) => language.pick(
-            "the next permit is used; with none left the message waits or fails (`no_permit`), as it asked",
+            "the next permit is used; if no permit is left, the message waits or fails (`no_permit`), as it asked",
             "换用下一份额度；没有时按消息的要求等待或失败（`no_permit`）",
         ),
     };
     let unit = match effects.unit {
-        UnitEffect::Spend => language.pick("its unit is spent", "额度消耗一次"),
-        UnitEffect::Release => language.pick("its unit is free again", "额度释放"),
+        UnitEffect::Spend => language.pick("the unit is spent", "额度消耗一次"),
+        UnitEffect::Release => language.pick("the unit is free again", "额度释放"),
         UnitEffect::Revoke => {
-            language.pick("what is left of the permit is revoked", "该份额度的剩余部分被撤销")
+            language.pick("the rest of the permit is revoked", "该份额度的剩余部分被撤销")
         }
-        UnitEffect::Hold => language.pick("its unit is kept", "额度保留"),
+        UnitEffect::Hold => language.pick("the unit is kept", "额度保留"),
     };
     language.pick(format!("{next}; {unit}"), format!("{next}，{unit}"))
 }
@@ -170,7 +170,7 @@ fn paused(code: PauseCode, language: Language) -> String {
     };
     let name = code.name();
     language.pick(
-        format!("the app is paused {until} (`{name}`); the message is kept and goes out then, its unit is free again"),
+        format!("the app is paused {until} (`{name}`); the message is kept and sent afterwards; the unit is free again"),
         format!("小程序暂停{until}（`{name}`），消息保留，恢复后下发，额度释放"),
     )
 }
@@ -187,7 +187,7 @@ mod tests {
         assert!(en(41_029).contains("first copy arrived"), "{}", en(41_029));
         assert!(en(40_001).starts_with("the token is replaced"), "{}", en(40_001));
         assert!(en(40_003).starts_with("the message is `failed`"), "{}", en(40_003));
-        assert!(en(-1).contains("tried again by itself"), "{}", en(-1));
+        assert!(en(-1).contains("tries again by itself"), "{}", en(-1));
         assert!(on_send(Errcode(40_013), Language::Zh).contains("直到有人处理"));
     }
 }

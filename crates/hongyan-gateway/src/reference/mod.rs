@@ -1,8 +1,8 @@
-//! The pages that explain every errcode and every problem: made from the tables and the rules that the gateway itself
-//! goes by, so that they cannot say something else.
+//! The pages that explain every errcode and every problem. They are generated from the gateway's own tables and rules, so
+//! they cannot contradict the gateway.
 //!
 //! The same page is a file of `docs/` (`cargo xtask errcodes` writes it) and an answer of the gateway (`/errcodes`,
-//! `/problems`), to which problems link.
+//! `/problems`); problems link to it.
 
 mod errcodes;
 mod page;

@@ -1,4 +1,4 @@
-//! A page: its parts, and how it looks as Markdown and as HTML.
+//! A page: its parts, and how it is written as Markdown and as HTML.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// As it is written in an address.
+    /// The language's name in a URL.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::En => "en",
@@ -20,7 +20,7 @@ impl Language {
         }
     }
 
-    /// The text of this language.
+    /// The text in this language.
     pub(crate) fn pick<T>(self, en: T, zh: T) -> T {
         match self {
             Self::En => en,
@@ -29,31 +29,31 @@ impl Language {
     }
 }
 
-/// A page: a title, some paragraphs, and what it explains. Texts may have `code` in backticks.
+/// A page: a title, introductory paragraphs, and entries. Texts may have `code` in backticks.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// The page's name in `docs/`, without ending.
+    /// The page's file name in `docs/`, without its extension.
     pub name: &'static str,
     /// Its language.
     pub language: Language,
     /// Its title.
     pub title: &'static str,
-    /// What to know before.
+    /// The introductory paragraphs.
     pub lead: Vec<String>,
-    /// One thing after another.
+    /// The entries, in order.
     pub entries: Vec<Entry>,
 }
 
-/// One thing that a page explains.
+/// One errcode or problem code that a page explains.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What an address ends in to lead here.
+    /// The entry's URL fragment.
     pub anchor: String,
     /// Its heading.
     pub heading: String,
-    /// What it is, in a sentence.
+    /// What it means, in a sentence.
     pub text: String,
-    /// More, each under a word.
+    /// More about it; each line has a label.
     pub lines: Vec<(&'static str, String)>,
 }
 
@@ -86,7 +86,7 @@ impl Page {
         text
     }
 
-    /// As the inside of an HTML page, with the entries in which `sought` stands; all, if it is empty.
+    /// The page as the body of an HTML page, with the entries that contain `sought`; with all entries if `sought` is empty.
     pub(crate) fn html(&self, sought: &str) -> String {
         let language = self.language;
         let entries: Vec<&Entry> = self.entries.iter().filter(|entry| entry.has(sought)).collect();
@@ -102,7 +102,7 @@ impl Page {
         for paragraph in &self.lead {
             put(format_args!("<p class=\"lead\">{}</p>\n", html(paragraph)));
         }
-        // A form and no script: the gateway itself looks for the entries.
+        // A form without a script: the gateway does the search.
         put(format_args!(
             "<form method=\"get\" role=\"search\">\n<input type=\"hidden\" name=\"lang\" value=\"{}\">\n\
              <label>{} <input type=\"search\" name=\"q\" maxlength=\"100\" value=\"{}\"></label>\n\
@@ -139,7 +139,7 @@ impl Page {
 }
 
 impl Entry {
-    /// Whether a text stands anywhere in it, in capitals or not.
+    /// Whether the entry contains a text, in upper or lower case.
     fn has(&self, sought: &str) -> bool {
         let sought = sought.to_lowercase();
         let has = |text: &str| text.to_lowercase().contains(&sought);
@@ -150,12 +150,12 @@ impl Entry {
     }
 }
 
-/// A text as it may stand in HTML, also in an attribute.
+/// Escapes a text for HTML and for attributes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Escapes, and turns what stands in backticks into code.
+/// Escapes a text for HTML and turns backticks into `<code>`.
 fn html(text: &str) -> String {
     let escaped = escaped(text);
     let mut parts = escaped.split('`');

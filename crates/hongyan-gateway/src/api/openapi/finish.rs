@@ -1,5 +1,5 @@
-//! What the description says of every call alike: which calls need no key, which header every answer has, which answer
-//! leads where, and what webhooks are sent. Written into the finished document, so that no call can forget it.
+//! What the description says about all calls: which calls need no key, the header of every answer, the links between
+//! calls, and the requests to webhooks. Added to the finished document, so that no call can forget it.
 
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
@@ -7,7 +7,7 @@ use utoipa::openapi::OpenApi;
 use super::{links, webhooks};
 use crate::request_id;
 
-/// The name of the header's description.
+/// The name of the header's component.
 const REQUEST_ID: &str = "RequestId";
 
 /// The description as it is served.
@@ -21,11 +21,11 @@ pub(in crate::api) fn finished(description: &OpenApi) -> Value {
     }
     let components = &mut whole["components"];
     components["headers"][REQUEST_ID] = json!({
-        "description": "Names this request in the gateway's log. Of a request that brings a good one it is the same.",
+        "description": "Identifies the request in the gateway's log. A valid x-request-id of the request is repeated.",
         "schema": { "type": "string", "pattern": request_id::PATTERN, "examples": ["019a3c5e7b9170018a2b3c4d5e6f7081"] },
     });
     for (_, answer) in members(&mut components["responses"]) {
-        // Health has it not: there a refusal means that the path does not take the method.
+        // Answers of health calls lack this header, but those calls refuse nothing except a wrong method.
         answer["headers"][request_id::NAME.as_str()] =
             json!({ "$ref": format!("#/components/headers/{REQUEST_ID}") });
     }

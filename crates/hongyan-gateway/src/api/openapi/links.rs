@@ -1,16 +1,16 @@
-//! Which answer leads to which other call: one table, written into the description.
+//! The links from a call's answer to other calls: one table, written into the description.
 
 use serde_json::{Map, Value, json};
 
-/// An answer's value that another call takes.
+/// A link from one call's answer to another call.
 struct Link {
-    /// The call whose answer it is, by its operation id.
+    /// The operation id of the call that answers.
     from: &'static str,
-    /// The status of that answer.
+    /// The answer's status.
     status: &'static str,
-    /// The call that takes the value.
+    /// The operation id of the linked call.
     to: &'static str,
-    /// Its parameters, and where their values stand.
+    /// The linked call's parameters, and the expressions that give their values.
     parameters: &'static [(&'static str, &'static str)],
 }
 
@@ -29,7 +29,7 @@ const SAME_ID: &[(&str, &str)] = &[("id", "$request.path.id")];
 const SAME_APP: &[(&str, &str)] = &[("appid", "$request.path.appid")];
 const NEXT_PAGE: &[(&str, &str)] = &[("cursor", "$response.body#/next_cursor")];
 
-/// The table.
+/// All links.
 const LINKS: &[Link] = &[
     link("send_messages", "202", "show_message", ID),
     link("send_messages", "202", "cancel_message", ID),

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what all calls have in common in the description, and the call that serves it.
+//! `GET /openapi.json`: the parts of the description that all calls share, and the call that serves it.
 
 use std::collections::BTreeMap;
 
@@ -28,29 +28,29 @@ mod webhooks;
 
 pub(super) use finish::finished;
 
-/// What a reader should know before the calls.
+/// The introduction to the description.
 const ABOUT: &str = "\
 Sends WeChat's notifications to the users of mini programs: it keeps the access token, collects the rights to send, \
 sends each message once, and explains every failure.
 
-Times are RFC 3339. Ids are opaque. Fields and words may be added to any answer. A refusal is a problem (RFC 9457) \
-with a stable `code`. A field that is not known, or that stands twice in an object, is refused. Every answer has the \
-header `x-request-id`; a request may bring its own.
+Times are RFC 3339. Ids are opaque. Any answer may get new fields and new enum values. A refusal is a problem (RFC \
+9457) with a stable `code`. A request with an unknown field, or with a repeated field in an object, is refused. Every \
+answer has the header `x-request-id`; a request may set its own.
 
-Beside these calls the gateway serves WeChat's own paths (`/cgi-bin`, `/wxa`, `/wxaapi`, `/sns`) in WeChat's own form, \
-for software that already speaks to WeChat: change its host, and use the app's gateway secret as `secret`. Those \
-paths are described by WeChat's documentation, not here.";
+The gateway also serves WeChat's own paths (`/cgi-bin`, `/wxa`, `/wxaapi`, `/sns`) in WeChat's own form, for software \
+that already calls WeChat: change its host, and use the app's gateway secret as `secret`. WeChat's documentation \
+describes those paths.";
 
 /// The families of calls.
 const TAGS: [(&str, &str); 8] = [
-    ("messages", "Send, look up, cancel, settle what is unknown."),
+    ("messages", "Send, look up, cancel and resolve messages."),
     ("permits", "The rights to send, and how many users they reach."),
-    ("logins", "From a login code to a user."),
+    ("logins", "Exchange a login code for a user's openid."),
     ("apps", "Mini programs: their secrets, pauses and templates."),
-    ("webhooks", "Addresses that are told what happens, and what became of it."),
-    ("keys", "API keys, and who changed what with them."),
-    ("mini program", "What the mini program itself may call, without an API key."),
-    ("health", "For operators and what watches the gateway."),
+    ("webhooks", "URLs that receive events, and the deliveries to them."),
+    ("keys", "API keys, and the audit trail."),
+    ("mini program", "Calls for the mini program itself, without an API key."),
+    ("health", "For operators and monitoring."),
 ];
 
 /// The description without its calls.
@@ -69,12 +69,12 @@ pub(super) fn head() -> OpenApi {
             "api_key",
             bearer(
                 "`Authorization: Bearer hyk_…`. Make a key with `hongyan key create --name NAME --scopes SCOPES`; each call \
-                 names the scope that it needs, and `all` is every scope but `facade`, `access_token` and `keys`.",
+                 names the scope that it needs; `all` is every scope except `facade`, `access_token` and `keys`.",
             ),
         )
         .security_scheme(
             "session",
-            bearer("`Authorization: Bearer hys_…`: the session that a login gave to the mini program."),
+            bearer("`Authorization: Bearer hys_…`: the session that the mini program got from its login."),
         );
     OpenApiBuilder::new()
         .info(
@@ -101,7 +101,7 @@ pub(super) fn head() -> OpenApi {
         .build()
 }
 
-/// The name of the answer that every refusal is.
+/// The name of the response that describes every refusal.
 const REFUSAL: &str = "Refusal";
 
 fn refusal() -> Response {
@@ -123,7 +123,7 @@ impl IntoResponses for Refusals {
     }
 }
 
-/// Serves the description; it is written once.
+/// Serves the description, which is serialized once.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(description: &OpenApi) -> Router<S> {
     let json = Bytes::from(finished(description).to_string());
     let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], json) };

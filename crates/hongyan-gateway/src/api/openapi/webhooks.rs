@@ -1,22 +1,22 @@
-//! What webhooks are sent, for the description: one entry for each type of event.
+//! The requests to webhooks, for the description: one entry for each event type.
 //!
-//! The store writes these bodies (`hongyan-store`, `outbox.rs` and who calls it); the stories about webhooks hold what
-//! arrives against these schemas.
+//! The store writes these bodies (`hongyan-store`, `outbox.rs` and its callers); the stories about webhooks validate the
+//! deliveries against these schemas.
 
 use hongyan_ledger::webhook::EventType;
 use serde_json::{Map, Value, json};
 
 use crate::schemas;
 
-/// The member of a schema: its name, what it is, and whether it is always there.
+/// A member of a schema: its name, its schema, and whether it is required.
 struct Member(&'static str, Value, bool);
 
-/// It is always there.
+/// A required member.
 fn always(name: &'static str, schema: Value) -> Member {
     Member(name, schema, true)
 }
 
-/// It may be absent.
+/// An optional member.
 fn maybe(name: &'static str, schema: Value) -> Member {
     Member(name, schema, false)
 }
@@ -44,28 +44,28 @@ fn object(description: &str, members: &[Member]) -> Value {
     json!({ "type": "object", "description": description, "required": required, "properties": properties })
 }
 
-/// When an event of this type comes.
+/// What causes an event of this type.
 const fn when(kind: EventType) -> &'static str {
     match kind {
-        EventType::MessageSent => "WeChat took a message.",
-        EventType::MessageDelivered => "WeChat reported that the user has a message.",
-        EventType::MessageRefused => "WeChat reported that the user did not get a message that it had taken.",
+        EventType::MessageSent => "WeChat accepted a message.",
+        EventType::MessageDelivered => "WeChat reported that the user got a message.",
+        EventType::MessageRefused => "WeChat reported that the user did not get a message that WeChat had accepted.",
         EventType::MessageFailed => "A message became failed, expired or cancelled; state says which.",
         EventType::MessageUnknown => {
-            "A request was written and no answer came, so that nobody knows whether the user has it."
+            "A request was written and no answer came, so nobody knows whether the user has the message."
         }
-        EventType::PermitGranted => "A right to send was granted.",
+        EventType::PermitGranted => "A permit was granted.",
         EventType::PermitExpiring => "A permit with units left is about to expire.",
-        EventType::AppPaused => "An app's pause begins, or has another cause.",
-        EventType::AppResumed => "An app's pause was ended.",
-        EventType::TemplateChanged => "Templates of an app came, went or changed.",
+        EventType::AppPaused => "An app was paused, or the cause of its pause changed.",
+        EventType::AppResumed => "An app was resumed.",
+        EventType::TemplateChanged => "Templates of an app were added, removed or changed.",
         EventType::WebhookDisabled => "Another webhook was disabled.",
-        EventType::WechatEvent => "WeChat pushed something, whatever it is.",
-        EventType::WebhookTest => "A test was asked for. It goes to that webhook alone.",
+        EventType::WechatEvent => "WeChat pushed an event of any kind.",
+        EventType::WebhookTest => "Somebody asked for a test. The event goes to that webhook alone.",
     }
 }
 
-/// The name of the schema of what an event of this type is about.
+/// The schema name of the `data` of an event of this type.
 const fn data_name(kind: EventType) -> &'static str {
     match kind {
         EventType::MessageSent
@@ -84,7 +84,7 @@ const fn data_name(kind: EventType) -> &'static str {
     }
 }
 
-/// What an event of this type is about.
+/// The schema of the `data` of an event of this type.
 fn data(kind: EventType) -> Value {
     match kind {
         EventType::MessageSent
@@ -92,27 +92,27 @@ fn data(kind: EventType) -> Value {
         | EventType::MessageRefused
         | EventType::MessageFailed
         | EventType::MessageUnknown => object(
-            "The message, where it is now.",
+            "The message in its new state.",
             &[
                 always("id", of::<schemas::MessageId>()),
                 always("app", of::<schemas::AppId>()),
                 always("to", of::<schemas::OpenId>()),
                 always("template", of::<schemas::TemplateId>()),
                 always("channel", of::<schemas::Channel>()),
-                maybe("reference", text("The caller's own id.")),
+                maybe("reference", text("The caller's own id for the message.")),
                 always("state", of::<schemas::MessageState>()),
                 maybe(
                     "reason",
                     object(
-                        "Why it is there, where that needs saying.",
+                        "Why the message is in this state, if there is a reason to give.",
                         &[
                             always("code", of::<schemas::ReasonCode>()),
                             maybe("errcode", of::<schemas::Errcode>()),
-                            maybe("errmsg", text("WeChat's words.")),
+                            maybe("errmsg", text("WeChat's error message.")),
                         ],
                     ),
                 ),
-                always("attempt_count", count("How many requests to WeChat there were.")),
+                always("attempt_count", count("The number of requests to WeChat so far.")),
                 always("accepted_at", of::<schemas::Time>()),
             ],
         ),
@@ -124,7 +124,7 @@ fn data(kind: EventType) -> Value {
                 always("openid", of::<schemas::OpenId>()),
                 always("kind", of::<schemas::PermitKind>()),
                 maybe("template", of::<schemas::TemplateId>()),
-                maybe("count", count("How many units. Absent: unlimited.")),
+                maybe("count", count("The number of units; absent if unlimited.")),
                 maybe("expires_at", of::<schemas::Time>()),
             ],
         ),
@@ -136,7 +136,7 @@ fn data(kind: EventType) -> Value {
                 always("openid", of::<schemas::OpenId>()),
                 always("kind", of::<schemas::PermitKind>()),
                 maybe("template", of::<schemas::TemplateId>()),
-                always("available", count("How many units are left.")),
+                always("available", count("The number of units left.")),
                 always("expires_at", of::<schemas::Time>()),
             ],
         ),
@@ -146,7 +146,7 @@ fn data(kind: EventType) -> Value {
                 always("app", of::<schemas::AppId>()),
                 always("code", of::<schemas::PauseCode>()),
                 maybe("errcode", of::<schemas::Errcode>()),
-                always("detail", text("In words.")),
+                always("detail", text("The cause, for people.")),
                 maybe("until", of::<schemas::Time>()),
             ],
         ),
@@ -159,7 +159,7 @@ fn data(kind: EventType) -> Value {
             ],
         ),
         EventType::TemplateChanged => object(
-            "What is different.",
+            "The changed templates.",
             &[
                 always("app", of::<schemas::AppId>()),
                 always("added", list(&of::<schemas::TemplateId>())),
@@ -171,19 +171,19 @@ fn data(kind: EventType) -> Value {
             "The webhook.",
             &[
                 always("webhook", of::<schemas::WebhookId>()),
-                always("url", text("Where it is.")),
-                always("description", text("What it is for.")),
+                always("url", text("The webhook's URL.")),
+                always("description", text("What the webhook is for.")),
                 always("reason", of::<schemas::DisabledReason>()),
                 maybe("failing_since", of::<schemas::Time>()),
             ],
         ),
         EventType::WechatEvent => object(
-            "The event, as GET /v1/events has it.",
+            "The event, as GET /v1/events shows it.",
             &[
                 always("id", of::<schemas::EventId>()),
                 always("app", of::<schemas::AppId>()),
                 maybe("openid", of::<schemas::OpenId>()),
-                always("name", text("As WeChat spells it.")),
+                always("name", text("The event's name at WeChat.")),
                 always("body", of::<schemas::EventBody>()),
             ],
         ),
@@ -200,7 +200,7 @@ fn event_name(kind: EventType) -> String {
     words.collect::<String>() + "Event"
 }
 
-/// Every schema of an event, by its name.
+/// The schemas of all events, with their names.
 pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
     EventType::ALL.into_iter().flat_map(|kind| {
         let event = object(
@@ -222,18 +222,18 @@ pub(super) fn all() -> Value {
         header(
             "webhook-id",
             of::<schemas::WebhookEventId>(),
-            "The event's id: the same in every try and in a replay."
+            "The event's id. Every attempt and every replay has the same id."
         ),
         header(
             "webhook-timestamp",
             json!({ "type": "integer" }),
-            "When this try was made, in seconds since 1970."
+            "The time of this attempt, in seconds since 1970."
         ),
         header(
             "webhook-signature",
             json!({ "type": "string" }),
-            "v1, and the base64 of HMAC-SHA-256 over `id.timestamp.body` under the webhook's secret; while a secret is \
-             rotated two of them, with a space between.",
+            "`v1,` followed by the base64 of HMAC-SHA-256 over `id.timestamp.body` with the webhook's secret. While a secret \
+             is being rotated there are two signatures, separated by a space.",
         ),
     ]);
     let webhook = |kind: EventType| {
@@ -242,15 +242,16 @@ pub(super) fn all() -> Value {
             "operationId": format!("on_{}", kind.name().replace('.', "_")),
             "tags": ["webhooks"],
             "summary": when(kind),
-            "description": "Sent to every webhook whose filter lets it through, until it is taken, for three days. Standard \
-                            Webhooks: verify the signature, answer 2xx within 15 seconds, and expect an event twice.",
+            "description": "Sent to every webhook whose filter matches. Repeated until the receiver answers 2xx, for up to three \
+                            days. Standard Webhooks: verify the signature, answer 2xx within 15 seconds, and expect that \
+                            an event may come twice.",
             "security": [],
             "parameters": headers,
             "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
             "responses": {
-                "2XX": { "description": "Taken." },
+                "2XX": { "description": "The delivery is done." },
                 "410": { "description": "The webhook is disabled at once." },
-                "default": { "description": "Tried again later." },
+                "default": { "description": "The delivery is tried again later." },
             },
         } })
     };

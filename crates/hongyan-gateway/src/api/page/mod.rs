@@ -1,7 +1,7 @@
-//! `GET /` and `GET /console`: the front page, for people who open the gateway in a browser; `GET /errcodes` and
-//! `GET /problems`: the pages to which refusals link.
+//! `GET /` and `GET /console`: the front page, for people who open the gateway in a browser. `GET /errcodes` and
+//! `GET /problems`: the pages that refusals link to.
 //!
-//! A web console is not part of this version; the page says so, and shows what there is.
+//! This version has no web console; the front page says so and shows what there is.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -14,14 +14,14 @@ use axum::routing::get;
 use crate::reference::Language::{self, En, Zh};
 use crate::reference::{Page, errcodes, problems};
 
-/// Runs no script and loads nothing; its styles and icon stand in it. Its one form asks this host.
+/// The pages run no script and load nothing; styles and icon are inline. Their only form asks this host.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
-/// How the files name their styles; each is a whole page, to be looked at also without the gateway.
+/// The link to the styles in the page files. With the link, each file can be opened without the gateway.
 const STYLE_LINK: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
 
-/// The longest text that somebody looks for. What is longer is in no entry.
+/// The longest search text. No entry contains a longer text.
 const MAX_SOUGHT_BYTES: usize = 100;
 
 /// The page in Chinese.
@@ -44,8 +44,8 @@ static ERRCODES: LazyLock<[Page; 2]> = LazyLock::new(|| [Zh, En].map(errcodes));
 /// The problems, in Chinese and English.
 static PROBLEMS: LazyLock<[Page; 2]> = LazyLock::new(|| [Zh, En].map(problems));
 
-/// A page of explanations in the frame of the front page: its own title, the way home, and all entries in which
-/// `sought` stands.
+/// A page of explanations in the frame of the front page: its own title, a link to the front page, and the entries that
+/// contain `sought`.
 fn whole(page: &Page, sought: &str) -> String {
     let frame = if page.language == Zh { &*ZH } else { &*EN };
     let head = frame.split_once("<h1>").map_or("", |(head, _)| head);
@@ -63,7 +63,7 @@ fn whole(page: &Page, sought: &str) -> String {
     format!("{before}<title>{title} - {site}</title>{after}{}</main>\n</body>\n</html>\n", page.html(sought))
 }
 
-/// All addresses.
+/// All routes.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(page))
@@ -77,7 +77,7 @@ async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     answer(Cow::Borrowed(if zh { &**ZH } else { &**EN }))
 }
 
-/// One of the two pages, with what `?q=` looks for.
+/// One of the two pages, filtered by `?q=`.
 fn explained(RawQuery(query): RawQuery, headers: &HeaderMap, pages: &[Page; 2]) -> Answer {
     let query = query.unwrap_or_default();
     let page = &pages[usize::from(!wants_chinese(Some(&query), headers))];
@@ -107,7 +107,7 @@ fn wants_chinese(query: Option<&str>, headers: &HeaderMap) -> bool {
     is_chinese(query.unwrap_or_default(), accepted)
 }
 
-/// Browsers list languages by preference, so the first of ours counts. Who names none of them gets English.
+/// Browsers list languages by preference, so the first language that we have counts. The default is English.
 fn is_chinese(query: &str, accepted: Option<&str>) -> bool {
     let asked = query.split('&').find_map(|pair| pair.strip_prefix("lang="));
     let accepted = accepted.into_iter().flat_map(|list| list.split(',')).map(str::trim);
@@ -199,7 +199,7 @@ mod tests {
         );
         assert!(page.contains("value=\"43101\"") && page.contains("?lang=zh&amp;q=43101"));
         let word = whole(&PROBLEMS[1], "Too_Late_To_CANCEL");
-        assert!(word.contains("<section id=\"too_late_to_cancel\">"), "capitals do not matter");
+        assert!(word.contains("<section id=\"too_late_to_cancel\">"), "upper and lower case are the same");
         let nothing = whole(&ERRCODES[0], "\"><script>alert(1)</script>");
         assert!(!nothing.contains("<script") && !nothing.contains("<section id="), "{nothing}");
     }
@@ -211,7 +211,7 @@ mod tests {
             for word in
                 ["<link rel=\"stylesheet", "<script", "src=", "url(", "@import", "http://", "https://"]
             {
-                // The icon is drawn in an address of its own; its namespace is a name, not a place.
+                // The icon is a data URL; its XML namespace looks like a URL but is never loaded.
                 let page = page.replace("http://www.w3.org/2000/svg", "");
                 assert!(!page.contains(word), "{word}");
             }
