@@ -366,7 +366,10 @@ impl PartialSchema for Problem {
         let object = object(
             "A refusal (RFC 9457). It may have more members than these.",
             [
-                ("type", text("urn:hongyan:problem: followed by the code.", "urn:hongyan:problem:invalid_field")),
+                (
+                    "type",
+                    text("urn:hongyan:problem: followed by the code.", "urn:hongyan:problem:invalid_field"),
+                ),
                 ("title", string("A summary that is the same for every problem of this code.")),
                 ("status", integer("The HTTP status.").examples([json!(422)])),
                 ("detail", string("What happened this time, and what to do.")),
@@ -385,13 +388,16 @@ impl PartialSchema for Problem {
                 text("The path of the gateway's page that explains the errcode.", "/errcodes#errcode-43101"),
             )
             .property("retry_after_seconds", count("Seconds to wait before another try."))
-            .property("rule_zh", string("If one field of a message is wrong: what the field may hold, in Chinese."))
-            .property("detail_zh", string("The detail in Chinese, if there is a translation."))
             .property(
-                "errors_left_off",
-                count("How many wrong fields of a message errors leaves out."),
+                "rule_zh",
+                string("If one field of a message is wrong: what the field may hold, in Chinese."),
             )
-            .property("line", integer("For malformed_json: the line of the body, counted from 1.").minimum(Some(1)))
+            .property("detail_zh", string("The detail in Chinese, if there is a translation."))
+            .property("errors_left_off", count("How many wrong fields of a message errors leaves out."))
+            .property(
+                "line",
+                integer("For malformed_json: the line of the body, counted from 1.").minimum(Some(1)),
+            )
             .property("column", count("For malformed_json: the byte in that line."))
             .property("scope", string("For forbidden: the scope that the API key lacks."))
             .property("message", Ref::from_schema_name(MessageId::name()))
@@ -433,9 +439,9 @@ fn faults() -> ArrayBuilder {
         .required("detail")
         .property("detail_zh", string("The same in Chinese."))
         .required("detail_zh");
-    ArrayBuilder::new().items(fault).description(Some(
-        "The wrong fields of a message, at most 20; errors_left_off counts the rest.",
-    ))
+    ArrayBuilder::new()
+        .items(fault)
+        .description(Some("The wrong fields of a message, at most 20; errors_left_off counts the rest."))
 }
 
 /// A schema that is one of two others.

@@ -51,7 +51,10 @@ pub(super) fn items<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<Item
     let list = json::list(value.get(), MAX_BATCH).ok_or_else(|| Problem::invalid(name, "must be a list"))?;
     if list.is_empty() || list.len() > MAX_BATCH {
         let there = if list.is_empty() { "none" } else { "more" };
-        return Err(Problem::invalid(name, format!("1 to {MAX_BATCH} items in one request; this list has {there}")));
+        return Err(Problem::invalid(
+            name,
+            format!("1 to {MAX_BATCH} items in one request; this list has {there}"),
+        ));
     }
     let mut place = Place::START;
     let mut before = text;

@@ -167,11 +167,14 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
         return Problem::new(status, "body_too_large", detail);
     }
     if BodyTooSlow::is_behind(rejection) {
-        let detail =
-            "the body stalled, or took longer than the setting body_seconds allows; send it again";
+        let detail = "the body stalled, or took longer than the setting body_seconds allows; send it again";
         return Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail);
     }
-    Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the connection closed before the whole body arrived")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "body_incomplete",
+        "the connection closed before the whole body arrived",
+    )
 }
 
 /// The text of the reader's error, without axum's: `path.to.field: what is wrong`.

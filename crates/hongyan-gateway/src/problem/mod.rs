@@ -174,7 +174,8 @@ impl Problem {
 
     /// 403: the API key lacks a scope.
     pub fn forbidden(scope: impl std::fmt::Display) -> Self {
-        let detail = format!("this API key lacks the scope {scope}; make a key with this scope: `hongyan key create`");
+        let detail =
+            format!("this API key lacks the scope {scope}; make a key with this scope: `hongyan key create`");
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("scope", scope.to_string())
     }
 

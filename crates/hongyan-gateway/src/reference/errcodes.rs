@@ -88,9 +88,7 @@ fn whose(fault: Fault, language: Language) -> &'static str {
         Fault::User => language.pick("the user", "用户"),
         Fault::Configuration => language.pick("the app's settings at WeChat", "小程序在微信侧的配置"),
         Fault::Quota => language.pick("too many requests in too short a time", "调用量超限"),
-        Fault::Race => {
-            language.pick("another operation at the same time", "同时进行的其他操作")
-        }
+        Fault::Race => language.pick("another operation at the same time", "同时进行的其他操作"),
     }
 }
 
@@ -150,9 +148,7 @@ fn effects(effects: &Effects, language: Language) -> String {
     let unit = match effects.unit {
         UnitEffect::Spend => language.pick("the unit is spent", "额度消耗一次"),
         UnitEffect::Release => language.pick("the unit is free again", "额度释放"),
-        UnitEffect::Revoke => {
-            language.pick("the rest of the permit is revoked", "该份额度的剩余部分被撤销")
-        }
+        UnitEffect::Revoke => language.pick("the rest of the permit is revoked", "该份额度的剩余部分被撤销"),
         UnitEffect::Hold => language.pick("the unit is kept", "额度保留"),
     };
     language.pick(format!("{next}; {unit}"), format!("{next}，{unit}"))

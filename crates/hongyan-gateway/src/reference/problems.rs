@@ -150,7 +150,12 @@ const WORDS: &[Words] = &[
         "Use the existing template, or choose other keywords.",
         "请使用已有的模板，或更换关键词。",
     ),
-    words("template_limit", "模板数量已达上限", "Delete a template that is not needed.", "请先删除不用的模板。"),
+    words(
+        "template_limit",
+        "模板数量已达上限",
+        "Delete a template that is not needed.",
+        "请先删除不用的模板。",
+    ),
     words(
         "template_refused",
         "微信拒绝了对模板库的操作",

@@ -49,7 +49,9 @@ const fn when(kind: EventType) -> &'static str {
     match kind {
         EventType::MessageSent => "WeChat accepted a message.",
         EventType::MessageDelivered => "WeChat reported that the user got a message.",
-        EventType::MessageRefused => "WeChat reported that the user did not get a message that WeChat had accepted.",
+        EventType::MessageRefused => {
+            "WeChat reported that the user did not get a message that WeChat had accepted."
+        }
         EventType::MessageFailed => "A message became failed, expired or cancelled; state says which.",
         EventType::MessageUnknown => {
             "A request was written and no answer came, so nobody knows whether the user has the message."
