@@ -8,7 +8,7 @@ use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, TokenId, WaitingOrder, names};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
-/// A secret as it lies on disk: encrypted by the gateway; the store never sees inside.
+/// A secret as it is stored: sealed by the gateway; the store cannot read it.
 pub type Sealed = Vec<u8>;
 
 /// One registered mini program.
@@ -16,11 +16,11 @@ pub type Sealed = Vec<u8>;
 pub struct AppRecord {
     /// Its appid.
     pub appid: AppId,
-    /// How it is set.
+    /// Its settings.
     pub settings: AppSettings,
-    /// Rises with every change of the settings.
+    /// Counts the changes of the settings.
     pub version: u64,
-    /// Why and until when nothing goes out, if so.
+    /// Its pause, if it is paused.
     pub paused: Option<AppPaused>,
     /// When its templates were last synchronised.
     pub templates_synced_at: Option<UnixMillis>,
@@ -30,8 +30,7 @@ pub struct AppRecord {
     pub updated_at: UnixMillis,
 }
 
-/// How an app is set: everything that somebody decides about it. A new setting is one field here, one in [`AppChange`],
-/// and a column.
+/// The settings of an app. A new setting needs a field here, a field in [`AppChange`], and a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSettings {
     /// A name for people.
@@ -50,14 +49,14 @@ pub struct AppSettings {
     pub waiting_order: WaitingOrder,
     /// Default for messages that do not set it: cut text that is too long for its field instead of refusing it.
     pub truncate: bool,
-    /// What it and WeChat have agreed on for pushes; `None`: none are taken.
+    /// The token and key for WeChat's pushes; `None`: pushes are not taken.
     pub callback: Option<CallbackRecord>,
-    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
-    /// sent and goes out again; `None`: never.
+    /// If WeChat has reported nothing about a message of unknown outcome for so many seconds, the message counts as not sent
+    /// and goes out again; `None`: never.
     pub resend_unknown_after_seconds: Option<u32>,
 }
 
-/// Changes to an app's settings. `None`: that setting stays as it is, also if somebody else changes it at the same time.
+/// Changes to an app's settings. `None`: the setting stays as it is, even if another caller changes it at the same time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(clippy::option_option, reason = "to leave it, to take it away and to set it are three things")]
 pub struct AppChange {
@@ -65,21 +64,21 @@ pub struct AppChange {
     pub name: Option<String>,
     /// Its AppSecret, sealed.
     pub secret: Option<Sealed>,
-    /// Of what clients of the facade use as `secret`.
+    /// SHA-256 of what clients of the facade use as `secret`.
     pub gateway_secret_hash: Option<[u8; 32]>,
     /// How tokens are fetched.
     pub stable_token: Option<bool>,
-    /// Default for messages.
+    /// Default for messages that do not set it.
     pub on_unknown: Option<OnUnknown>,
     /// Units that a payment grants.
     pub payment_units: Option<u32>,
-    /// Which waiting message is served first.
+    /// Which waiting message a permit serves first.
     pub waiting_order: Option<WaitingOrder>,
-    /// Default for messages.
+    /// Default for messages that do not set it.
     pub truncate: Option<bool>,
     /// `Some(None)`: pushes are not taken any more.
     pub callback: Option<Option<CallbackRecord>>,
-    /// `Some(None)`: never.
+    /// `Some(None)`: such messages are never resent.
     pub resend_unknown_after_seconds: Option<Option<u32>>,
 }
 
@@ -116,19 +115,19 @@ impl AppChange {
     }
 }
 
-/// What came of a change of an app.
+/// The result of a change of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppChanged {
-    /// It is stored, and the app has this version now.
+    /// The change is stored, and the app has this version now.
     Done(u64),
-    /// The app has another version than the one that the change was made from, this one; nothing was changed.
+    /// The app has this version, and not the version that the change was made from. Nothing was changed.
     Stale(u64),
     /// There is no such app.
     NotFound,
 }
 
 impl AppSettings {
-    /// An app of which nothing more was said. Its name is its appid.
+    /// The settings of a new app: defaults for all other fields. The name is the appid.
     pub fn new(appid: &AppId, secret: Sealed, gateway_secret_hash: [u8; 32]) -> Self {
         Self {
             name: appid.to_string(),
@@ -146,7 +145,7 @@ impl AppSettings {
 }
 
 impl AppRecord {
-    /// An app of which nothing more was said.
+    /// A new app with default settings.
     pub fn new(appid: AppId, secret: Sealed, gateway_secret_hash: [u8; 32], now: UnixMillis) -> Self {
         Self {
             settings: AppSettings::new(&appid, secret, gateway_secret_hash),
@@ -169,14 +168,14 @@ pub struct CallbackRecord {
     pub aes_key: Option<Sealed>,
 }
 
-/// When an app's callback was heard of.
+/// When an app's callback was last used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallbackStatus {
-    /// When WeChat last checked the address, and was answered.
+    /// When WeChat last checked the address.
     pub verified_at: Option<UnixMillis>,
     /// When an event last came.
     pub last_event_at: Option<UnixMillis>,
-    /// When an event about what became of a message last came.
+    /// When an event about the result of a message last came.
     pub last_sent_event_at: Option<UnixMillis>,
 }
 
@@ -196,7 +195,7 @@ pub struct AppPaused {
 }
 
 impl AppPaused {
-    /// What it does to the app's messages.
+    /// What the pause does to the app's messages.
     pub fn gate(&self) -> AppGate {
         gate(self.code, self.until)
     }
@@ -210,15 +209,15 @@ pub(crate) fn gate(code: PauseCode, until: Option<UnixMillis>) -> AppGate {
     }
 }
 
-/// A user whose message was asked to be a probe; the next search goes on behind it.
+/// A user whose message was woken as a probe; the next search begins behind this user.
 pub type ProbeCursor = (Lane, OpenId);
 
 /// What a search for a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probing {
-    /// These users' first messages got a timer, now; the first that can go is the probe.
+    /// The first messages of these users got a timer, now. The first of them that can go out is the probe.
     Woken(Vec<ProbeCursor>),
-    /// No message of the app is ready. Whichever becomes ready next is the probe without being woken.
+    /// No message of the app is ready. The next message that becomes ready is the probe, without being woken.
     NoneReady,
     /// The breaker's pause is not over before this moment, or a probe is under way.
     NotBefore(UnixMillis),
@@ -229,13 +228,13 @@ pub enum Probing {
 /// One message layout of an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateRecord {
-    /// The app's.
+    /// The app.
     pub appid: AppId,
     /// WeChat's id.
     pub template_id: TemplateId,
-    /// Which call it goes out by.
+    /// The channel.
     pub channel: Channel,
-    /// For subscribe templates: whether a subscription is long-term.
+    /// For subscribe templates: whether the subscription is long-term.
     pub long_term: bool,
     /// Its title.
     pub title: String,
@@ -250,20 +249,20 @@ pub struct TemplateRecord {
 /// What a synchronisation changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateChange {
-    /// Which way.
+    /// The kind of change.
     pub kind: TemplateChangeKind,
-    /// The template as it is now; of a removed one, as it was.
+    /// The template as it is now; if it was removed, as it was.
     pub template: TemplateRecord,
 }
 
-/// Which way a template changed.
+/// How a template changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TemplateChangeKind {
-    /// It was not there before.
+    /// The template is new.
     Added,
-    /// It is not there any more.
+    /// The template is gone.
     Removed,
-    /// It says something else now.
+    /// The template has another content.
     Changed,
 }
 
@@ -278,27 +277,27 @@ pub struct KeyRecord {
     pub name: String,
     /// SHA-256 of the key.
     pub hash: [u8; 32],
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: Vec<String>,
-    /// The apps that it is for; `None`: all, those that are registered later among them.
+    /// The apps that the key may be used for; `None`: all apps, including apps that are registered later.
     pub apps: Option<Vec<AppId>>,
-    /// When it was made.
+    /// When the key was made.
     pub created_at: UnixMillis,
-    /// When it stops working; `None`: never.
+    /// When the key expires; `None`: never.
     pub expires_at: Option<UnixMillis>,
-    /// When it was last seen, roughly.
+    /// When the key was last used, roughly.
     pub last_used_at: Option<UnixMillis>,
-    /// When it was revoked, if it was.
+    /// When the key was revoked, if it was.
     pub revoked_at: Option<UnixMillis>,
 }
 
 impl KeyRecord {
-    /// Whether it is for this app.
+    /// Whether the key may be used for this app.
     pub fn is_for(&self, appid: &AppId) -> bool {
         self.apps.as_ref().is_none_or(|apps| apps.contains(appid))
     }
 
-    /// Whether it works at this moment.
+    /// Whether the key is valid at this moment.
     pub fn is_good(&self, now: UnixMillis) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
@@ -307,7 +306,7 @@ impl KeyRecord {
 /// The access token of an app, as fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRecord {
-    /// The app's.
+    /// The app.
     pub appid: AppId,
     /// The token, sealed.
     pub value: Sealed,
@@ -322,21 +321,21 @@ pub struct TokenRecord {
 /// A token that the facade handed out in place of the real one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayTokenRecord {
-    /// What it may be called.
+    /// The token's id, which is no secret.
     pub id: TokenId,
     /// SHA-256 of the token.
     pub hash: [u8; 32],
     /// The app it stands for.
     pub appid: AppId,
-    /// Who fetched it, if that was said.
+    /// The service that asked for the token, if it gave its name.
     pub service: Option<String>,
     /// When it was handed out.
     pub created_at: UnixMillis,
     /// When it stops working.
     pub expires_at: UnixMillis,
-    /// When it was last seen, roughly.
+    /// When the token was last used, roughly.
     pub last_used_at: Option<UnixMillis>,
-    /// The API key that it was asked for with; `None`: the app's gateway secret. It ends with that key.
+    /// The API key that the token was asked for with; `None`: the app's gateway secret. Revoking the key revokes the token.
     pub key: Option<KeyId>,
 }
 
@@ -353,13 +352,13 @@ pub struct LoginRecord {
     pub session_key: Sealed,
     /// SHA-256 of the session token that the mini program got.
     pub session_hash: [u8; 32],
-    /// When.
+    /// When the user logged in.
     pub at: UnixMillis,
     /// When the session token stops working.
     pub expires_at: UnixMillis,
 }
 
-/// Who a session token belongs to.
+/// The user to whom a session token belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
     /// The app.
@@ -379,7 +378,7 @@ pub struct PauseOrder {
     pub pause: AppPause,
     /// WeChat's errcode, if that was the cause.
     pub errcode: Option<Errcode>,
-    /// In words.
+    /// The explanation, in words.
     pub detail: String,
     /// Now.
     pub now: UnixMillis,

@@ -6,12 +6,12 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{codes, names};
 use hongyan_wechat::AppId;
 
-/// Who did something.
+/// The kinds of actors that change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActorKind {
-    /// Somebody with an API key.
+    /// A caller with an API key.
     Key,
-    /// Somebody at the command line, who can read and write the database anyway.
+    /// An operator at the command line, who can read and write the database anyway.
     CommandLine,
     /// The gateway itself.
     System,
@@ -29,31 +29,31 @@ impl fmt::Display for ActorKind {
     }
 }
 
-/// Who did something, by name.
+/// The actor of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// What kind of actor.
+    /// The kind of actor.
     pub kind: ActorKind,
-    /// The key's id, or the person's.
+    /// The id of the key, or of the person.
     pub id: Option<String>,
-    /// What people call it.
+    /// The name of the key, or of the person.
     pub name: Option<String>,
 }
 
 impl Actor {
-    /// Somebody at the command line.
+    /// An operator at the command line.
     pub const COMMAND_LINE: Self = Self { kind: ActorKind::CommandLine, id: None, name: None };
 
     /// The gateway itself.
     pub const SYSTEM: Self = Self { kind: ActorKind::System, id: None, name: None };
 }
 
-/// What a change is about. Never a secret, and never a user's openid.
+/// The subject of a change. Never a secret, and never a user's openid.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// The app, if it is about one.
+    /// The app, if the change is about an app.
     pub appid: Option<AppId>,
-    /// The id of what is changed.
+    /// The id of the changed object.
     pub object: Option<String>,
 }
 
@@ -64,18 +64,18 @@ pub struct NewAudit {
     pub at: UnixMillis,
     /// Who makes it.
     pub actor: Actor,
-    /// With which call: method and path with its placeholders, or a command.
+    /// The call: method and path with its placeholders, or a command.
     pub call: String,
-    /// What it is about, as far as that is known before.
+    /// The subject, as far as it is known before the change.
     pub subject: Subject,
 }
 
 /// How a change ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEnd {
-    /// `ok`, or the code of the problem that it was refused with.
+    /// `ok`, or the code of the problem with which the change was refused.
     pub result: String,
-    /// What it was about, where only the change itself could tell.
+    /// The subject, if only the change itself could tell it.
     pub subject: Subject,
 }
 
@@ -84,24 +84,24 @@ pub struct AuditEnd {
 pub struct AuditEntry {
     /// Its number; later ones are larger.
     pub number: i64,
-    /// What was about to be done, with all that is known of its subject.
+    /// The change that was about to be made, with all that is known of its subject.
     pub entry: NewAudit,
-    /// How it ended; `None`: it was begun, and the process died or is still at it.
+    /// How the change ended; `None`: it was begun, and the process died or is still working on it.
     pub result: Option<String>,
 }
 
-/// Which lines to list.
+/// Which lines of the audit trail to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// At this moment or later.
     pub since: Option<UnixMillis>,
     /// Before this moment.
     pub until: Option<UnixMillis>,
-    /// About one of these apps; `None`: whatever it is about.
+    /// About one of these apps; `None`: about anything.
     pub apps: Option<Vec<AppId>>,
-    /// Below this number; the page before ended there.
+    /// With numbers below this number; the previous page ended there.
     pub before: Option<i64>,
-    /// At most so many.
+    /// At most so many lines.
     pub limit: u32,
 }
 

@@ -12,52 +12,52 @@ use super::{Ended, Epoch};
 /// WeChat's check of a callback's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressCheck {
-    /// When it came.
+    /// When the check came.
     pub at: UnixMillis,
     /// A hash over its timestamp and nonce, as [`NewEvent::nonce_hash`].
     pub nonce_hash: [u8; 32],
-    /// When that need not be remembered any more.
+    /// When the nonce need not be remembered any more.
     pub nonce_expires_at: UnixMillis,
 }
 
 /// An event that has come.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// An id for it, should it be new. Its lane is the user's, or the app's for one about no user.
+    /// The id that the event gets if it is new. Its lane is the user's lane, or the app's lane for an event about no user.
     pub id: EventId,
     /// The app.
     pub appid: AppId,
-    /// The user that it is about.
+    /// The user that the event is about.
     pub openid: Option<OpenId>,
-    /// As WeChat calls it.
+    /// WeChat's name of the event.
     pub name: String,
     /// SHA-256 over the app and the content: the same for a repeat.
     pub digest: [u8; 32],
     /// SHA-256 over the request's timestamp and its nonce.
     pub nonce_hash: [u8; 32],
-    /// When that timestamp is too old to be taken anyway.
+    /// When this timestamp is too old to be accepted anyway.
     pub nonce_expires_at: UnixMillis,
-    /// When it happened, in seconds, as WeChat says.
+    /// When the event happened according to WeChat, in seconds.
     pub create_time: i64,
-    /// When it came.
+    /// When the event came.
     pub received_at: UnixMillis,
-    /// It says what became of messages.
+    /// Whether the event reports the result of a message.
     pub is_sent_report: bool,
-    /// All of it, as a JSON object.
+    /// The whole event, as a JSON object.
     pub body: String,
 }
 
-/// What came of receiving an event.
+/// The result of receiving an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
-    /// It is stored, to be worked on.
+    /// The event is stored, to be worked on.
     New,
-    /// It came before, as this one.
+    /// The event was received before, under this id.
     Repeated {
         /// Its id.
         id: EventId,
     },
-    /// Its timestamp and nonce were used for another content. Nothing was stored.
+    /// The event's timestamp and nonce were used for another content. Nothing was stored.
     NonceReused,
 }
 
@@ -67,9 +67,9 @@ pub enum Received {
 pub enum EventState {
     /// Stored, nothing done yet.
     Received,
-    /// All is done that it asks for.
+    /// All that the event asks for is done.
     Done,
-    /// It is about a message whose answer is not stored yet; it is looked at again.
+    /// The event is about a message whose answer is not stored yet; it is looked at again.
     Parked,
 }
 
@@ -81,53 +81,53 @@ codes!(EventState { Received: 0, Done: 1, Parked: 2 });
 pub enum Effect {
     /// A unit was granted.
     Granted {
-        /// For this template.
+        /// The template.
         template: TemplateId,
-        /// Of this kind.
+        /// The kind of the permit.
         kind: PermitKind,
-        /// On this permit.
+        /// The permit.
         permit: PermitId,
-        /// Waiting messages that it set going.
+        /// How many waiting messages were woken.
         woken: u32,
     },
-    /// The mini program, or its back end, had reported the same acceptance.
+    /// The mini program, or its back end, had reported the same acceptance already.
     AlreadyReported {
-        /// Of this template.
+        /// The template.
         template: TemplateId,
     },
-    /// What was left of a permit is void.
+    /// The units left in a permit were voided.
     Revoked {
-        /// For this template.
+        /// The template.
         template: TemplateId,
-        /// Of this kind.
+        /// The kind of the permit.
         kind: PermitKind,
-        /// This permit.
+        /// The permit.
         permit: PermitId,
-        /// So many units.
+        /// How many units were voided.
         units: u32,
     },
-    /// The user has this message.
+    /// The message is delivered.
     Delivered {
-        /// Which.
+        /// The message.
         message: MessageId,
     },
-    /// The user did not get this message.
+    /// The user did not get the message.
     Refused {
-        /// Which.
+        /// The message.
         message: MessageId,
-        /// WeChat's code.
+        /// WeChat's errcode.
         errcode: Errcode,
-        /// WeChat's words.
+        /// WeChat's error message.
         errmsg: String,
     },
-    /// It is about this message, of which that was known.
+    /// The event is about this message, which had its final state already.
     AlreadySettled {
-        /// Which.
+        /// The message.
         message: MessageId,
     },
-    /// It is about a message that is not known here: somebody else sent it, or it is not kept any more.
+    /// The event is about a message that this store does not have: another program sent it, or it was removed as too old.
     NoMessage {
-        /// Of this template.
+        /// The template.
         template: TemplateId,
     },
 }
@@ -137,81 +137,81 @@ pub enum Effect {
 pub enum CallbackAction {
     /// The user accepted messages of this template.
     Accept {
-        /// Which.
+        /// The template.
         template: TemplateId,
-        /// An id for the permit, should it be new.
+        /// The id that the permit gets if it is new.
         permit: PermitId,
     },
-    /// The user wants no more messages of this template.
+    /// The user withdrew the right to send messages of this template.
     Withdraw {
-        /// Which.
+        /// The template.
         template: TemplateId,
     },
-    /// WeChat says what became of a message.
+    /// WeChat reports the result of a message.
     Report(SentReport),
 }
 
-/// An event to work on.
+/// The work on one event.
 #[derive(Debug, Clone)]
 pub struct ApplyOrder {
-    /// Which.
+    /// The event.
     pub id: EventId,
-    /// Under which its lane was acquired; if that is over, nothing is done.
+    /// The epoch under which its lane was acquired; if this epoch is over, nothing is done.
     pub epoch: Epoch,
-    /// What it asks for.
+    /// What the event asks for.
     pub actions: Vec<CallbackAction>,
     /// Now.
     pub now: UnixMillis,
 }
 
-/// What came of working on an event.
+/// The result of working on an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// How far it is.
+    /// How far the work is.
     pub state: EventState,
-    /// What it did.
+    /// What the event did.
     pub effects: Vec<Effect>,
-    /// Messages that came to their end.
+    /// Messages that reached a final state.
     pub ended: Vec<Ended>,
-    /// How many waiting messages it set going; all are of the event's lane.
+    /// How many waiting messages were woken; all of them are in the event's lane.
     pub woken: u32,
-    /// When to look at it again, if it is parked.
+    /// When to look at the event again, if it is parked.
     pub wake_at: Option<UnixMillis>,
 }
 
-/// An event, for whoever works on it and for people who ask.
+/// An event, for those who work on it and for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventView {
     /// Its id.
     pub id: EventId,
     /// The app.
     pub appid: AppId,
-    /// The user that it is about.
+    /// The user that the event is about.
     pub openid: Option<OpenId>,
-    /// As WeChat calls it.
+    /// WeChat's name of the event.
     pub name: String,
-    /// When it happened, in seconds, as WeChat says.
+    /// When the event happened according to WeChat, in seconds.
     pub create_time: i64,
-    /// When it came.
+    /// When the event came.
     pub received_at: UnixMillis,
-    /// How far the work on it is.
+    /// How far the work on the event is.
     pub state: EventState,
-    /// How often it was looked at in vain.
+    /// How often the event was put off.
     pub tries: u32,
-    /// When it was done.
+    /// When the work on the event was done.
     pub worked_at: Option<UnixMillis>,
-    /// What it did.
+    /// What the event did.
     pub effects: Vec<Effect>,
-    /// All of it, as a JSON object.
+    /// The whole event, as a JSON object.
     pub body: String,
 }
 
-/// What is to be worked on in a lane.
+/// The events of a lane that are to be worked on.
 #[derive(Debug, Clone, Default)]
 pub struct OpenEvents {
-    /// Now, in order of receipt.
+    /// The events that are due now, in order of receipt.
     pub due: Vec<EventView>,
-    /// When there is more: the earliest moment behind these.
+    /// When the lane must be looked at again: the earliest moment of the other events.
     pub next_wake: Option<UnixMillis>,
 }
 
@@ -224,11 +224,11 @@ pub struct EventFilter {
     pub openid: Option<OpenId>,
     /// Of this name.
     pub name: Option<String>,
-    /// Older than this one (exclusive); the page before ended there.
+    /// Older than this event, where the previous page ended.
     pub before: Option<EventId>,
-    /// At most so many.
+    /// At most so many events.
     pub limit: u32,
-    /// Look at no more than so many.
+    /// Look at no more than so many events.
     pub look_at: u32,
 }
 

@@ -17,16 +17,17 @@ use super::pages::LOOK_AT;
 /// An idempotency key, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idempotency {
-    /// First bytes of SHA-256 over app, user and the caller's key; it must tell one user's keys apart, no more.
+    /// The first bytes of SHA-256 over app, user and the caller's key. They only need to tell apart the keys of one user.
     pub key_hash: [u8; 8],
-    /// First bytes of SHA-256 over the request, to tell a repeat from a different request under the same key.
+    /// The first bytes of SHA-256 over the request. They tell a repeated request from a different request under the same
+    /// key.
     pub fingerprint: [u8; 8],
 }
 
 /// A message to accept.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
-    /// Its id. Its lane is the user's.
+    /// The message's id. Its lane is the user's lane.
     pub id: MessageId,
     /// The app.
     pub appid: AppId,
@@ -34,65 +35,65 @@ pub struct NewMessage {
     pub openid: OpenId,
     /// The template.
     pub template: TemplateId,
-    /// Which call it goes out by.
+    /// The channel.
     pub channel: Channel,
-    /// WeChat's request body, a JSON object, complete but for `form_id`. Written once, sent as it is.
+    /// WeChat's request body, a JSON object that lacks only `form_id`. It is written once, and sent as it is.
     pub body: Arc<[u8]>,
-    /// When it shall go out; not after `accepted_at` means now.
+    /// When the message shall go out. A time that is not after `accepted_at` means now.
     pub send_at: UnixMillis,
-    /// After this it must not go out.
+    /// After this moment the message must not go out.
     pub deadline: Option<UnixMillis>,
     /// What to do without a permit.
     pub policy: PermitPolicy,
     /// What to do when the answer is lost.
     pub on_unknown: OnUnknown,
-    /// Hold a permit from now on, although it is sent later.
+    /// Hold a permit from now on, although the message is sent later.
     pub reserve_now: bool,
     /// The caller's own id.
     pub reference: Option<String>,
-    /// What it is about: an unsent older message to the same user about the same is replaced by it.
+    /// A newer message to the same user with the same collapse key replaces this one, as long as it is not sent.
     pub collapse_key: Option<String>,
-    /// So that a repeated request is one message.
+    /// The idempotency key, so that a repeated request is one message.
     pub idempotency: Option<Idempotency>,
-    /// A permit that comes with the message (a facade send brings its form id): granted in the same commit, and
-    /// the only one that this message may use.
+    /// A permit that comes with the message (a facade send brings its form id). It is granted in the same commit, and the
+    /// message may use no other permit.
     pub own_permit: Option<NewPermit>,
     /// When it was accepted.
     pub accepted_at: UnixMillis,
-    /// Dispatch has a free place for it, on the node that acquired the user's lane under this epoch: if that is still
-    /// so and all else allows, store it as `sending` at once.
+    /// Dispatch has a free slot for the message, on the node that acquired the user's lane under this epoch. If the epoch is
+    /// still current and everything else allows it, the message is stored as `sending` at once.
     pub start: Option<Epoch>,
 }
 
-/// What came of accepting a message.
+/// The result of accepting a message.
 #[derive(Debug, Clone)]
 pub enum Accepted {
-    /// It is stored.
+    /// The message is stored.
     New {
-        /// Its state now.
+        /// The message's state now.
         state: MessageState,
-        /// Why, where that needs saying.
+        /// The reason of the state, if the state needs a reason.
         reason: Option<ReasonCode>,
-        /// If the state is `sending`: what dispatch needs. Boxed, for the other cases are small.
+        /// If the state is `sending`: what dispatch needs. Boxed, because the other cases are small.
         claimed: Option<Box<Claimed>>,
-        /// If a timer must ring for it: when.
+        /// When the message's timer rings, if it has a timer.
         wake_at: Option<UnixMillis>,
-        /// The messages that it replaced, but for those that were accepted by the same call. If there are any, others
-        /// of the user may be due now.
+        /// The messages that it replaced, without messages of the same call. If there are any, other messages of the user
+        /// may be due now.
         replaced: Vec<Ended>,
     },
     /// The same request was accepted before, as this message.
     Replayed {
         /// Its id.
         id: MessageId,
-        /// Its state now.
+        /// The message's state now.
         state: MessageState,
-        /// Why, where that needs saying.
+        /// The reason of the state, if the state needs a reason.
         reason: Option<ReasonCode>,
     },
-    /// The key was used before, for a different request.
+    /// The idempotency key was used before, for a different request.
     KeyReused {
-        /// The message that has it.
+        /// The message with this key.
         id: MessageId,
     },
 }
@@ -106,13 +107,13 @@ pub struct Claimed {
     pub appid: AppId,
     /// Its user.
     pub openid: OpenId,
-    /// Which call.
+    /// The channel.
     pub channel: Channel,
     /// The body as accepted.
     pub body: Arc<[u8]>,
-    /// Number of this attempt, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// When it became `sending`.
+    /// When the message became `sending`.
     pub claimed_at: UnixMillis,
     /// The permit that it uses.
     pub permit: Option<ClaimedPermit>,
@@ -120,14 +121,14 @@ pub struct Claimed {
     pub on_unknown: OnUnknown,
     /// An earlier attempt got no answer.
     pub maybe_delivered: bool,
-    /// Under which its lane was acquired.
+    /// The epoch under which the message's lane was acquired.
     pub epoch: Epoch,
-    /// It went through the app's open breaker, to find out whether WeChat answers again.
+    /// The message went through the app's open breaker, to find out whether WeChat answers again.
     pub is_probe: bool,
 }
 
 impl Claimed {
-    /// What the ledger needs to know to settle it.
+    /// What the ledger needs to know to settle the message.
     pub fn in_flight(&self) -> InFlight {
         InFlight {
             attempt: self.attempt,
@@ -141,7 +142,7 @@ impl Claimed {
         }
     }
 
-    /// What to store when its attempt has ended so, with these effects; `room` as in [`Settlement`].
+    /// The settlement of its attempt with this outcome and these effects; `room` as in [`Settlement`].
     pub fn settlement(
         &self,
         ended_at: UnixMillis,
@@ -172,42 +173,42 @@ pub struct ClaimedPermit {
     pub kind: PermitKind,
     /// The form id or prepay id to put into the request.
     pub code: Option<String>,
-    /// Units granted in all.
+    /// How many units the permit was granted in all.
     pub granted: u32,
-    /// One of its units is held for this message by a stored count.
+    /// The permit's stored count `held` contains one unit for this message.
     pub held: bool,
 }
 
-/// Counts the changes of hands of a lane. What a node writes about a lane's messages names the epoch under which it
-/// acquired the lane; after the next change of hands nothing is written under the old one.
+/// Counts the changes of hands of a lane. Every write of a node about a lane's messages names the epoch under which the node
+/// acquired the lane. After the next change of hands nothing is written under the old epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
 /// What one look at a lane's due messages did.
 #[derive(Debug, Clone, Default)]
 pub struct ClaimBatch {
-    /// Now `sending`.
+    /// Messages that are `sending` now.
     pub claimed: Vec<Claimed>,
-    /// Ended without a request: expired, failed for want of a permit, …
+    /// Messages that ended without a request: expired, failed for want of a permit, …
     pub ended: Vec<Ended>,
-    /// When the lane's next timer rings (not after `now`: there is more that is due).
+    /// When the lane's next timer rings. A moment that is not after `now` means that more messages are due.
     pub next_wake: Option<UnixMillis>,
 }
 
-/// A message that came to rest.
+/// A message that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// Which.
+    /// The message.
     pub id: MessageId,
-    /// How.
+    /// Its state.
     pub state: MessageState,
-    /// Why.
+    /// The reason of the state.
     pub reason: Option<ReasonCode>,
-    /// WeChat's word on it, if it had one.
+    /// WeChat's errcode, if it answered.
     pub errcode: Option<Errcode>,
 }
 
-/// The outcome of an attempt, to store.
+/// The outcome of an attempt, to be stored.
 #[derive(Debug, Clone)]
 pub struct Settlement {
     /// The message, as it was claimed.
@@ -216,34 +217,33 @@ pub struct Settlement {
     pub appid: AppId,
     /// Its user.
     pub openid: OpenId,
-    /// Under which its lane was acquired when it was claimed; if that is over, nothing is done.
+    /// The epoch under which the message was claimed; if this epoch is over, nothing is done.
     pub epoch: Epoch,
-    /// Which attempt; if the row is not `sending` this attempt, nothing is done.
+    /// The number of the attempt; if the row is not `sending` in this attempt, nothing is done.
     pub attempt: u32,
     /// When the attempt ended.
     pub ended_at: UnixMillis,
     /// How it ended.
     pub outcome: Outcome,
-    /// What that does, as [`hongyan_ledger::settle::settle`] decided.
+    /// The effects of the outcome, as [`hongyan_ledger::settle::settle`] decided.
     pub effects: Effects,
-    /// Dispatch could write another request at once: if the same user has a message ready, claim it in the same
-    /// commit.
+    /// Dispatch could write another request at once: if the user has a ready message, claim it in the same commit.
     pub room: bool,
 }
 
-/// What a settlement did.
+/// The result of a settlement.
 #[derive(Debug, Clone)]
 pub struct Settled {
-    /// The message's state now. `None`: the row was not `sending` this attempt, or the lane is another's; somebody
-    /// else settles it or has done so.
+    /// The message's state now. `None`: the row was not `sending` in this attempt, or another node owns the lane. Then the
+    /// attempt was settled before, or another node settles it.
     pub state: Option<MessageState>,
-    /// Why, where that needs saying.
+    /// The reason of the state, if the state needs a reason.
     pub reason: Option<ReasonCode>,
-    /// When the lane must look again at the latest because of it (for itself, or for the user's next message).
+    /// When the lane must be looked at next, at the latest, for this message or for the user's next message.
     pub wake_at: Option<UnixMillis>,
     /// The user's next message, claimed.
     pub next: Option<Box<Claimed>>,
-    /// Messages that came to rest on the way (the user's next one had expired, …).
+    /// Other messages that ended in the same commit (the user's next message had expired, …).
     pub ended: Vec<Ended>,
 }
 
@@ -254,9 +254,9 @@ pub struct AttemptView {
     pub number: u32,
     /// When the request was about to be written.
     pub started_at: UnixMillis,
-    /// When its outcome was known; `None` while it is in flight.
+    /// When the outcome was known; `None` while the attempt is in flight.
     pub ended_at: Option<UnixMillis>,
-    /// The permit that it named.
+    /// The permit that the attempt used.
     pub permit: Option<PermitId>,
     /// How it ended.
     pub outcome: Option<Outcome>,
@@ -273,25 +273,25 @@ pub struct MessageView {
     pub openid: OpenId,
     /// Its template.
     pub template: TemplateId,
-    /// Which call.
+    /// The channel.
     pub channel: Channel,
-    /// Where it is in its life.
+    /// Its state.
     pub state: MessageState,
-    /// Why, where that needs saying.
+    /// The reason of the state, if the state needs a reason.
     pub reason: Option<ReasonCode>,
     /// The last attempt's outcome, if it is part of the reason.
     pub last_outcome: Option<Outcome>,
     /// How many attempts there were.
     pub attempts: u32,
-    /// The permit that it uses or used.
+    /// The permit that the message uses or used.
     pub permit: Option<PermitId>,
     /// The caller's own id.
     pub reference: Option<String>,
-    /// What it is about; a newer one about the same replaces it while it is not sent.
+    /// The collapse key: a newer message with the same key replaces this one while it is not sent.
     pub collapse_key: Option<String>,
-    /// The message that replaced it.
+    /// The message that replaced this one.
     pub replaced_by: Option<MessageId>,
-    /// An attempt got no answer, and nobody has said since what became of it.
+    /// An attempt got no answer, and nobody has found out since whether the message arrived.
     pub maybe_delivered: bool,
     /// What to do without a permit.
     pub policy: PermitPolicy,
@@ -301,15 +301,15 @@ pub struct MessageView {
     pub accepted_at: UnixMillis,
     /// When it shall go out.
     pub send_at: UnixMillis,
-    /// After this it must not.
+    /// After this moment the message must not go out.
     pub deadline: Option<UnixMillis>,
-    /// When it will be looked at again, if a timer is set.
+    /// When the message's timer rings, if it has a timer.
     pub wake_at: Option<UnixMillis>,
-    /// When it came to where it is.
+    /// When the message came to its state.
     pub updated_at: UnixMillis,
 }
 
-/// A message with everything.
+/// A message with its body, attempts and resolutions.
 #[derive(Debug, Clone)]
 pub struct MessageDetail {
     /// The message.
@@ -318,7 +318,7 @@ pub struct MessageDetail {
     pub body: Vec<u8>,
     /// Its attempts, first to last.
     pub attempts: Vec<AttemptView>,
-    /// What operators said of those that got no answer, first to last.
+    /// What was found out about attempts that got no answer, first to last.
     pub resolutions: Vec<ResolutionView>,
 }
 
@@ -333,13 +333,13 @@ pub struct MessageFilter {
     pub state: Option<MessageState>,
     /// Of this template.
     pub template: Option<TemplateId>,
-    /// With this reference.
+    /// With this reference of the caller's.
     pub reference: Option<String>,
-    /// Older than this one (exclusive); the page before ended there.
+    /// Older than this message, where the previous page ended.
     pub before: Option<MessageId>,
-    /// At most so many.
+    /// At most so many messages.
     pub limit: u32,
-    /// Look at no more than so many.
+    /// Look at no more than so many messages.
     pub look_at: u32,
 }
 
@@ -358,13 +358,13 @@ impl Default for MessageFilter {
     }
 }
 
-/// What came of a wish to cancel.
+/// The result of cancelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It will not be sent.
+    /// The message is cancelled.
     Done,
     /// There is no such message.
     NotFound,
-    /// It is in this state already; or it is `ready` again after a lost answer, and may have arrived.
+    /// The message is in this state already. Or it is `ready` again after a lost answer, so that the user may have it.
     TooLate(MessageState),
 }

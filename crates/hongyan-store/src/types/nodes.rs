@@ -1,4 +1,4 @@
-//! Nodes: who serves, who has which lane, who may ask for a token.
+//! Nodes: which node has which lane, and which node may ask for a token.
 
 use std::sync::Arc;
 
@@ -11,44 +11,44 @@ use super::{Claimed, Epoch};
 /// A node: one running gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// What operators call it. No two that run at once have the same.
+    /// The node's name, chosen by the operator. No two running nodes have the same name.
     pub name: Arc<str>,
-    /// A number of chance: tells this process from an earlier one of the same name.
+    /// A random number that tells this process from an earlier process of the same name.
     pub incarnation: u64,
 }
 
-/// A node wants to go on being one.
+/// A node's request to renew its lease.
 #[derive(Debug, Clone)]
 pub struct LeaseOrder {
-    /// Which.
+    /// The node.
     pub node: Node,
-    /// It has just started: what an earlier process of its name had is free.
+    /// The node has just started: lanes that an earlier process of its name had are free.
     pub is_first: bool,
     /// Now, by the machine's clock.
     pub machine_now: UnixMillis,
     /// When this lease ends, by the machine's clock.
     pub until: UnixMillis,
-    /// Now, by the clock that messages have.
+    /// Now, by the clock of messages.
     pub now: UnixMillis,
 }
 
-/// What came of it.
+/// The answer to that request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leased {
-    /// It is a node until the end of its lease.
+    /// The node has its lease.
     Held(Standing),
-    /// Another process has started under its name since. This one has nothing any more.
+    /// Another process has started under the node's name since. This process owns nothing any more.
     Replaced,
 }
 
-/// Where a node stands.
+/// The lanes of a node, and how they must change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// The lanes that it has.
+    /// The lanes that the node has.
     pub lanes: Vec<(Lane, Epoch)>,
-    /// Lanes that nobody has and that its share is short of.
+    /// Free lanes that the node needs for its share.
     pub take: Vec<Lane>,
-    /// Of its lanes, those that it has too many of.
+    /// Lanes that the node has beyond its share.
     pub give: Vec<Lane>,
     /// The names of all nodes, in order.
     pub nodes: Vec<String>,
@@ -59,21 +59,21 @@ pub struct Standing {
 pub struct Acquired {
     /// The node's epoch.
     pub epoch: Epoch,
-    /// The messages that are `sending`: the owner before did not live to see, or to store, their outcome.
+    /// The messages that are `sending`: the previous owner ended before it stored their outcome.
     pub sending: Vec<Claimed>,
     /// The lane's earliest timer.
     pub next_wake: Option<UnixMillis>,
 }
 
-/// A node wants to ask WeChat for an app's access token.
+/// A node's request for the turn to ask WeChat for an app's access token.
 #[derive(Debug, Clone)]
 pub struct TokenLease {
-    /// Which app's.
+    /// The app.
     pub appid: AppId,
-    /// Which node.
+    /// The node.
     pub node: Arc<str>,
     /// Now, by the machine's clock.
     pub machine_now: UnixMillis,
-    /// When its turn ends if it does not end it itself, by the machine's clock.
+    /// When the turn ends at the latest, by the machine's clock.
     pub until: UnixMillis,
 }

@@ -1,4 +1,4 @@
-//! Permits: what is granted, and what is there.
+//! Permits: grants, and permits as they are.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
@@ -8,10 +8,10 @@ use hongyan_ledger::{Permit, PermitId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;
 
-/// A grant to store.
+/// A grant to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPermit {
-    /// An id for it, should it be new. Its lane is the user's.
+    /// The id that the permit gets if it is new. Its lane is the user's lane.
     pub id: PermitId,
     /// The app.
     pub appid: AppId,
@@ -19,38 +19,38 @@ pub struct NewPermit {
     pub openid: OpenId,
     /// Where the right comes from.
     pub kind: PermitKind,
-    /// The form id or prepay id, for kinds that have one.
+    /// The form id or prepay id, if the kind has one.
     pub code: Option<String>,
-    /// The template, for kinds that are bound to one.
+    /// The template, if the kind is bound to a template.
     pub template: Option<TemplateId>,
-    /// Units.
+    /// How many units.
     pub count: u32,
-    /// When it is void; `None` for kinds that do not expire.
+    /// When the permit expires; `None` for kinds that do not expire.
     pub expires_at: Option<UnixMillis>,
-    /// Who reports it, if the other side may report the same one-time subscriptions: what that has done already is not
-    /// granted again. `None`: it is granted as it is.
+    /// Who reports the grant, if the other side may report the same one-time subscriptions: units that the other side has
+    /// reported already are not granted again. `None`: all units are granted.
     pub reported_by: Option<Source>,
-    /// Who claims that there is this code, and how many a user may have open. `None`: it has no code, or it is not a
-    /// claim but comes with its message.
+    /// Who claims that this code exists, and how many open claims a user may have. `None`: the permit has no code, or its
+    /// code came with a message and is not a claim.
     pub claim: Option<Claim>,
 }
 
-/// What came of a grant.
+/// The result of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
-    /// The permit that now has the units: the new one, or the one of this code or counter that was there before.
+    /// The permit that has the units now: a new permit, or the existing permit of this code or counter.
     pub id: PermitId,
-    /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
+    /// The same code was granted before, or the other side had reported the same acceptances. Nothing changed.
     pub duplicate: bool,
-    /// When it is void.
+    /// When the permit expires.
     pub expires_at: Option<UnixMillis>,
-    /// How many waiting messages it set going.
+    /// How many waiting messages were woken.
     pub woken: u32,
     /// The user has as many open codes as the claim allows: nothing was granted, and no permit has this id.
     pub refused: bool,
 }
 
-/// A permit with its counts as the world sees them.
+/// A permit with its counts as the API shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermitView {
     /// The permit.
@@ -59,12 +59,12 @@ pub struct PermitView {
     pub totals: Totals,
 }
 
-/// Who can be reached now.
+/// How many users can be reached now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Reach {
     /// Users with at least one usable permit.
     pub users: u64,
-    /// Usable units (of counted permits).
+    /// Usable units, without unlimited permits.
     pub units: u64,
     /// Usable unlimited permits.
     pub unlimited: u64,

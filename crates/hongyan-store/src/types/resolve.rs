@@ -6,61 +6,60 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 
-/// Somebody's word on a message of unknown outcome.
+/// A verdict on a message of unknown outcome.
 #[derive(Debug, Clone)]
 pub struct ResolveOrder {
-    /// Which message.
+    /// The message.
     pub id: MessageId,
     /// What was found out.
     pub verdict: Verdict,
-    /// The attempt that it is about. `None`: the last one, whichever that is by now.
+    /// The attempt that the verdict is about. `None`: the last attempt.
     pub attempt: Option<u32>,
     /// Who found it out.
     pub witness: Witness,
-    /// If silence is the witness: what must have been listened to for it.
+    /// If the witness is silence: the time in which no push may have been missed.
     pub listened: Option<Listened>,
     /// Now.
     pub now: UnixMillis,
 }
 
-/// For how long somebody must have listened to WeChat's pushes so that silence says something.
+/// A time in which all pushes of WeChat's must have been received, so that silence proves something.
 #[derive(Debug, Clone)]
 pub struct Listened {
-    /// The node that says so: it listens itself.
+    /// The node that gives the order. It listens itself.
     pub node: Arc<str>,
-    /// From here
+    /// From this moment
     pub from: UnixMillis,
-    /// to here.
+    /// to this moment.
     pub to: UnixMillis,
 }
 
-/// What came of it.
+/// The result of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolved {
     /// The message moved on.
     Done {
-        /// Its state now.
+        /// The message's state now.
         state: MessageState,
-        /// Why, where that needs saying.
+        /// The reason of the state, if the state needs a reason.
         reason: Option<ReasonCode>,
     },
-    /// The same was said before; nothing changed.
+    /// The same verdict was given before; nothing changed.
     Repeated {
-        /// Its state now.
+        /// The message's state now.
         state: MessageState,
-        /// Why, where that needs saying.
+        /// The reason of the state, if the state needs a reason.
         reason: Option<ReasonCode>,
     },
     /// There is no such message.
     NotFound,
-    /// It is in this state, and that is not `unknown`.
+    /// The message is in this state, not `unknown`.
     NotUnknown(MessageState),
-    /// It is `unknown`, but since then this attempt was made, and that is the one in doubt.
+    /// The message is `unknown` because of this later attempt, not because of the attempt that the verdict is about.
     AnotherAttempt(u32),
-    /// The order was given because no event came, and there is one about the user that was not worked on yet, or a node
-    /// that has not been heard of since.
+    /// The witness is silence, and an event about the user is not worked on yet, or a node has not renewed its lease since.
     EventPending,
-    /// The order was given because no event came, and one may have been missed.
+    /// The witness is silence, and a push may have been missed.
     MayHaveMissed,
 }
 
@@ -71,7 +70,7 @@ pub struct ResolutionView {
     pub attempt: u32,
     /// What was found out.
     pub verdict: Verdict,
-    /// When that was said.
+    /// When the verdict was stored.
     pub at: UnixMillis,
     /// Who found it out.
     pub witness: Witness,

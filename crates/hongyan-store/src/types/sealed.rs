@@ -1,31 +1,32 @@
-//! What the gateway has sealed: what it is, whose it is, and its bytes.
+//! Sealed values: their place, their owner and their bytes.
 
 use hongyan_ledger::{WebhookId, names};
 use hongyan_wechat::{AppId, OpenId};
 
 use super::Sealed;
 
-/// A place where sealed values lie.
+/// A column with sealed values.
 ///
-/// In this order they are walked through: a value moves from a place to the one after it and never back, so none slips past
+/// A change of the master key walks through them in this order. A value only ever moves from a column to a later column of
+/// this list (the present secret becomes the previous one), so the walk misses no value.
 /// who walks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SealedKind {
     /// An app's AppSecret.
     AppSecret,
-    /// What an app's pushes are signed with.
+    /// The token that an app's pushes are signed with.
     CallbackToken,
-    /// What an app's pushes are enciphered with.
+    /// The key that an app's pushes are encrypted with.
     CallbackAesKey,
     /// An app's access token.
     AccessToken,
     /// A user's session_key.
     SessionKey,
-    /// The one before it.
+    /// A user's previous session_key.
     PreviousSessionKey,
     /// A webhook's secret.
     WebhookSecret,
-    /// The one before it.
+    /// A webhook's previous secret.
     PreviousWebhookSecret,
 }
 
@@ -40,43 +41,43 @@ names!(SealedKind {
     PreviousWebhookSecret: "previous_webhook_secret"
 });
 
-/// Whose a sealed value is.
+/// The owner of a sealed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SealedOwner {
-    /// An app's.
+    /// An app.
     App(AppId),
-    /// A user's.
+    /// A user.
     User(AppId, OpenId),
-    /// A webhook's.
+    /// A webhook.
     Webhook(WebhookId),
 }
 
-/// A sealed value in its place.
+/// A sealed value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedValue {
-    /// Where it lies.
+    /// The column.
     pub kind: SealedKind,
-    /// Whose it is.
+    /// The owner.
     pub owner: SealedOwner,
-    /// Its bytes.
+    /// The bytes.
     pub sealed: Sealed,
 }
 
 /// Some sealed values of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedPage {
-    /// In the order of their owners.
+    /// The values, in the order of their owners.
     pub values: Vec<SealedValue>,
-    /// Whom the next page begins behind; `None`: that was all.
+    /// The owner behind which the next page begins; `None`: this was the last page.
     pub next: Option<SealedOwner>,
 }
 
-/// Another value for the place of one.
+/// The replacement of a sealed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reseal {
-    /// What must still lie there.
+    /// The value that must still be stored.
     pub was: SealedValue,
-    /// What is to lie there.
+    /// The new value.
     pub sealed: Sealed,
 }
 

@@ -7,7 +7,8 @@ use hongyan_wechat::TemplateId;
 use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
 
-/// One side reports so many acceptances. Returns how many of them the other had not reported: those are to be granted.
+/// Stores that one side reports so many acceptances. Returns how many of them the other side had not reported: those are to
+/// be granted.
 pub(crate) fn report(
     rows: &impl Rows,
     user: &User,

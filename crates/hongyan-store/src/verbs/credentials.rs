@@ -1,4 +1,4 @@
-//! Credentials: the verbs that are more than one write.
+//! Credentials: the verbs that need more than one write.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{KeyId, Lane, TokenId};
@@ -11,8 +11,9 @@ use crate::types::{GatewayTokenRecord, LoginRecord, TokenRecord};
 /// How many sessions a user may have: one for each place where the mini program runs, and some to spare.
 const MAX_SESSIONS_OF_USER: u32 = 10;
 
-/// Carries out [`crate::Store::put_token`]. An older generation never overwrites a newer one. That no generation is given out
-/// twice is what turns are for; WeChat may give the same token again, which lasts longer then.
+/// Carries out [`crate::Store::put_token`]. An older generation never overwrites a newer one. Turns (`lease_token`) make
+/// sure that no generation is given out twice. The same generation may be stored again: WeChat may return the same token
+/// with a later end.
 pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> RowResult<bool> {
     if rows.token_generation(&token.appid)?.is_some_and(|known| known > token.generation) {
         return Ok(false);
@@ -21,13 +22,13 @@ pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> RowResult<bool
     Ok(true)
 }
 
-/// Carries out [`crate::Store::put_gateway_token`]. Each new one takes out those that have expired.
+/// Carries out [`crate::Store::put_gateway_token`]. Each new token also removes expired tokens.
 pub(crate) fn put_gateway_token(rows: &impl Rows, token: &GatewayTokenRecord) -> RowResult<()> {
     rows.delete_expired_gateway_tokens(token.created_at, u32::MAX)?;
     rows.put_gateway_token(token)
 }
 
-/// Carries out [`crate::Store::revoke_key`]. What was handed out to it goes with it.
+/// Carries out [`crate::Store::revoke_key`]. The tokens that were handed out to the key are removed, too.
 pub(crate) fn revoke_key(rows: &impl Rows, id: KeyId, now: UnixMillis) -> RowResult<bool> {
     let revoked = rows.revoke_key(id, now)?;
     rows.delete_gateway_tokens_of_key(id)?;
@@ -47,9 +48,9 @@ pub(crate) fn revoke_gateway_tokens(
     Ok(revoked)
 }
 
-/// Carries out [`crate::Store::put_login`]. A second `wx.login` replaces the session_key while the first may still
-/// be in use, so the last two are kept. Each login takes out the lane's expired
-/// sessions, and the user's oldest where there are too many.
+/// Carries out [`crate::Store::put_login`]. A second `wx.login` replaces the session_key while the first may still be in
+/// use, so the last two are kept. Each login also removes expired sessions of the lane, and the user's oldest sessions
+/// beyond the limit.
 pub(crate) fn put_login(rows: &impl Rows, login: &LoginRecord) -> RowResult<()> {
     rows.put_session_key(login)?;
     rows.delete_expired_sessions(Lane::of(&login.appid, &login.openid), login.at, u32::MAX)?;
@@ -57,7 +58,7 @@ pub(crate) fn put_login(rows: &impl Rows, login: &LoginRecord) -> RowResult<()> 
     rows.delete_sessions_beside(login, MAX_SESSIONS_OF_USER - 1)
 }
 
-/// Carries out [`crate::Store::end_sessions`]. A user's are in one lane, an app's in all.
+/// Carries out [`crate::Store::end_sessions`]. A user's sessions are in one lane, an app's sessions in all lanes.
 pub(crate) fn end_sessions(
     rows: &impl Rows,
     appid: &AppId,

@@ -1,7 +1,7 @@
-//! Events that WeChat pushed: receiving each once, and doing what it asks for.
+//! Events that WeChat pushed: receiving each event once, and doing what it asks for.
 //!
-//! An event is durable before anything is done about it, and all that it does is done in one transaction with marking
-//! it as done: a process that dies in between begins again, or has finished.
+//! An event is durable before anything is done about it. All that it does is written in the transaction that marks it as
+//! done. So after a crash the event is either done completely or worked on from the beginning.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::Source;
@@ -45,7 +45,7 @@ pub(crate) fn receive(rows: &impl Rows, event: &NewEvent) -> RowResult<Received>
     Ok(Received::New)
 }
 
-/// The event is new. What must be passed on with it belongs here, into the transaction that makes it durable.
+/// The event is new. Anything that must be passed on with an event belongs here, in the transaction that makes it durable.
 fn received(rows: &impl Rows, event: &NewEvent, lane: Lane, number: u64) -> RowResult<()> {
     rows.insert_event(event, lane, number)?;
     rows.signals().event(lane, event.received_at);
@@ -60,7 +60,7 @@ fn received(rows: &impl Rows, event: &NewEvent, lane: Lane, number: u64) -> RowR
     })
 }
 
-/// What is told of an event of WeChat's.
+/// The data of a webhook event that passes on an event of WeChat's.
 #[derive(Serialize)]
 struct PassedOn<'a> {
     id: EventId,
@@ -68,18 +68,18 @@ struct PassedOn<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     openid: Option<&'a OpenId>,
     name: &'a str,
-    /// All of it, as WeChat pushed it.
+    /// The whole event, as WeChat pushed it.
     body: serde_json::Value,
 }
 
-/// Where a nonce is kept.
+/// The place where a nonce is kept.
 fn nonce(hash: [u8; 32]) -> Nonce {
     Nonce { lane: hash[0] % LANES, hash }
 }
 
 /// Carries out [`crate::Store::callback_verified`].
 pub(crate) fn verified(rows: &impl Rows, appid: &AppId, check: &AddressCheck) -> RowResult<()> {
-    // No event has this digest, so each one under this nonce is another content.
+    // No event has this digest, so any event under this nonce counts as another content.
     rows.insert_nonce(&nonce(check.nonce_hash), [0; 32], check.nonce_expires_at)?;
     rows.callback_verified(appid, check)
 }
@@ -96,7 +96,7 @@ pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> RowResult<Option<Ap
     let mut applied =
         Applied { state: EventState::Done, effects: Vec::new(), ended: Vec::new(), woken: 0, wake_at: None };
     let user = event.openid.as_ref().map(|openid| User::of(&event.appid, openid));
-    // What an app that was removed meanwhile left is history.
+    // If the app was removed meanwhile, the event does nothing.
     if let Some(user) = user.filter(|_| !order.actions.is_empty())
         && rows.gate(&event.appid)?.is_some()
     {
@@ -117,8 +117,8 @@ pub(crate) fn apply(rows: &impl Rows, order: &ApplyOrder) -> RowResult<Option<Ap
     Ok(Some(applied))
 }
 
-/// Whether one of the event's reports is about a message that is still awaiting its answer: then nothing of the event
-/// is done yet. When to look again.
+/// If one of the event's reports is about a message that still awaits its answer: when to look at the event again. Nothing
+/// of the event is done before that.
 fn must_wait(
     rows: &impl Rows,
     user: &User,
@@ -166,7 +166,7 @@ fn carry_out(
                     }
                 }
                 Choice::Ended(message) => Effect::AlreadySettled { message },
-                // Patience is at its end, and the event is about nothing else.
+                // The event has waited as long as it may, and it fits no other message.
                 Choice::Wait | Choice::Nobody => Effect::NoMessage { template: report.template.clone() },
             };
             applied.effects.push(effect);
@@ -175,8 +175,8 @@ fn carry_out(
     Ok(())
 }
 
-/// The user accepted: one unit, or messages without number if the template's subscription is long-term. A template that
-/// is not known here is taken for a one-time one, as nearly all are.
+/// The user accepted: one unit, or an unlimited permit if the template's subscription is long-term. An unknown template
+/// counts as a one-time template, as nearly all templates are.
 fn accept(
     rows: &impl Rows,
     user: &User,
@@ -199,7 +199,7 @@ fn accept(
         template: Some(template.clone()),
         count: 1,
         expires_at: None,
-        // Done above.
+        // `acceptances::report` above has paired the report already.
         reported_by: None,
         claim: None,
     };
@@ -209,8 +209,8 @@ fn accept(
     Ok(Effect::Granted { template: template.clone(), kind, permit: permit.id, woken })
 }
 
-/// The user wants no more: what is left of the subscriptions to this template is void. What is kept for a message stays
-/// its own; WeChat will say what it thinks of that.
+/// The user withdrew: the units left in the subscriptions to this template are void. Units that are kept for a message stay:
+/// WeChat's answer to the message will decide.
 fn withdraw(rows: &impl Rows, user: &User, template: &TemplateId) -> RowResult<Vec<Effect>> {
     let mut effects = Vec::new();
     for mut permit in rows.permits(user)? {

@@ -1,8 +1,8 @@
-//! Who serves, and who owns a lane.
+//! Nodes, and the owners of lanes.
 //!
-//! A node is one as long as it renews its lease. What it owns it owns for that long, and every write about a lane names the
-//! epoch under which the lane was acquired: a node that stood still for longer than its lease finds another epoch, and
-//! writes nothing.
+//! A process is a node while it renews its lease, and it owns its lanes for that time. Every write about a lane names the
+//! epoch under which the lane was acquired. So a node that was suspended for longer than its lease writes nothing: it finds
+//! that the lanes have later epochs.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
@@ -32,12 +32,13 @@ pub(crate) fn lease(rows: &impl Rows, order: &LeaseOrder) -> RowResult<Leased> {
         rows.delete_node(&other.name)?;
     }
     if *is_first {
-        // An earlier process of this name is not there any more, or is not to go on.
+        // An earlier process of this name has ended, or must not go on.
         for owner in rows.owners()?.iter().filter(|owner| owner.node.as_deref() == Some(&*node.name)) {
             rows.set_owner(owner.lane, Epoch(owner.epoch.0 + 1), None)?;
         }
     }
-    // Who has died without a word may have been sent pushes that nobody heard of. Of the first node, nobody listened before.
+    // A node that died without leaving may have been sent pushes that nobody took. Before the first node started, nobody
+    // listened at all.
     if !dead.is_empty() || was_left || (*is_first && alive.is_empty()) {
         rows.set_listening_since(*now)?;
     }
@@ -56,7 +57,7 @@ pub(crate) fn lease(rows: &impl Rows, order: &LeaseOrder) -> RowResult<Leased> {
     standing(rows, &node.name, names).map(Leased::Held)
 }
 
-/// What a node has, and what it should have.
+/// The lanes that a node has, and the lanes that it should have.
 fn standing(rows: &impl LaneRows, name: &str, nodes: Vec<String>) -> RowResult<Standing> {
     let owners = rows.owners()?;
     let place = |node: &str| nodes.iter().position(|other| other == node);
@@ -126,7 +127,7 @@ pub(crate) fn release(rows: &impl Rows, lane: Lane, epoch: Epoch) -> RowResult<b
     Ok(true)
 }
 
-/// Whether a node that acquired the lane under this epoch has it still.
+/// Whether the lane has still this epoch: the node that acquired it under the epoch still owns it.
 pub(crate) fn is_current(rows: &impl Rows, lane: Lane, epoch: Epoch) -> RowResult<bool> {
     Ok(rows.epoch(lane)? == epoch)
 }
@@ -143,18 +144,18 @@ pub(crate) fn listening_broke(rows: &impl LaneRows, now: UnixMillis) -> RowResul
     rows.set_listening_since(now)
 }
 
-/// What is known about a time in which every push must have met a node that listened.
+/// Whether all pushes of a time have met a node that listened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// Each did, as far as is known.
+    /// All of them have, as far as is known.
     All,
-    /// One may have been missed.
+    /// A push may have been missed.
     MayHaveMissed,
-    /// A node may have died meanwhile: its next renewal, or the end of its lease, will say.
+    /// A node may have died in that time. Its next renewal, or the end of its lease, will tell.
     NotKnownYet,
 }
 
-/// Whether all nodes have listened.
+/// Whether all nodes have listened for the whole time.
 pub(crate) fn heard(rows: &impl LaneRows, listened: &Listened) -> RowResult<Heard> {
     if rows.listening_since()? > listened.from {
         return Ok(Heard::MayHaveMissed);

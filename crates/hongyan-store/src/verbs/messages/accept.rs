@@ -1,4 +1,4 @@
-//! `accept`: where a message's life begins.
+//! `accept`: the first state of a message.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageState, ReasonCode, Units};
@@ -76,7 +76,7 @@ fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>) -> RowRe
     })
 }
 
-/// A message as it is before anything was decided.
+/// The row of a message before anything is decided.
 fn first_row(new: &NewMessage, user: User) -> MessageRow {
     MessageRow {
         id: new.id,
@@ -88,7 +88,7 @@ fn first_row(new: &NewMessage, user: User) -> MessageRow {
         own_permit: new.own_permit.is_some(),
         reference: new.reference.clone(),
         accepted_at: new.accepted_at,
-        // A time in the past means now; so a user's messages for now keep the order of their acceptance.
+        // A time in the past means now. So a user's messages for now are sent in the order of their acceptance.
         send_at: new.send_at.max(new.accepted_at),
         deadline: new.deadline,
         state: MessageState::Scheduled,
@@ -109,8 +109,8 @@ fn first_row(new: &NewMessage, user: User) -> MessageRow {
     }
 }
 
-/// The answer for the message that has this key, if there is one. If there is none, the key will be that of the new
-/// message; nobody can come between, for a lane has one writer.
+/// The answer for the message with this key, if it exists. If not, the new message will have the key. No other transaction
+/// can take the key in between, because a lane has one writer.
 fn find_key(rows: &impl Rows, user: &User, key: &Idempotency) -> RowResult<Option<Accepted>> {
     Ok(rows.key_of(user, key)?.map(|known| {
         if known.fingerprint == key.fingerprint {
@@ -121,15 +121,15 @@ fn find_key(rows: &impl Rows, user: &User, key: &Idempotency) -> RowResult<Optio
     }))
 }
 
-/// A message that is not sent at once takes its unit out of everybody else's reach, if it came with its own permit
-/// or was asked to reserve one. One for which there is no unit then fails as if it were due.
+/// Holds a unit for a message that is not sent at once, if it came with its own permit or was asked to reserve one: other
+/// messages cannot use this unit. If there is no free unit, the message fails as if it were due.
 fn hold_if_wanted(
     rows: &impl Rows,
     row: &mut MessageRow,
     new: &NewMessage,
     now: UnixMillis,
 ) -> RowResult<()> {
-    // It must still be good when the message goes out.
+    // The permit must still be valid when the message goes out.
     let good_until = row.send_at.max(now);
     let chosen = if let Some(own) = row.permit.take() {
         let permit = rows.present_permit(&row.user, own)?;
@@ -153,7 +153,8 @@ fn hold_if_wanted(
     Ok(())
 }
 
-/// A permit that came with a message may have more units than the message needs; and the message may have ended without it.
+/// Wakes messages for the units that are left over. A permit that came with a message may have more units than the message
+/// needs, and the message may have ended without using any.
 fn share_the_rest(rows: &impl Rows, row: &MessageRow, own: &NewPermit, now: UnixMillis) -> RowResult<()> {
     let takes_all = row.permit.is_some() && own.count <= 1 && !own.kind.is_unlimited();
     if !takes_all && let Some(permit) = permits::find_granted(rows, &row.user, own)? {

@@ -15,7 +15,7 @@ use crate::types::Cancelled;
 /// Carries out [`crate::Store::cancel`].
 pub(crate) fn cancel(rows: &impl Rows, id: MessageId, now: UnixMillis) -> RowResult<Cancelled> {
     let Some(row) = rows.message(id)? else { return Ok(Cancelled::NotFound) };
-    // Who may have it already cannot be told that it was withdrawn.
+    // The user may have the message already, so it must not be reported as withdrawn.
     if !row.state.is_withdrawable(row.maybe_delivered) {
         return Ok(Cancelled::TooLate(row.state));
     }
@@ -32,7 +32,7 @@ fn withdraw(rows: &impl Rows, mut row: MessageRow, now: UnixMillis) -> RowResult
     }
 }
 
-/// Ends a message that is open and not in flight, and lets go on who waited behind it.
+/// Ends a message that is open and not in flight, and hands on to the user's next message, which may have waited behind it.
 pub(super) fn end(
     rows: &impl Rows,
     mut row: MessageRow,
@@ -50,12 +50,12 @@ pub(super) fn end(
     Ok(())
 }
 
-/// Withdraws every message of an app that was not sent; those that maybe went out become `unknown`.
+/// Cancels every message of an app that was not sent. Messages that may have gone out become `unknown`.
 pub(crate) fn cancel_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowResult<()> {
     for lane in Lane::all() {
         for state in [MessageState::Waiting, MessageState::Ready, MessageState::Scheduled] {
             for id in rows.of_app_in(lane, appid, state)? {
-                // Read afresh: the one before may have set it going.
+                // Read the row again: ending the previous message may have changed it.
                 let row = load(rows, id)?;
                 if row.state.is_cancellable() {
                     withdraw(rows, row, now)?;

@@ -1,4 +1,4 @@
-//! `claim`: what is due in a lane.
+//! `claim`: starts the due messages of a lane.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Lane, MessageState};
@@ -11,7 +11,7 @@ use crate::row_error::RowResult;
 use crate::rows::Rows;
 use crate::types::{ClaimBatch, Epoch};
 
-/// How many messages one call looks at, at most, so that a backlog of a paused app cannot hold the writer for long.
+/// How many messages one call looks at, at most, so that the backlog of a paused app does not hold the writer for long.
 const fn looks(limit: u32) -> u32 {
     limit.saturating_mul(4).saturating_add(64)
 }
@@ -32,7 +32,7 @@ pub(crate) fn claim(
         if batch.claimed.len() >= limit as usize {
             break;
         }
-        // One at a time: each may wake or release another.
+        // Read one message at a time: each may wake or release another.
         let Some(mut row) = rows.first_due(lane, now)? else { break };
         let from = row.state;
         match take_turn(rows, &mut row, true, now)? {
@@ -42,7 +42,10 @@ pub(crate) fn claim(
                 batch.claimed.push(claimed(&row, going, body.into(), epoch));
             }
             Turn::Later => {
-                debug_assert!(row.wake_at.is_none_or(|wake| wake > now), "it would be due for ever");
+                debug_assert!(
+                    row.wake_at.is_none_or(|wake| wake > now),
+                    "a timer in the past would make the lane due for ever"
+                );
                 save(rows, &mut row)?;
                 if from == MessageState::Ready && row.state != MessageState::Ready {
                     wake_next(rows, &row.user, now)?;

@@ -1,8 +1,8 @@
 //! Collapse keys: of a user's unsent messages with the same key, the newest is the one that counts.
 //!
-//! A message that is in flight or in doubt is never replaced. So there are three moments at which one gives way: when a
-//! newer one is accepted; when it comes back unsent from an attempt during which a newer one was accepted; and when an
-//! operator says that it was not sent. Messages without a key pass here without a statement.
+//! A message that is in flight or in doubt is never replaced. So a message can give way at three moments: when a newer
+//! message is accepted; when it comes back unsent from an attempt during which a newer message was accepted; and when an
+//! operator says that it was not sent. Messages without a key cost no statement here.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, PermitId, ReasonCode};
@@ -15,7 +15,8 @@ use crate::row_error::RowResult;
 use crate::rows::{MessageRow, Rows, User};
 use crate::types::{Accepted, Ended, NewMessage};
 
-/// For each message of a batch, whether one behind it has the same user and key. It must not be started: the last wins.
+/// For each message of a batch, whether a later message of the batch has the same user and key. Then it must not be started:
+/// the last one wins.
 pub(super) fn superseded(messages: &[NewMessage]) -> Vec<bool> {
     let mut last = std::collections::HashSet::new();
     let mut superseded: Vec<bool> = messages
@@ -30,16 +31,17 @@ pub(super) fn superseded(messages: &[NewMessage]) -> Vec<bool> {
     superseded
 }
 
-/// What a message replaced.
+/// The messages that a newer message replaced.
 #[derive(Default)]
 pub(super) struct Replaced {
     pub(super) ended: Vec<Ended>,
-    /// The permits of which it held units.
+    /// The permits of which the replaced messages held units.
     freed: Vec<PermitId>,
 }
 
 impl Replaced {
-    /// The newer message has had its turn: what it did not take of the freed units is for those that wait.
+    /// Wakes waiting messages for the freed units that the newer message did not take. To be called after the newer message
+    /// has had its turn.
     pub(super) fn share(&self, rows: &impl Rows, user: &User, now: UnixMillis) -> RowResult<()> {
         for &id in &self.freed {
             wake_waiting(rows, user, &rows.present_permit(user, id)?, now)?;
@@ -48,8 +50,8 @@ impl Replaced {
     }
 }
 
-/// Withdraws what a newer message replaces. Units that it held are free when that one looks for a permit, and nobody
-/// else has been told yet.
+/// Withdraws the messages that a newer message replaces. The units that they held are free when the newer message looks for
+/// a permit; waiting messages are woken only later, by `share`.
 pub(super) fn replace_older(
     rows: &impl Rows,
     user: &User,
@@ -73,8 +75,8 @@ pub(super) fn replace_older(
     Ok(replaced)
 }
 
-/// Those of a batch that a later one of it replaced have been answered for already: their answers are put right, and
-/// they are not told of again.
+/// Corrects the answers for messages of a batch that a later message of the same batch replaced: their answers exist
+/// already. These messages are taken out of `replaced`, so that they are reported once.
 pub(super) fn correct(answers: &mut [Accepted], batch: &[NewMessage], replaced: &mut Vec<Ended>) {
     replaced.retain(|ended| {
         let place = batch.iter().take(answers.len()).position(|earlier| earlier.id == ended.id);
@@ -83,28 +85,29 @@ pub(super) fn correct(answers: &mut [Accepted], batch: &[NewMessage], replaced: 
             return true;
         };
         (*state, *reason) = (ended.state, ended.reason);
-        // Not for itself, but for whoever it stood in the way of.
+        // The timer is not for this message, but for the messages that waited behind it.
         *wake_at = place.map(|at| batch[at].accepted_at);
         false
     });
 }
 
-/// A message has come back from an attempt: one of its key that was accepted meanwhile takes its place. The caller
-/// writes the row.
+/// A message has come back from an attempt: if a newer message with its key was accepted meanwhile, this one gives way. The
+/// caller writes the row.
 pub(super) fn give_way(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
     if !row.state.is_withdrawable(row.maybe_delivered) {
         return Ok(());
     }
-    // Whatever else is open was accepted later: what was there before was replaced by this one.
+    // Every other unsent message with this key is newer: this message replaced the older ones when it was accepted.
     let newer = rows.newest_unsent_with_key(row, key)?;
     yield_to(rows, row, newer, now)
 }
 
-/// The same for a message of unknown outcome that was not sent: also one that was sent meanwhile has made it obsolete.
+/// The same for an `unknown` message that turned out not to be sent. Here a newer message replaces it even if the newer one
+/// is sent already.
 pub(super) fn give_way_after_doubt(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     let Some(key) = row.collapse_key.as_deref() else { return Ok(()) };
-    // Those that came to nothing do not count: failed, cancelled, expired.
+    // Newer messages that failed, expired or were cancelled do not count.
     let newer = rows.newest_later_with_key(row, key)?;
     yield_to(rows, row, newer, now)
 }

@@ -14,9 +14,9 @@
 //! | [`write`](mod@write) | writing a message's row, and what follows from that |
 //! | [`sent_report`] | what WeChat's event about a message does to it |
 //!
-//! Two things always hold between transactions. A message that is open but not `sending` names a permit only if it
-//! holds one of its units. And a ready message without a timer (or with none but its deadline) is *parked*: an
-//! event will wake it, in the transaction that makes the event true.
+//! Two things always hold between transactions. A message that is open but not `sending` names a permit only if it holds a
+//! unit of it. And a ready message without a timer (or with a timer only for its deadline) is *parked*: the transaction that
+//! makes its turn come gives it a timer.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::MessageId;
@@ -37,10 +37,10 @@ pub(crate) mod turn;
 pub(crate) mod wake;
 mod write;
 
-/// Tells of all messages that a restore holds back since `now`, in the order of their acceptance. It has written their
-/// states itself.
+/// Writes webhook events for all messages that a restore holds back since `now`, in the order of their acceptance. The
+/// restore has written their states itself.
 pub(crate) fn tell_restored(rows: &impl Rows, now: UnixMillis) -> RowResult<()> {
-    /// Read in one go.
+    /// How many messages are read in one go.
     const PAGE: u32 = 1_000;
     let mut after = MessageId::from_bytes([0; 16]);
     loop {

@@ -1,4 +1,4 @@
-//! Whose turn is next, when a message has left `ready` or `sending`.
+//! The user's next message, when a message has left `ready` or `sending`.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState};
@@ -9,26 +9,27 @@ use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
 use crate::types::{Claimed, Ended, Epoch};
 
-/// The most messages of a user that one settlement ends on its way to the next that can be sent; the rest get a
+/// How many messages of a user one settlement ends, at most, on its way to a message that can be sent. The next one gets a
 /// timer.
 const MAX_TURNS: usize = 16;
 
-/// What came of handing a user on.
+/// The result of handing on.
 #[derive(Default)]
 pub(super) struct HandedOn {
     /// The user's next message, claimed.
     pub(super) next: Option<Claimed>,
     /// Messages that ended on the way.
     pub(super) ended: Vec<Ended>,
-    /// When the user's next message must be looked at.
+    /// When the lane must be looked at for the user's next message.
     pub(super) wake_at: Option<UnixMillis>,
 }
 
-/// A message of this user left `ready` or `sending`: the next one's turn. With `room` it is claimed at once if it
-/// may be; otherwise it gets a timer. Without this, messages parked behind the one that left would sleep for ever.
+/// A message of this user left `ready` or `sending`: hands on to the user's next message. With `room` the next message is
+/// claimed at once if it may go; otherwise it gets a timer. Without this, the messages parked behind the first one would
+/// never be looked at again.
 ///
-/// `resting` is the message that was just put back to `ready` by its own outcome; while it is the first, the others
-/// stay behind it.
+/// `resting` is the message that its own outcome has just put back to `ready`. While it is the user's first message, the
+/// others stay parked behind it.
 pub(super) fn hand_on(
     rows: &impl Rows,
     user: &User,
@@ -78,7 +79,7 @@ pub(super) fn hand_on(
     Ok(handed)
 }
 
-/// The same for verbs that claim nothing: the next one gets a timer.
+/// The same for verbs that claim nothing: the user's next message gets a timer.
 pub(super) fn wake_next(rows: &impl Rows, user: &User, now: UnixMillis) -> RowResult<()> {
     hand_on(rows, user, None, None, now)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! `resolve`: somebody's word on a message of unknown outcome.
+//! `resolve`: a verdict on a message of unknown outcome.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Witness, resolve as decide};
@@ -46,7 +46,7 @@ pub(crate) fn resolve(rows: &impl Rows, order: &ResolveOrder) -> RowResult<Resol
     row.maybe_delivered = false;
     row.enter(resolution.state, resolution.reason, now);
     if row.state == MessageState::Ready {
-        // Its turn comes as everybody's does: not while another of its user is in flight, nor while its app rests.
+        // Let the next claim decide, by a timer: another message of the user may be in flight, or the app may be paused.
         row.wake_at = Some(now);
         give_way_after_doubt(rows, &mut row, now)?;
         end_with_its_app(rows, &mut row, now)?;
@@ -56,7 +56,7 @@ pub(crate) fn resolve(rows: &impl Rows, order: &ResolveOrder) -> RowResult<Resol
     Ok(Resolved::Done { state: row.state, reason: row.reason })
 }
 
-/// An app that was removed sends nothing any more: what was not sent is cancelled, as it was when the app was removed.
+/// Cancels the message if its app was removed: a removed app sends nothing, and its other messages were cancelled with it.
 fn end_with_its_app(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     if row.state == MessageState::Ready && rows.gate(&row.user.appid)?.is_none() {
         release_hold(rows, row, now)?;
@@ -65,9 +65,9 @@ fn end_with_its_app(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> 
     Ok(())
 }
 
-/// What the verdict does to the unit that the message kept. One whose permit was revoked in doubt kept none, and
-/// lets go of the permit's name: what is sent names the permit of which it spent a unit, what is open the one that
-/// it holds.
+/// Applies the verdict to the unit that the message kept. If the permit was revoked while the outcome was in doubt, the
+/// message kept no unit, and its row stops naming the permit. (A sent message names the permit of which it spent a unit; an
+/// open message names the permit of which it holds a unit.)
 pub(super) fn apply_unit(
     rows: &impl Rows,
     row: &mut MessageRow,

@@ -1,4 +1,4 @@
-//! WeChat's event about a message: which message, and what that does to it.
+//! WeChat's event about a message: which message it is about, and what it changes.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Verdict, Witness};
@@ -13,7 +13,7 @@ use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
 use crate::types::Ended;
 
-/// Which of the user's messages a report is about. Reads what lies together of the user.
+/// Which of the user's messages a report is about. Reads only rows of this user, which are stored together.
 pub(crate) fn choose(
     rows: &impl Rows,
     user: &User,
@@ -25,7 +25,7 @@ pub(crate) fn choose(
     Ok(decide(report, &candidates, received_at, may_wait))
 }
 
-/// Puts a message where a report says that it is. Its unit is spent either way: WeChat took the message.
+/// Moves a message to the state that a report gives it. Its unit is spent in any case: WeChat took the message.
 pub(crate) fn apply_report(
     rows: &impl Rows,
     id: MessageId,

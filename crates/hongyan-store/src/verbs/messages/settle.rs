@@ -1,4 +1,4 @@
-//! `settle`: an attempt's outcome, in one commit with everything that follows from it.
+//! `settle`: stores an attempt's outcome, in one commit with everything that follows from it.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::permit::Origin;
@@ -25,7 +25,7 @@ pub(crate) fn settle(rows: &impl Rows, settlements: &[Settlement]) -> RowResult<
     settlements.iter().map(|settlement| settle_one(rows, settlement)).collect()
 }
 
-/// Not ours to settle, or settled already.
+/// The answer for an attempt that another node settles, or that is settled already.
 const NOT_DONE: Settled = Settled { state: None, reason: None, wake_at: None, next: None, ended: Vec::new() };
 
 fn settle_one(rows: &impl Rows, settlement: &Settlement) -> RowResult<Settled> {
@@ -50,13 +50,14 @@ fn settle_one(rows: &impl Rows, settlement: &Settlement) -> RowResult<Settled> {
     if effects.app.is_some() {
         let is_paused = rows.gate(&row.user.appid)?.is_some_and(|gate| gate.is_paused(now));
         if !is_paused && let Next::Retry { wake_at, .. } = &mut next {
-            // Somebody has ended the pause already, or it could not be stored: nobody would wake what rests for it.
+            // The pause ended before this outcome was stored, or the pause could not be stored. Ending the pause would have
+            // woken this message, so without a timer nobody would.
             *wake_at = Some(now.plus(BACKOFF_BASE));
         }
     }
 
     let retries = matches!(effects.next, Next::Retry { .. });
-    // A permit that came with the message stays its own while it rests.
+    // A permit that came with the message stays reserved for it while it rests.
     let unit = match effects.unit {
         UnitEffect::Release if row.own_permit && retries => UnitEffect::Hold,
         unit => unit,
@@ -66,7 +67,7 @@ fn settle_one(rows: &impl Rows, settlement: &Settlement) -> RowResult<Settled> {
     give_way(rows, &mut row, now)?;
     save(rows, &mut row)?;
 
-    // One that is tried again wants the unit itself.
+    // A freed unit wakes waiting messages only if this message does not want the unit itself.
     if row.state == MessageState::Failed
         && unit == UnitEffect::Release
         && let Some(id) = row.permit
@@ -77,7 +78,7 @@ fn settle_one(rows: &impl Rows, settlement: &Settlement) -> RowResult<Settled> {
     let room = settlement.room.then_some(settlement.epoch);
     let mut handed = hand_on(rows, &row.user, resting, room, now)?;
 
-    // With its permit replaced, the user's next message may be this one.
+    // If the message got another permit, the user's next message may be this same message.
     let (mut state, mut reason, mut wake_at) = (row.state, row.reason, row.wake_at);
     if handed.next.as_ref().is_some_and(|next| next.id == row.id) {
         (state, reason, wake_at) = (MessageState::Sending, None, None);
@@ -95,7 +96,8 @@ fn settle_one(rows: &impl Rows, settlement: &Settlement) -> RowResult<Settled> {
     })
 }
 
-/// Tells that a message was sent, if anybody wants to hear of it. A settlement does not know all that is told.
+/// Writes the webhook event for a sent message, if a webhook wants it. The settlement does not contain all its data, so the
+/// row is read.
 fn tell_sent(rows: &impl Rows, settlement: &Settlement, user: &User) -> RowResult<()> {
     if !rows.is_wanted(EventType::MessageSent, Some(&user.appid))? {
         return Ok(());
@@ -119,9 +121,9 @@ fn tell_sent(rows: &impl Rows, settlement: &Settlement, user: &User) -> RowResul
     Ok(())
 }
 
-/// What nearly every settlement is: WeChat took the message, its unit was spent when it went out, and its user has
-/// nothing else open. One write, where the general way would read the row, its permit and the user's queue first.
-/// `None`: it is not that simple.
+/// Settles the usual case with one write: WeChat took the message, its unit was spent when it went out, and its user has no
+/// other open message. The general way would first read the row, its permit and the user's queue. `None`: this is another
+/// case.
 fn settle_plain_success(
     rows: &impl Rows,
     settlement: &Settlement,
@@ -143,10 +145,10 @@ fn settle_plain_success(
     Ok(Some(Settled { state: Some(MessageState::Sent), ..NOT_DONE }))
 }
 
-/// What the outcome does to the unit that the attempt named.
+/// Applies the outcome to the unit that the attempt used.
 fn apply_unit(rows: &impl Rows, row: &mut MessageRow, effect: UnitEffect) -> RowResult<()> {
     let Some(id) = row.permit else { return Ok(()) };
-    // Where nothing changes, nothing is written.
+    // Write nothing if the unit stays where it is.
     let stays = match effect {
         UnitEffect::Spend => !row.permit_held,
         UnitEffect::Hold => row.permit_held,
@@ -161,7 +163,7 @@ fn apply_unit(rows: &impl Rows, row: &mut MessageRow, effect: UnitEffect) -> Row
     Ok(())
 }
 
-/// What the outcome makes of the message.
+/// Applies the outcome to the message.
 fn apply_next(rows: &impl Rows, row: &mut MessageRow, next: Next, now: UnixMillis) -> RowResult<()> {
     match next {
         Next::Sent => row.enter(MessageState::Sent, None, now),
@@ -200,8 +202,8 @@ fn apply_next(rows: &impl Rows, row: &mut MessageRow, next: Next, now: UnixMilli
     Ok(())
 }
 
-/// What WeChat said of the permits that a message tried in a row, the last one first; not more than it may try. It follows
-/// from the attempts, which are stored anyway, so a restart does not begin to count anew.
+/// WeChat's errcodes for the last attempts that found their permit dead, the latest first, at most as many as a message may
+/// try. They are read from the stored attempts, so a restart does not begin to count again.
 fn dead_in_a_row(rows: &impl Rows, row: &MessageRow) -> RowResult<Vec<Errcode>> {
     let last = row.outcome.as_ref().and_then(hongyan_ledger::settle::Outcome::errcode);
     let earlier =

@@ -14,39 +14,38 @@ use crate::row_error::RowResult;
 use crate::rows::{MessageRow, Rows};
 use crate::types::{Claimed, ClaimedPermit, Ended, Epoch};
 
-/// What an app's gate is. An app that is not there (any more) sends nothing until it is.
+/// An app's gate. An app that does not exist (any more) sends nothing.
 fn gate(rows: &impl Rows, appid: &AppId) -> RowResult<AppGate> {
     Ok(rows.gate(appid)?.unwrap_or(AppGate::Paused { until: None }))
 }
 
-/// A message goes out. Whether it is a probe; then the gate is closed behind it, in the same transaction.
+/// Notes that a message goes out. Returns whether it is a probe; then the gate is closed behind it, in the same transaction.
 fn pass(rows: &impl Rows, gate: AppGate, appid: &AppId, now: UnixMillis) -> RowResult<bool> {
     let Some(AppGate::Broken { probe_at }) = gate.behind_a_probe(now) else { return Ok(false) };
-    // Others are not told: this is how the gate stands while the probe is under way, and its outcome, which changes
-    // the app, is what they want to hear.
+    // No signal for this change: the gate only says that a probe is under way. The probe's outcome changes the app, and that
+    // sends a signal.
     rows.set_probe_at(appid, probe_at)?;
     Ok(true)
 }
 
-/// What a message sets out with.
+/// What a message goes out with.
 pub(super) struct Going {
     permit: Option<Permit>,
-    /// The app's breaker is open; this one finds out whether WeChat answers again.
+    /// The app's breaker is open; this message finds out whether WeChat answers again.
     is_probe: bool,
 }
 
 /// What became of a message at its turn. The row says the same, but is not written yet.
 pub(super) enum Turn {
-    /// It is `sending`.
+    /// The message is `sending`.
     Send(Going),
-    /// It is `scheduled`, `ready` or `waiting`.
+    /// The message is `scheduled`, `ready` or `waiting`.
     Later,
-    /// It has ended.
+    /// The message has ended.
     End(Ended),
 }
 
-/// Lets the ledger decide about a message and does to the row and to its permit what it decided. The caller writes
-/// the row.
+/// Lets the ledger decide about a message, and changes the row and its permit accordingly. The caller writes the row.
 pub(super) fn take_turn(
     rows: &impl Rows,
     row: &mut MessageRow,
@@ -55,11 +54,12 @@ pub(super) fn take_turn(
 ) -> RowResult<Turn> {
     let mut permit = pick_permit(rows, row, now)?;
     let candidate = Candidate {
-        // Its time has come once. An outcome that is stored late (the disk was full) is told with the time at which it
-        // came, and a clock may be set back: neither makes it scheduled again.
+        // Only a `scheduled` message may wait for its `send_at`. `now` can be before `send_at` although the message was due
+        // already: an outcome that was stored late (the disk was full) counts at the time at which it came, and a clock may
+        // be set back. Such a message must not become `scheduled` again.
         send_at: if row.state == MessageState::Scheduled { row.send_at } else { row.send_at.min(now) },
         deadline: row.deadline,
-        // Nothing can bring a second one of a permit that came with its message.
+        // A permit that came with its message cannot be granted a second time, so waiting for it is useless.
         policy: if row.own_permit { PermitPolicy::Require } else { row.policy },
         maybe_delivered: row.maybe_delivered,
         gate: gate(rows, &row.user.appid)?,
@@ -85,7 +85,7 @@ pub(super) fn take_turn(
         }
         Start::Later { state, wake_at, reason } => {
             if state == MessageState::Waiting {
-                // The unit that it held has expired; it waits for another.
+                // The unit that it held has expired; the message waits for another permit.
                 release_hold(rows, row, now)?;
             }
             row.enter(state, reason, now);
@@ -93,7 +93,7 @@ pub(super) fn take_turn(
             Turn::Later
         }
         Start::End { state, reason } => {
-            // Of an unknown outcome the unit stays kept: it may be gone.
+            // If the outcome is unknown the unit stays kept: it may be spent.
             if state != MessageState::Unknown {
                 release_hold(rows, row, now)?;
             }
@@ -107,12 +107,12 @@ pub(super) fn take_turn(
     })
 }
 
-/// The permit that a message would use: the one that it holds, else the best of its user's.
+/// The permit that a message would use: the permit that it holds, else the best permit of its user.
 fn pick_permit(rows: &impl Rows, row: &MessageRow, now: UnixMillis) -> RowResult<Option<Permit>> {
     if let Some(id) = row.permit {
         let named = rows.present_permit(&row.user, id)?;
-        // A message that maybe went out is repeated with the very same code, alive or dead: only WeChat's answer
-        // to that tells whether it arrived.
+        // A message that may have gone out is repeated with the very same code, even if the permit is dead: only WeChat's
+        // answer to this code tells whether the first copy arrived.
         if row.maybe_delivered || still_serves(&named, row, now) {
             return Ok(Some(named));
         }
@@ -126,7 +126,7 @@ fn still_serves(permit: &Permit, row: &MessageRow, now: UnixMillis) -> bool {
     (!row.permit_held || as_if_free.units.release()) && as_if_free.serves(row.channel, &row.template, now)
 }
 
-/// Gives back the unit that a message holds, if it holds one, and sets going who waits for it.
+/// Gives back the unit that a message holds, if it holds one, and wakes the messages that wait for a permit.
 pub(super) fn release_hold(rows: &impl Rows, row: &mut MessageRow, now: UnixMillis) -> RowResult<()> {
     if let Some(permit) = give_back(rows, row)? {
         wake_waiting(rows, &row.user, &permit, now)?;
@@ -134,8 +134,8 @@ pub(super) fn release_hold(rows: &impl Rows, row: &mut MessageRow, now: UnixMill
     Ok(())
 }
 
-/// Gives back the unit that a message holds, if it holds one, and says of which permit. The caller sets going who waits
-/// for it.
+/// Gives back the unit that a message holds, if it holds one, and returns its permit. The caller wakes the messages that
+/// wait for a permit.
 pub(super) fn give_back(rows: &impl Rows, row: &mut MessageRow) -> RowResult<Option<Permit>> {
     let Some(id) = row.permit.filter(|_| row.permit_held) else { return Ok(None) };
     let permit = permits::change_units(rows, &row.user, id, "release a held unit of", Units::release)?;
@@ -147,7 +147,7 @@ pub(super) fn give_back(rows: &impl Rows, row: &mut MessageRow) -> RowResult<Opt
     Ok(Some(permit))
 }
 
-/// Moves the finished last attempt out of the row: another one begins.
+/// Moves the last attempt from the row into the history: another attempt begins.
 fn archive_attempt(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     let Some(last) = row.last_attempt() else { return Ok(()) };
     rows.insert_attempt(row, &last)?;
@@ -183,7 +183,7 @@ pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>, epoch: Ep
     }
 }
 
-/// A message that was `sending` when its process ended, for the next one to settle.
+/// A message that was `sending` when its process ended. The lane's next owner settles it.
 pub(crate) fn left_behind(
     row: &MessageRow,
     permit: Option<Permit>,

@@ -1,4 +1,4 @@
-//! Messages that wait or rest get a timer: the one place where something that happened sets them going.
+//! Gives timers to messages that wait or rest. All wake-ups by permits and apps are here.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{LANES, Lane, MessageState, Permit, WaitingOrder};
@@ -9,8 +9,8 @@ use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
 use crate::types::ProbeCursor;
 
-/// Sets going the messages that wait for a permit and that this one serves, in the app's waiting order, as many as it
-/// has units for. Returns how many.
+/// Wakes the waiting messages that this permit serves, in the app's waiting order, as many as it has units for. Returns how
+/// many.
 pub(crate) fn wake_waiting(
     rows: &impl Rows,
     user: &User,
@@ -22,13 +22,13 @@ pub(crate) fn wake_waiting(
         return Ok(0);
     }
     let mut waiting = rows.waiting(user)?;
-    // Where only one waits there is no order to ask for.
+    // Ask for the order only if more than one message waits.
     if waiting.len() > 1 && rows.waiting_order(&user.appid)? == WaitingOrder::NewestFirst {
         waiting.reverse();
     }
     let mut woken = 0;
     for mut row in waiting {
-        // One whose deadline has passed is left to its timer; it needs no unit.
+        // A message whose deadline has passed is left to its timer; it needs no unit.
         let over = row.deadline.is_some_and(|end| now >= end);
         if over || !left.serves(row.channel, &row.template, now) {
             continue;
@@ -37,7 +37,7 @@ pub(crate) fn wake_waiting(
         row.wake_at = Some(now);
         save(rows, &mut row)?;
         woken += 1;
-        // Counted, not stored: the unit is reserved when the message is sent.
+        // The unit is only counted here, not stored as held: it is reserved when the message is sent.
         if !left.units.unlimited && !left.units.hold() {
             break;
         }
@@ -45,8 +45,8 @@ pub(crate) fn wake_waiting(
     Ok(woken)
 }
 
-/// A ready message came to its end without a request. A grant that woke it counted on it to use a unit, and woke
-/// nobody else for that one; now others may have it.
+/// A ready message ended without a request. The grant that woke it had counted a unit for it and woke no other message for
+/// this unit, so wake another message now.
 pub(super) fn pass_on(rows: &impl Rows, user: &User, now: UnixMillis) -> RowResult<()> {
     if rows.has_waiting(user)? {
         for permit in rows.open_permits(user, now)? {
@@ -56,8 +56,8 @@ pub(super) fn pass_on(rows: &impl Rows, user: &User, now: UnixMillis) -> RowResu
     Ok(())
 }
 
-/// Gives every ready message of a lane that has no timer one, now; returns the lane's earliest. Parking and waking are
-/// durable, so this only mends what an older version or a hand in the database left behind.
+/// Gives every ready message of a lane that has no timer a timer, now; returns the lane's earliest timer. Parking and waking
+/// are durable, so this only repairs what an older version or a manual change of the database left.
 pub(crate) fn mend_timers(rows: &impl Rows, lane: Lane, now: UnixMillis) -> RowResult<Option<UnixMillis>> {
     rows.mend_timers(lane, now)?;
     rows.next_wake(lane)
@@ -73,8 +73,8 @@ pub(crate) fn wake_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowR
     Ok(())
 }
 
-/// Gives the first ready messages of at most `limit` users of an app a timer, now. The users behind `after` come
-/// first, in an order of their own, and then those before it.
+/// Gives the first ready messages of at most `limit` users of an app a timer, now. It goes through the users in a fixed
+/// order, from behind `after` to the end, and then from the beginning.
 pub(crate) fn wake_some(
     rows: &impl Rows,
     appid: &AppId,
@@ -84,7 +84,7 @@ pub(crate) fn wake_some(
 ) -> RowResult<Vec<ProbeCursor>> {
     let mut woken: Vec<ProbeCursor> = Vec::new();
     let first = after.map_or(0, |(lane, _)| lane.index());
-    // The first lane twice: behind the user, and from its beginning.
+    // The first lane comes twice: once behind the user, at last from its beginning.
     let lanes = (0..=usize::from(LANES)).filter_map(|n| Lane::all().nth((first + n) % usize::from(LANES)));
     for (n, lane) in lanes.enumerate() {
         let mut behind =
