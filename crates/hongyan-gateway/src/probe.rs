@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_store::Store;
-use hongyan_store::types::{ProbeCursor, Probing};
+use hongyan_store::types::{ProbeWalk, Probing};
 use hongyan_wechat::AppId;
 
 use crate::apps::Apps;
@@ -41,7 +41,7 @@ struct Search {
     /// When to look next.
     at: UnixMillis,
     /// Where to look next.
-    after: Option<ProbeCursor>,
+    after: Option<ProbeWalk>,
 }
 
 impl Prober {
@@ -85,10 +85,10 @@ impl Prober {
     }
 
     /// Wakes a few; says when to look again.
-    async fn look(&self, appid: &AppId, after: &mut Option<ProbeCursor>, now: UnixMillis) -> UnixMillis {
+    async fn look(&self, appid: &AppId, after: &mut Option<ProbeWalk>, now: UnixMillis) -> UnixMillis {
         match self.store.probe(appid.clone(), after.clone(), now).await {
-            Ok(Probing::Woken(woken)) => {
-                *after = woken.into_iter().next_back();
+            Ok(Probing::Woken { walk, .. }) => {
+                *after = Some(walk);
                 now.plus(WAKE_OTHERS)
             }
             Ok(Probing::NotBefore(moment)) => moment,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hongyan_clock::{Clock, UnixMillis};
-use hongyan_store::types::{PruneCursor, PruneOrder, Pruned};
+use hongyan_store::types::{PruneOrder, PruneWalk, Pruned};
 use hongyan_store::{Store, StoreError};
 use tokio::sync::watch;
 
@@ -111,10 +111,10 @@ impl Retention {
         let before = self.keep.map(|keep| now.minus(keep));
         let audit_before = self.keep_audit.map(|keep| now.minus(keep));
         let (mut sum, mut limit) = (Pruned::default(), *ROWS.start());
-        let mut next = Some(PruneCursor::START);
-        while let Some(cursor) = next.filter(|_| self.owned.is_first()) {
+        let mut next = Some(PruneWalk::START);
+        while let Some(walk) = next.filter(|_| self.owned.is_first()) {
             let began = Instant::now();
-            let step = self.store.prune(cursor, PruneOrder { before, audit_before, now, limit }).await?;
+            let step = self.store.prune(walk, PruneOrder { before, audit_before, now, limit }).await?;
             let took = began.elapsed();
             self.report.pruned(&step);
             add(&mut sum, &step);

@@ -38,8 +38,8 @@ use types::{
     AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
     Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, FeedCursor, GatewayTokenRecord,
     Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
-    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing,
-    PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
+    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
+    PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
     SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord,
     TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
@@ -226,7 +226,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// If the app's breaker ([`hongyan_ledger::breaker`]) is open and its pause is over: gives the first ready
     /// messages of a few users a timer, now. They are looked for behind `after`, so that every user's turn comes.
-    async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing>;
+    async fn probe(&self, appid: AppId, after: Option<ProbeWalk>, now: UnixMillis) -> Result<Probing>;
 
     /// Replaces an app's templates of both channels by these, which WeChat was asked for at `asked_at`. Returns the changes,
     /// by title. Nothing is stored if the app is not registered, or if its templates were asked for at a later time already.
@@ -435,7 +435,7 @@ pub trait Store: Send + Sync + 'static {
     /// are done and came before then; nonces and acceptances that have expired; events of webhooks, but not before the last
     /// try of a webhook is over. With a message its idempotency key is forgotten, with an event that it came. A step that
     /// fails may be repeated.
-    async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned>;
+    async fn prune(&self, walk: PruneWalk, order: PruneOrder) -> Result<Pruned>;
 
     // ---- what the gateway has sealed
 

@@ -16,7 +16,7 @@ mod webhooks;
 pub(crate) use apps::gate;
 pub use apps::{
     AppChange, AppChanged, AppPaused, AppRecord, AppSettings, CallbackRecord, CallbackStatus,
-    GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeCursor, Probing, Sealed, SessionRecord,
+    GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder, ProbeWalk, Probing, Sealed, SessionRecord,
     TemplateChange, TemplateChangeKind, TemplateRecord, TokenRecord,
 };
 pub use audit::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
@@ -32,7 +32,8 @@ pub use messages::{
 pub use nodes::{Acquired, LeaseOrder, Leased, Node, Standing, TokenLease};
 pub use pages::{LOOK_AT, Page};
 pub use permits::{Granted, NewPermit, PermitView, Reach};
-pub use prune::{PruneCursor, PruneOrder, Pruned};
+pub(crate) use prune::PruneAt;
+pub use prune::{PruneOrder, PruneWalk, Pruned};
 pub use resolve::{Listened, ResolutionView, ResolveOrder, Resolved};
 pub use sealed::{Reseal, SealedKind, SealedOwner, SealedPage, SealedValue};
 pub use webhooks::{

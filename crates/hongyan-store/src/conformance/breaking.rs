@@ -67,10 +67,10 @@ async fn the_first_message_after_the_pause_is_the_probe_and_closes_the_gate_behi
     let search = world.store.probe(appid(), None, after(11)).await.unwrap();
     assert_eq!(search, Probing::NotBefore(given_up));
     // Its process died: the next one goes.
-    let Probing::Woken(woken) = world.store.probe(appid(), None, given_up).await.unwrap() else {
+    let Probing::Woken { users, .. } = world.store.probe(appid(), None, given_up).await.unwrap() else {
         panic!("two messages are ready");
     };
-    assert_eq!(woken.len(), 2);
+    assert_eq!(users.len(), 2);
     let claimed = claim_all(&world, given_up).await;
     assert_eq!(claimed.len(), 1);
     assert!(claimed[0].is_probe && [kept.id, next.id].contains(&claimed[0].id));
@@ -83,12 +83,12 @@ async fn a_search_for_a_probe_wakes_the_first_message_of_every_user_in_turn(worl
         world.begin(message(&world, &user(number), after(2)).await).await;
         assert_eq!(first.state, MessageState::Ready);
     }
-    let (mut seen, mut cursor) = (Vec::new(), None);
+    let (mut seen, mut next) = (Vec::new(), None);
     while seen.len() < 20 {
-        let search = world.store.probe(appid(), cursor, after(10)).await.unwrap();
-        let Probing::Woken(woken) = search else { panic!("forty messages are ready: {search:?}") };
-        cursor = woken.last().cloned();
-        seen.extend(woken.into_iter().map(|(_, openid)| openid));
+        let search = world.store.probe(appid(), next, after(10)).await.unwrap();
+        let Probing::Woken { users, walk } = search else { panic!("forty messages are ready: {search:?}") };
+        next = Some(walk);
+        seen.extend(users);
     }
     seen.truncate(20);
     seen.sort_unstable();

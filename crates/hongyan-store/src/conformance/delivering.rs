@@ -10,7 +10,7 @@ use super::check::checks;
 use super::webhooks::{behind, data, failure, held, ids, kinds, tried};
 use super::world::{START, World, after};
 use crate::types::{
-    DeliveryReport, DeliveryState as D, PruneCursor, PruneOrder, ReplayOrder, Replayed, WebhookChange,
+    DeliveryReport, DeliveryState as D, PruneOrder, PruneWalk, ReplayOrder, Replayed, WebhookChange,
 };
 
 checks![
@@ -177,8 +177,8 @@ async fn old_events_go_with_their_deliveries_but_not_while_they_are_tried(world:
     failure(&world, 6, young).await;
     let prune = async |now: UnixMillis| {
         let order = PruneOrder { audit_before: None, before: Some(now), now, limit: 4 };
-        let (mut sum, mut at) = ((0, 0), PruneCursor::WebhookEvents);
-        for _ in 0..100 {
+        let (mut sum, mut at) = ((0, 0), PruneWalk::START);
+        for _ in 0..1_000 {
             let step = world.store.prune(at, order).await.unwrap();
             assert!(step.rows() <= order.limit, "{step:?}");
             sum = (sum.0 + step.webhook_events, sum.1 + step.deliveries);

@@ -13,8 +13,7 @@ use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
     AddressCheck, Applied, ApplyOrder, CallbackAction, Claimed, Effect, EventFilter, EventState, Listened,
-    NewEvent, NewMessage, NewPermit, PruneCursor, PruneOrder, Received, ResolveOrder, Resolved,
-    TemplateRecord,
+    NewEvent, NewMessage, NewPermit, PruneOrder, PruneWalk, Received, ResolveOrder, Resolved, TemplateRecord,
 };
 
 checks![
@@ -373,9 +372,9 @@ async fn old_events_are_removed_and_with_them_that_they_came(world: World) {
         apply(&world, event.id, vec![], after(1000)).await.unwrap();
     }
     let order = PruneOrder { audit_before: None, before: Some(after(900)), now: after(1000), limit: 1 };
-    let (mut next, mut events, mut leftovers) = (Some(PruneCursor::START), 0, 0);
-    while let Some(cursor) = next {
-        let step = world.store.prune(cursor, order).await.unwrap();
+    let (mut next, mut events, mut leftovers) = (Some(PruneWalk::START), 0, 0);
+    while let Some(walk) = next {
+        let step = world.store.prune(walk, order).await.unwrap();
         (events, leftovers, next) = (events + step.events, leftovers + step.leftovers, step.next);
     }
     assert_eq!((events, leftovers), (1, 4), "three nonces and an acceptance without a partner");

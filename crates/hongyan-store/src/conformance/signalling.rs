@@ -141,10 +141,10 @@ async fn an_app_that_is_resumed_rings_every_lane_where_messages_rest(world: Worl
 
 async fn a_search_for_a_probe_rings_for_whom_it_wakes(world: World) {
     resting(&world, 3).await;
-    let Probing::Woken(woken) = world.store.probe(appid(), None, after(11)).await.unwrap() else {
+    let Probing::Woken { users, .. } = world.store.probe(appid(), None, after(11)).await.unwrap() else {
         panic!("three messages rest")
     };
-    let mut lanes: Vec<_> = woken.into_iter().map(|(lane, _)| (lane, after(11))).collect();
+    let mut lanes: Vec<_> = users.iter().map(|openid| (Lane::of(&appid(), openid), after(11))).collect();
     lanes.sort_unstable();
     lanes.dedup();
     assert_eq!(rung(&world.heard()), lanes);

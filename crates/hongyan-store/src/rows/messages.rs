@@ -159,8 +159,14 @@ pub(crate) trait MessageRows {
     /// A user's first ready message.
     fn first_ready(&self, user: &User) -> RowResult<Option<MessageRow>>;
 
-    /// The first ready message of the app's first user in the lane whose [`User::key`] is larger than `user`.
-    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> RowResult<Option<MessageRow>>;
+    /// The first ready message of the app's next user in the lane who has a ready message: the next user behind this user, or
+    /// the first user. The order of users is the backend's own, and does not change.
+    fn first_ready_of_next_user(
+        &self,
+        lane: Lane,
+        appid: &AppId,
+        behind: Option<&User>,
+    ) -> RowResult<Option<MessageRow>>;
 
     /// A user's messages that wait for a permit, in order.
     fn waiting(&self, user: &User) -> RowResult<Vec<MessageRow>>;

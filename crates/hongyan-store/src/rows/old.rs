@@ -5,12 +5,12 @@ use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
 
 use super::user::User;
 use crate::row_error::RowResult;
-use crate::types::{PruneCursor, Pruned};
+use crate::types::{PruneAt, PruneWalk, Pruned};
 
 /// What a reader picked: to be removed, and where the walk goes on.
 pub(crate) struct Picked {
     pub(crate) what: Old,
-    pub(crate) next: Option<PruneCursor>,
+    pub(crate) next: Option<PruneAt>,
 }
 
 /// What may be removed, as far as the reader saw.
@@ -48,7 +48,7 @@ impl Picked {
 
     /// The step that removed nothing.
     pub(crate) fn unchanged(self) -> Pruned {
-        Pruned { next: self.next, ..Pruned::default() }
+        Pruned { next: self.next.map(PruneWalk), ..Pruned::default() }
     }
 }
 

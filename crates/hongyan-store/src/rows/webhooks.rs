@@ -46,29 +46,20 @@ pub(crate) struct PastEvent {
     pub(crate) created_at: UnixMillis,
 }
 
-/// Where the search for permits that expire soon is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ExpiringWalk {
-    /// What it looks for: permits that expire behind this moment…
-    pub(crate) since: UnixMillis,
-    /// … and up to this one.
-    pub(crate) until: UnixMillis,
-    /// The lane that it is in; beyond the last: it is done.
-    pub(crate) lane: u8,
-    /// The [`User::key`] that it has come to.
-    pub(crate) user: i64,
-    /// The user's permit that it has come to.
-    pub(crate) permit: [u8; 16],
-}
-
-/// What a reader found for that search.
-pub(crate) struct ExpiringFound {
+/// What a reader found in the search for permits that expire soon.
+pub(crate) struct ExpiringFound<W> {
     pub(crate) permits: Vec<(User, PermitId)>,
-    pub(crate) walk: ExpiringWalk,
+    /// How far the search has come.
+    pub(crate) walk: W,
+    /// The search has come to its end.
+    pub(crate) is_over: bool,
 }
 
 /// Questions about webhooks, and writes.
 pub(crate) trait WebhookRows {
+    /// Where the search for permits that expire soon is, in the backend's order of permits.
+    type ExpiringWalk;
+
     /// One webhook.
     fn webhook(&self, id: WebhookId) -> RowResult<Option<WebhookRow>>;
 
@@ -146,5 +137,5 @@ pub(crate) trait WebhookRows {
     ) -> RowResult<Vec<PastEvent>>;
 
     /// Writes where the search for permits that expire soon is.
-    fn put_expiring_walk(&self, walk: &ExpiringWalk) -> RowResult<()>;
+    fn put_expiring_walk(&self, walk: &Self::ExpiringWalk) -> RowResult<()>;
 }

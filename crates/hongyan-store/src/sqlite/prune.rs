@@ -25,7 +25,7 @@ use super::row_error::{RowError, RowResult};
 use super::user_entries::{self, is_of_user, permits_behind};
 use crate::rows::old::{Old, Picked};
 use crate::rows::{OldRows, User};
-use crate::types::{PruneCursor, PruneOrder};
+use crate::types::{PruneAt, PruneOrder, PruneWalk};
 use crate::verbs::prune::is_over;
 
 /// The most rows that one step looks at: a few milliseconds of a reader.
@@ -35,21 +35,20 @@ const MAX_LOOKS: u32 = 1_000;
 const EVENTS_AT_LEAST: Duration = PATIENCE.saturating_add(Duration::from_secs(86_400));
 
 /// Walks on and picks what may go.
-pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) -> RowResult<Picked> {
+pub(super) fn pick(db: &Connection, walk: &PruneWalk, order: &PruneOrder) -> RowResult<Picked> {
     let limit = order.limit.max(1) as usize;
     let nothing = |next| Ok(Picked { what: Old::Nothing, next: Some(next) });
-    match (cursor, order.before) {
-        (PruneCursor::Messages { after }, Some(before)) => pick_messages(db, *after, before, limit),
-        (PruneCursor::Permits { lane, after }, Some(before)) => {
+    match (&walk.0, order.before) {
+        (PruneAt::Messages { after }, Some(before)) => pick_messages(db, *after, before, limit),
+        (PruneAt::Permits { lane, after }, Some(before)) => {
             let after = after.as_ref().map(|(appid, openid, id)| (User::of(appid, openid), *id));
             pick_permits(db, *lane, after.as_ref(), before, limit)
         }
-        (PruneCursor::Messages { .. } | PruneCursor::Permits { .. }, None) => {
-            nothing(PruneCursor::Sessions { lane: first_lane() })
+        (PruneAt::Messages { .. } | PruneAt::Permits { .. }, None) => {
+            nothing(PruneAt::Sessions { lane: first_lane() })
         }
-        (PruneCursor::Sessions { lane }, _) => {
-            let next =
-                next_lane(*lane).map_or(PruneCursor::GatewayTokens, |lane| PruneCursor::Sessions { lane });
+        (PruneAt::Sessions { lane }, _) => {
+            let next = next_lane(*lane).map_or(PruneAt::GatewayTokens, |lane| PruneAt::Sessions { lane });
             let due = one(
                 db,
                 "SELECT 1 FROM sessions WHERE lane = ? AND expires_at <= ? LIMIT 1",
@@ -62,14 +61,14 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
                 Ok(Picked { what: Old::Sessions(*lane), next: Some(next) })
             }
         }
-        (PruneCursor::GatewayTokens, _) => {
-            Ok(Picked { what: Old::GatewayTokens, next: Some(PruneCursor::Events { after: None }) })
+        (PruneAt::GatewayTokens, _) => {
+            Ok(Picked { what: Old::GatewayTokens, next: Some(PruneAt::Events { after: None }) })
         }
-        (PruneCursor::Events { after }, Some(before)) => pick_events(db, *after, before, limit),
-        (PruneCursor::Events { .. }, None) => nothing(PruneCursor::Leftovers { lane: first_lane() }),
-        (PruneCursor::Leftovers { lane }, _) => {
+        (PruneAt::Events { after }, Some(before)) => pick_events(db, *after, before, limit),
+        (PruneAt::Events { .. }, None) => nothing(PruneAt::Leftovers { lane: first_lane() }),
+        (PruneAt::Leftovers { lane }, _) => {
             let next = next_lane(*lane)
-                .map_or(PruneCursor::Users { lane: first_lane() }, |lane| PruneCursor::Leftovers { lane });
+                .map_or(PruneAt::Users { lane: first_lane() }, |lane| PruneAt::Leftovers { lane });
             let due = one(
                 db,
                 "SELECT 1 WHERE EXISTS (SELECT 1 FROM event_nonces WHERE lane = ?1 AND expires_at < ?2) \
@@ -80,9 +79,9 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
             let what = if due.is_none() { Old::Nothing } else { Old::Leftovers(*lane) };
             Ok(Picked { what, next: Some(next) })
         }
-        (PruneCursor::Users { .. }, None) => nothing(PruneCursor::Audit),
-        (PruneCursor::Users { lane }, Some(before)) => {
-            let next = next_lane(*lane).map_or(PruneCursor::Audit, |lane| PruneCursor::Users { lane });
+        (PruneAt::Users { .. }, None) => nothing(PruneAt::Audit),
+        (PruneAt::Users { lane }, Some(before)) => {
+            let next = next_lane(*lane).map_or(PruneAt::Audit, |lane| PruneAt::Users { lane });
             let due = one(
                 db,
                 "SELECT 1 FROM users WHERE lane = ? AND logged_in_at < ? LIMIT 1",
@@ -92,14 +91,14 @@ pub(super) fn pick(db: &Connection, cursor: &PruneCursor, order: &PruneOrder) ->
             let what = if due.is_none() { Old::Nothing } else { Old::Users(*lane) };
             Ok(Picked { what, next: Some(next) })
         }
-        (PruneCursor::Audit, _) => {
+        (PruneAt::Audit, _) => {
             let what = if order.audit_before.is_some() { Old::Audit } else { Old::Nothing };
-            Ok(Picked { what, next: Some(PruneCursor::WebhookEvents) })
+            Ok(Picked { what, next: Some(PruneAt::WebhookEvents) })
         }
-        (PruneCursor::WebhookEvents, Some(before)) => {
+        (PruneAt::WebhookEvents, Some(before)) => {
             pick_webhook_events(db, before.min(order.now.minus(EVENTS_AT_LEAST)), limit)
         }
-        (PruneCursor::WebhookEvents, None) => Ok(Picked { what: Old::Nothing, next: None }),
+        (PruneAt::WebhookEvents, None) => Ok(Picked { what: Old::Nothing, next: None }),
     }
 }
 
@@ -121,11 +120,11 @@ fn pick_events(
     let mut ids: Vec<EventId> = looked.iter().filter(|(_, is_done)| *is_done).map(|(id, _)| *id).collect();
     let next = if ids.len() > limit {
         ids.truncate(limit);
-        PruneCursor::Events { after: ids.last().copied() }
+        PruneAt::Events { after: ids.last().copied() }
     } else if is_last {
-        PruneCursor::Leftovers { lane: first_lane() }
+        PruneAt::Leftovers { lane: first_lane() }
     } else {
-        PruneCursor::Events { after: looked.last().map(|(id, _)| *id) }
+        PruneAt::Events { after: looked.last().map(|(id, _)| *id) }
     };
     Ok(Picked { what: Old::Events(ids), next: Some(next) })
 }
@@ -142,7 +141,7 @@ fn pick_webhook_events(db: &Connection, before: UnixMillis, limit: usize) -> Row
     let last = oldest.into_iter().take_while(|(_, at)| *at < before).last();
     Ok(Picked {
         what: last.map_or(Old::Nothing, |(number, _)| Old::WebhookEvents(number)),
-        next: (!is_last).then_some(PruneCursor::WebhookEvents),
+        next: (!is_last).then_some(PruneAt::WebhookEvents),
     })
 }
 
@@ -166,11 +165,11 @@ fn pick_messages(
         .collect();
     let next = if ids.len() > limit {
         ids.truncate(limit);
-        PruneCursor::Messages { after: ids.last().copied() }
+        PruneAt::Messages { after: ids.last().copied() }
     } else if is_last {
-        PruneCursor::Permits { lane: first_lane(), after: None }
+        PruneAt::Permits { lane: first_lane(), after: None }
     } else {
-        PruneCursor::Messages { after: looked.last().map(|(id, ..)| *id) }
+        PruneAt::Messages { after: looked.last().map(|(id, ..)| *id) }
     };
     Ok(Picked { what: Old::Messages(ids), next: Some(next) })
 }
@@ -198,11 +197,10 @@ fn pick_permits(
     let is_last = looked.len() < MAX_LOOKS as usize;
     let mut next = match looked.last() {
         Some((user, id, ..)) if !is_last => {
-            PruneCursor::Permits { lane, after: Some((user.appid.clone(), user.openid.clone(), *id)) }
+            PruneAt::Permits { lane, after: Some((user.appid.clone(), user.openid.clone(), *id)) }
         }
-        _ => next_lane(lane).map_or(PruneCursor::Sessions { lane: first_lane() }, |lane| {
-            PruneCursor::Permits { lane, after: None }
-        }),
+        _ => next_lane(lane)
+            .map_or(PruneAt::Sessions { lane: first_lane() }, |lane| PruneAt::Permits { lane, after: None }),
     };
     let mut permits = Vec::new();
     let mut of_user: Option<(User, Kept)> = None;
@@ -220,7 +218,7 @@ fn pick_permits(
         permits.push((user, id));
         if permits.len() == limit {
             let (user, id) = &permits[limit - 1];
-            next = PruneCursor::Permits { lane, after: Some((user.appid.clone(), user.openid.clone(), *id)) };
+            next = PruneAt::Permits { lane, after: Some((user.appid.clone(), user.openid.clone(), *id)) };
             break;
         }
     }

@@ -25,8 +25,8 @@ use crate::types::{
     AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
     Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, FeedCursor, GatewayTokenRecord,
     Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
-    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeCursor, Probing,
-    PruneCursor, PruneOrder, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
+    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
+    PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
     SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord,
     TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
@@ -165,7 +165,7 @@ impl Store for SqliteStore {
         self.write(Verb::ResumeApp, move |db| verbs::apps::resume(db, &appid, now)).await
     }
 
-    async fn probe(&self, appid: AppId, after: Option<ProbeCursor>, now: UnixMillis) -> Result<Probing> {
+    async fn probe(&self, appid: AppId, after: Option<ProbeWalk>, now: UnixMillis) -> Result<Probing> {
         self.write(Verb::Probe, move |db| verbs::apps::probe(db, &appid, after.as_ref(), now)).await
     }
 
@@ -404,13 +404,13 @@ impl Store for SqliteStore {
         self.listeners.add(listener);
     }
 
-    async fn prune(&self, cursor: PruneCursor, order: PruneOrder) -> Result<Pruned> {
-        let from = cursor.clone();
+    async fn prune(&self, walk: PruneWalk, order: PruneOrder) -> Result<Pruned> {
+        let from = walk.clone();
         let picked = self.read(Verb::FindOld, move |db| prune::pick(db, &from, &order)).await?;
         if picked.is_nothing() {
             return Ok(picked.unchanged());
         }
-        self.write(Verb::RemoveOld, move |db| verbs::prune::remove(db, &cursor, &order, &picked)).await
+        self.write(Verb::RemoveOld, move |db| verbs::prune::remove(db, &walk, &order, &picked)).await
     }
 
     async fn sealed(&self, kind: SealedKind, after: Option<SealedOwner>, limit: u32) -> Result<SealedPage> {

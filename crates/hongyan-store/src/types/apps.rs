@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::gate::AppGate;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::{Channel, KeyId, Lane, OnUnknown, TokenId, WaitingOrder, names};
+use hongyan_ledger::{Channel, KeyId, OnUnknown, TokenId, WaitingOrder, names};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
 /// A secret as it is stored: sealed by the gateway; the store cannot read it.
@@ -209,14 +209,24 @@ pub(crate) fn gate(code: PauseCode, until: Option<UnixMillis>) -> AppGate {
     }
 }
 
-/// A user whose message was woken as a probe; the next search begins behind this user.
-pub type ProbeCursor = (Lane, OpenId);
+/// A search for a probe, user by user. A caller hands each search what the search before answered. The order of users is the
+/// store's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeWalk {
+    /// The last user whose message was woken.
+    pub(crate) user: OpenId,
+}
 
 /// What a search for a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probing {
-    /// The first messages of these users got a timer, now. The first of them that can go out is the probe.
-    Woken(Vec<ProbeCursor>),
+    /// The first messages of some users got a timer, now. The first of them that can go out is the probe.
+    Woken {
+        /// The users, at least one.
+        users: Vec<OpenId>,
+        /// Where the next search begins.
+        walk: ProbeWalk,
+    },
     /// No message of the app is ready. The next message that becomes ready is the probe, without being woken.
     NoneReady,
     /// The breaker's pause is not over before this moment, or a probe is under way.

@@ -4,9 +4,19 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{EventId, Lane, MessageId, PermitId};
 use hongyan_wechat::{AppId, OpenId};
 
+/// A walk over everything that may be old. A caller begins at [`Self::START`], and hands each step what the step before
+/// answered. The order of the walk is the store's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PruneWalk(pub(crate) PruneAt);
+
+impl PruneWalk {
+    /// The beginning of a walk.
+    pub const START: Self = Self(PruneAt::Messages { after: None });
+}
+
 /// Where a walk over everything that may be old has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PruneCursor {
+pub(crate) enum PruneAt {
     /// Messages, from the oldest on.
     Messages {
         /// The last one that was looked at.
@@ -45,11 +55,6 @@ pub enum PruneCursor {
     Audit,
     /// Events of webhooks, from the oldest on, and what became of their deliveries.
     WebhookEvents,
-}
-
-impl PruneCursor {
-    /// Where a walk begins.
-    pub const START: Self = Self::Messages { after: None };
 }
 
 /// What may go.
@@ -92,7 +97,7 @@ pub struct Pruned {
     /// What became of their deliveries.
     pub deliveries: u32,
     /// Where to go on; `None`: the walk is over.
-    pub next: Option<PruneCursor>,
+    pub next: Option<PruneWalk>,
 }
 
 impl Pruned {

@@ -12,7 +12,7 @@ use super::messages::wake::{wake_app, wake_some};
 use super::outbox;
 use crate::row_error::RowResult;
 use crate::rows::{About, Rows};
-use crate::types::{AppChange, AppChanged, AppPaused, AppRecord, PauseOrder, ProbeCursor, Probing};
+use crate::types::{AppChange, AppChanged, AppPaused, AppRecord, PauseOrder, ProbeWalk, Probing};
 
 /// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be
 /// gone, or its deadline over.
@@ -22,15 +22,18 @@ const PROBES_WOKEN: usize = 8;
 pub(crate) fn probe(
     rows: &impl Rows,
     appid: &AppId,
-    after: Option<&ProbeCursor>,
+    after: Option<&ProbeWalk>,
     now: UnixMillis,
 ) -> RowResult<Probing> {
     let Some(gate @ AppGate::Broken { probe_at }) = rows.gate(appid)? else { return Ok(Probing::Closed) };
     if gate.is_paused(now) {
         return Ok(Probing::NotBefore(probe_at));
     }
-    let woken = wake_some(rows, appid, after, PROBES_WOKEN, now)?;
-    Ok(if woken.is_empty() { Probing::NoneReady } else { Probing::Woken(woken) })
+    let users = wake_some(rows, appid, after.map(|walk| &walk.user), PROBES_WOKEN, now)?;
+    Ok(match users.last().cloned() {
+        Some(user) => Probing::Woken { users, walk: ProbeWalk { user } },
+        None => Probing::NoneReady,
+    })
 }
 
 /// Carries out [`crate::Store::add_app`].

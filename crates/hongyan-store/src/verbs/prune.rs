@@ -7,29 +7,29 @@ use hongyan_ledger::{MessageId, MessageState};
 use crate::row_error::RowResult;
 use crate::rows::Rows;
 use crate::rows::old::{Old, Picked};
-use crate::types::{PruneCursor, PruneOrder, Pruned};
+use crate::types::{PruneAt, PruneOrder, PruneWalk, Pruned};
 
 /// Removes what was picked, unless it has changed.
 pub(crate) fn remove(
     rows: &impl Rows,
-    cursor: &PruneCursor,
+    walk: &PruneWalk,
     order: &PruneOrder,
     picked: &Picked,
 ) -> RowResult<Pruned> {
     let limit = order.limit.max(1);
     let before = order.before.unwrap_or(UnixMillis(i64::MIN));
-    let mut pruned = Pruned { next: picked.next.clone(), ..Pruned::default() };
+    let mut pruned = Pruned { next: picked.next.clone().map(PruneWalk), ..Pruned::default() };
     match &picked.what {
         Old::Nothing => {}
         Old::Messages(ids) => {
-            let mut last = match cursor {
-                PruneCursor::Messages { after } => *after,
+            let mut last = match &walk.0 {
+                PruneAt::Messages { after } => *after,
                 _ => None,
             };
             for &id in ids {
                 if !remove_message(rows, id, before, limit, &mut pruned)? {
                     // There is no room left for all of it: the next step goes on here.
-                    pruned.next = Some(PruneCursor::Messages { after: last });
+                    pruned.next = Some(PruneWalk(PruneAt::Messages { after: last }));
                     break;
                 }
                 last = Some(id);
@@ -43,13 +43,13 @@ pub(crate) fn remove(
         Old::Sessions(lane) => {
             pruned.sessions = rows.delete_expired_sessions(*lane, order.now, limit)?;
             if pruned.sessions == limit {
-                pruned.next = Some(cursor.clone());
+                pruned.next = Some(walk.clone());
             }
         }
         Old::GatewayTokens => {
             pruned.gateway_tokens = rows.delete_expired_gateway_tokens(order.now, limit)?;
             if pruned.gateway_tokens == limit {
-                pruned.next = Some(cursor.clone());
+                pruned.next = Some(walk.clone());
             }
         }
         Old::Events(ids) => {
@@ -61,7 +61,7 @@ pub(crate) fn remove(
             pruned.leftovers = rows.delete_old_nonces(*lane, order.now, limit)?;
             pruned.leftovers += rows.delete_old_acceptances(*lane, order.now, limit - pruned.leftovers)?;
             if pruned.leftovers == limit {
-                pruned.next = Some(cursor.clone());
+                pruned.next = Some(walk.clone());
             }
         }
         Old::Users(lane) => {
@@ -69,14 +69,14 @@ pub(crate) fn remove(
             // opens is as old as the login.
             pruned.users = rows.delete_old_session_keys(*lane, before, limit)?;
             if pruned.users == limit {
-                pruned.next = Some(cursor.clone());
+                pruned.next = Some(walk.clone());
             }
         }
         Old::Audit => {
             pruned.audit =
                 rows.delete_old_audit(order.audit_before.unwrap_or(UnixMillis(i64::MIN)), limit)?;
             if pruned.audit == limit {
-                pruned.next = Some(cursor.clone());
+                pruned.next = Some(walk.clone());
             }
         }
         Old::WebhookEvents(last) => remove_webhook_events(rows, *last, limit, &mut pruned)?,
@@ -89,7 +89,7 @@ fn remove_webhook_events(rows: &impl Rows, last: i64, limit: u32, pruned: &mut P
     pruned.deliveries = rows.delete_deliveries(last, limit)?;
     pruned.webhook_events = rows.delete_webhook_events(last, limit - pruned.deliveries)?;
     if pruned.rows() == limit {
-        pruned.next = Some(PruneCursor::WebhookEvents);
+        pruned.next = Some(PruneWalk(PruneAt::WebhookEvents));
     }
     Ok(())
 }

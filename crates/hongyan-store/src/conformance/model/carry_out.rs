@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use hongyan_ledger::settle::{AppPause, Outcome, PauseCode};
 use hongyan_ledger::{Lane, MessageState as S};
+use hongyan_wechat::OpenId;
 
 use super::super::world::appid;
 use super::rules::{Cause, Message, lane};
 use super::run::Run;
 use super::verbs::Verb;
 use crate::StoreError;
-use crate::types::{Cancelled, ProbeCursor, Probing};
+use crate::types::{Cancelled, Probing};
 
 impl Run {
     pub(super) async fn carry_out(&mut self, verb: &Verb) -> Cause {
@@ -111,9 +112,9 @@ impl Run {
                         assert!(self.model.is_broken && now < at && self.model.paused == Some(at));
                     }
                     Probing::NoneReady => assert!(!rests, "somebody is ready, and nobody was woken"),
-                    Probing::Woken(woken) => {
+                    Probing::Woken { users, .. } => {
                         assert!(self.model.is_broken && !self.model.is_paused() && rests);
-                        self.woken(&woken);
+                        self.woken(&users);
                     }
                 }
                 Cause::Other
@@ -137,10 +138,10 @@ impl Run {
     }
 
     /// The first ready message of each of these users is due now, in the store and in its lane's timer.
-    fn woken(&mut self, woken: &[ProbeCursor]) {
+    fn woken(&mut self, woken: &[OpenId]) {
         assert!(!woken.is_empty());
-        for (lane, _) in woken {
-            assert!(self.told(*lane) <= self.model.now, "nobody was told that {lane} has one that is due");
+        for lane in woken.iter().map(|openid| Lane::of(&appid(), openid)) {
+            assert!(self.told(lane) <= self.model.now, "nobody was told that {lane} has one that is due");
         }
     }
 }

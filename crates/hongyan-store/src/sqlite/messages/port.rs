@@ -196,7 +196,12 @@ impl MessageRows for Transaction<'_> {
         )
     }
 
-    fn first_ready_behind(&self, lane: Lane, appid: &AppId, user: i64) -> RowResult<Option<MessageRow>> {
+    fn first_ready_of_next_user(
+        &self,
+        lane: Lane,
+        appid: &AppId,
+        behind: Option<&User>,
+    ) -> RowResult<Option<MessageRow>> {
         one(
             self,
             concat!(
@@ -205,7 +210,7 @@ impl MessageRows for Transaction<'_> {
                 " FROM messages INDEXED BY messages_queued WHERE lane = ? AND state = 1 AND state IN (1, 2) \
                  AND appid = ? AND user_no > ? ORDER BY user_no, send_at, id LIMIT 1"
             ),
-            params![lane.number(), appid.as_str(), user],
+            params![lane.number(), appid.as_str(), behind.map_or(i64::MIN, User::key)],
             read,
         )
     }

@@ -15,8 +15,23 @@ use super::super::row_error::RowResult;
 use super::super::user_entries::permits_behind;
 use super::filters;
 use crate::rows::User;
-use crate::rows::webhooks::{ExpiringFound, ExpiringWalk};
+use crate::rows::webhooks::ExpiringFound;
 use crate::types::{ExpiringOrder, ExpiringStep};
+
+/// Where the search for permits that expire soon is.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sqlite) struct ExpiringWalk {
+    /// What it looks for: permits that expire behind this moment…
+    pub(super) since: UnixMillis,
+    /// … and up to this one.
+    pub(super) until: UnixMillis,
+    /// The lane that it is in; beyond the last: it is done.
+    pub(super) lane: u8,
+    /// The [`User::key`] that it has come to.
+    pub(super) user: i64,
+    /// The user's permit that it has come to.
+    pub(super) permit: [u8; 16],
+}
 
 /// A search in this window of time, at its beginning.
 const fn of_window(since: UnixMillis, until: UnixMillis) -> ExpiringWalk {
@@ -27,7 +42,7 @@ const fn of_window(since: UnixMillis, until: UnixMillis) -> ExpiringWalk {
 pub(in crate::sqlite) fn look(
     db: &Connection,
     order: &ExpiringOrder,
-) -> RowResult<std::result::Result<ExpiringFound, ExpiringStep>> {
+) -> RowResult<std::result::Result<ExpiringFound<ExpiringWalk>, ExpiringStep>> {
     let listens = filters(db)?
         .iter()
         .any(|filter| filter.types.as_ref().is_none_or(|types| types.contains(&EventType::PermitExpiring)));
@@ -63,7 +78,7 @@ pub(in crate::sqlite) fn look(
     }
     let permits =
         looked.into_iter().filter(|(.., found)| *found).map(|(_, id, user, _)| (user, id)).collect();
-    Ok(Ok(ExpiringFound { permits, walk }))
+    Ok(Ok(ExpiringFound { permits, is_over: walk.lane >= LANES, walk }))
 }
 
 fn stored(db: &Connection) -> RowResult<Option<ExpiringWalk>> {

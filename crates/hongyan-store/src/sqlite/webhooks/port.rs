@@ -10,12 +10,15 @@ use super::super::cells::{change, many, one};
 use super::super::memory::Transaction;
 use super::super::row_error::{RowError, RowResult};
 use super::deliveries;
+use super::expiring::ExpiringWalk;
 use super::{find, last_number, read_filter};
 use crate::rows::WebhookRows;
-use crate::rows::webhooks::{ExpiringWalk, PastEvent, WebhookRow};
+use crate::rows::webhooks::{PastEvent, WebhookRow};
 use crate::types::{DeliveryState, FeedCursor, Tried, WebhookAnswer, WebhookRecord};
 
 impl WebhookRows for Transaction<'_> {
+    type ExpiringWalk = ExpiringWalk;
+
     fn webhook(&self, id: WebhookId) -> RowResult<Option<WebhookRow>> {
         find(self, id)
     }

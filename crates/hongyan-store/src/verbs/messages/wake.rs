@@ -2,12 +2,11 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{LANES, Lane, MessageState, Permit, WaitingOrder};
-use hongyan_wechat::AppId;
+use hongyan_wechat::{AppId, OpenId};
 
 use super::write::save;
 use crate::row_error::RowResult;
 use crate::rows::{Rows, User};
-use crate::types::ProbeCursor;
 
 /// Wakes the waiting messages that this permit serves, in the app's waiting order, as many as it has units for. Returns how
 /// many.
@@ -73,31 +72,31 @@ pub(crate) fn wake_app(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowR
     Ok(())
 }
 
-/// Gives the first ready messages of at most `limit` users of an app a timer, now. It goes through the users in a fixed
-/// order, from behind `after` to the end, and then from the beginning.
+/// Gives the first ready messages of at most `limit` users of an app a timer, now. It goes through the users in the
+/// backend's order, from behind `after` to the end, and then from the beginning.
 pub(crate) fn wake_some(
     rows: &impl Rows,
     appid: &AppId,
-    after: Option<&ProbeCursor>,
+    after: Option<&OpenId>,
     limit: usize,
     now: UnixMillis,
-) -> RowResult<Vec<ProbeCursor>> {
-    let mut woken: Vec<ProbeCursor> = Vec::new();
-    let first = after.map_or(0, |(lane, _)| lane.index());
+) -> RowResult<Vec<OpenId>> {
+    let mut woken: Vec<OpenId> = Vec::new();
+    let after = after.map(|openid| User::of(appid, openid));
+    let first = after.as_ref().map_or(0, |user| user.lane.index());
     // The first lane comes twice: once behind the user, at last from its beginning.
     let lanes = (0..=usize::from(LANES)).filter_map(|n| Lane::all().nth((first + n) % usize::from(LANES)));
     for (n, lane) in lanes.enumerate() {
-        let mut behind =
-            after.filter(|_| n == 0).map_or(i64::MIN, |(_, openid)| User::of(appid, openid).key());
+        let mut behind = after.clone().filter(|_| n == 0);
         while woken.len() < limit {
-            let Some(mut head) = rows.first_ready_behind(lane, appid, behind)? else { break };
-            behind = head.user.key();
-            if woken.iter().any(|(_, openid)| *openid == head.user.openid) {
+            let Some(mut head) = rows.first_ready_of_next_user(lane, appid, behind.as_ref())? else { break };
+            if woken.contains(&head.user.openid) {
                 break;
             }
             head.wake_at = Some(now);
             save(rows, &mut head)?;
-            woken.push((lane, head.user.openid));
+            woken.push(head.user.openid.clone());
+            behind = Some(head.user);
         }
     }
     Ok(woken)

@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::EventType;
-use hongyan_ledger::{LANES, Lane, PermitId, PermitKind};
+use hongyan_ledger::{PermitId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::Serialize;
 
@@ -26,10 +26,10 @@ struct ExpiringData<'a> {
 }
 
 /// Tells of what was found, unless it has changed, and stores how far the search has come.
-pub(crate) fn tell(
-    rows: &impl Rows,
+pub(crate) fn tell<R: Rows>(
+    rows: &R,
     order: &ExpiringOrder,
-    found: &ExpiringFound,
+    found: &ExpiringFound<R::ExpiringWalk>,
 ) -> RowResult<ExpiringStep> {
     let mut told = 0;
     for (user, id) in &found.permits {
@@ -53,8 +53,6 @@ pub(crate) fn tell(
             expires_at,
         })?;
     }
-    let walk = &found.walk;
-    rows.put_expiring_walk(walk)?;
-    debug_assert!(Lane::new(walk.lane).is_some() || walk.lane == LANES);
-    Ok(if walk.lane < LANES { ExpiringStep::More(told) } else { ExpiringStep::Done(told) })
+    rows.put_expiring_walk(&found.walk)?;
+    Ok(if found.is_over { ExpiringStep::Done(told) } else { ExpiringStep::More(told) })
 }
