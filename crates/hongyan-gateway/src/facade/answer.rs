@@ -1,4 +1,4 @@
-//! WeChat's form of answering, and the gateway's own errcodes in it.
+//! Answers in WeChat's form, with the gateway's own errcodes.
 
 use axum::Json;
 use axum::http::Uri;
@@ -13,11 +13,11 @@ use crate::door::WrongCredential;
 use crate::door::outgoing::NoPlace;
 use crate::door::rates::TooMany;
 
-/// A refusal that only the gateway makes. WeChat has no errcodes of this range.
+/// A refusal that only the gateway makes. WeChat has no errcodes in this range.
 #[derive(Debug)]
 pub(super) struct Own {
     pub(super) errcode: Errcode,
-    /// The same in both languages, for `errmsg`.
+    /// The text for `errmsg`; `en` has the same in English.
     zh: &'static str,
     en: &'static str,
 }
@@ -26,36 +26,36 @@ const fn own(errcode: i32, zh: &'static str, en: &'static str) -> Own {
     Own { errcode: Errcode(errcode), zh, en }
 }
 
-/// The gateway took the message and cannot say yet what became of it.
+/// The gateway accepted the message and does not know its outcome yet.
 pub(super) const STILL_ON_ITS_WAY: Own =
     own(880_001, "消息正在发送，请勿重发", "the message is on its way; do not send it again");
 
-/// The request reached WeChat and no answer came.
+/// The request was written to WeChat, and WeChat did not answer.
 pub(super) const OUTCOME_UNKNOWN: Own = own(
     880_002,
     "请求已发往微信，但没有收到应答，可能已经生效；确认之前请勿重试",
-    "WeChat was asked and did not answer; it may have been done, so look before you try again",
+    "WeChat did not answer the call; WeChat may have carried it out, so check before you try again",
 );
 
 /// The gateway itself failed; nothing was accepted.
 pub(super) const GATEWAY_FAILED: Own = own(
     880_003,
     "网关故障，请求未被受理，请稍后重试",
-    "the gateway failed, nothing was accepted; try again later",
+    "the gateway failed and accepted nothing; try again later",
 );
 
 /// An operator has paused the app; nothing was sent.
 pub(super) const APP_PAUSED: Own =
     own(880_004, "小程序已被运维人员暂停，消息没有发出", "an operator has paused the app; nothing was sent");
 
-/// A body that must be held is too large.
+/// A body that must be held in memory is too large.
 pub(super) const BODY_TOO_LARGE: Own = own(880_005, "请求正文过大", "the body is too large");
 
-/// A body did not come to its end.
+/// A body broke off.
 pub(super) const BODY_BROKE_OFF: Own =
     own(880_006, "请求正文没有传完，未转发给微信", "the body broke off; WeChat did not get the call");
 
-/// No access token can be had of WeChat.
+/// WeChat gives no access token.
 pub(super) const NO_ACCESS_TOKEN: Own = own(
     880_007,
     "网关暂时无法向微信取得接口调用凭证，请查看 GET /v1/apps/{appid}",
@@ -69,30 +69,30 @@ pub(super) const NOT_PASSED_ON: Own = own(
     "the gateway neither serves this path nor passes it on, see docs/facade",
 );
 
-/// An answer that cannot be read, and so may have the app's secrets in it.
+/// An answer that is compressed. The gateway cannot read it, and it may contain the app's secrets.
 pub(super) const ANSWER_PACKED: Own = own(
     880_009,
     "微信的应答是压缩的，网关无法检查其中是否含有凭证，因此没有转交；请求可能已经生效",
-    "WeChat's answer is packed; the gateway cannot look for credentials in it and does not hand it on. The call may have \
+    "WeChat's answer is compressed; the gateway cannot check it for credentials and withholds it. The call may have \
      been carried out",
 );
 
-/// A long body that does not say how long it is.
+/// A long body without a Content-Length.
 pub(super) const LENGTH_NEEDED: Own = own(
     880_010,
     "请求正文超过 1 MiB 时必须带 Content-Length，微信不接受分块传输",
-    "a body over 1 MiB needs a Content-Length; WeChat takes none in chunks",
+    "a body over 1 MiB needs a Content-Length; WeChat does not accept chunked bodies",
 );
 
-/// "Invalid url": the path is none of WeChat's.
+/// "Invalid url": the path is not one of WeChat's paths.
 pub(super) const INVALID_URL: Errcode = Errcode(40_066);
 
-/// An answer that says no, in WeChat's form.
+/// A refusal in WeChat's form.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) errcode: Errcode,
     pub(super) errmsg: String,
-    /// What the caller brought; somebody may be guessing.
+    /// The wrong credential, for the log: somebody may be guessing.
     wrong: Option<Wrong>,
 }
 
@@ -101,13 +101,13 @@ impl Refusal {
         Self { errcode, errmsg: errmsg.into(), wrong: None }
     }
 
-    /// The caller brought a wrong secret or token.
+    /// Marks the refusal: the caller sent a wrong secret or token.
     pub(super) fn of_a_wrong_credential(mut self, wrong: Wrong) -> Self {
         self.wrong = Some(wrong);
         self
     }
 
-    /// A rate is used up. WeChat's words for that.
+    /// A rate limit is used up. The errmsg begins like WeChat's.
     pub(super) fn too_many(too_many: TooMany) -> Self {
         let (limit, seconds) = (too_many.limit.name(), too_many.seconds());
         Self::new(
@@ -119,16 +119,16 @@ impl Refusal {
         )
     }
 
-    /// As many calls to WeChat are under way as may be.
+    /// The maximum number of calls to WeChat is under way.
     pub(super) fn no_place(_: NoPlace) -> Self {
         Self::new(
             Errcode::SYSTEM_BUSY,
-            "system error; hongyan: 同时进行的微信接口调用已达上限，见设置 wechat_calls / as many calls to WeChat are under way \
-             as may be, see the setting wechat_calls",
+            "system error; hongyan: 同时进行的微信接口调用已达上限，见设置 wechat_calls / the maximum number of calls to WeChat \
+             is under way, see the setting wechat_calls",
         )
     }
 
-    /// One of the gateway's own, and what it is about.
+    /// One of the gateway's own refusals, with a detail.
     pub(super) fn own(own: &Own, detail: impl AsRef<str>) -> Self {
         let detail = detail.as_ref();
         let (before, after) = if detail.is_empty() { ("", "") } else { (" (", ")") };
@@ -138,7 +138,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        // WeChat's own words end in its request id; those of the gateway get one in the same manner.
+        // WeChat's errmsg ends in a request id. The gateway's errmsg gets a request id in the same form.
         let (rid, errmsg) = match rid_in(&self.errmsg).map(str::to_owned) {
             Some(rid) => (rid, self.errmsg),
             None => {
@@ -157,7 +157,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// WeChat's name of a request, where a text tells it: letters, digits and dashes, whatever stands behind them.
+/// WeChat's request id in a text: the letters, digits and dashes after `rid: `.
 fn rid_in(text: &str) -> Option<&str> {
     let (_, after) = text.rsplit_once("rid: ")?;
     let is_end = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
@@ -186,7 +186,8 @@ impl From<CallError> for Refusal {
     }
 }
 
-/// WeChat took a message. `msgid` is its name of it, which the event about it repeats: a number, of 19 digits.
+/// WeChat accepted a message. `msgid` is WeChat's id of the message, a number of 19 digits; the event about the message repeats
+/// it.
 pub(super) fn sent(msgid: Option<i64>) -> Response {
     match msgid {
         Some(msgid) => Json(json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })).into_response(),
@@ -194,7 +195,7 @@ pub(super) fn sent(msgid: Option<i64>) -> Response {
     }
 }
 
-/// The answer to a method that a call of the gateway's own does not take: WeChat says which one it wants.
+/// The answer if a call of the gateway's own has a wrong method. Like WeChat's, it names the method that is required.
 pub(super) async fn wrong_method(uri: Uri) -> Refusal {
     if GET_CALLS.contains(&uri.path()) {
         get_required()
@@ -207,7 +208,7 @@ pub(super) fn get_required() -> Refusal {
     Refusal::new(Errcode(43_001), "require GET method")
 }
 
-/// A request id in WeChat's manner.
+/// A request id in WeChat's form.
 fn rid() -> String {
     format!("{:08x}-{:08x}", getrandom::u32().unwrap_or_default(), getrandom::u32().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Bodies of which only the beginning is looked at.
+//! Bodies of which only the beginning is read ahead.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -11,22 +11,22 @@ use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-/// For so long a body may stand still while its beginning is read.
+/// How long a body may stall while its beginning is read.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// What was taken of a body.
+/// The part of a body that was read.
 pub(super) enum Taken {
-    /// All of it; it is no longer than was asked for.
+    /// The whole body, which is no longer than the limit.
     Whole(Bytes),
-    /// It is longer. Nothing is lost of it.
+    /// A longer body. It still yields every byte from the beginning.
     Beginning(Body),
 }
 
-/// Takes a body whole if it has at most `limit` bytes, and otherwise not much more than that. One that says itself that
-/// it is longer is not touched.
+/// Reads a body whole if it has at most `limit` bytes; of a longer body, reads not much more than that. A body whose declared
+/// length is greater is not read at all.
 ///
 /// # Errors
-/// When it breaks off or stands still.
+/// When the body breaks off or stalls.
 pub(super) async fn begin(mut body: Body, limit: usize) -> Result<Taken, axum::BoxError> {
     if body.size_hint().lower() > limit as u64 {
         return Ok(Taken::Beginning(body));
@@ -39,7 +39,7 @@ pub(super) async fn begin(mut body: Body, limit: usize) -> Result<Taken, axum::B
                 length += piece.len();
                 pieces.push_back(piece);
             }
-            // Trailers say nothing that WeChat reads.
+            // Trailers are dropped, because WeChat does not read them.
             Some(Err(_trailers)) => {}
             None => return Ok(Taken::Whole(joined(pieces, length))),
         }
@@ -49,11 +49,10 @@ pub(super) async fn begin(mut body: Body, limit: usize) -> Result<Taken, axum::B
     }
 }
 
-/// So much of a body that is refused is read all the same: most clients listen to an answer only when they have said
-/// everything.
+/// The most that is read of a refused body. Most clients read the answer only after they have sent the whole body.
 const DRAINED: usize = 16 * 1024 * 1024;
 
-/// Reads a body that nobody wants, within limits, and keeps nothing of it.
+/// Reads and drops the body of a refused request, up to limits.
 pub(super) async fn drain(mut body: Body) {
     let reading = async {
         let mut length = 0;
@@ -77,13 +76,13 @@ fn joined(mut pieces: VecDeque<Bytes>, length: usize) -> Bytes {
     whole.into()
 }
 
-/// A body that says when it has come to its end.
+/// A body that records whether it was read to its end.
 pub(super) struct Watched {
     body: Body,
     ended: Arc<AtomicBool>,
 }
 
-/// The body, and what becomes true when all of it was taken.
+/// The body, and a flag that becomes true when the whole body has been read.
 pub(super) fn watched(body: Body) -> (Watched, Arc<AtomicBool>) {
     let ended = Arc::new(AtomicBool::new(body.is_end_stream()));
     (Watched { body, ended: Arc::clone(&ended) }, ended)
@@ -98,7 +97,7 @@ impl HttpBody for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        // One whose length is known is not asked again after its last piece.
+        // A body of known length is not polled again after its last piece.
         if frame.is_none() || (matches!(frame, Some(Ok(_))) && self.body.is_end_stream()) {
             self.ended.store(true, Ordering::Relaxed);
         }
@@ -114,10 +113,10 @@ impl HttpBody for Watched {
     }
 }
 
-/// A body whose beginning was read already.
+/// A body whose beginning has been read already.
 struct Resumed {
     pieces: VecDeque<Bytes>,
-    /// Of the pieces together.
+    /// The total length of the pieces.
     length: u64,
     rest: Body,
 }

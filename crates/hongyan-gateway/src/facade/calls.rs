@@ -1,4 +1,4 @@
-//! The calls that the gateway makes itself, by their paths.
+//! The paths of the calls that the gateway handles itself.
 
 pub(super) const TOKEN: &str = "/cgi-bin/token";
 pub(super) const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
@@ -9,9 +9,9 @@ pub(super) const CLEAR_QUOTA: &str = "/cgi-bin/clear_quota/v2";
 pub(super) const RID: &str = "/cgi-bin/openapi/rid/get";
 pub(super) const OAUTH2: &str = "/sns/oauth2/access_token";
 
-/// The calls that the gateway makes itself. They are passed on under no other spelling.
+/// The calls that the gateway handles itself. Other spellings of these paths are not passed on.
 pub(super) const OWN_CALLS: [&str; 8] =
     [TOKEN, STABLE_TOKEN, LOGIN, SEND_TEMPLATE, SEND_SUBSCRIBE, CLEAR_QUOTA, RID, OAUTH2];
 
-/// Those of them that WeChat documents as GET. It takes the others by POST alone.
+/// The calls among them that WeChat documents as GET. WeChat accepts the others only by POST.
 pub(super) const GET_CALLS: [&str; 3] = [TOKEN, LOGIN, OAUTH2];

@@ -1,8 +1,8 @@
-//! Answers of WeChat's without what is the app's secret, whoever wrote it into them.
+//! Removes the app's secrets from WeChat's answers.
 //!
-//! WeChat, a proxy or an error page may repeat the address that was asked, and the gateway's requests have the AppSecret
-//! or the access token in them. So nothing is handed on unread: headers, and every piece of a body as it streams by
-//! ([`hongyan_wechat::blot`] says in which forms). What is packed cannot be read, and is not handed on.
+//! WeChat, a proxy or an error page may repeat the URL of a request, and the gateway's URLs contain the AppSecret or the
+//! access token. So the headers and every piece of a streamed body are searched before they are passed on
+//! ([`hongyan_wechat::blot`] knows the forms of a secret). A compressed body cannot be searched and is not passed on.
 
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, ready};
@@ -17,17 +17,17 @@ use super::answer::{GATEWAY_FAILED, Refusal};
 use crate::apps::App;
 use crate::context::Context;
 
-/// Finds what must not reach a caller: the AppSecret, the token that a call was made with, and those that WeChat takes
-/// or took a moment ago.
+/// A filter for the secrets that must not reach a caller: the AppSecret, the token of the call, and the tokens that WeChat
+/// accepts or accepted recently.
 pub(super) fn blotter(context: &Context, app: &App, used: Option<&SecretString>) -> Result<Blotter, Refusal> {
     let secret = context.apps.secret(app).map_err(|error| {
-        tracing::error!(app = %app.record.appid, %error, "the app's secret does not open");
+        tracing::error!(app = %app.record.appid, %error, "the app's secret cannot be decrypted");
         Refusal::own(&GATEWAY_FAILED, "")
     })?;
     Ok(Blotter::new(app.token.recent().into_iter().chain(used.cloned()).chain([secret])))
 }
 
-/// Whether an answer's body cannot be read: it is packed, although the gateway asks for it as it is.
+/// Whether an answer's body is compressed and so cannot be searched, although the gateway asks for no compression.
 pub(super) fn is_packed(headers: &HeaderMap) -> bool {
     let is_other = |name, plain: &'static str| {
         headers.get_all(name).iter().any(|value| {
@@ -40,11 +40,11 @@ pub(super) fn is_packed(headers: &HeaderMap) -> bool {
     is_other(header::CONTENT_ENCODING, "identity") || is_other(header::TRANSFER_ENCODING, "chunked")
 }
 
-/// A body of which each piece is looked at. It is as long as it was.
+/// A body whose pieces are searched for secrets. Its length does not change.
 pub(super) struct Cleaned {
     body: Body,
     blotter: Blotter,
-    /// What may be the beginning of a secret.
+    /// The end of the last piece, which may be the beginning of a secret.
     held: Vec<u8>,
     is_over: bool,
 }
@@ -67,7 +67,7 @@ impl HttpBody for Cleaned {
             let piece = match ready!(Pin::new(&mut this.body).poll_frame(task)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(piece) => piece,
-                    // Trailers say nothing that a caller reads.
+                    // Trailers are dropped, because callers do not read them.
                     Err(_trailers) => continue,
                 },
                 Some(Err(error)) => {
@@ -76,7 +76,7 @@ impl HttpBody for Cleaned {
                 }
                 None => Bytes::new(),
             };
-            // One whose length is known is not asked again after its last piece.
+            // A body of known length is not polled again after its last piece.
             this.is_over = piece.is_empty() || this.body.is_end_stream();
             if this.held.is_empty() && this.is_over && !this.blotter.is_in(&piece) {
                 return Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))));

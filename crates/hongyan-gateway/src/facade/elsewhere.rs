@@ -1,4 +1,4 @@
-//! Paths that nobody serves: which of them are answered in WeChat's form.
+//! Paths that nobody serves: which of them get an answer in WeChat's form.
 
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
@@ -6,7 +6,7 @@ use hongyan_wechat::paths::is_plain;
 
 use super::answer::{INVALID_URL, NOT_PASSED_ON, Refusal};
 
-/// The first parts of the gateway's own paths, and of those that browsers and probes ask every host for.
+/// The first segments of the gateway's own paths, and of paths that browsers and probes request from every host.
 const GATEWAYS: [&str; 12] = [
     "",
     "callback",
@@ -22,7 +22,7 @@ const GATEWAYS: [&str; 12] = [
     "v1",
 ];
 
-/// The answer at a path that nobody serves; `None`: it is one of the gateway's own, which speak another form.
+/// The answer for a path that nobody serves; `None`: the path belongs to the gateway's own API, which answers with problems.
 pub(crate) fn elsewhere(uri: &Uri) -> Option<Response> {
     let path = uri.path();
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();

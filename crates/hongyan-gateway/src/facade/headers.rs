@@ -1,9 +1,9 @@
-//! Which headers are passed on, and which are only between two neighbours.
+//! Which headers are passed on, and which belong to a single connection.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use hongyan_wechat::blot::Blotter;
 
-/// Headers of one connection (RFC 9110, section 7.6.1). Those that `Connection` names are, too.
+/// Headers of a single connection (RFC 9110, section 7.6.1), besides those that `Connection` names.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -16,8 +16,9 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// What a caller tells the gateway and not WeChat: where it is, who it is, what asked it, and what the gateway works out
-/// itself. A part of an answer is not asked for, either: cut where the caller likes, it could hold half a secret.
+/// Request headers that are not for WeChat: where the caller is, who it is, what called it, and headers that the gateway sets
+/// itself. Range headers are dropped too, because a range chosen by the caller could cut a secret in half and hide it from the
+/// search.
 const FOR_US: [&str; 27] = [
     "authorization",
     "baggage",
@@ -48,12 +49,12 @@ const FOR_US: [&str; 27] = [
     "x-rewrite-url",
 ];
 
-/// The same of whole families: what proxies, networks that deliver, and browsers add.
+/// Prefixes of more such headers, which proxies, CDNs and browsers add.
 const FAMILIES_FOR_US: [&str; 8] =
     ["cf-", "sec-", "x-amz", "x-appengine-", "x-azure-", "x-b3-", "x-envoy-", "x-forwarded"];
 
-/// What an answer of WeChat's must not do at the gateway's origin: leave cookies there, open it to other pages, or speak
-/// for the host.
+/// Headers of WeChat's answers that must not take effect at the gateway's origin: they set cookies, open the origin to other
+/// pages, or set rules for the host.
 const FOR_WECHATS_ORIGIN: [&str; 11] = [
     "alt-svc",
     "clear-site-data",
@@ -68,23 +69,23 @@ const FOR_WECHATS_ORIGIN: [&str; 11] = [
     "strict-transport-security",
 ];
 
-/// The headers of a caller's request that WeChat gets.
+/// The headers of a caller's request that are passed on to WeChat.
 pub(super) fn of_request(headers: &HeaderMap) -> HeaderMap {
     let mut passed = end_to_end(headers, |name| {
         FOR_US.contains(&name.as_str())
             || FAMILIES_FOR_US.iter().any(|family| name.as_str().starts_with(family))
-            // An answer must be legible to the gateway, which unpacks nothing.
+            // The gateway must be able to read the answer, and decompresses nothing.
             || name == header::ACCEPT_ENCODING
     });
-    // Some servers take its absence for a wish for anything.
+    // Some servers compress if the header is absent.
     passed.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     passed
 }
 
-/// The headers of WeChat's answer that the caller gets; those with a secret in them are not among them. The length is
-/// the body's own to say, except where there is none.
+/// The headers of WeChat's answer that are passed on to the caller, without headers that contain a secret. `Content-Length` is
+/// passed on only if there is no body; otherwise the body declares its length.
 ///
-/// `Location` is not passed on: where it leads, the caller of this says.
+/// `Location` is left out: the function's caller sets it.
 pub(super) fn of_answer(headers: &HeaderMap, has_body: bool, blotter: &Blotter) -> HeaderMap {
     let mut passed = end_to_end(headers, |name| {
         (has_body && name == header::CONTENT_LENGTH)
@@ -102,7 +103,7 @@ pub(super) fn of_answer(headers: &HeaderMap, has_body: bool, blotter: &Blotter) 
     for name in dirty {
         passed.remove(name);
     }
-    // It may be a page, and is not one of the gateway's.
+    // The answer may be an HTML page. It must not run scripts at the gateway's origin.
     passed.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     passed.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     passed

@@ -1,5 +1,5 @@
-//! `GET /sns/jscode2session`, and `POST` with the parameters in the address: the caller is a back end that knows the gateway secret, so it gets the session_key,
-//! as it would from WeChat. The gateway keeps it too.
+//! `GET /sns/jscode2session`, and `POST` with the parameters in the query. The caller is a back end that knows the gateway
+//! secret, so it gets the session_key as it would from WeChat. The gateway keeps the session_key too.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

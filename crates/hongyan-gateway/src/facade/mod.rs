@@ -1,23 +1,23 @@
-//! The facade: WeChat's own paths at the root of the host, so that an existing back end moves by changing its host.
+//! The facade: WeChat's own paths at the root of the host, so that an existing back end migrates by changing its host.
 //!
-//! It hands out *gateway tokens*. The real access token never leaves, so nobody can kill it by fetching another.
-//! Everything here answers in WeChat's form: HTTP 200 and `errcode`, `errmsg`, `rid`. So does every path that is not the
-//! gateway's own, for an SDK may ask for any.
+//! The facade hands out *gateway tokens*. The real access token stays in the gateway, so a back end cannot invalidate it by
+//! fetching another. All answers have WeChat's form: HTTP 200 and `errcode`, `errmsg`, `rid`. So have the answers at every
+//! path outside the gateway's own API, because an SDK may request any path.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | `calls` | the calls that the gateway makes itself, by their paths |
+//! | `calls` | the paths of the calls that the gateway handles itself |
 //! | `elsewhere` | paths that nobody serves |
 //! | `answer` | WeChat's form, and the gateway's own errcodes in it |
-//! | `request` | reading calls leniently; what of an address is passed on |
-//! | `token` | both token calls, and whose token a call brings |
+//! | `request` | reading calls leniently; which parts of a URL are passed on |
+//! | `token` | both token calls, and the app that a call's token belongs to |
 //! | `login` | `jscode2session` |
 //! | `send` | both sends, as messages of the ledger |
 //! | `secret` | calls that are made with the AppSecret itself |
-//! | `pass` | everything else, passed on with the real token put in |
-//! | `rid` | what WeChat knows of a refused request, without the credentials in it |
-//! | `refused` | wrong secrets and tokens, in the log |
-//! | `body`, `headers`, `clean` | of what is passed on |
+//! | `pass` | all other calls, passed on with the real token |
+//! | `rid` | WeChat's details of a refused request, without credentials |
+//! | `refused` | logs wrong secrets and tokens |
+//! | `body`, `headers`, `clean` | bodies and headers that are passed on |
 
 mod answer;
 mod body;

@@ -1,8 +1,8 @@
-//! Everything else under WeChat's paths: passed on with the real token in the place of the gateway's.
+//! Passes on all other calls under WeChat's paths, with the real token instead of the gateway token.
 //!
-//! Bodies are not held, in neither direction. There are two exceptions, both small: a request's body up to [`KEPT`] is
-//! kept until its answer's head is there, so that the call can be repeated with a fresh token; and the beginning of an
-//! answer that looks like JSON, for a refusal is one. An answer is looked at as it streams by, for what is secret.
+//! Bodies are streamed in both directions, with two small exceptions. A request's body up to [`KEPT`] is kept until the
+//! answer's head arrives, so that the call can be repeated with a fresh token. The beginning of an answer that looks like JSON
+//! is read ahead, because it may be a refusal. Every streamed answer is searched for secrets.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,14 +37,14 @@ use crate::token::TokenError;
 /// A request's body up to this size is kept, so that it can be sent a second time.
 const KEPT: usize = 1024 * 1024;
 
-/// A refusal is shorter than this.
+/// A refusal's body is shorter than this.
 const LONGEST_REFUSAL: usize = 4_096;
 
-/// Methods that are passed on. `TRACE` would repeat the request, token and all.
+/// Methods that are passed on. The answer to `TRACE` would repeat the request with its token.
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
-/// Passes a call on. One that WeChat refused for its token is repeated once with a fresh token, if its body was kept.
+/// Passes a call on. If WeChat refuses its token, the call is repeated once with a fresh token, if its body was kept.
 pub(super) async fn pass(
     State(context): State<Context>,
     parameters: Parameters,
@@ -67,19 +67,19 @@ pub(super) async fn pass(
     let mut response = match begin(body, KEPT).await.map_err(|_| Refusal::own(&BODY_BROKE_OFF, ""))? {
         Taken::Whole(body) => call.with_whole_body(body).await?,
         Taken::Beginning(body) if body.size_hint().exact().is_none() => {
-            // WeChat takes no body of unknown length, and one as long as this is not held to count it.
+            // WeChat does not accept a body of unknown length, and a body of this size is not buffered to count it.
             drain(body).await;
             return Ok((StatusCode::PRECONDITION_FAILED, Refusal::own(&LENGTH_NEEDED, "")).into_response());
         }
         Taken::Beginning(body) => call.with_running_body(body).await?,
     };
-    // The call is under way until its answer has gone by.
+    // The call keeps its place until the answer's body has been passed on.
     response.extensions_mut().insert(Held(Arc::new(place)));
     Ok(response)
 }
 
-/// A path that means the same to everybody who reads it, and is none of the calls that the gateway makes itself: those
-/// must not go past it by another spelling.
+/// Refuses a path that a proxy or WeChat may read differently, and another spelling of a call that the gateway handles
+/// itself, so that such a call cannot bypass the gateway.
 fn check(request: &Request) -> Result<(), Refusal> {
     let path = request.uri().path();
     let is_own = |call: &&str| is_another_spelling(path, call);
@@ -89,11 +89,11 @@ fn check(request: &Request) -> Result<(), Refusal> {
     if METHODS.contains(request.method()) { Ok(()) } else { Err(get_required()) }
 }
 
-/// What stays the same when a call is repeated.
+/// The parts of a call that stay the same when it is repeated.
 struct Call<'a> {
     context: &'a Context,
     app: &'a App,
-    /// The gateway token that it came with.
+    /// The caller's gateway token.
     given_token: &'a str,
     method: Method,
     uri: Uri,
@@ -111,12 +111,12 @@ impl Call<'_> {
         Ok(self.send(&fresh.value, Upload::Whole(body)).await?.response)
     }
 
-    /// It goes by only once, so its token had better be good.
+    /// Sends a body that can be sent only once, because it is not kept.
     async fn with_running_body(&self, body: Body) -> Result<Response, Refusal> {
         let token = self.context.apps.token_that_lasts(self.app).await.map_err(no_token)?;
         let (body, ended) = watched(body);
         let only = match self.send(&token.value, Upload::running(body)).await {
-            // Half a request is none: WeChat has done nothing.
+            // The request is incomplete, so WeChat cannot have carried it out.
             Err(refusal) if refusal.errcode == OUTCOME_UNKNOWN.errcode && !ended.load(Ordering::Relaxed) => {
                 return Err(Refusal::own(&BODY_BROKE_OFF, ""));
             }
@@ -125,7 +125,7 @@ impl Call<'_> {
         if only.refuses_token
             && let Err(error) = self.context.apps.token_after(self.app, token.generation).await
         {
-            // The caller hears of the refusal, and of this when it calls again.
+            // The caller gets WeChat's refusal now, and this error with its next call.
             tracing::warn!(app = %self.app.record.appid, %error, "no fresh token after a refused upload");
         }
         Ok(only.response)
@@ -133,7 +133,7 @@ impl Call<'_> {
 
     async fn send(&self, token: &SecretString, body: Upload) -> Result<Answer, Refusal> {
         let path = passed_on(&self.uri, &[(ACCESS_TOKEN, token.expose_secret())]);
-        // Below `/sns` there are codes that work once.
+        // Calls below `/sns` may have a code that works only once.
         let may_repeat = self.method.is_safe() && !self.uri.path().starts_with("/sns/");
         let repeat = if may_repeat { Repeat::IfHungUp } else { Repeat::Never };
         let answer = self
@@ -145,11 +145,14 @@ impl Call<'_> {
         self.read(answer, token).await
     }
 
-    /// Reads as much of an answer as tells whether it refuses the token.
+    /// Reads enough of an answer to see whether WeChat refuses the token.
     async fn read(&self, answer: StreamedAnswer, token: &SecretString) -> Result<Answer, Refusal> {
         let StreamedAnswer { status, headers, body } = answer;
         if is_packed(&headers) {
-            tracing::warn!(path = self.uri.path(), "WeChat packed an answer that was asked for as it is");
+            tracing::warn!(
+                path = self.uri.path(),
+                "WeChat compressed an answer although the request did not allow it"
+            );
             return Err(Refusal::own(&ANSWER_PACKED, ""));
         }
         let blotter = blotter(self.context, self.app, Some(token))?;
@@ -170,7 +173,7 @@ impl Call<'_> {
         Ok(Answer { refuses_token, response: (status, passed, body).into_response() })
     }
 
-    /// Where a redirect leads the caller: what is at WeChat's host is at the gateway's, by the caller's own token.
+    /// A redirect's target for the caller: WeChat's host becomes the gateway's, and the token becomes the caller's own.
     fn relocated(&self, location: &HeaderValue, blotter: &Blotter) -> Result<HeaderValue, Refusal> {
         let base = &self.context.settings.wechat_base_url;
         let to = location.to_str().ok().and_then(|to| base.join(self.uri.path()).ok()?.join(to).ok());
@@ -189,8 +192,8 @@ impl Call<'_> {
             .ok_or_else(|| Refusal::own(&GATEWAY_FAILED, "redirect"))
     }
 
-    /// Nobody knows whether a call was carried out that was written and not answered; one that only reads may be
-    /// made again.
+    /// The refusal of a call that WeChat did not answer. A call that changes something may have been carried out; a call that
+    /// only reads may be repeated.
     fn unanswered(&self, failure: Failure) -> Refusal {
         if matches!(failure, Failure::NotSent(_)) || self.method.is_safe() {
             return CallError::Failed(failure).into();
@@ -200,13 +203,13 @@ impl Call<'_> {
     }
 }
 
-/// An answer of which enough was read.
+/// An answer of which enough has been read.
 struct Answer {
     refuses_token: bool,
     response: Response,
 }
 
-/// Whether an answer can be a refusal by its head: a downloaded image is not searched for one.
+/// Whether an answer may be a refusal, by its headers: a downloaded image is not.
 fn may_refuse(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let length = text(header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());

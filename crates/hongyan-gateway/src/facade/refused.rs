@@ -1,4 +1,4 @@
-//! Wrong secrets and tokens: in the log (target `audit`), as wrong keys of `/v1` are.
+//! Logs wrong secrets and tokens (target `audit`), like wrong API keys of `/v1`.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::door::ClientAddress;
 use crate::keys::beginning_of;
 use crate::vault::sha256;
 
-/// What somebody brought who was refused for it. In the answer's extensions.
+/// A refused credential. Carried in the answer's extensions.
 #[derive(Debug, Clone)]
 pub(super) struct Wrong {
-    /// What it was taken for (`secret`, `token`), or why it is no good API key for this.
+    /// The kind of credential (`secret`, `token`), or why the API key is refused here.
     reason: &'static str,
-    /// The app that it was for, if it said so.
+    /// The app that the call named.
     app: Option<AppId>,
-    /// The first digits of its hash, to find it by.
+    /// The first digits of the credential's hash, to find it by.
     hash: String,
 }
 
@@ -30,7 +30,7 @@ impl Wrong {
     }
 }
 
-/// Writes about those who were refused, and not more often than the log can take.
+/// Logs refused credentials at a limited rate.
 pub(super) struct Noter {
     context: Context,
     limiter: Limiter,
@@ -42,7 +42,7 @@ impl Noter {
     }
 }
 
-/// Around every call of the facade.
+/// The middleware around every call of the facade.
 pub(super) async fn note(
     State(noter): State<Arc<Noter>>,
     from: ClientAddress,
@@ -50,7 +50,7 @@ pub(super) async fn note(
     next: Next,
 ) -> Response {
     let method = request.method().clone();
-    // As it is routed: in what was written there may be a secret.
+    // The route's pattern, because the path itself may contain a secret.
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     let Some(wrong) = response.extensions_mut().remove::<Wrong>() else { return response };

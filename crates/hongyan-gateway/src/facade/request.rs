@@ -1,4 +1,4 @@
-//! How a call of WeChat's form is read: leniently, and refused in WeChat's form.
+//! Reads calls in WeChat's form, leniently, and refuses them in WeChat's form.
 //!
 //! SDKs put the token into odd places of the query ([`hongyan_wechat::query`]).
 
@@ -16,10 +16,10 @@ use super::body::{Taken, begin, drain};
 use crate::gateway_tokens::TOKEN_PREFIX;
 use crate::members::Members;
 
-/// The parameter that a token comes in.
+/// The parameter that has the token.
 pub(super) const ACCESS_TOKEN: &str = "access_token";
 
-/// What is never passed on: it names and opens the gateway, and WeChat takes the app from the token.
+/// The parameters that are never passed on. They are for the gateway; WeChat gets the app from the token.
 pub(super) const OURS: [&str; 5] = [ACCESS_TOKEN, "appid", "secret", "appsecret", "service"];
 
 /// The parameters in the query.
@@ -35,7 +35,7 @@ impl Parameters {
         self.all(name).next()
     }
 
-    /// The token. If several are given, the first that can be one of ours.
+    /// The token. If there are several, the first that looks like a gateway token.
     pub(super) fn access_token(&self) -> Option<&str> {
         self.all(ACCESS_TOKEN)
             .find(|token| token.starts_with(TOKEN_PREFIX))
@@ -57,10 +57,10 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
     }
 }
 
-/// The whole body of a call that brings a secret or a token to be checked: anybody may ask it, so little is held.
+/// The largest body of a call with a secret or token to check. Anybody can make such a call, so only a little is held.
 pub(super) const MAX_CREDENTIALS_BYTES: usize = 16 * 1024;
 
-/// The whole body, of the calls that need it whole.
+/// Reads the whole body.
 pub(super) async fn whole(body: Body, most_bytes: usize) -> Result<Bytes, Refusal> {
     match begin(body, most_bytes).await {
         Ok(Taken::Whole(body)) => Ok(body),
@@ -72,7 +72,7 @@ pub(super) async fn whole(body: Body, most_bytes: usize) -> Result<Bytes, Refusa
     }
 }
 
-/// The object that a body is. WeChat has an errcode of its own for a body with nothing in it.
+/// Parses a body that must be an object. WeChat has a separate errcode for an empty body.
 pub(super) fn object(body: &[u8]) -> Result<Members<'_>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::new(Errcode::EMPTY_BODY, "empty post data"));
@@ -81,7 +81,7 @@ pub(super) fn object(body: &[u8]) -> Result<Members<'_>, Refusal> {
         .map_err(|error| Refusal::new(Errcode::BAD_JSON, format!("data format error: {error}")))
 }
 
-/// Path and query as they are passed on: without what is the gateway's, and with `first` before all others.
+/// The path and query to pass on: without the gateway's parameters, and with `first` before the others.
 pub(super) fn passed_on(uri: &Uri, first: &[(&str, &str)]) -> String {
     query::rewritten(uri.path(), uri.query().unwrap_or_default(), &OURS, first)
 }

@@ -1,7 +1,7 @@
-//! `POST /cgi-bin/openapi/rid/get`: what WeChat knows of a request that it refused, without the credentials in it.
+//! `POST /cgi-bin/openapi/rid/get`: WeChat's details of a refused request, without credentials.
 //!
-//! WeChat tells the parameters and the body of any request of the app, the gateway's own among them, and those are made
-//! with the AppSecret and with the access token. Whether it hides them itself its documentation does not say.
+//! WeChat shows the parameters and the body of any request of the app, including the gateway's own requests, which contain the
+//! AppSecret or the access token. WeChat's documentation does not say whether WeChat hides them.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -21,15 +21,15 @@ use super::token::app_of;
 use crate::context::Context;
 use crate::door::outgoing::Behalf;
 
-/// The names whose values are hidden, in their parts: what stands between the parts is an underscore in some form.
-/// Longer names that end in one of them are meant, too (`appsecret`, `component_access_token`).
+/// The names whose values are hidden, split at the underscore, which has several spellings. Longer names that end like this
+/// are hidden too (`appsecret`, `component_access_token`).
 const HIDDEN: [&[&str]; 5] =
     [&["access", "token"], &["refresh", "token"], &["secret"], &["js", "code"], &["session", "key"]];
 
-/// The forms of an underscore in an address, in an address in an address, and in JSON.
+/// The spellings of an underscore: plain, in a URL, in a URL inside a URL, and in JSON.
 const UNDERSCORES: [&str; 4] = ["_", "%5f", "%255f", "\\u005f"];
 
-/// What stands in the place of a value.
+/// Replaces a hidden value.
 const HIDE: &str = "***";
 
 /// Asks WeChat about a request.
@@ -66,7 +66,7 @@ pub(super) async fn get(
     Ok((status, axum::Json(clean)).into_response())
 }
 
-/// The same answer with every credential hidden, in every text of it.
+/// Hides every credential in every text of the answer.
 fn without_credentials(value: Value, blotter: &Blotter) -> Value {
     let clean = |text: String| {
         let text = without_named(&text);
@@ -89,7 +89,7 @@ fn without_credentials(value: Value, blotter: &Blotter) -> Value {
     }
 }
 
-/// A text without the values of hidden names, whether it is a query, JSON, JSON in JSON, or a piece of one.
+/// Hides the values of the hidden names in a text: a query, JSON, JSON in JSON, or a fragment.
 fn without_named(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let (mut clean, mut rest) = (String::with_capacity(text.len()), 0);
@@ -116,7 +116,7 @@ fn ends_in_hidden(name: &str) -> bool {
         .any(|at| name_at(&name[at..]).is_some_and(|length| at + length == name.len()))
 }
 
-/// How long the hidden name is with which a text begins.
+/// The length of the hidden name at the beginning of a text.
 fn name_at(text: &str) -> Option<usize> {
     HIDDEN.iter().find_map(|parts| {
         let mut rest = text;
@@ -130,7 +130,7 @@ fn name_at(text: &str) -> Option<usize> {
     })
 }
 
-/// Where the value of a name begins and ends, if one stands behind it: `="`, `":"`, `%3D` and the like are between.
+/// The beginning and end of the value after a name, if there is a value: `="`, `":"`, `%3D` and the like stand between.
 fn value_behind(text: &str, at: usize) -> Option<(usize, usize)> {
     const QUOTES: [&str; 6] = ["\\", "\"", "'", "%22", "%5c", " "];
     const EQUALS: [&str; 4] = ["=", ":", "%3d", "%3a"];

@@ -1,5 +1,5 @@
-//! Calls that are made with the AppSecret itself and not with a token: the real one takes the place of the gateway
-//! secret, on the paths that are known to take it and nowhere else.
+//! Calls that need the AppSecret instead of a token. The AppSecret replaces the gateway secret, only on the paths that are
+//! known to need it.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -31,7 +31,7 @@ pub(super) async fn clear_quota(
     let client = client(&context, given("appid").as_deref(), given("appsecret").as_deref()).await?;
     let secret = real_secret(&context, &client.app)?;
     let pairs = [("appid", client.app.record.appid.as_str()), ("appsecret", secret.expose_secret())];
-    // Where the caller put it, for that is where its WeChat takes it. The rest is passed on as it came.
+    // The AppSecret goes where the caller put the gateway secret. The rest is passed on unchanged.
     let in_body = members.text("appsecret").is_some();
     let path = passed_on(&uri, if in_body { &[] } else { &pairs });
     let body = members.written(&[], if in_body { &pairs } else { &[] });
@@ -52,7 +52,7 @@ pub(super) async fn oauth2(
 
 fn real_secret(context: &Context, app: &App) -> Result<SecretString, Refusal> {
     context.apps.secret(app).map_err(|error| {
-        tracing::error!(app = %app.record.appid, %error, "the app's secret does not open");
+        tracing::error!(app = %app.record.appid, %error, "the app's secret cannot be decrypted");
         Refusal::own(&GATEWAY_FAILED, "")
     })
 }

@@ -1,4 +1,4 @@
-//! Both sends: each is a message of the ledger like any other, and is answered when it is settled.
+//! Both send calls. Each makes a normal message in the ledger and is answered when the message is settled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,22 +19,22 @@ use crate::apps::App;
 use crate::context::Context;
 use crate::members::Members;
 
-/// How long a caller is kept waiting. SDKs give up after 10 to 30 seconds.
+/// The longest that a caller waits. SDKs give up after 10 to 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// How long more if the gateway stops meanwhile and the message is with WeChat.
+/// How much longer to wait if the gateway stops while WeChat has the message.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
-/// After this the message must not go out any more: its caller was told, or has gone away.
+/// The message's deadline. By then the caller has an answer or has disconnected, so the message must not be sent any more.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The largest body of a send. WeChat's own largest, all fields at their longest, has some four thousand bytes.
+/// The largest body of a send. The largest valid message has about four thousand bytes.
 const MAX_SEND_BYTES: usize = 64 * 1024;
 
-/// The longest form id or prepay id; WeChat's have some 40 characters.
+/// The longest form id or prepay id. WeChat's have about 40 characters.
 const MAX_FORM_ID_BYTES: usize = 256;
 
-/// `POST /cgi-bin/message/wxopen/template/send`: brings its own form id, granted and spent in one go.
+/// `POST /cgi-bin/message/wxopen/template/send`: has its own form id, which is granted and used in one step.
 pub(super) async fn template(
     State(context): State<Context>,
     parameters: Parameters,
@@ -45,14 +45,14 @@ pub(super) async fn template(
     let request = Addressed::read(&body)?;
     let form_id = request.members.text("form_id").filter(|text| text.len() <= MAX_FORM_ID_BYTES);
     let form_id = form_id.ok_or_else(|| Refusal::new(Errcode::INVALID_FORM_ID, "invalid form id"))?;
-    // Dispatch puts it in again, as the permit's code.
+    // Dispatch adds the form_id again, as the permit's code.
     let mut message = message(&context, &app, &request, Channel::Legacy, &["form_id"]);
     let now = message.accepted_at;
     message.own_permit = Some(NewPermit {
         id: context.ids.permit(Lane::of(&message.appid, &message.openid), now),
         appid: message.appid.clone(),
         openid: message.openid.clone(),
-        // WeChat's call does not say whether it is a form's or a payment's; one unit is what both have.
+        // The call does not say whether the id is a form id or a prepay id. Both allow at least one message.
         kind: PermitKind::Form,
         code: Some(form_id),
         template: None,
@@ -64,8 +64,8 @@ pub(super) async fn template(
     send(&context, message).await
 }
 
-/// `POST /cgi-bin/message/subscribe/send`: uses a permit of the ledger if there is one, and goes out without one
-/// otherwise.
+/// `POST /cgi-bin/message/subscribe/send`: uses a permit of the ledger if there is a permit; otherwise the message is sent
+/// without a permit.
 pub(super) async fn subscribe(
     State(context): State<Context>,
     parameters: Parameters,
@@ -79,8 +79,8 @@ pub(super) async fn subscribe(
     send(&context, message).await
 }
 
-/// A send of which the ledger knows enough: for whom it is, and in which layout. All else is WeChat's to judge, and
-/// goes to it as it was written: empty members, words and members that nobody here knows, numbers in the place of texts.
+/// A send with the members that the ledger needs: the user and the template. WeChat judges all other members, which are passed
+/// on unchanged, even if they are empty, unknown, or numbers instead of texts.
 struct Addressed<'a> {
     openid: OpenId,
     template: TemplateId,
@@ -88,7 +88,7 @@ struct Addressed<'a> {
 }
 
 impl<'a> Addressed<'a> {
-    /// The errcodes are those of the members, in the order in which WeChat looks at them.
+    /// Checks the members in WeChat's order and refuses with WeChat's errcodes.
     fn read(body: &'a [u8]) -> Result<Self, Refusal> {
         let members = object(body)?;
         let text = |name| members.text(name).unwrap_or_default();
@@ -133,19 +133,19 @@ fn message(
     }
 }
 
-/// Accepts, waits, answers. What did not go out in time is withdrawn, so that "no" means no.
+/// Accepts the message, waits, answers. A message that was not sent in time is cancelled, so that a refusal is final.
 async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusal> {
     let id = message.id;
     let mut listener = context.report.listen(id);
     context.intake.accept(vec![message]).await?;
-    // Who waits for what may never come must not hold up a stop.
+    // The message may never settle, so a stop ends the wait.
     tokio::select! {
         _ = listener.settled(PATIENCE) => {}
         () = context.stop.stopping() => {}
     }
     let mut view = look(context, id).await?;
     if view.state == MessageState::Sending && context.stop.is_stopping() {
-        // Its answer is probably on its way, and would be missed: this caller has no other way to learn of it.
+        // WeChat's answer is probably on its way, and this caller has no other way to get it.
         listener.settled(LAST_PATIENCE).await;
         view = look(context, id).await?;
     }
@@ -167,7 +167,7 @@ async fn look(context: &Context, id: MessageId) -> Result<MessageView, Refusal> 
         .ok_or_else(|| Refusal::own(&GATEWAY_FAILED, format!("{id} is not in the store")))
 }
 
-/// What to say of a message that did not go out in time: WeChat's last word on it, else what paused its app.
+/// The refusal for a message that was not sent in time: WeChat's last refusal, else the cause of the app's pause.
 fn withdrawn(context: &Context, message: &MessageView) -> Refusal {
     if let Some(refusal) = wechats_word(message) {
         return refusal;
@@ -185,19 +185,19 @@ fn withdrawn(context: &Context, message: &MessageView) -> Refusal {
         },
         _ => Refusal::new(
             Errcode::SYSTEM_BUSY,
-            format!("system error; hongyan: {} did not go out in time", message.id),
+            format!("system error; hongyan: {} was not sent in time", message.id),
         ),
     }
 }
 
-/// The refusal that WeChat gave at the last attempt, if it gave one.
+/// WeChat's refusal of the last attempt, if WeChat refused it.
 fn wechats_word(message: &MessageView) -> Option<Refusal> {
     let last = message.last_outcome.as_ref()?;
     let errcode = last.errcode().filter(|errcode| *errcode != Errcode::OK)?;
     Some(Refusal::new(errcode, last.text()))
 }
 
-/// The answer for a message that has come to rest, or is past withdrawing.
+/// The answer for a message that is settled or cannot be cancelled any more.
 fn conclude(message: &MessageView) -> Result<Response, Refusal> {
     let id = message.id;
     match message.state {
@@ -205,7 +205,7 @@ fn conclude(message: &MessageView) -> Result<Response, Refusal> {
             Ok(sent(message.last_outcome.as_ref().and_then(Outcome::msgid)))
         }
         MessageState::Sending => Err(Refusal::own(&STILL_ON_ITS_WAY, id.to_string())),
-        // Still open, and could not be withdrawn: an earlier attempt may have delivered it.
+        // The message is open and cannot be cancelled: an earlier attempt may have delivered it.
         MessageState::Unknown | MessageState::Ready | MessageState::Scheduled | MessageState::Waiting => {
             Err(unknown(id))
         }
@@ -213,14 +213,14 @@ fn conclude(message: &MessageView) -> Result<Response, Refusal> {
             .unwrap_or_else(|| match (message.reason, message.channel) {
                 (Some(ReasonCode::NoPermit), Channel::Legacy) => Refusal::new(
                     Errcode::FORM_ID_USED,
-                    "form id used; hongyan: by another message of this gateway",
+                    "form id used; hongyan: another message of this gateway has used it",
                 ),
                 (Some(ReasonCode::NoPermit), Channel::Subscribe) => {
                     Refusal::new(Errcode::NOT_ACCEPTED, "user refuse to accept the msg")
                 }
                 _ => Refusal::new(
                     Errcode::SYSTEM_BUSY,
-                    format!("system error; hongyan: {id} did not go out in time"),
+                    format!("system error; hongyan: {id} was not sent in time"),
                 ),
             })),
     }

@@ -1,4 +1,4 @@
-//! Both token calls, and whose token a call brings.
+//! Both token calls, and the app that a call's token belongs to.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use crate::context::Context;
 use crate::gateway_tokens::{LIFETIME, MAX_SERVICE_CHARS};
 use crate::keys::{KEY_PREFIX, Reason};
 
-/// The parameters of both calls. Unknown ones are ignored, as WeChat does.
+/// The parameters of both calls. Unknown parameters are ignored, as WeChat does.
 struct TokenRequest {
     grant_type: Option<String>,
     appid: Option<String>,
     secret: Option<String>,
-    /// Not WeChat's: what the caller is called in the list of tokens.
+    /// The gateway's own parameter: the caller's name in the list of tokens.
     service: Option<String>,
 }
 
-/// `GET /cgi-bin/token`, and `POST` with the parameters in the address, which WeChat takes just as well.
+/// `GET /cgi-bin/token`, and `POST` with the parameters in the query, which WeChat accepts too.
 pub(super) async fn token(
     State(context): State<Context>,
     parameters: Parameters,
@@ -72,16 +72,16 @@ async fn hand_out(context: &Context, request: TokenRequest) -> Result<Response, 
         .into_response())
 }
 
-/// Who brings a secret.
+/// A caller with a valid secret.
 pub(super) struct Client {
-    /// The app that it may speak for.
+    /// The app that the caller may act for.
     pub(super) app: Arc<App>,
-    /// Its API key, if it brought one.
+    /// The caller's API key, if the secret was an API key.
     key: Option<Arc<KeyRecord>>,
 }
 
-/// The app that a client may speak for: it brings the app's gateway secret, or an API key with the scope `facade` that
-/// is for this app.
+/// The app that a client may act for. The client sends the app's gateway secret, or an API key for this app with the scope
+/// `facade`.
 pub(super) async fn client(
     context: &Context,
     appid: Option<&str>,
@@ -108,21 +108,21 @@ pub(super) async fn client(
         Refusal::new(
             Errcode::INVALID_SECRET,
             "invalid appsecret; hongyan: 这里要用登记小程序时得到的 gateway_secret，或带 facade 权限的 API 密钥，\
-             不是 AppSecret / use the gateway_secret that registering the app gave, or an API key with the scope \
-             facade, not the AppSecret",
+             不是 AppSecret / use the gateway_secret from the registration of the app, or an API key with the \
+             scope facade, not the AppSecret",
         )
         .of_a_wrong_credential(Wrong::new(reason, Some(&appid), secret))
     })
 }
 
-/// The app whose gateway token a call brings.
+/// The app that a call's gateway token belongs to.
 pub(super) async fn app_of(context: &Context, access_token: Option<&str>) -> Result<Arc<App>, Refusal> {
     let token = access_token.ok_or_else(|| Refusal::new(Errcode::TOKEN_MISSING, "access_token missing"))?;
     let invalid = || {
         Refusal::new(
             Errcode::INVALID_CREDENTIAL,
-            "invalid credential, access_token is invalid or not latest; hongyan: 请使用从本网关取得的凭证 / use one \
-             from this host",
+            "invalid credential, access_token is invalid or not latest; hongyan: 请使用从本网关取得的凭证 / use a \
+             token from this gateway",
         )
         .of_a_wrong_credential(Wrong::new("token", None, token))
     };
