@@ -149,7 +149,7 @@ async fn a_user_who_turns_messages_off_loses_what_was_left_and_a_closed_box_take
     let failed = world.send(world.subscribe(&user, "x")).await;
     assert_eq!(failed["reason"]["because"][0]["code"], "revoked", "{failed}");
     let words = failed["reason"]["explanation"].as_str().unwrap();
-    assert!(words.contains("The user has withdrawn the right, WeChat reported at 20"), "{words}");
+    assert!(words.contains("The user has withdrawn the right; WeChat reported it at 20"), "{words}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,8 @@
 //! Dispatch: writes the requests of claimed messages to WeChat.
 //!
-//! A fixed set of workers shares one queue. Each worker carries one message at a time from the queue to its
-//! outcome, so there are never more requests than workers, and no task per message. What may be in the queue is
-//! bounded by [`Slots`]: a message is claimed (stored as `sending`) only when a slot for it is free, so that a
-//! crash leaves few messages of unknown outcome.
+//! A fixed number of workers shares one queue. Each worker takes one message at a time to its outcome, so there are
+//! never more requests than workers, and no task per message. [`Slots`] bounds the queue: a message is claimed (stored
+//! as `sending`) only when a slot is free, so that a crash leaves few messages of unknown outcome.
 
 use bytes::Bytes;
 use hongyan_failpoints::{DISPATCH_AFTER_ANSWER, DISPATCH_BEFORE_REPEAT, DISPATCH_BEFORE_REQUEST, reach};
@@ -24,7 +23,7 @@ use crate::token::TokenError;
 #[derive(Clone)]
 pub struct Dispatch {
     jobs: flume::Sender<Job>,
-    /// The places; whoever claims takes one first.
+    /// The slots. A slot must be taken before a message is claimed.
     pub slots: Slots,
 }
 
@@ -47,7 +46,7 @@ impl Dispatch {
 
     /// Queues a claimed message.
     pub fn send(&self, job: Job) {
-        // The workers hold the other end for as long as a sender lives.
+        // Cannot fail: the workers keep the receiver as long as a sender lives.
         let _ = self.jobs.send(job);
     }
 }
@@ -66,7 +65,7 @@ async fn work(
             match owned.may_send(&job.claimed) {
                 MaySend::Now => break,
                 MaySend::Never => continue 'jobs,
-                // The sender lives in `owned`.
+                // Cannot fail: `owned` keeps the sender.
                 MaySend::NotYet => drop(changed.changed().await),
             }
         }
@@ -78,8 +77,8 @@ async fn work(
     }
 }
 
-/// One attempt: at most two requests, the second only when the first was refused for its token. Also what it says
-/// about WeChat.
+/// One attempt: a request, and a second request if WeChat refused the first one's token. Also returns what the attempt says
+/// about WeChat's availability.
 async fn attempt(claimed: &Claimed, apps: &Apps, wechat: &Client) -> (Outcome, Evidence) {
     let Some(app) = apps.get(&claimed.appid) else {
         let why = "the app is not registered any more".into();
@@ -125,8 +124,8 @@ fn with_evidence(outcome: Outcome) -> (Outcome, Evidence) {
 fn no_token(error: &TokenError) -> (Outcome, Evidence) {
     let evidence = match error {
         TokenError::Refused { .. } => Evidence::Up,
-        // Every message that comes before the next fetch says so again. That is one failure and many messages, and
-        // right all the same: none of them can go out before that fetch.
+        // One failed fetch counts once for every message that meets it before the next fetch. This is right: no message can
+        // be sent before that fetch.
         TokenError::Unavailable(_) => Evidence::Down,
         TokenError::Paused { .. } => Evidence::Nothing,
     };
@@ -145,7 +144,7 @@ async fn send(wechat: &Client, channel: Channel, token: &SecretString, body: Byt
     }
 }
 
-/// The stored body, with the permit's code put in as `form_id` where the channel wants one.
+/// The stored body. For the channel `legacy`, the permit's code is inserted as `form_id`.
 fn request_body(claimed: &Claimed) -> Bytes {
     let code = claimed.permit.as_ref().and_then(|permit| permit.code.as_deref());
     let (Channel::Legacy, Some(code), Some((b'}', open))) =

@@ -1,7 +1,7 @@
-//! The gateway: keeps the access token, turns login codes into openids, collects permits, sends messages once,
+//! The gateway: keeps the access token, exchanges login codes for openids, collects permits, sends each message once,
 //! and explains every failure.
 //!
-//! A message goes one way through the modules, and none reaches back:
+//! A message's way through the modules:
 //!
 //! ```text
 //! back end ─▶ api | facade ─▶ intake ─▶ schedule ─▶ dispatch ─▶ WeChat
@@ -18,38 +18,38 @@
 //! | [`api`] | the gateway's own HTTP API, and the mini program's |
 //! | [`facade`] | WeChat's own paths |
 //! | [`callbacks`] | what WeChat pushes |
-//! | [`intake`] | the rules of a request for a message; commits it |
+//! | [`intake`] | the rules of a request for a message; commits the message |
 //! | [`lanes`] | which users this node works for |
 //! | [`schedule`] | when to look at which lane |
-//! | [`probe`] | whom to wake while WeChat does not answer an app |
+//! | [`probe`] | which message to try while WeChat does not answer an app |
 //! | [`slots`] | how many messages may be `sending` at a time |
 //! | [`dispatch`] | the workers that write requests to WeChat |
-//! | [`job`] | what dispatch and settle hand to each other |
+//! | [`job`] | the types that dispatch and settle hand to each other |
 //! | [`settle`] | turns outcomes into commits |
-//! | [`signals`] | what follows from each commit, and whom it concerns |
-//! | [`health`] | how the gateway is, for machines that ask often |
+//! | [`signals`] | what follows from each commit, and which part it concerns |
+//! | [`health`] | the gateway's health, cached for frequent probes |
 //! | [`report`] | who waits for a message; metrics |
-//! | [`webhooks`] | takes events to those who want them |
-//! | [`retention`] | clears away what is old |
+//! | [`webhooks`] | delivers events |
+//! | [`retention`] | deletes old data |
 //! | [`audit`] | who changed what |
 //! | [`apps`], [`token`], [`templates`] | registered apps, their access tokens, their templates |
-//! | [`login`], [`user_data`] | codes, sessions; what a user's session key opens |
+//! | [`login`], [`user_data`] | codes, sessions; decrypting user data |
 //! | [`keys`], [`people`], [`vault`] | API keys; people at the console and what they may do; secrets at rest |
-//! | `task` | the running parts; work that runs to its end even if nobody waits for it |
-//! | `pace` | how fast work in the background goes on, and when a failing store is asked again |
-//! | `members` | the members of a JSON object, unread |
-//! | `secret_cache` | keys and tokens that were looked up a moment ago |
-//! | [`gateway_tokens`] | what the facade hands out in the place of access tokens |
-//! | [`problem`] | how refusals look |
-//! | [`reference`](mod@reference) | the pages that explain errcodes and problems, made from the rules |
-//! | `schemas` | how the domain's types look in the OpenAPI description |
-//! | [`door`] | where connections come in; every limit |
+//! | `task` | the background tasks; work that runs to its end even if nobody waits for it |
+//! | `pace` | the pace of background work, and of retries after a store error |
+//! | `members` | the members of a JSON object, not parsed |
+//! | `secret_cache` | a cache of keys and tokens that were looked up recently |
+//! | [`gateway_tokens`] | the tokens that the facade hands out instead of access tokens |
+//! | [`problem`] | refusals |
+//! | [`reference`](mod@reference) | the pages that explain errcodes and problems, generated from the rules |
+//! | `schemas` | the domain's types in the OpenAPI description |
+//! | [`door`] | incoming connections; every limit |
 //! | [`tls`] | the certificate of the listener with TLS |
-//! | [`state`] | what several tasks read and one writes |
-//! | `context`, `error` | what the handlers work with; why the gateway did not start |
-//! | [`service`] | starts and stops all of it |
+//! | [`state`] | state that several tasks read and one task writes |
+//! | `context`, `error` | the handlers' dependencies; why the gateway did not start |
+//! | [`service`] | starts and stops all parts |
 //!
-//! It knows WeChat, and the sandbox, only through HTTP.
+//! The gateway reaches WeChat and the sandbox only through HTTP.
 
 pub mod api;
 pub mod apps;

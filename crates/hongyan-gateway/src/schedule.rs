@@ -1,7 +1,7 @@
 //! Schedule: looks at a lane when something in it is due.
 //!
-//! What is due stands in the store, in order. In memory there is one moment per lane: when to look next. So ten
-//! messages or ten million cost the same memory, and a restart has nothing to rebuild but 64 numbers.
+//! The store keeps the due messages in order. Memory holds one time per lane: when to look next. So ten messages or ten
+//! million need the same memory, and a restart rebuilds only 64 numbers.
 
 use std::sync::Arc;
 
@@ -24,23 +24,23 @@ use crate::stop::Stop;
 /// not held long.
 const MAX_CLAIM: usize = 64;
 
-/// What scheduling works with.
+/// Starts the messages that are due.
 pub struct Scheduler {
-    /// Where the messages are.
+    /// Has the messages.
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Clock,
-    /// When to look where.
+    /// When to look at which lane.
     pub timers: Timers,
     /// Which lanes are this node's.
     pub owned: Owned,
-    /// Whom to give what is started.
+    /// Receives the started messages.
     pub dispatch: Dispatch,
 }
 
 impl Scheduler {
-    /// Runs until it is told to stop. A look that has begun is ended first: what it claims must be handed on, or it would count
-    /// as sent without an answer.
+    /// Runs until it is told to stop. A look that has begun is finished first: a claimed message that is not handed on would
+    /// count as sent without an answer.
     pub async fn run(self, stop: Stop) {
         let mut first = 0;
         while !stop.is_stopping() {
@@ -54,7 +54,7 @@ impl Scheduler {
                 }
                 continue;
             }
-            // Each round begins at another lane, so that none starves when slots are few.
+            // Each round begins at another lane, so that no lane starves when slots are few.
             first = (first + 1) % due.len().max(1);
             let slots = tokio::select! {
                 slots = self.take_slots(due.len() * MAX_CLAIM) => slots,
@@ -64,7 +64,7 @@ impl Scheduler {
         }
     }
 
-    /// At least one slot; half of those that are free, for new messages want some too; never more than `wanted`.
+    /// Takes half of the free slots, because new messages need slots too; at least one, and at most `wanted`.
     async fn take_slots(&self, wanted: usize) -> Vec<Slot> {
         let mut slots = vec![self.dispatch.slots.take().await];
         let wanted = wanted.min(1 + self.dispatch.slots.free() as usize / 2);
@@ -76,7 +76,7 @@ impl Scheduler {
         slots
     }
 
-    /// Looks at as many of the due lanes as there are slots for, all at once: their commits are one.
+    /// Looks at as many due lanes as there are slots, concurrently, so that the store commits them together.
     async fn look(&self, due: &[Lane], first: usize, mut slots: Vec<Slot>, now: UnixMillis) {
         let lanes = due.len().min(slots.len());
         let share = (slots.len() / lanes).min(MAX_CLAIM);
@@ -85,7 +85,7 @@ impl Scheduler {
             let slots = slots.split_off(slots.len() - share);
             async move {
                 self.timers.begin_look(lane);
-                // Before anything is claimed: the lane is not given up meanwhile.
+                // Taken before the claim, so that the lane is not handed over meanwhile.
                 let _flight = self.owned.flight(lane);
                 let batch = match self.owned.epoch(lane) {
                     Some(epoch) => self.store.claim(lane, epoch, now, share as u32).await,
@@ -101,7 +101,7 @@ impl Scheduler {
 
     fn carry_out(&self, lane: Lane, slots: Vec<Slot>, batch: Result<Option<ClaimBatch>, StoreError>) {
         match batch {
-            // It was lost meanwhile. If it was acquired again, that has rung.
+            // The lane was lost meanwhile. If it was acquired again, that has set its timer.
             Ok(None) => self.timers.end_look(lane, UnixMillis::MAX),
             Ok(Some(batch)) => {
                 if !batch.claimed.is_empty() {
@@ -114,7 +114,7 @@ impl Scheduler {
                 self.timers.end_look(lane, batch.next_wake.unwrap_or(UnixMillis::MAX));
             }
             Err(error) => {
-                tracing::error!(%error, lane = lane.number(), "a lane cannot be looked at; trying again");
+                tracing::error!(%error, lane = lane.number(), "the due messages of a lane cannot be claimed; trying again");
                 self.timers.end_look(lane, pace::store_retry_at(self.clock.now()));
             }
         }
@@ -138,7 +138,7 @@ mod tests {
         timers.ring(lane, UnixMillis(10));
         timers.open(lane);
         timers.ring_ready(lane, UnixMillis(50));
-        assert!(timers.due(UnixMillis(99)).is_empty(), "not before it is ours");
+        assert!(timers.due(UnixMillis(99)).is_empty(), "not before this node has the lane");
         timers.start(lane);
         assert_eq!(timers.earliest(), UnixMillis(50));
         timers.begin_look(lane);
@@ -146,7 +146,10 @@ mod tests {
         timers.ring(lane, UnixMillis(60));
         timers.end_look(lane, UnixMillis(70));
         assert_eq!(timers.earliest(), UnixMillis::MAX);
-        assert!(timers.is_timer_due(lane, UnixMillis(0)), "nothing is started at once in another's lane");
+        assert!(
+            timers.is_timer_due(lane, UnixMillis(0)),
+            "no message is started at once in the lane of another node"
+        );
     }
 
     #[test]
@@ -164,7 +167,7 @@ mod tests {
         let (timers, lane) = ours();
         timers.ring(lane, UnixMillis(50));
         timers.begin_look(lane);
-        assert!(timers.is_timer_due(lane, UnixMillis(50)), "until it ends");
+        assert!(timers.is_timer_due(lane, UnixMillis(50)), "until the look ends");
         timers.ring_ready(lane, UnixMillis(60));
         timers.end_look(lane, UnixMillis(900));
         assert_eq!(timers.due(UnixMillis(60)), [lane]);

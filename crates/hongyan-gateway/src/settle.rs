@@ -1,7 +1,7 @@
 //! Settle: turns the outcomes of attempts into commits.
 //!
-//! One task takes every outcome that has come in, lets the ledger decide what each does, and stores them in one
-//! call. While that is under way the next outcomes gather, so the batches grow with the load by themselves.
+//! One task takes all outcomes that have come in, lets the ledger decide what each does, and stores them in one call.
+//! Meanwhile the next outcomes gather, so batches grow with the load.
 
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_failpoints::{SETTLE_AFTER_PAUSE, SETTLE_BEFORE_NEXT, reach};
@@ -24,32 +24,32 @@ use crate::state::silence::Silence;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
 
-/// The most outcomes in one call of the store; a bound, far above what gathers in one commit's time.
+/// The most outcomes in one call of the store. Far fewer gather during one commit.
 const MAX_BATCH: usize = 512;
 
-/// What settling works with. Clones share everything.
+/// Settles outcomes. Clones share everything.
 #[derive(Clone)]
 pub struct Settler {
-    /// Where outcomes are kept.
+    /// Stores the outcomes.
     pub store: Arc<dyn Store>,
-    /// Whom a refusal may pause.
+    /// The apps; a refusal may pause an app.
     pub apps: Apps,
     /// The time.
     pub clock: Clock,
-    /// Whether something older is due.
+    /// Tells whether an older message is due.
     pub timers: Timers,
-    /// Whether something new may begin.
+    /// Tells whether a lane may start new messages.
     pub owned: Owned,
-    /// Whom to tell how attempts ended.
+    /// Receives the results of attempts.
     pub report: Report,
-    /// Whether no new messages shall be started.
+    /// Tells whether the gateway is stopping and starts no new messages.
     pub stop: Stop,
-    /// Whom to tell of lost answers.
+    /// Receives the lost answers.
     pub silence: Silence,
 }
 
 impl Settler {
-    /// Runs until the gateway is stopping and nothing is in flight any more.
+    /// Runs until the gateway is stopping and no message is in flight.
     pub async fn run(self, mut done: mpsc::Receiver<Done>, dispatch: Dispatch) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         loop {
@@ -68,7 +68,8 @@ impl Settler {
         let settlements: Vec<_> =
             batch.iter().map(|done| self.settlement(&done.job.claimed, &done.outcome, room)).collect();
         for (done, settlement) in batch.iter().zip(&settlements) {
-            // In this order: a quota that is used up ends an outage, and pauses for its own reason.
+            // The breaker comes before the pause: a used-up quota proves that WeChat answers, so it first ends an outage and
+            // then pauses the app for its own reason.
             self.tell_breaker(done).await;
             if let Some(pause) = settlement.effects.app {
                 self.pause(&done.job.claimed, &done.outcome, pause).await;
@@ -78,29 +79,29 @@ impl Settler {
         let ended_at: Vec<_> = settlements.iter().map(|settlement| settlement.ended_at).collect();
         let settled = self.store(settlements).await;
         for ((done, ended_at), settled) in batch.into_iter().zip(ended_at).zip(settled) {
-            // One that could not be stored is let go, and with it its slot.
+            // An outcome that could not be stored is dropped, and its slot is freed.
             if let Some(settled) = settled {
                 self.conclude(done, ended_at, settled, dispatch);
             }
         }
     }
 
-    /// What an outcome does, by the ledger's rules.
+    /// The settlement of an outcome, by the ledger's rules. `room`: the user's next message may be started.
     pub fn settlement(&self, claimed: &Claimed, outcome: &Outcome, room: bool) -> Settlement {
         let now = self.clock.now();
         let effects = settle(&claimed.in_flight(), outcome, now, crate::random::unit());
         self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
-        // What is scheduled and due, and was not looked at for want of a place, may be an older one of this user: then
-        // whose turn it is, is for the look to say.
+        // An overdue scheduled message of this user may be older than the next ready message. Then the next look at the lane
+        // decides which message goes first.
         let is_overdue = claimed.id.lane().is_some_and(|lane| self.timers.is_timer_due(lane, now));
         let is_open = claimed.id.lane().is_some_and(|lane| self.owned.epoch(lane).is_some());
-        // A paused app's next message would meet the same refusal.
+        // The next message of a paused app would get the same refusal.
         let room = room && effects.app.is_none() && !is_overdue && is_open;
         claimed.settlement(now, outcome.clone(), effects, room)
     }
 
-    /// Stores, however often the store fails, one answer each, in order. Gives up when the process is told to end, and
-    /// on what a damaged page keeps from being stored: that would hold up all others for ever.
+    /// Stores settlements and retries while the store fails; one answer for each, in order. Gives up when the process must
+    /// end, and on a settlement that a damaged page keeps from being stored, because it would block all others for ever.
     async fn store(&self, settlements: Vec<Settlement>) -> Vec<Option<Settled>> {
         let mut failures = 0_u32;
         loop {
@@ -112,14 +113,14 @@ impl Settler {
                     };
                     tracing::error!(
                         %error, message = %guilty.id, outcome = guilty.outcome.text(),
-                        "its outcome cannot be stored; after the next start it is treated as unanswered"
+                        "a message's outcome cannot be stored; after the next start the message is treated as unanswered"
                     );
                     return vec![None];
                 }
-                // An outcome that cannot be stored is kept, for it cannot be had again.
+                // The outcome is kept and tried again, because WeChat does not repeat it.
                 Err(error) => {
                     if failures == 0 {
-                        tracing::error!(%error, count = settlements.len(), "outcomes cannot be stored; keeping on trying");
+                        tracing::error!(%error, count = settlements.len(), "outcomes cannot be stored; trying again");
                     }
                     failures += 1;
                     if self.stop.is_stopping() && failures > 3 {
@@ -135,7 +136,7 @@ impl Settler {
         }
     }
 
-    /// Each alone, so that only the guilty one pays.
+    /// Stores each settlement alone, so that only the one on the damaged page is lost.
     async fn store_each(&self, settlements: Vec<Settlement>) -> Vec<Option<Settled>> {
         let mut settled = Vec::with_capacity(settlements.len());
         for settlement in settlements {
@@ -147,7 +148,7 @@ impl Settler {
     fn conclude(&self, done: Done, ended_at: UnixMillis, settled: Settled, dispatch: &Dispatch) {
         let Job { claimed, slot, flight } = done.job;
         self.announce(&claimed, &settled);
-        // Not in a recovery: what was in flight then was attempted when this process did not listen yet.
+        // Not after a restart: this process did not receive events yet when those messages were attempted.
         if settled.state == Some(MessageState::Unknown) && matches!(done.outcome, Outcome::Unanswered { .. })
         {
             self.silence.lost(&claimed, ended_at);
@@ -158,8 +159,8 @@ impl Settler {
         }
     }
 
-    /// Tells what the store does not know: that a message which is tried again soon will rest then, for its app's
-    /// breaker is open by now.
+    /// Reports that a `ready` message rests if its app's breaker is open by now, which the store does not know. Logs an
+    /// outcome that came too late.
     pub fn announce(&self, claimed: &Claimed, settled: &Settled) {
         match settled.state {
             Some(MessageState::Ready) if self.apps.is_breaker_open(&claimed.appid) => {
@@ -169,7 +170,7 @@ impl Settler {
             None => {
                 tracing::warn!(
                     message = %claimed.id,
-                    "its outcome came too late: it was settled already, or its lane is another's"
+                    "a message's outcome came too late: the message was settled already, or another node has its lane"
                 );
             }
         }
@@ -179,20 +180,20 @@ impl Settler {
     async fn tell_breaker(&self, done: &Done) {
         let claimed = &done.job.claimed;
         if let Err(error) = self.apps.hear(claimed, &done.outcome, done.evidence).await {
-            tracing::error!(%error, app = %claimed.appid, "what was heard of WeChat cannot be stored");
+            tracing::error!(%error, app = %claimed.appid, "the evidence about WeChat's availability cannot be stored");
         }
     }
 
     async fn pause(&self, claimed: &Claimed, outcome: &Outcome, pause: AppPause) {
         let detail = describe(outcome.errcode(), outcome.text());
         if let Err(error) = self.apps.pause(&claimed.appid, pause, outcome.errcode(), detail).await {
-            // The next refusal will say it again.
+            // The next refusal pauses the app again.
             tracing::error!(%error, app = %claimed.appid, "the app's pause cannot be stored");
         }
     }
 }
 
-/// Ends when the process is stopping and nothing is in flight any more.
+/// Returns when the process is stopping and no message is in flight.
 async fn drained(stop: &Stop, slots: &Slots) {
     stop.stopping().await;
     slots.all_free().await;

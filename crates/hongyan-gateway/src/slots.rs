@@ -1,4 +1,4 @@
-//! Slots: how many messages may be `sending` at a time. Whoever claims a message takes a slot first.
+//! Slots: how many messages may be `sending` at a time. A slot is taken before a message is claimed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long somebody waits for places without any coming free.
+/// How long a caller waits for slots while no slot becomes free.
 const STANDSTILL: Duration = Duration::from_millis(50);
 
-/// How long somebody waits for places although some come free.
+/// How long a caller waits for slots in all, even if slots become free.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// One place among the messages that may be `sending` at a time. Dropping it frees the place.
+/// A slot for one message that is `sending`. Dropping it frees the slot.
 pub struct Slot {
-    /// Gives the place back.
+    /// Returns the slot when it is dropped.
     _place: OwnedSemaphorePermit,
     /// As in [`Slots`].
     freed: Arc<AtomicU64>,
@@ -26,28 +26,28 @@ impl Drop for Slot {
     }
 }
 
-/// The places of all messages that may be `sending` at a time.
+/// All slots.
 #[derive(Clone)]
 pub struct Slots {
     semaphore: Arc<Semaphore>,
     total: u32,
-    /// How many places were ever given back: tells a slow WeChat from one that does not answer.
+    /// The number of slots freed so far: tells a slow WeChat from a WeChat that does not answer.
     freed: Arc<AtomicU64>,
 }
 
 impl Slots {
-    /// So many places.
+    /// Makes `total` slots.
     pub fn new(total: u32) -> Self {
         Self { semaphore: Arc::new(Semaphore::new(total as usize)), total, freed: Arc::default() }
     }
 
-    /// A place, if one is free now.
+    /// A slot, if a slot is free now.
     pub fn try_take(&self) -> Option<Slot> {
         Arc::clone(&self.semaphore).try_acquire_owned().ok().map(|place| self.slot(place))
     }
 
-    /// So many places, or all that there are if that is less. Who waits for many holds up those who come later, so
-    /// they are waited for only as long as others come free; after that it is as many as are free now.
+    /// Takes `wanted` slots, or all slots if there are fewer. A caller that waits for many slots blocks later callers. So it
+    /// waits only as long as slots keep becoming free, and then takes those that are free.
     pub async fn take_many(&self, wanted: usize) -> Vec<Slot> {
         let count = u32::try_from(wanted).unwrap_or(u32::MAX).min(self.total);
         let mut all = match Arc::clone(&self.semaphore).try_acquire_many_owned(count) {
@@ -84,23 +84,23 @@ impl Slots {
         Slot { _place: place, freed: Arc::clone(&self.freed) }
     }
 
-    /// A place, as soon as one is free. Who waits is served before those who only try.
+    /// A slot, as soon as a slot is free. Waiting callers come before callers of [`Slots::try_take`].
     pub async fn take(&self) -> Slot {
         let place = Arc::clone(&self.semaphore).acquire_owned().await;
         self.slot(place.expect("the semaphore is never closed"))
     }
 
-    /// How many are free.
+    /// The number of free slots.
     pub fn free(&self) -> u32 {
         self.semaphore.available_permits() as u32
     }
 
-    /// How many are taken.
+    /// The number of taken slots.
     pub fn taken(&self) -> u32 {
         self.total.saturating_sub(self.free())
     }
 
-    /// Waits until no place is taken.
+    /// Waits until no slot is taken.
     pub async fn all_free(&self) {
         let all = self.semaphore.acquire_many(self.total).await;
         drop(all);
@@ -114,9 +114,9 @@ mod tests {
     #[tokio::test]
     async fn places_are_waited_for_only_while_some_come_free() {
         let slots = Slots::new(4);
-        assert_eq!(slots.take_many(9).await.len(), 4, "never more than there are");
+        assert_eq!(slots.take_many(9).await.len(), 4, "never more slots than there are");
         let mut held = slots.take_many(3).await;
-        // Nothing comes free: what is free now must do.
+        // No slot becomes free, so the free slots are taken.
         assert_eq!(slots.take_many(2).await.len(), 1);
         let (both, ()) = tokio::join!(slots.take_many(2), async { drop(held.pop()) });
         assert_eq!(both.len(), 2);

@@ -1,13 +1,13 @@
-//! What makes two events the same.
+//! Recognizes repeated events.
 //!
-//! WeChat repeats an event until it is answered, each time under a new timestamp and nonce, and in safe mode enciphered
-//! anew. What stays is the content.
+//! WeChat repeats an event until it is answered. Each repeat has a new timestamp and nonce, and in safe mode a new
+//! encryption. Only the content stays the same.
 
 use hongyan_wechat::AppId;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 over an app and the content of a push, in a form that does not depend on how it was written.
+/// SHA-256 over an app and the content of a push. XML and JSON of the same content have the same digest.
 pub(super) fn digest(appid: &AppId, content: &Map<String, Value>) -> [u8; 32] {
     let mut hash = Sha256::new();
     text(&mut hash, appid.as_str());
@@ -15,8 +15,8 @@ pub(super) fn digest(appid: &AppId, content: &Map<String, Value>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// SHA-256 over what a request says that must not come twice. Not over the app: two that share a token share its
-/// signatures, and what was signed for one must not let in anything for the other.
+/// SHA-256 over a request's timestamp and nonce, which must not be reused. The app is not included: apps with the same token
+/// accept the same signatures, and a signature for one app must not be usable for another.
 pub(super) fn nonce_hash(timestamp: &str, nonce: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [timestamp, nonce] {
@@ -25,7 +25,7 @@ pub(super) fn nonce_hash(timestamp: &str, nonce: &str) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Each value says how long it is, so that no two contents are the same bytes.
+/// Hashes a text with its length, so that different contents never hash the same bytes.
 fn text(hash: &mut Sha256, text: &str) {
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text);
@@ -52,7 +52,7 @@ fn value(hash: &mut Sha256, of: &Value) {
                 value(hash, item);
             }
         }
-        // A number is a text in XML.
+        // XML has no numbers, so a number and its text are the same.
         Value::String(word) => text(hash, word),
         other => text(hash, &other.to_string()),
     }

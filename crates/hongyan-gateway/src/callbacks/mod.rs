@@ -1,4 +1,4 @@
-//! Events in: what WeChat pushes to `/callback/{appid}`.
+//! Callbacks: the events that WeChat pushes to `/callback/{appid}`.
 //!
 //! ```text
 //! WeChat ─▶ receive ─▶ store ─▶ work ─▶ store: permits, messages
@@ -10,13 +10,13 @@
 //! | module | knows |
 //! | --- | --- |
 //! | `receive` | the two requests: WeChat's check of the address, and a push; answers when the event is durable |
-//! | `refusals` | why a request is not taken: told to the log and to a metric, never to the sender |
-//! | `content` | what makes two events the same |
-//! | `work` | takes what was received, in order, and lets the store do what it asks for |
-//! | `silence` | what it means that no event came |
+//! | `refusals` | why a request is refused: for the log and a metric, never for the sender |
+//! | `content` | how to recognize a repeated event |
+//! | `work` | processes the received events, in order |
+//! | `silence` | resolves a message that WeChat sends no event about |
 //!
-//! What an event says is read in `hongyan_wechat::callback`; what that does is decided in
-//! `hongyan_ledger::{acceptance, delivery}`, and done in the store.
+//! `hongyan_wechat::callback` parses events, `hongyan_ledger::{acceptance, delivery}` decides what they do, and the store
+//! does it.
 
 mod content;
 mod receive;
@@ -33,12 +33,12 @@ use crate::context::Context;
 pub use silence::SilenceWatch;
 pub use work::EventWorker;
 
-/// Where WeChat pushes an app's events to, behind the gateway's public address.
+/// The path that WeChat pushes an app's events to, under the gateway's public URL.
 pub(crate) fn path_of(appid: &AppId) -> String {
     format!("/callback/{appid}")
 }
 
-/// WeChat's paths, without API keys: the signature is what lets in.
+/// The callback paths. They need no API key: WeChat's signature authenticates a request.
 pub fn router(context: Context) -> Router {
     Router::new()
         .route("/callback/{appid}", get(receive::check_address).post(receive::push))

@@ -1,4 +1,4 @@
-//! The two requests of WeChat: its check of the address, and a push.
+//! WeChat's two requests: the check of the callback's URL, and a push.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,21 +22,21 @@ use crate::apps::App;
 use crate::context::Context;
 use crate::door::WrongCredential;
 
-/// The largest body. WeChat's events are below 4 KB; enciphered and in base64 that is some 6.
+/// The largest body. WeChat's events are below 4 KB, about 6 KB when encrypted and in base64.
 const MAX_BODY: usize = 64 * 1024;
 
-/// What WeChat asks to be answered is a number of 19 or 20 digits. Anything that could be a page is not answered.
+/// The longest echostr. WeChat sends a number of 19 or 20 digits. A text that could be an HTML page must not be echoed.
 const MAX_ECHO: usize = 128;
 
-/// The longest name of an event that is kept; WeChat's are below 40.
+/// The longest name of an event that is stored. WeChat's names are shorter than 40.
 const MAX_NAME: usize = 64;
 
-/// How long a nonce is remembered after its timestamp: as long as the largest window that can be set.
+/// How long a nonce is remembered after its timestamp: the largest callback window that can be set.
 const NONCE_KEPT: Duration = Duration::from_secs(3_600);
 
 type Parameters = Result<Query<PushParameters>, QueryRejection>;
 
-/// `GET /callback/{appid}`: WeChat asks whether the address is ours.
+/// `GET /callback/{appid}`: WeChat checks that the URL is ours.
 pub(super) async fn check_address(
     State(context): State<Context>,
     Path(appid): Path<String>,
@@ -48,8 +48,8 @@ pub(super) async fn check_address(
     }
 }
 
-/// `POST /callback/{appid}`: WeChat pushes an event. Answered when it is durable, before it is worked on: WeChat waits
-/// for five seconds, and what it has to do may take longer.
+/// `POST /callback/{appid}`: WeChat pushes an event. The answer is sent when the event is durable and before it is processed,
+/// because WeChat waits for only five seconds.
 pub(super) async fn push(
     State(context): State<Context>,
     Path(appid): Path<String>,
@@ -67,13 +67,13 @@ pub(super) async fn wrong_method() -> Response {
 }
 
 fn text(status: StatusCode, body: String) -> Response {
-    // Whatever it is, it is not a page.
+    // A browser must not show the text as an HTML page.
     let plain =
         [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (status, plain, body).into_response()
 }
 
-/// An app that takes pushes, and how.
+/// An app with a callback, and the checked parameters of a request.
 struct Callee {
     app: Arc<App>,
     keys: CallbackKeys,
@@ -89,7 +89,7 @@ impl Callee {
     }
 }
 
-/// What both requests have in common: an app with a callback, parameters, a timestamp of now.
+/// The checks of both requests: an app with a callback, readable parameters, a recent timestamp.
 #[expect(clippy::result_large_err, reason = "an answer that is sent at once")]
 fn callee(context: &Context, appid: &str, parameters: Parameters) -> Result<Callee, Response> {
     let now = context.clock.now();
@@ -100,7 +100,7 @@ fn callee(context: &Context, appid: &str, parameters: Parameters) -> Result<Call
     let appid = app.record.appid.clone();
     let no = |refusal| refuse(context, Some(&appid), &refusal, now);
     let keys = context.apps.callback_keys(&app).map_err(|error| {
-        tracing::error!(app = %appid, %error, "the callback's secrets cannot be opened");
+        tracing::error!(app = %appid, %error, "the callback's secrets cannot be decrypted");
         unavailable()
     })?;
     let keys = keys.ok_or_else(|| no(Refusal::NoCallback))?;
@@ -113,8 +113,8 @@ fn callee(context: &Context, appid: &str, parameters: Parameters) -> Result<Call
     Ok(Callee { app, keys, parameters, sent_at: UnixMillis(seconds * 1000), now })
 }
 
-/// Seconds since 1970 as WeChat writes them. One spelling of each, for a second one would be a second nonce under the
-/// same signature's time. Also bounds what is hashed and compared.
+/// Parses WeChat's seconds since 1970. Only one spelling is accepted, because another spelling of a used timestamp would pass
+/// the check for reuse. Also bounds the text that is hashed and compared.
 fn seconds(text: &str) -> Option<i64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let seconds: u32 = text.parse().ok().filter(|_| is_plain)?;
@@ -139,10 +139,10 @@ async fn check(context: &Context, appid: &str, parameters: Parameters) -> Result
         nonce_expires_at: callee.sent_at.plus(NONCE_KEPT),
     };
     context.store.callback_verified(callee.appid().clone(), check).await.map_err(|error| {
-        tracing::error!(app = %callee.appid(), %error, "that WeChat checked the callback cannot be stored");
+        tracing::error!(app = %callee.appid(), %error, "cannot store that WeChat checked the callback");
         unavailable()
     })?;
-    tracing::info!(app = %callee.appid(), "WeChat has checked the callback's address");
+    tracing::info!(app = %callee.appid(), "WeChat has checked the callback's URL");
     Ok(echo.clone())
 }
 
@@ -165,7 +165,7 @@ async fn receive(context: &Context, appid: &str, parameters: Parameters, body: B
         }
         Ok(Received::NonceReused) => Err(no(Refusal::NonceReused)),
         Err(error) => {
-            // WeChat tries again a few times; if it gives up before the store is well, the event is lost.
+            // WeChat tries again a few times. If it gives up before the store recovers, the event is lost.
             context.silence.may_have_missed(callee.now);
             tracing::error!(app = %callee.appid(), %error, "an event cannot be stored");
             Err(unavailable())
@@ -174,7 +174,7 @@ async fn receive(context: &Context, appid: &str, parameters: Parameters, body: B
 }
 
 async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
-    // Without reading any of it, if it says so itself.
+    // If the request declares the size, the body is refused without being read.
     if HttpBody::size_hint(&body).lower() > MAX_BODY as u64 {
         return Err(Refusal::TooLarge);
     }
@@ -206,8 +206,8 @@ fn new_event(context: &Context, callee: &Callee, event: Event) -> NewEvent {
     }
 }
 
-/// The answer to what is not taken: the same for every reason, but that there is nothing at the address, or that it is
-/// too much.
+/// Refuses a request. The answer is the same for every reason except two: no callback at this path, and a body that is too
+/// large.
 fn refuse(context: &Context, appid: Option<&AppId>, refusal: &Refusal, now: UnixMillis) -> Response {
     context.report.callback_refused(refusal.reason());
     context.push_refusals.log(appid, refusal, now);
@@ -222,7 +222,7 @@ fn refuse(context: &Context, appid: Option<&AppId>, refusal: &Refusal, now: Unix
     }
 }
 
-/// Not the sender's fault; WeChat tries again.
+/// The gateway's own failure; WeChat tries again.
 fn unavailable() -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, "try again".into())
 }

@@ -1,7 +1,7 @@
-//! Why requests to a callback address are not taken.
+//! Why requests to a callback are refused.
 //!
-//! Whoever knows an app's address can post to it. The sender learns nothing but that it was refused; the operator finds
-//! the reason in the log, once a minute for each app and reason, and every one of them counted.
+//! Anybody who knows a callback's URL can post to it. The sender learns only that the request was refused. The log has the
+//! reason, once a minute for each app and reason; a metric counts every refusal.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,27 +11,27 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::AppId;
 use hongyan_wechat::callback::{OpenError, PushRefused};
 
-/// The same reason of the same app is logged again after this.
+/// A refusal with the same app and reason is logged again after this.
 const LOG_AGAIN: Duration = Duration::from_secs(60);
 
-/// Why one was refused.
+/// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There is no such app, or it takes no pushes.
+    /// The app is not registered, or has no callback.
     NoCallback,
     /// The parameters cannot be read.
     Parameters,
-    /// Its timestamp is too far from the gateway's clock, by so many seconds.
+    /// The timestamp differs too much from the gateway's clock, by so many seconds.
     Timestamp(i64),
-    /// It is not WeChat's, or not for this app.
+    /// The request is not from WeChat, or not for this app.
     Push(PushRefused),
-    /// Its timestamp and nonce came before, with another content.
+    /// The timestamp and nonce were used before, with another content.
     NonceReused,
-    /// What is to be answered is not what WeChat sends.
+    /// The echostr does not look like WeChat's.
     Echo,
-    /// It is larger than any event.
+    /// The body is larger than any event.
     TooLarge,
-    /// The connection ended before the body did.
+    /// The connection closed before the whole body arrived.
     Incomplete,
 }
 
@@ -55,34 +55,36 @@ impl Refusal {
         }
     }
 
-    /// In words.
+    /// The reason, for people.
     fn words(&self) -> String {
         match self {
             Self::NoCallback => "the app is not registered, or has no callback".into(),
-            Self::Parameters => "its parameters cannot be read".into(),
+            Self::Parameters => "the request's parameters cannot be read".into(),
             Self::Timestamp(off) => {
                 format!(
-                    "its timestamp is {off} s off; is this machine's clock right? (callback_window_seconds)"
+                    "the request's timestamp is {off} s off; is this machine's clock right? (callback_window_seconds)"
                 )
             }
             Self::Push(refused) => refused.to_string(),
-            Self::NonceReused => "its timestamp and nonce were used for another content: a forgery".into(),
-            Self::Echo => "its echostr is not one of WeChat's".into(),
-            Self::TooLarge => "it is larger than any event".into(),
-            Self::Incomplete => "the connection ended before it did".into(),
+            Self::NonceReused => {
+                "the request's timestamp and nonce were used for another content: a forgery".into()
+            }
+            Self::Echo => "the echostr does not look like WeChat's".into(),
+            Self::TooLarge => "the body is larger than any event".into(),
+            Self::Incomplete => "the connection closed before the whole body arrived".into(),
         }
     }
 }
 
-/// So many are remembered before those that may be logged again are forgotten: apps come and go.
+/// The most entries that are remembered. Beyond this, entries that may be logged again are dropped, because apps come and go.
 const MAX_REMEMBERED: usize = 1_000;
 
-/// When each was logged last.
+/// When each app and reason was logged last.
 #[derive(Default)]
 pub(crate) struct Refusals(Mutex<HashMap<(Option<AppId>, &'static str), UnixMillis>>);
 
 impl Refusals {
-    /// Logs a refusal, if that was not just done. `appid`: of a registered app, so that what is remembered is bounded.
+    /// Logs a refusal unless the same was logged recently. `appid` must be a registered app, so that the memory is bounded.
     pub(crate) fn log(&self, appid: Option<&AppId>, refusal: &Refusal, now: UnixMillis) {
         let reason = refusal.reason();
         if self.is_new(appid, reason, now) {
@@ -94,7 +96,7 @@ impl Refusals {
     fn is_new(&self, appid: Option<&AppId>, reason: &'static str, now: UnixMillis) -> bool {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = logged.get(&(appid.cloned(), reason)).copied();
-        // A clock that was put back must not silence it.
+        // A clock that was set back must not suppress the log.
         let is_new = before.is_none_or(|before| now < before || now.since(before) >= LOG_AGAIN);
         if is_new {
             if logged.len() >= MAX_REMEMBERED {
@@ -118,7 +120,7 @@ mod tests {
         assert!(!refusals.is_new(Some(&app), "signature", now.plus(Duration::from_secs(59))));
         assert!(refusals.is_new(Some(&app), "timestamp", now) && refusals.is_new(None, "signature", now));
         assert!(refusals.is_new(Some(&app), "signature", now.plus(LOG_AGAIN)));
-        assert!(refusals.is_new(Some(&app), "signature", now), "the clock was put back");
+        assert!(refusals.is_new(Some(&app), "signature", now), "the clock was set back");
     }
 
     #[test]

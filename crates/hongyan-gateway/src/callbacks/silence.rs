@@ -1,15 +1,15 @@
-//! What it means that no event came.
+//! Resolves a message of unknown outcome when WeChat sends no event about it.
 //!
-//! WeChat reports of every subscribe message that it took what became of it. So where an answer was lost and no such
-//! report comes, the message was most likely not taken. An app may say after how much silence that is certain enough for
-//! it, and then the message goes out again. It is a bet, and the app's to make: the default is not to.
+//! WeChat sends an event about every subscribe message that it accepted. So if an answer was lost and no event comes, WeChat
+//! most likely did not accept the message. An app may set after how much silence the message is sent again. This is a bet
+//! that the app must choose; by default the message is not sent again.
 //!
-//! Silence counts only if nothing can have been missed. So it is kept in memory since when this process has listened
-//! without a break, and an attempt from before that is left to operators: a report about it may have come while nobody
-//! was there. A message whose answer was lost *because* the process ended is always such a one.
+//! Silence counts only if the gateway cannot have missed an event. So memory holds since when this process has received
+//! events without a gap. An attempt before that time is left to operators, because its event may have come while no process
+//! was there. This is always so for a message whose answer was lost *because* the process ended.
 //!
-//! Where several nodes listen, nothing was missed if none of them died or stood still: the store knows, and says so when the
-//! message is resolved.
+//! If several nodes receive events, no event was missed if no node died or stood still. The store knows this and checks it
+//! when the message is resolved.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,34 +25,34 @@ use crate::intake::Intake;
 use crate::state::silence::{Lost, Silence};
 use crate::stop::Stop;
 
-/// The app's callback counts as working if a report about any message came within this.
+/// An app's callback counts as working if an event about any message came within this time.
 const WORKS_FOR: Duration = Duration::from_secs(24 * 3_600);
 
-/// When to look again at a message whose app is not set to send again, or of whose callback nothing was heard lately.
+/// When to look again at a message whose app does not send again, or whose app's callback had no event recently.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// When to ask a failing store again, and when to look again while an event is still to be worked on.
+/// When to try a failing store again, and when to look again while an event is not processed yet.
 const SOON: Duration = Duration::from_secs(1);
 
 /// A message is watched for this long: the longest silence that can be set, and a day.
 const WATCHED_FOR: Duration = Duration::from_secs(8 * 86_400);
 
-/// How often it is found out whether the process stood still.
+/// How often to check whether the process stood still.
 const BEAT: Duration = Duration::from_secs(2);
 
-/// Two beats that are further apart than this: the process or the machine stood still. WeChat repeats a push three
-/// times, five seconds apart; one that was there again by then has missed nothing.
+/// If two beats are further apart than this, the process or the machine stood still. WeChat repeats a push three times, five
+/// seconds apart, so a shorter standstill misses no event.
 const STANDSTILL: Duration = Duration::from_secs(15);
 
-/// Sends again what silence says was not sent.
+/// Sends messages again that were not sent according to silence.
 pub struct SilenceWatch {
-    /// What is measured.
+    /// The messages with lost answers, and since when events were received without a gap.
     pub silence: Silence,
-    /// Where it is written when an app's callback was heard of.
+    /// Knows when an app's callback had its last event.
     pub store: Arc<dyn Store>,
-    /// How long each app wants to wait.
+    /// The apps, with the silence that each has set.
     pub apps: Apps,
-    /// Resolves, as for an operator.
+    /// Resolves the messages, as for an operator.
     pub intake: Intake,
     /// This node.
     pub node: Arc<str>,
@@ -84,7 +84,7 @@ impl SilenceWatch {
         }
     }
 
-    /// When to look again; `None`: there is nothing more to find out.
+    /// Looks at a message and returns when to look again; `None`: never.
     async fn look(&self, id: MessageId, lost: &Lost) -> Option<UnixMillis> {
         let now = self.clock.now();
         if lost.attempted_at < self.silence.since() || now.since(lost.given_up_at) > WATCHED_FOR {
@@ -103,7 +103,7 @@ impl SilenceWatch {
         match self.conclude(id, lost, due, now).await {
             Ok(again) => again,
             Err(error) => {
-                tracing::error!(%error, message = %id, "what silence says cannot be stored; trying again");
+                tracing::error!(%error, message = %id, "an unknown message cannot be resolved by silence; trying again");
                 Some(now.plus(SOON))
             }
         }
@@ -121,7 +121,7 @@ impl SilenceWatch {
             return Ok(Some(now.plus(LOOK_AGAIN)));
         }
         let verdict = Verdict::NotSent { then: Then::Send };
-        // Once more, after the store was asked: what came between may have been missed.
+        // Checked again after the query: an event may have been missed meanwhile.
         if lost.attempted_at < self.silence.since() {
             return Ok(None);
         }
@@ -130,13 +130,13 @@ impl SilenceWatch {
             self.intake.resolve(id, verdict, Some(lost.attempt), Witness::Silence, Some(listened)).await?;
         match resolved {
             Resolved::Done { state, .. } => {
-                tracing::info!(message = %id, %state, "WeChat reported nothing about a message of unknown outcome: it counts as not sent");
+                tracing::info!(message = %id, %state, "WeChat reported nothing about an unknown message: the message counts as not sent");
                 Ok(None)
             }
             Resolved::EventPending => Ok(Some(now.plus(SOON))),
-            // A node died meanwhile, or stood still.
+            // A node died or stood still meanwhile.
             Resolved::MayHaveMissed
-            // Somebody else found out.
+            // The message was resolved otherwise.
             | Resolved::Repeated { .. }
             | Resolved::NotFound
             | Resolved::NotUnknown(_)
@@ -144,7 +144,7 @@ impl SilenceWatch {
         }
     }
 
-    /// Finds out when the process, or the machine, stood still: by the time that passed for either.
+    /// Notices when the process or the machine stood still, by comparing the time that passed on both clocks.
     async fn beat_for_ever(&self) {
         let (mut beat, mut machine) = (Instant::now(), self.clock.machine_now());
         loop {

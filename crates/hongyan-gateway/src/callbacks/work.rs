@@ -1,7 +1,8 @@
-//! Works on events that were received: reads what each asks for, and lets the store do it.
+//! Processes received events: parses what each event asks for, and lets the store do it.
 //!
-//! One task, all lanes of this node at once, each in order of receipt. It is woken by a signal when an event has come, and
-//! looks for what is left when a lane is acquired. An event that must wait for the answer to a send does not hold up those behind it.
+//! One task processes all lanes of this node concurrently, and the events of each lane in order of receipt. A signal wakes it
+//! for each new event, and for the remaining events of a newly acquired lane. An event that must wait for the answer to a
+//! send does not block the events behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +27,14 @@ use crate::stop::Stop;
 /// The most events of a lane that are read at once.
 const MAX_EVENTS: u32 = 64;
 
-/// How long WeChat is asked about a template that is not known here; then it is taken for a one-time one.
+/// How long to wait for WeChat's answer about an unknown template. After that it counts as a one-time template.
 const TEMPLATE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// What working on events works with.
+/// Processes events.
 pub struct EventWorker {
-    /// Where the events are.
+    /// Has the events.
     pub store: Arc<dyn Store>,
-    /// Whose templates tell which kind of permit an acceptance is.
+    /// The apps. Their templates tell which kind of permit an acceptance grants.
     pub apps: Apps,
     /// The time.
     pub clock: Clock,
@@ -46,7 +47,7 @@ pub struct EventWorker {
 }
 
 impl EventWorker {
-    /// Runs until it is told to stop. An event that is being worked on then is finished first.
+    /// Runs until it is told to stop. Events that are being processed are finished first.
     pub async fn run(self, stop: Stop) {
         while !stop.is_stopping() {
             let due = self.timers.due(self.clock.now());
@@ -57,7 +58,7 @@ impl EventWorker {
                     () = stop.stopping() => {}
                 }
             }
-            // Lanes have nothing to do with each other; together their commits are one.
+            // Lanes are independent, and the store commits concurrent work together.
             let looks = due.into_iter().map(async |lane| {
                 self.timers.begin_look(lane);
                 let next = self.look(lane).await;
@@ -67,10 +68,10 @@ impl EventWorker {
         }
     }
 
-    /// Works on what is due in a lane; says when to look again.
+    /// Processes the due events of a lane; returns when to look again.
     async fn look(&self, lane: Lane) -> UnixMillis {
         let now = self.clock.now();
-        // It was lost meanwhile. If it was acquired again, that has rung.
+        // The lane was lost meanwhile. If it was acquired again, that has set its timer.
         let Some(epoch) = self.owned.epoch(lane) else { return UnixMillis::MAX };
         let open = match self.store.open_events(lane, now, MAX_EVENTS).await {
             Ok(open) => open,
@@ -84,8 +85,8 @@ impl EventWorker {
             match self.work_on(event, epoch).await {
                 Ok(applied) => next = next.min(applied.unwrap_or(UnixMillis::MAX)),
                 Err(error) => {
-                    // It is kept; the others must not wait for it.
-                    tracing::error!(%error, event = %event.id, "an event cannot be worked on; trying again");
+                    // The event is kept. The other events must not wait for it.
+                    tracing::error!(%error, event = %event.id, "an event cannot be processed; trying again");
                     next = next.min(pace::store_retry_at(self.clock.now()));
                 }
             }
@@ -93,14 +94,14 @@ impl EventWorker {
         next
     }
 
-    /// Does what an event asks for; says when to look at it again, if it must wait.
+    /// Does what an event asks for; returns when to process it again if it must wait.
     async fn work_on(&self, event: &EventView, epoch: Epoch) -> Result<Option<UnixMillis>, StoreError> {
         let actions = self.actions_of(event).await;
         let order = ApplyOrder { id: event.id, epoch, actions, now: self.clock.now() };
         let Some(applied) = self.store.apply_event(order).await? else { return Ok(None) };
         for ended in &applied.ended {
             tracing::debug!(
-                event = %event.id, message = %ended.id, state = %ended.state, "WeChat says what became of a message"
+                event = %event.id, message = %ended.id, state = %ended.state, "WeChat reported the outcome of a message"
             );
         }
         Ok(applied.wake_at)
@@ -110,7 +111,7 @@ impl EventWorker {
         let body: Map<String, Value> = match serde_json::from_str(&event.body) {
             Ok(body) => body,
             Err(error) => {
-                tracing::error!(%error, event = %event.id, "an event's body is not what was stored; nothing is done about it");
+                tracing::error!(%error, event = %event.id, "an event's stored body is not JSON; the event is ignored");
                 return Vec::new();
             }
         };
@@ -118,7 +119,7 @@ impl EventWorker {
         match notice {
             Notice::Popup(entries) => {
                 let mut actions = Vec::new();
-                // A refusal in the box leaves what the user accepted earlier.
+                // A refusal in the pop-up does not withdraw earlier acceptances.
                 for entry in entries.into_iter().filter(|entry| entry.result == SubscribeResult::Accepted) {
                     self.get_to_know(event, &entry.template).await;
                     actions.extend(self.accept(event, entry.template));
@@ -145,22 +146,22 @@ impl EventWorker {
     }
 
     fn accept(&self, event: &EventView, template: TemplateId) -> Option<CallbackAction> {
-        // One about no user accepts for nobody.
+        // Without a user there is nobody to grant the permit to.
         let openid = event.openid.as_ref()?;
         let lane = Lane::of(&event.appid, openid);
         Some(CallbackAction::Accept { template, permit: self.ids.permit(lane, self.clock.now()) })
     }
 
-    /// A template that was added since the last synchronisation: WeChat knows of which kind it is.
+    /// Asks WeChat about a template that was added since the last synchronisation, to learn its kind.
     async fn get_to_know(&self, event: &EventView, template: &TemplateId) {
         let known = self.apps.template(&event.appid, template);
         match tokio::time::timeout(TEMPLATE_PATIENCE, known).await {
             Ok(Ok(_)) => {}
             Ok(Err(problem)) => {
-                tracing::warn!(app = %event.appid, %template, %problem, "an accepted template is not known");
+                tracing::warn!(app = %event.appid, %template, %problem, "an accepted template is unknown");
             }
             Err(_) => {
-                tracing::warn!(app = %event.appid, %template, "WeChat did not say in time what an accepted template is");
+                tracing::warn!(app = %event.appid, %template, "WeChat did not answer in time about an accepted template");
             }
         }
     }

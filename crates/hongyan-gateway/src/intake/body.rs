@@ -1,4 +1,4 @@
-//! WeChat's request body, built once when a message is accepted, stored, and sent as it is.
+//! The body of the request to WeChat. It is built when a message is accepted, stored, and sent unchanged.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
 
-/// The body of a template message without its `form_id`, which dispatch puts in when it knows the permit.
+/// The body of a template message without `form_id`. Dispatch adds the `form_id` when the permit is known.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TemplateBody {
     /// The user.
@@ -27,8 +27,8 @@ pub struct TemplateBody {
     pub emphasis_keyword: Option<String>,
 }
 
-/// What a stored body says of the message, whichever call it is for. A body that came by the facade is as its caller
-/// wrote it: what is not of the usual form there is missing here, and a field's value is shown as it was written.
+/// The contents of a stored body, for either call. The facade stores a body as its caller wrote it: a member of an unusual
+/// form is missing here, and the value of an unusual field is shown as its JSON.
 #[derive(Debug)]
 pub struct BodyView {
     /// The page that a tap opens.
@@ -47,7 +47,7 @@ impl BodyView {
     /// Reads a stored body.
     ///
     /// # Errors
-    /// When it is no JSON object, which none is stored as.
+    /// When the body is not a JSON object; no such body is stored.
     pub fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
         let members = Members::read(body)?;
         let mut data = Fields::default();

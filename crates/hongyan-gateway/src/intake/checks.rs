@@ -1,4 +1,4 @@
-//! The rules of a message's parts. What breaks one goes to the [`Faults`], so that a caller hears of all at once.
+//! The rules of a message's parts. Every broken rule is added to the [`Faults`], so that a caller sees all of them at once.
 
 use hongyan_wechat::fields::MAX_KEYWORD_CHARS;
 use hongyan_wechat::{
@@ -11,7 +11,7 @@ use super::warnings::Warning;
 use crate::apps::Template;
 use crate::problem::Problem;
 
-/// The longest page, with its query. WeChat names no limit; its own share cards stop at 1,024 bytes.
+/// The longest page, with its query. WeChat documents no limit; its share cards allow 1,024 bytes.
 const MAX_PAGE_BYTES: usize = 1_024;
 
 /// The longest reference and the longest collapse key.
@@ -20,11 +20,11 @@ pub const MAX_REFERENCE_CHARS: usize = 128;
 /// The longest idempotency key.
 const MAX_KEY_CHARS: usize = 255;
 
-/// The largest body that is built for WeChat. All fields of the largest template at their longest are smaller, so this
-/// is met only by a template that has more fields than WeChat lets one have.
+/// The largest body that is built for WeChat. Even the largest template with the longest values is smaller, so only a template
+/// with more fields than WeChat allows exceeds it.
 const MAX_BODY_BYTES: usize = 16 * 1_024;
 
-/// So many of a template's values are named in a refusal.
+/// The most enum values that a refusal names.
 const MAX_VALUES_NAMED: usize = 20;
 
 /// A page is a path inside the mini program.
@@ -49,17 +49,17 @@ pub(super) fn page(page: Option<&str>, faults: &mut Faults) {
     }
 }
 
-/// References and collapse keys are short.
+/// Checks the length of a reference or collapse key.
 pub(super) fn length(field: &str, text: Option<&str>, faults: &mut Faults) {
     let Some(text) = text else { return };
     if !(1..=MAX_REFERENCE_CHARS).contains(&text.chars().count()) {
-        let rule = format!("it has 1 to {MAX_REFERENCE_CHARS} characters");
+        let rule = format!("must have 1 to {MAX_REFERENCE_CHARS} characters");
         let rule_zh = format!("长度为 1 至 {MAX_REFERENCE_CHARS} 个字符");
         faults.push(Fault::new(field, Some(text), &rule, &rule_zh));
     }
 }
 
-/// An idempotency key, wherever it stands.
+/// Checks an idempotency key, of a header or of a message.
 pub(super) fn idempotency_key(field: &str, key: Option<&str>, faults: &mut Faults) {
     let Some(key) = key else { return };
     let good =
@@ -71,9 +71,10 @@ pub(super) fn idempotency_key(field: &str, key: Option<&str>, faults: &mut Fault
     }
 }
 
-/// Every field of the template is there, none is unknown, each keeps its rule; in the template's order.
+/// Checks that every field of the template is present, that no field is unknown, and that every value keeps its rule. Returns
+/// the fields in the template's order.
 ///
-/// `truncate`: text that is too long and may be cut is cut, and `warnings` says so.
+/// `truncate`: a value that is too long is cut if its kind allows it, and `warnings` says so.
 pub(super) fn data(
     template: &Template,
     data: Fields,
@@ -121,7 +122,7 @@ pub(super) fn data(
                 warnings.push(Warning::undocumented_form(&name));
             }
             Ok(()) => {}
-            // The template has the field, so WeChat knows its kind, and what it may hold.
+            // WeChat knows the field's kind, because the template has the field. So WeChat judges the value.
             Err(problem) if problem.why == Why::UnknownKind => {
                 if value.value.chars().nth(MAX_KEYWORD_CHARS).is_some() {
                     let rule = format!("at most {MAX_KEYWORD_CHARS} characters");
@@ -146,7 +147,7 @@ fn broken(name: &str, value: &str, problem: &FieldProblem, listed: Option<&[Stri
             let named: Vec<&str> = listed.iter().take(MAX_VALUES_NAMED).map(String::as_str).collect();
             let more = if listed.len() > named.len() { "…" } else { "" };
             fault.because(
-                &format!("it lists {}{more}", named.join(", ")),
+                &format!("the template allows {}{more}", named.join(", ")),
                 &format!("枚举值有 {}{more}", named.join("、")),
             )
         }
@@ -166,7 +167,7 @@ fn color(name: &str, color: Option<&str>, faults: &mut Faults) {
     }
 }
 
-/// The emphasised field is one of the template's.
+/// Checks that the emphasised field is a field of the template.
 pub(super) fn emphasis(template: &Template, emphasis: Option<&str>, faults: &mut Faults) {
     let Some(emphasis) = emphasis else { return };
     let known = emphasis
@@ -174,29 +175,29 @@ pub(super) fn emphasis(template: &Template, emphasis: Option<&str>, faults: &mut
         .is_some_and(|name| template.fields.iter().any(|field| field.name == name));
     if !known {
         let (rule, rule_zh) =
-            ("names a field of the template, like keyword1.DATA", "应为模板中的字段，如 keyword1.DATA");
+            ("must name a field of the template, like keyword1.DATA", "应为模板中的字段，如 keyword1.DATA");
         faults.push(Fault::new("emphasis_keyword", Some(emphasis), rule, rule_zh));
     }
 }
 
-/// What only the other sort of message has.
+/// Refuses a member that only the other sort of message may have.
 pub(super) fn absent(field: &str, present: bool, rule: &str, rule_zh: &str, faults: &mut Faults) {
     if present {
         faults.push(Fault::new(field, None, rule, rule_zh));
     }
 }
 
-/// The body for WeChat as a whole.
+/// Checks the size of the body for WeChat.
 pub(super) fn size(bytes: usize) -> Result<(), Problem> {
     if bytes <= MAX_BODY_BYTES {
         return Ok(());
     }
-    let rule = format!("all fields together have at most {MAX_BODY_BYTES} bytes");
+    let rule = format!("all fields together may have at most {MAX_BODY_BYTES} bytes");
     let rule_zh = format!("全部字段合计不超过 {MAX_BODY_BYTES} 字节");
     let mut faults = Faults::default();
     faults.push(
         Fault::new("data", None, &rule, &rule_zh)
-            .because(&format!("they have {bytes}"), &format!("现有 {bytes} 字节")),
+            .because(&format!("the fields have {bytes} bytes"), &format!("现有 {bytes} 字节")),
     );
     faults.into_result()
 }
@@ -264,9 +265,9 @@ mod tests {
         assert_eq!(fields, ["data.thing9", "data.thing1", "data.date2", "data.amount3", "data.enum4"]);
         assert_eq!(errors[1]["value"], "x".repeat(21));
         assert!(errors[1]["detail"].as_str().unwrap().ends_with("it has 21 characters, 20 are allowed"));
-        assert!(errors[4]["detail"].as_str().unwrap().ends_with("it lists 好, 坏"), "{errors}");
+        assert!(errors[4]["detail"].as_str().unwrap().ends_with("the template allows 好, 坏"), "{errors}");
         assert!(errors[4]["detail_zh"].as_str().unwrap().ends_with("枚举值有 好、坏"), "{errors}");
-        assert!(errors[3].get("value").is_none(), "it was not there");
+        assert!(errors[3].get("value").is_none(), "the field was not there");
     }
 
     #[test]

@@ -1,36 +1,36 @@
-//! Everything that is wrong with one request, to be told at once.
+//! All faults of a request, reported at once.
 
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use crate::problem::Problem;
 
-/// So many are listed; who sends more has another trouble than any one of them.
+/// The most faults that a problem lists. With more than this, the cause is not in a single field.
 const MAX_LISTED: usize = 20;
 
-/// So much of a value is repeated.
+/// The longest part of a value that a fault repeats.
 const MAX_VALUE_CHARS: usize = 40;
 
 /// One field that breaks its rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// Which: `data.thing1`, `page`.
+    /// The field: `data.thing1`, `page`.
     pub field: String,
-    /// What it may hold.
+    /// What the field may hold.
     pub rule: String,
     /// The same in Chinese.
     pub rule_zh: String,
-    /// What it holds, or the beginning of that.
+    /// The field's value, or the beginning of a long value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// What is wrong with it.
+    /// What is wrong with the value.
     pub detail: String,
     /// The same in Chinese.
     pub detail_zh: String,
 }
 
 impl Fault {
-    /// A field that breaks this rule; there is no more to say than the rule.
+    /// A field that breaks a rule. The detail is the rule.
     pub fn new(field: impl Into<String>, value: Option<&str>, rule: &str, rule_zh: &str) -> Self {
         Self {
             field: field.into(),
@@ -42,7 +42,7 @@ impl Fault {
         }
     }
 
-    /// Says what is wrong besides the rule.
+    /// Adds to the detail how the value breaks the rule.
     #[must_use]
     pub fn because(mut self, en: &str, zh: &str) -> Self {
         self.detail = format!("{}; {en}", self.rule);
@@ -59,17 +59,17 @@ fn beginning(value: &str) -> String {
     }
 }
 
-/// What has been found so far.
+/// The faults found so far.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// One more.
+    /// Adds a fault.
     pub fn push(&mut self, fault: Fault) {
         self.0.push(fault);
     }
 
-    /// Reads an identifier; what is none is a fault.
+    /// Parses an identifier; an invalid identifier is a fault.
     pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
         &mut self,
         field: &str,
@@ -79,17 +79,17 @@ impl Faults {
             Ok(id) => Some(id),
             Err(error) => {
                 let rule_zh = "标识由 1 至 64 个字母、数字、- 或 _ 组成";
-                // Not repeated: it may be a secret in the wrong place.
+                // The value is not repeated, because it may be a secret in the wrong place.
                 self.push(Fault::new(field, None, &error.to_string(), rule_zh));
                 None
             }
         }
     }
 
-    /// Nothing, or the problem that lists all of it.
+    /// `Ok` if there are no faults, else a problem that lists them.
     ///
     /// # Errors
-    /// 422 `invalid_field` with the first fault as its own, and all under `errors`.
+    /// 422 `invalid_field` with the field of the first fault, and all faults in `errors`.
     pub fn into_result(mut self) -> Result<(), Problem> {
         let Some(first) = self.0.first().cloned() else { return Ok(()) };
         let found = self.0.len();

@@ -1,11 +1,11 @@
-//! Intake: checks what a caller wants to send and commits it.
+//! Intake: checks the messages that a caller wants to send, and commits them.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`request`] | how a message is asked for, and every rule that it must keep |
-//! | `checks`, [`faults`] | the rules of its parts; all that is wrong with it, told at once |
-//! | [`warnings`] | what is allowed but may surprise |
-//! | [`body`] | WeChat's request body, built once from it |
+//! | [`request`] | the request for a message, and every rule that it must keep |
+//! | `checks`, [`faults`] | the rules of a message's parts; all faults, reported at once |
+//! | [`warnings`] | things that are allowed but may surprise |
+//! | [`body`] | the body of the request to WeChat |
 
 pub mod body;
 mod checks;
@@ -37,7 +37,7 @@ use crate::task::finished;
 /// Accepts messages. Clones share everything.
 #[derive(Clone)]
 pub struct Intake {
-    /// Where messages are kept.
+    /// Stores the messages.
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Clock,
@@ -47,26 +47,26 @@ pub struct Intake {
     pub timers: Timers,
     /// Which lanes are this node's.
     pub owned: Owned,
-    /// Whom to give what is started at once.
+    /// Receives the messages that are started at once.
     pub dispatch: Dispatch,
-    /// Whether no new messages shall be started.
+    /// Tells whether the gateway is stopping and starts no new messages.
     pub stop: Stop,
 }
 
 impl Intake {
-    /// Commits checked messages and gives those that were started to dispatch. One answer each, in order.
+    /// Commits checked messages and gives the started messages to dispatch. One answer for each message, in order.
     ///
     /// # Errors
-    /// When the store fails; then none of them is accepted.
+    /// When the store fails. Then no message is accepted.
     pub async fn accept(&self, mut messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
         let slots = self.slots_for(&mut messages).await;
-        // Before anything is claimed: their lanes are not given up meanwhile.
+        // Taken before the store claims, so that the lanes are not handed over meanwhile.
         let flights: Vec<_> = messages
             .iter()
             .map(|message| message.start.and(message.id.lane()).map(|lane| self.owned.flight(lane)))
             .collect();
         let (store, dispatch) = (Arc::clone(&self.store), self.dispatch.clone());
-        // What the store has claimed must be handed on, also if the caller hangs up meanwhile: nobody else would send it.
+        // A claimed message must be handed on even if the caller hangs up meanwhile, because nobody else would send it.
         finished(async move {
             let mut accepted = store.accept(messages).await?;
             for ((slot, flight), accepted) in slots.into_iter().zip(flights).zip(&mut accepted) {
@@ -77,7 +77,7 @@ impl Intake {
         .await
     }
 
-    /// Withdraws a message that was not sent, and lets go on who waited behind it.
+    /// Cancels a message that was not sent. The messages that waited behind it go on.
     ///
     /// # Errors
     /// When the store fails.
@@ -85,8 +85,8 @@ impl Intake {
         self.store.cancel(id, self.clock.now()).await
     }
 
-    /// Carries out an operator's word on a message of unknown outcome, or that of silence, which says for how long somebody
-    /// must have listened.
+    /// Resolves a message of unknown outcome, for an operator or for the silence watch. `listened`: the time during which a node
+    /// must have received events without a break.
     ///
     /// # Errors
     /// When the store fails.
@@ -102,18 +102,17 @@ impl Intake {
         self.store.resolve(ResolveOrder { id, verdict, attempt, witness, listened, now }).await
     }
 
-    /// A slot for each message that may be started at once, and the epoch to start it under.
+    /// Takes a slot for each message that may be started at once, and sets the epoch to start the message under.
     ///
-    /// Slots that are not free are waited for a little: a message that goes through the schedule is written twice more
-    /// and read once more, so under load it is the callers who wait, not the disk.
+    /// Waits a little if slots are not free. Without a slot a message goes through the schedule, which costs two more writes
+    /// and one more read. So under load the callers wait, and the disk is spared.
     async fn slots_for(&self, messages: &mut [NewMessage]) -> Vec<Option<Slot>> {
         for message in &mut *messages {
             message.start = self.may_start(message);
         }
         let wanted = messages.iter().filter(|message| message.start.is_some()).count();
         let taken = if wanted == 0 { Vec::new() } else { self.dispatch.slots.take_many(wanted).await };
-        // Asked when the slots are taken: once the gateway drains, a slot taken after its end would carry a message
-        // nowhere.
+        // Checked after the slots are taken: once the gateway has drained, no worker would send the message of a new slot.
         let mut free = taken.into_iter().filter(|_| !self.stop.is_stopping());
         messages
             .iter_mut()
@@ -125,8 +124,8 @@ impl Intake {
             .collect()
     }
 
-    /// Whether a message may be started at once, as far as is known here: it is due, and its lane is ours and has
-    /// nothing scheduled that is due and was not looked at.
+    /// The epoch to start a message under, if the message may be started at once: it is due, and this node has its lane, and no
+    /// scheduled message of the lane is overdue.
     fn may_start(&self, message: &NewMessage) -> Option<Epoch> {
         let lane = message.id.lane()?;
         let is_due = message.send_at <= message.accepted_at;
@@ -134,7 +133,7 @@ impl Intake {
     }
 }
 
-/// Gives a message that was started to dispatch. One that was not is looked at when its time comes.
+/// Gives a started message to dispatch. Other messages are started by the schedule.
 fn set_going(dispatch: &Dispatch, place: Option<(Slot, Flight)>, accepted: &mut Accepted) {
     let Accepted::New { state, claimed, .. } = accepted else { return };
     reach(ACCEPT_BEFORE_DISPATCH);
@@ -145,9 +144,9 @@ fn set_going(dispatch: &Dispatch, place: Option<(Slot, Flight)>, accepted: &mut 
     }
 }
 
-/// The hashes of a caller's idempotency key for one message. The key is scoped to app and user (whose lane keeps
-/// it); `index` tells the messages of one batch apart. `asked_send_at` is the time as the caller wrote it: by the time
-/// of a repeat it may have passed, and the repeat is the same request still.
+/// The hashes of an idempotency key for one message. The key is scoped to the app and the user, whose lane keeps it; `index`
+/// tells the messages of a batch apart. `asked_send_at` is the time as the caller wrote it, so that a repeat after that time
+/// is still the same request.
 pub fn idempotency(
     message: &NewMessage,
     asked_send_at: Option<UnixMillis>,
@@ -167,7 +166,7 @@ pub fn idempotency(
     request.update(message.deadline.map_or(0, |at| at.0).to_le_bytes());
     request.update(message.reference.as_deref().unwrap_or_default());
     if let Some(key) = &message.collapse_key {
-        // No text has this byte, so the key cannot be taken for the reference's end.
+        // UTF-8 never has this byte, so the collapse key cannot be confused with the end of the reference.
         request.update([0xff]);
         request.update(key);
     }

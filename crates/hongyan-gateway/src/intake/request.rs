@@ -1,4 +1,4 @@
-//! How a message is asked for, and every rule that it must keep.
+//! The request for a message, and every rule that it must keep.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,22 +20,22 @@ use crate::apps::{App, Apps};
 use crate::problem::Problem;
 use crate::schemas;
 
-/// Beyond this a scheduled message is likely to find its permit expired.
+/// A message that is scheduled further ahead than this will probably find its permit expired.
 const FAR_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// When a scheduled message keeps its permit from.
+/// When a scheduled message chooses its permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ReserveWhen)]
 pub enum Reserve {
-    /// A permit is chosen when it is sent.
+    /// The permit is chosen when the message is sent.
     #[default]
     AtSend,
-    /// A permit is chosen and kept now.
+    /// The permit is chosen now and kept for the message.
     Now,
 }
 
-/// One message, as a caller asks for it.
+/// A message to send.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRequest {
@@ -59,7 +59,7 @@ pub struct MessageRequest {
         example = "pages/index/index?id=1"
     )]
     pub page: Option<String>,
-    /// Template messages only: the field that is shown large, as `keyword1.DATA`.
+    /// Template messages only: the field that is shown large, like `keyword1.DATA`.
     #[schema(max_length = 64, example = "keyword1.DATA")]
     pub emphasis_keyword: Option<String>,
     /// Subscribe messages only: the language of the card's frame.
@@ -68,57 +68,57 @@ pub struct MessageRequest {
     /// Subscribe messages only: the version of the mini program that a tap opens.
     #[schema(value_type = Option<schemas::MiniprogramState>)]
     pub miniprogram_state: Option<MiniprogramState>,
-    /// When to send it (RFC 3339). In the past or absent: now.
+    /// When to send the message (RFC 3339). In the past or absent: now.
     #[schema(value_type = Option<schemas::Time>)]
     pub send_at: Option<UnixMillis>,
-    /// After this it must not be sent any more (RFC 3339).
+    /// The message must not be sent after this time (RFC 3339).
     #[schema(value_type = Option<schemas::Time>)]
     pub deadline: Option<UnixMillis>,
-    /// What to do without a permit.
+    /// What to do if the ledger has no permit for the message.
     #[serde(default)]
     #[schema(value_type = schemas::PermitPolicy)]
     pub permit: PermitPolicy,
-    /// What to do when WeChat's answer is lost. Absent: as the app is set.
+    /// What to do when WeChat's answer is lost. Default: the app's setting.
     #[schema(value_type = Option<schemas::OnUnknown>)]
     pub on_unknown: Option<OnUnknown>,
     /// When a scheduled message chooses its permit.
     #[serde(default)]
     pub reserve: Reserve,
-    /// The caller's own id, 1 to 128 characters; messages can be searched by it.
+    /// The caller's own id for the message, 1 to 128 characters. `GET /v1/messages` can filter by it.
     #[schema(min_length = 1, max_length = 128, example = "order-1024")]
     pub reference: Option<String>,
-    /// What the message is about. It replaces an older one with the same key to the same user that is scheduled, ready or
-    /// waiting: that becomes `cancelled` (`replaced`).
+    /// What the message is about. The message replaces an older message with the same key to the same user if that is still
+    /// scheduled, ready or waiting; the older message becomes `cancelled` (`replaced`).
     #[schema(min_length = 1, max_length = 128, example = "order-1024")]
     pub collapse_key: Option<String>,
-    /// A key of this message's own, in place of the request's `Idempotency-Key`: the same message under the same key
-    /// is one message, in whatever batch and at whatever place it comes again.
+    /// This message's own key, instead of the request's `Idempotency-Key`. The same message with the same key is sent once,
+    /// even if it is repeated in another batch or at another place.
     #[schema(min_length = 1, max_length = 255, pattern = "^[ -~]+$", example = "order-1024-shipped")]
     pub idempotency_key: Option<String>,
-    /// Cut text that is too long for its field (`thing…`, `keyword…`) and end it with an ellipsis, instead of refusing
-    /// it. Absent: as the app is set.
+    /// Cut a text that is too long for its field (`thing…`, `keyword…`) and end it with an ellipsis, instead of refusing it.
+    /// Default: the app's setting.
     pub truncate: Option<bool>,
 }
 
-/// A message that keeps every rule, and what its caller should know besides.
+/// A message that keeps every rule, with warnings for its caller.
 #[derive(Debug)]
 pub struct Checked {
-    /// To be accepted.
+    /// The message to accept.
     pub message: NewMessage,
-    /// When its caller wants it sent; the message itself says "now" for what lies in the past.
+    /// `send_at` as the caller wrote it. In the message, a time in the past is replaced by now.
     pub asked_send_at: Option<UnixMillis>,
-    /// Its own idempotency key.
+    /// The message's own idempotency key.
     pub idempotency_key: Option<String>,
     /// Things that are allowed but may surprise.
     pub warnings: Vec<Warning>,
 }
 
 impl MessageRequest {
-    /// Checks everything that can be checked before WeChat is asked. `has_key`: it came with an idempotency key, so
-    /// it may be the repeat of a request that was accepted long ago.
+    /// Checks everything that can be checked without WeChat. `has_key`: the message has an idempotency key, so the request may
+    /// repeat a request that was accepted long ago.
     ///
     /// # Errors
-    /// Every rule that is broken, named; `unknown_app` and `unknown_template` alone.
+    /// A problem that names every broken rule; or `unknown_app` or `unknown_template` alone.
     pub async fn check(
         self,
         apps: &Apps,
@@ -157,7 +157,7 @@ impl MessageRequest {
                 checks::absent(
                     "miniprogram_state",
                     self.miniprogram_state.is_some(),
-                    "only subscribe messages choose a version of the mini program",
+                    "only subscribe messages have a version of the mini program",
                     "只有订阅消息可以指定小程序版本",
                     &mut faults,
                 );
@@ -219,7 +219,7 @@ impl MessageRequest {
         let Some(deadline) = self.deadline else { return };
         let mut broken =
             |rule, rule_zh| faults.push(Fault::new("deadline", Some(&deadline.to_string()), rule, rule_zh));
-        // A repeat must be answered with its message, also after the deadline. What turns out to be none expires.
+        // A repeat must be answered with its message even after the deadline. A message that is not a repeat expires.
         if deadline <= now && !has_key {
             broken("the deadline has passed already", "截止时间已过");
         } else if self.send_at.is_some_and(|at| at >= deadline) {
@@ -247,7 +247,7 @@ fn default_on_unknown(app: &Arc<App>) -> OnUnknown {
     app.record.settings.on_unknown
 }
 
-/// Reads an identifier out of a request's field.
+/// Parses an identifier in a field of a request.
 ///
 /// # Errors
 /// A problem that names the field.
@@ -255,7 +255,7 @@ pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &s
     text.parse().map_err(|error: T::Err| Problem::invalid(field, error.to_string()))
 }
 
-/// Checks an idempotency key that stands in `field`.
+/// Checks an idempotency key in `field`.
 ///
 /// # Errors
 /// A problem that names the field.

@@ -1,4 +1,4 @@
-//! Why there was no permit, as data and in words.
+//! Why a message had no permit, as data and in words.
 
 use std::borrow::Cow;
 
@@ -11,35 +11,35 @@ use utoipa::ToSchema;
 
 use crate::schemas;
 
-/// One cause of a missing permit. Beside `permits`, what it says is about the permit of which it became true last.
+/// One cause of a missing permit. If it holds for several permits, the other members describe the most recent one.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Because)]
 pub(super) struct BecauseJson {
     /// Stable.
     #[schema(value_type = schemas::BecauseCode)]
     code: BecauseCode,
-    /// Of how many permits it is true.
+    /// The number of permits for which this cause holds.
     #[serde(skip_serializing_if = "is_zero")]
     permits: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::PermitId)]
     permit: Option<PermitId>,
-    /// When that happened; of one that is kept, since when at the latest.
+    /// When this happened. For a permit that is kept: it has been kept since this time or longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     at: Option<UnixMillis>,
-    /// The message that spent it, keeps it, or was told that it is void.
+    /// The message that spent the permit, keeps it, or found it void.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::MessageId)]
     message: Option<MessageId>,
-    /// Where that message is, if it keeps it still.
+    /// That message's state, if it still keeps the permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::MessageState)]
     message_state: Option<MessageState>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Errcode)]
     errcode: Option<Errcode>,
-    /// The template that it is for.
+    /// The template that the permit is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::TemplateId)]
     template: Option<TemplateId>,
@@ -84,13 +84,13 @@ fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
             format!("最后一份已于 {at} 被 {message} 消耗。").into(),
         ),
         (BecauseCode::Expired, Some(at), _) => {
-            (format!("One was good until {at}.").into(), format!("有一份额度的有效期至 {at}。").into())
+            (format!("A permit expired at {at}.").into(), format!("有一份额度的有效期至 {at}。").into())
         }
         (BecauseCode::Revoked, Some(at), Some(message)) => {
             let errcode = errcode.map_or(0, |errcode| errcode.0);
             let (en, zh) = match errcode {
                 43_101 => ("The user has withdrawn the right", "用户已撤回授权"),
-                _ => ("WeChat does not take its code", "微信不认它的凭据"),
+                _ => ("WeChat does not accept the permit's code", "微信不认它的凭据"),
             };
             (
                 format!("{en}: WeChat answered {errcode} to {message} at {at}.").into(),
@@ -98,17 +98,17 @@ fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
             )
         }
         (BecauseCode::Revoked, Some(at), None) => (
-            format!("The user has withdrawn the right, WeChat reported at {at}.").into(),
+            format!("The user has withdrawn the right; WeChat reported it at {at}.").into(),
             format!("用户已撤回授权，微信于 {at} 推送了此事。").into(),
         ),
         (BecauseCode::GrantedLater, Some(at), _) => (
-            format!("One was granted at {at}, too late for it.").into(),
+            format!("A permit was granted at {at}, too late for this message.").into(),
             format!("之后于 {at} 登记过一份，已经来不及了。").into(),
         ),
         (BecauseCode::TooManyVoid, _, _) => (
             format!(
-                "It tried {permits} permits, one after another, and WeChat took none of their codes; the others were not \
-                 tried, for each try costs the app a call."
+                "The message tried {permits} permits, one after another, and WeChat refused all their codes. The other permits \
+                 were not tried, because each try costs the app a call."
             )
             .into(),
             format!("已连续尝试 {permits} 个额度，微信均不认其凭据；每次尝试都消耗调用次数，因此没有再试其余的。").into(),
@@ -121,27 +121,27 @@ fn sentence(because: &Because) -> (Cow<'static, str>, Cow<'static, str>) {
             )
         }
         (BecauseCode::Reserved, ..) => {
-            ("What was left was kept by other messages.".into(), "剩余的额度由其他消息保留。".into())
+            ("Other messages kept the units that were left.".into(), "剩余的额度由其他消息保留。".into())
         }
         (BecauseCode::Spent, ..) => ("All units are spent.".into(), "额度均已消耗。".into()),
-        (BecauseCode::Expired, ..) => ("One has expired.".into(), "额度已过期。".into()),
-        (BecauseCode::Revoked, ..) => ("What was left was revoked.".into(), "剩余的额度已被撤销。".into()),
+        (BecauseCode::Expired, ..) => ("A permit has expired.".into(), "额度已过期。".into()),
+        (BecauseCode::Revoked, ..) => ("The units that were left were revoked.".into(), "剩余的额度已被撤销。".into()),
         (BecauseCode::OwnPermitUsed, ..) => (
-            "It may use only the form id that came with it, and that had been used before.".into(),
+            "The message may use only the form id that came with it, and this form id had been used before.".into(),
             "它只能使用随消息带来的 form_id，而该 form_id 之前已用过。".into(),
         ),
         (BecauseCode::NeverGranted, ..) => (
-            "None that serves its template had been granted to this user.".into(),
+            "The user had never granted a permit that serves the template.".into(),
             "此前没有给该用户登记过适用于该模板的额度。".into(),
         ),
-        (BecauseCode::GrantedLater, ..) => ("One was granted later.".into(), "之后登记过一份。".into()),
+        (BecauseCode::GrantedLater, ..) => ("A permit was granted later.".into(), "之后登记过一份。".into()),
     }
 }
 
 fn kept_by(message: &MessageId, state: Option<MessageState>) -> (Cow<'static, str>, Cow<'static, str>) {
     match state {
         Some(MessageState::Unknown) => (
-            format!("A unit is kept by {message}, whose outcome is unknown; resolve that one to free it.")
+            format!("A unit is kept by {message}, whose outcome is unknown; resolve that message to free the unit.")
                 .into(),
             format!("有一份由结果不明的 {message} 保留，处置那条消息即可释放。").into(),
         ),
@@ -156,7 +156,7 @@ fn kept_by(message: &MessageId, state: Option<MessageState>) -> (Cow<'static, st
     }
 }
 
-/// A cause with everything that one can have.
+/// A cause with every member that a cause can have.
 #[cfg(test)]
 pub(super) fn full(code: BecauseCode) -> Because {
     use hongyan_ledger::Lane;

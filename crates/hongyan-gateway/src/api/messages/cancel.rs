@@ -25,8 +25,8 @@ pub(super) struct CancelAnswer {
 
 /// Cancel a message that is not being sent yet.
 ///
-/// Its reserved permit is free again. A message that is `sending` or later, or whose last answer was lost, is
-/// refused with `too_late_to_cancel` and its `state`.
+/// The message's reserved permit is free again. If the message is `sending` or later, or its last answer was lost, the call
+/// is refused with `too_late_to_cancel` and the message's `state`.
 #[utoipa::path(
     delete,
     path = "/v1/messages/{id}",
@@ -35,8 +35,8 @@ pub(super) struct CancelAnswer {
     security(("api_key" = ["messages"])),
     params(("id" = schemas::MessageId, Path)),
     responses(
-        (status = 200, description = "It will not be sent.", body = CancelAnswer),
-        (status = 409, description = "It is too late.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The message will not be sent.", body = CancelAnswer),
+        (status = 409, description = "It is too late to cancel.", body = Problem, content_type = "application/problem+json"),
         Refusals,
     ),
 )]

@@ -1,4 +1,4 @@
-//! The message that a path names, and whether its caller may know of it.
+//! The message that a path names, and whether the caller may see it.
 
 use hongyan_ledger::MessageId;
 
@@ -10,7 +10,7 @@ use crate::problem::Problem;
 pub(super) fn message_id(text: &str) -> Result<MessageId, Problem> {
     text.parse().map_err(|_| {
         Problem::not_found(format!(
-            "{} is not a message id; those look like msg_ and 32 digits",
+            "{} is not a message id; a message id is msg_ and 32 hexadecimal digits",
             shorten(text)
         ))
     })
@@ -20,7 +20,7 @@ fn shorten(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-/// Refuses a message of an app that the caller's key is not for, as if it were not there.
+/// Refuses a message of an app that the caller may not see, as if the message did not exist.
 pub(super) async fn must_see(context: &Context, caller: &Caller, id: MessageId) -> Result<(), Problem> {
     if caller.apps().is_none() {
         return Ok(());
@@ -31,7 +31,7 @@ pub(super) async fn must_see(context: &Context, caller: &Caller, id: MessageId) 
     }
 }
 
-/// 404: it is not there, or not for this caller.
+/// 404: the message does not exist, or the caller may not see it.
 pub(super) fn no_such_message(id: MessageId) -> Problem {
     Problem::not_found(format!("there is no message {id}"))
 }

@@ -20,25 +20,25 @@ use crate::schemas;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    /// Those of this app.
+    /// Only messages of this app.
     #[param(value_type = Option<schemas::AppId>)]
     app: Option<String>,
-    /// Those to this user; needs `app`.
+    /// Only messages to this user; needs `app`.
     #[param(value_type = Option<schemas::OpenId>)]
     to: Option<String>,
-    /// Those in this state.
+    /// Only messages in this state.
     #[param(value_type = Option<schemas::MessageState>)]
     state: Option<String>,
-    /// Those with this template.
+    /// Only messages with this template.
     #[param(value_type = Option<schemas::TemplateId>)]
     template: Option<String>,
-    /// Those with this reference.
+    /// Only messages with this reference.
     #[param(value_type = Option<String>, min_length = 1, max_length = 128)]
     reference: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<schemas::MessageId>)]
     cursor: Option<String>,
-    /// How many; 50 unless said.
+    /// The most entries of the page. Default: 50.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<u32>,
 }
@@ -48,8 +48,8 @@ pub(super) struct ListQuery {
 #[schema(as = MessagePage)]
 pub(super) struct ListAnswer {
     messages: Vec<MessageJson>,
-    /// Give this back as `cursor` for the next page; absent on the last one. A page ends after 10,000 messages were looked
-    /// at, so one with this may have few messages, or none.
+    /// Send this as `cursor` to get the next page; absent on the last page. A page reads at most
+    /// 10,000 messages, so a page with this member may have few messages, or no message.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::MessageId)]
     next_cursor: Option<MessageId>,
@@ -57,7 +57,7 @@ pub(super) struct ListAnswer {
 
 /// List messages, newest first.
 ///
-/// Filters may be combined; `to` needs `app`. Give `next_cursor` back as `cursor` until there is none.
+/// Filters may be combined; `to` needs `app`. Send `next_cursor` as `cursor` until an answer has no `next_cursor`.
 #[utoipa::path(
     get,
     path = "/v1/messages",

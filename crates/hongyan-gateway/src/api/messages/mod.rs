@@ -1,4 +1,4 @@
-//! `/v1/messages`: one file per call, and one for each thing that they share.
+//! `/v1/messages`: one file per call, and one file for each part that calls share.
 
 mod because;
 mod cancel;

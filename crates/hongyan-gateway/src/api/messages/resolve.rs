@@ -20,22 +20,22 @@ use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
 use crate::schemas;
 
-/// So many attempts no message has.
+/// More attempts than any message has.
 const MAX_ATTEMPT: u32 = i32::MAX as u32;
 
 /// The number of an attempt.
 type AttemptNumber = Whole<1, MAX_ATTEMPT>;
 
-/// What an operator found out about a message of unknown outcome. [`WasSent`] and [`WasNotSent`] describe it.
+/// What an operator found out about a message of unknown outcome. [`WasSent`] and [`WasNotSent`] are its OpenAPI schemas.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResolveRequest {
-    /// Whether the user has it.
+    /// Whether the user has the message.
     outcome: FoundOut,
-    /// What to do with one that was not sent; `send` unless said.
+    /// What to do with a message that was not sent. Default: `send`.
     then: Option<Then>,
-    /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
-    /// is done. Absent: the last.
+    /// The number of the attempt in doubt, from `attempts[]`. If a later attempt exists, the call is refused and changes
+    /// nothing. Default: the last attempt.
     attempt: Option<AttemptNumber>,
 }
 
@@ -64,8 +64,8 @@ impl ToSchema for ResolveRequest {
 struct WasSent {
     #[schema(inline)]
     outcome: OnlySent,
-    /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
-    /// is done. Absent: the last.
+    /// The number of the attempt in doubt, from `attempts[]`. If a later attempt exists, the call is refused and changes
+    /// nothing. Default: the last attempt.
     #[schema(inline)]
     attempt: Option<AttemptNumber>,
 }
@@ -78,11 +78,11 @@ struct WasSent {
 struct WasNotSent {
     #[schema(inline)]
     outcome: OnlyNotSent,
-    /// What to do with it; `send` unless said.
+    /// What to do with the message. Default: `send`.
     #[schema(value_type = Option<schemas::NotSentAction>)]
     then: Option<Then>,
-    /// The number of the attempt that this is about, as `attempts[]` shows it. If another one was made since, nothing
-    /// is done. Absent: the last.
+    /// The number of the attempt in doubt, from `attempts[]`. If a later attempt exists, the call is refused and changes
+    /// nothing. Default: the last attempt.
     #[schema(inline)]
     attempt: Option<AttemptNumber>,
 }
@@ -101,18 +101,18 @@ enum OnlyNotSent {
     NotSent,
 }
 
-/// What became of a request whose answer was lost.
+/// Whether the user got the message of a request whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = FoundOutcome)]
 enum FoundOut {
     /// The user has the message.
     Sent,
-    /// The user does not have it.
+    /// The user does not have the message.
     NotSent,
 }
 
-/// Where the message went.
+/// The message after it was resolved.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ResolvedMessage)]
 pub(super) struct ResolveAnswer {
@@ -120,11 +120,11 @@ pub(super) struct ResolveAnswer {
     id: MessageId,
     #[schema(value_type = schemas::MessageState)]
     state: MessageState,
-    /// Why, where that needs saying.
+    /// Why the message is in this state, if there is a reason to give.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<ReasonJson>,
-    /// The same was said before; nothing was changed.
+    /// The message was resolved like this before; nothing was changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     repeated: bool,
 }
@@ -163,10 +163,11 @@ impl From<ResolutionView> for ResolutionJson {
     }
 }
 
-/// Settle a message of unknown outcome: say whether the user has it.
+/// Resolve a message of unknown outcome: say whether the user has it.
 ///
-/// What was sent has spent its permit. What was not sent is sent again by the permit that it kept, or expires if its
-/// deadline has passed, or is given up with `"then": "fail"`. The same request twice is answered twice and done once.
+/// A message that was sent has spent its permit. A message that was not sent is sent again with the permit that it kept,
+/// expires if its deadline has passed, or fails with `"then": "fail"`. The same request may be repeated; it takes effect
+/// once.
 #[utoipa::path(
     post,
     path = "/v1/messages/{id}/resolve",
@@ -176,9 +177,9 @@ impl From<ResolutionView> for ResolutionJson {
     params(("id" = schemas::MessageId, Path)),
     request_body = ResolveRequest,
     responses(
-        (status = 200, description = "Where the message is now.", body = ResolveAnswer),
+        (status = 200, description = "The message's state now.", body = ResolveAnswer),
         (
-            status = 409, description = "Its outcome is not in doubt, or another attempt is.", body = Problem,
+            status = 409, description = "The message is not unknown, or a different attempt is in doubt.", body = Problem,
             content_type = "application/problem+json",
         ),
         Refusals,
@@ -209,17 +210,17 @@ pub(super) async fn resolve(
             (state, reason, false)
         }
         Resolved::Repeated { state, reason } => (state, reason, true),
-        // Said to silence alone; a person who knows is not kept waiting.
+        // Only the silence watch gets these; an operator's verdict is not held up.
         Resolved::EventPending | Resolved::MayHaveMissed => {
-            return Err(Problem::unavailable("an event of WeChat's about this user is being worked on"));
+            return Err(Problem::unavailable("an event from WeChat about this user is being processed"));
         }
         Resolved::NotFound => return Err(no_such_message(id)),
         Resolved::NotUnknown(state) => {
             let detail = match state {
                 MessageState::Ready | MessageState::Sending => {
-                    format!("the message is {state}; the gateway itself is about to find out")
+                    format!("the message is {state}; the gateway is about to find out by itself")
                 }
-                state => format!("the message is {state}; only one that is unknown can be resolved"),
+                state => format!("the message is {state}; only an unknown message can be resolved"),
             };
             return Err(Problem::conflict("not_unknown", detail).with("state", state));
         }

@@ -35,10 +35,10 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SendQuery {
-    /// Seconds to wait until every message is settled. When the time is up, the answer says where they are then.
+    /// Seconds to wait until every message is settled. When the time is up, the answer shows the states at that time.
     #[param(minimum = 0, maximum = 30)]
     wait: Option<f64>,
-    /// Only check: nothing is stored, no permit and no idempotency key is touched, and the answer is 200.
+    /// Only check the request: nothing is stored, no permit and no idempotency key is used, and the answer is 200.
     #[serde(default)]
     validate: bool,
 }
@@ -74,14 +74,14 @@ impl PartialSchema for MessageBatch {
 
 impl ToSchema for MessageBatch {}
 
-/// What became of a request.
+/// The answer to a request.
 #[derive(Debug)]
 pub(super) enum SendAnswers {
     Sent(SentAnswer),
     Valid(ValidatedAnswer),
 }
 
-/// What became of a message, or of a batch of them. Only one message has an `id`.
+/// An accepted message, or the answers to a batch. Only the answer to a single message has an `id`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AcceptedMessages)]
 #[serde(untagged)]
@@ -90,7 +90,7 @@ pub(super) enum SentAnswer {
     Batch(SendBatch),
 }
 
-/// What checks say of a message, or of a batch of them.
+/// The result of the checks of a message or of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ValidatedMessages)]
 #[serde(untagged)]
@@ -108,18 +108,18 @@ impl IntoResponse for SendAnswers {
     }
 }
 
-/// What became of a batch.
+/// The answers to a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AcceptedBatch)]
 pub(super) struct SendBatch {
-    /// How many are kept; 0 if every message was refused.
+    /// The number of accepted messages; 0 if every message was refused.
     accepted: usize,
     refused: usize,
-    /// One answer each, in order. A refused message does not hurt the others.
+    /// One answer for each message, in order. A refused message does not affect the others.
     messages: Vec<SendAnswer>,
 }
 
-/// What became of one message of a batch.
+/// The answer to one message of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AcceptedOrRefused)]
 #[serde(untagged)]
@@ -136,26 +136,26 @@ pub(super) struct AcceptedJson {
     id: MessageId,
     #[schema(value_type = schemas::MessageState)]
     state: MessageState,
-    /// Why, where that needs saying.
+    /// Why the message is in this state, if there is a reason to give.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<ReasonJson>,
-    /// The same request was accepted before; this is that message.
+    /// The same request was accepted before; this is the message that it made.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     replayed: bool,
-    /// What is allowed but may surprise.
+    /// Things that are allowed but may surprise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
 }
 
 /// Send a message, or up to 1,000.
 ///
-/// A body with the member `messages` is a batch: each item is answered in its place with 202, also if none was accepted,
-/// so look at `accepted`. Any other body is one message.
+/// A body with the member `messages` is a batch. Its answer is 202 even if every message was refused, so look at `accepted`.
+/// Any other body is one message.
 ///
-/// What is accepted is kept: after any crash it still ends in exactly one final state. The answer does not wait for
-/// WeChat unless `wait` asks for that. With an `Idempotency-Key` the same request may be repeated at will: it is
-/// answered with the messages that it made the first time. With `validate=true` it is checked and nothing else.
+/// An accepted message is durable: even after a crash it ends in exactly one final state. The answer does not wait for
+/// WeChat unless `wait` is set. With an `Idempotency-Key` the same request may be repeated at will: the answer has the
+/// messages that the first request made. With `validate=true` the request is only checked.
 #[utoipa::path(
     post,
     path = "/v1/messages",
@@ -167,15 +167,15 @@ pub(super) struct AcceptedJson {
         (
             "Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
             pattern = "^[!-~]([ -~]*[!-~])?$",
-            description = "1 to 255 visible ASCII characters of the caller's choice, a new one for each new request.",
+            description = "1 to 255 visible ASCII characters that the caller chooses. Use a new key for each new request.",
             example = "order-1024-shipped",
         ),
     ),
     request_body = SendRequest,
     responses(
-        (status = 202, description = "Accepted; of a batch, all that could be.", body = SentAnswer),
+        (status = 202, description = "Accepted. In a batch, some or all messages may be refused.", body = SentAnswer),
         (
-            status = 200, description = "Only with `validate=true`: valid; of a batch, each says for itself.",
+            status = 200, description = "Only with `validate=true`: valid. In a batch, each message has its own result.",
             body = ValidatedAnswer,
         ),
         Refusals,
@@ -192,7 +192,7 @@ pub(super) async fn send(
     let wait = wait(query.wait)?;
     if query.validate {
         let answer = validate(&context, &caller, items("messages", &body)?, key.is_some());
-        // What is rare has a box of its own, so that the box of every request is small.
+        // Boxed on its own, because it is rare and would enlarge the future of every request.
         return Ok(SendAnswers::Valid(Box::pin(answer).await?));
     }
     match items("messages", &body)? {
@@ -228,7 +228,7 @@ async fn send_batch(
     Ok(SendAnswers::Sent(SentAnswer::Batch(batch)))
 }
 
-/// Checks as for sending; what passed is not sent, but looked at once more.
+/// Checks messages as if to send them, and then checks what would keep them from being sent now.
 async fn validate(
     context: &Context,
     caller: &Caller,
@@ -276,7 +276,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Some(value) = only_header(&parts.headers, "Idempotency-Key")? else { return Ok(Self(None)) };
-        // What is no text at all is refused like text that is no key.
+        // A value that is not text becomes the empty key, which is refused.
         let key = value.to_str().unwrap_or_default();
         check_idempotency_key("Idempotency-Key", Some(key))?;
         Ok(Self(Some(key.to_owned())))
@@ -289,7 +289,7 @@ fn wait(seconds: Option<f64>) -> Result<Duration, Problem> {
     if wait > MAX_WAIT { Err(problem()) } else { Ok(wait) }
 }
 
-/// Accepts what passed its checks, in one transaction; one answer each, in order.
+/// Accepts the messages that passed their checks, in one transaction; one answer for each message, in order.
 async fn accept(
     context: &Context,
     checked: Vec<Result<Checked, Problem>>,
@@ -301,7 +301,7 @@ async fn accept(
     for (index, checked) in checked.into_iter().enumerate() {
         places.push(match checked {
             Ok(Checked { mut message, asked_send_at, idempotency_key, warnings }) => {
-                // A key of the message's own is what it would be as the key of a request with this message alone.
+                // A message's own key counts like the key of a request with only this message.
                 let key = idempotency_key.as_deref().map(|own| (own, 0)).or(key.map(|key| (key, index)));
                 message.idempotency =
                     key.map(|(key, index)| idempotency(&message, asked_send_at, key, index));
@@ -344,7 +344,7 @@ fn key_reused(id: MessageId) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "idempotency_key_reused",
-        "this Idempotency-Key was used for a different request; a new request needs a new key",
+        "this Idempotency-Key was used for a different request; use a new key for a new request",
     )
     .with("message", id)
 }
@@ -356,7 +356,7 @@ async fn wait_until_settled(
     wait: Duration,
 ) -> Result<(), Problem> {
     let until = tokio::time::Instant::now() + wait;
-    // Before the store is asked, so that nothing is missed.
+    // Listen before the store is read, so that no change is missed.
     let mut listeners: HashMap<MessageId, Listener> =
         accepted(answers).map(|answer| (answer.id, context.report.listen(answer.id))).collect();
     bring_up_to_date(context, answers, |id, message| {
@@ -375,7 +375,7 @@ async fn wait_until_settled(
     }
     for listener in listeners.values_mut() {
         let patience = until.saturating_duration_since(tokio::time::Instant::now());
-        // Who waits for what may never come must not hold up a stop.
+        // A message may never settle, so a stop ends the wait.
         tokio::select! {
             _ = listener.settled(patience) => {}
             () = context.stop.announced() => break,
@@ -391,7 +391,7 @@ fn accepted(answers: &mut [SendAnswer]) -> impl Iterator<Item = &mut AcceptedJso
     })
 }
 
-/// Says in the answers where the messages are now, in one question for all; `seen` hears of each.
+/// Updates the answers with the messages' states, in one query for all; calls `seen` for each message.
 async fn bring_up_to_date(
     context: &Context,
     answers: &mut [SendAnswer],

@@ -1,4 +1,4 @@
-//! `GET /v1/messages/{id}`, and how a message looks.
+//! `GET /v1/messages/{id}`, and the JSON of a message.
 
 use axum::extract::State;
 use hongyan_clock::UnixMillis;
@@ -38,25 +38,25 @@ pub(super) struct MessageJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<ReasonJson>,
-    /// How many requests to WeChat there were.
+    /// The number of requests to WeChat so far.
     attempt_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::PermitId)]
     permit: Option<PermitId>,
-    /// What it does without a permit.
+    /// What to do if the ledger has no permit for the message.
     #[schema(value_type = schemas::PermitPolicy)]
     permit_policy: PermitPolicy,
     #[schema(value_type = schemas::OnUnknown)]
     on_unknown: OnUnknown,
-    /// The caller's own id.
+    /// The caller's own id for the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reference: Option<String>,
-    /// What it is about.
+    /// What the message is about; a newer message with the same key replaces it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     collapse_key: Option<String>,
-    /// The newer message about the same that took its place.
+    /// The newer message with the same `collapse_key` that replaced this message.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::MessageId)]
     replaced_by: Option<MessageId>,
@@ -67,7 +67,7 @@ pub(super) struct MessageJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     deadline: Option<UnixMillis>,
-    /// When the gateway will look at it again, if a timer is set.
+    /// When the gateway will look at the message again, if a timer is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     next_look_at: Option<UnixMillis>,
@@ -101,7 +101,7 @@ impl From<MessageView> for MessageJson {
     }
 }
 
-/// A message with everything.
+/// A message with all details.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MessageDetail)]
 pub(super) struct DetailJson {
@@ -122,7 +122,7 @@ pub(super) struct DetailJson {
     #[schema(value_type = schemas::MiniprogramState)]
     miniprogram_state: Option<MiniprogramState>,
     attempts: Vec<AttemptJson>,
-    /// What was found out about attempts that got no answer.
+    /// What was found out about attempts without an answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resolutions: Vec<ResolutionJson>,
 }
@@ -131,7 +131,7 @@ pub(super) struct DetailJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Attempt)]
 struct AttemptJson {
-    /// From 1.
+    /// The attempt's number, counted from 1.
     number: u32,
     #[schema(value_type = schemas::Time)]
     started_at: UnixMillis,
@@ -160,7 +160,7 @@ impl From<AttemptView> for AttemptJson {
 
 /// Show a message: its state, the reason in words, every attempt.
 ///
-/// Of one that lacks a permit the reason says why: never granted, spent, expired, revoked, kept by another message.
+/// If the message lacks a permit, the reason says why: never granted, spent, expired, revoked, or kept by another message.
 #[utoipa::path(
     get,
     path = "/v1/messages/{id}",
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::api::openapi::tests::description;
 
-    /// A message with every member that it can have.
+    /// A message with every member that a message can have.
     fn detail() -> DetailJson {
         let (appid, openid): (AppId, OpenId) =
             ("wx0123456789abcdef".parse().unwrap(), "oSandboxUser0000000000000001".parse().unwrap());
@@ -282,7 +282,7 @@ mod tests {
         let description = description();
         let detail = serde_json::to_value(detail()).unwrap();
         description.check("MessageDetail", &detail);
-        // And the other way round: nothing is described that this message does not have.
+        // The other direction: every described member occurs in this message.
         for name in description.members("MessageDetail") {
             assert!(detail.get(&name).is_some(), "{name} is described but was never seen");
         }

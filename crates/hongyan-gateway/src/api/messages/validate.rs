@@ -1,4 +1,4 @@
-//! `POST /v1/messages?validate=true`: all checks, and nothing else.
+//! `POST /v1/messages?validate=true`: checks messages without sending them.
 
 use std::collections::HashMap;
 
@@ -15,16 +15,16 @@ use crate::intake::request::Checked;
 use crate::intake::warnings::Warning;
 use crate::problem::Problem;
 
-/// What checks say of a batch.
+/// The results of the checks of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ValidBatch {
     valid: usize,
     refused: usize,
-    /// One answer each, in order.
+    /// One answer for each message, in order.
     messages: Vec<ValidAnswer>,
 }
 
-/// What checks say of one message of a batch.
+/// The result of the checks of one message of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = ValidOrRefused)]
@@ -37,9 +37,10 @@ pub(super) enum ValidAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ValidMessage)]
 pub(super) struct ValidJson {
-    /// Always true; what is not valid is a problem.
+    /// Always true; an invalid message gets a problem.
     valid: bool,
-    /// What is allowed but may surprise; also what stands in its way now: no permit, a paused app.
+    /// Things that are allowed but may surprise, and things that would keep the message from being sent now: a missing permit
+    /// or a paused app.
     warnings: Vec<Warning>,
 }
 
@@ -50,7 +51,7 @@ impl ValidBatch {
     }
 }
 
-/// Looks at what stands in the way of messages that passed their checks. Each user's permits are read once.
+/// Looks for what would keep valid messages from being sent. Each user's permits are read once.
 pub(super) struct Outlook<'a> {
     context: &'a Context,
     permits: HashMap<(AppId, OpenId), Vec<Permit>>,
@@ -81,7 +82,7 @@ impl<'a> Outlook<'a> {
         let pause = app.pause_in_force(self.context.clock.now())?;
         Some(Warning::new(
             "app_paused",
-            format!("the app is paused, the message would wait: {}", pause.detail),
+            format!("the app is paused; the message would wait: {}", pause.detail),
             format!("小程序已暂停，消息会等到恢复：{}", pause.detail),
         ))
     }
@@ -100,13 +101,13 @@ impl<'a> Outlook<'a> {
 
 fn no_permit(policy: PermitPolicy) -> Warning {
     let (then, then_zh) = match policy {
-        PermitPolicy::Require => ("it would fail with no_permit", "消息会以 no_permit 失败"),
-        PermitPolicy::Wait => ("it would wait for one", "消息会等待额度"),
-        PermitPolicy::Try => ("it would be sent without one", "消息会不带额度直接下发"),
+        PermitPolicy::Require => ("the message would fail with no_permit", "消息会以 no_permit 失败"),
+        PermitPolicy::Wait => ("the message would wait for a permit", "消息会等待额度"),
+        PermitPolicy::Try => ("the message would be sent without a permit", "消息会不带额度直接下发"),
     };
     Warning::new(
         "no_permit",
-        format!("the user has no permit now that serves this message when it is due; {then}"),
+        format!("the user has no permit that serves this message when it is due; {then}"),
         format!("该用户目前没有届时可用的下发额度，{then_zh}"),
     )
 }

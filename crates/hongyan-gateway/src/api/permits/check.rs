@@ -1,4 +1,4 @@
-//! Every rule that a grant must keep.
+//! The rules of a grant.
 
 use axum::http::StatusCode;
 use hongyan_ledger::acceptance::Source;
@@ -36,7 +36,7 @@ pub(crate) async fn checked(
             if template.record.channel != Channel::Subscribe {
                 return Err(Problem::invalid(
                     "template",
-                    "this is a template of the old kind; it takes forms",
+                    "this is a template of the old kind; it needs forms or payments",
                 ));
             }
             Some(id)
@@ -44,20 +44,25 @@ pub(crate) async fn checked(
         Some(_) => {
             return Err(Problem::invalid(
                 "template",
-                "forms and payments serve any template of the old kind",
+                "a form or payment serves any template of the old kind; leave out template",
             ));
         }
         None if kind.has_code() => None,
-        None => return Err(Problem::invalid("template", "a subscription is for one template: name it")),
+        None => {
+            return Err(Problem::invalid(
+                "template",
+                "a subscription is for one template; name the template",
+            ));
+        }
     };
     let count = match (kind, request.count.map(|count| count.0)) {
         (PermitKind::Form, Some(count)) if count != 1 => {
-            return Err(Problem::invalid("count", "a form is good for one message"));
+            return Err(Problem::invalid("count", "a form allows one message"));
         }
         (PermitKind::Payment, Some(count)) if count > MAX_PAYMENT_UNITS => {
             return Err(Problem::invalid(
                 "count",
-                format!("a payment is good for at most {MAX_PAYMENT_UNITS}"),
+                format!("a payment allows at most {MAX_PAYMENT_UNITS} messages"),
             ));
         }
         (PermitKind::Payment, None) => app.record.settings.payment_units,
@@ -73,14 +78,14 @@ pub(crate) async fn checked(
         template,
         count,
         expires_at: kind.lifetime().map(|lifetime| now.plus(lifetime)),
-        // Where WeChat pushes, it reports the same acceptances.
+        // If the app has a callback, WeChat's events report the same acceptances.
         reported_by: (kind == PermitKind::SubscribeOnce && app.record.settings.callback.is_some())
             .then_some(Source::Caller),
         claim: kind.has_code().then(|| claim(context, origin)),
     })
 }
 
-/// A code that somebody claims, and how many of them a user may have open.
+/// The claim of a code: who reports it, and how many unused codes a user may have.
 fn claim(context: &Context, origin: Origin) -> Claim {
     let at_most = match origin {
         Origin::BackEnd => context.settings.codes_per_user,
@@ -91,15 +96,14 @@ fn claim(context: &Context, origin: Origin) -> Claim {
 
 fn check_code(kind: PermitKind, code: Option<String>) -> Result<Option<String>, Problem> {
     match code {
-        None if kind.has_code() => Err(Problem::invalid(
-            "code",
-            "the form id (or prepay id) is what WeChat is shown: send it as code",
-        )),
+        None if kind.has_code() => {
+            Err(Problem::invalid("code", "send the form id or prepay id as code; WeChat requires it"))
+        }
         Some(_) if !kind.has_code() => Err(Problem::invalid("code", "a subscription has no code")),
         Some(code) if is_mock_form_id(&code) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "mock_form_id",
-            "this is what developer tools hand out in place of a form id; submit the form on a real phone",
+            "the developer tools give this text instead of a form id; submit the form on a real phone",
         )
         .field("code")),
         Some(code) if code.len() > MAX_CODE_LENGTH || !code.bytes().all(|byte| byte.is_ascii_graphic()) => {

@@ -23,7 +23,7 @@ use crate::problem::{Problem, RawJson};
     tag = "permits",
     security(("api_key" = ["permits"])),
     request_body = GrantsRequest,
-    responses((status = 201, description = "Granted; of a batch, all that could be.", body = GrantAnswers), Refusals),
+    responses((status = 201, description = "Granted. In a batch, permits may be refused.", body = GrantAnswers), Refusals),
 )]
 pub(super) async fn grant(
     State(context): State<Context>,

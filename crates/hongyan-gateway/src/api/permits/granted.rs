@@ -1,4 +1,4 @@
-//! Grants on their way into the ledger, and what became of each.
+//! Stores grants in the ledger and answers each.
 
 use axum::http::StatusCode;
 use hongyan_clock::UnixMillis;
@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::problem::Problem;
 use crate::schemas;
 
-/// What became of one grant of several.
+/// The answer to one grant of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GrantedOrRefused)]
 #[serde(untagged)]
@@ -29,16 +29,16 @@ pub(crate) struct GrantedJson {
     id: PermitId,
     #[schema(value_type = schemas::PermitKind)]
     kind: PermitKind,
-    /// The same code was granted before, or WeChat had reported the same acceptances; nothing changed.
+    /// The code was granted before, or WeChat had reported the same acceptances; nothing was changed.
     duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     expires_at: Option<UnixMillis>,
-    /// Waiting messages that it set going.
+    /// The number of waiting messages that can be sent now.
     woken: u32,
 }
 
-/// What became of a request: of its one grant, or of its batch.
+/// The answer to a request: to its single grant or its batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = GrantedPermits)]
@@ -47,14 +47,14 @@ pub(super) enum GrantAnswers {
     Batch(GrantBatch),
 }
 
-/// What became of a batch of permits.
+/// The answers to a batch of permits.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GrantedBatch)]
 pub(super) struct GrantBatch {
-    /// How many are in the ledger, those that were there before among them.
+    /// The number of permits that are in the ledger now, including duplicates.
     accepted: usize,
     refused: usize,
-    /// One answer each, in order. A refused permit does not hurt the others.
+    /// One answer for each permit, in order. A refused permit does not affect the others.
     permits: Vec<GrantAnswer>,
 }
 
@@ -65,7 +65,7 @@ impl GrantBatch {
     }
 }
 
-/// Grants what passed its checks, in one transaction; one answer each, in order.
+/// Grants the permits that passed their checks, in one transaction; one answer for each permit, in order.
 pub(crate) async fn grant_all(
     context: &Context,
     wanted: Vec<Result<NewPermit, Problem>>,
@@ -93,11 +93,11 @@ pub(crate) async fn grant_all(
     Ok(answers.collect())
 }
 
-/// The user has as many open codes as a back end may report.
+/// The user has the maximum number of unused codes.
 fn too_many_codes(most: u32) -> Problem {
     let detail = format!(
-        "this user has {most} form ids or prepay ids that are still open, and may not have more: send with them first, or \
-         wait until they expire (7 days). The setting codes_per_user says how many"
+        "this user has {most} unused form ids and prepay ids, the maximum of the setting codes_per_user; use some of them \
+         first, or wait until they expire (7 days)"
     );
     Problem::new(StatusCode::CONFLICT, "too_many_codes", detail).field("code")
 }

@@ -28,10 +28,10 @@ pub(super) struct UserQuery {
     /// The user.
     #[param(value_type = schemas::OpenId)]
     openid: String,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<schemas::PermitId>)]
     cursor: Option<String>,
-    /// How many; 50 unless said.
+    /// The most entries of the page. Default: 50.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<u32>,
 }
@@ -50,7 +50,7 @@ struct PermitJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     code: Option<String>,
-    /// Serves any number of messages until the user withdraws it.
+    /// The permit serves any number of messages until the user withdraws it.
     unlimited: bool,
     #[serde(flatten)]
     #[schema(value_type = schemas::PermitTotals)]
@@ -67,12 +67,12 @@ struct PermitJson {
 #[schema(as = UserPermits)]
 pub(super) struct PermitsAnswer {
     permits: Vec<PermitJson>,
-    /// Of all of the user's permits, also those of other pages.
+    /// The sums over all of the user's permits, including those on other pages.
     #[schema(value_type = schemas::PermitTotals)]
     totals: Totals,
-    /// How many of all permits are unlimited; their units are counted as they are used.
+    /// The number of unlimited permits among all permits. The units of such a permit are counted when they are used.
     unlimited: u32,
-    /// Give this back as `cursor` for the next page; absent on the last one.
+    /// Send this as `cursor` to get the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::PermitId)]
     next_cursor: Option<PermitId>,
@@ -80,8 +80,8 @@ pub(super) struct PermitsAnswer {
 
 /// List a user's permits and the sum of their counts.
 ///
-/// Always granted = available + reserved + spent + expired + revoked, for each permit and in sum. The sums are those of all
-/// permits, whatever the page.
+/// granted is always available + reserved + spent + expired + revoked, for each permit and for the sums. The sums cover all
+/// permits, not only this page.
 #[utoipa::path(
     get,
     path = "/v1/permits",
@@ -107,7 +107,7 @@ pub(super) async fn list(
         totals += permit.totals;
     }
     let unlimited = permits.iter().filter(|view| view.permit.units.unlimited).count() as u32;
-    // All are read, for their sums; what goes out is a page.
+    // All permits are read for the sums; only a page of them is returned.
     let behind = permits.into_iter().filter(|view| before.is_none_or(|before| view.permit.id < before));
     let page = listing::first(behind.map(permit_json), limit, |permit| permit.id);
     Ok(axum::Json(PermitsAnswer { permits: page.items, totals, unlimited, next_cursor: page.next }))

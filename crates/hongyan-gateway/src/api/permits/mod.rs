@@ -1,4 +1,4 @@
-//! `/v1/permits`: rights to send are reported, checked and granted, and listed.
+//! `/v1/permits`: reports, checks, grants and lists rights to send.
 
 mod check;
 mod grant;

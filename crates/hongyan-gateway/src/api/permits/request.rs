@@ -1,4 +1,4 @@
-//! How a grant is reported: one, or a batch.
+//! The request of a grant, or of a batch of grants.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ const MAX_COUNT: u32 = 1_000;
 /// How many units one grant may bring.
 type Count = Whole<1, MAX_COUNT>;
 
-/// One grant, as a caller reports it. [`FormPermit`], [`PaymentPermit`] and [`SubscriptionPermit`] describe it.
+/// One grant, as a caller reports it. [`FormPermit`], [`PaymentPermit`] and [`SubscriptionPermit`] are its OpenAPI schemas.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GrantRequest {
@@ -26,13 +26,13 @@ pub(crate) struct GrantRequest {
     pub(crate) app: String,
     /// The user.
     pub(crate) openid: String,
-    /// Where the right comes from.
+    /// Where the permit comes from.
     pub(crate) kind: PermitKind,
     /// The form id or prepay id, for forms and payments.
     pub(crate) code: Option<String>,
     /// The template, for subscriptions.
     pub(crate) template: Option<String>,
-    /// How many units; absent: one (payments: as the app is set).
+    /// The number of units. Default: 1; for a payment, the app's setting.
     pub(crate) count: Option<Count>,
 }
 
@@ -54,13 +54,13 @@ impl ToSchema for GrantRequest {
     }
 }
 
-/// The one message that a form is good for.
+/// The count of a form, which serves one message.
 type One = Whole<1, 1>;
 
-/// How many messages a payment may be good for.
+/// The count of a payment.
 type PaymentUnits = Whole<1, MAX_PAYMENT_UNITS>;
 
-/// A submitted form: one message by any template of the old kind, for 7 days.
+/// A submitted form: allows one message with any template of the old kind, within 7 days.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it describes one form of GrantRequest")]
@@ -76,12 +76,12 @@ struct FormPermit {
     /// The form id.
     #[schema(min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
     code: String,
-    /// A form is good for one message.
+    /// Always 1: a form allows one message.
     #[schema(inline)]
     count: Option<One>,
 }
 
-/// A payment: up to three messages by any template of the old kind, for 7 days.
+/// A payment: allows up to three messages with any template of the old kind, within 7 days.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it describes one form of GrantRequest")]
@@ -97,7 +97,7 @@ struct PaymentPermit {
     /// The prepay id.
     #[schema(min_length = 1, max_length = 512, pattern = "^[!-~]+$")]
     code: String,
-    /// How many messages; absent: as the app is set.
+    /// The number of messages. Default: the app's setting.
     #[schema(inline)]
     count: Option<PaymentUnits>,
 }
@@ -117,7 +117,7 @@ struct SubscriptionPermit {
     /// The template that the user subscribed to.
     #[schema(value_type = schemas::TemplateId)]
     template: String,
-    /// How many acceptances; absent: one.
+    /// The number of acceptances. Default: 1.
     #[schema(inline)]
     count: Option<Count>,
 }
@@ -136,7 +136,7 @@ enum OnlyPayment {
     Payment,
 }
 
-/// One-time (counted, no expiry); long-term or of a device (unlimited until withdrawn).
+/// One-time (counted, no expiry), long-term or device (unlimited until withdrawn).
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(dead_code, clippy::enum_variant_names, reason = "it describes the words")]

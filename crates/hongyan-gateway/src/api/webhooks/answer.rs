@@ -1,4 +1,4 @@
-//! How a webhook is shown.
+//! The JSON of a webhook.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WebhookId;
@@ -21,14 +21,14 @@ pub(super) struct WebhookJson {
     id: WebhookId,
     url: String,
     description: String,
-    /// What it wants to hear of; empty: everything.
+    /// The event types that the webhook receives. Empty: all types.
     #[schema(value_type = Vec<schemas::EventType>)]
     types: Vec<EventType>,
-    /// About which apps; empty: all.
+    /// The apps whose events the webhook receives. Empty: all apps.
     #[schema(value_type = Vec<schemas::AppId>)]
     apps: Vec<AppId>,
     state: WebhookState,
-    /// Why it is disabled.
+    /// Why the webhook is disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::DisabledReason)]
     disabled_reason: Option<DisabledReason>,
@@ -39,21 +39,21 @@ pub(super) struct WebhookJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     failing_since: Option<UnixMillis>,
-    /// It failed and failed: it is not asked before this.
+    /// After repeated failures: no attempt is made before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     rests_until: Option<UnixMillis>,
-    /// Events that it has not taken yet; counted up to 100,000.
+    /// The number of events that are not delivered yet; counted up to 100,000.
     pending: u32,
-    /// When the oldest of them happened.
+    /// When the oldest pending event happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     oldest_pending_at: Option<UnixMillis>,
-    /// What it answered last.
+    /// The webhook's last answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last_answer: Option<AnswerJson>,
-    /// Until then the secret before the last rotation signs, too.
+    /// Until this time, requests are also signed with the secret before the last rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     previous_secret_until: Option<UnixMillis>,
@@ -63,12 +63,12 @@ pub(super) struct WebhookJson {
     updated_at: UnixMillis,
 }
 
-/// A webhook with what is said only once.
+/// A webhook with its secret, which is shown only once.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WebhookWithSecret {
     #[serde(flatten)]
     pub(super) webhook: WebhookJson,
-    /// What signs the events: `whsec_` and base64. Not shown again.
+    /// The secret that signs the events: `whsec_` and base64. Not shown again.
     pub(super) secret: String,
 }
 
@@ -76,9 +76,9 @@ pub(super) struct WebhookWithSecret {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WebhookState {
-    /// They are.
+    /// Events are sent.
     Enabled,
-    /// They are kept, and sent when it is enabled.
+    /// Events are kept, and sent when the webhook is enabled.
     Disabled,
 }
 
@@ -88,11 +88,11 @@ pub(super) enum WebhookState {
 pub(super) struct AnswerJson {
     #[schema(value_type = schemas::Time)]
     at: UnixMillis,
-    /// The HTTP status. Absent: there was no answer.
+    /// The HTTP status. Absent: the webhook did not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 100, maximum = 999, nullable = false)]
     status: Option<u16>,
-    /// The answer's first words, if it was no success; or why there was no answer.
+    /// The beginning of the answer's body if it was not a success, or why there was no answer.
     #[serde(skip_serializing_if = "String::is_empty")]
     text: String,
 }
@@ -127,7 +127,7 @@ fn webhook_json(record: WebhookRecord, backlog: Backlog, now: UnixMillis) -> Web
     }
 }
 
-/// A webhook as it is now.
+/// A webhook's current JSON.
 pub(super) async fn shown(context: &Context, id: WebhookId) -> Result<WebhookJson, Problem> {
     let known = context.store.webhook(id).await?;
     let (record, backlog) = known.ok_or_else(|| no_such_webhook(id))?;

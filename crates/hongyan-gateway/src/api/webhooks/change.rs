@@ -21,24 +21,24 @@ use crate::schemas;
 use crate::vault::Purpose;
 use crate::webhooks::new_secret;
 
-/// Changes to a webhook; what is absent stays.
+/// Changes to a webhook. An absent member changes nothing.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ChangeWebhook)]
 pub(super) struct ChangeWebhookRequest {
-    /// Where events are posted to from now on.
+    /// The new URL that events are posted to.
     #[schema(value_type = Option<schemas::WebhookUrl>)]
     url: Option<String>,
-    /// Empty: everything.
+    /// The event types that the webhook receives. Empty: all types.
     #[schema(value_type = Option<Vec<schemas::WantedEventType>>, max_items = 64)]
     types: Option<Few<String, MAX_TYPES>>,
-    /// Empty: all.
+    /// The apps whose events the webhook receives. Empty: all apps.
     #[schema(value_type = Option<Vec<schemas::AppId>>, max_items = 100)]
     apps: Option<Few<String, MAX_APPS>>,
-    /// For people.
+    /// What the webhook is for, for people.
     #[schema(inline)]
     description: Option<Description>,
-    /// Send nothing to it; its events are kept until it is enabled.
+    /// Disable the webhook; its events are kept until it is enabled.
     #[serde(default)]
     disable: bool,
 }
@@ -53,9 +53,9 @@ async fn changed(
     changed.ok_or_else(|| no_such_webhook(record.id))
 }
 
-/// Change a webhook. A new filter is for what happens from now on, and for what is pending.
+/// Change a webhook. A new filter applies to new events and to pending events.
 ///
-/// What is absent stays as it is. `disable` keeps its events until it is enabled again.
+/// An absent member changes nothing. `disable` keeps the webhook's events until it is enabled again.
 #[utoipa::path(
     patch,
     path = "/v1/webhooks/{id}",
@@ -103,9 +103,9 @@ pub(super) async fn change(
     Ok(axum::Json(shown(&context, record.id).await?))
 }
 
-/// Remove a webhook: nothing more is sent to it.
+/// Remove a webhook.
 ///
-/// What was pending for it is forgotten.
+/// Nothing more is sent to the webhook. Its pending events are deleted.
 #[utoipa::path(
     delete,
     path = "/v1/webhooks/{id}",
@@ -127,9 +127,9 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Rotate the secret: the new one signs from now on, and the old one beside it for 24 hours.
+/// Rotate the secret. The old secret signs too for 24 hours.
 ///
-/// A request is then signed twice, so that a receiver may change over at any time within those hours.
+/// During these hours each request has two signatures, so the receiver can switch to the new secret at any time.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/secret",
@@ -137,7 +137,7 @@ pub(super) async fn remove(
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
     params(("id" = schemas::WebhookId, Path)),
-    responses((status = 200, description = "The new `secret`, shown this once.", body = WebhookWithSecret), Refusals),
+    responses((status = 200, description = "The new `secret`, shown only in this answer.", body = WebhookWithSecret), Refusals),
 )]
 pub(super) async fn rotate(
     State(context): State<Context>,
@@ -155,9 +155,9 @@ pub(super) async fn rotate(
     }))
 }
 
-/// Enable a webhook: what was kept for it is sent.
+/// Enable a webhook and send the events that were kept for it.
 ///
-/// What is pending is due now, and has three days anew.
+/// All pending events are due now, and are tried for another three days.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/enable",

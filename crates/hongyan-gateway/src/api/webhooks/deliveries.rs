@@ -23,15 +23,15 @@ use crate::schemas;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveriesQuery {
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<schemas::WebhookEventId>)]
     cursor: Option<String>,
-    /// How many; 50 unless said.
+    /// The most entries of the page. Default: 50.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<u32>,
 }
 
-/// What became of an event at a webhook.
+/// The delivery of an event to a webhook.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(super) struct DeliveryJson {
@@ -40,17 +40,17 @@ pub(super) struct DeliveryJson {
     #[serde(rename = "type")]
     #[schema(value_type = schemas::EventType)]
     kind: EventType,
-    /// When it happened.
+    /// When the event happened.
     #[schema(value_type = schemas::Time)]
     timestamp: UnixMillis,
     #[schema(value_type = schemas::DeliveryState)]
     state: &'static str,
-    /// How often it was tried.
+    /// The number of delivery attempts.
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last_answer: Option<AnswerJson>,
-    /// When it is tried next. Absent of what is pending: when the event before it, about the same user, is done.
+    /// When the delivery is tried next. Absent while it is pending: after the previous event about the same user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     next_try_at: Option<UnixMillis>,
@@ -61,7 +61,7 @@ pub(super) struct DeliveryJson {
 #[schema(as = DeliveryPage)]
 pub(super) struct DeliveriesAnswer {
     deliveries: Vec<DeliveryJson>,
-    /// Give this back as `cursor` for the next page; absent on the last one.
+    /// Send this as `cursor` to get the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::WebhookEventId)]
     next_cursor: Option<WebhookEventId>,
@@ -81,10 +81,10 @@ impl From<DeliveryView> for DeliveryJson {
     }
 }
 
-/// List what became of events at a webhook, newest first: what it took, what is tried again, what was given up. What
-/// was never tried is only counted, as `pending` of the webhook.
+/// List the deliveries to a webhook, newest first: done, to be tried again, or given up. Events that were never tried are not
+/// listed, only counted in the webhook's `pending`.
 ///
-/// `last_answer` says why one is tried again.
+/// `last_answer` says why a delivery is tried again.
 #[utoipa::path(
     get,
     path = "/v1/webhooks/{id}/deliveries",

@@ -1,11 +1,11 @@
-//! `/v1/webhooks`: who is told of events.
+//! `/v1/webhooks`: the URLs that receive events.
 //!
 //! | file | has |
 //! | --- | --- |
-//! | `request.rs` | what several calls take: a webhook's id, its URL, what it wants to hear of |
-//! | `answer.rs` | how a webhook is shown |
-//! | `set_up.rs`, `change.rs` | setting up, listing and showing webhooks; changing and removing one |
-//! | `deliveries.rs`, `replay.rs` | what became of its events; sending events again, and a test |
+//! | `request.rs` | the input that several calls share: a webhook's id, its URL, its filter |
+//! | `answer.rs` | the JSON of a webhook |
+//! | `set_up.rs`, `change.rs` | setting up, listing and showing webhooks; changing and removing them |
+//! | `deliveries.rs`, `replay.rs` | the deliveries to a webhook; sending events again, and a test |
 
 mod answer;
 mod change;

@@ -19,7 +19,7 @@ use crate::intake::request::parse;
 use crate::problem::{Json, Path, Problem};
 use crate::schemas;
 
-/// Which events to send again: one, or those of a time. [`ReplayOne`] and [`ReplayTime`] describe it.
+/// Which events to send again: one event, or those of a period. [`ReplayOne`] and [`ReplayTime`] are its OpenAPI schemas.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayRequest {
@@ -30,7 +30,9 @@ pub(super) struct ReplayRequest {
 
 impl PartialSchema for ReplayRequest {
     fn schema() -> RefOr<Schema> {
-        schemas::one_of::<ReplayOne, ReplayTime>("Which events to send again: one, or those of a time.")
+        schemas::one_of::<ReplayOne, ReplayTime>(
+            "Which events to send again: one event, or those of a period.",
+        )
     }
 }
 
@@ -50,48 +52,48 @@ impl ToSchema for ReplayRequest {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it describes one form of ReplayRequest")]
 struct ReplayOne {
-    /// This one, whatever the filter says.
+    /// The event to send again, even if the filter does not match it.
     #[schema(value_type = schemas::WebhookEventId)]
     event: String,
 }
 
-/// The events of a time.
+/// The events of a period.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it describes one form of ReplayRequest")]
 struct ReplayTime {
-    /// Those that happened at this moment or later, and that the filter lets through.
+    /// Events at this time or later that match the filter.
     #[schema(value_type = schemas::Time)]
     since: UnixMillis,
-    /// And before this one; absent: until now.
+    /// Only events before this time. Absent: until now.
     #[schema(value_type = Option<schemas::Time>)]
     until: Option<UnixMillis>,
 }
 
-/// What is sent again.
+/// The events that are sent again.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReplayedEvents)]
 pub(super) struct ReplayAnswer {
-    /// How many events.
+    /// The number of events.
     events: u32,
-    /// There are more than one call replays: go on with this as `since`.
+    /// Present if more events remain than one call replays: send this as `since` to go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     next_since: Option<UnixMillis>,
 }
 
-/// A test that is on its way.
+/// A test event that will be sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookTest)]
 pub(super) struct TestAnswer {
-    /// The event's id: what `webhook-id` will say.
+    /// The event's id, which the header `webhook-id` will have.
     #[schema(value_type = schemas::WebhookEventId)]
     event: WebhookEventId,
 }
 
-/// Send events again, as if they had never been sent. Up to 10,000 are looked at in one call.
+/// Send events again, as if they had never been sent. One call looks at up to 10,000 events.
 ///
-/// The events come with the same `webhook-id` as the first time.
+/// The events have the same `webhook-id` as the first time.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/replay",
@@ -100,7 +102,7 @@ pub(super) struct TestAnswer {
     security(("api_key" = ["webhooks"])),
     params(("id" = schemas::WebhookId, Path)),
     request_body = ReplayRequest,
-    responses((status = 202, description = "They are on their way.", body = ReplayAnswer), Refusals),
+    responses((status = 202, description = "The events will be sent.", body = ReplayAnswer), Refusals),
 )]
 pub(super) async fn replay(
     State(context): State<Context>,
@@ -112,14 +114,13 @@ pub(super) async fn replay(
     let order = match (&request.event, request.since, request.until) {
         (Some(event), None, None) => ReplayOrder::Event(parse("event", event)?),
         (None, Some(since), until) => ReplayOrder::Between { since, until: until.unwrap_or(UnixMillis::MAX) },
-        (Some(_), ..) => return Err(Problem::invalid("event", "either event, or since and until")),
-        (None, None, _) => return Err(Problem::invalid("since", "say which: event, or since and until")),
+        (Some(_), ..) => return Err(Problem::invalid("event", "send either event, or since and until")),
+        (None, None, _) => return Err(Problem::invalid("since", "send either event, or since and until")),
     };
     match context.store.replay(id, order, now).await? {
         Replayed::NoWebhook => Err(no_such_webhook(id)),
         Replayed::NoEvent => {
-            Err(Problem::not_found("there is no such event; those that are old are cleared away")
-                .field("event"))
+            Err(Problem::not_found("there is no such event; old events are deleted").field("event"))
         }
         Replayed::Events { events, next_since } => {
             Ok((StatusCode::ACCEPTED, axum::Json(ReplayAnswer { events, next_since })))
@@ -137,7 +138,7 @@ pub(super) async fn replay(
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
     params(("id" = schemas::WebhookId, Path)),
-    responses((status = 202, description = "It is on its way.", body = TestAnswer), Refusals),
+    responses((status = 202, description = "The test will be sent.", body = TestAnswer), Refusals),
 )]
 pub(super) async fn test(
     State(context): State<Context>,

@@ -1,4 +1,4 @@
-//! What several calls take: a webhook's id, its URL, what it wants to hear of.
+//! The input that several calls share: a webhook's id, its URL, its filter.
 
 use hongyan_ledger::WebhookId;
 use hongyan_ledger::webhook::{EventType, Filter};
@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::intake::request::parse;
 use crate::problem::Problem;
 
-/// The most types in a filter; there are fewer.
+/// The most types in a filter. There are fewer event types than this.
 pub(super) const MAX_TYPES: usize = 64;
 
 /// The most apps in a filter.
@@ -20,20 +20,21 @@ pub(super) const MAX_APPS: usize = 100;
 /// What a webhook is for, in words.
 pub(super) type Description = Text<0, 256>;
 
-/// One webhook that must be there.
+/// A webhook that must exist.
 pub(super) async fn known(context: &Context, caller: &Caller, id: &str) -> Result<WebhookRecord, Problem> {
     let id = webhook_id(id)?;
     let known = context.store.webhook(id).await?.map(|(record, _)| record);
     known.filter(|record| is_callers(caller, &record.filter)).ok_or_else(|| no_such_webhook(id))
 }
 
-/// Whether a webhook hears of nothing but the apps that the caller's key is for.
+/// Whether a webhook receives events only of the apps that the caller may see.
 pub(super) fn is_callers(caller: &Caller, filter: &Filter) -> bool {
     caller.apps().is_none()
         || filter.apps.as_ref().is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
 }
 
-/// What a webhook may hear of: for a key that is for some apps, those, unless it asks for fewer.
+/// The filter that a caller may set. A caller limited to some apps gets a filter for these apps, or for the fewer that the
+/// request names.
 pub(super) fn for_caller(caller: &Caller, filter: Filter) -> Result<Filter, Problem> {
     let apps = filter.apps.or_else(|| caller.apps().map(<[_]>::to_vec));
     match apps.iter().flatten().find(|appid| !caller.sees(appid)) {
@@ -45,7 +46,9 @@ pub(super) fn for_caller(caller: &Caller, filter: Filter) -> Result<Filter, Prob
 fn webhook_id(text: &str) -> Result<WebhookId, Problem> {
     text.parse().map_err(|_| {
         let text: String = text.chars().take(64).collect();
-        Problem::not_found(format!("{text} is not a webhook's id; those look like whk_ and 32 digits"))
+        Problem::not_found(format!(
+            "{text} is not a webhook id; a webhook id is whk_ and 32 hexadecimal digits"
+        ))
     })
 }
 
@@ -58,7 +61,7 @@ pub(super) fn checked_url(context: &Context, url: &str) -> Result<String, Proble
     checked.map(String::from).map_err(|why| Problem::invalid("url", why.to_string()))
 }
 
-/// A list in which nothing stands for everything.
+/// The types of a filter; an empty list stands for all types.
 pub(super) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem> {
     if names.len() > MAX_TYPES {
         return Err(Problem::invalid("types", format!("at most {MAX_TYPES}")));
@@ -77,7 +80,7 @@ pub(super) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem>
     Ok((!types.is_empty()).then_some(types))
 }
 
-/// The same for apps.
+/// The apps of a filter; an empty list stands for all apps.
 pub(super) fn apps(appids: &[String]) -> Result<Option<Vec<AppId>>, Problem> {
     if appids.len() > MAX_APPS {
         return Err(Problem::invalid("apps", format!("at most {MAX_APPS}")));

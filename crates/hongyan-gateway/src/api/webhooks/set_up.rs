@@ -24,18 +24,18 @@ use crate::webhooks::new_secret;
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateWebhook)]
 pub(super) struct CreateRequest {
-    /// Where events are posted to: `https`, at a public address, without a user or a password.
+    /// The URL that events are posted to: `https`, at a public address, without a user or a password.
     #[schema(value_type = schemas::WebhookUrl)]
     url: String,
-    /// What it wants to hear of; absent or empty: everything.
+    /// The event types that the webhook receives. Absent or empty: all types.
     #[serde(default)]
     #[schema(value_type = Vec<schemas::WantedEventType>, max_items = 64)]
     types: Few<String, MAX_TYPES>,
-    /// About which apps; absent or empty: all. What is about no app is told in any case.
+    /// The apps whose events the webhook receives. Absent or empty: all apps. Events that concern no app are always sent.
     #[serde(default)]
     #[schema(value_type = Vec<schemas::AppId>, max_items = 100)]
     apps: Few<String, MAX_APPS>,
-    /// For people.
+    /// What the webhook is for, for people.
     #[schema(inline)]
     description: Option<Description>,
 }
@@ -47,10 +47,10 @@ pub(super) struct WebhooksAnswer {
     webhooks: Vec<WebhookJson>,
 }
 
-/// Set up a webhook: it is told of what happens from now on.
+/// Set up a webhook. It receives the events from now on.
 ///
-/// Deliveries are signed by the Standard Webhooks specification; the section `webhooks` of this description
-/// has what is sent.
+/// Deliveries are signed as the Standard Webhooks specification says. The section `webhooks` of this description has the
+/// requests.
 #[utoipa::path(
     post,
     path = "/v1/webhooks",
@@ -58,7 +58,7 @@ pub(super) struct WebhooksAnswer {
     tag = "webhooks",
     security(("api_key" = ["webhooks"])),
     request_body = CreateRequest,
-    responses((status = 201, description = "Set up. `secret` is shown this once.", body = WebhookWithSecret), Refusals),
+    responses((status = 201, description = "Set up. `secret` is shown only in this answer.", body = WebhookWithSecret), Refusals),
 )]
 pub(super) async fn create(
     State(context): State<Context>,
@@ -82,7 +82,8 @@ pub(super) async fn create(
     };
     caller.is_about(Subject { appid: None, object: Some(id.to_string()) });
     if !context.store.add_webhook(record).await? {
-        let detail = format!("there are {MAX_WEBHOOKS} webhooks already; remove one that is not needed");
+        let detail =
+            format!("there are {MAX_WEBHOOKS} webhooks already; remove a webhook that is not needed");
         return Err(Problem::conflict("too_many_webhooks", detail));
     }
     let answer =
@@ -113,9 +114,9 @@ pub(super) async fn list(
     Ok(axum::Json(WebhooksAnswer { webhooks }))
 }
 
-/// Show a webhook: how it is set, how it fares, what it has before it.
+/// Show a webhook: its settings, its last answer, its backlog.
 ///
-/// `pending` counts the events that it has not taken yet.
+/// `pending` counts the events that are not delivered yet.
 #[utoipa::path(
     get,
     path = "/v1/webhooks/{id}",
