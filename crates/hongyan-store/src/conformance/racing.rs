@@ -16,8 +16,8 @@ use super::webhooks::{behind, ids};
 use super::world::{START, World, after, appid, user};
 use crate::Store;
 use crate::types::{
-    Accepted, Cancelled, FeedCursor, Granted, Idempotency, NewMessage, NewPermit, PauseOrder, Settled,
-    Settlement,
+    Accepted, Cancelled, FeedCursor, Granted, Idempotency, NewMessage, NewPermit, PauseOrder, Probing,
+    Settled, Settlement,
 };
 
 checks![
@@ -30,6 +30,7 @@ checks![
     a_message_that_comes_back_while_it_is_withdrawn_is_one_or_the_other,
     who_is_looked_at_while_the_app_is_resumed_is_not_forgotten,
     a_feed_that_is_read_while_events_are_committed_steps_over_none,
+    of_messages_that_are_claimed_at_once_behind_an_open_breaker_one_is_the_probe,
 ];
 
 /// How many do the same at once.
@@ -331,4 +332,39 @@ async fn a_feed_that_is_read_while_events_are_committed_steps_over_none(world: W
     assert_eq!(read, ids(&world.fed(id).await));
     assert_eq!(world.last_told(), behind(*read.last().unwrap()));
     assert_balance(&world, &users, START).await;
+}
+
+async fn of_messages_that_are_claimed_at_once_behind_an_open_breaker_one_is_the_probe(world: World) {
+    let stores = world.two_stores().await;
+    let users = users(0, MANY as u32);
+    let pause = AppPause { code: PauseCode::WechatUnavailable, until: Some(after(10)) };
+    let order = PauseOrder { appid: appid(), pause, errcode: None, detail: String::new(), now: START };
+    world.store.pause(order).await.unwrap();
+    for openid in &users {
+        world.subscribe(openid, 1).await;
+        world.begin(world.message(openid, START)).await;
+    }
+    // Both searches are over before anything is claimed, so many messages are due.
+    let mut walk = None;
+    for _ in 0..2 {
+        let Probing::Woken { users, walk: next } = world.store.probe(appid(), walk, after(10)).await.unwrap()
+        else {
+            panic!("many messages are ready");
+        };
+        assert!(users.len() > 1);
+        walk = Some(next);
+    }
+    let mut lanes: Vec<Lane> = users.iter().map(|openid| Lane::of(&appid(), openid)).collect();
+    lanes.sort_unstable();
+    lanes.dedup();
+    assert!(lanes.len() > 1);
+    let claims = lanes.iter().enumerate().map(|(n, &lane)| {
+        let (store, epoch) = (Arc::clone(&stores[n % 2]), world.epoch(lane));
+        async move { store.claim(lane, epoch, after(10), 100).await.unwrap() }
+    });
+    let batches = at_once(claims).await;
+    let claimed: Vec<_> =
+        batches.into_iter().flat_map(|batch| batch.expect("the world has every lane").claimed).collect();
+    assert_eq!(claimed.len(), 1, "{claimed:?}");
+    assert!(claimed[0].is_probe);
 }

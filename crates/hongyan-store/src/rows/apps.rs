@@ -34,7 +34,9 @@ pub(crate) trait AppRows {
     /// Writes an app's pause; `None` ends it.
     fn update_pause(&self, appid: &AppId, paused: Option<&AppPaused>) -> RowResult<()>;
 
-    /// Writes when the next probe of an app may go out.
+    /// Writes when the next probe of an app may go out. A backend with several writers writes only if the row still has the
+    /// gate that this transaction has read, and otherwise runs the verb again: two transactions may read the same gate, and only
+    /// one of them may send a probe.
     fn set_probe_at(&self, appid: &AppId, probe_at: UnixMillis) -> RowResult<()>;
 
     /// Removes an app with its templates and tokens, and with the times of its callback. `false`: there was no such app.
