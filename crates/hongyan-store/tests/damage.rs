@@ -1,4 +1,4 @@
-//! A damaged file is noticed: at a look, or by the verb that meets the page, and by no other.
+//! Damage of the file is noticed by a check, or by the verb that reads the damaged page, and by no other verb.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
@@ -18,7 +18,7 @@ use hongyan_wechat::AppId;
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 const MESSAGES: usize = 3_000;
 
-/// A closed database with an app and some thousand messages, and their ids, oldest first.
+/// A closed database with an app and some thousand messages; returns the messages' ids, oldest first.
 async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
     let path = dir.join("h.db");
     let store = SqliteStore::open(SqliteConfig::new(&path)).unwrap();
@@ -56,7 +56,7 @@ async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
     (path, made)
 }
 
-/// The numbers of the pages of a table or index: its root first, then its leaves in order.
+/// The page numbers of a table or index: its root first, then its leaves in order.
 fn pages(path: &Path, tree: &str) -> (u64, Vec<u64>) {
     let db = rusqlite::Connection::open(path).unwrap();
     let root: i64 =
@@ -75,7 +75,7 @@ fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
-/// Overwrites the beginning of a page, where its kind and the places of its cells are.
+/// Overwrites the beginning of a page, which has its kind and the offsets of its cells.
 fn damage(path: &Path, page: u64) {
     overwrite(path, (page - 1) * 4096, &[0xa5; 64]);
 }
@@ -98,9 +98,9 @@ async fn a_whole_file_is_found_whole_in_every_depth() {
     }
     assert_eq!(look(&path, Depth::AtMost(Duration::ZERO), None).unwrap(), Looked::InPart);
     let store = SqliteStore::open(SqliteConfig::new(&path)).unwrap();
-    assert_eq!(look(&path, Depth::Pages, None).unwrap(), Looked::Whole, "also while it is open");
+    assert_eq!(look(&path, Depth::Pages, None).unwrap(), Looked::Whole, "the database may be open");
     let stop: hongyan_store::sqlite::Watcher = Arc::new(|_| false);
-    assert_eq!(look(&path, Depth::Pages, Some(&stop)).unwrap(), Looked::InPart, "somebody stopped it");
+    assert_eq!(look(&path, Depth::Pages, Some(&stop)).unwrap(), Looked::InPart, "the watcher stopped it");
     store.close().await;
 }
 
@@ -124,16 +124,16 @@ async fn damage_of_every_kind_is_found_at_a_start() {
         let words = damaged(look(&copy, Depth::AtMost(AT_A_START * 100), None));
         assert!(words.len() < 1_000, "{what}: {words}");
     }
-    // The schema's own page, behind the file's header.
+    // Damage the page of the schema, after the file's header.
     std::fs::copy(&whole, &copy).unwrap();
     overwrite(&copy, 100, &[0xa5; 64]);
     damaged(look(&copy, Depth::AtMost(AT_A_START), None));
-    // A copy that ended early.
+    // A truncated copy.
     std::fs::copy(&whole, &copy).unwrap();
     let length = std::fs::metadata(&copy).unwrap().len();
     std::fs::OpenOptions::new().write(true).open(&copy).unwrap().set_len(length - 4096 * 20).unwrap();
     damaged(look(&copy, Depth::AtMost(Duration::ZERO), None));
-    // The file's first bytes: nobody can tell any more whose it is.
+    // Damage the first bytes of the file: then nobody can tell which program it belongs to.
     std::fs::copy(&whole, &copy).unwrap();
     overwrite(&copy, 0, &[0xa5; 16]);
     let error = look(&copy, Depth::AtMost(AT_A_START), None).unwrap_err();
@@ -156,7 +156,7 @@ async fn of_a_file_too_large_for_a_start_the_roots_are_looked_at_and_the_rest_on
     assert_eq!(look(&path, Depth::AtMost(Duration::ZERO), None).unwrap(), Looked::InPart);
     damaged(look(&path, Depth::Pages, None));
 
-    // The verb that meets the page fails, with the same words; the others do their work.
+    // The verb that reads the page fails, with the same words; the other verbs succeed.
     let store = SqliteStore::open(SqliteConfig::new(&path)).unwrap();
     let mut failed = 0;
     for &id in &ids {
@@ -168,7 +168,7 @@ async fn of_a_file_too_large_for_a_start_the_roots_are_looked_at_and_the_rest_on
             }
         }
     }
-    assert!((1..200).contains(&failed), "those of one page: {failed}");
+    assert!((1..200).contains(&failed), "only messages of one page fail: {failed}");
     store.ping().await.unwrap();
     store.cancel(ids[0], NOW).await.unwrap();
     store.close().await;
@@ -187,7 +187,11 @@ async fn a_message_and_its_users_entry_that_have_lost_each_other_are_found() {
         let sql = format!("DELETE FROM {table} WHERE id = ?");
         assert_eq!(db.execute(&sql, [ids[0].as_bytes()]).unwrap(), 1);
         drop(db);
-        assert_eq!(look(&copy, Depth::Pages, None).unwrap(), Looked::Whole, "SQLite has nothing against it");
+        assert_eq!(
+            look(&copy, Depth::Pages, None).unwrap(),
+            Looked::Whole,
+            "SQLite's own check finds nothing"
+        );
         let complaint = damaged(look(&copy, Depth::Indexes, None));
         assert!(complaint.contains(words), "{table}: {complaint}");
     }

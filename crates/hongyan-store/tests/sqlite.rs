@@ -1,4 +1,4 @@
-//! The SQLite backend: the conformance suite, and what is special to a file.
+//! The SQLite backend: the conformance suite, and tests of what only a file has.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
@@ -20,7 +20,7 @@ fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(SqliteConfig::new(path))
 }
 
-/// A file in a folder of its own.
+/// A file in a directory of its own.
 struct File(tempfile::TempDir);
 
 #[async_trait::async_trait]
@@ -29,8 +29,8 @@ impl Database for File {
         Arc::new(open(&self.0.path().join("h.db")).unwrap())
     }
 
-    /// Another handle of the same store. The writer remembers what it wrote, so one store has the file for itself while it
-    /// serves; another process may open the file for a moment, and does not serve
+    /// Another handle of the same store. The writer keeps in memory what it wrote, so one store has the file for itself
+    /// while it serves. Another process may only open the file for a moment, without serving
     /// (`a_second_process_may_open_the_same_file`).
     async fn open_beside(&self, first: &Arc<dyn Store>) -> Arc<dyn Store> {
         Arc::clone(first)
@@ -98,7 +98,7 @@ async fn what_was_answered_is_there_after_a_crash() {
     let path = dir.path().join("h.db");
     let store = open(&path).unwrap();
     let id = fill(&store).await;
-    // What a power cut leaves: the file and its log as they are at this moment, with nobody closing anything.
+    // What a power cut leaves: the file and its log as they are at this moment, without closing anything.
     let left = dir.path().join("left.db");
     std::fs::copy(&path, &left).unwrap();
     std::fs::copy(dir.path().join("h.db-wal"), dir.path().join("left.db-wal")).unwrap();
@@ -234,7 +234,7 @@ async fn a_database_of_an_older_release_is_brought_along() {
     assert_eq!((repeated, cancelled), (6, 4));
 }
 
-/// Makes a database and marks it with this version.
+/// Makes a database, and marks it with this version.
 async fn with_version(path: &Path, version: i64) {
     let store = open(path).unwrap();
     store.close().await;
@@ -357,7 +357,7 @@ async fn a_copy_that_is_put_back_holds_what_was_due_since_and_keeps_what_is_for_
             other => panic!("{other:?}"),
         }
         assert_eq!(told.len() as u64, unknown);
-        // What is held has no timer; what is not rings as it did.
+        // Messages that were held back have no timer; the others ring as before.
         let lane = soon_id.lane().unwrap();
         let epoch = store.acquire(lane, "test", at(100)).await.unwrap().unwrap().epoch;
         let claimed = store.claim(lane, epoch, at(100), 10).await.unwrap().unwrap().claimed;

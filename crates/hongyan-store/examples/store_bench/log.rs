@@ -1,7 +1,7 @@
 //! Counts what was written, in SQLite's write-ahead log itself.
 //!
-//! A reader that keeps an old snapshot open keeps SQLite from using the log's space again, so each page of each
-//! commit stays there to be counted. That is why this is a pass of its own: nobody measures time in it.
+//! A reader with an old snapshot keeps SQLite from reusing the log's space. So each page of each commit stays in the log and
+//! can be counted. That distorts times, so the counting is a pass of its own in which no time is measured.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,27 @@ use rusqlite::Connection;
 
 use crate::Result;
 
-/// Sizes of the log's header and of a frame's (<https://www.sqlite.org/fileformat2.html#walformat>).
+/// Sizes of the log's header and of a frame's header (<https://www.sqlite.org/fileformat2.html#walformat>).
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
-/// The log, kept whole from some moment on.
+/// The log, kept completely from some moment on.
 pub(crate) struct Kept {
     reader: Connection,
 }
 
-/// What a log holds.
+/// The contents of a log.
 pub(crate) struct Written {
-    /// Pages, each as often as it was written.
+    /// How many pages were written; a page counts each time.
     pub(crate) frames: usize,
-    /// Transactions.
+    /// How many transactions were committed.
     pub(crate) commits: usize,
-    /// Pages by the table or index that they belong to, most first.
+    /// The pages by their table or index, the most first.
     pub(crate) by_table: Vec<(String, usize)>,
 }
 
 impl Kept {
-    /// Empties the log and keeps what comes.
+    /// Empties the log, and keeps everything that is written from now on.
     pub(crate) fn from_here(path: &Path) -> Result<Self> {
         let reader = Connection::open(path)?;
         reader.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -49,7 +49,7 @@ impl Kept {
         let mut by_table = HashMap::<&str, usize>::new();
         for frame in log[HEADER..].chunks_exact(FRAME_HEADER + page_size) {
             written.frames += 1;
-            // The size of the database after it stands in the last frame of each commit.
+            // Only the last frame of each commit has the size of the database after the commit.
             written.commits += usize::from(number(&frame[4..])? != 0);
             let table = tables.get(&number(frame)?).map_or("(the file's header)", String::as_str);
             *by_table.entry(table).or_default() += 1;
@@ -60,7 +60,7 @@ impl Kept {
     }
 }
 
-/// Which table or index each page belongs to now.
+/// Which table or index each page belongs to.
 fn tables(db: &Connection) -> Result<HashMap<u32, String>> {
     let mut statement = db.prepare("SELECT pageno, name FROM dbstat")?;
     let pages = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

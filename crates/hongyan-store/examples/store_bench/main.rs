@@ -3,16 +3,16 @@
 //! `cargo run --release -p hongyan-store --example store_bench [MESSAGES] [ROUNDS] [FILE]`
 //!
 //! 64 tasks accept and settle messages, each with an idempotency key and a permit of its own user. The yardstick
-//! (`plain.rs`) sends as many rows through a group-committing writer that inserts into one table and updates by row
-//! number. And the store once more, with a webhook that wants to hear of every message, so that each settlement stores
-//! an event. They take turns, on fresh files; what is printed are medians. Only ratios of one run mean something:
-//! machines differ, and so do their hours.
+//! (`plain.rs`) sends as many rows through a group-committing writer that inserts into one table and updates by row number.
+//! A third variant is the store with a webhook that wants every message, so that each settlement stores an event. The
+//! variants take turns, on fresh files; the medians are printed. Only ratios within one run mean something: machines differ,
+//! and so do their hours.
 //!
-//! With FILE, only the store is measured, and in this file, which is made with a million users if it is not there. The
-//! file grows with each run: so a long history is made by one run, and what it costs is measured by the next.
+//! With FILE, only the store is measured, in this file. If the file does not exist, it is made with a million users. The
+//! file grows with each run: one run makes a long history, and the next run measures what the history costs.
 //!
-//! Pages are counted in the log itself, in a pass of its own (`log.rs`). Then two things that must stay cheap: a
-//! user with a thousand old permits, and `reach` over all users.
+//! Pages are counted in the log itself, in a pass of its own (`log.rs`). Then two things are measured that must stay cheap:
+//! a user with a thousand old permits, and `reach` over all users.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ const AT_ONCE: usize = 64;
 /// Messages of the pass that counts pages.
 const COUNTED: usize = 4000;
 
-/// What a number of messages took.
+/// What a number of messages cost.
 struct Cost {
     wall: Duration,
     cpu: Duration,
@@ -78,7 +78,7 @@ async fn main() -> Result<()> {
     extremes(dir.path()).await
 }
 
-/// The store alone, on top of all that a file holds already.
+/// The store alone, on top of the history that a file has already.
 async fn in_history(path: &Path, messages: usize, rounds: usize) -> Result<()> {
     const USERS: usize = 1_000_000;
     let is_new = !path.exists();
@@ -141,7 +141,7 @@ fn median(costs: &[Cost], messages: usize) -> (f64, f64) {
     (middle(speed), middle(cpu))
 }
 
-/// CPU time of this process so far: fields 14 and 15 of its `stat`, behind the name (proc(5)), in hundredths.
+/// CPU time of this process so far: fields 14 and 15 of its `stat`, after the name (proc(5)), in hundredths of a second.
 fn cpu() -> Result<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?.1.split_whitespace();
@@ -149,7 +149,7 @@ fn cpu() -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-/// Counts the pages that messages write, table by table, on the database that the first round left.
+/// Counts the pages that messages write, by table, in the database that the first round left.
 async fn pages(dir: &Path, users: usize) -> Result<()> {
     let path = dir.join("full-0.db");
     let world = Arc::new(World::again(SqliteStore::open(SqliteConfig::new(&path))?, users).await?);
@@ -167,7 +167,7 @@ async fn pages(dir: &Path, users: usize) -> Result<()> {
     Ok(())
 }
 
-/// What grows: one user's permits, and all users'.
+/// What grows with history: one user's permits, and the permits of all users.
 async fn extremes(dir: &Path) -> Result<()> {
     const OLD_PERMITS: usize = 1000;
     const USERS: usize = 100_000;

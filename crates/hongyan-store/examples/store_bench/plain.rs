@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 use crate::Result;
 use crate::world::BODY;
 
-/// As the store's writer.
+/// The same as the store's writer.
 const MAX_GROUP: usize = 512;
 
-/// As the store's connection.
+/// The same as the store's connection.
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -23,10 +23,10 @@ const SETTINGS: &str = "
     CREATE TABLE plain (id INTEGER PRIMARY KEY, body BLOB NOT NULL, state INTEGER NOT NULL, ended_at INTEGER);
 ";
 
-/// A row to write and who waits for it: a new one, or the end of this one.
+/// A row to write, and the channel for its id. `None` inserts a new row; an id updates this row.
 type Command = (Option<i64>, oneshot::Sender<i64>);
 
-/// A writer thread with group commit. It ends when this is dropped.
+/// A writer thread with group commit. The thread ends when this is dropped.
 pub(crate) struct Plain {
     inbox: flume::Sender<Command>,
 }
@@ -47,14 +47,14 @@ impl Plain {
     }
 }
 
-/// One message: its row, then its row's end.
+/// One message: inserts its row, then updates it.
 pub(crate) async fn one(plain: Arc<Plain>) -> Result<()> {
     let row = plain.write(None).await?;
     plain.write(Some(row)).await?;
     Ok(())
 }
 
-/// A failure ends the thread, and with it everybody who waits.
+/// A failure ends the thread, and all callers that wait get an error.
 fn serve(mut db: Connection, commands: &flume::Receiver<Command>) {
     while let Ok(first) = commands.recv() {
         let group: Vec<_> = std::iter::once(first).chain(commands.try_iter().take(MAX_GROUP - 1)).collect();

@@ -21,10 +21,10 @@ use crate::Result;
 /// About as long as WeChat's request body.
 pub(crate) const BODY: &[u8] = &[b'x'; 300];
 
-/// Units of each user's permit: enough for every pass.
+/// How many units each user's permit has: enough for every pass.
 const UNITS: u32 = 1000;
 
-/// Permits that are granted in one call.
+/// How many permits are granted in one call.
 const BATCH: usize = 1000;
 
 pub(crate) struct World {
@@ -34,7 +34,7 @@ pub(crate) struct World {
     users: Vec<OpenId>,
     ids: IdMaker,
     clock: Clock,
-    /// By lane; all are ours.
+    /// The epochs by lane; this process owns all lanes.
     epochs: Vec<Epoch>,
 }
 
@@ -68,7 +68,7 @@ impl World {
         })
     }
 
-    /// Somebody wants to hear of everything.
+    /// Adds a webhook that wants every event.
     pub(crate) async fn add_webhook(&self) -> Result<()> {
         let now = self.clock.now();
         let webhook = WebhookRecord {
@@ -107,10 +107,9 @@ impl World {
         }
     }
 
-    /// Takes message number `number` all the way: accepted, then taken by WeChat. Its user is another one than
-    /// that of the messages before it.
+    /// Takes message `number` from acceptance to `sent`. Its user differs from the users of the messages before it.
     pub(crate) async fn send(self: Arc<Self>, number: usize) -> Result<()> {
-        // A large prime, so that neighbours in time are not neighbours in the order of granting.
+        // A large prime, so that consecutive messages go to users that are far apart in the order of granting.
         self.send_to(&self.users[number * 7919 % self.users.len()]).await
     }
 
@@ -132,7 +131,7 @@ impl World {
     fn message(&self, user: &OpenId) -> NewMessage {
         let now = self.clock.now();
         let id = self.ids.message(Lane::of(&self.appid, user), now);
-        // As good as a hash here: each key is new, and they come in no order.
+        // As good as a hash here: each key is new, and the keys come in no order.
         let key_hash = scrambled(id.as_bytes().iter()).to_be_bytes();
         NewMessage {
             id,
@@ -171,8 +170,8 @@ impl World {
         Ok(())
     }
 
-    /// The time that one message of this user takes when nothing else is to do: the least of many, for whatever
-    /// comes on top is somebody else's.
+    /// The time that one message of this user takes on an idle store. It is the least of many measurements: anything above
+    /// that is noise of the machine.
     pub(crate) async fn alone(&self, user: usize) -> Result<Duration> {
         let mut least = Duration::MAX;
         for _ in 0..200 {
@@ -189,14 +188,14 @@ impl World {
     }
 }
 
-/// An openid as WeChat makes them: 28 characters in no order.
+/// An openid of the form that WeChat makes: 28 characters in no order.
 fn openid(number: usize) -> String {
     let first = scrambled(number.to_be_bytes().iter());
     let second = scrambled(first.to_be_bytes().iter());
     format!("o{first:016x}{:011x}", second >> 20)
 }
 
-/// Bytes made into a number that tells nothing of their order (FNV-1a, then the finish of `SplitMix64`).
+/// Mixes bytes into a number without any order (FNV-1a, then the finish of `SplitMix64`).
 fn scrambled<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
     let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

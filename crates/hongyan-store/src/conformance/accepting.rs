@@ -1,4 +1,4 @@
-//! Where a message's life begins; repeated requests.
+//! Acceptance: the first state of a message; repeated requests.
 
 use hongyan_ledger::{MessageState as S, PermitPolicy, ReasonCode};
 
@@ -159,7 +159,7 @@ async fn the_key_of_one_lane_is_nothing_to_another(world: World) {
 async fn all_are_stored_or_none(world: World) {
     world.subscribe(&user(1), 5).await;
     let first = world.message(&user(1), START);
-    // The same id twice is what no store can take.
+    // The same id twice in one call: no store can accept that.
     let twice = first.clone();
     assert!(world.store.accept(vec![first.clone(), twice]).await.is_err());
     assert!(world.store.message(first.id).await.unwrap().is_none());

@@ -1,4 +1,4 @@
-//! Several calls at once, and whether the books balance afterwards.
+//! Several calls at once, and whether the units balance afterwards.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 
 use super::world::{World, appid, user};
 
-/// Does all of these at once, each in a task of its own. Their answers, in order.
+/// Runs all of these at once, each in its own task. Returns their answers, in order.
 pub(super) async fn at_once<T, Asked>(all: impl IntoIterator<Item = Asked>) -> Vec<T>
 where
     T: Send + 'static,
@@ -32,14 +32,14 @@ where
     answers
 }
 
-/// So many users of one lane.
+/// As many users of one lane.
 pub(super) fn users_of(lane: Lane, count: usize) -> Vec<OpenId> {
     (0..).map(user).filter(|openid| Lane::of(&appid(), openid) == lane).take(count).collect()
 }
 
-/// Holds the permits of users against their messages: each balances, a unit is spent for each message that WeChat took, and
-/// one is reserved for each that is in flight, or is open or in doubt and names the permit. Of a user at most one message is
-/// in flight.
+/// Compares the permits of users with their messages. Each permit balances. One unit is spent for each message that WeChat
+/// took. One unit is reserved for each message that is in flight, and for each open or doubtful message that names the
+/// permit. A user has at most one message in flight.
 pub(super) async fn assert_balance(world: &World, users: &[OpenId], now: UnixMillis) {
     for openid in users {
         let messages = world.messages_of(openid).await;

@@ -1,4 +1,4 @@
-//! WeChat does not answer: messages rest without a timer, and one goes now and then.
+//! The breaker: while WeChat does not answer, messages rest without a timer, and one message goes now and then.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::gate::PROBE_PATIENCE;
@@ -18,7 +18,7 @@ checks![
     what_was_kept_goes_out_when_the_breaker_closes,
 ];
 
-/// Opens the breaker until then.
+/// Opens the breaker until this moment.
 async fn open_until(world: &World, probe_at: UnixMillis, now: UnixMillis) {
     pause(world, PauseCode::WechatUnavailable, Some(probe_at), now).await;
 }
@@ -34,7 +34,7 @@ async fn message(world: &World, openid: &OpenId, now: UnixMillis) -> NewMessage 
     world.message(openid, now)
 }
 
-/// What is due in any lane.
+/// Claims what is due in all lanes.
 async fn claim_all(world: &World, now: UnixMillis) -> Vec<Claimed> {
     let mut claimed = Vec::new();
     for lane in hongyan_ledger::Lane::all() {
@@ -51,7 +51,7 @@ async fn behind_an_open_breaker_a_message_rests_without_a_timer(world: World) {
     assert_eq!(reason, Some(ReasonCode::WechatUnavailable));
     let dying = NewMessage { deadline: Some(after(5)), ..message(&world, &user(2), START).await };
     let begun = world.begin(dying).await;
-    assert_eq!(begun.wake_at, Some(after(5)), "but its deadline");
+    assert_eq!(begun.wake_at, Some(after(5)), "no timer but its deadline");
     let batch = world.claim(&user(2), after(5)).await;
     assert_eq!(batch.ended[0].state, MessageState::Expired);
 }
@@ -62,11 +62,11 @@ async fn the_first_message_after_the_pause_is_the_probe_and_closes_the_gate_behi
     let probe = world.send(message(&world, &user(2), after(10)).await).await;
     assert!(probe.is_probe);
     let next = world.begin(message(&world, &user(3), after(10)).await).await;
-    assert_eq!(next.state, MessageState::Ready, "one at a time");
+    assert_eq!(next.state, MessageState::Ready, "only one message goes at a time");
     let given_up = after(10).plus(PROBE_PATIENCE);
     let search = world.store.probe(appid(), None, after(11)).await.unwrap();
     assert_eq!(search, Probing::NotBefore(given_up));
-    // Its process died: the next one goes.
+    // The process of the probe died: the next message goes.
     let Probing::Woken { users, .. } = world.store.probe(appid(), None, given_up).await.unwrap() else {
         panic!("two messages are ready");
     };
@@ -92,7 +92,7 @@ async fn a_search_for_a_probe_wakes_the_first_message_of_every_user_in_turn(worl
     }
     seen.truncate(20);
     seen.sort_unstable();
-    assert_eq!(seen, (0..20).map(user).collect::<Vec<_>>(), "nobody twice before everybody once");
+    assert_eq!(seen, (0..20).map(user).collect::<Vec<_>>(), "no user comes twice before each user came once");
     assert_eq!(claim_all(&world, after(10)).await.len(), 1, "and one of them is the probe");
 }
 
@@ -103,7 +103,7 @@ async fn an_outage_has_one_beginning_and_gives_way_to_any_other_pause(world: Wor
     assert_eq!((paused().await.since, paused().await.until), (START, Some(after(40))));
     let kept = world.begin(message(&world, &user(1), after(12)).await).await;
     assert_eq!(kept.wake_at, None);
-    // WeChat answers, that the minute's quota is used up: what rested is woken when that is over.
+    // WeChat answers that the minute's quota is used up. Messages that rested are woken when that pause ends.
     pause(&world, PauseCode::MinuteQuota, Some(after(30)), after(13)).await;
     assert_eq!(paused().await.code, PauseCode::MinuteQuota);
     assert!(world.claim(&user(1), after(13)).await.claimed.is_empty());

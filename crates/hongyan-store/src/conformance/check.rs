@@ -1,11 +1,11 @@
-//! A check, and a module's list of them.
+//! A check, and the list of a module's checks.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use super::world::World;
 
-/// One sentence about the store, and the code that finds out whether it is true.
+/// One sentence about the store, and the code that checks it.
 pub(super) struct Check {
     pub(super) module: &'static str,
     pub(super) name: &'static str,
@@ -13,7 +13,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Where it stands, as code would name it.
+    /// The path of the function, as in code.
     pub(super) fn path(&self) -> String {
         format!("{}::{}", self.module, self.name)
     }

@@ -1,4 +1,4 @@
-//! Codes that somebody claims: how many a user may have open, and what becomes of a message that finds them dead.
+//! Claimed codes: how many a user may have open, and what happens to a message that finds them dead.
 
 use hongyan_ledger::explain::BecauseCode;
 use hongyan_ledger::permit::{Claim, Origin};
@@ -90,7 +90,8 @@ async fn what_is_used_or_expired_takes_no_room(world: World) {
     assert!(!grant("fourth", 3 + SEVEN_DAYS).await, "the second one has expired");
 }
 
-/// Lets WeChat call every permit of a message dead, with this errcode; how many it tried, and where that ended.
+/// WeChat answers to every permit of a message that it is dead, with this errcode. Returns how many permits the message
+/// tried, and its state in the end.
 async fn find_all_dead(world: &World, first: Claimed, errcode: i32) -> u32 {
     let (mut next, mut tried) = (Some(Box::new(first)), 0);
     while let Some(claimed) = next {
@@ -131,7 +132,7 @@ async fn what_was_invented_takes_the_users_other_claims_with_it(world: World) {
     assert_eq!(find_all_dead(&world, first, 41028).await, 3);
     let totals = world.totals(&user(1), after(100)).await;
     assert_eq!((totals.granted, totals.revoked, totals.available), (50, 50, 0));
-    assert_eq!(world.totals(&user(2), after(100)).await.available, 3, "another user's stay");
+    assert_eq!(world.totals(&user(2), after(100)).await.available, 3, "another user's permits stay");
 }
 
 async fn a_code_that_was_used_was_a_real_one_and_does_not_count(world: World) {
@@ -140,7 +141,11 @@ async fn a_code_that_was_used_was_a_real_one_and_does_not_count(world: World) {
     for n in 0..7 {
         claimed = *world.answered(&claimed, 41029, after(10 + n)).await.next.unwrap();
     }
-    assert_eq!(world.answered(&claimed, 0, after(20)).await.state, Some(S::Sent), "the last one was good");
+    assert_eq!(
+        world.answered(&claimed, 0, after(20)).await.state,
+        Some(S::Sent),
+        "the last permit was valid"
+    );
 }
 
 async fn a_back_ends_codes_outlive_what_was_invented(world: World) {

@@ -1,4 +1,4 @@
-//! What is due, and the order of a user's messages.
+//! Claims: what is due, and the order of a user's messages.
 
 use hongyan_ledger::{Lane, MessageState as S, PermitPolicy};
 
@@ -49,7 +49,7 @@ async fn a_user_has_at_most_one_message_in_flight(world: World) {
     assert_eq!(first.claimed.len(), 1);
     assert!(world.claim(&user(1), after(5)).await.claimed.is_empty());
     let settled = world.answered(&first.claimed[0], 0, after(5)).await;
-    assert!(settled.next.is_some(), "its end is the next one's turn");
+    assert!(settled.next.is_some(), "its end hands on to the next message");
 }
 
 async fn a_users_messages_keep_their_order_across_a_retry(world: World) {
@@ -59,7 +59,7 @@ async fn a_users_messages_keep_their_order_across_a_retry(world: World) {
     assert_eq!(second.state, S::Ready);
     let busy = world.answered(&first, -1, after(1)).await;
     assert_eq!(busy.state, Some(S::Ready));
-    assert!(busy.next.is_none(), "the younger one stays behind the one that is tried again");
+    assert!(busy.next.is_none(), "the younger message stays behind the message that is tried again");
     let retry_at = busy.wake_at.unwrap();
     assert!(world.claim(&user(1), after(1)).await.claimed.is_empty());
     let again = world.claim(&user(1), retry_at).await.claimed;
@@ -84,7 +84,7 @@ async fn a_message_that_waits_for_a_permit_blocks_nobody(world: World) {
 
 async fn when_a_due_message_ends_the_one_behind_it_goes_on(world: World) {
     world.subscribe(&user(1), 1).await;
-    // The first will be expired when it is looked at; the second is parked behind it.
+    // The first message will have expired when it is looked at; the second is parked behind it.
     let first = NewMessage { start: None, deadline: Some(after(10)), ..world.message(&user(1), START) };
     let first = world.begin(first).await;
     let second = world.begin(world.message(&user(1), START)).await;
@@ -127,7 +127,7 @@ async fn what_is_sending_is_listed_for_recovery_and_never_claimed_again(world: W
     assert_eq!((sending[0].id, sending[0].attempt, &sending[0].body), (claimed.id, 1, &claimed.body));
     assert_eq!(sending[0].permit, claimed.permit);
     assert!(world.claim(&user(1), after(60)).await.claimed.is_empty());
-    // Recovery settles it as unanswered; a late outcome of the old process then changes nothing.
+    // The recovery settles it as unanswered. A late outcome of the old process then changes nothing.
     let lost = world.settle(World::silence(&sending[0], after(60))).await;
     assert_eq!(lost.state, Some(S::Unknown));
     assert_eq!(world.answered(&claimed, 0, after(61)).await.state, None);
@@ -154,7 +154,7 @@ async fn who_has_lost_a_lane_writes_nothing_about_its_messages(world: World) {
     assert_eq!(world.answered(&claimed, 0, after(2)).await.state, None);
     assert_eq!(world.state(claimed.id).await, S::Sending);
     assert!(world.store.claim(lane, before, after(2), 10).await.unwrap().is_none());
-    // It may still take messages in, for the owner to send.
+    // The old owner may still accept messages, for the new owner to send.
     let neighbour = (2..10_000).map(user).find(|user| Lane::of(&appid(), user) == lane).unwrap();
     world.subscribe(&neighbour, 1).await;
     let late = NewMessage { start: Some(before), ..world.message(&neighbour, after(3)) };
@@ -162,7 +162,10 @@ async fn who_has_lost_a_lane_writes_nothing_about_its_messages(world: World) {
     assert_eq!(world.answered(&new.sending[0], 0, after(4)).await.state, Some(S::Sent));
     assert!(!world.store.release(lane, before).await.unwrap());
     assert!(world.store.release(lane, new.epoch).await.unwrap());
-    assert!(world.store.claim(lane, new.epoch, after(5), 10).await.unwrap().is_none(), "nobody's now");
+    assert!(
+        world.store.claim(lane, new.epoch, after(5), 10).await.unwrap().is_none(),
+        "the lane is free now"
+    );
 }
 
 async fn a_backlog_of_a_paused_app_is_worked_off_in_bounded_looks(world: World) {
@@ -193,7 +196,7 @@ async fn what_was_due_once_stays_due(world: World) {
     let scheduled = world.begin(scheduled).await;
     assert!(world.claim(&user(1), after(10)).await.claimed.is_empty(), "its user is busy");
     assert_eq!(world.state(scheduled.id).await, S::Ready);
-    // The answer was known before the timer rang, and is stored after it; or the clock was set back.
+    // The answer was known before the timer rang but is stored after it, or the clock was set back.
     let settled = world.answered(&first, 0, after(9)).await;
     assert_eq!(settled.next.unwrap().id, scheduled.id);
 }

@@ -24,7 +24,7 @@ fn about(world: &World, openid: &OpenId, key: &str, seconds: u64) -> NewMessage 
     NewMessage { collapse_key: Some(key.into()), ..world.message(openid, after(seconds)) }
 }
 
-/// Accepts one; what it became, and what it replaced.
+/// Accepts a message. Returns its id, its state, and the messages that it replaced.
 async fn accept(world: &World, message: NewMessage) -> (MessageId, S, Vec<MessageId>) {
     let id = message.id;
     let Accepted::New { state, replaced, .. } = world.store.accept(vec![message]).await.unwrap().remove(0)
@@ -94,7 +94,7 @@ async fn the_newer_message_has_the_permit_that_the_older_one_held(world: World) 
     assert!(world.detail(newer).await.message.permit.is_some());
     assert_eq!(world.totals(&user(1), after(1)).await.reserved, 1);
 
-    // Also before those that wait for one; they get what it does not take.
+    // The newer message gets the unit before messages that wait for a permit; they get the units that it leaves.
     world.subscribe(&user(2), 1).await;
     let reserved = || NewMessage { send_at: after(60), reserve_now: true, ..about(&world, &user(2), "k", 0) };
     accept(&world, reserved()).await;
@@ -116,7 +116,7 @@ async fn what_is_sending_or_in_doubt_is_not_replaced(world: World) {
     assert_eq!((state, replaced.len()), (S::Ready, 0));
     let settled = world.settle(World::silence(&sending, after(2))).await;
     assert_eq!(settled.state, Some(S::Unknown));
-    assert_eq!(settled.next.unwrap().id, second, "it waited for its turn");
+    assert_eq!(settled.next.unwrap().id, second, "the message waited for its turn");
 
     world.grant(world.form(&user(2), "form", START), START).await;
     let form = NewMessage { collapse_key: Some("k".into()), ..world.legacy(&user(2), START) };
@@ -139,7 +139,8 @@ async fn one_that_comes_back_unsent_gives_way_to_the_newer(world: World) {
     assert_eq!(settled.next.unwrap().id, newer, "with its permit, at once");
     assert_replaced(&world, older.id, newer).await;
 
-    // Also when its permit was dead and it is to wait for another; and not when the newer one came to nothing.
+    // The same happens if its permit was dead and it is to wait for another permit. It does not happen if the newer message
+    // was cancelled.
     world.subscribe(&user(2), 1).await;
     let wait = |message| NewMessage { policy: PermitPolicy::Wait, ..message };
     let older = world.send(wait(about(&world, &user(2), "k", 0))).await;
@@ -183,7 +184,7 @@ async fn replacing_the_first_lets_the_next_go(world: World) {
     let first = world.send(about(&world, &user(1), "k", 0)).await;
     assert_eq!(world.answered(&first, -1, START).await.state, Some(S::Ready));
     let second = world.begin(world.message(&user(1), START)).await;
-    assert_eq!(second.wake_at, None, "parked behind the one that is tried again");
+    assert_eq!(second.wake_at, None, "parked behind the message that is tried again");
     let (last, state, replaced) = accept(&world, about(&world, &user(1), "k", 0)).await;
     assert_eq!((state, replaced), (S::Ready, vec![first.id]));
     let claimed = world.claim(&user(1), START).await.claimed.remove(0);

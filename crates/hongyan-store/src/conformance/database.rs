@@ -1,4 +1,4 @@
-//! What a backend gives the checks: databases.
+//! The databases that a backend provides for the checks.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use async_trait::async_trait;
 
 use crate::Store;
 
-/// An empty database, for one check alone. It is gone when this is dropped.
+/// An empty database for one check. It is removed when this is dropped.
 #[async_trait]
 pub trait Database: Send + Sync + 'static {
-    /// Opens a store on it: the first one, or one after all others were closed. What was stored is there again.
+    /// Opens a store on it, when no other store is open on it. What was stored before is there again.
     async fn open(&self) -> Arc<dyn Store>;
 
-    /// A second store on it beside an open one, as a second node would have it. Both may be asked for anything at once.
-    /// Where one process must have the database for itself, it is another handle of the same store.
+    /// Opens a second store on it beside an open one, like a second node would. Both may be called at the same time. A
+    /// backend that allows only one process per database returns another handle of the same store.
     async fn open_beside(&self, first: &Arc<dyn Store>) -> Arc<dyn Store>;
 }
 

@@ -1,4 +1,4 @@
-//! Deliveries: what became of an event at a webhook, and when it is tried again.
+//! Deliveries: the outcome of an event at a webhook, and when it is tried again.
 
 use std::time::Duration;
 
@@ -36,11 +36,11 @@ async fn the_next_of_a_subject_waits_until_the_one_before_is_done(world: World) 
         tried(&told[3], 200, Fate::Taken, after(1)),
     ];
     let standing = world.report(id, outcomes, after(1)).await;
-    assert_eq!((standing.health.failures, standing.disabled), (0, None), "the last answer was good");
+    assert_eq!((standing.health.failures, standing.disabled), (0, None), "the last answer was a success");
     assert_eq!(world.store.next_delivery_at(id).await.unwrap(), Some(after(10)));
     assert!(world.due(id, after(9)).await.is_empty());
     assert_eq!(world.due(id, after(10)).await, [told[0].id]);
-    // What comes new is behind them.
+    // New events are held behind the pending ones.
     failure(&world, 1, after(11)).await;
     let new = world.fed(id).await;
     assert!(new.len() == 1 && new[0].is_behind);
@@ -67,7 +67,7 @@ async fn what_is_known_is_not_fed_again(world: World) {
         failure(&world, number, START).await;
     }
     let told = world.fed(id).await;
-    // The second is taken while the first is still under way: the cursor stays before it.
+    // The second event is taken while the first is still under way: the cursor stays before the first.
     let report = DeliveryReport {
         webhook: id,
         epoch: world.epoch(id.lane()),
@@ -98,7 +98,7 @@ async fn a_webhook_that_is_gone_is_disabled_and_the_others_hear_of_it(world: Wor
     assert_eq!(kinds(&heard), [T::WebhookDisabled]);
     assert_eq!(data(&heard[0])["webhook"], id.to_string());
     assert_eq!(world.fed(id).await, [], "not itself");
-    // Once; and an only one has nobody to tell.
+    // The webhook is disabled once. If it is the only webhook, no other is told of that.
     world.report(id, vec![tried(&told[0], 410, Fate::Retry(after(9)), after(2))], after(2)).await;
     assert_eq!(world.fed(other).await.len(), 1);
     world.store.remove_webhook(id).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_replay_makes_events_due_in_order(world: World) {
     let between = ReplayOrder::Between { since: after(1), until: after(3) };
     assert_eq!(world.store.replay(id, between, after(6)).await.unwrap(), events(2));
     assert_eq!(world.due(id, after(6)).await, [told[1].id], "one of a subject at a time");
-    // An older one takes its place before it.
+    // A replayed older event of the same subject goes before it.
     let one = ReplayOrder::Event(told[0].id);
     assert_eq!(world.store.replay(id, one, after(6)).await.unwrap(), events(1));
     for delivery in &told[..3] {
@@ -189,13 +189,13 @@ async fn old_events_go_with_their_deliveries_but_not_while_they_are_tried(world:
         }
         panic!("the walk does not end");
     };
-    assert_eq!(prune(START.plus(PATIENCE)).await, (0, 0), "however short everything else is kept");
+    assert_eq!(prune(START.plus(PATIENCE)).await, (0, 0), "even if everything else is removed at once");
     let day = Duration::from_secs(86_400);
     assert_eq!(prune(START.plus(PATIENCE + day * 2)).await, (5, 5));
-    assert_eq!(world.fed(id).await.len(), 1, "the young one stays");
+    assert_eq!(world.fed(id).await.len(), 1, "the younger event stays");
     assert_eq!(world.store.deliveries(id, None, 10).await.unwrap(), []);
     assert_eq!(prune(young.plus(PATIENCE + day * 2)).await, (1, 0));
-    // Numbers go on, or a cursor would be behind what is new.
+    // Numbers must go on, or a cursor would be behind new events.
     failure(&world, 7, young).await;
     assert_eq!(world.fed(id).await.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What WeChat pushes: each event once, and what it does.
+//! Events that WeChat pushes: each is stored once, and what it does.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::acceptance::{PAIRING_WINDOW, Source};
@@ -34,7 +34,7 @@ checks![
     what_was_heard_of_a_callback_is_kept,
 ];
 
-/// An event about a user with this digest, under a nonce of its own.
+/// An event about a user with this digest and a fresh nonce.
 fn event(world: &World, openid: Option<&OpenId>, digest: u8, now: UnixMillis) -> NewEvent {
     let lane = openid.map_or_else(|| Lane::of_app(&appid()), |openid| Lane::of(&appid(), openid));
     NewEvent {
@@ -64,7 +64,7 @@ async fn apply(world: &World, id: EventId, actions: Vec<CallbackAction>, now: Un
         .unwrap()
 }
 
-/// Receives an event with a digest of its own and works on it.
+/// Receives an event with a fresh digest, and works on it.
 async fn happens(
     world: &World,
     openid: &OpenId,
@@ -94,7 +94,7 @@ fn report(msgid: Option<i64>, code: i32) -> CallbackAction {
     })
 }
 
-/// WeChat takes the message and gives it this number.
+/// WeChat takes the message, with this msgid.
 async fn taken(world: &World, claimed: &Claimed, msgid: Option<i64>, now: UnixMillis) {
     let outcome = Outcome::Answered { errcode: Errcode::OK, errmsg: "ok".into(), msgid };
     let settled = world.settle(World::outcome(claimed, outcome, now)).await;
@@ -114,7 +114,11 @@ async fn an_event_is_stored_once_however_often_it_comes(world: World) {
     let open = world.store.open_events(Lane::of(&appid(), &user(1)), after(5), 10).await.unwrap();
     assert_eq!(open.due.iter().map(|event| event.id).collect::<Vec<_>>(), [first.id]);
     assert_eq!(apply(&world, first.id, vec![], after(5)).await.unwrap().state, EventState::Done);
-    assert_eq!(apply(&world, first.id, vec![accept(&world, &user(1))], after(5)).await, None, "done is done");
+    assert_eq!(
+        apply(&world, first.id, vec![accept(&world, &user(1))], after(5)).await,
+        None,
+        "an event is applied once"
+    );
     assert_eq!(receive(&world, first.clone()).await, Received::Repeated { id: first.id });
     let open = world.store.open_events(Lane::of(&appid(), &user(1)), after(5), 10).await.unwrap();
     assert!(open.due.is_empty() && open.next_wake.is_none());
@@ -169,12 +173,12 @@ async fn an_acceptance_that_both_sides_report_counts_once(world: World) {
         |count| NewPermit { reported_by: Some(Source::Caller), ..world.subscription(&user(1), count) };
     let wechat = || vec![accept(&world, &user(1))];
     let granted = async |now| world.totals(&user(1), now).await.granted;
-    // The caller first.
+    // The caller reports first.
     assert!(!world.grant(caller(1), START).await.duplicate);
     let applied = happens(&world, &user(1), 1, wechat(), after(1)).await;
     assert_eq!(applied.effects, [Effect::AlreadyReported { template: template("sub") }]);
     assert_eq!(granted(after(1)).await, 1);
-    // WeChat first, twice; then both from the caller.
+    // WeChat reports twice first; then the caller reports both.
     happens(&world, &user(1), 2, wechat(), after(2)).await;
     happens(&world, &user(1), 3, wechat(), after(3)).await;
     assert_eq!(granted(after(3)).await, 3);
@@ -186,7 +190,7 @@ async fn an_acceptance_that_both_sides_report_counts_once(world: World) {
     let late = after(11).plus(PAIRING_WINDOW);
     happens(&world, &user(1), 4, wechat(), late).await;
     assert_eq!(granted(late).await, 5);
-    // Who is not asked to pair, adds up.
+    // Grants that are not reports of an acceptance add up.
     world.grant(world.subscription(&user(1), 1), late).await;
     assert_eq!(granted(late).await, 6);
 }

@@ -54,8 +54,8 @@ async fn a_spent_permit_names_the_message_that_spent_it(world: World) {
     let failed = fail(&world, world.message(&user(1), after(4))).await;
     let because = explain(&world, failed, 5).await;
     assert_eq!(codes(&because), [B::Spent]);
-    assert_eq!(because[0].at, Some(after(2)), "the one at 3 used no permit");
-    // A grant that comes later does not change what was true.
+    assert_eq!(because[0].at, Some(after(2)), "the message at second 3 used no permit");
+    // A later grant does not change what was true at the time.
     world.grant(world.subscription(&user(1), 1), after(10)).await;
     let later = explain(&world, failed, 20).await;
     assert_eq!((codes(&later), later[0].at), (vec![B::Spent], Some(after(2))));
@@ -73,7 +73,7 @@ async fn an_expired_permit_says_since_when(world: World) {
 }
 
 async fn a_withdrawn_permit_names_the_message_that_found_out(world: World) {
-    // One finds out and is tried by another permit; the trace is in an earlier attempt of it.
+    // One message finds the permit dead and is tried with another permit. Only an earlier attempt of it shows that.
     world.grant(world.form(&user(1), "dead", START), START).await;
     world.grant(world.form(&user(1), "good", after(1)), after(1)).await;
     let claimed = world.send(world.legacy(&user(1), after(2))).await;
@@ -85,7 +85,7 @@ async fn a_withdrawn_permit_names_the_message_that_found_out(world: World) {
     assert_eq!((because[1].at, because[1].message), (Some(after(3)), Some(claimed.id)));
     assert_eq!(because[1].errcode.unwrap().0, 41028);
 
-    // And one fails by what it finds out.
+    // Another message fails because it finds the permit dead.
     world.subscribe(&user(1), 3).await;
     let claimed = world.send(world.message(&user(1), after(6))).await;
     world.answered(&claimed, 43101, after(7)).await;

@@ -89,14 +89,14 @@ async fn the_app_says_which_waiting_message_a_grant_serves_first(world: World) {
         waiting.push(world.begin(message).await.id);
     }
     assert_eq!(world.subscribe(&user(1), 2).await.woken, 2);
-    // Those that are served go out in their own order.
+    // The messages that are served go out by `send_at`.
     let first = world.claim(&user(1), after(10)).await.claimed.remove(0);
     assert_eq!(first.id, waiting[2]);
     let second = world.answered(&first, 0, after(11)).await.next.unwrap();
     assert_eq!(second.id, waiting[3]);
     world.answered(&second, 0, after(12)).await;
     assert_eq!((world.state(waiting[0]).await, world.state(waiting[1]).await), (S::Waiting, S::Waiting));
-    // The order holds from when it is changed.
+    // The new order counts from the change on.
     let changed = world.store.change_app(appid(), 1, order(WaitingOrder::OldestFirst), after(12)).await;
     assert_eq!(changed.unwrap(), AppChanged::Done(2));
     world.subscribe(&user(1), 1).await;

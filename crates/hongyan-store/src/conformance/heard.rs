@@ -1,4 +1,4 @@
-//! What a listener hears, kept for a check to look at.
+//! A listener that keeps the signals, for a check to look at.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::Store;
 use crate::signals::{Listener, Moved, Signal, Signals};
 use crate::types::FeedCursor;
 
-/// A store that tells nothing for so long does not tell it.
+/// A store that sends no signal for so long never sends it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What followed from commits.
+/// The signals since [`Self::take`].
 #[derive(Default)]
 pub(super) struct Heard {
     kept: Mutex<Vec<Heeded>>,
     more: Notify,
 }
 
-/// A [`Signal`] that is kept.
+/// A [`Signal`] that can be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heeded {
     Scheduled(Lane, UnixMillis),
@@ -44,7 +44,7 @@ impl Heard {
         heard
     }
 
-    /// What was heard since this was asked the last time.
+    /// The signals since the last call.
     pub(super) fn take(&self) -> Vec<Heeded> {
         std::mem::take(&mut *self.kept.lock().unwrap())
     }
@@ -61,7 +61,7 @@ impl Heard {
         last
     }
 
-    /// Waits until what was heard since [`Self::take`] is enough. It may take a moment, if another store committed it.
+    /// Waits until the signals since [`Self::take`] are enough. That may take a moment if another store made the commit.
     pub(super) async fn wait_until(&self, what: &str, is_enough: impl Fn(&[Heeded]) -> bool) {
         let wait = async {
             while !is_enough(&self.kept.lock().unwrap()) {

@@ -85,7 +85,7 @@ async fn a_change_of_an_app_is_not_stored_over_a_newer_one(world: World) {
     let mut answers = [first.unwrap(), second.unwrap()];
     answers.sort_by_key(|answer| matches!(answer, AppChanged::Stale(_)));
     assert_eq!(answers, [AppChanged::Done(1), AppChanged::Stale(1)]);
-    // What was not mentioned stays as the other one has set it.
+    // A setting that the change does not name stays as the other caller has set it.
     let units = AppChange { payment_units: Some(2), ..AppChange::default() };
     assert_eq!(world.store.change_app(appid(), 1, units, after(2)).await.unwrap(), AppChanged::Done(2));
     let settings = world.store.app(appid()).await.unwrap().unwrap().settings;
@@ -225,14 +225,14 @@ async fn gateway_tokens_are_listed_newest_first_and_revoked(world: World) {
     assert!(world.store.gateway_tokens(appid(), after(7200), 9).await.unwrap().is_empty());
 
     let revoke = |id| world.store.revoke_gateway_tokens(appid(), id, after(60));
-    assert_eq!(revoke(Some(elsewhere.id)).await.unwrap(), 0, "another app's is not this app's");
+    assert_eq!(revoke(Some(elsewhere.id)).await.unwrap(), 0, "a token of another app is not revoked");
     assert_eq!(revoke(Some(second.id)).await.unwrap(), 1);
     assert_eq!(revoke(Some(second.id)).await.unwrap(), 0);
     assert_eq!(world.store.gateway_token(second.hash, after(60)).await.unwrap(), None);
     assert_eq!(list(9).await.unwrap(), [third, first]);
     assert_eq!(revoke(None).await.unwrap(), 2);
     assert!(list(9).await.unwrap().is_empty());
-    // What is gone does not come back by being used.
+    // A revoked token does not come back when its use is noted.
     world.store.gateway_token_used(second.hash, after(61)).await.unwrap();
     assert_eq!(world.store.gateway_token(second.hash, after(61)).await.unwrap(), None);
     assert_eq!(world.store.gateway_tokens(other, after(60), 9).await.unwrap(), [elsewhere]);

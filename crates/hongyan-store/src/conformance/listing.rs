@@ -1,4 +1,4 @@
-//! What people ask about messages.
+//! Lists of messages, for people.
 
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy};
 
@@ -39,7 +39,7 @@ async fn messages_are_listed_newest_first_in_pages(world: World) {
         before: Some(all[1]),
         ..MessageFilter::default()
     };
-    assert_eq!(list(&world, of_user).await, [all[3]], "the page before ended with the newer one");
+    assert_eq!(list(&world, of_user).await, [all[3]], "the page before ended with the newer message");
 }
 
 async fn messages_are_found_by_what_is_known_of_them(world: World) {
@@ -74,7 +74,7 @@ async fn messages_are_found_by_what_is_known_of_them(world: World) {
 }
 
 async fn a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on(world: World) {
-    // The oldest one waits; those above it, which a search for it must pass, have failed.
+    // The oldest message waits. A search for it must pass the newer messages, which have failed.
     let waits = NewMessage { policy: PermitPolicy::Wait, ..world.message(&user(0), START) };
     let waits = world.begin(waits).await.id;
     let mut failed = Vec::new();
@@ -96,14 +96,14 @@ async fn a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on(world
     assert_eq!(
         page(looks_at(S::Waiting, None, 4)).await,
         (vec![], Some(failed[3])),
-        "empty, and not the last"
+        "an empty page that is not the last"
     );
     assert_eq!(page(looks_at(S::Waiting, Some(failed[3]), 4)).await, (vec![waits], None));
-    // Failed messages are found by an index, so whatever else there is is not looked at.
+    // Failed messages are found by an index, so no other messages are looked at.
     assert_eq!(page(looks_at(S::Failed, None, 6)).await, (failed.clone(), None));
     let two = MessageFilter { limit: 2, ..looks_at(S::Failed, None, 6) };
     assert_eq!(page(two).await, (failed[..2].to_vec(), Some(failed[1])));
-    // A page that is full with the last of them is the last page.
+    // If the last failed message fills a page, the page is the last one.
     let rest = MessageFilter { limit: 4, ..looks_at(S::Failed, Some(failed[1]), 6) };
     assert_eq!(page(rest).await, (failed[2..].to_vec(), None));
 }

@@ -1,31 +1,31 @@
 //! What every backend must do.
 //!
-//! Each check is a sentence about a verb, with a fresh database to itself. A backend's own tests call [`run`] and add
-//! only what is special to it.
+//! Each check is a sentence about a verb, and has a fresh database. A backend's own tests call [`run`], and add only what is
+//! special to the backend.
 //!
 //! | module | about |
 //! | --- | --- |
-//! | `accepting` | where a message's life begins; repeated requests |
-//! | `claimed` | codes that users claim: how many, and what becomes of a message that finds them dead |
+//! | `accepting` | acceptance: the first state of a message; repeated requests |
+//! | `claimed` | codes that users claim: how many, and a message that finds them dead |
 //! | `claiming` | what is due, and the order of a user's messages |
-//! | `settling` | what answers do |
+//! | `settling` | what WeChat's answers do |
 //! | `collapsing` | messages that replace each other |
-//! | `resolving` | what operators say about unknown outcomes |
-//! | `reserving` | permits that are held: reserved from the start, brought along, in doubt |
+//! | `resolving` | verdicts on unknown outcomes |
+//! | `reserving` | held permits: reserved from the start, brought by the message, in doubt |
 //! | `granting` | permits: granting, waking, counting |
 //! | `withdrawing` | cancelling, removing an app |
 //! | `keeping` | apps, pauses, templates, tokens, logins, keys |
 //! | `events` | what WeChat pushes: each once, and what it does |
 //! | `sealing` | sealed values: found place by place, replaced only where they are as they were read |
 //! | `explaining` | why a message found no permit |
-//! | `breaking` | an app whose breaker is open: who rests, who is the probe |
-//! | `nodes` | who has which lane, for how long, and what silence is worth |
-//! | `listing` | what people ask |
-//! | `pruning` | clearing away what is old |
-//! | `telling` | events: who is told what |
-//! | `delivering` | events: what became of them at each webhook |
-//! | `signalling` | what a commit means for others: all of it is told, after it |
-//! | `racing` | calls at once: each has one outcome, and the books balance |
+//! | `breaking` | an app whose breaker is open: which messages rest, which one is the probe |
+//! | `nodes` | which node has which lane, for how long, and what silence proves |
+//! | `listing` | lists for people |
+//! | `pruning` | removing old rows |
+//! | `telling` | webhook events: which webhook is told what |
+//! | `delivering` | webhook events: their outcome at each webhook |
+//! | `signalling` | the signals of a commit: complete, and after the commit |
+//! | `racing` | calls at the same time: each has one outcome, and the units balance |
 //! | `owning` | a lane that changes hands while somebody works in it |
 //! | `sharing` | two stores on one database |
 //! | `model` | random verbs on the store and on a model of it, beside each other |
@@ -99,13 +99,13 @@ const ALL: &[&[Check]] = &[
     sharing::CHECKS,
 ];
 
-/// Runs every check on a database of its own, which `make` makes, and the model test beside them. It wants a runtime with
-/// several threads, so that what is asked at once is asked at once.
+/// Runs every check, each on its own database that `make` makes, and the model test beside them. It needs a runtime with
+/// several threads, so that concurrent calls really run at the same time.
 ///
-/// With `CONFORMANCE=WORD` in the environment only those run whose name contains the word: for whoever mends one.
+/// With `CONFORMANCE=WORD` in the environment, only the checks run whose names contain the word: for work on one check.
 ///
 /// # Panics
-/// In the end, with the names of the checks that failed, if there are any; each has said why on standard error.
+/// At the end, with the names of the failed checks, if any failed; each has printed the reason on standard error.
 pub async fn run<D: Database>(make: impl Fn() -> D + Send + Sync + 'static) {
     let make: Make = Arc::new(move || Arc::new(make()));
     let word = std::env::var("CONFORMANCE").unwrap_or_default();
@@ -120,7 +120,7 @@ pub async fn run<D: Database>(make: impl Fn() -> D + Send + Sync + 'static) {
     for check in checks {
         let world = World::new(make()).await;
         let opened = world.opened();
-        // A task of its own, so that one failure does not hide the others.
+        // Each check is a task of its own, so that one failure does not hide the others.
         if tokio::spawn((check.run)(world)).await.is_err() {
             failed.push(check.path());
         }
@@ -139,7 +139,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    /// The names of the checks in the sources of a folder: a check is an async function that takes a world for itself.
+    /// The names of the checks in the sources of a directory: a check is an async function that takes a world by value.
     fn written(dir: &Path, module: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for file in std::fs::read_dir(dir).unwrap() {

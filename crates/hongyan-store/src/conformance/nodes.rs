@@ -1,4 +1,4 @@
-//! Nodes: who has which lane, for how long, and what silence is worth.
+//! Nodes: which node has which lane, for how long, and what silence proves.
 
 use hongyan_ledger::Lane;
 use hongyan_ledger::MessageState as S;
@@ -28,7 +28,7 @@ pub(super) fn order(node: &Node, is_first: bool, seconds: u64) -> LeaseOrder {
 }
 
 impl World {
-    /// The world's own lanes are given up, for nodes to share.
+    /// Gives up all lanes of the world, for nodes to share.
     pub(super) async fn no_owners(&self) {
         self.store.forget_nodes().await.unwrap();
         self.heard();
@@ -41,7 +41,7 @@ impl World {
         }
     }
 
-    /// Renews a lease, and does what follows from it.
+    /// Renews a lease, and carries out the answer.
     async fn follow(&self, node: &Node, seconds: u64) -> usize {
         let standing = self.lease(node, false, seconds).await;
         let mut count = standing.lanes.len();
@@ -64,8 +64,8 @@ async fn lanes_are_shared_out_among_the_nodes_that_renew_their_lease(world: Worl
     let alone = world.lease(&a, true, 0).await;
     assert_eq!((alone.nodes, alone.take.len(), alone.lanes), (vec!["a".to_owned()], 64, Vec::new()));
     assert_eq!(world.follow(&a, 1).await, 64);
-    assert_eq!(world.heard(), [Heeded::Lanes], "somebody came");
-    assert_eq!(world.lease(&b, true, 2).await.take, [], "all lanes are somebody's");
+    assert_eq!(world.heard(), [Heeded::Lanes], "a node came");
+    assert_eq!(world.lease(&b, true, 2).await.take, [], "no lane is free");
     assert_eq!(world.follow(&a, 3).await, 32);
     assert_eq!(world.follow(&b, 4).await, 32);
     world.lease(&c, true, 5).await;
@@ -75,7 +75,7 @@ async fn lanes_are_shared_out_among_the_nodes_that_renew_their_lease(world: Worl
     let counts = [world.follow(&a, 7).await, world.follow(&b, 7).await, world.follow(&c, 7).await];
     assert_eq!(counts, [22, 21, 21]);
     world.heard();
-    // One dies; the others find out when its lease is over, and not before.
+    // One node dies. The others find out when its lease is over, and not before.
     for seconds in [10, 21] {
         assert_eq!(world.lease(&a, false, seconds).await.nodes, ["a", "b", "c"]);
     }
@@ -84,7 +84,7 @@ async fn lanes_are_shared_out_among_the_nodes_that_renew_their_lease(world: Worl
     assert_eq!(world.lease(&a, false, 22).await.nodes, ["a", "b"]);
     assert_eq!(world.heard(), [Heeded::Lanes]);
     assert_eq!((world.follow(&b, 22).await, world.follow(&a, 22).await), (32, 32));
-    // The dead one comes back: it was no node meanwhile, and is one again.
+    // The dead node comes back. It had lost its lease, and gets a new one.
     assert_eq!(world.lease(&c, false, 23).await.lanes, []);
 }
 
@@ -97,9 +97,9 @@ async fn a_lane_of_a_living_node_is_not_acquired_by_another(world: World) {
     assert!(world.store.acquire(lane, "b", START).await.unwrap().is_none());
     assert!(
         world.store.claim(lane, first.epoch, START, 1).await.unwrap().is_some(),
-        "it is still the first one's"
+        "the first node still owns it"
     );
-    // Once it is dead, it may be acquired, and the dead one writes nothing any more.
+    // After its lease the lane may be acquired, and the dead node writes nothing any more.
     world.lease(&b, false, 15).await;
     assert!(world.store.acquire(lane, "b", after(15)).await.unwrap().is_some());
     assert!(world.store.claim(lane, first.epoch, after(15), 1).await.unwrap().is_none());
@@ -111,12 +111,12 @@ async fn a_process_that_started_under_a_nodes_name_takes_its_place(world: World)
     let (first, second, lane) = (node("a", 1), node("a", 2), Lane::new(7).unwrap());
     world.lease(&first, true, 0).await;
     let acquired = world.store.acquire(lane, "a", START).await.unwrap().unwrap();
-    // At once, for a process that has ended must not be waited for.
+    // At once: a process that has ended must not be waited for.
     assert_eq!(world.lease(&second, true, 1).await.take.len(), 64);
     assert!(world.store.claim(lane, acquired.epoch, after(1), 1).await.unwrap().is_none());
     assert_eq!(world.store.lease(order(&first, false, 2)).await.unwrap(), Leased::Replaced);
     world.store.leave(first).await.unwrap();
-    assert_eq!(world.lease(&second, false, 3).await.nodes, ["a"], "what left was not this one");
+    assert_eq!(world.lease(&second, false, 3).await.nodes, ["a"], "another process left, not this one");
 }
 
 async fn a_node_that_leaves_is_told_of_and_its_lanes_are_free(world: World) {
@@ -132,7 +132,7 @@ async fn a_node_that_leaves_is_told_of_and_its_lanes_are_free(world: World) {
     }
     world.store.leave(a).await.unwrap();
     assert!(world.heard().iter().all(|heard| *heard == Heeded::Lanes));
-    assert_eq!(world.lease(&b, false, 2).await.take.len(), 64, "nobody's lease is waited for");
+    assert_eq!(world.lease(&b, false, 2).await.take.len(), 64, "no lease is waited for");
 }
 
 async fn silence_counts_only_if_no_node_died_and_all_were_heard_of_since(world: World) {
@@ -162,19 +162,23 @@ async fn silence_counts_only_if_no_node_died_and_all_were_heard_of_since(world: 
         world.store.resolve(order).await.unwrap()
     };
     let first = lose(1, 1).await;
-    // The other node may have died, and a push with it: its next renewal will say.
+    // The other node may have died, and a push with it: its next renewal will tell.
     assert_eq!(silence(first, 1, 10).await, Resolved::EventPending);
     world.lease(&b, false, 10).await;
     assert_eq!(silence(first, 1, 10).await, Resolved::Done { state: S::Ready, reason: None });
 
     let second = lose(2, 11).await;
     world.lease(&a, false, 26).await;
-    assert_eq!(silence(second, 11, 26).await, Resolved::MayHaveMissed, "the other node died at some time");
+    assert_eq!(
+        silence(second, 11, 26).await,
+        Resolved::MayHaveMissed,
+        "the other node may have died in that time"
+    );
     let third = lose(3, 27).await;
     assert_eq!(silence(third, 27, 40).await, Resolved::Done { state: S::Ready, reason: None });
     let fourth = lose(4, 41).await;
     world.store.listening_broke(after(42)).await.unwrap();
-    assert_eq!(silence(fourth, 41, 50).await, Resolved::MayHaveMissed, "one stood still");
+    assert_eq!(silence(fourth, 41, 50).await, Resolved::MayHaveMissed, "a node was suspended");
 }
 
 async fn an_app_s_token_is_asked_for_by_one_node_at_a_time(world: World) {
@@ -189,8 +193,8 @@ async fn an_app_s_token_is_asked_for_by_one_node_at_a_time(world: World) {
     };
     assert!(turn("a", 0).await && !turn("b", 1).await && turn("a", 2).await);
     world.store.end_token_lease(super::world::appid(), "b".into()).await.unwrap();
-    assert!(!turn("b", 3).await, "only who has the turn ends it");
+    assert!(!turn("b", 3).await, "only the node that has the turn ends it");
     world.store.end_token_lease(super::world::appid(), "a".into()).await.unwrap();
     assert!(turn("b", 4).await);
-    assert!(!turn("a", 33).await && turn("a", 34).await, "or its time is up");
+    assert!(!turn("a", 33).await && turn("a", 34).await, "or the turn ends by its time");
 }

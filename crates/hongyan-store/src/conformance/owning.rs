@@ -1,4 +1,4 @@
-//! A lane that changes hands while somebody works in it.
+//! A lane that changes hands while its owner works in it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,14 +32,17 @@ async fn of_all_who_acquire_a_lane_at_once_one_has_it(world: World) {
     let acquired = acquire_at_once(&world, &stores, lane, 8).await;
     let mut epochs: Vec<Epoch> = acquired.iter().map(|acquired| acquired.epoch).collect();
     epochs.sort_unstable();
-    assert!(epochs.is_sorted_by(|before, after| before < after), "each has its own: {epochs:?}");
+    assert!(
+        epochs.is_sorted_by(|before, after| before < after),
+        "each acquisition has its own epoch: {epochs:?}"
+    );
     let (last, before) = epochs.split_last().unwrap();
     for (n, (epoch, openid)) in before.iter().zip(&users).enumerate() {
         let store = &stores[n % 2];
         assert!(store.claim(lane, *epoch, after(1), 100).await.unwrap().is_none(), "{epoch:?} is over");
         let start = Some(*epoch);
         let begun = world.begin(NewMessage { start, ..world.message(openid, after(1)) }).await;
-        assert_eq!(begun.state, S::Ready, "whoever was before starts nothing");
+        assert_eq!(begun.state, S::Ready, "an earlier owner starts nothing");
     }
     for store in &stores {
         assert!(
@@ -53,7 +56,7 @@ async fn of_all_who_acquire_a_lane_at_once_one_has_it(world: World) {
     assert_balance(&world, &users, after(1)).await;
 }
 
-/// So many acquire a lane at once, by both stores.
+/// Acquires a lane so many times at once, by both stores.
 async fn acquire_at_once(
     world: &Arc<World>,
     stores: &[Arc<dyn Store>; 2],
@@ -67,7 +70,7 @@ async fn acquire_at_once(
     at_once(acquiring).await
 }
 
-/// Renews a node's lease once, and gives up and acquires what it is told to.
+/// Renews a node's lease once, and gives up and acquires the lanes that the answer names.
 async fn follow(store: &Arc<dyn Store>, node: &Node, is_first: bool) -> Standing {
     let leased = store.lease(order(node, is_first, 0)).await.unwrap();
     let Leased::Held(standing) = leased else { panic!("{node:?} was replaced") };
@@ -106,7 +109,7 @@ async fn nodes_that_come_at_once_share_the_lanes_and_no_lane_has_two_owners(worl
             return;
         }
     }
-    panic!("they do not come to an end");
+    panic!("the nodes do not come to rest");
 }
 
 async fn of_nodes_that_want_an_apps_token_at_once_one_asks_for_it(world: World) {
@@ -128,7 +131,7 @@ struct Done {
     settled: BTreeSet<MessageId>,
 }
 
-/// Claims and settles until the lane is somebody else's, or nothing is left in it.
+/// Claims and settles until another node owns the lane, or nothing is left in it.
 async fn work(store: Arc<dyn Store>, lane: Lane, epoch: Epoch, settled: watch::Sender<usize>) -> Done {
     let mut done = Done::default();
     while let Some(batch) = store.claim(lane, epoch, after(1), 2).await.unwrap() {
@@ -137,7 +140,7 @@ async fn work(store: Arc<dyn Store>, lane: Lane, epoch: Epoch, settled: watch::S
             break;
         }
         while let Some(claimed) = flying.pop() {
-            assert!(done.claimed.insert(claimed.id), "it is claimed once: {claimed:?}");
+            assert!(done.claimed.insert(claimed.id), "a message is claimed once: {claimed:?}");
             let stored = store.settle(vec![World::answer(&claimed, 0, after(2))]).await.unwrap().remove(0);
             if stored.state.is_some() {
                 done.settled.insert(claimed.id);
@@ -167,7 +170,7 @@ async fn nothing_is_written_under_an_epoch_that_is_over_while_its_owner_works_on
         let acquired = acquire_at_once(&world, &stores, lane, 2).await;
         let done = first.await.unwrap();
         let owner = acquired.into_iter().max_by_key(|acquired| acquired.epoch).unwrap();
-        // What was in flight is the new owner's to settle, and nothing else was in flight.
+        // The new owner settles exactly what was in flight.
         let lost: BTreeSet<MessageId> = done.claimed.difference(&done.settled).copied().collect();
         assert_eq!(owner.sending.iter().map(|claimed| claimed.id).collect::<BTreeSet<_>>(), lost);
         for claimed in &owner.sending {

@@ -1,4 +1,4 @@
-//! Clearing away what is old.
+//! Removing old rows.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn order(before: UnixMillis, now: UnixMillis, limit: u32) -> PruneOrder {
     PruneOrder { audit_before: None, before: Some(before), now, limit }
 }
 
-/// Walks to the end; the sum of all steps.
+/// Walks to the end; returns the sum of all steps.
 async fn prune(world: &World, order: PruneOrder) -> Pruned {
     prune_from(world, PruneWalk::START, order).await
 }
@@ -38,7 +38,7 @@ async fn prune(world: &World, order: PruneOrder) -> Pruned {
 /// Walks on to the end; the sum of all steps.
 async fn prune_from(world: &World, mut at: PruneWalk, order: PruneOrder) -> Pruned {
     let mut sum = Pruned::default();
-    // A walk over these few rows has a step per lane and kind; more would be a walk in circles.
+    // A walk over these few rows has a step per lane and kind. More steps would mean that it walks in circles.
     for _ in 0..1_000 {
         let step = world.store.prune(at, order).await.unwrap();
         assert!(step.rows() <= order.limit, "{step:?}");
@@ -62,7 +62,7 @@ async fn there(world: &World) -> Vec<MessageId> {
     world.store.messages(filter).await.unwrap().items.iter().map(|view| view.id).collect()
 }
 
-/// Accepts and sends a subscribe message; its id.
+/// Accepts and sends a subscribe message; returns its id.
 async fn sent(world: &World, number: u32, at: UnixMillis) -> MessageId {
     world.subscribe(&user(number), 1).await;
     let claimed = world.send(world.message(&user(number), at)).await;
@@ -97,7 +97,7 @@ async fn what_is_over_and_old_goes_and_what_is_open_unknown_or_young_stays(world
     stay.sort_unstable_by(|a, b| b.cmp(a));
     assert_eq!(there(&world).await, stay);
     for id in stay {
-        assert!(!world.detail(id).await.body.is_empty(), "its body, too");
+        assert!(!world.detail(id).await.body.is_empty(), "its body is kept, too");
     }
     world.totals(&user(1), after(31 * DAY)).await;
 }
@@ -163,25 +163,25 @@ async fn an_old_permit_stays_while_a_message_names_it_or_it_is_the_newest(world:
         let at = after(n as u64);
         world.grant(world.form(&user(1), code, at), at).await;
     }
-    // Two attempts: one with a form that is dead, one that is taken.
+    // Two attempts: the first with a dead form, the second is taken.
     let first = world.send(world.legacy(&user(1), after(10))).await;
     let second = *world.answered(&first, 41028, after(11)).await.next.unwrap();
     world.answered(&second, 0, after(20)).await;
     let (tried, spent) = (first.permit.unwrap().code.unwrap(), second.permit.unwrap().code.unwrap());
     assert_eq!((tried.as_str(), spent.as_str()), ("spent", "tried"), "the ledger takes them in this order");
 
-    // The message is younger than the permits' end: it explains them, and they explain it.
+    // The message is younger than the permits' end, so it is kept, and the permits that it names with it.
     let over = after(10).plus(FORM_LIFETIME);
     let now = over.plus(Duration::from_secs(30 * DAY));
     let step = PruneOrder { audit_before: None, before: Some(after(0).plus(FORM_LIFETIME)), now, limit: 100 };
     let pruned = prune(&world, step).await;
-    assert_eq!((pruned.messages, pruned.attempts, pruned.permits), (1, 1, 0), "its permits are not as old");
+    assert_eq!((pruned.messages, pruned.attempts, pruned.permits), (1, 1, 0), "its permits expired later");
     assert_eq!(codes(now).await, ["spent", "tried", "unused", "last"]);
     let late = world.send(world.legacy(&user(1), after(30))).await;
     let third = *world.answered(&late, 41028, after(30)).await.next.unwrap();
     assert_eq!(late.permit.unwrap().code.unwrap(), "unused");
     world.settle(World::silence(&third, after(41))).await;
-    // In doubt, so it is kept: and with it the form that it was tried with first, and the one that it holds.
+    // The message is in doubt, so it is kept. With it the form of its first attempt and the form that it holds are kept.
     let pruned = prune(&world, PruneOrder { audit_before: None, before: Some(over), now, limit: 100 }).await;
     assert_eq!((pruned.messages, pruned.permits), (0, 2), "{pruned:?}");
     assert_eq!(codes(now).await, ["unused", "last"]);

@@ -1,4 +1,4 @@
-//! Calls at once, by two stores on one database: each has one outcome, and the books balance.
+//! Concurrent calls, by two stores on one database: each has one outcome, and the units balance.
 
 use std::sync::Arc;
 
@@ -33,12 +33,12 @@ checks![
     of_messages_that_are_claimed_at_once_behind_an_open_breaker_one_is_the_probe,
 ];
 
-/// How many do the same at once.
+/// How many calls run at once.
 const MANY: usize = 16;
 
 type Stores = [Arc<dyn Store>; 2];
 
-/// Many messages are accepted at once, one call each, by both stores.
+/// Accepts many messages at once, one call each, by both stores.
 async fn accept_at_once(stores: &Stores, messages: Vec<NewMessage>) -> Vec<Accepted> {
     let calls = messages.into_iter().enumerate().map(|(n, message)| {
         let store = Arc::clone(&stores[n % 2]);
@@ -175,7 +175,7 @@ async fn an_outcome_that_is_stored_twice_at_once_is_stored_once(world: World) {
         world.subscribe(openid, 1).await;
         let claimed = world.send(world.message(openid, START)).await;
         settlements.push(World::answer(&claimed, 0, after(1)));
-        // The other one says that it was refused.
+        // The other store says that the message was refused.
         settlements.push(World::answer(&claimed, 47003, after(1)));
     }
     let settled = settle_at_once(&stores, settlements).await;
@@ -189,7 +189,7 @@ async fn an_outcome_that_is_stored_twice_at_once_is_stored_once(world: World) {
     assert_balance(&world, &users, after(1)).await;
 }
 
-/// What came of a call.
+/// The answer of a call.
 #[derive(Debug)]
 enum Came {
     Settled(Settled),
@@ -203,7 +203,7 @@ async fn a_message_that_comes_back_while_it_is_withdrawn_is_one_or_the_other(wor
     for (n, openid) in users.iter().enumerate() {
         world.subscribe(openid, 1).await;
         let claimed = world.send(world.message(openid, START)).await;
-        // Half of them are tried again later, half are sent.
+        // Half of the messages are tried again later, half are sent.
         let errcode = if n % 2 == 0 { -1 } else { 0 };
         let (id, settlement) = (claimed.id, World::answer(&claimed, errcode, after(1)));
         let [one, other] = stores.clone();
@@ -237,7 +237,7 @@ async fn who_is_looked_at_while_the_app_is_resumed_is_not_forgotten(world: World
             .grant(users.iter().map(|openid| world.subscription(openid, 1)).collect(), START)
             .await
             .unwrap();
-        // They are due, and nobody had a place for them yet.
+        // The messages are due, and no node has claimed them yet.
         let due = |openid| NewMessage { start: None, ..world.message(openid, START) };
         world.store.accept(users.iter().map(due).collect()).await.unwrap();
         let pause = AppPause { code: PauseCode::Operator, until: None };
@@ -262,7 +262,7 @@ async fn who_is_looked_at_while_the_app_is_resumed_is_not_forgotten(world: World
         let mut looked = at_once(calls).await;
         looked.remove(lanes.len() / 2);
 
-        // Who was parked has a timer again, and its lane was rung or asks to be looked at again.
+        // Every parked message has a timer again, and its lane was announced by a signal or by the last look.
         let is_rung = |heard: &[Heeded], lane: Lane| {
             heard
                 .iter()
@@ -310,7 +310,7 @@ async fn a_feed_that_is_read_while_events_are_committed_steps_over_none(world: W
             tokio::task::yield_now().await;
         }
     });
-    // Nobody has a permit: each ends at once, and that is an event.
+    // No user has a permit, so each message fails at once, which is an event.
     let users = users(0, MANY as u32);
     let failing = users.iter().enumerate().map(|(n, openid)| {
         let store = Arc::clone(&stores[n % 2]);

@@ -1,4 +1,4 @@
-//! Permits that are held: reserved from the start, or brought along.
+//! Held permits: reserved from the start, or brought by the message.
 
 use hongyan_ledger::{MessageState as S, PermitPolicy, ReasonCode};
 
@@ -6,7 +6,7 @@ use super::check::checks;
 use super::world::{START, World, after, user};
 use crate::types::{Cancelled, NewMessage, NewPermit};
 
-/// Longer than a form is good for.
+/// Longer than a form is valid.
 const EIGHT_DAYS: u64 = 8 * 24 * 3600;
 
 checks![
@@ -38,7 +38,7 @@ async fn a_reserved_permit_is_kept_for_its_message(world: World) {
     let claimed = world.claim(&user(1), after(60)).await.claimed.remove(0);
     assert_eq!(claimed.id, kept.id);
     assert!(claimed.permit.as_ref().unwrap().held);
-    // Busy: it goes back and keeps what it had.
+    // WeChat is busy: the message goes back and keeps its unit.
     let wake = world.answered(&claimed, -1, after(61)).await.wake_at.unwrap();
     assert_eq!(world.totals(&user(1), after(61)).await.reserved, 1);
     let claimed = world.claim(&user(1), wake).await.claimed.remove(0);
@@ -58,7 +58,7 @@ async fn only_a_permit_that_lasts_until_then_is_reserved(world: World) {
     world.grant(world.form(&user(1), "old", START), START).await;
     let message =
         NewMessage { send_at: after(EIGHT_DAYS), reserve_now: true, ..world.legacy(&user(1), START) };
-    assert_eq!(world.begin(message.clone()).await.state, S::Failed, "it would be void by then");
+    assert_eq!(world.begin(message.clone()).await.state, S::Failed, "the form would be void by then");
     let long = NewPermit { expires_at: Some(after(EIGHT_DAYS + 1)), ..world.form(&user(1), "long", START) };
     world.grant(long, START).await;
     let id = world.ids.message(message.id.lane().unwrap(), START);
@@ -103,7 +103,7 @@ async fn a_permit_that_comes_with_a_message_is_its_own_while_it_is_parked(world:
     let owner = world.begin(NewMessage { own_permit, ..world.legacy(&user(1), START) }).await;
     assert_eq!(owner.state, S::Ready);
     let settled = world.answered(&first, 0, after(1)).await;
-    assert_eq!(world.state(hungry.id).await, S::Waiting, "the form is not for it");
+    assert_eq!(world.state(hungry.id).await, S::Waiting, "the form does not serve it");
     let claimed = settled.next.unwrap();
     assert_eq!(claimed.id, owner.id);
     assert_eq!(claimed.permit.unwrap().code.as_deref(), Some("own"));
@@ -158,7 +158,7 @@ async fn a_permit_that_came_with_a_message_that_ends_at_once_serves_one_that_wai
     let wait = NewMessage { policy: PermitPolicy::Wait, ..world.legacy(&user(1), START) };
     let waiting = world.begin(wait).await;
     assert_eq!(waiting.state, S::Waiting);
-    // The form is void before its message is to go out, or the message is too late: either way it is nobody's.
+    // The form expires before its message is to go out, or the message is too late. In both cases no message uses the form.
     let own = |code| Some(world.form(&user(1), code, after(1)));
     let in_eight_days = after(8 * 24 * 3_600);
     let message = world.legacy(&user(1), after(1));

@@ -1,4 +1,4 @@
-//! What operators say about unknown outcomes.
+//! Verdicts on unknown outcomes.
 
 use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy, ReasonCode};
@@ -57,7 +57,7 @@ async fn a_message_that_was_sent_spends_the_unit_that_it_kept(world: World) {
     assert_eq!((totals.available, totals.reserved, totals.spent), (1, 0, 1));
     let detail = world.detail(lost.id).await;
     assert_eq!((detail.message.state, detail.message.reason), (S::Sent, None));
-    assert_eq!(detail.message.permit, Some(lost.permit.unwrap().id), "the one that it spent");
+    assert_eq!(detail.message.permit, Some(lost.permit.unwrap().id), "the permit whose unit it spent");
     assert_eq!(
         detail.resolutions,
         [ResolutionView { attempt: 1, verdict: SENT, at: after(60), witness: Witness::Operator }]
@@ -68,7 +68,7 @@ async fn a_message_that_was_not_sent_goes_out_by_the_same_permit(world: World) {
     world.subscribe(&user(1), 1).await;
     let lost = lose(&world, world.message(&user(1), START)).await;
     assert_eq!(resolve(&world, lost.id, SEND, 60).await, done(S::Ready, None));
-    assert_eq!(world.totals(&user(1), after(60)).await.reserved, 1, "still its own");
+    assert_eq!(world.totals(&user(1), after(60)).await.reserved, 1, "its unit stays kept");
     let again = world.claim(&user(1), after(60)).await.claimed.remove(0);
     assert_eq!((again.id, again.attempt, again.maybe_delivered), (lost.id, 2, false));
     assert_eq!(again.permit.as_ref().unwrap().id, lost.permit.unwrap().id);
@@ -106,14 +106,14 @@ async fn a_message_that_was_not_sent_waits_for_its_turn_and_keeps_its_place(worl
     let in_flight = world.send(world.message(&user(1), after(2))).await;
     let behind = world.begin(world.message(&user(1), after(3))).await;
     assert_eq!(resolve(&world, lost.id, SEND, 60).await, done(S::Ready, None));
-    assert!(world.claim(&user(1), after(60)).await.claimed.is_empty(), "one at a time");
+    assert!(world.claim(&user(1), after(60)).await.claimed.is_empty(), "one message of a user at a time");
     let next = world.answered(&in_flight, 0, after(61)).await.next.unwrap();
-    assert_eq!(next.id, lost.id, "it is older than the one that waits behind");
+    assert_eq!(next.id, lost.id, "it is older than the message that waits behind");
     let next = world.answered(&next, 0, after(62)).await.next.unwrap();
     assert_eq!(next.id, behind.id);
 }
 
-/// A form message whose answer was lost and whose form WeChat then did not know.
+/// A form message whose answer was lost, and whose form WeChat then did not know.
 async fn lose_with_its_permit(world: &World) -> Claimed {
     world.grant(world.form(&user(1), "form", START), START).await;
     let lost = world.send(world.legacy(&user(1), START)).await;
@@ -131,7 +131,7 @@ async fn a_message_whose_permit_was_revoked_in_doubt_looks_for_another(world: Wo
     assert_eq!(again.permit.as_ref().unwrap().code.as_deref(), Some("second"));
     world.settle(World::silence(&again, after(61))).await;
 
-    // And what was sent by it spends nothing: its unit is counted as revoked.
+    // A message that was sent by it spends nothing: its unit is counted as revoked.
     let claimed = world.claim(&user(1), after(700)).await.claimed.remove(0);
     assert_eq!(world.answered(&claimed, 41028, after(701)).await.state, Some(S::Unknown));
     assert_eq!(resolve(&world, lost.id, SENT, 800).await, done(S::Sent, None));
@@ -154,7 +154,7 @@ async fn after_the_doubt_it_may_be_cancelled_and_expire_again(world: World) {
     let lost = lose(&world, NewMessage { id, ..message }).await;
     resolve(&world, lost.id, SEND, 62).await;
     let ended = world.claim(&user(1), after(600)).await.ended.remove(0);
-    assert_eq!((ended.id, ended.state), (lost.id, S::Expired), "not unknown once more");
+    assert_eq!((ended.id, ended.state), (lost.id, S::Expired), "it does not become unknown again");
     assert_eq!(world.totals(&user(1), after(600)).await.available, 1);
 }
 
@@ -171,7 +171,7 @@ async fn the_same_word_twice_is_one_and_another_is_refused(world: World) {
     assert_eq!(
         resolve(&world, lost.id, SEND, 63).await,
         repeated(S::Sent),
-        "said before, and where that led"
+        "repeated, with the state that it led to"
     );
     assert_eq!(world.totals(&user(1), after(63)).await.spent, 1);
 }
@@ -190,7 +190,7 @@ async fn a_word_about_an_earlier_attempt_does_not_touch_a_later_one(world: World
         };
         world.store.resolve(order)
     };
-    assert_eq!(say(SEND, 2).await.unwrap(), Resolved::AnotherAttempt(1), "there is no second yet");
+    assert_eq!(say(SEND, 2).await.unwrap(), Resolved::AnotherAttempt(1), "there is no second attempt yet");
     assert_eq!(say(SEND, 1).await.unwrap(), done(S::Ready, None));
     let again = world.claim(&user(1), after(60)).await.claimed.remove(0);
     world.settle(World::silence(&again, after(61))).await;
@@ -217,7 +217,7 @@ async fn only_an_unknown_message_can_be_resolved(world: World) {
     assert_eq!(resolve(&world, claimed.id, SENT, 2).await, Resolved::NotUnknown(S::Sent));
     let never_made = MessageId::from_bytes([0xee; 16]);
     assert_eq!(resolve(&world, never_made, SENT, 2).await, Resolved::NotFound);
-    // A form that is repeated by itself is in doubt, but not the operator's to decide about.
+    // A message with a form repeats itself safely. It is in doubt, but no operator decides about it.
     world.grant(world.form(&user(2), "form", START), START).await;
     let repeating = world.send(world.legacy(&user(2), START)).await;
     world.settle(World::silence(&repeating, after(1))).await;

@@ -1,4 +1,4 @@
-//! Sealed values: found place by place, replaced only where they are as they were read.
+//! Sealed values: found column by column, and replaced only if they are still the values that were read.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ async fn fill(world: &World) -> Vec<SealedValue> {
     ];
     for number in 1..=9 {
         let owner = SealedOwner::User(appid(), user(number));
-        // Every third one has logged in twice.
+        // Every third user has logged in twice.
         let logins = if number % 3 == 0 { 2 } else { 1 };
         for login in 1..=logins {
             let login = LoginRecord {
@@ -123,7 +123,7 @@ async fn every_sealed_value_is_found_once_however_small_the_pages(world: World) 
 async fn a_sealed_value_is_replaced_only_where_it_is_as_it_was_read(world: World) {
     fill(&world).await;
     let read = walk(&world, 100).await;
-    // In the meantime a user has logged in again: what was the last key is the one before it.
+    // Meanwhile a user has logged in again: the key that was read is the previous key now.
     let openid = user(1);
     let login = LoginRecord {
         appid: appid(),

@@ -1,4 +1,4 @@
-//! What answers do.
+//! What WeChat's answers do.
 
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, MessageState as S, OnUnknown, PermitPolicy, ReasonCode};
@@ -56,7 +56,11 @@ async fn a_second_form_id_is_used_when_the_first_is_dead(world: World) {
     world.grant(world.form(&user(1), "first", START), START).await;
     world.grant(world.form(&user(1), "second", after(1)), after(1)).await;
     let claimed = world.send(world.legacy(&user(1), after(1))).await;
-    assert_eq!(claimed.permit.as_ref().unwrap().code.as_deref(), Some("first"), "it expires first");
+    assert_eq!(
+        claimed.permit.as_ref().unwrap().code.as_deref(),
+        Some("first"),
+        "the form that expires first is used"
+    );
     let settled = world.answered(&claimed, 41028, after(2)).await;
     assert_eq!(settled.state, Some(S::Sending), "the same commit claims it with the next one");
     let again = settled.next.unwrap();
@@ -80,7 +84,7 @@ async fn when_the_last_permit_is_dead_the_message_fails_or_waits(world: World) {
         assert!(settled.next.is_none());
         assert_eq!(world.totals(&user(n), after(1)).await.revoked, 3, "all that was left is void");
     }
-    assert_eq!(world.subscribe(&user(2), 1).await.woken, 1, "a new grant sets the waiting one going");
+    assert_eq!(world.subscribe(&user(2), 1).await.woken, 1, "a new grant wakes the waiting message");
 }
 
 async fn a_dead_permit_of_a_message_that_was_tried_without_one_ends_it(world: World) {
@@ -98,7 +102,7 @@ async fn a_lost_answer_holds_the_unit_and_the_message_is_unknown(world: World) {
     let totals = world.totals(&user(1), after(1)).await;
     assert_eq!((totals.available, totals.reserved), (0, 1));
     let next = world.begin(world.message(&user(1), after(2))).await;
-    assert_eq!(next.state, S::Failed, "the unit may be gone; nobody else gets it");
+    assert_eq!(next.state, S::Failed, "the unit may be spent, so no other message gets it");
 }
 
 async fn a_form_whose_answer_was_lost_is_repeated_with_the_same_code(world: World) {
@@ -161,7 +165,7 @@ async fn an_app_that_must_rest_keeps_the_users_next_message_back(world: World) {
     world.begin(world.message(&user(1), START)).await;
     let settled = world.answered(&claimed, 40125, after(1)).await;
     assert_eq!((settled.state, settled.reason), (Some(S::Ready), Some(ReasonCode::AppPaused)));
-    assert!(settled.next.is_none(), "neither itself nor the one behind it");
+    assert!(settled.next.is_none(), "neither this message nor the message behind it");
     super::keeping::pause(&world, None).await;
     assert!(world.claim(&user(1), after(1000)).await.claimed.is_empty());
     world.store.resume(super::world::appid(), after(1001)).await.unwrap();
@@ -214,7 +218,7 @@ async fn an_outcome_that_is_stored_late_lets_go_on_who_came_meanwhile(world: Wor
     let first = world.send(world.message(&user(1), START)).await;
     let second = world.begin(world.message(&user(1), after(10))).await;
     assert_eq!(second.state, S::Ready, "behind the first");
-    // The first was answered before the second came; the database could not take it until now.
+    // The first message was answered before the second came, but the database could not store the answer until now.
     let settled = world.answered(&first, 0, after(5)).await;
     assert_eq!(settled.next.map(|next| next.id), Some(second.id));
     assert_eq!(world.state(second.id).await, S::Sending);
@@ -227,10 +231,10 @@ async fn a_message_whose_pause_has_ended_before_its_outcome_is_stored_does_not_s
             Some(claimed) => claimed,
             None => world.send(world.message(&user(1), START)).await,
         };
-        // The pause was stored, and an operator was faster than the outcome.
+        // The pause was stored, and an operator ended it before the outcome was stored.
         let settled = world.answered(&claimed, errcode, START).await;
         assert_eq!(settled.state, Some(S::Ready));
-        assert_eq!(settled.wake_at, Some(after(1)), "{errcode}: nobody else would wake it");
+        assert_eq!(settled.wake_at, Some(after(1)), "{errcode}: nothing else would wake the message");
     }
 }
 
@@ -239,7 +243,7 @@ async fn a_pause_that_has_ended_before_its_outcome_is_stored_holds_nobody_back(w
     let older = world.send(world.message(&user(1), START)).await;
     world.settle(World::silence(&older, after(1))).await;
     let newer = world.send(world.message(&user(1), after(2))).await;
-    // The older one was not sent, and is ready again while the newer one is under way.
+    // The older message was not sent, and is ready again while the newer one is in flight.
     let order = ResolveOrder {
         id: older.id,
         verdict: Verdict::NotSent { then: Then::Send },
@@ -249,7 +253,8 @@ async fn a_pause_that_has_ended_before_its_outcome_is_stored_holds_nobody_back(w
         now: after(3),
     };
     world.store.resolve(order).await.unwrap();
-    // The pause was stored, and an operator was faster than the outcome: nobody would wake who was parked for it.
+    // The pause was stored, and an operator ended it before the outcome was stored. Nothing else would wake messages that
+    // were parked meanwhile.
     let settled = world.answered(&newer, 40125, after(4)).await;
     assert_eq!(settled.next.map(|next| next.id), Some(older.id));
 }

@@ -1,4 +1,4 @@
-//! Two stores on one database: what the one has committed, the other sees, heeds and hears of.
+//! Two stores on one database: each sees, obeys and is told of what the other has committed.
 
 use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_ledger::webhook::EventType;
@@ -37,7 +37,7 @@ async fn what_one_store_has_accepted_the_other_finds(world: World) {
         assert_eq!(other.cancel(id, after(1)).await.unwrap(), Cancelled::TooLate(S::Sending));
         let permits: Vec<PermitView> = other.permits(appid(), openid.clone(), after(1)).await.unwrap();
         assert_eq!(permits[0].totals.reserved, 1);
-        // The next one of the user is behind it, whoever accepts it.
+        // The user's next message is behind it, whichever store accepts it.
         let behind = other.accept(vec![world.message(&openid, after(1))]).await.unwrap().remove(0);
         assert!(matches!(behind, Accepted::New { state: S::Ready, wake_at: None, .. }), "{behind:?}");
     }
@@ -81,7 +81,7 @@ async fn a_lane_that_one_store_has_acquired_is_lost_for_the_other(world: World) 
         assert_eq!(new.sending.len(), 1);
         assert!(owner.claim(lane, old.epoch, after(2), 10).await.unwrap().is_none());
         let late = World::answer(&in_flight, 0, after(2));
-        assert_eq!(owner.settle(vec![late]).await.unwrap()[0].state, None, "it is not its own any more");
+        assert_eq!(owner.settle(vec![late]).await.unwrap()[0].state, None, "the lane has another owner");
         let settled = next.settle(vec![World::answer(&new.sending[0], 0, after(3))]).await.unwrap();
         assert_eq!(settled[0].state, Some(S::Sent));
     }
@@ -93,7 +93,7 @@ async fn a_pause_that_one_store_has_stored_holds_for_the_other(world: World) {
     for (n, (one, other)) in [(&stores[0], &stores[1]), (&stores[1], &stores[0])].into_iter().enumerate() {
         let openid = user(n as u32);
         other.grant(vec![world.subscription(&openid, 1)], START).await.unwrap();
-        // So that the other knows the app as one that sends.
+        // Let the other store read the app's gate while the app is open.
         other.accept(vec![world.message(&user(9), START)]).await.unwrap();
         let pause = AppPause { code: PauseCode::Operator, until: None };
         let order = PauseOrder { appid: appid(), pause, errcode: None, detail: String::new(), now: START };
@@ -111,7 +111,7 @@ async fn a_pause_that_one_store_has_stored_holds_for_the_other(world: World) {
 async fn a_webhook_that_one_store_has_set_up_is_told_what_the_other_does(world: World) {
     let stores = world.two_stores().await;
     let heard = Heard::by(&stores[0]);
-    // So that the second store knows that nobody listens.
+    // Let the second store learn that no webhook listens.
     stores[1].accept(vec![world.message(&user(1), START)]).await.unwrap();
     let id = world.listen(&[EventType::MessageFailed]).await;
     heard.take();

@@ -1,4 +1,4 @@
-//! What follows from a commit is told, once, and after it.
+//! The signals of a commit: each once, and after the commit.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
@@ -38,7 +38,7 @@ async fn pause(world: &World, code: PauseCode, until: Option<UnixMillis>, now: U
     world.store.pause(order).await.unwrap();
 }
 
-/// What moved, in order.
+/// The messages that moved, in order.
 fn moved(heard: &[Heeded]) -> Vec<(MessageId, S, Option<ReasonCode>)> {
     let moves = heard.iter().filter_map(|heard| match heard {
         Heeded::Moved(Moved { id, state, reason, .. }) => Some((*id, *state, *reason)),
@@ -47,7 +47,7 @@ fn moved(heard: &[Heeded]) -> Vec<(MessageId, S, Option<ReasonCode>)> {
     moves.collect()
 }
 
-/// The lanes that were rung for, with the earliest moment of each.
+/// The lanes of the signals, with the earliest moment of each.
 fn rung(heard: &[Heeded]) -> Vec<(Lane, UnixMillis)> {
     let mut rung: Vec<(Lane, UnixMillis)> = heard
         .iter()
@@ -61,7 +61,7 @@ fn rung(heard: &[Heeded]) -> Vec<(Lane, UnixMillis)> {
     rung
 }
 
-/// Messages that rest without a timer, of users in as many lanes as they have.
+/// Messages that rest without a timer, of users in as many lanes as possible.
 async fn resting(world: &World, users: u32) -> Vec<(Lane, UnixMillis)> {
     pause(world, PauseCode::WechatUnavailable, Some(after(10)), START).await;
     let mut lanes: Vec<Lane> = Vec::new();
@@ -89,7 +89,7 @@ async fn of_a_plain_send_is_told_that_it_moved_and_nothing_else(world: World) {
     world.answered(&claimed, 0, after(1)).await;
     assert_eq!(world.heard(), is(S::Sent));
     world.answered(&claimed, 0, after(1)).await;
-    assert_eq!(world.heard(), [], "an outcome that comes again is nothing new");
+    assert_eq!(world.heard(), [], "an outcome that comes again changes nothing");
 }
 
 async fn a_message_with_a_timer_rings_its_lane_and_says_whether_it_is_scheduled(world: World) {
@@ -108,7 +108,7 @@ async fn a_message_with_a_timer_rings_its_lane_and_says_whether_it_is_scheduled(
     world.heard();
     let claimed = world.send(world.message(&user(3), START)).await;
     let settled = world.answered(&claimed, -1, after(1)).await;
-    assert_eq!(rung(&world.heard()), [(lane(&user(3)), settled.wake_at.unwrap())], "it backs off");
+    assert_eq!(rung(&world.heard()), [(lane(&user(3)), settled.wake_at.unwrap())], "the message backs off");
 }
 
 async fn a_grant_rings_for_the_messages_that_it_serves(world: World) {
@@ -125,7 +125,7 @@ async fn a_pause_that_replaces_an_outage_rings_every_lane_where_messages_rest(wo
     let lanes = resting(&world, 40).await;
     pause(&world, PauseCode::Operator, Some(after(30)), after(5)).await;
     assert_eq!(rung(&world.heard()), lanes);
-    // What is looked at then gets the pause's end for a timer, and that rings, too.
+    // A look gives such a message the end of the pause as its timer, and that is a signal, too.
     for (lane, _) in &lanes {
         assert_eq!(world.claim_lane(*lane, after(6), 100).await.next_wake, Some(after(30)));
     }
@@ -186,14 +186,14 @@ async fn a_withdrawal_rings_for_who_was_behind_it(world: World) {
 
 async fn a_message_that_is_parked_says_so(world: World) {
     world.subscribe(&user(1), 1).await;
-    // It is due, but nobody has a place for it yet.
+    // The message is due, but no slot is free yet.
     let begun = world.begin(NewMessage { start: None, ..world.message(&user(1), START) }).await;
     pause(&world, PauseCode::Operator, None, after(1)).await;
     world.heard();
     world.claim(&user(1), after(2)).await;
     let (id, reason) = (begun.id, Some(ReasonCode::AppPaused));
     let parked = Moved { id, state: S::Ready, reason, is_new_state: false, is_parked: true };
-    assert_eq!(world.heard(), [Heeded::Moved(parked)], "its state is the same, but not why");
+    assert_eq!(world.heard(), [Heeded::Moved(parked)], "its state is the same, but its reason is new");
 }
 
 async fn every_change_of_an_app_is_told(world: World) {
@@ -206,7 +206,7 @@ async fn every_change_of_an_app_is_told(world: World) {
     assert!(told(), "changed");
     let stale = world.store.change_app(appid(), version, change, START).await.unwrap();
     assert!(matches!(stale, AppChanged::Stale(_)));
-    assert!(!told(), "it was not changed");
+    assert!(!told(), "the app was not changed");
     pause(&world, PauseCode::Operator, Some(after(9)), START).await;
     assert!(told(), "paused");
     pause(&world, PauseCode::MinuteQuota, Some(after(5)), START).await;
@@ -218,11 +218,11 @@ async fn every_change_of_an_app_is_told(world: World) {
     assert!(world.store.remove_app(appid(), START).await.unwrap());
     assert!(told(), "removed");
     assert!(!world.store.remove_app(appid(), START).await.unwrap());
-    assert!(!told(), "it was not there any more");
+    assert!(!told(), "the app was gone already");
     assert!(world.store.add_app(app(appid())).await.unwrap());
     assert!(told(), "added");
     assert!(!world.store.add_app(app(appid())).await.unwrap());
-    assert!(!told(), "it was there already");
+    assert!(!told(), "the app was there already");
 }
 
 async fn every_change_of_a_webhook_is_told(world: World) {
@@ -243,7 +243,7 @@ async fn every_change_of_a_webhook_is_told(world: World) {
     };
     world.heard();
     assert!(world.store.add_webhook(record).await.unwrap());
-    assert!(told(), "set up");
+    assert!(told(), "the webhook was added");
     world.store.test_webhook(id, START).await.unwrap().unwrap();
     let heard = world.heard();
     let first = Heeded::WebhookEvent(FeedCursor::behind_number(1));

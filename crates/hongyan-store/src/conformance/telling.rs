@@ -1,4 +1,4 @@
-//! Events: who is told what.
+//! Webhook events: which webhook is told what.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn a_plain_success_is_told_of_like_any_other(world: World) {
     let plain =
         world.send(NewMessage { reference: Some("a".into()), ..world.message(&user(1), START) }).await;
     world.answered(&plain, 0, after(1)).await;
-    // With another one ready behind it, it is not that simple.
+    // With another ready message of the user behind it, the shortcut does not apply.
     let other =
         world.send(NewMessage { reference: Some("a".into()), ..world.message(&user(1), START) }).await;
     world.begin(NewMessage { reference: Some("b".into()), ..world.message(&user(1), START) }).await;
@@ -108,7 +108,7 @@ async fn a_plain_success_is_told_of_like_any_other(world: World) {
         data["id"] = Value::Null;
     }
     assert_eq!(both[0], both[1]);
-    // An outcome that comes a second time is none.
+    // An outcome that comes a second time causes no event.
     world.answered(&plain, 0, after(2)).await;
     assert_eq!(world.fed(id).await.len(), 2);
 }
@@ -123,7 +123,7 @@ async fn a_webhook_hears_what_it_asked_for_since_it_was_set_up(world: World) {
     assert_eq!(world.fed(early).await.len(), 2);
     assert_eq!(world.fed(late).await.len(), 1);
     assert_eq!(world.fed(elsewhere).await, []);
-    // Page by page, and what others asked for is stepped over.
+    // Page by page; events that only other webhooks want are skipped.
     let page = world.store.feed(late, FeedCursor::default(), 1).await.unwrap();
     let first = FeedCursor::behind_number(1);
     assert_eq!((page.deliveries.len(), page.looked_to, page.more), (1, first, true));
@@ -139,7 +139,7 @@ async fn a_webhook_hears_what_it_asked_for_since_it_was_set_up(world: World) {
     assert!(!world.store.remove_webhook(late).await.unwrap());
     let before = world.last_told();
     failure(&world, 3, after(3)).await;
-    assert_eq!(world.last_told(), before, "nobody is left who asked for it");
+    assert_eq!(world.last_told(), before, "no webhook is left that wants it");
 }
 
 async fn a_pause_is_told_of_once_and_its_end_too(world: World) {
@@ -151,12 +151,12 @@ async fn a_pause_is_told_of_once_and_its_end_too(world: World) {
         detail: "quota".into(),
         now,
     };
-    // Met by two messages, an hour's and again a day later.
+    // Two messages meet the same pause of an hour; a day later another one does.
     world.store.pause(order(Some(after(3_600)), START)).await.unwrap();
     world.store.pause(order(Some(after(3_600)), after(1))).await.unwrap();
     assert_eq!(kinds(&world.fed(id).await), [T::AppPaused]);
     world.store.resume(appid(), after(4_000)).await.unwrap();
-    assert_eq!(world.fed(id).await.len(), 1, "it had ended by itself");
+    assert_eq!(world.fed(id).await.len(), 1, "the pause had ended by itself");
     world.store.pause(order(Some(after(9_000)), after(5_000))).await.unwrap();
     world.store.resume(appid(), after(6_000)).await.unwrap();
     world.store.resume(appid(), after(6_001)).await.unwrap();
@@ -183,30 +183,30 @@ async fn a_permit_that_expires_soon_is_told_of_once(world: World) {
     for number in 1..=5 {
         world.grant(world.form(&user(number), &format!("form {number}"), START), START).await;
     }
-    // A counter never ends, and what is spent is not there to be lost.
+    // A counter never expires, and a spent unit cannot expire.
     world.subscribe(&user(6), 1).await;
     let spent = world.send(world.legacy(&user(5), START)).await;
     world.answered(&spent, 0, START).await;
     let id = world.listen(&[T::PermitExpiring]).await;
-    // To the end, so many permits at a time; how many were told of.
+    // Walks to the end, so many permits at a time; returns how many were told of.
     let walk = async |now: UnixMillis, limit| {
         let mut told = 0;
         for _ in 0..1_000 {
             match world.store.tell_expiring(order(now, limit)).await.unwrap() {
                 ExpiringStep::More(count) => told += count,
                 ExpiringStep::Done(count) => return told + count,
-                ExpiringStep::NobodyListens => panic!("somebody does"),
+                ExpiringStep::NobodyListens => panic!("a webhook listens"),
             }
         }
         panic!("the walk does not end");
     };
-    assert_eq!(walk(START, 100).await, 0, "they have days left");
+    assert_eq!(walk(START, 100).await, 0, "the permits have days left");
     let end = START.plus(FORM_LIFETIME);
     assert_eq!(walk(end.minus(hour * 25), 1).await, 0);
     assert_eq!(walk(end.minus(hour * 23), 1).await, 4);
     assert_eq!(walk(end.minus(hour * 23), 100).await, 0);
     assert_eq!(walk(end.minus(hour * 2), 100).await, 0, "once");
-    // A walk that was cut short and goes on when it is too late tells nothing any more.
+    // A walk that goes on after an interruption does not tell of permits that have expired meanwhile.
     let late = end.plus(hour);
     world.grant(world.form(&user(7), "form 7", late), late).await;
     let soon = late.plus(FORM_LIFETIME).minus(hour * 2);

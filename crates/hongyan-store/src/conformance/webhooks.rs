@@ -1,4 +1,4 @@
-//! Webhooks, in short words for the checks of what is told.
+//! Helpers for the checks of webhooks.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
@@ -46,7 +46,7 @@ impl World {
         own.record
     }
 
-    /// Everything that a webhook was not fed yet.
+    /// All events that the webhook was not fed yet.
     pub(super) async fn fed(&self, id: WebhookId) -> Vec<Delivery> {
         let all = self.store.webhooks().await.unwrap();
         let cursor = all.into_iter().find(|start| start.record.id == id).unwrap().cursor;
@@ -109,7 +109,7 @@ pub(super) fn behind(event: WebhookEventId) -> FeedCursor {
     FeedCursor::behind_number(event.number())
 }
 
-/// A message that fails at once, for want of a permit: an event.
+/// A message that fails at once for want of a permit, which is an event.
 pub(super) async fn failure(world: &World, number: u32, now: UnixMillis) {
     assert_eq!(world.begin(world.message(&user(number), now)).await.state, S::Failed);
 }

@@ -56,7 +56,7 @@ async fn cancelling_the_first_lets_the_second_go(world: World) {
     let busy = world.send(world.message(&user(1), START)).await;
     let wake = world.answered(&busy, -1, START).await.wake_at.unwrap();
     let second = world.begin(world.message(&user(1), START)).await;
-    assert_eq!(second.wake_at, None, "parked behind the one that is tried again");
+    assert_eq!(second.wake_at, None, "parked behind the message that is tried again");
     assert!(wake > START);
     assert_eq!(world.store.cancel(busy.id, START).await.unwrap(), Cancelled::Done);
     assert_eq!(world.claim(&user(1), START).await.claimed[0].id, second.id);
@@ -98,14 +98,18 @@ async fn removing_an_app_cancels_what_was_not_sent_and_keeps_history(world: Worl
     for id in open {
         assert_eq!(world.state(id).await, S::Cancelled);
     }
-    assert_eq!(world.state(doubtful.id).await, S::Unknown, "nobody knows, so nobody may say cancelled");
+    assert_eq!(
+        world.state(doubtful.id).await,
+        S::Unknown,
+        "the user may have it, so it must not be called cancelled"
+    );
     assert!(world.store.app(appid()).await.unwrap().is_none());
     assert!(world.store.token(appid()).await.unwrap().is_none());
-    // What is in flight is settled as ever.
+    // A message in flight is settled as always.
     assert_eq!(world.answered(&sending, 0, after(2)).await.state, Some(S::Sent));
     let totals = world.totals(&user(1), after(2)).await;
     assert_eq!((totals.spent, totals.reserved), (1, 0));
-    // Who comes too late waits for the app to come back.
+    // A message that is accepted after the removal waits for the app to come back.
     let orphan = world.begin(world.message(&user(1), after(3))).await;
     assert_eq!((orphan.state, orphan.wake_at), (S::Ready, None));
     assert!(world.store.add_app(app(appid())).await.unwrap());
@@ -119,11 +123,11 @@ async fn a_woken_message_that_ends_without_its_unit_passes_it_on_to_the_next_tha
     let withdrawn = world.begin(waiting(None)).await;
     let expiring = world.begin(waiting(Some(after(5)))).await;
     let last = world.begin(waiting(None)).await;
-    // One unit wakes the first, and only that.
+    // One unit wakes the first message only.
     assert_eq!(world.subscribe(&user(1), 1).await.woken, 1);
     assert_eq!(world.store.cancel(withdrawn.id, after(1)).await.unwrap(), Cancelled::Done);
     assert_eq!(world.state(expiring.id).await, S::Ready);
-    // Nobody looked before its deadline.
+    // No claim happened before its deadline.
     let batch = world.claim(&user(1), after(6)).await;
     assert_eq!(batch.ended.iter().map(|ended| ended.id).collect::<Vec<_>>(), [expiring.id]);
     assert_eq!(batch.claimed.iter().map(|claimed| claimed.id).collect::<Vec<_>>(), [last.id]);

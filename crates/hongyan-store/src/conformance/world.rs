@@ -1,4 +1,4 @@
-//! A store with one app in it, and short words for what the checks do.
+//! A store with one app in it, and short helpers for the checks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -52,7 +52,7 @@ pub(super) struct World {
     /// Every store that was opened.
     opened: Opened,
     pub(super) ids: IdMaker,
-    /// Of each lane; the world has all of them.
+    /// The epoch of each lane; the world owns all lanes.
     epochs: Mutex<HashMap<Lane, Epoch>>,
     heard: Arc<Heard>,
 }
@@ -66,7 +66,7 @@ impl Opened {
         self.0.lock().unwrap().push(Arc::clone(store));
     }
 
-    /// Closes them, also those that are closed already.
+    /// Closes them, even if they are closed already.
     pub(super) async fn close(&self) {
         let stores = std::mem::take(&mut *self.0.lock().unwrap());
         for store in stores {
@@ -75,7 +75,7 @@ impl Opened {
     }
 }
 
-/// What a message became when it was accepted.
+/// The result of accepting a message.
 #[derive(Debug)]
 pub(super) struct Begun {
     pub(super) id: MessageId,
@@ -96,7 +96,7 @@ impl World {
         world
     }
 
-    /// The stores that were opened, and will be.
+    /// The handle to all stores that are opened, also later.
     pub(super) fn opened(&self) -> Opened {
         self.opened.clone()
     }
@@ -115,12 +115,12 @@ impl World {
         [Arc::clone(&self.store), second]
     }
 
-    /// What has followed from commits since this was asked the last time.
+    /// The signals since the last call.
     pub(super) fn heard(&self) -> Vec<Heeded> {
         self.heard.take()
     }
 
-    /// Waits until what has followed since is enough; [`Heard::wait_until`].
+    /// Waits until the signals since the last call are enough; see [`Heard::wait_until`].
     pub(super) async fn hear_until(&self, what: &str, is_enough: impl Fn(&[Heeded]) -> bool) {
         self.heard.wait_until(what, is_enough).await;
     }
@@ -130,24 +130,24 @@ impl World {
         self.heard.last_told()
     }
 
-    /// Acquires a lane, whoever has it.
+    /// Acquires a lane.
     pub(super) async fn acquire(&self, lane: Lane, now: UnixMillis) -> Acquired {
         self.acquire_by(&self.store, lane, now).await
     }
 
-    /// Acquires lanes at once, for a store may group what comes together.
+    /// Acquires lanes at once, because a store may group concurrent calls.
     pub(super) async fn acquire_all(&self, lanes: &[Lane], now: UnixMillis) -> Vec<Acquired> {
         join_all(lanes.iter().map(|&lane| self.acquire(lane, now))).await
     }
 
-    /// Acquires a lane by another store on the database.
+    /// Acquires a lane through another store on the same database.
     pub(super) async fn acquire_by(&self, store: &Arc<dyn Store>, lane: Lane, now: UnixMillis) -> Acquired {
         let acquired = store.acquire(lane, "world", now).await.unwrap().expect("no other node is there");
         self.epochs.lock().unwrap().insert(lane, acquired.epoch);
         acquired
     }
 
-    /// The epoch under which the world has a lane.
+    /// The epoch under which the world owns a lane.
     pub(super) fn epoch(&self, lane: Lane) -> Epoch {
         self.epochs.lock().unwrap()[&lane]
     }
@@ -214,7 +214,7 @@ impl World {
         self.grant(self.subscription(openid, count), START).await
     }
 
-    /// Accepts a message that is new.
+    /// Accepts a message, which must be new.
     pub(super) async fn begin(&self, message: NewMessage) -> Begun {
         let id = message.id;
         match self.store.accept(vec![message]).await.unwrap().remove(0) {
@@ -232,7 +232,7 @@ impl World {
         begun.claimed.unwrap_or_else(|| panic!("{} is {}", begun.id, begun.state))
     }
 
-    /// An attempt's outcome with what the ledger says to it.
+    /// The outcome of an attempt, with the effects that the ledger decides.
     pub(super) fn outcome(claimed: &Claimed, outcome: Outcome, now: UnixMillis) -> Settlement {
         let effects = settle(&claimed.in_flight(), &outcome, now, 1.0);
         claimed.settlement(now, outcome, effects, true)
@@ -275,7 +275,7 @@ impl World {
         self.detail(id).await.message.state
     }
 
-    /// A user's messages, newest first; not many.
+    /// A user's messages, newest first, as far as one page goes.
     pub(super) async fn messages_of(&self, openid: &OpenId) -> Vec<MessageView> {
         let filter = MessageFilter {
             appid: Some(appid()),
@@ -286,7 +286,7 @@ impl World {
         self.store.messages(filter).await.unwrap().items
     }
 
-    /// The user's units, all permits together; each must balance.
+    /// The units of the user's permits in sum; each permit must balance.
     pub(super) async fn totals(&self, openid: &OpenId, now: UnixMillis) -> Totals {
         let mut sum = Totals::default();
         for view in self.store.permits(appid(), openid.clone(), now).await.unwrap() {

@@ -98,7 +98,7 @@ impl AppRows for Transaction<'_> {
             [appid.as_str()],
             |cells: &mut Cells<'_>| cells.coded(WaitingOrder::from_code),
         )?;
-        // An app that was removed has nothing that waits.
+        // An app that was removed has no waiting messages, so any order will do.
         Ok(order.unwrap_or_default())
     }
 
@@ -187,7 +187,7 @@ impl AppRows for Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// All settings of an app that is there.
+    /// Writes all settings of an existing app.
     fn write_settings(&self, appid: &AppId, settings: &AppSettings) -> RowResult<()> {
         change(
             self,

@@ -1,4 +1,4 @@
-//! The audit trail: what is about to be changed is written first, and how it ended after.
+//! The audit trail: a line is written before a change, and completed after it.
 
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::AppId;

@@ -1,4 +1,4 @@
-//! Copies of a whole database, made while it is served, and what becomes of one that is put back.
+//! Copies of a whole database, made while it is served, and the restore of a copy.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::rows::AuditRows;
 use crate::types::{Actor, AuditEnd, NewAudit, PauseOrder, Subject};
 use crate::{Result, StoreError, verbs};
 
-/// Pages (of 4 KiB) that are copied between two signs of life.
+/// How many pages (of 4 KiB) are copied between two calls of the watcher.
 const PAGES_PER_STEP: i32 = 1_000;
 
-/// The longest name of a file that a line of the audit trail has.
+/// How many characters of a file's name a line of the audit trail has, at most.
 const MAX_NAME: usize = 200;
 
 /// A copy.
@@ -33,11 +33,11 @@ pub struct Copied {
     pub schema: i64,
 }
 
-/// What to do with messages that are open in a copy that is put back.
+/// What a restore does with the open messages of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutBack {
-    /// The copy is as old as it is, and the database went on after it: what was due by this moment may have been
-    /// sent since, so it becomes `unknown`. `None`: nothing was sent after the copy was made.
+    /// The database was used after the copy was made, at the latest until this moment. Messages that were due by then may
+    /// have been sent, so they become `unknown`. `None`: nothing was sent after the copy was made.
     pub went_on_until: Option<UnixMillis>,
     /// Pause every app, with this explanation.
     pub pause: Option<String>,
@@ -45,33 +45,33 @@ pub struct PutBack {
     pub now: UnixMillis,
 }
 
-/// A copy that is ready to be served.
+/// A restored copy that is ready to be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restored {
     /// Its size.
     pub bytes: u64,
-    /// Messages that became `unknown`, for they may have been sent after the copy was made.
+    /// Messages that became `unknown`, because they may have been sent after the copy was made.
     pub unknown: u64,
     /// Messages that are still to be sent.
     pub open: u64,
-    /// Messages that were in flight; a start settles them as unanswered.
+    /// Messages that were in flight; the next start settles them as unanswered.
     pub sending: u64,
     /// Apps that were paused.
     pub paused: u64,
 }
 
-/// Copies the database `from` into the new file `to`, which only this user may read, makes sure that the copy is on
-/// the disk and whole, and returns. The database may be served meanwhile.
+/// Copies the database `from` into the new file `to`, which only this user may read. When it returns, the copy was synced to
+/// the disk and checked. The database may be served meanwhile.
 ///
-/// All steps of the copy read within one transaction, so they see one state, and the writer is not held up: in WAL
-/// mode it never waits for a reader. Without that transaction a step of SQLite's backup starts again from the first
-/// page whenever another process has written. Measured at 1,200 commits/s on 200 MB: 4,481 new starts in 15 s and no
-/// end, against 1.4 s in one transaction. `VACUUM INTO` took 2.1 s, for it builds every index anew, and shows no
-/// progress. The price: the log cannot be cut while the copy is made, so it grows by what is written meanwhile.
+/// All steps of the copy read within one transaction. So they see one state, and the writer is not held up: in WAL mode it
+/// never waits for a reader. Without that transaction SQLite's backup starts again from the first page whenever another
+/// process has written between two steps. Measured at 1,200 commits/s on 200 MB: 4,481 restarts in 15 s and no end, against
+/// 1.4 s in one transaction. `VACUUM INTO` took 2.1 s, because it builds every index again, and it shows no progress. The
+/// price: the log cannot be truncated while the copy is made, so it grows by all that is written meanwhile.
 ///
 /// # Errors
-/// When `from` is no database of ours, is newer than this program or damaged, or `to` is there or cannot be written.
-/// A part of a copy may be left behind.
+/// When `from` is not a database of this program, is newer than this program or is damaged, or when `to` exists or cannot be
+/// written. A partial copy may be left behind.
 pub fn copy(from: &Path, to: &Path, watcher: &Watcher) -> Result<Copied> {
     let failed = |trouble: RowError| trouble.in_verb("be copied");
     if !from.is_file() {
@@ -96,16 +96,16 @@ pub fn copy(from: &Path, to: &Path, watcher: &Watcher) -> Result<Copied> {
     Ok(Copied { bytes, schema })
 }
 
-/// Copies `from`, a copy that [`copy()`] made, into the new file `to`, brings its schema up to date, and does with its
-/// open messages what `put_back` says. The file is ready to be served when it returns.
+/// Copies `from`, a copy that [`copy()`] made, into the new file `to`, brings its schema up to date, and treats its open
+/// messages as `put_back` says. When it returns, the file is ready to be served.
 ///
 /// # Errors
-/// As [`copy()`].
+/// Like [`copy()`].
 pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -> Result<Restored> {
     copy(from, to, watcher)?;
     let db = open::writer(to)?;
     let restored = in_one_transaction(&db, |db| {
-        // Nobody serves this file yet, so there is nothing to remember.
+        // Nobody serves this file yet, so the memory is empty.
         let tx = Transaction { db, memory: &Memory::default() };
         note(&tx, from, put_back.now)?;
         prepare(&tx, put_back)
@@ -117,7 +117,7 @@ pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -
     Ok(Restored { bytes, ..restored })
 }
 
-/// The audit trail of the restored database says that it was restored, and from which file.
+/// Writes into the audit trail of the restored database that it was restored, and from which file.
 fn note(tx: &Transaction<'_>, from: &Path, now: UnixMillis) -> RowResult<()> {
     let file = from.file_name().map(|name| name.to_string_lossy().chars().take(MAX_NAME).collect());
     let subject = Subject { appid: None, object: file };
@@ -128,10 +128,10 @@ fn note(tx: &Transaction<'_>, from: &Path, now: UnixMillis) -> RowResult<()> {
 
 fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> RowResult<()> {
     let mut copy = Connection::open(to)?;
-    // The copy is synced once, at its end; a cut-short one is thrown away, so nothing must be undone in it.
+    // The copy is synced once, at its end. A copy that is cut short is thrown away, so it needs no rollback.
     copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;")?;
     let page_size = open::pragma(source, "page_size")?.unsigned_abs();
-    // The first statement after BEGIN is what fixes the state that all later ones see.
+    // BEGIN alone fixes no snapshot: the first statement after it does, and all later statements see the same state.
     source.execute_batch("BEGIN")?;
     open::pragma(source, "schema_version")?;
     {
@@ -150,7 +150,8 @@ fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> RowResult<()
         }
     }
     source.execute_batch("ROLLBACK")?;
-    // The copied header says WAL; as a plain file it stands alone, also where nothing may be written beside it.
+    // The copied header says WAL. In mode DELETE the copy is a single file, which can be opened even where no file can be
+    // written beside it.
     let mode: String = copy.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
     if mode != "delete" {
         return Err(RowError::corrupt(format!("the copy stays in journal mode {mode}")));
@@ -158,9 +159,9 @@ fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> RowResult<()
     copy.close().map_err(|(_, error)| error.into())
 }
 
-/// What is open and was due: whether it went out after the copy was made, nobody can tell from the copy. That is what
-/// `unknown` means. A message that was `sending` has a permit and an attempt of its own, and a start treats it like
-/// after any crash. What lies ahead of the restore cannot have gone out before it.
+/// Holds back the open messages that were due. Nobody can tell from the copy whether they went out after it was made, so
+/// they become `unknown`. A message that was `sending` has a permit and an attempt of its own; the next start settles it
+/// like after any crash. A message that is due after the restore cannot have gone out before it.
 fn prepare(tx: &Transaction<'_>, put_back: &PutBack) -> RowResult<Restored> {
     let count =
         |sql: &str| Ok::<u64, RowError>(tx.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs());

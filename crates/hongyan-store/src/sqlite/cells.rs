@@ -1,4 +1,4 @@
-//! How values lie in columns, and how they are read back.
+//! How values are stored in columns, and how they are read back.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use rusqlite::{Connection, Params, Row};
 use super::row_error::{RowError, RowResult};
 use crate::types::Page;
 
-/// Reads a row's columns from left to right, so that no column is named by a number.
+/// Reads a row's columns from left to right, so that no column needs a number.
 pub(super) struct Cells<'a> {
     row: &'a Row<'a>,
     next: usize,
@@ -51,8 +51,8 @@ impl<'a> Cells<'a> {
         Ok(self.raw::<Option<i64>>()?.map(UnixMillis))
     }
 
-    // An id names its lane. One that names a lane which does not exist was never made here; whoever asked such an id for
-    // its lane would have no answer, so it is refused where it is read.
+    // An id contains its lane. An id with a lane that does not exist was never made by this program. Refuse it here: the
+    // callers of `lane()` could not handle it.
 
     pub(super) fn message_id(&mut self) -> RowResult<MessageId> {
         let id = self.raw().map(MessageId::from_bytes)?;
@@ -88,14 +88,14 @@ impl<'a> Cells<'a> {
         Lane::new(number).ok_or_else(|| RowError::corrupt(format!("lane {number}")))
     }
 
-    /// Text that is a value of a type.
+    /// A text that is parsed as a value of a type.
     pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self) -> RowResult<T> {
         let text = self.row.get_ref(self.next)?.as_str().map_err(rusqlite::Error::from)?;
         self.next += 1;
         text.parse().map_err(|why| RowError::corrupt(format!("{text:?}: {why}")))
     }
 
-    /// Text that is a value of a type, or nothing.
+    /// A text that is parsed as a value of a type, or NULL.
     pub(super) fn parsed_or_none<T: FromStr<Err: Display>>(&mut self) -> RowResult<Option<T>> {
         let absent = self.row.get_ref(self.next)? == ValueRef::Null;
         if absent {
@@ -105,13 +105,13 @@ impl<'a> Cells<'a> {
         self.parsed().map(Some)
     }
 
-    /// A number that stands for a value.
+    /// A number that is the code of a value.
     pub(super) fn coded<T>(&mut self, from_code: impl Fn(u8) -> Option<T>) -> RowResult<T> {
         let code: u8 = self.raw()?;
         from_code(code).ok_or_else(|| RowError::corrupt(format!("{code} for {}", std::any::type_name::<T>())))
     }
 
-    /// A name that stands for a value.
+    /// A text that is the name of a value, or NULL.
     pub(super) fn named_or_none<T>(&mut self, from_name: impl Fn(&str) -> Option<T>) -> RowResult<Option<T>> {
         let name = self.row.get_ref(self.next)?.as_str_or_null().map_err(rusqlite::Error::from)?;
         self.next += 1;
@@ -122,7 +122,7 @@ impl<'a> Cells<'a> {
         .transpose()
     }
 
-    /// The four columns of a message's outcome.
+    /// An outcome, from four columns of a message.
     pub(super) fn outcome_with_msgid_or_none(&mut self) -> RowResult<Option<Outcome>> {
         let mut outcome = self.outcome_or_none()?;
         let number = self.raw()?;
@@ -132,7 +132,8 @@ impl<'a> Cells<'a> {
         Ok(outcome)
     }
 
-    /// The three columns of an earlier attempt's outcome. (One that WeChat gave a number was never an earlier one.)
+    /// An outcome of an earlier attempt, from three columns. (An attempt with a msgid was taken by WeChat, so no attempt
+    /// follows it.)
     pub(super) fn outcome_or_none(&mut self) -> RowResult<Option<Outcome>> {
         let (code, errcode, text): (Option<u8>, Option<i32>, Option<String>) =
             (self.raw()?, self.raw()?, self.raw()?);
@@ -156,7 +157,7 @@ pub(super) const fn outcome_code(outcome: &Outcome) -> u8 {
     }
 }
 
-/// The only row of a query, or none.
+/// The only row of a query, if there is a row.
 pub(super) fn one<T>(
     db: &Connection,
     sql: &str,
@@ -184,7 +185,7 @@ pub(super) fn many<T>(
     Ok(all)
 }
 
-/// The rows of a query that `read` finds fit: at most `limit` of them, among the first `look_at`.
+/// The rows of a query that `read` accepts: at most `limit`, among the first `look_at` rows.
 pub(super) fn page<T, I: Copy>(
     db: &Connection,
     sql: &str,
@@ -208,7 +209,7 @@ pub(super) fn page<T, I: Copy>(
     Ok(page)
 }
 
-/// Carries out a statement that answers no rows; returns how many rows it changed.
+/// Executes a statement that returns no rows; returns how many rows it changed.
 pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> RowResult<usize> {
     Ok(db.prepare_cached(sql)?.execute(params)?)
 }

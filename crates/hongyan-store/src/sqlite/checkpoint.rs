@@ -1,40 +1,40 @@
-//! Copying the log back into the file, beside the thread that writes.
+//! Copies the write-ahead log back into the file (a checkpoint), on a thread beside the writer.
 //!
-//! SQLite does it by itself in the commit that finds the log long, and all who wait for the writer wait for it: tens
-//! of milliseconds, a few times a minute. So a thread of its own copies while the writer goes on writing. A log is begun
-//! anew only when all of it was copied, and under load something always came meanwhile: so the thread copies that, too,
-//! and again, and the last few pages are copied by the writer.
+//! By default SQLite does this in the commit that finds the log long, and all callers wait for it: tens of milliseconds, a
+//! few times a minute. So a thread of its own copies while the writer goes on. SQLite restarts a log at its beginning only
+//! after all of it was copied, and under load the writer has always appended something meanwhile. So the thread copies
+//! again, several times, and the writer copies the last few pages.
 //!
-//! Two connections of which one copies the log while the other begins it anew need SQLite 3.51.3 or newer; before,
-//! they could damage the file (sqlite.org/wal.html, "the WAL-reset bug").
+//! Two connections, one of which copies the log while the other restarts it, need SQLite 3.51.3 or newer: older versions
+//! could damage the file (sqlite.org/wal.html, "the WAL-reset bug").
 
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 
-/// So many pages (of 4 KiB) are worth copying. The more, the more often one of them is written anew meanwhile, and
-/// copied once for many times.
+/// A log of so many pages (of 4 KiB) is copied. With a larger number more pages are written several times before they are
+/// copied once.
 const WORTH_COPYING: i64 = 4_000;
 
-/// How often the thread goes after what came meanwhile. SQLite syncs the file only when it has found the log's end, and
-/// that should not be left to the writer; the first time rarely finds it, the third mostly does.
+/// How often the thread copies again what came meanwhile. SQLite syncs the file only in a copy that reaches the log's end,
+/// and the writer should not have to do that. The first copy rarely reaches the end, the third mostly does.
 const MOST_PASSES: usize = 8;
 
-/// The thread that copies, as the writer sees it. Must be dropped before the last connection is closed, for that one
-/// copies all and removes the log.
+/// The writer's handle to the thread that copies. It must be dropped before the last connection is closed, because closing
+/// the last connection copies the whole log and removes it.
 pub(super) struct Checkpointer {
-    /// `None` once the thread is to end.
+    /// `None` when the thread is to end.
     orders: Option<flume::Sender<()>>,
-    /// An order was carried out.
+    /// Receives a message when an order was carried out.
     copied: flume::Receiver<()>,
     under_way: bool,
-    /// How long the log is, in pages, when the next order is given.
+    /// The length of the log, in pages, at which the next order is given.
     due: i64,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
-    /// Starts the thread on a connection of its own.
+    /// Starts the thread, with this connection.
     pub(super) fn start(own: Connection) -> std::io::Result<Self> {
         let (orders, ordered) = flume::bounded(1);
         let (done, copied) = flume::bounded(1);
@@ -45,20 +45,20 @@ impl Checkpointer {
                         break;
                     }
                 }
-                // The writer may have gone.
+                // The writer may have ended.
                 let _gone = done.send(());
             }
         })?;
         Ok(Self { orders: Some(orders), copied, under_way: false, due: WORTH_COPYING, thread: Some(thread) })
     }
 
-    /// To be called by the writer between two transactions, with its connection.
+    /// To be called by the writer between two transactions, with the writer's connection.
     pub(super) fn after_commit(&mut self, writer: &Connection) {
         if self.under_way {
             if self.copied.try_recv().is_ok() {
                 self.under_way = false;
-                // What is left because somebody reads an old state, or because the disk is full, is left for a while:
-                // it would be tried again with each commit.
+                // If pages are left because a reader uses an old snapshot, or because the disk is full, try again only after
+                // the log has grown. Otherwise each commit would try again.
                 self.due = copy(writer).map_or(self.due, Log::left) + WORTH_COPYING;
             }
         } else if look(writer).is_some_and(|log| log.pages >= self.due) {
@@ -71,13 +71,13 @@ impl Drop for Checkpointer {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // If it has panicked, that was reported.
+            // A panic of the thread was reported already.
             let _ended = thread.join();
         }
     }
 }
 
-/// How long the log is, and how much of it was copied.
+/// How long the log is, and how many pages of it were copied.
 #[derive(Debug, Clone, Copy)]
 struct Log {
     pages: i64,
@@ -85,7 +85,7 @@ struct Log {
 }
 
 impl Log {
-    /// Its length when the next transaction begins: it is begun anew if all of it was copied.
+    /// The log's length when the next transaction begins: zero if all was copied, because the log is restarted then.
     const fn left(self) -> i64 {
         if self.copied < self.pages { self.pages } else { 0 }
     }
@@ -95,11 +95,11 @@ fn look(db: &Connection) -> Option<Log> {
     ask(db, "PRAGMA wal_checkpoint(NOOP)").ok()
 }
 
-/// Copies what can be copied without waiting for anybody.
+/// Copies as much as possible without waiting for readers or the writer.
 fn copy(db: &Connection) -> Option<Log> {
     let copied = ask(db, "PRAGMA wal_checkpoint(PASSIVE)");
     if let Err(why) = &copied {
-        tracing::warn!(%why, "the database's log was not copied back into the file; it grows until it can be");
+        tracing::warn!(%why, "the database's log could not be copied into the file, and grows until it can");
     }
     copied.ok()
 }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::sqlite::open;
 
-    /// A writer's connection and its checkpointer, which copies a log of any length.
+    /// A writer's connection, with a checkpointer that copies a log of any length.
     fn writer(path: &Path) -> (Connection, Checkpointer) {
         let db = open::writer(path).unwrap();
         db.execute_batch("CREATE TABLE filled (content BLOB)").unwrap();
@@ -124,7 +124,7 @@ mod tests {
         (db, checkpointer)
     }
 
-    /// One commit of some 25 pages, and what the checkpointer makes of it once the thread has done what it was told.
+    /// Makes one commit of some 25 pages, waits until the thread has done its order, and returns the log.
     fn write(db: &Connection, checkpointer: &mut Checkpointer) -> Log {
         db.execute("INSERT INTO filled VALUES (randomblob(100000))", []).unwrap();
         checkpointer.after_commit(db);
@@ -138,7 +138,7 @@ mod tests {
         db.query_row("SELECT COUNT(*) FROM filled", [], |row| row.get(0)).unwrap()
     }
 
-    /// Somebody who reads the state of now, in which nothing is filled in, until it is dropped.
+    /// A reader of the present state, which still has no rows. It keeps its snapshot until it is dropped.
     fn reader_of_now(path: &Path) -> Connection {
         let db = open::reader(path).unwrap();
         db.execute_batch("BEGIN").unwrap();
@@ -170,9 +170,9 @@ mod tests {
         let kept = write(&db, &mut checkpointer);
         assert!(
             checkpointer.under_way && kept.left() == kept.pages,
-            "somebody reads what was before: {kept:?}"
+            "a reader has an old snapshot: {kept:?}"
         );
-        assert_eq!(count(&old), 0, "and sees it still");
+        assert_eq!(count(&old), 0, "the reader still sees the old state");
         drop(old);
         let by_writer = write(&db, &mut checkpointer);
         assert!(

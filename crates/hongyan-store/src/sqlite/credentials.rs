@@ -1,4 +1,5 @@
-//! Credentials, as the verbs ask for them and write them in SQLite. Where they lie is in the modules of each.
+//! Credentials: the port's questions and writes in SQLite. The reads for people and for the gateway are in the module of
+//! each kind.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{KeyId, Lane, TokenId};
@@ -177,7 +178,7 @@ impl CredentialRows for Transaction<'_> {
     }
 }
 
-/// The lane's number of who logged in.
+/// The lane of the user who logged in, as a number.
 fn lane_of(login: &LoginRecord) -> u8 {
     Lane::of(&login.appid, &login.openid).number()
 }

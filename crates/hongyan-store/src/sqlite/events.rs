@@ -217,7 +217,7 @@ pub(super) fn open(db: &Connection, lane: Lane, now: UnixMillis, limit: u32) -> 
     Ok(OpenEvents { due, next_wake })
 }
 
-/// When the user withdrew which permit, as the events that are kept say.
+/// The withdrawals of a user's permits, read from the events that are still kept.
 pub(super) fn withdrawals(db: &Connection, user: &User) -> RowResult<Vec<Trace>> {
     let events = many(
         db,
@@ -241,7 +241,7 @@ fn effects(json: &str) -> RowResult<Vec<Effect>> {
     serde_json::from_str(json).map_err(|why| RowError::corrupt(format!("the effects of an event: {why}")))
 }
 
-/// What every page has in common; the numbers are those of `list`. The first column says whether the row fits.
+/// The common part of every page; its parameters are those of `list`. The first column says whether the row matches.
 macro_rules! page_of {
     ($where:literal) => {
         concat!(
@@ -255,8 +255,8 @@ macro_rules! page_of {
     };
 }
 
-/// Carries out [`crate::Store::events`]. A user's events are read together and sorted; other pages walk back from the
-/// newest, for at most `look_at` events.
+/// Carries out [`crate::Store::events`]. A user's events are read together and sorted. Other pages walk back from the newest
+/// event, over at most `look_at` events.
 pub(super) fn list(db: &Connection, filter: &EventFilter) -> RowResult<Page<EventView, EventId>> {
     const OF_USER: &str = page_of!("INDEXED BY events_of_user WHERE lane = ?5 AND user_no = ?6");
     const ALL: &str = page_of!("WHERE TRUE");

@@ -1,9 +1,9 @@
-//! Whether the file is whole: a bounded look at each start, a whole one when somebody asks.
+//! Whether the file is damaged: a short check at each start, a complete check on request.
 //!
-//! SQLite itself notices damage only when it reads the page. Without a look, a gateway would start on a file that was
-//! cut short or overwritten, take messages, and fail on the first user whose page is hit. So each start looks at what
-//! is small and at both ends of what is large, then at as much of the rest as its time allows: all of a small
-//! database, a part of a large one. The whole look reads every page.
+//! SQLite itself notices damage only when it reads the damaged page. Without a check, a gateway would start on a file that
+//! was truncated or overwritten, accept messages, and fail at the first user whose page is damaged. So each start checks the
+//! small tables and both ends of the large trees. Then it checks as much of the rest as its time allows: all of a small
+//! database, a part of a large one. The complete check reads every page.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,60 +15,60 @@ use super::open;
 use super::row_error::{Refusal, RowError, RowResult};
 use crate::Result;
 
-/// How much to look at.
+/// How much to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// What is small, both ends of what is large, and as much of the rest as fits into this time.
+    /// The small tables, both ends of the large trees, and as much of the rest as fits into this time.
     AtMost(Duration),
-    /// Every page: whether it is what it should be.
+    /// Every page.
     Pages,
-    /// Every page, and whether each index says the same as its table. Takes several times as long.
+    /// Every page, and whether each index agrees with its table. This takes several times as long.
     Indexes,
 }
 
-/// What a look has seen. Damage is an error.
+/// How much a check has seen. Damage is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Looked {
-    /// All that was asked for.
+    /// All that was asked for was checked.
     Whole,
     /// The time was up before the end.
     InPart,
 }
 
-/// What is going on, for somebody who watches. The answer `false` ends it.
+/// Called with the progress of a check or a copy. Returning `false` stops the work.
 pub type Watcher = Arc<dyn Fn(Stage) -> bool + Send + Sync>;
 
-/// A sign of life.
+/// The progress of a check or a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// So many of so many bytes are copied.
+    /// Bytes are being copied.
     Copying {
-        /// So many.
+        /// How many bytes are copied.
         done: u64,
-        /// Of so many.
+        /// How many bytes there are.
         total: u64,
     },
-    /// Pages are being looked at. How many there are left is not known.
+    /// Pages are being checked. How many are left is not known.
     Looking,
 }
 
-/// The time that a start may spend on looking. A start on ten million messages shall take less than a second.
+/// How long the check at a start may take. A start with ten million messages shall take less than a second.
 pub const AT_A_START: Duration = Duration::from_millis(300);
 
-/// SQLite asks whether to go on after so many steps; some of them read a page from the disk.
+/// SQLite calls the progress handler after so many steps of its virtual machine; a step may read a page from the disk.
 const STEPS_BETWEEN_QUESTIONS: i32 = 100;
 
-/// SQLite's cache while it looks, as it wants to be told: in KiB, negative.
+/// The size of SQLite's cache during the check, in KiB. SQLite wants it as a negative number.
 const CACHE_KIB: i64 = -32 * 1024;
 
-/// The most complaints that are repeated: one damaged page makes many.
+/// How many complaints are reported, at most: one damaged page causes many.
 const MAX_COMPLAINTS: u32 = 5;
 
-/// Tables that stay small and without which nothing works.
+/// Tables that stay small and that everything needs.
 const SMALL: [&str; 6] = ["apps", "templates", "tokens", "api_keys", "heartbeat", "refinery_schema_history"];
 
-/// Large trees, each with a look at both of its ends. A page of a tree that is not on the way to an end is found by
-/// the rest of the look, if its time allows, or when it is needed.
+/// Large trees, with queries that touch both of their ends. A damaged page in the middle of a tree is found by the rest of
+/// the check, if its time allows, or by the verb that reads the page.
 const ENDS: [(&str, &str); 6] = [
     ("messages", "FROM messages ORDER BY id"),
     (
@@ -84,15 +84,15 @@ const ENDS: [(&str, &str); 6] = [
     ("users", "FROM users ORDER BY lane, appid, openid"),
 ];
 
-/// Tables of rows whose ids name their lanes, and what a row is.
+/// Tables of rows whose ids contain their lanes, and the words for a row.
 const IN_LANES: [(&str, &str); 3] = [
     ("messages", "a message"),
     ("user_entries", "a permit, or an entry of a message,"),
     ("events", "an event of WeChat's"),
 ];
 
-/// What SQLite does not know to belong together: each message has its entry in its user's name, and each such entry has its
-/// message. In words, with a statement that finds one that has not.
+/// Relations that SQLite does not know: each message has its entry among its user's entries, and each such entry has its
+/// message. The words of the complaint, and a statement that finds a broken relation.
 const ENTRIES: [(&str, &str); 2] = [
     (
         "which its user's entries lack",
@@ -106,11 +106,11 @@ const ENTRIES: [(&str, &str); 2] = [
     ),
 ];
 
-/// Looks at a database without changing it, whether it is served or not.
+/// Checks a database without changing it; the database may be served meanwhile.
 ///
 /// # Errors
-/// [`crate::StoreError::Corrupt`] with what is damaged; [`crate::StoreError::Open`] and [`crate::StoreError::Newer`]
-/// as when it is opened.
+/// [`crate::StoreError::Corrupt`] with what is damaged; [`crate::StoreError::Open`] and [`crate::StoreError::Newer`] like
+/// when it is opened.
 pub fn look(path: &Path, depth: Depth, watcher: Option<&Watcher>) -> Result<Looked> {
     open::check_owner(path)?;
     let db = open::reader(path)?;
@@ -132,7 +132,7 @@ fn examine(db: &Connection, depth: Depth, watcher: Option<&Watcher>) -> RowResul
             || watcher.as_ref().is_some_and(|watcher| !watcher(Stage::Looking))
     };
     db.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(enough))?;
-    // Pages of a tree are not asked for in order: with the readers' small cache many would be read twice.
+    // The check does not read the pages of a tree in order: with the readers' small cache it would read many pages twice.
     db.pragma_update(None, "cache_size", CACHE_KIB)?;
     let pragma = if depth == Depth::Indexes { "integrity_check" } else { "quick_check" };
     let complaints =
@@ -179,8 +179,8 @@ fn is_there(db: &Connection, name: &str) -> RowResult<bool> {
     Ok(db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)", [name], |row| row.get(0))?)
 }
 
-/// Ids that were never made here: the last byte of each is the lane that its row is in. SQLite has nothing against others,
-/// but whoever reads such a row cannot go on.
+/// Ids that this program never made: the last byte of each id must be the lane of its row. SQLite does not know this rule,
+/// but a verb that reads such a row fails.
 fn impossible_ids(db: &Connection) -> RowResult<Vec<String>> {
     for (table, what) in IN_LANES {
         if !is_there(db, table)? {
@@ -201,7 +201,7 @@ fn impossible_ids(db: &Connection) -> RowResult<Vec<String>> {
     Ok(Vec::new())
 }
 
-/// Messages and entries that have lost each other.
+/// Messages without their entry, and entries without their message.
 fn missing_entries(db: &Connection) -> RowResult<Vec<String>> {
     if !is_there(db, "user_entries")? {
         return Ok(Vec::new());
@@ -215,7 +215,7 @@ fn missing_entries(db: &Connection) -> RowResult<Vec<String>> {
     Ok(found)
 }
 
-/// What SQLite's own check says, but its "ok".
+/// The lines of SQLite's own check, without its "ok".
 fn complaints(db: &Connection, pragma: &str, table: Option<&str>) -> RowResult<Vec<String>> {
     let argument = table.map_or_else(|| MAX_COMPLAINTS.to_string(), |table| format!("'{table}'"));
     let mut statement = db.prepare(&format!("PRAGMA {pragma}({argument})"))?;

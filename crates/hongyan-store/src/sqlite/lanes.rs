@@ -1,4 +1,4 @@
-//! Lanes, as they lie in SQLite, and what the writer learns of one when somebody acquires it.
+//! Lanes in SQLite, and what the writer reads into memory when a lane is acquired.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
@@ -12,8 +12,8 @@ use crate::rows::LaneRows;
 use crate::rows::lanes::{NodeRow, Owner};
 use crate::types::{Epoch, TokenLease};
 
-/// The most open messages of a lane that are counted when it is acquired; of more, nothing is known. A bound for the
-/// time that the writer is held.
+/// How many open messages of a lane are counted when it is acquired, at most. If there are more, the counts stay unknown.
+/// The bound limits the time that the writer is held.
 const MAX_COUNTED: u32 = 20_000;
 
 fn read_node(cells: &mut Cells<'_>) -> RowResult<NodeRow> {
@@ -107,11 +107,11 @@ impl LaneRows for Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// Counts the open messages of a lane's users.
+    /// Counts the open messages of a lane's users into the writer's memory.
     fn learn_open(&self, lane: Lane) -> RowResult<()> {
         let open = many(
             self,
-            // Index by index, for each is all that must be read.
+            // Two queries, each over its own index, which has all the columns that are read.
             "SELECT user_no FROM messages INDEXED BY messages_queued \
              WHERE lane = ?1 AND state = 1 AND state IN (1, 2) UNION ALL \
              SELECT user_no FROM messages INDEXED BY messages_sending WHERE lane = ?1 AND state = 3 LIMIT ?2",

@@ -1,9 +1,9 @@
-//! What the writer knows besides the file.
+//! What the writer keeps in memory besides the file.
 //!
-//! The file belongs to one process while it serves, and in it to one thread that writes. So that thread can remember
-//! what it wrote itself and need not ask for it with every message: whether an app is paused, who owns a lane, and
-//! whether a user has anything open at all. Nothing here is the only copy of anything, and all of it follows the
-//! transaction: what a transaction changed is undone or forgotten when that is rolled back.
+//! While a process serves, the file belongs to this process, and in it to one thread that writes. So this thread can
+//! remember what it wrote itself, instead of reading it again for every message: whether an app is paused, which epoch a
+//! lane has, and whether a user has any open message. Verbs decide by these values. None of them is the only copy, and all
+//! of them follow the transaction: when a transaction is rolled back, its changes here are undone or forgotten.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use crate::rows::Rows;
 use crate::signals::{Listeners, Signals};
 use crate::types::{Epoch, FeedCursor};
 
-/// The transaction that is being written, and what the writer knows.
+/// The transaction that is being written, with the writer's memory.
 pub(super) struct Transaction<'a> {
     pub(super) db: &'a Connection,
     pub(super) memory: &'a Memory,
@@ -40,23 +40,23 @@ impl Rows for Transaction<'_> {
     }
 }
 
-/// See the module.
+/// The writer's memory; see the module.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// Of apps that were asked about.
+    /// Gates by app, filled on first use.
     gates: RefCell<HashMap<AppId, Option<AppGate>>>,
-    /// Of lanes that were asked about.
+    /// Epochs by lane, filled on first use.
     epochs: RefCell<HashMap<Lane, Epoch>>,
-    /// How many messages of users are ready or sending.
+    /// How many messages of users are `ready` or `sending`.
     pub(super) open: OpenMessages,
-    /// Who listens for events, and how many there are.
+    /// Which webhooks want which events, and the number of the last event.
     pub(super) outbox: Outbox,
-    /// What follows from the transaction for others.
+    /// The signals of the transaction.
     signals: RefCell<Signals>,
 }
 
 impl Memory {
-    /// The transaction is durable: these hear what follows from it.
+    /// The transaction is durable: publishes its signals to the listeners.
     pub(super) fn commit(&self, listeners: &Listeners) {
         self.open.commit();
         let mut signals = self.signals.borrow_mut();
@@ -67,7 +67,7 @@ impl Memory {
         signals.clear();
     }
 
-    /// The transaction was not.
+    /// The transaction was rolled back: undoes its changes in memory.
     pub(super) fn roll_back(&self) {
         self.forget_gates();
         self.forget_epochs();
@@ -76,7 +76,7 @@ impl Memory {
         self.signals.borrow_mut().clear();
     }
 
-    /// An app's gate, if there is such an app; `read` asks the file.
+    /// An app's gate, if there is such an app; `read` queries the file.
     pub(super) fn gate<E>(
         &self,
         appid: &AppId,
@@ -90,12 +90,12 @@ impl Memory {
         Ok(gate)
     }
 
-    /// Something about apps was written.
+    /// A row of an app was written.
     pub(super) fn forget_gates(&self) {
         self.gates.borrow_mut().clear();
     }
 
-    /// A lane's epoch; `read` asks the file.
+    /// A lane's epoch; `read` queries the file.
     pub(super) fn epoch<E>(&self, lane: Lane, read: impl FnOnce() -> Result<Epoch, E>) -> Result<Epoch, E> {
         if let Some(&epoch) = self.epochs.borrow().get(&lane) {
             return Ok(epoch);
@@ -111,21 +111,22 @@ impl Memory {
     }
 }
 
-/// What the writer knows of events and of who wants them. Where nobody does, that is all that an event costs.
+/// What the writer knows of events and of the webhooks that want them. If no webhook wants an event, the look at this memory
+/// is all that the event costs.
 #[derive(Default)]
 pub(super) struct Outbox {
-    /// What each webhook wants; `None`: not known.
+    /// The filter of each webhook; `None`: not known.
     filters: RefCell<Option<Vec<Filter>>>,
     /// The number of the last event; `None`: not known.
     last: Cell<Option<i64>>,
     /// The last event that the transaction wrote.
     written: Cell<Option<i64>>,
-    /// Makes the events' ids.
+    /// Makes the ids of events.
     pub(super) ids: IdMaker,
 }
 
 impl Outbox {
-    /// Whether anybody wants such an event; `read` asks the file who wants what.
+    /// Whether any webhook wants such an event; `read` queries the filters from the file.
     pub(super) fn is_wanted<E>(
         &self,
         kind: EventType,
@@ -140,7 +141,7 @@ impl Outbox {
         Ok(filters.iter().flatten().any(|filter| filter.wants(kind, app)))
     }
 
-    /// The next event's number; `read` asks the file for the last one.
+    /// The number of the next event; `read` queries the number of the last event from the file.
     pub(super) fn next_number<E>(&self, read: impl FnOnce() -> Result<i64, E>) -> Result<i64, E> {
         let last = match self.last.get() {
             Some(last) => last,
@@ -152,7 +153,7 @@ impl Outbox {
         Ok(next)
     }
 
-    /// Webhooks were changed.
+    /// Webhooks were changed: forgets their filters.
     pub(super) fn forget(&self) {
         self.filters.replace(None);
     }
@@ -164,20 +165,20 @@ impl Outbox {
     }
 }
 
-/// Counters of a lane. A user's place is a part of its number, so users may share one.
+/// Counters per lane. A user's place is computed from the user's number, so several users may share a place.
 const PLACES: usize = 1024;
 
-/// A count that is not known: always ask the file.
+/// The count is not known: always query the file.
 const UNKNOWN: u16 = u16::MAX;
 
-/// How many messages of users are ready or sending, in a table of fixed size.
+/// How many messages of users are `ready` or `sending`, in a table of fixed size.
 ///
-/// A count of nothing is certain: the user has nothing open. Nearly every message is for such a user, and needs no
-/// look-up for others before it or behind it. Any other count may be somebody else's, and the file is asked. A lane's
-/// counts are known from when it is acquired until it is lost.
+/// A count of zero is certain: the user has no open message. Nearly every message is for such a user, and then no query for
+/// messages before or after it is needed. Any other count may come from another user of the same place, so the file is
+/// queried. The counts of a lane are known from when it is acquired until it is lost.
 pub(super) struct OpenMessages {
     counts: Box<[Cell<u16>]>,
-    /// What the transaction changed: the place, and what stood there.
+    /// The places that the transaction changed, with their counts before.
     changes: RefCell<Vec<(usize, u16)>>,
 }
 
@@ -188,12 +189,12 @@ impl Default for OpenMessages {
 }
 
 impl OpenMessages {
-    /// Whether a user certainly has no more than so many.
+    /// Whether a user certainly has at most `most` open messages.
     pub(super) fn at_most(&self, most: u16, lane: Lane, user: u64) -> bool {
         self.counts[place(lane, user)].get() <= most
     }
 
-    /// A message of the user went from one state to another; a new one comes from none.
+    /// A message of the user went from one state to another; a new message has no earlier state.
     pub(super) fn moved(&self, lane: Lane, user: u64, from: Option<MessageState>, to: MessageState) {
         let (was, is) = (from.is_some_and(counts), counts(to));
         if was == is {
@@ -203,20 +204,20 @@ impl OpenMessages {
         let count = self.counts[place].get();
         let next = match (count, is) {
             (UNKNOWN, _) => return,
-            // Also where the last number is reached: nobody can count on from there.
+            // If the count reaches `UNKNOWN` it stays unknown: the real number is lost from there on.
             (count, true) => count + 1,
-            // Less than nothing: it was never counted. Whatever went wrong, asking the file is right.
+            // The count was zero: this message was never counted. Whatever went wrong, querying the file is right.
             (count, false) => count.checked_sub(1).unwrap_or(UNKNOWN),
         };
         self.change(place, next);
     }
 
-    /// Nothing is known of a lane any more.
+    /// Forgets the counts of a lane.
     pub(super) fn forget(&self, lane: Lane) {
         (place(lane, 0)..place(lane, 0) + PLACES).for_each(|place| self.change(place, UNKNOWN));
     }
 
-    /// All that is known of a lane: these users' open messages, one entry each.
+    /// Sets the counts of a lane: `users` has one entry for each open message.
     pub(super) fn learn(&self, lane: Lane, users: impl IntoIterator<Item = u64>) {
         let mut counts = vec![0_u16; PLACES];
         for user in users {
@@ -247,7 +248,7 @@ const fn counts(state: MessageState) -> bool {
     matches!(state, MessageState::Ready | MessageState::Sending)
 }
 
-/// Bits of the number that the lane is not made of, as far as that is possible.
+/// The place of a user: bits of the number from which the lane is not computed, as far as possible.
 const fn place(lane: Lane, user: u64) -> usize {
     lane.index() * PLACES + (user >> 17) as usize % PLACES
 }
@@ -265,7 +266,7 @@ mod tests {
         open.moved(lane, 1, None, MessageState::Sending);
         open.moved(lane, 2 << 17, None, MessageState::Scheduled);
         assert!(open.at_most(2, lane, 1) && !open.at_most(1, lane, 1));
-        assert!(open.at_most(0, lane, 2 << 17), "a scheduled message is in nobody's way yet");
+        assert!(open.at_most(0, lane, 2 << 17), "a scheduled message does not count yet");
         open.roll_back();
         assert!(open.at_most(1, lane, 1));
         open.moved(lane, 1, Some(MessageState::Ready), MessageState::Sent);

@@ -1,4 +1,4 @@
-//! The migrations, and what they need of the program.
+//! The migrations, and the SQL function that they need.
 
 use refinery::Runner;
 use rusqlite::Connection;
@@ -8,7 +8,7 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// What brings a database up to date.
+/// The runner that brings a database up to date.
 pub(super) fn runner() -> Runner {
     embedded::migrations::runner()
 }
@@ -20,7 +20,7 @@ pub(super) fn migrate_to(db: &mut Connection, version: i64) -> rusqlite::Result<
     runner.run(db).map(|_| ()).map_err(|why| rusqlite::Error::UserFunctionError(Box::new(why)))
 }
 
-/// Gives the migrations a function that SQL has not: a user's number.
+/// Gives the migrations an SQL function that computes a user's number.
 pub(super) fn user_number(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     db.create_scalar_function("user_number", 2, flags, |arguments| {

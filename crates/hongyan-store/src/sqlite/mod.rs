@@ -10,15 +10,15 @@
 //! | `readers` | the threads that read: a pool for messages on their way, and one for people |
 //! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune` | the statements: what the verbs ask and write (`crate::rows`), and what people ask |
 //! | `tokens`, `sessions`, `keys`, `reach` | what people and the gateway ask |
-//! | `cells` | how values lie in columns |
+//! | `cells` | how values are stored in columns |
 //! | `row_error` | SQLite's refusals, in the words of every backend |
-//! | `health` | whether the file is whole |
-//! | `backup` | copies of the file, and what becomes of one that is put back |
+//! | `health` | whether the file is damaged |
+//! | `backup` | copies of the file, and the restore of a copy |
 //! | `verb` | the verbs by name: their words for people, their fail points |
 //! | `verbs` | which verb goes to the writer and which to which readers |
 //!
-//! No statement decides anything: what a verb does stands in `crate::verbs`. The file may be opened by another process for a moment (`hongyan key create`), and copied by
-//! SQLite's backup at any time.
+//! No statement decides anything: the steps of a verb are in `crate::verbs`. Another process may open the file for a moment
+//! (`hongyan key create`), and SQLite's backup may copy it at any time.
 
 #![allow(
     clippy::redundant_closure_for_method_calls,
@@ -73,16 +73,16 @@ use row_error::RowResult;
 use verb::Verb;
 use writer::{Crowd, Writer};
 
-/// Where the database is, and how much of the machine it may take.
+/// Where the database is, and how many threads and how much time it may use.
 #[derive(Debug, Clone)]
 pub struct SqliteConfig {
-    /// The file. It is made if it is not there; its directory is not.
+    /// The file. It is created if it does not exist; its directory is not.
     pub path: PathBuf,
-    /// Threads that read what messages on their way need, 1 to 64. Each has a cache of 1 MB.
+    /// Threads that read for messages on their way, 1 to 64. Each has a cache of 1 MB.
     pub readers: usize,
-    /// Threads that read what people ask for, 1 to 64, as large.
+    /// Threads that read for people, 1 to 64. Each has a cache of 1 MB, too.
     pub people: usize,
-    /// How long one of people's questions may take.
+    /// How long a query of people's may take.
     pub people_limit: Duration,
 }
 
@@ -96,9 +96,9 @@ impl SqliteConfig {
 /// A database in a file. Clones share it.
 #[derive(Clone)]
 pub struct SqliteStore {
-    /// `None` once it is closed. The lock is held to copy two handles, never longer.
+    /// `None` once the store is closed. The lock is only held to copy two handles.
     threads: Arc<RwLock<Option<Threads>>>,
-    /// Each closes (as a channel) when its threads have ended.
+    /// Each channel closes when its threads have ended.
     ended: [flume::Receiver<()>; 3],
     listeners: Listeners,
     crowd: Crowd,
@@ -121,8 +121,7 @@ impl SqliteStore {
     /// Opens the file, brings its schema up to date and starts the threads. Blocks; call it before serving.
     ///
     /// # Errors
-    /// [`StoreError::Open`] with what to do about it; [`StoreError::Newer`]. In both cases a file that was there is
-    /// as it was.
+    /// [`StoreError::Open`] with what to do about it; [`StoreError::Newer`]. In both cases an existing file was not changed.
     pub fn open(config: SqliteConfig) -> Result<Self> {
         let SqliteConfig { path, readers, people, people_limit } = config;
         let writer = open::writer(&path)?;
@@ -170,7 +169,7 @@ impl SqliteStore {
         readers.read(verb, ask).await
     }
 
-    /// Carries out a verb that only reads, for people: what it costs depends on what they ask and on how much there is.
+    /// Carries out a verb that only reads, for people: its cost depends on the question and on the size of the history.
     async fn read_for_people<T: Send + 'static>(
         &self,
         verb: Verb,
@@ -185,8 +184,8 @@ impl SqliteStore {
         threads.clone().ok_or(StoreError::Closed)
     }
 
-    /// Lets the threads finish what has queued up, and waits for them. The writer goes last: the last connection
-    /// copies the log back into the file, and a reader may not.
+    /// Lets the threads finish what has queued up, and waits for them. The writer goes last: closing the last connection
+    /// copies the log into the file, and a reader may not write.
     async fn shut(&self) {
         let threads = self.threads.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let [readers_ended, people_ended, writer_ended] = &self.ended;
@@ -194,7 +193,7 @@ impl SqliteStore {
             drop((readers, people));
             writer
         });
-        // Nothing is ever sent; the answer is that the channel has closed.
+        // Nothing is ever sent; the call returns when the channel has closed.
         let _closed = readers_ended.recv_async().await;
         let _closed = people_ended.recv_async().await;
         drop(writer);
@@ -209,7 +208,7 @@ mod tests {
     use super::*;
     use crate::Store;
 
-    /// A question that never ends by itself.
+    /// A query that never ends by itself.
     fn count_for_ever(db: &rusqlite::Connection) -> RowResult<i64> {
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";

@@ -1,4 +1,4 @@
-//! Opening: is it ours, is it not too new, then set up and bring up to date.
+//! Opening a file: checks that it is ours and not too new, sets it up and brings it up to date.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::{Result, StoreError};
 /// Marks a file as ours (SQLite's `application_id`): "hygn".
 const APPLICATION_ID: i32 = 0x6879_676e;
 
-/// How long a statement waits while another process (`hongyan key create`, a backup) writes.
+/// How long a statement waits while another process (`hongyan key create`, a backup) holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than the number of different statements, so that each is prepared once per connection.
 const STATEMENT_CACHE: usize = 200;
 
-/// For the connection that writes. The WAL is copied back each 16 MB, by the connection itself until it has a
-/// checkpointer, and cut to 64 MB; `FULL` makes each commit an fsync, which is the promise that `202` gives.
+/// For the connection that writes. The log is copied into the file each 16 MB, by this connection itself until it has a
+/// checkpointer, and truncated to 64 MB. `FULL` makes each commit an fsync, which is the promise that `202` gives.
 const WRITER_SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -33,7 +33,7 @@ const WRITER_SETTINGS: &str = "
     PRAGMA cell_size_check = ON;
 ";
 
-/// For the connections that read: little memory, for people ask seldom.
+/// For the connections that read. Little memory: people ask seldom.
 const READER_SETTINGS: &str = "
     PRAGMA query_only = ON;
     PRAGMA cache_size = -1024;
@@ -48,19 +48,19 @@ pub(super) fn newest_schema() -> i64 {
     newest.map_or(0, i64::from)
 }
 
-/// Which version a database's schema has, and which this program brings it to.
+/// The schema version of a database, and the version that this program brings it to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schema {
-    /// The file's.
+    /// The file's version.
     pub found: i64,
-    /// The newest that this program knows.
+    /// The newest version that this program knows.
     pub newest: i64,
 }
 
-/// Looks at the version of a database's schema. Changes nothing.
+/// Reads the version of a database's schema. Changes nothing.
 ///
 /// # Errors
-/// When the file cannot be read, or is no database of ours.
+/// When the file cannot be read, or is not a database of this program.
 pub fn schema_of(path: &Path) -> Result<Schema> {
     check_owner(path)?;
     let failed = |why: rusqlite::Error| refused(path, why);
@@ -69,8 +69,8 @@ pub fn schema_of(path: &Path) -> Result<Schema> {
     Ok(Schema { found: pragma(&db, "user_version").map_err(failed)?, newest: newest_schema() })
 }
 
-/// Opens the connection that writes. The file is made if it is not there; one that is not ours, or is newer than
-/// this program, is left as it is.
+/// Opens the connection that writes. The file is created if it does not exist. A file that is not ours, or is newer than
+/// this program, is not changed.
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     check_parent(path)?;
     check_owner(path)?;
@@ -80,7 +80,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    // First of all, so that a file whose making was cut short is known as ours.
+    // Mark the file first, so that it is known as ours even if its creation is interrupted.
     if pragma(&db, "application_id").map_err(failed)? == 0 {
         db.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     }
@@ -92,20 +92,20 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     Ok(db)
 }
 
-/// Nothing that SQL can say shall change the file behind SQLite's back.
+/// Forbids the SQL statements that could corrupt the file.
 fn defend(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map(|_| ())
 }
 
-/// Makes the files of a database its user's alone, whatever the umask: what is told to users lies in them in the clear.
-/// SQLite gives the log the database's mode.
+/// Makes the files of a database readable for their owner alone, whatever the umask: they contain the messages to users in
+/// the clear. SQLite gives the log the database's mode.
 fn make_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
-        // Only a file that is not there is opened here, and so made. To close a handle of one that is there would give up
-        // the locks of every connection that this process has to it (POSIX says so).
+        // Open only a file that does not exist, and so create it. Opening and closing an existing file would release the
+        // locks of every connection that this process has to it (a rule of POSIX).
         match std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -116,7 +116,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
             let file = Path::new(&file);
             let Ok(found) = std::fs::metadata(file) else { continue };
             if found.permissions().mode() & 0o077 != 0 {
-                // Only its owner may; for others who may write it, it is as its owner wants it.
+                // Only the owner may change the mode. If the file belongs to another user, its owner has chosen the mode.
                 match std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)) {
                     Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => return Err(error),
                     _ => {}
@@ -129,7 +129,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Opens one connection that copies the log back into the file, in place of `writer`, which leaves it from now on.
+/// Opens a connection that copies the log into the file in place of `writer`, which stops doing so.
 pub(super) fn checkpointer(path: &Path, writer: &Connection) -> Result<Connection> {
     let failed = |why: rusqlite::Error| refused(path, why);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -139,7 +139,7 @@ pub(super) fn checkpointer(path: &Path, writer: &Connection) -> Result<Connectio
     Ok(db)
 }
 
-/// Opens one connection that reads; the writer's must have been opened before.
+/// Opens a connection that reads; the writer's connection must be open before.
 pub(super) fn reader(path: &Path) -> Result<Connection> {
     let failed = |why: rusqlite::Error| refused(path, why);
     let db = Connection::open_with_flags(path, read_only()).map_err(failed)?;
@@ -157,7 +157,7 @@ pub(super) fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     db.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// Damage is not to be mistaken for a file that cannot be reached: another way of opening it does not help.
+/// Tells damage apart from a file that cannot be opened: for damage, other permissions or more space do not help.
 fn refused(path: &Path, why: rusqlite::Error) -> StoreError {
     match RowError::from(why).in_verb("open the database") {
         StoreError::Corrupt(what) => StoreError::Corrupt(format!("{}: {what}", path.display())),
@@ -187,7 +187,7 @@ fn check_parent(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Looks at a file without changing it.
+/// Checks a file without changing it.
 pub(super) fn check_owner(path: &Path) -> Result<()> {
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(());
@@ -256,7 +256,7 @@ mod tests {
         );
         let token = super::super::tokens::gateway_of(&db, &app.appid, UnixMillis(6), 9).unwrap().remove(0);
         assert_eq!((token.service, token.expires_at), (None, UnixMillis(100)));
-        assert_ne!(token.id.as_bytes(), &[0; 16], "it can be named, and so revoked");
+        assert_ne!(token.id.as_bytes(), &[0; 16], "it has an id, so it can be revoked");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Events for webhooks, as they lie in SQLite.
+//! Webhook events in SQLite.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WebhookEventId;

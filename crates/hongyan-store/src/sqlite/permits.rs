@@ -1,4 +1,4 @@
-//! Permits, as they lie in SQLite.
+//! Permits in SQLite.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::PermitId;
@@ -22,7 +22,7 @@ macro_rules! columns {
     };
 }
 
-/// What every look at a user's permits has in common; the first three numbers are those of `of_user!`.
+/// The common part of every query for a user's permits; its first three parameters are those of `of_user!`.
 macro_rules! select_of_user {
     ($and:literal) => {
         concat!(
@@ -71,7 +71,7 @@ pub(super) fn find(db: &Connection, user: &User, id: PermitId) -> RowResult<Opti
     one(db, select_of_user!("AND id = ?5"), of_user![user, id.as_bytes()], read)
 }
 
-/// The row of one side's report.
+/// The condition for the row of one side's report.
 macro_rules! one_report {
     ($statement:literal) => {
         concat!(
@@ -134,8 +134,8 @@ impl PermitRows for Transaction<'_> {
     fn open_permits(&self, user: &User, now: UnixMillis) -> RowResult<Vec<Permit>> {
         many(
             self,
-            // Which of these serves is the ledger's to say; this only leaves out what cannot, so that a user's history
-            // costs little.
+            // The ledger decides which of these permits serves. The condition only leaves out permits that cannot serve, so
+            // that a user's history costs little.
             select_of_user!("AND expires_at > ?5 AND (granted > spent + revoked + held OR unlimited)"),
             of_user![user, now.0],
             read,

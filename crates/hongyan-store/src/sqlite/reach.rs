@@ -1,4 +1,4 @@
-//! `reach`: who can be reached now.
+//! `reach`: how many users can be reached now.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Channel, Lane, PermitKind};
@@ -10,8 +10,8 @@ use super::row_error::RowResult;
 use super::user_entries::users_of_lane;
 use crate::types::Reach;
 
-/// Carries out [`crate::Store::reach`]: a walk over all of the app's permits, lane by lane. It takes long
-/// on a long history, but it is asked seldom, by people, and an index for it would cost every message a page.
+/// Carries out [`crate::Store::reach`]: a walk over all of the app's permits, lane by lane. The walk takes long on a long
+/// history. But people ask seldom, and an index for it would cost every message a page.
 pub(super) fn reach(
     db: &Connection,
     appid: &AppId,
@@ -19,7 +19,7 @@ pub(super) fn reach(
     kind: Option<PermitKind>,
     now: UnixMillis,
 ) -> RowResult<Reach> {
-    // Forms and payments serve any legacy template; so whether they count depends on the template's channel.
+    // Forms and payments serve any legacy template, so whether they count depends on the template's channel.
     let channel = template.map(|template| channel_of(db, appid, template)).transpose()?.flatten();
     let any_template_counts = template.is_none() || channel == Some(Channel::Legacy);
     let mut sum = Reach::default();
@@ -48,7 +48,7 @@ pub(super) fn reach(
                 Ok(Reach { users: cells.count()?, units: cells.count()?, unlimited: cells.count()? })
             },
         )?;
-        // A user is in one lane, so nobody is counted twice.
+        // A user is in one lane, so no user is counted twice.
         if let Some(found) = found {
             sum.users += found.users;
             sum.units += found.units;

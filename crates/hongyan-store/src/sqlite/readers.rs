@@ -1,8 +1,8 @@
-//! Threads that read. Each owns a read-only connection; in WAL mode they neither wait for the writer nor hold it up.
+//! Threads that read. Each has a read-only connection; in WAL mode a reader neither waits for the writer nor holds it up.
 //!
-//! There are two pools. The machine's answers what messages on their way need: keys, tokens, sessions, what is due. The
-//! people's answers lists and searches, whose cost depends on what is asked and on how much is stored; its questions have
-//! a time limit. However long people's questions take, the machine's are not behind them.
+//! There are two pools. The machine's pool answers what messages on their way need: keys, tokens, sessions, what is due. The
+//! people's pool answers lists and searches, whose cost depends on the question and on the size of the history; they have a
+//! time limit. However long people's queries take, the machine's queries never queue behind them.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,24 +14,24 @@ use super::row_error::{RowError, RowResult};
 use super::verb::Verb;
 use crate::{Result, StoreError};
 
-/// The most questions that wait; who comes later waits before the queue.
+/// How many queries may queue up. A caller that comes later waits for room in the queue.
 const MAX_QUEUE: usize = 1024;
 
-/// How many of its virtual machine's steps SQLite takes between two looks at the clock: some microseconds.
+/// How many steps of its virtual machine SQLite takes between two looks at the clock: some microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
 
 type Query = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A handle to the readers of a pool. The threads end when the last one is dropped and the queue is empty.
+/// A handle to the readers of a pool. The threads end when the last handle is dropped and the queue is empty.
 #[derive(Clone)]
 pub(super) struct Readers {
     inbox: flume::Sender<Query>,
-    /// How long a question may take, its waiting included.
+    /// How long a query may take, including its time in the queue.
     limit: Option<Duration>,
 }
 
 impl Readers {
-    /// Starts a thread per connection. The second value closes (as a channel) when all threads have ended.
+    /// Starts a thread per connection. The returned channel closes when all threads have ended.
     pub(super) fn start(
         pool: &str,
         connections: Vec<Connection>,
@@ -52,7 +52,7 @@ impl Readers {
         Ok((Self { inbox, limit }, ended))
     }
 
-    /// Asks; all of one question's statements see the same state of the database.
+    /// Runs a query; all its statements see the same state of the database.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         verb: Verb,
@@ -62,13 +62,13 @@ impl Readers {
         let until = self.limit.map(|limit| Instant::now() + limit);
         let question = move |db: &mut Connection| {
             if reply.is_closed() {
-                // The caller went away while the question waited.
+                // The caller went away while the query was in the queue.
                 return;
             }
             let result = within(db, until, |db| {
                 db.transaction().map_err(Into::into).and_then(|snapshot| ask(&snapshot))
             });
-            // A caller that went away does not want to know.
+            // Sending fails only if the caller went away.
             let _gone = reply.send(result.map_err(|trouble| trouble.in_verb(verb.text())));
         };
         self.inbox.send_async(Box::new(question)).await.map_err(|_| StoreError::Closed)?;
@@ -76,7 +76,7 @@ impl Readers {
     }
 }
 
-/// Asks, and lets SQLite break off the statement that runs when the time is over.
+/// Runs a query, and lets SQLite interrupt its statement when the time is over.
 fn within<T>(
     db: &mut Connection,
     until: Option<Instant>,
@@ -96,7 +96,7 @@ fn within<T>(
 mod tests {
     use super::*;
 
-    /// A query that counts for as long as it is let.
+    /// A query that counts until it is interrupted.
     fn count_for_ever(db: &Connection) -> RowResult<i64> {
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";

@@ -1,4 +1,4 @@
-//! SQLite's refusals, as every backend tells them.
+//! SQLite's errors, translated into the errors of every backend.
 
 use rusqlite::ErrorCode;
 
@@ -8,7 +8,7 @@ impl From<rusqlite::Error> for RowError {
     fn from(error: rusqlite::Error) -> Self {
         let kind = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Refusal::Damaged,
-            // Only a time limit interrupts.
+            // Only a time limit interrupts statements.
             Some(ErrorCode::OperationInterrupted) => Refusal::Interrupted,
             Some(ErrorCode::DiskFull) => Refusal::Full,
             _ => Refusal::Failed,

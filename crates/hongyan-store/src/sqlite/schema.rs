@@ -1,8 +1,8 @@
-//! Whether a file has the schema that its version has, and nothing else.
+//! Checks that a file has the schema of its version, and nothing else.
 //!
-//! A database that was put back may have been in other hands. A trigger in it would run with every statement of ours: one
-//! that adds an API key when the health check writes is enough. So what stands in the file is compared with what the
-//! migrations make, before anything of it is used.
+//! A file that is restored or put in place may come from an attacker. A trigger in it would run with every statement of
+//! ours: a trigger that adds an API key when the health check writes would be enough. So the schema of the file is compared
+//! with the schema that the migrations make, before anything of the file is used.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,31 @@ use rusqlite::Connection;
 
 use super::migrations::{migrate_to, user_number};
 
-/// The table in which the migrations note what they did; the library makes it, in its own words and before the first
-/// migration.
+/// The table in which the migrations are recorded. The migration library creates it, with its own statement and before the
+/// first migration.
 const HISTORY: &str = "refinery_schema_history";
 
-/// Tables that SQLite makes by itself, in these words: the counters of AUTOINCREMENT, and what `ANALYZE` found.
+/// Tables that SQLite creates by itself, with these statements: the counters of AUTOINCREMENT, and the results of `ANALYZE`.
 const OF_SQLITE: [&str; 3] = [
     "CREATE TABLE sqlite_sequence(name,seq)",
     "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
     "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
 ];
 
-/// The most strangers that are named.
+/// How many unexpected objects are named, at most.
 const NAMED: usize = 5;
 
-/// A row of `sqlite_schema`. A name proves nothing: with `writable_schema` any object can have any.
+/// A row of `sqlite_schema`. A name proves nothing: with `writable_schema` any object can have any name.
 struct Object {
     kind: String,
     name: String,
     table: String,
-    /// The statement that made it, each white space as one space.
+    /// The statement that created it, with each run of white space as one space.
     sql: Option<String>,
 }
 
 impl Object {
-    /// Whether SQLite or the library of the migrations has made it, and not one of our statements.
+    /// Whether SQLite or the migration library has created it, and not a statement of ours.
     fn is_not_ours(&self) -> bool {
         match (self.kind.as_str(), self.sql.as_deref()) {
             ("index", None) => self.name.starts_with("sqlite_autoindex_"),
@@ -46,7 +46,7 @@ impl Object {
     }
 }
 
-/// Every table, index, view and trigger, and every column: each in words, with the statement that made it.
+/// Every table, index, view and trigger, and every column: each in words, with the statement that created it.
 fn parts(db: &Connection) -> rusqlite::Result<BTreeMap<String, Option<String>>> {
     let mut parts = BTreeMap::new();
     let mut objects = db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
@@ -59,7 +59,7 @@ fn parts(db: &Connection) -> rusqlite::Result<BTreeMap<String, Option<String>>> 
             parts.insert(format!("{} {} on {}", object.kind, object.name, object.table), object.sql);
         }
     }
-    // What a table is: a virtual one runs code of its own. `hidden` tells generated columns.
+    // The kind of a table matters: a virtual table runs code of its own. `hidden` tells generated columns.
     let mut columns = db.prepare(
         "SELECT list.type, list.name, own.name, own.type, own.\"notnull\", own.pk, own.hidden \
          FROM pragma_table_list AS list JOIN pragma_table_xinfo(list.name) AS own \
@@ -76,8 +76,8 @@ fn parts(db: &Connection) -> rusqlite::Result<BTreeMap<String, Option<String>>> 
     Ok(parts)
 }
 
-/// What a file of this version has that it should not have, lacks, or has in other words; `None`: it is as it should be.
-/// The words are those of the migrations, for every database of a version was made by the same ones.
+/// How a file of this version differs from what the migrations make; `None`: it does not differ. The statements are compared
+/// as text, because every database of a version was made by the same migrations.
 pub(super) fn difference(db: &Connection, version: i64) -> rusqlite::Result<Option<String>> {
     let found = parts(db)?;
     let mut fresh = Connection::open_in_memory()?;

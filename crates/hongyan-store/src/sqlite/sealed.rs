@@ -1,4 +1,4 @@
-//! Sealed values, place by place: for a change of the key that sealed them.
+//! Sealed values, column by column: for a change of the key that sealed them.
 
 use hongyan_ledger::{Lane, WebhookId};
 use hongyan_wechat::{AppId, OpenId};
@@ -10,7 +10,7 @@ use super::row_error::{RowError, RowResult};
 use crate::rows::SealedRows;
 use crate::types::{Reseal, Sealed, SealedKind, SealedOwner, SealedPage, SealedValue};
 
-/// The table of a kind, with the statements on the column where its values lie.
+/// The table of a kind, with the statements for the column of its values.
 enum Place {
     /// One row per app.
     Apps { page: &'static str, reseal: &'static str },
@@ -20,7 +20,7 @@ enum Place {
     Webhooks { page: &'static str, reseal: &'static str },
 }
 
-/// The change of a setting raises the app's version: who has read the app before must not write back what it has read.
+/// A change of a setting raises the app's version: a caller that has read the app before must not write the old value back.
 macro_rules! of_apps {
     ($column:literal) => {
         Place::Apps {
@@ -80,7 +80,7 @@ const fn place(kind: SealedKind) -> Place {
     }
 }
 
-/// A row: whose it is, and what lies there, if anything does.
+/// The owner of a row, and the value in the column, if there is a value.
 type Found = (SealedOwner, Option<Sealed>);
 
 /// Carries out [`crate::Store::sealed`].
@@ -122,7 +122,7 @@ fn webhooks(db: &Connection, sql: &str, after: &[u8], limit: u32) -> RowResult<V
     })
 }
 
-/// Lane by lane.
+/// The values of users, lane by lane.
 fn users(db: &Connection, sql: &str, after: Option<(&AppId, &OpenId)>, limit: u32) -> RowResult<Vec<Found>> {
     let begin = after.map_or(0, |(appid, openid)| Lane::of(appid, openid).number());
     let mut rows: Vec<Found> = Vec::new();

@@ -1,4 +1,4 @@
-//! Users' session keys, and the sessions that mini programs hold, as they lie in SQLite.
+//! Users' session keys and the sessions of mini programs, in SQLite.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;

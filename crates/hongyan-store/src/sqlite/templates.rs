@@ -1,4 +1,4 @@
-//! Templates, as they lie in SQLite.
+//! Templates in SQLite.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Channel;
@@ -39,7 +39,7 @@ impl TemplateRows for Transaction<'_> {
                 .map_err(|why| RowError::corrupt(format!("the enums of {}: {why}", template.template_id)))?;
             change(
                 self,
-                // WeChat may list one twice; the last word counts.
+                // WeChat may list a template twice; the last one counts.
                 "INSERT OR REPLACE INTO templates (appid, template_id, channel, long_term, title, content, example, \
                  enums) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 params![

@@ -1,7 +1,7 @@
-//! The tree of what stands in users' names: their permits, and an entry for each of their messages.
+//! The tree of user entries: a user's permits, and an entry for each of the user's messages.
 //!
-//! The permits' rows are read and written by `permits.rs`. An entry of a message is what an index would have of it; SQLite
-//! does not keep it, so [`insert`] and [`delete`] stand beside the two statements that make and remove a message.
+//! `permits.rs` reads and writes the rows of permits. The entry of a message has what an index row would have. SQLite does
+//! not maintain it, so [`insert`] and [`delete`] must accompany the two statements that insert and delete a message.
 
 use hongyan_ledger::MessageId;
 use rusqlite::{Connection, params};
@@ -11,7 +11,7 @@ use super::row_error::RowResult;
 use crate::rows::MessageRow;
 use crate::types::Idempotency;
 
-/// A condition: the message is one of a user's.
+/// A condition: the message belongs to this user.
 macro_rules! is_of_user {
     ($lane:literal, $user_no:literal) => {
         concat!(
@@ -25,9 +25,10 @@ macro_rules! is_of_user {
 }
 pub(super) use is_of_user;
 
-/// A lane's users (`users.number`) from the one that `$first` names on.
+/// The users of a lane (`users.number`), from the user that `$first` names on.
 ///
-/// A walk over the permits of a lane must not read the entries of messages that lie between them, for those grow with
+/// A walk over the permits of a lane must not read the entries of messages that lie between them, because those grow with
+/// history. So it goes from user to user, with a look-up for each.
 /// history. So it goes from one user to the next by a look-up each.
 macro_rules! users_of_lane {
     ($lane:literal, $first:literal) => {
@@ -42,8 +43,8 @@ macro_rules! users_of_lane {
 }
 pub(super) use users_of_lane;
 
-/// A lane's permits behind a place, which is a user's number and a permit's id, in this order. The parameters are the lane,
-/// these two, and the most rows.
+/// A lane's permits after a place, which is a user's number and a permit's id, in this order. The parameters are the lane,
+/// these two values, and the most rows.
 macro_rules! permits_behind {
     ($columns:literal) => {
         concat!(

@@ -4,7 +4,7 @@ use hongyan_failpoints::{self as points, Point};
 
 macro_rules! verbs {
     ($($name:ident = $text:literal),* $(,)?) => {
-        /// What is asked of the database.
+        /// The verbs of the store.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Verb {
             $(#[doc = concat!("To ", $text, ".")] $name),*
@@ -14,8 +14,8 @@ macro_rules! verbs {
             #[cfg(test)]
             const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// In words, as an error has them: "the database failed while it was asked to …". They are for people;
-            /// nothing depends on them.
+            /// The verb in words, for errors: "the database failed while it was asked to …". The words are for people only;
+            /// no code depends on them.
             pub(super) const fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => $text),*
@@ -107,7 +107,7 @@ verbs! {
 }
 
 impl Verb {
-    /// The fail points before and after its commit, of a verb of a message's way.
+    /// The fail points before and after the commit of this verb, if it is on a message's way.
     pub(super) const fn points(self) -> Option<(Point, Point)> {
         Some(match self {
             Self::Accept => (points::ACCEPT_BEFORE_COMMIT, points::ACCEPT_AFTER_COMMIT),
@@ -140,7 +140,11 @@ mod tests {
         let after: BTreeSet<_> = reached.iter().map(|(_, after)| after.name.to_owned()).collect();
         assert_eq!(before, at_a_commit(".before_commit"));
         assert_eq!(after, at_a_commit(".after_commit"));
-        assert_eq!((before.len(), after.len()), (reached.len(), reached.len()), "none by two");
+        assert_eq!(
+            (before.len(), after.len()),
+            (reached.len(), reached.len()),
+            "a point belongs to two verbs"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The store's verbs, each handed to the thread that carries it out.
+//! The store's verbs: each goes to the thread that carries it out.
 
 use std::time::Duration;
 
@@ -33,11 +33,11 @@ use crate::types::{
 use crate::verbs::{self, messages};
 use crate::{Result, Store};
 
-/// So long a commit that succeeded says that the next one will.
+/// For so long a successful commit is taken as proof that the next one will succeed.
 const TRUSTED: Duration = Duration::from_secs(5);
 
-/// So many verbs share a commit when they wait for each other: at half of what a machine can do they are some three, at the
-/// peak eighteen.
+/// From so many verbs in a commit on the writer is crowded. At half of what a machine can do some three verbs share a
+/// commit, at its peak eighteen.
 const CROWDED: f32 = 8.0;
 
 #[async_trait]

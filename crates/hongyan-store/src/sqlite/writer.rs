@@ -1,8 +1,8 @@
 //! The one thread that writes: group commit.
 //!
-//! What costs in a durable write is the fsync, not the statements. So the thread takes all commands that have
-//! queued up while the last group was written, runs them in one transaction, commits once, and only then answers
-//! them all. Under load groups grow by themselves; an idle store commits a single command at once.
+//! The fsync is the expensive part of a durable write, not the statements. So the thread takes all commands that have queued
+//! up while the last group was written, runs them in one transaction, commits once, and only then answers all of them. Under
+//! load groups grow by themselves; an idle store commits a single command at once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -19,24 +19,24 @@ use super::verb::Verb;
 use crate::StoreError;
 use crate::signals::Listeners;
 
-/// The most commands in one transaction: bounds how long the first of them waits for the last.
+/// How many commands one transaction has, at most. It bounds how long the first command waits for the last.
 const MAX_GROUP: usize = 512;
 
-/// The most commands that wait; who comes later waits before the queue.
+/// How many commands may queue up. A caller that comes later waits for room in the queue.
 const MAX_QUEUE: usize = 4096;
 
 /// A verb on its way to the writer.
 trait Command: Send {
-    /// Which verb it is.
+    /// The verb.
     fn verb(&self) -> Verb;
-    /// Does the work inside the current transaction and keeps the result. Called again if the group that it was
-    /// in had to be taken back.
+    /// Does the work inside the current transaction and keeps the result. It is called a second time if its group had to be
+    /// rolled back.
     fn run(&mut self, tx: &Transaction<'_>) -> RowResult<()>;
-    /// Tells the caller: what came out of the last run, or the error.
+    /// Answers the caller with the result of the last run, or with the error.
     fn answer(self: Box<Self>, error: Option<&RowError>);
 }
 
-/// A verb with what it was asked and who waits for it.
+/// A verb with its work and its caller.
 struct Asked<T, F> {
     verb: Verb,
     work: F,
@@ -61,31 +61,31 @@ impl<T: Send, F: Fn(&Transaction<'_>) -> RowResult<T> + Send> Command for Asked<
             (None, None) => Err(StoreError::Closed),
             (Some(trouble), _) => Err(trouble.in_verb(self.verb.text())),
         };
-        // A caller that went away does not want to know.
+        // Sending fails only if the caller went away.
         let _gone = self.reply.send(answer);
     }
 }
 
-/// How many commands share a commit, for those who ask how busy the writer is. Clones share it.
+/// How many commands share a commit, which shows how busy the writer is. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Crowd(Arc<Mutex<Window>>);
 
-/// The average of the last tenth of a second that is over, and what has come since. One group and the next differ much:
-/// callers come in bursts.
+/// The average of the last full tenth of a second, and the sums since. Single groups differ too much: callers come in
+/// bursts.
 #[derive(Default)]
 struct Window {
     began: Option<Instant>,
     commands: usize,
     groups: usize,
     average: f32,
-    /// The last commit that succeeded, if none has failed for a reason of the disk's since.
+    /// When the last commit succeeded; `None` after a commit that failed because of the disk.
     committed: Option<Instant>,
 }
 
 impl Window {
     const LENGTH: Duration = Duration::from_millis(100);
 
-    /// After so long without a group there is no crowd any more.
+    /// After so long without a group nobody is queueing any more.
     const FORGOTTEN: Duration = Duration::from_secs(1);
 
     fn note(&mut self, group: usize, now: Instant) {
@@ -109,18 +109,18 @@ impl Crowd {
         self.window().note(group, Instant::now());
     }
 
-    /// How a transaction ended.
+    /// Notes how a transaction ended.
     fn ended(&self, error: Option<&RowError>) {
         let committed = &mut self.window().committed;
         match error {
             None => *committed = Some(Instant::now()),
             Some(trouble) if trouble.is_the_disks() => *committed = None,
-            // What one command met says nothing of the next.
+            // An error of one command says nothing about the next commit.
             Some(_) => {}
         }
     }
 
-    /// Whether the database took a commit within so long, and has refused none since.
+    /// Whether a commit succeeded within this period, and none has failed because of the disk since.
     pub(super) fn has_committed_within(&self, period: Duration) -> bool {
         self.window().committed.is_some_and(|at| at.elapsed() <= period)
     }
@@ -130,20 +130,20 @@ impl Crowd {
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
-        // Counts, whole after any panic; held for a few additions.
+        // The counts are consistent even after a panic; the lock is held for a few additions.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A handle to the writer. The thread ends when the last one is dropped and the queue is empty.
+/// A handle to the writer. The thread ends when the last handle is dropped and the queue is empty.
 #[derive(Clone)]
 pub(super) struct Writer {
     inbox: flume::Sender<Box<dyn Command>>,
 }
 
 impl Writer {
-    /// Starts the thread. The second value closes (as a channel) when the thread has ended.
-    /// `listeners` hear what follows from each commit.
+    /// Starts the thread. The returned channel closes when the thread has ended. `listeners` hear the signals of each
+    /// commit.
     pub(super) fn start(
         db: Connection,
         checkpointer: Checkpointer,
@@ -159,8 +159,8 @@ impl Writer {
         Ok((Self { inbox }, ended))
     }
 
-    /// Carries out a verb; returns when its work is durable. `work` only reads what it captured, for it may run
-    /// a second time.
+    /// Carries out a verb; returns when its work is durable. `work` may only read what it captured, because it may run a
+    /// second time.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         verb: Verb,
@@ -191,7 +191,7 @@ fn serve(
         match outcome {
             Ok(()) => answer_all(&mut group, None),
             Err(Failed::Command(_)) if group.len() > 1 => {
-                // Nothing was kept. Each alone, so that only the guilty one pays.
+                // The group was rolled back. Run each command alone, so that only the failing one gets an error.
                 for command in group.drain(..) {
                     let mut alone = vec![command];
                     let outcome = transact(&mut db, memory, listeners, &mut alone);
@@ -215,12 +215,12 @@ fn answer_all(group: &mut Vec<Box<dyn Command>>, error: Option<&RowError>) {
     }
 }
 
-/// Why a transaction came to nothing.
+/// Why a transaction failed.
 enum Failed {
     /// One of its commands failed.
     Command(RowError),
-    /// It could not begin or not be committed: another process holds the file, the disk is full. No command is to
-    /// blame, so all get the error, and none waits for the same failure again.
+    /// The transaction could not begin or not be committed: another process holds the file, or the disk is full. No command
+    /// is the cause, so all of them get the error, instead of each waiting for the same failure again.
     Transaction(RowError),
 }
 
@@ -232,7 +232,7 @@ impl Failed {
     }
 }
 
-/// Runs the commands in one transaction: all are durable, and who listens has heard what follows from them, or none was
+/// Runs the commands in one transaction. Either all are durable and the listeners have heard their signals, or none was
 /// done.
 fn transact(
     db: &mut Connection,
@@ -252,7 +252,7 @@ fn commit(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) 
     let failed = |why: rusqlite::Error| Failed::Transaction(why.into());
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     for command in &mut *group {
-        // A transaction that is dropped instead of committed is rolled back.
+        // Dropping a transaction without a commit rolls it back.
         command.run(&Transaction { db: &transaction, memory }).map_err(Failed::Command)?;
     }
     reach_all(group, |(before, _)| before);
@@ -261,7 +261,7 @@ fn commit(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) 
     Ok(())
 }
 
-/// Each of the group's verbs is at one of its two points.
+/// Each of the group's verbs reaches one of its two fail points.
 fn reach_all(group: &[Box<dyn Command>], which: impl Fn((points::Point, points::Point)) -> points::Point) {
     if !points::BUILT_IN {
         return;
@@ -280,7 +280,7 @@ mod tests {
     use crate::rows::Rows;
     use crate::signals::{Listener, Signal, Signals};
 
-    /// One that never has anything to copy.
+    /// A checkpointer that never has anything to copy.
     fn checkpointer() -> Checkpointer {
         Checkpointer::start(Connection::open_in_memory().unwrap()).unwrap()
     }
@@ -292,15 +292,15 @@ mod tests {
         let seen = |window: &Window, ms| window.verbs_per_commit(at(ms)).round() as u32;
         window.note(1, at(0));
         window.note(39, at(99));
-        assert_eq!(seen(&window, 99), 0, "it may be a burst");
+        assert_eq!(seen(&window, 99), 0, "a single group may be a burst");
         window.note(2, at(100));
         assert_eq!(seen(&window, 1_100), 20);
-        assert_eq!(seen(&window, 1_101), 0, "nobody has come since");
+        assert_eq!(seen(&window, 1_101), 0, "no command has come since");
         window.note(1, at(1_200));
         assert_eq!(seen(&window, 1_200), 2);
     }
 
-    /// Inserts a number, and says so in the place of a message's lane.
+    /// Inserts a number, and says a signal with this number as the lane.
     fn insert(value: i64) -> impl Fn(&Transaction<'_>) -> RowResult<()> {
         move |db| {
             db.signals().wake(Lane::new(value as u8).unwrap(), MessageState::Ready, UnixMillis(value));
@@ -309,7 +309,7 @@ mod tests {
         }
     }
 
-    /// Remembers what it heard: the lanes of each commit.
+    /// Records what it heard: the lanes of each commit.
     #[derive(Default)]
     struct Heard(Mutex<Vec<Vec<u8>>>);
 
@@ -358,11 +358,11 @@ mod tests {
         let failed: Vec<_> =
             answers.into_iter().map(|mut answer| answer.try_recv().unwrap().is_err()).collect();
         assert_eq!(failed, [false, false, true, false], "only the second 2 is refused");
-        assert_eq!(count.try_recv().unwrap().unwrap(), 3, "and nothing was done twice");
+        assert_eq!(count.try_recv().unwrap().unwrap(), 3, "no command was done twice");
         assert_eq!(
             *heard.0.lock().unwrap(),
             [[1], [2], [3]],
-            "what was taken back is not heard of, what was done again is heard of once"
+            "no signal of the group that was rolled back, and one signal of each command that was run again"
         );
     }
 

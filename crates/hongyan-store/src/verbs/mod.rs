@@ -1,14 +1,14 @@
 //! The verbs, each written once: its steps, and what it decides, over [`crate::rows`].
 //!
-//! The rules are `hongyan-ledger`'s, which knows no rows. A verb reads the rows that a rule asks about, lets it decide, and
-//! writes what it decided. No verb knows which database it works on. A verb of [`crate::Store`] that is one write and decides
-//! nothing has no function here: it is that write.
+//! The rules are `hongyan-ledger`'s, which knows no rows. A verb reads the rows that a rule asks about, lets the rule
+//! decide, and writes the decision. No verb knows which database it works on. A verb of [`crate::Store`] that is a single
+//! write without a decision has no function here.
 //!
 //! | module | carries out |
 //! | --- | --- |
 //! | [`messages`] | `accept`, `claim`, `settle`, `cancel`, `resolve`; what an event does to a message |
 //! | [`permits`] | `grant` |
-//! | [`acceptances`] | which of two sides' reports of one acceptance is granted |
+//! | [`acceptances`] | pairing the two reports of one acceptance |
 //! | [`apps`] | `add_app`, `change_app`, `remove_app`, `pause`, `resume`, `probe` |
 //! | [`templates`] | `put_templates` |
 //! | [`events`] | `receive_event`, `apply_event`, `callback_verified` |
@@ -16,7 +16,7 @@
 //! | [`sealed`] | `reseal` |
 //! | [`lanes`] | `acquire`, `release` |
 //! | [`prune`] | `prune` |
-//! | [`outbox`] | what is told to webhooks |
+//! | [`outbox`] | writing webhook events |
 //! | [`webhooks`] | `add_webhook`, `change_webhook`, `remove_webhook`, `settle_deliveries`, `replay`, `test_webhook`, `tell_expiring` |
 
 pub(crate) mod acceptances;

@@ -1,6 +1,6 @@
-//! Events: written in the transaction that makes them true, if anybody wants to hear of them.
+//! Webhook events: written in the transaction of what they tell, if a webhook wants them.
 //!
-//! Who causes one calls [`emit`] and gives what is to be told as a function: where nobody listens, it is not called, and
+//! A verb calls [`emit`] and passes the data as a function. If no webhook wants the event, the function is not called, and
 //! no statement is executed.
 
 use hongyan_clock::UnixMillis;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::row_error::{RowError, RowResult};
 use crate::rows::{About, MessageRow, Rows};
 
-/// Stores an event, if anybody wants to hear of it.
+/// Stores an event, if a webhook wants it.
 pub(crate) fn emit<D: Serialize>(
     rows: &impl Rows,
     kind: EventType,
@@ -26,7 +26,7 @@ pub(crate) fn emit<D: Serialize>(
     Ok(())
 }
 
-/// Stores an event, whoever wants it.
+/// Stores an event in any case.
 pub(crate) fn store(
     rows: &impl Rows,
     kind: EventType,
@@ -39,7 +39,7 @@ pub(crate) fn store(
     rows.insert_webhook_event(kind, about, at, &data)
 }
 
-/// What is told of a message.
+/// The data of an event about a message.
 #[derive(Serialize)]
 pub(crate) struct MessageData<'a> {
     pub(crate) id: MessageId,
@@ -56,7 +56,7 @@ pub(crate) struct MessageData<'a> {
     pub(crate) accepted_at: UnixMillis,
 }
 
-/// Why a message is where it is.
+/// The reason of a message's state.
 #[derive(Serialize)]
 pub(crate) struct ReasonData<'a> {
     code: &'static str,
@@ -66,11 +66,11 @@ pub(crate) struct ReasonData<'a> {
     errmsg: Option<&'a str>,
 }
 
-/// A message has come to another state.
+/// A message came to another state.
 pub(crate) fn message_moved(rows: &impl Rows, row: &MessageRow) -> RowResult<()> {
     let Some(kind) = EventType::of_state(row.state) else { return Ok(()) };
     emit(rows, kind, About::User(&row.user), row.updated_at, || {
-        // WeChat's word on the last attempt belongs to the reason if it was a refusal.
+        // WeChat's answer to the last attempt belongs to the reason if WeChat refused the message.
         let refusal = row.outcome.as_ref().and_then(|outcome| Some((outcome.errcode()?, outcome.text())));
         let refusal = refusal.filter(|(errcode, _)| errcode.0 != 0);
         MessageData {

@@ -1,7 +1,7 @@
 //! Permits: granting, choosing, writing their counts.
 //!
-//! A permit's row is written when units of it are granted, spent (as a message goes out with one), given back, revoked
-//! or held; not when WeChat takes the message, and not when it expires. Both of those are derived.
+//! A permit's row is written when units of it are granted, spent (when a message goes out with one), given back, revoked or
+//! held. It is not written when WeChat takes the message, nor when the permit expires: both follow from other columns.
 
 use std::borrow::Cow;
 
@@ -20,8 +20,8 @@ use crate::row_error::{RowError, RowResult};
 use crate::rows::{About, MessageRow, Rows, User};
 use crate::types::{Granted, NewPermit};
 
-/// Turns a ledger's "there was no such unit" into an error: the rows contradict each other, and going on would
-/// spend a unit twice or lose one.
+/// Turns the ledger's `false` ("there was no such unit") into an error: the rows contradict each other, and going on would
+/// spend a unit twice or lose a unit.
 pub(crate) fn must(done: bool, permit: &Permit, what: &str) -> RowResult<()> {
     if done {
         Ok(())
@@ -30,8 +30,8 @@ pub(crate) fn must(done: bool, permit: &Permit, what: &str) -> RowResult<()> {
     }
 }
 
-/// Does to the units of a permit that must be there what the ledger says, and writes them. `what`: in words, if there is no
-/// such unit.
+/// Changes the units of a permit that must exist, as the ledger says, and writes them. `what` says what could not be done,
+/// if there is no such unit.
 pub(crate) fn change_units(
     rows: &impl Rows,
     user: &User,
@@ -45,11 +45,12 @@ pub(crate) fn change_units(
     Ok(permit)
 }
 
-/// Whether a new code may be granted. The user's oldest claims may go for it: what was never used of them is forgotten, as
-/// if it had not been claimed. (A row for each that was ever claimed would make every look at this user longer.)
+/// Whether a new code may be granted. The user's oldest claims may have to give way: those of which no unit was ever used
+/// are removed, as if they had never been claimed. (Keeping a row for each claim would make every look at this user's
+/// permits longer.)
 fn make_room(rows: &impl Rows, user: &User, new: &NewPermit, now: UnixMillis) -> RowResult<bool> {
     let Some(claim) = new.claim.filter(|_| new.code.is_some()) else { return Ok(true) };
-    // Looked at first, for a code that is there already needs no room; nearly always there is enough.
+    // Count first. A code that exists already needs no room, and nearly always there is enough room.
     match claim.admit(rows.count_claims(user, claim.origin, now)?) {
         Admission::Grant { give_way: 0 } => Ok(true),
         _ if find_granted(rows, user, new)?.is_some() => Ok(true),
@@ -79,7 +80,7 @@ pub(crate) fn grant(rows: &impl Rows, permits: &[NewPermit], now: UnixMillis) ->
             }
             let (permit, duplicate) = grant_one(rows, &user, new, now)?;
             let woken = if duplicate { 0 } else { wake_waiting(rows, &user, &permit, now)? };
-            // What the other side has reported already was told then.
+            // The units that the other side reported already were told of then.
             if !duplicate && (new.count > 0 || new.kind.is_unlimited()) {
                 tell(rows, &user, &permit, new, now)?;
             }
@@ -88,7 +89,7 @@ pub(crate) fn grant(rows: &impl Rows, permits: &[NewPermit], now: UnixMillis) ->
         .collect()
 }
 
-/// A grant of what the other side has not reported already, if there is such a side.
+/// The grant without the units that the other side has reported already, if there is another side.
 fn without_what_was_reported<'a>(
     rows: &impl Rows,
     user: &User,
@@ -102,7 +103,7 @@ fn without_what_was_reported<'a>(
     Ok(Cow::Owned(NewPermit { count, ..new.clone() }))
 }
 
-/// Tells of a grant, if somebody wants to know.
+/// Writes the webhook event of a grant, if a webhook wants it.
 pub(crate) fn tell(
     rows: &impl Rows,
     user: &User,
@@ -121,7 +122,7 @@ pub(crate) fn tell(
     })
 }
 
-/// What is told of a grant.
+/// The data of an event about a grant.
 #[derive(Serialize)]
 struct GrantedData<'a> {
     id: PermitId,
@@ -130,14 +131,14 @@ struct GrantedData<'a> {
     kind: PermitKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<&'a TemplateId>,
-    /// Units, unless they are unlimited.
+    /// How many units; absent if they are unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<UnixMillis>,
 }
 
-/// Grants, without waking anybody. Returns the permit and whether its code was granted before.
+/// Grants without waking any message. Returns the permit, and whether its code was granted before.
 pub(crate) fn grant_one(
     rows: &impl Rows,
     user: &User,
@@ -169,7 +170,7 @@ pub(crate) fn grant_one(
     Ok((permit, false))
 }
 
-/// The permit that this grant adds to: the one of its code, or its counter.
+/// The permit that a grant adds to: the permit with its code, or its counter.
 pub(crate) fn find_granted(rows: &impl Rows, user: &User, new: &NewPermit) -> RowResult<Option<Permit>> {
     match &new.code {
         Some(code) => rows.permit_of_code(user, code),
@@ -177,7 +178,7 @@ pub(crate) fn find_granted(rows: &impl Rows, user: &User, new: &NewPermit) -> Ro
     }
 }
 
-/// The permit to send a message with, or to keep for it, that is still good at this moment.
+/// The permit to send a message with, or to keep for it, that is still valid at this moment.
 pub(crate) fn choose_for(
     rows: &impl Rows,
     row: &MessageRow,

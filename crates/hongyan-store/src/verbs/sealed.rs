@@ -13,7 +13,7 @@ pub(crate) fn reseal(rows: &impl Rows, changes: &[Reseal]) -> RowResult<u32> {
         }
         done += 1;
         match &change.was.owner {
-            // The token itself is no setting: it is what it was.
+            // An access token is not a setting of its app, so its change does not raise the app's version.
             SealedOwner::App(_) if change.was.kind == SealedKind::AccessToken => {}
             SealedOwner::App(appid) => rows.signals().app(appid),
             SealedOwner::Webhook(_) => rows.signals().webhooks(),

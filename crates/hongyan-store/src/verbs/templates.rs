@@ -30,7 +30,7 @@ pub(crate) fn put(
     Ok(changes)
 }
 
-/// What is different, by title.
+/// The differences, by title.
 fn difference(before: Vec<TemplateRecord>, after: Vec<TemplateRecord>) -> Vec<TemplateChange> {
     let mut before: HashMap<_, _> =
         before.into_iter().map(|template| (template.template_id.clone(), template)).collect();
@@ -52,7 +52,7 @@ fn difference(before: Vec<TemplateRecord>, after: Vec<TemplateRecord>) -> Vec<Te
     changes
 }
 
-/// What is told of templates that changed.
+/// The data of an event about changed templates.
 #[derive(Serialize)]
 struct ChangedData<'a> {
     app: &'a AppId,
@@ -61,7 +61,7 @@ struct ChangedData<'a> {
     changed: Vec<&'a TemplateId>,
 }
 
-/// Tells what is different, if anything is and somebody wants to know.
+/// Writes the webhook event, if there are differences and a webhook wants it.
 fn tell(rows: &impl Rows, appid: &AppId, changes: &[TemplateChange], now: UnixMillis) -> RowResult<()> {
     if changes.is_empty() {
         return Ok(());

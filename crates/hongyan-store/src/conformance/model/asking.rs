@@ -46,7 +46,7 @@ impl Run {
     fn new_message(&self, wish: &Wish) -> NewMessage {
         let now = self.model.now;
         let send_at = now.plus(Duration::from_secs(wish.wait_s));
-        // As the gateway does it: while something scheduled is due in the lane, nothing is started at once.
+        // Like the gateway: while a scheduled message of the lane is due, no message is started directly.
         let room = wish.room && !self.model.is_timer_due(wish.user);
         NewMessage {
             id: self.world.ids.message(lane(wish.user), now),
@@ -61,7 +61,7 @@ impl Run {
             on_unknown: wish.on_unknown,
             reserve_now: wish.reserve,
             reference: None,
-            // What was waited for and by which channel stands for all of the request.
+            // The numbers of the wait policy and of the channel stand for the whole request.
             idempotency: wish
                 .key
                 .map(|key| Idempotency { key_hash: [key; 8], fingerprint: [fingerprint(wish); 8] }),
@@ -88,7 +88,7 @@ impl Run {
                 }
                 Accepted::Replayed { id, state, .. } => {
                     assert_eq!(known, Some((id, fingerprint(wish))), "replayed");
-                    // Where one of the same call is, the model knows afterwards.
+                    // If an earlier message of the same call has the key, the model learns that only afterwards.
                     let there = self.model.messages.iter().take(before).find(|message| message.id == id);
                     assert!(wishes.len() > 1 || there.is_some_and(|message| message.state == state));
                 }
@@ -100,7 +100,7 @@ impl Run {
         }
     }
 
-    /// A message was accepted. Where it is, the audit finds out.
+    /// A message was accepted. The audit finds out its state.
     fn begun(&mut self, wish: &Wish, new: &NewMessage) {
         if let Some(key) = wish.key {
             self.model.keys.insert((wish.user, key), (new.id, fingerprint(wish)));

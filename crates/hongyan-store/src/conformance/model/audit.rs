@@ -1,4 +1,4 @@
-//! What is looked at after each verb.
+//! The checks after each verb.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::verbs::{USERS, Verb};
 use crate::types::MessageView;
 
 impl Run {
-    /// Holds everything that can be observed against the model, which takes over what the rules allow.
+    /// Compares everything that can be observed with the model. The model takes over the moves that the rules allow.
     pub(super) async fn audit(&mut self, verb: &Verb, cause: Cause) {
         let views = self.views().await;
         let probed = self.audit_probes(verb, &views);
@@ -49,8 +49,8 @@ impl Run {
         self.audit_events(verb);
     }
 
-    /// Of one user at most one message is in flight, and it has overtaken none that was ready all the time. One that found no
-    /// permit at its turn has let the others pass, and may be ready again because one of those has ended.
+    /// At most one message of a user is in flight, and it has not overtaken a message that was ready all the time. A message
+    /// that found no permit at its turn has let the others pass; it may be ready again because one of them has ended.
     fn audit_order(&self, verb: &Verb, before: &[Message], waited: &BTreeSet<MessageId>) {
         for (was, message) in before.iter().zip(&self.model.messages) {
             if message.state != S::Sending {
@@ -70,10 +70,10 @@ impl Run {
                 assert!(!(is_other && starts && was_ahead), "{verb:?}: {message:?} has overtaken {other:?}");
             }
         }
-        // Once a lane was looked at with places enough, nothing in it is left that could move.
+        // After a claim with enough places, the lane has no message left that could move.
         if let Verb::Claim { user, limit: 100 } = verb {
             for message in self.model.messages.iter().filter(|message| lane(message.user) == lane(*user)) {
-                assert!(!self.model.is_due(message), "{verb:?}: {message:?} was forgotten");
+                assert!(!self.model.is_due(message), "{verb:?}: {message:?} is due and was not moved");
             }
         }
         for message in self.model.messages.iter().filter(|message| message.state == S::Waiting) {
@@ -81,14 +81,14 @@ impl Run {
                 other.user == message.user && other.state != S::Waiting && !other.state.is_settled()
             };
             let others = self.model.messages.iter().any(open);
-            // One that is over waits for its timer alone.
+            // A message whose deadline has passed only waits for its timer.
             let over = message.deadline.is_some_and(|end| end <= self.model.now);
             let served = !others && !over && self.model.has_permit(message);
-            assert!(!served, "{verb:?}: {message:?} waits beside a permit");
+            assert!(!served, "{verb:?}: {message:?} waits although a permit serves it");
         }
     }
 
-    /// Of what is about the same and not sent, only the newest is left.
+    /// Of a user's unsent messages with the same collapse key, only the newest is left.
     fn audit_collapsed(&self, verb: &Verb, cause: Cause, views: &[MessageView]) {
         let new = match cause {
             Cause::Accept { from } => &self.model.messages[from..],
@@ -110,12 +110,15 @@ impl Run {
             let counts = is_new || message.state.is_withdrawable(message.maybe_delivered);
             let older = self.model.about_the_same(message).filter(|other| other.id < message.id);
             for older in older.filter(|_| counts) {
-                // One that was accepted by the same call was never started.
+                // A message that was accepted by the same call was never started.
                 let is_left = older.state.is_withdrawable(older.maybe_delivered)
                     || (is_new && new.iter().any(|new| new.id == older.id) && older.state == S::Sending);
                 assert!(!is_left, "{verb:?}: {older:?} is left beside {message:?}");
             }
-            assert!(!view.state.is_final() || view.wake_at.is_none(), "{verb:?}: it has a timer: {view:?}");
+            assert!(
+                !view.state.is_final() || view.wake_at.is_none(),
+                "{verb:?}: a final message has a timer: {view:?}"
+            );
         }
     }
 
@@ -145,7 +148,7 @@ impl Run {
         }
     }
 
-    /// Dispatch has in its hands what is `sending`, each with the permit that it names.
+    /// The messages that are `sending` are those that dispatch has, each with the permit that it names.
     fn audit_flying(&self) {
         let sending = self.model.messages.iter().filter(|message| message.state == S::Sending);
         assert_eq!(sending.count(), self.flying.len());
@@ -158,7 +161,7 @@ impl Run {
         }
     }
 
-    /// Through an open breaker goes one message, and it closes the gate behind itself.
+    /// Through an open breaker one message goes, and it closes the gate behind itself.
     fn audit_probes(&self, verb: &Verb, views: &[MessageView]) -> bool {
         let starts = |view: &&MessageView| {
             let before = self.model.message(view.id);
@@ -176,23 +179,23 @@ impl Run {
         !started.is_empty()
     }
 
-    /// No lane sleeps longer than its messages may, and whoever looks at it was told: nobody is asleep.
+    /// No lane has its next look later than its messages allow, and signals announced that look: no message is forgotten.
     async fn audit_timers(&mut self, verb: &Verb) {
         for number in 0..USERS {
-            // With no place for anybody, a claim only says when the lane wants to be looked at.
+            // A claim with a limit of 0 only says when the lane must be looked at.
             let asked = self.claim(lane(number), 0).await;
             let next = asked.next_wake.unwrap_or(UnixMillis::MAX);
             let told = self.told(lane(number));
             assert!(told <= next, "{verb:?}: a message is due at {next}, and its lane is looked at {told}");
             for message in self.model.messages.iter().filter(|message| lane(message.user) == lane(number)) {
-                // What is overdue is due now.
+                // Overdue work counts as due now.
                 let owed = self.model.owed_at(message).map_or(UnixMillis::MAX, |at| at.max(self.model.now));
                 assert!(next <= owed, "{verb:?}: the lane sleeps till {next}, past {owed}: {message:?}");
             }
         }
     }
 
-    /// Whoever works on events was told of each.
+    /// Every open event was announced by a signal.
     fn audit_events(&mut self, verb: &Verb) {
         for event in self.model.events.clone() {
             let told = self.told_of_events(lane(event.user));

@@ -1,4 +1,4 @@
-//! One verb after the other.
+//! Carries out one verb, on the store and on the model.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Run {
                 let claimed = self.flying.swap_remove(which.index(self.flying.len()));
                 let id = claimed.id;
                 self.settle(&claimed, outcome.clone(), *room, *is_resumed).await;
-                // What was settled is settled: a second outcome of the same attempt does nothing.
+                // An outcome is applied once: a second outcome of the same attempt changes nothing.
                 let again = self.settlement(&claimed, Outcome::Unanswered { why: "late".into() }, false);
                 assert_eq!(self.world.store.settle(vec![again]).await.unwrap()[0].state, None);
                 Cause::Settle(id)
@@ -127,7 +127,7 @@ impl Run {
         }
     }
 
-    /// Whoever had these lanes died. Its successor acquires them, and settles what was in flight there.
+    /// The owner of these lanes died. The next owner acquires them, and settles what was in flight.
     async fn lose(&mut self, lanes: &[Lane]) {
         self.flying.retain(|claimed| !claimed.id.lane().is_some_and(|lane| lanes.contains(&lane)));
         for acquired in self.acquire(lanes).await {

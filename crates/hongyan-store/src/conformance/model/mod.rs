@@ -1,18 +1,18 @@
-//! The store against a model of it: random verbs on a real database, and after each of them everything that can be
-//! observed is held against plain lists and the rules of `docs/reliability.md`.
+//! The store against a model of it: random verbs on a real database. After each verb everything that can be observed is
+//! compared with plain lists and the rules of `docs/reliability.md`.
 //!
-//! The model does not repeat how the store works (timers, indexes, who wakes whom). It says which moves of a message
-//! are allowed at a moment, how units add up, what must have moved once a lane was looked at, and when the lane must
-//! be looked at next at the latest.
+//! The model does not repeat how the store works (timers, indexes, wake-ups). It says which moves of a message are allowed
+//! at a moment, how units add up, what must have moved after a lane was looked at, and when the lane must be looked at next,
+//! at the latest.
 //!
 //! | module | about |
 //! | --- | --- |
-//! | `verbs` | what is asked, by chance |
+//! | `verbs` | the random verbs |
 //! | `rules`, `units` | the model |
 //! | `run` | the store and the model beside each other |
-//! | `asking`, `settling`, `pushing`, `carry_out` | what is done to both |
-//! | `audit` | what is looked at after each verb |
-//! | `rest` | what is looked at in the end |
+//! | `asking`, `settling`, `pushing`, `carry_out` | carrying out a verb on both |
+//! | `audit` | the checks after each verb |
+//! | `rest` | the checks at the end |
 
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Handle;
@@ -33,13 +33,13 @@ mod settling;
 mod units;
 mod verbs;
 
-/// What is tried.
+/// The name of the test.
 pub(super) const NAME: &str = "model::whatever_is_asked_of_it_the_store_does_what_the_rules_say";
 
-/// Tries many sequences of verbs, each on a database of its own. Blocks.
+/// Tries many sequences of verbs, each on its own database. Blocks.
 ///
 /// # Panics
-/// With the shortest sequence that was found, if the store does not do what the rules say.
+/// With the shortest failing sequence that was found, if the store breaks the rules.
 pub(super) fn try_many(make: &Make, runtime: &Handle) {
     let config =
         Config { cases: cases(), failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
@@ -62,7 +62,7 @@ async fn try_one(make: &Make, verbs: &[Verb]) {
     run.end().await;
 }
 
-/// So many that it takes seconds; `PROPTEST_CASES` asks for more.
+/// As many sequences as take some seconds; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(128)
 }

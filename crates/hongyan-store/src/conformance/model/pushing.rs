@@ -35,7 +35,7 @@ impl Run {
         self.model.events.push(Event { id, user: number, push, received_at: now, tries: 0, wake_at: now });
     }
 
-    /// Looks at the events of the user's lane that are due, and does what they ask for.
+    /// Takes the due events of the user's lane, and does what they ask for.
     pub(super) async fn work(&mut self, number: usize) {
         let (lane_of_user, now) = (lane(number), self.model.now);
         let open = self.world.store.open_events(lane_of_user, now, 100).await.unwrap();
@@ -125,7 +125,7 @@ impl Run {
         (message.state, message.maybe_delivered, message.keeps_unit) = (state, false, false);
     }
 
-    /// Every event is done in the end, for patience ends.
+    /// Works until every event is done. That ends, because events are put off only for a limited time.
     pub(super) async fn work_on_all(&mut self) {
         self.model.now = self.model.now.plus(PATIENCE);
         for event in self.model.events.clone() {

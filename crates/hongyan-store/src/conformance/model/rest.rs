@@ -1,4 +1,4 @@
-//! How it ends: nobody sleeps for ever.
+//! The end of a sequence: no message is left that nothing will move.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use super::verbs::USERS;
 const LOOKS: u32 = 500;
 
 impl Run {
-    /// Looks away from chance: the app is open, WeChat takes everything, time passes. Then nothing may be left that is
-    /// open, but messages that no permit serves.
+    /// Ends the randomness: the app is open, WeChat takes every message, time passes. Then no message may be left open,
+    /// except messages that no permit serves.
     pub(super) async fn come_to_rest(&mut self) {
         self.work_on_all().await;
         if self.model.paused.is_some() {
@@ -32,7 +32,7 @@ impl Run {
             }
             let mut next: Option<UnixMillis> = None;
             for &lane in &lanes {
-                // Whoever looks, looks when it was told to.
+                // A lane is looked at only when signals or the last look asked for it.
                 if self.told(lane) <= self.model.now {
                     let batch = self.look(lane, 100).await;
                     self.flying.extend(batch.claimed);

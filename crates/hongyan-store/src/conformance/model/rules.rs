@@ -18,7 +18,7 @@ pub(super) fn lane(number: usize) -> Lane {
     Lane::of(&appid(), &user(number as u32))
 }
 
-/// A message as the rules see it.
+/// A message in the model.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) id: MessageId,
@@ -26,14 +26,14 @@ pub(super) struct Message {
     pub(super) channel: Channel,
     pub(super) policy: PermitPolicy,
     pub(super) on_unknown: OnUnknown,
-    /// It came with a permit of its own, and may use no other.
+    /// The message came with its own permit, and may use no other.
     pub(super) has_own: bool,
-    /// What it is about.
+    /// Its collapse key.
     pub(super) collapse: Option<u8>,
     pub(super) send_at: UnixMillis,
     pub(super) deadline: Option<UnixMillis>,
     pub(super) state: S,
-    /// What it names, if it is open or was sent.
+    /// The permit that it names, if it is open or was sent.
     pub(super) permit: Option<PermitId>,
     /// A unit stays kept for it, although its outcome is unknown.
     pub(super) keeps_unit: bool,
@@ -41,32 +41,32 @@ pub(super) struct Message {
     pub(super) attempts: u32,
     /// When the last attempt began.
     pub(super) attempted_at: UnixMillis,
-    /// Its own pause after a failure: nothing is owed to it before this.
+    /// The end of its own pause after a failure: it need not be looked at before.
     pub(super) backs_off_until: UnixMillis,
 }
 
-/// A permit as the rules see it.
+/// A permit in the model.
 #[derive(Debug, Clone)]
 pub(super) struct Permit {
     pub(super) id: PermitId,
     pub(super) user: usize,
     pub(super) kind: PermitKind,
-    /// Of one without number: counted from when it was revoked.
+    /// How many units were granted. An unlimited permit counts them only after it was revoked.
     pub(super) granted: u32,
     pub(super) revoked: u32,
-    /// Has as many units as are wanted, until it is revoked.
+    /// The permit has as many units as are needed, until it is revoked.
     pub(super) is_unlimited: bool,
-    /// Units that were given back while it was revoked, and that nobody has; counted while it is unlimited again.
+    /// Units that were given back while the permit was revoked and that no message has; counted while it is unlimited again.
     pub(super) spare: u32,
     pub(super) granted_at: UnixMillis,
     pub(super) expires_at: Option<UnixMillis>,
     pub(super) code: Option<String>,
 }
 
-/// What a verb did, so that only its own moves are allowed.
+/// The verb that was carried out, so that only its own moves are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Those from this place on are new.
+    /// The messages from this index on are new.
     Accept {
         from: usize,
     },
@@ -77,16 +77,16 @@ pub(super) enum Cause {
     Other,
 }
 
-/// An event that is to be worked on.
+/// An open event in the model.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     pub(super) id: EventId,
     pub(super) user: usize,
     pub(super) push: Push,
     pub(super) received_at: UnixMillis,
-    /// How often it was looked at in vain.
+    /// How often the event was put off.
     pub(super) tries: u32,
-    /// When to look at it, or to look at it again.
+    /// When to look at the event.
     pub(super) wake_at: UnixMillis,
 }
 
@@ -94,17 +94,17 @@ pub(super) struct Model {
     pub(super) now: UnixMillis,
     pub(super) messages: Vec<Message>,
     pub(super) permits: Vec<Permit>,
-    /// Until when, if it is paused; the end of time: until it is resumed.
+    /// Until when the app is paused, if it is paused. The end of time: until it is resumed.
     pub(super) paused: Option<UnixMillis>,
-    /// The pause is that of an open breaker: it is over when a probe was answered, or another pause takes its place.
+    /// The pause is that of an open breaker: it ends when a probe is answered, or when another pause replaces it.
     pub(super) is_broken: bool,
     pub(super) keys: HashMap<(usize, u8), (MessageId, u8)>,
-    /// In order of receipt.
+    /// The events, in the order of their receipt.
     pub(super) events: Vec<Event>,
 }
 
 impl Model {
-    /// Before anything has happened.
+    /// The model at the beginning.
     pub(super) fn new() -> Self {
         Self {
             now: START,
@@ -129,22 +129,23 @@ impl Model {
         self.messages.iter().filter(move |message| message.state == state)
     }
 
-    /// The app is paused until then, or until somebody resumes it; or WeChat does not answer it.
+    /// Pauses the app until this moment (the end of time: until it is resumed), by its breaker if `is_outage`.
     pub(super) fn pause(&mut self, until: Option<UnixMillis>, is_outage: bool) {
         let until = until.unwrap_or(UnixMillis::MAX);
         if self.is_broken {
-            // Whatever comes takes the place of an outage, and what rests because of that must rest for it.
+            // Any other pause replaces an outage, and messages that rested because of the outage must rest because of the
+            // new pause.
             if !is_outage {
                 self.end_pause();
             }
             (self.paused, self.is_broken) = (Some(until), is_outage);
         } else if self.paused.is_none_or(|present| present <= until) {
-            // The longer one stays; one for an operator is the longest.
+            // The longer pause stays; a pause for an operator is the longest.
             (self.paused, self.is_broken) = (Some(until), is_outage);
         }
     }
 
-    /// Where a message of unknown outcome goes, if this was found out about it.
+    /// The state of a message of unknown outcome after this verdict.
     pub(super) fn resolved(&self, message: &Message, verdict: Verdict) -> S {
         match verdict {
             Verdict::Sent => S::Sent,
@@ -152,7 +153,7 @@ impl Model {
             Verdict::NotSent { then: Then::Send } if message.deadline.is_some_and(|end| end <= self.now) => {
                 S::Expired
             }
-            // A newer one about the same has made it obsolete, unless that came to nothing.
+            // A newer message with the same collapse key replaces it, unless the newer one failed, expired or was cancelled.
             Verdict::NotSent { then: Then::Send }
                 if self.about_the_same(message).any(|other| {
                     other.id > message.id && !matches!(other.state, S::Failed | S::Cancelled | S::Expired)
@@ -164,7 +165,7 @@ impl Model {
         }
     }
 
-    /// The user wants no more subscribe messages. What that took, by permit, in their order.
+    /// The user withdrew from subscribe messages. Returns the voided units by permit, in order.
     pub(super) fn withdraw(&mut self, user: usize) -> Vec<(PermitId, u32)> {
         let of_user = |permit: &&Permit| permit.user == user && permit.kind.channel() == Channel::Subscribe;
         let permits = self.permits.iter().filter(of_user);
@@ -181,7 +182,7 @@ impl Model {
         self.paused.is_some_and(|until| self.now < until)
     }
 
-    /// The app sends again: whatever is ready is looked at now, also what backs off.
+    /// The app's pause ends: every ready message is due now, even a message that backs off.
     pub(super) fn end_pause(&mut self) {
         (self.paused, self.is_broken) = (None, false);
         for message in &mut self.messages {
@@ -189,7 +190,7 @@ impl Model {
         }
     }
 
-    /// Something scheduled in the user's lane is due, and nobody has looked.
+    /// Whether a scheduled message in the user's lane is due and was not looked at.
     pub(super) fn is_timer_due(&self, user: usize) -> bool {
         let due = |message: &&Message| {
             message.state == S::Scheduled && message.send_at <= self.now && lane(message.user) == lane(user)
@@ -197,7 +198,7 @@ impl Model {
         self.messages.iter().any(|message| due(&message))
     }
 
-    /// Another message of the user is in flight, or is ready and ahead.
+    /// Whether another message of the user is in flight, or is ready and goes before this one.
     pub(super) fn is_behind(&self, message: &Message) -> bool {
         self.messages.iter().any(|other| {
             other.user == message.user
@@ -207,12 +208,12 @@ impl Model {
         })
     }
 
-    /// Whether the clock alone lets something happen to it now.
+    /// Whether a look at the lane could move the message now.
     pub(super) fn is_due(&self, message: &Message) -> bool {
         let open = message.state.is_cancellable();
         let over = open && message.deadline.is_some_and(|end| end <= self.now);
         let scheduled = message.state == S::Scheduled && message.send_at <= self.now;
-        // Of those behind an open breaker one is woken, now and then.
+        // Behind an open breaker only one message is woken now and then.
         let ready = message.state == S::Ready
             && !self.is_broken
             && !self.is_paused()
@@ -221,12 +222,12 @@ impl Model {
         over || scheduled || ready
     }
 
-    /// When its lane must be looked at because of it, at the latest.
+    /// When the message's lane must be looked at for it, at the latest.
     pub(super) fn owed_at(&self, message: &Message) -> Option<UnixMillis> {
         let own = match message.state {
             S::Scheduled => Some(message.send_at),
             S::Ready if self.is_behind(message) => None,
-            // Whoever probes owes it a look.
+            // The search for a probe looks at it.
             S::Ready if self.is_broken => None,
             S::Ready => match self.paused.filter(|_| self.is_paused()) {
                 Some(until) => Some(until.max(message.backs_off_until)),
@@ -238,8 +239,8 @@ impl Model {
         own.into_iter().chain(message.deadline).min()
     }
 
-    /// Whether the rules allow this move now, by this verb. `self` has the state before it, of all but the messages
-    /// that have moved already.
+    /// Whether the rules allow this move now, by this verb. `self` has the states before the verb, except for messages that
+    /// have moved already.
     pub(super) fn allows(
         &self,
         before: &Message,
@@ -266,7 +267,7 @@ impl Model {
             S::Unknown if !before.maybe_delivered => Err("nothing is in doubt"),
             S::Cancelled if after.replaced_by.is_some() => self.may_replace(before, after, cause),
             S::Cancelled if cause != Cause::Cancel(before.id) => Err("nobody cancelled it"),
-            // Its own outcome may have said that there is no right to it.
+            // The outcome of its own attempt may have said that no permit is left.
             S::Failed if cause == Cause::Settle(before.id) => Ok(()),
             S::Failed if before.policy == PermitPolicy::Try && !before.has_own => Err("it needs no permit"),
             S::Sent | S::Delivered | S::Refused | S::Scheduled => Err("no verb but its settlement"),
@@ -279,13 +280,13 @@ impl Model {
         )
     }
 
-    /// Whether another message may have taken this one's place.
+    /// Whether another message may have replaced this one.
     fn may_replace(&self, before: &Message, after: &MessageView, cause: Cause) -> Result<(), &'static str> {
         let place = self.messages.iter().position(|message| Some(message.id) == after.replaced_by);
         let Some(place) = place else { return Err("by a message that is not there") };
         match cause {
             Cause::Accept { from } if place < from => Err("by a message that was there before"),
-            // A newer one was accepted while it was under way, or in doubt.
+            // A newer message was accepted while this one was in flight or in doubt.
             Cause::Settle(id) | Cause::Resolve(id) if id != before.id => Err("it was not under way"),
             Cause::Accept { .. } | Cause::Settle(_) | Cause::Resolve(_) if before.maybe_delivered => {
                 Err("it may have arrived")
@@ -295,7 +296,7 @@ impl Model {
         }
     }
 
-    /// Messages of a user about the same.
+    /// The messages of a user with the same collapse key.
     pub(super) fn about_the_same<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = &'a Message> {
         self.messages.iter().filter(|other| {
             other.user == message.user
@@ -305,8 +306,8 @@ impl Model {
         })
     }
 
-    /// The message that WeChat's word on a subscribe message of this user is about; an error while the answer to a
-    /// send is awaited that would tell.
+    /// The message that an event about the user's subscribe messages reports on. An error: the answer to a send is awaited,
+    /// and will tell.
     pub(super) fn reported(&self, event: &Event) -> Result<Option<MessageId>, ()> {
         let possible = |state: S| {
             self.messages.iter().filter(move |message| {

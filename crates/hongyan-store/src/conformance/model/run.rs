@@ -1,4 +1,4 @@
-//! The store and the model beside each other.
+//! The store and the model, side by side.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,17 +14,17 @@ pub(super) struct Run {
     pub(super) world: World,
     pub(super) model: Model,
     pub(super) flying: Vec<Claimed>,
-    /// When whoever looks at the messages of lanes would look: what they were told, and nothing else.
+    /// When the messages of each lane would be looked at, according to signals and looks alone.
     messages: Moments,
     /// The same for events.
     events: Moments,
-    /// Messages of which was told, since the last audit, that they wait for a permit.
+    /// Messages that a signal called waiting since the last audit.
     waited: BTreeSet<MessageId>,
-    /// How many events have come.
+    /// How many events came.
     pub(super) pushes: u64,
 }
 
-/// The earliest moment of each lane that has one.
+/// The earliest moment of each lane that has a moment.
 #[derive(Default)]
 struct Moments(HashMap<Lane, UnixMillis>);
 
@@ -46,7 +46,7 @@ impl Run {
         Self { world, model: Model::new(), flying, messages, events, waited, pushes: 0 }
     }
 
-    /// Nothing more is asked.
+    /// Ends the run.
     pub(super) async fn end(self) {
         self.world.opened().close().await;
     }
@@ -64,13 +64,13 @@ impl Run {
         }
     }
 
-    /// Which messages have waited for a permit since this was asked the last time, if only for a moment.
+    /// The messages that waited for a permit since the last call, if only for a moment.
     pub(super) fn waited(&mut self) -> BTreeSet<MessageId> {
         self.listen();
         std::mem::take(&mut self.waited)
     }
 
-    /// When the messages of a lane are looked at, as signals and looks set it.
+    /// When the messages of a lane are looked at, according to signals and looks.
     pub(super) fn told(&mut self, lane: Lane) -> UnixMillis {
         self.listen();
         self.messages.at(lane)
@@ -82,7 +82,8 @@ impl Run {
         self.events.at(lane)
     }
 
-    /// Looks at the messages of a lane that are due. It says itself when to look again; what rings meanwhile counts, too.
+    /// Looks at the due messages of a lane. The look says when the next one is needed; signals that come meanwhile count,
+    /// too.
     pub(super) async fn look(&mut self, lane: Lane, limit: u32) -> ClaimBatch {
         self.begin_look(lane);
         let batch = self.claim(lane, limit).await;
@@ -99,12 +100,12 @@ impl Run {
         self.messages.ring(lane, next_wake.unwrap_or(UnixMillis::MAX));
     }
 
-    /// Claims, and forgets nothing that was told.
+    /// Claims, and keeps the moments that signals have set.
     pub(super) async fn claim(&self, lane: Lane, limit: u32) -> ClaimBatch {
         self.world.claim_lane(lane, self.model.now, limit).await
     }
 
-    /// Acquires lanes, all at once, as a process does that has just started.
+    /// Acquires lanes, all at once, like a process that has just started.
     pub(super) async fn acquire(&mut self, lanes: &[Lane]) -> Vec<Acquired> {
         for &lane in lanes {
             self.begin_look(lane);
@@ -116,7 +117,7 @@ impl Run {
         all
     }
 
-    /// Looks at the events of a lane, and says when to look again.
+    /// Begins a look at the events of a lane; `next_wake` is when the next look is needed.
     pub(super) fn begin_work(&mut self, lane: Lane, next_wake: Option<UnixMillis>) {
         self.listen();
         self.events.0.remove(&lane);

@@ -1,4 +1,4 @@
-//! What becomes of attempts, and of those of which nobody knows.
+//! The outcomes of attempts, and verdicts on unknown outcomes.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::MessageState as S;
@@ -29,7 +29,8 @@ impl Run {
             }
         }
         let (now, is_paused) = (self.model.now, self.model.is_paused());
-        // What the outcome says of the message; the store may set out with it again, or with the user's next.
+        // Apply the outcome to the message in the model. The store may have sent it out again in the same commit, or the
+        // user's next message.
         let message = self.model.message_mut(claimed.id);
         message.maybe_delivered = effects.maybe_delivered;
         message.keeps_unit = effects.unit == UnitEffect::Hold;
@@ -38,7 +39,7 @@ impl Run {
             Next::Failed(_) => S::Failed,
             Next::Unknown => S::Unknown,
             Next::Retry { wake_at, .. } => {
-                // A pause that has ended already is nothing to rest for.
+                // If the pause has ended already, the message need not rest for it.
                 let is_over = effects.app.is_some() && !is_paused;
                 let wake_at = if is_over { Some(now.plus(BACKOFF_BASE)) } else { wake_at };
                 message.backs_off_until = wake_at.unwrap_or(UnixMillis(0));
@@ -50,9 +51,9 @@ impl Run {
             self.model.revoke(claimed);
         }
         let settled = self.world.store.settle(vec![settlement]).await.unwrap().remove(0);
-        assert!(settled.state.is_some(), "it was in flight");
+        assert!(settled.state.is_some(), "the message was in flight");
         if let Some(next) = &settled.next {
-            assert!(room, "nobody asked for another");
+            assert!(room, "the next message was claimed without room");
             assert_eq!(next.openid, claimed.openid);
         }
         self.flying.extend(settled.next.map(|next| *next));
@@ -71,7 +72,7 @@ impl Run {
         self.model.end_pause();
     }
 
-    /// Somebody finds out about a message of unknown outcome; a second time that is nothing new.
+    /// Gives a verdict on a message of unknown outcome. Repeating it changes nothing.
     pub(super) async fn resolve(&mut self, message: &Message, verdict: Verdict) {
         let (id, now) = (message.id, self.model.now);
         let witness = Witness::Operator;

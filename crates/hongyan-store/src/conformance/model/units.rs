@@ -6,7 +6,7 @@ use super::rules::{Message, Model, Permit};
 use crate::types::{Claimed, NewPermit};
 
 impl Model {
-    /// A permit of this user was granted. Whether its code was known; and which it is, if it was there before.
+    /// Grants a permit to this user. Returns whether its code was known, and the permit's id if it existed before.
     pub(super) fn granted(&mut self, user: usize, new: &NewPermit) -> (bool, Option<PermitId>) {
         let now = self.now;
         let same = self.permits.iter().position(|permit| {
@@ -48,16 +48,16 @@ impl Model {
         (false, Some(id))
     }
 
-    /// WeChat said that the permit of this attempt is dead: what is left of it is void.
+    /// WeChat said that the permit of this attempt is dead: the units left in it are void.
     pub(super) fn revoke(&mut self, claimed: &Claimed) {
         let Some(id) = claimed.permit.as_ref().map(|permit| permit.id) else { return };
-        // The unit that the attempt named goes with it.
+        // The unit of this attempt is void, too.
         let message = self.message_mut(claimed.id);
         (message.permit, message.keeps_unit) = (None, false);
         self.void(id);
     }
 
-    /// What is left of a permit is void; what messages have of it they keep. One without number has a number from now on.
+    /// Voids the units left in a permit; messages keep the units that they have. An unlimited permit is counted from now on.
     pub(super) fn void(&mut self, id: PermitId) {
         let used = self.spent(id) + self.reserved(id);
         let permit = self.permits.iter_mut().find(|permit| permit.id == id).expect("it was granted");
@@ -70,7 +70,7 @@ impl Model {
         }
     }
 
-    /// What WeChat took, by this permit.
+    /// How many messages WeChat took by this permit.
     pub(super) fn spent(&self, id: PermitId) -> u32 {
         let sent = |message: &&Message| {
             matches!(message.state, S::Sent | S::Delivered | S::Refused) && message.permit == Some(id)
@@ -78,7 +78,7 @@ impl Model {
         self.messages.iter().filter(sent).count() as u32
     }
 
-    /// Units that are named by a message in flight, or kept for one that is open or in doubt.
+    /// Units named by a message in flight, or kept for an open or doubtful message.
     pub(super) fn reserved(&self, id: PermitId) -> u32 {
         let keeps = |message: &&Message| {
             message.permit == Some(id)
@@ -88,7 +88,7 @@ impl Model {
         self.messages.iter().filter(keeps).count() as u32
     }
 
-    /// Units that nobody has; one without number has others, too.
+    /// Units that no message has; an unlimited permit has more.
     pub(super) fn free(&self, permit: &Permit) -> u32 {
         if permit.is_unlimited {
             permit.spare
@@ -97,7 +97,7 @@ impl Model {
         }
     }
 
-    /// Whether a permit could serve this message, were it its turn now.
+    /// Whether a permit could serve this message if its turn were now.
     pub(super) fn has_permit(&self, message: &Message) -> bool {
         self.permits.iter().any(|permit| {
             let own = message.permit == Some(permit.id);
@@ -109,7 +109,7 @@ impl Model {
         })
     }
 
-    /// The message that has this idempotency key of this user, and what was asked under it.
+    /// The message with this idempotency key of this user, and the number that stands for its request.
     pub(super) fn known(&self, user: usize, key: Option<u8>) -> Option<(MessageId, u8)> {
         key.and_then(|key| self.keys.get(&(user, key)).copied())
     }

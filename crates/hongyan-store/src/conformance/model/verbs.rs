@@ -1,4 +1,4 @@
-//! What is asked of the store, by chance.
+//! The random verbs.
 
 use hongyan_ledger::resolve::Verdict;
 use hongyan_ledger::settle::Outcome;
@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 
 pub(super) const USERS: usize = 3;
 
-/// A message that somebody wants to have sent.
+/// A request to send a message.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     pub(super) user: usize,
@@ -19,14 +19,14 @@ pub(super) struct Wish {
     pub(super) wait_s: u64,
     pub(super) patience_s: Option<u64>,
     pub(super) reserve: bool,
-    /// A permit that comes with it.
+    /// The permit that comes with the message.
     pub(super) own: Option<Offer>,
     pub(super) key: Option<u8>,
     pub(super) collapse: Option<u8>,
     pub(super) room: bool,
 }
 
-/// A permit with a code. Few, so that some are granted twice.
+/// A permit with a code. There are few codes, so that some are granted twice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Offer {
     pub(super) kind: PermitKind,
@@ -34,25 +34,25 @@ pub(super) struct Offer {
     pub(super) code: u8,
 }
 
-/// What WeChat pushes about a user.
+/// An event that WeChat pushes about a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Push {
     /// The user accepted the template of subscribe messages.
     Accepted,
-    /// The user wants no more of them.
+    /// The user withdrew from subscribe messages.
     Withdrawn,
-    /// What became of a subscribe message.
+    /// The result of a subscribe message.
     Report(Errcode),
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Verb {
-    /// Several in one call.
+    /// Several grants in one call.
     Grant {
         user: usize,
         permits: Vec<Offer>,
     },
-    /// Several in one call.
+    /// Several messages in one call.
     Accept(Vec<Wish>),
     Claim {
         user: usize,
@@ -62,30 +62,30 @@ pub(super) enum Verb {
         which: Index,
         outcome: Outcome,
         room: bool,
-        /// If the outcome pauses the app: somebody has ended the pause already when the outcome is stored.
+        /// If the outcome pauses the app: the pause ends before the outcome is stored.
         is_resumed: bool,
     },
-    /// One that is open, if there is one; or any.
+    /// An open message, if there is one; otherwise any message.
     Cancel {
         which: Index,
         is_open: bool,
     },
-    /// Somebody finds out what became of a message of unknown outcome.
+    /// A verdict on a message of unknown outcome.
     Resolve {
         which: Index,
         verdict: Verdict,
     },
-    /// WeChat pushes an event, and mostly it is worked on at once.
+    /// WeChat pushes an event, which is mostly worked on at once.
     Receive {
         user: usize,
         push: Push,
         at_once: bool,
     },
-    /// Somebody works on the events of the user's lane that are due.
+    /// Works on the due events of the user's lane.
     Work {
         user: usize,
     },
-    /// The process dies: its successor settles what was in flight and takes the lanes over.
+    /// The process dies: its successor acquires all lanes, and settles what was in flight.
     Crash,
     /// The same for the lane of one user.
     Lose {
@@ -93,15 +93,15 @@ pub(super) enum Verb {
     },
     Reopen,
     Pause(Option<u64>),
-    /// WeChat does not answer: the app's breaker opens, and is probed after so many seconds.
+    /// WeChat does not answer: the app's breaker opens, and its next probe is after so many seconds.
     Outage(u64),
-    /// Somebody looks whether a probe is due.
+    /// A look whether a probe is due.
     Probe,
     Resume,
     Pass(u64),
 }
 
-/// Answers that leave the app alone.
+/// Answers that do not pause the app.
 fn outcomes() -> impl Strategy<Value = Outcome> {
     let errcodes = prop_oneof![
         4 => Just(0),
@@ -147,7 +147,7 @@ fn wishes() -> impl Strategy<Value = Wish> {
                 (key, collapse),
                 room,
             )| {
-                // A permit with a code is one for template messages.
+                // A permit with a code serves template messages only.
                 let own = own.filter(|_| legacy);
                 Wish {
                     user,
@@ -174,7 +174,7 @@ fn pushes() -> impl Strategy<Value = Push> {
     ]
 }
 
-/// Verbs that leave alone whether the app may send and who has the lanes.
+/// Verbs that neither change whether the app may send, nor who owns the lanes.
 fn quiet_verbs() -> impl Strategy<Value = Verb> {
     let kinds = select(vec![
         PermitKind::Form,
@@ -203,7 +203,7 @@ fn quiet_verbs() -> impl Strategy<Value = Verb> {
     ]
 }
 
-/// Verbs that do not.
+/// Verbs that do change that.
 fn loud_verbs() -> impl Strategy<Value = Verb> {
     prop_oneof![
         2 => settles(pausing()),
@@ -217,8 +217,8 @@ fn loud_verbs() -> impl Strategy<Value = Verb> {
     ]
 }
 
-/// A sequence. One in four is quiet: a pause that ends and a lane that changes hands give every parked message a timer,
-/// which would hide a verb that forgets to.
+/// A sequence of verbs. One in four is quiet: the end of a pause and a lane that changes hands give every parked message a
+/// timer, which would hide a verb that forgets to set one.
 pub(super) fn verbs() -> impl Strategy<Value = Vec<Verb>> {
     prop_oneof![
         3 => prop::collection::vec(prop_oneof![4 => quiet_verbs(), 1 => loud_verbs()], 20..90),

@@ -1,4 +1,4 @@
-//! `explain`: why a message found no permit. Only reads, and only when somebody asks about one message.
+//! `explain`: why a message found no permit. It only reads, and only when a person asks about one message.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::{Because, PermitChange, Subject, Trace, explain as decide};
@@ -19,7 +19,7 @@ pub(in crate::sqlite) fn explain(db: &Connection, id: MessageId, now: UnixMillis
     let Some(row) = find(db, id)? else { return Ok(Vec::new()) };
     let subject = subject(&row);
     let Some(moment) = subject.moment(now) else { return Ok(Vec::new()) };
-    // Earlier attempts first: of two traces of one message, the last is its latest.
+    // Earlier attempts come first: of two traces of one message, the last must be its latest.
     let mut traces = earlier_attempts(db, &row.user)?;
     traces.extend(last_deeds(db, &row.user)?);
     traces.extend(events::withdrawals(db, &row.user)?);
@@ -41,7 +41,7 @@ fn subject(row: &MessageRow) -> Subject {
     }
 }
 
-/// What each of the user's messages does or last did with a permit.
+/// What each of the user's messages does with a permit, or did with it last.
 fn last_deeds(db: &Connection, user: &User) -> RowResult<Vec<Trace>> {
     let changes = many(
         db,

@@ -1,4 +1,4 @@
-//! Messages, as they lie in SQLite.
+//! Messages in SQLite.
 //!
 //! | module | knows |
 //! | --- | --- |
@@ -87,7 +87,7 @@ fn body(db: &Connection, row: &MessageRow) -> RowResult<Vec<u8>> {
     .ok_or_else(|| RowError::corrupt(format!("{} has no body", row.id)))
 }
 
-/// All that was found out about a message, first to last.
+/// The resolutions of a message, first to last.
 fn resolutions(db: &Connection, row: &MessageRow) -> RowResult<Vec<ResolutionView>> {
     many(
         db,
@@ -104,7 +104,8 @@ fn resolutions(db: &Connection, row: &MessageRow) -> RowResult<Vec<ResolutionVie
     )
 }
 
-/// The permit of which a user's message in flight has spent a unit that is not lost yet, if there is one.
+/// The permit of which the user's message in flight has spent a unit, if that is not settled yet and there is such a
+/// message.
 pub(super) fn permit_in_flight(db: &Connection, user: &User) -> RowResult<Option<PermitId>> {
     Ok(one(
         db,
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_numbers_in_the_indexes_are_the_states_codes() {
-        // Index conditions must be constants, so migrations and statements spell them out.
+        // Conditions of indexes must be constants, so migrations and statements contain the numbers.
         assert_eq!(MessageState::Scheduled.code(), 0);
         assert_eq!(MessageState::Ready.code(), 1);
         assert_eq!(MessageState::Waiting.code(), 2);
@@ -130,7 +131,8 @@ mod tests {
         for condition in ["WHERE state IN (1, 2);", "WHERE state = 3;"] {
             assert!(schema.contains(condition), "{condition}");
         }
-        // `state <= 2` of the collapse keys' index, and its statements' words for what came to nothing.
+        // `state <= 2` of the collapse keys' index, and the states that its statements exclude as failed, cancelled or
+        // expired.
         let open = MessageState::ALL.into_iter().filter(|state| state.code() <= 2);
         assert!(open.eq(MessageState::ALL.into_iter().filter(|state| state.is_cancellable())));
         let schema = include_str!("../../../migrations/V3__messages.sql");

@@ -1,4 +1,4 @@
-//! Messages, as the verbs ask for them and write them.
+//! Messages: the port's questions and writes in SQLite.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::resolve::{Verdict, Witness};
@@ -246,7 +246,7 @@ impl MessageRows for Transaction<'_> {
     }
 
     fn is_behind_another(&self, row: &MessageRow) -> RowResult<bool> {
-        // A ready message is counted itself.
+        // The count contains this message, too, if it was stored as ready.
         let own = u16::from(row.stored.is_some_and(|(state, _)| state == MessageState::Ready));
         if self.memory.open.at_most(own, row.user.lane, row.user.number) {
             return Ok(false);
@@ -268,12 +268,13 @@ impl MessageRows for Transaction<'_> {
         Ok(busy.unwrap_or(false))
     }
 
-    /// Where the general way would need four statements. (For `RETURNING` SQLite would make a table each time.)
+    /// One statement, where the general way would need four. (`RETURNING` is avoided: SQLite would make a temporary table
+    /// each time.)
     fn settle_plainly(&self, user: &User, settlement: &Settlement) -> RowResult<bool> {
         if !self.memory.open.at_most(1, user.lane, user.number) {
             return Ok(false);
         }
-        // What is `sending` has neither a reason nor a timer.
+        // A `sending` message has neither a reason nor a timer.
         let changed = change(
             self,
             "UPDATE messages SET state = 4, updated_at = ?4, ended_at = ?4, outcome = ?5, errcode = ?6, \
@@ -338,7 +339,7 @@ impl MessageRows for Transaction<'_> {
             self,
             row,
             key,
-            // Those that came to nothing: failed, cancelled, expired.
+            // The states failed, cancelled and expired are excluded.
             concat!(
                 "SELECT id FROM messages WHERE lane = ?1 AND ",
                 is_of_user!("?1", "?2"),
@@ -351,7 +352,7 @@ impl MessageRows for Transaction<'_> {
     fn mend_timers(&self, lane: Lane, now: UnixMillis) -> RowResult<()> {
         change(
             self,
-            // Left alone, SQLite walks all of the lane's history by another index.
+            // Without `INDEXED BY` SQLite walks all of the lane's history by another index.
             "UPDATE messages INDEXED BY messages_queued SET wake_at = ?2 \
              WHERE lane = ?1 AND state = 1 AND state IN (1, 2) \
              AND (wake_at IS NULL OR wake_at = deadline)",
@@ -372,7 +373,7 @@ impl MessageRows for Transaction<'_> {
     }
 
     fn of_app_in(&self, lane: Lane, appid: &AppId, state: MessageState) -> RowResult<Vec<MessageId>> {
-        // The indexes are named, for left alone, SQLite may walk the whole history.
+        // Without `INDEXED BY` SQLite may walk the whole history.
         let sql = match state {
             MessageState::Waiting => {
                 "SELECT id FROM messages INDEXED BY messages_queued \
@@ -382,7 +383,7 @@ impl MessageRows for Transaction<'_> {
                 "SELECT id FROM messages INDEXED BY messages_queued \
                  WHERE lane = ?1 AND state = 1 AND state IN (1, 2) AND appid = ?2"
             }
-            // Every scheduled message has a timer, and only open messages have one.
+            // Every scheduled message has a timer, and only open messages have a timer.
             MessageState::Scheduled => {
                 "SELECT id FROM messages INDEXED BY messages_due \
                  WHERE lane = ?1 AND wake_at IS NOT NULL AND appid = ?2 AND state = 0"
@@ -475,14 +476,14 @@ impl MessageRows for Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// A message was written as it is: it counts among its user's open ones, or no more.
+    /// Counts a message that was just written as it is: it is open, or no longer.
     fn count(&self, row: &MessageRow) {
         let before = row.stored.map(|(state, _)| state);
         self.memory.open.moved(row.user.lane, row.user.number, before, row.state);
     }
 }
 
-/// The message that a statement finds beside this one, of its user and with its key.
+/// The message that a statement finds beside this one, of the same user and collapse key.
 fn newest(db: &Connection, row: &MessageRow, key: &str, sql: &str) -> RowResult<Option<MessageId>> {
     let MessageRow { id, user, .. } = row;
     one(

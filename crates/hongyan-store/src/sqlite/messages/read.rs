@@ -1,4 +1,4 @@
-//! What people ask about messages.
+//! Messages: the reads for people.
 
 use hongyan_ledger::{MessageId, MessageState};
 use rusqlite::{Connection, params};
@@ -10,8 +10,8 @@ use super::{body, columns, find, resolutions};
 use crate::rows::{MessageRow, User};
 use crate::types::{AttemptView, MessageDetail, MessageFilter, MessageView, Page};
 
-/// What every page has in common; the numbers are those of `messages`. The first column says whether the row fits; what
-/// stands behind `WHERE` only says where to walk.
+/// The common part of every page; its parameters are those of `messages`. The first column says whether the row matches. The
+/// condition after `WHERE` only says which index to walk.
 macro_rules! page_of {
     ($($where:tt)+) => {
         concat!(
@@ -28,10 +28,10 @@ macro_rules! page_of {
 
 /// Carries out [`crate::Store::messages`].
 ///
-/// A user's messages, those with a reference, those that failed and those whose outcome is in doubt are found by their
-/// keys. The user's entries are ordered by idempotency key, which is what `accept` needs, so the ids of all of the user's
-/// messages are read and sorted: for one user an acceptable sort. Other pages walk back from the newest message and leave out what does not
-/// fit; they end after `look_at` messages, also if little was found.
+/// Four kinds of messages are found by their keys: those of a user, those with a reference, those that failed, and those of
+/// unknown outcome. The user's entries are ordered by idempotency key, which is what `accept` needs. So the ids of all of
+/// the user's messages are read and sorted, which is acceptable for one user. Other pages walk back from the newest message
+/// and skip what does not match; they end after `look_at` messages, even if they have found little.
 pub(in crate::sqlite) fn messages(
     db: &Connection,
     filter: &MessageFilter,

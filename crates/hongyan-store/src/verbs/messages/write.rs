@@ -1,4 +1,4 @@
-//! Writing a message, and saying what follows from it.
+//! Writes a message, and says the signals that follow from it.
 
 use hongyan_ledger::{MessageId, MessageState};
 
@@ -8,13 +8,13 @@ use crate::rows::{MessageRow, Rows};
 use crate::signals::Moved;
 use crate::types::Idempotency;
 
-/// One message that must be there.
+/// One message that must exist.
 pub(super) fn load(rows: &impl Rows, id: MessageId) -> RowResult<MessageRow> {
     rows.message(id)?
         .ok_or_else(|| RowError::corrupt(format!("{id} is named by another row but does not exist")))
 }
 
-/// Writes a new message, and says what follows from it.
+/// Writes a new message, and says the signals that follow from it.
 pub(super) fn insert(
     rows: &impl Rows,
     row: &mut MessageRow,
@@ -25,7 +25,7 @@ pub(super) fn insert(
     written(rows, row)
 }
 
-/// Writes what may have changed of a message, and says what follows from it.
+/// Writes all columns of a message that may change, and says the signals that follow from it.
 pub(super) fn save(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     debug_assert!(
         row.state == MessageState::Sending || !is_open(row.state) || row.permit.is_some() == row.permit_held,
@@ -36,7 +36,7 @@ pub(super) fn save(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     written(rows, row)
 }
 
-/// The row stands in the database as it is: whoever listens or waits is told.
+/// The row is written as it is: says its signals, and writes its webhook event.
 fn written(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     let before = row.stored.replace((row.state, row.reason));
     let mut signals = rows.signals();
