@@ -374,13 +374,13 @@ pub trait Store: Send + Sync + 'static {
     /// All webhooks, in the order in which they were set up, with their cursors.
     async fn webhooks(&self) -> Result<Vec<WebhookStart>>;
 
-    /// A webhook with its cursor, as its worker needs it.
+    /// A webhook with its cursor, for its worker.
     async fn webhook_start(&self, id: WebhookId) -> Result<Option<WebhookStart>>;
 
     /// The events behind a cursor that a webhook wants, in order: as many as are among the next `limit`.
     async fn feed(&self, id: WebhookId, after: FeedCursor, limit: u32) -> Result<Feed>;
 
-    /// Deliveries whose next try is due, earliest first. At most one of each subject.
+    /// Deliveries whose next try is due, the earliest first; at most one of each subject.
     async fn due_deliveries(&self, id: WebhookId, now: UnixMillis, limit: u32) -> Result<Vec<Delivery>>;
 
     /// When the next try of a webhook's deliveries is due.
@@ -407,7 +407,7 @@ pub trait Store: Send + Sync + 'static {
     /// A webhook and its backlog, both of the same moment.
     async fn webhook(&self, id: WebhookId) -> Result<Option<(WebhookRecord, Backlog)>>;
 
-    /// One small step of a search for permits with units left that expire soon. Each is told of once.
+    /// One small step of a search for permits with units left that expire soon. The store tells of each permit once.
     async fn tell_expiring(&self, order: ExpiringOrder) -> Result<ExpiringStep>;
 
     // ---- what follows
@@ -429,17 +429,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// One small step of a walk over everything that may be old; the answer says where to go on.
     ///
-    /// Goes: messages that are over (sent, failed, cancelled, …; not `unknown`) since before `order.before`, with their
-    /// bodies and attempts; permits with a code that are void since then, unless a message that stays names them, or
-    /// they are the newest of their user and kind; sessions and handed-out tokens that have expired; WeChat's events that
-    /// are done and came before then; nonces and acceptances that have expired; events of webhooks, but not before the last
-    /// try of a webhook is over. With a message its idempotency key is forgotten, with an event that it came. A step that
-    /// fails may be repeated.
+    /// Removed are: messages in a final state, or `sent`, since before `order.before` (not `unknown`), with their bodies and
+    /// attempts; permits with a code that have been void since then, unless a message that stays names them or they are the
+    /// newest of their user and kind; sessions and handed-out tokens that have expired; WeChat's events that are done and
+    /// came before then; nonces and acceptances that have expired; webhook events, but not before the last try at every
+    /// webhook is over. With a message its idempotency key is forgotten; with an event the store forgets that it came. A
+    /// step that fails may be repeated.
     async fn prune(&self, walk: PruneWalk, order: PruneOrder) -> Result<Pruned>;
 
     // ---- what the gateway has sealed
 
-    /// Sealed values of one kind, those of the owners behind `after`. It looks at no more than `limit` owners.
+    /// Sealed values of one kind, of the owners behind `after`. It looks at no more than `limit` owners.
     async fn sealed(&self, kind: SealedKind, after: Option<SealedOwner>, limit: u32) -> Result<SealedPage>;
 
     /// Replaces sealed values, each only if it is still the value that was read. Returns how many were replaced.

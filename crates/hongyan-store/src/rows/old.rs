@@ -1,4 +1,4 @@
-//! What is old: picked by a reader, removed by key.
+//! Old rows: a reader picks them, the writer removes them by key.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{EventId, Lane, MessageId, MessageState, PermitId};
@@ -7,24 +7,24 @@ use super::user::User;
 use crate::row_error::RowResult;
 use crate::types::{PruneAt, PruneWalk, Pruned};
 
-/// What a reader picked: to be removed, and where the walk goes on.
+/// The rows that a reader picked, and where the walk goes on.
 pub(crate) struct Picked {
     pub(crate) what: Old,
     pub(crate) next: Option<PruneAt>,
 }
 
-/// What may be removed, as far as the reader saw.
+/// The rows that may be removed, as the reader saw them.
 pub(crate) enum Old {
     Messages(Vec<MessageId>),
     Permits(Vec<(User, PermitId)>),
-    /// These need no walk: an index on when they expire leads to them.
+    /// The next kinds need no walk: an index on their expiry finds them.
     Sessions(Lane),
     GatewayTokens,
     Events(Vec<EventId>),
     Leftovers(Lane),
     Users(Lane),
     Audit,
-    /// Up to the one of this number.
+    /// Up to the event with this number.
     WebhookEvents(i64),
     Nothing,
 }
@@ -46,41 +46,41 @@ impl Picked {
         }
     }
 
-    /// The step that removed nothing.
+    /// The answer for a step that removed nothing.
     pub(crate) fn unchanged(self) -> Pruned {
         Pruned { next: self.next.map(PruneWalk), ..Pruned::default() }
     }
 }
 
-/// Removing what is old. Each returns how many rows went.
+/// Removes old rows. Each method returns how many rows it removed.
 pub(crate) trait OldRows {
-    /// A message's state, and since when.
+    /// A message's state, and since when it has this state.
     fn standing_of(&self, id: MessageId) -> RowResult<Option<(MessageState, UnixMillis)>>;
 
     /// Removes a message's earlier attempts, at most `limit`.
     fn delete_attempts(&self, id: MessageId, limit: u32) -> RowResult<u32>;
 
-    /// Removes a message, with what was found out about it.
+    /// Removes a message with its resolutions.
     fn delete_message(&self, id: MessageId) -> RowResult<u32>;
 
-    /// Removes a permit that expired before a moment and of which nothing is held.
+    /// Removes a permit that expired before a moment and of which no unit is held.
     fn delete_expired_permit(&self, user: &User, id: PermitId, before: UnixMillis) -> RowResult<u32>;
 
-    /// Removes an event that was worked on.
+    /// Removes an event that is done.
     fn delete_event(&self, id: EventId) -> RowResult<u32>;
 
-    /// Removes a lane's nonces of events that need not be remembered any more, at most `limit`.
+    /// Removes a lane's expired nonces, at most `limit`.
     fn delete_old_nonces(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
-    /// Removes a lane's acceptances that found no partner, at most `limit`.
+    /// Removes a lane's expired acceptances without a partner, at most `limit`.
     fn delete_old_acceptances(&self, lane: Lane, now: UnixMillis, limit: u32) -> RowResult<u32>;
 
-    /// Removes session keys of a lane's users who did not log in since a moment, at most `limit`.
+    /// Removes session keys of a lane's users who did not log in after a moment, at most `limit`.
     fn delete_old_session_keys(&self, lane: Lane, before: UnixMillis, limit: u32) -> RowResult<u32>;
 
-    /// Removes what became of deliveries of webhook events up to this one, at most `limit`.
+    /// Removes deliveries of webhook events up to this number, at most `limit`.
     fn delete_deliveries(&self, last: i64, limit: u32) -> RowResult<u32>;
 
-    /// Removes webhook events up to this one that have no deliveries, at most `limit`.
+    /// Removes webhook events up to this number that have no deliveries, at most `limit`.
     fn delete_webhook_events(&self, last: i64, limit: u32) -> RowResult<u32>;
 }

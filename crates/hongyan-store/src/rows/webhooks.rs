@@ -1,4 +1,4 @@
-//! Webhooks, and what became of what they are told.
+//! Webhooks and their deliveries.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{DisabledReason, EventType, Filter, Health};
@@ -12,7 +12,7 @@ use crate::types::{FeedCursor, Tried, WebhookAnswer, WebhookRecord, WebhookStart
 /// A webhook as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookRow {
-    /// Stands for it in keys.
+    /// The number that stands for it in keys.
     pub(crate) number: i64,
     /// Behind the last event that it was told of, or that it does not want.
     pub(crate) cursor: FeedCursor,
@@ -24,11 +24,11 @@ impl WebhookRow {
         WebhookStart { record: self.record, cursor: self.cursor }
     }
 
-    /// Whether it wants an event; `about`: the webhook that the event is about.
+    /// Whether the webhook wants an event; `about`: the webhook that the event is about.
     pub(crate) fn wants(&self, kind: EventType, app: Option<&AppId>, about: Option<i64>) -> bool {
         match kind {
             EventType::WebhookTest => about == Some(self.number),
-            // Not told to the one that it is about.
+            // A webhook is not told of events about itself.
             _ => about != Some(self.number) && self.record.filter.wants(kind, app),
         }
     }
@@ -41,7 +41,7 @@ pub(crate) struct PastEvent {
     pub(crate) subject: i64,
     pub(crate) kind: EventType,
     pub(crate) app: Option<AppId>,
-    /// The webhook that it is about.
+    /// The webhook that the event is about.
     pub(crate) about: Option<i64>,
     pub(crate) created_at: UnixMillis,
 }
@@ -55,7 +55,7 @@ pub(crate) struct ExpiringFound<W> {
     pub(crate) is_over: bool,
 }
 
-/// Questions about webhooks, and writes.
+/// Questions about webhooks, and writes of webhooks.
 pub(crate) trait WebhookRows {
     /// Where the search for permits that expire soon is, in the backend's order of permits.
     type ExpiringWalk;
@@ -63,22 +63,22 @@ pub(crate) trait WebhookRows {
     /// One webhook.
     fn webhook(&self, id: WebhookId) -> RowResult<Option<WebhookRow>>;
 
-    /// How many there are.
+    /// How many webhooks there are.
     fn count_webhooks(&self) -> RowResult<u64>;
 
-    /// What the other webhooks want.
+    /// The filters of the other webhooks.
     fn filters_beside(&self, number: i64) -> RowResult<Vec<Filter>>;
 
-    /// Writes a new webhook, which hears of what comes behind the last event.
+    /// Writes a new webhook, whose cursor is behind the last event.
     fn insert_webhook(&self, webhook: &WebhookRecord) -> RowResult<()>;
 
-    /// Writes where a webhook is and what it wants.
+    /// Writes a webhook's URL, description and filter.
     fn update_webhook(&self, number: i64, url: &str, description: &str, filter: &Filter) -> RowResult<()>;
 
-    /// Writes a webhook's new secret; the one before signs until a moment, too.
+    /// Writes a webhook's new secret; the previous secret signs, too, until a moment.
     fn update_webhook_secret(&self, number: i64, secret: &[u8], previous_until: UnixMillis) -> RowResult<()>;
 
-    /// Writes that a webhook is enabled, and forgets how it has been.
+    /// Writes that a webhook is enabled, and clears its failures.
     fn enable_webhook(&self, number: i64) -> RowResult<()>;
 
     /// Writes that a webhook is disabled.
@@ -87,10 +87,11 @@ pub(crate) trait WebhookRows {
     /// Writes when a webhook was last changed.
     fn webhook_changed(&self, number: i64, now: UnixMillis) -> RowResult<()>;
 
-    /// Removes a webhook. Its deliveries go with the events: all at once could be millions of rows. `false`: there is none.
+    /// Removes a webhook. Its deliveries stay until their events are removed: deleting all of them at once could be millions
+    /// of rows. `false`: there is no such webhook.
     fn delete_webhook(&self, id: WebhookId) -> RowResult<bool>;
 
-    /// Writes how a webhook is, and that it was told of everything up to `cursor`.
+    /// Writes a webhook's health, and that it was told of everything up to `cursor`.
     fn update_standing(
         &self,
         number: i64,
@@ -99,32 +100,32 @@ pub(crate) trait WebhookRows {
         last: Option<&WebhookAnswer>,
     ) -> RowResult<()>;
 
-    /// Ends a webhook's rest.
+    /// Ends the rest of a failing webhook.
     fn end_rest(&self, number: i64) -> RowResult<()>;
 
-    /// Writes how a delivery was tried.
+    /// Writes the outcome of a try.
     fn put_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64, tried: &Tried)
     -> RowResult<()>;
 
-    /// Writes a delivery that is behind another of its subject, unless it is there.
+    /// Writes a delivery that waits for an earlier one of its subject, unless it is stored already.
     fn hold_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64) -> RowResult<()>;
 
     /// Whether any delivery of a webhook is pending.
     fn is_anything_pending(&self, webhook: i64) -> RowResult<bool>;
 
-    /// The first pending delivery of a subject gets a moment for its next try, if it has none.
+    /// Gives the first pending delivery of a subject a moment for its next try, if it has no moment.
     fn release_delivery(&self, webhook: i64, subject: i64, now: UnixMillis) -> RowResult<()>;
 
-    /// What is pending of a webhook has never been tried, and the first of each subject is due.
+    /// Writes all pending deliveries of a webhook as never tried; the first delivery of each subject is due.
     fn begin_deliveries_anew(&self, webhook: i64, now: UnixMillis) -> RowResult<()>;
 
     /// Makes a delivery pending as if it had never been tried.
     fn renew_delivery(&self, webhook: i64, event: WebhookEventId, subject: i64) -> RowResult<()>;
 
-    /// Of a subject's pending deliveries all but the first lose their moment.
+    /// Takes the moment from all pending deliveries of a subject except the first.
     fn hold_all_but_first(&self, webhook: i64, subject: i64) -> RowResult<()>;
 
-    /// The subject of an event that a webhook may be sent again.
+    /// The subject of an event that may be sent to a webhook again.
     fn subject_of_event(&self, webhook: i64, event: WebhookEventId) -> RowResult<Option<i64>>;
 
     /// Events up to a webhook's cursor from a span of time, in order, at most `limit`.

@@ -1,15 +1,15 @@
-//! Clearing away what is old, in small steps.
+//! Removes old rows, in small steps.
 //!
-//! Each step is two halves. A reader walks on from where the last step ended and picks what may go; the writer removes
-//! it by key, and looks at each row once more, for it may have changed in between. So the walk over what stays costs
-//! the writer nothing, and it is held by a bounded number of deletions only.
+//! Each step has two halves. A reader goes on from where the last step ended, and picks rows that may be removed. The writer
+//! removes them by key, and checks each row again, because it may have changed in between. So the walk over rows that stay
+//! costs the writer nothing, and each step holds it for a bounded number of deletions only.
 //!
-//! Messages need no index for this: their key begins with the time at which they were accepted, and none is over
-//! before that. So the walk begins at the oldest and ends at the first that was accepted too late. What is still open
-//! or over only lately (it was scheduled far ahead) is stepped over.
+//! Messages need no index for this: their keys begin with the time of their acceptance, and no message is over before that.
+//! So the walk begins at the oldest message and ends at the first that was accepted too late. It skips messages that are
+//! still open, or have been over only for a short time (they were scheduled far ahead).
 //!
-//! The pages that become free are used again; the file does not shrink. `auto_vacuum` would move pages about in every
-//! commit for the sake of a file that grows again tomorrow.
+//! SQLite uses the free pages again; the file does not shrink. `auto_vacuum` would move pages in every commit for the sake
+//! of a file that grows again the next day.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -28,13 +28,13 @@ use crate::rows::{OldRows, User};
 use crate::types::{PruneAt, PruneOrder, PruneWalk};
 use crate::verbs::prune::is_over;
 
-/// The most rows that one step looks at: a few milliseconds of a reader.
+/// How many rows one step looks at, at most: a few milliseconds of a reader.
 const MAX_LOOKS: u32 = 1_000;
 
-/// Events are kept at least so long, whatever else is not: while a webhook is asked again and again, and a day more.
+/// Webhook events are kept at least this long, whatever the settings say: the time in which they are tried, and a day more.
 const EVENTS_AT_LEAST: Duration = PATIENCE.saturating_add(Duration::from_secs(86_400));
 
-/// Walks on and picks what may go.
+/// Goes on, and picks rows that may be removed.
 pub(super) fn pick(db: &Connection, walk: &PruneWalk, order: &PruneOrder) -> RowResult<Picked> {
     let limit = order.limit.max(1) as usize;
     let nothing = |next| Ok(Picked { what: Old::Nothing, next: Some(next) });
@@ -102,8 +102,7 @@ pub(super) fn pick(db: &Connection, walk: &PruneWalk, order: &PruneOrder) -> Row
     }
 }
 
-/// Events that came long ago and are done. With an event goes the memory that it came: a repeat of it would be new.
-/// WeChat repeats within a minute.
+/// Old events that are done. When an event is removed, a repeat of it would count as new. WeChat repeats within a minute.
 fn pick_events(
     db: &Connection,
     after: Option<EventId>,
@@ -129,7 +128,7 @@ fn pick_events(
     Ok(Picked { what: Old::Events(ids), next: Some(next) })
 }
 
-/// The oldest events, as long as they are old.
+/// The oldest webhook events that are old enough.
 fn pick_webhook_events(db: &Connection, before: UnixMillis, limit: usize) -> RowResult<Picked> {
     let oldest = many(
         db,
@@ -174,8 +173,9 @@ fn pick_messages(
     Ok(Picked { what: Old::Messages(ids), next: Some(next) })
 }
 
-/// Permits with a code (forms, payments) that are void for long. Counters are one per user, kind and template, and
-/// stay. So does the newest of each kind, for it is the answer to "why can this user not be reached?": the last one
+/// Permits with a code (forms, payments) that have been void for long. Three kinds stay. Counters stay, because there is
+/// only one per user, kind and template. The newest permit of each kind stays, because it answers "why can this user not be
+/// reached?". A permit stays if a message that is kept names it, or if a unit of it is held.
 /// expired then. And so does what a message that is kept names, or holds.
 fn pick_permits(
     db: &Connection,
@@ -225,9 +225,9 @@ fn pick_permits(
     Ok(Picked { what: Old::Permits(permits), next: Some(next) })
 }
 
-/// What explains something about a user.
+/// The permits of a user that are still needed as an explanation.
 struct Kept {
-    /// Permits that a message names, in its last attempt or in an earlier one.
+    /// Permits that a message names, in its last attempt or in an earlier attempt.
     named: HashSet<PermitId>,
     /// The newest permit of each kind.
     newest: HashMap<u8, PermitId>,
@@ -251,7 +251,7 @@ fn kept(db: &Connection, user: &User) -> RowResult<Kept> {
     let mut named: HashSet<PermitId> =
         messages.iter().flat_map(|(_, permits, _)| permits).flatten().copied().collect();
     for (id, _, attempts) in messages {
-        // The last attempt is in the message itself.
+        // The last attempt is stored in the message itself.
         if attempts > 1 {
             named.extend(many(
                 db,
@@ -270,7 +270,7 @@ fn kept(db: &Connection, user: &User) -> RowResult<Kept> {
     Ok(Kept { named, newest: newest.into_iter().collect() })
 }
 
-/// No id that was made at this moment or later is smaller.
+/// The smallest id that can be made at this moment or later.
 fn first_id_of(moment: UnixMillis) -> [u8; 16] {
     let mut id = [0; 16];
     id[..6].copy_from_slice(&moment.0.max(0).to_be_bytes()[2..]);
@@ -375,7 +375,7 @@ impl OldRows for Transaction<'_> {
     }
 }
 
-/// The lane's number in a message's key.
+/// The number of the lane in a message's key.
 fn lane_of(id: MessageId) -> RowResult<u8> {
     id.lane().map(Lane::number).ok_or_else(|| RowError::corrupt(format!("{id} has no lane")))
 }

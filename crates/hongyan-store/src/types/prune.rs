@@ -1,4 +1,4 @@
-//! Clearing away what is old: where the walk is, what may go, what went.
+//! Removing old rows: where the walk is, what may be removed, what was removed.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{EventId, Lane, MessageId, PermitId};
@@ -19,55 +19,56 @@ impl PruneWalk {
 pub(crate) enum PruneAt {
     /// Messages, from the oldest on.
     Messages {
-        /// The last one that was looked at.
+        /// The last message that was looked at.
         after: Option<MessageId>,
     },
     /// Permits, lane by lane, user by user.
     Permits {
-        /// In this lane.
+        /// The lane.
         lane: Lane,
-        /// The last one that was looked at.
+        /// The last permit that was looked at.
         after: Option<(AppId, OpenId, PermitId)>,
     },
     /// Sessions of mini programs, lane by lane.
     Sessions {
-        /// In this lane.
+        /// The lane.
         lane: Lane,
     },
     /// Tokens that the facade handed out.
     GatewayTokens,
     /// Events, from the oldest on.
     Events {
-        /// The last one that was looked at.
+        /// The last event that was looked at.
         after: Option<EventId>,
     },
     /// Nonces of events, and acceptances that found no partner, lane by lane.
     Leftovers {
-        /// In this lane.
+        /// The lane.
         lane: Lane,
     },
     /// Users whose session_key is old, lane by lane.
     Users {
-        /// In this lane.
+        /// The lane.
         lane: Lane,
     },
     /// The audit trail, from the oldest line on.
     Audit,
-    /// Events of webhooks, from the oldest on, and what became of their deliveries.
+    /// Events of webhooks, from the oldest on, with their deliveries.
     WebhookEvents,
 }
 
-/// What may go.
+/// What may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneOrder {
-    /// Messages and permits that are over since before this moment, and events that came before it; `None`: none of them.
+    /// Messages and permits that have been over since before this moment, and events that came before it; `None`: nothing of
+    /// these.
     pub before: Option<UnixMillis>,
-    /// Lines of the audit trail from before this moment; `None`: none of them.
+    /// Lines of the audit trail from before this moment; `None`: no lines.
     pub audit_before: Option<UnixMillis>,
-    /// The time: sessions and tokens that have expired by now.
+    /// Now: sessions and tokens that have expired are removed.
     pub now: UnixMillis,
-    /// The most that one step removes: messages with their last attempts, older attempts, permits, sessions, tokens,
-    /// events, leftovers and deliveries, each counted as one. At least 1.
+    /// How many rows one step removes, at most: messages with their last attempts, older attempts, permits, sessions,
+    /// tokens, events, leftovers and deliveries each count as one. At least 1.
     pub limit: u32,
 }
 
@@ -88,20 +89,20 @@ pub struct Pruned {
     pub events: u32,
     /// Nonces of events, and acceptances that found no partner.
     pub leftovers: u32,
-    /// Session keys of users who did not log in since.
+    /// Session keys of users who did not log in after the limit.
     pub users: u32,
     /// Lines of the audit trail.
     pub audit: u32,
     /// Events of webhooks.
     pub webhook_events: u32,
-    /// What became of their deliveries.
+    /// Deliveries of events of webhooks.
     pub deliveries: u32,
     /// Where to go on; `None`: the walk is over.
     pub next: Option<PruneWalk>,
 }
 
 impl Pruned {
-    /// All that was removed.
+    /// How many rows were removed in all.
     pub const fn rows(&self) -> u32 {
         self.messages
             + self.attempts

@@ -1,4 +1,4 @@
-//! Webhooks: who is told of events, what is told, and what became of it.
+//! Webhooks: which webhook is told of which events, and the outcome of deliveries.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use hongyan_ledger::{WebhookEventId, WebhookId, codes, names};
 use super::feed::FeedCursor;
 use super::{Epoch, Sealed};
 
-/// The most webhooks that there may be. Each costs every event a look at its filter, and a task.
+/// How many webhooks there may be. Each costs a look at its filter for every event, and a task.
 pub const MAX_WEBHOOKS: usize = 64;
 
-/// The most events that one call replays.
+/// How many events one call replays, at most.
 pub const MAX_REPLAY: u32 = 10_000;
 
 /// An address that events are sent to.
@@ -20,132 +20,132 @@ pub const MAX_REPLAY: u32 = 10_000;
 pub struct WebhookRecord {
     /// Its id.
     pub id: WebhookId,
-    /// Where to.
+    /// Its URL.
     pub url: String,
-    /// For people.
+    /// A description for people.
     pub description: String,
-    /// What it wants to hear of.
+    /// Which events it wants.
     pub filter: Filter,
-    /// The secret that signs, sealed.
+    /// The secret that signs requests, sealed.
     pub secret: Sealed,
-    /// The one before, which signs too until the moment beside it.
+    /// The previous secret, which signs, too, until this moment.
     pub previous_secret: Option<(Sealed, UnixMillis)>,
-    /// Why and since when nothing is sent to it, if so.
+    /// Why and since when nothing is sent to it, if it is disabled.
     pub disabled: Option<(DisabledReason, UnixMillis)>,
-    /// How it fares.
+    /// Its recent failures.
     pub health: Health,
     /// Its last answer.
     pub last: Option<WebhookAnswer>,
-    /// When it was set up.
+    /// When it was added.
     pub created_at: UnixMillis,
-    /// When somebody last changed it.
+    /// When it was last changed.
     pub updated_at: UnixMillis,
 }
 
-/// What came back from a webhook.
+/// The answer of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookAnswer {
-    /// When.
+    /// When it came.
     pub at: UnixMillis,
     /// The HTTP status; `None`: there was no answer.
     pub status: Option<u16>,
-    /// The first words of the answer, or why there was none.
+    /// The beginning of the answer, or why there was no answer.
     pub text: String,
 }
 
-/// What of a webhook is to be changed.
+/// A change of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebhookChange {
-    /// How it is set.
+    /// New settings.
     Settings {
-        /// Where to.
+        /// Its URL.
         url: String,
-        /// For people.
+        /// A description for people.
         description: String,
-        /// What it wants to hear of.
+        /// Which events it wants.
         filter: Filter,
     },
-    /// A new secret; the present one signs too until then.
+    /// A new secret; the present secret signs, too, until `previous_until`.
     Secret {
-        /// The new one.
+        /// The new secret.
         secret: Sealed,
-        /// The end of the present one.
+        /// When the present secret ends.
         previous_until: UnixMillis,
     },
-    /// Send to it (again): what is pending is due now, and its three days begin anew.
+    /// Send to it (again): pending events are due now, and their three days begin again.
     Enable,
     /// Send nothing to it.
     Disable(DisabledReason),
 }
 
-/// An event on its way to one webhook.
+/// An event that is to be delivered to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The event's id.
     pub id: WebhookEventId,
     /// Its type.
     pub kind: EventType,
-    /// Who or what it is about; of those about the same, the next goes when the one before is done.
+    /// What the event is about. Of events with the same subject the next one goes when the one before is done.
     pub subject: i64,
     /// When it happened.
     pub created_at: UnixMillis,
-    /// What happened, as JSON.
+    /// Its data, as JSON.
     pub data: String,
     /// How often it was tried.
     pub tries: u32,
     /// When it was first tried.
     pub first_at: Option<UnixMillis>,
-    /// An earlier one about the same subject is still to be delivered.
+    /// An earlier event with the same subject is still to be delivered.
     pub is_behind: bool,
 }
 
 /// The events behind a webhook's cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Feed {
-    /// Those that it wants, in order.
+    /// The events that the webhook wants, in order.
     pub deliveries: Vec<Delivery>,
     /// Behind the last event that was looked at.
     pub looked_to: FeedCursor,
-    /// There were more.
+    /// There are more events behind these.
     pub more: bool,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryOutcome {
     /// The event.
     pub event: WebhookEventId,
     /// Its subject.
     pub subject: i64,
-    /// What became of it; `None`: it was not tried, for it is behind another.
+    /// The try; `None`: there was no try, because an earlier event of the subject is still to be delivered.
     pub tried: Option<Tried>,
 }
 
-/// A try that has ended.
+/// A finished try.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tried {
     /// How the webhook answered.
     pub reply: Reply,
     /// What that means for the event.
     pub fate: Fate,
-    /// Its number, from 1.
+    /// The number of the try, from 1.
     pub tries: u32,
-    /// When the first one was.
+    /// When the first try of this event was.
     pub first_at: UnixMillis,
     /// The answer.
     pub answer: WebhookAnswer,
-    /// By chance, from 0 to 1: for how long a webhook that keeps failing rests.
+    /// A random number from 0 to 1: it decides how long a failing webhook rests.
     pub random: f64,
 }
 
-/// Outcomes to store, all of one webhook.
+/// Outcomes to be stored, all for one webhook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryReport {
-    /// Which webhook.
+    /// The webhook.
     pub webhook: WebhookId,
-    /// Under which its lane ([`WebhookId::lane`]) was acquired; if that is over, nothing is stored.
+    /// The epoch under which its lane ([`WebhookId::lane`]) was acquired; if this epoch is over, nothing is stored.
     pub epoch: Epoch,
-    /// What became of deliveries, in the order in which it did.
+    /// The outcomes, in the order in which they came.
     pub outcomes: Vec<DeliveryOutcome>,
     /// What it wants of the events up to here is among these outcomes, or those before.
     pub cursor: FeedCursor,
@@ -153,16 +153,16 @@ pub struct DeliveryReport {
     pub now: UnixMillis,
 }
 
-/// Where a webhook stands after outcomes were stored.
+/// The standing of a webhook after outcomes were stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookStanding {
-    /// How it fares.
+    /// Its recent failures.
     pub health: Health,
-    /// Why nothing is sent to it (any more), if so.
+    /// Why nothing is sent to it, if it is disabled.
     pub disabled: Option<DisabledReason>,
 }
 
-/// Where a webhook begins when its part of the gateway starts.
+/// A webhook with its cursor, from which its worker starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookStart {
     /// The webhook.
@@ -174,41 +174,41 @@ pub struct WebhookStart {
 /// Which events to send again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayOrder {
-    /// This one, whatever the webhook's filter says.
+    /// This event, even if the webhook's filter does not want it.
     Event(WebhookEventId),
-    /// Those that it wants, of this time.
+    /// The events of this time that the webhook wants.
     Between {
-        /// Those that happened at this moment or later.
+        /// Events of this moment or later.
         since: UnixMillis,
-        /// And before this one.
+        /// Events before this moment.
         until: UnixMillis,
     },
 }
 
-/// What a replay set going.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed {
-    /// So many events are due now.
+    /// These events are due now.
     Events {
-        /// How many.
+        /// How many events.
         events: u32,
-        /// There were more than [`MAX_REPLAY`]: go on with those since this moment.
+        /// There were more than [`MAX_REPLAY`] events: go on with events since this moment.
         next_since: Option<UnixMillis>,
     },
     /// There is no such webhook.
     NoWebhook,
-    /// There is no such event (any more).
+    /// There is no such event, or it was removed as too old.
     NoEvent,
 }
 
-/// Where a delivery is.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// To be delivered.
+    /// The event is to be delivered.
     Pending,
-    /// Taken.
+    /// The webhook took the event.
     Taken,
-    /// Not tried any more.
+    /// The event is not tried any more.
     GivenUp,
 }
 
@@ -225,26 +225,26 @@ pub struct DeliveryView {
     pub kind: EventType,
     /// When it happened.
     pub created_at: UnixMillis,
-    /// Where it is.
+    /// The state of the delivery.
     pub state: DeliveryState,
     /// How often it was tried.
     pub tries: u32,
     /// The last answer.
     pub last: Option<WebhookAnswer>,
-    /// When it is tried next; absent of what is pending: when the one before it is done.
+    /// When the event is tried next. Absent for a pending event that waits for an earlier event of its subject.
     pub next_try_at: Option<UnixMillis>,
 }
 
-/// What a webhook has before it.
+/// The events that are still to be delivered to a webhook.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many events, counted up to [`MAX_COUNTED`].
+    /// How many events there are, counted up to [`MAX_COUNTED`].
     pub pending: u32,
     /// When the oldest of them happened.
     pub oldest: Option<UnixMillis>,
 }
 
-/// No more events than so many are looked at to count what is pending.
+/// How many events are looked at, at most, to count the pending ones.
 pub const MAX_COUNTED: u32 = 100_000;
 
 /// A step of the search for permits that expire soon.
@@ -254,18 +254,18 @@ pub struct ExpiringOrder {
     pub now: UnixMillis,
     /// How long before its end a permit is told of.
     pub ahead: Duration,
-    /// The most permits that are looked at.
+    /// How many permits are looked at, at most.
     pub limit: u32,
 }
 
-/// What a step of that search did.
+/// The result of a step of that search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpiringStep {
-    /// Nobody wants to hear of it.
+    /// No webhook wants such events.
     NobodyListens,
-    /// So many were told of, and there is more to look at.
+    /// So many permits were told of, and there are more to look at.
     More(u32),
-    /// So many were told of, and that is all until the time has gone on.
+    /// So many permits were told of. There are no more until time has passed.
     Done(u32),
 }
 

@@ -14,8 +14,8 @@ use crate::row_error::RowResult;
 use crate::rows::{About, Rows};
 use crate::types::{AppChange, AppChanged, AppPaused, AppRecord, PauseOrder, ProbeWalk, Probing};
 
-/// So many users' messages are woken to be a probe. One would do, but it may come to nothing: its permit may be
-/// gone, or its deadline over.
+/// How many users' messages are woken for a probe. One message would do, but it may fail to go out: its permit may be gone,
+/// or its deadline over.
 const PROBES_WOKEN: usize = 8;
 
 /// Carries out [`crate::Store::probe`].
@@ -42,13 +42,13 @@ pub(crate) fn add(rows: &impl Rows, app: &AppRecord) -> RowResult<bool> {
         return Ok(false);
     }
     rows.signals().app(&app.appid);
-    // A message that was accepted while the app was being removed waits for it.
+    // A message that was accepted while the app was being removed waits for the app: wake it.
     wake_app(rows, &app.appid, app.created_at)?;
     Ok(true)
 }
 
-/// Carries out [`crate::Store::change_app`]. The pause and the moment of the last synchronisation belong to other verbs,
-/// which may run at the same time; they stay as they are.
+/// Carries out [`crate::Store::change_app`]. The pause and the time of the last synchronisation belong to other verbs, which
+/// may run at the same time, so this leaves them alone.
 pub(crate) fn alter(
     rows: &impl Rows,
     appid: &AppId,
@@ -64,7 +64,7 @@ pub(crate) fn alter(
     let next = version + 1;
     rows.update_settings(appid, &app.settings, next, now)?;
     if wanted.secret.is_some() {
-        // It was made with the secret before.
+        // The token was fetched with the old secret.
         rows.delete_token(appid)?;
     }
     rows.signals().app(appid);
@@ -99,7 +99,7 @@ pub(crate) fn pause(rows: &impl Rows, order: &PauseOrder) -> RowResult<()> {
         until: order.pause.until,
     };
     write_pause(rows, &order.appid, Some(&paused))?;
-    // The same trouble may be met by all messages that were in flight: it is one pause.
+    // All messages that were in flight may meet the same trouble: that is one pause, and one event.
     if !before.is_some_and(|(code, is_in_force)| is_in_force && code == paused.code) {
         outbox::emit(rows, EventType::AppPaused, About::App(&order.appid), order.now, || PausedData {
             app: &order.appid,
@@ -110,17 +110,17 @@ pub(crate) fn pause(rows: &impl Rows, order: &PauseOrder) -> RowResult<()> {
         })?;
     }
     if outage.is_some() && goes_on.is_none() {
-        // What rests without a timer because of the outage must rest as the new pause wants it.
+        // Messages that rest without a timer because of the outage must rest by the rules of the new pause.
         wake_app(rows, &order.appid, order.now)?;
     }
     Ok(())
 }
 
-/// Whether a pause stays in spite of a new one. One that needs an operator gives way only to another such; one that
-/// ends by itself gives way to one that lasts as long: a minute's quota does not end a day's.
+/// Whether a pause stays in spite of a new one. A pause that needs an operator gives way only to another such pause. A pause
+/// that ends by itself gives way to a pause that lasts at least as long: a minute's quota does not end a day's.
 fn outlasts(present: &AppPaused, order: &PauseOrder) -> bool {
     if present.code == PauseCode::WechatUnavailable {
-        // WeChat has answered, or an operator acts.
+        // WeChat has answered, or an operator acts: the outage is over.
         return false;
     }
     match (present.until, order.pause.until) {
@@ -145,12 +145,12 @@ pub(crate) fn resume(rows: &impl Rows, appid: &AppId, now: UnixMillis) -> RowRes
     Ok(app.paused.is_some())
 }
 
-/// Whether a pause has not ended by itself. An outage does not: its moment is that of the next probe.
+/// Whether a pause has not ended by itself. An outage does not end by itself: its moment is the moment of the next probe.
 fn is_in_force(paused: &AppPaused, now: UnixMillis) -> bool {
     paused.code == PauseCode::WechatUnavailable || paused.until.is_none_or(|until| now < until)
 }
 
-/// What is told of a pause.
+/// The data of an event about a pause.
 #[derive(Serialize)]
 struct PausedData<'a> {
     app: &'a AppId,
@@ -162,11 +162,11 @@ struct PausedData<'a> {
     until: Option<UnixMillis>,
 }
 
-/// What is told of a pause that was ended.
+/// The data of an event about the end of a pause.
 #[derive(Serialize)]
 struct ResumedData<'a> {
     app: &'a AppId,
-    /// Why it was paused.
+    /// Why the app was paused.
     code: PauseCode,
     since: UnixMillis,
 }

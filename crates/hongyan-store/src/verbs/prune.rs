@@ -1,5 +1,5 @@
-//! Clearing away what is old: the half that writes. A reader of the backend's has picked what may go; here each row is
-//! looked at once more, for it may have changed in between, and at most so many are removed in one step.
+//! Removes old rows: the half that writes. A reader of the backend has picked the rows. Here each row is checked again,
+//! because it may have changed in between, and one step removes a bounded number of rows.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState};
@@ -9,7 +9,7 @@ use crate::rows::Rows;
 use crate::rows::old::{Old, Picked};
 use crate::types::{PruneAt, PruneOrder, PruneWalk, Pruned};
 
-/// Removes what was picked, unless it has changed.
+/// Removes the rows that were picked, unless they have changed.
 pub(crate) fn remove(
     rows: &impl Rows,
     walk: &PruneWalk,
@@ -28,7 +28,7 @@ pub(crate) fn remove(
             };
             for &id in ids {
                 if !remove_message(rows, id, before, limit, &mut pruned)? {
-                    // There is no room left for all of it: the next step goes on here.
+                    // The limit is reached before the message is removed completely: the next step goes on here.
                     pruned.next = Some(PruneWalk(PruneAt::Messages { after: last }));
                     break;
                 }
@@ -65,7 +65,8 @@ pub(crate) fn remove(
             }
         }
         Old::Users(lane) => {
-            // A session that goes on after that is one whose user decides nothing with the key any more: what the key
+            // A session may outlive its session key here. Then its user does not decrypt anything with the key any more:
+            // such data is as old as the login.
             // opens is as old as the login.
             pruned.users = rows.delete_old_session_keys(*lane, before, limit)?;
             if pruned.users == limit {
@@ -84,7 +85,7 @@ pub(crate) fn remove(
     Ok(pruned)
 }
 
-/// Removes events with their deliveries, those first. What it has no room for is for the next step.
+/// Removes events with their deliveries, the deliveries first. The next step removes what is beyond the limit.
 fn remove_webhook_events(rows: &impl Rows, last: i64, limit: u32, pruned: &mut Pruned) -> RowResult<()> {
     pruned.deliveries = rows.delete_deliveries(last, limit)?;
     pruned.webhook_events = rows.delete_webhook_events(last, limit - pruned.deliveries)?;
@@ -94,13 +95,13 @@ fn remove_webhook_events(rows: &impl Rows, last: i64, limit: u32, pruned: &mut P
     Ok(())
 }
 
-/// Whether nothing more is to be done or found out about a message of this state. (`sent` may still be reported as
-/// delivered or refused, within a day or two; `unknown` is kept until somebody settles it.)
+/// Whether a message of this state needs nothing more. (`sent` may still be reported as delivered or refused, within a day
+/// or two; `unknown` is kept until it is settled.)
 pub(crate) const fn is_over(state: MessageState) -> bool {
     state.is_settled() && !matches!(state, MessageState::Unknown)
 }
 
-/// Removes a message, its older attempts first. `false`: the step's room was not enough for all of it.
+/// Removes a message, its older attempts first. `false`: the limit was reached before all of it was removed.
 fn remove_message(
     rows: &impl Rows,
     id: MessageId,

@@ -1,4 +1,4 @@
-//! Deliveries: what a webhook is to be told next, and what people ask.
+//! Deliveries: the events that a webhook is told of next, and the reads for people.
 
 use std::collections::HashSet;
 
@@ -26,7 +26,7 @@ pub(in crate::sqlite) fn feed(
     let Some(webhook) = find(db, id)? else {
         return Ok(Feed { looked_to: after.clone(), ..Feed::default() });
     };
-    // Nearly always nothing is, and that is one look for all events instead of one for each.
+    // Nearly always no delivery is pending. Asking once saves a query for each event.
     let is_any_pending = is_anything_pending(db, webhook.number)?;
     let looked = many(
         db,
@@ -185,7 +185,7 @@ fn backlog(db: &Connection, webhook: &WebhookRow) -> RowResult<Backlog> {
     Ok(backlog)
 }
 
-/// What a webhook wants behind its cursor.
+/// The events behind its cursor that a webhook wants.
 fn untried(db: &Connection, webhook: &WebhookRow) -> RowResult<Vec<UnixMillis>> {
     let looked = many(
         db,

@@ -1,9 +1,9 @@
 //! The search for permits that expire soon.
 //!
-//! A window of time at a time: all permits are looked at, in the order of their table, and those are told of that end in
-//! the window and have units left. How far it has come is stored with what it told, so none is told of twice. A permit
-//! that is granted behind the search's back is not missed as long as it lasts longer than the window lies ahead, and
-//! those that expire last for days ([`hongyan_ledger::permit`]).
+//! The search takes one window of time after the other. It looks at all permits, in the order of their table, and finds
+//! those that expire in the window and have units left. How far it has come is stored in the transaction that tells of them,
+//! so no permit is told of twice. A permit that is granted behind the search's place is not missed as long as it lasts
+//! longer than the window lies ahead; permits that expire last for days ([`hongyan_ledger::permit`]).
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::LANES;
@@ -38,7 +38,7 @@ const fn of_window(since: UnixMillis, until: UnixMillis) -> ExpiringWalk {
     ExpiringWalk { since, until, lane: 0, user: i64::MIN, permit: [0; 16] }
 }
 
-/// Looks on from where the search is. An answer at once if there is nothing to look at.
+/// Looks on from the place of the search. `Err` is an answer for the caller: there is nothing to look at.
 pub(in crate::sqlite) fn look(
     db: &Connection,
     order: &ExpiringOrder,
@@ -54,10 +54,10 @@ pub(in crate::sqlite) fn look(
         None => of_window(order.now, until),
         Some(walk) if walk.lane < LANES => walk,
         Some(done) if until <= done.until => return Ok(Err(ExpiringStep::Done(0))),
-        // What has expired meanwhile, because nobody listened or nothing ran, is not about to.
+        // A permit that expired while no webhook listened or no gateway ran does not expire soon any more.
         Some(done) => of_window(done.until.max(order.now), until),
     };
-    // One lane at most, so that a look is short also where there are many users and few permits.
+    // Look at one lane at most, so that a step is short even with many users and few permits.
     let looked = many(
         db,
         permits_behind!(

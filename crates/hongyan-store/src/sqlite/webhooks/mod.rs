@@ -1,10 +1,10 @@
-//! Webhooks, as they lie in SQLite.
+//! Webhooks in SQLite.
 //!
 //! | module | knows |
 //! | --- | --- |
 //! | this one | how a webhook's row is read |
 //! | [`port`] | what the verbs ask and write |
-//! | [`deliveries`] | what is to be delivered, and what people ask about it |
+//! | [`deliveries`] | what is to be delivered, and the reads for people |
 //! | [`expiring`] | the search for permits that expire soon |
 
 use hongyan_ledger::WebhookId;
@@ -62,7 +62,7 @@ fn read_filter(cells: &mut Cells<'_>) -> RowResult<Filter> {
     Ok(Filter { types: from_json(cells.raw()?)?, apps: from_json(cells.raw()?)? })
 }
 
-/// The three columns of a last answer.
+/// The last answer, from three columns.
 fn read_answer(cells: &mut Cells<'_>) -> RowResult<Option<WebhookAnswer>> {
     let at = cells.moment_or_none()?;
     let (status, text): (Option<u16>, Option<String>) = (cells.raw()?, cells.raw()?);
@@ -74,13 +74,13 @@ fn from_json<T: DeserializeOwned>(json: Option<String>) -> RowResult<Option<T>> 
         .transpose()
 }
 
-/// What each webhook wants. Those that are disabled still listen: what happens meanwhile is delivered when they are
+/// The filter of each webhook. Disabled webhooks count, too: events that happen meanwhile are delivered when they are
 /// enabled.
 pub(super) fn filters(db: &Connection) -> RowResult<Vec<Filter>> {
     many(db, "SELECT types, apps FROM webhooks", [], read_filter)
 }
 
-/// The number of the last event. Those that were cleared away count, too: a cursor may stand at one.
+/// The number of the last event, even if the event was removed: a cursor may have this number.
 pub(super) fn last_number(db: &rusqlite::Connection) -> RowResult<i64> {
     let last = one(
         db,

@@ -1,4 +1,4 @@
-//! Webhooks and deliveries, as the verbs ask for them and write them.
+//! Webhooks and deliveries: the port's questions and writes in SQLite.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{DisabledReason, EventType, Fate, Filter, Health};

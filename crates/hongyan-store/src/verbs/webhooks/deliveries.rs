@@ -1,7 +1,7 @@
-//! Deliveries: what became of them.
+//! The outcomes of deliveries.
 //!
-//! Of the deliveries of one subject that are pending, the first alone has a moment for its next try; the others get
-//! theirs when it is done.
+//! Of the pending deliveries of one subject only the first has a moment for its next try. The next delivery gets its moment
+//! when the first is done.
 
 use super::super::lanes::is_current;
 use super::disable;
@@ -30,7 +30,7 @@ pub(crate) fn settle(rows: &impl Rows, report: &DeliveryReport) -> RowResult<Opt
     }
     let (health, last) = (webhook.record.health, webhook.record.last.as_ref());
     rows.update_standing(webhook.number, &report.cursor, &health, last)?;
-    // Nearly always nothing is pending, and that is one look for all outcomes.
+    // Nearly always no delivery is pending. Asking once saves a query for each outcome.
     if rows.is_anything_pending(webhook.number)? {
         for outcome in &report.outcomes {
             rows.release_delivery(webhook.number, outcome.subject, report.now)?;

@@ -1,4 +1,4 @@
-//! Telling of permits that expire soon: the half that writes. A reader of the backend's has found them.
+//! Tells of permits that expire soon: the half that writes. A reader of the backend has found them.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::EventType;
@@ -12,7 +12,7 @@ use crate::rows::webhooks::ExpiringFound;
 use crate::rows::{About, Rows};
 use crate::types::{ExpiringOrder, ExpiringStep};
 
-/// What is told of a permit.
+/// The data of an event about a permit that expires soon.
 #[derive(Serialize)]
 struct ExpiringData<'a> {
     id: PermitId,
@@ -25,7 +25,7 @@ struct ExpiringData<'a> {
     expires_at: UnixMillis,
 }
 
-/// Tells of what was found, unless it has changed, and stores how far the search has come.
+/// Tells of the permits that were found, unless they have changed, and stores how far the search has come.
 pub(crate) fn tell<R: Rows>(
     rows: &R,
     order: &ExpiringOrder,
@@ -33,11 +33,11 @@ pub(crate) fn tell<R: Rows>(
 ) -> RowResult<ExpiringStep> {
     let mut told = 0;
     for (user, id) in &found.permits {
-        // It may have been cleared away.
+        // The permit may have been removed meanwhile.
         let Some(permit) = rows.permit(user, *id)? else { continue };
         let units = &permit.units;
         let available = units.granted.saturating_sub(units.spent + units.revoked + units.held);
-        // A walk that was cut short may go on days later.
+        // A search that was interrupted may go on days later, when the permit has expired.
         let is_ahead = |at: &UnixMillis| available > 0 && *at > order.now;
         let Some(expires_at) = permit.expires_at.filter(is_ahead) else { continue };
         if rows.is_wanted(EventType::PermitExpiring, Some(&user.appid))? {

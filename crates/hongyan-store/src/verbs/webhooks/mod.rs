@@ -1,10 +1,10 @@
-//! Webhooks: who is told of events.
+//! Webhooks: which webhook is told of which events.
 //!
 //! | module | carries out |
 //! | --- | --- |
-//! | this one | setting up, changing, forgetting |
-//! | [`deliveries`] | what became of what was delivered |
-//! | [`replay`] | sending again, and tests |
+//! | this one | adding, changing, removing |
+//! | [`deliveries`] | the outcomes of deliveries |
+//! | [`replay`] | sending again, and test events |
 //! | [`expiring`] | telling of permits that expire soon |
 
 use hongyan_clock::UnixMillis;
@@ -58,7 +58,7 @@ pub(crate) fn alter(
     Ok(rows.webhook(id)?.map(|webhook| webhook.record))
 }
 
-/// What is told of a webhook that is disabled.
+/// The data of an event about a disabled webhook.
 #[derive(Serialize)]
 struct DisabledData<'a> {
     webhook: WebhookId,
@@ -69,14 +69,14 @@ struct DisabledData<'a> {
     failing_since: Option<UnixMillis>,
 }
 
-/// Disables a webhook, and tells the others.
+/// Disables a webhook, and tells the other webhooks.
 fn disable(rows: &impl Rows, webhook: &WebhookRow, reason: DisabledReason, now: UnixMillis) -> RowResult<()> {
     if webhook.record.disabled.is_some() {
         return Ok(());
     }
     rows.signals().webhooks();
     rows.disable_webhook(webhook.number, reason, now)?;
-    // Its own filter must not be the only one that passes.
+    // A webhook is not told of events about itself, so only the other filters count.
     let others = rows.filters_beside(webhook.number)?;
     if others.iter().any(|filter| filter.wants(EventType::WebhookDisabled, None)) {
         let data = DisabledData {

@@ -1,4 +1,4 @@
-//! Sending again, and sending for a test.
+//! Sends events again, and sends test events.
 
 use std::collections::HashSet;
 
@@ -40,8 +40,8 @@ fn between(
     until: UnixMillis,
     now: UnixMillis,
 ) -> RowResult<Replayed> {
-    // What lies behind the cursor is on its way anyhow. Numbers follow the time, but for a clock that was set back, so
-    // there is no index on it; a walk over all events is a matter of a second, and seldom.
+    // Events behind the cursor are delivered anyway. The order of events follows the time, unless the clock was set back, so
+    // there is no index on the time. A walk over all events takes about a second, and is rare.
     let looked = rows.past_events(&webhook.cursor, since, until, MAX_REPLAY + 1)?;
     let next_since = looked.get(MAX_REPLAY as usize).map(|event| event.created_at);
     let events: Vec<_> = looked
@@ -56,7 +56,7 @@ fn between(
     Ok(Replayed::Events { events: events.len() as u32, next_since })
 }
 
-/// Makes these events, in order, pending as if they had never been tried.
+/// Writes these events, in order, as pending and never tried.
 fn again(
     rows: &impl Rows,
     webhook: &WebhookRow,
@@ -68,20 +68,20 @@ fn again(
     }
     let subjects: HashSet<i64> = events.iter().map(|(_, subject)| *subject).collect();
     for subject in subjects {
-        // One that was to be tried later may have an older one before it now.
+        // An event that was to be tried later may be behind an older event now.
         rows.hold_all_but_first(webhook.number, subject)?;
         rows.release_delivery(webhook.number, subject, now)?;
     }
     Ok(())
 }
 
-/// Somebody wants to see whether it works now.
+/// A person wants to see whether the webhook works now, so end its rest.
 fn end_rest(rows: &impl Rows, webhook: &WebhookRow) -> RowResult<()> {
     rows.signals().webhooks();
     rows.end_rest(webhook.number)
 }
 
-/// What is told for a test.
+/// The data of a test event.
 #[derive(Serialize)]
 struct TestData {
     webhook: WebhookId,
