@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
+use url::Url;
 
 use super::closest::closest;
 use super::error::{ConfigError, Place};
@@ -44,6 +45,12 @@ pub fn load(
             key: key.clone(),
             why,
         })?;
+        if let Place::File { path, .. } = place
+            && setting.kind == Kind::Secret
+            && value.as_str().is_some_and(holds_secret)
+        {
+            settings.file_with_secrets = Some(path.clone());
+        }
     }
     if settings.master_key.is_some() && settings.master_key_file.is_some() {
         let why = "master_key and master_key_file are both set; which one is meant?";
@@ -113,6 +120,11 @@ fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Given
         }
     }
     Ok(given)
+}
+
+/// Whether the value of a secret setting is secret: a key is, and the address of a proxy or database with a password.
+fn holds_secret(value: &str) -> bool {
+    Url::parse(value).map_or(true, |url| url.password().is_some())
 }
 
 fn named(key: &str) -> Option<&'static Setting> {
@@ -274,6 +286,24 @@ mod tests {
         let both = env(&[("HONGYAN_MASTER_KEY_PREVIOUS", "00"), ("HONGYAN_MASTER_KEY_PREVIOUS_FILE", path)]);
         assert!(load(None, both, Table::new()).is_err());
         assert!(load(None, env(&[("HONGYAN_LISTEN_FILE", path)]), Table::new()).is_err());
+    }
+
+    #[test]
+    fn a_file_that_holds_a_secret_is_known() {
+        for secret in ["master_key = \"00ff\"", "wechat_proxy = \"http://user:pass@127.0.0.1:3128\""] {
+            let file = file(secret);
+            let settings = load(Some(file.path()), [], Table::new()).unwrap();
+            assert_eq!(settings.file_with_secrets.as_deref(), Some(file.path()), "{secret}");
+        }
+        for plain in [
+            "wechat_proxy = \"http://127.0.0.1:3128\"",
+            "database = \"sqlite:/tmp/x.db\"",
+            "master_key_file = \"/run/secrets/key\"",
+        ] {
+            assert_eq!(from_toml(plain).unwrap().file_with_secrets, None, "{plain}");
+        }
+        let elsewhere = env(&[("HONGYAN_MASTER_KEY", "00ff")]);
+        assert_eq!(load(None, elsewhere, Table::new()).unwrap().file_with_secrets, None);
     }
 
     #[test]

@@ -51,11 +51,13 @@ macro_rules! settings {
         #[derive(Clone)]
         pub struct Settings {
             $( $(#[doc = $about])+ pub $name: $type, )+
+            /// The configuration file, if it holds a secret; what [`load`](super::load) found out, not a setting.
+            pub file_with_secrets: Option<std::path::PathBuf>,
         }
 
         impl Default for Settings {
             fn default() -> Self {
-                Self { $( $name: settings!(@default $kind($value), $read), )+ }
+                Self { $( $name: settings!(@default $kind($value), $read), )+ file_with_secrets: None }
             }
         }
 

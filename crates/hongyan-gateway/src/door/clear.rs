@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::config::Settings;
-use crate::vault::is_readable_by_others;
+use crate::vault::{is_readable_by_group_or_others, is_readable_by_others};
 
 /// Warns of each.
 pub fn warn(settings: &Settings) {
@@ -37,6 +37,14 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
         warnings.push(format!(
             "the file of the TLS key, {}, can be read by other users of this machine: chmod o-rwx it",
             key.display()
+        ));
+    }
+    if let Some(file) =
+        settings.file_with_secrets.as_deref().filter(|file| is_readable_by_group_or_others(file))
+    {
+        warnings.push(format!(
+            "the configuration file {0} holds a secret and can be read by users who do not own it: chmod 600 {0}",
+            file.display()
         ));
     }
     warnings
@@ -83,6 +91,23 @@ mod tests {
         assert_eq!(with(|settings| settings.listen = "0.0.0.0:8780".parse().unwrap()).len(), 1);
         assert_eq!(with(|settings| settings.listen = "[::]:8780".parse().unwrap()).len(), 1);
         assert_eq!(with(|settings| settings.admin_listen = Some("192.0.2.1:1".parse().unwrap())).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_secrets_that_others_may_read_is_said() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let said = |mode| {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            with(|settings| settings.file_with_secrets = Some(file.path().to_owned()))
+        };
+        assert!(said(0o600).is_empty());
+        for mode in [0o640, 0o644] {
+            let open = said(mode);
+            let what_to_do = format!("chmod 600 {}", file.path().display());
+            assert!(open.len() == 1 && open[0].ends_with(&what_to_do), "{open:?}");
+        }
     }
 
     #[cfg(unix)]

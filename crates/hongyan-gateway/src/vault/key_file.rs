@@ -167,14 +167,24 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 
 /// Whether every user of the machine may read a file. (Its group may: that is how orchestrators hand secrets over.)
 pub fn is_readable_by_others(path: &Path) -> bool {
+    has_mode(path, 0o007)
+}
+
+/// Whether a user who does not own a file may read it.
+pub fn is_readable_by_group_or_others(path: &Path) -> bool {
+    has_mode(path, 0o077)
+}
+
+/// Whether a file has any of these permissions.
+fn has_mode(path: &Path, bits: u32) -> bool {
     #[cfg(unix)]
     {
         std::fs::metadata(path)
-            .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o007 != 0)
+            .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & bits != 0)
     }
     #[cfg(not(unix))]
     {
-        let _ = path;
+        let _ = (path, bits);
         false
     }
 }

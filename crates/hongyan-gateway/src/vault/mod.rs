@@ -14,6 +14,7 @@ mod seal;
 
 pub use bytes::{random_token, sha256};
 pub use key_file::{
-    KEY_FILE, KeySource, PREVIOUS_KEY_FILE, create_private_dir, is_readable_by_others, replace_key,
+    KEY_FILE, KeySource, PREVIOUS_KEY_FILE, create_private_dir, is_readable_by_group_or_others,
+    is_readable_by_others, replace_key,
 };
 pub use seal::{Purpose, Vault, VaultError};
