@@ -192,6 +192,7 @@ async fn a_key_gives_away_no_more_than_it_has() {
         .problem(422, "invalid_field");
     let made = make(json!({ "name": "shop", "scopes": ["messages"] })).await.expect(201);
     assert_eq!(made["apps"], json!([appid]), "for the same apps as the key that made it: {made}");
+    assert_eq!((&made["created_by"]["kind"], &made["created_by"]["name"]), (&json!("key"), &json!("test")));
     let (id, made) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     call_with(&world, made, Method::GET, "/v1/messages", Value::Null).await.expect(200);
     call_with(&world, made, Method::GET, "/v1/apps", Value::Null).await.problem(403, "forbidden");
@@ -199,6 +200,8 @@ async fn a_key_gives_away_no_more_than_it_has() {
     let names: Vec<_> =
         listed["keys"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["test", "shop"], "the key of all apps is not its business");
+    assert_eq!(listed["keys"][1]["created_by"]["id"], listed["keys"][0]["id"], "{listed}");
+    assert_eq!(listed["keys"][0]["created_by"], json!({ "kind": "system" }), "{listed}");
     assert!(!listed.to_string().contains("hyk_"), "{listed}");
 
     // What it could not have made it cannot revoke, either.

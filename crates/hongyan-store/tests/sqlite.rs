@@ -193,6 +193,8 @@ async fn a_database_of_an_older_release_is_brought_along() {
 
     let store = open(&path).unwrap();
     assert_eq!(look(&path, Depth::Indexes, None).unwrap(), Looked::Whole);
+    let keys = store.keys().await.unwrap();
+    assert!(!keys.is_empty() && keys.iter().all(|key| key.created_by.is_none()), "{keys:?}");
     for (user, count, sums) in counted {
         let filter = MessageFilter {
             appid: Some(user.appid.clone()),

@@ -6,7 +6,7 @@ use hongyan_gateway::keys::{NewKey, create_key};
 use hongyan_ledger::KeyId;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::Store;
-use hongyan_store::types::KeyRecord;
+use hongyan_store::types::{Actor, KeyRecord};
 use hongyan_wechat::AppId;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -47,6 +47,7 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
                 scopes: scopes.clone(),
                 apps: (!apps.is_empty()).then(|| apps.clone()),
                 expires_at: expires.map(|lifetime| clock.now().plus(lifetime)),
+                created_by: Actor::COMMAND_LINE,
             };
             create(&opened, &clock, new).await
         }
@@ -103,6 +104,9 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
                     "scopes": key.scopes,
                     "apps": key.apps,
                     "created_at": key.created_at,
+                    "created_by": key.created_by.as_ref().map(|by| {
+                        json!({ "kind": by.kind.name(), "id": by.id, "name": by.name })
+                    }),
                     "expires_at": key.expires_at,
                     "last_used_at": key.last_used_at,
                     "revoked_at": key.revoked_at,

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use hongyan_clock::UnixMillis;
-use hongyan_store::types::{AuditEntry, AuditFilter};
+use hongyan_store::types::{Actor, AuditEntry, AuditFilter};
 use hongyan_wechat::AppId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -33,10 +33,10 @@ pub(super) struct AuditQuery {
     limit: Option<u32>,
 }
 
-/// Who made a change.
+/// Who made a change, or an API key.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditActor)]
-struct ActorJson {
+pub(super) struct ActorJson {
     /// `key`: an API key. `cli`: the command line. `system`: the gateway itself. `person`: a person at the console.
     kind: &'static str,
     /// The key's or the person's id.
@@ -46,6 +46,12 @@ struct ActorJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     name: Option<String>,
+}
+
+impl From<Actor> for ActorJson {
+    fn from(Actor { kind, id, name }: Actor) -> Self {
+        Self { kind: kind.name(), id, name }
+    }
 }
 
 /// A change, or an attempted change.
@@ -127,7 +133,7 @@ fn parse_cursor(text: &str) -> Result<i64, Problem> {
 fn line_json(AuditEntry { entry, result, .. }: AuditEntry) -> LineJson {
     LineJson {
         at: entry.at,
-        actor: ActorJson { kind: entry.actor.kind.name(), id: entry.actor.id, name: entry.actor.name },
+        actor: entry.actor.into(),
         call: entry.call,
         app: entry.subject.appid,
         object: entry.subject.object,
@@ -137,7 +143,7 @@ fn line_json(AuditEntry { entry, result, .. }: AuditEntry) -> LineJson {
 
 #[cfg(test)]
 mod tests {
-    use hongyan_store::types::{Actor, ActorKind, NewAudit, Subject};
+    use hongyan_store::types::{ActorKind, NewAudit, Subject};
 
     use super::*;
     use crate::api::openapi::tests::description;

@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::ActorJson;
 use super::bounded::Few;
 use super::caller::Caller;
 use super::openapi::Refusals;
@@ -62,6 +63,10 @@ struct KeyJson {
     apps: Option<Vec<AppId>>,
     #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
+    /// Who made the key. Absent: an older version of the gateway, which did not store it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    created_by: Option<ActorJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     expires_at: Option<UnixMillis>,
@@ -211,7 +216,7 @@ fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Resul
         }
         (end, own) => end.or(own),
     };
-    Ok(NewKey { name: name.to_owned(), scopes, apps, expires_at })
+    Ok(NewKey { name: name.to_owned(), scopes, apps, expires_at, created_by: caller.actor() })
 }
 
 /// Whether the caller may give a scope by this name; only a caller with `all` may give `all`.
@@ -231,6 +236,7 @@ fn key_json(record: KeyRecord) -> KeyJson {
         scopes: record.scopes,
         apps: record.apps,
         created_at: record.created_at,
+        created_by: record.created_by.map(ActorJson::from),
         expires_at: record.expires_at,
         last_used_at: record.last_used_at,
         revoked_at: record.revoked_at,
@@ -239,6 +245,8 @@ fn key_json(record: KeyRecord) -> KeyJson {
 
 #[cfg(test)]
 mod tests {
+    use hongyan_store::types::Actor;
+
     use super::*;
     use crate::api::openapi::tests::description;
 
@@ -251,6 +259,7 @@ mod tests {
             scopes: vec!["messages".into()],
             apps: Some(vec!["wx1".parse().unwrap()]),
             created_at: moment,
+            created_by: Some(Actor::SYSTEM.into()),
             expires_at: Some(moment),
             last_used_at: Some(moment),
             revoked_at: Some(moment),

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::{KeyId, names};
-use hongyan_store::types::KeyRecord;
+use hongyan_store::types::{Actor, KeyRecord};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
@@ -109,12 +109,20 @@ pub struct NewKey {
     pub apps: Option<Vec<AppId>>,
     /// When it stops working; `None`: never.
     pub expires_at: Option<UnixMillis>,
+    /// Who makes it.
+    pub created_by: Actor,
 }
 
 impl NewKey {
-    /// A key for all apps that works until it is revoked.
+    /// A key that the gateway itself makes, for all apps, which works until it is revoked.
     pub fn new(name: impl Into<String>, scopes: &[Scope]) -> Self {
-        Self { name: name.into(), scopes: scopes.to_vec(), apps: None, expires_at: None }
+        Self {
+            name: name.into(),
+            scopes: scopes.to_vec(),
+            apps: None,
+            expires_at: None,
+            created_by: Actor::SYSTEM,
+        }
     }
 }
 
@@ -137,6 +145,7 @@ pub async fn create_key(
         scopes: new.scopes.iter().map(ToString::to_string).collect(),
         apps: new.apps,
         created_at: now,
+        created_by: Some(new.created_by),
         expires_at: new.expires_at,
         last_used_at: None,
         revoked_at: None,

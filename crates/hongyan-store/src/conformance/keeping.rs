@@ -11,8 +11,8 @@ use super::check::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::StoreError;
 use crate::types::{
-    AppChange, AppChanged, AppRecord, CallbackRecord, GatewayTokenRecord, KeyRecord, LoginRecord, PauseOrder,
-    TemplateChangeKind, TemplateRecord, TokenRecord,
+    Actor, ActorKind, AppChange, AppChanged, AppRecord, CallbackRecord, GatewayTokenRecord, KeyRecord,
+    LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord, TokenRecord,
 };
 
 checks![
@@ -277,6 +277,7 @@ async fn a_key_is_found_by_its_hash_and_can_be_revoked_once(world: World) {
         scopes: vec!["messages".into(), "permits".into()],
         apps: Some(vec![appid()]),
         created_at: START,
+        created_by: Some(Actor { kind: ActorKind::Key, id: Some("key_1".into()), name: Some("till".into()) }),
         expires_at: Some(after(9)),
         last_used_at: None,
         revoked_at: None,
@@ -286,8 +287,16 @@ async fn a_key_is_found_by_its_hash_and_can_be_revoked_once(world: World) {
     assert_eq!(world.store.key([4; 32]).await.unwrap(), None);
     assert!(world.store.revoke_key(key.id, after(1)).await.unwrap());
     assert!(!world.store.revoke_key(key.id, after(2)).await.unwrap());
-    let revoked = KeyRecord { revoked_at: Some(after(1)), ..key };
-    assert_eq!(world.store.keys().await.unwrap(), [revoked]);
+    let revoked = KeyRecord { revoked_at: Some(after(1)), ..key.clone() };
+    let of_nobody = KeyRecord {
+        id: world.ids.key(after(1)),
+        hash: [4; 32],
+        created_at: after(1),
+        created_by: None,
+        ..key
+    };
+    world.store.add_key(of_nobody.clone()).await.unwrap();
+    assert_eq!(world.store.keys().await.unwrap(), [revoked, of_nobody]);
 }
 
 async fn a_ping_is_answered_and_a_closed_store_says_so(world: World) {

@@ -19,6 +19,10 @@ pub(super) struct Cells<'a> {
     next: usize,
 }
 
+fn decoded<T>(code: u8, from_code: impl Fn(u8) -> Option<T>) -> RowResult<T> {
+    from_code(code).ok_or_else(|| RowError::corrupt(format!("{code} for {}", std::any::type_name::<T>())))
+}
+
 fn in_a_lane<I: Display>(id: I, lane: Option<Lane>) -> RowResult<I> {
     match lane {
         Some(_) => Ok(id),
@@ -107,8 +111,11 @@ impl<'a> Cells<'a> {
 
     /// A number that is the code of a value.
     pub(super) fn coded<T>(&mut self, from_code: impl Fn(u8) -> Option<T>) -> RowResult<T> {
-        let code: u8 = self.raw()?;
-        from_code(code).ok_or_else(|| RowError::corrupt(format!("{code} for {}", std::any::type_name::<T>())))
+        self.raw().and_then(|code| decoded(code, from_code))
+    }
+
+    pub(super) fn coded_or_none<T>(&mut self, from_code: impl Fn(u8) -> Option<T>) -> RowResult<Option<T>> {
+        self.raw::<Option<u8>>()?.map(|code| decoded(code, from_code)).transpose()
     }
 
     /// A text that is the name of a value, or NULL.

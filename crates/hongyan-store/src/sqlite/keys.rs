@@ -6,12 +6,13 @@ use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
 use super::row_error::{RowError, RowResult};
-use crate::types::KeyRecord;
+use crate::types::{Actor, ActorKind, KeyRecord};
 
 /// The columns of a key, in the order in which [`read`] takes them.
 macro_rules! columns {
     () => {
-        "id, name, hash, scopes, apps, created_at, expires_at, last_used_at, revoked_at"
+        "id, name, hash, scopes, apps, created_at, expires_at, last_used_at, revoked_at, \
+         created_by, created_by_id, created_by_name"
     };
 }
 
@@ -37,6 +38,11 @@ fn read(cells: &mut Cells<'_>) -> RowResult<KeyRecord> {
         expires_at: cells.moment_or_none()?,
         last_used_at: cells.moment_or_none()?,
         revoked_at: cells.moment_or_none()?,
+        created_by: {
+            let kind = cells.coded_or_none(ActorKind::from_code)?;
+            let (id, name) = (cells.raw()?, cells.raw()?);
+            kind.map(|kind| Actor { kind, id, name })
+        },
     })
 }
 
@@ -48,7 +54,7 @@ pub(super) fn insert(db: &Connection, key: &KeyRecord) -> RowResult<()> {
     let apps = apps.map(|apps| serde_json::to_string(&apps)).transpose().map_err(failed)?;
     change(
         db,
-        concat!("INSERT INTO api_keys (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        concat!("INSERT INTO api_keys (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
         params![
             key.id.as_bytes(),
             key.name,
@@ -58,7 +64,10 @@ pub(super) fn insert(db: &Connection, key: &KeyRecord) -> RowResult<()> {
             key.created_at.0,
             key.expires_at.map(|at| at.0),
             key.last_used_at.map(|at| at.0),
-            key.revoked_at.map(|at| at.0)
+            key.revoked_at.map(|at| at.0),
+            key.created_by.as_ref().map(|by| by.kind.code()),
+            key.created_by.as_ref().and_then(|by| by.id.as_deref()),
+            key.created_by.as_ref().and_then(|by| by.name.as_deref())
         ],
     )?;
     Ok(())

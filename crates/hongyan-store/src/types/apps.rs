@@ -8,6 +8,8 @@ use hongyan_ledger::settle::{AppPause, PauseCode};
 use hongyan_ledger::{Channel, KeyId, OnUnknown, TokenId, WaitingOrder, names};
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
+use super::audit::Actor;
+
 /// A secret as it is stored: sealed by the gateway; the store cannot read it.
 pub type Sealed = Vec<u8>;
 
@@ -293,6 +295,8 @@ pub struct KeyRecord {
     pub apps: Option<Vec<AppId>>,
     /// When the key was made.
     pub created_at: UnixMillis,
+    /// Who made the key; `None`: the key is older than this field.
+    pub created_by: Option<Actor>,
     /// When the key expires; `None`: never.
     pub expires_at: Option<UnixMillis>,
     /// When the key was last used, roughly.
