@@ -117,7 +117,7 @@ schemas! {
     TokenId = own_id("tok_", ". Identifies a gateway token. This is not the token itself.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// An API key's id.
     KeyId = own_id("key_", ". Identifies an API key. This is not the key itself.", "key_019a3c5e7b9170018a2b3c4d5e6f7081");
-    /// What a key may do.
+    /// What an API key may do.
     Scope = words(
         "What an API key may do. all stands for every scope except facade, access_token and keys.",
         crate::keys::Scope::ALL,
@@ -183,13 +183,13 @@ schemas! {
          until a permit is granted or the deadline passes. try: the message is sent without a permit.",
         from_codes(hongyan_ledger::PermitPolicy::from_code),
     );
-    /// What to do when an answer is lost.
+    /// What to do when WeChat's answer is lost.
     OnUnknown = words(
         "What to do when WeChat's answer is lost. hold: the message becomes unknown; the user may not get it. resend: the \
          message is sent again; the user may get it twice.",
         from_codes(hongyan_ledger::OnUnknown::from_code),
     );
-    /// What to do with a message that turned out not to have been sent.
+    /// What to do with a message that was not sent.
     NotSentAction = {
         use hongyan_ledger::resolve::Then;
         words(

@@ -1,4 +1,4 @@
-//! One item or many: the shape that `POST /v1/messages` and `POST /v1/permits` share.
+//! One item or many: the form of body that `POST /v1/messages` and `POST /v1/permits` share.
 //!
 //! A batch is read item by item. First the whole body is checked to be JSON, without keeping any value. Then each item is
 //! parsed on its own. So an invalid item does not affect the others, and a body full of tiny items costs no more memory
@@ -15,7 +15,7 @@ use crate::problem::{Problem, from_part, from_text};
 /// The most messages, or permits, in one request: one transaction that holds the writer for a few milliseconds.
 pub const MAX_BATCH: usize = 1_000;
 
-/// What a body brings.
+/// The items of a body.
 pub(super) enum Items<T> {
     /// A single item.
     One(T),

@@ -106,7 +106,7 @@ pub(super) async fn list(
     let limit = listing::limit(query.limit)?;
     let appid = caller.one_app(query.app.map(|text| parse("app", &text)).transpose()?)?;
     if query.openid.is_some() && appid.is_none() {
-        return Err(Problem::invalid("openid", "an openid belongs to one app: name it with app="));
+        return Err(Problem::invalid("openid", "an openid belongs to one app; name the app with app="));
     }
     let filter = EventFilter {
         appid,

@@ -39,7 +39,7 @@ const MAX_DETAIL_CHARS: usize = 1_024;
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Details>);
 
-/// What a [`Problem`] says.
+/// The contents of a [`Problem`].
 #[derive(Debug, Clone)]
 pub struct Details {
     /// The HTTP status.

@@ -101,7 +101,7 @@ fn answer(page: Cow<'static, str>) -> Answer {
     (headers, page)
 }
 
-/// The language of `?lang=`, else the one that the browser prefers.
+/// The language of `?lang=`, else the browser's preferred language.
 fn wants_chinese(query: Option<&str>, headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     is_chinese(query.unwrap_or_default(), accepted)
