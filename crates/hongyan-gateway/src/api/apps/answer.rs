@@ -27,7 +27,7 @@ pub(super) struct AppJson {
     #[schema(value_type = schemas::WaitingOrder)]
     waiting_order: WaitingOrder,
     truncate: bool,
-    /// How WeChat pushes events; absent: no pushes are taken.
+    /// How WeChat pushes events. Absent: the gateway takes no pushes for this app.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     callback: Option<CallbackJson>,
@@ -37,12 +37,12 @@ pub(super) struct AppJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     paused: Option<PausedJson>,
-    /// How many templates are known.
+    /// How many templates the app has.
     templates: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     templates_synced_at: Option<UnixMillis>,
-    /// Why WeChat's list of templates cannot be read at present. Those that are known stay in use.
+    /// Why WeChat's list of templates cannot be read at present. The templates that are known stay in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     template_sync_failure: Option<SyncFailureJson>,
@@ -56,7 +56,7 @@ pub(super) struct AppJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TemplateSyncFailure)]
 struct SyncFailureJson {
-    /// Since which synchronisation; not before the gateway's last start.
+    /// When the first of these failures happened; failures before the gateway's last start are not known.
     #[schema(value_type = schemas::Time)]
     since: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ struct SyncFailureJson {
     detail: String,
 }
 
-/// Why nothing goes out.
+/// Why the app sends no messages.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Pause)]
 struct PausedJson {
@@ -77,14 +77,14 @@ struct PausedJson {
     detail: String,
     #[schema(value_type = schemas::Time)]
     since: UnixMillis,
-    /// When it ends by itself, or, of `wechat_unavailable`, when one message is tried next. Absent: until it is
-    /// resumed by `POST /v1/apps/{appid}/resume`, or its secret is changed.
+    /// When the pause ends by itself; with `wechat_unavailable`, when one message is tried next. Absent: the pause lasts
+    /// until `POST /v1/apps/{appid}/resume` or a change of the secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     until: Option<UnixMillis>,
 }
 
-/// An app with what is said only once.
+/// An app with the members that are shown only once.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AppWithSecret {
     #[serde(flatten)]

@@ -29,7 +29,7 @@ impl NewCallback {
     }
 }
 
-/// A change to that; what is absent stays.
+/// A change of the callback. Absent members stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangedCallback {
@@ -63,7 +63,7 @@ pub(super) fn change(callback: Option<ChangedCallback>) -> CallbackChange {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Callback)]
 pub(super) struct CallbackJson {
-    /// What to enter on WeChat's page, behind the gateway's public address.
+    /// The path to enter on WeChat's page, after the gateway's public address.
     #[schema(example = "/callback/wx0123456789abcdef")]
     path: String,
     mode: CallbackMode,
@@ -71,7 +71,7 @@ pub(super) struct CallbackJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     verified_at: Option<UnixMillis>,
-    /// When an event last came.
+    /// When the last event came.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     last_event_at: Option<UnixMillis>,
@@ -98,7 +98,7 @@ impl CallbackJson {
         })
     }
 
-    /// One with every member.
+    /// An example with every member.
     #[cfg(test)]
     pub(super) fn example(moment: UnixMillis) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl CallbackJson {
     }
 }
 
-/// When an app's callback was heard of.
+/// When WeChat last used an app's callback.
 pub(super) async fn heard(context: &Context, app: &App) -> Result<CallbackStatus, Problem> {
     if app.record.settings.callback.is_none() {
         return Ok(CallbackStatus::default());

@@ -18,19 +18,19 @@ use crate::context::Context;
 use crate::problem::{Json, Path, Problem};
 use crate::schemas;
 
-/// Changes to an app; what is absent stays.
+/// Changes to an app. Absent members stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ChangeApp)]
 pub(super) struct ChangeRequest {
-    /// Its AppSecret, if that was changed at WeChat.
+    /// The new AppSecret, if it was changed at WeChat.
     #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
     secret: Option<SecretString>,
-    /// For people.
+    /// A name for people.
     #[schema(value_type = Option<schemas::AppName>)]
     name: Option<String>,
     token: Option<TokenCall>,
-    /// For messages that do not say themselves.
+    /// Default for messages that do not set it.
     #[schema(value_type = Option<schemas::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
     /// How many units a payment grants.
@@ -38,9 +38,9 @@ pub(super) struct ChangeRequest {
     payment_units: Option<PaymentUnits>,
     #[schema(value_type = Option<schemas::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
-    /// Cut text that is too long for its field, in messages that do not say themselves.
+    /// Cut text that is too long for its field; applies to messages that do not set it.
     truncate: Option<bool>,
-    /// `null`: no pushes are taken any more.
+    /// `null`: the gateway takes no more pushes for this app.
     #[serde(default, deserialize_with = "callback::given")]
     #[schema(value_type = Option<ChangedCallback>)]
     #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
@@ -50,15 +50,15 @@ pub(super) struct ChangeRequest {
     #[schema(value_type = Option<u32>, minimum = 60, maximum = 604_800)]
     #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
     resend_unknown_after_seconds: Option<Option<ResendAfter>>,
-    /// Make a new gateway secret; the old one stops working at once.
+    /// Make a new gateway secret; the old gateway secret stops working at once.
     #[serde(default)]
     rotate_gateway_secret: bool,
 }
 
 /// Change an app. A new secret also ends a pause that the old one caused.
 ///
-/// What is absent stays as it is. A new AppSecret is tried at once: the templates are read with it, and `template_sync` says
-/// how that went.
+/// Absent members stay as they are. A new AppSecret is tried at once: the gateway reads the templates with it, and
+/// `template_sync` has the result.
 #[utoipa::path(
     patch,
     path = "/v1/apps/{appid}",

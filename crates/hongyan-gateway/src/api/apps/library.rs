@@ -30,16 +30,16 @@ const MAX_START: u32 = i32::MAX as u32;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LibraryQuery {
-    /// Which library; `subscribe` unless said.
+    /// Which library. Default: `subscribe`.
     #[param(value_type = Option<schemas::Channel>)]
     channel: Option<Channel>,
-    /// The keywords of this title, in place of titles.
+    /// Show the keywords of this title instead of a list of titles.
     #[param(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9]+$", example = "250")]
     tid: Option<String>,
     /// Only titles of these categories, as numbers with commas. Absent: of all categories that the app has.
     #[param(min_length = 1, max_length = 256, pattern = "^[0-9,]+$", example = "616,307")]
     category: Option<String>,
-    /// How many titles to leave out.
+    /// How many titles to skip.
     #[param(value_type = Option<u32>, minimum = 0, maximum = 2_147_483_647, default = 0)]
     start: Option<Whole<0, MAX_START>>,
     /// How many titles to show: 1 to 30, of the old library 1 to 20.
@@ -63,9 +63,9 @@ pub(super) struct TitlesJson {
     /// The app's categories; the old library has none.
     categories: Vec<CategoryJson>,
     titles: Vec<Title>,
-    /// How many there are in all.
+    /// How many titles there are in all.
     total: u64,
-    /// Where the next page starts. Absent: this is the last.
+    /// Where the next page starts. Absent: this is the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_start: Option<u32>,

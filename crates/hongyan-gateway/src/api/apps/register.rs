@@ -34,36 +34,36 @@ pub(super) struct RegisterRequest {
     /// shown again.
     #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
     secret: SecretString,
-    /// For people.
+    /// A name for people.
     #[schema(value_type = Option<schemas::AppName>)]
     name: Option<String>,
-    /// How tokens are fetched; `stable` unless said.
+    /// How tokens are fetched. Default: `stable`.
     token: Option<TokenCall>,
-    /// For messages that do not say themselves.
+    /// Default for messages that do not set it.
     #[schema(value_type = Option<schemas::OnUnknown>)]
     on_unknown: Option<OnUnknown>,
-    /// How many units a payment grants; 1 unless said.
+    /// How many units a payment grants. Default: 1.
     #[schema(inline)]
     payment_units: Option<PaymentUnits>,
-    /// `oldest_first` unless said.
+    /// Default: `oldest_first`.
     #[schema(value_type = Option<schemas::WaitingOrder>)]
     waiting_order: Option<WaitingOrder>,
-    /// Cut text that is too long for its field instead of refusing it, in messages that do not say themselves. No
-    /// unless said.
+    /// Cut text that is too long for its field instead of refusing it; applies to messages that do not set it.
+    /// Default: false.
     truncate: Option<bool>,
-    /// What is entered on WeChat's page for pushes; without it none are taken.
+    /// What is entered on WeChat's page for pushes. Absent: the gateway takes no pushes for this app.
     #[schema(value_type = Option<NewCallback>)]
     callback: Option<Object<NewCallback>>,
-    /// After so many seconds in which WeChat has reported nothing about a message of unknown outcome, it counts as not
-    /// sent and goes out again. Absent: never, for then the user may see it twice.
+    /// A message of unknown outcome is sent again if WeChat reports nothing about the message for this many seconds.
+    /// Absent: never. The user may see such a message twice.
     #[schema(inline)]
     resend_unknown_after_seconds: Option<ResendAfter>,
 }
 
 /// Register an app; its templates are synchronised at once.
 ///
-/// The AppSecret is sealed. A secret that WeChat refuses does not hinder the registration: the app is paused,
-/// and says why.
+/// The AppSecret is sealed. The app is registered even if WeChat refuses the secret: then the app is paused, and `paused`
+/// says why.
 #[utoipa::path(
     post,
     path = "/v1/apps",

@@ -17,7 +17,7 @@ use crate::schemas;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionsQuery {
-    /// This user's; absent: those of all users.
+    /// End only the sessions of this user. Absent: of all users.
     #[param(value_type = Option<schemas::OpenId>)]
     openid: Option<String>,
 }

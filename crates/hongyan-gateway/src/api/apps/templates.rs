@@ -25,7 +25,7 @@ use crate::templates::{NewTemplate, no_such_template};
 pub(super) struct TemplatesAnswer {
     /// By title.
     templates: Vec<TemplateJson>,
-    /// When WeChat was last asked. Null: not yet.
+    /// When WeChat was last asked for the templates. Null: not yet.
     #[schema(value_type = Option<schemas::Time>)]
     synced_at: Option<UnixMillis>,
 }
@@ -61,11 +61,11 @@ struct FieldJson {
     name: String,
     /// What the user reads before its value.
     label: String,
-    /// What its name says that it holds: `thing`, `date`, …. Absent if its name is not known here.
+    /// The kind of its value, taken from its name: `thing`, `date`, …. Absent if the kind is not known here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     kind: Option<&'static str>,
-    /// What it may hold, if its name says.
+    /// What the field may hold. Absent if its kind is not known here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     rule: Option<&'static str>,
@@ -73,13 +73,13 @@ struct FieldJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     rule_zh: Option<&'static str>,
-    /// The only values that it may hold.
+    /// The only values that the field may hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     values: Option<Vec<String>>,
     /// A value that passes the checks.
     example: String,
-    /// Text that is too long may be cut, if that is asked for (`truncate`).
+    /// Whether text that is too long may be cut, if `truncate` is set.
     may_be_shortened: bool,
 }
 
@@ -106,7 +106,7 @@ pub(super) struct AddTemplateRequest {
     /// What it is for, in 1 to 15 characters. WeChat shows it in its console. Not for the old library.
     #[schema(inline)]
     scene: Option<Scene>,
-    /// `subscribe` unless said.
+    /// Default: `subscribe`.
     #[schema(value_type = Option<schemas::Channel>)]
     channel: Option<Channel>,
 }

@@ -40,7 +40,7 @@ struct TokenJson {
     created_at: UnixMillis,
     #[schema(value_type = schemas::Time)]
     expires_at: UnixMillis,
-    /// To the minute or so. Absent: not yet.
+    /// When the token was last used, to the minute or so. Absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schemas::Time)]
     last_used_at: Option<UnixMillis>,
@@ -57,7 +57,7 @@ pub(super) struct RevokedAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AccessToken)]
 pub(super) struct AccessTokenAnswer {
-    /// Whoever has it can do everything that the app can, past this gateway.
+    /// A holder of this token can do everything that the app can, without this gateway.
     access_token: String,
     /// When WeChat will stop taking it; sooner if the gateway replaces it.
     #[schema(value_type = schemas::Time)]
