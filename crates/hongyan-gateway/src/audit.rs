@@ -57,7 +57,7 @@ impl Line {
         );
         let end = AuditEnd { result: result.to_owned(), subject };
         if let Err(error) = store.end_audit(number, end).await {
-            tracing::error!(target: "audit", number, %error, "how this ended could not be stored");
+            tracing::error!(target: "audit", number, %error, "the result of this change could not be stored");
         }
     }
 }

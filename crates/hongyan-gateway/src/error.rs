@@ -23,7 +23,8 @@ pub enum GatewayError {
     Webhooks(#[from] webhooks::ClientError),
     /// The data directory cannot be used.
     #[error(
-        "cannot use the data directory {path}: {why}; create it, or set data_dir to one that this user may write"
+        "cannot use the data directory {path}: {why}; create the directory, or set data_dir to \
+         a directory that this user may write"
     )]
     DataDir {
         /// Which.

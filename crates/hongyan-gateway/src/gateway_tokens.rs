@@ -148,7 +148,7 @@ impl GatewayTokens {
         let (store, hash) = (Arc::clone(&self.store), record.hash);
         tokio::spawn(async move {
             if let Err(error) = store.gateway_token_used(hash, now).await {
-                tracing::warn!(%error, "the use of a gateway token was not noted");
+                tracing::warn!(%error, "the last use of a gateway token could not be recorded");
             }
         });
     }

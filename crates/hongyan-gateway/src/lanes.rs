@@ -104,7 +104,10 @@ impl Lanes {
                 }
                 Err(error) => {
                     has_failed = true;
-                    tracing::error!(%error, "the lease of the lanes cannot be renewed; trying again. Nothing is sent once it is over");
+                    tracing::error!(
+                        %error,
+                        "the lease of the lanes cannot be renewed; trying again. Nothing is sent after the lease ends"
+                    );
                 }
             }
         }
@@ -122,7 +125,8 @@ impl Lanes {
             Leased::Replaced => {
                 tracing::error!(
                     node = %self.node.name,
-                    "another gateway has started with this node_id: this one sends nothing any more. Give each its own node_id"
+                    "another gateway has started with this node_id: this gateway sends nothing any more. Give each gateway \
+                     its own node_id"
                 );
                 Lane::all().for_each(|lane| self.lose(lane));
                 Ok(0)
@@ -134,7 +138,7 @@ impl Lanes {
         for lane in Lane::all() {
             let Some(epoch) = self.owned.held(lane) else { continue };
             if !standing.lanes.contains(&(lane, epoch)) {
-                tracing::warn!(lane = lane.number(), "a lane is another node's now");
+                tracing::warn!(lane = lane.number(), "another node has the lane now");
                 self.lose(lane);
             } else if standing.give.contains(&lane) {
                 self.shut(lane);
@@ -211,7 +215,7 @@ impl Lanes {
         let released = empty.map(async |(lane, epoch)| match self.store.release(lane, epoch).await {
             Ok(_) => self.owned.lose(lane),
             Err(error) => {
-                tracing::warn!(%error, lane = lane.number(), "a lane cannot be given up; trying again later");
+                tracing::warn!(%error, lane = lane.number(), "a lane cannot be released; trying again later");
             }
         });
         join_all(released).await;

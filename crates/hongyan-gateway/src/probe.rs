@@ -95,7 +95,7 @@ impl Prober {
             // Until the app's pause changes.
             Ok(Probing::NoneReady | Probing::Closed) => UnixMillis::MAX,
             Err(error) => {
-                tracing::error!(%error, app = %appid, "no message can be woken to ask WeChat again; trying again");
+                tracing::error!(%error, app = %appid, "no message can be woken to probe WeChat; trying again");
                 pace::store_retry_at(now)
             }
         }

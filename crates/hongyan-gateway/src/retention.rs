@@ -90,15 +90,18 @@ impl Retention {
                     permits = removed.permits,
                     sessions = removed.sessions,
                     webhook_events = removed.webhook_events,
-                    "what was old is removed"
+                    "old rows were removed"
                 ),
                 Ok(_) => {}
                 // What is old today is old tomorrow.
-                Err(error) => tracing::error!(%error, "what is old cannot be removed; trying again later"),
+                Err(error) => tracing::error!(%error, "old rows cannot be removed; trying again later"),
             }
             let is_behind = self.clock.now() > next;
             if is_behind != was_behind {
-                tracing::info!(is_behind, "removing what is old keeps pace with what comes, or does not");
+                tracing::info!(
+                    is_behind,
+                    "retention has begun or ceased to be behind: old rows are removed too slowly while is_behind is true"
+                );
             }
             was_behind = is_behind;
             self.looked_at.send_replace(now);

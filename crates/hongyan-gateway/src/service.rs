@@ -160,7 +160,10 @@ impl Gateway {
         stop.await;
         signal.announce();
         if !delay.is_zero() {
-            tracing::info!(seconds = delay.as_secs(), "stopping: not ready any more, serving on for a while");
+            tracing::info!(
+                seconds = delay.as_secs(),
+                "stopping: readiness is off, requests are still served for a while"
+            );
             tokio::time::sleep(delay).await;
         }
         signal.stop();
@@ -182,7 +185,7 @@ impl Gateway {
         if tokio::time::timeout(drain, all).await.is_err() {
             tracing::warn!(
                 in_flight = self.context.slots.taken(),
-                "messages are still in flight; after the next start they are treated as unanswered"
+                "messages are still in flight; the next start treats them as unanswered"
             );
         }
         self.context.lanes.leave().await;
@@ -231,7 +234,8 @@ impl Core {
         if let KeySource::Generated(path) = &source {
             tracing::warn!(
                 path = %path.display(),
-                "no master_key is configured: a new one was written; keep a copy, without it the stored secrets are lost"
+                "no master_key is configured: a new key was written; keep a copy of the key: without \
+                 the key the stored secrets are lost"
             );
         }
         let vault = Arc::new(vault);
@@ -498,7 +502,7 @@ fn look_at_the_database(settings: &Settings) -> Result<(), GatewayError> {
     let is_new = std::fs::metadata(&path).map_or(0, |file| file.len()) == 0;
     if !is_new && sqlite::look(&path, Depth::AtMost(sqlite::AT_A_START), None)? == Looked::InPart {
         tracing::info!(
-            "the database is large: a part of it was looked at; `hongyan check` looks at all of it"
+            "the database is large: only a part of it was checked; `hongyan check` checks all of it"
         );
     }
     Ok(())

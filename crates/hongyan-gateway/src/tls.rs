@@ -66,7 +66,7 @@ impl Tls {
         let stamp = stamp(&self.certificate, &self.key);
         self.config.store(Arc::new(load(&self.certificate, &self.key)?));
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
-        tracing::info!(certificate = %self.certificate.display(), "the TLS certificate was read anew");
+        tracing::info!(certificate = %self.certificate.display(), "the TLS certificate was reloaded");
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Tls {
             }
             refused = None;
             if let Err(error) = self.reload() {
-                tracing::error!(%error, "the TLS certificate stays as it was");
+                tracing::error!(%error, "the TLS certificate cannot be reloaded; the old certificate stays in use");
                 refused = Some(now);
             }
         }
@@ -112,10 +112,16 @@ fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, ConfigError> {
         // The parser's words may repeat a line of the file, which may be of another than was meant.
         .map_err(|_| wrong(format!("{} is not PEM", certificate.display())))?;
     if chain.is_empty() {
-        return Err(wrong(format!("{} has no certificate in it (BEGIN CERTIFICATE)", certificate.display())));
+        return Err(wrong(format!(
+            "{} does not contain a certificate (BEGIN CERTIFICATE)",
+            certificate.display()
+        )));
     }
     let private = PrivateKeyDer::from_pem_slice(&private).map_err(|_| {
-        wrong(format!("{} has no private key in it (BEGIN PRIVATE KEY, without a password)", key.display()))
+        wrong(format!(
+            "{} does not contain a private key (BEGIN PRIVATE KEY, without a password)",
+            key.display()
+        ))
     })?;
     let mut config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_safe_default_protocol_versions()
@@ -124,7 +130,7 @@ fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, ConfigError> {
         .with_single_cert(chain, private)
         .map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => wrong(format!(
-                "the key in {} is not that of the certificate in {}",
+                "the key in {} does not belong to the certificate in {}",
                 key.display(),
                 certificate.display()
             )),

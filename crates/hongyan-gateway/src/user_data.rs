@@ -59,7 +59,10 @@ pub async fn open(
     for number in 0..TRIES {
         let key = keys.get(number).and_then(|key| {
             let key = vault.open_session_key(appid, openid, key);
-            key.inspect_err(|error| tracing::error!(app = %appid, %error, "a session key does not open")).ok()
+            key.inspect_err(
+                |error| tracing::error!(app = %appid, %error, "a session key cannot be decrypted"),
+            )
+            .ok()
         });
         let found = try_key(&key.unwrap_or_else(|| NO_KEY.into()), sealed, now);
         opened = opened.or(found);

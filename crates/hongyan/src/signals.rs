@@ -40,7 +40,7 @@ pub(crate) fn hangups(tls: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
     Ok(tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             if let Err(error) = tls.reload() {
-                tracing::error!(%error, "the TLS certificate stays as it was");
+                tracing::error!(%error, "the TLS certificate cannot be reloaded; the old certificate stays in use");
             }
         }
     }))

@@ -19,19 +19,20 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
     if wechat_base_url.scheme() == "http" && !is_this_machine(wechat_base_url.host_str().unwrap_or_default())
     {
         warnings.push(format!(
-            "wechat_base_url is http and leads to {}: AppSecrets, access tokens and messages travel in the clear; use https",
+            "wechat_base_url is http and leads to {}: AppSecrets, access tokens and messages are sent unencrypted; use https",
             wechat_base_url.host_str().unwrap_or_default()
         ));
     }
     if !listen.ip().is_loopback() && tls_listen.is_none() {
         warnings.push(format!(
-            "listen is {listen}, which others reach, and there is no TLS: API keys and secrets travel in the clear; put a \
-             proxy with TLS on this machine and listen on 127.0.0.1, or set tls_listen"
+            "listen is {listen}, which other machines can reach, without TLS: API keys and secrets are sent unencrypted; put \
+             a TLS proxy on this machine and listen on 127.0.0.1, or set tls_listen"
         ));
     }
     if let Some(admin) = admin_listen.filter(|address| !address.ip().is_loopback()) {
-        warnings
-            .push(format!("admin_listen is {admin}, which others reach: metrics and health ask for no key"));
+        warnings.push(format!(
+            "admin_listen is {admin}, which other machines can reach: metrics and health need no key"
+        ));
     }
     if let Some(key) = settings.tls_key.as_deref().filter(|key| is_readable_by_others(key)) {
         warnings.push(format!(

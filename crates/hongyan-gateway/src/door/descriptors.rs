@@ -22,7 +22,7 @@ pub fn raise() {
     }
     let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, wanted) {
-        tracing::warn!(%error, "the number of descriptors stays at its soft limit");
+        tracing::warn!(%error, "the limit of file descriptors cannot be raised; the soft limit stays");
     }
 }
 
@@ -30,7 +30,7 @@ pub fn raise() {
 pub fn without_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!(%error, "core dumps cannot be switched off; one would have the master key in it");
+        tracing::warn!(%error, "core dumps cannot be switched off; a core dump would contain the master key");
     }
 }
 
@@ -46,8 +46,8 @@ pub(super) fn connections(settings: &Settings) -> usize {
         tracing::warn!(
             max_connections = wanted,
             allowed,
-            "the process may have too few descriptors for max_connections beside those that are kept back for WeChat, \
-             the database and webhooks; raise the limit (ulimit -n, LimitNOFILE) or lower max_connections"
+            "the process may have too few file descriptors for max_connections, because some are reserved for \
+             WeChat, the database and webhooks; raise the limit (ulimit -n, LimitNOFILE) or lower max_connections"
         );
     }
     allowed.min(wanted) as usize

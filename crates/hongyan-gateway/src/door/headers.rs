@@ -28,16 +28,16 @@ pub(super) fn check_host<B>(request: &Request<B>, names: Option<&[String]>) -> R
         (Some(host), None) => host,
         (None, _) if request.version() < Version::HTTP_11 && names.is_none() => return Ok(()),
         (None, _) => return Err(bad("the header Host is missing")),
-        (Some(_), Some(_)) => return Err(bad("there are two headers Host")),
+        (Some(_), Some(_)) => return Err(bad("there is more than one header Host")),
     };
-    let host = name_of(host).ok_or_else(|| bad("the header Host is not a host"))?;
+    let host = name_of(host).ok_or_else(|| bad("the header Host does not hold a valid host"))?;
     // A whole address in the first line counts for more than the header.
     let host = request.uri().host().unwrap_or(host);
     if names.is_none_or(|names| answers_to(host, names)) {
         return Ok(());
     }
-    let detail = "this server does not answer to the host of this request; its setting `hosts` lists the names that it \
-                  answers to";
+    let detail = "this server does not serve the host of this request; the setting `hosts` lists the names that it \
+                  serves";
     Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail))
 }
 

@@ -136,7 +136,8 @@ impl TooMany {
 
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
-        let detail = format!("there were too many of these requests: the limit `{}`", too_many.limit.name());
+        let detail =
+            format!("there were too many of these requests; the limit is `{}`", too_many.limit.name());
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(too_many.seconds())
     }
 }

@@ -87,7 +87,7 @@ impl fmt::Display for Scope {
 /// Text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no scope {0:?}; there are messages, permits, apps, webhooks, audit, facade, access_token, keys and all"
+    "there is no scope {0:?}; the scopes are messages, permits, apps, webhooks, audit, facade, access_token, keys and all"
 )]
 pub struct UnknownScope(String);
 
@@ -234,7 +234,7 @@ impl Keys {
         let refused = |reason, problem| Refused { reason, hash: Some(beginning_of(hash)), problem };
         let found = self.look_up(hash).await.map_err(|error| refused(Reason::Unchecked, error.into()))?;
         let not_known =
-            |reason| refused(reason, Problem::unauthorized("this API key is not known, or was revoked"));
+            |reason| refused(reason, Problem::unauthorized("this API key is unknown or was revoked"));
         let record = found.ok_or_else(|| not_known(Reason::Unknown))?;
         if record.revoked_at.is_some() {
             return Err(not_known(Reason::Revoked));
@@ -266,7 +266,7 @@ impl Keys {
     /// Why not; nobody there is told.
     pub async fn authorize_facade(&self, key: &str, appid: &AppId) -> Result<Arc<KeyRecord>, Reason> {
         let record = self.look_up(sha256(key)).await.map_err(|error| {
-            tracing::error!(%error, "an API key could not be looked up");
+            tracing::error!(%error, "an API key could not be read from the store");
             Reason::Unchecked
         })?;
         let record = record.ok_or(Reason::Unknown)?;
@@ -319,7 +319,7 @@ impl Keys {
         let (store, id) = (Arc::clone(&self.store), record.id);
         tokio::spawn(async move {
             if let Err(error) = store.key_used(id, now).await {
-                tracing::warn!(%error, "the use of an API key was not noted");
+                tracing::warn!(%error, "the last use of an API key could not be recorded");
             }
         });
     }

@@ -98,7 +98,7 @@ pub async fn exchange(
     let kept = record(vault, appid, &answer, &new_session(appid, &answer.openid), now, now);
     if let Err(error) = store.put_login(kept).await {
         // The code is spent. The back end has its answer; only our copy of the key is missing.
-        tracing::error!(app = %appid, %error, "a session_key could not be kept");
+        tracing::error!(app = %appid, %error, "a session_key could not be stored");
     }
     Ok(answer)
 }
@@ -107,8 +107,8 @@ pub async fn exchange(
 async fn ask(apps: &Apps, app: &App, code: &str) -> Result<LoginAnswer, CallError> {
     let appid = &app.record.appid;
     let secret = apps.secret(app).map_err(|error| {
-        tracing::error!(app = %appid, %error, "the app's secret does not open");
-        Failure::NotSent("the app's secret cannot be read".into())
+        tracing::error!(app = %appid, %error, "the app's secret cannot be decrypted");
+        Failure::NotSent("the app's secret cannot be decrypted".into())
     })?;
     let answer = apps.wechat().login(appid, &secret, code).await;
     if let Err(CallError::Refused { errcode, errmsg, .. }) = &answer
@@ -152,7 +152,7 @@ fn record(
 /// 401 `invalid_session` when it is nobody's, or over.
 pub async fn session(store: &dyn Store, clock: &Clock, token: &str) -> Result<SessionRecord, Problem> {
     let invalid = || {
-        let detail = "the session is not known or over; log in again with a new code of wx.login";
+        let detail = "the session is unknown or has expired; log in again with a new code from wx.login";
         Problem::new(StatusCode::UNAUTHORIZED, "invalid_session", detail)
     };
     let lane = lane_of(token).ok_or_else(invalid)?;
@@ -169,8 +169,8 @@ fn check_code(code: &str) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!(
-        "a code of wx.login has 1 to {MAX_CODE_CHARS} visible ASCII characters; developer tools without an \
-         appid give a text in its place that is none"
+        "a code from wx.login has 1 to {MAX_CODE_CHARS} visible ASCII characters; developer tools \
+         without an appid return a sentence instead of a code"
     );
     Err(Problem::invalid("code", detail))
 }
@@ -180,7 +180,7 @@ fn problem(error: CallError) -> Problem {
     let (errcode, errmsg) = match error {
         CallError::Refused { errcode, errmsg, .. } => (errcode, errmsg),
         CallError::Failed(failure) => {
-            let detail = format!("{failure}; try again with a new code of wx.login");
+            let detail = format!("{failure}; try again with a new code from wx.login");
             return unavailable(detail);
         }
     };

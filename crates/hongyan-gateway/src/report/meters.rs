@@ -97,63 +97,55 @@ impl Meters {
     /// Gives every metric its name. The registry appends `_total` to the names of counters.
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
-        registry.register("hongyan_messages", "Messages that came to each state", self.messages.clone());
-        registry.register("hongyan_attempts", "Requests to WeChat, by how they ended", self.attempts.clone());
+        registry.register("hongyan_messages", "Messages that entered each state", self.messages.clone());
+        registry.register("hongyan_attempts", "Requests to WeChat, by outcome", self.attempts.clone());
         registry.register(
             "hongyan_attempt_seconds",
-            "From claiming a message to knowing its outcome",
+            "Time from claiming a message to knowing its outcome",
             self.attempt_seconds.clone(),
         );
-        registry.register(
-            "hongyan_pruned",
-            "Rows that were removed because they were old",
-            self.pruned.clone(),
-        );
+        registry.register("hongyan_pruned", "Old rows that were removed", self.pruned.clone());
         registry.register(
             "hongyan_template_changes",
-            "Templates that came, went or changed at WeChat",
+            "Templates that were added, removed or changed at WeChat",
             self.template_changes.clone(),
         );
-        registry.register(
-            "hongyan_events",
-            "Events that WeChat pushed and that were taken",
-            self.events.clone(),
-        );
+        registry.register("hongyan_events", "Events from WeChat that were accepted", self.events.clone());
         registry.register(
             "hongyan_callback_refused",
-            "Requests to callbacks that were refused, by the reason",
+            "Requests to callbacks that were refused, by reason",
             self.callback_refused.clone(),
         );
         registry.register(
             "hongyan_refused_keys",
-            "API keys that were refused, by the reason",
+            "API keys that were refused, by reason",
             self.refused_keys.clone(),
         );
         registry.register(
             "hongyan_webhook_deliveries",
-            "Requests to webhooks, by what they came to",
+            "Requests to webhooks, by result",
             self.deliveries.clone(),
         );
         registry.register("hongyan_limits", "How often each limit was reached", self.limits.clone());
         registry.register(
             "hongyan_webhook_events_pending",
-            "Events that enabled webhooks have not taken yet",
+            "Events that enabled webhooks have not received yet",
             self.events_pending.clone(),
         );
         registry.register(
             "hongyan_webhook_oldest_pending_seconds",
-            "Since when the oldest of them waits",
+            "How long the oldest pending event has waited",
             self.oldest_pending_seconds.clone(),
         );
         registry.register("hongyan_messages_in_flight", "Messages being sent now", self.in_flight.clone());
         registry.register(
             "hongyan_verbs_per_commit",
-            "Writes that share a commit of the database, lately, on average",
+            "Recent average number of writes in a database commit",
             self.verbs_per_commit.clone(),
         );
         registry.register(
             "hongyan_apps_paused",
-            "Apps of which nothing goes out now, by the reason",
+            "Apps that send nothing now, by reason",
             self.apps_paused.clone(),
         );
         self
@@ -306,29 +298,37 @@ mod tests {
         let text = meters.render(&Now { template_changes, ..quiet() });
         let mut described = text.lines().filter(|line| line.starts_with('#'));
         for (name, kind, help) in [
-            ("hongyan_messages_total", "counter", "Messages that came to each state."),
-            ("hongyan_attempts_total", "counter", "Requests to WeChat, by how they ended."),
-            ("hongyan_attempt_seconds", "histogram", "From claiming a message to knowing its outcome."),
-            ("hongyan_pruned_total", "counter", "Rows that were removed because they were old."),
-            ("hongyan_template_changes_total", "counter", "Templates that came, went or changed at WeChat."),
-            ("hongyan_events_total", "counter", "Events that WeChat pushed and that were taken."),
+            ("hongyan_messages_total", "counter", "Messages that entered each state."),
+            ("hongyan_attempts_total", "counter", "Requests to WeChat, by outcome."),
+            ("hongyan_attempt_seconds", "histogram", "Time from claiming a message to knowing its outcome."),
+            ("hongyan_pruned_total", "counter", "Old rows that were removed."),
+            (
+                "hongyan_template_changes_total",
+                "counter",
+                "Templates that were added, removed or changed at WeChat.",
+            ),
+            ("hongyan_events_total", "counter", "Events from WeChat that were accepted."),
             (
                 "hongyan_callback_refused_total",
                 "counter",
-                "Requests to callbacks that were refused, by the reason.",
+                "Requests to callbacks that were refused, by reason.",
             ),
-            ("hongyan_refused_keys_total", "counter", "API keys that were refused, by the reason."),
-            ("hongyan_webhook_deliveries_total", "counter", "Requests to webhooks, by what they came to."),
+            ("hongyan_refused_keys_total", "counter", "API keys that were refused, by reason."),
+            ("hongyan_webhook_deliveries_total", "counter", "Requests to webhooks, by result."),
             ("hongyan_limits_total", "counter", "How often each limit was reached."),
-            ("hongyan_webhook_events_pending", "gauge", "Events that enabled webhooks have not taken yet."),
-            ("hongyan_webhook_oldest_pending_seconds", "gauge", "Since when the oldest of them waits."),
-            ("hongyan_messages_in_flight", "gauge", "Messages being sent now."),
             (
-                "hongyan_verbs_per_commit",
+                "hongyan_webhook_events_pending",
                 "gauge",
-                "Writes that share a commit of the database, lately, on average.",
+                "Events that enabled webhooks have not received yet.",
             ),
-            ("hongyan_apps_paused", "gauge", "Apps of which nothing goes out now, by the reason."),
+            (
+                "hongyan_webhook_oldest_pending_seconds",
+                "gauge",
+                "How long the oldest pending event has waited.",
+            ),
+            ("hongyan_messages_in_flight", "gauge", "Messages being sent now."),
+            ("hongyan_verbs_per_commit", "gauge", "Recent average number of writes in a database commit."),
+            ("hongyan_apps_paused", "gauge", "Apps that send nothing now, by reason."),
         ] {
             assert_eq!(described.next(), Some(format!("# HELP {name} {help}").as_str()));
             assert_eq!(described.next(), Some(format!("# TYPE {name} {kind}").as_str()));

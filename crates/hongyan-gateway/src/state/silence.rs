@@ -60,7 +60,7 @@ impl Silence {
             return;
         }
         if kept.watched.len() >= MAX_WATCHED {
-            tracing::warn!(message = %claimed.id, "too many messages are unknown to watch another; it is left to operators");
+            tracing::warn!(message = %claimed.id, "too many unknown messages are watched; an operator must resolve this message");
             return;
         }
         let lost = Lost {

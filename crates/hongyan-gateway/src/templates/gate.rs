@@ -79,7 +79,7 @@ impl SyncGate {
             trouble.errcode == failed.errcode && (failed.errcode.is_some() || trouble.detail == detail)
         });
         if !is_known {
-            tracing::warn!(app = %appid, detail, "templates could not be synchronised; what was known stays");
+            tracing::warn!(app = %appid, detail, "templates could not be synchronised; the stored templates stay in use");
         }
         *trouble = Some(SyncTrouble { since: since.unwrap_or(now), errcode: failed.errcode, detail });
     }

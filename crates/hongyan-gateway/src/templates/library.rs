@@ -97,12 +97,10 @@ impl NewTemplate {
         match (self.channel, scene) {
             (Channel::Subscribe, Some(1..=MAX_SCENE_CHARS)) | (Channel::Legacy, None) => Ok(()),
             (Channel::Subscribe, _) => {
-                let detail = format!("say in 1 to {MAX_SCENE_CHARS} characters what it is for");
+                let detail = format!("say in 1 to {MAX_SCENE_CHARS} characters what the template is for");
                 Err(Problem::invalid("scene", detail))
             }
-            (Channel::Legacy, Some(_)) => {
-                Err(Problem::invalid("scene", "templates of the old kind have no scene"))
-            }
+            (Channel::Legacy, Some(_)) => Err(Problem::invalid("scene", "legacy templates have no scene")),
         }
     }
 }
@@ -289,7 +287,7 @@ impl Apps {
 /// 404: it is not known here.
 pub(crate) fn no_such_template(id: &TemplateId, appid: &AppId) -> Problem {
     let detail = format!(
-        "the app {appid} has no template {id} that is known here; POST /v1/apps/{appid}/templates/sync asks WeChat again"
+        "the gateway knows no template {id} of the app {appid}; POST /v1/apps/{appid}/templates/sync asks WeChat again"
     );
     Problem::not_found(detail)
 }
@@ -337,7 +335,7 @@ fn problem(error: AskError) -> Problem {
         AskError::Token(TokenError::Unavailable(detail)) => return unavailable(detail),
         AskError::Call(CallError::Failed(failure)) => {
             return unavailable(format!(
-                "{failure}; if this was to change something, POST …/templates/sync finds out whether it did"
+                "{failure}; if the call was to change something, POST …/templates/sync finds out whether it did"
             ));
         }
         AskError::Token(TokenError::Refused { errcode, errmsg })

@@ -111,7 +111,8 @@ impl Apps {
     fn sync_problem(&self, appid: &AppId, report: &SyncReport) -> Option<Problem> {
         let trouble = report.trouble()?;
         let why = trouble.detail.as_deref().unwrap_or("WeChat could not be asked");
-        let detail = format!("the template is not known, and WeChat's list could not be read: {why}");
+        let detail =
+            format!("the template is unknown, and WeChat's list of templates could not be read: {why}");
         let now = self.0.clock.now();
         let app = self.get(appid)?;
         let paused = app.record.paused.as_ref().filter(|paused| paused.until.is_none_or(|end| now < end));

@@ -152,7 +152,7 @@ impl Apps {
         match self.0.vault.open_sealed(Purpose::AccessToken, &appid, &value) {
             Ok(value) => Some(Token { value, generation, fetched_at, expires_at }),
             Err(error) => {
-                tracing::warn!(app = %appid, %error, "the stored access token does not open; another is fetched");
+                tracing::warn!(app = %appid, %error, "the stored access token cannot be decrypted; a new token is fetched");
                 None
             }
         }
@@ -184,7 +184,7 @@ impl Fetch {
         let (parts, appid) = (&self.apps.0, self.app.record.appid.clone());
         if let Err(error) = parts.store.end_token_lease(appid, Arc::clone(&parts.options.node)).await {
             // It ends by itself.
-            tracing::debug!(%error, "the turn to ask for a token cannot be ended");
+            tracing::debug!(%error, "the lease to fetch a token cannot be released; the lease will expire");
         }
         fetched
     }
@@ -203,7 +203,7 @@ impl Fetch {
             };
             let is_ours = parts.store.lease_token(lease).await.unwrap_or_else(|error| {
                 // Better one token too many than none.
-                tracing::warn!(%error, "it is not known whether another node asks for a token");
+                tracing::warn!(%error, "the store cannot say whether another node is fetching a token; fetching it here");
                 true
             });
             if let Some(token) = self.fetched_by_another().await {
@@ -234,8 +234,8 @@ impl Fetch {
         let secret = match self.apps.secret(&self.app) {
             Ok(secret) => secret,
             Err(error) => {
-                tracing::error!(app = %self.app.record.appid, %error, "the app's secret does not open");
-                let error = TokenError::Unavailable(format!("the app's secret does not open: {error}"));
+                tracing::error!(app = %self.app.record.appid, %error, "the app's secret cannot be decrypted");
+                let error = TokenError::Unavailable(format!("the app's secret cannot be decrypted: {error}"));
                 return Err(self.set_back(error, now));
             }
         };
@@ -377,9 +377,9 @@ pub(crate) fn refuses_every_fetch(errcode: Errcode) -> bool {
 
 /// The secret changed under a fetch.
 fn outdated() -> TokenError {
-    TokenError::Unavailable("the app was changed while a token was fetched with its old secret".into())
+    TokenError::Unavailable("the app's secret was changed while a token was being fetched".into())
 }
 
 fn unregistered(appid: &AppId) -> TokenError {
-    TokenError::Paused { detail: format!("the app {appid} is not registered any more") }
+    TokenError::Paused { detail: format!("the app {appid} is no longer registered") }
 }

@@ -83,8 +83,8 @@ pub fn replace_key<E: From<ConfigError>>(
         || settings.master_key_previous_file.is_some()
     {
         return Err(wrong(
-            "the settings name it, so no new one is made here: set master_key (or master_key_file) to a new key, and \
-             master_key_previous (or master_key_previous_file) to the one that it is now",
+            "the settings name the master key, so no new key is generated here: set master_key (or master_key_file) to a \
+             new key, and master_key_previous (or master_key_previous_file) to the current key",
         )
         .into());
     }
@@ -92,7 +92,8 @@ pub fn replace_key<E: From<ConfigError>>(
     let old = read_key(&current)?;
     if previous.exists() && read_key(&previous)? != old {
         return Err(wrong(format!(
-            "there is a {} already: finish that change first (run it without --generate), then move that file away",
+            "the file {} exists already: finish that change of keys first (run this command without --generate), then \
+             move the file away",
             previous.display()
         ))
         .into());

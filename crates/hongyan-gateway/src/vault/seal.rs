@@ -66,7 +66,9 @@ impl Purpose {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
     /// Another key sealed it.
-    #[error("it was sealed with another master key (id {sealed}, this one is {own})")]
+    #[error(
+        "the secret was sealed with another master key (its id is {sealed}, the current key's id is {own})"
+    )]
     OtherKey {
         /// The id of the key that sealed it.
         sealed: String,
@@ -74,10 +76,10 @@ pub enum VaultError {
         own: String,
     },
     /// Changed since it was sealed, or sealed for another purpose or app.
-    #[error("it was changed after it was sealed, or belongs to something else")]
+    #[error("the sealed secret was changed, or belongs to something else")]
     Damaged,
     /// Not something that was ever sealed here.
-    #[error("it is not in a form that this version knows")]
+    #[error("the sealed secret has a format that this version does not know")]
     Malformed,
 }
 
@@ -149,7 +151,7 @@ impl Vault {
         let previous = Key::new(key);
         if previous.id == self.current.id {
             return Err(ConfigError::MasterKey {
-                why: "the new key and the previous one happen to have the same id; make another new one"
+                why: "the new key and the previous key happen to have the same id; generate another new key"
                     .into(),
             });
         }

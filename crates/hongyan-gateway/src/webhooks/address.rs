@@ -40,7 +40,7 @@ pub enum InvalidUrl {
     #[error("must begin with https://; the setting webhook_allow_http allows http:// too")]
     NotHttps,
     /// A password would stand in the clear, in the database and in answers.
-    #[error("must not hold a user or a password; the signature says who sends")]
+    #[error("must not contain a user or a password; the signature identifies the sender")]
     UserInfo,
     /// A part that is never sent.
     #[error("must not have a fragment (#…)")]

@@ -109,12 +109,12 @@ impl Client {
     /// the rules may have become stricter since.
     pub(super) fn place(&self, url: &str) -> Result<Place, String> {
         let url = self.rules.check(url).map_err(|why| format!("the URL {why}"))?;
-        let cannot = |_| "the URL is one that HTTP cannot name".to_owned();
+        let cannot = |_| "the URL cannot be used in an HTTP request".to_owned();
         let host = &url[Position::BeforeHost..Position::AfterPort];
         Ok(Place {
             origin: format!("{}://{host}", url.scheme()).parse().map_err(cannot)?,
             path_and_query: url[Position::BeforePath..Position::AfterQuery].parse().map_err(cannot)?,
-            host: HeaderValue::from_str(host).map_err(|_| "the URL's host is not one".to_owned())?,
+            host: HeaderValue::from_str(host).map_err(|_| "the URL's host is not a valid host".to_owned())?,
         })
     }
 

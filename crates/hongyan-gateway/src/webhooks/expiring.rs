@@ -70,7 +70,7 @@ impl Expiring {
                     tokio::time::sleep(rest_after(began.elapsed(), REST)).await;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "permits that expire soon cannot be looked for; trying again later");
+                    tracing::error!(%error, "permits that expire soon cannot be read; trying again later");
                     return true;
                 }
             }

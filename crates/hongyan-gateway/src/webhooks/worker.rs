@@ -198,12 +198,12 @@ impl WebhookWorker {
     /// Works out what all requests need, from the webhook as it is now.
     fn look_up(&mut self) {
         let signer = self.secrets().map_err(|error| {
-            tracing::error!(%error, webhook = %self.record.id, "its secret does not open; nothing is sent to it");
+            tracing::error!(%error, webhook = %self.record.id, "the webhook's secret cannot be decrypted; nothing is sent");
         });
         let signer = signer.ok().as_deref().and_then(Signer::new);
         let place = self.context.client.place(&self.record.url);
         let address = signer
-            .ok_or_else(|| "the webhook's secret does not open".to_owned())
+            .ok_or_else(|| "the webhook's secret cannot be decrypted".to_owned())
             .and_then(|signer| Ok(Address { signer, place: Arc::new(place?) }));
         self.address = address;
         for connection in std::mem::take(&mut self.kept) {
@@ -252,7 +252,7 @@ impl WebhookWorker {
         if let Some(reason) = standing.disabled {
             tracing::warn!(
                 webhook = %self.record.id, reason = reason.name(),
-                "a webhook is disabled; POST /v1/webhooks/{{id}}/enable when it is well"
+                "a webhook was disabled; POST /v1/webhooks/{{id}}/enable when its receiver works again"
             );
         }
         Ok(standing.disabled.is_none())
@@ -393,7 +393,11 @@ impl WebhookWorker {
             Ok(landed) => landed,
             Err(error) => {
                 // Its subject stays as it is until the next start, which sends it again.
-                tracing::error!(%error, webhook = %self.record.id, "a delivery ended badly");
+                tracing::error!(
+                    %error,
+                    webhook = %self.record.id,
+                    "the task of a delivery failed; the event is sent again after the next start"
+                );
                 return;
             }
         };
@@ -429,7 +433,7 @@ impl WebhookWorker {
         if !self.outcomes.is_empty()
             && let Err(error) = self.store().await
         {
-            tracing::warn!(%error, webhook = %self.record.id, "what was delivered last will be delivered again");
+            tracing::warn!(%error, webhook = %self.record.id, "the last deliveries were not stored; they will be repeated");
         }
     }
 }
