@@ -1,4 +1,4 @@
-//! Listeners: new connections are taken, or turned away, and nothing that goes wrong with one of them ends the others.
+//! Listeners: take or refuse new connections. A failure of one connection does not end the others.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,20 +17,20 @@ use super::serving;
 use super::shared::Shared;
 use crate::tls::Tls;
 
-/// How long a client may take for its part of the TLS handshake.
+/// The longest time that a client may take for its part of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
-/// When there is no descriptor for a connection, one comes free within moments.
+/// The wait for a free descriptor: connections end within moments.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// One listener, and what is behind it.
+/// A listener, and what serves its connections.
 pub(super) struct Entrance {
     pub(super) listener: TcpListener,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) router: Router,
     pub(super) connections: Connections,
     pub(super) shared: Arc<Shared>,
-    /// Each connection has one, so that it is known when all have ended.
+    /// Each connection holds a copy, so that the end of the last connection is noticed.
     pub(super) open: watch::Receiver<()>,
 }
 
@@ -61,10 +61,10 @@ impl Entrance {
     }
 
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
-        // Small answers must not wait for the next packet; a socket that cannot say so still works.
+        // Small answers must not wait for the next packet. A socket without this option still works.
         let _ = stream.set_nodelay(true);
         let phase = if self.tls.is_some() { Phase::Handshake } else { Phase::Fresh };
-        // Dropped, and so closed, if there is no place for it.
+        // Without a place the stream is dropped, which closes the connection.
         let Some(place) = self.connections.admit(peer.ip().to_canonical(), phase) else { return };
         let connection = Arc::clone(&place.connection);
         let (router, shared, open) = (self.router.clone(), Arc::clone(&self.shared), self.open.clone());
@@ -107,7 +107,7 @@ async fn serve_encrypted(
     }
 }
 
-/// It broke before it was taken; the next one is not concerned.
+/// Whether the connection broke before it was accepted. Such an error says nothing about the listener.
 fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! From which address a request comes, also when a proxy brings it.
+//! The address that a request comes from, also behind a proxy.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,11 +10,12 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address that a request comes from; in each request's extensions.
+/// The client's address, in the extensions of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-/// The last address in `X-Forwarded-For` that is not a trusted proxy's. Those before it are the sender's own words.
+/// The last address in `X-Forwarded-For` that is not a trusted proxy. Earlier addresses come from the sender and are not
+/// trusted.
 pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let mut client = peer.to_canonical();
@@ -32,7 +33,7 @@ pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client
     ClientAddress(client)
 }
 
-/// Some proxies write a port.
+/// Some proxies add a port.
 fn parse(text: &str) -> Option<IpAddr> {
     let address = text.parse::<IpAddr>().ok();
     let address = address.or_else(|| Some(text.parse::<std::net::SocketAddr>().ok()?.ip()));
@@ -43,13 +44,13 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        // Every request that came through the door has one.
+        // The door inserts an address into every request.
         Ok(parts.extensions.get().copied().unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into())))
     }
 }
 
 impl ClientAddress {
-    /// What counts as one sender: an IPv6 network of 64 bits is one customer's.
+    /// The unit that rates count: an address, or a 64-bit network of IPv6, which belongs to one customer.
     pub(crate) fn sender(self) -> IpAddr {
         match self.0 {
             IpAddr::V4(_) => self.0,
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_private_address_is_a_strangers_unless_it_is_named() {
-        // A container's bridge, a cluster's router, a neighbour in the same network.
+        // The bridge of a container network, the router of a cluster, a neighbour in the same network.
         for peer in ["172.17.0.1", "10.0.0.3", "192.168.1.1", "fd00::1", "169.254.0.1", "::ffff:10.0.0.3"] {
             let own: IpAddr = peer.parse().unwrap();
             assert_eq!(client(peer, &["203.0.113.9"]), own.to_canonical().to_string());

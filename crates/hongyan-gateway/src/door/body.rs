@@ -1,5 +1,5 @@
-//! Bodies on their way through the door: a request's says when it is awaited, an answer's end says that the connection is
-//! idle.
+//! Bodies on their way through the door. The body of a request reports when the gateway waits for it; the end of an answer's
+//! body makes the connection idle.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,13 +13,12 @@ use super::connection::{Connection, Phase};
 use super::limits::{Limit, Limits};
 use super::marks::{BodyTooSlow, Held};
 
-/// Says of a request that its body is passed on as it comes. Such a body must not stand still, but may take as long as it
-/// needs.
+/// Marks a request whose body is streamed to WeChat. Such a body must not stop for long, but its total time is not limited.
 #[derive(Clone)]
 pub(crate) struct Upload(Arc<Connection>);
 
 impl Upload {
-    /// From now on this request's body is one.
+    /// Declares the body of this request an upload.
     pub(crate) fn begins(request: &Request) {
         if let Some(Self(connection)) = request.extensions().get() {
             connection.body_is_upload();
@@ -27,8 +26,8 @@ impl Upload {
     }
 }
 
-/// A request's body, whose connection knows whether it is awaited, and for how long: what waits for WeChat is not the
-/// sender's fault. The connection's clock says when it takes too long.
+/// The body of a request. It tells the connection when the gateway waits for the next piece, and for how long: time that the
+/// gateway spends waiting for WeChat is not charged to the sender. The connection decides when a body takes too long.
 pub(super) struct RequestBody {
     body: Incoming,
     connection: Arc<Connection>,
@@ -37,7 +36,7 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    /// Also what makes an upload of it.
+    /// Also returns the handle that declares the body an upload.
     pub(super) fn new(body: Incoming, connection: Arc<Connection>, limits: Limits) -> (Self, Upload) {
         connection.body_begins();
         let upload = Upload(Arc::clone(&connection));
@@ -52,7 +51,7 @@ impl RequestBody {
         self.connection.is_body_too_late(context.waker())
     }
 
-    /// The next piece is not awaited any more: it came, or nobody wants it.
+    /// The gateway no longer waits for the next piece: the piece came, or the reader gave up.
     fn came(&mut self) {
         if self.is_awaited {
             self.is_awaited = false;
@@ -97,16 +96,16 @@ impl HttpBody for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        // Nobody awaits it any more, and the request is still being answered.
+        // The reader gave up, and the request is still being answered.
         self.came();
     }
 }
 
-/// An answer's body. When it is over, the connection waits for the next request.
+/// The body of an answer. At its end the connection waits for the next request.
 pub(super) struct AnswerBody {
     body: Body,
     connection: Arc<Connection>,
-    /// What the answer keeps for itself until it is over.
+    /// Things that must live until the answer has been written.
     _held: Option<Held>,
 }
 

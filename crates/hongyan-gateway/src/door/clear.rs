@@ -1,18 +1,18 @@
-//! What would travel or lie in the clear, said at the start.
+//! Warnings at the start about data that is sent or stored unencrypted.
 
 use std::net::IpAddr;
 
 use crate::config::Settings;
 use crate::vault::{is_readable_by_group_or_others, is_readable_by_others};
 
-/// Warns of each.
+/// Logs every warning.
 pub fn warn(settings: &Settings) {
     for warning in warnings(settings) {
         tracing::warn!("{warning}");
     }
 }
 
-/// In words: what would be readable by whoever is on the way, or on this machine.
+/// The warnings: what others on the network, or on this machine, could read.
 pub fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     let Settings { wechat_base_url, listen, tls_listen, admin_listen, .. } = settings;

@@ -1,4 +1,5 @@
-//! One open connection: what it is doing and since when, so that others see whether its time is up or it gives way.
+//! One open connection: what it is doing and since when. Others read this to see whether its time is up, or whether it
+//! should be closed for a new connection.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -10,27 +11,27 @@ use futures_util::task::AtomicWaker;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// For so long a body may stand still.
+/// The longest pause between two pieces of a body.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
-/// For so long one may stand still that is passed on to WeChat as it comes.
+/// The longest pause between two pieces of a body that is streamed to WeChat.
 const SILENCE_OF_UPLOAD: Duration = Duration::from_secs(30);
 
-/// A body that was awaited for less than this, all pieces together, is on its way; only an older one makes its connection
-/// give way.
+/// The gateway must have waited this long for a body, all pieces together, before the connection may be closed for a new
+/// connection.
 pub(super) const BODY_IS_SLOW_AFTER: Duration = Duration::from_secs(2);
 
-/// A body that comes at this rate, in bytes for each second that it was awaited, does not give way between its pieces. One
-/// that comes by drops does, however often a drop comes.
+/// A body that comes at this rate, in bytes per second of waiting, keeps its connection between its pieces. A body that
+/// trickles in does not, however regularly its bytes come.
 pub(super) const FAIR_RATE: u64 = 16 * 1024;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// Shaking hands.
+    /// The TLS handshake is under way.
     Handshake,
-    /// Nothing was heard of it yet.
+    /// No byte has come yet.
     Fresh,
     /// A part of a request's head has come.
     Head,
@@ -38,7 +39,7 @@ pub(super) enum Phase {
     Busy,
     /// A request is being answered, and its body is awaited.
     Body,
-    /// Between two requests.
+    /// The connection waits for the next request.
     Idle,
 }
 
@@ -46,7 +47,7 @@ impl Phase {
     const ALL: [Self; 6] = [Self::Handshake, Self::Fresh, Self::Head, Self::Busy, Self::Body, Self::Idle];
 }
 
-/// One open connection. The task that serves it says what it is doing; others look.
+/// One open connection. The task that serves the connection writes its state; others read the state.
 pub(super) struct Connection {
     id: u64,
     address: IpAddr,
@@ -54,25 +55,25 @@ pub(super) struct Connection {
     phase: AtomicU8,
     /// When the phase began, in milliseconds after the start.
     since: AtomicU64,
-    /// For how long the earlier pieces of its request's body were awaited, in milliseconds.
+    /// How long the gateway waited for the earlier pieces of the body, in milliseconds.
     body_awaited: AtomicU64,
-    /// How many bytes of its request's body have come.
+    /// How many bytes of the body have come.
     body_bytes: AtomicU64,
-    /// When its request's body was first awaited, in milliseconds after the start; 0: it was not yet.
+    /// When the gateway first waited for the body, in milliseconds after the start; 0: not yet.
     body_since: AtomicU64,
-    /// Its request's body is passed on as it comes.
+    /// Whether the body is streamed to WeChat.
     is_upload: AtomicBool,
-    /// Its request's body has taken too long.
+    /// Whether the body has taken too long.
     is_body_too_late: AtomicBool,
-    /// Who awaits its request's body.
+    /// The task that waits for the body.
     awaits_body: AtomicWaker,
-    /// Since when the other end takes nothing of an answer, in milliseconds after the start; 0: it does.
+    /// Since when the client has not read the answer, in milliseconds after the start; 0: the client reads.
     stalled: AtomicU64,
     task: OnceLock<AbortHandle>,
 }
 
 impl Connection {
-    /// A connection that has come now. Moments are counted from `start`.
+    /// A connection that was accepted at `now`. Moments are counted from `start`.
     pub(super) fn new(id: u64, address: IpAddr, start: Instant, now: Instant, phase: Phase) -> Self {
         Self {
             id,
@@ -109,7 +110,7 @@ impl Connection {
         self.start + Duration::from_millis(self.since.load(Ordering::Relaxed))
     }
 
-    /// Since when the other end takes nothing of an answer.
+    /// Since when the client has not read the answer.
     pub(super) fn stalled_since(&self) -> Option<Instant> {
         let stalled = self.stalled.load(Ordering::Relaxed);
         (stalled != 0).then(|| self.start + Duration::from_millis(stalled))
@@ -128,7 +129,7 @@ impl Connection {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// A request with a body begins. What is known of the body before is forgotten.
+    /// A request with a body begins: resets what is known about the body.
     pub(super) fn body_begins(&self) {
         self.body_awaited.store(0, Ordering::Relaxed);
         self.body_bytes.store(0, Ordering::Relaxed);
@@ -137,12 +138,12 @@ impl Connection {
         self.is_body_too_late.store(false, Ordering::Relaxed);
     }
 
-    /// The body of its request is passed on as it comes.
+    /// The body is streamed to WeChat.
     pub(super) fn body_is_upload(&self) {
         self.is_upload.store(true, Ordering::Relaxed);
     }
 
-    /// When the body that is awaited will have taken too long, if all of it may take so long.
+    /// The deadline of the body, if all of the body may take `whole`.
     pub(super) fn body_due(&self, whole: Duration) -> Instant {
         if self.is_upload.load(Ordering::Relaxed) {
             return self.since() + SILENCE_OF_UPLOAD;
@@ -151,51 +152,51 @@ impl Connection {
         (self.since() + SILENCE).min(first + whole)
     }
 
-    /// The body that is awaited has taken too long: who awaits it is told.
+    /// The body has taken too long: wakes the task that waits for the body.
     pub(super) fn body_is_too_late(&self) {
         self.is_body_too_late.store(true, Ordering::Relaxed);
         self.awaits_body.wake();
     }
 
-    /// Whether the body that is awaited has taken too long. If it does later, that is told.
+    /// Whether the body has taken too long. If not, `awaits` is woken when the body becomes too late.
     pub(super) fn is_body_too_late(&self, awaits: &Waker) -> bool {
-        // First, so that nothing is missed.
+        // Register the waker before the check, so that no change is missed.
         self.awaits_body.register(awaits);
         self.is_body_too_late.load(Ordering::Relaxed)
     }
 
-    /// So many bytes of the body of its request came.
+    /// Some bytes of the body came.
     pub(super) fn body_came(&self, bytes: usize) {
         self.body_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// The body of its request, or the rest of it, is not awaited for now.
+    /// The gateway does not wait for the body now.
     pub(super) fn body_is_not_awaited(&self) {
         self.body_is_not_awaited_at(Instant::now());
     }
 
     pub(super) fn body_is_not_awaited_at(&self, now: Instant) {
-        // A body that is let go after its answer is over does not make the connection busy again.
+        // A body that is dropped after the end of its answer does not make the connection busy again.
         if self.phase() == Phase::Body {
             let awaited = now.saturating_duration_since(self.since());
             self.enter_at(now, Phase::Busy);
             self.is_body_too_late.store(false, Ordering::Relaxed);
-            // After the phase: nobody sees this piece counted twice.
+            // After the change of phase, so that a reader never counts this piece twice.
             self.body_awaited.fetch_add(awaited.as_millis() as u64, Ordering::Relaxed);
         }
     }
 
-    /// Something came in.
+    /// Bytes came in.
     pub(super) fn heard(&self) {
         match self.phase() {
-            // The clock of the first head runs from the beginning.
+            // The time limit of the first head runs from the beginning of the connection.
             Phase::Fresh => self.phase.store(Phase::Head as u8, Ordering::Relaxed),
             Phase::Idle => self.enter(Phase::Head),
             _ => {}
         }
     }
 
-    /// The other end takes what is written, or does not.
+    /// Whether the client reads what is written.
     pub(super) fn flows(&self, flows: bool) {
         let stalled = self.stalled.load(Ordering::Relaxed);
         if flows {
@@ -207,13 +208,13 @@ impl Connection {
         }
     }
 
-    /// Names the task that serves it.
+    /// Sets the task that serves this connection.
     pub(super) fn is_served_by(&self, task: AbortHandle) {
-        // It is told once.
+        // The task is set once.
         let _ = self.task.set(task);
     }
 
-    /// Closes it.
+    /// Closes the connection.
     pub(super) fn close(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
@@ -224,7 +225,7 @@ impl Connection {
         now.duration_since(self.start).as_millis() as u64
     }
 
-    /// Which connections give way first, the lowest; `None`: this one does not.
+    /// The order in which connections are closed for new connections, lowest first; `None`: this connection is kept.
     pub(super) fn gives_way(&self, now: Instant) -> Option<(u8, Instant)> {
         self.task.get()?;
         let since = self.since();
@@ -235,10 +236,10 @@ impl Connection {
         }
     }
 
-    /// When the body that is awaited would have begun had it been awaited without a break; `None`: it is not slow.
+    /// When the wait for the body would have begun had it been one wait without a break; `None`: the body is not slow.
     ///
-    /// What counts is the time of all pieces together. If each piece began anew, a byte a second would hold the place for
-    /// as long as a body may take at all. The time in which nobody asked for more is not the sender's.
+    /// The waits for all pieces are added up. If each piece started a new wait, one byte a second would hold the connection
+    /// for as long as a body may take. Time in which the gateway did not ask for more is not charged to the sender.
     fn slow_body_since(&self, now: Instant) -> Option<Instant> {
         let this_piece = now.saturating_duration_since(self.since());
         let awaited = this_piece + Duration::from_millis(self.body_awaited.load(Ordering::Relaxed));

@@ -1,4 +1,5 @@
-//! Which connections are open, and how many there may be, so that the one that does nothing gives way to a new one.
+//! The open connections and their limits. When there are too many, the connection that has been idle for longest is closed
+//! for a new connection.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,14 +11,14 @@ use tokio::time::Instant;
 use super::connection::{Connection, Phase};
 use super::limits::{Limit, Limits};
 
-/// So many that were told to go may still be closing before no more are taken. They close within moments.
+/// At most this many connections may be closing at once before new connections have to wait. They close within moments.
 const STILL_CLOSING: usize = 16;
 
-/// How many there may be.
+/// The limits of the connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pub(super) connections: usize,
-    /// 0: no limit of its own.
+    /// 0: no limit for each address.
     pub(super) per_address: usize,
     pub(super) handshakes: usize,
 }
@@ -31,13 +32,13 @@ struct Inner {
     limits: Limits,
     start: Instant,
     next: AtomicU64,
-    /// Those that were not told to go.
+    /// Connections that were not told to close.
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
-    /// Those that still have a descriptor.
+    /// Connections that still have a descriptor.
     alive: AtomicUsize,
 }
 
-/// A connection's place. Given back when this is dropped.
+/// The place of a connection. Dropping this frees the place.
 pub(super) struct Place {
     connections: Connections,
     pub(super) connection: Arc<Connection>,
@@ -55,13 +56,13 @@ impl Connections {
         }))
     }
 
-    /// Whether there is a descriptor for one more, once those that were told to go are closed.
+    /// Whether there is a descriptor for one more connection, given that closing connections end.
     pub(super) fn have_room(&self) -> bool {
         self.0.alive.load(Ordering::Relaxed) < self.0.room.connections + STILL_CLOSING
     }
 
-    /// A place for a new connection. When there is none, the one that has done nothing for longest gives way; `None` when
-    /// all are busy.
+    /// A place for a new connection. When all places are taken, the connection that has been idle for longest is closed.
+    /// `None`: all connections are busy.
     pub(super) fn admit(&self, address: IpAddr, phase: Phase) -> Option<Place> {
         self.admit_at(Instant::now(), address, phase)
     }
@@ -94,12 +95,12 @@ impl Connections {
         Some(Place { connections: self.clone(), connection })
     }
 
-    /// The one that has done nothing for longest gives way, for a descriptor.
+    /// Closes the connection that has been idle for longest, to free its descriptor.
     pub(super) fn one_gives_way(&self) {
         let _ = give_way(&mut self.open(), Instant::now(), |_| true);
     }
 
-    /// Closes all that are left.
+    /// Closes all remaining connections.
     pub(super) fn close_all(&self) {
         for (_, connection) in std::mem::take(&mut *self.open()) {
             connection.close();
@@ -107,12 +108,12 @@ impl Connections {
     }
 
     fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
-        // Every change is one call: a panic elsewhere leaves it whole.
+        // Every change is one call, so a panic elsewhere leaves the map consistent.
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lets the first of these go; `None` if none of them gives way.
+/// Closes the first of these connections that may be closed; `None` if all must be kept.
 fn give_way(
     open: &mut BTreeMap<u64, Arc<Connection>>,
     now: Instant,
@@ -148,7 +149,7 @@ mod tests {
         Connections::new(room, Limits::new(&Report::new()))
     }
 
-    /// A connection that does nothing but hold its place.
+    /// A connection that is idle and holds its place.
     fn come_after(
         all: &Connections,
         seconds: u64,
@@ -190,14 +191,14 @@ mod tests {
         busy.abort();
         assert!(busy.await.unwrap_err().is_cancelled());
         let slow = come(&all, 1, Phase::Body).unwrap();
-        assert!(come(&all, 2, Phase::Fresh).is_none(), "it has only begun");
+        assert!(come(&all, 2, Phase::Fresh).is_none(), "its body has only begun");
         let later = BODY_IS_SLOW_AFTER.as_secs();
         assert!(come_after(&all, later, 2, Phase::Fresh).is_some());
         assert!(slow.await.unwrap_err().is_cancelled());
     }
 
-    /// Comes at the start with a request whose body comes by pieces of so many bytes, one after each of these times, and
-    /// is awaited again at the end.
+    /// Opens a connection at the start, whose request has a body in pieces of so many bytes. The pieces come at these times.
+    /// The gateway waits for the next piece at the end.
     fn come_with_body(
         all: &Connections,
         last: u8,
@@ -227,14 +228,14 @@ mod tests {
             assert!(come_after(&all, 3, 3, Phase::Busy).is_some(), "a drop each {every} ms");
             assert!(drops.await.unwrap_err().is_cancelled());
             assert!(!fair.is_finished());
-            assert!(come_after(&all, 3, 4, Phase::Fresh).is_none(), "who comes at a fair rate stays");
+            assert!(come_after(&all, 3, 4, Phase::Fresh).is_none(), "a body at a fair rate keeps its connection");
         }
     }
 
     #[tokio::test]
     async fn of_bodies_that_come_by_drops_the_one_awaited_for_longest_gives_way() {
         let all = of(2, 0, 2);
-        // The last piece of the first is the younger one; all in all it was awaited for longer.
+        // The last wait of the first connection is the shorter wait, but the sum of its waits is longer.
         let longest = come_with_body(&all, 1, 1, Duration::from_secs(1), 9);
         let shorter = come(&all, 2, Phase::Busy).unwrap();
         let connection = all.open().last_key_value().map(|(_, connection)| Arc::clone(connection)).unwrap();
@@ -254,7 +255,7 @@ mod tests {
         connection.body_begins();
         connection.enter_at(at(10), Phase::Body);
         connection.body_is_not_awaited_at(at(11));
-        // Here the gateway does something else for a minute.
+        // The gateway does something else for a minute.
         connection.enter_at(at(71), Phase::Body);
         assert!(come_after(&all, 71, 2, Phase::Fresh).is_none());
         assert!(come_after(&all, 72, 2, Phase::Fresh).is_some());

@@ -1,20 +1,20 @@
-//! The process's own limits: how many descriptors it may have, and that it leaves no core dump.
+//! Limits of the process: raises the number of file descriptors, reserves some of them, and switches core dumps off.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Settings;
 
-/// What the process needs for itself: the database with its log, readers and a backup, listeners, the runtime, standard
-/// streams, a look-up of a name.
+/// Descriptors for the process itself: the database with its log, readers and a backup, listeners, the runtime, the standard
+/// streams, a DNS lookup.
 const OWN: u64 = 48;
 
-/// Connections to webhooks that are kept back for. There may be more of them than this when there is room.
+/// Descriptors reserved for connections to webhooks. Webhooks may use more when descriptors are free.
 const WEBHOOKS: u64 = 32;
 
-/// Fewer than this are never served, even if the outgoing side may then want for descriptors.
+/// The gateway serves at least this many connections, even if calls to WeChat may then lack descriptors.
 const LEAST: u64 = 16;
 
-/// Raises the number of descriptors to what the system allows. Called once, at the start of a service.
+/// Raises the number of descriptors to what the system allows. Called once, at the start of the service.
 pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -26,7 +26,8 @@ pub fn raise() {
     }
 }
 
-/// Switches core dumps off: the process's memory has the master key in it. Called once, at the start of a service.
+/// Switches core dumps off, because the memory of the process contains the master key. Called once, at the start of the
+/// service.
 pub fn without_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
@@ -34,8 +35,7 @@ pub fn without_core_dumps() {
     }
 }
 
-/// How many connections may be open: what the settings say, but never so many that the outgoing side wants for
-/// descriptors.
+/// How many connections may be open: the setting, but never so many that calls to WeChat lack descriptors.
 pub(super) fn connections(settings: &Settings) -> usize {
     let wanted = u64::from(settings.max_connections);
     let allowed = match getrlimit(Resource::Nofile).current {
@@ -53,7 +53,7 @@ pub(super) fn connections(settings: &Settings) -> usize {
     allowed.min(wanted) as usize
 }
 
-/// What is left of so many descriptors.
+/// The descriptors that remain for connections.
 fn beside_the_outgoing(settings: &Settings, descriptors: u64) -> u64 {
     let calls = u64::from(settings.wechat_calls) + u64::from(settings.wechat_calls.div_ceil(2));
     let kept_back = OWN + u64::from(settings.connections) + calls + WEBHOOKS;

@@ -1,4 +1,4 @@
-//! What every request must say and every answer says: for which host it is; what a browser may not do with it.
+//! The headers of every request and answer: a request names its host; an answer tells browsers what they must not do.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,17 +10,17 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 
 use crate::problem::Problem;
 
-/// An answer that is not a page of ours is none at all: nothing in it may run, and nobody may frame it.
+/// For every answer that is not a page of the gateway: no content of the answer may run, and no page may frame it.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
-/// A year, as it is recommended.
+/// A year, the recommended value.
 const ALWAYS_HTTPS: &str = "max-age=31536000";
 
-/// Looks at the host that a request is for.
+/// Checks the host of a request.
 ///
-/// 1. Exactly one header `Host` (RFC 9112, section 3.2); a request of HTTP/1.0 need not have it, unless names are set.
-/// 2. It is a host, with or without a port.
-/// 3. If names are set, it is one of them, an IP address, or `localhost`.
+/// 1. There is exactly one header `Host` (RFC 9112, section 3.2). HTTP/1.0 requests may omit it, unless names are set.
+/// 2. The value is a host, with or without a port.
+/// 3. If names are set, the host is one of these names, an IP address, or `localhost`.
 pub(super) fn check_host<B>(request: &Request<B>, names: Option<&[String]>) -> Result<(), Problem> {
     let mut given = request.headers().get_all(HOST).iter();
     let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, "invalid_host", detail);
@@ -31,7 +31,7 @@ pub(super) fn check_host<B>(request: &Request<B>, names: Option<&[String]>) -> R
         (Some(_), Some(_)) => return Err(bad("there is more than one header Host")),
     };
     let host = name_of(host).ok_or_else(|| bad("the header Host does not hold a valid host"))?;
-    // A whole address in the first line counts for more than the header.
+    // A host in the request line takes precedence over the header.
     let host = request.uri().host().unwrap_or(host);
     if names.is_none_or(|names| answers_to(host, names)) {
         return Ok(());
@@ -41,7 +41,7 @@ pub(super) fn check_host<B>(request: &Request<B>, names: Option<&[String]>) -> R
     Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail))
 }
 
-/// The host without its port. Names are those that DNS and containers have; nobody is asked for others.
+/// The host without its port. Only the characters of DNS names and container names are accepted.
 fn name_of(host: &HeaderValue) -> Option<&str> {
     let text = host.to_str().ok()?;
     let (name, port) = match text.strip_prefix('[') {
@@ -59,7 +59,7 @@ fn name_of(host: &HeaderValue) -> Option<&str> {
             (name, port)
         }
     };
-    // A port is a number; a colon alone is allowed.
+    // A colon without a port is allowed.
     let is_port = match port.strip_prefix(':') {
         None => port.is_empty(),
         Some(number) => {
@@ -78,9 +78,9 @@ fn answers_to(host: &str, names: &[String]) -> bool {
         || names.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
-/// Adds what is missing.
+/// Adds the headers that are missing.
 pub(super) fn secure(headers: &mut HeaderMap, over_tls: bool) {
-    // Grows once: for these and the request's id.
+    // Grow the map once: for these headers and the request id.
     headers.reserve(5);
     let mut add = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,4 +1,4 @@
-//! Every limit that is counted when it bites: `hongyan_limits_total{limit}`, and once a minute in the log.
+//! Limits: each limit that refuses something is counted in `hongyan_limits_total{limit}`, and logged once a minute.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,19 +8,19 @@ use tokio::time::Instant;
 
 use crate::report::Report;
 
-/// A limit is logged no more often than this, however often it bites.
+/// The shortest time between two log lines about the same limit.
 const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
-/// What may bite. Add freely, rename nothing: the names are labels of a metric.
+/// The limits. Add limits freely, but never rename a limit: the names are labels of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// As many connections were open as may be.
+    /// The most open connections.
     Connections,
-    /// As many connections were open from one address as may be.
+    /// The most open connections from one address.
     ConnectionsPerAddress,
     /// The process has no descriptor left for a connection.
     Descriptors,
-    /// As many TLS handshakes were under way as may be.
+    /// The most TLS handshakes under way.
     Handshakes,
     /// A TLS handshake took too long.
     HandshakeTime,
@@ -28,9 +28,9 @@ pub enum Limit {
     HeaderTime,
     /// The body of a request took too long.
     BodyTime,
-    /// An answer was not taken in time.
+    /// The client did not read an answer in time.
     AnswerTime,
-    /// A request was for a host that is not this one, or for none.
+    /// A request without a host, or for a host that this server does not serve.
     Host,
     /// Too many logins of mini programs from one address.
     LoginsPerAddress,
@@ -44,7 +44,7 @@ pub enum Limit {
     WrongCredentials,
     /// Too many gateway tokens of one service.
     GatewayTokens,
-    /// As many calls to WeChat were under way as may be.
+    /// The most calls to WeChat under way, sends excluded.
     WechatCalls,
 }
 
@@ -69,7 +69,7 @@ impl Limit {
         Self::WechatCalls,
     ];
 
-    /// Its name, in the metric and in the log.
+    /// The name of the limit, in the metric and in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Connections => "connections",
@@ -92,7 +92,7 @@ impl Limit {
     }
 }
 
-/// Counts and logs. Clones share everything.
+/// Counts and logs limits. Clones share the counts.
 #[derive(Clone)]
 pub struct Limits {
     report: Report,
@@ -100,7 +100,7 @@ pub struct Limits {
     unlogged: Arc<[Mutex<Unlogged>; Limit::ALL.len()]>,
 }
 
-/// What the log has not said yet.
+/// What the log does not show yet.
 #[derive(Default)]
 struct Unlogged {
     times: u64,
@@ -114,11 +114,11 @@ impl Limits {
         Self { report: report.clone(), unlogged: Arc::default() }
     }
 
-    /// A limit bit somebody: `whom` says whom or what, without a secret.
+    /// A limit refused something. `whom` names what was refused, without a secret.
     pub fn bit(&self, limit: Limit, whom: impl Display) {
         self.report.limit_reached(limit.name());
         let now = Instant::now();
-        // Two numbers: a panic elsewhere leaves them whole.
+        // The data are two numbers, so a panic elsewhere leaves them consistent.
         let mut unlogged = self.unlogged[limit as usize].lock().unwrap_or_else(PoisonError::into_inner);
         unlogged.times += 1;
         if unlogged.logged_at.is_some_and(|at| now.duration_since(at) < LOGGED_EVERY) {

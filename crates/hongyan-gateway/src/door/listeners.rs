@@ -1,4 +1,4 @@
-//! The door's listeners: opened together, and closed together.
+//! The listeners of the door: all are opened together and closed together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,22 +18,22 @@ use crate::config::Settings;
 use crate::stop::Stop;
 use crate::tls::Tls;
 
-/// The most TLS handshakes that may be under way. Each costs a place and some computing.
+/// The most TLS handshakes under way. A handshake costs a connection and computing time.
 const MAX_HANDSHAKES: usize = 256;
 
-/// For so long an answer may wait to be taken.
+/// The longest time that an answer may wait for the client to read.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Connections to `admin_listen`. They have places of their own, so that health is answered when all others are taken.
+/// Connections to `admin_listen`. They have their own places, so that health checks work when all other places are taken.
 const ADMIN_CONNECTIONS: usize = 16;
 
-/// Where requests come in.
+/// The listeners for requests.
 pub struct Listeners {
     /// HTTP.
     pub plain: TcpListener,
     /// HTTPS.
     pub tls: Option<(TcpListener, Arc<Tls>)>,
-    /// HTTP, for health and metrics alone.
+    /// HTTP, for health and metrics only.
     pub admin: Option<TcpListener>,
 }
 
@@ -53,8 +53,8 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Takes connections on all listeners until `stop`: `router` answers them, and `admin` those that come by the listener
-    /// for health and metrics.
+    /// Accepts connections on all listeners until `stop`. `router` serves the requests; `admin` serves those that come
+    /// through the listener for health and metrics.
     pub(crate) fn open(
         settings: &Settings,
         stop: &Stop,
@@ -81,7 +81,7 @@ impl Door {
         let room = Room {
             connections: places,
             per_address: settings.max_connections_per_address as usize,
-            // A part of all, so that those who shake hands do not keep out those who have.
+            // Half of the places at most, so that handshakes do not keep out connections that have finished theirs.
             handshakes: (places / 2).clamp(1, MAX_HANDSHAKES),
         };
         let connections = Connections::new(room, limits.clone());
@@ -113,10 +113,10 @@ impl Door {
         Self { connections, admin_connections, entrances, open }
     }
 
-    /// After the stop: lets what is under way end, and closes after `patience` what has not.
+    /// After the stop: lets requests under way end, and closes the remaining connections after `patience`.
     pub(crate) async fn close(self, patience: Duration) {
         for entrance in self.entrances {
-            // One that panicked has said so already.
+            // A panic of the task has been reported already.
             let _ = entrance.await;
         }
         if tokio::time::timeout(patience, self.open.closed()).await.is_err() {

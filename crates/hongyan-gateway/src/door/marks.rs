@@ -1,15 +1,15 @@
-//! What passes between the door and what stands behind it, beside the bytes.
+//! What the door and the handlers tell each other beside the bytes.
 
 use std::any::Any;
 use std::sync::Arc;
 
-/// A request's body did not come in time.
+/// The body of a request did not come in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the body of the request did not come in time")]
 pub(crate) struct BodyTooSlow;
 
 impl BodyTooSlow {
-    /// Whether this is why something failed.
+    /// Whether a slow body is the cause of an error.
     pub(crate) fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
         let mut cause = Some(error);
         while let Some(error) = cause {
@@ -22,11 +22,11 @@ impl BodyTooSlow {
     }
 }
 
-/// In the extensions of an answer: it refuses a key, a session, a secret, a token or a signature that is wrong.
+/// In the extensions of an answer that refuses a wrong key, session, secret, token or signature.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WrongCredential;
 
-/// Something that an answer holds until its last byte was handed on: put it into the response's extensions.
+/// A value that lives until the last byte of the answer has been written: put it into the extensions of the response.
 #[derive(Clone)]
 pub(crate) struct Held(
     #[expect(dead_code, reason = "it is kept, not read")] pub(crate) Arc<dyn Any + Send + Sync>,

@@ -1,26 +1,26 @@
-//! The door: where connections come in, how many there may be, and how long each may take for what it does.
+//! The door: accepts connections, limits their number, and limits the time of everything that a connection does.
 //!
-//! Every stranger has a budget: of connections, of time to send a head or a body, of time to take an answer, of tries
-//! with a wrong key. What is beyond it is refused and counted. Descriptors are kept back for the outgoing side, so that
-//! messages go out also when strangers hold every connection.
+//! Every client has limits: of connections, of time to send a head or a body, of time to read an answer, of attempts with a
+//! wrong key. The door refuses and counts what exceeds them. Descriptors are reserved for calls to WeChat, so that messages
+//! are sent even when strangers hold every connection.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | `listeners` | opens the door on every listener, and closes it |
+//! | `listeners` | opening and closing the door on all listeners |
 //! | `accept` | how one listener takes connections, plain and with TLS |
-//! | `connections` | which connections are open, and which gives way when there are too many |
+//! | `connections` | which connections are open, and which is closed when there are too many |
 //! | `connection` | what one connection is doing, and since when |
 //! | `serving` | one connection's requests, its clocks and its end |
-//! | `shared` | what all connections share |
-//! | `marks` | what passes between the door and what stands behind it, beside the bytes |
-//! | `body` | the clock of a request's body; the end of an answer's |
-//! | `address` | from which address a request comes |
-//! | `headers` | for which host a request is; the headers of every answer |
-//! | [`rates`] | how often strangers may ask for what costs |
-//! | [`outgoing`] | how many calls to WeChat may be under way that are no sends |
-//! | [`limits`] | every limit: its name, its count, its line in the log |
-//! | [`descriptors`] | how many descriptors the process has, and how many are kept back |
-//! | [`clear`] | what would travel in the clear |
+//! | `shared` | the state and the time limits that all connections share |
+//! | `marks` | what the door and the handlers tell each other beside the bytes |
+//! | `body` | the time limit of a request's body; the end of an answer's body |
+//! | `address` | the address that a request comes from |
+//! | `headers` | the check of a request's host; the headers of every answer |
+//! | [`rates`] | the rates of requests that strangers may make |
+//! | [`outgoing`] | the number of calls to WeChat that are not sends |
+//! | [`limits`] | every limit: its name, its count, its log line |
+//! | [`descriptors`] | the number of file descriptors, and how many are reserved |
+//! | [`clear`] | warnings about data that is sent unencrypted |
 
 mod accept;
 mod address;

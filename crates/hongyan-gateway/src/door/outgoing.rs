@@ -1,7 +1,8 @@
-//! How many calls to WeChat may be under way that are no sends, so that they take neither connections nor WeChat's quota
-//! from the sends, and what strangers cause takes nothing from what callers ask for.
+//! Limits the calls to WeChat that are not sends, so that they leave connections and WeChat's quota to the sends, and so
+//! that calls caused by strangers leave places to callers.
 //!
-//! Access tokens and templates have no share: each app fetches one at a time, and nothing works without them.
+//! Calls for access tokens and templates need no place: each app makes one such call at a time, and nothing works without
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limits::{Limit, Limits};
 
-/// A caller is kept waiting for a place so long.
+/// The longest time that a caller waits for a place.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// On whose behalf WeChat is called.
@@ -18,11 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub enum Behalf {
     /// A caller with a key, a gateway secret or a gateway token.
     Caller,
-    /// Anybody who knows an appid.
+    /// Anyone who knows an appid.
     Stranger,
 }
 
-/// The places for such calls.
+/// The places for these calls.
 pub struct Outgoing {
     callers: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
@@ -30,12 +31,12 @@ pub struct Outgoing {
     limits: Limits,
 }
 
-/// Every place was taken.
+/// All places are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoPlace;
 
 impl Outgoing {
-    /// With so many places for callers, and half as many for strangers.
+    /// Creates this many places for callers, and half as many for strangers.
     pub fn new(wechat_calls: u32, limits: Limits) -> Self {
         let places = |count: u32| Arc::new(Semaphore::new(count as usize));
         Self {
@@ -51,10 +52,10 @@ impl Outgoing {
         self.strangers.available_permits() == 0
     }
 
-    /// A place, for as long as the call is under way.
+    /// A place, held for as long as the call is under way.
     ///
     /// # Errors
-    /// None came free in time.
+    /// When no place becomes free in time.
     pub async fn place(&self, behalf: Behalf) -> Result<OwnedSemaphorePermit, NoPlace> {
         let places = match behalf {
             Behalf::Caller => &self.callers,

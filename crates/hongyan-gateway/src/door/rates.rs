@@ -1,4 +1,5 @@
-//! How often strangers may ask for what costs: logins, reports of permits, tries with a wrong key, gateway tokens.
+//! Rates of requests that cost something and that strangers may make: logins, reports of permits, attempts with a wrong key,
+//! gateway tokens.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,10 +22,10 @@ use crate::vault::sha256;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// As many as WeChat hands out to an app in a day.
+/// As many as WeChat issues to an app in a day.
 const GATEWAY_TOKENS: u32 = 2_000;
 
-/// The most buckets of a kind. One is some 50 bytes.
+/// The most buckets of a kind. A bucket takes about 50 bytes.
 const MOST_BUCKETS: usize = 8_192;
 
 /// The rates of a running gateway.
@@ -39,7 +40,7 @@ pub struct Rates {
     gateway_tokens: Buckets<AppId>,
 }
 
-/// A rate was used up; after so long there is more of it.
+/// A rate is used up; the caller may try again after this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooMany {
     pub(crate) limit: Limit,
@@ -47,7 +48,7 @@ pub(crate) struct TooMany {
 }
 
 impl Rates {
-    /// As the settings say.
+    /// The rates of these settings.
     pub fn new(settings: &Settings, clock: Clock, limits: Limits) -> Self {
         let a_minute = |count| Rate::new(count, MINUTE);
         Self {
@@ -62,41 +63,41 @@ impl Rates {
         }
     }
 
-    /// A mini program of this app logs somebody in.
+    /// A mini program of this app logs a user in.
     ///
     /// # Errors
-    /// Too often, from this address, of this app or in all.
+    /// When there are too many logins from this address, of this app, or in all.
     pub(crate) fn login(&self, from: ClientAddress, appid: &AppId) -> Result<(), TooMany> {
         let address = from.sender();
-        // The narrowest first: what one address asks for in vain is not taken from the others.
+        // The narrowest rate first: a request that one address makes in vain must not use up the rate of the others.
         self.take(&self.logins_per_address, address, Limit::LoginsPerAddress, &address)?;
         self.take(&self.logins_per_app, appid.clone(), Limit::LoginsPerApp, appid)?;
         self.take(&self.logins, (), Limit::Logins, appid)
     }
 
-    /// A user of a mini program reports so many permits. It is the user who is counted, not the session: whoever logs in
-    /// anew has no more than before.
+    /// A user of a mini program reports some permits. The rate counts users, not sessions, so that another login gains
+    /// nothing.
     ///
     /// # Errors
-    /// Too many: then none of them is taken from the rate.
+    /// When there are too many: then the whole report is refused and uses nothing of the rate.
     pub(crate) fn permit_reports(&self, appid: &AppId, openid: &OpenId, permits: u32) -> Result<(), TooMany> {
-        // An appid has no space: no two users have the same key.
+        // An appid contains no space, so two users never have the same key.
         let user = sha256(&format!("{appid} {openid}"));
         self.take_many(&self.permit_reports, user, permits, Limit::PermitReports, appid)
     }
 
-    /// A gateway token of this app is handed out.
+    /// A gateway token of this app is issued.
     ///
     /// # Errors
-    /// Too often.
+    /// When there are too many.
     pub(crate) fn gateway_token(&self, appid: &AppId) -> Result<(), TooMany> {
         self.take(&self.gateway_tokens, appid.clone(), Limit::GatewayTokens, appid)
     }
 
-    /// Somebody came with a wrong key, secret or signature.
+    /// A request had a wrong key, secret or signature.
     ///
     /// # Errors
-    /// Too often.
+    /// When there are too many.
     pub(crate) fn wrong_credential(&self, from: ClientAddress) -> Result<(), TooMany> {
         let address = from.sender();
         self.take(&self.wrong_credentials, address, Limit::WrongCredentials, &address)
@@ -128,7 +129,7 @@ impl Rates {
 }
 
 impl TooMany {
-    /// In whole seconds, at least one.
+    /// The wait in whole seconds, at least 1.
     pub(crate) fn seconds(self) -> u64 {
         (self.wait.as_millis() as u64).div_ceil(1_000).max(1)
     }
@@ -142,7 +143,7 @@ impl From<TooMany> for Problem {
     }
 }
 
-/// One bucket for each key, never more than [`MOST_BUCKETS`].
+/// A bucket for each key, at most [`MOST_BUCKETS`].
 struct Buckets<K> {
     rate: Rate,
     buckets: Mutex<HashMap<K, Bucket>>,
@@ -154,15 +155,15 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     }
 
     fn take(&self, key: K, tokens: u32, now: UnixMillis) -> Result<(), Duration> {
-        // A bucket is one number: a panic elsewhere leaves it whole.
+        // Each bucket is one number, so a panic elsewhere leaves the map consistent.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(&key) {
             let least_used = buckets.iter().min_by_key(|(_, bucket)| **bucket);
             match least_used.map(|(key, bucket)| (key.clone(), bucket.is_full(now))) {
-                // A full one is as good as none.
+                // A full bucket holds no information.
                 Some((_, true)) => buckets.retain(|_, bucket| !bucket.is_full(now)),
-                // Who has so many addresses is not bounded by them, and empties nobody else's bucket either: the one that
-                // loses least by it gives way, never one that is used up.
+                // A client with this many addresses is not limited by them, and must not reset the bucket of another client
+                // either. So the bucket that was used least is removed, never a bucket that is used up.
                 Some((key, false)) => {
                     buckets.remove(&key);
                 }
@@ -186,11 +187,11 @@ mod tests {
         for key in 2..=MOST_BUCKETS {
             buckets.take(key, 1, now).unwrap();
         }
-        assert_eq!(buckets.take(1, 1, now), Err(MINUTE), "there is still room");
+        assert_eq!(buckets.take(1, 1, now), Err(MINUTE), "the key's bucket was kept");
         let count = || buckets.buckets.lock().unwrap().len();
         assert_eq!(count(), MOST_BUCKETS);
         buckets.take(0, 1, now.plus(MINUTE)).unwrap();
-        assert_eq!(count(), 1, "full ones are forgotten");
+        assert_eq!(count(), 1, "full buckets are removed");
         for key in 1..=MOST_BUCKETS {
             buckets.take(key, 1, now.plus(MINUTE)).unwrap();
         }
@@ -206,7 +207,7 @@ mod tests {
         for key in 1..=3 * MOST_BUCKETS {
             buckets.take(key, 1, now).unwrap();
         }
-        assert_eq!(buckets.buckets.lock().unwrap().len(), MOST_BUCKETS, "one gives way to one");
+        assert_eq!(buckets.buckets.lock().unwrap().len(), MOST_BUCKETS, "one bucket was removed for the new key");
         assert_eq!(buckets.take(0, 1, now), Err(MINUTE / 2));
     }
 }

@@ -31,13 +31,13 @@ use super::shared::{Clocks, Shared};
 use super::{address, headers};
 use crate::request_id;
 
-/// When the gateway stops, a head that has begun may take so long.
+/// While the gateway stops, the rest of a head may take this long.
 const LAST_HEAD: Duration = Duration::from_millis(500);
 
-/// The most that is read ahead of a connection, a request's head included.
+/// The most bytes that are read ahead of a connection, including the head of a request.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// For so long who has tried too many wrong credentials waits for the next refusal.
+/// A client with too many wrong credentials waits this long for each refusal.
 const PENALTY: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends, its time is up, or the gateway has stopped.
@@ -66,11 +66,11 @@ pub(super) async fn serve<IO>(
     loop {
         tokio::select! {
             biased;
-            // A connection that breaks is its own affair.
+            // An error of the connection needs no handling.
             _ended = http.as_mut() => return,
             () = &mut stopping, if stopped_at.is_none() => {
                 stopped_at = Some(Instant::now());
-                // Closes at once what is idle, and says of what is under way that it is the last.
+                // Closes an idle connection at once, and announces the end of the connection in an answer that is under way.
                 http.as_mut().graceful_shutdown();
                 clock.as_mut().reset(Instant::now() + LAST_HEAD);
             }
@@ -87,18 +87,18 @@ pub(super) async fn serve<IO>(
     }
 }
 
-/// What a look at a connection finds.
+/// The result of a check of a connection.
 enum Look {
-    /// It is in time. Look again then.
+    /// The connection is in time. Check again at this moment.
     Again(Instant),
-    /// Its time is up, for a reason that is counted or for none.
+    /// The connection's time is up; the limit to count, if any.
     Over(Option<Limit>),
 }
 
 fn look(connection: &Connection, clocks: Clocks, stopped_at: Option<Instant>) -> Look {
     let now = Instant::now();
     let since = connection.since();
-    // Also between two requests, the rest of an answer may not have been taken yet.
+    // The rest of an answer may still be unread, even between two requests.
     let untaken =
         connection.stalled_since().map(|stalled| (stalled + clocks.answer, Some(Limit::AnswerTime)));
     let (due, limit) = match (connection.phase(), stopped_at) {
@@ -107,13 +107,13 @@ fn look(connection: &Connection, clocks: Clocks, stopped_at: Option<Instant>) ->
             (since + clocks.header, Some(Limit::HeaderTime))
         }
         (Phase::Idle, None) => untaken.unwrap_or((since + clocks.idle, None)),
-        // After a stop, one that is idle has the rest of an answer to write, or would be closed already.
+        // After a stop, an idle connection still has the rest of an answer to write; otherwise it would be closed already.
         (Phase::Handshake | Phase::Busy | Phase::Idle, _) => untaken.unwrap_or((now + clocks.header, None)),
         (Phase::Body, _) => {
             let body_due = connection.body_due(clocks.body);
             let is_late = now >= body_due;
             if is_late {
-                // Whoever awaits it refuses it. Then the connection is busy, until the refusal is written.
+                // The reader of the body refuses the request. The connection is then busy until the refusal is written.
                 connection.body_is_too_late();
             }
             let body = (if is_late { now + clocks.header } else { body_due }, None);
@@ -123,12 +123,12 @@ fn look(connection: &Connection, clocks: Clocks, stopped_at: Option<Instant>) ->
     if now >= due {
         return Look::Over(limit);
     }
-    // What begins after this look is looked at in time.
+    // A phase that begins after this check must be checked in time.
     let period = if stopped_at.is_some() { LAST_HEAD } else { clocks.shortest() };
     Look::Again(due.min(now + period))
 }
 
-/// What answers the requests of a connection.
+/// Answers the requests of a connection.
 #[derive(Clone)]
 struct Requests {
     router: Router,
@@ -160,7 +160,8 @@ impl Requests {
         };
         let (mut head, body) = response.into_parts();
         if !is_head && body.size_hint().exact().is_some() {
-            // It is written from the body. Without it the others have room where they are.
+            // hyper writes the header from the size of the body. Removing the header here avoids that the map of headers
+            // grows.
             head.headers.remove(CONTENT_LENGTH);
         }
         headers::secure(&mut head.headers, over_tls);
@@ -170,7 +171,7 @@ impl Requests {
         let held = head.extensions.remove::<Held>();
         let is_wrong = head.extensions.remove::<WrongCredential>().is_some();
         if is_wrong && shared.rates.wrong_credential(client).is_err() {
-            // Who waits for a refusal gives way to others.
+            // A connection that waits for its refusal may be closed for another connection.
             connection.enter(Phase::Idle);
             tokio::time::sleep(PENALTY).await;
         }
@@ -188,7 +189,7 @@ fn with_clock(request: Request<Incoming>, connection: &Arc<Connection>, shared: 
     Request::from_parts(head, Body::new(body))
 }
 
-/// A stream that tells its connection what comes, and whether what is written is taken.
+/// A stream that tells its connection when bytes come, and whether the client reads what is written.
 struct Watched<IO> {
     io: IO,
     connection: Arc<Connection>,
@@ -273,7 +274,7 @@ mod tests {
         stop: Stop,
     }
 
-    /// A connection to a server whose `/` is long, with these clocks.
+    /// A connection with these clocks to a server whose `/` has a long body.
     fn connect(clocks: Clocks) -> Scene {
         let (client, server) = duplex(1_024);
         let limits = Limits::new(&Report::new());
@@ -313,7 +314,7 @@ mod tests {
         let mut heard = vec![0; 512];
         scene.client.read_exact(&mut heard).await.unwrap();
         scene.stop.stop();
-        // For longer than a head may take during a stop, it takes nothing.
+        // The client reads nothing for longer than a head may take during a stop.
         tokio::time::sleep(LAST_HEAD + SHORT).await;
         timeout(PATIENCE, scene.client.read_to_end(&mut heard)).await.expect("it ends").unwrap();
         assert!(heard.len() > 1024 * 1024, "{} bytes", heard.len());

@@ -1,4 +1,4 @@
-//! What all connections share, and how long each of them may take.
+//! The state and the time limits that all connections share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::rates::Rates;
 use crate::stop::Stop;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Shared {
     pub(super) stop: Stop,
     pub(super) limits: Limits,
@@ -20,18 +20,18 @@ pub(super) struct Shared {
     pub(super) trusted_proxies: Vec<IpNet>,
 }
 
-/// How long things may take.
+/// Time limits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clocks {
     pub(super) header: Duration,
     pub(super) body: Duration,
     pub(super) idle: Duration,
-    /// How long an answer may wait to be taken.
+    /// The longest time that an answer may wait for the client to read.
     pub(super) answer: Duration,
 }
 
 impl Clocks {
-    /// What begins now is not over before.
+    /// The shortest limit: a phase that begins now cannot end earlier.
     pub(super) fn shortest(&self) -> Duration {
         let Self { header, body, idle, answer } = *self;
         [header, body, idle, answer, SILENCE].into_iter().min().unwrap_or_default()
