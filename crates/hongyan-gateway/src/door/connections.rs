@@ -228,7 +228,10 @@ mod tests {
             assert!(come_after(&all, 3, 3, Phase::Busy).is_some(), "a drop each {every} ms");
             assert!(drops.await.unwrap_err().is_cancelled());
             assert!(!fair.is_finished());
-            assert!(come_after(&all, 3, 4, Phase::Fresh).is_none(), "a body at a fair rate keeps its connection");
+            assert!(
+                come_after(&all, 3, 4, Phase::Fresh).is_none(),
+                "a body at a fair rate keeps its connection"
+            );
         }
     }
 

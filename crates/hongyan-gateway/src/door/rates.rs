@@ -207,7 +207,11 @@ mod tests {
         for key in 1..=3 * MOST_BUCKETS {
             buckets.take(key, 1, now).unwrap();
         }
-        assert_eq!(buckets.buckets.lock().unwrap().len(), MOST_BUCKETS, "one bucket was removed for the new key");
+        assert_eq!(
+            buckets.buckets.lock().unwrap().len(),
+            MOST_BUCKETS,
+            "one bucket was removed for the new key"
+        );
         assert_eq!(buckets.take(0, 1, now), Err(MINUTE / 2));
     }
 }
