@@ -159,8 +159,8 @@ pub(crate) trait MessageRows {
     /// A user's first ready message.
     fn first_ready(&self, user: &User) -> RowResult<Option<MessageRow>>;
 
-    /// The first ready message of the app's next user in the lane who has a ready message: the next user behind this user, or
-    /// the first user. The order of users is the backend's own, and does not change.
+    /// The first ready message of the app's next user in the lane with a ready message. The next user comes after `behind`;
+    /// without `behind` it is the first user. The backend chooses the order of users, and never changes it.
     fn first_ready_of_next_user(
         &self,
         lane: Lane,

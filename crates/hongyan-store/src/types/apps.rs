@@ -211,8 +211,8 @@ pub(crate) fn gate(code: PauseCode, until: Option<UnixMillis>) -> AppGate {
     }
 }
 
-/// A search for a probe, user by user. A caller hands each search what the search before answered. The order of users is the
-/// store's business.
+/// The place of a search for a probe, which goes from user to user. A caller passes each search the answer of the search before.
+/// Only the store knows the order of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeWalk {
     /// The last user whose message was woken.

@@ -1,10 +1,10 @@
-//! How far a webhook has read the events that happened.
+//! How far a webhook has read the events.
 
 use hongyan_ledger::WebhookEventId;
 
 /// How far events were read.
 ///
-/// A caller keeps a cursor and hands it back; what is in it is the store's business. SQLite numbers all events in one row. A
+/// A caller keeps a cursor and hands it back; only the store knows its contents. SQLite numbers all events in one row. A
 /// backend with many writers numbers the events of each lane, and its cursor holds a number for each lane. So a caller must
 /// not rely on one number for all lanes: two cursors need not have an order (each may be ahead in another lane), and the
 /// event before an event cannot be computed.
@@ -26,20 +26,20 @@ impl FeedCursor {
         self.number
     }
 
-    /// The furthest cursor up to this one that is behind none of these events: what may be stored while it is not known yet
-    /// what becomes of them.
+    /// This cursor, moved back before the first of these events. It is the cursor to store while these events still lack an
+    /// outcome: after a crash they are read again.
     #[must_use]
     pub fn held_back_by<'a>(&self, open: impl IntoIterator<Item = &'a WebhookEventId>) -> Self {
         let before = open.into_iter().map(|event| event.number() - 1);
         Self { number: before.fold(self.number, i64::min) }
     }
 
-    /// How many events lie between an earlier cursor and this one, whoever wants them.
+    /// How many events lie between an earlier cursor and this one, including events that the webhook does not want.
     pub fn events_since(&self, earlier: &Self) -> u64 {
         u64::try_from(self.number - earlier.number).unwrap_or(0)
     }
 
-    /// Goes on to another cursor, where that is ahead.
+    /// Goes on to another cursor, if that cursor is ahead.
     pub(crate) fn advance_to(&mut self, other: &Self) {
         self.number = self.number.max(other.number);
     }
@@ -59,7 +59,7 @@ mod tests {
         let read = FeedCursor::behind_number(9);
         assert_eq!(read.held_back_by(&[]), read);
         assert_eq!(read.held_back_by(&[event(8), event(5), event(9)]), FeedCursor::behind_number(4));
-        assert_eq!(read.held_back_by(&[event(12)]), read, "an event behind it holds nothing back");
+        assert_eq!(read.held_back_by(&[event(12)]), read, "an event behind the cursor does not move it");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{EventId, Lane, MessageId, PermitId};
 use hongyan_wechat::{AppId, OpenId};
 
-/// A walk over everything that may be old. A caller begins at [`Self::START`], and hands each step what the step before
-/// answered. The order of the walk is the store's business.
+/// The place of a walk over all rows that may be old. A caller begins at [`Self::START`], and passes each step the answer of the
+/// step before. Only the store knows the order of the walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PruneWalk(pub(crate) PruneAt);
 
