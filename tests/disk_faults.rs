@@ -253,7 +253,7 @@ async fn a_damaged_database_is_refused_at_the_start_and_a_backup_mends_it() {
     assert!(run(&mut on(&["backup", "good.db"])).await.status.success());
     let checked =
         run(&mut on(&["check", "--deep", "--json", "--wechat-base-url", "http://127.0.0.1:9"])).await;
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("every page of it is whole"), "{checked:?}");
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("all pages are intact"), "{checked:?}");
 
     overwrite(&database, (middle_leaf(&database, "messages") - 1) * 4096);
     let before = std::fs::read(&database).unwrap();

@@ -442,7 +442,7 @@ async fn an_app_is_shown_changed_paused_resumed_and_removed() {
     };
     let wrong = set("11111111111111111111111111111111").await;
     assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
-    assert!(stderr(&wrong).contains("did not take its AppSecret"), "{wrong:?}");
+    assert!(stderr(&wrong).contains("did not accept its AppSecret"), "{wrong:?}");
     let right = set(&world.wechat.seed.app_secret).await;
     assert!(right.status.success() && !stdout(&right).contains("template_sync"), "{right:?}");
     let known = run(&mut at(&world, &["app", "templates", &appid])).await;

@@ -64,9 +64,9 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
     remark_on_templates(&app["template_sync"]);
     if is_refused(&app) {
         return Err(Failure::run(format!(
-            "{appid} is registered, but nothing of it can be used yet: WeChat did not take it, see above. If the AppSecret is \
-             wrong, give the right one with: hongyan app set {appid} --secret-file FILE. If the appid is: hongyan app \
-             remove {appid}",
+            "{appid} is registered, but cannot be used yet: WeChat did not accept its AppSecret, see above. If the AppSecret \
+             is wrong, set the right AppSecret with: hongyan app set {appid} --secret-file FILE. If the appid is wrong, remove \
+             the app with: hongyan app remove {appid}",
             appid = args.appid
         )));
     }

@@ -19,7 +19,7 @@ pub(crate) async fn run(args: &BackupArgs) -> Result<(), Failure> {
     let database = settings.sqlite_path()?;
     if args.file.exists() && !args.force {
         return Err(Failure::run(format!(
-            "{} is there already; name another file, or say --force to replace it",
+            "{} exists already; name another file, or use --force to replace it",
             args.file.display()
         )));
     }
@@ -48,13 +48,13 @@ pub(crate) async fn run(args: &BackupArgs) -> Result<(), Failure> {
         began.elapsed().as_secs_f64()
     ))?;
     output::remark(&format!(
-        "The master key is not in it, and without it the AppSecrets in the backup cannot be read. Keep {key} too, and \
-         apart from the backup."
+        "The backup does not contain the master key, and without the master key its AppSecrets cannot be read. Keep {key} \
+         too, apart from the backup."
     ));
     Ok(())
 }
 
-/// In words, for whoever must keep it.
+/// Names the place of the master key, for the person who must keep a copy of it.
 fn where_the_key_is(settings: &Settings) -> String {
     match (&settings.master_key, &settings.master_key_file) {
         (Some(_), _) => "the value of master_key".into(),

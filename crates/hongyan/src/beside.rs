@@ -1,26 +1,27 @@
-//! What lies beside a file: drafts of it, what SQLite keeps, and the directory that all of them are in.
+//! Files beside a file: drafts of it, the files that SQLite keeps, and their common directory.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// A file under a name of its own, which becomes the real one when it is complete, and is removed otherwise.
+/// A draft of a file under another name. The draft takes the file's name when it is complete, and is removed otherwise.
 pub(crate) struct Draft {
     pub(crate) path: PathBuf,
     kept: bool,
 }
 
 impl Draft {
-    /// A name beside `file`, in the same directory: only within one can a file take another's place in one step.
+    /// Names a draft beside `file`, in the same directory: a rename replaces a file in one step only within one
+    /// directory.
     ///
     /// # Errors
-    /// When the directory is not there.
+    /// When the directory does not exist.
     pub(crate) fn beside(file: &Path) -> Result<Self, Failure> {
         let cannot = |why: &str| Failure::cannot_write(file, &why);
-        let name = file.file_name().ok_or_else(|| cannot("it is not the name of a file"))?;
+        let name = file.file_name().ok_or_else(|| cannot("this is not the name of a file"))?;
         if !directory_of(file).is_dir() {
-            return Err(cannot("its directory is not there"));
+            return Err(cannot("its directory does not exist"));
         }
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| cannot(&error.to_string()))?;
@@ -30,10 +31,10 @@ impl Draft {
         Ok(Self { path: file.with_file_name(draft), kept: false })
     }
 
-    /// Gives it its name, for good: also a power cut does not take it back.
+    /// Gives the draft the file's name durably: the name survives a power cut.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses the rename.
     pub(crate) fn becomes(mut self, file: &Path) -> Result<(), Failure> {
         std::fs::rename(&self.path, file).and_then(|()| sync_directory(file)).map_err(|error| {
             Failure::run(format!("cannot rename {} to {}: {error}", self.path.display(), file.display()))
@@ -49,7 +50,7 @@ impl Drop for Draft {
             return;
         }
         for suffix in ["", "-wal", "-shm", "-journal"] {
-            // Most of them were never made.
+            // Most of these files never existed.
             let _absent = std::fs::remove_file(with_suffix(&self.path, suffix));
         }
     }
@@ -62,14 +63,14 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Makes names in a file's directory durable.
+/// Makes the names in a file's directory durable.
 pub(crate) fn sync_directory(file: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::fs::File::open(directory_of(file)).and_then(|directory| directory.sync_all())?;
     Ok(())
 }
 
-/// The directory that a file is in.
+/// The directory of a file.
 pub(crate) fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,10 +1,10 @@
-//! `hongyan check`: is everything set up well? Looks, and changes nothing.
+//! `hongyan check`: finds mistakes in the setup, and changes nothing.
 //!
-//! It is green only for what it has looked at, and never where `serve` would refuse to start.
+//! The check is green only for things that it has looked at, and never where `serve` would refuse to start.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`findings`] | the three words for what was found, and the exit code |
+//! | [`findings`] | the three states of a finding, and the exit code |
 //! | [`disk`] | the data directory, the database's files, the space under them |
 //! | [`wechat`] | WeChat, the clock, each app |
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
         Err(error @ ConfigError::Value { place: Place::Flag(_), .. }) => return Err(error.into()),
         Err(error) => {
             findings.wrong_setting("configuration", error.to_string());
-            findings.skipped("everything else", "it is known only from a configuration that can be read");
+            findings.skipped("everything else", "the rest can be checked only after the configuration is read");
         }
     }
     findings.print(args.json)
@@ -54,7 +54,7 @@ fn configuration(settings: &Settings, findings: &mut Findings) {
     let tls = Tls::open(settings).map(|_| ()).map_err(Failure::from);
     if let Some(key) = settings.tls_key.as_deref().filter(|key| is_readable_by_others(key)) {
         let key = key.display();
-        let why = format!("{key} can be read by every user of this machine; take that away: chmod o= {key}");
+        let why = format!("{key} can be read by every user of this machine; forbid this with: chmod o= {key}");
         findings.wrong_setting("TLS key", why);
     }
     match logging::filter(&settings.log).map(|_| ()).and(tls) {
@@ -81,7 +81,7 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
     if let Some(Known { apps, .. }) = &known {
         match (&vault, &wechat) {
             _ if apps.is_empty() => {
-                findings.good("apps", "none is registered yet; register one with: hongyan app add");
+                findings.good("apps", "no app is registered yet; register an app with: hongyan app add");
             }
             (Some(vault), Some(wechat)) => {
                 for record in apps {
@@ -94,7 +94,7 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
                 for record in apps {
                     findings.skipped(
                         format!("app {}", record.appid),
-                        format!("its AppSecret cannot be tried {why}"),
+                        format!("its AppSecret cannot be checked {why}"),
                     );
                 }
             }
@@ -105,7 +105,7 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
     }
 }
 
-/// What the database holds that only the right master key opens.
+/// The values in the database that only the right master key opens.
 struct Known {
     apps: Vec<AppRecord>,
     webhooks: usize,
@@ -122,7 +122,7 @@ async fn known_secrets(store: &dyn Store, findings: &mut Findings) -> Option<Kno
     }
 }
 
-/// The master key, and whether it opens what is stored.
+/// Checks the master key, and whether it opens the stored secrets.
 fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Findings) -> Option<Vault> {
     let what = "master key";
     if !Vault::has_key(settings) {
@@ -131,7 +131,7 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
                 let missing = ConfigError::no_master_key(settings);
                 findings.wrong_setting(what, missing.to_string());
             }
-            _ => findings.good(what, "none yet; the first start makes one in the data directory"),
+            _ => findings.good(what, "there is no master key yet; the first start makes a master key in the data directory"),
         }
         return None;
     }
@@ -159,7 +159,7 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
             };
             findings.wrong_setting(
                 what,
-                format!("{path} can be read by every user of this machine; take that away: chmod o= {path}"),
+                format!("{path} can be read by every user of this machine; forbid this with: chmod o= {path}"),
             );
             Some(vault)
         }
@@ -169,31 +169,32 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
         }
         (None, None) => {
             findings
-                .good(what, "readable; whether it opens the database's secrets shows when there are some");
+                .good(what, "readable; the database has no secrets yet to try the master key on");
             Some(vault)
         }
     }
 }
 
-/// Whether the previous master key is still needed, where there is one.
+/// Checks whether the previous master key, if it is set, is still needed.
 async fn previous_key(store: &dyn Store, vault: &Vault, findings: &mut Findings) {
     let what = "previous master key";
     if !vault.has_previous() {
         return;
     }
     match rotation::sealed_with_the_previous_key(store, vault).await {
-        Ok(0) => findings.good(what, "nothing is sealed with it any more; it can be removed"),
+        Ok(0) => findings.good(what, "nothing is encrypted with the previous key any more; the key can be removed"),
         Ok(count) => findings.good(
             what,
             format!(
-                "warning: {count} values are still sealed with it; seal them anew: hongyan key rotate-master"
+                "warning: {count} values are still encrypted with the previous key; encrypt them again with: hongyan key \
+                     rotate-master"
             ),
         ),
         Err(error) => findings.bad(what, error.to_string()),
     }
 }
 
-/// Whether a gateway that serves this database is ready, or one that is started could listen.
+/// Checks whether the gateway that serves this database is ready, or whether a new gateway could listen.
 async fn gateway(settings: &Settings, findings: &mut Findings) {
     let what = "gateway";
     if !lock::is_held(settings) {
@@ -205,12 +206,12 @@ async fn gateway(settings: &Settings, findings: &mut Findings) {
         ] {
             let Some(address) = address else { continue };
             if let Err(error) = listen::bind(address, name).await {
-                findings.wrong_setting(what, format!("does not run, and could not: {error}"));
+                findings.wrong_setting(what, format!("does not run, and could not listen: {error}"));
                 return;
             }
             free.push(address.to_string());
         }
-        findings.good(what, format!("does not run; {} is free for it", free.join(" and ")));
+        findings.good(what, format!("does not run; it could listen on {}", free.join(" and ")));
         return;
     }
     let url = listen::url_of(settings.admin_listen.unwrap_or(settings.listen));

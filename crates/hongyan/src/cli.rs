@@ -26,7 +26,7 @@ pub(crate) use data::{BackupArgs, ImportArgs, RestoreArgs};
 
 /// A gateway for WeChat mini-program notifications.
 ///
-/// It keeps the access token, turns login codes into openids, collects the rights to notify users, sends each
+/// Hongyan keeps the access token, turns login codes into openids, collects the rights to notify users, sends each
 /// message once, and explains every failure.
 #[derive(Debug, Parser)]
 #[command(name = "hongyan", version, subcommand_required = true, arg_required_else_help = true)]
@@ -63,15 +63,15 @@ pub(crate) enum Command {
     Message(MessageArgs),
     /// Report and list permits: the rights to notify users
     Permit(PermitArgs),
-    /// Settle a message of state unknown: say whether the user has it
+    /// Settle a message in the state unknown: tell the gateway whether the user received the message
     Resolve(ResolveArgs),
-    /// Send many messages, or report many permits, out of a file of JSON lines
+    /// Send many messages, or report many permits, from a file of JSON lines
     Import(ImportArgs),
-    /// Check the configuration, the database, and that WeChat takes every app's secret
+    /// Check the configuration, the database, and whether WeChat accepts every app's AppSecret
     Check(CheckArgs),
-    /// Copy the configured database, also while it is served
+    /// Copy the configured database, even while the gateway runs
     Backup(BackupArgs),
-    /// Put a backup in the place of the configured database
+    /// Replace the configured database with a backup
     Restore(RestoreArgs),
     /// Print a completion script for a shell
     Completions {
@@ -87,20 +87,20 @@ Examples:
   hongyan demo --data-dir demo-data             keeps its messages, and shows the same keys next time
   hongyan demo --listen 127.0.0.1:0 --sandbox-listen 127.0.0.1:0 --json")]
 pub(crate) struct DemoArgs {
-    /// Where the gateway listens; port 0 takes any free port
+    /// The address on which the gateway listens; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8780")]
     pub(crate) listen: SocketAddr,
-    /// Where the simulated WeChat listens
+    /// The address on which the simulated WeChat listens; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
     pub(crate) sandbox_listen: SocketAddr,
-    /// A name under which the simulated WeChat may be asked, besides IP addresses and localhost
+    /// A host name that the simulated WeChat accepts, besides IP addresses and localhost
     #[arg(long = "sandbox-host", value_name = "NAME", value_delimiter = ',', env = "HONGYAN_SANDBOX_HOSTS")]
     pub(crate) sandbox_hosts: Vec<String>,
-    /// Keep everything in this directory; without it a temporary one is used and removed at the end
+    /// Keep all data in this directory. Default: a temporary directory that is removed at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Let WeChat push events to the gateway: what the user answers to the box is granted by itself, and messages become
-    /// delivered or refused
+    /// Let WeChat push events to the gateway: a user's answer to the subscription box becomes a permit by itself, and
+    /// messages become delivered or refused
     #[arg(long)]
     pub(crate) events: bool,
     /// Print one line of JSON on standard output when ready
@@ -108,19 +108,19 @@ pub(crate) struct DemoArgs {
     pub(crate) json: bool,
 }
 
-/// Where settings come from, for every command that reads them.
+/// Where the settings come from, for every command that reads settings.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// The configuration file [env: HONGYAN_CONFIG] [default: hongyan.toml here, if it is there]
+    /// The configuration file [env: HONGYAN_CONFIG] [default: hongyan.toml in the current directory, if that file exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The directory of the database and a generated master key
+    /// The directory of the database and of a generated master key
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
     /// The database, as sqlite:PATH
     #[arg(long, value_name = "DATABASE")]
     pub(crate) database: Option<String>,
-    /// Where WeChat's API is; for tests, a sandbox
+    /// The address of WeChat's API; a sandbox for tests
     #[arg(long, value_name = "URL")]
     pub(crate) wechat_base_url: Option<String>,
 }
@@ -136,13 +136,13 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// Where the gateway listens; port 0 takes any free port
+    /// The address on which the gateway listens; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,
-    /// Let the time run fast, for tests that must see days pass
+    /// Let the clock run fast, for tests in which days pass
     #[arg(long, value_name = "TIMES@SINCE", hide = true)]
     pub(crate) test_pace: Option<Pace>,
 }
@@ -154,36 +154,36 @@ Examples:
   hongyan sandbox --state sandbox.json          remembers users, templates and messages between runs
   hongyan sandbox --listen 127.0.0.1:0 --json   for a test that starts its own
 
-What it can do, and the ids that always fail in the same way: http://127.0.0.1:8790/help")]
+What the sandbox can do, and the ids that always fail in the same way: http://127.0.0.1:8790/help")]
 pub(crate) struct SandboxArgs {
-    /// Where it listens; port 0 takes any free port
+    /// The address on which the sandbox listens; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
     pub(crate) listen: SocketAddr,
-    /// Load this file at the start, if it is there, and save to it at the end
+    /// Load the state from this file at the start, if the file exists, and save the state to it at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// A name under which it may be asked, besides IP addresses and localhost; several with several --host
+    /// A host name that the sandbox accepts, besides IP addresses and localhost; repeat --host for several names
     #[arg(long = "host", value_name = "NAME", value_delimiter = ',', env = "HONGYAN_SANDBOX_HOSTS")]
     pub(crate) hosts: Vec<String>,
-    /// How much of a thing is kept, such as cards=10000; docs/sandbox.md lists them
+    /// A limit on how much the sandbox keeps of one thing, such as cards=10000; docs/sandbox.md lists the limits
     #[arg(long, value_name = "NAME=NUMBER")]
     pub(crate) keep: Vec<String>,
-    /// Listen for HTTPS here, too
+    /// Also listen for HTTPS at this address
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) tls_listen: Option<SocketAddr>,
-    /// The certificate for HTTPS, PEM, its chain behind it; without one it is made at the start
+    /// The certificate for HTTPS as PEM, followed by its chain. Default: a certificate made at the start
     #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
     pub(crate) tls_certificate: Option<PathBuf>,
-    /// The key of the certificate, PEM
+    /// The private key of the certificate, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Write the authority of a certificate that is made at the start to this file, PEM, for clients to trust
+    /// Write the CA of the certificate made at the start to this file, as PEM, for clients to trust
     #[arg(long, value_name = "FILE", requires = "tls_listen", conflicts_with = "tls_certificate")]
     pub(crate) tls_ca: Option<PathBuf>,
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,
-    /// Let the time run fast, for tests that must see days pass
+    /// Let the clock run fast, for tests in which days pass
     #[arg(long, value_name = "TIMES@SINCE", hide = true)]
     pub(crate) test_pace: Option<Pace>,
 }
@@ -196,30 +196,30 @@ pub(crate) struct KeyArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key; it is printed alone on standard output and never again
+    /// Make a key, and print only the key on standard output; the key is never shown again
     #[command(after_help = "\
 Examples:
   hongyan key create --name orders
   hongyan key create --name shop --scopes messages,permits > shop.key
   hongyan key create --name partner --apps wx0123456789abcdef --expires 90d")]
     Create {
-        /// Who or what uses it; tells keys apart later
+        /// The name of the key, such as the program that uses it; `key list` shows the name
         #[arg(long)]
         name: String,
-        /// What it may do: messages, permits, apps, webhooks, audit, or all of these; and, which all does not include:
-        /// facade, access_token, keys
+        /// What the key may do: messages, permits, apps, webhooks, audit, or all of these; and, not part of all: facade,
+        /// access_token, keys
         #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "all")]
         scopes: Vec<Scope>,
-        /// The apps that it is for; all, if this is left out
+        /// The apps that the key may use. Default: all apps
         #[arg(long, value_name = "APPID", value_delimiter = ',')]
         apps: Vec<AppId>,
-        /// For how long it works, as 90d or 12h; for ever, if this is left out
+        /// How long the key works, as 90d or 12h. Default: without end
         #[arg(long, value_name = "TIME", value_parser = lifetime)]
         expires: Option<Duration>,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// List keys; the keys themselves are not stored
+    /// List keys; the secret part of a key is not stored and not shown
     List {
         /// Print JSON
         #[arg(long)]
@@ -229,25 +229,25 @@ Examples:
     },
     /// Make a key stop working
     Revoke {
-        /// Its id, key_…, as `key list` shows it
+        /// The key's id, key_…, as `key list` shows it
         id: KeyId,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Seal anew, with the master key, what the master key before it sealed
+    /// Encrypt the stored secrets again, with the new master key
     #[command(after_help = "\
-The gateway may run, with both keys: master_key and master_key_previous (or master.key and master.key.previous in the \
-data directory). The order is:
+The gateway may run meanwhile, if it has both keys: master_key and master_key_previous (or master.key and \
+master.key.previous in the data directory). Do this in order:
   1. set the new key and the previous one, and restart the gateway
   2. hongyan key rotate-master
   3. remove the previous key, and restart the gateway
-If it is cut short, run it again: it goes on.
+After an interruption run step 2 again: it continues.
 
 Examples:
   hongyan key rotate-master
   hongyan key rotate-master --generate      # without a gateway: makes a new master.key first")]
     RotateMaster {
-        /// Put a new key in the place of master.key in the data directory, and keep that as master.key.previous
+        /// Make a new key in master.key in the data directory, and keep the old key as master.key.previous
         #[arg(long)]
         generate: bool,
         /// Print JSON
@@ -260,7 +260,7 @@ Examples:
 
 /// A time in days or hours.
 fn lifetime(text: &str) -> Result<Duration, String> {
-    let wrong = || "takes days or hours, as 90d or 12h, up to ten years".to_owned();
+    let wrong = || "write a number of days or hours, like 90d or 12h, at most ten years".to_owned();
     let (number, hours) = match (text.strip_suffix('d'), text.strip_suffix('h')) {
         (Some(days), _) => (days, 24),
         (_, Some(hours)) => (hours, 1),
@@ -270,16 +270,16 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     if (1..=10 * 366 * 24).contains(&hours) { Ok(Duration::from_secs(hours * 3_600)) } else { Err(wrong()) }
 }
 
-/// Which gateway to talk to.
+/// The gateway that a client command calls.
 #[derive(Debug, Args)]
 pub(crate) struct RemoteArgs {
-    /// The gateway; its API key is read from HONGYAN_API_KEY [env: HONGYAN_URL] [default: http://127.0.0.1:8780]
+    /// The gateway's URL; the API key is read from HONGYAN_API_KEY [env: HONGYAN_URL] [default: http://127.0.0.1:8780]
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<Url>,
-    /// A PEM file with a CA's certificate: trust it instead of the public ones [env: HONGYAN_CA_FILE, SSL_CERT_FILE]
+    /// A PEM file of CA certificates: trust these instead of the public CAs [env: HONGYAN_CA_FILE, SSL_CERT_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Talk http to another machine, too: the API key can be read on the way [env: HONGYAN_INSECURE_HTTP=true]
+    /// Allow http to another machine; others on the network can read the API key [env: HONGYAN_INSECURE_HTTP=true]
     #[arg(long)]
     pub(crate) insecure_http: bool,
     /// Print the answer as JSON
@@ -289,16 +289,16 @@ pub(crate) struct RemoteArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PermitPolicy {
-    /// Fail at once without a permit
+    /// Fail at once if the user has no permit
     Require,
-    /// Keep the message until there is a permit
+    /// Keep the message until the user has a permit
     Wait,
-    /// Send also without a permit in the ledger
+    /// Send the message even if the gateway knows of no permit
     Try,
 }
 
 impl PermitPolicy {
-    /// As the API spells it.
+    /// The name of the policy in the API.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Require => "require",
@@ -327,37 +327,37 @@ pub(crate) struct SendArgs {
     /// The template's id
     #[arg(long, value_name = "ID")]
     pub(crate) template: String,
-    /// One field; give all that the template has
+    /// One field of the template; name every field of the template
     #[arg(long, value_name = "FIELD=TEXT", required = true, value_parser = field)]
     pub(crate) data: Vec<(String, String)>,
-    /// The page that a tap opens
+    /// The page that opens when the user taps the message
     #[arg(long)]
     pub(crate) page: Option<String>,
-    /// Send it then, not now (RFC 3339)
+    /// Send the message at this time (RFC 3339). Default: now
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) send_at: Option<UnixMillis>,
-    /// Do not send it later than this (RFC 3339)
+    /// Do not send the message after this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) deadline: Option<UnixMillis>,
-    /// What to do without a permit
+    /// What to do if the user has no permit
     #[arg(long)]
     pub(crate) permit: Option<PermitPolicy>,
-    /// Wait up to so many seconds for the outcome; exit code 1 if it is not sent by then
+    /// Wait at most this many seconds for the outcome; exit code 1 if the message is not sent by then
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u8).range(0..=30))]
     pub(crate) wait: Option<u8>,
-    /// Cut text that is too long for its field instead of refusing it
+    /// Cut a text that is too long for its field, instead of refusing the message
     #[arg(long)]
     pub(crate) truncate: bool,
-    /// Only check it: nothing is sent, nothing is stored
+    /// Only check the message: nothing is sent, nothing is stored
     #[arg(long, conflicts_with_all = ["wait", "idempotency_key"])]
     pub(crate) validate: bool,
-    /// An id of your own; messages can be searched by it
+    /// An id of your own; `message list --reference` finds messages by it
     #[arg(long, value_name = "TEXT")]
     pub(crate) reference: Option<String>,
-    /// Replaces an unsent older message to this user with the same key
+    /// Replace an older unsent message to this user that has the same collapse key
     #[arg(long, value_name = "TEXT")]
     pub(crate) collapse_key: Option<String>,
-    /// The same key with the same message sends it only once
+    /// A repeat with the same key and the same message does not send the message again
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
@@ -366,23 +366,23 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-hongyan message list --state unknown lists them.
+List the messages in the state unknown: hongyan message list --state unknown
 
 Examples:
   hongyan resolve msg_… --sent
-  hongyan resolve msg_… --not-sent              sends it again, by the permit that it kept
-  hongyan resolve msg_… --not-sent --give-up    and frees its permit")]
+  hongyan resolve msg_… --not-sent              sends the message again, with the permit kept for it
+  hongyan resolve msg_… --not-sent --give-up    does not send it again, and frees its permit")]
 #[command(group = ArgGroup::new("outcome").required(true).args(["sent", "not_sent"]))]
 pub(crate) struct ResolveArgs {
     /// The message's id, msg_…
     pub(crate) id: MessageId,
-    /// The user has it
+    /// The user received the message
     #[arg(long)]
     pub(crate) sent: bool,
-    /// The user does not have it: send it again, unless its deadline has passed
+    /// The user did not receive the message: send it again, unless its deadline has passed
     #[arg(long)]
     pub(crate) not_sent: bool,
-    /// Do not send it again
+    /// Do not send the message again
     #[arg(long, conflicts_with = "sent")]
     pub(crate) give_up: bool,
     #[command(flatten)]
@@ -391,7 +391,7 @@ pub(crate) struct ResolveArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Changes nothing: no file is made, and no app's access token is replaced.")]
+The check changes nothing: it makes no file and replaces no app's access token.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -406,13 +406,13 @@ pub(crate) struct CheckArgs {
 fn field(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write it as FIELD=TEXT, like thing1=Latte".into()),
+        _ => Err("write FIELD=TEXT, like thing1=Latte".into()),
     }
 }
 
 fn moment(text: &str) -> Result<UnixMillis, String> {
     UnixMillis::parse_rfc3339(text)
-        .map_err(|error| format!("write it like 2026-05-01T09:30:00+08:00 ({error})"))
+        .map_err(|error| format!("write a time like 2026-05-01T09:30:00+08:00 ({error})"))
 }
 
 #[cfg(test)]

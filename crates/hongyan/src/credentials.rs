@@ -1,5 +1,5 @@
-//! What a demo that keeps its data directory must remember itself: the API key and the gateway secret, of which
-//! the gateway keeps only hashes.
+//! The secrets that a demo with a kept data directory must remember itself: the API key and the gateway secret. The
+//! gateway keeps only hashes of them.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// Its file in the data directory.
+/// The name of the file in the data directory.
 const FILE: &str = "demo-credentials.json";
 
-/// What the demo prints, beside what the sandbox knows.
+/// The secrets that the demo prints, besides those that the sandbox knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
@@ -27,7 +27,8 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Those of the last run if they still hold, new ones otherwise. The sandbox's app is registered if it is not.
+    /// Returns the secrets of the last run if they still work, otherwise new secrets. Registers the sandbox's app if
+    /// necessary.
     ///
     /// # Errors
     /// When the store fails or the file cannot be written.
@@ -85,7 +86,7 @@ async fn api_key(context: &Context, known: Option<&Credentials>) -> Result<Strin
     {
         return Ok(known.api_key.clone());
     }
-    // The demo is for trying everything, other keys among it.
+    // The demo is for trying everything, also for making keys.
     let new = NewKey::new("demo", &[Scope::All, Scope::Keys]);
     let (_, key) = create_key(&*context.store, &context.ids, &context.clock, new).await?;
     Ok(key.expose_secret().to_owned())
@@ -94,7 +95,7 @@ async fn api_key(context: &Context, known: Option<&Credentials>) -> Result<Strin
 fn load(data_dir: &Path) -> Result<Option<Credentials>, Failure> {
     let path = data_dir.join(FILE);
     match std::fs::read(&path) {
-        // A file that does not read is replaced: both things in it can be made anew.
+        // An unreadable file is replaced: both secrets in it can be made again.
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::run(format!("cannot read {}: {error}", path.display()))),
@@ -104,7 +105,7 @@ fn load(data_dir: &Path) -> Result<Option<Credentials>, Failure> {
 fn save(data_dir: &Path, credentials: &Credentials) -> Result<(), Failure> {
     let path = data_dir.join(FILE);
     let failed = |error: std::io::Error| Failure::run(format!("cannot write {}: {error}", path.display()));
-    // Temporary files are made readable by their owner alone; the rename replaces the old one in one step.
+    // Temporary files are readable by their owner only; the rename replaces the old file in one step.
     let mut file = tempfile::NamedTempFile::new_in(data_dir).map_err(failed)?;
     let text = serde_json::to_string_pretty(credentials).map_err(|error| failed(error.into()))?;
     writeln!(file, "{text}").map_err(failed)?;

@@ -10,19 +10,19 @@ use std::sync::Arc;
 use crate::failure::Failure;
 use crate::files::{self, Heirs};
 
-/// A database, and where it is.
+/// A database and its path.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
-    /// From the root on: a relative path depends on where somebody stands.
+    /// The absolute path: a relative path depends on the current directory.
     pub(crate) path: PathBuf,
-    /// It was not there before.
+    /// Whether this process made the database.
     pub(crate) is_new: bool,
 }
 
-/// Opens the database, or makes it.
+/// Opens the database, or makes a new one.
 ///
 /// # Errors
-/// When it, or its directory, cannot be used by this user.
+/// When this user cannot use the database or its directory.
 pub(crate) fn open_or_make(settings: &Settings) -> Result<Opened, Failure> {
     let database = settings.sqlite_path()?;
     let heirs = Heirs::of(settings)?;
@@ -33,10 +33,10 @@ pub(crate) fn open_or_make(settings: &Settings) -> Result<Opened, Failure> {
     Ok(Opened { store, path: absolute(&database), is_new })
 }
 
-/// Opens the database, for a command that only looks: one that is not there is not made.
+/// Opens the database for a command that only reads. A missing database is an error.
 ///
 /// # Errors
-/// When it is not there, or this user cannot use it.
+/// When there is no database, or this user cannot use it.
 pub(crate) fn open(settings: &Settings) -> Result<Opened, Failure> {
     let database = settings.sqlite_path()?;
     if !database.exists() {
@@ -48,7 +48,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, Failure> {
     open_or_make(settings)
 }
 
-/// A path as it is known everywhere.
+/// The absolute form of a path.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

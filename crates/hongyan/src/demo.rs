@@ -1,7 +1,7 @@
 //! `hongyan demo`: simulated WeChat with its phone, a gateway and the tutorial's back end, in one process.
 //!
-//! They share one clock, so that moving the sandbox's time moves everybody's. Otherwise they know each other only
-//! through HTTP, as in earnest.
+//! All three share one clock, so the sandbox's time travel moves the time of all three. Otherwise they talk only over
+//! HTTP, as in production.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,12 +26,13 @@ use crate::listen::base;
 use crate::tutorial::{self, Tutorial};
 use crate::{listen, lock, logging, output, signals};
 
-/// How long a stop waits for what is under way. Nothing in a demo is worth more.
+/// How long a stop waits for work in progress. No work of a demo deserves a longer wait.
 const DRAIN_SECONDS: u64 = 5;
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
-    // A person reads what is printed, not a log; a program that asked for JSON gets the log beside it.
+    // Without --json a person reads the output, and a log would disturb; a program that asked for JSON gets the log on
+    // standard error.
     let filter = if args.json { "info" } else { "warn" };
     logging::start_from_environment(filter, LogFormat::Auto)?;
     descriptors::raise();
@@ -47,7 +48,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     demo.stop().await
 }
 
-/// Where everything is: the readiness line.
+/// All addresses and keys: the readiness line.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Addresses {
     gateway: String,
@@ -75,13 +76,13 @@ pub(crate) struct Demo {
     gateway: Part,
     backend: Part,
     sandbox: Part,
-    /// Held until the end.
+    /// The lock of the database, held until the end.
     _lock: std::fs::File,
-    /// Removed at the end, if it is a temporary one.
+    /// The data directory; a temporary directory is removed at the end.
     data_dir: DataDir,
 }
 
-/// One of the services, with its own signal: they stop one after the other.
+/// One of the services, with its own stop signal: the services stop one after the other.
 struct Part {
     stop: Stop,
     task: JoinHandle<Result<(), Failure>>,
@@ -98,7 +99,7 @@ impl Part {
 
     async fn end(self) -> Result<(), Failure> {
         self.stop.stop();
-        self.task.await.map_err(|error| Failure::run(format!("a part of the demo broke: {error}")))?
+        self.task.await.map_err(|error| Failure::run(format!("a part of the demo failed: {error}")))?
     }
 }
 
@@ -111,7 +112,7 @@ impl DataDir {
     fn open(wanted: Option<&Path>) -> Result<Self, Failure> {
         let unusable = |what: String, error: std::io::Error| {
             Failure::configuration(format!(
-                "cannot use {what}: {error}; name one that this user may write with --data-dir"
+                "cannot use {what}: {error}; name a writable directory with --data-dir"
             ))
         };
         match wanted {
@@ -143,7 +144,7 @@ async fn stopping(stop: Stop) {
 impl Demo {
     /// Starts everything. When this returns, every address answers.
     pub(crate) async fn start(args: &DemoArgs) -> Result<Self, Failure> {
-        // All ports first: a port that is taken is found before anything is done.
+        // The ports come first: a port in use is reported before anything is done.
         let gateway_listener = listen::bind(args.listen, "--listen").await?;
         let sandbox_listener = listen::bind(args.sandbox_listen, "--sandbox-listen").await?;
         let backend_listener = listen::bind(([127, 0, 0, 1], 0).into(), "--listen").await?;
@@ -157,14 +158,17 @@ impl Demo {
             data_dir: data_dir.path().to_owned(),
             database: Some(format!("sqlite:{}", data_dir.path().join("hongyan.db").display())),
             wechat_base_url: sandbox_url.clone(),
-            // A kept database needs a kept key, which the gateway writes beside it; a temporary one does not.
+            // A kept database needs a kept master key: the gateway writes the key beside the database. A temporary
+            // database does not.
             master_key: args.data_dir.is_none().then(|| random_token("")),
             drain_seconds: DRAIN_SECONDS,
-            // A web page in the same browser must not read from it under a name of its own.
+            // A web page in the same browser could otherwise read from the gateway under a host name of its own (DNS
+            // rebinding).
             hosts: Some(Vec::new()),
-            // Tools that try an API without its key do so a thousand times, and are no strangers on a laptop.
+            // Security scanners send a thousand requests without a key. On a laptop they need no limit.
             wrong_credential_rate: 100_000,
-            // Whoever tries it out receives webhooks on this machine. `serve` allows neither.
+            // Somebody who tries the demo receives webhooks on this machine. `serve` allows neither http nor private
+            // addresses.
             webhook_allow_http: true,
             webhook_allow_private: true,
             ..Settings::default()
@@ -174,7 +178,7 @@ impl Demo {
         let sandbox = Sandbox::new(SandboxConfig {
             hosts: args.sandbox_hosts.clone(),
             backend: Some(listen::url(&backend_listener)?),
-            // A kept ledger and a forgetful WeChat would disagree about every permit.
+            // A kept ledger together with a sandbox that forgets would disagree about every permit.
             state_file: args.data_dir.is_some().then(|| data_dir.path().join("sandbox.json")),
             ..SandboxConfig::new(clock.clone())
         })?;
@@ -204,8 +208,8 @@ impl Demo {
         Ok(Self { addresses, gateway, backend, sandbox, _lock: lock, data_dir })
     }
 
-    /// Stops everything, so that each part can still finish what it owes the others: the back end's callers, then
-    /// the gateway's messages in flight, then WeChat.
+    /// Stops everything in an order that lets each part finish: first the back end with its callers, then the gateway
+    /// with its messages in flight, then WeChat.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         let ended = [self.backend.end().await, self.gateway.end().await, self.sandbox.end().await];
         if let DataDir::Temporary(dir) = self.data_dir {
@@ -245,7 +249,7 @@ impl Addresses {
         }
     }
 
-    /// What a person wants to know first.
+    /// The first things that a person needs to know.
     fn for_people(&self, kept_in: Option<&Path>) -> String {
         let Self { gateway, sandbox, phone, appid, gateway_secret, api_key, openid, templates, .. } = self;
         let kept = kept_in.map_or_else(
@@ -263,10 +267,10 @@ user        {openid}
 templates   {legacy} (keyword1, keyword2, keyword3)
             {subscribe} (thing1, date2, amount3)
 data        {kept}
-webhooks    may be at http:// and on this machine, in the demo alone
+webhooks    may use http:// and addresses of this machine, only in the demo
 
-Send a message yourself: paste this and look at the phone. The user taps Allow (simulated), the gateway is told of
-it, and sends.
+To send a message, paste this and look at the phone. The simulated user taps Allow, the gateway gets the permit and
+sends the message.
 
 {curl}
 
@@ -277,7 +281,7 @@ Ctrl-C stops.",
         )
     }
 
-    /// Commands that send a message when they are pasted into a shell. No comments: not every shell takes them.
+    /// Commands that send a message when pasted into a shell. They have no comments: some shells do not accept comments.
     fn curl(&self) -> String {
         let Self { gateway, sandbox, appid, api_key, openid, templates, .. } = self;
         let template = &templates.subscribe;

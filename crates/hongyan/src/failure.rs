@@ -1,4 +1,4 @@
-//! How a command ends when it does not end well.
+//! How a failed command ends.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use hongyan_gateway::config::{ConfigError, Place};
 use hongyan_sandbox::SandboxError;
 use hongyan_store::StoreError;
 
-/// Why a command failed, for people, and with which exit code.
+/// Why a command failed, in words for people, and with which exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: Kind,
@@ -18,13 +18,13 @@ pub(crate) struct Failure {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// It went wrong while running.
+    /// The command failed while running.
     Run,
     /// The command line does not make sense.
     Usage,
-    /// The configuration, or what it points to, cannot be used. 78 is `EX_CONFIG` of sysexits.h.
+    /// The configuration, or something that the configuration names, cannot be used. 78 is `EX_CONFIG` of sysexits.h.
     Configuration,
-    /// Everything was said on standard output already; only the exit code is left to give.
+    /// Standard output says everything already; only the exit code is left to give.
     Said(u8),
 }
 
@@ -44,27 +44,27 @@ impl Failure {
         Self { kind: Kind::Configuration, message: message.into() }
     }
 
-    /// Exit code 1, after a result that speaks for itself.
+    /// Exit code 1, after a result that shows the failure.
     pub(crate) const fn said() -> Self {
         Self { kind: Kind::Said(1), message: String::new() }
     }
 
-    /// Exit code 78, after a result that speaks for itself.
+    /// Exit code 78, after a result that shows the failure.
     pub(crate) const fn said_configuration() -> Self {
         Self { kind: Kind::Said(78), message: String::new() }
     }
 
-    /// Exit code 1, where a file cannot be written.
+    /// Exit code 1, because a file cannot be written.
     pub(crate) fn cannot_write(path: &Path, why: &dyn fmt::Display) -> Self {
         Self::run(format!("cannot write {}: {why}", path.display()))
     }
 
-    /// What is left to say on standard error.
+    /// The text for standard error.
     pub(crate) fn message(&self) -> Option<&str> {
         (!matches!(self.kind, Kind::Said(_))).then_some(&self.message)
     }
 
-    /// The number that the process ends with.
+    /// The exit code of the process.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())
     }
@@ -88,7 +88,7 @@ impl fmt::Display for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         match error {
-            // A flag is part of the command line, whatever it sets.
+            // A flag is part of the command line, whichever setting it sets.
             ConfigError::Value { place: Place::Flag(_), .. } => Self::usage(error.to_string()),
             error => Self::configuration(error.to_string()),
         }
@@ -98,8 +98,8 @@ impl From<ConfigError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            // What the settings name cannot be used; the other errors happen to a database that can.
-            // A damaged one is no use either, and starting again does not mend it.
+            // These errors mean that the configured database cannot be used. The other errors happen to a usable
+            // database. A damaged database is unusable too: another start does not repair it.
             StoreError::Open { .. } | StoreError::Newer { .. } | StoreError::Corrupt(_) => {
                 Self::configuration(error.to_string())
             }

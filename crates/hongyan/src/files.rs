@@ -1,7 +1,7 @@
-//! Whose the files of a database are.
+//! The owners of a database's files.
 //!
-//! The gateway runs as a user of its own, and its operator is root often enough: `sudo hongyan restore …` in the worst
-//! hour. What root makes in another user's directory must be that user's, or the gateway cannot open it afterwards.
+//! The gateway runs as its own user, and its operator is often root: `sudo hongyan restore …` in an emergency. Files that
+//! root makes in another user's directory must belong to that user, or the gateway cannot open them afterwards.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use hongyan_gateway::vault::KEY_FILE;
 use crate::beside::{directory_of, with_suffix};
 use crate::failure::Failure;
 
-/// What SQLite and the gateway keep beside a database.
+/// The files that SQLite and the gateway keep beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
 
 /// A user and a group, by number.
@@ -33,7 +33,7 @@ impl std::fmt::Display for Owner {
 }
 
 impl Owner {
-    /// Whoever owns a file or a directory; `None` where there is none.
+    /// The owner of a file or a directory; `None` if the path does not exist.
     #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
@@ -41,29 +41,29 @@ impl Owner {
         Some(Self { user: about.uid(), group: about.gid() })
     }
 
-    /// Nobody is asked for owners here.
+    /// Files have no such owners on this system.
     #[cfg(not(unix))]
     pub(crate) fn of(_: &Path) -> Option<Self> {
         None
     }
 
-    /// Whose a new file would be that stands here: the owner of the nearest directory that is there.
+    /// The owner of a new file at this path: the owner of the nearest existing directory.
     pub(crate) fn of_nearest(path: &Path) -> Option<Self> {
         let whole = std::path::absolute(path).ok()?;
         whole.ancestors().skip(1).find_map(Self::of)
     }
 
-    /// As `sudo` wants it.
+    /// The user in the form of `sudo -u`.
     pub(crate) fn for_sudo(self) -> String {
         name(self.user).unwrap_or_else(|| format!("\\#{}", self.user))
     }
 
-    /// As `chown` wants it.
+    /// The owner in the form of `chown`.
     pub(crate) fn for_chown(self) -> String {
         format!("{}:{}", self.user, self.group)
     }
 
-    /// Whether it is the administrator.
+    /// Whether this is root.
     pub(crate) const fn is_root(self) -> bool {
         self.user == 0
     }
@@ -89,12 +89,12 @@ pub(crate) fn this_process() -> String {
     Owner { user: this_user(), group: 0 }.to_string()
 }
 
-/// Whether this process may give files away.
+/// Whether this process may change owners.
 pub(crate) fn is_root() -> bool {
     cfg!(unix) && this_user() == 0
 }
 
-/// A user's name, where the machine has a list.
+/// A user's name, if the machine has a list of users.
 fn name(user: u32) -> Option<String> {
     let list = std::fs::read_to_string("/etc/passwd").ok()?;
     list.lines().find_map(|line| {
@@ -104,22 +104,22 @@ fn name(user: u32) -> Option<String> {
     })
 }
 
-/// Refuses a database that this user cannot use, in words that name both users.
+/// Refuses a database that this user cannot use, with an error that names both users.
 ///
 /// # Errors
 /// When the database, a file beside it, or its directory cannot be read and written. Exit code 78.
 pub(crate) fn check_usable(settings: &Settings) -> Result<(), Failure> {
     let database = settings.sqlite_path()?;
-    // The database, then what SQLite keeps beside it: each of them must be opened for writing.
+    // The database and the files of SQLite beside it: each must be writable.
     for suffix in ["", "-wal", "-shm"] {
         check_writable(&with_suffix(&database, suffix))?;
     }
     let directory = directory_of(&database);
-    // One that is not there is made, or named by what needs it.
+    // The command that needs a missing file makes the file, or reports it.
     if !directory.is_dir() {
         return Ok(());
     }
-    // SQLite makes files beside the database, and so must be able to.
+    // SQLite makes files beside the database, so the directory must be writable.
     match tempfile::tempfile_in(directory) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),
@@ -127,7 +127,7 @@ pub(crate) fn check_usable(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a lock that this user cannot take, for it is another user's.
+/// Refuses a lock file that this user cannot open, because it belongs to another user.
 ///
 /// # Errors
 /// As [`check_usable`].
@@ -139,13 +139,13 @@ fn check_writable(file: &Path) -> Result<(), Failure> {
     match OpenOptions::new().read(true).write(true).open(file) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // What is not a file is named better by what opens it.
+        // The code that opens the path reports a path that is not a file better.
         Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotADirectory) => Ok(()),
         Err(error) => Err(unusable(file, &error)),
     }
 }
 
-/// A file or directory that this user cannot use: whose it is, and what to do.
+/// The error for a file or directory that this user cannot use: it names the owner and what to do.
 pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     let path_shown = path.display();
     let Some(owner) = Owner::of(path).or_else(|| Owner::of_nearest(path)) else {
@@ -156,15 +156,15 @@ pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     }
     Failure::configuration(format!(
         "cannot use {path_shown}: {error}. It belongs to {owner}, and this process runs as {}; run the command as the \
-         owner (sudo -u {} hongyan …), or give the file away (chown)",
+         owner (sudo -u {} hongyan …), or change the owner (chown)",
         this_process(),
         owner.for_sudo()
     ))
 }
 
-/// Whose the files of a database are to be: of whoever owns the database, or the directory that it will be in.
+/// The owner that the files of a database must have: the owner of the database, or of its future directory.
 ///
-/// Found out before anything is made.
+/// The owner is determined before any file is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Heirs {
     database: Option<Owner>,
@@ -173,7 +173,7 @@ pub(crate) struct Heirs {
 }
 
 impl Heirs {
-    /// Looks at what is there.
+    /// Looks at the existing files.
     ///
     /// # Errors
     /// When the settings name no SQLite file.
@@ -187,10 +187,11 @@ impl Heirs {
         })
     }
 
-    /// Gives them what this process, as root, has made since. Does nothing for other users: what they make is theirs.
+    /// Gives the files that this process made as root to the owner. Does nothing for other users: they own the files that
+    /// they make.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses the change.
     pub(crate) fn inherit(&self, settings: &Settings) -> Result<(), Failure> {
         if !is_root() {
             return Ok(());
@@ -211,18 +212,18 @@ impl Heirs {
     }
 }
 
-/// Gives a file of root's to its heir, if it is there and is not the heir's.
+/// Gives a file of root's to its new owner, if the file exists and belongs to root.
 ///
-/// The heir may write the directory, and so may have put anything there under this name: a link to a file of the
-/// system's, for example. Only a file of root's with this one name is given away, and it is looked at through the same
+/// The new owner may write the directory, and so may have put anything there under this name: for example a link to a
+/// system file. Only a file of root's with a single name changes its owner, and the checks and the change use the same
 /// handle.
 ///
-/// That handle is a mere path (`O_PATH`). SQLite may have the database open in this process, and to close an ordinary
-/// handle of a file gives up every lock that the process has on it (POSIX says so): another process would then take the
-/// log away under the gateway, and what it writes afterwards would be lost.
+/// The handle is a mere path (`O_PATH`). SQLite may have the database open in this process, and closing an ordinary
+/// handle of a file releases every lock of the process on that file (POSIX). Another process would then delete the
+/// write-ahead log under the gateway, and later writes would be lost.
 ///
 /// # Errors
-/// When the system refuses.
+/// When the system refuses the change.
 #[cfg(target_os = "linux")]
 pub(crate) fn give(path: &Path, owner: Owner) -> Result<(), Failure> {
     use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open};
@@ -243,30 +244,30 @@ pub(crate) fn give(path: &Path, owner: Owner) -> Result<(), Failure> {
         chownat(&file, "", Some(user), Some(group), AtFlags::EMPTY_PATH)
     });
     given.map_err(|error| {
-        Failure::configuration(format!("cannot give {} to {owner}: {error}", path.display()))
+        Failure::configuration(format!("cannot change the owner of {} to {owner}: {error}", path.display()))
     })
 }
 
-/// Elsewhere there is no handle that leaves SQLite's locks alone, so files stay whose they are.
+/// Other systems have no handle that leaves SQLite's locks alone, so files keep their owners.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn give(_: &Path, _: Owner) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What owner, group and others may do with a file.
+/// The mode bits of a file.
 #[cfg(unix)]
 pub(crate) fn full_mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(path).ok().map(|about| about.mode() & 0o777)
 }
 
-/// Files have no modes here.
+/// Files have no modes on this system.
 #[cfg(not(unix))]
 pub(crate) fn full_mode(_: &Path) -> Option<u32> {
     None
 }
 
-/// The mode of a file, without what others than owner and group may do: messages lie in a database in the clear.
+/// The mode of a file without the bits of other users: a database holds messages unencrypted.
 pub(crate) fn mode(path: &Path) -> Option<u32> {
     full_mode(path).map(|mode| mode & 0o770)
 }
@@ -278,7 +279,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
-/// Files have no modes here.
+/// Files have no modes on this system.
 #[cfg(not(unix))]
 pub(crate) fn set_mode(_: &Path, _: u32) -> std::io::Result<()> {
     Ok(())
@@ -310,7 +311,7 @@ mod tests {
     fn what_root_made_is_given_to_the_directorys_owner_and_nothing_else_is() {
         const NOBODY: Owner = Owner { user: 65_534, group: 65_534 };
         if !is_root() {
-            // Only root gives files away. The stories that run as root cover the rest.
+            // Only root may change owners. The stories that run as root cover the rest.
             return;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -334,7 +335,7 @@ mod tests {
         heirs.inherit(&settings).unwrap();
         let user = |path: &Path| std::fs::metadata(path).unwrap().uid();
         assert_eq!(user(&data.join("hongyan.db")), NOBODY.user);
-        assert_eq!(user(&elsewhere), 0, "neither through a link nor under a second name");
+        assert_eq!(user(&elsewhere), 0, "the owner must not change through a link or a second name");
         assert_eq!(user(&data.join("other")), 0);
     }
 }

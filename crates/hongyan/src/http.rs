@@ -1,4 +1,4 @@
-//! Calling a gateway over HTTP, for the commands that are clients and for the tutorial's back end.
+//! HTTP calls to a gateway, for the client commands and for the tutorial's back end.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::listen::base;
 use crate::settings::variable;
 
-/// Where a gateway is that nobody moved.
+/// The address of a gateway with default settings.
 const DEFAULT_URL: &str = "http://127.0.0.1:8780";
 
 /// Longer than the longest wait that the gateway grants (30 s).
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Larger than any answer of the gateway to these calls.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// A gateway, and the key to it. Clones share connections.
+/// A gateway and its API key. Clones share connections.
 #[derive(Clone)]
 pub(crate) struct Api {
     url: Url,
@@ -42,19 +42,19 @@ pub(crate) struct Api {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-/// What a gateway answered.
+/// An answer of the gateway.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
 }
 
-/// There was no answer.
+/// The error of a request without an answer.
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
-    /// In words.
+    /// The reason, in words.
     pub(crate) why: String,
-    /// The request may have been read: there was a connection.
+    /// Whether the gateway may have read the request: there was a connection.
     pub(crate) was_written: bool,
 }
 
@@ -68,15 +68,15 @@ impl Api {
     /// The gateway at `url`.
     ///
     /// # Errors
-    /// When the key cannot stand in a header.
+    /// When the key contains characters that a header cannot hold.
     pub(crate) fn new(url: Url, key: SecretString) -> Result<Self, Failure> {
         Self::trusting(url, key, None)
     }
 
-    /// The same, trusting only the certificates in a file.
+    /// A client that trusts only the certificates in a file.
     fn trusting(url: Url, key: SecretString, ca_file: Option<&Path>) -> Result<Self, Failure> {
         if HeaderValue::from_str(key.expose_secret()).is_err() {
-            return Err(Failure::usage("the API key has characters that no key has"));
+            return Err(Failure::usage("the API key has characters that a key cannot have"));
         }
         let provider = rustls::crypto::ring::default_provider();
         let cannot = |error: rustls::Error| Failure::run(format!("cannot set up TLS: {error}"));
@@ -99,12 +99,12 @@ impl Api {
     /// The gateway that the flags name, with the key in `HONGYAN_API_KEY`.
     ///
     /// # Errors
-    /// When there is no key, or it would go to another machine in the clear.
+    /// When there is no key, or when the key would go unencrypted to another machine.
     pub(crate) fn remote(args: &RemoteArgs) -> Result<Self, Failure> {
         let url = match (&args.url, variable("HONGYAN_URL")) {
             (Some(url), _) => url.clone(),
             (None, Some(text)) => text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
-                Failure::usage("HONGYAN_URL is not a URL; write it like http://127.0.0.1:8780")
+                Failure::usage("HONGYAN_URL is not a valid URL; write a URL like http://127.0.0.1:8780")
             })?,
             (None, None) => DEFAULT_URL.parse().expect("a constant that is a URL"),
         };
@@ -115,8 +115,8 @@ impl Api {
             args.insecure_http || variable("HONGYAN_INSECURE_HTTP").is_some_and(|value| value == "true");
         if is_clear(&url) && !is_allowed {
             return Err(Failure::usage(format!(
-                "{url} is another machine, and http sends the API key and all data there in the clear; use https://, or \
-                 say --insecure-http if the network between is yours"
+                "{url} is on another machine, and http sends the API key and all data unencrypted; use https://, or use \
+                 --insecure-http if you trust the network between"
             )));
         }
         let key = std::env::var("HONGYAN_API_KEY").ok().map(|key| key.trim().to_owned());
@@ -130,15 +130,15 @@ impl Api {
         Self::trusting(url, key.into(), ca_file.as_deref().map(Path::new))
     }
 
-    /// Where it is.
+    /// The gateway's URL.
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
-    /// One request, whatever the answer.
+    /// Sends one request; any status is a result.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When no answer arrives.
     pub(crate) async fn exchange(
         &self,
         method: Method,
@@ -180,10 +180,10 @@ impl Api {
         }
     }
 
-    /// One request that must succeed; its answer's body.
+    /// Sends one request that must succeed, and returns the body of its answer.
     ///
     /// # Errors
-    /// When there is no answer, or it is a refusal; the gateway's explanation is in the failure.
+    /// When no answer arrives, or when the gateway refuses; the failure holds the gateway's explanation.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -199,19 +199,19 @@ impl Api {
         })?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         match said {
-            // Done, and nothing is to be said about it.
+            // The request succeeded, and its answer has no body.
             None if answer.status == StatusCode::NO_CONTENT => Ok(Value::Null),
             Some(said) if answer.status.is_success() => Ok(said),
             Some(problem) if problem["code"].is_string() => Err(Failure::run(explain(&problem))),
             _ => Err(Failure::run(format!(
-                "{url} answered {} but not as a Hongyan gateway does; set --url or HONGYAN_URL",
+                "{url} answered {}, but it is not a Hongyan gateway; set --url or HONGYAN_URL",
                 answer.status
             ))),
         }
     }
 }
 
-/// Whether what is sent to this URL can be read on the way: http, and not on this machine.
+/// Whether others can read a request to this URL on the network: http, and not on this machine.
 pub(crate) fn is_clear(url: &Url) -> bool {
     let is_here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -224,7 +224,7 @@ pub(crate) fn is_clear(url: &Url) -> bool {
     url.scheme() == "http" && !is_here
 }
 
-/// The certificates of a PEM file, to be trusted.
+/// The trusted certificates of a PEM file.
 fn certificates(file: &Path) -> Result<RootCertStore, Failure> {
     let cannot = |why: String| {
         Failure::usage(format!("the CA's certificates in {} cannot be used: {why}", file.display()))
@@ -235,19 +235,19 @@ fn certificates(file: &Path) -> Result<RootCertStore, Failure> {
         trusted.add(certificate).map_err(|error| cannot(error.to_string()))?;
     }
     if trusted.is_empty() {
-        return Err(cannot("there is none in it; it must be PEM (-----BEGIN CERTIFICATE-----)".into()));
+        return Err(cannot("the file contains no certificate; it must be PEM (-----BEGIN CERTIFICATE-----)".into()));
     }
     Ok(trusted)
 }
 
-/// A problem of the gateway's, in lines for people.
+/// A problem document of the gateway, in lines for people.
 pub(crate) fn explain(problem: &Value) -> String {
     let text = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());
     let mut lines = vec![match text("field") {
         Some(field) => format!("{field}: {}", text("detail").unwrap_or_default()),
         None => text("detail").unwrap_or_default().to_owned(),
     }];
-    // The first says nothing that the first line does not.
+    // The first error repeats the first line.
     for error in problem["errors"].as_array().into_iter().flatten().skip(1) {
         let text = |name: &str| error[name].as_str().unwrap_or_default();
         lines.push(format!("  {}: {}", text("field"), text("detail")));

@@ -60,11 +60,11 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    // Whatever a command writes is its user's alone: databases, logs, backups, keys. Nobody has to remember it.
+    // Files that a command writes (databases, logs, backups, keys) are readable only by their user, without any option.
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _armed = hongyan_failpoints::arm();
-    // Wrong usage ends here, with clap's words and exit code 2.
+    // Wrong usage ends here, with clap's error text and exit code 2.
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::printable;
 
-/// Prints a line of a result, and makes sure that it is out: who reads it through a pipe waits for it.
+/// Prints a line of a result and flushes it: a reader behind a pipe waits for the line.
 ///
 /// # Errors
 /// When standard output cannot be written. A reader that went away (`| head`) is no error.
@@ -16,7 +16,7 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     bytes(format!("{}\n", printable::lines(text)).as_bytes())
 }
 
-/// Prints a result as it is.
+/// Prints a result unchanged.
 ///
 /// # Errors
 /// As [`line()`].
@@ -40,12 +40,12 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&printable::json(&text))
 }
 
-/// A remark for the person at the terminal, where it does not mix with results.
+/// Prints a remark for the person at the terminal on standard error, apart from the results.
 pub(crate) fn remark(text: &str) {
     eprintln!("{}", printable::lines(text));
 }
 
-/// A remark about something that is perhaps not as it should be.
+/// Prints a warning on standard error.
 pub(crate) fn warn(text: &str) {
     eprintln!("hongyan: {}", printable::lines(text));
 }
@@ -54,7 +54,7 @@ pub(crate) fn warn(text: &str) {
 ///
 /// Chinese characters are counted as two columns, which is how terminals show them.
 ///
-/// Cells hold what others wrote: they are one line each, and without control characters.
+/// Cells hold texts that others wrote: each cell is printed as one line without control characters.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<Cow<'_, str>>> =
         rows.iter().map(|row| row.iter().map(|cell| printable::line(cell)).collect()).collect();
@@ -79,7 +79,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 fn width(text: &str) -> usize {
-    // From Hangul Jamo on, nearly everything that a name or a title holds is a wide character.
+    // Nearly all letters in names and titles from Hangul Jamo on are wide.
     const FIRST_WIDE: char = '\u{1100}';
     let is_wide = |c: char| c >= FIRST_WIDE && !('\u{2000}'..='\u{2e7f}').contains(&c);
     text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()

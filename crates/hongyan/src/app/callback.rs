@@ -1,4 +1,4 @@
-//! `hongyan app callback`: what WeChat pushes to the gateway.
+//! `hongyan app callback`: the pushes that WeChat sends to the gateway.
 
 use ::http::Method;
 use hongyan_gateway::vault::random_token;
@@ -16,14 +16,14 @@ const TOKEN_CHARS: usize = 32;
 /// How long an `EncodingAESKey` is.
 const AES_KEY_CHARS: usize = 43;
 
-/// What is entered on both sides: WeChat's page for message push, and the gateway.
+/// The values that an operator enters on both sides: on WeChat's page for message push, and at the gateway.
 pub(crate) struct NewSecrets {
     pub(crate) token: String,
     pub(crate) encoding_aes_key: String,
 }
 
 impl NewSecrets {
-    /// Secrets that nobody can guess.
+    /// Makes secrets that nobody can guess.
     pub(crate) fn make() -> Self {
         Self { token: letters_and_digits(TOKEN_CHARS), encoding_aes_key: letters_and_digits(AES_KEY_CHARS) }
     }
@@ -50,7 +50,7 @@ pub(super) async fn run(args: &AppCallbackArgs) -> Result<(), Failure> {
             return output::json(&app["callback"]);
         }
         output::remark(&format!(
-            "{} takes no pushes any more; remove its address at WeChat, too",
+            "{} accepts no pushes any more; also remove its address at WeChat",
             args.appid
         ));
         return Ok(());
@@ -63,8 +63,8 @@ async fn set(args: &AppCallbackArgs, api: &Api, path: &str) -> Result<(), Failur
     let before = api.call(Method::GET, path, &[], None).await?;
     if !before["callback"].is_null() && !args.force {
         return Err(Failure::run(format!(
-            "{} has a callback already; with new secrets WeChat's pushes are refused until they are entered there. \
-             --force makes new ones",
+            "{} has a callback already; after new secrets are made, WeChat's pushes are refused until the new secrets are \
+             entered at WeChat. --force makes new secrets",
             args.appid
         )));
     }
@@ -77,8 +77,8 @@ async fn set(args: &AppCallbackArgs, api: &Api, path: &str) -> Result<(), Failur
         return output::json(&json!({ "path": address, "token": token, "encoding_aes_key": key }));
     }
     output::remark(
-        "Enter this on mp.weixin.qq.com, on the page for message push, and submit. WeChat asks the address at once \
-         whether it is yours. The token and the key are not shown again.",
+        "Enter this on mp.weixin.qq.com, on the page for message push, and submit. WeChat checks at once whether the \
+         address is yours. The token and the key are not shown again.",
     );
     let mut rows =
         vec![vec!["URL".to_owned(), format!("https://YOUR-HOST{address}")], vec!["Token".to_owned(), token]];
@@ -95,7 +95,7 @@ fn show(args: &AppCallbackArgs, callback: &Value) -> Result<(), Failure> {
     }
     if callback.is_null() {
         output::remark(&format!(
-            "{} takes no pushes; set it up with: hongyan app callback {} --set",
+            "{} has no callback; set it up with: hongyan app callback {} --set",
             args.appid, args.appid
         ));
         return Ok(());

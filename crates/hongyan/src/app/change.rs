@@ -1,4 +1,4 @@
-//! `hongyan app show`, `set`, `remove`, `pause`, `resume` and `rotate-secret`: one app that is registered.
+//! `hongyan app show`, `set`, `remove`, `pause`, `resume` and `rotate-secret`: commands for one registered app.
 
 use ::http::Method;
 use secrecy::ExposeSecret;
@@ -40,7 +40,7 @@ pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
     }
     let api = Api::remote(&args.app.remote)?;
     let mut app = api.call(Method::PATCH, &path(&args.app), &[], Some(&Value::Object(change))).await?;
-    // Only with a new secret: what WeChat says of it.
+    // The answer holds WeChat's reaction only after a new secret.
     let is_refused = is_refused(&app);
     if args.app.remote.json {
         output::json(&app)?;
@@ -51,8 +51,8 @@ pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
     remark_on_templates(&sync);
     if is_refused {
         return Err(Failure::run(format!(
-            "{appid} is changed, but WeChat did not take its AppSecret, see above. Give the right one with: hongyan app set \
-             {appid} --secret-file FILE",
+            "{appid} is changed, but WeChat did not accept its AppSecret, see above. Set the right AppSecret with: \
+             hongyan app set {appid} --secret-file FILE",
             appid = args.app.appid
         )));
     }
@@ -76,7 +76,7 @@ pub(super) async fn pause(args: &AppOneArgs, detail: Option<&str>) -> Result<(),
         return output::json(&app);
     }
     output::remark(&format!(
-        "{} is paused: its messages are kept, and none is sent until: hongyan app resume {}",
+        "{} is paused: its messages are kept and not sent until: hongyan app resume {}",
         args.appid, args.appid
     ));
     Ok(())
@@ -88,7 +88,7 @@ pub(super) async fn resume(args: &AppOneArgs) -> Result<(), Failure> {
     if args.remote.json {
         return output::json(&app);
     }
-    output::remark(&format!("{} is resumed: what was kept is sent", args.appid));
+    output::remark(&format!("{} is resumed: its kept messages are sent", args.appid));
     Ok(())
 }
 
@@ -100,13 +100,13 @@ pub(super) async fn rotate_secret(args: &AppOneArgs) -> Result<(), Failure> {
     }
     output::line(app["gateway_secret"].as_str().unwrap_or_default())?;
     output::remark(&format!(
-        "This is the new gateway secret of {}; the old one works no more. It is not shown again.",
+        "This is the new gateway secret of {}; the old secret does not work any more. The new secret is not shown again.",
         args.appid
     ));
     Ok(())
 }
 
-/// What the answer holds, a row each; what is nested as JSON.
+/// Prints one row for each member of the answer; nested values are printed as JSON.
 fn print(args: &AppOneArgs, app: &Value) -> Result<(), Failure> {
     if args.remote.json {
         return output::json(app);

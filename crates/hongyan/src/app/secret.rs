@@ -1,4 +1,4 @@
-//! The AppSecret, from wherever it is kept.
+//! Reading the AppSecret.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::failure::Failure;
 
-/// The AppSecret, from wherever other users of the machine cannot read it.
+/// Reads the AppSecret from a place that other users of the machine cannot read.
 pub(super) fn secret(file: Option<&Path>) -> Result<SecretString, Failure> {
     let text = match file {
         Some(path) if path == Path::new("-") => {

@@ -1,4 +1,4 @@
-//! `hongyan app templates`, and what WeChat said of an app's templates when they were read.
+//! `hongyan app templates`, and what WeChat answered when an app's templates were read.
 
 use ::http::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub(super) async fn run(args: &AppTemplatesArgs) -> Result<(), Failure> {
     }
     let templates = answer["templates"].as_array().map(Vec::as_slice).unwrap_or_default();
     if templates.is_empty() {
-        output::remark("the app has no template that is known here; --sync asks WeChat");
+        output::remark("the gateway knows no template of this app; --sync asks WeChat");
         return Ok(());
     }
     let row = |template: &Value| {
@@ -42,19 +42,19 @@ pub(super) async fn run(args: &AppTemplatesArgs) -> Result<(), Failure> {
     output::line(&output::table(&["TEMPLATE", "KIND", "TITLE", "FIELDS"], &rows))
 }
 
-/// Whether WeChat took neither of the two calls that an app's first look at its templates makes. One alone may fail: not
-/// every app has both kinds.
+/// Whether WeChat refused both calls of an app's first synchronisation of templates. One call alone may fail: some apps
+/// have only one of the two kinds of templates.
 pub(super) fn is_refused(app: &Value) -> bool {
     ["subscribe", "legacy"].iter().all(|library| app["template_sync"][library]["state"] == "failed")
 }
 
-/// What the synchronisation of templates found. Its failure does not undo the registration.
+/// Prints what the synchronisation of templates found. A failed synchronisation does not undo the registration.
 pub(super) fn remark_on_templates(sync: &Value) {
     for (library, name) in [("subscribe", "subscribe messages"), ("legacy", "template messages")] {
         let report = &sync[library];
         match report["state"].as_str() {
             Some("failed") => output::warn(&format!(
-                "its templates of {name} could not be read: {}; `hongyan check` says more",
+                "the app's templates of {name} could not be read: {}; `hongyan check` tells more",
                 report["detail"].as_str().unwrap_or("no reason was given")
             )),
             Some(_) => output::remark(&format!("templates of {name}: {}", report["templates"])),

@@ -15,28 +15,28 @@ use crate::database::absolute;
 use crate::files::{self, Owner};
 use crate::stoppable::stoppable;
 
-/// What must be free at the least: a gateway with less has no room for its log.
+/// The least free space: a gateway with less has no room for its write-ahead log.
 const FREE_BYTES: usize = 1024 * 1024;
 
-/// What others than owner and group may do with a file.
+/// The mode bits of users that are neither owner nor group.
 const OTHERS: u32 = 0o007;
 
 pub(super) fn data_dir(path: &Path, findings: &mut Findings) {
     let what = "data directory";
     let shown = absolute(path);
-    // One that is not there is made in the nearest one that is.
+    // A data directory that does not exist is made in the nearest existing directory.
     let nearest = shown.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     if !nearest.is_dir() {
         findings.wrong_setting(what, format!("{} is not a directory; set data_dir", nearest.display()));
         return;
     }
-    // The surest way to know whether a file can be made there is to make one; it is gone at once.
+    // The surest test is to make a file there. The file is removed at once.
     match tempfile::tempfile_in(nearest) {
         Ok(_) if nearest == shown => findings.good(what, shown.display().to_string()),
         Ok(_) => {
             findings.good(what, format!("{} is not there yet; the first start makes it", shown.display()));
         }
-        // Space is looked at apart.
+        // A full disk is a finding of its own: see [`space`].
         Err(error) if error.kind() == ErrorKind::StorageFull => {
             findings.good(what, shown.display().to_string());
         }
@@ -68,7 +68,7 @@ pub(super) fn space(settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// Looks at every page before the database is opened as the gateway would: that may write to it.
+/// Looks at every page before the store opens the database: opening may write to the database.
 pub(super) async fn database(
     settings: &Settings,
     depth: Depth,
@@ -102,7 +102,7 @@ pub(super) async fn database(
     match stoppable(move |watcher| sqlite::look(&looking, depth, Some(watcher))).await {
         Ok(Looked::Whole) => {}
         Ok(Looked::InPart) => {
-            findings.skipped(what, "the look at it was stopped before its end");
+            findings.skipped(what, "the check of its pages was stopped before the end");
             return None;
         }
         Err(error) => {
@@ -112,19 +112,19 @@ pub(super) async fn database(
     }
     match sqlite::schema_of(&path) {
         Ok(schema) if schema.found < schema.newest => {
-            // Opening it would bring it up to date, and this command changes nothing.
+            // Opening the database would upgrade its schema, and this command changes nothing.
             findings.good(
                 what,
                 format!(
-                    "{}: every page of it is whole. Its schema has version {}; the next start brings it to {}, and there \
-                     is no way back: make a backup first",
+                    "{}: all pages are intact. Its schema has version {}; the next start upgrades the schema to version {}, and \
+                     this cannot be undone: make a backup first",
                     shown.display(),
                     schema.found,
                     schema.newest
                 ),
             );
             findings
-                .skipped("apps", "the database is of an older version, and looking at it would change it");
+                .skipped("apps", "the database has an older schema, and reading its apps would upgrade the schema");
             return None;
         }
         Ok(_) => {}
@@ -137,7 +137,7 @@ pub(super) async fn database(
         Ok(store) => {
             findings.good(
                 what,
-                format!("{} opens, every page of it is whole, its schema is current", shown.display()),
+                format!("{} opens, all pages are intact, the schema is current", shown.display()),
             );
             Some(Arc::new(store))
         }
@@ -148,7 +148,7 @@ pub(super) async fn database(
     }
 }
 
-/// Whose the files are, and who may read them.
+/// Checks who owns the files, and who may read them.
 pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
     let what = "owners and modes";
     let Ok(database) = settings.sqlite_path() else { return };
@@ -159,7 +159,7 @@ pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
     if all.is_empty() {
         return;
     }
-    // A file of root's in another user's directory: the gateway, which runs as that user, cannot open it.
+    // A file that belongs to root in another user's directory: the gateway runs as that user and cannot open the file.
     let foreign = all.iter().find(|file| {
         let (own, directory) = (Owner::of(file), Owner::of(directory_of(file)));
         own != directory && own.is_some_and(Owner::is_root) && !directory.is_some_and(Owner::is_root)
@@ -169,7 +169,7 @@ pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
         findings.wrong_setting(
             what,
             format!(
-                "{} belongs to root and its directory to {heir}, who cannot open it; give it away: chown {} {}",
+                "{} belongs to root and its directory to {heir}, who cannot open the file; change its owner with: chown {} {}",
                 absolute(file).display(),
                 Owner::of(directory_of(file)).map_or_else(String::new, super::super::files::Owner::for_chown),
                 absolute(file).display()
@@ -179,7 +179,7 @@ pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
     }
     let may_enter = |file: &Path| files::full_mode(directory_of(file)).is_some_and(|mode| mode & 0o001 != 0);
     let open = all.iter().find(|file| {
-        // What others read of a lock is nothing.
+        // A readable lock file tells nothing.
         !file.as_os_str().to_string_lossy().ends_with(".lock")
             && may_enter(file)
             && files::full_mode(file).is_some_and(|mode| mode & OTHERS != 0)
@@ -188,11 +188,11 @@ pub(super) fn owners_and_modes(settings: &Settings, findings: &mut Findings) {
         Some(file) => findings.bad(
             what,
             format!(
-                "every user of this machine may read {}; take that away: chmod o= {}",
+                "every user of this machine may read {}; forbid this with: chmod o= {}",
                 absolute(file).display(),
                 absolute(file).display()
             ),
         ),
-        None => findings.good(what, "for their user and group alone"),
+        None => findings.good(what, "only their user and group may read the files"),
     }
 }

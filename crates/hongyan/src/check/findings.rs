@@ -1,19 +1,19 @@
-//! What was looked at, and what was found.
+//! The findings of a check.
 
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output;
 
-/// What came of one look.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// It is as it should be.
+    /// Everything is as it should be.
     Ok,
-    /// It is not.
+    /// Something is wrong.
     NotOk,
-    /// Nobody knows: something else was in the way. Never as good as [`State::Ok`].
+    /// The check was not possible: something else prevented it. Never counted as [`State::Ok`].
     NotLookedAt,
 }
 
@@ -32,14 +32,14 @@ pub(super) struct Finding {
     pub(super) what: String,
     ok: bool,
     pub(super) state: State,
-    /// What is there, what to do, or what was in the way.
+    /// What was found, what to do, or what prevented the check.
     pub(super) detail: String,
-    /// Whether the gateway would not start: decides the exit code.
+    /// Whether the gateway would refuse to start: decides the exit code.
     #[serde(skip)]
     configuration: bool,
 }
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
@@ -53,17 +53,17 @@ impl Findings {
         self.add(what, State::Ok, detail, false);
     }
 
-    /// The gateway would not start with this.
+    /// Adds a finding with which the gateway would not start.
     pub(super) fn wrong_setting(&mut self, what: impl Into<String>, detail: impl Into<String>) {
         self.add(what, State::NotOk, detail, true);
     }
 
-    /// The gateway would start, and not do all of its work.
+    /// Adds a finding with which the gateway would start, but would not do all of its work.
     pub(super) fn bad(&mut self, what: impl Into<String>, detail: impl Into<String>) {
         self.add(what, State::NotOk, detail, false);
     }
 
-    /// What was in the way of a look.
+    /// Adds a check that was not possible, and what prevented it.
     pub(super) fn skipped(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.add(what, State::NotLookedAt, why, false);
     }
@@ -72,7 +72,7 @@ impl Findings {
         self.0.iter().filter(|finding| finding.state == state).count()
     }
 
-    /// Exit code 0 only if everything was looked at and is as it should be; 78 if the gateway would not start.
+    /// Exit code 0 only if everything was looked at and nothing is wrong; 78 if the gateway would not start.
     fn exit_code(&self) -> Result<(), Failure> {
         if self.0.iter().any(|finding| finding.configuration) {
             Err(Failure::said_configuration())
@@ -83,7 +83,7 @@ impl Findings {
         }
     }
 
-    /// Prints them; the exit code is in the result.
+    /// Prints the findings; the exit code is in the result.
     pub(super) fn print(&self, as_json: bool) -> Result<(), Failure> {
         let (wrong, skipped) = (self.count(State::NotOk), self.count(State::NotLookedAt));
         if as_json {

@@ -1,4 +1,5 @@
-//! WeChat as it is reached from here: whether it answers, whether the clocks agree, whether it takes each app's secret.
+//! Checks of WeChat from this machine: whether WeChat answers, whether the clocks agree, whether WeChat accepts each
+//! app's AppSecret.
 
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use hongyan_wechat::{CallError, Client, ClientConfig, Repeat, Upload};
 
 use super::findings::Findings;
 
-/// How far this machine's clock may be off. A `Date` is exact to a second, and an answer takes some.
+/// How far this machine's clock may be off. A `Date` is exact to a second, and an answer takes some seconds.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// A client, if WeChat answers.
+/// A client for WeChat, if WeChat answers.
 pub(super) async fn reach(settings: &Settings, findings: &mut Findings) -> Option<Client> {
     let (what, clock) = ("WeChat", "clock");
     let url = &settings.wechat_base_url;
@@ -33,7 +34,7 @@ pub(super) async fn reach(settings: &Settings, findings: &mut Findings) -> Optio
             return None;
         }
     };
-    // Any answer will do: without a token WeChat refuses this call, and that shows that it is there.
+    // Any answer shows that WeChat is there: WeChat refuses this call, because it has no access token.
     let asked = client.stream(
         Method::GET,
         "/cgi-bin/getcallbackip",
@@ -51,47 +52,47 @@ pub(super) async fn reach(settings: &Settings, findings: &mut Findings) -> Optio
         Err(failure) => {
             findings
                 .bad(what, format!("{url}: {failure}; check the network, wechat_base_url and wechat_proxy"));
-            findings.skipped(clock, "it is compared with WeChat's, and WeChat does not answer");
+            findings.skipped(clock, "WeChat does not answer, so there is no time to compare with");
             None
         }
     }
 }
 
-/// Compares this machine's time with that of an answer.
+/// Compares this machine's clock with the `Date` of an answer.
 fn look_at_the_clock(date: Option<&str>, now: UnixMillis, findings: &mut Findings) {
     let what = "clock";
     let there = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
     let Some(there) = there else {
-        findings.skipped(what, "the answer says no time (Date) that this one could be compared with");
+        findings.skipped(what, "the answer has no `Date` header to compare with");
         return;
     };
     let seconds = (now.0 - there.timestamp().as_millisecond()) / 1_000;
     if seconds.unsigned_abs() <= CLOCK_TOLERANCE.as_secs() {
-        findings.good(what, format!("agrees with WeChat's, to {} s", seconds.unsigned_abs().max(1)));
+        findings.good(what, format!("agrees with WeChat's clock to within {} s", seconds.unsigned_abs().max(1)));
         return;
     }
     let way = if seconds > 0 { "ahead of" } else { "behind" };
     findings.bad(
         what,
         format!(
-            "this machine's clock is {} s {way} WeChat's; set it (NTP). Messages go out at the wrong time, and WeChat's \
-             pushes are refused",
+            "this machine's clock is {} s {way} WeChat's; set the clock (NTP). With a wrong clock messages are sent at the \
+             wrong time, and WeChat's pushes are refused",
             seconds.unsigned_abs()
         ),
     );
 }
 
-/// An app's secret, token and templates.
+/// Checks an app's AppSecret, access token and templates.
 ///
-/// The token is always asked for by `stable_token` without force: that call gives the token of today if there is
-/// one and touches no other, so the check never kills a token that a running gateway uses.
+/// The access token always comes from `stable_token` without force. That call returns the current token if there is one
+/// and leaves other tokens valid, so the check never invalidates a token that a running gateway uses.
 pub(super) async fn app(record: &AppRecord, vault: &Vault, wechat: &Client, findings: &mut Findings) {
     let what = format!("app {}", record.appid);
     let secret = match vault.open_sealed(Purpose::AppSecret, &record.appid, &record.settings.secret) {
         Ok(secret) => secret,
-        // The master key was named already.
+        // The finding of the master key says this already.
         Err(error) => {
-            findings.wrong_setting(what, format!("its AppSecret does not open: {error}"));
+            findings.wrong_setting(what, format!("its AppSecret cannot be decrypted: {error}"));
             return;
         }
     };
@@ -112,7 +113,7 @@ pub(super) async fn app(record: &AppRecord, vault: &Vault, wechat: &Client, find
         findings.bad(
             what,
             format!(
-                "is paused since {}: {}; when the cause is gone: hongyan app resume {}",
+                "is paused since {}: {}; after the cause is fixed: hongyan app resume {}",
                 paused.since, paused.detail, record.appid
             ),
         );

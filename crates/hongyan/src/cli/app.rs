@@ -18,7 +18,7 @@ pub(crate) enum AppCommand {
     /// Register a mini program
     #[command(after_help = "\
 The AppSecret is read from a file, from standard input (-) or from HONGYAN_APP_SECRET, never from the command
-line: other users of the machine can read that.
+line: other users of the machine can read the command line.
 
 Examples:
   hongyan app add --appid wx0123456789abcdef --secret-file secret.txt --name \"Coffee shop\"
@@ -26,46 +26,47 @@ Examples:
     Add(AppAddArgs),
     /// List registered mini programs
     List(RemoteArgs),
-    /// Show one, as it is set up
+    /// Show the settings of a mini program
     Show(AppOneArgs),
-    /// Change one: its AppSecret, its name, how it sends
+    /// Change a mini program: its AppSecret, its name, how it sends
     #[command(after_help = "\
-What is not named stays. A new AppSecret is read as by `app add`: from a file, from standard input (-) or, with
+Settings without a flag stay. A new AppSecret is read as by `app add`: from a file, from standard input (-) or, with
 --secret-env, from HONGYAN_APP_SECRET; never from the command line.
 
 Examples:
   hongyan app set wx0123456789abcdef --secret-file secret.txt
   hongyan app set wx0123456789abcdef --name \"Coffee shop\" --truncate true")]
     Set(AppSetArgs),
-    /// Remove one: its messages that are not sent yet are cancelled, its permits and tokens are forgotten
+    /// Remove a mini program: its unsent messages are cancelled, its permits and tokens are deleted
     Remove(AppOneArgs),
-    /// Keep every message of one, and send none
+    /// Pause a mini program: its messages are kept, and nothing is sent
     Pause {
         #[command(flatten)]
         app: AppOneArgs,
-        /// Why, for whoever asks later
+        /// The reason, for people who ask later
         #[arg(long, value_name = "TEXT")]
         detail: Option<String>,
     },
-    /// End the pause of one: what was kept goes out
+    /// End the pause of a mini program: the kept messages are sent
     Resume(AppOneArgs),
-    /// Make a new gateway secret for one, and print it alone on standard output; the old one stops working at once
+    /// Make a new gateway secret for a mini program, and print only the secret on standard output; the old secret stops
+    /// working at once
     RotateSecret(AppOneArgs),
-    /// List the templates of one, with their fields
+    /// List the templates of a mini program, with their fields
     #[command(after_help = "\
 Examples:
   hongyan app templates wx0123456789abcdef
-  hongyan app templates wx0123456789abcdef --sync          asks WeChat first, and says what is different
-  hongyan app templates wx0123456789abcdef --sample ID     a message by one of them, to edit and to post")]
+  hongyan app templates wx0123456789abcdef --sync          asks WeChat first, and prints the changes
+  hongyan app templates wx0123456789abcdef --sample ID     prints a sample message to edit and to send")]
     Templates(AppTemplatesArgs),
-    /// Set up what WeChat pushes to the gateway, or show whether it comes
+    /// Set up the callback (WeChat's message push) of a mini program, or show its state
     #[command(after_help = "\
 --set makes a token and an EncodingAESKey, and prints what to enter on WeChat's page for message push.
 
 Examples:
-  hongyan app callback wx0123456789abcdef                  is it set up, and when did WeChat last push?
+  hongyan app callback wx0123456789abcdef                  is the callback set up, and when did WeChat last push?
   hongyan app callback wx0123456789abcdef --set
-  hongyan app callback wx0123456789abcdef --remove         takes no pushes any more")]
+  hongyan app callback wx0123456789abcdef --remove         accepts no pushes any more")]
     Callback(AppCallbackArgs),
 }
 
@@ -82,28 +83,28 @@ pub(crate) struct AppOneArgs {
 pub(crate) struct AppSetArgs {
     #[command(flatten)]
     pub(crate) app: AppOneArgs,
-    /// A file with its new AppSecret; - reads standard input
+    /// A file with the new AppSecret; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
     /// Take the new AppSecret from HONGYAN_APP_SECRET
     #[arg(long, conflicts_with = "secret_file")]
     pub(crate) secret_env: bool,
-    /// A name for people
+    /// A display name
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Which of WeChat's two calls fetches access tokens
     #[arg(long)]
     pub(crate) token: Option<TokenCall>,
-    /// What to do with a message whose answer was lost
+    /// What to do with a message if WeChat's answer was lost
     #[arg(long)]
     pub(crate) on_unknown: Option<OnUnknown>,
-    /// How many messages a payment allows
+    /// How many messages one payment allows
     #[arg(long, value_name = "N")]
     pub(crate) payment_units: Option<u32>,
-    /// Which of a user's messages that wait for a permit is served first
+    /// If several messages to one user wait for a permit: which of them gets the permit first
     #[arg(long)]
     pub(crate) waiting_order: Option<WaitingOrder>,
-    /// Whether text that is too long for its field is cut instead of refused
+    /// Whether to cut a text that is too long for its field, instead of refusing the message
     #[arg(long, value_name = "true|false")]
     pub(crate) truncate: Option<bool>,
 }
@@ -113,10 +114,10 @@ pub(crate) struct AppTemplatesArgs {
     /// The mini program's appid
     #[arg(value_name = "APPID")]
     pub(crate) appid: AppId,
-    /// Ask WeChat first
+    /// Ask WeChat for its templates first
     #[arg(long)]
     pub(crate) sync: bool,
-    /// Print a message by this template as JSON, complete but for the user
+    /// Print a sample message for this template as JSON; only the user is missing
     #[arg(long, value_name = "ID")]
     pub(crate) sample: Option<TemplateId>,
     #[command(flatten)]
@@ -128,16 +129,17 @@ pub(crate) struct AppCallbackArgs {
     /// The mini program's appid
     #[arg(value_name = "APPID")]
     pub(crate) appid: AppId,
-    /// Make a new token and key, store them, and print them once
+    /// Make a new token and a new key, store them, and print them once
     #[arg(long, conflicts_with = "remove")]
     pub(crate) set: bool,
-    /// With --set: plain mode, without a key. Then the signature does not cover what is said
+    /// With --set: plain mode, without an EncodingAESKey. WeChat's signature does not cover the content then
     #[arg(long, requires = "set")]
     pub(crate) plain: bool,
-    /// With --set: also if there are a token and a key already; until WeChat has the new ones, its pushes are refused
+    /// With --set: replace a token and a key that exist already; WeChat's pushes are refused until WeChat has the new
+    /// token and key
     #[arg(long, requires = "set")]
     pub(crate) force: bool,
-    /// Forget the token and the key
+    /// Delete the token and the key
     #[arg(long)]
     pub(crate) remove: bool,
     #[command(flatten)]
@@ -146,28 +148,28 @@ pub(crate) struct AppCallbackArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AppAddArgs {
-    /// Its appid
+    /// The mini program's appid
     #[arg(long)]
     pub(crate) appid: String,
-    /// A file with its AppSecret; - reads standard input
+    /// A file with the AppSecret; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// A name for people
+    /// A display name
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Which of WeChat's two calls fetches access tokens
     #[arg(long)]
     pub(crate) token: Option<TokenCall>,
-    /// What to do with a message whose answer was lost
+    /// What to do with a message if WeChat's answer was lost
     #[arg(long)]
     pub(crate) on_unknown: Option<OnUnknown>,
-    /// How many messages a payment allows
+    /// How many messages one payment allows
     #[arg(long, value_name = "N")]
     pub(crate) payment_units: Option<u32>,
-    /// Which of a user's messages that wait for a permit is served first
+    /// If several messages to one user wait for a permit: which of them gets the permit first
     #[arg(long)]
     pub(crate) waiting_order: Option<WaitingOrder>,
-    /// Cut text that is too long for its field instead of refusing it
+    /// Cut a text that is too long for its field, instead of refusing the message
     #[arg(long)]
     pub(crate) truncate: bool,
     #[command(flatten)]
@@ -176,14 +178,14 @@ pub(crate) struct AppAddArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TokenCall {
-    /// A fetch elsewhere does not kill this gateway's token
+    /// stable_token: a fetch by another program does not invalidate this gateway's token
     Stable,
-    /// The older call: each fetch kills the token before
+    /// The older call `token`: each fetch invalidates the token before
     Plain,
 }
 
 impl TokenCall {
-    /// As the API spells it.
+    /// The name of the call in the API.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Stable => "stable",
@@ -194,14 +196,14 @@ impl TokenCall {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnUnknown {
-    /// Keep it until an event of WeChat's or an operator settles it
+    /// Keep the message until an event from WeChat or an operator settles it
     Hold,
-    /// Send it again, at the risk that the user gets it twice
+    /// Send the message again, at the risk that the user gets it twice
     Resend,
 }
 
 impl OnUnknown {
-    /// As the API spells it.
+    /// The name of the policy in the API.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Hold => "hold",
@@ -212,14 +214,14 @@ impl OnUnknown {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WaitingOrder {
-    /// The one that was to go out first
+    /// The message that was due first
     OldestFirst,
-    /// The one that was to go out last
+    /// The message that was due last
     NewestFirst,
 }
 
 impl WaitingOrder {
-    /// As the API spells it.
+    /// The name of the order in the API.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::OldestFirst => "oldest_first",

@@ -1,4 +1,4 @@
-//! Commands for permits and messages: what somebody asks who has no console.
+//! Commands for permits and messages: daily questions of people who do not use the console.
 
 use clap::{Args, Subcommand};
 use hongyan_ledger::{MessageId, PermitKind};
@@ -14,7 +14,7 @@ pub(crate) struct PermitArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PermitCommand {
-    /// Report a right to notify a user
+    /// Report a permit: a right to notify a user
     #[command(after_help = "\
 Kinds: form and payment (with --code), subscribe_once, subscribe_long_term and subscribe_device (with --template).
 
@@ -22,7 +22,7 @@ Examples:
   hongyan permit add --app wx… --openid o… --kind subscribe_once --template TEMPLATE
   hongyan permit add --app wx… --openid o… --kind form --code FORM_ID")]
     Add(PermitAddArgs),
-    /// Show a user's permits and what is left of them
+    /// Show a user's permits and how many messages each still allows
     List(PermitListArgs),
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct PermitAddArgs {
     /// The template, for subscriptions
     #[arg(long, value_name = "ID")]
     pub(crate) template: Option<TemplateId>,
-    /// How many messages it allows [default: one; payments: as the app is set]
+    /// How many messages the permit allows [default: one; payments: the app's payment_units]
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u32>,
     #[command(flatten)]
@@ -70,9 +70,9 @@ pub(crate) struct MessageArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MessageCommand {
-    /// Show a message: its state, why, and each attempt
+    /// Show a message: its state, the reason, and each attempt
     Show {
-        /// Its id, msg_…
+        /// The message's id, msg_…
         id: MessageId,
         #[command(flatten)]
         remote: RemoteArgs,
@@ -84,9 +84,9 @@ Examples:
   hongyan message list --app wx… --to o… --limit 10
   hongyan message list --reference order-1024")]
     List(MessageListArgs),
-    /// Cancel a message that is not being sent yet
+    /// Cancel a message, unless it is being sent already
     Cancel {
-        /// Its id, msg_…
+        /// The message's id, msg_…
         id: MessageId,
         #[command(flatten)]
         remote: RemoteArgs,
@@ -95,19 +95,19 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct MessageListArgs {
-    /// Those of this mini program
+    /// Only messages of this mini program
     #[arg(long, value_name = "APPID")]
     pub(crate) app: Option<AppId>,
-    /// Those to this user
+    /// Only messages to this user
     #[arg(long, value_name = "OPENID", requires = "app")]
     pub(crate) to: Option<OpenId>,
-    /// Those in this state
+    /// Only messages in this state
     #[arg(long)]
     pub(crate) state: Option<String>,
-    /// Those with this reference
+    /// Only messages with this reference
     #[arg(long, value_name = "TEXT")]
     pub(crate) reference: Option<String>,
-    /// How many
+    /// How many messages to list
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
     #[command(flatten)]
@@ -118,6 +118,6 @@ fn kind(text: &str) -> Result<PermitKind, String> {
     let known = PermitKind::ALL.into_iter().find(|kind| kind.to_string() == text);
     known.ok_or_else(|| {
         let names: Vec<String> = PermitKind::ALL.iter().map(ToString::to_string).collect();
-        format!("there are {}", names.join(", "))
+        format!("known kinds: {}", names.join(", "))
     })
 }

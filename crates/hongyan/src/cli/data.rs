@@ -8,8 +8,8 @@ use super::{ConfigArgs, RemoteArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The copy shows one moment, is checked page by page, and takes its name only when it is complete. The gateway goes on \
-meanwhile. The master key is not in it: keep that too.
+The copy shows one moment and is checked page by page. FILE appears only when the copy is complete. The gateway keeps \
+running meanwhile. The copy does not contain the master key: keep a copy of the master key too.
 
 Examples:
   hongyan backup /backups/hongyan-$(date +%F).db
@@ -18,7 +18,7 @@ pub(crate) struct BackupArgs {
     /// Where to write the copy
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Replace FILE if it is there
+    /// Replace FILE if it exists
     #[arg(long)]
     pub(crate) force: bool,
     /// Print JSON
@@ -30,27 +30,27 @@ pub(crate) struct BackupArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The gateway must not run. A database that is there is moved aside, never deleted.
+Stop the gateway first. An existing database is moved aside, never deleted.
 
-What went out after the backup was made must not go out again. So messages that were due between the backup and now \
-become `unknown` and are not sent; messages for later stay scheduled. If nothing was sent after the backup, because the \
-gateway was stopped before it was made, say --as-is.
+Messages that were sent after the backup must not be sent again. So messages that were due between the backup and now \
+become `unknown` and are not sent; messages for later stay scheduled. Use --as-is if nothing was sent after the backup, \
+because the gateway was stopped before the backup.
 
 Examples:
   hongyan restore /backups/latest.db --force
   hongyan restore /backups/latest.db --force --hold     nothing is sent until each app is resumed
   hongyan restore moved.db --as-is                      on a new machine, after a stop and a backup on the old one")]
 pub(crate) struct RestoreArgs {
-    /// The backup; it stays as it is
+    /// The backup; this file is not changed
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Move a database that is there aside
+    /// Move an existing database aside
     #[arg(long)]
     pub(crate) force: bool,
-    /// Pause every app, so that nothing is sent until it is resumed
+    /// Pause every app, so that nothing is sent until the app is resumed
     #[arg(long)]
     pub(crate) hold: bool,
-    /// Nothing was sent after the backup was made: leave its messages as they are
+    /// Nothing was sent after the backup: leave its messages as they are
     #[arg(long)]
     pub(crate) as_is: bool,
     /// Print JSON
@@ -62,15 +62,15 @@ pub(crate) struct RestoreArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line is one message as POST /v1/messages takes it (or one permit), and has a `reference` of your own. A message's \
-idempotency key follows from it, so the same line is one message however often it is imported. Lines go out in batches, \
-one after the other; a batch that is not answered is repeated.
+Each line is one message as in POST /v1/messages (or one permit), and has a `reference` of your own. A message's \
+idempotency key is made from its reference, so a line stays one message even if it is imported again. Lines are sent in \
+batches, one after the other; a batch without an answer is repeated.
 
-The same command again sends only what was not accepted yet: where it was stopped it goes on, lines that were refused \
-are tried again, corrected or not, and lines that were added are sent. Lines are known by what they say, so a file may \
-be edited anywhere in between.
+The same command again sends only lines that were not accepted yet: it continues where it stopped, tries refused lines \
+again, and sends added lines. An import recognises a line by its content, so the file may be edited anywhere between \
+two runs.
 
-Exit codes: 0 all lines are there, 1 some were refused, or it ended before the end of the file.
+Exit codes: 0 all lines were accepted, 1 some lines were refused, or the import ended before the end of the file.
 
 Examples:
   export HONGYAN_API_KEY=hyk_…
@@ -78,28 +78,29 @@ Examples:
   zcat may.ndjson.gz | hongyan import - --reference-from-line --json
   hongyan import forms.ndjson --permits")]
 pub(crate) struct ImportArgs {
-    /// The file; - reads standard input
+    /// The file to import; - reads standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The lines are permits
+    /// The lines of the file are permits
     #[arg(long)]
     pub(crate) permits: bool,
-    /// A message without a reference gets one from what its line says
+    /// Make a reference from the content of each line that has no reference
     #[arg(long, conflicts_with = "permits")]
     pub(crate) reference_from_line: bool,
-    /// Write what is refused in this run to this file, as JSON lines with the line's number and the problem
+    /// Write the lines refused in this run to this file, as JSON lines with the line's number and the problem
     #[arg(long, value_name = "FILE")]
     pub(crate) errors: Option<PathBuf>,
-    /// Where to remember what was accepted; a second file is made, with .lines after this name [default: FILE.import-state; for standard input nowhere]
+    /// Where to remember accepted lines; a second file gets .lines after this name [default: FILE.import-state; for
+    /// standard input nowhere]
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// Forget what was remembered, and send all lines
+    /// Forget earlier runs, and send all lines
     #[arg(long)]
     pub(crate) restart: bool,
-    /// How many lines go in one request
+    /// How many lines one request holds
     #[arg(long, value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) batch: u16,
-    /// How long to try again while the gateway is away or cannot take more
+    /// How long to retry while the gateway does not answer or is overloaded
     #[arg(long, value_name = "SECONDS", default_value = "300")]
     pub(crate) give_up_after: u64,
     #[command(flatten)]

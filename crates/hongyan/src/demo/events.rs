@@ -1,4 +1,4 @@
-//! `hongyan demo --events`: what an operator enters on WeChat's page for pushes, on both sides.
+//! `hongyan demo --events`: does what an operator enters on both sides: on WeChat's page for pushes, and at the gateway.
 
 use ::http::Method;
 use serde_json::json;
@@ -9,10 +9,10 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::listen::base;
 
-/// Lets the sandbox push to the gateway, in safe mode. Both must be serving already: WeChat checks the address first.
+/// Lets the sandbox push to the gateway in safe mode. Both must be serving already: WeChat checks the address first.
 ///
 /// # Errors
-/// When either refuses.
+/// When the gateway or the sandbox refuses.
 pub(super) async fn connect(gateway: &Api, sandbox: &Url, appid: &str) -> Result<(), Failure> {
     let NewSecrets { token, encoding_aes_key } = NewSecrets::make();
     let app = json!({ "callback": { "token": token, "encoding_aes_key": encoding_aes_key } });

@@ -23,7 +23,7 @@ async fn ask(url: &str, method: Method, path: &str, body: Option<Value>) -> (Sta
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
 
-/// One of the sandbox's calls, for the demo's user.
+/// Calls one endpoint of the sandbox for the demo's user.
 async fn phone(demo: &Demo, path: &str, mut body: Value) -> Value {
     body["appid"] = demo.addresses.appid.as_str().into();
     body["openid"] = demo.addresses.openid.as_str().into();
@@ -32,12 +32,12 @@ async fn phone(demo: &Demo, path: &str, mut body: Value) -> Value {
     answer
 }
 
-/// The back end, as the phone reaches it.
+/// Calls the back end in the way that the phone calls it.
 async fn backend(demo: &Demo, path: &str, body: Value) -> (StatusCode, Value) {
     ask(&demo.addresses.sandbox, Method::POST, &format!("/backend{path}"), Some(body)).await
 }
 
-/// Waits until a message is sent: the gateway is asked to say when.
+/// Waits until a message is sent.
 async fn sent(demo: &Demo, id: &Value) -> Value {
     let api =
         Api::new(demo.addresses.gateway.parse().unwrap(), demo.addresses.api_key.as_str().into()).unwrap();
