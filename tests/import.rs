@@ -194,7 +194,7 @@ async fn an_import_outlives_a_dead_gateway_and_goes_on_after_ctrl_c() {
     let stopped = summary(&output, 1);
     let line = stopped["last_line"].as_u64().unwrap();
     assert!((50..LINES as u64).contains(&line) && line.is_multiple_of(10), "{stopped}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("goes on from there"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("continues from there"));
 
     // The gateway dies under it, and another one takes its place.
     std::fs::remove_file(&state).unwrap();

@@ -261,7 +261,7 @@ async fn a_master_key_of_the_settings_is_changed_by_naming_the_one_before_it() {
     let server = serve_with(&both).await;
     let rotated = rotate_with(&both, &[]).await;
     assert!(rotated.status.success(), "{}", said(&rotated));
-    assert!(said(&rotated).contains("master_key_previous out of the settings"), "{}", said(&rotated));
+    assert!(said(&rotated).contains("master_key_previous from the settings"), "{}", said(&rotated));
     assert!(!said(&rotated).contains(&new) && !said(&rotated).contains(&old));
     caller.everything_opens(&server.url("gateway"), &wechat, &enciphered).await;
     // Killed, and started with the new key alone.

@@ -1,16 +1,16 @@
-//! `hongyan import`: many messages, or permits, out of a file of JSON lines, through a running gateway.
+//! `hongyan import`: sends many messages or permits from a file of JSON lines through a running gateway.
 //!
-//! One batch after the other, so that a user's messages keep the order of the file. A message's idempotency key is made
-//! from its `reference`, so whatever is sent again (after a lost answer, a Ctrl-C, a crash) is the message that it was.
+//! Batches are sent one after the other, so that a user's messages keep the order of the file. A message's idempotency
+//! key is made from its `reference`, so a repeat (after a lost answer, Ctrl-C or a crash) does not make a second message.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`kind`] | what an import is of |
+//! | [`kind`] | what an import sends: messages or permits |
 //! | [`lines`] | how lines are read and made into batches, one at a time in memory |
-//! | [`upload`] | how a batch is sent, and what is repeated when |
+//! | [`upload`] | how a batch is sent, and when it is repeated |
 //! | [`state`] | what an import remembers between its runs |
 //! | [`refusals`] | where refused lines go |
-//! | [`known`] | which lines are there already, whatever was edited since |
+//! | [`known`] | which lines were accepted already, even if the file was edited |
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,10 +35,10 @@ use refusals::Refusals;
 use state::{Earlier, Older, State};
 use upload::{Ended, Tally, Upload};
 
-/// Batches that are read ahead of the one that is being sent.
+/// How many batches are read ahead of the batch that is being sent.
 const READ_AHEAD: usize = 2;
 
-/// Runs the command. Exit code 1 if a line was refused, or it ended before the end of the file.
+/// Runs the command. Exit code 1 if a line was refused, or if the import ended before the end of the file.
 pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     let api = Api::remote(&args.remote)?;
     let kind = if args.permits { Kind::Permits } else { Kind::Messages };
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     };
     keep_apart(&args, state_file.as_deref())?;
     let plan = Plan { kind, reference_from_line: args.reference_from_line, items: usize::from(args.batch) };
-    // The file before its state: a name that is wrong leaves nothing behind.
+    // The file is opened before its state: a wrong file name leaves no state file behind.
     let reader = Reader::open(&args.file)?;
     let (mut state, mut earlier) = State::open(state_file, kind, listen::base(api.url()), args.restart)?;
     let bytes = size(&args.file);
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     let mut refusals = Refusals::open(args.errors.as_deref())?;
     if earlier.accepted.total() > 0 {
         output::remark(&format!(
-            "{} lines were accepted by earlier runs and are left out (--restart sends all lines)",
+            "{} lines were accepted by earlier runs and are skipped (--restart sends all lines)",
             earlier.accepted.total()
         ));
     }
@@ -72,7 +72,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     tokio::spawn(async move {
         stop.await;
         stopping.send_replace(true);
-        // Kept, so that whoever waits hears of it and not of a closed channel.
+        // The task keeps the sender, so that a receiver sees the change and not a closed channel.
         std::future::pending::<()>().await;
     });
 
@@ -107,22 +107,22 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
         Ended::AtTheEnd if tally.refused() == 0 => Ok(()),
         Ended::AtTheEnd => Err(Failure::said()),
         Ended::Stopped => Err(Failure::run(format!(
-            "stopped after line {}; the same command goes on from there",
+            "stopped after line {}; the same command continues from there",
             state.line
         ))),
         Ended::GaveUp(why) => Err(Failure::run(format!(
-            "gave up after line {} and {} s: {why}; the same command goes on from there",
+            "gave up after line {} and {} s: {why}; the same command continues from there",
             state.line, args.give_up_after
         ))),
     }
 }
 
-/// The size of a regular file. A pipe has none, and cannot be read twice.
+/// The size of a regular file. A pipe has no size and cannot be read twice.
 fn size(file: &Path) -> Option<u64> {
     std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file).map(|about| about.len())
 }
 
-/// Refuses to write over the file that is imported.
+/// Refuses to overwrite the file that is imported.
 fn keep_apart(args: &ImportArgs, state: Option<&Path>) -> Result<(), Failure> {
     let Ok(imported) = std::fs::canonicalize(&args.file) else { return Ok(()) };
     let same = |path: Option<&Path>| {
@@ -136,8 +136,8 @@ fn keep_apart(args: &ImportArgs, state: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lines of another file that are in this one by chance must not be taken for lines that were imported: a state belongs
-/// to one file, of which most is still there after it was edited.
+/// A state belongs to one file, and most of its lines are still there after an edit. Lines of another file that happen to
+/// be equal must not count as imported.
 fn is_the_same_file(file: &Path, plan: Plan, earlier: &Earlier) -> Result<(), Failure> {
     let total = earlier.accepted.total();
     if total == 0 {
@@ -148,14 +148,14 @@ fn is_the_same_file(file: &Path, plan: Plan, earlier: &Earlier) -> Result<(), Fa
         return Ok(());
     }
     Err(Failure::run(format!(
-        "earlier runs imported {total} lines from {file}, and only {still_there} of these are in it now: it seems to be \
-         another file. --restart forgets the earlier runs and sends all lines; --state FILE remembers this file elsewhere",
+        "earlier runs imported {total} lines from {file}, and now the file has only {still_there} of these lines: this seems \
+         to be another file. --restart forgets the earlier runs and sends all lines; --state FILE keeps a separate state",
         file = file.display()
     )))
 }
 
-/// Goes on where an older version was: what it came past counts as accepted, for that is what it was to that version. It
-/// did not remember what was refused.
+/// Continues the import of an older version. All lines before its last line count as accepted, as they did for that
+/// version: it did not remember which lines were refused.
 fn take_over(
     file: &Path,
     plan: Plan,
@@ -166,8 +166,8 @@ fn take_over(
     let cannot = |error: std::io::Error| Failure::run(format!("cannot read {}: {error}", file.display()));
     if !can_be_read_twice || !older.is_of(file).map_err(cannot)? {
         return Err(Failure::run(format!(
-            "an older version of hongyan imported another file of this name, up to line {}; --restart forgets that and \
-             sends all lines, --state FILE remembers this file elsewhere",
+            "an older version of hongyan imported another file of this name, up to line {}; --restart forgets that import and \
+             sends all lines, --state FILE keeps a separate state",
             older.line
         )));
     }
@@ -182,14 +182,14 @@ fn take_over(
         }
     }
     output::warn(&format!(
-        "an older version of hongyan came to line {} and did not remember which lines it refused: those before that line are \
-         not tried again. If there were some, import them from a file of their own",
+        "an older version of hongyan stopped at line {} and did not remember refused lines: refused lines before that line are \
+         not tried again. If there were refused lines, import them from a separate file",
         older.line
     ));
     state.take_over(&accepted, &doubtful)
 }
 
-/// Reads on a thread of its own: standard input may block, and nothing can wake it up from that. The thread ends with
+/// Reads on a separate thread: standard input may block, and a blocked read cannot be interrupted. The thread ends with
 /// the process.
 fn read(
     reader: Reader,
@@ -202,7 +202,7 @@ fn read(
         .spawn(move || {
             for batch in lines::batches(reader, plan, earlier) {
                 let failed = batch.is_err();
-                // Nobody listens any more: the import has ended before the file.
+                // The receiver is gone: the import has ended before the end of the file.
                 if sender.send(batch).is_err() || failed {
                     break;
                 }
@@ -227,13 +227,13 @@ fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Resul
         }));
     }
     let mut text =
-        format!("{} accepted, {} there already, {} refused", tally.accepted, tally.replayed, tally.refused());
+        format!("{} accepted, {} accepted before, {} refused", tally.accepted, tally.replayed, tally.refused());
     let codes: Vec<_> = tally.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
     if !codes.is_empty() {
         text = format!("{text} ({})", codes.join(", "));
     }
     if tally.known > 0 {
-        text = format!("{text}; {} left out, for earlier runs brought them", tally.known);
+        text = format!("{text}; {} skipped, because earlier runs sent them", tally.known);
     }
     output::line(&format!("{text}, in {:.1} s", took.as_secs_f64()))?;
     if tally.refused() > 0 && state.file().is_some() {

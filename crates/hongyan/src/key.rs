@@ -1,4 +1,4 @@
-//! `hongyan key`: API keys, directly in the configured database, whether a gateway serves it or not.
+//! `hongyan key`: changes API keys directly in the configured database, with or without a running gateway.
 
 use hongyan_clock::Clock;
 use hongyan_gateway::audit::by_command_line;
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
     if let KeyCommand::Create { name, .. } = &args.command
         && name.trim().is_empty()
     {
-        return Err(Failure::usage("--name must not be empty: it tells keys apart later"));
+        return Err(Failure::usage("--name must not be empty: the name tells keys apart later"));
     }
     let opened = match &args.command {
         KeyCommand::Create { .. } => database::open_or_make(&settings)?,
@@ -62,8 +62,8 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
 async fn create(opened: &Opened, clock: &Clock, new: NewKey) -> Result<(), Failure> {
     if opened.is_new {
         output::warn(&format!(
-            "there was no database at {}, so a new one was made. If a gateway is running, it serves another one, and this \
-             key is of no use there: name its database with --data-dir, --database or --config",
+            "there was no database at {}, so a new database was made. If a gateway is running, it serves another database and \
+             does not know this key: name the gateway's database with --data-dir, --database or --config",
             opened.path.display()
         ));
     }
@@ -79,7 +79,7 @@ async fn create(opened: &Opened, clock: &Clock, new: NewKey) -> Result<(), Failu
     let end = record.expires_at.map_or_else(String::new, |end| format!(" until {end}"));
     output::remark(&format!(
         "{} ({}) may use: {}, for {apps}{end}. It works for the gateway of the database {}. The key is not stored and not \
-         shown again. Send it as: Authorization: Bearer hyk_…",
+         shown again. Send the key as: Authorization: Bearer hyk_…",
         record.id,
         record.name,
         record.scopes.join(", "),
@@ -116,7 +116,7 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
         return output::json(&json!({ "keys": keys }));
     }
     if keys.is_empty() {
-        output::remark("there is no key; make one with: hongyan key create --name NAME");
+        output::remark("there is no key; make a key with: hongyan key create --name NAME");
         return Ok(());
     }
     let now = Clock::system().now();
@@ -146,11 +146,11 @@ async fn revoke(store: &dyn Store, clock: &Clock, id: KeyId) -> Result<(), Failu
         if store.revoke_key(id, clock.now()).await? {
             Ok((true, None))
         } else {
-            Err(Failure::run(format!("there is no key {id} in use; see: hongyan key list")))
+            Err(Failure::run(format!("no key {id} is in use; see: hongyan key list")))
         }
     });
     if revoked.await? {
-        output::remark(&format!("{id} is revoked; a gateway that is running refuses it within 10 seconds"));
+        output::remark(&format!("{id} is revoked; a running gateway refuses the key within 10 seconds"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ports.
+//! Listening on ports.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,10 +8,10 @@ use url::Url;
 
 use crate::failure::Failure;
 
-/// Listens on an address. `flag` is what sets it, for the error.
+/// Listens on an address. `flag` is the flag that sets the address; the error names it.
 ///
 /// # Errors
-/// When the port is taken, or the address is not this machine's.
+/// When the port is in use, or when the address does not belong to this machine.
 pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         Failure::run(match error.kind() {
@@ -33,19 +33,19 @@ pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener,
     })
 }
 
-/// The URL of a listener, as somebody on this machine reaches it.
+/// The URL of a listener for clients on this machine.
 ///
 /// # Errors
-/// When the system does not say where it listens.
+/// When the system does not tell the listener's address.
 pub(crate) fn url(listener: &TcpListener) -> Result<Url, Failure> {
     let address =
         listener.local_addr().map_err(|error| Failure::run(format!("a listener has no address: {error}")))?;
     Ok(url_of(address))
 }
 
-/// The URL of an address, as somebody on this machine reaches it.
+/// The URL of an address for clients on this machine.
 pub(crate) fn url_of(address: SocketAddr) -> Url {
-    // 0.0.0.0 and [::] mean every address of the machine; one of them is the machine itself.
+    // 0.0.0.0 and [::] mean every address of the machine, so the loopback address works too.
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -55,7 +55,7 @@ pub(crate) fn url_of(address: SocketAddr) -> Url {
     text.parse().expect("an address and a port make a URL")
 }
 
-/// A URL without the slash at its end, to put paths behind.
+/// A URL without its trailing slash, to append paths.
 pub(crate) fn base(url: &Url) -> &str {
     url.as_str().trim_end_matches('/')
 }

@@ -1,8 +1,8 @@
 //! One process serves a database at a time.
 //!
-//! A second one would take the first one's messages in flight for those of a process that died, and settle them as
-//! unanswered. The lock is the operating system's: it ends with the process, however that ends, so nothing stays
-//! behind to be cleaned up after a crash.
+//! A second process would take the first process's messages in flight for messages of a dead process, and settle them as
+//! unanswered. The operating system keeps the lock: the lock ends with the process, even after a crash, so nothing needs
+//! cleaning up.
 
 use std::fs::{File, OpenOptions, TryLockError};
 
@@ -13,13 +13,13 @@ use crate::beside::with_suffix;
 use crate::failure::Failure;
 use crate::files;
 
-/// Takes the database for this process until the returned file is dropped.
+/// Locks the database for this process until the returned file is dropped.
 ///
 /// # Errors
-/// When another process has it, or its directory cannot be written.
+/// When another process holds the lock, or when the directory is not writable.
 pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
     let database = settings.sqlite_path()?;
-    // By its real name: a link is another name of the same database. One that is not there yet has only this one.
+    // The real path: a link is another name of the same database. A missing database has only the given name.
     let database = std::fs::canonicalize(&database).unwrap_or(database);
     let path = with_suffix(&database, ".lock");
     if let Some(parent) = path.parent()
@@ -36,7 +36,7 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
         )?;
     match file.try_lock() {
         Ok(()) => {
-            // What the last one said is not true of this one.
+            // The content is from the last holder and does not apply to this process.
             file.set_len(0).map_err(|error| unusable(&path, &error))?;
             Ok(file)
         }
@@ -49,10 +49,11 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
     }
 }
 
-/// Says, to whoever asks [`keys_of_holder`], which master keys this process has: their ids, which tell nothing of them.
+/// Writes down which master keys this process has, for [`keys_of_holder`]. The ids of the keys reveal nothing about the
+/// keys.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the lock file cannot be written.
 pub(crate) fn say_keys(mut lock: &File, ids: &[String]) -> Result<(), Failure> {
     use std::io::Write;
 
@@ -60,7 +61,7 @@ pub(crate) fn say_keys(mut lock: &File, ids: &[String]) -> Result<(), Failure> {
         .map_err(|error| Failure::configuration(format!("cannot write the lock of the database: {error}")))
 }
 
-/// The ids of the master keys that the process has which serves the database; none if it has not said so.
+/// The ids of the master keys of the process that serves the database; empty if the process has not written them.
 pub(crate) fn keys_of_holder(settings: &Settings) -> Vec<String> {
     let Ok(database) = settings.sqlite_path() else { return Vec::new() };
     let database = std::fs::canonicalize(&database).unwrap_or(database);
@@ -69,7 +70,7 @@ pub(crate) fn keys_of_holder(settings: &Settings) -> Vec<String> {
     ids.map(|ids| ids.split(' ').map(str::to_owned).collect()).unwrap_or_default()
 }
 
-/// Whether a process has the database. Takes nothing and makes nothing.
+/// Whether a process holds the lock. Neither takes the lock nor makes a file.
 pub(crate) fn is_held(settings: &Settings) -> bool {
     let Ok(database) = settings.sqlite_path() else { return false };
     let database = std::fs::canonicalize(&database).unwrap_or(database);
@@ -108,6 +109,6 @@ mod tests {
         drop(first);
         assert!(!is_held(&settings));
         let _second = database(&settings).unwrap();
-        assert!(keys_of_holder(&settings).is_empty(), "the next one has not said so");
+        assert!(keys_of_holder(&settings).is_empty(), "the next holder has not written its keys");
     }
 }

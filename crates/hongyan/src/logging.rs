@@ -7,10 +7,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 
-/// Starts logging. `filter` is what to log, `format` how.
+/// Starts logging. `filter` selects what is logged, `format` how.
 ///
 /// # Errors
-/// When the filter is not one. Exit code 78: it is a setting.
+/// When the filter is invalid. Exit code 78: the filter is a setting.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
     let filter = self::filter(filter)?;
     let terminal = std::io::stderr().is_terminal();
@@ -23,29 +23,29 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
     let started = if as_json {
         logger.json().flatten_event(true).try_init()
     } else {
-        // https://no-color.org: set to anything, no colours.
+        // https://no-color.org: any value turns colours off.
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         logger.with_ansi(terminal && !plain).try_init()
     };
     started.map_err(|error| Failure::run(format!("cannot start logging: {error}")))
 }
 
-/// What to log.
+/// Reads a log filter.
 ///
 /// # Errors
-/// When it is not a filter, or would silence the log by a slip. Exit code 78: it is a setting.
+/// When the filter is invalid, or would turn the log off by mistake. Exit code 78: the filter is a setting.
 pub(crate) fn filter(text: &str) -> Result<EnvFilter, Failure> {
     check_log_filter(text).map_err(|why| Failure::configuration(format!("log: {why}")))?;
-    // Quieter by default than it is; whoever names it in the filter still gets it.
+    // refinery logs more than people need; a filter that names refinery_core overrides this.
     EnvFilter::try_new(format!("refinery_core=warn,{text}")).map_err(|error| {
         Failure::configuration(format!(
-            "log: {text:?} is not a filter: {error}; write error, warn, info, debug or trace, \
+            "log: {text:?} is not a valid filter: {error}; write error, warn, info, debug or trace, \
              also per module (info,hongyan_gateway=debug)"
         ))
     })
 }
 
-/// Starts logging for the commands without a configuration file: `HONGYAN_LOG`, or `default`.
+/// Starts logging for commands without a configuration file, with the filter in `HONGYAN_LOG`, or `default`.
 ///
 /// # Errors
 /// As [`start`].

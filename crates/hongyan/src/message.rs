@@ -1,4 +1,4 @@
-//! `hongyan message`: messages that were accepted, at a running gateway.
+//! `hongyan message`: accepted messages, at a running gateway.
 
 use ::http::Method;
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: MessageArgs) -> Result<(), Failure> {
     }
 }
 
-/// What people ask first: its state and why, then what happened when.
+/// Shows first what people ask first: the state and its reason, then the times of each step.
 fn show(message: &Value) -> Result<(), Failure> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let names = [
@@ -80,7 +80,7 @@ async fn list(args: &MessageListArgs) -> Result<(), Failure> {
     }
     let messages = answer["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     if messages.is_empty() {
-        output::remark("there is no such message");
+        output::remark("no message matches");
         return Ok(());
     }
     let row = |message: &Value| {
@@ -97,7 +97,7 @@ async fn list(args: &MessageListArgs) -> Result<(), Failure> {
     let rows: Vec<_> = messages.iter().map(row).collect();
     output::line(&output::table(&["ID", "STATE", "REASON", "ACCEPTED", "TO", "REFERENCE"], &rows))?;
     if answer["next_cursor"].is_string() {
-        output::remark("there are more; --limit shows up to 1000");
+        output::remark("there are more messages; --limit shows up to 1000");
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ async fn add(args: &PermitAddArgs) -> Result<(), Failure> {
     }
     output::line(answer["id"].as_str().unwrap_or_default())?;
     if answer["duplicate"] == true {
-        output::remark("it was there already; a code is one permit, however often it is reported");
+        output::remark("the permit was reported before; a code is one permit, however often it is reported");
     }
     Ok(())
 }
@@ -44,7 +44,7 @@ async fn list(args: &PermitListArgs) -> Result<(), Failure> {
     let api = Api::remote(&args.remote)?;
     let user = query(&[("app", args.app.as_str()), ("openid", args.openid.as_str())]);
     let (mut permits, mut behind) = (Vec::new(), String::new());
-    // All of them, page by page; the sums on each are those of all.
+    // Reads all permits, page by page; the sums on each page cover all permits.
     let mut answer = loop {
         let path = format!("/v1/permits?{user}&limit=1000{behind}");
         let mut page = api.call(Method::GET, &path, &[], None).await?;
@@ -72,7 +72,7 @@ async fn list(args: &PermitListArgs) -> Result<(), Failure> {
     };
     let rows: Vec<_> = permits.iter().map(row).collect();
     if rows.is_empty() {
-        output::remark("the user has no permit; report one with: hongyan permit add");
+        output::remark("the user has no permit; report a permit with: hongyan permit add");
     } else {
         output::line(&output::table(&["ID", "KIND", "AVAILABLE", "OF", "EXPIRES"], &rows))?;
     }
@@ -89,7 +89,7 @@ async fn list(args: &PermitListArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A query out of names and values.
+/// A query string from names and values.
 pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

@@ -1,20 +1,20 @@
-//! What may be printed to a terminal of a text that somebody else wrote.
+//! Makes texts of other people safe to print on a terminal.
 //!
 //! An app's name, WeChat's errmsg or an operator's remark may hold control characters. A terminal obeys them: it changes
-//! colours, titles and the lines above, or shows a name back to front. They are printed as what they are, spelt out.
+//! colours, titles and earlier lines, or shows a name reversed. So control characters are printed as escapes.
 
 use std::borrow::Cow;
 
-/// Whether a terminal, or a reader's eye, would be led astray by a character.
+/// Whether a character would mislead a terminal or a reader.
 fn misleads(letter: char) -> bool {
     letter.is_control()
-        // Line and paragraph ends that are not one for a program that reads lines.
+        // Line and paragraph separators that programs do not treat as line ends.
         || matches!(letter, '\u{2028}' | '\u{2029}')
-        // Those that turn the direction of text (Unicode's bidirectional controls).
+        // Characters that change the direction of text (Unicode's bidirectional controls).
         || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text of one line, with such characters spelt out as `\u{1b}`.
+/// A text of one line, with such characters as escapes like `\u{1b}`.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     spelt(text, misleads, |letter| letter.escape_unicode().to_string())
 }
@@ -25,9 +25,9 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     spelt(text, misleads, |letter| letter.escape_unicode().to_string())
 }
 
-/// JSON text, which stays the same JSON. Its writer has spelt out the oldest of them itself.
+/// JSON text that stays the same JSON. The JSON writer has escaped the ASCII controls already.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
-    // All of them are in Unicode's first plane: four digits are enough.
+    // All these characters are in Unicode's first plane: four digits are enough.
     spelt(text, misleads, |letter| format!("\\u{:04x}", u32::from(letter)))
 }
 

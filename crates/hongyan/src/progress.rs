@@ -1,4 +1,4 @@
-//! Progress, for a person at a terminal. Where standard error is none, nothing is shown.
+//! Progress for a person at a terminal. Nothing is shown if standard error is not a terminal.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use hongyan_store::sqlite::{Stage, Watcher};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar of bytes, or a sign of life where their number is not known. It is gone when the work is done.
+/// A progress bar over bytes, or a spinner if the total is unknown. The bar disappears at the end.
 pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
@@ -23,7 +23,7 @@ pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
     ProgressBar::with_draw_target(total, target).with_style(style).with_message(what.to_owned())
 }
 
-/// Shows how far the work on a database is, and lets a flag end it.
+/// Shows the progress of work on a database, and stops the work when a flag is set.
 pub(crate) fn watcher(stop: &Arc<AtomicBool>) -> Watcher {
     let (copying, looking) = (bytes(Some(0), "copying"), bytes(None, "looking at every page"));
     looking.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("it is well formed"));
@@ -34,7 +34,7 @@ pub(crate) fn watcher(stop: &Arc<AtomicBool>) -> Watcher {
                 copying.set_length(total);
                 copying.set_position(done);
             }
-            // Once: each call would start a thread, and this is asked thousands of times.
+            // Only once: each call starts a thread, and the watcher is called thousands of times.
             Stage::Looking => begun.call_once(|| {
                 copying.finish_and_clear();
                 looking.enable_steady_tick(Duration::from_millis(200));
@@ -60,6 +60,6 @@ mod tests {
         let watcher = watcher(&stop);
         assert!(watcher(Stage::Copying { done: 1, total: 2 }) && watcher(Stage::Looking));
         stop.store(true, Ordering::Relaxed);
-        assert!(!watcher(Stage::Looking), "it says when to stop");
+        assert!(!watcher(Stage::Looking), "the watcher tells the work to stop");
     }
 }

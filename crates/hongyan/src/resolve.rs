@@ -1,4 +1,4 @@
-//! `hongyan resolve`: an operator's word on a message of unknown outcome, through a running gateway.
+//! `hongyan resolve`: an operator decides the outcome of a message in the state unknown, through a running gateway.
 
 use ::http::Method;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub(crate) async fn run(args: ResolveArgs) -> Result<(), Failure> {
     }
     output::line(&format!("{}  {}", args.id, answer["state"].as_str().unwrap_or_default()))?;
     if answer["repeated"] == true {
-        output::remark("the same was said before; nothing was changed");
+        output::remark("the message was resolved in the same way before; nothing was changed");
     }
     if let Some(why) = answer["reason"]["explanation"].as_str() {
         output::remark(why);

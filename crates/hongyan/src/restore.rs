@@ -1,8 +1,8 @@
-//! `hongyan restore`: puts a backup at the place of the configured database.
+//! `hongyan restore`: replaces the configured database with a backup.
 //!
-//! A backup is older than what happened. Messages that were still to be sent in it may have gone out since, and would
-//! go out a second time. So unless it is told that nothing happened since (`--as-is`), a restore makes `unknown` of
-//! every message that was due by now: held, listed, for an operator to judge. Messages for later stay scheduled.
+//! A backup is older than the latest events. Messages that were unsent in the backup may have been sent since, and would
+//! be sent a second time. So a restore sets every message that was due by now to `unknown`: held and listed, for an
+//! operator to decide. `--as-is` says that nothing was sent since. Messages for later stay scheduled.
 
 use std::path::{Path, PathBuf};
 
@@ -28,11 +28,11 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
     let now = Clock::system().now();
     let heirs = Heirs::of(&settings)?;
     let place = Place::of(&database)?;
-    // Held until the end, so that no gateway starts in the middle.
+    // The lock is held until the end, so that no gateway starts in the middle.
     let _lock = lock::database(&settings)?;
     if database.exists() && !args.force {
         return Err(Failure::run(format!(
-            "there is a database at {} already; say --force to move it aside and put the backup in its place",
+            "there is a database at {} already; use --force to move it aside and put the backup in its place",
             database.display()
         )));
     }
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
         went_on_until: (!args.as_is).then_some(now),
         pause: args.hold.then(|| {
             format!(
-                "restored at {now} from the backup {}: look at what is scheduled, cancel what must not go out, then \
+                "restored at {now} from the backup {}: check the scheduled messages, cancel messages that must not be sent, then \
                  resume the app",
                 args.file.display()
             )
@@ -74,27 +74,28 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
     }
     output::line(&format!("{}  {} bytes", database.display(), restored.bytes))?;
     if let (Some(owner), Some(mode)) = (place.owner, mode) {
-        output::remark(&format!("It belongs to {owner} and has the mode {mode:04o}"));
+        output::remark(&format!("The database belongs to {owner} and has the mode {mode:04o}"));
     }
     say_what_to_do(args, &restored, aside.as_deref());
     match key {
-        Ok(()) => output::remark("The master key that is configured opens its secrets"),
+        Ok(()) => output::remark("The configured master key decrypts its secrets"),
         Err(problem) => output::warn(&problem),
     }
     Ok(())
 }
 
-/// Whose the restored database must be, and who may read it: as the file that it replaces, or as its directory wants it.
+/// The owner and the mode that the restored database must have: those of the replaced file, or those that its directory
+/// implies.
 struct Place {
     owner: Option<Owner>,
     mode: Option<u32>,
 }
 
 impl Place {
-    /// Looks at what is to be replaced.
+    /// Looks at the database to be replaced.
     ///
     /// # Errors
-    /// When it is another user's, and this process cannot give that user the new one.
+    /// When the database belongs to another user and this process cannot change owners.
     fn of(database: &Path) -> Result<Self, Failure> {
         let before = Owner::of(database);
         if let Some(owner) = before
@@ -102,8 +103,8 @@ impl Place {
             && !files::is_root()
         {
             return Err(Failure::configuration(format!(
-                "the database {} belongs to {owner}, and this process runs as {}: the gateway could not open what it \
-                 restores. Run it as the owner: sudo -u {} hongyan restore …",
+                "the database {} belongs to {owner}, and this process runs as {}: the gateway could not open the restored \
+                 database. Run the command as the owner: sudo -u {} hongyan restore …",
                 database.display(),
                 files::this_process(),
                 owner.for_sudo()
@@ -117,7 +118,7 @@ impl Place {
         Ok(Self { owner, mode: files::mode(database) })
     }
 
-    /// Makes the new file so, before it takes the place of the old one; its mode then.
+    /// Sets owner and mode of the new file before it replaces the old file; returns the mode.
     fn prepare(&self, draft: &Path) -> Result<Option<u32>, Failure> {
         if let Some(mode) = self.mode {
             files::set_mode(draft, mode).map_err(|error| {
@@ -133,7 +134,7 @@ impl Place {
     }
 }
 
-/// What is damaged is the backup, and restoring it again does not help.
+/// The error says that the backup is damaged: another restore from it does not help.
 fn cannot(backup: &Path, error: StoreError) -> Failure {
     match error {
         StoreError::Corrupt(what) => Failure::configuration(format!(
@@ -146,7 +147,7 @@ fn cannot(backup: &Path, error: StoreError) -> Failure {
 
 fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option<&Path>) {
     if let Some(aside) = aside {
-        output::remark(&format!("The database that was there is now {}", aside.display()));
+        output::remark(&format!("The old database is now {}", aside.display()));
     }
     if restored.unknown > 0 {
         output::remark(&format!(
@@ -157,35 +158,35 @@ fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option
     }
     if restored.sending > 0 {
         output::remark(&format!(
-            "{} messages were in flight; the next start treats them as after a crash",
+            "{} messages were in flight; the next start of the gateway settles them as after a crash",
             restored.sending
         ));
     }
     if restored.open > 0 {
-        let when = if args.as_is { "are still to be sent" } else { "are scheduled for later" };
+        let when = if args.as_is { "are not sent yet" } else { "are scheduled for later" };
         output::remark(&format!("{} messages {when}", restored.open));
     }
     if restored.paused > 0 {
         output::remark(&format!(
-            "{} apps are paused, and nothing is sent. When the gateway runs and you have looked at what is scheduled, \
-             resume each: hongyan app resume APPID",
+            "{} apps are paused, and nothing is sent. Start the gateway, check the scheduled messages, then resume each app: \
+             hongyan app resume APPID",
             restored.paused
         ));
     }
 }
 
-/// Moves the database out of the way, with the files that SQLite keeps beside it; `None` if there is none.
+/// Moves the database aside, with the files that SQLite keeps beside it; `None` if there is no database.
 ///
-/// The main file first. If the machine dies after that, a log without its database is left, which SQLite throws away;
-/// the other way round a database without its log would be left, which lacks the last messages and does not say so.
-/// Also without a database a log must go: SQLite would take it for the new one's.
+/// The main file is moved first. If the machine dies after that, a write-ahead log without its database is left, which
+/// SQLite deletes. In the other order a database without its log would be left, which silently lacks the last messages. A
+/// log without a database must also be moved: SQLite would apply it to the new database.
 fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failure> {
     let stamp: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     let aside = with_suffix(database, &format!(".before-restore-{stamp}"));
     let mut moved = None;
     for suffix in ["", "-wal", "-shm"] {
         let (from, to) = (with_suffix(database, suffix), with_suffix(&aside, suffix));
-        // An older version made it readable by others.
+        // An older version of Hongyan made the file readable by others.
         #[cfg(unix)]
         if from.exists() {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
@@ -211,12 +212,12 @@ fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failu
     Ok(moved)
 }
 
-/// Whether the master key that is configured here opens the secrets in the database. Nothing is undone if not: the key
-/// may be put there afterwards.
+/// Whether the configured master key decrypts the secrets in the database. The restore stays if not: the right key may be
+/// configured afterwards.
 async fn does_the_key_fit(settings: &Settings) -> Result<(), String> {
     if !Vault::has_key(settings) {
         return Err(format!(
-            "there is no {}; put the master key of the backup there before the gateway is started",
+            "there is no {}; put the backup's master key there before you start the gateway",
             settings.data_dir.join(KEY_FILE).display()
         ));
     }
@@ -227,7 +228,7 @@ async fn does_the_key_fit(settings: &Settings) -> Result<(), String> {
     for app in apps.map_err(|error| error.to_string())? {
         vault.open_sealed(Purpose::AppSecret, &app.appid, &app.settings.secret).map_err(|error| {
             format!(
-                "the master key here is not the backup's: the AppSecret of {} does not open: {error}",
+                "the configured master key is not the backup's: the AppSecret of {} cannot be decrypted: {error}",
                 app.appid
             )
         })?;

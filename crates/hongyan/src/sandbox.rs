@@ -74,7 +74,7 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The listener for HTTPS, if one is wanted, with the certificate that was named or one that is made now.
+/// The listener for HTTPS, if HTTPS is wanted, with the named certificate or a new certificate.
 async fn tls(args: &SandboxArgs) -> Result<Option<(TcpListener, Tls)>, Failure> {
     let Some(address) = args.tls_listen else { return Ok(None) };
     let read = |path: &Path| {
@@ -93,15 +93,15 @@ async fn tls(args: &SandboxArgs) -> Result<Option<(TcpListener, Tls)>, Failure> 
             tls
         }
         _ => {
-            let text = "--tls-listen needs a certificate: --tls-certificate with --tls-key, or --tls-ca FILE, and one \
-                        is made whose authority is written there";
+            let text = "--tls-listen needs a certificate: use --tls-certificate with --tls-key; or --tls-ca FILE, \
+                        which makes a certificate and writes its CA to FILE";
             return Err(Failure::usage(text));
         }
     };
     Ok(Some((listen::bind(address, "--tls-listen").await?, tls)))
 }
 
-/// `https://…` by a name that the certificate has.
+/// The URL `https://…` with a host name that the certificate has.
 fn https_url(listener: &TcpListener) -> Result<String, Failure> {
     let url = listen::url(listener)?;
     Ok(base(&url).replacen("http://", "https://", 1))

@@ -1,4 +1,4 @@
-//! `hongyan send`: one message, through a running gateway; with `--validate`, only checked there.
+//! `hongyan send`: sends one message through a running gateway; with `--validate` the gateway only checks the message.
 
 use ::http::Method;
 use hongyan_clock::UnixMillis;
@@ -9,14 +9,14 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
 
-/// Where a message ends without having reached the user, or perhaps not.
+/// The states in which the user did not get the message, or perhaps did not.
 const NOT_SENT: [&str; 5] = ["failed", "expired", "cancelled", "refused", "unknown"];
 
-/// Where a message ends with the user.
+/// The states in which the user got the message.
 const SENT: [&str; 2] = ["sent", "delivered"];
 
-/// Runs the command. Exit code 1 if the message is known not to have reached the user; with `--wait`, also if it has not
-/// been sent by then.
+/// Runs the command. Exit code 1 if the user did not get the message; with `--wait`, also if the message is not sent in
+/// time.
 pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
     if let Some(name) = named_twice(&args.data) {
         return Err(Failure::usage(format!("--data names {name} twice; which of the two texts is meant?")));
@@ -49,20 +49,21 @@ pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
     if NOT_SENT.contains(&state) || is_late { Err(Failure::said()) } else { Ok(()) }
 }
 
-/// Why a message that was waited for is still there. A pause of its app is asked for: the message itself knows of it only
-/// when it was tried.
+/// Why a message is still unsent after the wait. The app's pause is read from the API: the message itself shows the pause
+/// only after an attempt.
 async fn why_not_yet(api: &Api, app: &str, state: &str) -> String {
-    // A key without the scope `apps` may not ask; then the state must do.
+    // A key without the scope `apps` may not read the app; then the message's state must do.
     let answer = api.call(Method::GET, &format!("/v1/apps/{app}"), &[], None).await.unwrap_or_default();
     match answer["paused"]["detail"].as_str() {
         Some(detail) => format!(
-            "it is not sent, for the app is paused: {detail}. It is kept; when the cause is gone: hongyan app resume {app}"
+            "the message is not sent, because the app is paused: {detail}. The message is kept; after the cause is fixed: \
+             hongyan app resume {app}"
         ),
-        None => format!("it is not sent yet, and is {state}"),
+        None => format!("the message is not sent yet, its state is {state}"),
     }
 }
 
-/// A field that has two texts.
+/// The name of a field that has two texts.
 fn named_twice(data: &[(String, String)]) -> Option<&str> {
     let is_named_before =
         |&(at, (name, _)): &(usize, &(String, String))| data[..at].iter().any(|(before, _)| before == name);

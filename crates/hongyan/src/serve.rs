@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     descriptors::raise();
     descriptors::without_core_dumps();
     let stop = signals::stop()?;
-    // The port first, then the lock: whoever starts it twice by mistake hears of it before a file is touched.
+    // The port comes before the lock: an accidental second start fails before it touches a file.
     let listener = listen::bind(settings.listen, "--listen").await?;
     let heirs = Heirs::of(&settings)?;
     let lock = lock::database(&settings)?;
@@ -47,11 +47,11 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let admin_url = admin.as_ref().map(listen::url).transpose()?;
     let hangups = tls.as_ref().map(|(_, tls)| signals::hangups(Arc::clone(tls))).transpose()?;
     let clock = args.test_pace.map_or_else(Clock::system, |pace| {
-        tracing::warn!(%pace, "the clock runs fast: this is for tests, and no message is on time");
+        tracing::warn!(%pace, "the clock runs fast: this is for tests only, and messages are sent at the wrong time");
         Clock::fast(pace)
     });
     let started = Gateway::start(settings.clone(), clock).await;
-    // Also after a failure: what was made by then is there.
+    // Runs after a failure too: files may exist by then.
     heirs.inherit(&settings)?;
     let gateway = started?;
     lock::say_keys(&lock, &gateway.context().vault.key_ids())?;
@@ -76,17 +76,17 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A gateway without a key or without an app runs, but is of no use; says how to go on.
+/// A gateway without a key or without an app runs, but is useless; these hints tell how to continue.
 async fn say_what_is_missing(context: &Context) -> Result<(), Failure> {
     let keys = context.store.keys().await?;
     if keys.iter().all(|key| key.revoked_at.is_some()) {
         tracing::warn!(
-            "there is no API key, so nobody can use /v1; make one with: hongyan key create --name NAME"
+            "there is no API key, so nobody can use /v1; make a key with: hongyan key create --name NAME"
         );
     }
     if context.apps.list().is_empty() {
         tracing::warn!(
-            "no app is registered, so nothing can be sent; register one with: \
+            "no app is registered, so nothing can be sent; register an app with: \
              hongyan app add --appid APPID --secret-file FILE"
         );
     }

@@ -10,17 +10,17 @@ use toml::{Table, Value};
 use crate::cli::ConfigArgs;
 use crate::output::warn;
 
-/// Read when no other file is named, if it is there.
+/// The default configuration file, read if it exists.
 const DEFAULT_FILE: &str = "hongyan.toml";
 
-/// Variables with our prefix that other commands here read. The gateway would take them for misspelt settings.
+/// Variables with the prefix HONGYAN_ that other commands read. The gateway would take them for misspelt settings.
 const CLIENT_VARIABLES: [&str; 4] =
     ["HONGYAN_APP_SECRET", "HONGYAN_CA_FILE", "HONGYAN_INSECURE_HTTP", "HONGYAN_SANDBOX_HOSTS"];
 
-/// Reads the settings. `listen` is a flag that only some commands have.
+/// Reads the settings. Only some commands have the flag `listen`.
 ///
 /// # Errors
-/// When a file cannot be read or a setting is wrong; the error says which, and where it stands.
+/// When a file cannot be read or a setting is wrong; the error names the setting and its place.
 pub(crate) fn load(args: &ConfigArgs, listen: Option<SocketAddr>) -> Result<Settings, ConfigError> {
     let default = Path::new(DEFAULT_FILE);
     let named = args.config.clone().or_else(|| variable("HONGYAN_CONFIG").map(PathBuf::from));
@@ -39,17 +39,17 @@ pub(crate) fn load(args: &ConfigArgs, listen: Option<SocketAddr>) -> Result<Sett
     config::load(file, environment(), flags)
 }
 
-/// A variable that is set to something: an empty one is how scripts unset one.
+/// A variable with a value: scripts unset a variable by setting it to the empty string.
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The environment, as far as it is text.
+/// The environment variables whose names and values are text.
 fn environment() -> impl Iterator<Item = (String, String)> {
     for_the_gateway(std::env::vars_os())
 }
 
-/// Those of some variables that the gateway is to look at.
+/// The variables that the gateway reads, out of all variables.
 fn for_the_gateway(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> impl Iterator<Item = (String, String)> {
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(settings.wechat_base_url.as_str(), "http://127.0.0.1:8790/");
     }
 
-    /// What the definitions of a command and of those below it say about the environment, and what their help says.
+    /// The environment variables that a command and its subcommands define, and those that their help names.
     fn variables_of(command: &clap::Command, found: &mut BTreeSet<String>) {
         found.extend(
             command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str().unwrap().to_owned())),

@@ -1,4 +1,4 @@
-//! When to stop.
+//! The signals that stop the process.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use tokio::task::JoinHandle;
 use crate::failure::Failure;
 use crate::output::remark;
 
-/// Begins to listen for SIGTERM and SIGINT (Ctrl-C), and returns what resolves at the first of them.
+/// Starts to listen for SIGTERM and SIGINT (Ctrl-C), and returns a future that resolves at the first signal.
 ///
-/// From this call on the process no longer dies of them by itself; a second one, while it is still finishing its
-/// work, ends it at once.
+/// From this call on the first signal does not kill the process. A second signal while the process finishes its work ends
+/// it at once.
 ///
 /// # Errors
-/// When the system does not let us listen.
+/// When the system does not allow listening for signals.
 pub(crate) fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut signals =
         Signals::listen().map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
@@ -28,10 +28,10 @@ pub(crate) fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failur
     })
 }
 
-/// Reads the TLS certificate anew at each SIGHUP, until the task is aborted.
+/// Reads the TLS certificate again at each SIGHUP, until the task is aborted.
 ///
 /// # Errors
-/// When the system does not let us listen.
+/// When the system does not allow listening for signals.
 #[cfg(unix)]
 pub(crate) fn hangups(tls: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -46,7 +46,7 @@ pub(crate) fn hangups(tls: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
     }))
 }
 
-/// There is no such signal here; a change of the files is found all the same.
+/// This system has no SIGHUP; the gateway notices changed files anyway.
 #[cfg(not(unix))]
 pub(crate) fn hangups(_: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
     Ok(tokio::spawn(std::future::ready(())))
@@ -84,7 +84,7 @@ impl Signals {
 
     async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Without signals it runs until it is killed.
+            // Without signals the process runs until it is killed.
             std::future::pending::<()>().await;
         }
     }

@@ -1,4 +1,4 @@
-//! Work on a database that shows how far it is, and ends when it is told to.
+//! Work on a database that shows its progress and can be stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use hongyan_store::sqlite::Watcher;
 use crate::failure::Failure;
 use crate::{progress, signals};
 
-/// Does work on a database on a thread of its own, shows how far it is, and ends it at SIGTERM or SIGINT.
+/// Does work on a database on a separate thread, shows its progress, and stops it at SIGTERM or SIGINT.
 pub(crate) async fn stoppable<T: Send + 'static, E: Into<Failure> + Send + 'static>(
     work: impl FnOnce(&Watcher) -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -23,5 +23,5 @@ pub(crate) async fn stoppable<T: Send + 'static, E: Into<Failure> + Send + 'stat
             working.await
         }
     };
-    done.map_err(|error| Failure::run(format!("the work ended badly: {error}")))?.map_err(Into::into)
+    done.map_err(|error| Failure::run(format!("the work panicked: {error}")))?.map_err(Into::into)
 }

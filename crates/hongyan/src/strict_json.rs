@@ -1,7 +1,7 @@
-//! JSON in which no object names a member twice.
+//! JSON without duplicate members in an object.
 //!
-//! `serde_json::Value` keeps the last of two members of one name and says nothing of the first. In a message that is a
-//! text that the caller wrote and the user does not get.
+//! `serde_json::Value` keeps the last of two members with the same name and drops the first silently. In a message the
+//! first would be a text that the caller wrote and the user never gets.
 
 use std::fmt;
 
@@ -11,8 +11,9 @@ use serde_json::{Map, Number, Value};
 /// Reads one JSON value.
 ///
 /// # Errors
-/// When the text is not JSON, or an object in it, however deep, has two members of one name. The second kind is a data
-/// error of serde's, the first a syntax error.
+///
+/// When the text is not JSON (a syntax error of serde), or when an object at any depth has two members with the same name
+/// (a data error of serde).
 pub(crate) fn value(text: &[u8]) -> serde_json::Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Strict.deserialize(&mut reader)?;
@@ -107,6 +108,6 @@ mod tests {
             assert!(!value(text.as_bytes()).unwrap_err().is_data(), "{text}");
         }
         let deep = "[".repeat(100_000);
-        assert!(value(deep.as_bytes()).is_err(), "no stack is used up");
+        assert!(value(deep.as_bytes()).is_err(), "deep nesting must not overflow the stack");
     }
 }

@@ -1,7 +1,7 @@
-//! The tutorial's back end, as the demo runs it: the same behaviour and the same JSON as `examples/node/backend.mjs`
-//! and `examples/python/backend.py`, so that the phone works without Node or Python.
+//! The tutorial's back end in the demo: the same behaviour and the same JSON as `examples/node/backend.mjs` and
+//! `examples/python/backend.py`, so that the phone works without Node or Python.
 //!
-//! It is a client like any other: it knows the gateway's address and an API key, and nothing else of it.
+//! The back end is an ordinary client: it knows only the gateway's address and an API key.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,13 +21,13 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::http::Api;
 
-/// Sessions live in memory, which is enough to learn from. Beyond this many, everybody logs in again.
+/// Sessions live in memory, which is enough for a tutorial. Beyond this number all users log in again.
 const MAX_SESSIONS: usize = 10_000;
 
-/// A `thing` field has at most so many characters.
+/// The most characters of a `thing` field.
 const THING_CHARS: usize = 20;
 
-/// What the back end knows.
+/// The state of the back end.
 pub(crate) struct Tutorial {
     pub(crate) gateway: Api,
     pub(crate) appid: String,
@@ -38,7 +38,7 @@ pub(crate) struct Tutorial {
     pub(crate) sessions: Mutex<HashMap<String, String>>,
 }
 
-/// Who taps, and what they typed: the mini program's words.
+/// A tap by the user and the typed text, in the mini program's words.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Tap {
@@ -51,7 +51,7 @@ struct Tap {
     result: Option<String>,
 }
 
-/// An answer that is not 200, with a JSON body that says why.
+/// An answer with a status other than 200, and a JSON body with the reason.
 struct Refusal(StatusCode, Bytes);
 
 impl Refusal {
@@ -69,7 +69,7 @@ impl IntoResponse for Refusal {
 type Answer = Result<Json<Value>, Refusal>;
 
 impl Tutorial {
-    /// Its three calls.
+    /// The three calls of the back end.
     pub(crate) fn router(self) -> Router {
         Router::new()
             .route("/onLogin", post(on_login))
@@ -80,7 +80,7 @@ impl Tutorial {
             .with_state(Arc::new(self))
     }
 
-    /// `POST` to the gateway. Its errors are passed on as they are: it explains itself.
+    /// Sends `POST` to the gateway. The gateway's errors are passed on unchanged, because they explain themselves.
     async fn hongyan(&self, path: &str, mut body: Value) -> Result<Value, Refusal> {
         body["app"] = self.appid.as_str().into();
         let answer = self.gateway.exchange(Method::POST, path, &[], Some(&body)).await.map_err(|why| {
@@ -91,12 +91,12 @@ impl Tutorial {
             return Err(Refusal(answer.status, answer.body));
         }
         serde_json::from_slice(&answer.body).map_err(|error| {
-            let detail = format!("{} did not answer JSON: {error}", self.gateway.url());
+            let detail = format!("{} did not answer with JSON: {error}", self.gateway.url());
             Refusal::new(StatusCode::BAD_GATEWAY, "gateway_unreachable", &detail)
         })
     }
 
-    /// A new session for the user who has this code.
+    /// Makes a new session for the user of a login code.
     async fn log_in(&self, code: &str) -> Result<String, Refusal> {
         let login = self.hongyan("/v1/login", json!({ "code": code })).await?;
         let openid = login["openid"].as_str().unwrap_or_default().to_owned();
@@ -167,7 +167,7 @@ async fn subscribe(State(tutorial): State<Arc<Tutorial>>, body: Bytes) -> Answer
     let tap = read(&body)?;
     let to = tutorial.openid_of(&tap).await?;
     if !tap.result.is_some_and(|result| result.starts_with("accept")) {
-        // The user said no: there is nothing to record.
+        // The user refused: there is no permit to report.
         return Ok(Json(json!({ "state": "not_sent" })));
     }
     let template = tap.template.unwrap_or_else(|| tutorial.subscribe_template.clone());
@@ -184,7 +184,7 @@ async fn subscribe(State(tutorial): State<Arc<Tutorial>>, body: Bytes) -> Answer
 }
 
 async fn not_found() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", "there are POST /onLogin, /template, /subscribe")
+    Refusal::new(StatusCode::NOT_FOUND, "not_found", "known calls: POST /onLogin, /template, /subscribe")
 }
 
 fn read(body: &[u8]) -> Result<Tap, Refusal> {
@@ -192,7 +192,7 @@ fn read(body: &[u8]) -> Result<Tap, Refusal> {
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "malformed_json", &error.to_string()))
 }
 
-/// As WeChat's `date` fields take it, in China's time.
+/// A time in the form of WeChat's `date` fields, in China's time zone.
 fn beijing_text(now: UnixMillis) -> String {
     let local = Offset::constant(8).to_datetime(Timestamp::from_millisecond(now.0).unwrap_or_default());
     local.strftime("%Y年%m月%d日 %H:%M").to_string()

@@ -1,6 +1,6 @@
-//! What an import is of.
+//! What an import sends.
 
-/// What an import is of.
+/// What an import sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Messages,
@@ -8,7 +8,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As the API calls it.
+    /// The name in the API.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Messages => "messages",

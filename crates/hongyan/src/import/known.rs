@@ -1,7 +1,7 @@
-//! Which lines are there already: told apart by what they say, not by where they stand.
+//! The lines that were accepted already. Lines are identified by their content, not by their position.
 //!
-//! A file is edited between two runs: a refused line is corrected and becomes longer, lines are added before it, others
-//! are taken out. Numbers and offsets would point at the wrong lines then; contents do not.
+//! A file may be edited between two runs: a corrected line becomes longer, lines are added before it, other lines are
+//! removed. Line numbers and offsets would then point at the wrong lines; contents do not.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -12,17 +12,17 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
-/// How many bytes tell one line from another. With sixteen, no two of a billion lines are taken for the same.
+/// How many bytes identify a line. With sixteen bytes, a collision among a billion lines is practically impossible.
 const MARK_BYTES: usize = 16;
 
-/// What stands for a line: a hash of what it says. Spaces, the order of members and the line's end do not matter.
+/// The hash of a line's content. Spaces, the order of members and the line ending do not change the hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Mark([u8; MARK_BYTES]);
 
 impl Mark {
-    /// The mark of a message or a permit, as it is sent.
+    /// The mark of a message or a permit in the form in which it is sent.
     pub(super) fn of(value: &Value) -> Self {
-        // The members of an object are sorted by their names: serde_json keeps them so.
+        // serde_json sorts the members of an object by name.
         let digest = Sha256::digest(value.to_string().as_bytes());
         let mut mark = [0; MARK_BYTES];
         mark.copy_from_slice(&digest[..MARK_BYTES]);
@@ -61,10 +61,10 @@ impl<'de> serde::Deserialize<'de> for Mark {
     }
 }
 
-/// Marks, each with how many lines of a file it still stands for.
+/// Marks, each with the number of lines that it still stands for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
-    /// Sorted.
+    /// Sorted by mark.
     counted: Vec<(Mark, u32)>,
     total: u64,
 }
@@ -83,12 +83,12 @@ impl Known {
         Self { counted, total }
     }
 
-    /// How many lines they stood for at first.
+    /// The number of lines at the beginning.
     pub(super) const fn total(&self) -> u64 {
         self.total
     }
 
-    /// Whether a line is one of them. Each of them is one line only.
+    /// Whether a line is known. Each known line counts once.
     pub(super) fn take(&mut self, mark: Mark) -> bool {
         let Ok(at) = self.counted.binary_search_by_key(&mark, |&(mark, _)| mark) else { return false };
         let count = &mut self.counted[at].1;
@@ -98,18 +98,18 @@ impl Known {
     }
 }
 
-/// The file of the marks of all lines that were accepted, one after the other. Only ever added to, so that remembering
-/// a batch costs what the batch costs.
+/// The file with the marks of all accepted lines, one after the other. The file only grows at its end, so recording a
+/// batch costs as much as the batch.
 pub(super) struct Record {
     path: PathBuf,
     file: File,
 }
 
 impl Record {
-    /// Opens the record, or makes it, and keeps others from it. What a crash left half written is cut off.
+    /// Opens the record or makes it, and locks it. A half-written mark after a crash is cut off.
     ///
     /// # Errors
-    /// When it cannot be read, or another import uses it.
+    /// When the record cannot be read, or when another import uses it.
     pub(super) fn open(path: PathBuf) -> Result<(Self, Vec<Mark>), Failure> {
         let cannot = |error: std::io::Error| Failure::run(format!("cannot read {}: {error}", path.display()));
         let mut options = OpenOptions::new();
@@ -118,11 +118,11 @@ impl Record {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 return Err(Failure::run(format!(
-                    "another import uses {}; wait for its end, or stop it",
+                    "another import uses {}; wait until that import ends, or stop it",
                     path.display()
                 )));
             }
-            // Some network file systems have no locks. Then two imports of one file are the user's to avoid.
+            // Some network file systems have no locks. There the user must not run two imports of one file at once.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let mut bytes = Vec::new();
@@ -136,19 +136,19 @@ impl Record {
         Ok((Self { path, file }, marks))
     }
 
-    /// Forgets everything.
+    /// Forgets all lines.
     ///
     /// # Errors
-    /// When that cannot be written down.
+    /// When the record cannot be written.
     pub(super) fn clear(&mut self) -> Result<(), Failure> {
         let cleared = self.file.set_len(0).and_then(|()| self.file.rewind());
         cleared.map_err(|error| Failure::cannot_write(&self.path, &error))
     }
 
-    /// Adds lines; `durably`: also for the case that the machine loses power next.
+    /// Adds lines; with `durably` the record survives a power cut.
     ///
     /// # Errors
-    /// When they cannot be written down.
+    /// When the record cannot be written.
     pub(super) fn add(&mut self, marks: &[Mark], durably: bool) -> Result<(), Failure> {
         let bytes: Vec<u8> = marks.iter().flat_map(|mark| mark.0).collect();
         let written =
@@ -157,17 +157,17 @@ impl Record {
     }
 }
 
-/// Sixteen hexadecimal digits that stand for a text. Idempotency keys are made of it: it never changes.
+/// Sixteen hexadecimal digits that identify a text. Idempotency keys contain them, so this function must never change.
 pub(super) fn hash(text: &[u8]) -> String {
     let digest = Sha256::digest(text);
     let number = digest.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
     format!("{number:016x}")
 }
 
-/// Removes a file if it is there.
+/// Removes a file if it exists.
 ///
 /// # Errors
-/// When it is there and stays.
+/// When the file exists and cannot be removed.
 pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::cannot_write(path, &error)),

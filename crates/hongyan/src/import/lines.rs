@@ -1,5 +1,5 @@
-//! Lines of JSON, read one after the other and put together to batches. A file of any size takes the memory of a few
-//! batches, and some bytes for each line that is there already.
+//! Reads lines of JSON one after the other and groups them into batches. A file of any size needs memory for a few
+//! batches, and some bytes for each line that was accepted before.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,64 +14,65 @@ use super::state::Earlier;
 use crate::failure::Failure;
 use crate::strict_json;
 
-/// The longest line that is read; the largest message of WeChat's has some 4 KB.
+/// The longest line that is read; the largest WeChat message has about 4 KB.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
 
-/// The most bytes of lines in one batch: with what JSON adds, far below the gateway's default for a request (4 MiB).
+/// The most bytes of lines in one batch: with the JSON around them this stays far below the gateway's default limit for a
+/// request (4 MiB).
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
-/// One line that can be sent.
+/// One line to send.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
-    /// Its number, from 1.
+    /// The line's number, from 1.
     pub(super) line: u64,
     /// The message or permit.
     pub(super) value: Value,
-    /// What the line is known by in later runs.
+    /// The mark of the line: later runs recognise the line by it.
     pub(super) mark: Mark,
 }
 
 impl Item {
-    /// Whether the same once more changes nothing.
+    /// Whether sending the line again changes nothing.
     pub(super) fn is_repeatable(&self, kind: Kind) -> bool {
         kind == Kind::Messages || self.value["code"].is_string()
     }
 }
 
-/// Lines that go together.
+/// Lines that are sent together.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch {
     pub(super) items: Vec<Item>,
-    /// Lines that are not sent, each with its problem in the API's form.
+    /// Lines that are not sent, each with its problem as the API writes it.
     pub(super) refused: Vec<(u64, Value)>,
-    /// How many lines were left out because an earlier run brought them.
+    /// How many lines were skipped because an earlier run sent them.
     pub(super) known: u64,
-    /// The number of the line before the first one that needs an answer.
+    /// The number of the last line before the first line that needs an answer.
     pub(super) after: u64,
-    /// The number of the last line that belongs to it.
+    /// The number of the batch's last line.
     pub(super) last_line: u64,
-    /// Where that line ends in the file.
+    /// The offset of the end of that line in the file.
     pub(super) end: u64,
 }
 
-/// What lines are to become.
+/// How lines become batches.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) kind: Kind,
-    /// Make a reference from the content of a line that has none.
+    /// Whether to make a reference from the content of a line without a reference.
     pub(super) reference_from_line: bool,
-    /// The most items of a batch.
+    /// The most items in a batch.
     pub(super) items: usize,
 }
 
-/// Reads lines, and counts them.
+/// Reads and counts lines.
 pub(super) struct Reader {
     input: Box<dyn BufRead + Send>,
     line: u64,
     offset: u64,
 }
 
-/// One line as it was read.
+/// One line as read.
 enum Raw {
     Text(Vec<u8>),
     TooLong,
@@ -81,7 +82,7 @@ impl Reader {
     /// Opens a file (`-`: standard input).
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the file cannot be read.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let input: Box<dyn BufRead + Send> = if path == Path::new("-") {
             Box::new(BufReader::new(std::io::stdin()))
@@ -109,7 +110,7 @@ impl Reader {
     }
 }
 
-/// Reads to the end of a line, without keeping it.
+/// Reads to the end of a line and discards it.
 fn skip_line(input: &mut impl BufRead) -> std::io::Result<u64> {
     let mut skipped = 0;
     loop {
@@ -126,9 +127,9 @@ fn skip_line(input: &mut impl BufRead) -> std::io::Result<u64> {
     }
 }
 
-/// All batches of an input, made as they are asked for. After an error there are no more.
+/// All batches of an input, made on demand. An error ends the batches.
 ///
-/// Lines that earlier runs brought are left out, and lines of which nobody knows whether they did are refused.
+/// Lines that earlier runs sent are skipped. Lines that earlier runs may have sent are refused.
 pub(super) fn batches(
     mut reader: Reader,
     plan: Plan,
@@ -173,17 +174,17 @@ pub(super) fn batches(
     })
 }
 
-/// How many of the lines that earlier runs brought are still in the input.
+/// How many of the lines that earlier runs sent are still in the input.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the input cannot be read.
 pub(super) fn count_known(reader: Reader, plan: Plan, earlier: Earlier) -> Result<u64, Failure> {
     batches(reader, plan, earlier).try_fold(0, |known, batch| Ok(known + batch?.known))
 }
 
-/// What a line says, and what it is known by; `None` for an empty one.
+/// The content of a line and its mark; `None` for an empty line.
 fn item(text: &[u8], plan: Plan, names: &mut Names) -> Result<Option<(Value, Mark)>, Value> {
-    // Editors of some systems begin a file with this mark.
+    // Some editors begin a file with a byte order mark.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
     if text.is_empty() {
         return Ok(None);
@@ -202,25 +203,25 @@ fn item(text: &[u8], plan: Plan, names: &mut Names) -> Result<Option<(Value, Mar
     Ok(Some((value, mark)))
 }
 
-/// Gives messages the names that they do not have.
+/// Gives references and idempotency keys to messages that have none.
 #[derive(Default)]
 struct Names {
-    /// How often each text was met that has no reference.
+    /// How often each text without a reference was met.
     met: HashMap<Mark, u64>,
 }
 
 impl Names {
-    /// Makes sure that a message has a reference, and the idempotency key that follows from it.
+    /// Makes sure that a message has a reference and an idempotency key, which is made from the reference.
     ///
-    /// A reference is made from the content, and from how many lines before say the same: not from the line's number,
-    /// for that changes when a line is added or taken out before it.
+    /// A made reference depends on the content, and on the number of equal lines before. It does not depend on the line's
+    /// number: that number changes when lines before it are added or removed.
     fn give(&mut self, message: &mut Value, from_line: bool) -> Result<(), Value> {
         if message.get("reference").is_none_or(Value::is_null) {
             if !from_line {
                 return Err(problem(
                     "missing_reference",
-                    "a line has a reference, so that it can be sent again without becoming a second message; \
-                     --reference-from-line makes one from its content",
+                    "a line needs a reference, so that a repeat does not make a second message; --reference-from-line makes a \
+                     reference from the line's content",
                 ));
             }
             let mark = Mark::of(message);
@@ -229,7 +230,8 @@ impl Names {
             message["reference"] = format!("line-{mark}-{met}").into();
         }
         if message.get("idempotency_key").is_none_or(Value::is_null) {
-            // Hashed, for a reference may hold what a key may not. One that is no text is refused by the gateway.
+            // The reference is hashed because it may contain characters that a key must not contain. The gateway refuses
+            // a reference that is not a string.
             let reference = message["reference"].as_str().unwrap_or_default();
             message["idempotency_key"] = format!("import-{}", hash(reference.as_bytes())).into();
         }
@@ -237,16 +239,17 @@ impl Names {
     }
 }
 
-/// The problem of a line that cannot be repeated, and of which nobody knows whether it was taken.
+/// The problem of a line that cannot be repeated and may have been accepted.
 pub(super) fn no_answer() -> Value {
     problem(
         "no_answer",
-        "the answer was lost, and a subscription has no code to tell a repeat by: look whether the user's count has it \
-         (GET /v1/permits). If it has, take the line out of the file; if not, import the line from another file",
+        "the answer was lost, and a subscription has no code by which the gateway recognises a repeat: check whether the \
+         user's permits contain it (GET /v1/permits). If they do, remove the line from the file; if not, import the line \
+         from another file",
     )
 }
 
-/// A problem of our own, in the gateway's form.
+/// A problem of the command itself, in the gateway's form.
 pub(super) fn problem(code: &str, detail: &str) -> Value {
     json!({ "code": code, "detail": detail })
 }
@@ -292,17 +295,17 @@ mod tests {
             (one("{\"reference\":\"订单 1\"}", PLAN), one("\n{\"reference\":\"订单 1\"}", PLAN));
         let key = &first.items[0].value["idempotency_key"];
         assert!(key.as_str().unwrap().is_ascii(), "{key}");
-        assert_eq!(key, &again.items[0].value["idempotency_key"], "wherever it stands");
+        assert_eq!(key, &again.items[0].value["idempotency_key"], "the position does not change the key");
         let own = one("{\"reference\":\"a\",\"idempotency_key\":\"mine\"}", PLAN);
         assert_eq!(own.items[0].value["idempotency_key"], "mine");
-        assert_eq!(key, "import-564a3cc6ee37d624", "older versions made the same");
+        assert_eq!(key, "import-564a3cc6ee37d624", "older versions made the same key");
         assert_eq!(one("{}", PLAN).refused[0].1["code"], "missing_reference");
 
         let from_line = Plan { reference_from_line: true, ..PLAN };
         let twice = one("{\"to\":\"x\"}\n{\"to\":\"x\"}", from_line);
         assert_ne!(twice.items[0].value["reference"], twice.items[1].value["reference"]);
         assert_eq!(twice, one("{\"to\":\"x\"}\n{\"to\":\"x\"}", from_line));
-        // Wherever they stand and however they are written: the first of two is the first of two.
+        // References do not depend on position or formatting: the first of two equal lines stays the first.
         let references = |text: &str| -> Vec<String> {
             let batches = read(text, from_line);
             let items = batches.iter().flat_map(|batch| &batch.items);
@@ -335,7 +338,7 @@ mod tests {
         let numbers: Vec<u64> = batches[0].items.iter().map(|item| item.line).collect();
         assert_eq!((numbers, batches[0].known, batches[0].after), (vec![1, 5], 1, 0));
         assert_eq!((batches[0].refused[0].0, &batches[0].refused[0].1["code"]), (2, &json!("no_answer")));
-        // A whole file that is there already is one batch without a line to send.
+        // A file whose lines were all accepted before is one batch without a line to send.
         let known = read_after("{\"reference\":\"a\"}\n", PLAN, earlier);
         assert_eq!((known.len(), known[0].known, known[0].items.len(), known[0].after), (1, 1, 0, 0));
     }

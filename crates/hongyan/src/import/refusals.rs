@@ -1,4 +1,4 @@
-//! Where refused lines go: into a file that takes them, or to the terminal, the first of them.
+//! Where refused lines go: to a file, or the first of them to the terminal.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::http::explain;
 use crate::output;
 
-/// Refusals that are shown where no file takes them; the summary counts all.
+/// How many refusals are shown on the terminal; the summary counts all of them.
 const SHOWN: usize = 10;
 
 /// Where refused lines go.
@@ -20,21 +20,21 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Each run tries again what was refused, so the file begins anew with each.
+    /// Each run tries refused lines again, so the file starts empty in each run.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self { file: None, shown: 0 }) };
         let file = File::create(path).map_err(|error| Failure::cannot_write(path, &error))?;
         Ok(Self { file: Some((path.to_owned(), BufWriter::new(file))), shown: 0 })
     }
 
-    /// One line that was not taken, and why.
+    /// Reports one refused line and the reason.
     pub(super) fn add(&mut self, line: u64, item: Option<&Value>, problem: &Value) -> Result<(), Failure> {
         let Some((path, file)) = &mut self.file else {
             self.shown += 1;
             if self.shown <= SHOWN {
                 output::warn(&format!("line {line}: {}", explain(problem)));
             } else if self.shown == SHOWN + 1 {
-                output::warn("there are more; --errors FILE takes all of them");
+                output::warn("more lines were refused; --errors FILE writes all of them to a file");
             }
             return Ok(());
         };

@@ -1,8 +1,8 @@
-//! What an import remembers between its runs: a small file beside the imported one, and a record of the lines that were
-//! accepted.
+//! The memory of an import between its runs: a small state file beside the imported file, and a record of the accepted
+//! lines.
 //!
-//! Only accepted lines are remembered. So whatever else is in the file is sent when the command is repeated: lines that
-//! were added, lines that were refused and are corrected now, lines that were refused and may be taken today.
+//! Only accepted lines are remembered. So a repeated command sends all other lines of the file: added lines, corrected
+//! lines, and lines that were refused before and may be accepted today.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -16,32 +16,33 @@ use crate::beside::{sync_directory, with_suffix};
 use crate::failure::Failure;
 use crate::output;
 
-/// The form of the file. The first had no version: it knew how far an import had come, and not which lines were refused.
+/// The version of the state file. The first form had no version: it remembered how far an import had come, and not which
+/// lines were refused.
 const VERSION: u32 = 2;
 
-/// What the form is that has no version.
+/// The version of a file without a version.
 const FIRST_VERSION: u32 = 0;
 
-/// What stands in the file.
+/// The content of the state file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored {
     #[serde(default)]
     version: u32,
     /// What was imported: `messages` or `permits`.
     what: String,
-    /// The last run had an answer for all lines up to this one.
+    /// The last run has an answer for each line up to this line.
     line: u64,
-    /// How many lines were accepted: so many are in the record at least.
+    /// How many lines were accepted: the record has at least so many.
     #[serde(default)]
     accepted: u64,
-    /// Lines that cannot be repeated, and of which nobody knows whether they were accepted: their answer was lost, or a
-    /// run was cut short while it sent them.
+    /// Lines that cannot be repeated and may have been accepted: their answer was lost, or a run was interrupted while it
+    /// sent them.
     #[serde(default)]
     doubtful: Vec<Mark>,
-    /// Of the first form: lines up to this one were about to be sent.
+    /// Only in the first form: lines up to this line were about to be sent.
     #[serde(default, skip_serializing)]
     sending: u64,
-    /// Of the first form: the beginning of the file; absent for standard input.
+    /// Only in the first form: the beginning of the file; absent for standard input.
     #[serde(default, skip_serializing)]
     begins: Option<Beginning>,
     /// The gateway of the last run.
@@ -55,18 +56,18 @@ struct Beginning {
     hash: String,
 }
 
-/// What an import of an older version left: it remembered no lines, but how far it had come.
+/// The state of an import by an older version, which remembered only how far it had come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Older {
-    /// Lines up to this one had their answers: most were accepted, some perhaps refused.
+    /// Lines up to this line had their answers: most were accepted, some may have been refused.
     pub(super) line: u64,
-    /// Lines up to this one were perhaps sent.
+    /// Lines up to this line may have been sent.
     pub(super) sending: u64,
     begins: Option<Beginning>,
 }
 
 impl Older {
-    /// Whether it was of this file, as far as its beginning tells.
+    /// Whether the state belongs to this file, judged by the beginning of the file.
     pub(super) fn is_of(&self, file: &Path) -> std::io::Result<bool> {
         let Some(Beginning { bytes, hash: expected }) = &self.begins else { return Ok(true) };
         let mut text = Vec::new();
@@ -75,38 +76,38 @@ impl Older {
     }
 }
 
-/// Where the import is.
+/// The state of the running import.
 pub(super) struct State {
     file: Option<PathBuf>,
     record: Option<Record>,
     stored: Stored,
-    /// Lines that are being sent and cannot be repeated.
+    /// Lines in flight that cannot be repeated.
     under_way: Vec<Mark>,
-    /// All lines of this run up to this one have their answers.
+    /// Each line of this run up to this line has its answer.
     pub(super) line: u64,
 }
 
-/// What earlier runs left.
+/// What earlier runs remembered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Earlier {
-    /// Lines that were accepted.
+    /// Accepted lines.
     pub(super) accepted: Known,
-    /// Lines that may have been accepted, and must not be repeated.
+    /// Lines that may have been accepted and must not be repeated.
     pub(super) doubtful: Known,
-    /// Instead of them, what an older version left.
+    /// The state of an older version, in place of the other two.
     pub(super) older: Option<Older>,
 }
 
-/// Where the state of an import of this file is kept.
+/// The default path of the state for this file.
 pub(super) fn beside(imported: &Path) -> PathBuf {
     with_suffix(imported, ".import-state")
 }
 
 impl State {
-    /// Reads the state, or begins anew. Without a file nothing is remembered.
+    /// Reads the state, or starts a new state. Without a path nothing is remembered.
     ///
     /// # Errors
-    /// When it cannot be read, or is that of another kind of import.
+    /// When the state cannot be read, or belongs to another kind of import.
     pub(super) fn open(
         file: Option<PathBuf>,
         kind: Kind,
@@ -129,7 +130,7 @@ impl State {
         };
         let (mut record, marks) = Record::open(with_suffix(&path, ".lines"))?;
         if restart {
-            // The file first: a record without it counts for nothing.
+            // The state file is removed first: a record without a state file does not count.
             remove(&path)?;
         }
         let Some(stored) = read(&path)? else {
@@ -141,7 +142,7 @@ impl State {
         };
         check(&path, &stored, kind, marks.len() as u64)?;
         if stored.version == FIRST_VERSION {
-            // The file stays as it is until what it says is understood.
+            // The state file stays unchanged until its content is understood.
             record.clear()?;
             let Stored { line, sending, begins, .. } = stored;
             let older = Some(Older { line, sending, begins });
@@ -156,12 +157,12 @@ impl State {
         }
         if stored.gateway != gateway && !marks.is_empty() {
             output::warn(&format!(
-                "earlier runs imported this to {}, and this one goes to {gateway}; lines that were accepted there are left \
-                 out here. --restart sends them here, --state FILE remembers each gateway apart",
+                "earlier runs imported this file to {}, and this run imports it to {gateway}; lines that were accepted \
+                 there are skipped here. --restart sends them here, --state FILE keeps a separate state for each gateway",
                 stored.gateway
             ));
         }
-        // What stands in the record beyond what the file counts was accepted just before a run was cut short.
+        // Marks in the record beyond the state's count were accepted just before a run was interrupted.
         let mut accepted_last = Known::new(marks[stored.accepted as usize..].to_vec());
         let doubtful: Vec<Mark> =
             stored.doubtful.iter().copied().filter(|&mark| !accepted_last.take(mark)).collect();
@@ -176,10 +177,10 @@ impl State {
         Ok((state, earlier))
     }
 
-    /// Takes over what an older version left, line by line.
+    /// Takes over the state of an older version, line by line.
     ///
     /// # Errors
-    /// When that cannot be written down.
+    /// When the state cannot be written.
     pub(super) fn take_over(&mut self, accepted: &[Mark], doubtful: &[Mark]) -> Result<Earlier, Failure> {
         self.answered(accepted, doubtful)?;
         self.write(true)?;
@@ -190,25 +191,25 @@ impl State {
         })
     }
 
-    /// The state's own file.
+    /// The path of the state file.
     pub(super) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// These lines are about to be sent and cannot be repeated. From now on they are in doubt until they are answered,
-    /// also if the process or the machine ends in between.
+    /// Records that these lines are about to be sent and cannot be repeated. Until their answer arrives they are in
+    /// doubt, even if the process or the machine stops meanwhile.
     ///
     /// # Errors
-    /// When that cannot be written down.
+    /// When the state cannot be written.
     pub(super) fn about_to_send(&mut self, unrepeatable: Vec<Mark>) -> Result<(), Failure> {
         self.under_way = unrepeatable;
         if self.under_way.is_empty() { Ok(()) } else { self.write(true) }
     }
 
-    /// What was sent has its answers: these lines were accepted, and of these nobody knows. All others were not.
+    /// Records the answers: `accepted` lines were accepted, `doubtful` lines may have been. All other lines were refused.
     ///
     /// # Errors
-    /// When that cannot be written down.
+    /// When the state cannot be written.
     pub(super) fn answered(&mut self, accepted: &[Mark], doubtful: &[Mark]) -> Result<(), Failure> {
         let was_doubtful = !self.under_way.is_empty();
         if let Some(record) = &mut self.record {
@@ -220,17 +221,17 @@ impl State {
         if was_doubtful { self.write(true) } else { Ok(()) }
     }
 
-    /// All lines up to this one have their answers.
+    /// Records that each line up to this line has its answer.
     ///
     /// # Errors
-    /// When that cannot be written down.
+    /// When the state cannot be written.
     pub(super) fn passed(&mut self, line: u64) -> Result<(), Failure> {
         self.line = line;
         self.stored.line = line;
         self.write(false)
     }
 
-    /// In one step, so that a crash leaves the old state or the new one.
+    /// Replaces the file in one step, so that a crash leaves the old state or the new state.
     fn write(&self, durably: bool) -> Result<(), Failure> {
         let Some(path) = &self.file else { return Ok(()) };
         let mut stored = self.stored.clone();
@@ -259,18 +260,18 @@ fn read(path: &Path) -> Result<Option<Stored>, Failure> {
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| {
         Failure::run(format!(
-            "{} is not the state of an import: {error}; name another file with --state",
+            "{} is not the state file of an import: {error}; name another file with --state",
             path.display()
         ))
     })
 }
 
 fn check(path: &Path, stored: &Stored, kind: Kind, recorded: u64) -> Result<(), Failure> {
-    const RESTART: &str = "--restart begins at the first line; what is there already is not made twice, except \
+    const RESTART: &str = "--restart begins at the first line; lines accepted before are not repeated, except \
                            subscriptions";
     if stored.what != kind.name() {
         return Err(Failure::run(format!(
-            "{} is the state of an import of {}; --restart begins anew, --state keeps the state of this import in \
+            "{} is the state file of an import of {}; --restart begins again, --state keeps the state of this import in \
              another file",
             path.display(),
             stored.what
@@ -284,7 +285,7 @@ fn check(path: &Path, stored: &Stored, kind: Kind, recorded: u64) -> Result<(), 
     }
     if recorded < stored.accepted {
         return Err(Failure::run(format!(
-            "{} counts {} accepted lines, but {} knows only {recorded}; {RESTART}",
+            "{} counts {} accepted lines, but {} has only {recorded}; {RESTART}",
             path.display(),
             stored.accepted,
             with_suffix(path, ".lines").display()
@@ -334,7 +335,7 @@ mod tests {
         let (state, earlier) = dir.open(Kind::Messages, true).unwrap();
         assert_eq!((state.line, earlier.accepted.total()), (0, 0));
         drop(state);
-        assert_eq!(dir.open(Kind::Messages, false).unwrap().1.accepted.total(), 0, "it stays forgotten");
+        assert_eq!(dir.open(Kind::Messages, false).unwrap().1.accepted.total(), 0, "the forgotten lines stay forgotten");
     }
 
     #[test]
@@ -342,18 +343,18 @@ mod tests {
         let dir = Dir::new();
         let (mut state, _) = dir.open(Kind::Permits, false).unwrap();
         state.about_to_send(vec![mark("a"), mark("b"), mark("c")]).unwrap();
-        // The process dies here: nothing was answered.
+        // The process dies here, before any answer.
         drop(state);
         let (mut state, mut earlier) = dir.open(Kind::Permits, false).unwrap();
         assert_eq!(earlier.doubtful.total(), 3);
         assert!(earlier.doubtful.take(mark("a")));
-        // Or here: the record has an answer that the state has not.
+        // The process dies here: the record has an answer that the state does not have.
         state.record.as_mut().unwrap().add(&[mark("b")], true).unwrap();
         drop(state);
         let (mut state, mut earlier) = dir.open(Kind::Permits, false).unwrap();
         assert_eq!(earlier.doubtful.total(), 2);
         assert!(!earlier.doubtful.take(mark("b")) && earlier.accepted.take(mark("b")));
-        // What is answered is in doubt no longer; what was before stays.
+        // An answered line is not in doubt any more; older doubts stay.
         state.about_to_send(vec![mark("d"), mark("e"), mark("f")]).unwrap();
         state.answered(&[mark("d")], &[mark("e")]).unwrap();
         drop(state);
@@ -372,7 +373,7 @@ mod tests {
         std::fs::write(dir.file(), newer.to_string()).unwrap();
         let error = dir.open(Kind::Messages, false).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("another version") && error.contains("--restart"), "{error}");
-        // What an older version left stands until it is taken over.
+        // The state of an older version stays until it is taken over.
         std::fs::write(dir.file(), older.to_string()).unwrap();
         for _ in 0..2 {
             let (_, earlier) = dir.open(Kind::Messages, false).unwrap();

@@ -1,7 +1,7 @@
-//! Sending a batch, as often as it takes.
+//! Sends a batch, and repeats it while that is safe.
 //!
-//! What may be repeated: a message, for it has a key; a permit with a code, for a code is one permit. A subscription has
-//! neither: where its answer was lost, nobody knows whether it counts already, so it is reported and not repeated.
+//! A message may be repeated, because it has an idempotency key; a permit with a code too, because a code is one permit.
+//! A subscription has neither: if its answer is lost, it may count already, so the line is reported and not repeated.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,30 +19,30 @@ use crate::failure::Failure;
 use crate::http::{Answer, Api, explain};
 use crate::output;
 
-/// The first pause before a repeat; each further one is twice as long.
+/// The first pause before a repeat; each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// How an upload, or the whole import, ended.
+/// How an upload or the whole import ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Everything was answered.
+    /// Every line has an answer.
     AtTheEnd,
-    /// Somebody stopped it.
+    /// The user stopped the import.
     Stopped,
-    /// The gateway was away for too long; what it was in the end.
+    /// The gateway did not answer for too long; with the last error.
     GaveUp(String),
 }
 
-/// What became of the lines.
+/// The counts of the lines by their result.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) accepted: u64,
-    /// Were there already when they were sent.
+    /// Lines that the gateway had accepted before.
     pub(super) replayed: u64,
-    /// Were not sent, because an earlier run brought them.
+    /// Lines that were not sent, because an earlier run sent them.
     pub(super) known: u64,
     /// Refused lines, by the problem's code.
     pub(super) codes: BTreeMap<String, u64>,
@@ -66,7 +66,7 @@ impl Tally {
     }
 }
 
-/// What an upload works with.
+/// The tools of an upload.
 pub(super) struct Upload<'a> {
     pub(super) api: &'a Api,
     pub(super) kind: Kind,
@@ -74,21 +74,21 @@ pub(super) struct Upload<'a> {
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// What one request came to.
+/// The result of one request.
 enum Outcome {
     /// Each item has its answer.
     Answers(Vec<Value>),
-    /// Nothing of it was done.
+    /// Nothing of the request was done.
     NotNow(String),
-    /// Perhaps it was done.
+    /// The request may have been done.
     Lost(String),
 }
 
 impl Upload<'_> {
-    /// Sends a batch until each of its lines has an answer.
+    /// Sends a batch until each line has an answer.
     ///
     /// # Errors
-    /// When the gateway refuses the request as a whole (a wrong key, …), or what came of it cannot be written down.
+    /// When the gateway refuses the request as a whole (such as a wrong key), or when the result cannot be recorded.
     pub(super) async fn send_batch(
         &self,
         batch: Batch,
@@ -144,7 +144,7 @@ impl Upload<'_> {
                     Some(why)
                 }
                 Err(refused) => {
-                    // Nothing of it was done.
+                    // Nothing of the request was done.
                     state.answered(&[], &[])?;
                     return Err(refused);
                 }
@@ -189,17 +189,17 @@ impl Upload<'_> {
         let is_problem = said["code"].is_string();
         let why = if is_problem { explain(&said) } else { format!("the answer was {}", answer.status) };
         match answer.status {
-            // The gateway's own words: nothing was done.
+            // A problem document comes from the gateway itself: nothing was done.
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS if is_problem => {
                 Ok(Outcome::NotNow(why))
             }
-            // A proxy's, which may have lost the answer; or something broke in the middle.
+            // The answer comes from a proxy, which may have lost the gateway's answer, or something failed in the middle.
             status if status.is_server_error() => Ok(Outcome::Lost(why)),
             _ if is_problem => Err(Failure::run(format!(
-                "the gateway refuses the whole request: {why}; the same command goes on from here"
+                "the gateway refuses the whole request: {why}; the same command continues from here"
             ))),
             _ => Err(Failure::run(format!(
-                "{} answered, but not as a Hongyan gateway does ({}); set --url or HONGYAN_URL",
+                "{} answered, but it is not a Hongyan gateway ({}); set --url or HONGYAN_URL",
                 self.api.url(),
                 answer.status
             ))),
@@ -207,7 +207,7 @@ impl Upload<'_> {
     }
 }
 
-/// Reports lines whose answer was lost, and that cannot be repeated; what they are known by.
+/// Reports lines whose answer was lost and that cannot be repeated; returns their marks.
 fn give_up_on(items: &[Item], tally: &mut Tally, refusals: &mut Refusals) -> Result<Vec<Mark>, Failure> {
     for item in items {
         tally.refuse(refusals, item.line, Some(&item.value), &no_answer())?;
@@ -215,7 +215,7 @@ fn give_up_on(items: &[Item], tally: &mut Tally, refusals: &mut Refusals) -> Res
     Ok(items.iter().map(|item| item.mark).collect())
 }
 
-/// What the gateway said to one item.
+/// The gateway's answer for one item.
 enum Said<'a> {
     Accepted,
     Replayed,

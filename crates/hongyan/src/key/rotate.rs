@@ -1,7 +1,8 @@
-//! `hongyan key rotate-master`: changes the master key, whether a gateway serves the database or not.
+//! `hongyan key rotate-master`: changes the master key, with or without a running gateway.
 //!
-//! A gateway that has the old key alone cannot open what is sealed with the new one. So nothing is sealed anew unless no
-//! gateway runs, which is then kept from starting until the end, or the one that runs has said that it has the new key.
+//! A gateway that has only the old key cannot decrypt values that are encrypted with the new key. So values are encrypted
+//! again in two cases only: no gateway runs, and the lock keeps a gateway from starting until the end; or the running
+//! gateway has declared that it has the new key.
 
 use hongyan_clock::Clock;
 use hongyan_gateway::audit::by_command_line;
@@ -22,7 +23,7 @@ pub(super) async fn run(settings: &Settings, generate: bool, as_json: bool) -> R
     let opened = database::open(settings)?;
     let done = change(settings, &*opened.store, generate, as_json).await;
     opened.store.close().await;
-    // Also after a failure: what was made by then is there.
+    // Runs after a failure too: files may exist by then.
     heirs.inherit(settings)?;
     done
 }
@@ -34,9 +35,9 @@ async fn change(
     as_json: bool,
 ) -> Result<(), Failure> {
     if !Vault::has_key(settings) {
-        return Err(Failure::configuration("there is no master key that could be changed"));
+        return Err(Failure::configuration("there is no master key to change"));
     }
-    // Held until the end, so that no gateway starts in the middle.
+    // The lock is held until the end, so that no gateway starts in the middle.
     let lock = if lock::is_held(settings) { None } else { Some(lock::database(settings)?) };
     if generate {
         make(settings)?;
@@ -45,15 +46,14 @@ async fn change(
     let ids = vault.key_ids();
     if !vault.has_previous() {
         return Err(Failure::configuration(
-            "there is no previous master key: set master_key_previous or master_key_previous_file to the one that the \
-             database was sealed with, and master_key or master_key_file to the new one; or, for a generated master.key, \
-             say --generate",
+            "there is no previous master key: set master_key_previous or master_key_previous_file to the old key, and master_key \
+             or master_key_file to the new key; or, for a generated master.key, use --generate",
         ));
     }
     if lock.is_none() && !lock::keys_of_holder(settings).contains(&ids[0]) {
         return Err(Failure::run(format!(
-            "a gateway serves this database, and it has not said that it has the new master key ({}): nothing was sealed \
-             with it. Restart the gateway with both keys, then run: hongyan key rotate-master",
+            "a gateway serves this database without the new master key ({}): nothing was encrypted again. Restart the gateway \
+             with both keys, then run: hongyan key rotate-master",
             ids[0]
         )));
     }
@@ -66,7 +66,7 @@ async fn change(
     tell(settings, &ids[0], &rotated, as_json)
 }
 
-/// Makes a new key, which belongs to whoever the old one belongs to.
+/// Makes a new key file with the owner of the old key file.
 fn make(settings: &Settings) -> Result<(), Failure> {
     let owner = Owner::of(&settings.data_dir.join(KEY_FILE));
     replace_key(settings, |draft| match owner {
@@ -74,7 +74,7 @@ fn make(settings: &Settings) -> Result<(), Failure> {
         _ => Ok(()),
     })?;
     output::remark(&format!(
-        "There is a new key at {}; the one before is now {}. Keep a copy of the new one",
+        "The new master key is {}; the old master key is now {}. Keep a copy of the new master key",
         absolute(&settings.data_dir.join(KEY_FILE)).display(),
         absolute(&settings.data_dir.join(PREVIOUS_KEY_FILE)).display()
     ));
@@ -94,31 +94,31 @@ fn tell(settings: &Settings, id: &str, rotated: &Rotated, as_json: bool) -> Resu
         let kinds: Vec<_> =
             rotated.resealed.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
         let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
-        output::line(&format!("{resealed} values are sealed anew, with the key {id}{kinds}"))?;
+        output::line(&format!("{resealed} values are encrypted again, with the key {id}{kinds}"))?;
     }
     if !rotated.unopened.is_empty() {
         let kinds: Vec<_> =
             rotated.unopened.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
         output::warn(&format!(
-            "these open with neither key, and stay as they are: {}; logins and access tokens are replaced by themselves",
+            "neither key decrypts these values, and they stay unchanged: {}; logins and access tokens are replaced by themselves",
             kinds.join(", ")
         ));
     }
     if !rotated.is_complete {
         return Err(Failure::run(
-            "something still seals with the previous key: is a gateway running that does not have the new one? Restart \
-             it with both keys, then run this once more",
+            "a process still encrypts with the previous key: is a gateway running without the new key? Restart that gateway with \
+             both keys, then run this command again",
         ));
     }
     let file = settings.data_dir.join(PREVIOUS_KEY_FILE);
     let what = if file.exists() {
         format!("move {} away", absolute(&file).display())
     } else {
-        "take master_key_previous out of the settings".to_owned()
+        "remove master_key_previous from the settings".to_owned()
     };
     output::remark(&format!(
-        "Nothing needs the previous key any more: {what}, and restart the gateway. Keep that key for as long as there are \
-         backups of before"
+        "Nothing needs the previous key any more: {what}, and restart the gateway. Keep the previous key for as long as you keep \
+         backups from before this change"
     ));
     Ok(())
 }
