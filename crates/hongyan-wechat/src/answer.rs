@@ -1,8 +1,8 @@
-//! The envelope around every answer of WeChat's: `errcode`, `errmsg`, and perhaps a `rid`.
+//! The envelope around every answer of WeChat: `errcode`, `errmsg`, and sometimes a `rid`.
 //!
-//! WeChat answers HTTP 200 whatever happened, and says in `errcode` what did. A successful answer of some calls
-//! (token, login) has no `errcode` at all; a refused one always has. What has neither an `errcode` nor the
-//! expected contents did not come from WeChat, but from something in between.
+//! WeChat always answers with HTTP 200, and reports the result in `errcode`. A successful answer of some calls (token,
+//! login) has no `errcode`; a refusal always has an `errcode`. An answer with neither an `errcode` nor the expected
+//! contents comes from a server in between, not from WeChat.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,22 +11,22 @@ use crate::Errcode;
 
 /// An answer with its envelope: `{"errcode":0,"errmsg":"ok", …the contents…}`.
 ///
-/// The answer of a call that gives nothing back is `Answer<Empty>`.
+/// The answer of a call without contents is `Answer<Empty>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer<T> {
-    /// The verdict.
+    /// The result code.
     pub errcode: Errcode,
-    /// The verdict in WeChat's words.
+    /// WeChat's text for the result code.
     pub errmsg: String,
-    /// WeChat's name of the request, to ask it about; valid for seven days.
+    /// WeChat's id of the request, for questions to WeChat; valid for seven days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rid: Option<String>,
-    /// What was asked for, if the verdict is 0.
+    /// The contents, if the errcode is 0.
     #[serde(flatten)]
     pub body: Option<T>,
 }
 
-/// No contents: what a call answers that only does something.
+/// No contents: the answer of a call that returns no data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}
 
@@ -46,8 +46,8 @@ impl<T: DeserializeOwned> Answer<T> {
     /// Reads an answer's bytes.
     ///
     /// # Errors
-    /// When the bytes are not an answer of WeChat's to this call. The error quotes nothing of them: they may
-    /// hold a token.
+    /// When the bytes are not an answer of WeChat to this call. The error quotes none of the bytes: they may hold a
+    /// token.
     pub fn parse(bytes: &[u8]) -> Result<Self, NotWeChats> {
         let head = Head::parse(bytes)?;
         let errcode = head.errcode.unwrap_or(Errcode::OK);
@@ -57,19 +57,19 @@ impl<T: DeserializeOwned> Answer<T> {
     }
 }
 
-/// The verdict on a send.
+/// WeChat's result of a send.
 ///
 /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_sendmessage.html>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SendAnswer {
-    /// The verdict; 0 means that WeChat took the message.
+    /// The result code; 0 means that WeChat accepted the message.
     pub errcode: Errcode,
-    /// The verdict in WeChat's words.
+    /// WeChat's text for the result code.
     pub errmsg: String,
-    /// WeChat's name of the request.
+    /// WeChat's id of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rid: Option<String>,
-    /// WeChat's name of the message, which its later `subscribe_msg_sent_event` repeats. Not always given.
+    /// WeChat's id of the message, which a later `subscribe_msg_sent_event` repeats. Sometimes missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msgid: Option<i64>,
 }
@@ -78,7 +78,7 @@ impl SendAnswer {
     /// Reads an answer's bytes.
     ///
     /// # Errors
-    /// When the bytes are not JSON with an `errcode`: then they are not WeChat's verdict on a send.
+    /// When the bytes are not JSON with an `errcode`: then they are not WeChat's result of a send.
     pub fn parse(bytes: &[u8]) -> Result<Self, NotWeChats> {
         let head = Head::parse(bytes)?;
         let errcode = head.errcode.ok_or(NotWeChats::NoErrcode)?;
@@ -88,10 +88,10 @@ impl SendAnswer {
     }
 }
 
-/// Why some bytes are not an answer of WeChat's.
+/// Why bytes are not an answer of WeChat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotWeChats {
-    /// Not JSON, or not of the expected shape.
+    /// The bytes are not JSON, or JSON of another shape.
     #[error("not the JSON that this call answers with (line {line}, column {column})")]
     Unreadable {
         /// The line at which reading stopped, from 1.
@@ -99,12 +99,12 @@ pub enum NotWeChats {
         /// The column at which reading stopped, from 1.
         column: usize,
     },
-    /// JSON, but without a verdict.
+    /// The bytes are JSON without an errcode.
     #[error("JSON without an errcode")]
     NoErrcode,
 }
 
-/// What all answers share, and what identifies a message; everything else is skipped without being kept.
+/// The members that all answers share, and the message's id; all other members are skipped without a copy.
 #[derive(Deserialize)]
 struct Head {
     #[serde(default)]
@@ -117,7 +117,7 @@ struct Head {
     msgid: Option<MessageNumber>,
 }
 
-/// WeChat writes the number of a message as a number or as a text, depending on the call.
+/// WeChat writes a message's number as a JSON number or as a string, depending on the call.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum MessageNumber {
@@ -139,7 +139,7 @@ impl MessageNumber {
 impl Head {
     fn parse(bytes: &[u8]) -> Result<Self, NotWeChats> {
         match from_json(bytes) {
-            // An errmsg that is not UTF-8, or cut inside a character, must not hide a verdict that is there.
+            // A broken errmsg (not UTF-8, or cut inside a character) must not hide the errcode.
             Err(_) if std::str::from_utf8(bytes).is_err() => {
                 from_json(String::from_utf8_lossy(bytes).as_bytes())
             }
@@ -147,7 +147,7 @@ impl Head {
         }
     }
 
-    /// The `rid`, which stands in a field of its own or, more often, at the end of `errmsg`: `… rid: 66a1-…`.
+    /// The `rid`, which has its own member or, more often, is the end of `errmsg`: `… rid: 66a1-…`.
     fn rid(&self) -> Option<String> {
         self.rid.clone().or_else(|| {
             let (_, after) = self.errmsg.as_deref()?.rsplit_once("rid:")?;

@@ -1,62 +1,62 @@
-//! Finding secrets in what somebody else wrote, and blotting them out, also while it streams by.
+//! Finds secrets in texts of others, and overwrites the secrets, also in a stream.
 //!
-//! A server, a proxy or an error page may repeat the address that it was asked with, and the address holds the access
-//! token. It may write it in its own way, so a character counts in each of these forms:
+//! A server, a proxy or an error page may repeat the request's URL, and the URL contains the access token. The repeated
+//! token may be escaped, so each character matches in each of these forms:
 //!
-//! - as it is; with NULs around it, as UTF-16 and UTF-32 have them
+//! - the character itself; also with NULs around it, as in UTF-16 and UTF-32
 //! - `%41`, and escaped again: `%2541`
-//! - `\u0041`, `\x41`, `\/`, and behind more than one backslash, as JSON in JSON has it
+//! - `\u0041`, `\x41`, `\/`, also after several backslashes, as in JSON inside JSON
 //! - `&#65;`, `&#x41;`
 //!
-//! What is blotted out keeps its length, so a `Content-Length` stays true. What was encoded as a whole, in base64 or
-//! packed, is not found. Secrets of WeChat's have neither `%` nor a backslash in them.
+//! An overwritten secret keeps its length, so a `Content-Length` stays true. Secrets inside base64 or compressed data are
+//! not found. WeChat's secrets contain neither `%` nor backslashes.
 
 use std::borrow::Cow;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A shorter text is no secret, and to blot it out would hide ordinary words.
+/// A shorter text is no secret; overwriting it would hide ordinary words.
 const MIN_BYTES: usize = 4;
 
-/// What stands in the place of each byte of a secret.
+/// The replacement for each byte of a secret.
 const BLOT: u8 = b'*';
 
-/// How many escapes of an escape, and how many backslashes, are followed.
+/// The most nested escapes, and the most backslashes, that are followed.
 const MAX_NESTED: usize = 8;
 
-/// How many zeros may stand before the number of a character.
+/// The most leading zeros of a character's number.
 const MAX_DIGITS: usize = 8;
 
-/// Looks for a few secrets.
+/// Searches for a small set of secrets.
 #[derive(Debug, Clone)]
 pub struct Blotter {
     secrets: Vec<SecretString>,
-    /// What the first byte of a secret in any form can be.
+    /// The possible first bytes of a secret in any form.
     starts: Box<[bool; 256]>,
 }
 
-/// How a text goes on at one place.
+/// What a text contains at one position.
 enum Found {
-    /// With something else.
+    /// No secret.
     Nothing,
-    /// With a secret that ends before this place.
+    /// A secret that ends before this position.
     UpTo(usize),
-    /// Perhaps with a secret: the text is over before one can tell.
+    /// Possibly a secret: the text ends before this is certain.
     Perhaps,
 }
 
 /// One character of a text, in any of its forms.
 enum Char {
-    /// This one, which ends before this place.
+    /// This character, which ends before this position.
     Is(u8, usize),
-    /// None that can be in a secret.
+    /// A character that no secret contains.
     Other,
-    /// The text is over in the middle of it.
+    /// The text ends inside the character.
     Cut,
 }
 
 impl Blotter {
-    /// Looks for these.
+    /// Searches for these secrets.
     pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Self {
         let secrets: Vec<SecretString> =
             secrets.into_iter().filter(|secret| secret.expose_secret().len() >= MIN_BYTES).collect();
@@ -68,18 +68,18 @@ impl Blotter {
         Self { secrets, starts }
     }
 
-    /// Whether there is a secret in a text.
+    /// Whether a text contains a secret.
     pub fn is_in(&self, text: &[u8]) -> bool {
         matches!(self.whole(text), Cow::Owned(_))
     }
 
-    /// A whole text without secrets, as long as it was.
+    /// A whole text with its secrets overwritten; the length stays.
     pub fn whole<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         self.blotted(text, true).0
     }
 
-    /// The next piece of a text without secrets. What may be the beginning of one is held back until more is there;
-    /// `is_last`: nothing will be.
+    /// The next piece of a stream with its secrets overwritten. A possible beginning of a secret is held back until more
+    /// text arrives; `is_last` says that no more text arrives.
     pub fn piece(&self, held: &mut Vec<u8>, piece: &[u8], is_last: bool) -> Vec<u8> {
         held.extend_from_slice(piece);
         let (clean, length) = self.blotted(held, is_last);
@@ -88,7 +88,7 @@ impl Blotter {
         clean
     }
 
-    /// The text with its secrets blotted out, and how much of it is certain.
+    /// The text with its secrets overwritten, and the length of the part that is certain.
     fn blotted<'a>(&self, text: &'a [u8], is_last: bool) -> (Cow<'a, [u8]>, usize) {
         let mut clean = Cow::Borrowed(text);
         let mut at = 0;
@@ -129,7 +129,7 @@ fn match_at(secret: &[u8], text: &[u8], start: usize, is_last: bool) -> Found {
             let nulls = text[at..].iter().take(3).take_while(|byte| **byte == 0).count();
             at += nulls;
         }
-        // An escape may begin with a character that the secret itself has there.
+        // An escape may begin with a character that the secret itself contains at this place.
         let is_plain = text.get(at) == Some(wanted);
         match char_at(text, at) {
             Char::Is(byte, end) if byte == *wanted => at = end,
@@ -146,7 +146,7 @@ fn char_at(text: &[u8], at: usize) -> Char {
     match first {
         b'%' => {
             let mut digits = at + 1;
-            // `%25` is a percent sign: the escape of an escape.
+            // `%25` is a percent sign: an escaped escape.
             for _ in 0..MAX_NESTED {
                 match text.get(digits..digits + 2) {
                     Some(b"25") => digits += 2,
@@ -170,7 +170,7 @@ fn char_at(text: &[u8], at: usize) -> Char {
     }
 }
 
-/// So many hexadecimal digits.
+/// A fixed number of hexadecimal digits.
 fn hex(text: &[u8], at: usize, count: usize) -> Char {
     let digits = &text[at.min(text.len())..(at + count).min(text.len())];
     if !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -218,7 +218,7 @@ mod tests {
         Blotter::new([SecretString::from(TOKEN), "AppS3cret".into()])
     }
 
-    /// The token with each character in some form.
+    /// The token, with each character in the given form.
     fn written(form: impl Fn(u8) -> String) -> String {
         TOKEN.bytes().map(form).collect()
     }

@@ -1,9 +1,9 @@
-//! WeChat's signatures, of pushes and of user data: SHA-1 in hexadecimal. What they are over differs.
+//! WeChat's signatures of pushes and of user data: SHA-1 in hexadecimal, over different texts.
 
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
-/// SHA-1 over these texts, one behind the other, in lower-case hexadecimal.
+/// SHA-1 over the concatenation of these texts, in lower-case hexadecimal.
 pub(crate) fn sha1_hex(texts: &[&str]) -> String {
     let mut hash = Sha1::new();
     for text in texts {
@@ -12,7 +12,7 @@ pub(crate) fn sha1_hex(texts: &[&str]) -> String {
     hex::encode(hash.finalize())
 }
 
-/// Whether two signatures are the same. Takes as long for a nearly right one as for a wrong one.
+/// Whether two signatures are equal. The comparison takes constant time.
 pub(crate) fn is_same(given: &str, right: &str) -> bool {
     given.as_bytes().ct_eq(right.as_bytes()).into()
 }

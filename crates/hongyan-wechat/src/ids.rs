@@ -1,7 +1,7 @@
-//! The three identifiers that WeChat gives out and that every request names.
+//! WeChat's three identifiers, which every request contains.
 //!
-//! They are types, so that an openid cannot stand where a template belongs, and they are checked once, where
-//! they come in: what holds one never quotes, escapes or measures it again. Cloning one copies a pointer.
+//! Each identifier has a type, so an openid cannot be passed as a template. Identifiers are checked once, when they enter
+//! the program: later code need not escape or check them again. A clone copies a pointer.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The longest identifier that is accepted, in characters. WeChat's own are 18 (appid), 28 (openid) and 43
-/// (template) long today; the room above is for whatever it gives out tomorrow.
+/// The longest accepted identifier, in characters. WeChat's identifiers have 18 (appid), 28 (openid) and 43 (template)
+/// characters today; the rest is room for the future.
 pub const MAX_ID_CHARS: usize = 64;
 
 /// A text that is not an identifier.
 ///
-/// It names the sort of identifier and the rule, never the text: that may be a whole openid, or a secret put
-/// into the wrong place.
+/// The error names the kind of identifier and the rule, never the text: the text may be an openid, or a secret in the
+/// wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: 1 to {MAX_ID_CHARS} letters, digits, - or _ (this text has {chars} characters)")]
 pub struct InvalidId {
@@ -86,7 +86,7 @@ macro_rules! identifier {
             }
         }
 
-        /// Lets a map keyed by this identifier be asked with a `&str`; equality, order and hash are the text's.
+        /// Lets a `&str` look up a map with this identifier as key; equality, order and hash are the text's.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -129,8 +129,8 @@ identifier!(
     "appid"
 );
 identifier!(
-    /// One user of one mini program. [`Debug`](fmt::Debug) shows only its first four and last two characters,
-    /// so that no log line holds a whole one; [`Display`](fmt::Display) shows all of it.
+    /// One user of one mini program. [`Debug`](fmt::Debug) shows only the first four and last two characters, so that no
+    /// log line contains a whole openid; [`Display`](fmt::Display) shows the whole openid.
     ///
     /// Source: `openid` on <https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session.html>.
     OpenId,
@@ -159,7 +159,7 @@ impl fmt::Debug for TemplateId {
 
 impl fmt::Debug for OpenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Six characters shown out of fewer than twelve would give away most of it.
+        // Six visible characters of fewer than twelve would reveal most of the openid.
         if self.0.len() < 12 {
             return f.write_str("OpenId(…)");
         }

@@ -1,31 +1,30 @@
 //! WeChat's wire protocol for the notifications of mini programs.
 //!
-//! What is here are the facts that both ends must agree on: what a request and its answer look like, which
-//! errcodes there are and what they mean in words, what a field may hold. And a [`Client`] that asks WeChat and
-//! says honestly what became of the question.
+//! This crate contains the facts on which both ends must agree: the forms of requests and answers, the errcodes with
+//! their explanations, and the rules of fields. It also contains a [`Client`] that calls WeChat and reports exactly what
+//! happened to each request.
 //!
-//! What is not here: any decision. Nothing in this crate retries a refused message, keeps a token or knows what
-//! a permit is; the client repeats a request only when it is certain that not one byte of it was written, or when
-//! it may be asked twice.
-//! WeChat's server is not here either.
+//! This crate makes no decisions: it does not retry a refused message, store a token or know permits. The client repeats
+//! a request only when no byte of it was written, or when the request may be sent twice. WeChat's server is simulated in
+//! another crate.
 //!
 //! | module | holds |
 //! | --- | --- |
 //! | `ids` | [`AppId`], [`OpenId`], [`TemplateId`]: checked once, where they come in |
-//! | [`errcode`] | [`Errcode`] and, for each, what it means, whose fault it is and what helps |
-//! | [`fields`] | what a field named `thing1` or `date2` may hold; which fields a template has; mock form ids |
-//! | `digest` | the SHA-1 that signatures of pushes and of user data are made with |
+//! | [`errcode`] | [`Errcode`], and for each code its meaning, who can fix it and how |
+//! | [`fields`] | what a field named `thing1` or `date2` may contain; which fields a template has; mock form ids |
+//! | `digest` | the SHA-1 in signatures of pushes and of user data |
 //! | [`token`], [`login`], [`messages`], [`templates`] | requests and answers as types |
-//! | [`user_data`] | what a mini program gets enciphered of its user |
-//! | [`callback`] | what WeChat pushes: signature, cipher, XML and JSON, events |
-//! | [`paths`] | which paths WeChat serves, and their one spelling |
-//! | [`blot`] | secrets found in what others wrote, and blotted out |
-//! | [`query`] | queries as SDKs put them together, and changing them |
+//! | [`user_data`] | the encrypted user data of a mini program |
+//! | [`callback`] | WeChat's pushes: signature, cipher, XML and JSON, events |
+//! | [`paths`] | the paths that WeChat serves, and their only valid spelling |
+//! | [`blot`] | finding and overwriting secrets in texts of others |
+//! | [`query`] | query strings in the forms that SDKs send, and changing them |
 //! | [`answer`] | the envelope, `errcode` and `errmsg`, around every answer |
 //! | [`client`] | the [`Client`]: few long-lived connections, and an exact account of what was sent |
 //!
-//! Errors and logs never hold a token, a secret or a session key: they live in [`SecretString`], which does not
-//! print, and no error text quotes a request's address.
+//! Errors and logs never contain a token, a secret or a session key: these live in [`SecretString`], which does not
+//! print, and no error text contains a request's URL.
 
 pub mod answer;
 pub mod blot;

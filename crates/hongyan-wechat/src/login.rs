@@ -1,11 +1,11 @@
-//! The login: a `wx.login` code exchanged for the user's identity.
+//! The login: exchanges a `wx.login` code for the user's identity.
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::OpenId;
 
-/// The only `grant_type` that `GET /sns/jscode2session` knows.
+/// The only `grant_type` that `GET /sns/jscode2session` accepts.
 pub const AUTHORIZATION_CODE: &str = "authorization_code";
 
 /// The answer of `GET /sns/jscode2session`.
@@ -15,7 +15,7 @@ pub const AUTHORIZATION_CODE: &str = "authorization_code";
 pub struct LoginAnswer {
     /// The user, for this mini program only.
     pub openid: OpenId,
-    /// The key with which WeChat signs what the mini program's client gets. It must not leave the server.
+    /// The key that signs the data WeChat gives to the mini program's client. The key must not leave the server.
     #[serde(with = "crate::secret")]
     pub session_key: SecretString,
     /// The user across all apps of one company; only when the app is bound to an open platform account.

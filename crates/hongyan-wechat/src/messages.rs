@@ -1,4 +1,4 @@
-//! The bodies of the two sends, as they stand on the wire.
+//! The bodies of the two sends in their JSON form.
 
 use std::fmt;
 
@@ -8,19 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{OpenId, TemplateId};
 
-/// The most fields that one message may have. WeChat's templates have up to ten; the limit is there so that
-/// a hostile body costs nothing.
+/// The most fields of one message. WeChat's templates have up to ten; the limit keeps a hostile body cheap.
 pub const MAX_FIELDS: usize = 64;
 
-/// The text of one field, and with template messages its colour.
+/// The text of one field, and for template messages its colour.
 ///
-/// In JSON an object, `{"value":"…","color":"#173177"}`. The short form, just the text, is read too, and so is a
-/// number, as WeChat's own libraries let callers write one.
+/// In JSON this is an object, `{"value":"…","color":"#173177"}`. A plain string or a number is accepted too, because
+/// WeChat's own libraries let callers write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldValue {
-    /// What the user reads.
+    /// The text that the user reads.
     pub value: String,
-    /// `#RRGGBB`; WeChat takes it with template messages only.
+    /// `#RRGGBB`; WeChat accepts a colour only in template messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
 }
@@ -39,7 +38,7 @@ impl From<String> for FieldValue {
 
 /// The fields of a message by name, in the order in which they were written.
 ///
-/// In JSON an object. A name that is written twice keeps its first place and its last value.
+/// In JSON this is an object. A duplicate name keeps its first place and its last value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields(pub Vec<(String, FieldValue)>);
 
@@ -69,19 +68,19 @@ impl Fields {
 /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_sendmessage.html>.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscribeMessage {
-    /// Who gets it.
+    /// The receiver.
     pub touser: OpenId,
-    /// In which layout.
+    /// The template.
     pub template_id: TemplateId,
-    /// The page of the mini program that a tap opens, parameters allowed.
+    /// The page that opens when the user taps the message, with optional parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
     /// The contents.
     pub data: Fields,
-    /// Which version of the mini program a tap opens; WeChat takes the released one when this is missing.
+    /// The version of the mini program that a tap opens; WeChat's default is the released version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub miniprogram_state: Option<MiniprogramState>,
-    /// The language of the words that WeChat adds; Simplified Chinese when this is missing.
+    /// The language of the words that WeChat adds; the default is Simplified Chinese.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<Lang>,
 }
@@ -91,34 +90,34 @@ pub struct SubscribeMessage {
 /// Source: "templateMessage.send" of WeChat's server documentation, withdrawn with the capability on 2020-01-10.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateMessage {
-    /// Who gets it.
+    /// The receiver.
     pub touser: OpenId,
-    /// In which layout.
+    /// The template.
     pub template_id: TemplateId,
-    /// The page of the mini program that a tap opens, parameters allowed.
+    /// The page that opens when the user taps the message, with optional parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// The right to send: a submitted form's id, or the `prepay_id` of a payment.
+    /// The right to send: the id of a submitted form, or the `prepay_id` of a payment.
     pub form_id: String,
     /// The contents.
     pub data: Fields,
-    /// A colour that WeChat once used for the whole message and ignores since.
+    /// A colour that WeChat once used for the whole message and now ignores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
-    /// The field that is shown large, written `keyword1.DATA`.
+    /// The field that is shown large, in the form `keyword1.DATA`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emphasis_keyword: Option<String>,
 }
 
-/// Which version of the mini program a tap on a subscribe message opens.
+/// The version of the mini program that a tap on a subscribe message opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MiniprogramState {
-    /// The one in development.
+    /// The version in development.
     Developer,
-    /// The one given to testers.
+    /// The version for testers.
     Trial,
-    /// The released one.
+    /// The released version.
     Formal,
 }
 
@@ -176,7 +175,7 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// A text, or a number taken as its text.
+/// A string, or a number that is converted to a string.
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -191,7 +190,7 @@ impl<'de> Deserialize<'de> for FieldValue {
     }
 }
 
-/// Reads the texts and numbers that both forms of a field share.
+/// Reads the strings and numbers that both forms of a field share.
 struct FieldVisitor;
 
 impl Visitor<'_> for FieldVisitor {

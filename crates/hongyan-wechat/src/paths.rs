@@ -1,10 +1,10 @@
-//! Which paths WeChat serves at `api.weixin.qq.com`, and what one looks like.
+//! The paths that WeChat serves at `api.weixin.qq.com`, and their valid form.
 //!
-//! Who passes calls on must be certain that a path means the same to everybody who reads it on the way: to a router
-//! that looks for the sends, to a proxy, to WeChat. So a path has one spelling here, and every other one is none.
+//! A proxy must be certain that every reader on the way understands a path in the same way: a router that looks for the
+//! sends, another proxy, WeChat. So each path has one valid spelling here, and every other spelling is invalid.
 
-/// The first part of every path that WeChat serves at `api.weixin.qq.com`, as its server documentation and the SDKs
-/// that others wrote name them. In this list, and nowhere else.
+/// The first part of every path that WeChat serves at `api.weixin.qq.com`, according to WeChat's server documentation and
+/// to SDKs of others. This is the only such list.
 pub const FAMILIES: [&str; 29] = [
     "bizwifi",
     "business",
@@ -37,13 +37,14 @@ pub const FAMILIES: [&str; 29] = [
     "xpay",
 ];
 
-/// The longest path that is one; WeChat's longest has some 60 bytes.
+/// The longest valid path; WeChat's longest path has about 60 bytes.
 const MAX_PATH_BYTES: usize = 512;
 
-/// Whether a path, as it stands in an address, is spelt as WeChat's are: parts of letters, digits, `-`, `_` and `.`, none
-/// of them empty, `.` or `..`.
+/// Whether a path in a URL has the form of WeChat's paths: parts of letters, digits, `-`, `_` and `.`; no part is empty,
+/// `.` or `..`.
 ///
-/// So nothing in it is escaped, there is no slash at the end and none twice, no backslash and no semicolon: what one
+/// So a path contains no escapes, no slash at the end, no double slash, no backslash and no semicolon: readers treat
+/// these differently.
 /// reader undoes and another does not.
 pub fn is_plain(path: &str) -> bool {
     let is_part = |part: &str| {
@@ -53,7 +54,7 @@ pub fn is_plain(path: &str) -> bool {
     path.len() <= MAX_PATH_BYTES && path.strip_prefix('/').is_some_and(|path| path.split('/').all(is_part))
 }
 
-/// Whether a path is another one's but for capital letters: a reader who makes no difference would take it for that.
+/// Whether two paths differ only in capital letters: a reader that ignores case would confuse them.
 pub fn is_another_spelling(path: &str, of: &str) -> bool {
     path != of && path.eq_ignore_ascii_case(of)
 }

@@ -1,21 +1,21 @@
-//! The query of an address of WeChat's, as SDKs put it together, and taking parameters out of it or putting some in.
+//! Query strings of WeChat's URLs in the forms that SDKs send; removes and adds parameters.
 //!
-//! SDKs append the token to whatever address they are given: twice, percent-encoded, or behind a second question mark.
-//! So a query is read leniently; what is kept of it keeps its bytes.
+//! SDKs append the token to any URL: twice, percent-encoded, or after a second question mark. So queries are read
+//! leniently; parameters that stay keep their bytes.
 
 use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-/// What a query is cut at beside `&`: a token that was appended to an address that had a query already.
+/// A query is split here besides `&`: an SDK appended the token to a URL that had a query already.
 const GLUED_ON: &str = "?access_token=";
 
-/// The parameters, decoded, in their order.
+/// The decoded parameters, in order.
 pub fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     segments(query).filter_map(|segment| form_urlencoded::parse(segment.as_bytes()).next())
 }
 
-/// Path and query without the parameters of these names, and with `first` before all others, which keep their bytes.
+/// Path and query without the parameters with these names, and with `first` before all others, which keep their bytes.
 pub fn rewritten(path: &str, query: &str, without: &[&str], first: &[(&str, &str)]) -> String {
     let mut address = format!("{path}?");
     let start = address.len();
@@ -36,12 +36,12 @@ pub fn rewritten(path: &str, query: &str, without: &[&str], first: &[(&str, &str
     address
 }
 
-/// The query in its parts. One that was glued on with a second question mark is a part of its own.
+/// The parts of the query. A part appended after a second question mark counts as its own part.
 fn segments(query: &str) -> impl Iterator<Item = &str> {
     query
         .split('&')
         .flat_map(|part| {
-            // More than one may have been glued on.
+            // Several parts may be appended in this way.
             let mut rest = Some(part);
             std::iter::from_fn(move || {
                 let part = rest?;

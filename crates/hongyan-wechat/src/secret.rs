@@ -1,7 +1,7 @@
-//! How a secret stands in JSON.
+//! Writes a secret to JSON.
 //!
-//! [`SecretString`] refuses to be serialised by accident. The few wire types that must carry one say so field
-//! by field, with `#[serde(with = "crate::secret")]`; printing them still shows nothing.
+//! [`SecretString`] cannot be serialised by accident. The few wire types with a secret opt in for each field with
+//! `#[serde(with = "crate::secret")]`; printing them still shows nothing.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serializer};
@@ -14,9 +14,9 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     String::deserialize(deserializer).map(SecretString::from)
 }
 
-/// `text` without `secret`, should a server have repeated it to us. The text goes into errors and logs.
+/// `text` without `secret`, in case a server repeats the secret. The text goes into errors and logs.
 pub(crate) fn redact(text: &str, secret: &SecretString) -> String {
     let secret = secret.expose_secret();
-    // A "secret" of a few characters would blank out ordinary words, and protects nothing.
+    // A "secret" of a few characters protects nothing, and removing it would hide ordinary words.
     if secret.len() < 6 { text.to_owned() } else { text.replace(secret, "***") }
 }

@@ -14,30 +14,30 @@ pub const LEGACY_PAGE: u32 = 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscribeTemplate {
-    /// What a send names.
+    /// The template's id, which a send names.
     pub pri_tmpl_id: TemplateId,
-    /// Its heading.
+    /// The title.
     pub title: String,
     /// One line per field, `label:{{thing1.DATA}}`; [`fields_of`](crate::fields_of) reads it.
     pub content: String,
-    /// The same with sample values.
+    /// The same lines with sample values.
     #[serde(default)]
     pub example: String,
     /// [`ONCE`](Self::ONCE) or [`LONG_TERM`](Self::LONG_TERM).
     #[serde(rename = "type")]
     pub kind: i32,
-    /// The values that enumerated fields may have.
+    /// The allowed values of enumerated fields.
     #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub keyword_enum_value_list: Vec<KeywordEnum>,
 }
 
 impl SubscribeTemplate {
-    /// Every acceptance allows one message.
+    /// Each acceptance allows one message.
     pub const ONCE: i32 = 2;
-    /// One acceptance allows messages until it is withdrawn.
+    /// One acceptance allows any number of messages until the user withdraws it.
     pub const LONG_TERM: i32 = 3;
 
-    /// The values that the field of that name may have, if the template lists them.
+    /// The allowed values of the field with this name, if the template lists values.
     pub fn enum_values(&self, field: &str) -> Option<&[String]> {
         self.keyword_enum_value_list
             .iter()
@@ -46,7 +46,7 @@ impl SubscribeTemplate {
     }
 }
 
-/// The values that one enumerated field may have.
+/// The allowed values of one enumerated field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeywordEnum {
@@ -70,13 +70,13 @@ pub struct SubscribeTemplateList {
 /// Source: "templateMessage.getTemplateList" of WeChat's server documentation, withdrawn with the capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegacyTemplate {
-    /// What a send names.
+    /// The template's id, which a send names.
     pub template_id: TemplateId,
-    /// Its heading.
+    /// The title.
     pub title: String,
     /// One line per field, label and `{{keyword1.DATA}}`; [`fields_of`](crate::fields_of) reads it.
     pub content: String,
-    /// The same with sample values.
+    /// The same lines with sample values.
     #[serde(default)]
     pub example: String,
 }
@@ -84,9 +84,9 @@ pub struct LegacyTemplate {
 /// The body of `POST /cgi-bin/wxopen/template/list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegacyTemplateListRequest {
-    /// How many templates to leave out.
+    /// How many templates to skip.
     pub offset: u32,
-    /// How many to give, at most [`LEGACY_PAGE`].
+    /// How many templates to return, at most [`LEGACY_PAGE`].
     pub count: u32,
 }
 
@@ -104,9 +104,9 @@ pub struct LegacyTemplateList {
 pub struct AddTemplateRequest {
     /// The public title.
     pub tid: String,
-    /// Its keywords, 2 to 5, in the order in which they shall stand.
+    /// The ids of its keywords, 2 to 5, in display order.
     pub kid_list: Vec<u32>,
-    /// What it is for, at most 15 characters.
+    /// The purpose of the template, at most 15 characters.
     pub scene_desc: String,
 }
 
@@ -139,7 +139,7 @@ pub struct Category {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicTitle {
-    /// What [`AddTemplateRequest`] names.
+    /// The id for [`AddTemplateRequest`].
     pub tid: u64,
     /// The title.
     pub title: String,
@@ -154,10 +154,10 @@ pub struct PublicTitle {
 /// The rest of the answer of `GET /wxaapi/newtmpl/getpubtemplatetitles`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicTitles {
-    /// How many there are in all.
+    /// The total number of titles.
     #[serde(default)]
     pub count: u64,
-    /// This page of them.
+    /// This page of titles.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub data: Vec<PublicTitle>,
 }
@@ -172,7 +172,7 @@ pub struct PublicKeyword {
     /// A sample value.
     #[serde(default)]
     pub example: String,
-    /// The kind of the field that it makes: `thing`, `date`, ….
+    /// The kind of the field that the keyword becomes: `thing`, `date`, ….
     #[serde(default)]
     pub rule: String,
 }
@@ -190,7 +190,7 @@ pub(crate) struct DataList<T> {
 pub struct LegacyAddRequest {
     /// The public title.
     pub id: String,
-    /// Its keywords, at most 10, in the order in which they shall stand.
+    /// The ids of its keywords, at most 10, in display order.
     pub keyword_id_list: Vec<u32>,
 }
 
@@ -204,7 +204,7 @@ pub struct LegacyTemplateId {
 /// A title of the public library of template messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegacyTitle {
-    /// What [`LegacyAddRequest`] names.
+    /// The id for [`LegacyAddRequest`].
     pub id: String,
     /// The title.
     pub title: String,
@@ -213,10 +213,10 @@ pub struct LegacyTitle {
 /// The rest of the answer of `POST /cgi-bin/wxopen/template/library/list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegacyTitles {
-    /// How many there are in all.
+    /// The total number of titles.
     #[serde(default)]
     pub total_count: u64,
-    /// This page of them.
+    /// This page of titles.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub list: Vec<LegacyTitle>,
 }
@@ -251,7 +251,7 @@ pub struct LegacyKeyword {
     pub example: String,
 }
 
-/// WeChat's page says a number, its samples have text.
+/// WeChat's page says that this is a number; its samples have strings.
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,11 +1,11 @@
-//! The access token: how it is asked for and what comes back.
+//! The access token: the request for a token and its answer.
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::AppId;
 
-/// The only `grant_type` that the two token calls know.
+/// The only `grant_type` that the two token calls accept.
 pub const CLIENT_CREDENTIAL: &str = "client_credential";
 
 /// The answer of `GET /cgi-bin/token` and of `POST /cgi-bin/stable_token`.
@@ -13,10 +13,10 @@ pub const CLIENT_CREDENTIAL: &str = "client_credential";
 /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getaccesstoken.html>.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TokenAnswer {
-    /// The credential that every other call carries in its address.
+    /// The credential that every other call carries in its URL.
     #[serde(with = "crate::secret")]
     pub access_token: SecretString,
-    /// For how many seconds from now it is good; at most 7,200.
+    /// For how many seconds from now the token is valid; at most 7,200.
     pub expires_in: u64,
 }
 
@@ -32,7 +32,8 @@ pub struct StableTokenRequest {
     /// Its AppSecret.
     #[serde(with = "crate::secret")]
     pub secret: SecretString,
-    /// `true` kills the present token and makes a new one; otherwise the same one is given until it expires.
+    /// `true` invalidates the current token and makes a new token; otherwise WeChat returns the current token until it
+    /// expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_refresh: Option<bool>,
 }

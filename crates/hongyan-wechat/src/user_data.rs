@@ -1,4 +1,4 @@
-//! What a mini program gets enciphered of its user (`encryptedData`): AES-128-CBC by the session key, signed by it.
+//! The encrypted user data of a mini program (`encryptedData`): AES-128-CBC with the session key, and signed with it.
 //!
 //! Source: <https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html>.
 
@@ -15,19 +15,19 @@ use serde_json::{Map, Value};
 use crate::AppId;
 use crate::digest::{is_same, sha1_hex};
 
-/// The bytes of a block, a key and an initial vector.
+/// The size of a block, a key and an initial vector in bytes.
 const BLOCK: usize = 16;
 
-/// User data that does not open. It does not say why: whoever could tell a wrong padding from a wrong key could
-/// decipher without the key, question by question.
+/// User data that cannot be opened. The error gives no reason: somebody who could tell a wrong padding from a wrong key
+/// could decrypt the data without the key (a padding oracle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the user data does not open")]
+#[error("the user data cannot be decrypted")]
 pub struct Undecipherable;
 
-/// Opened user data.
+/// Decrypted user data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserData {
-    /// All of it, as WeChat made it.
+    /// The whole data, as WeChat made it.
     pub data: Map<String, Value>,
     /// When WeChat made it, in seconds since 1970.
     pub timestamp: i64,
@@ -39,10 +39,10 @@ struct Watermark {
     timestamp: i64,
 }
 
-/// Opens user data of an app with a session key.
+/// Decrypts an app's user data with a session key.
 ///
 /// # Errors
-/// When it was not made with this key for this app, or was changed.
+/// When the data was not made with this key for this app, or was changed.
 pub fn open(
     session_key: &SecretString,
     encrypted_data: &str,
@@ -64,22 +64,22 @@ pub fn open(
     Ok(UserData { data, timestamp: watermark.timestamp })
 }
 
-/// Enciphers user data as WeChat does: the other half of [`open`].
+/// Encrypts user data as WeChat does: the inverse of [`open`].
 ///
 /// # Errors
-/// When key or initial vector are not 16 bytes in base64.
+/// When the key or the initial vector is not 16 bytes in base64.
 pub fn seal(session_key: &SecretString, iv: &str, plain: &[u8]) -> Result<String, Undecipherable> {
     let (key, iv) = (block(session_key.expose_secret())?, block(iv)?);
     let cipher = cbc::Encryptor::<Aes128>::new(&(*key).into(), &(*iv).into());
     Ok(STANDARD.encode(cipher.encrypt_padded_vec::<Pkcs7>(plain)))
 }
 
-/// The signature that goes with a `rawData`: SHA-1 of it and the session key, in lower-case hexadecimal.
+/// The signature of a `rawData`: SHA-1 of `rawData` and the session key, in lower-case hexadecimal.
 pub fn signature(raw_data: &str, session_key: &SecretString) -> String {
     sha1_hex(&[raw_data, session_key.expose_secret()])
 }
 
-/// Whether this is that signature. Takes as long for a nearly right one as for a wrong one.
+/// Whether this is that signature. The comparison takes constant time.
 pub fn is_signed(given: &str, raw_data: &str, session_key: &SecretString) -> bool {
     is_same(given, &signature(raw_data, session_key))
 }
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_signature_is_that_of_the_raw_data_and_the_key() {
-        // By `printf %s '{"a":1}AAECAwQFBgcICQoLDA0ODw==' | sha1sum`.
+        // Made by `printf %s '{"a":1}AAECAwQFBgcICQoLDA0ODw==' | sha1sum`.
         let signature = "02711d4c1b9c0ab44a23f22b81080a98241cc072";
         assert!(is_signed(signature, r#"{"a":1}"#, &key()));
         assert!(!is_signed(signature, r#"{"a":2}"#, &key()));

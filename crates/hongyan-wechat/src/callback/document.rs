@@ -1,61 +1,61 @@
-//! XML and JSON as one tree.
+//! Reads XML and JSON into one kind of tree.
 //!
-//! WeChat pushes in one of the two, as the app wants. What they say is the same, so whoever reads an event reads a
-//! JSON value: an element with elements is an object, one without is its text, and several of the same name are an array.
+//! WeChat pushes XML or JSON, depending on the app's setting. Both become the same JSON value: an element with child
+//! elements is an object, an element without is a string, and several elements with the same name are an array.
 //!
-//! Whoever knows an app's address can post to it, so everything is bounded: depth, the number of nodes, and what may
-//! stand in XML. There are no document types and no entities but XML's own five, so nothing expands and nothing is fetched.
+//! Everybody who knows an app's callback URL can post to it, so depth, number of nodes and syntax are limited. Document
+//! types and entities other than XML's own five are refused, so nothing expands and nothing is fetched.
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, Event as Markup};
 use serde_json::{Map, Value};
 
-/// How deep elements may stand in each other. WeChat's own events have four.
+/// The deepest nesting. WeChat's own events have four levels.
 pub const MAX_DEPTH: usize = 16;
 
 /// How many elements a document may have.
 pub const MAX_NODES: usize = 10_000;
 
-/// A text that is not a document of WeChat's. It quotes nothing of the text, which may have an openid in it.
+/// Why a text is not a document of WeChat. The error quotes none of the text, because the text may contain an openid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Neither XML nor JSON.
-    #[error("it begins neither with < nor with {{")]
+    /// The text is neither XML nor JSON.
+    #[error("the body begins neither with < nor with {{")]
     Neither,
-    /// Not JSON.
-    #[error("it is not JSON (line {line}, column {column})")]
+    /// The text is not JSON.
+    #[error("the body is not valid JSON (line {line}, column {column})")]
     Json {
-        /// From 1.
+        /// Counted from 1.
         line: usize,
-        /// From 1.
+        /// Counted from 1.
         column: usize,
     },
-    /// Not XML.
-    #[error("it is not XML (byte {at})")]
+    /// The text is not XML.
+    #[error("the body is not valid XML (byte {at})")]
     Xml {
         /// The byte where reading stopped.
         at: u64,
     },
-    /// A document type, an entity, or a processing instruction.
+    /// The text contains a document type, an entity, or a processing instruction.
     #[error(
-        "it has a document type, an entity or a processing instruction, which WeChat never sends (byte {at})"
+        "the body has a document type, an entity or a processing instruction, which WeChat never sends (byte {at})"
     )]
     Forbidden {
-        /// The byte where it stands.
+        /// The position of that byte.
         at: u64,
     },
-    /// Deeper or larger than any event.
-    #[error("it is deeper than {MAX_DEPTH} elements, or has more than {MAX_NODES}")]
+    /// The text is deeper or larger than any event.
+    #[error("the body is nested deeper than {MAX_DEPTH} elements, or has more than {MAX_NODES} elements")]
     TooLarge,
 }
 
 /// Reads a document: XML if it begins with `<`, JSON if it begins with `{`.
 ///
 /// # Errors
-/// When it is neither, or out of bounds.
+/// When the text is neither, or exceeds a limit.
 pub fn parse_document(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
-    // Some proxies put a byte order mark before it.
+    // Some proxies put a byte order mark before the body.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
     match bytes.first() {
         Some(b'<') => parse_xml(bytes),
@@ -65,7 +65,7 @@ pub fn parse_document(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
 }
 
 fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
-    // What a user typed may have control characters in it, and WeChat does not always escape them.
+    // A user's text may contain control characters, and WeChat does not always escape them.
     let map: Map<String, Value> = serde_json::from_slice(bytes)
         .or_else(|error| match escaped(bytes) {
             Some(escaped) => serde_json::from_slice(&escaped),
@@ -77,12 +77,12 @@ fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
     if in_bounds { Ok(map) } else { Err(Unreadable::TooLarge) }
 }
 
-/// The text with the control characters inside of its strings escaped; `None`: there are none.
+/// The text with the control characters in its strings escaped; `None` if there are no control characters.
 fn escaped(bytes: &[u8]) -> Option<Vec<u8>> {
     let (mut clean, mut is_in_text, mut is_escape) = (Vec::with_capacity(bytes.len() + 16), false, false);
     for byte in bytes {
         if is_in_text && *byte < b' ' {
-            // Behind a backslash it is as good as one that stands alone.
+            // A backslash before a control character is dropped: the character gets a new escape.
             if is_escape {
                 clean.pop();
             }
@@ -97,7 +97,7 @@ fn escaped(bytes: &[u8]) -> Option<Vec<u8>> {
     (clean.len() != bytes.len()).then_some(clean)
 }
 
-/// serde_json itself stops at a depth of 128, so this does not run out of stack.
+/// serde_json itself stops at a depth of 128, so this recursion cannot overflow the stack.
 fn is_in_bounds(value: &Value, depth: usize, nodes: &mut usize) -> bool {
     *nodes += 1;
     depth <= MAX_DEPTH
@@ -151,7 +151,7 @@ fn parse_xml(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
                 }
             }
             Markup::End(_) => {
-                // The reader has compared the names.
+                // The reader has checked that the closing name matches.
                 let element = open.pop().ok_or_else(bad)?;
                 match open.last_mut() {
                     Some(parent) => {
@@ -185,14 +185,14 @@ fn parse_xml(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> {
     }
 }
 
-/// A name of plain letters, as all of WeChat's are. The reader itself would take much that XML does not.
+/// A name of plain letters, as in all of WeChat's XML. The XML reader itself would accept names that XML forbids.
 fn name(text: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(plain);
     is_name.then(|| text.to_owned())
 }
 
-/// One of XML's five, or a character by its number.
+/// One of XML's five entities, or a character by its number.
 fn character(reference: &BytesRef<'_>) -> Option<String> {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         return Some(character.to_string());
@@ -210,7 +210,7 @@ fn add(children: &mut Map<String, Value>, name: String, value: Value) {
     }
 }
 
-/// A tree as XML, as WeChat writes it: `<xml>…</xml>`, texts as CDATA, numbers bare.
+/// A tree as XML in WeChat's form: `<xml>…</xml>`, strings as CDATA, numbers bare.
 pub fn to_xml(map: &Map<String, Value>) -> String {
     let mut xml = String::from("<xml>");
     write_children(&mut xml, map);
@@ -221,7 +221,8 @@ pub fn to_xml(map: &Map<String, Value>) -> String {
 fn write_children(xml: &mut String, map: &Map<String, Value>) {
     for (name, value) in map {
         match value {
-            // An element for each; an array in an array has no form in XML, and WeChat has none.
+            // An array becomes one element for each entry; an array in an array has no form in XML, and WeChat has no
+            // such array.
             Value::Array(items) => items.iter().for_each(|item| write_element(xml, name, item)),
             value => write_element(xml, name, value),
         }
@@ -236,7 +237,7 @@ fn write_element(xml: &mut String, name: &str, value: &Value) {
         Value::Object(map) => write_children(xml, map),
         Value::String(text) => {
             xml.push_str("<![CDATA[");
-            // The one thing that cannot stand in CDATA ends it and begins another.
+            // CDATA cannot contain `]]>`, so the CDATA section ends there and another section begins.
             xml.push_str(&text.replace("]]>", "]]]]><![CDATA[>"));
             xml.push_str("]]>");
         }
@@ -285,7 +286,7 @@ mod tests {
             assert_eq!(read(&xml).unwrap(), content, "{byte:#x} in XML");
         }
         assert_eq!(read("{\"A\":\"\\\n\"}").unwrap(), json!({ "A": "\n" }));
-        // Outside of texts they are as wrong as ever, and nothing else is taken that was not.
+        // Control characters outside of strings stay errors, and nothing else becomes valid.
         for bad in ["{\"A\":\u{1}1}", "{\"A\":\"\n}", "{\"A\":\"\n\",}", "{\u{8}\"A\":\"\n\"}"] {
             assert!(matches!(read(bad), Err(Unreadable::Json { .. })), "{bad:?}");
         }
@@ -337,7 +338,7 @@ mod tests {
     }
 
     fn leaf() -> impl Strategy<Value = Value> {
-        // What XML can carry: no control characters, and no line ends that it would normalise.
+        // Only texts that XML can carry: no control characters, and no line ends that XML would normalise.
         "[ -~中文]{1,12}".prop_map(|text| Value::String(format!("x{text}")))
     }
 

@@ -14,19 +14,19 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::AppId;
 
-/// A key, as WeChat's page shows it: 43 characters, base64 without its `=`.
+/// The length of a key on WeChat's page: 43 characters, base64 without its `=`.
 const KEY_CHARS: usize = 43;
 
-/// WeChat pads to blocks of this size, not to those of the cipher.
+/// WeChat pads to blocks of this size, not to the cipher's block size.
 const PADDED_TO: usize = 32;
 
-/// Random bytes come first.
+/// The random bytes at the beginning.
 const RANDOM: usize = 16;
 
-/// After them, the message's length, big endian.
+/// The message's length after them, big endian.
 const LENGTH: usize = 4;
 
-/// WeChat makes keys of 43 random characters, so the last one may carry bits that no byte has.
+/// WeChat makes keys of 43 random characters, so the last character may carry bits that belong to no byte.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -34,14 +34,14 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The `EncodingAESKey` of an app: what its pushes are enciphered with. It is wiped when it is dropped, and does not
-/// print.
+/// The `EncodingAESKey` of an app, which encrypts the app's pushes. The key is wiped from memory when dropped, and does
+/// not print.
 #[derive(Clone)]
 pub struct EncodingAesKey(Zeroizing<[u8; 32]>);
 
-/// A text that is not an `EncodingAESKey`. It does not repeat the text.
+/// A text that is not an `EncodingAESKey`. The error does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an EncodingAESKey has 43 letters and digits, as WeChat's page shows it")]
+#[error("an EncodingAESKey has 43 letters and digits; copy the key from WeChat's page")]
 pub struct InvalidEncodingAesKey;
 
 impl FromStr for EncodingAesKey {
@@ -63,28 +63,28 @@ impl fmt::Debug for EncodingAesKey {
     }
 }
 
-/// Why an enciphered message cannot be opened. For logs; whoever sent it is told nothing of it.
+/// Why an encrypted message cannot be opened. For logs only; the sender gets no reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// Not base64.
-    #[error("it is not base64")]
+    /// The message is not base64.
+    #[error("the encrypted message is not base64")]
     Encoding,
-    /// No whole number of blocks, or none at all.
-    #[error("its length is not that of a cipher text")]
+    /// The length is zero or not a whole number of blocks.
+    #[error("the encrypted message has a wrong length")]
     Length,
-    /// What came out is not padded as WeChat pads: another key, or bytes were changed.
-    #[error("its padding is wrong; is the EncodingAESKey the app's current one?")]
+    /// The padding is not WeChat's: another key was used, or bytes were changed.
+    #[error("the padding is wrong; is this the app's current EncodingAESKey?")]
     Padding,
-    /// The length inside leads out of the message.
-    #[error("the length that it names is not there")]
+    /// The length inside points beyond the message.
+    #[error("the length inside points beyond the message")]
     Truncated,
-    /// It is another app's.
-    #[error("it is for another app")]
+    /// The message is for another app.
+    #[error("the message is for another app")]
     OtherApp,
 }
 
 impl EncodingAesKey {
-    /// Enciphers a message for an app. `random` must be new for each.
+    /// Encrypts a message for an app. `random` must be new for each message.
     pub fn seal(&self, random: [u8; RANDOM], message: &[u8], appid: &AppId) -> String {
         let length = u32::try_from(message.len()).expect("a message is far shorter than 4 GiB");
         let mut plain =
@@ -102,7 +102,7 @@ impl EncodingAesKey {
     /// Opens a message that is for this app.
     ///
     /// # Errors
-    /// When it was not sealed with this key for this app, or was changed.
+    /// When the message was not encrypted with this key for this app, or was changed.
     pub fn open(&self, sealed: &str, appid: &AppId) -> Result<Vec<u8>, OpenError> {
         let cipher_text = LENIENT.decode(sealed).map_err(|_| OpenError::Encoding)?;
         if cipher_text.is_empty() || cipher_text.len() % PADDED_TO != 0 {
@@ -129,7 +129,7 @@ impl EncodingAesKey {
         Ok(message.to_vec())
     }
 
-    /// The key's own beginning, as WeChat wants it.
+    /// The initial vector: WeChat uses the first bytes of the key.
     fn iv(&self) -> [u8; 16] {
         *self.0.first_chunk().expect("32 bytes have a first 16")
     }
@@ -151,7 +151,7 @@ mod tests {
         "wxb11529c136998cb6".parse().unwrap()
     }
 
-    /// Sealed by hand, with nothing of what `seal` guarantees.
+    /// Encrypts without any of the guarantees of `seal`.
     fn sealed_bytes(plain: &[u8]) -> String {
         let key = key();
         let cipher = cbc::Encryptor::<Aes256>::new(&(*key.0).into(), &key.iv().into());
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_another_implementation_sealed_is_opened() {
-        // By `openssl enc -aes-256-cbc`, with the random bytes 0123456789abcdef.
+        // Made by `openssl enc -aes-256-cbc`, with the random bytes 0123456789abcdef.
         let sealed =
             "Q3stYC6hdFzMh9T8HCvyDIVWdXAVoEIDjoApkczg+t7PMC7kybQXN6mRiN1ZR9QZnc7CDKuvWoERpPFF6jDJTA==";
         let message = "<xml><A>中</A></xml>".as_bytes();

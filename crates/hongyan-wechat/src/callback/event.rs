@@ -1,29 +1,29 @@
-//! Events, read from the tree that XML and JSON both are.
+//! Reads events from the common tree of XML and JSON.
 
 use serde_json::{Map, Value};
 
 use crate::{OpenId, TemplateId};
 
-/// `ErrorCode` of a `subscribe_msg_sent_event` that says that the user has it.
+/// The `ErrorCode` of a `subscribe_msg_sent_event` for a message that reached the user.
 pub const SENT_OK: i64 = 0;
 
-/// Anything that WeChat pushes.
+/// Any push of WeChat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The user that it is about, where that is one.
+    /// The user of the push, if the push names a user.
     pub openid: Option<OpenId>,
-    /// When it happened, in seconds, as WeChat says. 0 if it does not.
+    /// The time of the event in seconds, as WeChat reports it. 0 if WeChat reports no time.
     pub create_time: i64,
-    /// `MsgType`: `event`, or `text` and others for what users write.
+    /// `MsgType`: `event`, or `text` and other types for messages from users.
     pub msg_type: String,
-    /// `Event`, as WeChat spells it; `None` for what is no event.
+    /// `Event` in WeChat's spelling; `None` if the push is not an event.
     pub name: Option<String>,
-    /// All of it.
+    /// The whole body.
     pub body: Map<String, Value>,
 }
 
 impl Event {
-    /// Reads what every push has. What is not there or unreadable is left out; the whole is kept.
+    /// Reads the members that every push has. Missing and unreadable members are left out; the whole body is kept.
     pub fn of(body: Map<String, Value>) -> Self {
         Self {
             openid: text(&body, "FromUserName").and_then(|text| text.parse().ok()),
@@ -35,19 +35,19 @@ impl Event {
     }
 }
 
-/// How a user answered for one template.
+/// A user's answer for one template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscribeResult {
-    /// Yes.
+    /// The user accepted.
     Accepted,
-    /// No, or not any more.
+    /// The user refused, or withdrew the acceptance.
     Rejected,
-    /// Any other word: banned, filtered, or one that is new.
+    /// Any other word: banned, filtered, or a new word.
     Other,
 }
 
 impl SubscribeResult {
-    /// Reads WeChat's word. All four accepting ones begin alike.
+    /// Reads WeChat's word. All four words of acceptance begin alike.
     pub fn of(word: &str) -> Self {
         match word {
             "accept" | "acceptWithAudio" | "acceptWithAlert" | "acceptWithForcePush" => Self::Accepted,
@@ -57,23 +57,23 @@ impl SubscribeResult {
     }
 }
 
-/// What a user answered for one template: in the box that the mini program showed, or in WeChat's settings.
+/// A user's answer for one template, in the mini program's subscription box or in WeChat's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscribeEntry {
-    /// Which.
+    /// The template.
     pub template: TemplateId,
     /// The answer.
     pub result: SubscribeResult,
 }
 
-/// What became of a message that WeChat had taken.
+/// The result of a message that WeChat had accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentEntry {
-    /// Its template.
+    /// The message's template.
     pub template: TemplateId,
-    /// WeChat's name of it, as the answer to the send gave it.
+    /// WeChat's id of the message, as in the answer to the send.
     pub msgid: Option<i64>,
-    /// [`SENT_OK`], or why the user did not get it.
+    /// [`SENT_OK`], or the code of the reason why the message did not reach the user.
     pub error_code: i64,
     /// The same in WeChat's words: `success`, `user refuse`, …
     pub error_status: String,
@@ -82,16 +82,16 @@ pub struct SentEntry {
 /// An event that the gateway acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// `subscribe_msg_popup_event`: the user answered the mini program's box.
+    /// `subscribe_msg_popup_event`: the user answered the mini program's subscription box.
     Popup(Vec<SubscribeEntry>),
     /// `subscribe_msg_change_event`: the user changed the setting. WeChat reports only refusals.
     Change(Vec<SubscribeEntry>),
-    /// `subscribe_msg_sent_event`: what became of messages.
+    /// `subscribe_msg_sent_event`: the results of messages.
     Sent(Vec<SentEntry>),
 }
 
-/// What an event says, if it is one of the three. Entries that name no template are left out, for nothing can be done
-/// with them; the event's body still has them.
+/// Reads an event of these three types. Entries without a template are left out, because nothing can be done with them;
+/// the event's body still contains them.
 pub fn notice_of(event: &Event) -> Option<Notice> {
     Some(match event.name.as_deref()? {
         "subscribe_msg_popup_event" => Notice::Popup(subscriptions(event, "SubscribeMsgPopupEvent")),
@@ -123,8 +123,8 @@ fn subscriptions(event: &Event, wrapper: &str) -> Vec<SubscribeEntry> {
         .collect()
 }
 
-/// The entries of `List`: an object for one, an array for several, and nothing for none. XML has them in an element
-/// of their own, JSON does not.
+/// The entries of `List`: an object is one entry, an array several, and a missing list has no entries. XML wraps the list
+/// in an element, JSON does not.
 fn entries<'a>(event: &'a Event, wrapper: &str) -> impl Iterator<Item = &'a Map<String, Value>> {
     let around = event.body.get(wrapper).and_then(Value::as_object).unwrap_or(&event.body);
     let (one, several) = match around.get("List") {
@@ -134,12 +134,12 @@ fn entries<'a>(event: &'a Event, wrapper: &str) -> impl Iterator<Item = &'a Map<
     one.into_iter().chain(several).filter_map(Value::as_object)
 }
 
-/// A text. XML has nothing else, and JSON has it for numbers, too.
+/// A string. XML has only strings, and JSON uses strings for numbers too.
 fn text<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     map.get(name).and_then(Value::as_str)
 }
 
-/// A number, or a text that is one.
+/// A number, or a string that contains a number.
 fn number(map: &Map<String, Value>, name: &str) -> Option<i64> {
     match map.get(name)? {
         Value::Number(number) => number.as_i64(),

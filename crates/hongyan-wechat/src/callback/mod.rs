@@ -1,17 +1,17 @@
-//! What WeChat pushes: whether it is WeChat's, and what it says.
+//! WeChat's pushes: verifying and reading them.
 //!
-//! WeChat posts events to an address that an app has named, signed with a token that both know, and enciphered if the
-//! app wants that. This module reads them and makes them: the gateway opens what the sandbox seals.
+//! WeChat posts events to the app's callback URL, signed with a shared token, and encrypted if the app wants encryption.
+//! This module reads and writes pushes: the gateway opens pushes that the sandbox seals.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`signature`](sign) | SHA-1 over sorted texts, and comparing it without telling how far it agreed |
+//! | [`signature`](sign) | SHA-1 over sorted texts, and comparing signatures in constant time |
 //! | `envelope` | the cipher of compatible and safe mode: [`EncodingAesKey`] |
 //! | `document` | XML and JSON as one tree, with bounds on everything |
-//! | `push` | a request to a callback address, from its parameters to the event in it |
+//! | `push` | a request to a callback URL, from its parameters to the event |
 //! | `event` | the events that the gateway acts on, read from the tree |
 //!
-//! Nothing here keeps anything: whether an event came before is for who has a memory.
+//! This module stores nothing: its caller detects repeated events.
 //!
 //! Source: <https://developers.weixin.qq.com/miniprogram/dev/framework/server-ability/message-push.html>.
 

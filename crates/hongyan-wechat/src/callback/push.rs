@@ -1,4 +1,4 @@
-//! A request to a callback address: whether it is WeChat's, and the event in it.
+//! A request to a callback URL: verifies that it comes from WeChat, and reads its event.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -9,64 +9,64 @@ use super::envelope::{EncodingAesKey, OpenError};
 use super::signature::is_signed;
 use crate::AppId;
 
-/// What an app and WeChat have agreed on for pushes.
+/// The shared secrets of an app and WeChat for pushes.
 #[derive(Debug, Clone)]
 pub struct CallbackKeys {
-    /// What requests are signed with.
+    /// The token that signs requests.
     pub token: SecretString,
-    /// What messages are enciphered with; `None` in plain mode.
+    /// The key that encrypts messages; `None` in plain mode.
     pub aes_key: Option<EncodingAesKey>,
 }
 
-/// The parameters of WeChat's requests. Those that are missing are empty.
+/// The parameters of WeChat's requests. Missing parameters are empty.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct PushParameters {
-    /// Over token, timestamp and nonce.
+    /// The signature over token, timestamp and nonce.
     pub signature: String,
     /// Seconds since 1970.
     pub timestamp: String,
-    /// Chance.
+    /// A random text.
     pub nonce: String,
-    /// To be answered when the address is checked.
+    /// The text to answer when WeChat checks the URL.
     pub echostr: String,
-    /// Over token, timestamp, nonce and the enciphered message.
+    /// The signature over token, timestamp, nonce and the encrypted message.
     pub msg_signature: String,
 }
 
-/// Why a request is not taken. For logs; whoever sent it learns only that it was not.
+/// Why a request is refused. For logs only; the sender learns only that the request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PushRefused {
     /// The signature is missing or wrong.
-    #[error("its signature is wrong; is the token the one on WeChat's page?")]
+    #[error("the signature is wrong; is the token the same as on WeChat's page?")]
     Signature,
-    /// The app wants enciphered messages, and this is none.
-    #[error("it is not enciphered, as this app's pushes must be")]
+    /// The app expects encrypted messages, and this message is not encrypted.
+    #[error("the push is not encrypted, but this app's pushes must be encrypted")]
     NotSealed,
-    /// It is enciphered, and the app has no key.
-    #[error("it is enciphered, and no EncodingAESKey is set for this app")]
+    /// The message is encrypted, and the app has no key.
+    #[error("the push is encrypted, but no EncodingAESKey is set for this app")]
     NoKey,
-    /// It cannot be deciphered.
-    #[error("it cannot be deciphered: {0}")]
+    /// The message cannot be decrypted.
+    #[error("the push cannot be decrypted: {0}")]
     Sealed(#[from] OpenError),
-    /// It, or what was inside, is no document.
+    /// The body or its encrypted content is not a document.
     #[error("{0}")]
     Unreadable(#[from] Unreadable),
 }
 
-/// Whether a request is WeChat's check of the address, by its signature. Then `echostr` is the answer to it.
+/// Whether a request is WeChat's check of the URL, judged by its signature. Then `echostr` is the answer.
 pub fn address_check(keys: &CallbackKeys, parameters: &PushParameters) -> bool {
     let token = keys.token.expose_secret();
     is_signed(&parameters.signature, &[token, &parameters.timestamp, &parameters.nonce])
 }
 
-/// Opens a push: checks its signature, deciphers it where that is agreed on, and reads it.
+/// Opens a push: verifies its signature, decrypts it if the app has a key, and reads it.
 ///
-/// In compatible mode a message stands in the request twice, readable and enciphered. Only the enciphered one is under
-/// the signature, so the other is not looked at. An app with a key takes nothing that is not enciphered.
+/// In compatible mode a request contains the message twice, in plain text and encrypted. The signature covers only the
+/// encrypted message, so the plain text is ignored. An app with a key accepts only encrypted messages.
 ///
 /// # Errors
-/// When it is not WeChat's, or not for this app.
+/// When the request does not come from WeChat, or is not for this app.
 pub fn open_push(
     keys: &CallbackKeys,
     appid: &AppId,
@@ -80,7 +80,7 @@ pub fn open_push(
             return Err(PushRefused::Signature);
         }
         let document = parse_document(body)?;
-        // Safe mode without the key: there is nothing else in it.
+        // In safe mode the encrypted message is all that the body contains, and the key is missing.
         let is_sealed = document.contains_key("Encrypt") && !document.contains_key("MsgType");
         return if is_sealed { Err(PushRefused::NoKey) } else { Ok(document) };
     };
@@ -138,10 +138,10 @@ mod tests {
         let safe = format!("<xml><ToUserName>gh</ToUserName><Encrypt><![CDATA[{sealed}]]></Encrypt></xml>");
         assert_eq!(open(&keys(true), &sealing, &safe).unwrap(), event);
         assert_eq!(open(&keys(true), &sealing, &format!(r#"{{"Encrypt":"{sealed}"}}"#)).unwrap(), event);
-        // The readable part is not under the signature: what it says does not count.
+        // The signature does not cover the plain text, so the plain text does not count.
         let forged = format!("<xml><MsgType>text</MsgType><Encrypt>{sealed}</Encrypt></xml>");
         assert_eq!(open(&keys(true), &sealing, &forged).unwrap(), event);
-        // Compatible mode for somebody without a key: the readable part is all there is.
+        // Compatible mode for an app without a key: only the plain text can be read.
         let both = format!("<xml><MsgType>event</MsgType><Event>e</Event><Encrypt>{sealed}</Encrypt></xml>");
         assert_eq!(open(&keys(false), &parameters(None), &both).unwrap()["Event"], "e");
     }

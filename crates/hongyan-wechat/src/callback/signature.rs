@@ -2,15 +2,15 @@
 
 use crate::digest::{is_same, sha1_hex};
 
-/// The signature over these texts, in lower-case hexadecimal: of token, timestamp and nonce, and in compatible and
-/// safe mode of the enciphered message, too.
+/// The signature over these texts, in lower-case hexadecimal. The texts are token, timestamp and nonce, and in compatible
+/// and safe mode also the encrypted message.
 pub fn sign(texts: &[&str]) -> String {
     let mut sorted = texts.to_vec();
     sorted.sort_unstable();
     sha1_hex(&sorted)
 }
 
-/// Whether this is the signature over these texts. Takes as long for a nearly right one as for a wrong one.
+/// Whether this is the signature over these texts. The comparison takes constant time.
 pub fn is_signed(signature: &str, texts: &[&str]) -> bool {
     is_same(signature, &sign(texts))
 }
@@ -23,7 +23,7 @@ mod tests {
     fn the_order_of_the_texts_does_not_matter() {
         let signature = sign(&["token", "17", "12345"]);
         assert_eq!(signature, sign(&["12345", "token", "17"]));
-        // By `printf %s 1234517token | sha1sum`.
+        // Made by `printf %s 1234517token | sha1sum`.
         assert_eq!(signature, "2c17967cc5361f206111c075b31bd69a0275ecf0");
     }
 

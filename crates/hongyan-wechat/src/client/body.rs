@@ -1,4 +1,4 @@
-//! What a request's body can be: whole, as nearly all are, or on its way from somebody else.
+//! The two kinds of request bodies: whole in memory, as nearly all are, or a stream from another sender.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,22 +12,22 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-/// Any error, as HTTP bodies have them.
+/// Any error, in the form of HTTP bodies.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body that somebody else makes while it is sent.
+/// A body that its source produces while it is sent.
 pub(super) type Source = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
 
-/// A request's body, as a caller gives it.
+/// A request's body, as the caller passes it.
 pub enum Upload {
-    /// All of it is there, so it can be sent again.
+    /// The whole body is in memory, so it can be sent again.
     Whole(Bytes),
-    /// It goes by once.
+    /// A stream, which can be sent only once.
     Running(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
 }
 
 impl fmt::Debug for Upload {
-    /// Without what is in it.
+    /// Prints no contents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(body) => write!(f, "Whole({} bytes)", body.len()),
@@ -37,7 +37,7 @@ impl fmt::Debug for Upload {
 }
 
 impl Upload {
-    /// A body on its way from somebody else.
+    /// A body from a stream.
     pub fn running<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -46,14 +46,14 @@ impl Upload {
         Self::Running(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)))
     }
 
-    /// The body as it is sent, and how far it comes if it goes by.
+    /// The body as it is sent, and the progress of a stream.
     pub(super) fn into_body(self) -> (RequestBody, Option<Arc<Progress>>) {
         match self {
             Self::Whole(body) => (RequestBody::whole(body), None),
             Self::Running(source) => {
                 let progress = Progress::begin();
                 if source.is_end_stream() {
-                    // Nobody asks an empty body for a piece.
+                    // hyper never polls an empty body.
                     progress.end();
                 }
                 (RequestBody::Streamed(Streamed { source, progress: Arc::clone(&progress) }), Some(progress))
@@ -74,19 +74,19 @@ pub(super) enum RequestBody {
     Streamed(Streamed),
 }
 
-/// A body in motion. If its source fails, the request is broken off, so that it never looks whole to WeChat.
+/// A stream as a body. If its source fails, the request is aborted, so that WeChat never takes it for complete.
 pub(super) struct Streamed {
     pub(super) source: Source,
     pub(super) progress: Arc<Progress>,
 }
 
-/// How far a body has come.
+/// The progress of a body.
 #[derive(Debug)]
 pub(super) struct Progress {
     began: Instant,
-    /// When the last piece was taken to be written, in milliseconds after the beginning.
+    /// The time at which the last piece was taken, in milliseconds after the start.
     moved: AtomicU64,
-    /// All of it was taken.
+    /// Whether the whole body was taken.
     ended: AtomicBool,
 }
 
@@ -95,7 +95,7 @@ impl Progress {
         Arc::new(Self { began: Instant::now(), moved: AtomicU64::new(0), ended: AtomicBool::new(false) })
     }
 
-    /// When something last moved.
+    /// The time of the last progress.
     pub(super) fn last(&self) -> Instant {
         self.began + Duration::from_millis(self.moved.load(Ordering::Relaxed))
     }
@@ -128,7 +128,7 @@ impl Body for RequestBody {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Streamed(Streamed { source, progress }) => {
                 let frame = ready!(source.as_mut().poll_frame(context));
-                // One whose length is known is not asked again after its last piece.
+                // hyper does not poll a body of known length again after its last piece.
                 progress.note(frame.is_none() || (matches!(frame, Some(Ok(_))) && source.is_end_stream()));
                 Poll::Ready(frame)
             }

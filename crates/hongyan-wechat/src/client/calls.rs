@@ -1,7 +1,7 @@
 //! WeChat's calls, one method each.
 //!
-//! Their addresses hold tokens and secrets. Nothing here puts an address into an error, and what a server says
-//! is stripped of the secret that it was asked with, should it repeat it.
+//! The URLs of these calls contain tokens and secrets. No error here contains a URL, and a server's text is cleaned of
+//! the request's secret, in case the server repeats it.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -23,17 +23,17 @@ use crate::token::{CLIENT_CREDENTIAL, StableTokenRequest, TokenAnswer};
 
 pub(super) const JSON: Option<&str> = Some("application/json");
 
-/// The most pages of legacy templates that are asked for. An app had 25 templates at most; a server that never
-/// comes to an end is not WeChat.
+/// The most pages of legacy templates that are fetched. An app had at most 25 templates; a server with endless pages is
+/// not WeChat.
 const MAX_LEGACY_PAGES: u32 = 50;
 
 impl Client {
-    /// `GET /cgi-bin/token`: a new access token. The one before it dies.
+    /// `GET /cgi-bin/token`: fetches a new access token and invalidates the token before.
     ///
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getaccesstoken.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn token(&self, appid: &AppId, secret: &SecretString) -> Result<TokenAnswer, CallError> {
         let path = address(
             "/cgi-bin/token",
@@ -43,16 +43,17 @@ impl Client {
                 ("secret", secret.expose_secret()),
             ],
         );
-        // A second one makes the first void, and nobody has that.
+        // A repeat would invalidate the first token, which nobody would have received.
         self.call(Method::GET, &path, None, Bytes::new(), secret, Repeat::IfHungUp).await
     }
 
-    /// `POST /cgi-bin/stable_token`: the access token of today, a new one only if it has expired or is forced.
+    /// `POST /cgi-bin/stable_token`: fetches the current access token. WeChat makes a new token only after expiry or when
+    /// forced.
     ///
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-access-token/api_getstableaccesstoken.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn stable_token(
         &self,
         appid: &AppId,
@@ -65,17 +66,17 @@ impl Client {
             secret: secret.clone(),
             force_refresh: force_refresh.then_some(true),
         });
-        // Forced ones are counted.
+        // WeChat counts forced refreshes.
         let repeat = if force_refresh { Repeat::Never } else { Repeat::IfHungUp };
         self.call(Method::POST, "/cgi-bin/stable_token", JSON, body, secret, repeat).await
     }
 
-    /// `GET /sns/jscode2session`: who logged in. A code is good once, for five minutes.
+    /// `GET /sns/jscode2session`: finds out who logged in. A code works once, for five minutes.
     ///
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn login(
         &self,
         appid: &AppId,
@@ -91,16 +92,16 @@ impl Client {
                 ("grant_type", AUTHORIZATION_CODE),
             ],
         );
-        // A code works once: asked again, the same login would be refused.
+        // A code works once: a repeat would refuse the same login.
         self.call(Method::GET, &path, None, Bytes::new(), secret, Repeat::Never).await
     }
 
-    /// `GET /wxaapi/newtmpl/gettemplate`: the app's templates of subscribe messages.
+    /// `GET /wxaapi/newtmpl/gettemplate`: lists the app's templates of subscribe messages.
     ///
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_getwxapubnewtemplate.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn subscribe_templates(
         &self,
         token: &SecretString,
@@ -111,12 +112,12 @@ impl Client {
         Ok(list.data)
     }
 
-    /// `POST /cgi-bin/wxopen/template/list`, page by page: the app's templates of template messages.
+    /// `POST /cgi-bin/wxopen/template/list`, page by page: lists the app's templates of template messages.
     ///
     /// Source: "templateMessage.getTemplateList" of WeChat's server documentation, withdrawn with the capability.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn legacy_templates(&self, token: &SecretString) -> Result<Vec<LegacyTemplate>, CallError> {
         let path = with_token("/cgi-bin/wxopen/template/list", token);
         let mut all: Vec<LegacyTemplate> = Vec::new();
@@ -126,7 +127,7 @@ impl Client {
                 self.call(Method::POST, &path, JSON, body, token, Repeat::IfHungUp).await?;
             let is_last = list.list.len() < LEGACY_PAGE as usize;
             for template in list.list {
-                // A template added meanwhile shifts the pages, so that one may come twice.
+                // A template added meanwhile shifts the pages, so a template may come twice.
                 if all.iter().all(|t| t.template_id != template.template_id) {
                     all.push(template);
                 }
@@ -144,7 +145,7 @@ impl Client {
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_sendmessage.html>.
     ///
     /// # Errors
-    /// Only if WeChat gave no verdict. A refusal is an answer.
+    /// When WeChat gives no result. A refusal is an answer, not an error.
     pub async fn send_subscribe(&self, token: &SecretString, body: Bytes) -> Result<SendAnswer, Failure> {
         self.send("/cgi-bin/message/subscribe/send", token, body).await
     }
@@ -155,7 +156,7 @@ impl Client {
     /// Source: "templateMessage.send" of WeChat's server documentation, withdrawn with the capability.
     ///
     /// # Errors
-    /// Only if WeChat gave no verdict. A refusal is an answer.
+    /// When WeChat gives no result. A refusal is an answer, not an error.
     pub async fn send_template(&self, token: &SecretString, body: Bytes) -> Result<SendAnswer, Failure> {
         self.send("/cgi-bin/message/wxopen/template/send", token, body).await
     }
@@ -170,8 +171,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// One exchange whose answer is `T` in WeChat's envelope. `secret` is what the request was authorised with.
-    /// `repeat`: whether it may be asked twice.
+    /// One exchange whose answer is `T` in WeChat's envelope. `secret` is the token or secret in the request. `repeat`
+    /// says whether the request may be sent twice.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -195,7 +196,7 @@ impl Client {
     }
 }
 
-/// WeChat answers 200 whatever it says; anything else is from something between us and it.
+/// WeChat always answers with status 200; another status comes from a server in between.
 fn only_200(answered: &Answered) -> Result<(), Failure> {
     match answered.status {
         StatusCode::OK => Ok(()),

@@ -1,4 +1,4 @@
-//! What a client is told when it is made.
+//! The configuration of a client.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,28 +8,28 @@ use url::Url;
 /// How a [`Client`](super::Client) reaches WeChat.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// Where WeChat is: `https://api.weixin.qq.com`, or a sandbox. A path is put before every call's path.
+    /// The URL of WeChat: `https://api.weixin.qq.com`, or a sandbox. A path in the URL is put before every call's path.
     pub base_url: Url,
-    /// An HTTP proxy, `http://user:password@host:port`. An `https` base URL is reached through a tunnel
-    /// (`CONNECT`), an `http` one by asking the proxy for the whole address.
+    /// An HTTP proxy, `http://user:password@host:port`. An `https` base URL is reached through a tunnel (`CONNECT`); for
+    /// an `http` base URL the proxy gets the whole URL.
     pub proxy: Option<Url>,
-    /// How long a new connection may take, TLS and the proxy's tunnel included.
+    /// The time limit for a new connection, including TLS and the proxy's tunnel.
     pub connect_timeout: Duration,
-    /// How long an answer may take, from the first byte of the request to the last of the answer.
+    /// The time limit for an answer, from the first byte of the request to the last byte of the answer.
     pub answer_timeout: Duration,
-    /// A kept connection that was idle for longer is not used again. It must be shorter than the time after
-    /// which the other end hangs up: a request that crosses a hang-up on the way is one nobody knows about.
+    /// A connection that was idle for longer is not used again. The time must be shorter than the server's idle timeout:
+    /// a request that crosses the server's close has an unknown outcome.
     pub idle_timeout: Duration,
-    /// How many idle connections are kept at most.
+    /// The most idle connections that are kept.
     pub max_idle: usize,
-    /// For how long a kept connection must have been seen to stay open before any is used again: a server that hangs up
-    /// behind its answers loses what is written meanwhile. Zero: none needs to be.
+    /// How long a kept connection must have been seen to stay open before kept connections are used at all: a server that
+    /// closes connections after its answers loses requests written meanwhile. Zero disables this.
     pub proof: Duration,
 }
 
 impl ClientConfig {
-    /// No proxy, and the times that suit WeChat: 3 s to connect, 10 s to answer, 15 s idle, 64 kept connections,
-    /// half a second until one is used again.
+    /// No proxy, and times that suit WeChat: 3 s to connect, 10 s to answer, 15 s idle, 64 kept connections, half a
+    /// second until kept connections are used.
     pub fn new(base_url: Url) -> Self {
         Self {
             base_url,
@@ -44,7 +44,7 @@ impl ClientConfig {
 }
 
 impl fmt::Debug for ClientConfig {
-    /// Everything but the proxy's user and password.
+    /// Prints everything except the proxy's user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let proxy = self.proxy.as_ref().map(|p| format!("{}:{:?}", p.host_str().unwrap_or(""), p.port()));
         f.debug_struct("ClientConfig")

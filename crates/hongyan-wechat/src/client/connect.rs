@@ -17,20 +17,20 @@ type Tcp = Watching<HttpConnector>;
 
 /// Makes connections to one target.
 pub(super) enum Connector {
-    /// To the target itself or to a proxy that is asked for whole addresses.
+    /// Directly to the target, or to a proxy that gets whole URLs.
     Plain(Tcp),
-    /// To the target, encrypted.
+    /// To the target, with TLS.
     Tls(HttpsConnector<Tcp>),
-    /// To the target, encrypted, through a proxy that only sees bytes.
+    /// To the target with TLS, through a proxy's tunnel.
     Tunnelled(HttpsConnector<Tunnel<Tcp>>),
 }
 
 impl Connector {
     pub(super) fn new(target: &Target, habit: &Arc<Habit>) -> Result<Self, ClientError> {
         let mut tcp = HttpConnector::new();
-        // A request is written in one piece; waiting for more to write would only delay it.
+        // A request is written in one piece; Nagle's algorithm would only delay it.
         tcp.set_nodelay(true);
-        // The addresses behind it begin with https:// too.
+        // With TLS the URLs begin with https://.
         tcp.enforce_http(false);
         let tcp = Watching::new(tcp, Arc::clone(habit));
         if !target.is_https {
@@ -50,7 +50,7 @@ impl Connector {
         })
     }
 
-    /// A new connection, ready to be written to, or in words why there is none.
+    /// Makes a new connection, or says in words why it cannot.
     pub(super) async fn connect(&self, target: &Target) -> Result<Connection<RequestBody>, String> {
         match self {
             Self::Plain(connector) => {
@@ -63,7 +63,8 @@ impl Connector {
     }
 }
 
-/// Connects. The connection has a task of its own, which ends when the handle is dropped or the other end hangs up.
+/// Connects. The connection runs in its own task, which ends when the handle is dropped or the server closes the
+/// connection.
 async fn start<C>(connector: C, to: &Uri) -> Result<Connection<RequestBody>, String>
 where
     C: Service<Uri>,
@@ -73,7 +74,7 @@ where
     let (connection, work) = connect(connector, to.clone()).await?;
     tokio::spawn(async move {
         if let Err(error) = work.await {
-            // Whoever waits for an answer on it is told as well; this line is for the one who looks for a pattern.
+            // A waiting request gets this error too; the log line is for people who look for a pattern.
             tracing::debug!(error = with_causes(&error), "a connection to WeChat ended");
         }
     });

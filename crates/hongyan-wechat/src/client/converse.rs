@@ -1,7 +1,7 @@
-//! One request to WeChat, up to the head of its answer: what it says, and how long it may take. When it goes out on which
-//! connection, and when a second time, is decided by [`hongyan_http`].
+//! One request to WeChat, up to the head of its answer: the request's contents and time limits. [`hongyan_http`] decides
+//! on which connection the request is sent, and when it is sent a second time.
 //!
-//! Everything that is asked of WeChat comes through here.
+//! Every request to WeChat goes through this file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::connect::Connector;
 use super::error::{ClientError, Failure};
 use super::target::Target;
 
-/// The way to WeChat, which all handles of a client share: where it is, how it is reached, and the connections to it.
+/// What all handles of a client share: the target, the connector and the connections.
 pub(super) struct Transport {
     pub(super) target: Target,
     connector: Connector,
@@ -29,7 +29,7 @@ pub(super) struct Transport {
     pub(super) answer_timeout: Duration,
 }
 
-/// A request before it is known on which connection it goes out.
+/// A request before its connection is chosen.
 pub(super) struct Outgoing {
     method: Method,
     uri: Uri,
@@ -38,7 +38,7 @@ pub(super) struct Outgoing {
     repeat: Repeat,
 }
 
-/// An answer whose body is still to come.
+/// An answer whose body has not arrived yet.
 pub(super) struct Answering {
     pub(super) response: Response<Incoming>,
     pub(super) connection: Connection<RequestBody>,
@@ -49,12 +49,12 @@ pub(super) struct Answering {
 pub(super) struct Patience {
     answer: Duration,
     ready: Duration,
-    /// How far the request's body has come, if it goes by while it is sent.
+    /// The progress of the request's body, if the body is a stream.
     progress: Option<Arc<Progress>>,
 }
 
 impl Transport {
-    /// No connection is made yet.
+    /// A client without connections; makes no connection yet.
     pub(super) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
         let target = Target::new(config)?;
         let habit = Arc::new(Habit::new(config.proof));
@@ -64,7 +64,7 @@ impl Transport {
         Ok(Self { target, connector, pool, connect_timeout, answer_timeout })
     }
 
-    /// `headers` are sent as they are, but for `Host` and `Content-Length`: the length is the body's own, if it knows it.
+    /// `headers` are sent unchanged, except `Host` and `Content-Length`: the length is the body's own, if it is known.
     pub(super) fn outgoing(
         &self,
         method: Method,
@@ -74,9 +74,9 @@ impl Transport {
         repeat: Repeat,
     ) -> Result<Outgoing, Failure> {
         let target = &self.target;
-        // The path may hold a token, so the message does not quote it.
+        // The path may contain a token, so the message does not quote the path.
         let uri =
-            target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not one".to_owned()))?;
+            target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not a valid URL path".to_owned()))?;
         headers.remove(CONTENT_LENGTH);
         if let Upload::Whole(body) = &body
             && !body.is_empty()
@@ -90,11 +90,10 @@ impl Transport {
         Ok(Outgoing { method, uri, headers, body, repeat })
     }
 
-    /// Asks, once as far as WeChat can tell: a second time only if nothing was written, or if the request may be
-    /// repeated.
+    /// Sends the request. Sends it a second time only if nothing was written, or if the request may be repeated.
     pub(super) async fn converse(&self, request: Outgoing) -> Result<Answering, Failure> {
         let repeat = request.repeat;
-        // A body that goes by once goes on a new connection, for it could not go again.
+        // A stream cannot be sent again, so it goes on a new connection.
         let kept = if let Upload::Whole(_) = request.body { self.pool.take() } else { None };
         let (first, spare, progress) = match kept.as_ref().and_then(|_| request.copy()) {
             Some(copy) => (copy, Some(request), None),
@@ -125,7 +124,7 @@ impl Transport {
 }
 
 impl Outgoing {
-    /// The same request once more, if its body does not go by.
+    /// The same request again, if its body is not a stream.
     fn copy(&self) -> Option<Request<RequestBody>> {
         let Upload::Whole(body) = &self.body else { return None };
         let mut request = Request::new(RequestBody::whole(body.clone()));
@@ -135,7 +134,7 @@ impl Outgoing {
         Some(request)
     }
 
-    /// The request itself, and how far its body comes if it goes by while it is sent.
+    /// The request, and the progress of its body if the body is a stream.
     fn into_request(self) -> (Request<RequestBody>, Option<Arc<Progress>>) {
         let (body, progress) = self.body.into_body();
         let mut request = Request::new(body);
@@ -147,13 +146,13 @@ impl Outgoing {
 }
 
 impl Patience {
-    /// Whether all of the request's body was taken to be written.
+    /// Whether the whole request body was taken.
     pub(super) fn body_has_ended(&self) -> bool {
         self.progress.as_ref().is_none_or(|progress| progress.has_ended())
     }
 }
 
-/// The answer timeout bounds how long nothing may move, not how long a body on its way may take.
+/// The answer timeout limits how long nothing may move, not how long a stream may take.
 impl hongyan_http::Patience for Patience {
     fn until(&self, began: Instant) -> Instant {
         let moved = self.progress.as_ref().map_or(began, |progress| progress.last().max(began));

@@ -1,4 +1,4 @@
-//! Why there is no answer, said so that the caller knows what may have happened.
+//! Why there is no answer. The errors tell the caller what may have happened.
 
 use std::fmt;
 
@@ -13,18 +13,18 @@ pub enum ClientError {
     /// The proxy's URL cannot be used.
     #[error("the proxy's URL: {0}")]
     Proxy(&'static str),
-    /// The TLS library has no cipher suites to work with.
+    /// The TLS library has no cipher suites.
     #[error("TLS: {0}")]
     Tls(String),
 }
 
-/// Why there is no answer of WeChat's. The texts are for people; they hold no token and no secret.
+/// Why WeChat gave no answer. The texts are for people; they contain no token and no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Nothing of the request was written: WeChat cannot have seen it, and repeating it is safe.
+    /// Nothing of the request was written: WeChat cannot have seen the request, and a repeat is safe.
     NotSent(String),
-    /// The request was written, at least in part, and nobody knows whether it was carried out. That also is so
-    /// when there was an answer which is not WeChat's: another HTTP status than 200, or no JSON with an errcode.
+    /// The request was written, at least in part, and may have been carried out. This is also the error for an answer
+    /// that is not WeChat's: a status other than 200, or no JSON with an errcode.
     Unanswered(String),
 }
 
@@ -39,17 +39,17 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Why a call gave nothing.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// WeChat answered, and refused.
+    /// WeChat refused the call.
     #[error("WeChat refused: {errcode} {errmsg}")]
     Refused {
-        /// The verdict.
+        /// The result code.
         errcode: Errcode,
-        /// The verdict in WeChat's words.
+        /// WeChat's text for the result code.
         errmsg: String,
-        /// WeChat's name of the request.
+        /// WeChat's id of the request.
         rid: Option<String>,
     },
     /// WeChat did not answer.

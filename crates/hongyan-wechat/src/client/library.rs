@@ -1,4 +1,4 @@
-//! The calls about the public template libraries: looking through them, choosing from them, giving back.
+//! The calls about the public template libraries: listing, adding and deleting templates.
 
 use bytes::Bytes;
 use http::Method;
@@ -15,12 +15,12 @@ use crate::templates::{
 };
 
 impl Client {
-    /// `POST /wxaapi/newtmpl/addtemplate`: takes a public title with some of its keywords; the new template's id.
+    /// `POST /wxaapi/newtmpl/addtemplate`: adds a public title with some of its keywords; returns the new template's id.
     ///
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_addwxanewtemplate.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn add_subscribe_template(
         &self,
         token: &SecretString,
@@ -32,12 +32,12 @@ impl Client {
         Ok(added.pri_tmpl_id)
     }
 
-    /// `POST /wxaapi/newtmpl/deltemplate`: gives a template back.
+    /// `POST /wxaapi/newtmpl/deltemplate`: deletes a template from the app.
     ///
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_delwxanewtemplate.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn delete_subscribe_template(
         &self,
         token: &SecretString,
@@ -54,7 +54,7 @@ impl Client {
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_getcategory.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn categories(&self, token: &SecretString) -> Result<Vec<Category>, CallError> {
         let path = with_token("/wxaapi/newtmpl/getcategory", token);
         let list: DataList<Category> =
@@ -68,7 +68,7 @@ impl Client {
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_getpubnewtemplatetitles.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn public_titles(
         &self,
         token: &SecretString,
@@ -93,7 +93,7 @@ impl Client {
     /// Source: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_getpubnewtemplatekeywords.html>.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn public_keywords(
         &self,
         token: &SecretString,
@@ -108,12 +108,12 @@ impl Client {
         Ok(list.data)
     }
 
-    /// `POST /cgi-bin/wxopen/template/add`: takes a public title of the old library; the new template's id.
+    /// `POST /cgi-bin/wxopen/template/add`: adds a public title of the old library; returns the new template's id.
     ///
     /// Source: "templateMessage.addTemplate" of WeChat's server documentation, withdrawn with the capability.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn add_legacy_template(
         &self,
         token: &SecretString,
@@ -125,12 +125,12 @@ impl Client {
         Ok(added.template_id)
     }
 
-    /// `POST /cgi-bin/wxopen/template/del`: gives a template of the old kind back.
+    /// `POST /cgi-bin/wxopen/template/del`: deletes a template of the old kind from the app.
     ///
     /// Source: "templateMessage.deleteTemplate" of WeChat's server documentation, withdrawn with the capability.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn delete_legacy_template(
         &self,
         token: &SecretString,
@@ -147,7 +147,7 @@ impl Client {
     /// Source: "templateMessage.getTemplateLibraryList" of WeChat's server documentation, withdrawn with the capability.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn legacy_titles(
         &self,
         token: &SecretString,
@@ -164,7 +164,7 @@ impl Client {
     /// Source: "templateMessage.getTemplateLibraryById" of WeChat's server documentation, withdrawn with the capability.
     ///
     /// # Errors
-    /// As WeChat refused, or as there was no answer.
+    /// When WeChat refuses the call or does not answer.
     pub async fn legacy_keywords(&self, token: &SecretString, id: &str) -> Result<LegacyKeywords, CallError> {
         let path = with_token("/cgi-bin/wxopen/template/library/get", token);
         let body = json(&LegacyTitleRequest { id: id.to_owned() });

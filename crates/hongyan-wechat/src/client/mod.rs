@@ -1,12 +1,12 @@
-//! The client: asks WeChat, over few long-lived connections, and tells exactly what became of the question.
+//! The client: calls WeChat over a few long-lived connections, and reports exactly what happened to each request.
 //!
-//! WeChat's sends are not idempotent. What the caller must know after a failure is not "it failed" but whether
-//! anything was written: [`Failure::NotSent`] may be repeated without a thought, [`Failure::Unanswered`] may not.
-//! So the client repeats a request by itself in two cases only, both on a kept connection that turned out to be closed:
-//! not a byte of it was written, which the stream itself counts; or the caller says that it may be asked twice.
+//! WeChat's sends are not idempotent. After a failure the caller must know whether anything was written:
+//! [`Failure::NotSent`] may be repeated safely, [`Failure::Unanswered`] may not. So the client itself repeats a request
+//! in two cases only, both on a kept connection that turned out to be closed: the stream counted no written byte, or the
+//! caller says that the request may be sent twice.
 //!
-//! It speaks HTTP/1.1 over [`hongyan_http`]: one task per connection, none per request, no work per request that could be
-//! done once.
+//! The client speaks HTTP/1.1 over [`hongyan_http`]: one task per connection, no task per request, and work that can be
+//! done once is not repeated per request.
 //!
 //! | file | has |
 //! | --- | --- |
@@ -14,9 +14,9 @@
 //! | `calls.rs`, `library.rs` | WeChat's calls, one method each; those about the template libraries |
 //! | `config.rs` | [`ClientConfig`] |
 //! | `target.rs` | where requests go, and their first lines |
-//! | `stream.rs` | [`stream`](Client::stream), an exchange of which nothing is held |
-//! | `body.rs` | what a request's body can be |
-//! | `converse.rs` | the way to WeChat, which all handles share; a request on a kept connection or on a new one, up to its answer's head: for all of them |
+//! | `stream.rs` | [`stream`](Client::stream), an exchange that holds nothing in memory |
+//! | `body.rs` | the kinds of request bodies |
+//! | `converse.rs` | what all handles share; a request on a kept or a new connection, up to the head of its answer |
 //! | `connect.rs` | new connections: plain, TLS, through a proxy |
 //! | `wire.rs` | the stream below: what was written, and whether the other end is still there |
 //! | `pool.rs`, `habit.rs` | the idle ones; how long the other end keeps them |
@@ -58,10 +58,11 @@ pub use stream::{AnswerBody, StreamedAnswer};
 
 use converse::{Answering, Transport};
 
-/// The largest answer that is read, in bytes. WeChat's largest, lists of templates, are some ten thousand.
+/// The largest answer that is read, in bytes. WeChat's largest answers, lists of templates, have about ten thousand
+/// bytes.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Asks WeChat. Cloning gives another handle to the same connections.
+/// Calls WeChat. A clone is another handle to the same connections.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Transport>,
@@ -73,7 +74,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// An HTTP answer, whatever it says.
+/// Any HTTP answer.
 #[derive(Clone)]
 pub struct Answered {
     /// The HTTP status; WeChat's own is always 200.
@@ -85,14 +86,14 @@ pub struct Answered {
 }
 
 impl fmt::Debug for Answered {
-    /// Without the body, which may hold a token.
+    /// Prints no body, because the body may contain a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Answered({}, {} bytes)", self.status, self.body.len())
     }
 }
 
 impl Client {
-    /// A client that has not connected yet.
+    /// A client without connections.
     ///
     /// # Errors
     /// When the base URL or the proxy's URL cannot be used.
@@ -104,15 +105,15 @@ impl Client {
         Ok(Self { inner: Arc::new(Transport::new(&config)?) })
     }
 
-    /// One request and its answer, whatever that is: the HTTP status and the body are the caller's to judge.
+    /// Sends one request and returns any answer: the caller judges the HTTP status and the body.
     ///
     /// `path_and_query` begins with a slash and is escaped already. The body is not copied.
     ///
-    /// Dropping the future closes the connection that it used; the request may have been carried out.
+    /// Dropping the future closes its connection; the request may have been carried out.
     ///
     /// # Errors
-    /// [`Failure::NotSent`]: no connection, or it broke before anything was written. [`Failure::Unanswered`]:
-    /// it broke afterwards, the time was up, or the answer was longer than [`MAX_ANSWER_BYTES`].
+    /// [`Failure::NotSent`]: there was no connection, or it broke before anything was written. [`Failure::Unanswered`]:
+    /// the connection broke later, the time was up, or the answer was longer than [`MAX_ANSWER_BYTES`].
     pub async fn exchange(
         &self,
         method: Method,
@@ -123,7 +124,7 @@ impl Client {
         self.exchange_or_repeat(method, path_and_query, content_type, body, Repeat::Never).await
     }
 
-    /// The same, of a request that may be asked twice.
+    /// The same, for a request that may be sent twice.
     pub(super) async fn exchange_or_repeat(
         &self,
         method: Method,
@@ -135,7 +136,7 @@ impl Client {
         let mut headers = HeaderMap::with_capacity(4);
         if let Some(content_type) = content_type {
             let value = HeaderValue::from_str(content_type)
-                .map_err(|_| Failure::NotSent("the content type is not one".to_owned()))?;
+                .map_err(|_| Failure::NotSent("the content type is not a valid header value".to_owned()))?;
             headers.insert(CONTENT_TYPE, value);
         }
         let begin = Instant::now();
@@ -144,7 +145,7 @@ impl Client {
         let (head, body) = response.into_parts();
         let reading = Limited::new(body, MAX_ANSWER_BYTES).collect();
         let patience = self.inner.answer_timeout;
-        // Where it fails, the connection is dropped and closed: a late answer must not meet another request.
+        // After a failure the connection is dropped and closed: a late answer must not meet another request.
         let body = match timeout_at(begin + patience, reading).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) => return Err(Failure::Unanswered(with_causes(&*error))),

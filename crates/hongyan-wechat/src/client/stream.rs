@@ -1,4 +1,4 @@
-//! An exchange of which nothing is held: the request's body goes out as it comes in, and so does the answer's.
+//! An exchange that holds nothing in memory: the request's body and the answer's body pass through as streams.
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,40 +16,40 @@ use super::body::{BoxError, RequestBody, Upload};
 use super::converse::{Answering, Patience, Repeat, Transport};
 use super::error::Failure;
 
-/// An HTTP answer whose body is still to come.
+/// An HTTP answer whose body has not arrived yet.
 pub struct StreamedAnswer {
     /// The HTTP status; WeChat's own is always 200.
     pub status: StatusCode,
     /// Every header.
     pub headers: HeaderMap,
-    /// The body. Read to its end, it gives the connection back; dropped before, it closes it.
+    /// The body. Reading the body to its end gives the connection back; dropping the body earlier closes the connection.
     pub body: AnswerBody,
 }
 
 impl fmt::Debug for StreamedAnswer {
-    /// Without headers and body, which may hold what is secret.
+    /// Prints no headers and no body, because they may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StreamedAnswer({})", self.status)
     }
 }
 
-/// The body of an answer, as it comes in. It fails when nothing has come for as long as an answer may take.
+/// The body of an answer as a stream. The stream fails when nothing arrives for the answer timeout.
 pub struct AnswerBody {
     incoming: Incoming,
-    /// What the connection is given back to, and with what; `None` when that is done.
+    /// The pool and the connection to give back; `None` after that.
     rest: Option<(Connection<RequestBody>, Patience)>,
     client: Arc<Transport>,
     silence: Pin<Box<Sleep>>,
 }
 
 impl Client {
-    /// One request whose body is sent as it comes, and its answer, which is handed on as it comes.
+    /// Sends one request with a streamed body, and returns the answer with a streamed body.
     ///
-    /// `headers` are sent as they are, but for `Host` and `Content-Length`: the length is the body's own, if it
-    /// knows it. The answer timeout bounds how long nothing may move, not how long the whole may take.
+    /// `headers` are sent unchanged, except `Host` and `Content-Length`: the length is the body's own, if it is known.
+    /// The answer timeout limits how long nothing may move, not how long the whole exchange may take.
     ///
-    /// If the body fails, the connection is closed in the middle of the request. The same happens when the future
-    /// or the answer's body is dropped.
+    /// If the body fails, the connection is closed in the middle of the request. The same happens when the future or the
+    /// answer's body is dropped.
     ///
     /// # Errors
     /// As [`Client::exchange`], and [`Failure::Unanswered`] when the body failed.
@@ -75,7 +75,7 @@ impl Client {
 }
 
 impl AnswerBody {
-    /// The answer is over. The connection can be used again only if the request is, too.
+    /// The answer is complete. The connection can be used again only if the request is complete too.
     fn give_back(&mut self) {
         if let Some((connection, patience)) = self.rest.take()
             && patience.body_has_ended()
@@ -97,7 +97,7 @@ impl Body for AnswerBody {
         if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(context) {
             this.silence.as_mut().reset(Instant::now() + this.client.answer_timeout);
             match &frame {
-                // Whoever reads a body of known length may stop after its last piece.
+                // A reader of a body of known length may stop after the last piece.
                 None => this.give_back(),
                 Some(Ok(_)) if this.incoming.is_end_stream() => this.give_back(),
                 Some(Ok(_)) => {}
@@ -107,7 +107,7 @@ impl Body for AnswerBody {
         }
         ready!(this.silence.as_mut().poll(context));
         this.rest = None;
-        Poll::Ready(Some(Err(format!("nothing came within {:?}", this.client.answer_timeout).into())))
+        Poll::Ready(Some(Err(format!("no data arrived within {:?}", this.client.answer_timeout).into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Where requests go, and what their first lines look like. Worked out once, when the client is made.
+//! The target of requests and their first lines, computed once when the client is made.
 
 use base64::Engine as _;
 use http::{HeaderValue, Uri};
@@ -7,22 +7,22 @@ use url::Url;
 use super::config::ClientConfig;
 use super::error::ClientError;
 
-/// What is the same in all requests of a client.
+/// What all requests of a client share.
 pub(super) struct Target {
-    /// Scheme, host and port of the base URL: where a connection goes.
+    /// Scheme, host and port of the base URL: the target of connections.
     pub(super) origin: Uri,
-    /// Whether a connection is encrypted.
+    /// Whether connections use TLS.
     pub(super) is_https: bool,
     /// The `Host` header.
     pub(super) host: HeaderValue,
-    /// What stands before a call's path in the request line: the base URL's path, and before that the origin
-    /// if a proxy is asked for the whole address.
+    /// The prefix of a call's path in the request line: the base URL's path; for a proxy that gets whole URLs, the origin
+    /// before that path.
     prefix: String,
     /// The proxy, if there is one.
     pub(super) proxy: Option<Proxy>,
 }
 
-/// A proxy's place, and the words that it wants to hear.
+/// A proxy's address and credentials.
 pub(super) struct Proxy {
     /// Scheme, host and port.
     pub(super) origin: Uri,
@@ -59,8 +59,8 @@ impl Target {
         })
     }
 
-    /// The address that a request's first line holds. `None` if that is no path: it must begin with a slash and
-    /// have no spaces or line breaks in it, which would end the address or the line.
+    /// The URL in a request's first line. `None` if the path is invalid: it must begin with a slash and must not contain
+    /// spaces or line breaks, which would end the URL or the line.
     pub(super) fn uri(&self, path_and_query: &str) -> Option<Uri> {
         if !path_and_query.starts_with('/') {
             return None;
@@ -74,7 +74,8 @@ impl Target {
         Uri::try_from(whole).ok()
     }
 
-    /// What each request must tell the proxy. In a tunnel, nothing: the tunnel was told.
+    /// The header that each request sends to the proxy. Through a tunnel there is no such header: the CONNECT request had
+    /// it.
     pub(super) fn proxy_authorization(&self) -> Option<&HeaderValue> {
         if self.is_https { None } else { self.proxy.as_ref()?.authorization.as_ref() }
     }
@@ -104,7 +105,7 @@ impl Proxy {
     }
 }
 
-/// `host` or `host:port`, as `Host` wants it.
+/// `host` or `host:port`, in the form of the `Host` header.
 fn authority(url: &Url) -> Option<String> {
     let host = url.host_str()?;
     Some(match url.port() {
@@ -113,9 +114,9 @@ fn authority(url: &Url) -> Option<String> {
     })
 }
 
-/// A user or password as it was before it was escaped for its place in a URL.
+/// A user or password without URL escapes.
 fn unescaped(text: &str) -> String {
-    // The form decoder gives meaning to two characters that a URL's user may have as they are.
+    // The form decoder treats `+` and `&` specially, and a URL's user may contain both.
     let text = text.replace('+', "%2B").replace('&', "%26");
     url::form_urlencoded::parse(format!("={text}").as_bytes()).map(|(_, value)| value.into_owned()).collect()
 }

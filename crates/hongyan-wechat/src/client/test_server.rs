@@ -1,4 +1,4 @@
-//! A server on loopback that does what a script says, for the tests of the client.
+//! A server on loopback that follows a script, for the tests of the client.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,19 +9,19 @@ use url::Url;
 
 /// What the server does with the next request on a connection.
 pub(super) enum Step {
-    /// Reads it and answers 200 with this JSON.
+    /// Reads the request and answers 200 with this JSON.
     Json(&'static str),
-    /// Reads it and answers with this status line and body.
+    /// Reads the request and answers with this status line and body.
     Http(&'static str, Vec<u8>),
-    /// Waits until it has arrived, leaves it unread and closes the connection.
+    /// Waits until the request has arrived, leaves it unread and closes the connection.
     CloseUnread,
-    /// Reads it and kills the connection.
+    /// Reads the request and resets the connection.
     Reset,
-    /// Reads it and promises a longer body than it then sends.
+    /// Reads the request and announces a longer body than it sends.
     CutBody,
-    /// Reads it and says nothing until the client has hung up.
+    /// Reads the request and does not answer until the client closes the connection.
     Hang,
-    /// Without waiting for one: hangs up, and waits until the client has, too.
+    /// Closes the connection without waiting for a request, and waits until the client closes it too.
     HangUp,
 }
 
@@ -58,7 +58,7 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Waits until the script is over: all its connections were made and used up.
+    /// Waits until the script is finished: all its connections were made and used up.
     pub(super) async fn done(self) -> usize {
         let Self { task, .. } = self;
         task.await.unwrap()
@@ -69,7 +69,7 @@ async fn act(stream: &mut TcpStream, step: Step, log: &Mutex<Vec<String>>) {
     match step {
         Step::CloseUnread => {
             stream.peek(&mut [0]).await.unwrap();
-            // Closing with unread bytes makes the operating system answer with a reset.
+            // Closing a socket with unread bytes makes the operating system send a reset.
             stream.set_zero_linger().unwrap();
             return;
         }

@@ -175,7 +175,7 @@ async fn the_raw_exchange_leaves_the_judgement_to_the_caller() {
 async fn a_path_that_is_none_is_not_sent_and_not_quoted() {
     let client = client(&"http://127.0.0.1:9".parse().unwrap());
     let failure = client.exchange(Method::GET, "/a b?secret=s3cr3t", None, Bytes::new()).await.unwrap_err();
-    assert_eq!(failure, Failure::NotSent("the path is not one".to_owned()));
+    assert_eq!(failure, Failure::NotSent("the path is not a valid URL path".to_owned()));
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use table::TABLE;
 pub use types::{Errcode, ErrcodeInfo, Fault};
 
 impl Errcode {
-    /// What the code means, whose fault it is and what helps. `None` for [`OK`](Self::OK) and for codes that
-    /// this crate does not know: WeChat has hundreds.
+    /// What the code means, who can fix it and how. `None` for [`OK`](Self::OK) and for codes that this crate does not
+    /// know: WeChat has hundreds of codes.
     pub fn info(self) -> Option<&'static ErrcodeInfo> {
         TABLE.binary_search_by_key(&self, |info| info.errcode).ok().map(|at| &TABLE[at])
     }
@@ -35,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    /// Every code that the calls of this project may answer with.
+    /// Every code that WeChat documents for the calls of this project.
     #[expect(clippy::unreadable_literal, reason = "written as WeChat writes them")]
     const NEEDED: &[i32] = &[
         -1, 40001, 40002, 40003, 40013, 40014, 40029, 40037, 40125, 40163, 40164, 40226, 40243, 41002, 41004,
@@ -59,7 +59,7 @@ mod tests {
         for e in all_errcodes() {
             let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
             assert!(!e.meaning_en.is_empty() && !e.advice_en.is_empty(), "{}", e.errcode);
-            // They are put together into sentences.
+            // The two texts are joined into sentences.
             assert!(!e.meaning_en.ends_with('.') && e.advice_en.ends_with('.'), "{}", e.errcode);
             assert!(!e.meaning_zh.ends_with('。') && e.advice_zh.ends_with('。'), "{}", e.errcode);
             assert!(!is_chinese(e.meaning_en) && !is_chinese(e.advice_en), "{}", e.errcode);

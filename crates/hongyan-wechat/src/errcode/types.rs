@@ -1,32 +1,32 @@
-//! The types: an errcode, and what is known of it.
+//! The types: an errcode, and its explanation.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// WeChat's verdict on a request. `0` is success.
+/// WeChat's result code for a request. `0` is success.
 #[derive(Debug, Copy, Clone, Eq, PartialEq, Hash, Ord, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Errcode(pub i32);
 
 impl Errcode {
-    /// The request was carried out.
+    /// WeChat carried out the request.
     pub const OK: Self = Self(0);
 
-    /// Whether the request was carried out.
+    /// Whether WeChat carried out the request.
     pub const fn is_ok(self) -> bool {
         self.0 == 0
     }
 }
 
 impl fmt::Display for Errcode {
-    /// The bare number.
+    /// The number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
 }
 
-/// An errcode in words.
+/// The explanation of an errcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ErrcodeInfo {
     /// The number.
@@ -37,7 +37,7 @@ pub struct ErrcodeInfo {
     pub meaning_en: &'static str,
     /// What happened, in Chinese.
     pub meaning_zh: &'static str,
-    /// Who can change it.
+    /// Who can fix it.
     pub fault: Fault,
     /// What to do, in English.
     pub advice_en: &'static str,
@@ -46,32 +46,32 @@ pub struct ErrcodeInfo {
 }
 
 impl ErrcodeInfo {
-    /// What it means and what helps, in English sentences.
+    /// Meaning and advice, in English sentences.
     pub fn explanation_en(&self) -> String {
         format!("{}. {}", self.meaning_en, self.advice_en)
     }
 
-    /// The same in Chinese.
+    /// Meaning and advice, in Chinese sentences.
     pub fn explanation_zh(&self) -> String {
         format!("{}。{}", self.meaning_zh, self.advice_zh)
     }
 }
 
-/// Who can change that a request was refused.
+/// Who can fix the cause of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// WeChat itself; waiting helps.
     #[serde(rename = "wechat")]
     WeChat,
-    /// The request, and so whoever wrote it.
+    /// The author of the request.
     Caller,
-    /// The user: a choice or a state of theirs.
+    /// The user, by a choice or by the state of the account.
     User,
-    /// The app's settings: its secret, its list of addresses, its capabilities.
+    /// The app's settings: its AppSecret, its IP list, its capabilities.
     Configuration,
     /// Too many requests in too short a time.
     Quota,
-    /// Somebody else did something at the same time.
+    /// Another request at the same time caused the refusal.
     Race,
 }

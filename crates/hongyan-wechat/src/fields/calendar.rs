@@ -24,7 +24,7 @@ pub(super) fn is_day_of_month(text: &str) -> bool {
     number(text, 1..=2).is_some_and(|d| (1..=31).contains(&d))
 }
 
-/// The number that the text is, if it is so many digits and nothing else.
+/// The number in the text, if the text has exactly this many digits and nothing else.
 pub(super) fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
     (digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }

@@ -1,11 +1,11 @@
-//! Form ids that are none.
+//! Texts that are sent in place of a form id.
 
-/// Whether a mini program sent, in the place of a form id, one of the texts that WeChat's developer tools and
-/// unreleased versions give out, or what JavaScript makes of a missing value.
+/// Whether a text is a mock form id: one of the texts that WeChat's developer tools and unreleased versions return, or
+/// what JavaScript makes of a missing value.
 ///
-/// The tools say `the formId is a mock one`, an unreleased version `the formId is no longer available in develop
-/// or trial version`, a failed request `requestFormId:fail …`. A real form id or `prepay_id` has no spaces and is
-/// not empty, so that whatever has, or is, is none either.
+/// The developer tools return `the formId is a mock one`, an unreleased version `the formId is no longer available in
+/// develop or trial version`, a failed request `requestFormId:fail …`. A real form id or `prepay_id` is not empty and
+/// contains no whitespace, so an empty text or a text with whitespace is a mock form id too.
 pub fn is_mock_form_id(code: &str) -> bool {
     let code = code.trim();
     let plain: String =

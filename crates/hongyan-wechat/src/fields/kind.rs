@@ -1,10 +1,10 @@
-//! The kinds of fields: the words that names of fields begin with, and the rules in words.
+//! The kinds of fields: the prefixes of field names, and the rules in words.
 
-/// The most characters of a legacy `keywordN` field. WeChat documents none; this
-/// limit keeps a message from being a file.
+/// The most characters of a legacy `keywordN` field. WeChat documents no limit; this limit keeps a message from becoming
+/// a file.
 pub const MAX_KEYWORD_CHARS: usize = 200;
 
-/// What a field is for, by which WeChat decides what it may hold.
+/// The kind of a field, which decides what the field may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FieldKind {
     /// `thing`: any text of 1 to 20 characters.
@@ -38,7 +38,7 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// Every kind with the word that field names begin with.
+    /// Every kind with the prefix of its field names.
     pub const WORDS: &[(&str, Self)] = &[
         ("thing", Self::Thing),
         ("number", Self::Number),
@@ -56,7 +56,7 @@ impl FieldKind {
         ("keyword", Self::Keyword),
     ];
 
-    /// The kind of the field of that name. `None` for a name that is not a known word followed by a number.
+    /// The kind of the field with this name. `None` for a name that is not a known prefix followed by a number.
     pub fn of(field_name: &str) -> Option<Self> {
         let word = field_name.trim_end_matches(|c: char| c.is_ascii_digit());
         if word.len() == field_name.len() {
@@ -65,7 +65,7 @@ impl FieldKind {
         Self::WORDS.iter().find_map(|(w, kind)| (*w == word).then_some(*kind))
     }
 
-    /// The word that names of fields of this kind begin with.
+    /// The prefix of field names of this kind.
     pub fn name(self) -> &'static str {
         Self::WORDS
             .iter()
@@ -73,7 +73,7 @@ impl FieldKind {
             .expect("the table has every kind")
     }
 
-    /// A value that keeps the rule. For `enum` the template knows better.
+    /// A value that keeps the rule. For `enum` only the template knows a valid value.
     pub fn example(self) -> &'static str {
         match self {
             Self::Thing | Self::Keyword => "拿铁咖啡",

@@ -1,7 +1,7 @@
-//! Moments in forms that WeChat does not describe and was not seen to refuse: whoever reads one knows what is meant.
+//! Times and dates in forms that WeChat does not describe and was not seen to refuse: a reader understands them.
 //!
-//! They pass with a warning, for WeChat has the last word. What cannot be a moment at all (`noon`, `25:00`) is refused
-//! here: WeChat's table asks for a time or a date.
+//! These values pass with a warning, because WeChat decides. A value that cannot be a time or a date (`noon`, `25:00`) is
+//! refused here, because WeChat's table asks for a time or a date.
 
 use super::calendar::{is_clock, is_day_of_month, is_month, is_year, number};
 
@@ -24,7 +24,7 @@ pub(super) fn is_loose_date(text: &str) -> bool {
 fn each_end(text: &str, fits: impl Fn(&str, bool) -> bool) -> bool {
     let text = text.trim();
     let joined = JOINTS.iter().find_map(|joint| text.split_once(joint)).or_else(|| {
-        // Between two clocks a dash joins; in a date it divides.
+        // A dash between two clock times is a range; inside a date it separates the parts.
         text.split_once('-').filter(|(first, second)| first.contains(':') && second.contains(':'))
     });
     match joined {

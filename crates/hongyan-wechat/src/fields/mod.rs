@@ -1,24 +1,25 @@
-//! What the fields of a message may hold.
+//! What the fields of a message may contain.
 //!
-//! A field's name is its kind and a number: `thing1`, `date2`, `phone_number3`. WeChat refuses a message (47003)
-//! whose field breaks the rule of its kind, after the permit was picked and the request was made. Checking here
-//! refuses it at the door, with words that say what is wrong.
+//! A field's name is its kind and a number: `thing1`, `date2`, `phone_number3`. WeChat refuses a message (47003) if a
+//! field breaks the rule of its kind, and the refusal comes after a permit was chosen and the request was made. The check
+//! here refuses such a message early, with words that say what is wrong.
 //!
-//! Two habits. **Characters are Unicode scalar values**: `好` and `a` count one each, and an emoji counts as many
-//! as it is composed of. WeChat's table says "characters" and not which; counted so, nothing is refused that WeChat
-//! may take. Should it count UTF-16 units, as JavaScript does, the two differ for emoji only: [`may_be_too_long`]
-//! knows of it, and what [`shortened_to_fit`] gives fits by either count. And **what is refused here is what WeChat is
-//! known to refuse**: by its table, or because somebody saw it. Where its documents are vague, a value passes, and
-//! [`is_undocumented`] says so: WeChat has the last word, and a message that it would have taken must not be lost here.
+//! Two decisions. **Characters are Unicode scalar values**: `好` and `a` count one each, and an emoji counts as many as it
+//! is composed of. WeChat's table says "characters" without a definition; this count refuses nothing that WeChat may
+//! accept. If WeChat counts UTF-16 units, as JavaScript does, the counts differ for emoji only: [`may_be_too_long`]
+//! detects this, and the result of [`shortened_to_fit`] fits by either count. **Only values that WeChat is known to
+//! refuse are refused here**: by WeChat's table, or because somebody saw a refusal. Where WeChat's documents are vague, a
+//! value passes, and [`is_undocumented`] says so: WeChat decides, and a message that WeChat would accept must not be lost
+//! here.
 //!
 //! | file | has |
 //! | --- | --- |
 //! | `mod.rs` | [`check_field`]: one field of a message against its rule |
 //! | `kind.rs` | [`FieldKind`]: the kinds, and their rules in words |
-//! | `verdict.rs` | what WeChat makes of a value: good, bad, or not known |
+//! | `verdict.rs` | how WeChat treats a value: good, bad, or unknown |
 //! | `values.rs`, `moments.rs` | the rules as functions; those of times and dates |
-//! | `loose.rs` | times and dates that WeChat does not describe and that are left to it |
-//! | `calendar.rs` | the parts of times and dates, as both read them |
+//! | `loose.rs` | times and dates that WeChat does not describe; WeChat decides |
+//! | `calendar.rs` | the parts of times and dates |
 //! | `why.rs` | [`Why`]: what is wrong with one value, in words |
 //! | `shorten.rs` | [`shortened_to_fit`]: which kinds may be cut to their length, and how |
 //! | `template.rs` | [`fields_of`]: which fields a template has, and [`examples_of`]: WeChat's sample values |
@@ -48,18 +49,18 @@ pub use shorten::{may_be_too_long, shortened_to_fit};
 pub use template::{TemplateField, examples_of, fields_of};
 pub use why::Why;
 
-/// A field that breaks its rule. It names the field and the rule, never the whole value.
+/// A field that breaks its rule. The error names the field and the rule, never the whole value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// The field's name; shortened if it is too long to be one.
+    /// The field's name; shortened if it is too long for a name.
     pub field: String,
-    /// Its kind. `None`: the name is not one that this crate knows, and so neither is its rule.
+    /// The field's kind. `None` if this crate does not know the name, and so knows no rule.
     pub kind: Option<FieldKind>,
     /// The rule, in English.
     pub rule_en: String,
     /// The rule, in Chinese.
     pub rule_zh: String,
-    /// What is wrong with this value.
+    /// What is wrong with the value.
     pub why: Why,
 }
 
@@ -74,12 +75,12 @@ impl std::error::Error for FieldProblem {}
 /// Checks one field of a message.
 ///
 /// `enum_values` are the values that the template lists for this field
-/// ([`SubscribeTemplate::enum_values`](crate::SubscribeTemplate::enum_values)); where there are some, whatever the
-/// kind, the value must be one of them.
+/// ([`SubscribeTemplate::enum_values`](crate::SubscribeTemplate::enum_values)). If the template lists values, the value
+/// must be one of them, whatever the kind.
 ///
 /// # Errors
-/// When the value breaks the rule of its kind. Also when the name is none that WeChat documents; a caller who
-/// holds the template and finds the name in it can tell by `kind == None` and let WeChat decide.
+/// When the value breaks the rule of its kind, or when WeChat documents no such name. A caller that finds the name in the
+/// template can recognise the second case by `kind == None` and let WeChat decide.
 pub fn check_field(name: &str, value: &str, enum_values: Option<&[String]>) -> Result<(), FieldProblem> {
     let Some(kind) = FieldKind::of(name) else {
         return Err(FieldProblem {
@@ -106,13 +107,13 @@ pub fn check_field(name: &str, value: &str, enum_values: Option<&[String]>) -> R
     })
 }
 
-/// Whether a value that passes [`check_field`] has a form that WeChat's table does not describe and that nobody was seen
-/// to have refused: WeChat decides.
+/// Whether a value that passes [`check_field`] has a form that WeChat's table does not describe and that was not seen to
+/// be refused: WeChat decides.
 pub fn is_undocumented(name: &str, value: &str) -> bool {
     FieldKind::of(name).is_some_and(|kind| values::judge(kind, value) == Verdict::Undocumented)
 }
 
-/// A name is the caller's text and goes into answers and logs: no longer there than a name can be.
+/// A name is the caller's text and goes into answers and logs, so it is cut to the length of a name.
 fn shortened(name: &str) -> String {
     const MAX_NAME_CHARS: usize = 32;
     match name.char_indices().nth(MAX_NAME_CHARS) {

@@ -1,22 +1,22 @@
-//! Times and dates as WeChat's fields take them.
+//! Times and dates in the forms that WeChat's fields accept.
 //!
 //! Times are `15:01` or `15:01:30`. Dates are `2019年10月1日`, `2019年10月`, `10月1日`, or numbers joined with
 //! `-`, `/` or `.`: `2019-10-01`, `2019/10`, `10.01`. A date may stand before a time. Two of them joined with `~`
 //! are a range. Only shape and size are checked, not whether a February has 30 days: WeChat does not say that it
 //! checks that.
 //!
-//! Beside WeChat's own table there is what several back ends have sent. A `time` of `2026年9月26日`, without a clock,
-//! arrived; `2026-09-26` without a clock was refused, and so was a range that is joined with the full-width `～`.
-//! What is clearly a moment and is neither documented nor known to be refused is left to WeChat (`loose.rs`).
+//! The rules also use what several back ends have sent. WeChat accepted a `time` of `2026年9月26日` without a clock time; it
+//! refused `2026-09-26` without a clock time, and a range joined with the full-width `～`. A value that is clearly a time
+//! or a date and is neither documented nor known to be refused is left to WeChat (`loose.rs`).
 
 use super::calendar::{is_clock, is_day_of_month, is_month, is_year};
 use super::loose::{is_loose_date, is_loose_time};
 use super::verdict::Verdict;
 
-/// What WeChat was seen to refuse as the joint of a range.
+/// A range separator that WeChat was seen to refuse.
 const FULL_WIDTH_TILDE: char = '～';
 
-/// What WeChat makes of a `time`: a time of day, a date before it allowed, a range of two, or a Chinese date alone.
+/// How WeChat treats a `time`: a time of day, optionally after a date; a range of two; or a Chinese date alone.
 pub(super) fn time(text: &str) -> Verdict {
     let is_documented = each_end(text, |end, _| is_clock(end) || is_date_and_clock(end));
     if is_documented || is_whole_chinese_day(text) {
@@ -28,8 +28,8 @@ pub(super) fn time(text: &str) -> Verdict {
     }
 }
 
-/// What WeChat makes of a `date`: a date, a time after it allowed, or a range of two. The end of a range may leave the
-/// date out: `2019年10月1日 15:00~16:00`.
+/// How WeChat treats a `date`: a date, optionally with a time; or a range of two. The end of a range may omit the date:
+/// `2019年10月1日 15:00~16:00`.
 pub(super) fn date(text: &str) -> Verdict {
     let is_documented = each_end(text, |end, is_second| {
         is_day(end) || is_date_and_clock(end) || (is_second && is_clock(end))
@@ -43,7 +43,7 @@ pub(super) fn date(text: &str) -> Verdict {
     }
 }
 
-/// Asks about the one moment that the text is, or about the two that it joins with `~`.
+/// Judges the text as one time or date, or as two that are joined with `~`.
 fn each_end(text: &str, fits: impl Fn(&str, bool) -> bool) -> bool {
     match text.split_once('~') {
         Some((first, second)) => fits(first.trim_matches(' '), false) && fits(second.trim_matches(' '), true),
@@ -57,7 +57,7 @@ fn is_whole_chinese_day(text: &str) -> bool {
 }
 
 fn is_date_and_clock(text: &str) -> bool {
-    // A space divides the two; after 日 it may be missing.
+    // A space separates the two; after 日 the space may be missing.
     let parts = text.split_once(' ').or_else(|| {
         let at = text.find('日')? + '日'.len_utf8();
         Some(text.split_at(at))
@@ -65,7 +65,7 @@ fn is_date_and_clock(text: &str) -> bool {
     parts.is_some_and(|(day, clock)| is_day(day) && is_clock(clock.trim_start_matches(' ')))
 }
 
-/// A date in one of its shapes.
+/// A date in one of its forms.
 fn is_day(text: &str) -> bool {
     if let Some((year, rest)) = text.split_once('年') {
         return is_year(year) && (rest.strip_suffix('月').is_some_and(is_month) || is_month_and_day(rest));
@@ -127,7 +127,7 @@ mod tests {
             "15:01~",
             "15:01~16:00~17:00",
             "noon",
-            // Seen to be refused: a date of numbers without a clock, and the full-width joint.
+            // WeChat was seen to refuse these: a numeric date without a clock time, and the full-width separator.
             "2026-09-26",
             "2026-09-26~2026-09-27",
             "15:01～16:00",

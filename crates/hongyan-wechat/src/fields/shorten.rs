@@ -1,31 +1,31 @@
 //! Cutting a value to the length that its kind allows.
 //!
-//! Only text that a reader completes in the mind may be cut: `thing`, and `keyword` of the old templates. A cut number,
-//! sum, date, number plate, telephone number or order number (`character_string`, `letter`) is another one, and looks
-//! right. A `phrase` holds Chinese characters and nothing else, so the cut could not even be shown; a `name` takes
-//! Chinese characters or letters, and a cut one may be somebody else's. Those are refused.
+//! Only text that stays understandable may be cut: `thing`, and `keyword` of the old templates. A cut number, sum, date,
+//! number plate, telephone number or order number (`character_string`, `letter`) is a different value and looks right. A
+//! `phrase` contains only Chinese characters, so it has no room for an ellipsis; a cut `name` may be another person's
+//! name. Values of these kinds are refused instead.
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::kind::FieldKind;
 use super::values::most_chars;
 
-/// What stands in the place of what was cut off.
+/// The ellipsis in place of the removed text.
 const ELLIPSIS: char = '…';
 
 impl FieldKind {
-    /// Whether a value of this kind that is too long may be cut.
+    /// Whether a too long value of this kind may be cut.
     pub const fn may_be_shortened(self) -> bool {
         matches!(self, Self::Thing | Self::Keyword)
     }
 }
 
-/// The value, cut to what its kind allows, with an ellipsis at its end. `None`: it is not too long, or its kind is not
-/// for cutting, or its first character alone is too long.
+/// The value, cut to the length that its kind allows, with an ellipsis at its end. `None` if the value is not too long,
+/// if its kind must not be cut, or if its first character alone is too long.
 ///
-/// What a reader sees as one character (a grapheme cluster of Unicode's annex 29: an emoji with its parts, a letter
-/// with its accents) stays whole or goes. The result has no more UTF-16 units than characters are allowed, so it fits
-/// however WeChat counts.
+/// A visible character (a grapheme cluster of Unicode's annex 29: an emoji with its parts, a letter with its accents) is
+/// kept whole or removed whole. The result has no more UTF-16 units than characters are allowed, so it fits by either
+/// count.
 pub fn shortened_to_fit(kind: FieldKind, value: &str) -> Option<String> {
     let most = most_chars(kind, value).filter(|_| kind.may_be_shortened())?;
     value.chars().nth(most)?;
@@ -46,10 +46,10 @@ pub fn shortened_to_fit(kind: FieldKind, value: &str) -> Option<String> {
     Some(cut)
 }
 
-/// Whether a value that keeps its rule is too long if WeChat counts UTF-16 units: it holds emoji, or rare characters.
+/// Whether a valid value is too long if WeChat counts UTF-16 units: it contains emoji or rare characters.
 pub fn may_be_too_long(name: &str, value: &str) -> bool {
     let most = FieldKind::of(name).and_then(|kind| most_chars(kind, value));
-    // A character has two units at most.
+    // A character has at most two units.
     most.is_some_and(|most| value.len() > most && value.encode_utf16().nth(most).is_some())
 }
 
@@ -65,7 +65,7 @@ mod tests {
         let cut = |text: &str| shortened_to_fit(FieldKind::Thing, text);
         assert_eq!(cut(&"好".repeat(20)), None);
         assert_eq!(cut(&"好".repeat(21)).unwrap(), format!("{}…", "好".repeat(19)));
-        // No space before the ellipsis.
+        // There is no space before the ellipsis.
         assert_eq!(cut("Your coffee is here and hot").unwrap(), "Your coffee is here…");
     }
 

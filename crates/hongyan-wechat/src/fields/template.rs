@@ -1,11 +1,11 @@
-//! Which fields a template has.
+//! The fields of a template.
 
 /// One field of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateField {
-    /// Its name, such as `thing1` or `keyword1`.
+    /// The field's name, such as `thing1` or `keyword1`.
     pub name: String,
-    /// What the user sees before its value; may be empty.
+    /// The label that the user sees before the value; may be empty.
     pub label: String,
 }
 
@@ -35,8 +35,8 @@ pub fn fields_of(content: &str) -> Vec<TemplateField> {
     fields
 }
 
-/// WeChat's sample values by field, out of a template's `content` and `example`: the example is the content with the
-/// values filled in, line for line. Where a line does not read so, its field has no sample.
+/// WeChat's sample values by field, from a template's `content` and `example`: the example is the content with values
+/// filled in, line for line. A field has no sample if its line does not match.
 pub fn examples_of(content: &str, example: &str) -> Vec<(String, String)> {
     let lines = content.lines().zip(example.lines());
     lines

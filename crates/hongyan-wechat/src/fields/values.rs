@@ -1,26 +1,26 @@
-//! The rules of the field kinds as functions from a value to yes or no.
+//! The rules of the field kinds as functions of a value.
 
 use super::kind::{FieldKind, MAX_KEYWORD_CHARS};
 use super::moments::{date, time};
 use super::verdict::Verdict;
 
-/// What WeChat makes of a value in a field of that kind.
+/// How WeChat treats a value in a field of this kind.
 pub(super) fn judge(kind: FieldKind, value: &str) -> Verdict {
     let fits_length = most_chars(kind, value).is_none_or(|most| chars_within(value, most));
     let all = |is_good: fn(char) -> bool| fits_length && value.chars().all(is_good);
     match kind {
-        // Legacy templates take an empty field and show an empty line.
+        // Legacy templates accept an empty field and show an empty line.
         FieldKind::Keyword => Verdict::of(fits_length || value.is_empty(), false),
-        // Without the template's list no more than this is certain of an enum.
+        // Without the template's list, only the length of an enum value can be checked.
         FieldKind::Thing | FieldKind::Enum => Verdict::of(fits_length && no_control(value), false),
-        // The description has characters, letters and symbols; it says nothing of digits.
+        // WeChat's description names characters, letters and symbols, but not digits.
         FieldKind::Name => {
             let is_open = fits_length && no_control(value);
             Verdict::of(is_open && !value.contains(|c: char| c.is_numeric()), is_open)
         }
-        // The description does not say how a sign or a lone point is read.
+        // WeChat's description does not cover a sign or a point without digits.
         FieldKind::Number => Verdict::of(is_number(value, 32), is_loose_number(value, 32)),
-        // "Letters" may be those of other scripts.
+        // "Letters" may include letters of other scripts.
         FieldKind::Letter => {
             Verdict::of(all(|c| c.is_ascii_alphabetic()), all(|c| c.is_alphabetic() && !is_han(c)))
         }
@@ -40,7 +40,7 @@ pub(super) fn judge(kind: FieldKind, value: &str) -> Verdict {
     }
 }
 
-/// The most characters that a value of this kind may have; `None` where more than their number counts.
+/// The most characters of a value of this kind; `None` if the rule is more than a length.
 pub(super) fn most_chars(kind: FieldKind, value: &str) -> Option<usize> {
     match kind {
         FieldKind::Thing => Some(20),
@@ -48,7 +48,7 @@ pub(super) fn most_chars(kind: FieldKind, value: &str) -> Option<usize> {
         FieldKind::Symbol | FieldKind::Phrase => Some(5),
         FieldKind::PhoneNumber => Some(17),
         FieldKind::CarNumber => Some(8),
-        // A mixed name counts as a Chinese one, says WeChat.
+        // WeChat says that a mixed name counts as a Chinese name.
         FieldKind::Name => Some(if value.chars().any(is_han) { 10 } else { 20 }),
         FieldKind::Keyword | FieldKind::Enum => Some(MAX_KEYWORD_CHARS),
         FieldKind::Number | FieldKind::Time | FieldKind::Date | FieldKind::Amount => None,
@@ -64,7 +64,7 @@ pub(super) fn no_control(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 
-/// Whether this is a Chinese character: the blocks of Han ideographs, and the two that stand for one (々〇).
+/// Whether this is a Chinese character: the blocks of Han ideographs, and the two substitutes 々 and 〇.
 fn is_han(c: char) -> bool {
     matches!(c,
         '\u{4e00}'..='\u{9fff}'
@@ -79,7 +79,7 @@ fn is_symbol(c: char) -> bool {
     !c.is_alphabetic() && !c.is_ascii_digit() && !is_han(c) && !c.is_control()
 }
 
-/// Digits with one point among them at most; the point is not counted.
+/// Digits with at most one point, which is not counted.
 fn is_number(text: &str, most_digits: usize) -> bool {
     let (whole, decimals) = match text.split_once('.') {
         Some((whole, decimals)) => (whole, Some(decimals)),
@@ -89,7 +89,7 @@ fn is_number(text: &str, most_digits: usize) -> bool {
     digits(whole) && decimals.is_none_or(digits) && whole.len() + decimals.map_or(0, str::len) <= most_digits
 }
 
-/// The same with a sign before it, or with nothing on one side of the point.
+/// The same with a sign, or with digits on one side of the point only.
 fn is_loose_number(text: &str, most_digits: usize) -> bool {
     let text = text.strip_prefix(is_sign).unwrap_or(text);
     let padded = format!("0{text}0");
@@ -98,8 +98,8 @@ fn is_loose_number(text: &str, most_digits: usize) -> bool {
         && is_number(&padded, most_digits + 2)
 }
 
-/// `¥100.5`, `100元`, `1000`: the currency sign and 元 may each be there once; up to ten digits before the point and up
-/// to ten behind it, as WeChat does not say whether it counts those.
+/// `¥100.5`, `100元`, `1000`: the currency sign and 元 are optional; up to ten digits before the point and up to ten after
+/// it, because WeChat does not say whether digits after the point count.
 fn is_amount(text: &str) -> bool {
     let text = text.strip_prefix(is_currency).unwrap_or(text);
     is_sum(text.strip_suffix('元').unwrap_or(text))
@@ -110,7 +110,7 @@ fn is_sum(text: &str) -> bool {
     is_number(text, 20) && whole.len() <= 10 && text.len() - whole.len() <= 11
 }
 
-/// The same with a sign of its own, with spaces between the parts, or with the currency sign or its code at the end.
+/// The same with a sign, with spaces between the parts, or with the currency sign or code at the end.
 fn is_loose_amount(text: &str) -> bool {
     let text = text.trim_matches(' ');
     let rest = text.strip_prefix(is_sign);
@@ -127,7 +127,7 @@ fn is_sign(c: char) -> bool {
     matches!(c, '+' | '-')
 }
 
-/// The currency signs: of Latin-1, full width, and the Unicode block that holds the others.
+/// Whether this is a currency sign: of Latin-1, full width, or Unicode's block of currency signs.
 fn is_currency(c: char) -> bool {
     matches!(
         c,

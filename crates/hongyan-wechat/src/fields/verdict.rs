@@ -1,18 +1,18 @@
-//! What WeChat makes of a value.
+//! How WeChat treats a value.
 
-/// What WeChat makes of a value, as far as that is known.
+/// How WeChat treats a value, as far as known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// WeChat describes it, or was seen to take it.
+    /// WeChat describes this form, or was seen to accept it.
     Good,
-    /// Neither described nor known to be refused: WeChat decides.
+    /// WeChat does not describe this form and was not seen to refuse it: WeChat decides.
     Undocumented,
-    /// Against WeChat's description, or seen to be refused.
+    /// WeChat's description forbids this form, or WeChat was seen to refuse it.
     Bad,
 }
 
 impl Verdict {
-    /// Good if the first is so; left to WeChat if only the second is.
+    /// Good if the first condition holds; undocumented if only the second holds.
     pub(super) fn of(is_described: bool, is_open: bool) -> Self {
         match (is_described, is_open) {
             (true, _) => Self::Good,

@@ -3,25 +3,25 @@
 use super::kind::FieldKind;
 use super::values::{most_chars, no_control};
 
-/// What is wrong with a value, as far as one thing can be named.
+/// What is wrong with a value, if one reason can be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It has more characters than it may have.
+    /// The value has too many characters.
     TooLong {
-        /// So many.
+        /// The number of its characters.
         chars: usize,
-        /// The most that it may have.
+        /// The allowed number of characters.
         most: usize,
     },
-    /// There is nothing in it.
+    /// The value is empty.
     Empty,
-    /// It has a line break or another control character.
+    /// The value contains a line break or another control character.
     Control,
-    /// It is none of the values that the template lists.
+    /// The template does not list the value.
     NotListed,
-    /// It does not have the form that its kind asks for.
+    /// The value does not have the form of its kind.
     Form,
-    /// The field's name says no kind.
+    /// The field's name has no known kind.
     UnknownKind,
 }
 
@@ -45,12 +45,12 @@ impl Why {
     /// In English.
     pub fn en(self) -> String {
         match self {
-            Self::TooLong { chars, most } => format!("it has {chars} characters, {most} are allowed"),
-            Self::Empty => "it is empty".into(),
-            Self::Control => "it has a line break or another control character".into(),
-            Self::NotListed => "it is none of the values that the template lists".into(),
-            Self::Form => "it does not have this form".into(),
-            Self::UnknownKind => "the name of the field says no kind".into(),
+            Self::TooLong { chars, most } => format!("the value has {chars} characters, {most} are allowed"),
+            Self::Empty => "the value is empty".into(),
+            Self::Control => "the value contains a line break or another control character".into(),
+            Self::NotListed => "the template does not list this value".into(),
+            Self::Form => "the value does not have this form".into(),
+            Self::UnknownKind => "the field's name has no known kind".into(),
         }
     }
 
@@ -85,7 +85,7 @@ mod tests {
             assert_eq!(Why::of(kind, &value), why, "{kind:?} {value:?}");
         }
         let long = Why::TooLong { chars: 25, most: 20 };
-        assert_eq!(long.en(), "it has 25 characters, 20 are allowed");
+        assert_eq!(long.en(), "the value has 25 characters, 20 are allowed");
         assert_eq!(long.zh(), "现有 25 个字符，最多 20 个");
     }
 }
