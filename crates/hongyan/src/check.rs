@@ -43,7 +43,8 @@ pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
         Err(error @ ConfigError::Value { place: Place::Flag(_), .. }) => return Err(error.into()),
         Err(error) => {
             findings.wrong_setting("configuration", error.to_string());
-            findings.skipped("everything else", "the rest can be checked only after the configuration is read");
+            findings
+                .skipped("everything else", "the rest can be checked only after the configuration is read");
         }
     }
     findings.print(args.json)
@@ -54,7 +55,8 @@ fn configuration(settings: &Settings, findings: &mut Findings) {
     let tls = Tls::open(settings).map(|_| ()).map_err(Failure::from);
     if let Some(key) = settings.tls_key.as_deref().filter(|key| is_readable_by_others(key)) {
         let key = key.display();
-        let why = format!("{key} can be read by every user of this machine; forbid this with: chmod o= {key}");
+        let why =
+            format!("{key} can be read by every user of this machine; forbid this with: chmod o= {key}");
         findings.wrong_setting("TLS key", why);
     }
     match logging::filter(&settings.log).map(|_| ()).and(tls) {
@@ -131,7 +133,10 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
                 let missing = ConfigError::no_master_key(settings);
                 findings.wrong_setting(what, missing.to_string());
             }
-            _ => findings.good(what, "there is no master key yet; the first start makes a master key in the data directory"),
+            _ => findings.good(
+                what,
+                "there is no master key yet; the first start makes a master key in the data directory",
+            ),
         }
         return None;
     }
@@ -159,7 +164,9 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
             };
             findings.wrong_setting(
                 what,
-                format!("{path} can be read by every user of this machine; forbid this with: chmod o= {path}"),
+                format!(
+                    "{path} can be read by every user of this machine; forbid this with: chmod o= {path}"
+                ),
             );
             Some(vault)
         }
@@ -168,8 +175,7 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
             Some(vault)
         }
         (None, None) => {
-            findings
-                .good(what, "readable; the database has no secrets yet to try the master key on");
+            findings.good(what, "readable; the database has no secrets yet to try the master key on");
             Some(vault)
         }
     }

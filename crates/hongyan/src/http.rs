@@ -235,7 +235,9 @@ fn certificates(file: &Path) -> Result<RootCertStore, Failure> {
         trusted.add(certificate).map_err(|error| cannot(error.to_string()))?;
     }
     if trusted.is_empty() {
-        return Err(cannot("the file contains no certificate; it must be PEM (-----BEGIN CERTIFICATE-----)".into()));
+        return Err(cannot(
+            "the file contains no certificate; it must be PEM (-----BEGIN CERTIFICATE-----)".into(),
+        ));
     }
     Ok(trusted)
 }

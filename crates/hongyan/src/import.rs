@@ -226,8 +226,12 @@ fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Resul
             "seconds": took.as_secs_f64(),
         }));
     }
-    let mut text =
-        format!("{} accepted, {} accepted before, {} refused", tally.accepted, tally.replayed, tally.refused());
+    let mut text = format!(
+        "{} accepted, {} accepted before, {} refused",
+        tally.accepted,
+        tally.replayed,
+        tally.refused()
+    );
     let codes: Vec<_> = tally.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
     if !codes.is_empty() {
         text = format!("{text} ({})", codes.join(", "));

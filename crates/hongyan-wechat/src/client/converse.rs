@@ -75,8 +75,9 @@ impl Transport {
     ) -> Result<Outgoing, Failure> {
         let target = &self.target;
         // The path may contain a token, so the message does not quote the path.
-        let uri =
-            target.uri(path_and_query).ok_or_else(|| Failure::NotSent("the path is not a valid URL path".to_owned()))?;
+        let uri = target
+            .uri(path_and_query)
+            .ok_or_else(|| Failure::NotSent("the path is not a valid URL path".to_owned()))?;
         headers.remove(CONTENT_LENGTH);
         if let Upload::Whole(body) = &body
             && !body.is_empty()

@@ -123,8 +123,10 @@ pub(super) async fn database(
                     schema.newest
                 ),
             );
-            findings
-                .skipped("apps", "the database has an older schema, and reading its apps would upgrade the schema");
+            findings.skipped(
+                "apps",
+                "the database has an older schema, and reading its apps would upgrade the schema",
+            );
             return None;
         }
         Ok(_) => {}

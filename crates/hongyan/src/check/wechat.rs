@@ -68,7 +68,8 @@ fn look_at_the_clock(date: Option<&str>, now: UnixMillis, findings: &mut Finding
     };
     let seconds = (now.0 - there.timestamp().as_millisecond()) / 1_000;
     if seconds.unsigned_abs() <= CLOCK_TOLERANCE.as_secs() {
-        findings.good(what, format!("agrees with WeChat's clock to within {} s", seconds.unsigned_abs().max(1)));
+        findings
+            .good(what, format!("agrees with WeChat's clock to within {} s", seconds.unsigned_abs().max(1)));
         return;
     }
     let way = if seconds > 0 { "ahead of" } else { "behind" };

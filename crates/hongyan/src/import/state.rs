@@ -335,7 +335,11 @@ mod tests {
         let (state, earlier) = dir.open(Kind::Messages, true).unwrap();
         assert_eq!((state.line, earlier.accepted.total()), (0, 0));
         drop(state);
-        assert_eq!(dir.open(Kind::Messages, false).unwrap().1.accepted.total(), 0, "the forgotten lines stay forgotten");
+        assert_eq!(
+            dir.open(Kind::Messages, false).unwrap().1.accepted.total(),
+            0,
+            "the forgotten lines stay forgotten"
+        );
     }
 
     #[test]
