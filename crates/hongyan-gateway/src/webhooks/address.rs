@@ -1,9 +1,9 @@
-//! Where a webhook's request may go.
+//! The addresses that requests to webhooks may go to.
 //!
-//! Whoever may set up webhooks can make the gateway ask whatever its network reaches. So nothing inside is asked: no
-//! loopback, no private network, no metadata service. A name is looked up once for a connection, every address that it
-//! leads to is looked at, and one of those very addresses is what is connected to: a name that leads elsewhere a moment
-//! later gains nothing.
+//! A person who may set up webhooks could otherwise make the gateway send requests to any host that its network reaches
+//! (SSRF). So requests to loopback, private networks and metadata services are refused. A name is resolved once for each
+//! connection, every resolved address is checked, and the connection goes to one of the checked addresses. A name that
+//! resolves differently a moment later (DNS rebinding) therefore gains nothing.
 
 use std::future::Future;
 use std::io;
@@ -21,40 +21,40 @@ pub const MAX_URL_BYTES: usize = 2_048;
 /// What is allowed beyond `https` to public addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AddressRules {
-    /// `http`, too.
+    /// Also `http`.
     pub allow_http: bool,
-    /// Addresses that are not public, too.
+    /// Also addresses that are not public.
     pub allow_private: bool,
 }
 
-/// Why a URL cannot be a webhook's.
+/// Why a webhook cannot have this URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
-    /// Not one.
+    /// The text is not a URL.
     #[error("not a URL")]
     Malformed,
-    /// Too long.
+    /// The URL is too long.
     #[error("longer than {MAX_URL_BYTES} bytes")]
     TooLong,
-    /// Another scheme.
+    /// The scheme is not allowed.
     #[error("must begin with https://; the setting webhook_allow_http allows http:// too")]
     NotHttps,
-    /// A password would stand in the clear, in the database and in answers.
+    /// A password would be unencrypted in the database and in answers.
     #[error("must not contain a user or a password; the signature identifies the sender")]
     UserInfo,
-    /// A part that is never sent.
+    /// The fragment of a URL is never sent.
     #[error("must not have a fragment (#…)")]
     Fragment,
-    /// Inside.
+    /// The address is not public.
     #[error("leads to an address that is not public; the setting webhook_allow_private allows it")]
     Private,
 }
 
 impl AddressRules {
-    /// Reads a webhook's URL.
+    /// Parses the URL of a webhook.
     ///
     /// # Errors
-    /// When it breaks the rules, as far as can be told without looking its name up.
+    /// When the URL breaks a rule that can be checked without DNS.
     pub fn check(self, url: &str) -> Result<Url, InvalidUrl> {
         if url.len() > MAX_URL_BYTES {
             return Err(InvalidUrl::TooLong);
@@ -88,7 +88,7 @@ impl AddressRules {
     }
 }
 
-/// Whether an address is one of the public internet's. Source: the special-purpose registries of RFC 6890.
+/// Whether an address belongs to the public internet. Source: the special-purpose registries of RFC 6890.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -105,27 +105,27 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         // "This network", and multicast, reserved and broadcast.
         || a == 0
         || a >= 224
-        // Shared by the customers of a carrier.
+        // Shared by the customers of a carrier (RFC 6598).
         || (a == 100 && (64..128).contains(&b))
-        // Assignments of protocols, and measuring networks.
+        // Protocol assignments.
         || (a == 192 && b == 0 && c == 0)
-        // Relays of 6to4, given up (RFC 7526): what is there is whatever somebody routes there.
+        // Relays of 6to4, deprecated by RFC 7526: their routes may lead anywhere.
         || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (b == 18 || b == 19)))
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    // 2000::/3 is all that was ever given out; loopback, unique local, link local, multicast, and IPv4 in any disguise
-    // below (mapped, compatible, translated) lie outside. Inside lie 6to4 and Teredo, which hide an IPv4 address as
-    // well, and documentation.
+    // Only 2000::/3 has been allocated. Loopback, unique local, link local and multicast lie outside, and so do IPv4
+    // addresses in IPv6 form (mapped, compatible, translated). 6to4 and Teredo, which also contain an IPv4 address, and
+    // documentation lie inside.
     segments[0] & 0xe000 == 0x2000
         && segments[0] != 0x2002
         && !(segments[0] == 0x2001 && (segments[1] < 0x0200 || segments[1] == 0x0db8))
         && segments[0] != 0x3fff
 }
 
-/// Looks names up, and refuses those that lead inside.
+/// Resolves names, and refuses names that resolve to an address that is not allowed.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     rules: AddressRules,
@@ -151,7 +151,7 @@ impl Service<Name> for Resolver {
         let Self { rules, system } = self.clone();
         Box::pin(async move {
             let addresses: Vec<SocketAddr> = system.oneshot(name).await?.collect();
-            // One address inside among others is no accident worth guessing about.
+            // A single forbidden address among the resolved addresses makes the name suspicious, so the name is refused.
             if addresses.iter().all(|address| rules.allows(address.ip())) {
                 Ok(addresses.into_iter())
             } else {

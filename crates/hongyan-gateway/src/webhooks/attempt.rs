@@ -1,4 +1,4 @@
-//! One attempt to deliver an event: what is posted, and what became of it.
+//! One attempt to deliver an event: the request, and its outcome.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use hongyan_store::types::{Delivery, Tried, WebhookAnswer};
 use super::client::{Answer, Connection, Place, Post};
 use super::sign::Signer;
 
-/// A request that has ended, and its connection if that can be used again.
+/// A request that has ended, and its connection if the connection can be used again.
 pub(super) struct Landed {
     pub(super) delivery: Delivery,
     pub(super) tried: Tried,
     pub(super) connection: Option<Connection>,
 }
 
-/// What is the same in all of a webhook's requests.
+/// The parts that all requests of a webhook share.
 pub(super) struct Address {
     pub(super) signer: Signer,
     pub(super) place: Arc<Place>,
@@ -35,7 +35,7 @@ impl Address {
     }
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 pub(super) fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, answer: Answer) -> Tried {
     let Answer { status, text } = answer;
     let reply = status.map_or(Reply::Failed, Reply::of_status);
@@ -50,7 +50,7 @@ pub(super) fn ended(delivery: &Delivery, began: UnixMillis, now: UnixMillis, ans
     }
 }
 
-/// The same at every try.
+/// The body of the request, identical in every attempt.
 fn body(delivery: &Delivery) -> String {
     format!(
         r#"{{"type":"{}","timestamp":"{}","data":{}}}"#,

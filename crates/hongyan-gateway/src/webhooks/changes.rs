@@ -1,25 +1,25 @@
-//! Changes: wakes those who deliver.
+//! Wakes the workers of webhooks after changes.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Tells those who deliver that webhooks were changed, or that there is something to deliver. Clones share it.
+/// Tells the workers that webhooks were changed, or that there are events to deliver. Clones share the signals.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// How often webhooks were changed.
+    /// The number of changes of webhooks.
     changed: Arc<watch::Sender<u64>>,
-    /// Rings when events are stored.
+    /// Signals that events were stored.
     told: Arc<watch::Sender<()>>,
 }
 
 impl Changes {
-    /// A webhook was set up, changed or forgotten, or is to be told something once more.
+    /// A webhook was created, changed or deleted, or events are to be delivered again.
     pub fn tell(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Events are stored that somebody may want to hear of.
+    /// Events were stored that a webhook may subscribe to.
     pub fn event_stored(&self) {
         self.told.send_replace(());
     }

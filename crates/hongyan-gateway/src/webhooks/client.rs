@@ -1,10 +1,10 @@
-//! One request to a webhook, and what came back.
+//! The HTTP client of webhooks: one request, and its answer.
 //!
-//! It goes straight to the webhook: neither `wechat_proxy` nor the environment's proxies are used, for behind a proxy
-//! nobody could tell where a request ends. Redirects are not followed.
+//! Requests go directly to the webhook. Neither `wechat_proxy` nor the proxies of the environment are used, because the
+//! gateway could not check which address a proxy connects to. Redirects are not followed.
 //!
-//! A connection is driven by whoever asks on it, without a task of its own, and is the worker's to keep: per event, what
-//! a pool for any number of places does costs more than the request.
+//! A connection is driven by the request that uses it, without a task of its own, and the worker keeps it. A pool for any
+//! number of hosts would cost more per event than the request itself.
 
 use std::time::Duration;
 
@@ -21,35 +21,35 @@ use url::Position;
 
 use super::address::{AddressRules, Resolver};
 
-/// How long a webhook may take, from looking its name up to the last byte of its answer. Source: the specification asks
-/// for 15 to 30 seconds.
+/// The time limit of a request, from resolving the name to the last byte of the answer. Source: the specification asks for
+/// 15 to 30 seconds.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long connecting may take of that.
+/// The part of the time limit that connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection is kept for the next event.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// So much of an answer is read; of more, the connection is closed.
+/// At most this much of an answer is read. A longer answer closes the connection.
 const MAX_ANSWER_BYTES: usize = 16 * 1_024;
 
-/// So much of it is kept, for people.
+/// How much of an answer is stored for people to read.
 const MAX_TEXT_CHARS: usize = 200;
 
-/// Why there is no client.
+/// Why the client cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS cannot be set up for webhooks: {0}")]
 pub struct ClientError(String);
 
-/// Asks webhooks. Clones are the same.
+/// Sends requests to webhooks. Clones share the client.
 #[derive(Clone)]
 pub struct Client {
     connector: HttpsConnector<Watching<HttpConnector<Resolver>>>,
     rules: AddressRules,
 }
 
-/// Where a webhook is: what is the same in all requests to it.
+/// The address of a webhook: the parts that all requests to it share.
 pub(super) struct Place {
     /// Scheme, host and port.
     origin: Uri,
@@ -57,12 +57,12 @@ pub(super) struct Place {
     host: HeaderValue,
 }
 
-/// What came back.
+/// The answer of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     /// The HTTP status; `None`: there was no answer.
     pub(super) status: Option<u16>,
-    /// The answer's first words if it was no success; or why there was none.
+    /// The beginning of an answer that is not a success, or why there is no answer.
     pub(super) text: String,
 }
 
@@ -72,7 +72,7 @@ impl Answer {
     }
 }
 
-/// An event, as it is sent.
+/// The request for an event.
 pub(super) struct Post {
     pub(super) id: String,
     pub(super) timestamp: i64,
@@ -83,7 +83,7 @@ pub(super) struct Post {
 type PostRequest = Request<Full<Bytes>>;
 
 impl Client {
-    /// A client that has not connected yet, with the same certificate roots as the one to WeChat.
+    /// A client without connections, with the same root certificates as the client to WeChat.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -105,8 +105,11 @@ impl Client {
         self.rules
     }
 
-    /// Where a webhook with this URL is; or, in words, why nothing is sent to it. It was checked when it was set up, but
-    /// the rules may have become stricter since.
+    /// The place of a webhook with this URL. The URL was checked when the webhook was set up, but the rules may have become
+    /// stricter since.
+    ///
+    /// # Errors
+    /// Why nothing is sent to the URL.
     pub(super) fn place(&self, url: &str) -> Result<Place, String> {
         let url = self.rules.check(url).map_err(|why| format!("the URL {why}"))?;
         let cannot = |_| "the URL cannot be used in an HTTP request".to_owned();
@@ -118,8 +121,8 @@ impl Client {
         })
     }
 
-    /// Posts on this connection if it still works, or on a new one, and waits for the answer. Gives the connection back
-    /// if it can be used again.
+    /// Posts on this connection if it still works, otherwise on a new connection, and waits for the answer. Returns the
+    /// connection if it can be used again.
     pub(super) async fn post(
         &self,
         place: &Place,
@@ -150,7 +153,7 @@ impl Client {
                 .await
                 .map_err(Lost::into_words)?;
         let (head, body) = response.into_parts();
-        // The status is the answer, whatever becomes of the rest; what else it says matters only to people.
+        // The status decides, even if reading the rest fails. The text of an answer is only for people.
         let is_success = head.status.is_success();
         let text = timeout_at(until.0, http.drive(read(body, is_success))).await.unwrap_or_default();
         let answer = Answer { status: Some(head.status.as_u16()), text: shortened(&text) };
@@ -181,23 +184,23 @@ fn request(place: &Place, post: Post) -> Result<PostRequest, http::Error> {
     Ok(request)
 }
 
-/// A connection, idle or in use. Nobody looks after it while it is idle: whether the other end has hung up is found out
-/// when it is used next.
+/// A connection, idle or in use. Nothing watches an idle connection: the next use finds out whether the other end has closed
+/// it.
 pub(super) struct Connection {
-    /// Where it goes.
+    /// Where the connection goes.
     origin: Uri,
     http: hongyan_http::Connection<Full<Bytes>>,
-    /// When its last answer came.
+    /// When the last answer came.
     used: Instant,
 }
 
 impl Connection {
-    /// Whether it is one to this place.
+    /// Whether this is a connection to this place.
     pub(super) fn goes_to(&self, place: &Place) -> bool {
         self.origin == place.origin
     }
 
-    /// When it is to be closed if it is not used before.
+    /// When to close the connection if it is not used before.
     pub(super) fn old_at(&self) -> Instant {
         self.used + IDLE_TIMEOUT
     }
@@ -207,7 +210,7 @@ impl Connection {
     }
 }
 
-/// When all must be over: connecting, the request and its answer.
+/// The deadline of everything: connecting, the request and its answer.
 #[derive(Clone, Copy)]
 struct Until(Instant);
 
@@ -225,7 +228,7 @@ impl Patience for Until {
     }
 }
 
-/// Reads to the end, so that the connection can be kept, or as far as is sensible. What a success says is of no interest.
+/// Reads the body to its end so that the connection can be kept, up to a limit. The text of a success is not stored.
 async fn read(mut body: Incoming, is_success: bool) -> String {
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(Ok(frame)) = body.frame().await
@@ -242,7 +245,7 @@ async fn read(mut body: Incoming, is_success: bool) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// For a column and for people: short, and on one line.
+/// Makes a text short and puts it on one line, for a column and for people.
 fn shortened(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.trim().chars().take(MAX_TEXT_CHARS).collect()

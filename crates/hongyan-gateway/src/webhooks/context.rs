@@ -1,4 +1,4 @@
-//! What the workers of all webhooks share.
+//! The parts that the workers of all webhooks share.
 
 use std::sync::Arc;
 
@@ -11,23 +11,23 @@ use crate::report::Report;
 use crate::state::owned::Owned;
 use crate::vault::Vault;
 
-/// What delivering works with. Clones share everything.
+/// The parts that deliveries need. Clones share everything.
 #[derive(Clone)]
 pub struct DeliveryContext {
-    /// Where the events are.
+    /// The store of the events.
     pub store: Arc<dyn Store>,
-    /// Opens the secrets that sign.
+    /// Decrypts the secrets that sign.
     pub vault: Arc<Vault>,
     /// The time.
     pub clock: Clock,
-    /// What counts deliveries.
+    /// Counts deliveries.
     pub report: Report,
-    /// Who asks.
+    /// Sends the requests.
     pub client: Client,
-    /// Whether webhooks were changed.
+    /// Signals changes of webhooks.
     pub changes: Changes,
-    /// How many requests to one webhook may be under way at a time.
+    /// The most requests to one webhook that may be under way.
     pub at_once: usize,
-    /// Which lanes are this node's: a webhook is delivered to by the node that has its lane.
+    /// The lanes of this node. The node that has the lane of a webhook delivers to it.
     pub owned: Owned,
 }

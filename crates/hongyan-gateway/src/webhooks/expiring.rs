@@ -1,4 +1,4 @@
-//! Looks for permits that expire soon, as long as somebody wants to hear of it: slowly, in small steps.
+//! Looks for permits that expire soon, slowly and in small steps, while a webhook subscribes to these events.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,28 +12,28 @@ use crate::pace::{REST, rest_after};
 use crate::state::owned::Owned;
 use crate::stop::Stop;
 
-/// From the beginning of a walk over all permits to that of the next: so much later than set may a permit be told of.
+/// The time from the start of a walk over all permits to the start of the next walk: the event of a permit may be this late.
 const PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// Permits that a step looks at.
+/// The most permits in a step.
 const LIMIT: u32 = 500;
 
 /// Looks for permits that expire soon.
 pub struct Expiring {
-    /// Where the permits are.
+    /// The store of the permits.
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Clock,
-    /// How long before its end a permit is told of.
+    /// How long before its end a permit is reported.
     pub ahead: Duration,
-    /// Whether somebody may have begun to listen.
+    /// Signals that a webhook may have subscribed.
     pub changes: Changes,
-    /// Whether it is this node that looks, for all.
+    /// The lanes of this node. One node looks for all.
     pub owned: Owned,
 }
 
 impl Expiring {
-    /// Runs until it is told to stop.
+    /// Runs until the stop.
     pub async fn run(self, stop: Stop) {
         tokio::select! {
             () = self.look_for_ever() => {}
@@ -46,8 +46,8 @@ impl Expiring {
         loop {
             self.owned.is_first_of_all().await;
             changed.mark_unchanged();
-            // Counted from here: what expires soon only by the time at which the walk ends was not looked for, also if the
-            // clock is set ahead meanwhile.
+            // The pause counts from the start of the walk. Permits that began to count as expiring during the walk were not
+            // looked for, also when the clock is set ahead meanwhile.
             let next = self.clock.now().plus(PAUSE);
             let listens = self.walk().await;
             tokio::select! {
@@ -58,7 +58,7 @@ impl Expiring {
         }
     }
 
-    /// One walk over all permits; whether somebody listens.
+    /// One walk over all permits. Returns whether a webhook subscribes.
     async fn walk(&self) -> bool {
         while self.owned.is_first() {
             let (began, order) =

@@ -1,19 +1,19 @@
-//! Webhooks: tell back ends what happened, by the Standard Webhooks specification (<https://www.standardwebhooks.com>).
+//! Webhooks: tell back ends about events, by the Standard Webhooks specification (<https://www.standardwebhooks.com>).
 //!
 //! | file | has |
 //! | --- | --- |
-//! | `mod.rs` | [`WebhookDispatcher`]: sees to it that each enabled webhook whose lane is this node's has a worker |
-//! | `worker.rs` | one webhook's events: order, retries, what is under way |
-//! | `context.rs` | what the workers of all webhooks share |
-//! | `changes.rs` | tells them that webhooks were changed, or that there is something to deliver |
-//! | `attempt.rs` | one attempt: what is posted, and what became of it |
+//! | `mod.rs` | [`WebhookDispatcher`]: keeps a worker for each enabled webhook whose lane this node has |
+//! | `worker.rs` | the events of one webhook: order, retries, requests under way |
+//! | `context.rs` | the parts that the workers of all webhooks share |
+//! | `changes.rs` | signals to the workers: webhooks were changed, or there are events to deliver |
+//! | `attempt.rs` | one attempt: the request and its outcome |
 //! | `client.rs` | one request |
-//! | `address.rs` | where a request may go |
+//! | `address.rs` | the addresses that a request may go to |
 //! | `sign.rs` | secrets and signatures |
-//! | `expiring.rs` | looks for permits that expire soon, as long as somebody wants to hear of it |
+//! | `expiring.rs` | looks for permits that expire soon, while a webhook subscribes to these events |
 //!
-//! The events are the store's: each is written in the transaction that made it true, and stays there until it is old. So
-//! nothing here is in anybody's way, and nothing is lost when it stops: a worker goes on at its webhook's cursor.
+//! The store holds the events. Each event is written in the transaction that makes it true, and stays until retention
+//! removes it. So webhooks delay nothing else, and a stop loses nothing: a worker continues at its webhook's cursor.
 
 mod address;
 mod attempt;
@@ -47,12 +47,12 @@ pub struct WebhookDispatcher {
 }
 
 impl WebhookDispatcher {
-    /// Its workers share this context.
+    /// The workers share this context.
     pub fn new(context: DeliveryContext) -> Self {
         Self { context }
     }
 
-    /// Runs until it is told to stop, and the workers have stored what they know.
+    /// Runs until the stop, and until the workers have stored their outcomes.
     pub async fn run(self, stop: Stop) {
         let mut changed = self.context.changes.watch();
         let mut lanes = self.context.owned.watch();
@@ -67,7 +67,7 @@ impl WebhookDispatcher {
                         let id = start.record.id;
                         let Some(epoch) = self.context.owned.epoch(id.lane()) else { continue };
                         if !running.values().any(|&other| other == id) {
-                            // It hears also of what was changed since the list was read.
+                            // The worker also sees changes since the list was read.
                             let worker = WebhookWorker::new(
                                 self.context.clone(),
                                 start,
@@ -89,8 +89,8 @@ impl WebhookDispatcher {
                 // The sender lives in `self`.
                 _ = changed.changed() => {}
                 _ = lanes.changed() => {}
-                // Its webhook was disabled or forgotten, or it panicked and has said so. Enabled again meanwhile, or
-                // not: the list says.
+                // The webhook was disabled or deleted, or the worker panicked and has reported the panic. The next list says
+                // whether the webhook is enabled again.
                 Some(ended) = workers.join_next_with_id() => {
                     let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
                     running.remove(&id);

@@ -1,6 +1,6 @@
-//! Secrets and signatures, as the Standard Webhooks specification has them.
+//! Secrets and signatures of the Standard Webhooks specification.
 //!
-//! Its crate is not used: it brings older copies of what is here already (base64, HMAC, SHA-256) for these few lines.
+//! The crate of the specification is not used: it needs older versions of base64, HMAC and SHA-256 for these few lines.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,24 +9,24 @@ use hongyan_clock::UnixMillis;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// What every secret begins with.
+/// The prefix of every secret.
 pub const SECRET_PREFIX: &str = "whsec_";
 
-/// The specification asks for 24 to 64.
+/// The specification asks for 24 to 64 bytes.
 const SECRET_BYTES: usize = 32;
 
-/// A secret that nobody can guess.
+/// A random secret.
 pub fn new_secret() -> SecretString {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).expect("an operating system without random numbers cannot keep secrets");
     SecretString::from(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
 }
 
-/// The keys that sign for one webhook, each with the moment after which it does no more.
+/// The keys that sign for a webhook, each with the moment after which the key no longer signs.
 pub(super) struct Signer(Vec<(Hmac<Sha256>, UnixMillis)>);
 
 impl Signer {
-    /// With these secrets; `None` if one of them is none.
+    /// A signer with these secrets; `None` if one of them is malformed.
     pub(super) fn new(secrets: &[(SecretString, UnixMillis)]) -> Option<Self> {
         let keys = secrets.iter().map(|(secret, until)| {
             let key = STANDARD.decode(secret.expose_secret().strip_prefix(SECRET_PREFIX)?).ok()?;

@@ -1,9 +1,9 @@
-//! Worker: takes one webhook's events to it.
+//! The worker delivers the events of one webhook.
 //!
-//! There is one task for each webhook, so a slow one is in nobody's way but its own. It reads on behind the webhook's
-//! cursor, and what is due once more; has a few requests under way at a time, of each subject one; and stores what
-//! became of them together. A webhook that failed last is asked with one event at a time, and rests between them when it
-//! fails and fails ([`hongyan_ledger::webhook`]).
+//! Each webhook has a task of its own, so a slow webhook delays only itself. The worker reads the events behind the
+//! webhook's cursor, and the retries that are due. It keeps a few requests under way, at most one for each subject, and
+//! stores their outcomes together. A webhook whose last delivery failed gets one event at a time, with rests between
+//! repeated failures ([`hongyan_ledger::webhook`]).
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -32,66 +32,67 @@ use crate::state::owned::Flight;
 use crate::stop::Stop;
 use crate::vault::{Purpose, VaultError};
 
-/// Events that are looked at in one go.
+/// The most events that one read returns.
 const READ: u32 = 256;
 
-/// With fewer than this ready, more are read: twice as many as the most requests that may be under way.
+/// The worker reads more events when fewer than this are ready: twice the most requests that may be under way.
 const LOW: usize = 128;
 
-/// Events in memory, at most: those of a few busy subjects may have to wait.
+/// The most events in memory: the events of a few busy subjects may have to wait.
 const MAX_HELD: usize = 2_048;
 
-/// Outcomes that are stored in one go.
+/// The most outcomes that are stored together.
 const STORE: usize = 64;
 
-/// After so many events that are not for it, the cursor is stored for their sake alone.
+/// After this many events that are not for the webhook, the cursor is stored without an outcome.
 const CURSOR_STEP: u64 = 10_000;
 
-/// Messages go first. While verbs wait for each other the machine has as much to do as it can; a worker stores outcomes
-/// then no more often than once in this time, and rests in between. That is some thousand events a second; whoever
-/// answers more slowly is in nobody's way.
+/// Messages have priority. When verbs of the store wait for each other, the machine is fully loaded: a worker then stores
+/// outcomes at most once in this time, and rests in between. That still allows some thousand events a second, and a slower
+/// webhook never competes with messages.
 const STORE_IN_CROWD_EVERY: Duration = Duration::from_millis(50);
 
-/// How long a stop waits for answers. What is not answered by then is sent again after the next start.
+/// How long a stop waits for answers. Requests without an answer are sent again after the next start.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 pub(super) struct WebhookWorker {
     context: DeliveryContext,
     record: WebhookRecord,
-    /// Or, in words, why nothing can be sent.
+    /// Or why nothing can be sent.
     address: Result<Address, String>,
-    /// Connections that wait for the next event, the one used last at the end.
+    /// Idle connections, the most recently used at the end.
     kept: Vec<Connection>,
     stop: Stop,
-    /// Under which its webhook's lane is this node's.
+    /// The epoch under which this node has the webhook's lane.
     epoch: Epoch,
-    /// The lane is not given up before the last outcomes are stored.
+    /// Keeps the lane until the last outcomes are stored.
     _flight: Flight,
     lanes: watch::Receiver<u64>,
     changed: watch::Receiver<u64>,
     events: watch::Receiver<()>,
-    /// Behind the last event that was looked at.
+    /// The position behind the last event that was read.
     looked_to: FeedCursor,
-    /// The cursor that is stored.
+    /// The cursor as stored.
     cursor: FeedCursor,
-    /// There is more behind `looked_to`.
+    /// There are more events behind `looked_to`.
     more: bool,
-    /// To be started.
+    /// Deliveries to start.
     ready: VecDeque<Delivery>,
-    /// Of subjects that have one ready or under way: those behind it.
+    /// For each subject with a delivery ready or under way: the deliveries behind it.
     subjects: HashMap<i64, VecDeque<Delivery>>,
-    /// Those behind the cursor of which nothing is known yet.
+    /// Events behind the cursor whose outcome is not known yet.
     open: HashSet<WebhookEventId>,
     flying: JoinSet<Landed>,
     outcomes: Vec<DeliveryOutcome>,
-    /// One of the outcomes is a failure: how the webhook fares is to be found out before it is asked again.
+    /// One of the outcomes is a failure: store it before the next request, because it may disable the webhook or make it
+    /// rest.
     has_failed: bool,
-    /// When it began to work after its last rest. While it rests, that is to come.
+    /// When the worker began to work after its last rest. During a rest this is in the future.
     works_since: Instant,
 }
 
 impl WebhookWorker {
-    /// For a webhook as it was when `changed` had last been looked at.
+    /// A worker for a webhook as it was when `changed` was last read.
     pub(super) fn new(
         context: DeliveryContext,
         start: WebhookStart,
@@ -124,7 +125,7 @@ impl WebhookWorker {
         }
     }
 
-    /// Runs until the webhook is disabled or forgotten, or the gateway stops.
+    /// Runs until the webhook is disabled or deleted, or the gateway stops.
     pub(super) async fn run(mut self) {
         self.look_up();
         loop {
@@ -142,7 +143,7 @@ impl WebhookWorker {
         }
     }
 
-    /// One round: store, read, start, wait. `false`: there is nothing to do for this webhook any more.
+    /// One round: store, read, start, wait. `false`: the webhook needs no worker any more.
     async fn step(&mut self) -> hongyan_store::Result<bool> {
         if !self.is_ours() || (self.is_changed() && !self.reload().await?) {
             return Ok(false);
@@ -157,7 +158,7 @@ impl WebhookWorker {
         if rests.is_none() && self.ready.len() < LOW && self.outcomes.is_empty() {
             wake_at = self.read(now).await?;
         }
-        // What was found behind others is known to the store before more is read.
+        // Outcomes found before must be stored before the worker reads more.
         if self.ready.is_empty()
             && (!self.outcomes.is_empty() || (self.more && self.has_room() && rests.is_none()))
         {
@@ -165,8 +166,8 @@ impl WebhookWorker {
         }
         if rests.is_none() && self.works_since <= Instant::now() {
             if self.is_changed() || !self.is_ours() {
-                // While the store was asked. What it gave may have happened after the change, and must not be signed or
-                // addressed as before.
+                // The webhook was changed while the store was read. The events may be later than the change, and must not be
+                // signed or addressed by the old settings.
                 return Ok(true);
             }
             self.start_ready();
@@ -175,18 +176,18 @@ impl WebhookWorker {
         Ok(true)
     }
 
-    /// Whether its webhook is still this node's to deliver to.
+    /// Whether this node still has the webhook's lane.
     fn is_ours(&mut self) -> bool {
         self.lanes.mark_unchanged();
         self.context.owned.epoch(self.record.id.lane()) == Some(self.epoch)
     }
 
-    /// Whether webhooks were changed since this one was read.
+    /// Whether webhooks were changed since this webhook was read.
     fn is_changed(&self) -> bool {
         self.changed.has_changed().unwrap_or(false)
     }
 
-    /// Reads the webhook as it is now. `false`: it is gone, or disabled.
+    /// Reads the webhook again. `false`: the webhook was deleted or disabled.
     async fn reload(&mut self) -> hongyan_store::Result<bool> {
         self.changed.mark_unchanged();
         let Some(start) = self.context.store.webhook_start(self.record.id).await? else { return Ok(false) };
@@ -195,7 +196,7 @@ impl WebhookWorker {
         Ok(self.record.disabled.is_none())
     }
 
-    /// Works out what all requests need, from the webhook as it is now.
+    /// Computes the parts of all requests from the current webhook.
     fn look_up(&mut self) {
         let signer = self.secrets().map_err(|error| {
             tracing::error!(%error, webhook = %self.record.id, "the webhook's secret cannot be decrypted; nothing is sent");
@@ -211,14 +212,14 @@ impl WebhookWorker {
         }
     }
 
-    /// Keeps a connection for the next event, unless the webhook is elsewhere by now.
+    /// Keeps a connection for the next event, unless the webhook has another address by now.
     fn keep(&mut self, connection: Connection) {
         if self.address.as_ref().is_ok_and(|address| connection.goes_to(&address.place)) {
             self.kept.push(connection);
         }
     }
 
-    /// The secrets, each with the moment after which it signs no more.
+    /// The secrets, each with the moment after which it no longer signs.
     fn secrets(&self) -> Result<Vec<(SecretString, UnixMillis)>, VaultError> {
         let owner = self.record.id.to_string();
         let previous = self.record.previous_secret.as_ref().map(|(secret, until)| (secret, *until));
@@ -230,7 +231,7 @@ impl WebhookWorker {
             .collect()
     }
 
-    /// Stores what became of deliveries. `false`: the webhook is gone, or disabled.
+    /// Stores the outcomes of deliveries. `false`: the webhook was deleted or disabled.
     async fn store(&mut self) -> hongyan_store::Result<bool> {
         let cursor = self.looked_to.held_back_by(&self.open);
         let report = DeliveryReport {
@@ -264,7 +265,7 @@ impl WebhookWorker {
         self.works_since = now + rest(worked, self.context.store.is_crowded());
     }
 
-    /// Reads what is to be delivered; when the next try is due.
+    /// Reads the events to deliver. Returns when the next retry is due.
     async fn read(&mut self, now: UnixMillis) -> hongyan_store::Result<UnixMillis> {
         let (store, id) = (&self.context.store, self.record.id);
         let mut wake_at = store.next_delivery_at(id).await?.unwrap_or(UnixMillis::MAX);
@@ -281,7 +282,7 @@ impl WebhookWorker {
                     }
                 }
             }
-            // What is under way will wake it.
+            // The end of a request under way will wake the worker.
             wake_at = if is_all || is_held_up { UnixMillis::MAX } else { now };
         }
         if self.more && self.has_room() {
@@ -303,7 +304,7 @@ impl WebhookWorker {
         self.open.len() < MAX_HELD
     }
 
-    /// A new event.
+    /// Takes a new event.
     fn take(&mut self, delivery: Delivery) {
         if delivery.is_behind {
             self.hold(&delivery);
@@ -363,11 +364,11 @@ impl WebhookWorker {
                 None
             }
             _ = self.changed.changed() => {
-                // `step` looks at it.
+                // `step` handles the change.
                 self.changed.mark_changed();
                 None
             }
-            // `step` looks at them.
+            // `step` handles the change.
             _ = self.lanes.changed() => None,
             () = self.context.clock.sleep_until(wake_at) => None,
             () = sleep_until(self.works_since), if is_resting => None,
@@ -377,7 +378,7 @@ impl WebhookWorker {
         let now = Instant::now();
         self.kept.retain(|connection| now < connection.old_at());
         if landed.is_some() {
-            // Under load many land at about the same time, and a round is as long for one as for all.
+            // Under load many requests end at about the same time, and a round costs the same for one outcome as for all.
             tokio::task::yield_now().await;
         }
         let mut next = landed;
@@ -392,7 +393,7 @@ impl WebhookWorker {
         let Landed { delivery, tried, connection } = match landed {
             Ok(landed) => landed,
             Err(error) => {
-                // Its subject stays as it is until the next start, which sends it again.
+                // The subject stays blocked until the next start, which sends the event again.
                 tracing::error!(
                     %error,
                     webhook = %self.record.id,
@@ -421,14 +422,14 @@ impl WebhookWorker {
         }
     }
 
-    /// Stores what is known, after a moment for what is under way. The rest is sent again.
+    /// Stores the outcomes, after a short wait for requests under way. The rest is sent again.
     async fn end(mut self) {
         let answers = async {
             while let Some(landed) = self.flying.join_next().await {
                 self.landed(landed);
             }
         };
-        // What has no answer by then may have been taken: at least once.
+        // A webhook may have accepted a request without an answer: delivery is at least once.
         let _late = tokio::time::timeout(LAST_ANSWERS, answers).await;
         if !self.outcomes.is_empty()
             && let Err(error) = self.store().await
@@ -438,7 +439,7 @@ impl WebhookWorker {
     }
 }
 
-/// How long to rest after so much work.
+/// How long to rest after this much work.
 fn rest(worked: Duration, is_crowded: bool) -> Duration {
     if is_crowded { STORE_IN_CROWD_EVERY.saturating_sub(worked) } else { Duration::ZERO }
 }
