@@ -1,4 +1,4 @@
-//! A call about templates with the app's token.
+//! Calls about templates with the app's token.
 
 use std::future::Future;
 
@@ -8,17 +8,17 @@ use hongyan_wechat::{CallError, Client, SecretString};
 use crate::apps::{App, Apps};
 use crate::token::TokenError;
 
-/// Why a call with the app's token gave nothing.
+/// Why a call with the app's token failed.
 #[derive(Debug, Clone)]
 pub(super) enum AskError {
-    /// There was no token to ask with.
+    /// There was no token.
     Token(TokenError),
     /// The call itself failed.
     Call(CallError),
 }
 
 impl Apps {
-    /// One call with the app's token; if that is refused, once more with the next one.
+    /// Makes a call with the app's token; if WeChat refuses the token, makes the call once more with the next token.
     pub(super) async fn ask<T, Fut>(
         &self,
         app: &App,

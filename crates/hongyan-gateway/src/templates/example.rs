@@ -1,4 +1,4 @@
-//! A message by a template, complete, to copy and to send.
+//! A complete sample message for a template, to copy and to send.
 
 use hongyan_ledger::Channel;
 use hongyan_wechat::{FieldKind, check_field, examples_of};
@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::Template;
 
-/// Stands for the user, who is the caller's to name.
+/// Stands for the user. The caller replaces it.
 const USER: &str = "OPENID";
 
-/// Stands in a field of which nothing is known but its name.
+/// The value of a field of which only the name is known.
 const ANY: &str = "示例";
 
 impl Template {
-    /// What `kind` says of it: `legacy`, `once` or `long_term`.
+    /// The API's name of the channel: `legacy`, `once` or `long_term`.
     pub fn kind(&self) -> &'static str {
         match (self.record.channel, self.record.long_term) {
             (Channel::Legacy, _) => "legacy",
@@ -22,7 +22,7 @@ impl Template {
         }
     }
 
-    /// A value for each field, in the template's order, that passes the checks: WeChat's sample where that does.
+    /// A valid value for each field, in the template's order: WeChat's sample if it is valid.
     pub fn sample_values(&self) -> Vec<(String, String)> {
         let record = &self.record;
         let samples = examples_of(&record.content, &record.example);

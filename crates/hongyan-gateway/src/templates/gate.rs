@@ -1,4 +1,4 @@
-//! Whose turn it is to ask WeChat for an app's templates, and how the last one fared.
+//! The locks for asking WeChat for an app's templates, and the result of the last synchronisation.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,19 +12,20 @@ use crate::problem::Problem;
 /// Shared by all snapshots of an app.
 #[derive(Debug, Default)]
 pub(crate) struct SyncGate {
-    /// Lets one at a time ask WeChat because of an unknown template, and not again for a while.
+    /// Held by the task that asks WeChat because of an unknown template. It records the time, so that WeChat is not asked
+    /// again for a while.
     asked: tokio::sync::Mutex<Option<Asked>>,
-    /// Held from asking WeChat until the store has what it said.
+    /// Held from asking WeChat until the answer is stored.
     turn: tokio::sync::Mutex<()>,
     /// Why the last synchronisation failed, if it did.
     trouble: Mutex<Option<SyncTrouble>>,
 }
 
-/// Somebody asked because of an unknown template.
+/// WeChat was asked because of an unknown template.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) at: UnixMillis,
-    /// What went wrong then.
+    /// The error of that request, if it failed.
     pub(super) trouble: Option<Problem>,
 }
 
@@ -33,27 +34,26 @@ pub(super) struct Asked {
 pub struct SyncTrouble {
     /// Since when.
     pub since: UnixMillis,
-    /// WeChat's errcode, if it refused.
+    /// WeChat's errcode, if WeChat refused.
     pub errcode: Option<Errcode>,
-    /// In words.
+    /// The reason in words.
     pub detail: String,
 }
 
 impl SyncGate {
-    /// Waits for the turn to ask because of an unknown template.
+    /// Waits for the lock for asking because of an unknown template.
     pub(super) async fn asked(&self) -> MutexGuard<'_, Option<Asked>> {
         self.asked.lock().await
     }
 
-    /// Lets the next one ask at once. One who asks right now goes on; waiting for that could take as long as
-    /// WeChat does.
+    /// Lets the next task ask at once. A task that is asking now goes on: waiting for it could take as long as WeChat does.
     pub(crate) fn open(&self) {
         if let Ok(mut asked) = self.asked.try_lock() {
             *asked = None;
         }
     }
 
-    /// Waits for the turn to ask and to store.
+    /// Waits for the lock for asking and storing.
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }
@@ -63,7 +63,7 @@ impl SyncGate {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps how a synchronisation went. Trouble is logged when it begins or becomes another, not each hour.
+    /// Stores the result of a synchronisation. An error is logged when it begins or changes, not every hour.
     pub(super) fn went(&self, appid: &AppId, failed: Option<&LibraryReport>, now: UnixMillis) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(failed) = failed else {
@@ -74,7 +74,7 @@ impl SyncGate {
         };
         let detail = failed.detail.clone().unwrap_or_default();
         let since = trouble.as_ref().map(|trouble| trouble.since);
-        // WeChat's words differ each time: they hold the request's id.
+        // WeChat's text differs each time, because it contains the id of the request.
         let is_known = trouble.as_ref().is_some_and(|trouble| {
             trouble.errcode == failed.errcode && (failed.errcode.is_some() || trouble.detail == detail)
         });

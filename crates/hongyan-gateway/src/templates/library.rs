@@ -1,4 +1,4 @@
-//! The public libraries: looking through them, taking a template, giving it back.
+//! The public libraries: searching, adding a template, deleting a template.
 
 use axum::http::StatusCode;
 use hongyan_ledger::Channel;

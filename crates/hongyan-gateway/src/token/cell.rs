@@ -1,4 +1,4 @@
-//! What is held of one app's token: the token itself, the turn to fetch, and what is known about failures.
+//! The access token of one app: the token, the lock for fetching, and what is known about failures.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,32 +12,32 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::outcome::{Token, TokenError};
 
-/// An app that asked for no token for so long is not kept fresh: its next message fetches one.
+/// A token that was not used for this long is not refreshed ahead: the next message fetches a token.
 pub(super) const UNUSED_AFTER: Duration = Duration::from_secs(2 * 3600);
 
-/// The least time between two refreshes ahead of the end: `stable_token` gives the same token again until it is
-/// almost over, and asking more often would only spend calls.
+/// The least time between two refreshes ahead of the end. `stable_token` returns the same token until it has almost expired,
+/// so more calls would only use up the quota.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// After a fetch that failed, the next one waits so long; doubled each time.
+/// The wait after the first failed fetch. Each further failure doubles the wait.
 const FIRST_SETBACK: Duration = Duration::from_secs(1);
 
-/// The longest such wait.
+/// The longest wait after a failed fetch.
 const LONGEST_SETBACK: Duration = Duration::from_secs(60);
 
-/// The token of one app, and what is known about getting one. Clones share it.
+/// The token of one app, and what is known about fetching it. Clones share the cell.
 #[derive(Debug, Clone, Default)]
 pub struct TokenCell(Arc<Cell>);
 
 #[derive(Debug, Default)]
 struct Cell {
-    /// The token, by generations; an epoch is that of one secret.
+    /// The token, by generations. An epoch is the time of one secret.
     token: Versions<Token, Option<Setback>>,
-    /// The token before it, which WeChat takes for some minutes more.
+    /// The previous token, which WeChat accepts for some more minutes.
     previous: Mutex<Option<Arc<Token>>>,
-    /// Held by the one who fetches.
+    /// Held by the task that fetches.
     fetching: Arc<tokio::sync::Mutex<()>>,
-    /// When somebody last asked, in Unix milliseconds.
+    /// The last use of the token, in Unix milliseconds.
     last_used: AtomicI64,
 }
 
@@ -52,24 +52,24 @@ struct Setback {
 
 impl Setback {
     fn is_over(&self, now: UnixMillis) -> bool {
-        // A clock that was put back must not stretch a wait; one without an end stays.
+        // A clock that was set back must not prolong a wait. A wait without an end stays.
         now >= self.until || (now < self.since && self.until != UnixMillis::MAX)
     }
 }
 
-/// Which token is good enough.
+/// Which token the caller accepts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Want {
-    /// Any that is valid.
+    /// Any valid token.
     Valid,
-    /// A valid one that is newer than this generation.
+    /// A valid token that is newer than this generation.
     After(u64),
-    /// One that need not be refreshed yet.
+    /// A token that need not be refreshed yet.
     Fresh,
 }
 
 impl TokenCell {
-    /// With a token from the store.
+    /// A cell with a token from the store.
     pub(super) fn restored(token: Token) -> Self {
         let cell = Self::default();
         cell.0.last_used.store(token.fetched_at.0, Ordering::Relaxed);
@@ -78,18 +78,18 @@ impl TokenCell {
         cell
     }
 
-    /// The secret changed: the token and all that is known about failures belong to the old one.
+    /// The secret changed: drops the token and the failures, which belong to the old secret.
     pub(crate) fn forget(&self) {
         self.remember(None);
         self.0.token.forget();
     }
 
-    /// An operator wants it tried again.
+    /// An operator asks for another try: drops the failures.
     pub(crate) fn forgive(&self) {
         self.0.token.notes(|setback| *setback = None);
     }
 
-    /// Which secret is in use: changes with each.
+    /// The epoch of the current secret; each secret has its own.
     pub(super) fn epoch(&self) -> u64 {
         self.0.token.epoch()
     }
@@ -99,24 +99,24 @@ impl TokenCell {
         self.0.token.last_generation()
     }
 
-    /// Whoever has it fetches.
+    /// Waits for the lock. Its holder fetches.
     pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.0.fetching).lock_owned().await
     }
 
-    /// Notes that somebody needs a token; whether nobody had for a long time.
+    /// Records a use of the token. Returns whether the token had not been used for a long time.
     pub(super) fn touch(&self, now: UnixMillis) -> bool {
         let before = UnixMillis(self.0.last_used.swap(now.0, Ordering::Relaxed));
         now.since(before) > UNUSED_AFTER
     }
 
-    /// The tokens that WeChat takes, or took a moment ago: what must not reach anybody.
+    /// The tokens that WeChat accepts, or accepted a moment ago: they must not reach any client.
     pub(crate) fn recent(&self) -> Vec<SecretString> {
         let previous = self.0.previous.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.current().into_iter().chain(previous).map(|token| token.value.clone()).collect()
     }
 
-    /// The token at hand is about to be replaced, by this one if it is known.
+    /// The current token is about to be replaced, by this token if it is known.
     fn remember(&self, by: Option<&SecretString>) {
         let is_same = |token: &Token| by.is_some_and(|by| by.expose_secret() == token.value.expose_secret());
         if let Some(token) = self.current().filter(|token| !is_same(token)) {
@@ -124,12 +124,12 @@ impl TokenCell {
         }
     }
 
-    /// The token at hand, valid or not.
+    /// The current token, valid or not.
     pub(super) fn current(&self) -> Option<Arc<Token>> {
         self.0.token.current()
     }
 
-    /// The token at hand, if it is good enough.
+    /// The current token, if it satisfies `want`.
     pub(super) fn current_if(&self, want: Want, now: UnixMillis, ahead: Duration) -> Option<Arc<Token>> {
         let token = self.current()?;
         let good = match want {
@@ -140,14 +140,14 @@ impl TokenCell {
         (good && token.expires_at > now).then_some(token)
     }
 
-    /// Takes a token that was fetched in this epoch; `false` if that is over. An older generation never replaces
-    /// a newer one.
+    /// Installs a token that was fetched in this epoch; `false` if the epoch is over. An older generation never replaces a
+    /// newer generation.
     pub(super) fn install(&self, token: &Arc<Token>, epoch: u64) -> bool {
         self.remember(Some(&token.value));
         self.0.token.install(token, token.generation, epoch)
     }
 
-    /// When the token is to be refreshed ahead of its end; `None` if nobody needs it or nothing may be fetched.
+    /// When to refresh the token ahead of its end; `None` if the token is not in use or must not be fetched.
     pub(super) fn next_refresh(&self, now: UnixMillis, ahead: Duration) -> Option<UnixMillis> {
         if now.since(UnixMillis(self.0.last_used.load(Ordering::Relaxed))) > UNUSED_AFTER {
             return None;
@@ -168,8 +168,8 @@ impl TokenCell {
         })
     }
 
-    /// A fetch of this epoch failed: no other until then, or until a wait that grows is over. `false` if the
-    /// epoch is over; then the failure says nothing about the secret that is in use now.
+    /// A fetch of this epoch failed: no further fetch until then, or until a growing wait is over. `false` if the epoch is
+    /// over; then the failure says nothing about the current secret.
     pub(super) fn set_back(
         &self,
         error: TokenError,

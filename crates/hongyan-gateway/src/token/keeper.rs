@@ -1,4 +1,4 @@
-//! Gets access tokens: gives out the one at hand, fetches the next one, and keeps those in use fresh.
+//! Provides access tokens: returns the current token, fetches the next token, and refreshes the tokens in use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::task::uncancelled;
 use crate::vault::Purpose;
 
 impl Apps {
-    /// The app's access token: the one at hand while it is valid, otherwise a new one.
+    /// The app's access token: the current token while it is valid, otherwise a new token.
     ///
     /// # Errors
-    /// When there is none and none can be had.
+    /// When no token is cached and fetching a token fails.
     pub async fn token(&self, app: &App) -> Result<Arc<Token>, TokenError> {
         let now = self.touch(app);
         match app.token.current_if(Want::Valid, now, Duration::ZERO) {
@@ -34,11 +34,11 @@ impl Apps {
         }
     }
 
-    /// A token after one that WeChat refused (40001, 40014, 42001). If there is a newer one already, that;
-    /// otherwise one is fetched, however many ask.
+    /// A token newer than a token that WeChat refused (40001, 40014, 42001). Returns a newer token if there is one already;
+    /// otherwise fetches once, however many callers ask.
     ///
     /// # Errors
-    /// When none can be had.
+    /// When fetching a token fails.
     pub async fn token_after(&self, app: &App, failed_generation: u64) -> Result<Arc<Token>, TokenError> {
         let now = self.touch(app);
         let want = Want::After(failed_generation);
@@ -48,10 +48,10 @@ impl Apps {
         }
     }
 
-    /// A token for a call that cannot be repeated and may take long: one that need not be refreshed yet.
+    /// A token for a call that may take long and cannot be repeated: a token that need not be refreshed yet.
     ///
     /// # Errors
-    /// When there is none and none can be had.
+    /// When no token is cached and fetching a token fails.
     pub async fn token_that_lasts(&self, app: &App) -> Result<Arc<Token>, TokenError> {
         let now = self.touch(app);
         if let Some(token) = app.token.current_if(Want::Fresh, now, self.0.options.token_refresh_ahead) {
@@ -59,12 +59,12 @@ impl Apps {
         }
         match self.fetch(&app.record.appid, Want::Fresh).await {
             Ok(token) => Ok(token),
-            // The one at hand is better than none.
+            // The current token is better than no token.
             Err(_) => self.token(app).await,
         }
     }
 
-    /// Refreshes the tokens of all apps in use ahead of their end. Runs until it is dropped, which interrupts no
+    /// Refreshes the tokens of all apps in use ahead of their end. Runs until it is dropped, which does not interrupt a
     /// fetch.
     pub async fn keep_fresh(self, owned: Owned) {
         let mut lanes = owned.watch();
@@ -75,7 +75,7 @@ impl Apps {
             let mut next = UnixMillis::MAX;
             let mut due = Vec::new();
             for app in self.list() {
-                // One node does it for all; the others find the new one in the store when theirs is over.
+                // One node refreshes for all. The other nodes read the new token from the store when their token expires.
                 if !owned.has_app(&app.record.appid) || fetching_pause(&app, now).is_some() {
                     continue;
                 }
@@ -94,7 +94,7 @@ impl Apps {
                 }
                 continue;
             }
-            // Side by side: an app that WeChat answers slowly must not let the others' tokens end.
+            // At the same time: an app that WeChat answers slowly must not let the tokens of other apps expire.
             join_all(due.iter().map(|app| async {
                 if let Err(error) = self.fetch(&app.record.appid, Want::Fresh).await {
                     tracing::warn!(app = %app.record.appid, %error, "the access token was not refreshed");
@@ -113,15 +113,15 @@ impl Apps {
     }
 
     async fn fetch(&self, appid: &AppId, want: Want) -> Result<Arc<Token>, TokenError> {
-        // The newest snapshot: an old one may be of an app that was removed and registered again.
+        // Read the newest snapshot: an old snapshot may be of an app that was removed and registered again.
         let cell = self.get(appid).ok_or_else(|| unregistered(appid))?.token.clone();
         let turn = cell.turn().await;
-        // Whoever had the turn before may have done the work, or found out that it is in vain.
+        // The previous holder of the lock may have fetched the token, or may have recorded a failure.
         let now = self.0.clock.now();
         if let Some(token) = cell.current_if(want, now, self.0.options.token_refresh_ahead) {
             return Ok(token);
         }
-        // In this order: a secret that changes in between makes this fetch void, not the next one.
+        // Read the epoch before the app: if the secret changes in between, this fetch becomes void, not the next fetch.
         let epoch = cell.epoch();
         let app = self.get(appid).ok_or_else(|| unregistered(appid))?;
         if let Some(detail) = fetching_pause(&app, now) {
@@ -138,7 +138,7 @@ impl Apps {
         .await
     }
 
-    /// The token that the store has, as a cell of its own.
+    /// The token in the store, as a new cell.
     pub(crate) fn restored_token(&self, record: Option<TokenRecord>) -> TokenCell {
         record.and_then(|record| self.open_token(record)).map_or_else(TokenCell::default, TokenCell::restored)
     }
@@ -159,18 +159,18 @@ impl Apps {
     }
 }
 
-/// For so long it is a node's turn to ask for a token, if it does not end it: longer than WeChat takes to answer.
+/// How long a node may take for a fetch before another node may fetch: longer than WeChat takes to answer.
 const TURN: Duration = Duration::from_secs(30);
 
-/// When to see again whether it is this node's turn.
+/// How often to check whether it is this node's turn.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// One fetch, by whoever has the turn.
+/// One fetch, by the holder of the lock.
 struct Fetch {
     apps: Apps,
     app: Arc<App>,
     cell: TokenCell,
-    /// The secret that it is made with.
+    /// The epoch of the secret that the fetch uses.
     epoch: u64,
     want: Want,
 }
@@ -183,14 +183,14 @@ impl Fetch {
         let fetched = self.fetch().await;
         let (parts, appid) = (&self.apps.0, self.app.record.appid.clone());
         if let Err(error) = parts.store.end_token_lease(appid, Arc::clone(&parts.options.node)).await {
-            // It ends by itself.
+            // The lease expires by itself.
             tracing::debug!(%error, "the lease to fetch a token cannot be released; the lease will expire");
         }
         fetched
     }
 
-    /// Waits for this node's turn among all nodes, for two that ask WeChat at once make each other's token void; or for a
-    /// token that another node has fetched meanwhile, and that is good enough.
+    /// Waits for this node's turn among all nodes, because two nodes that ask WeChat at once make each other's token void.
+    /// Returns a token that another node has fetched meanwhile, if it is good enough.
     async fn take_turn(&self) -> Option<Arc<Token>> {
         let parts = &self.apps.0;
         loop {
@@ -202,7 +202,7 @@ impl Fetch {
                 until: machine_now.plus(TURN),
             };
             let is_ours = parts.store.lease_token(lease).await.unwrap_or_else(|error| {
-                // Better one token too many than none.
+                // A needless fetch is better than no token.
                 tracing::warn!(%error, "the store cannot say whether another node is fetching a token; fetching it here");
                 true
             });
@@ -216,7 +216,7 @@ impl Fetch {
         }
     }
 
-    /// The token that the store has, if it is newer than the one at hand, and good enough.
+    /// The token in the store, if it is newer than the current token and good enough.
     async fn fetched_by_another(&self) -> Option<Arc<Token>> {
         let (parts, appid) = (&self.apps.0, &self.app.record.appid);
         let stored = self.apps.open_stored_token(appid).await.inspect_err(|error| {
@@ -229,7 +229,7 @@ impl Fetch {
     }
 
     async fn fetch(&self) -> Result<Arc<Token>, TokenError> {
-        // Before the request: the token's life is counted from some moment after it.
+        // Read the clock before the request: the life of the token begins at some moment after this.
         let now = self.apps.0.clock.now();
         let secret = match self.apps.secret(&self.app) {
             Ok(secret) => secret,
@@ -249,7 +249,7 @@ impl Fetch {
         }
     }
 
-    /// Asks WeChat. Also says whether the token counts as a new one.
+    /// Asks WeChat. Also returns whether the token is a new token.
     async fn ask(&self, secret: &SecretString) -> Result<(TokenAnswer, bool), CallError> {
         let (appid, wechat) = (&self.app.record.appid, self.apps.wechat());
         if !self.app.record.settings.stable_token {
@@ -260,7 +260,7 @@ impl Fetch {
             .cell
             .current()
             .is_some_and(|token| token.value.expose_secret() == answer.access_token.expose_secret());
-        // The very token that was refused: only force makes another one.
+        // WeChat returned the refused token again: only `force_refresh` makes a new token.
         if is_same && matches!(self.want, Want::After(_)) {
             return Ok((wechat.stable_token(appid, secret, true).await?, true));
         }
@@ -289,13 +289,13 @@ impl Fetch {
         reach(TOKEN_AFTER_STORE);
         match stored {
             Ok(true) => {}
-            // Another process fetched later than we; what it has is what WeChat takes.
+            // Another process fetched later than this process. WeChat accepts the token of the later fetch.
             Ok(false) => match self.apps.open_stored_token(appid).await {
                 Ok(Some(later)) if later.expires_at > now => token = later,
                 Ok(_) => {}
                 Err(error) => tracing::error!(app = %appid, %error, "the stored access token cannot be read"),
             },
-            // The token is good all the same; a restart would have to fetch another.
+            // The token is usable all the same; only a restart would have to fetch another token.
             Err(error) => tracing::error!(app = %appid, %error, "the access token cannot be stored"),
         }
         let token = Arc::new(token);
@@ -312,7 +312,7 @@ impl Fetch {
         Ok(token)
     }
 
-    /// Decides what a failed fetch means, and remembers it.
+    /// Decides what a failed fetch means, and remembers the failure.
     async fn failed(&self, error: CallError) -> TokenError {
         let now = self.apps.0.clock.now();
         let (errcode, errmsg) = match error {
@@ -337,13 +337,13 @@ impl Fetch {
         };
         let detail = in_words(errcode, &errmsg);
         let error = TokenError::Paused { detail: detail.clone() };
-        // Beside the stored pause, for that may fail to be stored: a wrong secret must not be tried twice.
+        // Remembered in memory too, because storing the pause may fail: a wrong secret must not be tried twice.
         let until = pause.until.unwrap_or(UnixMillis::MAX);
         if !self.cell.set_back(error.clone(), self.epoch, now, Some(until)) {
             return outdated();
         }
         let epoch = self.epoch;
-        // A secret that was changed by now is not to blame.
+        // If the secret was changed meanwhile, the new secret must not be paused.
         let still = move |app: &App| app.token.epoch() == epoch;
         let appid = &self.app.record.appid;
         if let Err(error) = self.apps.pause_while(appid, pause, Some(errcode), detail, still).await {
@@ -357,16 +357,16 @@ impl Fetch {
     }
 }
 
-/// Why nothing is fetched for this app, if its pause is of that kind. A used-up quota of sends, or an operator
-/// who stops the messages, leaves other calls their token.
+/// Why tokens of this app must not be fetched, if its pause is of that kind. Other calls still get tokens when the quota of
+/// sends is used up or an operator has paused the messages.
 fn fetching_pause(app: &App, now: UnixMillis) -> Option<String> {
     let paused = app.record.paused.as_ref()?;
     let blocks = matches!(paused.code, PauseCode::Misconfigured | PauseCode::TokenRejected);
     (blocks && paused.until.is_none_or(|until| now < until)).then(|| paused.detail.clone())
 }
 
-/// Whether WeChat will refuse every fetch with this errcode until somebody changes a setting. 40001 here says
-/// that the secret is wrong: there is no token in the request. 89501 waits for an administrator's consent.
+/// Whether WeChat will refuse every fetch with this errcode until a setting changes. 40001 means here that the secret is
+/// wrong, because the request contains no token. 89501 waits for the consent of an administrator.
 pub(crate) fn refuses_every_fetch(errcode: Errcode) -> bool {
     is_misconfiguration(errcode)
         || matches!(
@@ -375,7 +375,7 @@ pub(crate) fn refuses_every_fetch(errcode: Errcode) -> bool {
         )
 }
 
-/// The secret changed under a fetch.
+/// The secret was changed during a fetch.
 fn outdated() -> TokenError {
     TokenError::Unavailable("the app's secret was changed while a token was being fetched".into())
 }

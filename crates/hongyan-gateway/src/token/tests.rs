@@ -31,7 +31,7 @@ async fn a_thousand_callers_without_a_token_cost_one_fetch() {
     let app = world.app().await;
     app.token.forget();
     world.wechat.hold();
-    // All thousand wait before the server may answer the first.
+    // All thousand callers wait before the server may answer the first request.
     let callers = join_all((0..1000).map(|_| world.apps.token(&app)));
     let (tokens, ()) = tokio::join!(callers, async { world.wechat.release() });
     assert_eq!(values(&tokens), [("T1", 2)]);
@@ -46,7 +46,7 @@ async fn many_senders_whose_token_was_refused_cost_one_fetch() {
     let callers = join_all((0..100).map(|_| world.apps.token_after(&app, refused.generation)));
     assert_eq!(values(&callers.await), [("T3", 2)]);
     assert_eq!(world.wechat.count(PLAIN), 1);
-    // One who comes later with the same old refusal gets what is there.
+    // A later caller with the same old refusal gets the current token.
     let late = world.apps.token_after(&app, refused.generation).await.unwrap();
     assert_eq!((late.generation, world.wechat.count(PLAIN)), (2, 1));
 }
@@ -61,7 +61,7 @@ async fn a_refused_stable_token_is_forced_only_if_it_is_given_again() {
     let forced: Vec<_> =
         world.wechat.asked(STABLE).iter().map(|asked| asked.body["force_refresh"] == true).collect();
     assert_eq!(forced, [false, true]);
-    // Now somebody else makes a new one: asking plainly finds it.
+    // Another process makes a new token: a plain request finds the new token.
     world.wechat.forget_requests();
     world.wechat.answer(STABLE, json!({ "access_token": "other", "expires_in": 7200 }));
     let next = world.apps.token_after(&app, next.generation).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_restart_fetches_nothing() {
     assert_eq!((after.generation, after.expires_at), (before.generation, before.expires_at));
     assert_eq!(world.wechat.count(STABLE), 0);
     let stored = world.store.token(appid()).await.unwrap().unwrap();
-    assert!(!stored.value.windows(2).any(|window| window == b"T1"), "the token is not stored as it is");
+    assert!(!stored.value.windows(2).any(|window| window == b"T1"), "the token is stored encrypted");
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_busy_wechat_is_left_alone_for_longer_each_time() {
     }
     world.wechat.heal(STABLE);
     assert!(world.apps.token(&app).await.is_ok());
-    // A clock that is put back does not make a wait longer.
+    // A clock that is set back does not prolong a wait.
     app.token.forget();
     world.wechat.refuse(STABLE, -1);
     assert!(world.apps.token(&app).await.is_err());
@@ -205,7 +205,7 @@ async fn what_was_asked_with_an_old_secret_does_not_count_after_its_change() {
     };
     let (late, app) = tokio::join!(world.apps.token(&app), change);
     assert!(matches!(late, Err(TokenError::Unavailable(_))));
-    assert!(world.apps.get(&appid()).unwrap().record.paused.is_none(), "the new secret is not to blame");
+    assert!(world.apps.get(&appid()).unwrap().record.paused.is_none(), "the new secret is not paused");
     world.wechat.heal(STABLE);
     assert!(world.apps.token(&app).await.is_ok());
 }
@@ -221,12 +221,12 @@ async fn a_token_in_use_is_refreshed_ahead_of_its_end_and_an_unused_one_is_not()
     let task = tokio::spawn(world.apps.clone().keep_fresh(owned));
     world.clock.advance(6_899_000);
     tokio::task::yield_now().await;
-    assert_eq!(world.wechat.count(PLAIN), 0, "it has more than five minutes left");
+    assert_eq!(world.wechat.count(PLAIN), 0, "the token has more than five minutes left");
     world.clock.advance(2_000);
     while world.wechat.count(PLAIN) == 0 {
         tokio::task::yield_now().await;
     }
-    // Waits for the refresh that is under way, and adds none.
+    // Waits for the refresh that is under way, and adds no request.
     let second = world.apps.token_after(&app, first.generation).await.unwrap();
     assert_eq!((second.generation, world.wechat.count(PLAIN)), (2, 1));
     task.abort();

@@ -1,17 +1,17 @@
-//! Random bytes and hashes, and how they are written.
+//! Random bytes and hashes, and their text forms.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-/// A token that nobody can guess: the prefix and 32 random bytes in base64url.
+/// A random token: the prefix and 32 random bytes in base64url.
 pub fn random_token(prefix: &str) -> SecretString {
     SecretString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>())))
 }
 
-/// SHA-256 of a token: what the database keeps of it. Enough for texts with 256 random bits, which nobody can
-/// search; a password would need a slow hash.
+/// SHA-256 of a token, which is what the database stores. A fast hash suffices for texts with 256 random bits, which cannot
+/// be guessed; a password would need a slow hash.
 pub fn sha256(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }

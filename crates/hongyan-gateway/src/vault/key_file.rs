@@ -1,4 +1,4 @@
-//! Where the master keys come from: settings, files, and a file that is made where there is none.
+//! The sources of the master keys: settings, files, and a key file that is generated if missing.
 
 use std::path::{Path, PathBuf};
 
@@ -9,32 +9,32 @@ use secrecy::ExposeSecret;
 use super::bytes::random;
 use crate::config::{ConfigError, Settings};
 
-/// The name of a generated key's file in the data directory.
+/// The file name of a generated key in the data directory.
 pub const KEY_FILE: &str = "master.key";
 
-/// The name that this file gets when the key is changed.
+/// The name of that file after a change of the key.
 pub const PREVIOUS_KEY_FILE: &str = "master.key.previous";
 
-/// Where the master key came from.
+/// The source of the master key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// The setting `master_key`.
     Setting,
-    /// A file: the one that `master_key_file` names, or one that was generated earlier.
+    /// A file: the file that `master_key_file` names, or a file that was generated earlier.
     File(PathBuf),
-    /// It was generated just now, and written to this file.
+    /// The key was generated now and written to this file.
     Generated(PathBuf),
 }
 
 impl ConfigError {
-    /// The master key is not where these settings want it.
+    /// There is no master key where these settings expect it.
     pub fn no_master_key(settings: &Settings) -> Self {
         let path = settings.data_dir.join(KEY_FILE);
         Self::NoMasterKey { path: std::path::absolute(&path).unwrap_or(path) }
     }
 }
 
-/// The key that seals, and where it came from.
+/// The current key, and its source.
 pub(super) fn current(settings: &Settings) -> Result<([u8; 32], KeySource), ConfigError> {
     if let Some(key) = &settings.master_key {
         return Ok((parse_key(key.expose_secret(), "master_key")?, KeySource::Setting));
@@ -47,7 +47,7 @@ pub(super) fn current(settings: &Settings) -> Result<([u8; 32], KeySource), Conf
     Ok((read_key_and_warn(path)?, KeySource::File(path.to_owned())))
 }
 
-/// The key before it, if there is one. The file beside a generated key needs no setting.
+/// The previous key, if there is one. The file beside a generated key needs no setting.
 pub(super) fn previous(settings: &Settings) -> Result<Option<[u8; 32]>, ConfigError> {
     if let Some(key) = &settings.master_key_previous {
         return Ok(Some(parse_key(key.expose_secret(), "master_key_previous")?));
@@ -62,18 +62,18 @@ pub(super) fn previous(settings: &Settings) -> Result<Option<[u8; 32]>, ConfigEr
     Ok(Some(read_key_and_warn(&path)?))
 }
 
-/// Whether the key is the one in the data directory.
+/// Whether the key is the generated key in the data directory.
 const fn is_generated(settings: &Settings) -> bool {
     settings.master_key.is_none() && settings.master_key_file.is_none()
 }
 
-/// Puts a new key in the place of the generated one, which is kept as [`PREVIOUS_KEY_FILE`]. `prepare` sees the new
-/// file before it is in its place.
+/// Replaces the generated key by a new key. The old key is kept as [`PREVIOUS_KEY_FILE`]. `prepare` gets the new file before
+/// the file is in its place.
 ///
-/// At each moment there is a key under the one name, and whoever is killed in between has lost none.
+/// Under the key's name there is a key at every moment, so a kill in between loses no key.
 ///
 /// # Errors
-/// When the key is no generated one, when a previous one is still there, or when a file cannot be written.
+/// When the key was not generated, when a previous key is still there, or when a file cannot be written.
 pub fn replace_key<E: From<ConfigError>>(
     settings: &Settings,
     prepare: impl FnOnce(&Path) -> Result<(), E>,
@@ -103,18 +103,18 @@ pub fn replace_key<E: From<ConfigError>>(
     write_private(&draft.0, &hex::encode(random::<32>())).map_err(cannot)?;
     prepare(&draft.0)?;
     match std::fs::hard_link(&current, &previous) {
-        // A change that was cut short right here.
+        // An earlier change of the key was interrupted right here.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         linked => linked.map_err(cannot)?,
     }
-    // The old key's second name is on the disk before it loses its first one.
+    // The old key's second name must be on disk before its first name is replaced.
     sync(&settings.data_dir).map_err(cannot)?;
     std::fs::rename(&draft.0, &current).map_err(cannot)?;
     sync(&settings.data_dir).map_err(cannot)?;
     Ok(())
 }
 
-/// A file that is gone at the end, unless it has another name by then.
+/// A file that is removed at the end, unless it was renamed.
 struct Draft(PathBuf);
 
 impl Drop for Draft {
@@ -123,7 +123,7 @@ impl Drop for Draft {
     }
 }
 
-/// The names in a directory must survive a power cut, too: secrets depend on them.
+/// Syncs a directory: secrets depend on these names, which must survive a power cut.
 fn sync(directory: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     return std::fs::File::open(directory)?.sync_all();
@@ -166,7 +166,7 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Whether every user of the machine may read a file. (Its group may: that is how orchestrators hand secrets over.)
+/// Whether every user of the machine may read a file. (The group may read it: orchestrators hand over secrets that way.)
 pub fn is_readable_by_others(path: &Path) -> bool {
     has_mode(path, 0o007)
 }
@@ -196,7 +196,8 @@ fn read_key(path: &Path) -> Result<[u8; 32], ConfigError> {
     parse_key(&text, &path.display().to_string())
 }
 
-/// Writes a new key unless the file exists; whether it did. The file appears whole, readable by its owner only.
+/// Writes a new key unless the file exists. Returns whether it did. The file appears complete, and only its owner can read
+/// it.
 fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
     let cannot = |error: std::io::Error| wrong(format!("cannot write {}: {error}", path.display()));
     if path.try_exists().map_err(cannot)? {
@@ -207,8 +208,8 @@ fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
         _ => Path::new("."),
     };
     create_private_dir(directory).map_err(cannot)?;
-    // Written under another name and then linked, for linking never replaces a file: of two processes that start
-    // together one wins, and both go on with the winner's key.
+    // The key is written to a draft, which is then linked, because linking never replaces a file. If two processes start
+    // together, the first link wins, and both use that key.
     let draft = directory.join(format!(".{KEY_FILE}.{}", hex::encode(random::<8>())));
     let linked =
         write_private(&draft, &hex::encode(random::<32>())).and_then(|()| std::fs::hard_link(&draft, path));
@@ -223,10 +224,11 @@ fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
     Ok(true)
 }
 
-/// Makes a directory that only this user may enter, unless it is there: message contents lie in it in the clear.
+/// Creates a directory that only this user may enter, unless it exists: the contents of messages are stored there
+/// unencrypted.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When the directory cannot be created.
 pub fn create_private_dir(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -1,11 +1,11 @@
-//! Secrets at rest: what the database must not show is sealed here before it is stored.
+//! Secrets at rest: secrets are sealed (encrypted) here before they are stored in the database.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | `seal` | sealing and opening; the layout of what is sealed |
-//! | `bytes` | random bytes and hashes, and how they are written |
-//! | [`key_file`] | where the keys come from: settings and files |
-//! | [`rotation`] | changing the key: sealing anew what the previous one sealed |
+//! | `seal` | sealing and opening; the layout of a sealed secret |
+//! | `bytes` | random bytes and hashes, and their text forms |
+//! | [`key_file`] | the sources of the keys: settings and files |
+//! | [`rotation`] | changing the key: resealing what the previous key sealed |
 
 mod bytes;
 pub mod key_file;

@@ -1,8 +1,8 @@
-//! Changing the master key: what the previous key sealed is sealed anew, place by place, while a gateway may be running.
+//! Changes the master key: reseals the values of the previous key, table by table, while a gateway may be running.
 //!
-//! A value is replaced only where it is still the one that was read, so a change that somebody else makes at the same time
-//! is never undone. The walk is repeated until it finds nothing to do: what moved from a place that was ahead to one that
-//! was behind is found by the next. Killed anywhere, it begins anew and finds the rest.
+//! A value is replaced only if it is still the value that was read, so a concurrent change is never undone. The walk is
+//! repeated until it finds nothing to do, because a value may move from a table ahead of the walk to a table behind it.
+//! After a kill, the next run starts again and finds the rest.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,30 +12,30 @@ use hongyan_store::{Store, StoreError};
 
 use super::{Purpose, Vault, VaultError};
 
-/// How many values are looked at in one step. A gateway that runs waits for no more than that.
+/// The number of values in a step. A running gateway waits for at most one step.
 const AT_A_TIME: u32 = 256;
 
-/// After so many walks that each found something, something still seals with the previous key.
+/// After this many walks that each found values, some process still seals with the previous key.
 const MOST_WALKS: u32 = 10;
 
-/// How many values there are of each kind.
+/// The number of values of each kind.
 pub type Counts = BTreeMap<SealedKind, u64>;
 
-/// What a change of the master key came to.
+/// The result of a change of the master key.
 #[derive(Debug, Default)]
 pub struct Rotated {
-    /// Sealed anew.
+    /// Values that were resealed.
     pub resealed: Counts,
-    /// These open with none of the keys. They are as they were.
+    /// Values that none of the keys opens. They are unchanged.
     pub unopened: Counts,
-    /// Whether a whole walk found nothing any more that the previous key opens.
+    /// Whether a complete walk found no value of the previous key.
     pub is_complete: bool,
 }
 
-/// Seals anew whatever the previous key opens.
+/// Reseals every value that the previous key opens.
 ///
 /// # Errors
-/// When the store fails. What was sealed anew by then stays so; begin again.
+/// When the store fails. Values that were resealed stay so; run it again.
 pub async fn rotate(store: &dyn Store, vault: &Vault) -> Result<Rotated, StoreError> {
     let mut rotated = Rotated::default();
     for _ in 0..MOST_WALKS {
@@ -57,7 +57,7 @@ pub async fn rotate(store: &dyn Store, vault: &Vault) -> Result<Rotated, StoreEr
                 if !changes.is_empty() {
                     found += changes.len();
                     *rotated.resealed.entry(kind).or_default() += u64::from(store.reseal(changes).await?);
-                    // Half of the time is the gateway's.
+                    // Leave half of the time to the gateway.
                     tokio::time::sleep(began.elapsed()).await;
                 }
                 behind = page.next;
@@ -75,7 +75,7 @@ pub async fn rotate(store: &dyn Store, vault: &Vault) -> Result<Rotated, StoreEr
     Ok(rotated)
 }
 
-/// How many values the previous key sealed.
+/// The number of values that the previous key sealed.
 ///
 /// # Errors
 /// When the store fails.
@@ -107,7 +107,7 @@ const fn purpose(kind: SealedKind) -> Purpose {
 }
 
 impl Vault {
-    /// The same secret under the current key; `None` if it is that already.
+    /// The same secret under the current key; `None` if the current key sealed it already.
     fn resealed(&self, value: &SealedValue) -> Result<Option<Vec<u8>>, VaultError> {
         let sealed = &value.sealed;
         if self.is_current(sealed) {
@@ -147,7 +147,7 @@ mod tests {
         format!("o{number}").parse().unwrap()
     }
 
-    /// So many users, each with a key of its own, some of them sealed as it was done before.
+    /// Users with a key each, some of them sealed in the older form.
     async fn users(store: &SqliteStore, vault: &Vault, numbers: std::ops::Range<u32>) {
         for number in numbers {
             let key = SecretString::from(format!("key {number}"));
@@ -182,7 +182,7 @@ mod tests {
         users(&store, &old, 0..600).await;
         assert_eq!(sealed_with_the_previous_key(&store, &both).await.unwrap(), 601);
 
-        // The store goes away in the middle, as for a process that is killed.
+        // The store fails in the middle, as if the process were killed.
         let first = store.sealed(SealedKind::SessionKey, None, AT_A_TIME).await.unwrap();
         let changes: Vec<_> = first
             .values

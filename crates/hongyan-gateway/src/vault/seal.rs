@@ -9,9 +9,9 @@
 //! | 24 | nonce, random |
 //! | rest | XChaCha20-Poly1305 ciphertext and tag |
 //!
-//! What it is for and whose it is go in as associated data, so that a sealed value that was copied to another
-//! column or another app does not open there. A nonce of 24 random bytes never repeats in practice
-//! (draft-irtf-cfrg-xchacha, section 3.1), so no counter has to survive a restore of a backup.
+//! The purpose and the owner are associated data. So a sealed value that was copied to another column or another app does
+//! not open there. A random nonce of 24 bytes never repeats in practice (draft-irtf-cfrg-xchacha, section 3.1), so no
+//! counter has to survive the restore of a backup.
 
 use std::fmt;
 
@@ -25,13 +25,13 @@ use super::bytes::random;
 use super::key_file::{self, KEY_FILE, KeySource};
 use crate::config::{ConfigError, Settings};
 
-/// The version byte of what is sealed now.
+/// The version byte of newly sealed secrets.
 const VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
 
-/// What a sealed secret is for.
+/// The purpose of a sealed secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// An app's AppSecret.
@@ -40,16 +40,16 @@ pub enum Purpose {
     AccessToken,
     /// A user's session_key.
     SessionKey,
-    /// What an app's pushes are signed with.
+    /// The token that signs an app's pushes.
     CallbackToken,
-    /// What an app's pushes are enciphered with.
+    /// The key that encrypts an app's pushes.
     CallbackAesKey,
     /// A webhook's secret.
     WebhookSecret,
 }
 
 impl Purpose {
-    /// Goes into the associated data. Never change: what is sealed would not open.
+    /// A part of the associated data. Never change a label: sealed secrets would no longer open.
     const fn label(self) -> &'static str {
         match self {
             Self::AppSecret => "app_secret",
@@ -65,20 +65,20 @@ impl Purpose {
 /// Why a sealed secret does not open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
-    /// Another key sealed it.
+    /// Another key sealed the secret.
     #[error(
         "the secret was sealed with another master key (its id is {sealed}, the current key's id is {own})"
     )]
     OtherKey {
         /// The id of the key that sealed it.
         sealed: String,
-        /// The id of the key at hand.
+        /// The id of the current key.
         own: String,
     },
-    /// Changed since it was sealed, or sealed for another purpose or app.
+    /// The secret was changed since it was sealed, or was sealed for another purpose or app.
     #[error("the sealed secret was changed, or belongs to something else")]
     Damaged,
-    /// Not something that was ever sealed here.
+    /// The bytes are not a sealed secret of a known version.
     #[error("the sealed secret has a format that this version does not know")]
     Malformed,
 }
@@ -105,7 +105,7 @@ impl Key {
 /// Seals and opens secrets.
 pub struct Vault {
     current: Key,
-    /// Opens what was sealed before the master key was changed.
+    /// Opens secrets that were sealed before the master key was changed.
     previous: Option<Key>,
 }
 
@@ -116,34 +116,34 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// With the keys that the settings name. If they name none: with the one in the data directory, which is
-    /// generated on the first start.
+    /// A vault with the keys that the settings name. Without such settings: with the key in the data directory, which is
+    /// generated at the first start.
     ///
     /// # Errors
-    /// When a key cannot be read or written, or is not a key.
+    /// When a key is malformed, or cannot be read or written.
     pub fn open(settings: &Settings) -> Result<(Self, KeySource), ConfigError> {
         let (key, source) = key_file::current(settings)?;
         let vault = Self::from_key(key);
         match key_file::previous(settings)? {
             Some(previous) if previous != key => Ok((vault.with_previous(previous)?, source)),
-            // A change of keys that was cut short before the new one was in its place.
+            // A change of keys was interrupted before the new key was in its place.
             _ => Ok((vault, source)),
         }
     }
 
-    /// Whether there is a key, so that [`Vault::open`] does not have to make one.
+    /// Whether there is a key, so that [`Vault::open`] does not have to generate a key.
     pub fn has_key(settings: &Settings) -> bool {
         settings.master_key.is_some()
             || settings.master_key_file.is_some()
             || settings.data_dir.join(KEY_FILE).exists()
     }
 
-    /// With this key.
+    /// A vault with this key.
     pub fn from_key(key: [u8; 32]) -> Self {
         Self { current: Key::new(key), previous: None }
     }
 
-    /// Opens what this key sealed, too. Nothing is sealed with it.
+    /// Also opens secrets that this key sealed. Nothing is sealed with it.
     ///
     /// # Errors
     /// When the two keys have the same id.
@@ -158,17 +158,17 @@ impl Vault {
         Ok(Self { previous: Some(previous), ..self })
     }
 
-    /// The ids of its keys, the current one first. They tell nothing of the keys.
+    /// The ids of the keys, the current key first. They reveal nothing about the keys.
     pub fn key_ids(&self) -> Vec<String> {
         std::iter::once(&self.current).chain(&self.previous).map(|key| hex::encode(key.id)).collect()
     }
 
-    /// Whether a previous key is there, too.
+    /// Whether there is a previous key.
     pub const fn has_previous(&self) -> bool {
         self.previous.is_some()
     }
 
-    /// Whether the key that seals now sealed this.
+    /// Whether the current key sealed this.
     pub fn is_current(&self, sealed: &[u8]) -> bool {
         self.current.has_sealed(sealed)
     }
@@ -183,7 +183,7 @@ impl Vault {
         self.seal_of(purpose, appid.as_str(), secret)
     }
 
-    /// Seals a secret of something that is no app; `owner` is its id.
+    /// Seals a secret of an owner other than an app; `owner` is its id.
     pub fn seal_of(&self, purpose: Purpose, owner: &str, secret: &SecretString) -> Vec<u8> {
         let nonce: [u8; NONCE_BYTES] = random();
         let associated = associated(purpose, owner);
@@ -201,10 +201,10 @@ impl Vault {
         sealed
     }
 
-    /// Opens what was sealed for the same purpose and app.
+    /// Opens a secret that was sealed for the same purpose and app.
     ///
     /// # Errors
-    /// When it was sealed with another key, changed, or belongs elsewhere.
+    /// When the secret was sealed with another key, was changed, or belongs elsewhere.
     pub fn open_sealed(
         &self,
         purpose: Purpose,
@@ -214,10 +214,10 @@ impl Vault {
         self.open_of(purpose, appid.as_str(), sealed)
     }
 
-    /// Opens what was sealed for the same purpose and owner.
+    /// Opens a secret that was sealed for the same purpose and owner.
     ///
     /// # Errors
-    /// As [`Vault::open_sealed`].
+    /// Like [`Vault::open_sealed`].
     pub fn open_of(&self, purpose: Purpose, owner: &str, sealed: &[u8]) -> Result<SecretString, VaultError> {
         let (head, ciphertext) = sealed.split_at_checked(HEAD_BYTES).ok_or(VaultError::Malformed)?;
         let (version, head) = head.split_at(1);
@@ -239,8 +239,8 @@ impl Vault {
 }
 
 impl Vault {
-    /// Seals a user's session_key. It opens for this user alone: who may write to the database, but has no master key,
-    /// cannot give one user the key of another.
+    /// Seals a user's session_key. It opens for this user only: someone who can write to the database, but has no master
+    /// key, cannot give one user the key of another user.
     pub fn seal_session_key(&self, appid: &AppId, openid: &OpenId, key: &SecretString) -> Vec<u8> {
         self.seal_of(Purpose::SessionKey, &user(appid, openid), key)
     }
@@ -248,7 +248,7 @@ impl Vault {
     /// Opens a user's session_key.
     ///
     /// # Errors
-    /// As [`Vault::open_sealed`].
+    /// Like [`Vault::open_sealed`].
     pub fn open_session_key(
         &self,
         appid: &AppId,
@@ -256,20 +256,20 @@ impl Vault {
         sealed: &[u8],
     ) -> Result<SecretString, VaultError> {
         match self.open_of(Purpose::SessionKey, &user(appid, openid), sealed) {
-            // Before, they were sealed for the app. Logins replace them.
+            // Earlier versions sealed session keys for the app. Logins replace them.
             Err(VaultError::Damaged) => self.open_sealed(Purpose::SessionKey, appid, sealed),
             opened => opened,
         }
     }
 }
 
-/// Whose a session_key is. No appid has a slash.
+/// The owner of a session_key. An appid contains no slash.
 fn user(appid: &AppId, openid: &OpenId) -> String {
     format!("{appid}/{openid}")
 }
 
 fn associated(purpose: Purpose, owner: &str) -> Vec<u8> {
-    // The zero byte ends the label, and no id has one: two pairs never give the same bytes.
+    // The zero byte ends the label, and ids contain no zero byte, so two pairs never give the same bytes.
     [purpose.label().as_bytes(), &[0], owner.as_bytes()].concat()
 }
 
@@ -292,7 +292,7 @@ mod tests {
         let secret = SecretString::from("s3cr3t");
         let sealed = vault.seal(Purpose::AppSecret, &mine, &secret);
         assert!(!sealed.windows(6).any(|window| window == b"s3cr3t"));
-        assert_ne!(sealed, vault.seal(Purpose::AppSecret, &mine, &secret), "each has a nonce of its own");
+        assert_ne!(sealed, vault.seal(Purpose::AppSecret, &mine, &secret), "each sealed value has its own nonce");
         let opened = vault.open_sealed(Purpose::AppSecret, &mine, &sealed).unwrap();
         assert_eq!(opened.expose_secret(), "s3cr3t");
         let elsewhere = [(Purpose::AccessToken, &mine), (Purpose::AppSecret, &other)];
@@ -348,7 +348,7 @@ mod tests {
         assert!(both.is_current(&new) && !both.is_previous(&new));
         assert!(Vault::from_key([7; 32]).open_sealed(Purpose::AppSecret, &app, &new).is_err());
         assert!(Vault::from_key([9; 32]).open_sealed(Purpose::AppSecret, &app, &old).is_err());
-        assert!(Vault::from_key([7; 32]).with_previous([7; 32]).is_err(), "they could not be told apart");
+        assert!(Vault::from_key([7; 32]).with_previous([7; 32]).is_err(), "the two keys have the same id");
     }
 
     #[test]
@@ -356,7 +356,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings { data_dir: directory.path().to_owned(), ..Settings::default() };
         let as_it_is = |_: &std::path::Path| Ok::<_, ConfigError>(());
-        assert!(replace_key(&settings, as_it_is).is_err(), "there is none to replace");
+        assert!(replace_key(&settings, as_it_is).is_err(), "there is no key to replace");
         let before = Vault::open(&settings).unwrap().0.key_ids();
         // Killed between the two steps: the old key has both names.
         let (current, previous) =
