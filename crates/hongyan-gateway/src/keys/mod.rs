@@ -1,4 +1,4 @@
-//! API keys: who may call `/v1`, and what with.
+//! API keys: who may call `/v1`, and for what.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,13 +19,13 @@ use crate::problem::Problem;
 use crate::secret_cache::{Revocations, SecretCache};
 use crate::vault::{random_token, sha256};
 
-/// What every API key begins with.
+/// The prefix of every API key.
 pub const KEY_PREFIX: &str = "hyk_";
 
-/// How many keys are remembered at most.
+/// The most keys in the cache.
 const REMEMBERED_KEYS: usize = 1024;
 
-/// When a key was last used is stored no more often than this: it tells keys that are in use from those that are not.
+/// The last use of a key is stored at most this often: it only shows which keys are in use.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What a key may do.
@@ -42,12 +42,12 @@ pub enum Scope {
     Webhooks,
     /// Read the audit trail.
     Audit,
-    /// Be the secret of any of its apps at the facade. [`Scope::All`] does not include it: WeChat's own form puts secrets
-    /// into addresses, which end up in logs, so a key for that should be good for nothing else.
+    /// Serve as the secret of the key's apps at the facade. [`Scope::All`] does not include it: WeChat's API has secrets in
+    /// URLs, which end up in logs, so a key for the facade should have no other scope.
     Facade,
-    /// See WeChat's own access tokens. [`Scope::All`] does not include it.
+    /// Read WeChat's own access tokens. [`Scope::All`] does not include it.
     AccessToken,
-    /// List, make and revoke API keys. [`Scope::All`] does not include it.
+    /// List, create and revoke API keys. [`Scope::All`] does not include it.
     Keys,
     /// Everything that a back end needs.
     All,
@@ -66,12 +66,12 @@ names!(Scope {
 });
 
 impl Scope {
-    /// Whether [`Scope::All`] stands for it. What leaves the gateway, or makes other keys, is asked for by name.
+    /// Whether [`Scope::All`] includes this scope. Scopes that give out WeChat's secrets, or create keys, must be named.
     pub const fn is_in_all(self) -> bool {
         !matches!(self, Self::Facade | Self::AccessToken | Self::Keys)
     }
 
-    /// Whether a key with these scopes has it.
+    /// Whether a key with these scopes has this scope.
     pub fn is_among(self, scopes: &[String]) -> bool {
         let has = |scope: Self| scopes.iter().any(|name| name == scope.name());
         has(self) || (self.is_in_all() && has(Self::All))
@@ -84,7 +84,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Text that is not a scope.
+/// A text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no scope {0:?}; the scopes are messages, permits, apps, webhooks, audit, facade, access_token, keys and all"
@@ -98,16 +98,16 @@ impl FromStr for Scope {
     }
 }
 
-/// A key to make.
+/// A key to create.
 #[derive(Debug, Clone)]
 pub struct NewKey {
     /// A name for people.
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
-    /// The apps that it is for; `None`: all.
+    /// The apps that the key is for; `None`: all.
     pub apps: Option<Vec<AppId>>,
-    /// When it stops working; `None`: never.
+    /// When the key stops working; `None`: never.
     pub expires_at: Option<UnixMillis>,
     /// Who makes it.
     pub created_by: Actor,
@@ -126,7 +126,7 @@ impl NewKey {
     }
 }
 
-/// Makes a key. The secret is shown to whoever asked and is nowhere kept; the store has its hash.
+/// Creates a key. The secret is shown to the caller and is not stored; the store has its hash.
 ///
 /// # Errors
 /// When the store fails.
@@ -157,24 +157,24 @@ pub async fn create_key(
 /// Why a key was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// There was none.
+    /// The request has no key.
     Missing,
-    /// Nobody knows it.
+    /// The key is unknown.
     Unknown,
-    /// It was revoked.
+    /// The key was revoked.
     Revoked,
-    /// Its time is over.
+    /// The key has expired.
     Expired,
-    /// It may not do this.
+    /// The key does not have the scope.
     Scope,
-    /// It may do this, but not for this app.
+    /// The key has the scope, but not for this app.
     App,
-    /// It could not be looked up.
+    /// The store failed.
     Unchecked,
 }
 
 impl Reason {
-    /// Its name in metrics and logs.
+    /// The name of the reason in metrics and logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -188,14 +188,14 @@ impl Reason {
     }
 }
 
-/// A key that does not open what it was shown to.
+/// The refusal of a key.
 #[derive(Debug)]
 pub struct Refused {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The first characters of its hash, to find it by: they say nothing of the key.
+    /// The first characters of the key's hash, to find the key by. They reveal nothing about the key.
     pub hash: Option<String>,
-    /// What its sender is told.
+    /// The answer to the sender.
     pub problem: Problem,
 }
 
@@ -203,24 +203,24 @@ pub struct Refused {
 pub struct Keys {
     store: Arc<dyn Store>,
     clock: Clock,
-    /// Keys that were good a moment ago.
+    /// Keys that were valid a moment ago.
     cache: SecretCache<Arc<KeyRecord>>,
 }
 
 impl Keys {
-    /// The keys in this store. `revocations`: what the store tells of.
+    /// The keys in this store. `revocations` signals keys that were revoked.
     pub fn new(store: Arc<dyn Store>, clock: Clock, revocations: Revocations) -> Self {
         Self { store, clock, cache: SecretCache::new(REMEMBERED_KEYS, revocations) }
     }
 
-    /// Lets in whoever sends `Authorization: Bearer hyk_…` with a key that has the scope. Whether the key is for the app
-    /// that the call is about is asked when that is known.
+    /// Accepts `Authorization: Bearer hyk_…` with a key that has the scope. Whether the key is for the app of the call is
+    /// checked once the app is known.
     ///
-    /// Keys are compared by looking their SHA-256 up. How long that takes tells a guesser nothing useful: it
-    /// depends on the hash, and nobody can choose a text by what its hash begins with and come closer to a key.
+    /// A key is found by its SHA-256. The time of the look-up tells an attacker nothing useful: it depends on the hash, and
+    /// nobody can choose texts by the beginning of their hash to come closer to a key.
     ///
     /// # Errors
-    /// 401 without a good key, 403 without the scope, 503 when the store fails.
+    /// 401 without a valid key, 403 without the scope, 503 when the store fails.
     pub async fn authorize(&self, headers: &HeaderMap, needed: Scope) -> Result<Arc<KeyRecord>, Refused> {
         let Some(key) = bearer(headers) else {
             let detail = "send an API key, as: Authorization: Bearer hyk_…; `hongyan key create` makes one";
@@ -253,17 +253,17 @@ impl Keys {
         }
     }
 
-    /// The key that a request brings, if it is remembered, good and has the scope. For any other ask [`Self::authorize`].
+    /// The key of a request, if the key is cached, valid and has the scope. Otherwise call [`Self::authorize`].
     pub fn recognize(&self, headers: &HeaderMap, needed: Scope) -> Option<Arc<KeyRecord>> {
         let now = self.clock.now();
         let record = self.cache.get(sha256(bearer(headers)?), now).ok()?;
         (record.is_good(now) && needed.is_among(&record.scopes)).then_some(record)
     }
 
-    /// Whether a key that came to the facade as an app's secret may be that.
+    /// Whether a key that came to the facade as an app's secret may serve as that secret.
     ///
     /// # Errors
-    /// Why not; nobody there is told.
+    /// The reason of the refusal; callers of the facade are not told.
     pub async fn authorize_facade(&self, key: &str, appid: &AppId) -> Result<Arc<KeyRecord>, Reason> {
         let record = self.look_up(sha256(key)).await.map_err(|error| {
             tracing::error!(%error, "an API key could not be read from the store");
@@ -283,18 +283,18 @@ impl Keys {
         }
     }
 
-    /// Revokes a key; in this process at once. `false` if there is none, or it is revoked already.
+    /// Revokes a key, in this process at once. `false` if there is no such key, or the key is revoked already.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
         let revoked = self.store.revoke_key(id, self.clock.now()).await;
-        // Also after an error: the store may have done it.
+        // Also after an error, because the store may have revoked the key.
         self.cache.forget(|record| record.id == id);
         revoked
     }
 
-    /// The key of this hash, also one that does not work any more; only one that does is remembered.
+    /// The key of this hash, even if it is not valid any more. Only valid keys are cached.
     async fn look_up(&self, hash: [u8; 32]) -> Result<Option<Arc<KeyRecord>>, StoreError> {
         let now = self.clock.now();
         let lookup = match self.cache.get(hash, now) {
@@ -310,7 +310,7 @@ impl Keys {
         Ok(known)
     }
 
-    /// Stores that a key is in use, now and then, beside the call that uses it.
+    /// Stores from time to time that a key is in use, outside of the call that uses it.
     fn note_use(&self, record: &KeyRecord, now: UnixMillis) {
         let is_known = |at: UnixMillis| at <= now && now.since(at) < USE_NOTED_EVERY;
         if record.last_used_at.is_some_and(is_known) {
@@ -325,12 +325,12 @@ impl Keys {
     }
 }
 
-/// The first characters of a hash, as they stand in the log.
+/// The first characters of a hash, as in the log.
 pub(crate) fn beginning_of(hash: [u8; 32]) -> String {
     hex::encode(&hash[..4])
 }
 
-/// What stands after `Bearer` in the header `Authorization`.
+/// The token after `Bearer` in the header `Authorization`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     // The scheme's case does not matter (RFC 9110, section 11.1).

@@ -76,7 +76,7 @@ async fn a_key_revoked_here_is_void_at_once_and_one_revoked_elsewhere_soon() {
     let bearer = format!("Bearer {key}");
     assert_eq!(world.status(&bearer, Scope::Apps).await, 200);
     world.store.revoke_key(second.id, world.clock.now()).await.unwrap();
-    assert_eq!(world.status(&bearer, Scope::Apps).await, 200, "it is remembered for a moment");
+    assert_eq!(world.status(&bearer, Scope::Apps).await, 200, "the key is cached for a moment");
     world.clock.advance(10_000);
     assert_eq!(world.status(&bearer, Scope::Apps).await, 401);
 }

@@ -1,5 +1,5 @@
-//! Logins: a code of `wx.login` becomes an openid and a session of ours. The session_key that comes with it is
-//! sealed and never leaves.
+//! Logins: exchange a code of `wx.login` for an openid and a session of the gateway. The session_key is sealed and never
+//! leaves the gateway through this API.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::problem::Problem;
 use crate::problem::errcode::in_words;
 use crate::vault::{Vault, random_token, sha256};
 
-/// What every session token begins with; the user's lane follows as two hexadecimal digits, so that the session
-/// is found in one lane.
+/// The prefix of every session token. The user's lane follows as two hexadecimal digits, so that a session is looked up in
+/// one lane.
 pub const SESSION_PREFIX: &str = "hys_";
 
-/// Longest code that is passed on; WeChat's have 32 characters.
+/// The longest accepted code; WeChat's codes have 32 characters.
 const MAX_CODE_CHARS: usize = 128;
 
 /// When to try again if WeChat did not answer.
@@ -30,22 +30,22 @@ const RETRY_SECONDS: u64 = 5;
 /// A user who logged in.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// The user, for this app.
+    /// The user's openid in this app.
     pub openid: OpenId,
-    /// The user across the company's apps, if WeChat gave it.
+    /// The user's id across the apps of the company, if WeChat returned it.
     pub unionid: Option<String>,
-    /// What the mini program may show to be this user. Opaque.
+    /// The token that the mini program shows to act as this user. Opaque.
     pub session: SecretString,
-    /// When that ends.
+    /// When the session ends.
     pub expires_at: UnixMillis,
 }
 
-/// Exchanges a code for the user whose it is.
+/// Exchanges a code for its user.
 ///
 /// 1. The code is one line of 1 to 128 visible ASCII characters.
-/// 2. An app that is misconfigured is not asked for: WeChat would refuse.
-/// 3. The session_key is stored sealed (the store keeps the last two, for a second `wx.login` replaces the first
-///    one's while that is still in use).
+/// 2. For a misconfigured app WeChat is not asked, because it would refuse.
+/// 3. The session_key is sealed and stored. The store keeps the last two, because a second `wx.login` replaces the first
+/// session_key while it is still in use.
 ///
 /// # Errors
 /// `unknown_app`, `invalid_field`, `invalid_code`, `code_used`, `risky_user`, `app_paused`, `wechat_busy`,
@@ -78,11 +78,11 @@ pub async fn login(
     Ok(Login { openid: answer.openid, unionid: answer.unionid, session, expires_at })
 }
 
-/// The same for a back end that comes by the facade: it gets what WeChat gave, session_key included, and no
-/// session of ours. The session_key is kept all the same.
+/// The same for a back end that uses the facade: the back end gets WeChat's answer, including the session_key, and no
+/// session of the gateway. The session_key is stored all the same.
 ///
 /// # Errors
-/// As WeChat's client has them.
+/// The errors of WeChat's client.
 pub async fn exchange(
     apps: &Apps,
     store: &dyn Store,
@@ -94,16 +94,16 @@ pub async fn exchange(
     let answer = ask(apps, app, code).await?;
     let appid = &app.record.appid;
     let now = clock.now();
-    // The store keeps a session with every login; this one is over at once, and nobody knows its token.
+    // The store keeps a session with every login. This session is over at once, and nobody knows its token.
     let kept = record(vault, appid, &answer, &new_session(appid, &answer.openid), now, now);
     if let Err(error) = store.put_login(kept).await {
-        // The code is spent. The back end has its answer; only our copy of the key is missing.
+        // The code is used up, and the back end gets its answer. Only the stored copy of the session_key is missing.
         tracing::error!(app = %appid, %error, "a session_key could not be stored");
     }
     Ok(answer)
 }
 
-/// Asks WeChat. A refusal that concerns the whole app pauses it.
+/// Asks WeChat. A refusal that concerns the whole app pauses the app.
 async fn ask(apps: &Apps, app: &App, code: &str) -> Result<LoginAnswer, CallError> {
     let appid = &app.record.appid;
     let secret = apps.secret(app).map_err(|error| {
@@ -114,7 +114,7 @@ async fn ask(apps: &Apps, app: &App, code: &str) -> Result<LoginAnswer, CallErro
     if let Err(CallError::Refused { errcode, errmsg, .. }) = &answer
         && is_misconfiguration(*errcode)
     {
-        // With these, no token can be had either: nothing of this app can work.
+        // With these errcodes no token can be fetched either: nothing of this app can work.
         let pause = AppPause { code: PauseCode::Misconfigured, until: None };
         if let Err(error) = apps.pause(appid, pause, Some(*errcode), in_words(*errcode, errmsg)).await {
             tracing::error!(app = %appid, %error, "the app's pause cannot be stored");
@@ -146,10 +146,10 @@ fn record(
     }
 }
 
-/// Whose session a token is.
+/// The session of a token.
 ///
 /// # Errors
-/// 401 `invalid_session` when it is nobody's, or over.
+/// 401 `invalid_session` when the token is unknown or the session has ended.
 pub async fn session(store: &dyn Store, clock: &Clock, token: &str) -> Result<SessionRecord, Problem> {
     let invalid = || {
         let detail = "the session is unknown or has expired; log in again with a new code from wx.login";
@@ -175,7 +175,7 @@ fn check_code(code: &str) -> Result<(), Problem> {
     Err(Problem::invalid("code", detail))
 }
 
-/// What a call that gave nothing looks like to a caller of `/v1` or `/mp`.
+/// The answer to a caller of `/v1` or `/mp` when a login failed.
 fn problem(error: CallError) -> Problem {
     let (errcode, errmsg) = match error {
         CallError::Refused { errcode, errmsg, .. } => (errcode, errmsg),
@@ -196,7 +196,7 @@ fn problem(error: CallError) -> Problem {
     problem.errcode(errcode, &errmsg)
 }
 
-/// What a refusal of a login becomes.
+/// The answer to a caller when WeChat refuses a login.
 pub(crate) fn refused_as(errcode: Errcode) -> (StatusCode, &'static str) {
     match errcode {
         Errcode::INVALID_CODE => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_code"),

@@ -1,8 +1,8 @@
-//! The metrics: what is counted, under which names, and their text.
+//! The metrics: their names, their counts and their text.
 //!
-//! Each family is a field, registered once. Counting is an addition to a number that is there already: nothing is
-//! collected for a later look, so the memory does not depend on how much happens or on whether somebody scrapes. For the
-//! same reason the values of labels are `&'static str`: they come from lists in the code, never from a request.
+//! Each family is a field and is registered once. Counting adds to an existing number and collects nothing, so the memory
+//! does not depend on the number of events or on scrapes. For the same reason the values of labels are `&'static str`: they
+//! come from lists in the code, never from a request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,28 +18,28 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// Attempt durations worth telling apart, in seconds: WeChat usually answers within a tenth.
+/// Bounds for durations of attempts, in seconds: WeChat usually answers within 0.1 s.
 const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// The events that have a name of their own in the metric; who pushes others cannot make it large.
+/// The events with their own label. All others share a label, so that pushes with other names cannot make the metric large.
 const KNOWN_EVENTS: [&str; 3] =
     ["subscribe_msg_popup_event", "subscribe_msg_change_event", "subscribe_msg_sent_event"];
 
 /// Names and values of a metric's labels.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// What is not counted when it happens, but asked for when somebody looks.
+/// Values that are not counted as they happen, but read at each scrape.
 #[derive(Debug)]
 pub struct Now {
     /// Messages that are being sent.
     pub in_flight: u32,
-    /// The pauses in force, one of each paused app.
+    /// The pauses in force, one for each paused app.
     pub pauses: Vec<PauseCode>,
-    /// How many templates have changed since the start, and how; counted where it is found out.
+    /// The number of changed templates since the start, by kind of change. The synchronisation counts them.
     pub template_changes: Vec<(TemplateChangeKind, u64)>,
-    /// Events that enabled webhooks have before them.
+    /// Events that enabled webhooks have not received yet.
     pub pending: u32,
-    /// Since when the oldest of those waits.
+    /// How long the oldest of these events has waited.
     pub oldest_pending: Duration,
     /// See [`hongyan_store::Store::verbs_per_commit`].
     pub verbs_per_commit: f32,
@@ -49,7 +49,7 @@ pub struct Now {
 pub(super) struct Meters {
     registry: Registry,
     messages: Family<Labels<1>, Counter>,
-    /// Those of `messages`, in the order of the states' codes: each message counts several times.
+    /// The counters of `messages`, in the order of the states' codes: they are the counters with the most increments.
     by_state: [Counter; MessageState::ALL.len()],
     attempts: Family<Labels<1>, Counter>,
     attempt_seconds: Histogram,
@@ -94,7 +94,7 @@ impl Meters {
         meters.registered()
     }
 
-    /// Gives every metric its name. The registry appends `_total` to the names of counters.
+    /// Registers every metric. The registry appends `_total` to the names of counters.
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register("hongyan_messages", "Messages that entered each state", self.messages.clone());
@@ -151,7 +151,8 @@ impl Meters {
         self
     }
 
-    /// A rate can be told from the first scrape on only of what is there before it first happens.
+    /// Creates the counters at 0: a rate can be computed from the first scrape only if the counter existed before its first
+    /// event.
     fn begin_at_zero(&self) {
         for outcome in ["ok", "refused", "not_sent", "unanswered"] {
             let _ = self.attempts.get_or_create(&[("outcome", outcome)]);
@@ -239,7 +240,7 @@ impl Meters {
             self.apps_paused.get_or_create(&[("code", code.name())]).set(paused as i64);
         }
         for (kind, count) in &now.template_changes {
-            // Counted elsewhere, and asked for just before: an older answer must not take back a newer one.
+            // The counter was read elsewhere just before, so an older reading must not replace a newer reading.
             let counter =
                 self.template_changes.get_or_create_owned(&[("change", TemplateChangeKind::name(*kind))]);
             counter.inner().fetch_max(*count, Ordering::Relaxed);
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn every_family_keeps_its_name_type_and_help() {
         let meters = Meters::new();
-        // These have no values before something happens.
+        // These have no values before the first event.
         meters.event_received("subscribe_msg_sent_event", false);
         meters.callback_refused("signature");
         meters.key_refused("unknown");

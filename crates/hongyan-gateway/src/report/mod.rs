@@ -1,4 +1,4 @@
-//! Report: tells the world how messages fare: callers who wait for theirs, and the metrics (`meters`).
+//! Report: tells waiting callers about their messages, and counts metrics (`meters`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ pub use meters::Now;
 
 mod meters;
 
-/// Hands on what happened. Clones share everything.
+/// Passes on what happened. Clones share everything.
 #[derive(Clone)]
 pub struct Report(Arc<Inner>);
 
 struct Inner {
-    /// Callers who wait, by message. Each entry lives as long as somebody waits.
+    /// Waiting callers, by message. An entry lives as long as a caller waits.
     waiting: Waiters<MessageId, watch::Sender<Option<Moved>>>,
     meters: Meters,
 }
@@ -32,20 +32,21 @@ impl Report {
         Self(Arc::new(Inner { waiting: Waiters::default(), meters: Meters::new() }))
     }
 
-    /// A message has moved: counts it if it is this node's to count, and tells who waits for it if it rests now.
+    /// A message entered another state: counts this if this node has to count it, and tells waiting callers if the message
+    /// is at rest now.
     pub fn moved(&self, moved: &Moved, counts: bool) {
         if counts && moved.is_new_state {
             self.0.meters.moved(moved.state);
         }
-        // One that is parked for this reason rests until its app's breaker is closed.
+        // A message that is parked for this reason rests until the breaker of its app closes.
         let is_behind_breaker = moved.is_parked && moved.reason == Some(ReasonCode::WechatUnavailable);
         if is_behind_breaker || is_at_rest(moved.state, moved.reason) {
             self.tell(*moved);
         }
     }
 
-    /// A message comes to no rest of its own, but nothing will happen to it soon: its app's breaker is open. Not
-    /// counted; who waits for it hears of it.
+    /// A message stays in its state, but nothing will happen to it soon, because the breaker of its app is open. Not
+    /// counted; waiting callers are told.
     pub fn rests(&self, id: MessageId, state: MessageState, reason: Option<ReasonCode>) {
         self.tell(Moved { id, state, reason, is_new_state: false, is_parked: true });
     }
@@ -56,12 +57,12 @@ impl Report {
         });
     }
 
-    /// An attempt ended so, after so long.
+    /// An attempt ended with this outcome after this time.
     pub fn attempt_ended(&self, outcome: &Outcome, took: Duration) {
         self.0.meters.attempt_ended(outcome, took);
     }
 
-    /// WeChat pushed an event; `again`: one that came before.
+    /// WeChat pushed an event; `again`: a repeated event.
     pub fn event_received(&self, name: &str, again: bool) {
         self.0.meters.event_received(name, again);
     }
@@ -76,7 +77,7 @@ impl Report {
         self.0.meters.limit_reached(limit);
     }
 
-    /// From now on these limits are counted.
+    /// Creates the counters of these limits.
     pub fn count_limits(&self, limits: impl IntoIterator<Item = &'static str>) {
         self.0.meters.count_limits(limits);
     }
@@ -86,29 +87,29 @@ impl Report {
         self.0.meters.key_refused(reason);
     }
 
-    /// So much was cleared away.
+    /// Retention removed these rows.
     pub fn pruned(&self, pruned: &Pruned) {
         self.0.meters.pruned(pruned);
     }
 
-    /// A webhook was asked to take an event.
+    /// A request to a webhook ended.
     pub fn event_delivered(&self, fate: Fate) {
         self.0.meters.event_delivered(fate);
     }
 
-    /// Begins to listen for a message, before it is accepted, so that nothing is missed.
+    /// Begins to listen for a message, before the message is accepted, so that no change is missed.
     pub fn listen(&self, id: MessageId) -> Listener {
         let receiver = self.0.waiting.join(id, || watch::Sender::new(None), watch::Sender::subscribe);
         Listener { report: self.clone(), id, receiver: Some(receiver) }
     }
 
-    /// All metrics in Prometheus' text form, with what is so now.
+    /// All metrics in Prometheus' text format, with the current values of `now`.
     pub fn render(&self, now: &Now) -> String {
         self.0.meters.render(now)
     }
 }
 
-/// What a caller who waits wants to hear: that it is settled, or that nothing will happen soon.
+/// Whether to tell a waiting caller: the message is settled, or nothing will happen to it soon.
 pub(crate) fn is_at_rest(state: MessageState, reason: Option<ReasonCode>) -> bool {
     state.is_settled() || reason == Some(ReasonCode::AppPaused)
 }
@@ -119,16 +120,16 @@ impl Default for Report {
     }
 }
 
-/// Somebody who wants to hear when a message is settled.
+/// A caller who waits until a message is settled.
 pub struct Listener {
     report: Report,
     id: MessageId,
-    /// Only `None` while it is dropped.
+    /// `None` only while this is dropped.
     receiver: Option<watch::Receiver<Option<Moved>>>,
 }
 
 impl Listener {
-    /// How it was settled (or that its app is paused), or `None` when `patience` (of real time) is at its end.
+    /// The settled message (or that its app is paused), or `None` after `patience` (in real time).
     pub async fn settled(&mut self, patience: Duration) -> Option<Moved> {
         let receiver = self.receiver.as_mut()?;
         let heard = tokio::time::timeout(patience, receiver.wait_for(Option::is_some)).await;

@@ -1,10 +1,10 @@
-//! What several tasks read and one writes, while the process runs. The tasks that drive it are elsewhere.
+//! State in memory that one task writes and several tasks read. The tasks that drive it are in other modules.
 //!
 //! | module | knows | driven by |
 //! | --- | --- | --- |
 //! | [`owned`] | which lanes this node has | [`lanes`](crate::lanes) |
 //! | [`timers`] | when to look at each lane next | [`schedule`](crate::schedule) |
-//! | [`silence`] | since when nothing that WeChat pushed was missed | [`callbacks`](crate::callbacks) |
+//! | [`silence`] | since when WeChat's pushes were received without a gap | [`callbacks`](crate::callbacks) |
 
 pub mod owned;
 pub mod silence;

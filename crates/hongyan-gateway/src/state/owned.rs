@@ -1,4 +1,4 @@
-//! Which lanes this node has, for how long, and how much of each is in flight.
+//! The lanes of this node: how long the lease lasts, and how much of each lane is in flight.
 
 use std::array;
 use std::sync::Arc;
@@ -15,37 +15,37 @@ use tokio::sync::watch;
 pub struct Owned(Arc<Inner>);
 
 struct Inner {
-    /// The clock of leases: the machine's.
+    /// The clock of leases: the clock of the machine.
     machine: Clock,
-    /// Until when the lease lasts, in milliseconds.
+    /// The end of the lease, in milliseconds.
     until: AtomicI64,
     /// The epoch of each lane, and [`SHUT`].
     lanes: [AtomicU64; LANES as usize],
     /// How many messages of each lane are in flight.
     in_flight: [AtomicU32; LANES as usize],
-    /// Counts what others may wait for: lanes that came or went, a lease that was renewed, a shut lane that is empty.
+    /// Counts changes that tasks may wait for: lanes acquired or lost, a renewed lease, a shut lane that became empty.
     changed: watch::Sender<u64>,
 }
 
-/// Stands for no epoch: the first one of a lane is 1.
+/// The number of a lane without an epoch. The first epoch of a lane is 1.
 const NONE: u64 = 0;
 
-/// Set in a lane's number while nothing new is begun in it: it is being acquired, or given up.
+/// A bit in a lane's number: no new work begins in the lane, because it is being acquired or given up.
 const SHUT: u64 = 1 << 63;
 
 /// Whether a claimed message may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaySend {
-    /// It may.
+    /// The message may be sent.
     Now,
-    /// The lease is over and was not renewed yet: nobody knows whether the lane is still this node's.
+    /// The lease has ended and was not renewed yet: this node may have lost the lane.
     NotYet,
-    /// The lane is another's, who takes the message for lost.
+    /// Another node has the lane, and takes the message for lost.
     Never,
 }
 
 impl Owned {
-    /// No lanes, and no lease. `machine`: the clock that leases are measured with.
+    /// No lanes and no lease. `machine` is the clock that measures leases.
     pub fn new(machine: Clock) -> Self {
         Self(Arc::new(Inner {
             machine,
@@ -56,37 +56,37 @@ impl Owned {
         }))
     }
 
-    /// The epoch under which this node has the lane, if it has it and new things may begin in it.
+    /// The epoch under which this node has the lane, if new work may begin in the lane.
     ///
-    /// It may be over by the time at which it is used. That is safe: the store compares it in the transaction that
+    /// The epoch may be over when it is used. That is safe, because the store compares the epoch in the transaction that
     /// uses it.
     pub fn epoch(&self, lane: Lane) -> Option<Epoch> {
         let number = self.number(lane);
         (number != NONE && number & SHUT == 0 && !self.is_over()).then_some(Epoch(number))
     }
 
-    /// The epoch under which this node has the lane, also if nothing new begins in it, and if the lease may be over.
+    /// The epoch under which this node has the lane, even if no new work begins in it or the lease may have ended.
     pub fn held(&self, lane: Lane) -> Option<Epoch> {
         let number = self.number(lane) & !SHUT;
         (number != NONE).then_some(Epoch(number))
     }
 
-    /// The epoch under which this node has the lane, if it is shut.
+    /// The epoch of the lane, if the lane is shut.
     pub(crate) fn shut_epoch(&self, lane: Lane) -> Option<Epoch> {
         (self.number(lane) & SHUT != 0).then(|| self.held(lane))?
     }
 
-    /// Whether this node does what one node does for all: it has the first lane.
+    /// Whether this node does the work that one node does for all: the node with the first lane.
     pub fn is_first(&self) -> bool {
         self.epoch(Lane::all().next().expect("there is more than one lane")).is_some()
     }
 
-    /// Whether this node does what is done for an app as a whole: it has the app's lane.
+    /// Whether this node does the work for the app as a whole: the node with the app's lane.
     pub(crate) fn has_app(&self, appid: &AppId) -> bool {
         self.epoch(Lane::of_app(appid)).is_some()
     }
 
-    /// Waits until it does.
+    /// Waits until this node has the first lane.
     pub(crate) async fn is_first_of_all(&self) {
         let mut changed = self.watch();
         while !self.is_first() {
@@ -95,8 +95,8 @@ impl Owned {
         }
     }
 
-    /// Whether a claimed message is still this node's to send. Asked just before the request is written, for somebody
-    /// else may have taken the message for lost since it was claimed.
+    /// Whether this node may still send a claimed message. Asked just before the request is written, because another node
+    /// may have taken the message for lost since the claim.
     pub fn may_send(&self, claimed: &Claimed) -> MaySend {
         if claimed.id.lane().and_then(|lane| self.held(lane)) != Some(claimed.epoch) {
             MaySend::Never
@@ -107,28 +107,28 @@ impl Owned {
         }
     }
 
-    /// The lease lasts until then.
+    /// The lease was renewed until this moment.
     pub(crate) fn renewed(&self, until: UnixMillis) {
         self.0.until.store(until.0, Ordering::Release);
         self.tell();
     }
 
-    /// The lane is this node's, and work begins in it.
+    /// This node has the lane, and work may begin in it.
     pub(crate) fn open(&self, lane: Lane, epoch: Epoch) {
         self.set(lane, epoch.0);
     }
 
-    /// The lane is this node's, and nothing new begins in it.
+    /// This node has the lane, and no new work begins in it.
     pub(crate) fn shut(&self, lane: Lane, epoch: Epoch) {
         self.set(lane, epoch.0 | SHUT);
     }
 
-    /// The lane is not this node's.
+    /// This node does not have the lane.
     pub(crate) fn lose(&self, lane: Lane) {
         self.set(lane, NONE);
     }
 
-    /// Something of this lane is in flight until this is dropped.
+    /// Counts something of this lane as in flight until the returned value is dropped.
     pub(crate) fn flight(&self, lane: Lane) -> Flight {
         self.0.in_flight[lane.index()].fetch_add(1, Ordering::AcqRel);
         Flight { owned: self.clone(), lane }
@@ -139,7 +139,7 @@ impl Owned {
         self.0.in_flight[lane.index()].load(Ordering::Acquire) == 0
     }
 
-    /// Sees what changes from now on.
+    /// Receives changes from now on.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
@@ -162,7 +162,7 @@ impl Owned {
     }
 }
 
-/// Something of a lane that is in flight, from before it is claimed until its outcome is stored.
+/// Something of a lane that is in flight, from before the claim until the outcome is stored.
 pub(crate) struct Flight {
     owned: Owned,
     lane: Lane,

@@ -1,4 +1,4 @@
-//! Since when the gateway has received WeChat's pushes without a break, and the messages that are watched for one.
+//! Since when the gateway has received WeChat's pushes without a gap, and the messages whose lack of a push is watched.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use hongyan_store::types::Claimed;
 use hongyan_wechat::AppId;
 use tokio::sync::Notify;
 
-/// The most messages that are watched; of what is more, operators are told. Some megabytes.
+/// The most messages that are watched, which take some megabytes. Operators have to resolve further messages.
 const MAX_WATCHED: usize = 50_000;
 
-/// What silence is measured with. Clones share everything.
+/// The state that silence is measured with. Clones share everything.
 #[derive(Clone, Default)]
 pub struct Silence(Arc<Shared>);
 
@@ -24,9 +24,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Nothing can have been missed since.
+    /// Pushes have been received without a gap since then.
     since: UnixMillis,
-    /// Messages of unknown outcome, by when to look at them.
+    /// Messages of unknown outcome, by the moment of their next check.
     watched: BTreeMap<(UnixMillis, MessageId), Lost>,
 }
 
@@ -37,20 +37,21 @@ pub(crate) struct Lost {
     pub(crate) attempt: u32,
     /// When the request was about to be written.
     pub(crate) attempted_at: UnixMillis,
-    /// When its answer was given up.
+    /// When the gateway stopped waiting for the answer.
     pub(crate) given_up_at: UnixMillis,
 }
 
 impl Silence {
-    /// Listening begins, or may have been broken off until now.
+    /// Receiving begins, or may have been interrupted until now.
     pub fn may_have_missed(&self, now: UnixMillis) {
         let mut state = self.state();
         state.since = state.since.max(now);
-        // Reports about all of them may be among what was missed.
+        // The pushes about all watched messages may have been missed.
         state.watched.clear();
     }
 
-    /// A message is `unknown` for want of an answer. One that WeChat would report about is watched.
+    /// A message became `unknown` because its answer was lost. The message is watched if WeChat would push an event about
+    /// it.
     pub fn lost(&self, claimed: &Claimed, now: UnixMillis) {
         if claimed.channel != Channel::Subscribe {
             return;
@@ -74,12 +75,12 @@ impl Silence {
         self.0.changed.notify_one();
     }
 
-    /// When to look at the first.
+    /// When to check the next message.
     pub(crate) fn next_look(&self) -> UnixMillis {
         self.state().watched.first_key_value().map_or(UnixMillis::MAX, |((at, _), _)| *at)
     }
 
-    /// Those to look at now; they are watched no more.
+    /// The messages to check now. They are no longer watched.
     pub(crate) fn take_due(&self, now: UnixMillis) -> Vec<(MessageId, Lost)> {
         let mut state = self.state();
         let mut due = Vec::new();
@@ -98,12 +99,12 @@ impl Silence {
         }
     }
 
-    /// Since when nothing can have been missed.
+    /// Since when pushes have been received without a gap.
     pub(crate) fn since(&self) -> UnixMillis {
         self.state().since
     }
 
-    /// Waits until one more is watched.
+    /// Waits until another message is watched.
     pub(crate) async fn changed(&self) {
         self.0.changed.notified().await;
     }
@@ -157,7 +158,7 @@ mod tests {
         assert!(is_watched(&claimed(NOW)));
         assert!(!is_watched(&claimed(NOW.minus(Duration::from_millis(1)))));
         let legacy = Claimed { channel: Channel::Legacy, ..claimed(NOW) };
-        assert!(!is_watched(&legacy), "WeChat reports nothing about these here");
+        assert!(!is_watched(&legacy), "WeChat pushes no event about legacy messages");
     }
 
     #[test]
@@ -171,6 +172,6 @@ mod tests {
         silence.may_have_missed(later(2));
         assert_eq!(silence.next_look(), UnixMillis::MAX);
         silence.put_back(id, watched, later(60));
-        assert_eq!(silence.next_look(), UnixMillis::MAX, "nor what was just being looked at");
+        assert_eq!(silence.next_look(), UnixMillis::MAX, "a message whose check was under way is not watched either");
     }
 }

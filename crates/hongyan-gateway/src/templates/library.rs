@@ -20,13 +20,13 @@ use crate::token::TokenError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LibraryTitle)]
 pub struct Title {
-    /// What a new template names.
+    /// The `tid` to add a template with.
     pub tid: String,
     /// The title.
     pub title: String,
     /// `legacy`, `once` or `long_term`.
     pub kind: &'static str,
-    /// The category that it belongs to; not in the old library.
+    /// The category of the title; absent in the legacy library.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub category: Option<String>,
@@ -36,19 +36,19 @@ pub struct Title {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LibraryKeyword)]
 pub struct Keyword {
-    /// Its number, which a new template names.
+    /// The number of the keyword, to add a template with.
     pub keyword: u32,
-    /// What it is about.
+    /// The name of the field.
     pub name: String,
     /// A sample value.
     pub example: String,
-    /// The kind of field that it becomes: `thing`, `date`, ….
+    /// The kind of the field: `thing`, `date`, ….
     pub kind: String,
-    /// What the field may hold, if its kind is known.
+    /// The rule for values of the field, if its kind is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rule: Option<&'static str>,
-    /// The same in Chinese.
+    /// The rule in Chinese.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rule_zh: Option<&'static str>,
@@ -57,24 +57,24 @@ pub struct Keyword {
 /// A page of titles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The app's categories; empty for the old library, which has none.
+    /// The app's categories; empty for the legacy library, which has no categories.
     pub categories: Vec<Category>,
-    /// This page.
+    /// The titles of this page.
     pub titles: Vec<Title>,
-    /// How many there are in all.
+    /// The total number of titles.
     pub total: u64,
 }
 
-/// A template to take.
+/// A template to add.
 #[derive(Debug, Clone)]
 pub struct NewTemplate {
-    /// From which library.
+    /// The channel of the library.
     pub channel: Channel,
-    /// The title.
+    /// The tid of the title.
     pub tid: String,
-    /// Its keywords, in the order in which they shall stand.
+    /// The numbers of its keywords, in the order in which they are to appear.
     pub keywords: Vec<u32>,
-    /// What it is for. Subscribe messages only.
+    /// What the template is for. Only for subscribe messages.
     pub scene: Option<String>,
 }
 
@@ -111,11 +111,11 @@ fn check_tid(tid: &str) -> Result<(), Problem> {
 }
 
 impl Apps {
-    /// Takes a template from a public library, and reads the list again, for only that says its fields. That the
-    /// reading failed does not undo the taking; the report says it.
+    /// Adds a template from a public library, and synchronises the list, because only the list contains the fields. A failed
+    /// synchronisation does not undo the addition; the report contains the failure.
     ///
     /// # Errors
-    /// When a value is not good, or WeChat refuses ([`refused_as`]).
+    /// When a value is invalid, or WeChat refuses ([`refused_as`]).
     pub async fn add_template(
         &self,
         appid: &AppId,
@@ -124,7 +124,7 @@ impl Apps {
         new.check()?;
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
         let (apps, appid) = (self.clone(), appid.clone());
-        // To the end also if the caller hangs up: a template that WeChat has must be known here.
+        // Runs to its end even if the caller hangs up: the gateway must know each template that WeChat has.
         uncancelled(async move {
             let gate = app.sync_gate.clone();
             let _turn = gate.turn().await;
@@ -161,17 +161,17 @@ impl Apps {
         }
     }
 
-    /// Gives a template back to WeChat and forgets it here. One that WeChat does not have any more is forgotten, too.
+    /// Deletes a template at WeChat and in the store. A template that WeChat does not have any more is deleted in the store.
     ///
     /// # Errors
-    /// When it is not known here, or WeChat refuses.
+    /// When the template is unknown here, or WeChat refuses.
     pub async fn delete_template(&self, appid: &AppId, id: &TemplateId) -> Result<(), Problem> {
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
         let (apps, appid, id) = (self.clone(), appid.clone(), id.clone());
         uncancelled(async move {
             let gate = app.sync_gate.clone();
             let _turn = gate.turn().await;
-            // As it is now that the turn has come.
+            // Read the app again after the wait for the lock.
             let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
             let template = app.templates.get(&id).ok_or_else(|| no_such_template(&id, &appid))?;
             let asked_at = apps.0.clock.now();
@@ -201,8 +201,8 @@ impl Apps {
         .await
     }
 
-    /// A page of a public library's titles: of these categories (numbers joined with commas), or of all that the app
-    /// has. The old library has no categories.
+    /// A page of the titles of a public library, for these categories (numbers joined with commas) or for all categories of
+    /// the app. The legacy library has no categories.
     ///
     /// # Errors
     /// When WeChat refuses or does not answer.
@@ -284,7 +284,7 @@ impl Apps {
     }
 }
 
-/// 404: it is not known here.
+/// 404: the gateway does not know the template.
 pub(crate) fn no_such_template(id: &TemplateId, appid: &AppId) -> Problem {
     let detail = format!(
         "the gateway knows no template {id} of the app {appid}; POST /v1/apps/{appid}/templates/sync asks WeChat again"
@@ -292,12 +292,12 @@ pub(crate) fn no_such_template(id: &TemplateId, appid: &AppId) -> Problem {
     Problem::not_found(detail)
 }
 
-/// Whether a refusal to delete says that there is nothing to delete.
+/// Whether WeChat refused to delete a template because there is no such template.
 fn is_gone(errcode: Errcode) -> bool {
     matches!(errcode, Errcode::INVALID_TEMPLATE | Errcode::INVALID_TID)
 }
 
-/// What a refusal of one of the library calls becomes: status, code, and the field at fault.
+/// The answer to a caller when WeChat refuses a call of the libraries: status, code, and the wrong field.
 pub fn refused_as(errcode: Errcode) -> (StatusCode, &'static str, Option<&'static str>) {
     let refused = |field| (StatusCode::UNPROCESSABLE_ENTITY, "template_refused", field);
     match errcode {
@@ -328,7 +328,7 @@ pub fn refused_as(errcode: Errcode) -> (StatusCode, &'static str, Option<&'stati
     }
 }
 
-/// What a call that gave nothing looks like to a caller.
+/// The answer to a caller when a call failed.
 fn problem(error: AskError) -> Problem {
     let (errcode, errmsg) = match error {
         AskError::Token(TokenError::Paused { detail }) => return Problem::conflict("app_paused", detail),

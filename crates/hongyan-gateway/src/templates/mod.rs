@@ -1,16 +1,16 @@
-//! Templates: read from both of WeChat's libraries, kept in the store, and asked for again now and then, and when a
-//! message names one that is not known yet.
+//! Templates: read from both libraries of WeChat, kept in the store, and synchronised regularly, and also when a message
+//! names an unknown template.
 //!
 //! | file | knows |
 //! | --- | --- |
 //! | `template.rs` | a template with its fields |
 //! | `sync.rs` | the synchronisation |
 //! | `report.rs` | what a synchronisation did |
-//! | `schedule.rs` | when it is due |
-//! | `gate.rs` | whose turn it is, and how the last one went |
-//! | `library.rs` | choosing from the public libraries, and giving back |
+//! | `schedule.rs` | when the next synchronisation is due |
+//! | `gate.rs` | the locks for asking, and the result of the last synchronisation |
+//! | `library.rs` | the public libraries: searching, adding, deleting |
 //! | `ask.rs` | a call with the app's token |
-//! | `example.rs` | a message by a template, to copy |
+//! | `example.rs` | a sample message for a template, to copy |
 
 mod ask;
 mod example;

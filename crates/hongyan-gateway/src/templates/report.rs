@@ -1,4 +1,4 @@
-//! What a synchronisation did, for whoever asked for it.
+//! The result of a synchronisation, for the caller of the API.
 
 use hongyan_store::types::TemplateChange;
 use hongyan_wechat::{Errcode, TemplateId};
@@ -6,27 +6,27 @@ use serde::Serialize;
 
 use crate::schemas;
 
-/// What a synchronisation did.
+/// The result of a synchronisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SyncReport {
     /// The templates of subscribe messages.
     pub subscribe: LibraryReport,
-    /// The templates of the old kind.
+    /// The legacy templates.
     pub legacy: LibraryReport,
-    /// What is different now.
+    /// The templates that were added, removed or changed.
     pub changes: Vec<ChangeReport>,
 }
 
-/// One template that came, went, or says something else.
+/// A template that was added, removed or changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = TemplateChange)]
 pub struct ChangeReport {
     /// `added`, `removed` or `changed`.
     pub change: &'static str,
-    /// Its id.
+    /// The template's id.
     #[schema(value_type = schemas::TemplateId)]
     pub template: TemplateId,
-    /// Its title.
+    /// The template's title.
     pub title: String,
 }
 
@@ -41,25 +41,25 @@ impl From<&TemplateChange> for ChangeReport {
 }
 
 impl SyncReport {
-    /// Both libraries were read, as far as the app has them.
+    /// Whether both libraries were read, as far as the app has them.
     pub fn is_complete(&self) -> bool {
         [&self.subscribe, &self.legacy].into_iter().all(|library| library.state != LibraryState::Failed)
     }
 
-    /// What went wrong, if something did.
+    /// The library that could not be read, if any.
     pub fn trouble(&self) -> Option<&LibraryReport> {
         [&self.subscribe, &self.legacy].into_iter().find(|library| library.state == LibraryState::Failed)
     }
 }
 
-/// What the synchronisation of one library did.
+/// The result of the synchronisation of a library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct LibraryReport {
-    /// How it went.
+    /// The state of the synchronisation.
     pub state: LibraryState,
-    /// How many of its templates are known now.
+    /// How many templates of the library the gateway knows now.
     pub templates: usize,
-    /// WeChat's errcode, if it refused.
+    /// WeChat's errcode, if WeChat refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i32>)]
     pub errcode: Option<Errcode>,
@@ -68,14 +68,14 @@ pub struct LibraryReport {
     pub detail: Option<String>,
 }
 
-/// How the synchronisation of one library went.
+/// The result of the synchronisation of a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LibraryState {
-    /// What WeChat has is known.
+    /// The gateway knows all templates of the library.
     Synchronised,
     /// The app has no such library.
     NotAvailable,
-    /// WeChat could not be asked; what was known stays.
+    /// WeChat could not be asked; the known templates stay.
     Failed,
 }

@@ -1,4 +1,4 @@
-//! When the templates of an app are asked for again, though nobody asked.
+//! The regular synchronisation of each app's templates.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use crate::random;
 use crate::state::owned::Owned;
 use crate::stop::Stop;
 
-/// After a start nobody is asked for so long: a gateway that restarts again and again must not spend quotas.
+/// No synchronisation begins this soon after a start: a gateway that restarts again and again must not use up quotas.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// After a failure it is tried again sooner, for what changed meanwhile is not known.
+/// The wait after a failure is shorter than the period, because changes at WeChat are not known meanwhile.
 const RETRY: Duration = Duration::from_secs(600);
 
-/// Asks WeChat for the templates of all apps, one app at a time.
+/// Synchronises the templates of all apps, one app at a time.
 pub struct TemplateSyncer {
-    /// Whose templates.
+    /// The apps.
     pub apps: Apps,
     /// The time.
     pub clock: Clock,
-    /// From one synchronisation to the next; zero: never.
+    /// The time from one synchronisation to the next; zero: never.
     pub period: Duration,
-    /// Which lanes are this node's: it asks for the apps whose lanes it has.
+    /// The lanes of this node. The node synchronises the apps whose lanes it has.
     pub owned: Owned,
 }
 
 impl TemplateSyncer {
-    /// Runs until it is told to stop.
+    /// Runs until the stop.
     pub async fn run(self, stop: Stop) {
         if self.period.is_zero() {
             return;
@@ -54,7 +54,7 @@ impl TemplateSyncer {
             for app in apps {
                 let now = self.clock.now();
                 let at = due.entry(app.record.appid.clone()).or_insert_with(|| self.first(&app, now));
-                // WeChat would refuse, or is to be left alone. The end of the pause is a change of the app, or a moment.
+                // WeChat would refuse, or must not be asked. The end of the pause is a change of the app, or a moment.
                 if let Some(pause) = app.pause_in_force(now) {
                     next = next.min(end_of(pause, now));
                     continue;
@@ -73,16 +73,16 @@ impl TemplateSyncer {
         }
     }
 
-    /// Synchronises one app; says when it is due again.
+    /// Synchronises an app. Returns when the next synchronisation is due.
     async fn sync(&self, appid: &AppId) -> UnixMillis {
-        // The next time is counted from what WeChat was asked, not from when its answer was stored: a clock that is set
-        // ahead in between makes it due.
+        // The period counts from the request to WeChat, not from storing the answer. So a clock that is set ahead in between
+        // makes the next synchronisation due.
         let asked_at = self.clock.now();
         let pause = match self.apps.sync_templates(appid).await {
             Ok(report) if report.is_complete() => self.period,
             Ok(_) => self.period.min(RETRY),
             Err(problem) => {
-                // WeChat's refusals are in the report; this is the store, or an app that was removed meanwhile.
+                // The report contains WeChat's refusals. This error is of the store, or the app was removed meanwhile.
                 tracing::warn!(app = %appid, %problem, "templates could not be stored");
                 self.period.min(RETRY)
             }
@@ -96,14 +96,14 @@ impl TemplateSyncer {
     }
 }
 
-/// When a pause that is in force ends by itself. That of an open breaker does not, although it has a moment: the next
-/// probe's. Once that has passed it may be long until somebody is there to be a probe, and to wait for it would be to look
-/// again and again without a rest.
+/// When a pause in force ends by itself. The pause of an open breaker does not end by itself, although it has a moment: the
+/// moment of the next probe. After that moment it may take long until a message can be the probe, and waiting for the moment
+/// would be a busy loop.
 fn end_of(pause: &AppPaused, now: UnixMillis) -> UnixMillis {
     pause.until.filter(|until| now < *until).unwrap_or(UnixMillis::MAX)
 }
 
-/// A tenth more or less, so that many apps, or many gateways, do not come at the same moment.
+/// Varies the period by up to a tenth, so that apps and gateways do not all ask at the same moment.
 fn jittered(period: Duration) -> Duration {
     period.mul_f64(0.9 + 0.2 * random::unit())
 }

@@ -1,4 +1,5 @@
-//! The synchronisation: both libraries of an app are read, and what they say is stored. An unknown template is asked for.
+//! The synchronisation: reads both libraries of an app and stores their templates. An unknown template causes a
+//! synchronisation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,12 +22,12 @@ use crate::apps::{App, Apps};
 use crate::problem::Problem;
 use crate::problem::errcode::in_words;
 
-/// How long after asking WeChat because of an unknown template nobody asks again: a caller with a misspelt id
-/// must not spend the app's quota.
+/// How long WeChat is not asked again after it was asked because of an unknown template: a caller with a misspelt id must
+/// not use up the app's quota.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 impl Apps {
-    /// Reads both libraries of an app. What cannot be read stays as it was; the report says why.
+    /// Reads both libraries of an app. A library that cannot be read stays unchanged; the report says why.
     ///
     /// # Errors
     /// When there is no such app, or the store fails.
@@ -36,7 +37,8 @@ impl Apps {
         self.sync_in_turn(appid).await
     }
 
-    /// The same, for who has the turn: a list that was asked for before a template was added must not be stored after.
+    /// Synchronises while holding the lock: a list that was read before a template was added must not be stored after the
+    /// addition.
     pub(super) async fn sync_in_turn(&self, appid: &AppId) -> Result<SyncReport, Problem> {
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
         let asked_at = self.0.clock.now();
@@ -44,7 +46,7 @@ impl Apps {
             |client: Client, token: SecretString| async move { client.subscribe_templates(&token).await };
         let subscribe = self.ask(&app, wechat).await;
         let legacy = match &subscribe {
-            // Without a token there is no use in asking for one again.
+            // Without a token a second call would fail too.
             Err(AskError::Token(error)) => Err(AskError::Token(error.clone())),
             _ => {
                 let wechat = |client: Client, token: SecretString| async move {
@@ -70,14 +72,14 @@ impl Apps {
         Ok(report)
     }
 
-    /// A template of an app. One that is not known is asked for, but not in a flood.
+    /// A template of an app. WeChat is asked about an unknown template, but not too often.
     ///
     /// # Errors
     /// 404 `unknown_app`; 422 `unknown_template`; 409 or 503 when WeChat cannot be asked.
     pub async fn template(&self, appid: &AppId, id: &TemplateId) -> Result<Arc<Template>, Problem> {
         match self.known_template(appid, id)? {
             Some(template) => Ok(template),
-            // In a box of its own: it is rare, and what asks WeChat is large.
+            // Boxed: this case is rare, and the future of a call to WeChat is large.
             None => Box::pin(self.asked_for_template(appid, id)).await,
         }
     }
@@ -90,7 +92,7 @@ impl Apps {
     async fn asked_for_template(&self, appid: &AppId, id: &TemplateId) -> Result<Arc<Template>, Problem> {
         let app = self.get(appid).ok_or_else(|| Problem::unknown_app(appid))?;
         let mut gate = app.sync_gate.asked().await;
-        // Whoever was at the gate before may have found it.
+        // The previous holder of the lock may have found the template.
         if let Some(template) = self.known_template(appid, id)? {
             return Ok(template);
         }
@@ -103,7 +105,7 @@ impl Apps {
         if let Some(template) = self.known_template(appid, id)? {
             return Ok(template);
         }
-        // Not found because nobody could look is something else than not there.
+        // A failed synchronisation does not prove that the template is missing.
         let trouble = gate.as_ref().and_then(|asked| asked.trouble.clone());
         Err(trouble.unwrap_or_else(|| Problem::unknown_template(id, appid)))
     }
@@ -128,7 +130,7 @@ impl Apps {
         })
     }
 
-    /// The templates that the store has.
+    /// The templates in the store.
     pub(crate) async fn stored_templates(
         &self,
         appid: &AppId,
@@ -138,7 +140,7 @@ impl Apps {
     }
 }
 
-/// Adds to `records` what is known of a library after asking: WeChat's answer, or what was known before.
+/// Adds to `records` the templates of a library: from WeChat's answer, or as they were before.
 fn merge<T>(
     app: &App,
     channel: Channel,
@@ -173,8 +175,8 @@ fn merge<T>(
     LibraryReport { state, templates: records.len() - before, errcode, detail }
 }
 
-/// Whether a refusal of the old library's list says that the app has none: WeChat withdrew it, and answers apps
-/// without it with one errcode or another. What speaks of tokens, quotas, settings or trouble says nothing.
+/// Whether a refusal of the legacy library's list means that the app has no such library: WeChat withdrew the library, and
+/// answers apps without it with different errcodes. Errcodes about tokens, quotas, settings or failures mean something else.
 fn has_no_library(errcode: Errcode) -> bool {
     !(is_token_refusal(errcode)
         || is_misconfiguration(errcode)

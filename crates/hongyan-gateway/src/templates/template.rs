@@ -1,4 +1,4 @@
-//! A template as the gateway works with it: with its fields.
+//! A template with its fields.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use hongyan_wechat::{AppId, TemplateField, TemplateId, fields_of};
 /// A template with its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// As stored.
+    /// The template as stored.
     pub record: TemplateRecord,
     /// The fields that its content names, in order.
     pub fields: Vec<TemplateField>,
 }
 
 impl Template {
-    /// Sorted out by app and by id.
+    /// The templates, by app and by id.
     pub(crate) fn by_app(records: Vec<TemplateRecord>) -> HashMap<AppId, HashMap<TemplateId, Arc<Self>>> {
         let mut all: HashMap<AppId, HashMap<TemplateId, Arc<Self>>> = HashMap::new();
         for record in records {
