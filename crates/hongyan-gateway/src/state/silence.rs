@@ -172,6 +172,10 @@ mod tests {
         silence.may_have_missed(later(2));
         assert_eq!(silence.next_look(), UnixMillis::MAX);
         silence.put_back(id, watched, later(60));
-        assert_eq!(silence.next_look(), UnixMillis::MAX, "a message whose check was under way is not watched either");
+        assert_eq!(
+            silence.next_look(),
+            UnixMillis::MAX,
+            "a message whose check was under way is not watched either"
+        );
     }
 }

@@ -292,7 +292,11 @@ mod tests {
         let secret = SecretString::from("s3cr3t");
         let sealed = vault.seal(Purpose::AppSecret, &mine, &secret);
         assert!(!sealed.windows(6).any(|window| window == b"s3cr3t"));
-        assert_ne!(sealed, vault.seal(Purpose::AppSecret, &mine, &secret), "each sealed value has its own nonce");
+        assert_ne!(
+            sealed,
+            vault.seal(Purpose::AppSecret, &mine, &secret),
+            "each sealed value has its own nonce"
+        );
         let opened = vault.open_sealed(Purpose::AppSecret, &mine, &sealed).unwrap();
         assert_eq!(opened.expose_secret(), "s3cr3t");
         let elsewhere = [(Purpose::AccessToken, &mine), (Purpose::AppSecret, &other)];
