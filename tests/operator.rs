@@ -196,10 +196,10 @@ async fn commands_that_look_make_no_database_and_a_new_one_is_announced() {
     let first = run(hongyan(&create).current_dir(dir.path())).await;
     assert!(first.status.success() && stdout(&first).starts_with("hyk_"), "{first:?}");
     let said = stderr(&first);
-    assert!(said.contains("a new one was made") && said.contains(place.to_str().unwrap()), "{said}");
+    assert!(said.contains("a new database was made") && said.contains(place.to_str().unwrap()), "{said}");
     let second = run(hongyan(&create).current_dir(dir.path())).await;
     let said = stderr(&second);
-    assert!(!said.contains("a new one was made") && said.contains(place.to_str().unwrap()), "{said}");
+    assert!(!said.contains("a new database was made") && said.contains(place.to_str().unwrap()), "{said}");
 }
 
 /// A directory that `nobody` may enter and has a data directory in; `None` where the tests do not run as root.

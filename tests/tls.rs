@@ -197,13 +197,13 @@ async fn files_that_cannot_be_used_are_named_and_nothing_starts() {
     files.write(&first);
     std::fs::write(&files.key, &second.key).unwrap();
     let words = refused(&mut files.serve(dir.path())).await;
-    assert!(words.contains("key.pem is not that of the certificate"), "{words}");
+    assert!(words.contains("key.pem does not belong to the certificate"), "{words}");
     std::fs::write(&files.key, "nothing").unwrap();
     let words = refused(&mut files.serve(dir.path())).await;
-    assert!(words.contains("key.pem has no private key in it"), "{words}");
+    assert!(words.contains("key.pem does not contain a private key"), "{words}");
     std::fs::write(&files.certificate, "nothing").unwrap();
     let words = refused(&mut files.serve(dir.path())).await;
-    assert!(words.contains("certificate.pem has no certificate in it"), "{words}");
+    assert!(words.contains("certificate.pem does not contain a certificate"), "{words}");
     let words = refused(files.serve(dir.path()).env_remove("HONGYAN_TLS_KEY")).await;
     assert!(words.contains("tls_listen, tls_certificate and tls_key go together"), "{words}");
 }
