@@ -98,7 +98,7 @@ async fn set_callback(world: &mut World, callback: &Callback) -> Result<Answer, 
     world.receiver = Some(receiver);
     let answer = world.ask(Method::POST, "/_sandbox/callback", "application/json", body.to_string()).await?;
     let is_refused = answer.body["code"] == "callback_check_failed";
-    if callback.chunked_check != is_refused || (is_refused && !answer.text.contains("in pieces")) {
+    if callback.chunked_check != is_refused || (is_refused && !answer.text.contains("chunked")) {
         return Err(format!("the check of the address came to {}", answer.text));
     }
     Ok(if is_refused { Answer { status: 200, ..answer } } else { answer })

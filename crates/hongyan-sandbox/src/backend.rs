@@ -1,6 +1,6 @@
 //! The phone's way to the mini program's back end.
 //!
-//! `wx.request` knows no origins; a browser does. So the page asks the sandbox, which passes the request on.
+//! `wx.request` has no same-origin rule; a browser has. So the page sends the request to the sandbox, which passes it on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use crate::control::ControlError;
 use crate::inner::Inner;
 
-/// Larger bodies are not passed on, in either direction.
+/// The size limit of a body in either direction.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// `wx.request` gives up after a minute; so does this.
+/// The time limit: `wx.request` gives up after a minute too.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// `/backend/…`.
@@ -36,7 +36,7 @@ async fn pass_on(
         ControlError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "no_backend",
-            "no back end is configured; `hongyan demo` starts one, or name yours when you start the sandbox",
+            "no back end is configured; `hongyan demo` starts with a back end",
         )
     })?;
     let joined = format!("{}/{path}", url.path().trim_end_matches('/'));
@@ -62,7 +62,7 @@ async fn pass_on(
 
     let body = bounded(Body::new(body), "the back end's answer").await?;
     let mut response = (parts.status, body).into_response();
-    // Only what the back end says of its body; the default here would be another one.
+    // Only the back end's own content type is passed on; axum's default would be another type.
     response.headers_mut().remove(header::CONTENT_TYPE);
     if let Some(content_type) = parts.headers.get(header::CONTENT_TYPE) {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());

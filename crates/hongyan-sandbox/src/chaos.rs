@@ -1,7 +1,7 @@
-//! Faults on purpose: rules that say which calls of the platform go wrong, how, and how often.
+//! Deliberate faults: rules that say which calls fail, how, and how often.
 //!
-//! Rules are asked in the order in which they were made. Every `latency` rule that applies adds its delay; of the
-//! other kinds the first that applies decides, so "slow and then dead" takes two rules.
+//! Rules apply in the order in which they were made. The delays of all matching `latency` rules add up; of the other
+//! kinds the first matching rule decides. So "slow and then dead" takes two rules.
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::random;
 
-/// The path of a rule is not longer.
+/// The longest path of a rule.
 const MAX_PATH_BYTES: usize = 1_024;
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ChaosKind {
-    /// The answer is `errcode`; nothing is done.
+    /// The call is not done; the answer is `errcode`.
     Errcode,
-    /// The request is handled `millis` later, even if the caller has gone by then.
+    /// The call is done `millis` later, even if the caller has gone by then.
     Latency,
-    /// Done at once, answered `millis` later: what follows from it (an event) can come before the answer.
+    /// The call is done at once and answered `millis` later: its event may arrive before the answer.
     LateAnswer,
-    /// Done, never answered; the connection stays open until the caller closes it.
+    /// The call is done and never answered; the connection stays open until the caller closes it.
     Hang,
-    /// The connection is reset before anything is done.
+    /// The connection is reset before the call is done.
     ResetBefore,
-    /// Done, then the connection is reset without an answer.
+    /// The call is done, then the connection is reset without an answer.
     ResetAfter,
-    /// Not done; answered with an HTML page and status 502, as a proxy in between would.
+    /// The call is not done; the answer is an HTML page with status 502, like a proxy's.
     #[serde(rename = "http_5xx")]
     Http5xx,
-    /// Done, and answered with status 200 and half a JSON object.
+    /// The call is done; the answer has status 200 and half a JSON object.
     Garbage,
-    /// Done, and half of the answer is written; then the connection is reset.
+    /// The call is done, and half of the answer is written; then the connection is reset.
     HalfAnswer,
 }
 
 #[cfg(test)]
 impl ChaosKind {
-    /// All of them.
+    /// All kinds.
     pub(crate) const ALL: [Self; 9] = [
         Self::Errcode,
         Self::Latency,
@@ -53,24 +53,24 @@ impl ChaosKind {
     ];
 }
 
-/// A rule as it is sent.
+/// A rule as a test sends it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChaosRule {
-    /// The path that it is about; a `*` at its end stands for anything.
+    /// The path to which the rule applies; `*` at its end matches any text.
     #[serde(default = "any_path")]
     pub(crate) path: String,
     pub(crate) kind: ChaosKind,
-    /// The answer of kind `errcode`.
+    /// The answer of the kind `errcode`.
     #[serde(default = "system_busy")]
     pub(crate) errcode: i32,
-    /// The delay of kinds `latency` and `late_answer`.
+    /// The delay of the kinds `latency` and `late_answer`.
     #[serde(default)]
     pub(crate) millis: u64,
-    /// How many of the requests it hits.
+    /// The share of requests that the rule hits.
     #[serde(default = "always")]
     pub(crate) probability: f64,
-    /// How many requests it hits before it is used up; `null` for any number.
+    /// After how many hits the rule is used up; `null` for no limit.
     #[serde(default)]
     pub(crate) times: Option<u32>,
 }
@@ -87,13 +87,13 @@ fn always() -> f64 {
     1.0
 }
 
-/// A rule that is in force.
+/// A rule in force.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ActiveRule {
     id: u64,
     #[serde(flatten)]
     rule: ChaosRule,
-    /// How many requests it has hit.
+    /// How many requests the rule has hit.
     hits: u32,
 }
 
@@ -104,44 +104,44 @@ pub(crate) struct Chaos {
     last_id: u64,
 }
 
-/// What is in store for one request.
+/// The faults for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Plan {
-    /// Before it is handled.
+    /// The delay before the request is handled.
     pub(crate) delay: Duration,
     pub(crate) fate: Option<Fate>,
 }
 
-/// How a request ends otherwise than well.
+/// The fault that ends the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fate {
     pub(crate) kind: ChaosKind,
     pub(crate) errcode: i32,
-    /// How late a `late_answer` is.
+    /// The delay of a `late_answer`.
     pub(crate) late: Duration,
 }
 
 impl Plan {
-    /// The fault to note in the log.
+    /// The fault for the log.
     pub(crate) fn noted(&self) -> Option<ChaosKind> {
         self.fate.map(|f| f.kind).or((!self.delay.is_zero()).then_some(ChaosKind::Latency))
     }
 }
 
 impl ChaosRule {
-    /// What is wrong with the rule itself, in words.
+    /// What is wrong with the rule, in words.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         if !(0.0..=1.0).contains(&self.probability) {
-            return Some("probability: a number from 0 to 1");
+            return Some("probability: must be a number from 0 to 1");
         }
         if self.path.len() > MAX_PATH_BYTES {
-            return Some("path: 1024 bytes at most");
+            return Some("path: must have at most 1024 bytes");
         }
         if self.path != "*" && !self.path.starts_with('/') {
-            return Some("path: begins with a slash, as /cgi-bin/message/subscribe/send or /cgi-bin/*");
+            return Some("path: must begin with a slash, like /cgi-bin/message/subscribe/send or /cgi-bin/*");
         }
         if matches!(self.kind, ChaosKind::Latency | ChaosKind::LateAnswer) && self.millis == 0 {
-            return Some("millis: say how long");
+            return Some("millis: is required for this kind");
         }
         (self.kind == ChaosKind::Errcode && self.errcode == 0).then_some("errcode: 0 is not an error")
     }
@@ -166,14 +166,14 @@ impl Chaos {
         self.rules.clear();
     }
 
-    /// Takes one rule away; false if there is none of that id.
+    /// Removes a rule; false if there is no rule with this id.
     pub(crate) fn remove(&mut self, id: u64) -> bool {
         let before = self.rules.len();
         self.rules.retain(|r| r.id != id);
         self.rules.len() < before
     }
 
-    /// What is in store for a request to `path`. Counts the hits.
+    /// The faults for a request to `path`. Counts the hits.
     pub(crate) fn plan(&mut self, path: &str) -> Plan {
         let mut plan = Plan::default();
         for active in &mut self.rules {
@@ -198,7 +198,7 @@ impl Chaos {
     }
 }
 
-/// Whether `path` is the one of `pattern`, whose last character may be a `*` for anything.
+/// Whether `path` matches `pattern`; `*` at the end of the pattern matches any text.
 pub(crate) fn path_matches(pattern: &str, path: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == path, |prefix| path.starts_with(prefix))
 }
@@ -233,7 +233,7 @@ mod tests {
         let plan = chaos.plan("/abc");
         assert_eq!(plan.delay, Duration::from_millis(12));
         assert_eq!(plan.fate.unwrap().kind, ChaosKind::Hang);
-        assert_eq!(chaos.list()[2].hits, 0, "what did not decide was not used up");
+        assert_eq!(chaos.list()[2].hits, 0, "a rule that did not decide is not used up");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! What the real WeChat would have minded about a request, although it passed here (or would pass a mock).
+//! Complaints: what the real WeChat would refuse or ignore in a request that passed here (or would pass a mock).
 //!
-//! Pure rules on what was sent. They do not repeat the errcode: a request that was refused says so itself. They are
-//! looked up when somebody reads the log, so a request pays nothing for them.
+//! Pure rules about the request. They do not repeat the errcode of a refused request. They run when somebody reads the
+//! log, so requests stay fast.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ use crate::state::requests::LoggedRequest;
 use crate::state::templates::{Family, Template};
 use crate::wechat_api;
 
-/// At most so many are listed for a request; the first ones say enough.
+/// The most complaints of a request; the first complaints say enough.
 const MAX_COMPLAINTS: usize = 20;
 
-/// One of them.
+/// A complaint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Complaint {
-    /// For programs.
+    /// The code, for programs.
     pub(crate) code: &'static str,
-    /// In words.
+    /// The text, for people.
     pub(crate) detail: String,
 }
 
-/// Every code with what it means, in Chinese and English; the pages show it.
+/// Every code with its meaning, in Chinese and English; the pages show the table.
 pub(crate) const CODES: &[(&str, &str, &str)] = &[
     (
         "unknown_parameter",
         "地址中有接口不认识的参数",
-        "the address has a parameter that the call does not know",
+        "the URL has a parameter that the call does not know",
     ),
-    ("repeated_parameter", "地址中同一参数出现多次", "the address has the same parameter twice"),
+    ("repeated_parameter", "地址中同一参数出现多次", "the URL has the same parameter twice"),
     (
         "unknown_member",
         "请求体中有接口不认识的成员，微信会忽略",
@@ -42,12 +42,12 @@ pub(crate) const CODES: &[(&str, &str, &str)] = &[
     (
         "token_in_body",
         "access_token 在请求体里；微信只看地址中的参数",
-        "access_token stands in the body; WeChat looks at the address only",
+        "access_token is in the body; WeChat reads access_token only from the URL",
     ),
     (
         "secret_in_query",
         "应放在请求体里的密钥出现在地址中，会进入日志",
-        "a secret that belongs into the body stands in the address, and so in logs",
+        "a secret that belongs in the body is in the URL, where logs record it",
     ),
     (
         "content_type",
@@ -58,21 +58,21 @@ pub(crate) const CODES: &[(&str, &str, &str)] = &[
     (
         "chunked_body",
         "请求体分块发送（Transfer-Encoding: chunked），没有长度；微信回 HTTP 412",
-        "the body came in pieces (Transfer-Encoding: chunked) without a length: HTTP 412",
+        "the body was chunked (Transfer-Encoding: chunked) and had no length: WeChat answers HTTP 412",
     ),
     (
         "method",
         "微信文档中该接口用 GET，这里是 POST",
-        "WeChat documents GET for this call, and it was asked by POST",
+        "WeChat documents GET for this call, but the request was a POST",
     ),
     ("byte_order_mark", "请求体以 BOM 开头", "the body begins with a byte order mark"),
     (
         "leading_slash",
         "page 以斜杠开头；微信会送达，但页面可能打不开",
-        "page begins with a slash: WeChat delivers the message, and the page may not open",
+        "page begins with a slash: WeChat delivers the message, but the page may not open",
     ),
-    ("emoji", "字段含 emoji，微信通常回 47003", "a field has an emoji, which WeChat usually refuses (47003)"),
-    ("blank_value", "字段只有空白，微信回 47003", "a field is blank, which WeChat refuses (47003)"),
+    ("emoji", "字段含 emoji，微信通常回 47003", "a field contains an emoji, which WeChat usually refuses (47003)"),
+    ("blank_value", "字段只有空白，微信回 47003", "a field contains only blanks, which WeChat refuses (47003)"),
     (
         "mixed_name",
         "name 字段中英文混用，微信回 47003",
@@ -81,12 +81,12 @@ pub(crate) const CODES: &[(&str, &str, &str)] = &[
     (
         "too_long_for_the_card",
         "keyword 超过 20 个字符，手机上会被截断",
-        "a keyword has more than 20 characters, which the phone cuts off",
+        "a keyword has more than 20 characters; the phone cuts off the rest",
     ),
     (
         "extra_field",
         "data 中有模板没有的字段，微信会忽略",
-        "data has a field that the template has not; WeChat ignores it",
+        "data has a field that the template does not have; WeChat ignores it",
     ),
     (
         "legacy_closed",
@@ -95,7 +95,7 @@ pub(crate) const CODES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What a call knows: its parameters, and the members of its body.
+/// The parameters and body members that a call knows.
 struct Shape {
     path: &'static str,
     parameters: &'static [&'static str],
@@ -139,7 +139,7 @@ static SHAPES: &[Shape] = &[
     shape("/cgi-bin/clear_quota/v2", &["appid", "appsecret"], &["appid", "appsecret"]),
 ];
 
-/// What there is to mind. `template` finds a template of the request's app.
+/// All complaints about a request. `template` finds a template of the request's app.
 pub(crate) fn of(
     request: &LoggedRequest,
     template: impl Fn(&str) -> Option<Arc<Template>>,
@@ -151,21 +151,21 @@ pub(crate) fn of(
         parameters(&mut found, shape, &kept.query);
     }
     if kept.is_chunked {
-        found.add("chunked_body", "send a Content-Length: WeChat answers HTTP 412 to a body in pieces");
+        found.add("chunked_body", "send a Content-Length: WeChat answers HTTP 412 to a chunked body");
     }
     if request.method == "POST" && is_documented_as_get(&request.path) {
         found.add("method", "WeChat documents GET for this call");
     }
     if request.method == "GET" && !kept.body.is_empty() {
-        found.add("body_on_get", "a GET has no body; proxies drop it, and WeChat does not read it");
+        found.add("body_on_get", "send no body with a GET: proxies drop the body, and WeChat does not read it");
     }
     if request.method == "POST" && !kept.body.is_empty() {
         let kind = kept.content_type.as_deref().unwrap_or_default();
         if !kind.to_ascii_lowercase().starts_with("application/json") {
-            found.add("content_type", &format!("a JSON body should be application/json, this is {kind:?}"));
+            found.add("content_type", &format!("the content type of a JSON body should be application/json, not {kind:?}"));
         }
         if kept.body.starts_with(b"\xef\xbb\xbf") {
-            found.add("byte_order_mark", "the body begins with a byte order mark, which is not JSON");
+            found.add("byte_order_mark", "the body begins with a byte order mark, which JSON does not allow");
         }
     }
     if let Ok(Value::Object(body)) = serde_json::from_slice(&kept.body) {
@@ -183,7 +183,8 @@ pub(crate) fn of(
     found.0
 }
 
-/// Calls that take POST here because nobody knows that WeChat refuses it. At these two it is known to be taken.
+/// Calls that accept POST here because it is unknown whether WeChat refuses POST. WeChat is known to accept POST at these
+/// two.
 fn is_documented_as_get(path: &str) -> bool {
     const TAKEN_BY_POST: [&str; 2] = ["/cgi-bin/token", "/sns/jscode2session"];
     wechat_api::calls().any(|(method, known)| known == path && method == http::Method::GET)
@@ -199,16 +200,16 @@ impl Found {
     }
 }
 
-/// Names only: a value may be a secret.
+/// Quotes names only: a value may be a secret.
 fn parameters(found: &mut Found, shape: &Shape, query: &[(String, String)]) {
     for (at, (name, _)) in query.iter().enumerate() {
         if query[..at].iter().any(|(earlier, _)| earlier == name) {
-            found.add("repeated_parameter", &format!("{} stands in the address twice", shown(name)));
+            found.add("repeated_parameter", &format!("the URL has {} twice", shown(name)));
         } else if !shape.parameters.contains(&name.as_str()) {
             found.add("unknown_parameter", &format!("the call has no parameter {}", shown(name)));
         }
         if name == "appsecret" || (name == "secret" && !shape.parameters.contains(&"secret")) {
-            found.add("secret_in_query", &format!("{name} belongs into the body"));
+            found.add("secret_in_query", &format!("send {name} in the body"));
         }
     }
 }
@@ -216,7 +217,7 @@ fn parameters(found: &mut Found, shape: &Shape, query: &[(String, String)]) {
 fn members(found: &mut Found, shape: &Shape, body: &Map<String, Value>) {
     for name in body.keys() {
         if name == "access_token" {
-            found.add("token_in_body", "access_token belongs into the address");
+            found.add("token_in_body", "send access_token in the URL");
         } else if !shape.members.contains(&name.as_str()) {
             found.add("unknown_member", &format!("the call has no member {}", shown(name)));
         }
@@ -225,7 +226,7 @@ fn members(found: &mut Found, shape: &Shape, body: &Map<String, Value>) {
 
 fn message(found: &mut Found, body: &Map<String, Value>, template: &impl Fn(&str) -> Option<Arc<Template>>) {
     if body.get("page").and_then(Value::as_str).is_some_and(|page| page.starts_with('/')) {
-        found.add("leading_slash", "page begins without a slash: pages/index/index");
+        found.add("leading_slash", "write page without a leading slash: pages/index/index");
     }
     let Some(data) = body.get("data").and_then(Value::as_object) else { return };
     let template = body.get("template_id").and_then(Value::as_str).and_then(template);
@@ -250,10 +251,10 @@ fn message(found: &mut Found, body: &Map<String, Value>, template: &impl Fn(&str
 fn field(found: &mut Found, name: &str, value: &str) {
     let name = shown(name);
     if !value.is_empty() && value.trim().is_empty() {
-        found.add("blank_value", &format!("{name} is blank"));
+        found.add("blank_value", &format!("{name} contains only blanks"));
     }
     if value.chars().any(is_emoji) {
-        found.add("emoji", &format!("{name} has an emoji"));
+        found.add("emoji", &format!("{name} contains an emoji"));
     }
     match FieldKind::of(&name) {
         Some(FieldKind::Name) => {
@@ -269,17 +270,17 @@ fn field(found: &mut Found, name: &str, value: &str) {
     }
 }
 
-/// The blocks in which nearly all emoji are, and what joins them.
+/// The blocks that contain nearly all emoji, and the joiners of emoji.
 fn is_emoji(c: char) -> bool {
     matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{fe0f}' | '\u{200d}' | '\u{2b50}' | '\u{2b55}')
 }
 
-/// A name from outside, bounded.
+/// A name from outside, cut to a limited length.
 fn shown(name: &str) -> String {
     name.chars().take(40).collect()
 }
 
-/// The table for the page of help.
+/// The table for the help page.
 pub(crate) fn html(lang: Lang) -> String {
     let row = |(code, zh, en): &(&str, &str, &str)| {
         format!("<tr><td><code>{code}</code></td><td>{}</td></tr>\n", lang.of_both(zh, en))
@@ -385,7 +386,7 @@ mod tests {
         assert_eq!(codes(&Sent { path, query, body: "", ..post }), ["secret_in_query"]);
         let list = Sent { path: "/wxaapi/newtmpl/gettemplate", body: "", ..post };
         assert_eq!(codes(&list), ["method"]);
-        assert_eq!(codes(&Sent { path: "/cgi-bin/token", ..list }), [""; 0], "WeChat takes it by POST");
+        assert_eq!(codes(&Sent { path: "/cgi-bin/token", ..list }), [""; 0], "WeChat accepts POST here");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a sandbox needs to know when it is made.
+//! The configuration of a sandbox.
 
 use std::path::PathBuf;
 
@@ -7,23 +7,23 @@ use url::Url;
 
 use crate::limits::Limits;
 
-/// What a sandbox needs to know.
+/// The configuration of a sandbox.
 #[derive(Debug)]
 pub struct SandboxConfig {
-    /// The time it lives in. Who shares the clock shares the time that `/_sandbox/clock` sets.
+    /// The clock of the sandbox. `/_sandbox/clock` sets the time of everything that shares this clock.
     pub clock: Clock,
-    /// The mini program's back end, to which the phone's page speaks through `/backend`.
+    /// The mini program's back end, which the phone's page reaches through `/backend`.
     pub backend: Option<Url>,
-    /// Where the memory is kept from one run to the next: read at the start if it exists, written at the stop.
+    /// The state file: read at the start if it exists, written at the stop.
     pub state_file: Option<PathBuf>,
-    /// The names under which it may be asked, besides IP addresses and `localhost`.
+    /// The host names that the sandbox accepts, besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
-    /// How much of each thing is kept.
+    /// The limits on how much is kept.
     pub limits: Limits,
 }
 
 impl SandboxConfig {
-    /// One with this clock that keeps nothing from run to run.
+    /// A configuration with this clock and without a state file.
     pub fn new(clock: Clock) -> Self {
         Self { clock, backend: None, state_file: None, hosts: Vec::new(), limits: Limits::default() }
     }

@@ -1,8 +1,8 @@
-//! Why a sandbox ends, in words.
+//! Why a sandbox fails, in words.
 
 use std::path::PathBuf;
 
-/// Why a sandbox cannot start or cannot keep its memory.
+/// Why a sandbox cannot start or cannot save its state.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The file cannot be read or written.
@@ -10,20 +10,20 @@ pub enum SandboxError {
     StateFile {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file is not one of a sandbox.
-    #[error("state file {} cannot be understood: {source}; delete it to begin anew", path.display())]
+    /// The file is not a state file of a sandbox.
+    #[error("state file {} cannot be read: {source}; delete the file to start with a new state", path.display())]
     StateFormat {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the reason.
         source: serde_json::Error,
     },
-    /// The file is one of another version of the sandbox.
+    /// The file was written by another version of the sandbox.
     #[error(
-        "state file {} has version {found}, this sandbox writes version {expected}; delete it to begin anew",
+        "state file {} has version {found}, this sandbox needs version {expected}; delete the file to start with a new state",
         path.display()
     )]
     StateVersion {
@@ -31,7 +31,7 @@ pub enum SandboxError {
         path: PathBuf,
         /// Its version.
         found: u32,
-        /// The version that is understood.
+        /// The version that this sandbox reads.
         expected: u32,
     },
     /// The listener failed.

@@ -1,11 +1,12 @@
-//! Who may ask: programs, and the sandbox's own pages. Not whatever web page a browser on this machine shows.
+//! Decides who may send requests: programs, and the sandbox's own pages, but not other web pages in a browser on this
+//! machine.
 //!
-//! A browser lets any page send requests to any address, and a page whose name is pointed at this machine (DNS
-//! rebinding) may read the answers as well. So a request must name this machine by its address, as `localhost`, or by a
-//! name that was given at the start; and one that changes anything must not come from a page of somebody else's. Content
-//! types are not looked at: `curl -d` sends what a form sends, and no page can leave out `Origin`.
+//! A browser lets any page send requests to any address, and a page whose host name points to this machine (DNS
+//! rebinding) can read the answers too. So a request must name this machine by its address, as `localhost`, or by a
+//! configured name; and a request that changes anything must not come from another site's page. Content types are not
+//! checked: `curl -d` sends the content type of a form, and no page can leave out `Origin`.
 //!
-//! Every answer also gets the headers that keep a browser from making more of it than it is.
+//! Every answer also gets headers that restrict what a browser does with it.
 
 use std::sync::Arc;
 
@@ -25,21 +26,21 @@ use crate::wechat_api;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Answers with JSON and the like load nothing and are shown in no frame, whatever their content type says.
+/// JSON and similar answers load nothing and are not shown in frames, whatever their content type.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Why a request is not answered.
+/// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 enum Refused {
-    /// It names another host.
+    /// The request names another host.
     Host,
-    /// A page of somebody else's sent it.
+    /// Another site's page sent the request.
     CrossSite,
 }
 
-/// Lets a request in or refuses it, and puts the headers on its answer.
+/// Accepts or refuses a request, and adds the headers to its answer.
 pub(crate) async fn guard(Shared(inner): Shared<Arc<Inner>>, request: Request, next: Next) -> Response {
     let mut response = match refused(&inner.hosts, &request) {
         None => next.run(request).await,
@@ -59,11 +60,11 @@ pub(crate) async fn guard(Shared(inner): Shared<Arc<Inner>>, request: Request, n
 
 fn refused(hosts: &Hosts, request: &Request) -> Option<Refused> {
     let headers = request.headers();
-    // What cannot be read as text is no name that anybody gave.
+    // A value that is not text is not a configured name.
     let mut named: Vec<&str> =
         headers.get_all(header::HOST).iter().map(|value| value.to_str().unwrap_or("?")).collect();
     named.extend(request.uri().authority().map(Authority::as_str));
-    // A program of HTTP/1.0 names none; every browser does.
+    // An HTTP/1.0 program sends no `Host`; every browser does.
     if !named.iter().all(|host| hosts.has(host)) {
         return Some(Refused::Host);
     }
@@ -71,15 +72,15 @@ fn refused(hosts: &Hosts, request: &Request) -> Option<Refused> {
         .then_some(Refused::CrossSite)
 }
 
-/// Whether the request could change anything: every method that may, and every call of WeChat's, for a GET there kills
-/// tokens and uses codes up.
+/// Whether the request could change anything: every method that may, and every call of WeChat's, because a GET there
+/// invalidates tokens and uses up codes.
 fn changes_something(method: &Method, path: &str) -> bool {
     ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
         || wechat_api::is_wechats(path)
         || path.starts_with("/backend/")
 }
 
-/// Whether a page that is not the sandbox's own sent it. Programs send neither header.
+/// Whether another site's page sent the request. Programs send neither header.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let host = text(&header::HOST).unwrap_or_default();
@@ -90,20 +91,20 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
         || text(&SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// In the form of the path that was asked.
+/// The refusal, in the form that the path uses.
 fn refusal(why: &Refused, path: &str) -> Response {
     let (status, code, errcode, text) = match why {
         Refused::Host => (
             StatusCode::MISDIRECTED_REQUEST,
             "unknown_host",
             wechat_api::INVALID_URL,
-            "the sandbox is asked by an address, as localhost, or by a name that it was started with: --host NAME",
+            "the sandbox accepts IP addresses, localhost, and host names from its start: --host NAME",
         ),
         Refused::CrossSite => (
             StatusCode::FORBIDDEN,
             "cross_site",
             Errcode::API_UNAUTHORIZED,
-            "the sandbox takes no orders from other web pages (Origin, Sec-Fetch-Site)",
+            "the sandbox refuses requests from other web pages (Origin, Sec-Fetch-Site)",
         ),
     };
     if wechat_api::is_wechats(path) {
@@ -207,7 +208,7 @@ mod tests {
             let answer = ask(&platform, Method::POST, "/_sandbox/reset", headers).await;
             assert_eq!(answer.status(), StatusCode::OK, "{headers:?}");
         }
-        // A link to a page works from everywhere.
+        // A link to a page works from every site.
         let link: Headers<'_> = &[("host", "localhost:8790"), ("sec-fetch-site", "cross-site")];
         assert_eq!(ask(&platform, Method::GET, "/phone", link).await.status(), StatusCode::OK);
         assert_eq!(ask(&platform, Method::GET, "/", link).await.status(), StatusCode::OK);

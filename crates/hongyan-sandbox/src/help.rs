@@ -1,4 +1,5 @@
-//! The page at `/` and `/help`: what this is, where the phone is, and which calls there are. In one language at a time.
+//! The help page at `/` and `/help`: what the sandbox is, where the phone is, and which calls exist. In one language at a
+//! time.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ const ZH: &str = include_str!("help.zh.html");
 const EN: &str = include_str!("help.en.html");
 const STYLE: &str = include_str!("help.css");
 
-/// The page runs nothing and loads nothing; its style stands in it.
+/// The page runs no script and loads nothing; its style is inline.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
-/// Where the choice of `?lang=` is kept.
+/// The cookie that remembers `?lang=`.
 const COOKIE: &str = "hongyan_lang";
 const COOKIE_DAYS: u32 = 365;
 
@@ -60,7 +61,7 @@ fn kept_language(headers: &HeaderMap) -> Option<Lang> {
         .and_then(|(_, word)| Lang::of(word))
 }
 
-/// The first language that the browser names and the page has. Browsers write the wanted one first.
+/// The first language of the browser that the page has. Browsers list the preferred language first.
 fn browsers_language(headers: &HeaderMap) -> Lang {
     let wanted =
         headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -171,7 +172,7 @@ mod tests {
             if std::env::var_os("HONGYAN_WRITE_PAGES").is_some() {
                 std::fs::write(path_of(name), &wanted).unwrap();
             } else {
-                assert!(page == wanted, "run the test with HONGYAN_WRITE_PAGES=1 to write docs/{name} anew");
+                assert!(page == wanted, "run the test with HONGYAN_WRITE_PAGES=1 to write docs/{name}");
             }
         }
     }
@@ -181,7 +182,7 @@ mod tests {
         for (name, _) in PAGES {
             let page = std::fs::read_to_string(path_of(name)).unwrap();
             for (call, _, _) in control::CALLS {
-                // Parameters may be fewer here, and a page names two methods of one path at once.
+                // A page may omit parameters, and names two methods of one path at once.
                 let (method, rest) = call.split_once(' ').unwrap();
                 let path = rest.split('?').next().unwrap();
                 let is_there = page.lines().any(|line| line.contains(method) && line.contains(path));

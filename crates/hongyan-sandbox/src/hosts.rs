@@ -1,14 +1,14 @@
-//! The names under which the sandbox may be asked.
+//! The host names that the sandbox accepts.
 
 use std::net::IpAddr;
 
 use http::uri::Authority;
 
-/// WeChat's own hosts. A machine's hosts file may point them here, for an SDK whose address cannot be changed; nobody but
-/// WeChat can point them anywhere from outside.
+/// WeChat's own hosts. A machine's hosts file may point them here, for an SDK with a fixed URL. Outside of this machine
+/// only WeChat controls these names.
 const WECHATS: &str = ".weixin.qq.com";
 
-/// The names under which the sandbox may be asked, besides addresses and `localhost`.
+/// The host names that the sandbox accepts, besides IP addresses and `localhost`.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts(Vec<String>);
 

@@ -1,4 +1,4 @@
-//! What all requests share: the memory behind its lock, the clock, and who waits for what.
+//! What all requests share: the state behind its lock, the clock, and the channels of waiting requests.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,24 +19,24 @@ use crate::state::State;
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) clock: Clock,
-    /// Locked for the moment of one call, never across an await.
+    /// The lock is held for one call, never across an await.
     state: Mutex<State>,
     /// Wakes the streams of `/_sandbox/events`.
     pub(crate) signal: watch::Sender<Signal>,
-    /// True once the server is to end; hanging requests and streams watch it.
+    /// True when the server stops; hanging requests and streams watch it.
     pub(crate) stopping: watch::Sender<bool>,
     backend: Mutex<Option<Url>>,
     pub(crate) http: HttpClient,
     pub(crate) state_file: Option<PathBuf>,
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
-    /// A place for each call that is handled late.
+    /// A permit for each call that is handled late.
     pub(crate) slow: Arc<Semaphore>,
-    /// Makes each `rid` another one.
+    /// Makes each `rid` different.
     rids: AtomicU32,
 }
 
-/// Counters of what has happened; a change of one is what streams wait for.
+/// Counters of events; streams wait for a change of a counter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Signal {
     pub(crate) messages: u64,
@@ -46,7 +46,7 @@ pub(crate) struct Signal {
 }
 
 impl Inner {
-    /// What begins with this memory.
+    /// Starts with this state.
     pub(crate) fn new(config: SandboxConfig, state: State) -> Self {
         Self {
             clock: config.clock,
@@ -63,8 +63,8 @@ impl Inner {
         }
     }
 
-    /// The memory, for the moment of one call. A panic in another call does not spoil it: each change is complete
-    /// before anything that could panic.
+    /// Locks the state for one call. A panic in another call does not spoil the state: each change is complete before
+    /// code that could panic.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,22 +73,22 @@ impl Inner {
         self.backend.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Names the mini program's back end, if its address is known only later.
+    /// Sets the mini program's back end, if its URL is known only later.
     pub(crate) fn set_backend(&self, url: Url) {
         *self.backend.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
     }
 
-    /// Resolves once the server is to end.
+    /// Resolves when the server stops.
     pub(crate) async fn stopped(&self) {
         let mut stopping = self.stopping.subscribe();
-        // The sender lives in `self`, so this only ends by the value.
+        // The sender lives in `self`, so the wait ends only by the value.
         let _ = stopping.wait_for(|stop| *stop).await;
     }
 
-    /// A request id in WeChat's shape: the time in seconds and two more numbers, in hexadecimal.
+    /// A request id in WeChat's form: the time in seconds and two more numbers, in hexadecimal.
     pub(crate) fn next_rid(&self, now: UnixMillis) -> String {
         let number = self.rids.fetch_add(1, Ordering::Relaxed);
-        // Odd, so that consecutive numbers give different texts that do not look consecutive.
+        // The factor is odd, so consecutive numbers give different texts that do not look consecutive.
         let scattered = number.wrapping_mul(0x9E37_79B1);
         format!("{:08x}-{scattered:08x}-{number:08x}", now.as_seconds())
     }

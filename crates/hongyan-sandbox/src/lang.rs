@@ -21,7 +21,7 @@ impl Lang {
         }
     }
 
-    /// The one of two texts that is in this language.
+    /// Chooses the text in this language.
     pub(crate) fn of_both<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
         match self {
             Self::Zh => zh,

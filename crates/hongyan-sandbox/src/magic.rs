@@ -1,8 +1,8 @@
-//! Magic ids: names that always end in the same way, so that a test needs no rule of chaos for it.
+//! Magic ids: ids that always lead to the same result, so that a test needs no chaos rule.
 //!
-//! One scheme: `sandbox-WORD`, or `sandbox-WORD-anything` where several are wanted. It stands where the real id stands:
-//! an openid, a template, a form id, an appid, a secret, a login code, a tid, an access token. The table is what the
-//! sandbox obeys and what its page of help and `docs/sandbox.md` show.
+//! One scheme: `sandbox-WORD`, or `sandbox-WORD-anything` for several ids with the same result. A magic id takes the
+//! place of a real id: an openid, a template, a form id, an appid, a secret, a login code, a tid, an access token. The
+//! sandbox obeys this table, and its help page and `docs/sandbox.md` show the table.
 
 use std::fmt::Write as _;
 
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use crate::lang::Lang;
 
-/// How every magic id begins.
+/// The prefix of every magic id.
 const PREFIX: &str = "sandbox-";
-/// `sandbox-slow` without a number takes so long.
+/// The delay of `sandbox-slow` without a number.
 const SLOW_MS: u64 = 1_000;
-/// And with one at most so long.
+/// The longest delay of `sandbox-slow` with a number.
 const MAX_SLOW_MS: u64 = 60_000;
 
-/// Where a magic id may stand.
+/// The place of a magic id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Openid,
@@ -31,26 +31,26 @@ pub(crate) enum Place {
     AccessToken,
 }
 
-/// What it does.
+/// The effect of a magic id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Nothing goes wrong.
+    /// The call succeeds.
     Fine,
-    /// This answer; nothing is done.
+    /// The call is not done; this is the answer.
     Refuse(Errcode),
-    /// This answer to the first request that names this very id; then all is well.
+    /// The first request with this id gets this answer; later requests succeed.
     RefuseOnce(Errcode),
-    /// Handled late, by the number behind the word.
+    /// The call is delayed, by the number after the word.
     Slow,
-    /// Done, then the connection is reset.
+    /// The call is done, then the connection is reset.
     LostAnswer,
-    /// Taken, but the user does not want it: no card, and the event says so.
+    /// WeChat accepts the message, but the user refuses it: no card, and the event reports the refusal.
     UserRefuses,
-    /// Taken, and never heard of again: no card, no event.
+    /// WeChat accepts the message, and nothing follows: no card, no event.
     Undelivered,
 }
 
-/// One word.
+/// A magic word.
 #[derive(Debug)]
 pub(crate) struct Magic {
     pub(crate) word: &'static str,
@@ -74,49 +74,50 @@ const fn refuse(word: &'static str, code: Errcode, places: &'static [Place]) -> 
     Magic { word, places, effect: Effect::Refuse(code), zh: "", en: "" }
 }
 
-/// Every magic word. An errcode's meaning is that of the errcode table.
+/// Every magic word. The errcode table has the meaning of an errcode.
 pub(crate) static MAGIC: &[Magic] = &[
     Magic {
         word: "ok",
         places: &[Openid, FormId, Code],
         effect: Effect::Fine,
         zh: "一切正常：该用户已接受所有模板，任意 form_id 均可用一次；作为 code 则登录为 sandbox-ok",
-        en: "all is well: the user has accepted every template, and any form id of theirs is good once; a code logs sandbox-ok in",
+        en: "the call succeeds: the user has accepted every template, and any form id of this user \
+             works once; a code logs in the user sandbox-ok",
     },
     Magic {
         word: "slow",
         places: &[Openid, FormId, Code, Appid],
         effect: Effect::Slow,
         zh: "延迟处理，毫秒数写在后面，如 sandbox-slow-1500；不写为 1000",
-        en: "handled late, by the milliseconds behind it: sandbox-slow-1500; 1000 without",
+        en: "the call is delayed by the milliseconds in the id, as sandbox-slow-1500; default: 1000",
     },
     Magic {
         word: "lost-answer",
         places: &[Openid, FormId, Code, Appid],
         effect: Effect::LostAnswer,
         zh: "照常处理（消息送达），随后连接被重置，没有应答；被拒绝的请求照常应答",
-        en: "done (the message arrives), then the connection is reset without an answer; a refusal is answered",
+        en: "the call is done (the message arrives), then the connection is reset without an answer; a refusal is answered",
     },
     Magic {
         word: "refused",
         places: USER,
         effect: Effect::UserRefuses,
         zh: "应答成功，但用户拒收：没有卡片，推送的结果为 user refuse",
-        en: "taken, but the user does not want it: no card, and the event says user refuse",
+        en: "the send succeeds, but the user refuses the message: no card, and the event says user refuse",
     },
     Magic {
         word: "undelivered",
         places: USER,
         effect: Effect::Undelivered,
         zh: "应答成功，但永不送达：没有卡片，也没有推送",
-        en: "taken, and never delivered: no card and no event",
+        en: "the send succeeds, but the message is never delivered: no card and no event",
     },
     Magic {
         word: "40001-once",
         places: USER,
         effect: Effect::RefuseOnce(Errcode::INVALID_CREDENTIAL),
         zh: "每个 id 的第一次请求得到 40001，之后正常",
-        en: "40001 to the first request with this very id, then all is well",
+        en: "the first request with this id gets 40001, later requests succeed",
     },
     refuse("minus1", Errcode::SYSTEM_BUSY, EVERYWHERE),
     refuse("45009", Errcode::DAY_QUOTA, EVERYWHERE),
@@ -163,18 +164,18 @@ pub(crate) static MAGIC: &[Magic] = &[
     refuse("200100", Errcode::WRONG_ACCOUNT_TYPE, LIBRARY),
 ];
 
-/// A magic id that was found in a call.
+/// A magic id in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) word: &'static str,
     pub(crate) place: Place,
     pub(crate) effect: Effect,
-    /// All of it.
+    /// The whole id.
     pub(crate) id: String,
 }
 
 impl Found {
-    /// How much later the call is handled.
+    /// The delay of the call.
     pub(crate) fn delay_ms(&self) -> u64 {
         if self.effect != Effect::Slow {
             return 0;
@@ -184,30 +185,30 @@ impl Found {
         number.unwrap_or(SLOW_MS).min(MAX_SLOW_MS)
     }
 
-    /// Whether it is in a place that says who asks, and so comes before anything else.
+    /// Whether the id is in a place that identifies the caller, and so is checked first.
     pub(crate) fn is_credential(&self) -> bool {
         matches!(self.place, Appid | Secret | Code | AccessToken)
     }
 }
 
-/// What this id does in this place, if it is a magic one there.
+/// The effect of this id in this place, if it is a magic id for the place.
 pub(crate) fn find(id: &str, place: Place) -> Option<Found> {
     let rest = id.strip_prefix(PREFIX)?;
     let matches = |magic: &&Magic| {
         magic.places.contains(&place)
             && rest.strip_prefix(magic.word).is_some_and(|after| after.is_empty() || after.starts_with('-'))
     };
-    // "40001-once" is longer than "40001".
+    // "40001-once" is longer than "40001" and must be tried first.
     let magic = MAGIC.iter().filter(matches).max_by_key(|magic| magic.word.len())?;
     Some(Found { word: magic.word, place, effect: magic.effect, id: id.to_owned() })
 }
 
-/// Whether it is the openid of a magic user, who is there without having been made.
+/// Whether this is the openid of a magic user, who exists without being made.
 pub(crate) fn is_user(openid: &str) -> bool {
     find(openid, Openid).is_some()
 }
 
-/// The names under which ids stand in WeChat's queries and bodies.
+/// The parameter and member names of ids in WeChat's calls.
 const NAMES: &[(&str, Place)] = &[
     ("access_token", AccessToken),
     ("appid", Appid),
@@ -225,7 +226,7 @@ const NAMES: &[(&str, Place)] = &[
 pub(crate) fn of_call(query: &[(String, String)], body: &[u8]) -> Option<Found> {
     let in_query = query.iter().any(|(_, value)| value.starts_with(PREFIX));
     let needle = PREFIX.as_bytes();
-    // A look at the bytes first: nearly no call has one, and reading the body twice would cost every call.
+    // The bytes are searched first: nearly no call has a magic id, and parsing the body twice would slow every call.
     let in_body = body.windows(needle.len()).any(|window| window == needle);
     if !in_query && !in_body {
         return None;
@@ -269,7 +270,7 @@ impl Place {
     }
 }
 
-/// The table for the page of help.
+/// The table for the help page.
 pub(crate) fn html(lang: Lang) -> String {
     let mut rows = String::new();
     for magic in MAGIC {
@@ -292,7 +293,9 @@ pub(crate) fn markdown(is_chinese: bool) -> String {
     let mut table = if is_chinese {
         "| id | 位置 | 结果 |\n| --- | --- | --- |\n".to_owned()
     } else {
-        "| id | stands as | what happens |\n| --- | --- | --- |\n".to_owned()
+        "| id | place | result |
+| --- | --- | --- |
+".to_owned()
     };
     for magic in MAGIC {
         let (zh, en) = magic.meaning();

@@ -1,4 +1,4 @@
-//! The memory in a file: read when the sandbox starts, written when it stops.
+//! The state file: read when the sandbox starts, written when it stops.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::SandboxError;
 use crate::state::State;
 
-/// The shape of the file. A file of another version is refused, not guessed at.
+/// The version of the file's form. A file of another version is refused.
 const VERSION: u32 = 2;
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct Version {
     version: u32,
 }
 
-/// The memory in the file; `None` if there is no file yet.
+/// The state in the file; `None` if the file does not exist yet.
 pub(crate) fn load(path: &Path) -> Result<Option<State>, SandboxError> {
     let io_error = |source| SandboxError::StateFile { path: path.to_owned(), source };
     let bytes = match fs::read(path) {
@@ -44,23 +44,23 @@ pub(crate) fn load(path: &Path) -> Result<Option<State>, SandboxError> {
     })
 }
 
-/// Why a document is not a memory.
+/// Why a document is not a state.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotAState {
-    /// Of another version of the sandbox.
+    /// The document was written by another version of the sandbox.
     #[error("the document has version {found}, this sandbox reads version {expected}")]
     Version {
         /// Its version.
         found: u32,
-        /// The version that is understood.
+        /// The version that this sandbox reads.
         expected: u32,
     },
-    /// Damaged, or something else.
-    #[error("the document cannot be understood: {0}")]
+    /// The document is damaged, or is something else.
+    #[error("the document cannot be read: {0}")]
     Format(#[from] serde_json::Error),
 }
 
-/// The memory in a document.
+/// Reads a state from a document.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<State, NotAState> {
     let Version { version } = serde_json::from_slice(bytes)?;
     if version != VERSION {
@@ -70,13 +70,13 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<State, NotAState> {
     Ok(state)
 }
 
-/// The memory as the file will have it.
+/// The state in the form of the file.
 pub(crate) fn to_bytes(state: &State) -> Vec<u8> {
     serde_json::to_vec(&Written { version: VERSION, state })
         .expect("every key of the state's maps is a text, so it can be written as JSON")
 }
 
-/// Writes the file so that a crash at any moment leaves either the old one or the new one, whole.
+/// Replaces the file so that a crash at any moment leaves the old file or the new file, whole.
 pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), SandboxError> {
     let io_error = |source| SandboxError::StateFile { path: path.to_owned(), source };
     let mut new_name = path.as_os_str().to_owned();
@@ -84,7 +84,7 @@ pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), SandboxError> {
     let mut file = File::create(&new_name).map_err(io_error)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error)?;
     fs::rename(&new_name, path).map_err(io_error)?;
-    // The rename itself is durable once the directory is.
+    // Syncing the directory makes the rename durable.
     let directory = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory).and_then(|d| d.sync_all()).map_err(io_error)
 }
@@ -104,7 +104,7 @@ mod tests {
         let loaded = load(&path).unwrap().unwrap();
         let compare = |b: &[u8]| serde_json::from_slice::<serde_json::Value>(b).unwrap();
         assert_eq!(compare(&to_bytes(&loaded)), compare(&bytes));
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left lying around");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::inner::Inner;
 #[folder = "phone/"]
 struct Files;
 
-/// The page talks to its own origin alone, and runs no script but its own. Styles may stand in elements.
+/// The page may talk only to its own origin, and runs only its own scripts. Inline styles are allowed.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       base-uri 'none'; frame-ancestors 'none'";
 
@@ -38,7 +38,7 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
         return control::no_such_path(&format!("/phone/{path}"));
     };
     let etag = format!("\"{}\"", hex::encode(&metadata.sha256_hash()[..16]));
-    // Asked for anew each time, answered in full only when it has changed: after an update nobody sees old pages.
+    // The browser asks each time and gets the file only if it has changed: after an update nobody sees old pages.
     let common: [(HeaderName, &str); 4] = [
         (header::CACHE_CONTROL, "no-cache"),
         (header::ETAG, &etag),

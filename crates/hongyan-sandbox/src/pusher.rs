@@ -1,7 +1,7 @@
-//! Brings pushes to callbacks: the only place where the sandbox asks somebody on its own account.
+//! Delivers pushes to callbacks: the only place where the sandbox sends requests on its own.
 //!
-//! One task per app works its queue down and ends when it is empty; `state/pushes.rs` has the queues. A dead callback
-//! costs its own app time, and nobody else.
+//! One task per app empties the app's queue and then ends; `state/pushes.rs` contains the queues. A dead callback delays
+//! only its own app.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::random;
 use crate::state::callbacks::{Callback, Damage, Written};
 use crate::state::pushes::{Push, PushState, Try};
 
-/// WeChat pushes once, and three times more.
+/// WeChat pushes once, and repeats up to three times.
 const TRIES: u32 = 4;
-/// Between two tries. WeChat's own is not documented.
+/// The pause between two tries. WeChat's own pause is not documented.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Of an answer so much is looked at.
+/// How much of an answer is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// And so much is kept for the log.
+/// How much of an answer is kept for the log.
 const MAX_ANSWER_CHARS: usize = 200;
 
-/// Starts the tasks that are needed. Call it after anything that may have queued a push.
+/// Starts the tasks that are needed. Call this after anything that may have queued a push.
 pub(crate) fn start(inner: &Arc<Inner>) {
     let apps = inner.state().pushes.start();
     for appid in apps {
@@ -94,7 +94,7 @@ struct Answered {
     status: StatusCode,
     text: String,
     content_type: String,
-    /// In pieces, without a length.
+    /// The answer was chunked, without a length.
     is_chunked: bool,
 }
 
@@ -124,10 +124,10 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// WeChat's check of an address before it is taken: the answer must be `echostr` and nothing else, with its length said.
+/// WeChat's check of a callback URL: the answer must be exactly `echostr`, with a Content-Length.
 ///
-/// The error says in words what was expected and what sort of answer came, and quotes nothing of it: whoever may set a
-/// callback could otherwise read what this machine alone can reach.
+/// The error says in words what was expected and what kind of answer came, and quotes nothing of the answer: otherwise
+/// everybody who may set a callback could read servers that only this machine can reach.
 pub(crate) async fn check_address(inner: &Inner, callback: &Callback) -> Result<(), String> {
     let echostr = random::alphanumeric(20);
     let url = callback.check_url(inner.clock.now(), &echostr);
@@ -135,13 +135,13 @@ pub(crate) async fn check_address(inner: &Inner, callback: &Callback) -> Result<
     let asked = tokio::time::timeout(Duration::from_millis(callback.timeout_ms), ask(inner, request)).await;
     let Answered { status, text, content_type, is_chunked } = asked
         .map_err(|_| format!("the address did not answer within {} ms", callback.timeout_ms))?
-        .map_err(|e| format!("the address cannot be asked: {e}"))?;
+        .map_err(|e| format!("the request to the address failed: {e}"))?;
     if status != StatusCode::OK {
         return Err(format!("the address answered the check with HTTP {}; it must be 200", status.as_u16()));
     }
     if text == echostr && is_chunked {
-        let why = "the answer to the check was echostr, but in pieces (Transfer-Encoding: chunked); WeChat refuses that: \
-                   send it whole, with a Content-Length";
+        let why = "the answer to the check was echostr, but chunked (Transfer-Encoding: chunked); WeChat refuses a chunked \
+                   answer: send the answer with a Content-Length";
         return Err(why.to_owned());
     }
     if text == echostr {
@@ -149,12 +149,12 @@ pub(crate) async fn check_address(inner: &Inner, callback: &Callback) -> Result<
     }
     let came = format!("{} bytes of content type {content_type}", text.len());
     Err(match text.trim().trim_matches('"') {
-        "" => "the answer to the check was empty; it must be the parameter echostr, as it is".to_owned(),
+        "" => "the answer to the check was empty; the answer must be exactly the parameter echostr".to_owned(),
         inside if inside == echostr => {
-            format!("the answer to the check has more around echostr than the text itself: {came}")
+            format!("the answer to the check contains more than echostr: {came}")
         }
         _ => format!(
-            "the answer to the check was not the parameter echostr, as it is ({} bytes), but {came}",
+            "the answer to the check must be exactly the parameter echostr ({} bytes), but was {came}",
             echostr.len()
         ),
     })

@@ -1,4 +1,4 @@
-//! Random texts in the shapes that WeChat gives out.
+//! Random texts in the forms of WeChat's ids.
 
 const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -9,7 +9,7 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     buffer
 }
 
-/// `chars` letters and digits. Not a secret's quality: a few letters are a little more frequent than others.
+/// `chars` letters and digits. Not suitable for real secrets: a few letters are a little more frequent than others.
 pub(crate) fn alphanumeric(chars: usize) -> String {
     let mut buffer = vec![0; chars];
     getrandom::fill(&mut buffer).expect("the operating system always has random bytes once it has started");

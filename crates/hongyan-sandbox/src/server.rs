@@ -1,7 +1,7 @@
-//! The accept loop: HTTP/1.1 connections, each of which can be killed from inside a request.
+//! The accept loop: HTTP/1.1 connections that a request can reset.
 //!
-//! A web framework can only answer. A fault that a test can trust, a connection that dies without an answer,
-//! needs the socket itself, so connections are served here one by one.
+//! A web framework can only answer. A reliable fault, a connection that dies without an answer, needs the socket itself,
+//! so connections are served here one by one.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -25,33 +25,33 @@ use tower::ServiceExt as _;
 
 use crate::tls::Tls;
 
-/// How long open requests may take to end once the server stops. Nothing of the sandbox's own takes longer than an
-/// instant then; this is for callers that do not read.
+/// How long open requests may take to end after the server stops. The sandbox's own work takes an instant; this time is
+/// for callers that do not read.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a client may take for the head of a request, from its first byte on or from the answer before.
+/// How long a client may take for the head of a request, from its first byte or from the answer before.
 const HEAD_PATIENCE: Duration = Duration::from_secs(120);
-/// After an error that only time mends (too many open files), so long is waited.
+/// How long to wait after an accept error that only time fixes (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where a sandbox listens.
+/// The listeners of a sandbox.
 #[derive(Debug)]
 pub struct Listening {
     /// For HTTP.
     pub http: TcpListener,
-    /// For HTTPS, if it is wanted.
+    /// For HTTPS, if HTTPS is wanted.
     pub https: Option<(TcpListener, Tls)>,
 }
 
-/// Kills the connection that a request came on. Stands in the request's extensions.
+/// Resets the connection of a request. A request carries this in its extensions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Kill(Arc<Notify>);
 
 impl Kill {
-    /// Resets the connection. Does not return, because the connection's task drops the request with it; without
-    /// a connection of its own (the router was called directly) the answer says that it cannot be done.
+    /// Resets the connection. Does not return, because the connection's task drops the request too. Without a connection
+    /// (the router was called directly) the answer says that the fault is impossible.
     pub(crate) async fn now(kill: Option<Self>) -> Response {
         let Some(Self(notify)) = kill else {
-            let text = "this fault needs a real connection: serve the sandbox on a listener";
+            let text = "this fault needs a network connection: serve the sandbox on a listener";
             return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
         };
         notify.notify_one();
@@ -60,7 +60,7 @@ impl Kill {
 }
 
 /// Serves until `stop` resolves, then lets open connections end. At most `most` connections are open at once; further
-/// ones wait until one of them ends.
+/// connections wait until a connection ends.
 pub(crate) async fn serve(
     listening: Listening,
     router: Router,
@@ -103,13 +103,13 @@ pub(crate) async fn serve(
     stopping.send_replace(true);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_PATIENCE, all_ended).await.is_err() {
-        tracing::warn!("connections that would not end are cut off");
+        tracing::warn!("connections that did not end in time are closed");
         connections.shutdown().await;
     }
     outcome
 }
 
-/// The next connection for HTTPS; none ever if there is no listener.
+/// The next connection for HTTPS; never resolves if there is no HTTPS listener.
 async fn accept(https: Option<&(TcpListener, Tls)>) -> std::io::Result<(TcpStream, Tls)> {
     match https {
         Some((listener, tls)) => listener.accept().await.map(|(stream, _)| (stream, tls.clone())),
@@ -117,8 +117,7 @@ async fn accept(https: Option<&(TcpListener, Tls)>) -> std::io::Result<(TcpStrea
     }
 }
 
-/// Whether an error of `accept` says nothing about the listener: the peer gave up, or there are too many open
-/// files at this moment.
+/// Whether an `accept` error does not mean a broken listener: the peer gave up, or too many files are open right now.
 fn is_about_one_connection(error: &std::io::Error) -> bool {
     const TOO_MANY_OPEN_FILES: [i32; 2] = [23, 24]; // ENFILE, EMFILE
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
@@ -128,7 +127,7 @@ fn is_about_one_connection(error: &std::io::Error) -> bool {
 
 /// A stream whose connection can be reset.
 trait Reset: AsyncRead + AsyncWrite + Unpin {
-    /// With a zero linger time, dropping the stream sends a reset instead of a polite end.
+    /// With a linger time of zero, dropping the stream sends a reset instead of an orderly close.
     fn linger_no_more(&self) -> std::io::Result<()>;
 }
 
@@ -150,7 +149,7 @@ async fn handshake_and_serve(
     router: Router,
     stopping: watch::Receiver<bool>,
 ) {
-    // Answers are small and written at once: waiting for more to fill a packet would only delay them.
+    // Answers are small and written at once: Nagle's algorithm would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection was gone before it was served");
         return;
@@ -183,13 +182,13 @@ async fn connection(stream: impl Reset, router: Router, mut stopping: watch::Rec
             () = killed.notified() => {
                 let stream = connection.into_parts().io.into_inner();
                 if let Err(error) = stream.linger_no_more() {
-                    tracing::debug!(%error, "the connection that was to be reset is closed instead");
+                    tracing::debug!(%error, "the connection could not be reset and is closed instead");
                 }
                 return;
             }
             ended = Pin::new(&mut connection) => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended in the middle");
+                    tracing::debug!(%error, "a connection ended in the middle of a request");
                 }
                 return;
             }

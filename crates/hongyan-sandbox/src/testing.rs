@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a sandbox with a clock of its own, asked without a network.
+//! Helpers of this crate's tests: a sandbox with its own clock, called without a network.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ impl Platform {
         json_of(self.ask(Method::DELETE, path, Body::empty()).await).await.1
     }
 
-    /// A call of the phone's user: its body names app and user besides `more`.
+    /// Sends a call of the phone's user: the body names app and user besides `more`.
     pub(crate) async fn user_does(&self, path: &str, more: Value) -> Value {
         let mut body = json!({ "appid": self.seed.appid, "openid": self.seed.openid });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -77,7 +77,7 @@ impl Platform {
         assert_eq!(answer["results"][template_id], "accept", "{answer}");
     }
 
-    /// A template message that is right in every respect.
+    /// A valid template message.
     pub(crate) fn template_message(&self, form_id: &str) -> Value {
         json!({
             "touser": self.seed.openid, "template_id": self.seed.legacy_template, "form_id": form_id,
@@ -90,7 +90,7 @@ impl Platform {
         })
     }
 
-    /// A subscribe message that is right in every respect.
+    /// A valid subscribe message.
     pub(crate) fn subscribe_message(&self) -> Value {
         json!({
             "touser": self.seed.openid, "template_id": self.seed.subscribe_template,

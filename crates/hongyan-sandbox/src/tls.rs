@@ -1,4 +1,4 @@
-//! HTTPS, for SDKs that take no other address: with a certificate of yours, or one that is made at the start.
+//! HTTPS, for SDKs that accept only https URLs: with your certificate, or with a certificate made at the start.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,24 +17,24 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// How long a client may take for its part of the handshake.
+/// How long a client may take for the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A line of PEM has so many characters.
+/// The line length of PEM.
 const PEM_LINE: usize = 64;
-/// For whom a certificate is made, besides the names that the sandbox was given: this machine, and WeChat's host, to
-/// which a hosts file may give this machine's address.
+/// The names in a made certificate, besides the configured names: this machine, and WeChat's host, which a hosts file may
+/// point to this machine.
 const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", "api.weixin.qq.com"];
 
 /// Why there is no HTTPS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// One of the two texts is no PEM of its kind.
+    /// One of the two texts is not PEM of its kind.
     #[error("{0}")]
     Pem(&'static str),
-    /// The key is another certificate's, or of a kind that is not supported.
+    /// The key belongs to another certificate, or its kind is not supported.
     #[error("the certificate and its key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
-    /// A certificate cannot be made for such a name.
+    /// A certificate cannot contain such a name.
     #[error("no certificate can be made for these names: {0}")]
     Making(#[from] rcgen::Error),
 }
@@ -44,28 +44,28 @@ pub enum TlsError {
 pub struct Tls(Arc<ServerConfig>);
 
 impl Tls {
-    /// With a certificate (and its chain) and a key, both PEM.
+    /// Uses a certificate (and its chain) and a key, both as PEM.
     ///
     /// # Errors
-    /// When they are not, or do not belong together.
+    /// When they are not PEM, or do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
             .map_err(|_| TlsError::Pem("the certificate is not PEM"))?;
         if chain.is_empty() {
-            return Err(TlsError::Pem("the certificate's file has none in it (BEGIN CERTIFICATE)"));
+            return Err(TlsError::Pem("the certificate's file contains no certificate (BEGIN CERTIFICATE)"));
         }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-            TlsError::Pem("the key's file has none in it (BEGIN PRIVATE KEY, without a password)")
+            TlsError::Pem("the key's file contains no key (BEGIN PRIVATE KEY, without a password)")
         })?;
         Self::of(chain, key)
     }
 
-    /// With a certificate made now, for this machine, WeChat's host and these names. Also gives, as PEM, the authority
-    /// that a client must trust. The authority's key is gone when this returns: it signs nothing else.
+    /// Makes a certificate for this machine, WeChat's host and these names. Also returns, as PEM, the CA that a client
+    /// must trust. The CA's key is dropped when this returns: the CA signs nothing else.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// When a certificate cannot contain a name.
     pub fn made(names: &[String]) -> Result<(Self, String), TlsError> {
         let authority_key = KeyPair::generate()?;
         let mut authority = CertificateParams::new(Vec::new())?;
@@ -97,7 +97,7 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Shakes hands; `None` if that fails or takes too long, which the log tells.
+    /// Does the handshake; `None` if the handshake fails or takes too long, which the log reports.
     pub(crate) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.0));
         match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
@@ -132,7 +132,7 @@ mod tests {
     use crate::testing::Platform;
     use crate::{Listening, Sandbox, SandboxConfig};
 
-    /// Asks for the seed over HTTPS, trusting this authority alone.
+    /// Gets the seed over HTTPS, and trusts only this CA.
     async fn seed(port: u16, host: &str, authority: &str) -> Result<Value, String> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
@@ -191,6 +191,6 @@ mod tests {
         assert!(why("", &key).contains("BEGIN CERTIFICATE"));
         assert!(why(&certificate, "").contains("BEGIN PRIVATE KEY"));
         assert!(why(&certificate, &other).contains("cannot be used"));
-        assert!(!why(&key, &key).contains(&key[40..60]), "nothing of a file is repeated");
+        assert!(!why(&key, &key).contains(&key[40..60]), "the error must not repeat a file's content");
     }
 }

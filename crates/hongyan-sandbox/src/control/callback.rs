@@ -1,4 +1,4 @@
-//! `/_sandbox/callback`: where an app's events go, as it is set in WeChat's admin console.
+//! `/_sandbox/callback`: the callback URL of an app, which an operator sets in WeChat's admin console.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn patience() -> u64 {
     PATIENCE_MS
 }
 
-/// `POST /_sandbox/callback`: takes the address if it answers WeChat's check as it should.
+/// `POST /_sandbox/callback`: stores the callback URL if it answers WeChat's check correctly.
 pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
     let SetCallback { appid, url, token, encoding_aes_key, mode, format, timeout_ms } = parse(&body)?;
     let callback = Callback { url, token, encoding_aes_key, mode, format, timeout_ms };
@@ -47,7 +47,7 @@ pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
         .await
         .map_err(|why| ControlError::new(StatusCode::BAD_REQUEST, "callback_check_failed", why))?;
     let shown = shown(&appid, &callback);
-    // Asked for again: the app may have gone while the address was checked.
+    // The app is looked up again: it may have been removed during the check.
     app(&mut inner.state(), &appid)?.callback = Some(callback);
     Ok(Json(shown))
 }
@@ -66,7 +66,7 @@ pub(super) async fn show(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<
     Ok(Json(shown(&appid, callback)))
 }
 
-/// `DELETE /_sandbox/callback`: what still waits is dropped.
+/// `DELETE /_sandbox/callback`: removes the callback; waiting pushes are dropped.
 pub(super) async fn remove(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<Json<Value>, ControlError> {
     let OfApp { appid } = parse_query(&uri)?;
     app(&mut inner.state(), &appid)?.callback.take().ok_or_else(|| no_callback(&appid))?;

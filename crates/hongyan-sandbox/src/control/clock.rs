@@ -1,4 +1,4 @@
-//! Time, which passes as it is told to.
+//! The clock, which a test can move.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::error::{ControlError, parse};
 use crate::inner::Inner;
 
-/// Steps up to this are taken, forwards and backwards: a hundred years. Beyond lies only overflow.
+/// The largest step, forwards or backwards: a hundred years. Larger steps would overflow.
 const MAX_STEP_SECONDS: i64 = 100 * 366 * 86_400;
 
 /// `GET /_sandbox/clock`.
@@ -32,9 +32,9 @@ pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
     let asked: SetClock = parse(&body)?;
     let now = match (asked.advance_seconds, asked.set) {
         (Some(seconds), None) if seconds.abs() <= MAX_STEP_SECONDS => inner.clock.advance(seconds * 1000),
-        (Some(_), None) => return Err(ControlError::bad_request("advance_seconds: a hundred years at most")),
+        (Some(_), None) => return Err(ControlError::bad_request("advance_seconds: must be at most a hundred years")),
         (None, Some(moment)) => inner.clock.set(moment),
-        _ => return Err(ControlError::bad_request("either advance_seconds or set")),
+        _ => return Err(ControlError::bad_request("send either advance_seconds or set")),
     };
     inner.signal.send_modify(|signal| signal.clock += 1);
     Ok(Json(json!({ "now": now })))

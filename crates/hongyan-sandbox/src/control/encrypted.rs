@@ -1,5 +1,5 @@
-//! What `wx.getUserInfo` and its like give to the mini program: data of the user, enciphered and signed with the
-//! session key of the user's last login.
+//! The result of `wx.getUserInfo` and similar calls: user data, encrypted and signed with the session key of the user's
+//! last login.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ use crate::random;
 struct Encrypt {
     appid: AppId,
     openid: OpenId,
-    /// What to encipher; the user's openid and a watermark are added.
+    /// The data to encrypt; the user's openid and a watermark are added.
     #[serde(default)]
     data: Map<String, Value>,
 }
 
-/// `POST /_sandbox/encrypted`: `encrypted_data`, `iv`, `raw_data` and `signature` of a user who has logged in.
+/// `POST /_sandbox/encrypted`: makes `encrypted_data`, `iv`, `raw_data` and `signature` for a logged-in user.
 pub(super) async fn encrypt(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
@@ -37,7 +37,7 @@ pub(super) async fn encrypt(
     let mut state = inner.state();
     let Some(key) = user(&mut state, &appid, &openid)?.session_key.clone().map(SecretString::from) else {
         let text =
-            "the user has not logged in, so there is no session key; POST /_sandbox/login gives a code";
+            "the user has not logged in, so there is no session key; get a login code with POST /_sandbox/login";
         return Err(ControlError::new(StatusCode::CONFLICT, "not_logged_in", text));
     };
     let raw_data = Value::Object(data.clone()).to_string();

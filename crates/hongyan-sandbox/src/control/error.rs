@@ -1,4 +1,4 @@
-//! How `/_sandbox` says no, and how it reads what it is sent.
+//! Refusals of `/_sandbox`, and reading its requests.
 
 use std::borrow::Cow;
 
@@ -23,12 +23,12 @@ impl ControlError {
         Self { status, code, error: error.into() }
     }
 
-    /// What was sent cannot be meant.
+    /// The request is invalid.
     pub(super) fn bad_request(error: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", error)
     }
 
-    /// What was named does not exist.
+    /// The named thing does not exist.
     pub(super) fn unknown(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, error)
     }
@@ -40,13 +40,13 @@ impl IntoResponse for ControlError {
     }
 }
 
-/// A body as JSON, whatever its content type says: it is typed by hand into `curl` often enough.
+/// Reads a body as JSON whatever its content type: people often send it by hand with `curl`.
 pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|e| ControlError::bad_request(format!("the body: {e}")))
 }
 
-/// The query. A parameter without a value, as in `?since=`, counts as left out.
+/// Reads the query. A parameter without a value, as in `?since=`, counts as missing.
 pub(super) fn parse_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ControlError> {
     let has_value = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
     let given: Vec<_> = uri.query().unwrap_or_default().split('&').filter(has_value).collect();

@@ -1,10 +1,9 @@
-//! `GET /_sandbox/events`: cards as they come, by server-sent events.
+//! `GET /_sandbox/events`: new cards as server-sent events.
 //!
-//! Events: `clock` (at the start and whenever the time is moved), `message` (a card, as the inbox lists it; its id is
-//! the event's id) and `reset`. A stream that was cut goes on where it was: the browser says `Last-Event-ID`.
+//! Events: `clock` (at the start and whenever the time is moved), `message` (a card, in the form of the inbox; its id is
+//! the event's id) and `reset`. An interrupted stream continues where it was: the browser sends `Last-Event-ID`.
 //!
-//! What a stream waits for is a counter, and what it then sends it reads from the inbox: however slow the reader
-//! is, nothing is lost and nothing piles up.
+//! A stream waits on a counter and reads the cards from the inbox. So a slow reader loses nothing, and nothing piles up.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,7 +24,7 @@ use super::inbox::filter;
 use crate::inner::{Inner, Signal};
 use crate::state::inbox::Filter;
 
-/// So many cards are read from the inbox at once.
+/// How many cards are read from the inbox at once.
 const CHUNK: usize = 100;
 
 #[derive(Deserialize)]
@@ -33,24 +32,24 @@ const CHUNK: usize = 100;
 struct EventsQuery {
     appid: Option<AppId>,
     openid: Option<OpenId>,
-    /// The id of the last card that is known; without it only new ones come.
+    /// The id of the last known card; without an id only new cards are sent.
     since: Option<u64>,
 }
 
-/// One reader.
+/// A reader of a stream.
 struct Watching {
     inner: Arc<Inner>,
     filter: Filter,
     /// The last card that was sent or that the reader knew.
     last_id: u64,
-    /// What had happened when the reader was last told.
+    /// The counters at the last event for this reader.
     told: Signal,
     signal: watch::Receiver<Signal>,
-    /// Ready to be sent.
+    /// Events that are ready to be sent.
     queue: VecDeque<Event>,
 }
 
-/// Cards of one user, of one app, or all, from now on.
+/// Streams the cards of one user, of one app, or all cards, from now on.
 pub(super) async fn stream(
     Shared(inner): Shared<Arc<Inner>>,
     headers: HeaderMap,
@@ -78,13 +77,13 @@ pub(super) async fn stream(
 }
 
 impl Watching {
-    /// The next event; `None` once the server stops.
+    /// The next event; `None` when the server stops.
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.queue.pop_front() {
                 return Some(event);
             }
-            // Seen before reading: what happens after this line wakes the wait below.
+            // The counters are marked as seen before the read: a later change wakes the wait below.
             let now = *self.signal.borrow_and_update();
             if now.resets != self.told.resets {
                 self.queue.push_back(Event::default().event("reset").data("{}"));

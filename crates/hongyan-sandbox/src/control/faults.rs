@@ -1,4 +1,4 @@
-//! Faults on purpose; `chaos.rs` says what each kind does.
+//! Deliberate faults; `chaos.rs` describes each kind.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::error::{ControlError, parse};
 use crate::chaos::ChaosRule;
 use crate::inner::Inner;
 
-/// `POST /_sandbox/chaos`: one more rule.
+/// `POST /_sandbox/chaos`: adds a rule.
 pub(super) async fn add(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
     let rule: ChaosRule = parse(&body)?;
     if let Some(problem) = rule.problem() {
@@ -20,25 +20,25 @@ pub(super) async fn add(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
     }
     let mut state = inner.state();
     if state.chaos.len() >= state.limits.rules {
-        let text = "there are as many rules as there may be; DELETE /_sandbox/chaos clears them";
+        let text = "the maximum number of rules is reached; DELETE /_sandbox/chaos removes all rules";
         return Err(ControlError::new(StatusCode::CONFLICT, "too_many_rules", text));
     }
     let id = state.chaos.add(rule);
     Ok(Json(json!({ "id": id })))
 }
 
-/// `GET /_sandbox/chaos`: the rules in force, and how often each has hit.
+/// `GET /_sandbox/chaos`: lists the rules in force, and how often each rule has hit.
 pub(super) async fn list(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     Json(json!({ "rules": inner.state().chaos.list() }))
 }
 
-/// `DELETE /_sandbox/chaos`: no more faults.
+/// `DELETE /_sandbox/chaos`: removes all rules.
 pub(super) async fn clear(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     inner.state().chaos.clear();
     Json(json!({ "cleared": true }))
 }
 
-/// `DELETE /_sandbox/chaos/{id}`: one rule less.
+/// `DELETE /_sandbox/chaos/{id}`: removes a rule.
 pub(super) async fn remove(
     Shared(inner): Shared<Arc<Inner>>,
     Path(id): Path<String>,

@@ -1,4 +1,4 @@
-//! `GET /_sandbox/inbox`: what the users saw.
+//! `GET /_sandbox/inbox`: the cards that the users saw.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,18 +22,19 @@ use crate::state::inbox::{Card, Filter};
 struct InboxQuery {
     appid: Option<AppId>,
     openid: Option<OpenId>,
-    /// The id of a card: those after it. Or a time: those sent then and later.
+    /// The id of a card: return later cards. Or a time: return cards sent at this time or later.
     since: Option<String>,
     limit: Option<usize>,
-    /// Seconds: until there are `count` cards, or so long.
+    /// The seconds to wait until there are `count` cards.
     wait: Option<u64>,
     count: Option<usize>,
 }
 
-/// Nobody waits longer.
+/// The longest wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Cards, oldest first: of one user, of one app, or all. With `wait` as soon as there are enough, or when the time is up.
+/// Returns cards, oldest first: of one user, of one app, or all. With `wait`, returns when there are enough cards or when
+/// the time is up.
 pub(super) async fn list(
     Shared(inner): Shared<Arc<Inner>>,
     uri: Uri,
@@ -47,7 +48,7 @@ pub(super) async fn list(
     let mut signal = inner.signal.subscribe();
     let until = Instant::now() + patience;
     loop {
-        // Marked as seen before looking: what is delivered after the look ends the wait below.
+        // The inbox is marked as seen before the look: a later delivery ends the wait below.
         signal.borrow_and_update();
         let cards = read(&inner.state(), &filter, &since, limit);
         if patience.is_zero() || cards.len() >= enough {
@@ -69,7 +70,7 @@ fn read(state: &State, filter: &Filter, since: &Since, limit: usize) -> Vec<Arc<
         Since::Card(id) => state.inbox.after(filter, id, limit),
         Since::Moment(moment) => {
             let mut cards = state.inbox.after(filter, 0, usize::MAX);
-            // The clock can be set back, so the cards are not in the order of their times.
+            // The clock can be set back, so cards are not always in the order of their times.
             cards.retain(|card| card.sent_at >= moment);
             cards.truncate(limit);
             cards
@@ -77,12 +78,12 @@ fn read(state: &State, filter: &Filter, since: &Since, limit: usize) -> Vec<Arc<
     }
 }
 
-/// From where on cards are asked for.
+/// The first card to return.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Since {
-    /// After this card.
+    /// Cards after this card.
     Card(u64),
-    /// Sent at this time or later.
+    /// Cards sent at this time or later.
     Moment(UnixMillis),
 }
 
@@ -92,13 +93,13 @@ impl Since {
             return Ok(Self::Card(id));
         }
         UnixMillis::parse_rfc3339(text).map(Self::Moment).map_err(|_| {
-            ControlError::bad_request("since: the id of a card, or a time as 2026-05-01T01:30:00Z")
+            ControlError::bad_request("since: must be the id of a card, or a time like 2026-05-01T01:30:00Z")
         })
     }
 }
 
-/// The filter for what is named, if it exists: an empty answer should mean that nothing came, not that the name was
-/// misspelt.
+/// The filter for the named app and user, which must exist: an empty answer must mean that no card came, not that a name
+/// was misspelt.
 pub(super) fn filter(
     state: &State,
     appid: Option<AppId>,

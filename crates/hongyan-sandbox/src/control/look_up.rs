@@ -1,4 +1,4 @@
-//! The app and the user that a call names.
+//! Finds the app and the user that a call names.
 
 use hongyan_wechat::{AppId, OpenId};
 
@@ -9,7 +9,7 @@ pub(super) fn app<'a>(state: &'a mut State, appid: &AppId) -> Result<&'a mut App
     state.apps.get_mut(appid).ok_or_else(|| {
         ControlError::unknown(
             "unknown_app",
-            format!("there is no app {appid}; POST /_sandbox/apps makes one"),
+            format!("there is no app {appid}; make an app with POST /_sandbox/apps"),
         )
     })
 }
@@ -28,6 +28,6 @@ pub(super) fn user<'a>(
 pub(super) fn unknown_user(appid: &AppId, openid: &OpenId) -> ControlError {
     ControlError::unknown(
         "unknown_user",
-        format!("the app {appid} has no user {openid}; POST /_sandbox/users makes one"),
+        format!("the app {appid} has no user {openid}; make a user with POST /_sandbox/users"),
     )
 }

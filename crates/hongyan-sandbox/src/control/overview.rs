@@ -1,4 +1,4 @@
-//! What the platform was asked, and what there is.
+//! The log of requests, and an overview of the state.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::inner::Inner;
 use crate::state::requests::LoggedRequest;
 use crate::state::{App, User};
 
-/// The overview shows at most so many users of an app one by one.
+/// The most users of an app that the overview lists one by one.
 const USERS_SHOWN: usize = 100;
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ struct RequestsQuery {
     limit: Option<usize>,
 }
 
-/// A request with what WeChat would have minded about it.
+/// A request with its complaints.
 #[derive(Serialize)]
 pub(super) struct Reviewed {
     #[serde(flatten)]
@@ -34,7 +34,7 @@ pub(super) struct Reviewed {
     complaints: Vec<Complaint>,
 }
 
-/// `GET /_sandbox/requests`: the newest requests to WeChat's paths, in the order in which they came.
+/// `GET /_sandbox/requests`: lists the newest requests to WeChat's paths, in the order of arrival.
 pub(super) async fn requests(
     Shared(inner): Shared<Arc<Inner>>,
     uri: Uri,
@@ -47,7 +47,7 @@ pub(super) async fn requests(
             state.apps.iter().map(|(appid, app)| (appid.clone(), app.templates.clone())).collect();
         (state.requests.newest(asked.path.as_deref(), limit), templates)
     };
-    // Without the lock: thousands of bodies take their time.
+    // The lock is released first: examining thousands of bodies takes time.
     let review = |request: LoggedRequest| {
         let own = request.appid.as_ref().and_then(|appid| templates.get(appid));
         let complaints = complaints::of(&request, |id| own?.iter().find(|t| t.id.as_str() == id).cloned());
@@ -56,7 +56,7 @@ pub(super) async fn requests(
     Ok(Json(requests.into_iter().map(review).collect()))
 }
 
-/// `GET /_sandbox/overview`: apps with their templates and users, and some totals.
+/// `GET /_sandbox/overview`: lists the apps with their templates and users, and some totals.
 pub(super) async fn overview(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     let state = inner.state();
     let kept: Map<_, _> = state

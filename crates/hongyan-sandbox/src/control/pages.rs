@@ -1,4 +1,5 @@
-//! `/_sandbox/pages`: which pages a mini program has. Told, the sandbox refuses others with 41030, as WeChat does.
+//! `/_sandbox/pages`: the pages of a mini program. After they are set, the sandbox refuses other pages with 41030, as
+//! WeChat does.
 
 use std::sync::Arc;
 
@@ -19,11 +20,11 @@ use crate::state::pages::{MAX_PAGES, Pages};
 #[serde(deny_unknown_fields)]
 struct SetPages {
     appid: AppId,
-    /// As they stand in `app.json`; those of a sub-package with its root in front.
+    /// The paths as in `app.json`; a page of a sub-package begins with the sub-package's root.
     pages: Vec<String>,
 }
 
-/// `POST /_sandbox/pages`: from now on these are the app's pages, and no others.
+/// `POST /_sandbox/pages`: sets the app's pages; all other pages are refused from now on.
 pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
     let SetPages { appid, pages } = parse(&body)?;
     let pages = pages_of(&pages)?;
@@ -33,14 +34,14 @@ pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
     Ok(Json(shown(&appid, &app.pages)))
 }
 
-/// The pages as they were sent, if they can be pages.
+/// The pages from the request, if all of them are valid paths.
 pub(super) fn pages_of(pages: &[String]) -> Result<Pages, ControlError> {
     if pages.len() > MAX_PAGES {
-        return Err(ControlError::bad_request(format!("pages: {MAX_PAGES} at most")));
+        return Err(ControlError::bad_request(format!("pages: at most {MAX_PAGES} pages")));
     }
     Pages::known(pages).map_err(|wrong| {
         ControlError::bad_request(format!(
-            "pages: {wrong:?} is not the path of a page, such as pages/index/index"
+            "pages: {wrong:?} is not a valid page path, such as pages/index/index"
         ))
     })
 }
@@ -51,13 +52,13 @@ struct OfApp {
     appid: AppId,
 }
 
-/// `GET /_sandbox/pages`: `null` if any page is taken.
+/// `GET /_sandbox/pages`: `null` if any page is accepted.
 pub(super) async fn show(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<Json<Value>, ControlError> {
     let OfApp { appid } = parse_query(&uri)?;
     Ok(Json(shown(&appid, &app(&mut inner.state(), &appid)?.pages)))
 }
 
-/// `DELETE /_sandbox/pages`: any page is taken again.
+/// `DELETE /_sandbox/pages`: any page is accepted again.
 pub(super) async fn forget(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<Json<Value>, ControlError> {
     let OfApp { appid } = parse_query(&uri)?;
     let mut state = inner.state();

@@ -132,11 +132,11 @@ async fn an_answer_a_send_and_a_changed_setting_are_pushed_in_every_mode_and_for
 async fn an_address_that_does_not_answer_the_check_is_not_taken() {
     let (platform, receiver) = (Platform::new(), Receiver::start().await);
     let wrong = [
-        ("/callback/wx", "/wrong", "but 5 bytes of content type text/plain"),
-        ("/callback/wx", "/pieces", "in pieces"),
-        ("/callback/wx", "/quoted", "more around echostr"),
+        ("/callback/wx", "/wrong", "but was 5 bytes of content type text/plain"),
+        ("/callback/wx", "/pieces", "chunked"),
+        ("/callback/wx", "/quoted", "more than echostr"),
         ("/callback/wx", "/nothing", "HTTP 404"),
-        ("http://127", "http://128", "cannot be asked"),
+        ("http://127", "http://128", "the request to the address failed"),
     ];
     for (from, to, words) in wrong {
         let mut settings = receiver.settings(&platform, "plain", "xml");

@@ -1,4 +1,4 @@
-//! `/_sandbox/pushes`: what was pushed, what a test wants pushed, and when.
+//! `/_sandbox/pushes`: the log of pushes, a test's own pushes, and holding pushes back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::inner::Inner;
 use crate::pusher;
 use crate::state::callbacks::{Damage, Message};
 
-/// A body that is pushed has at most so many bytes. WeChat's own have a few hundred.
+/// The largest body of a push in bytes. WeChat's own bodies have a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// `idle_within_ms` goes up to this.
+/// The largest `idle_within_ms`.
 const MAX_WAIT_MS: u64 = 60_000;
 
 #[derive(Deserialize)]
@@ -29,11 +29,11 @@ const MAX_WAIT_MS: u64 = 60_000;
 struct PushesQuery {
     appid: Option<AppId>,
     limit: Option<usize>,
-    /// Waits until nothing waits any more, for so long at most.
+    /// Waits until no push is waiting, at most for this time.
     idle_within_ms: Option<u64>,
 }
 
-/// `GET /_sandbox/pushes`: the newest pushes, in the order in which they were made.
+/// `GET /_sandbox/pushes`: lists the newest pushes, in the order in which they were made.
 pub(super) async fn list(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<Json<Value>, ControlError> {
     let asked: PushesQuery = parse_query(&uri)?;
     if let Some(millis) = asked.idle_within_ms {
@@ -50,7 +50,7 @@ pub(super) async fn list(Shared(inner): Shared<Arc<Inner>>, uri: Uri) -> Result<
 async fn wait_for_idle(inner: &Inner, patience: Duration) -> Result<(), ControlError> {
     let mut signal = inner.signal.subscribe();
     let idle = async {
-        // Marked as seen before looking: what ends after the look wakes the wait below.
+        // The pushes are marked as seen before the look: a push that ends later wakes the wait below.
         while {
             signal.borrow_and_update();
             inner.state().pushes.waiting() > 0
@@ -70,28 +70,28 @@ async fn wait_for_idle(inner: &Inner, patience: Duration) -> Result<(), ControlE
 #[serde(deny_unknown_fields)]
 struct PushBody {
     appid: AppId,
-    /// The user that the address names beside the body.
+    /// The user that the URL names beside the body.
     openid: Option<OpenId>,
-    /// An object, which is written in the callback's format; or a text, which is pushed as it is.
+    /// An object, which is written in the callback's format; or a string, which is pushed unchanged.
     body: Value,
-    /// Each sort once at most.
+    /// Each kind of damage at most once.
     #[serde(default)]
     damage: BTreeSet<Damage>,
 }
 
-/// `POST /_sandbox/pushes`: a push of a test's own. It takes its turn behind those that wait.
+/// `POST /_sandbox/pushes`: queues a test's own push behind the waiting pushes.
 pub(super) async fn push(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     let PushBody { appid, openid, body, damage } = parse(&body)?;
     if body.to_string().len() > MAX_BODY_BYTES {
-        return Err(ControlError::bad_request("body: 64 KiB at most"));
+        return Err(ControlError::bad_request("body: must have at most 64 KiB"));
     }
     let message = match body {
         Value::Object(map) => Message::Object(map),
         Value::String(text) => Message::Text(text),
-        _ => return Err(ControlError::bad_request("body: an object or a text")),
+        _ => return Err(ControlError::bad_request("body: must be an object or a string")),
     };
     let (id, has_room) = {
         let mut state = inner.state();
@@ -108,14 +108,14 @@ pub(super) async fn push(
     Ok(Json(json!({ "id": id })))
 }
 
-/// `POST /_sandbox/pushes/hold`: what is under way goes on, what comes waits.
+/// `POST /_sandbox/pushes/hold`: running pushes continue, new pushes wait.
 pub(super) async fn hold(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     let mut state = inner.state();
     state.pushes.hold(true);
     Json(json!({ "held": true, "waiting": state.pushes.waiting() }))
 }
 
-/// `POST /_sandbox/pushes/release`: what waits goes out, in its order.
+/// `POST /_sandbox/pushes/release`: sends the waiting pushes in their order.
 pub(super) async fn release(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     let waiting = {
         let mut state = inner.state();

@@ -1,6 +1,6 @@
-//! What users do: they come, log in, submit forms, pay, and answer the question for a subscription.
+//! The actions of users: they appear, log in, submit forms, pay, and answer the subscription box.
 //!
-//! Calls that make something take a `count`, for tests that need thousands at once.
+//! Calls that make something accept a `count`, for tests that need thousands at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::state::events;
 use crate::state::subscriptions::Answered;
 use crate::state::templates::Family;
 
-/// `count` goes up to this.
+/// The largest `count`.
 const MAX_COUNT: u32 = 100_000;
-/// WeChat asks for at most three templates at a tap.
+/// WeChat's box asks for at most three templates at once.
 const MAX_TEMPLATES_A_TAP: usize = 3;
-/// A payment allows at most so many sends.
+/// The most sends of a payment.
 const MAX_PAYMENT_USES: u32 = 3;
 
 fn one() -> u32 {
@@ -36,7 +36,7 @@ fn check_count(count: u32) -> Result<(), ControlError> {
     if (1..=MAX_COUNT).contains(&count) {
         Ok(())
     } else {
-        Err(ControlError::bad_request(format!("count: 1 to {MAX_COUNT}")))
+        Err(ControlError::bad_request(format!("count: must be from 1 to {MAX_COUNT}")))
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) struct AddUsers {
     count: u32,
 }
 
-/// `POST /_sandbox/users`: new users; `openid` is the first of `openids`.
+/// `POST /_sandbox/users`: makes users; `openid` is the first of `openids`.
 pub(super) async fn add(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
     let asked: AddUsers = parse(&body)?;
     check_count(asked.count)?;
@@ -88,7 +88,7 @@ struct SubmitForms {
     count: u32,
 }
 
-/// `POST /_sandbox/forms`: a form is submitted; `form_id` is the first of `form_ids`.
+/// `POST /_sandbox/forms`: submits a form; `form_id` is the first of `form_ids`.
 pub(super) async fn submit_form(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
@@ -113,11 +113,11 @@ struct Pay {
     uses: u32,
 }
 
-/// `POST /_sandbox/payments`: the user pays; the `prepay_id` is good for `uses` sends.
+/// `POST /_sandbox/payments`: pays; the `prepay_id` allows `uses` sends.
 pub(super) async fn pay(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Result<Json<Value>, ControlError> {
     let asked: Pay = parse(&body)?;
     if !(1..=MAX_PAYMENT_USES).contains(&asked.uses) {
-        return Err(ControlError::bad_request(format!("uses: 1 to {MAX_PAYMENT_USES}")));
+        return Err(ControlError::bad_request(format!("uses: must be from 1 to {MAX_PAYMENT_USES}")));
     }
     let mut state = inner.state();
     user(&mut state, &asked.appid, &asked.openid)?;
@@ -136,15 +136,15 @@ struct AnswerSubscription {
     template_ids: Vec<TemplateId>,
     #[serde(default)]
     result: Answered,
-    /// Another answer than `result` for some of them.
+    /// Answers that differ from `result`, by template.
     #[serde(default)]
     results: HashMap<TemplateId, Answered>,
-    /// How often the user is asked and answers so.
+    /// How often the user is asked and gives this answer.
     #[serde(default = "one")]
     count: u32,
 }
 
-/// `wx.requestSubscribeMessage` fails on the phone, with WeChat's number and words.
+/// A failure of `wx.requestSubscribeMessage` on the phone, with WeChat's number and words.
 ///
 /// Source: the table of errors of
 /// <https://developers.weixin.qq.com/miniprogram/dev/api/open-api/subscribe-message/wx.requestSubscribeMessage.html>.
@@ -153,8 +153,8 @@ fn box_refused(code: &'static str, number: u32, words: &str) -> ControlError {
     ControlError::new(StatusCode::BAD_REQUEST, code, text)
 }
 
-/// `POST /_sandbox/subscriptions`: the user answers `wx.requestSubscribeMessage`. `results` is what the mini
-/// program learns; `subscriptions` is what may be sent from now on.
+/// `POST /_sandbox/subscriptions`: the user answers `wx.requestSubscribeMessage`. `results` is the answer that the mini
+/// program gets; `subscriptions` is what may be sent from now on.
 pub(super) async fn answer_subscription(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
@@ -169,7 +169,7 @@ pub(super) async fn answer_subscription(
         return Err(box_refused("too_many_templates", 20003, "Templates count out of max bounds"));
     }
     if let Some(other) = asked.results.keys().find(|id| !ids.contains(id)) {
-        return Err(ControlError::bad_request(format!("results: {other} is not asked for")));
+        return Err(ControlError::bad_request(format!("results: the box does not ask for {other}")));
     }
     let mut state = inner.state();
     let app = app(&mut state, &asked.appid)?;
@@ -221,13 +221,13 @@ struct ChangeSetting {
     appid: AppId,
     openid: OpenId,
     template_id: Option<TemplateId>,
-    /// `reject`; WeChat's settings have no way to give a one-time template more.
+    /// `reject`; in WeChat's settings the user cannot accept more messages of a one-time template.
     result: Option<Answered>,
-    /// False: all notifications of the app are off. Sends are taken and do not arrive.
+    /// False: all notifications of the app are off. WeChat accepts messages and does not deliver them.
     receives: Option<bool>,
 }
 
-/// `POST /_sandbox/settings`: the user goes to WeChat's settings. A refused template takes back what was accepted.
+/// `POST /_sandbox/settings`: the user changes WeChat's settings. Refusing a template revokes earlier acceptances.
 pub(super) async fn change_setting(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
@@ -245,7 +245,7 @@ pub(super) async fn change_setting(
     match (&asked.template_id, asked.result, asked.receives) {
         (Some(template), Some(Answered::Reject), None) => {
             let subscription = user.subscriptions.entry(template.clone()).or_default();
-            // The family is only asked for by a yes.
+            // Only an acceptance uses the family.
             subscription.answer(Family::Once, Answered::Reject);
             let now = inner.clock.now();
             state.push(appid, openid, || events::change(appid, openid, template, now), now);
@@ -253,7 +253,7 @@ pub(super) async fn change_setting(
         (None, None, Some(receives)) => user.is_blocking = !receives,
         _ => {
             return Err(ControlError::bad_request(
-                "either template_id with result \"reject\", or receives with true or false",
+                "send either template_id with result \"reject\", or receives with true or false",
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! What is there: apps, templates, quotas, tokens, and beginning anew.
+//! The contents of the world: apps, templates, quotas, tokens, and the reset.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use crate::state::seed::Seed;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
 use crate::{random, wechat_api};
 
-/// An AppSecret is not longer.
+/// The longest AppSecret.
 const MAX_SECRET_BYTES: usize = 128;
-/// A template is not larger, with all that is said of it.
+/// The largest template, including its texts.
 const MAX_TEMPLATE_BYTES: usize = 64 * 1024;
 
 /// `GET /_sandbox/seed`.
 pub(super) async fn seed() -> Json<Value> {
     let seed = Seed::constant();
     let mut named = json!(seed);
-    // As the readiness lines of `hongyan demo` and `hongyan sandbox` name them.
+    // The names are those of the readiness lines of `hongyan demo` and `hongyan sandbox`.
     named["templates"] = json!({
         "legacy": seed.legacy_template,
         "subscribe": seed.subscribe_template,
@@ -50,11 +50,11 @@ pub(super) async fn config(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
 struct AddApp {
     appid: Option<AppId>,
     app_secret: Option<String>,
-    /// The pages that it has; without them any page is taken.
+    /// The pages of the app; without them any page is accepted.
     pages: Option<Vec<String>>,
 }
 
-/// `POST /_sandbox/apps`: a new app with the usual templates.
+/// `POST /_sandbox/apps`: makes an app with the usual templates.
 pub(super) async fn add_app(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
@@ -65,16 +65,16 @@ pub(super) async fn add_app(
     });
     let secret = asked.app_secret.unwrap_or_else(random::hex::<16>);
     if secret.len() > MAX_SECRET_BYTES {
-        return Err(ControlError::bad_request(format!("app_secret: {MAX_SECRET_BYTES} bytes at most")));
+        return Err(ControlError::bad_request(format!("app_secret: must have at most {MAX_SECRET_BYTES} bytes")));
     }
     let pages = asked.pages.as_deref().map(pages_of).transpose()?.unwrap_or_default();
     let mut state = inner.state();
     if state.apps.contains_key(&appid) {
-        let text = format!("there is an app {appid} already");
+        let text = format!("the app {appid} exists already");
         return Err(ControlError::new(StatusCode::CONFLICT, "app_exists", text));
     }
     if state.apps.len() >= state.limits.apps {
-        let text = "there are as many apps as there may be; POST /_sandbox/reset begins anew";
+        let text = "the maximum number of apps is reached; POST /_sandbox/reset removes all new apps";
         return Err(ControlError::new(StatusCode::CONFLICT, "too_many_apps", text));
     }
     let app = state.add_app(appid.clone(), secret);
@@ -102,20 +102,20 @@ struct AddTemplate {
     family: Family,
     template_id: Option<TemplateId>,
     title: String,
-    /// One `label:{{name.DATA}}` a line, as WeChat writes it.
+    /// One line `label:{{name.DATA}}` for each field, in WeChat's form.
     content: String,
-    /// The values that the fields named `enum…` may have.
+    /// The allowed values of the fields named `enum…`.
     #[serde(default)]
     enum_values: Vec<String>,
 }
 
-/// `POST /_sandbox/templates`: a new template, as if it had been made by hand in the admin console.
+/// `POST /_sandbox/templates`: makes a template, as an operator does in the admin console.
 pub(super) async fn add_template(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     if body.len() > MAX_TEMPLATE_BYTES {
-        return Err(ControlError::bad_request(format!("the body: {MAX_TEMPLATE_BYTES} bytes at most")));
+        return Err(ControlError::bad_request(format!("the body: must have at most {MAX_TEMPLATE_BYTES} bytes")));
     }
     let asked: AddTemplate = parse(&body)?;
     let fields = fields_of_content(&asked)?;
@@ -123,12 +123,12 @@ pub(super) async fn add_template(
     let mut state = inner.state();
     let app = app(&mut state, &asked.appid)?;
     if app.template(id.as_str()).is_some() {
-        let text = format!("the app has a template {id} already");
+        let text = format!("the app has a template with the id {id} already");
         return Err(ControlError::new(StatusCode::CONFLICT, "template_exists", text));
     }
-    // Twice, because both families have their own places.
+    // Twice the number, because both families have their own limit.
     if app.templates.len() >= 2 * MAX_TEMPLATES {
-        let text = "the app has as many templates as it may have";
+        let text = "the app has the maximum number of templates";
         return Err(ControlError::new(StatusCode::CONFLICT, "too_many_templates", text));
     }
     app.templates.push(Arc::new(Template {
@@ -143,10 +143,10 @@ pub(super) async fn add_template(
 fn fields_of_content(asked: &AddTemplate) -> Result<Vec<Field>, ControlError> {
     let mut fields = Template::fields_from(&asked.content);
     if fields.is_empty() {
-        return Err(ControlError::bad_request("content: one label:{{thing1.DATA}} a line"));
+        return Err(ControlError::bad_request("content: must have a line like label:{{thing1.DATA}} for each field"));
     }
     for field in &mut fields {
-        // WeChat's own examples have kinds that its table has not (`site01`), so any name is a field's.
+        // WeChat's own examples have kinds that its table does not list (`site01`), so any name is accepted.
         if FieldKind::of(&field.name) == Some(FieldKind::Enum) {
             field.enum_values.clone_from(&asked.enum_values);
         }
@@ -160,21 +160,21 @@ struct SetQuota {
     appid: AppId,
     path: String,
     daily_limit: Option<u64>,
-    /// How often the call counts as made today.
+    /// How many calls count as made today.
     used: Option<u64>,
 }
 
-/// `POST /_sandbox/quotas`: how often the app may make a call each day; then it answers 45009.
+/// `POST /_sandbox/quotas`: sets how often the app may make a call each day; further calls get 45009.
 pub(super) async fn set_quota(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     let asked: SetQuota = parse(&body)?;
-    // Each path is kept, so only WeChat's count.
+    // Each path is stored, so only WeChat's paths are accepted.
     if !wechat_api::is_known(&asked.path) {
         return Err(ControlError::unknown(
             "unknown_path",
-            format!("WeChat has no call {}, see the list at /", asked.path),
+            format!("WeChat has no call {}; see the list at /", asked.path),
         ));
     }
     let mut state = inner.state();
@@ -196,7 +196,7 @@ struct RotateTokens {
     appid: AppId,
 }
 
-/// `POST /_sandbox/tokens/rotate`: somebody else fetched tokens; all that were handed out are dead now.
+/// `POST /_sandbox/tokens/rotate`: acts as another program that fetched tokens; all tokens issued before are invalid.
 pub(super) async fn rotate_tokens(
     Shared(inner): Shared<Arc<Inner>>,
     body: Bytes,
@@ -209,7 +209,7 @@ pub(super) async fn rotate_tokens(
     Ok(Json(json!({ "appid": asked.appid, "rotated": true })))
 }
 
-/// `POST /_sandbox/reset`: everything as new, the time too.
+/// `POST /_sandbox/reset`: resets everything to the initial state, including the time.
 pub(super) async fn reset(Shared(inner): Shared<Arc<Inner>>) -> Json<Value> {
     inner.state().reset();
     inner.clock.reset();

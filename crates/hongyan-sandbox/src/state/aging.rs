@@ -1,4 +1,5 @@
-//! A map that forgets its oldest entries: login codes and form ids are looked up for a while and then never again.
+//! A map that forgets its oldest entries, for login codes and form ids: they are looked up for a while and then never
+//! again.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AgingMap<T> {
     entries: HashMap<String, T>,
-    /// In the order of adding, which is the order of forgetting.
+    /// The texts in the order of adding, which is the order of forgetting.
     order: VecDeque<(UnixMillis, String)>,
 }
 
@@ -21,7 +22,7 @@ impl<T> Default for AgingMap<T> {
 }
 
 impl<T> AgingMap<T> {
-    /// Adds an entry, and forgets those older than `keep` and the oldest of more than `most`.
+    /// Adds an entry, forgets entries older than `keep`, and forgets the oldest beyond `most`.
     pub(crate) fn insert(&mut self, key: String, value: T, now: UnixMillis, keep: Duration, most: usize) {
         while let Some((added_at, _)) = self.order.front()
             && (now.since(*added_at) > keep || self.order.len() >= most)
@@ -33,7 +34,7 @@ impl<T> AgingMap<T> {
         self.entries.insert(key, value);
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

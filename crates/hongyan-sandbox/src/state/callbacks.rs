@@ -1,4 +1,4 @@
-//! Where an app's events are pushed to, and what a push looks like on the wire.
+//! The callback URL of an app, and the form of a push on the wire.
 //!
 //! Source: <https://developers.weixin.qq.com/miniprogram/dev/framework/server-ability/message-push.html>.
 
@@ -11,38 +11,38 @@ use url::form_urlencoded::Serializer;
 
 use crate::random;
 
-/// WeChat waits so long for an answer to a push.
+/// How long WeChat waits for the answer to a push.
 pub(crate) const PATIENCE_MS: u64 = 5_000;
-/// An address is not longer.
+/// The longest URL.
 const MAX_URL_BYTES: usize = 2_048;
-/// How far a damaged timestamp lies back: further than any receiver's window.
+/// The age of a damaged timestamp: older than any receiver accepts.
 const OLD_SECONDS: i64 = 24 * 3600;
 
-/// Whether pushes are enciphered.
+/// Whether pushes are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mode {
-    /// Readable.
+    /// Plain text.
     #[default]
     Plain,
-    /// Readable and enciphered, in one.
+    /// Plain text and encrypted, in one body.
     Compatible,
-    /// Enciphered.
+    /// Encrypted.
     Safe,
 }
 
-/// What pushes are written in.
+/// The format of pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Format {
     /// WeChat's default.
     #[default]
     Xml,
-    /// The other one that the admin console offers.
+    /// The other format that the admin console offers.
     Json,
 }
 
-/// The callback settings of an app, as they stand in WeChat's admin console.
+/// The callback settings of an app, as in WeChat's admin console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Callback {
     pub(crate) url: String,
@@ -52,34 +52,34 @@ pub(crate) struct Callback {
     pub(crate) mode: Mode,
     #[serde(default)]
     pub(crate) format: Format,
-    /// How long an answer may take; WeChat's own is [`PATIENCE_MS`].
+    /// The time limit for an answer; WeChat's own limit is [`PATIENCE_MS`].
     pub(crate) timeout_ms: u64,
 }
 
-/// What a push says, before it is written for a callback.
+/// The content of a push, before it is written for a callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// An event with a list: XML has the list in an element of its own, JSON has not.
+    /// An event with a list: XML wraps the list in an element, JSON does not.
     Event { head: Map<String, Value>, wrapper: &'static str, list: Vec<Map<String, Value>> },
     /// A test's own object, written in the callback's format.
     Object(Map<String, Value>),
-    /// A test's own text, pushed as it is.
+    /// A test's own text, pushed unchanged.
     Text(String),
 }
 
-/// What is wrong with a push on purpose.
+/// A deliberate defect of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Damage {
     /// Signed with another token.
     Signature,
-    /// Signed properly, a day ago.
+    /// Signed correctly, a day ago.
     Timestamp,
-    /// Pushed a second time although the first was answered.
+    /// Pushed a second time although the first push was answered.
     Twice,
 }
 
-/// A push as it goes out.
+/// A push as it is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) url: String,
@@ -88,7 +88,7 @@ pub(crate) struct Written {
 }
 
 impl Message {
-    /// The message as one tree, as a receiver of this format reads it.
+    /// The message as a tree, in the form that a receiver of this format reads.
     pub(crate) fn tree(&self, format: Format) -> Option<Map<String, Value>> {
         match (self, format) {
             (Self::Text(_), _) => None,
@@ -100,8 +100,8 @@ impl Message {
                 Some(map)
             }
             (Self::Event { head, list, .. }, Format::Json) => {
-                // In JSON WeChat writes CreateTime as a number and every value of the list as a text (captured pushes say
-                // so, whatever its page says), and one entry without its brackets.
+                // In JSON, WeChat writes CreateTime as a number and every value of the list as a string (captured pushes
+                // show this, against WeChat's page), and a single entry without brackets.
                 let mut map = head.clone();
                 let mut list: Vec<Value> = list
                     .iter()
@@ -131,33 +131,33 @@ fn as_text(value: &Value) -> Value {
 }
 
 impl Callback {
-    /// What is wrong with the settings themselves, in words.
+    /// What is wrong with the settings, in words.
     pub(crate) fn problem(&self) -> Option<String> {
         if self.url.len() > MAX_URL_BYTES {
-            return Some(format!("url: {MAX_URL_BYTES} bytes at most"));
+            return Some(format!("url: must have at most {MAX_URL_BYTES} bytes"));
         }
         match url::Url::parse(&self.url) {
             Ok(url) if url.scheme() == "http" && url.has_host() => {}
-            Ok(_) => return Some("url: an address with http://, for the sandbox speaks no TLS".into()),
+            Ok(_) => return Some("url: must begin with http://, because the sandbox does not push over TLS".into()),
             Err(e) => return Some(format!("url: {e}")),
         }
         // WeChat's own rule for tokens.
         let is_token =
             (3..=32).contains(&self.token.len()) && self.token.bytes().all(|b| b.is_ascii_alphanumeric());
         if !is_token {
-            return Some("token: 3 to 32 letters and digits".into());
+            return Some("token: must have 3 to 32 letters and digits".into());
         }
         if !(1..=PATIENCE_MS).contains(&self.timeout_ms) {
-            return Some(format!("timeout_ms: 1 to {PATIENCE_MS}"));
+            return Some(format!("timeout_ms: must be from 1 to {PATIENCE_MS}"));
         }
         match &self.encoding_aes_key {
             Some(key) => key.parse::<EncodingAesKey>().err().map(|e| format!("encoding_aes_key: {e}")),
             None if self.mode == Mode::Plain => None,
-            None => Some("encoding_aes_key: compatible and safe mode need it".into()),
+            None => Some("encoding_aes_key: is required in compatible and safe mode".into()),
         }
     }
 
-    /// The address of WeChat's check, which must be answered with `echostr`.
+    /// The URL of WeChat's check, whose answer must be `echostr`.
     pub(crate) fn check_url(&self, now: UnixMillis, echostr: &str) -> String {
         let (timestamp, nonce) = (now.as_seconds().to_string(), nonce());
         let signature = sign(&[&self.token, &timestamp, &nonce]);
@@ -169,7 +169,7 @@ impl Callback {
         ])
     }
 
-    /// A push of `message` at this moment.
+    /// A push of `message` at this time.
     pub(crate) fn write(
         &self,
         appid: &AppId,
@@ -219,9 +219,9 @@ impl Callback {
         Written { url: self.with_query(&query), content_type, body }
     }
 
-    /// Whether this answer to a push says that it was taken: `success`, nothing, or a reply to the user, such as the one
-    /// that hands a conversation over to customer service. A reply is XML or JSON with a `MsgType`, as whole libraries
-    /// write the one or the other; in safe mode it is enciphered and signed.
+    /// Whether an answer accepts a push: `success`, an empty answer, or a reply to the user, such as the reply that
+    /// transfers a conversation to customer service. A reply is XML or JSON with a `MsgType`, because different libraries
+    /// write either; in safe mode the reply is encrypted and signed.
     pub(crate) fn takes_answer(&self, appid: &AppId, answer: &str) -> bool {
         if matches!(answer, "success" | "") {
             return true;
@@ -237,9 +237,9 @@ impl Callback {
         }
     }
 
-    /// What is in an enciphered reply, if it is signed and enciphered as WeChat wants it.
+    /// The content of an encrypted reply, if its signature and encryption are valid.
     fn opened(&self, appid: &AppId, outer: &Map<String, Value>) -> Option<Map<String, Value>> {
-        // Numbers in JSON, texts in XML.
+        // JSON has numbers here, XML has strings.
         let text = |name: &str| match outer.get(name)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
@@ -271,8 +271,8 @@ fn nonce() -> String {
     (u32::from_ne_bytes(random::bytes()) % 1_000_000_000).to_string()
 }
 
-/// The app's "original id", which pushes name as their receiver. WeChat gives it out at random; here it follows from
-/// the appid, so that it is the same in every run.
+/// The app's "original id", which pushes name as their receiver. WeChat's original ids are random; here the id follows
+/// from the appid, so that it is the same in every run.
 pub(crate) fn original_id(appid: &AppId) -> String {
     use sha2::Digest as _;
     format!("gh_{}", hex::encode(&sha2::Sha256::digest(appid.as_str())[..6]))

@@ -1,4 +1,4 @@
-//! Login codes: what `wx.login` gives the mini program, and what it is good for.
+//! Login codes: the result of `wx.login` for the mini program, and their exchange.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::random;
 
 /// A code must be exchanged within this time.
 const LIFETIME: Duration = Duration::from_mins(5);
-/// Old codes are remembered so long, to tell "used" from "never existed".
+/// How long old codes are remembered, to tell "used" from "never existed".
 const REMEMBER: Duration = Duration::from_hours(24);
 
 /// All login codes.
@@ -29,7 +29,7 @@ struct LoginCode {
 }
 
 impl LoginCodes {
-    /// `wx.login` of this user. At most `most` codes are remembered.
+    /// Makes a code for `wx.login` of this user. At most `most` codes are remembered.
     pub(crate) fn make(&mut self, appid: AppId, openid: OpenId, now: UnixMillis, most: usize) -> String {
         let code = format!("0{}", random::alphanumeric(31));
         let entry = LoginCode { appid, openid, made_at: now, used: false };
@@ -41,7 +41,7 @@ impl LoginCodes {
         self.codes.len()
     }
 
-    /// Whose code it is; from now on it is used.
+    /// Returns the code's user; from now on the code is used.
     pub(crate) fn exchange(&mut self, appid: &AppId, code: &str, now: UnixMillis) -> Result<OpenId, Errcode> {
         let entry = self.codes.get_mut(code).filter(|c| c.appid == *appid).ok_or(Errcode::INVALID_CODE)?;
         if entry.used {

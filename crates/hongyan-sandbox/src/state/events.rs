@@ -1,4 +1,4 @@
-//! The three events about subscribe messages, as WeChat words them.
+//! The three events about subscribe messages in WeChat's words.
 //!
 //! Source: <https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/subscribe-message.html>.
 
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use super::callbacks::{Message, original_id};
 use super::inbox::Msgid;
 
-/// `ErrorCode` of a message that WeChat took and the user does not want.
+/// The `ErrorCode` of a message that WeChat accepted and the user refuses.
 pub(crate) const USER_REFUSED: i64 = 3;
 
-/// The user answered the box.
+/// The user answered the subscription box.
 pub(crate) fn popup(
     appid: &AppId,
     openid: &OpenId,
@@ -20,7 +20,7 @@ pub(crate) fn popup(
     now: UnixMillis,
 ) -> Message {
     let entry = |(id, word): &(TemplateId, String)| {
-        // 0: the box was shown; 2: the user had ticked "always" before. The sandbox always shows it.
+        // 0: the box was shown; 2: the user had ticked "always" before. The sandbox always shows the box.
         object(json!({ "TemplateId": id, "SubscribeStatusString": word, "PopupScene": 0 }))
     };
     Message::Event {
@@ -39,7 +39,7 @@ pub(crate) fn change(appid: &AppId, openid: &OpenId, template: &TemplateId, now:
     }
 }
 
-/// What became of a message.
+/// The result of a message.
 pub(crate) fn sent(
     appid: &AppId,
     openid: &OpenId,

@@ -1,4 +1,4 @@
-//! Form ids and prepay ids: what a submitted form or a payment allows.
+//! Form ids and prepay ids: the sends that a submitted form or a payment allows.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::aging::AgingMap;
 use crate::random;
 
-/// A form id or prepay id allows sends for this time.
+/// How long a form id or prepay id allows sends.
 pub(crate) const LIFETIME: Duration = Duration::from_hours(7 * 24);
-/// Old ids are remembered so long, to tell "used" from "never existed".
+/// How long old ids are remembered, to tell "used" from "never existed".
 const REMEMBER: Duration = Duration::from_hours(30 * 24);
 
 /// All form ids and prepay ids.
@@ -29,12 +29,12 @@ struct Form {
 }
 
 impl Forms {
-    /// The user submitted a form: one send. At most `most` ids are remembered.
+    /// The user submitted a form, which allows one send. At most `most` ids are remembered.
     pub(crate) fn submit(&mut self, appid: AppId, openid: OpenId, now: UnixMillis, most: usize) -> String {
         self.add(random::hex::<16>(), Form { appid, openid, made_at: now, uses_left: 1 }, most)
     }
 
-    /// The user paid: `uses` sends.
+    /// The user paid, which allows `uses` sends.
     pub(crate) fn pay(
         &mut self,
         appid: AppId,
@@ -59,8 +59,8 @@ impl Forms {
 
     /// Uses the id for one send.
     ///
-    /// "Used" is said before "too old": a sender that repeats a request must learn that the first one arrived,
-    /// however late it asks.
+    /// "Used" is reported rather than "too old": a sender that repeats a request must learn that the first request
+    /// arrived, however late the repeat comes.
     pub(crate) fn spend(
         &mut self,
         appid: &AppId,

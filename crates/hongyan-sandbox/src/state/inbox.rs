@@ -1,4 +1,4 @@
-//! What the users saw: every delivered message, per user and in one order over all.
+//! The cards that the users saw: every delivered message, per user and in one order over all.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-/// WeChat's number of a message: 19 digits, more than a number of JavaScript's holds exactly. A program that reads it as
-/// one is caught here, too: every one is odd, so none of them survives as a floating-point number.
+/// WeChat's number of a message: 19 digits, more than a JavaScript number holds exactly. The sandbox reveals programs
+/// that read the number as a JavaScript number: every number is odd, so no number survives as a floating-point number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Msgid(pub(crate) u64);
 
 impl Msgid {
-    /// The number of the message that this card is, or would have been.
+    /// The number of the message of this card, even if the card is not delivered.
     pub(crate) fn of_card(id: u64) -> Self {
-        /// Where the numbers of today's WeChat are.
+        /// The range of the numbers of today's WeChat.
         const BASE: u64 = 3_248_000_000_000_000_000;
         const MASK: u64 = (1 << 50) - 1;
         // An odd factor: different ids stay different, and do not look consecutive.
@@ -24,7 +24,7 @@ impl Msgid {
 }
 
 impl Serialize for Msgid {
-    /// As a text, as in WeChat's events: the phone's page and tests in JavaScript read cards.
+    /// Written as a string, as in WeChat's events: the phone's page and tests in JavaScript read cards.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -37,12 +37,12 @@ impl<'de> Deserialize<'de> for Msgid {
     }
 }
 
-/// One card as the user sees it.
+/// A card as the user sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Card {
     /// Counts up over all users.
     pub(crate) id: u64,
-    /// The number that the sender got.
+    /// The message's number, which the sender got.
     #[serde(default)]
     pub(crate) msgid: Msgid,
     /// `legacy` for template messages, `subscribe` for subscribe messages.
@@ -54,7 +54,7 @@ pub(crate) struct Card {
     pub(crate) fields: Vec<CardField>,
     /// The name of the field that is shown large, as `keyword1`.
     pub(crate) emphasis: Option<String>,
-    /// The page that a tap opens.
+    /// The page that opens when the user taps the card.
     pub(crate) page: Option<String>,
     pub(crate) sent_at: UnixMillis,
 }
@@ -78,7 +78,7 @@ pub(crate) struct CardField {
     pub(crate) color: Option<String>,
 }
 
-/// Which cards are asked for.
+/// The filter for cards.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     pub(crate) appid: Option<AppId>,
@@ -95,17 +95,17 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// The id of the newest card; 0 before the first.
+    /// The id of the newest card; 0 before the first card.
     pub(crate) fn last_id(&self) -> u64 {
         self.last_id
     }
 
-    /// How many cards are kept.
+    /// The number of kept cards.
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Delivers a card; gives it its id. At most `most` cards are kept, the newest.
+    /// Delivers a card and gives it an id. At most `most` cards are kept, the newest.
     pub(crate) fn deliver(&mut self, mut card: Card, most: usize) -> u64 {
         self.last_id += 1;
         card.id = self.last_id;
@@ -114,12 +114,12 @@ impl Inbox {
         self.last_id
     }
 
-    /// The next card's id is greater than this one.
+    /// The next card's id is greater than this id.
     pub(crate) fn continue_after(&mut self, id: u64) {
         self.last_id = self.last_id.max(id);
     }
 
-    /// Gives the id of a card that does not arrive.
+    /// Uses an id for a card that is not delivered.
     pub(crate) fn skip(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
@@ -135,7 +135,7 @@ impl Inbox {
             && let Some(oldest) = self.all.pop_front()
         {
             let user = (oldest.appid.clone(), oldest.openid.clone());
-            // The oldest of all is the oldest of its user.
+            // The oldest card of all is also the oldest card of its user.
             if let Some(cards) = self.by_user.get_mut(&user) {
                 cards.pop_front();
                 if cards.is_empty() {
@@ -156,7 +156,7 @@ impl Inbox {
         cards.range(start..).filter(|card| filter.matches(card)).take(limit).cloned().collect()
     }
 
-    /// Forgets all cards. Ids go on counting, so that who waits for the next one is not confused.
+    /// Forgets all cards. Ids continue, so that a reader who waits for the next card is not confused.
     pub(crate) fn clear(&mut self) {
         self.all.clear();
         self.by_user.clear();
@@ -170,7 +170,7 @@ impl Filter {
     }
 }
 
-/// The inbox as it is saved: each card once.
+/// The inbox in its saved form: each card once.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     last_id: u64,
@@ -181,7 +181,7 @@ impl From<Kept> for Inbox {
     fn from(kept: Kept) -> Self {
         let mut inbox = Self { last_id: kept.last_id, ..Self::default() };
         for card in kept.cards {
-            // What is too much goes with the next card.
+            // Surplus cards are removed when the next card arrives.
             inbox.keep(card, usize::MAX);
         }
         inbox
@@ -195,7 +195,7 @@ impl From<Inbox> for Kept {
 }
 
 impl Clone for Inbox {
-    /// Copies pointers, not cards; saving needs it.
+    /// Copies pointers, not cards, for saving.
     fn clone(&self) -> Self {
         Self { all: self.all.clone(), by_user: self.by_user.clone(), last_id: self.last_id }
     }

@@ -1,5 +1,5 @@
-//! The platform's memory: plain data and plain rules. No I/O, and no clock of its own: what depends on the time
-//! is told it. Everything lies behind one lock, so each call is all or nothing.
+//! The state of the platform: plain data and plain rules. No I/O and no clock of its own: callers pass the time. One lock
+//! protects the whole state, so each call is all or nothing.
 
 mod aging;
 mod beijing;
@@ -43,7 +43,7 @@ use crate::chaos::Chaos;
 use crate::limits::Limits;
 use crate::{magic, random};
 
-/// Everything that the platform knows.
+/// The whole state of the platform.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) apps: BTreeMap<AppId, App>,
@@ -53,27 +53,27 @@ pub(crate) struct State {
     pub(crate) inbox: Inbox,
     #[serde(default)]
     pub(crate) rids: Rids,
-    /// Not saved: it is about this run.
+    /// Not saved: the log belongs to this run.
     #[serde(skip)]
     pub(crate) requests: RequestLog,
-    /// Not saved: faults are for the one who asked for them.
+    /// Not saved: faults belong to the test that set them.
     #[serde(skip)]
     pub(crate) chaos: Chaos,
-    /// Users to whom a subscribe message is on its way at this moment, by openid.
+    /// The users to whom a subscribe message is being sent right now, by openid.
     #[serde(skip)]
     pub(crate) flights: HashSet<String>,
-    /// Not saved: what has not been pushed by the end is lost, as with any sender that stops.
+    /// Not saved: pushes that are still waiting at the end are lost, as with any sender that stops.
     #[serde(skip)]
     pub(crate) pushes: Pushes,
-    /// Magic ids, and form ids of magic users, whose first time is over.
+    /// Magic ids, and form ids of magic users, that were seen before.
     #[serde(skip)]
     magic_seen: Seen,
-    /// How much of each thing is kept. Not saved: it is said at each start.
+    /// The limits on how much is kept. Not saved: the limits are given at each start.
     #[serde(skip)]
     pub(crate) limits: Limits,
 }
 
-/// What was met before, in the order of meeting. Of each text only a hash is kept, for the texts come from outside.
+/// The texts seen before, in order. Only hashes are kept, because the texts come from outside.
 #[derive(Debug, Default)]
 struct Seen {
     hashes: HashSet<u64>,
@@ -81,7 +81,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether it is met for the first time. At most `most` are remembered, the newest.
+    /// Whether a text is seen for the first time. At most `most` texts are remembered, the newest.
     fn is_first_time(&mut self, text: &str, most: usize) -> bool {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
@@ -104,13 +104,13 @@ impl Seen {
 pub(crate) struct App {
     pub(crate) secret: String,
     pub(crate) users: HashMap<OpenId, User>,
-    /// At most a few dozen, in the order of adding.
+    /// At most a few dozen templates, in the order of adding.
     pub(crate) templates: Vec<Arc<Template>>,
     pub(crate) quotas: Quotas,
-    /// Where events go, if anywhere.
+    /// The callback, if it is set.
     #[serde(default)]
     pub(crate) callback: Option<Callback>,
-    /// Which pages it has, if that is known.
+    /// The pages of the app, if they are set.
     #[serde(default)]
     pub(crate) pages: Pages,
     /// How many users were made.
@@ -121,13 +121,13 @@ pub(crate) struct App {
 /// A user of an app.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct User {
-    /// The one that is valid now; set by the last login.
+    /// The current session key, from the last login.
     pub(crate) session_key: Option<String>,
     pub(crate) subscriptions: HashMap<TemplateId, Subscription>,
-    /// The user switched all notifications of the app off: WeChat takes messages, and they do not arrive.
+    /// The user turned all notifications of the app off: WeChat accepts messages and does not deliver them.
     #[serde(default)]
     pub(crate) is_blocking: bool,
-    /// The how manieth user of the app it is; 0 for the one who is there from the start.
+    /// The number of the user in the app, by order; 0 for the initial user.
     #[serde(default)]
     made: u64,
 }
@@ -146,8 +146,8 @@ impl State {
         state
     }
 
-    /// Becomes another state, except that tasks that bring pushes find nothing more to do, and that ids of cards go on
-    /// counting: who waits for the next one is not confused.
+    /// Replaces the state, with two exceptions: running push tasks find nothing more to do, and the ids of cards
+    /// continue, so that a reader who waits for the next card is not confused.
     pub(crate) fn become_loaded(&mut self, mut loaded: Self) {
         loaded.inbox.continue_after(self.inbox.last_id());
         let mut pushes = std::mem::take(&mut self.pushes);
@@ -155,7 +155,7 @@ impl State {
         *self = Self { pushes, limits: self.limits, ..loaded };
     }
 
-    /// As new, except that the ids of cards go on counting: a page that waits for the next card is not confused.
+    /// Resets the state. The ids of cards continue, so that a page that waits for the next card is not confused.
     pub(crate) fn reset(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
         inbox.clear();
@@ -164,17 +164,17 @@ impl State {
         *self = Self { inbox, pushes, limits: self.limits, ..Self::fresh() };
     }
 
-    /// Whether this magic id is met for the first time. Asking makes it known.
+    /// Whether this magic id is seen for the first time. The call makes the id known.
     pub(crate) fn is_first_time(&mut self, id: &str) -> bool {
         self.magic_seen.is_first_time(id, self.limits.magic)
     }
 
-    /// Notes a request to WeChat's paths.
+    /// Logs a request to WeChat's paths.
     pub(crate) fn log(&mut self, request: LoggedRequest) {
         self.requests.add(request, self.limits.requests);
     }
 
-    /// How much there is of each thing that a limit is for; of what each app has its own of, the most that one has.
+    /// The current number of each limited thing; for limits per app, the largest number of any app.
     pub(crate) fn kept(&self) -> [(&'static str, usize); 12] {
         [
             ("apps", self.apps.len()),
@@ -205,7 +205,7 @@ impl State {
         }
     }
 
-    /// Queues a message with something wrong about it; gives its id, and whether there was room.
+    /// Queues a message with defects; returns its id, and whether there was room.
     pub(crate) fn push_damaged(
         &mut self,
         appid: &AppId,
@@ -236,7 +236,7 @@ impl State {
         self.apps.insert(seed.app_id(), app);
     }
 
-    /// A further app with the usual templates, under ids of its own.
+    /// Adds an app with the usual templates, under ids of its own.
     pub(crate) fn add_app(&mut self, appid: AppId, secret: String) -> &mut App {
         let templates = starting_templates(std::array::from_fn(|_| new_template_id()));
         self.apps.entry(appid).or_insert_with(|| App {
@@ -252,7 +252,7 @@ impl State {
 }
 
 impl App {
-    /// The user of that openid. A magic one is there as soon as it is named; the app has at most `most` users.
+    /// The user with this openid. A magic user is made when first named; the app has at most `most` users.
     pub(crate) fn user(&mut self, openid: &str, most: usize) -> Option<(OpenId, &mut User)> {
         if magic::is_user(openid) && !self.users.contains_key(openid) {
             self.insert_user(openid.parse().ok()?, most);
@@ -262,7 +262,7 @@ impl App {
         Some((openid, user))
     }
 
-    /// A new user, under a new openid; the app has at most `most`.
+    /// Makes a user with a new openid; the app has at most `most` users.
     pub(crate) fn add_user(&mut self, most: usize) -> OpenId {
         let openid = OpenId::try_from(format!("o{}", random::alphanumeric(27)))
             .expect("28 letters and digits are an openid");
@@ -278,7 +278,7 @@ impl App {
         self.users.insert(openid, User { made: self.users_made, ..User::default() });
     }
 
-    /// Forgets the oldest, a tenth of what there may be at once: looking for them costs a walk over all.
+    /// Forgets the oldest tenth of the limit at once, because finding the oldest takes a walk over all.
     fn forget_users(&mut self, most: usize) {
         let seed = Seed::constant().open_id();
         let others = self.users.iter().filter(|(openid, _)| **openid != seed);
@@ -290,7 +290,7 @@ impl App {
         }
     }
 
-    /// Takes templates away, with what users allowed for them.
+    /// Removes templates, and what users allowed for them.
     pub(crate) fn remove_templates(&mut self, goes: impl Fn(&Template) -> bool) -> bool {
         let (gone, kept) = std::mem::take(&mut self.templates).into_iter().partition(|t| goes(t));
         self.templates = kept;

@@ -1,23 +1,23 @@
 //! The pages of a mini program, for the `page` of a message.
 //!
-//! WeChat knows which pages an app has, and refuses others with 41030. The sandbox knows them only if it is told; until
-//! then every path is a page, for a mini program may have any: `pages/index/index`, `packageA/pages/order`, `index`.
+//! WeChat knows the pages of an app and refuses other pages with 41030. The sandbox knows the pages only after a test
+//! sets them; until then every valid path is accepted: `pages/index/index`, `packageA/pages/order`, `index`.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// So many pages has an app at most.
+/// The most pages of an app.
 pub(crate) const MAX_PAGES: usize = 2_000;
-/// A page's path has at most so many bytes.
+/// The longest path of a page in bytes.
 pub(crate) const MAX_PAGE_BYTES: usize = 1_024;
 
-/// The pages of one app; `None`: not told.
+/// The pages of one app; `None` if they are not set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pages(Option<BTreeSet<String>>);
 
 impl Pages {
-    /// Exactly these; the error names the one that cannot be a page.
+    /// Sets exactly these pages; the error is the path that is not a valid page.
     pub(crate) fn known(pages: &[String]) -> Result<Self, String> {
         match pages.iter().find(|page| page.contains('?') || !is_path(path_of(page))) {
             Some(wrong) => Err(wrong.chars().take(100).collect()),
@@ -25,12 +25,13 @@ impl Pages {
         }
     }
 
-    /// The pages, if they are known.
+    /// The pages, if they are set.
     pub(crate) fn list(&self) -> Option<&BTreeSet<String>> {
         self.0.as_ref()
     }
 
-    /// Whether `page`, parameters and all, is one. A leading slash is no mistake here: WeChat delivers such a message.
+    /// Whether `page`, including parameters, is accepted. A leading slash is accepted, because WeChat delivers such a
+    /// message.
     pub(crate) fn has(&self, page: &str) -> bool {
         let path = path_of(page);
         let could_be = is_path(path) && !page.chars().any(char::is_control);
@@ -38,13 +39,13 @@ impl Pages {
     }
 }
 
-/// Without parameters and without the slash in front.
+/// The path without parameters and without the leading slash.
 fn path_of(page: &str) -> &str {
     let path = page.split_once('?').map_or(page, |(path, _)| path);
     path.strip_prefix('/').unwrap_or(path)
 }
 
-/// Whether an app may have such a page. An address of the web is none, and a folder is none.
+/// Whether the path of a page is valid. A web URL or a folder is not a page.
 fn is_path(path: &str) -> bool {
     let legal = |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, ':' | '\\' | '#'));
     let has_names = !path.starts_with('/') && !path.ends_with('/') && !path.contains("//");

@@ -1,4 +1,4 @@
-//! What waits to be pushed, in order per app, and what became of pushes.
+//! The waiting pushes in order per app, and the log of pushes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,27 +10,27 @@ use serde_json::Value;
 use super::callbacks::{Damage, Message};
 use crate::limits::Limits;
 
-/// How far a push is.
+/// The state of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PushState {
-    /// Behind others, under way, or held back.
+    /// Waiting, running, or held back.
     Waiting,
     /// The receiver answered `success`.
     Delivered,
-    /// It was tried as often as WeChat tries.
+    /// Tried as often as WeChat tries, without success.
     GivenUp,
-    /// The queue was full, or the callback was taken away.
+    /// Dropped: the queue was full, or the callback was removed.
     Dropped,
 }
 
-/// One try.
+/// A try.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Try {
     pub(crate) at: UnixMillis,
     /// The status, if there was an answer.
     pub(crate) status: Option<u16>,
-    /// The beginning of the answer, or why there was none.
+    /// The beginning of the answer, or why there was no answer.
     pub(crate) answer: String,
 }
 
@@ -45,11 +45,11 @@ pub(crate) struct LoggedPush {
     pub(crate) tries: Vec<Try>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) damage: Vec<Damage>,
-    /// What it says, before it is enciphered.
+    /// The content before encryption.
     pub(crate) body: Value,
 }
 
-/// A push that waits.
+/// A waiting push.
 #[derive(Debug, Clone)]
 pub(crate) struct Push {
     pub(crate) id: u64,
@@ -64,13 +64,14 @@ pub(crate) struct Pushes {
     last_id: u64,
     held: bool,
     waiting: BTreeMap<AppId, VecDeque<Push>>,
-    /// The apps whose queue a task works on. Each has one, so that order is kept and apps do not hold each other up.
+    /// The apps whose queue a task works on. Each app has its own task, so pushes keep their order and apps do not delay
+    /// each other.
     worked_on: BTreeSet<AppId>,
     log: VecDeque<LoggedPush>,
 }
 
 impl Pushes {
-    /// Queues a push; false if there is no room, which the log tells.
+    /// Queues a push; false if there is no room, which the log reports.
     #[allow(clippy::too_many_arguments)] // all that a push is, and what bounds it
     pub(crate) fn add(
         &mut self,
@@ -106,7 +107,7 @@ impl Pushes {
         (id, has_room)
     }
 
-    /// The apps that need a task now; they count as worked on from here.
+    /// The apps that need a task now; they count as having a task from here.
     pub(crate) fn start(&mut self) -> Vec<AppId> {
         if self.held || self.waiting.is_empty() {
             return Vec::new();
@@ -117,7 +118,7 @@ impl Pushes {
         idle
     }
 
-    /// The push of the app that is next. It stays in the queue until [`finish`](Self::finish). `None` ends the task.
+    /// The next push of the app. The push stays in the queue until [`finish`](Self::finish). `None` ends the task.
     pub(crate) fn next(&mut self, appid: &AppId) -> Option<Push> {
         let next = self.waiting.get(appid).and_then(|queue| queue.front()).filter(|_| !self.held).cloned();
         if next.is_none() {
@@ -126,19 +127,19 @@ impl Pushes {
         next
     }
 
-    /// Notes a try.
+    /// Logs a try.
     pub(crate) fn tried(&mut self, id: u64, attempt: Try) {
         if let Some(logged) = self.logged(id) {
             logged.tries.push(attempt);
         }
     }
 
-    /// The push is over.
+    /// Ends the push.
     pub(crate) fn finish(&mut self, appid: &AppId, id: u64, state: PushState) {
         if let Some(logged) = self.logged(id) {
             logged.state = state;
         }
-        // A reset in between may have emptied the queue.
+        // A reset meanwhile may have emptied the queue.
         if let Some(queue) = self.waiting.get_mut(appid) {
             queue.retain(|push| push.id != id);
             if queue.is_empty() {
@@ -152,17 +153,17 @@ impl Pushes {
         self.log.get_mut(at)
     }
 
-    /// Whether the push is still to be brought: a reset takes away what is under way, too.
+    /// Whether the push must still be delivered: a reset removes running pushes too.
     pub(crate) fn is_wanted(&self, appid: &AppId, id: u64) -> bool {
         self.waiting.get(appid).is_some_and(|queue| queue.iter().any(|push| push.id == id))
     }
 
-    /// How many are in the log.
+    /// The number of pushes in the log.
     pub(crate) fn logged_count(&self) -> usize {
         self.log.len()
     }
 
-    /// How many of the app that has most of them wait.
+    /// The longest queue of any app.
     pub(crate) fn longest_queue(&self) -> usize {
         self.waiting.values().map(VecDeque::len).max().unwrap_or(0)
     }
@@ -175,12 +176,12 @@ impl Pushes {
         self.held
     }
 
-    /// How many wait or are under way.
+    /// How many pushes wait or run.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.values().map(VecDeque::len).sum()
     }
 
-    /// The newest `limit` pushes of the app (all without one), in the order in which they were made.
+    /// The newest `limit` pushes of the app (of all apps without `appid`), in the order in which they were made.
     pub(crate) fn newest(&self, appid: Option<&AppId>, limit: usize) -> Vec<LoggedPush> {
         let matches = |push: &&LoggedPush| appid.is_none_or(|appid| push.appid == *appid);
         let mut found: Vec<_> = self.log.iter().rev().filter(matches).take(limit).cloned().collect();
@@ -188,7 +189,7 @@ impl Pushes {
         found
     }
 
-    /// Forgets everything. Ids go on counting, and tasks that are at work find nothing more to do.
+    /// Forgets everything. Ids continue, and running tasks find nothing more to do.
     pub(crate) fn clear(&mut self) {
         self.held = false;
         self.waiting.clear();

@@ -1,4 +1,4 @@
-//! Day quotas: how often an app may make each call until midnight in Beijing.
+//! Daily quotas: how often an app may make each call until midnight in Beijing.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::beijing::{beijing_day, beijing_month};
 
-/// What an app may do a day unless told otherwise: more than any test does.
+/// The default daily limit: more than any test needs.
 pub(crate) const DEFAULT_LIMIT: u64 = 10_000_000;
-/// So often a month may the counters be cleared.
+/// How often a month the counters may be cleared.
 const CLEARS_PER_MONTH: u32 = 10;
 
 /// The counters of one app.
@@ -23,7 +23,7 @@ pub(crate) struct Quotas {
     cleared: u32,
 }
 
-/// A day quota and what was used of it.
+/// A daily quota and how much of it is used.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) daily_limit: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Usage {
 }
 
 impl Quotas {
-    /// Counts one call, or refuses it.
+    /// Counts a call, or refuses it.
     pub(crate) fn count(&mut self, path: &str, now: UnixMillis) -> Result<(), Errcode> {
         let usage = self.usage(path, now);
         if usage.used >= usage.daily_limit {
@@ -60,14 +60,14 @@ impl Quotas {
         self.limits.insert(path, daily_limit);
     }
 
-    /// Says how often the call was made today.
+    /// Sets how often the call was made today.
     pub(crate) fn set_used(&mut self, path: &str, used: u64, now: UnixMillis) {
-        // Brings the day up to date first.
+        // This call updates the day first.
         self.usage(path, now);
         self.used.insert(path.to_owned(), used);
     }
 
-    /// Starts all counters anew.
+    /// Resets all counters.
     pub(crate) fn clear(&mut self, now: UnixMillis) -> Result<(), Errcode> {
         let month = beijing_month(now);
         if self.cleared_month != month {

@@ -1,4 +1,4 @@
-//! What the platform was asked lately.
+//! The log of the newest requests to the platform.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,48 +10,48 @@ use serde::Serialize;
 
 use crate::chaos::{ChaosKind, path_matches};
 
-/// Of a kept request's body, and of its parameters together.
+/// The most bytes that are kept of a body, and of all parameters together.
 const MAX_KEPT_BYTES: usize = 8 * 1024;
-/// Of its path, its method and its content type.
+/// The most bytes that are kept of a path, a method and a content type.
 const MAX_KEPT_CHARS: usize = 200;
 
-/// One request, without anything secret.
+/// A request, without secrets.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LoggedRequest {
     pub(crate) time: UnixMillis,
     pub(crate) method: String,
-    /// The path alone: the query holds tokens and secrets.
+    /// The path only: the query contains tokens and secrets.
     pub(crate) path: String,
     /// The app that the token or the parameters named.
     pub(crate) appid: Option<AppId>,
     /// The receiver, shortened.
     pub(crate) openid: Option<String>,
-    /// What was decided. `null` when nothing was: the connection died first. With `reset_after`, `hang` and
-    /// `garbage` the sender never learnt it.
+    /// The resulting errcode. `null` if the connection died before a result. With `reset_after`, `hang` and `garbage` the
+    /// sender did not get the result.
     pub(crate) errcode: Option<i32>,
     /// The fault that a chaos rule made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chaos: Option<ChaosKind>,
-    /// The word of the magic id that decided.
+    /// The word of the magic id that decided the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) magic: Option<&'static str>,
-    /// What is looked at when somebody asks what is wrong with it. Never shown: it has tokens and secrets.
+    /// The input of the complaints. Never shown, because it contains tokens and secrets.
     #[serde(skip)]
     pub(crate) kept: Kept,
 }
 
-/// What a request was made of.
+/// The parts of a request.
 #[derive(Clone, Default)]
 pub(crate) struct Kept {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) content_type: Option<String>,
     pub(crate) body: Arc<[u8]>,
-    /// It came in pieces, without a length, and was not read.
+    /// The body was chunked, without a length, and was not read.
     pub(crate) is_chunked: bool,
 }
 
 impl Kept {
-    /// A larger body is not kept, nor are more parameters; no right request has so much.
+    /// A larger body is not kept, nor are more parameters; a correct request is never so large.
     pub(crate) fn of(query: Vec<(String, String)>, content_type: Option<String>, body: &[u8]) -> Self {
         let body = if body.len() > MAX_KEPT_BYTES { &[] } else { body };
         let mut room = MAX_KEPT_BYTES;
@@ -64,7 +64,7 @@ impl Kept {
         });
         let query = query.collect();
         let content_type = content_type.map(beginning);
-        // A copy: what came from the network is a slice of the connection's whole buffer, and would keep all of it.
+        // A copy: the received slice would keep the connection's whole buffer alive.
         Self { query, content_type, body: body.into(), is_chunked: false }
     }
 }
@@ -88,7 +88,7 @@ pub(crate) struct RequestLog {
 }
 
 impl RequestLog {
-    /// Adds a request; at most `most` are kept, the newest.
+    /// Adds a request; at most `most` requests are kept, the newest.
     pub(crate) fn add(&mut self, mut request: LoggedRequest, most: usize) {
         while self.kept.len() >= most {
             self.kept.pop_front();
@@ -103,13 +103,13 @@ impl RequestLog {
         self.kept.len()
     }
 
-    /// How many there were, also those that are not kept any more.
+    /// The total number of requests, including forgotten requests.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The newest `limit` requests of the path (all without one; a `*` at its end stands for anything), in the
-    /// order in which they came.
+    /// The newest `limit` requests to the path (to all paths without `path`; a `*` at its end matches any text), in the
+    /// order of arrival.
     pub(crate) fn newest(&self, path: Option<&str>, limit: usize) -> Vec<LoggedRequest> {
         let matches = |r: &&LoggedRequest| path.is_none_or(|p| path_matches(p, &r.path));
         let mut found: Vec<_> = self.kept.iter().rev().filter(matches).take(limit).cloned().collect();

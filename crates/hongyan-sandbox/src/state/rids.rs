@@ -1,4 +1,4 @@
-//! Request ids: what was behind each `rid` that stood in an errmsg.
+//! Request ids: the request behind each `rid` in an errmsg.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,9 +6,9 @@ use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, Errcode};
 use serde::{Deserialize, Serialize};
 
-/// A rid can be asked for this long.
+/// How long a rid can be queried.
 const LIFETIME_MS: i64 = 7 * 24 * 3600 * 1000;
-/// Of parameters and of a body so much is kept.
+/// The most bytes that are kept of parameters and of a body.
 const MAX_KEPT_CHARS: usize = 2_000;
 
 /// A refused request.
@@ -16,18 +16,18 @@ const MAX_KEPT_CHARS: usize = 2_000;
 pub(crate) struct Asked {
     pub(crate) appid: Option<AppId>,
     pub(crate) invoke_time: UnixMillis,
-    /// The path, for `/sns/…` is not told.
+    /// The path: WeChat does not reveal requests to `/sns/…`.
     #[serde(default)]
     pub(crate) path: String,
-    /// The parameters of the address, as they were sent. WeChat's page shows an access token in its example, so nothing
-    /// is blotted out here either: what hides behind it must be seen by who tests a program in between.
+    /// The parameters of the URL, as they were sent. WeChat's page shows an access token in its example, so nothing is
+    /// blotted out here either: a test of a program in between must see everything.
     pub(crate) request_url: String,
-    /// As it was sent, secrets and all.
+    /// The body as it was sent, including secrets.
     pub(crate) request_body: String,
     pub(crate) response_body: String,
 }
 
-/// The newest of them.
+/// The newest refused requests.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Rids {
     by_rid: HashMap<String, Asked>,
@@ -35,7 +35,7 @@ pub(crate) struct Rids {
 }
 
 impl Rids {
-    /// Adds one; at most `most` are remembered, the newest.
+    /// Adds a request; at most `most` requests are remembered, the newest.
     pub(crate) fn add(&mut self, rid: String, asked: Asked, most: usize) {
         while self.order.len() >= most
             && let Some(oldest) = self.order.pop_front()
@@ -50,7 +50,7 @@ impl Rids {
         self.by_rid.len()
     }
 
-    /// The request of that rid, if it is this app's and not too old.
+    /// The request with this rid, if it belongs to this app and is not too old.
     pub(crate) fn find(&self, rid: &str, appid: &AppId, now: UnixMillis) -> Result<&Asked, Errcode> {
         let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_hexdigit());
         if rid.split('-').count() != 3 || !rid.split('-').all(part) {
@@ -70,7 +70,7 @@ impl Rids {
     }
 }
 
-/// The beginning of a text, for what is kept of a request.
+/// The beginning of a text, for the kept part of a request.
 pub(crate) fn beginning(text: &str) -> String {
     text.chars().take(MAX_KEPT_CHARS).collect()
 }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(why("0a-0b-0c", &other, 0), Errcode::RID_OF_ANOTHER_APP);
         assert_eq!(why("0a-0b-0c", &own, LIFETIME_MS + 1), Errcode::RID_EXPIRED);
         assert_eq!(why("0a-0b-0d", &own, 0), Errcode::RID_NOT_FOUND);
-        assert_eq!(why("0a-0b-0e", &own, 0), Errcode::CGI_PATH_FORBIDDEN, "logins are not told");
+        assert_eq!(why("0a-0b-0e", &own, 0), Errcode::CGI_PATH_FORBIDDEN, "logins are not revealed");
         assert_eq!(why("", &own, 0), Errcode::RID_INVALID);
         assert_eq!(why("nonsense", &own, 0), Errcode::RID_INVALID);
     }

@@ -1,4 +1,4 @@
-//! What a fresh sandbox has. The names are constants, so that a page of documentation can say them.
+//! The contents of a fresh sandbox. The ids are constants, so that documentation can name them.
 
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 

@@ -1,4 +1,4 @@
-//! What a user answered to `wx.requestSubscribeMessage`, and what that allows.
+//! A user's answers to `wx.requestSubscribeMessage`, and the sends that they allow.
 
 use hongyan_wechat::Errcode;
 use serde::{Deserialize, Serialize};
@@ -42,16 +42,16 @@ impl Answered {
     }
 }
 
-/// What one user allows for one template.
+/// What a user allows for one template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Subscription {
-    /// Messages that may still be sent; for a long-term template not zero means: as many as you like.
+    /// How many messages may still be sent; for a long-term template any number other than zero means no limit.
     pub(crate) units: u32,
 }
 
 impl Subscription {
-    /// The user answered. Every yes to a one-time template is one more message; a no ends everything that was
-    /// allowed before; without an answer nothing changes.
+    /// Records the user's answer. An acceptance of a one-time template allows one more message; a refusal revokes
+    /// everything allowed before; without an answer nothing changes.
     pub(crate) fn answer(&mut self, family: Family, answered: Answered) {
         match answered {
             Answered::Accept
@@ -65,7 +65,7 @@ impl Subscription {
         }
     }
 
-    /// One message is sent.
+    /// Uses one message.
     pub(crate) fn take(&mut self, family: Family) -> Result<(), Errcode> {
         if self.units == 0 {
             return Err(Errcode::NOT_ACCEPTED);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::random;
 
-/// So many templates an app may have of each family.
+/// The most templates of an app in each family.
 pub(crate) const MAX_TEMPLATES: usize = 50;
 
 /// Which message a template is for.
@@ -17,7 +17,7 @@ pub(crate) const MAX_TEMPLATES: usize = 50;
 pub(crate) enum Family {
     /// Template messages, which need a form id.
     Legacy,
-    /// Subscribe messages, one for each acceptance.
+    /// Subscribe messages, one message for each acceptance.
     Once,
     /// Subscribe messages, any number after one acceptance.
     LongTerm,
@@ -37,12 +37,12 @@ pub(crate) struct Template {
 pub(crate) struct Field {
     /// `thing1`, `keyword2`, …
     pub(crate) name: Arc<str>,
-    /// What the user reads before the value.
+    /// The label before the value.
     pub(crate) label: Arc<str>,
-    /// What the template's sample shows.
+    /// The value in the template's sample.
     #[serde(default)]
     pub(crate) example: String,
-    /// The values that an `enum` field may have; empty for others.
+    /// The allowed values of an `enum` field; empty for other fields.
     #[serde(default)]
     pub(crate) enum_values: Vec<String>,
 }
@@ -54,12 +54,12 @@ impl Field {
 }
 
 impl Template {
-    /// Reads the fields from a content as WeChat writes it, `label:{{thing1.DATA}}` a line.
+    /// Reads the fields from a content in WeChat's form, one line `label:{{thing1.DATA}}` for each field.
     pub(crate) fn fields_from(content: &str) -> Vec<Field> {
         fields_of(content).iter().map(|f| Field::new(&f.name, &f.label, "")).collect()
     }
 
-    /// As `GET /wxaapi/newtmpl/gettemplate` lists it; `None` for a legacy template.
+    /// The template in the form of `GET /wxaapi/newtmpl/gettemplate`; `None` for a legacy template.
     pub(crate) fn to_subscribe(&self) -> Option<SubscribeTemplate> {
         let kind = match self.family {
             Family::Legacy => return None,
@@ -85,7 +85,7 @@ impl Template {
         })
     }
 
-    /// As `POST /cgi-bin/wxopen/template/list` lists it; `None` for a subscribe template.
+    /// The template in the form of `POST /cgi-bin/wxopen/template/list`; `None` for a subscribe template.
     pub(crate) fn to_legacy(&self) -> Option<LegacyTemplate> {
         (self.family == Family::Legacy).then(|| LegacyTemplate {
             template_id: self.id.clone(),
@@ -95,7 +95,7 @@ impl Template {
         })
     }
 
-    /// One line per field, in the two ways in which WeChat writes them.
+    /// One line per field, in WeChat's two forms.
     pub(crate) fn content(&self) -> String {
         let colon = if self.family == Family::Legacy { "" } else { ":" };
         self.lines(|text, field| write!(text, "{}{colon}{{{{{}.DATA}}}}", field.label, field.name))
@@ -115,7 +115,7 @@ impl Template {
     }
 }
 
-/// An id that no template has yet, as long as WeChat's.
+/// A new id, as long as WeChat's.
 pub(crate) fn new_template_id() -> TemplateId {
     TemplateId::try_from(random::alphanumeric(43)).expect("43 letters and digits are a template id")
 }

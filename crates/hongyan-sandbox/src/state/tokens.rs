@@ -1,4 +1,4 @@
-//! Access tokens: two kinds that do not know each other, each of which kills its predecessor in its own way.
+//! Access tokens: two independent kinds, each of which invalidates its predecessor in its own way.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 use super::beijing::beijing_day;
 use crate::random;
 
-/// How long a token is good for, if nobody fetches another one.
+/// How long a token is valid, if nobody fetches another token.
 pub(crate) const LIFETIME: Duration = Duration::from_hours(2);
-/// How long a token of the first kind still works after the next one was fetched.
+/// How long a token of the first kind stays valid after the next fetch.
 const GRACE: Duration = Duration::from_mins(5);
-/// `stable_token` gives out a new token when the current one has no more than this left.
+/// `stable_token` makes a new token when the current token has at most this time left.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
-/// Between two forced refreshes of an app must lie at least this.
+/// The shortest time between two forced refreshes of an app.
 const FORCED_INTERVAL: Duration = Duration::from_secs(30);
-/// So many forced refreshes a day has an app.
+/// The most forced refreshes of an app a day.
 const FORCED_PER_DAY: u32 = 20;
-/// A dead token is remembered so long, to tell "expired" from "never existed".
+/// How long an invalid token is remembered, to tell "expired" from "never existed".
 const REMEMBER_DEAD: Duration = Duration::from_hours(24);
 
 /// All tokens of all apps.
@@ -34,7 +34,7 @@ pub(crate) struct Tokens {
 struct Token {
     appid: AppId,
     expires_at: UnixMillis,
-    /// When it stopped or stops working; earlier than `expires_at` once it was replaced.
+    /// The end of the token's validity; earlier than `expires_at` if the token was replaced.
     dies_at: UnixMillis,
 }
 
@@ -45,11 +45,11 @@ struct AppTokens {
     forced_at: Option<UnixMillis>,
     forced_day: i64,
     forced_today: u32,
-    /// Oldest first, so that dead ones can be forgotten.
+    /// Oldest first, so that invalid tokens can be forgotten.
     issued: VecDeque<String>,
 }
 
-/// A token as it is handed out.
+/// A token as it is issued.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Issued {
     pub(crate) token: String,
@@ -57,7 +57,7 @@ pub(crate) struct Issued {
 }
 
 impl Tokens {
-    /// `GET /cgi-bin/token`: a new token; its predecessor has five more minutes.
+    /// `GET /cgi-bin/token`: makes a new token; its predecessor stays valid for five more minutes.
     pub(crate) fn fetch(&mut self, appid: &AppId, now: UnixMillis, most: usize) -> Issued {
         let old = self.app(appid).plain.take();
         self.shorten(old.as_deref(), now.plus(GRACE));
@@ -66,8 +66,8 @@ impl Tokens {
         Issued { token, expires_in: LIFETIME }
     }
 
-    /// `POST /cgi-bin/stable_token`: the current token, a new one when it is about to expire, or by force a new
-    /// one at once.
+    /// `POST /cgi-bin/stable_token`: returns the current token; makes a new token if the current token is about to
+    /// expire, or at once if forced.
     pub(crate) fn stable(
         &mut self,
         appid: &AppId,
@@ -90,7 +90,7 @@ impl Tokens {
         Ok(Issued { token, expires_in: LIFETIME })
     }
 
-    /// Somebody else fetched tokens of both kinds, and by force: whatever was handed out before is dead now.
+    /// Acts as another program that fetched tokens of both kinds, by force: all tokens issued before are invalid now.
     pub(crate) fn rotate(&mut self, appid: &AppId, now: UnixMillis, most: usize) {
         for token in self.by_value.values_mut().filter(|t| t.appid == *appid) {
             token.dies_at = token.dies_at.min(now);
@@ -102,7 +102,7 @@ impl Tokens {
         app.stable = Some(stable);
     }
 
-    /// Whose token it is, if it works now.
+    /// The token's app, if the token is valid now.
     pub(crate) fn check(&self, token: &str, now: UnixMillis) -> Result<&AppId, Errcode> {
         match self.by_value.get(token) {
             Some(t) if now >= t.expires_at => Err(Errcode::TOKEN_EXPIRED),
@@ -125,7 +125,7 @@ impl Tokens {
         }
     }
 
-    /// How many tokens of the app that has most of them are remembered.
+    /// The largest number of remembered tokens of any app.
     pub(crate) fn most_of_an_app(&self) -> usize {
         self.by_app.values().map(|app| app.issued.len()).max().unwrap_or(0)
     }
@@ -138,7 +138,8 @@ impl Tokens {
         {
             self.by_value.remove(&oldest);
         }
-        // The current token of either kind stays, however old: it goes to the end of the queue. Two are current at most.
+        // The current token of each kind stays, however old: it moves to the end of the queue. At most two tokens are
+        // current.
         let mut looks = app.issued.len();
         while app.issued.len() >= most.max(3)
             && looks > 0
@@ -151,7 +152,7 @@ impl Tokens {
                 self.by_value.remove(&oldest);
             }
         }
-        // As long as WeChat's, with the same sort of number in front.
+        // As long as WeChat's tokens, with the same kind of number at the beginning.
         let token = format!("90_{}", random::alphanumeric(133));
         let expires_at = now.plus(LIFETIME);
         self.by_value.insert(token.clone(), Token { appid: appid.clone(), expires_at, dies_at: expires_at });

@@ -1,4 +1,4 @@
-//! One call of WeChat's API as plain values, and the two ways in which it can end.
+//! A call of WeChat's API as plain values, and its two results.
 
 use std::borrow::Cow;
 
@@ -25,26 +25,26 @@ pub(crate) struct Call {
     pub(crate) now: UnixMillis,
     /// Whether another send to the same user runs at the same time.
     pub(crate) overlap: Overlap,
-    /// The magic id that it has, if any.
+    /// The magic id in the call, if any.
     pub(crate) magic: Option<Found>,
-    /// The app that the call turned out to be about, for the log.
+    /// The call's app, for the log.
     pub(crate) about_app: Option<AppId>,
-    /// The user that it turned out to be about, shortened, for the log.
+    /// The call's user, shortened, for the log.
     pub(crate) about_user: Option<String>,
 }
 
-/// How a slow send stands to other sends to the same user.
+/// How a send overlaps with slow sends to the same user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overlap {
-    /// It is handled in an instant: it overlaps if a slow one is under way.
+    /// The send is handled at once: it overlaps if a slow send is running.
     Instant,
-    /// It is slow, and was the first.
+    /// The send is slow, and was the first.
     First,
-    /// It is slow, and another one was under way when it came.
+    /// The send is slow, and another slow send was running when it came.
     Second,
 }
 
-/// A JSON object to answer with, or a refusal.
+/// The answer as a JSON object, or a refusal.
 pub(crate) type Outcome = Result<Value, Refusal>;
 
 /// An answer with an errcode other than 0.
@@ -61,14 +61,14 @@ impl Refusal {
 }
 
 impl From<Errcode> for Refusal {
-    /// With the words that WeChat uses for it.
+    /// A refusal with WeChat's text for the errcode.
     fn from(errcode: Errcode) -> Self {
         Self::new(errcode, errmsg(errcode))
     }
 }
 
 impl Call {
-    /// A parameter of the query; `None` also when it is empty.
+    /// A parameter of the query; `None` also if the parameter is empty.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
     }
@@ -81,7 +81,7 @@ impl Call {
         serde_json::from_slice(&self.body).map(Members).map_err(|_| Errcode::BAD_JSON.into())
     }
 
-    /// The app whose access token came with the call. Also counts the call against the app's day quota.
+    /// The app of the call's access token. Also counts the call against the app's daily quota.
     pub(crate) fn app_by_token(&mut self, state: &mut State) -> Result<AppId, Refusal> {
         let token = self.param("access_token").ok_or(Errcode::TOKEN_MISSING)?;
         let appid = state.tokens.check(token, self.now)?.clone();
@@ -91,35 +91,35 @@ impl Call {
         Ok(appid)
     }
 
-    /// Notes the receiver for the log.
+    /// Records the receiver for the log.
     pub(crate) fn concerns(&mut self, openid: &str) {
         self.about_user = Some(shortened(openid));
     }
 }
 
-/// The members of a body. Each may be missing, `null` or of another type, which is one and the same: so every mistake gets
-/// the errcode of its member, and only what is no JSON object is 47001.
+/// The members of a body. A missing member, `null` and a member of another type are treated alike: so every mistake gets
+/// the errcode of its member, and only a body that is not a JSON object gets 47001.
 #[derive(Debug, Default)]
 pub(crate) struct Members(Map<String, Value>);
 
 impl Members {
-    /// A member as it came; `null` if it is missing.
+    /// A member unchanged; `null` if it is missing.
     pub(crate) fn get(&self, name: &str) -> &Value {
         static MISSING: Value = Value::Null;
         self.0.get(name).unwrap_or(&MISSING)
     }
 
-    /// A member that is a text and not empty.
+    /// A member that is a non-empty string.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).as_str().filter(|text| !text.is_empty())
     }
 
-    /// A member that is a whole number; 0 if it is none.
+    /// A member that is a whole number; 0 if it is not.
     pub(crate) fn number(&self, name: &str) -> usize {
         number_of(self.get(name))
     }
 
-    /// A member that is a list of whole numbers, where 0 stands for what is none; empty if it is no list.
+    /// A member that is a list of whole numbers, with 0 in place of other values; empty if it is not a list.
     pub(crate) fn numbers(&self, name: &str) -> Vec<usize> {
         self.get(name).as_array().into_iter().flatten().map(number_of).collect()
     }
@@ -129,7 +129,7 @@ fn number_of(value: &Value) -> usize {
     value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
 }
 
-/// The app that `appid` and `secret` name.
+/// The app with this `appid` and `secret`.
 pub(crate) fn app_by_secret(
     state: &mut State,
     call: &mut Call,
@@ -149,7 +149,7 @@ pub(crate) fn app_by_secret(
     Ok(appid)
 }
 
-/// WeChat's words for an errcode, without the `rid` that it adds.
+/// WeChat's text for an errcode, without the `rid`.
 pub(crate) fn errmsg(errcode: Errcode) -> &'static str {
     match errcode {
         Errcode::OK => "ok",
@@ -163,7 +163,7 @@ pub(crate) fn errmsg(errcode: Errcode) -> &'static str {
         Errcode::INVALID_TEMPLATE => "invalid template_id",
         Errcode::INVALID_SECRET => "invalid appsecret",
         Errcode::CODE_USED => "code been used",
-        // With the caller's address in it, as WeChat's words have.
+        // Contains the caller's address, as WeChat's text does.
         Errcode::IP_NOT_LISTED => "invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist",
         Errcode::TOKEN_MISSING => "access_token missing",
         Errcode::APPID_MISSING => "appid missing",

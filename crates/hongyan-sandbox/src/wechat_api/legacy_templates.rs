@@ -11,12 +11,12 @@ use super::library::{LEGACY_LIBRARY, PublicTemplate, find};
 use crate::state::State;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
 
-/// One page of any of these lists.
+/// The size of a page of these lists.
 const MAX_PAGE: usize = 20;
-/// A template has at most so many keywords.
+/// The most keywords of a template.
 const MAX_KEYWORDS: usize = 10;
 
-/// Where a page of a list begins, and how long it is.
+/// The offset and the length of a page.
 fn page(body: &Members) -> Result<(usize, usize), Refusal> {
     let count = body.number("count");
     if !(1..=MAX_PAGE).contains(&count) {
@@ -25,7 +25,7 @@ fn page(body: &Members) -> Result<(usize, usize), Refusal> {
     Ok((body.number("offset"), count))
 }
 
-/// The app's own templates, a page at a time.
+/// Lists the app's own templates, page by page.
 pub(super) fn list(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let (offset, count) = page(&call.members()?)?;
@@ -34,7 +34,7 @@ pub(super) fn list(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "errcode": 0, "errmsg": "ok", "list": list }))
 }
 
-/// Chooses a public template with some of its keywords, which become `keyword1`, `keyword2`, … in that order.
+/// Adds a public template with some of its keywords, which become `keyword1`, `keyword2`, … in this order.
 pub(super) fn add(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let body = call.members()?;
@@ -64,7 +64,7 @@ pub(super) fn add(state: &mut State, call: &mut Call) -> Outcome {
     Ok(added)
 }
 
-/// Takes a template away from the app.
+/// Deletes a template of the app.
 pub(super) fn delete(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let body = call.members()?;
@@ -76,7 +76,7 @@ pub(super) fn delete(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "errcode": 0, "errmsg": "ok" }))
 }
 
-/// The titles of the public library, a page at a time.
+/// Lists the titles of the public library, page by page.
 pub(super) fn library_list(state: &mut State, call: &mut Call) -> Outcome {
     call.app_by_token(state)?;
     let (offset, count) = page(&call.members()?)?;
@@ -89,7 +89,7 @@ pub(super) fn library_list(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "errcode": 0, "errmsg": "ok", "list": list, "total_count": LEGACY_LIBRARY.len() }))
 }
 
-/// The keywords of one public template.
+/// Lists the keywords of a public template.
 pub(super) fn library_get(state: &mut State, call: &mut Call) -> Outcome {
     call.app_by_token(state)?;
     let public = public_by_id(&call.members()?)?;

@@ -1,22 +1,22 @@
-//! The public template libraries: a small choice of what WeChat offers, enough to go through every call.
+//! The public template libraries: a small selection of WeChat's templates, enough to use every call.
 
-/// A template that an app may choose, with the keywords that it may pick from.
+/// A public template, with the keywords from which an app may choose.
 pub(super) struct PublicTemplate {
     /// The id of its title: `tid` of the subscribe library, `id` of the legacy one.
     pub(super) id: &'static str,
     pub(super) title: &'static str,
-    /// The service category that it belongs to.
+    /// The template's service category.
     pub(super) category_id: u32,
-    /// Whether one acceptance is enough for any number of messages.
+    /// Whether one acceptance allows any number of messages.
     pub(super) long_term: bool,
     pub(super) keywords: &'static [Keyword],
 }
 
-/// A keyword of a public template. Its number is its place, counted from 1.
+/// A keyword of a public template. Its number is its position, counted from 1.
 pub(super) struct Keyword {
     pub(super) name: &'static str,
     pub(super) example: &'static str,
-    /// What a value must look like: the field's name without its number.
+    /// The rule of the value: the field's name without its number.
     pub(super) rule: &'static str,
 }
 
@@ -24,7 +24,7 @@ const fn keyword(name: &'static str, example: &'static str, rule: &'static str) 
     Keyword { name, example, rule }
 }
 
-/// The values that the one enumerated keyword of this library may have.
+/// The allowed values of the only enumerated keyword in this library.
 pub(super) const ENUM_VALUES: &[&str] = &["待审核", "审核通过", "审核不通过"];
 
 /// The categories of the sandbox's apps.

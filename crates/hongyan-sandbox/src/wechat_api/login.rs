@@ -14,10 +14,10 @@ use crate::magic::Place;
 use crate::random;
 use crate::state::{State, User};
 
-/// Whom a magic code logs in.
+/// The user that a magic code logs in.
 const MAGIC_USER: &str = "sandbox-ok";
 
-/// Exchanges a login code for the user's openid and a new session key. The key of an earlier login is void.
+/// Exchanges a login code for the user's openid and a new session key. The earlier session key becomes invalid.
 pub(super) fn code_to_session(state: &mut State, call: &mut Call) -> Outcome {
     let (appid, secret) = (call.param("appid").map(str::to_owned), call.param("secret").map(str::to_owned));
     let appid = app_by_secret(state, call, appid.as_deref(), secret.as_deref())?;
@@ -27,7 +27,7 @@ pub(super) fn code_to_session(state: &mut State, call: &mut Call) -> Outcome {
     let code = call.param("js_code").ok_or(Errcode::CODE_MISSING)?;
     let is_magic = call.magic.as_ref().is_some_and(|found| found.place == Place::Code);
     let openid = if is_magic {
-        // One that refuses does not come so far.
+        // A refusing magic code does not get here.
         MAGIC_USER.parse().map_err(|_| Errcode::INVALID_CODE)?
     } else {
         state.codes.exchange(&appid, code, call.now)?
@@ -41,14 +41,14 @@ pub(super) fn code_to_session(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "session_key": session_key, "openid": openid }))
 }
 
-/// Whether the signature was made with the session key that is valid now.
+/// Checks that the signature was made with the current session key.
 pub(super) fn check_session(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     signed_user(state, call, &appid)?;
     Ok(json!({ "errcode": 0, "errmsg": "ok" }))
 }
 
-/// Replaces the session key, if the signature was made with the one that is valid now.
+/// Replaces the session key, if the signature was made with the current session key.
 pub(super) fn reset_session_key(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let session_key = new_session_key();
@@ -77,7 +77,7 @@ fn signed_user<'a>(state: &'a mut State, call: &mut Call, appid: &AppId) -> Resu
     Ok(user)
 }
 
-/// What a caller sends to prove that it knows the key: the key's signature of nothing.
+/// The proof that a caller knows the session key: the signature of an empty text with this key.
 pub(super) fn signature(session_key: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(session_key.as_bytes()).expect("HMAC takes keys of any length");
     hex::encode(mac.finalize().into_bytes())

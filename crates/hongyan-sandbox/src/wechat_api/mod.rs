@@ -1,12 +1,12 @@
-//! WeChat's own API: which paths there are, and the way of a call from HTTP to the memory and back.
+//! WeChat's own API: its paths, and the way of a call from HTTP to the state and back.
 //!
-//! Every answer is HTTP 200 with a JSON object, as WeChat's are, refusals included. A path that WeChat does not
-//! have is answered with errcode 40066, and a wrong method with 43001 or 43002, in the same form. A body in pieces
-//! (`Transfer-Encoding: chunked`) does not reach the API: WeChat's front end answers HTTP 412 with a page.
+//! Every answer, including refusals, is HTTP 200 with a JSON object, as WeChat's answers are. An unknown path gets
+//! errcode 40066, and a wrong method 43001 or 43002, in the same form. A chunked body (`Transfer-Encoding: chunked`) does
+//! not reach the API: WeChat's front end answers with HTTP 412 and a page.
 //!
-//! Methods are checked where WeChat checks them. It demands POST of calls with a body (43002). Of calls that it documents
-//! as GET it is known to take POST at `/cgi-bin/token` and `/sns/jscode2session`, with the parameters in the address; of
-//! the others nothing is known, so they take POST, too, and the log complains.
+//! Methods are checked where WeChat checks them. WeChat demands POST for calls with a body (43002). Of the calls that
+//! WeChat documents as GET, `/cgi-bin/token` and `/sns/jscode2session` are known to accept POST with parameters in the
+//! URL. The others are unknown, so they accept POST too, and the log has a complaint.
 
 pub(crate) mod call;
 mod legacy_templates;
@@ -44,9 +44,9 @@ use crate::state::State;
 use crate::state::requests::{Kept, LoggedRequest};
 use crate::state::rids::{self, Asked};
 
-/// Larger bodies are refused. WeChat's own limit is not documented; no call of this API comes near it.
+/// Larger bodies are refused. WeChat's own limit is not documented; no call of this API comes close.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// WeChat says so of every JSON answer.
+/// WeChat's content type of JSON answers.
 const JSON: &str = "application/json; encoding=utf-8";
 /// "Invalid url": the path does not exist.
 pub(crate) const INVALID_URL: Errcode = Errcode(40066);
@@ -71,7 +71,7 @@ const fn post(path: &'static str, handler: Handler) -> Route {
 }
 
 static ROUTES: &[Route] = &[
-    // The two sends come first: they are what a load test asks for.
+    // The two sends come first: a load test calls them most.
     post(send::SEND_SUBSCRIBE, send::send_subscribe),
     post(send::SEND_TEMPLATE, send::send_template),
     get("/cgi-bin/token", token::token),
@@ -100,7 +100,7 @@ fn find_route(path: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.path == path)
 }
 
-/// Whether there is such a call.
+/// Whether there is a call with this path.
 pub(crate) fn is_known(path: &str) -> bool {
     find_route(path).is_some()
 }
@@ -111,12 +111,12 @@ pub(crate) fn is_wechats(path: &str) -> bool {
     family.is_some_and(|family| FAMILIES.contains(&family))
 }
 
-/// What the help page lists: method and path of every call.
+/// The list for the help page: method and path of every call.
 pub(crate) fn calls() -> impl Iterator<Item = (&'static Method, &'static str)> {
     ROUTES.iter().map(|route| (&route.method, route.path))
 }
 
-/// Answers one request to WeChat's paths, or fails to, as the chaos rules want it.
+/// Answers a request to WeChat's paths, or fails as the chaos rules demand.
 pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let kill = parts.extensions.get::<Kill>().cloned();
@@ -141,14 +141,14 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         let kept = Kept { is_chunked: true, ..Kept::default() };
         inner.state().log(undecided(None, kept));
-        // Read to its end, or the sender would see a reset instead of the answer.
+        // The body is read to its end, or the sender would see a reset instead of the answer.
         return match Limited::new(body, MAX_BODY_BYTES).collect().await {
             Ok(_) | Err(_) => precondition_failed(),
         };
     }
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
-        // Either it is too large or its sender has gone; only the first reads this.
+        // The body is too large, or the sender is gone; in the second case nobody reads this answer.
         Err(_) => return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response(),
     };
     let raw_query = parts.uri.query().unwrap_or_default().to_owned();
@@ -178,10 +178,10 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         handle(&inner, call, plan)
     } else {
         let Ok(place) = Arc::clone(&inner.slow).try_acquire_owned() else {
-            let text = "as many calls are slow at once as may be, see --keep slow";
+            let text = "the maximum number of slow calls is reached, see --keep slow";
             return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
         };
-        // On a task of its own: what has arrived is handled even if the caller loses patience and goes away.
+        // A separate task: a received call is handled even if the caller gives up.
         let late = handle_late(Arc::clone(&inner), call, plan);
         let slow = tokio::spawn(async move {
             let handled = late.await;
@@ -216,14 +216,14 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     }
 }
 
-/// How a call was handled.
+/// The result of a call, for the log.
 struct Handled {
     answer: Bytes,
-    /// Done, and not refused.
+    /// The call was done and not refused.
     is_done: bool,
 }
 
-/// A slow call: while it waits, another send to the same user overlaps with it.
+/// A slow call: another send to the same user overlaps with it while it waits.
 async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
     let receiver = (call.path == send::SEND_SUBSCRIBE).then(|| send::receiver(&call)).flatten();
     if let Some(openid) = &receiver {
@@ -243,13 +243,13 @@ async fn handle_late(inner: Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
     handled
 }
 
-/// Handles a call unless its fate forbids it, logs it, and wakes who waits for messages.
+/// Handles a call unless its fault prevents this, logs it, and wakes readers who wait for messages.
 fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
     let mut state = inner.state();
     let newest = state.inbox.last_id();
     let outcome = match plan.fate {
         Some(Fate { kind: ChaosKind::Errcode, errcode, .. }) => Err(Errcode(errcode).into()),
-        // Something in between answers; the platform never hears of it.
+        // A proxy in between answers; the platform never gets the call.
         Some(Fate { kind: ChaosKind::Http5xx, .. }) => Ok(Value::Null),
         _ => dispatch(&mut state, &mut call),
     };
@@ -301,7 +301,8 @@ fn dispatch(state: &mut State, call: &mut Call) -> Outcome {
     }
 }
 
-/// What a magic id refuses. Who asks comes first: a magic openid under a dead token is answered as any other is.
+/// The refusal of a magic id. The caller's identity is checked first: a magic openid with an invalid token gets the same
+/// answer as any openid.
 fn magic_refusal(state: &mut State, call: &mut Call) -> Result<Option<Errcode>, Refusal> {
     let Some(found) = call.magic.clone() else { return Ok(None) };
     if matches!(found.effect, Effect::Refuse(_) | Effect::RefuseOnce(_)) && !found.is_credential() {
@@ -315,7 +316,7 @@ fn magic_refusal(state: &mut State, call: &mut Call) -> Result<Option<Errcode>, 
     })
 }
 
-/// A refusal with the `rid` by which support, and `rid/get`, find the request.
+/// A refusal with a `rid`, by which support and `rid/get` find the request.
 fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> String {
     let rid = inner.next_rid(call.now);
     let errmsg = format!("{} rid: {rid}", refusal.errmsg);
@@ -336,7 +337,7 @@ fn refused(inner: &Inner, state: &mut State, call: &Call, refusal: &Refusal) -> 
     answer
 }
 
-/// The task of a slow call panicked: a bug here, which must not look like an answer of WeChat's to it.
+/// The task of a slow call panicked: a bug of the sandbox, which must not look like WeChat's answer.
 fn handle_failed() -> Handled {
     let answer = Bytes::from_static(br#"{"errcode":-1,"errmsg":"the sandbox failed, see its log"}"#);
     Handled { answer, is_done: false }
@@ -346,11 +347,11 @@ fn json_response(body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, JSON)], Body::from(body)).into_response()
 }
 
-/// An answer whose head announces all of it, whose body stops in the middle, and whose connection is reset then.
+/// An answer whose body stops in the middle, followed by a reset; the head announces the whole length.
 fn half_of(answer: &Bytes, kill: Option<Kill>) -> Response {
     let half = answer.slice(..answer.len() / 2);
     let written = stream::once(async { Ok::<_, Infallible>(half) });
-    // Asked for when the half has been taken over for writing.
+    // This is polled after the first half has been written.
     let reset = stream::once(async {
         Kill::now(kill).await;
         Ok(Bytes::new())
@@ -359,7 +360,7 @@ fn half_of(answer: &Bytes, kill: Option<Kill>) -> Response {
     (head, Body::from_stream(written.chain(reset))).into_response()
 }
 
-/// What WeChat's front end says to a body without a length.
+/// The answer of WeChat's front end to a body without a length.
 fn precondition_failed() -> Response {
     const PAGE: &str = "<html><head><title>412 Precondition Failed</title></head><body><h1>412 Precondition Failed</h1></body></html>";
     (StatusCode::PRECONDITION_FAILED, [(header::CONTENT_TYPE, "text/html")], PAGE).into_response()

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::call::{Call, Members, Outcome, Refusal, app_by_secret};
 use crate::state::State;
 
-/// How much of a day quota is left. `is_known` says whether there is a call of that path.
+/// The rest of a daily quota. `is_known` says whether there is a call with this path.
 pub(super) fn get(state: &mut State, call: &mut Call, is_known: fn(&str) -> bool) -> Outcome {
     let appid = call.app_by_token(state)?;
     let body = call.members()?;
@@ -28,7 +28,7 @@ pub(super) fn get(state: &mut State, call: &mut Call, is_known: fn(&str) -> bool
     }))
 }
 
-/// The request behind a `rid` that stood in an errmsg.
+/// The request behind a `rid` in an errmsg.
 pub(super) fn rid(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let body = call.members()?;
@@ -40,9 +40,9 @@ pub(super) fn rid(state: &mut State, call: &mut Call) -> Outcome {
     } }))
 }
 
-/// Starts the app's counters anew, by token.
+/// Resets the app's counters, with an access token.
 pub(super) fn clear(state: &mut State, call: &mut Call) -> Outcome {
-    // Not through the quota: this is what helps when it is used up.
+    // This call does not count against the quota: it must work when the quota is used up.
     let token = call.param("access_token").ok_or(Errcode::TOKEN_MISSING)?;
     let appid = state.tokens.check(token, call.now)?.clone();
     call.about_app = Some(appid.clone());
@@ -54,7 +54,7 @@ pub(super) fn clear(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "errcode": 0, "errmsg": "ok" }))
 }
 
-/// Starts the app's counters anew, by AppSecret. The parameters may stand in the query or in the body.
+/// Resets the app's counters, with the AppSecret. The parameters may be in the query or in the body.
 pub(super) fn clear_by_secret(state: &mut State, call: &mut Call) -> Outcome {
     let body = if call.body.is_empty() { Members::default() } else { call.members()? };
     let given = |name| body.text(name).or_else(|| call.param(name)).map(str::to_owned);

@@ -1,7 +1,7 @@
 //! The two sends: `POST /cgi-bin/message/wxopen/template/send` and `POST /cgi-bin/message/subscribe/send`.
 //!
-//! Both check in WeChat's order: token, template, user, fields, page, and the right to send last, so that a
-//! request with another mistake never costs one.
+//! Both check in WeChat's order: token, template, user, fields, page, and last the right to send. So a request with
+//! another mistake does not use up a right.
 //!
 //! Source of the second: <https://developers.weixin.qq.com/miniprogram/dev/server/API/mp-message-management/subscribe-message/api_sendmessage.html>.
 //! WeChat has withdrawn the documentation of the first together with the capability.
@@ -21,14 +21,14 @@ use crate::state::templates::{Family, Template};
 pub(super) const SEND_TEMPLATE: &str = "/cgi-bin/message/wxopen/template/send";
 pub(super) const SEND_SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 
-/// A card has at most so much of a value: kinds whose rule is not known may have any.
+/// The most characters of a value on a card: fields without a known rule may have any length.
 const MAX_VALUE_CHARS: usize = 1_000;
-/// Of a colour, `#173177`.
+/// The most characters of a colour, `#173177`.
 const MAX_COLOR_CHARS: usize = 32;
-/// And of a page with its parameters.
+/// The most characters of a page with its parameters.
 const MAX_PAGE_CHARS: usize = 2_048;
 
-/// A member as a text: a number counts as its digits, as WeChat takes them for values. Anything else is no text.
+/// A member as text: a number counts as its digits, because WeChat accepts numbers as values. Other types are not text.
 fn text_of(member: &Value) -> Option<String> {
     match member {
         Value::String(text) => Some(text.clone()),
@@ -37,12 +37,12 @@ fn text_of(member: &Value) -> Option<String> {
     }
 }
 
-/// A member that must be there, as a text; empty if it is missing or no text, which then is not known either.
+/// A required member as text; empty if it is missing or not text, so that a later check refuses it as unknown.
 fn required(member: &Value) -> String {
     text_of(member).unwrap_or_default()
 }
 
-/// A member that may be left out: missing, `null` and empty are one and the same.
+/// An optional member: missing, `null` and empty are treated alike.
 fn optional(member: &Value) -> Result<Option<String>, Refusal> {
     match member {
         Value::Null => Ok(None),
@@ -50,7 +50,7 @@ fn optional(member: &Value) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// What every send names, once it is known to exist.
+/// The template, user and fields of a send, once they are known to exist.
 struct Addressed {
     appid: AppId,
     openid: OpenId,
@@ -60,21 +60,21 @@ struct Addressed {
     body: Members,
 }
 
-/// The receiver of a send that has not been checked yet.
+/// The receiver of an unchecked send.
 pub(super) fn receiver(call: &Call) -> Option<String> {
     text_of(call.members().ok()?.get("touser"))
 }
 
-/// Sends a template message; costs one use of the form id or prepay id.
+/// Sends a template message; uses up one use of the form id or prepay id.
 pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
     let sent = address(state, call, |family| family == Family::Legacy)?;
     let form_id = required(sent.body.get("form_id"));
     if form_id.is_empty() {
-        // Not even a magic user's message goes without one.
+        // A message to a magic user needs a form id too.
         return Err(Errcode::INVALID_FORM_ID.into());
     }
     match state.forms.spend(&sent.appid, &sent.openid, &form_id, call.now) {
-        // Nobody submitted it, but it is a magic one, or a magic user's: good for one message, as any.
+        // Nobody submitted this form id, but it is magic, or belongs to a magic user: it allows one message.
         Err(Errcode::INVALID_FORM_ID) if has_magic(call, &[Place::Openid, Place::FormId]) => {
             let used_by = format!("{} {} {form_id}", sent.appid, sent.openid);
             if !state.is_first_time(&used_by) {
@@ -86,7 +86,7 @@ pub(super) fn send_template(state: &mut State, call: &mut Call) -> Outcome {
     deliver(state, call, sent, CardKind::Legacy)
 }
 
-/// Sends a subscribe message; costs one acceptance of a one-time template.
+/// Sends a subscribe message; uses up one acceptance of a one-time template.
 pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     let sent = address(state, call, |family| family != Family::Legacy)?;
     let state_word = optional(sent.body.get("miniprogram_state"))?;
@@ -119,12 +119,12 @@ pub(super) fn send_subscribe(state: &mut State, call: &mut Call) -> Outcome {
     deliver(state, call, sent, CardKind::Subscribe)
 }
 
-/// Whether a magic id stands in one of these places. One that refuses does not come so far, so it allows.
+/// Whether one of these places has a magic id. A refusing magic id does not get here, so this id allows the send.
 fn has_magic(call: &Call, places: &[Place]) -> bool {
     call.magic.as_ref().is_some_and(|found| places.contains(&found.place))
 }
 
-/// Everything that both sends check in the same way.
+/// The checks that both sends share.
 fn address(
     state: &mut State,
     call: &mut Call,
@@ -155,9 +155,9 @@ fn address(
     Ok(Addressed { appid, openid, template, fields, page, body })
 }
 
-/// The template's fields with their values. What the template does not name is ignored, as WeChat does.
+/// The template's fields with their values. Fields that the template does not have are ignored, as WeChat does.
 ///
-/// A template message without any data is an empty card: WeChat's page on it says so of `data`.
+/// A template message without any data is an empty card: WeChat's page says so for `data`.
 fn fill(template: &Template, data: &Map<String, Value>) -> Result<Vec<CardField>, Refusal> {
     if template.family == Family::Legacy && data.is_empty() {
         return Ok(Vec::new());
@@ -174,7 +174,7 @@ fn fill(template: &Template, data: &Map<String, Value>) -> Result<Vec<CardField>
             return Err(invalid("is empty"));
         }
         let enum_values = (!field.enum_values.is_empty()).then_some(field.enum_values.as_slice());
-        // A kind that has no known rule is WeChat's to judge, as in the gateway.
+        // WeChat decides about a kind without a known rule, as in the gateway.
         check_field(&field.name, &value, enum_values)
             .or_else(|problem| if problem.kind.is_none() { Ok(()) } else { Err(invalid("invalid")) })?;
         let color = datum.and_then(|datum| datum.get("color")).map(optional).transpose()?.flatten();
@@ -209,7 +209,7 @@ fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> O
     Ok(json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid.0 }))
 }
 
-/// Whether the user wants nothing from the app: WeChat takes the message and tells later that it did not arrive.
+/// Whether the user refuses all messages of the app: WeChat accepts the message and reports later that it did not arrive.
 fn is_blocked(state: &State, appid: &AppId, openid: &OpenId) -> bool {
     state.apps.get(appid).and_then(|app| app.users.get(openid)).is_some_and(|user| user.is_blocking)
 }

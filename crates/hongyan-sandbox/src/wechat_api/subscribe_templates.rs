@@ -13,11 +13,11 @@ use super::library::{CATEGORIES, ENUM_VALUES, PublicTemplate, SUBSCRIBE_LIBRARY,
 use crate::state::State;
 use crate::state::templates::{Family, Field, MAX_TEMPLATES, Template, new_template_id};
 
-/// A template has so many keywords.
+/// The allowed numbers of keywords of a template.
 const KEYWORDS: std::ops::RangeInclusive<usize> = 2..=5;
-/// The description of the scene has at most so many characters.
+/// The most characters of the scene's description.
 const MAX_SCENE_CHARS: usize = 15;
-/// One page of public titles.
+/// The size of a page of public titles.
 const MAX_TITLES: usize = 30;
 
 /// The app's own templates.
@@ -28,7 +28,7 @@ pub(super) fn list(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "errcode": 0, "errmsg": "ok", "data": data }))
 }
 
-/// Chooses a public template with some of its keywords.
+/// Adds a public template with some of its keywords.
 pub(super) fn add(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let body = call.members()?;
@@ -81,7 +81,7 @@ fn add_to_app(state: &mut State, appid: &AppId, template: Template) -> Result<()
     Ok(())
 }
 
-/// Takes a template away from the app.
+/// Deletes a template of the app.
 pub(super) fn delete(state: &mut State, call: &mut Call) -> Outcome {
     let appid = call.app_by_token(state)?;
     let body = call.members()?;
@@ -113,7 +113,7 @@ pub(super) fn categories(state: &mut State, call: &mut Call) -> Outcome {
     Ok(json!({ "errcode": 0, "errmsg": "ok", "data": data }))
 }
 
-/// The titles of the public templates of some categories, a page at a time.
+/// Lists the titles of the public templates of some categories, page by page.
 pub(super) fn titles(state: &mut State, call: &mut Call) -> Outcome {
     call.app_by_token(state)?;
     let ids = call.param("ids").ok_or(Errcode::CATEGORY_IDS_MISSING)?;

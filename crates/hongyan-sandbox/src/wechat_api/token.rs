@@ -12,7 +12,7 @@ use crate::state::tokens::Issued;
 
 const GRANT_TYPE: &str = "client_credential";
 
-/// A new token; its predecessor has five more minutes.
+/// Makes a new token; its predecessor stays valid for five more minutes.
 pub(super) fn token(state: &mut State, call: &mut Call) -> Outcome {
     if call.param("grant_type") != Some(GRANT_TYPE) {
         return Err(Errcode::INVALID_GRANT_TYPE.into());
@@ -22,7 +22,7 @@ pub(super) fn token(state: &mut State, call: &mut Call) -> Outcome {
     Ok(answer(&state.tokens.fetch(&appid, call.now, state.limits.tokens)))
 }
 
-/// The current token, or by force a new one.
+/// Returns the current token, or makes a new token by force.
 pub(super) fn stable_token(state: &mut State, call: &mut Call) -> Outcome {
     let body = call.members()?;
     if body.text("grant_type") != Some(GRANT_TYPE) {
