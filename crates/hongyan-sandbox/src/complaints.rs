@@ -28,11 +28,7 @@ pub(crate) struct Complaint {
 
 /// Every code with its meaning, in Chinese and English; the pages show the table.
 pub(crate) const CODES: &[(&str, &str, &str)] = &[
-    (
-        "unknown_parameter",
-        "地址中有接口不认识的参数",
-        "the URL has a parameter that the call does not know",
-    ),
+    ("unknown_parameter", "地址中有接口不认识的参数", "the URL has a parameter that the call does not know"),
     ("repeated_parameter", "地址中同一参数出现多次", "the URL has the same parameter twice"),
     (
         "unknown_member",
@@ -71,8 +67,16 @@ pub(crate) const CODES: &[(&str, &str, &str)] = &[
         "page 以斜杠开头；微信会送达，但页面可能打不开",
         "page begins with a slash: WeChat delivers the message, but the page may not open",
     ),
-    ("emoji", "字段含 emoji，微信通常回 47003", "a field contains an emoji, which WeChat usually refuses (47003)"),
-    ("blank_value", "字段只有空白，微信回 47003", "a field contains only blanks, which WeChat refuses (47003)"),
+    (
+        "emoji",
+        "字段含 emoji，微信通常回 47003",
+        "a field contains an emoji, which WeChat usually refuses (47003)",
+    ),
+    (
+        "blank_value",
+        "字段只有空白，微信回 47003",
+        "a field contains only blanks, which WeChat refuses (47003)",
+    ),
     (
         "mixed_name",
         "name 字段中英文混用，微信回 47003",
@@ -157,12 +161,18 @@ pub(crate) fn of(
         found.add("method", "WeChat documents GET for this call");
     }
     if request.method == "GET" && !kept.body.is_empty() {
-        found.add("body_on_get", "send no body with a GET: proxies drop the body, and WeChat does not read it");
+        found.add(
+            "body_on_get",
+            "send no body with a GET: proxies drop the body, and WeChat does not read it",
+        );
     }
     if request.method == "POST" && !kept.body.is_empty() {
         let kind = kept.content_type.as_deref().unwrap_or_default();
         if !kind.to_ascii_lowercase().starts_with("application/json") {
-            found.add("content_type", &format!("the content type of a JSON body should be application/json, not {kind:?}"));
+            found.add(
+                "content_type",
+                &format!("the content type of a JSON body should be application/json, not {kind:?}"),
+            );
         }
         if kept.body.starts_with(b"\xef\xbb\xbf") {
             found.add("byte_order_mark", "the body begins with a byte order mark, which JSON does not allow");

@@ -166,8 +166,9 @@ impl Limits {
     pub fn set(&mut self, text: &str) -> Result<(), String> {
         const MOST: usize = 1_000_000_000;
         let names = || TABLE.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-        let (name, number) =
-            text.split_once('=').ok_or_else(|| format!("write NAME=NUMBER, where NAME is one of {}", names()))?;
+        let (name, number) = text
+            .split_once('=')
+            .ok_or_else(|| format!("write NAME=NUMBER, where NAME is one of {}", names()))?;
         let row = TABLE.iter().find(|row| row.name == name);
         let row = row.ok_or_else(|| format!("there is no limit {name}; the limits are {}", names()))?;
         let number = number.parse().ok().filter(|number| (1..=MOST).contains(number));
@@ -203,7 +204,8 @@ pub(crate) fn markdown(is_chinese: bool) -> String {
     } else {
         "| `--keep` | default | what is limited, and what happens beyond the limit |
 | --- | --- | --- |
-".to_owned()
+"
+        .to_owned()
     };
     let mut limits = Limits::DEFAULT;
     for row in TABLE {

@@ -295,7 +295,8 @@ pub(crate) fn markdown(is_chinese: bool) -> String {
     } else {
         "| id | place | result |
 | --- | --- | --- |
-".to_owned()
+"
+        .to_owned()
     };
     for magic in MAGIC {
         let (zh, en) = magic.meaning();

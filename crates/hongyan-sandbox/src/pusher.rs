@@ -149,7 +149,9 @@ pub(crate) async fn check_address(inner: &Inner, callback: &Callback) -> Result<
     }
     let came = format!("{} bytes of content type {content_type}", text.len());
     Err(match text.trim().trim_matches('"') {
-        "" => "the answer to the check was empty; the answer must be exactly the parameter echostr".to_owned(),
+        "" => {
+            "the answer to the check was empty; the answer must be exactly the parameter echostr".to_owned()
+        }
         inside if inside == echostr => {
             format!("the answer to the check contains more than echostr: {came}")
         }

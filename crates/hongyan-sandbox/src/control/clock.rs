@@ -32,7 +32,9 @@ pub(super) async fn set(Shared(inner): Shared<Arc<Inner>>, body: Bytes) -> Resul
     let asked: SetClock = parse(&body)?;
     let now = match (asked.advance_seconds, asked.set) {
         (Some(seconds), None) if seconds.abs() <= MAX_STEP_SECONDS => inner.clock.advance(seconds * 1000),
-        (Some(_), None) => return Err(ControlError::bad_request("advance_seconds: must be at most a hundred years")),
+        (Some(_), None) => {
+            return Err(ControlError::bad_request("advance_seconds: must be at most a hundred years"));
+        }
         (None, Some(moment)) => inner.clock.set(moment),
         _ => return Err(ControlError::bad_request("send either advance_seconds or set")),
     };

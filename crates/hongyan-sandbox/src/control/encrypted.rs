@@ -36,8 +36,7 @@ pub(super) async fn encrypt(
     let Encrypt { appid, openid, data } = parse(&body)?;
     let mut state = inner.state();
     let Some(key) = user(&mut state, &appid, &openid)?.session_key.clone().map(SecretString::from) else {
-        let text =
-            "the user has not logged in, so there is no session key; get a login code with POST /_sandbox/login";
+        let text = "the user has not logged in, so there is no session key; get a login code with POST /_sandbox/login";
         return Err(ControlError::new(StatusCode::CONFLICT, "not_logged_in", text));
     };
     let raw_data = Value::Object(data.clone()).to_string();

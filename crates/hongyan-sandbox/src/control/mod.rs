@@ -106,7 +106,11 @@ pub(crate) const CALLS: &[(&str, &str, &str)] = &[
     ("PUT /_sandbox/state", "恢复导出的状态", "restores a saved state"),
     ("GET /_sandbox/config", "手机页面需要的设置", "shows the settings for the phone's page"),
     ("POST /_sandbox/clock", "调整时间", "moves the time"),
-    ("POST /_sandbox/quotas", "设置每日调用限额和已用次数", "sets the daily quota of a call and how much of it is used"),
+    (
+        "POST /_sandbox/quotas",
+        "设置每日调用限额和已用次数",
+        "sets the daily quota of a call and how much of it is used",
+    ),
     ("POST /_sandbox/tokens/rotate", "让已发出的凭证全部失效", "invalidates all access tokens"),
     (
         "POST /_sandbox/chaos",

@@ -65,7 +65,9 @@ pub(super) async fn add_app(
     });
     let secret = asked.app_secret.unwrap_or_else(random::hex::<16>);
     if secret.len() > MAX_SECRET_BYTES {
-        return Err(ControlError::bad_request(format!("app_secret: must have at most {MAX_SECRET_BYTES} bytes")));
+        return Err(ControlError::bad_request(format!(
+            "app_secret: must have at most {MAX_SECRET_BYTES} bytes"
+        )));
     }
     let pages = asked.pages.as_deref().map(pages_of).transpose()?.unwrap_or_default();
     let mut state = inner.state();
@@ -115,7 +117,9 @@ pub(super) async fn add_template(
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     if body.len() > MAX_TEMPLATE_BYTES {
-        return Err(ControlError::bad_request(format!("the body: must have at most {MAX_TEMPLATE_BYTES} bytes")));
+        return Err(ControlError::bad_request(format!(
+            "the body: must have at most {MAX_TEMPLATE_BYTES} bytes"
+        )));
     }
     let asked: AddTemplate = parse(&body)?;
     let fields = fields_of_content(&asked)?;
@@ -143,7 +147,9 @@ pub(super) async fn add_template(
 fn fields_of_content(asked: &AddTemplate) -> Result<Vec<Field>, ControlError> {
     let mut fields = Template::fields_from(&asked.content);
     if fields.is_empty() {
-        return Err(ControlError::bad_request("content: must have a line like label:{{thing1.DATA}} for each field"));
+        return Err(ControlError::bad_request(
+            "content: must have a line like label:{{thing1.DATA}} for each field",
+        ));
     }
     for field in &mut fields {
         // WeChat's own examples have kinds that its table does not list (`site01`), so any name is accepted.

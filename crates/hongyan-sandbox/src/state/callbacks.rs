@@ -138,7 +138,11 @@ impl Callback {
         }
         match url::Url::parse(&self.url) {
             Ok(url) if url.scheme() == "http" && url.has_host() => {}
-            Ok(_) => return Some("url: must begin with http://, because the sandbox does not push over TLS".into()),
+            Ok(_) => {
+                return Some(
+                    "url: must begin with http://, because the sandbox does not push over TLS".into(),
+                );
+            }
             Err(e) => return Some(format!("url: {e}")),
         }
         // WeChat's own rule for tokens.
