@@ -1,5 +1,5 @@
-//! The gateway's own API by its description: clients that others' tools generate from it, and requests that schemathesis
-//! makes up from it.
+//! Tests the gateway's API by its OpenAPI description: with clients that other tools generate, and with requests that
+//! schemathesis generates.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,29 +8,29 @@ use crate::command::{Result, root, run as run_command};
 use crate::demo::{self, Demo};
 use crate::prepare;
 
-/// Where the tests are.
+/// The folder of the tests.
 const FOLDER: &str = "api-tests";
 
-/// What is generated, in there; not kept in the repository.
+/// The folder of generated files in it; not in the repository.
 const GENERATED: &str = "generated";
 
-/// What the demo writes to standard error.
+/// The demo's standard error.
 const LOG: &str = "test-output/api-services.log";
 
-/// Requests are made up from this, so that every run makes the same.
+/// The seed of the generated requests, so that every run sends the same requests.
 const SEED: &str = "20261126";
 
-/// Runs all of them.
+/// Runs all tests.
 ///
 /// # Errors
-/// When one fails, or a tool cannot be installed.
+/// When a test fails, or when a tool cannot be installed.
 pub(crate) fn run() -> Result {
     prepare::npm_packages(FOLDER)?;
     let python = prepare::python_packages(FOLDER)?;
     demo::with(LOG, |demo| against(demo, &python))
 }
 
-/// What the tests know of the demo.
+/// The data of the running demo.
 struct Api {
     variables: Vec<(&'static str, String)>,
     description: String,
@@ -90,7 +90,7 @@ fn against(demo: &Demo, python: &Path) -> Result {
     ]))?;
     api.run(Command::new(python).arg("client_test.py"))?;
 
-    // Last, for it changes and removes what it finds.
+    // schemathesis runs last, because it changes and removes what it finds.
     println!("-- schemathesis");
     api.run(
         tool("schemathesis")

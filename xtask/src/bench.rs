@@ -1,18 +1,18 @@
-//! `cargo xtask bench`: builds what is measured and what measures, both optimised, installs what other programs need
-//! that take part, and starts the measurement.
+//! `cargo xtask bench`: builds the measured and the measuring program in release mode, installs what other programs in
+//! the measurement need, and starts the measurement.
 
 use std::process::Command;
 
 use crate::command::{Result, cargo, output_of, root, run as run_command, target_dir};
 use crate::prepare;
 
-/// Where the packages of the measurement with BullMQ are.
+/// The packages of the measurement with BullMQ.
 const BULLMQ: &str = "bench/rivals/bullmq";
 
-/// What must be there for a program of others to take part.
+/// The preparations for each program of others.
 type Need = fn() -> Result;
 
-/// Whoever is not in this list needs nothing.
+/// Programs that are not in this list need no preparation.
 const NEEDS: [(&str, Need); 2] = [
     ("tutorial", prepare::node),
     ("bullmq", || {
@@ -32,13 +32,13 @@ pub(crate) fn run(args: &[String]) -> Result {
     let command = || {
         let mut measure = Command::new(built.join("hongyan-bench"));
         measure.arg("--hongyan").arg(built.join("hongyan")).arg("--repository").arg(root());
-        // The target directory is on a real disk; a system's temporary directory often is memory.
+        // The target directory is on a real disk; the system's temporary directory is often in memory.
         measure.arg("--dir").arg(&built);
         measure.args(args);
         measure
     };
     let mut measure = command();
-    // Words that it does not understand, or a wish for help, it answers itself below.
+    // The program itself reports unknown arguments and prints its help, below.
     let parts = output_of(command().arg("--list")).unwrap_or_default();
     for (name, need) in NEEDS {
         if parts.lines().any(|part| part == name)

@@ -1,9 +1,9 @@
-//! Circles of files: in a crate, no file may need one that needs it, by however many others in between. Whoever reads a
-//! crate from the bottom up can begin then.
+//! Circles of files: within a crate no file may need a file that needs it, directly or through others. So a reader can
+//! read a crate from the bottom up.
 //!
-//! What a file needs is read from its `use` lines and from paths that begin with `crate::`, `super::` or the name of a
-//! module below it. A re-export is no need: what is imported by it is looked up where it stands. Tests inside a file do
-//! not count.
+//! The needs of a file are read from its `use` lines and from paths that begin with `crate::`, `super::` or the name of a
+//! module below it. A re-export is not a need: an import through a re-export counts for the module that defines the name.
+//! Tests inside a file do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::sources::{code_of, expand, files, imports, paths};
 /// A module, by its path from the crate's root.
 type Module = Vec<String>;
 
-/// Looks at every crate.
+/// Checks every crate.
 ///
 /// # Errors
-/// With the circles, if there are any.
+/// When there are circles; the error lists them.
 pub(crate) fn check() -> Result {
     let mut troubles = Vec::new();
     let unreadable = |error: io::Error| format!("the crates cannot be read: {error}");
@@ -31,7 +31,7 @@ pub(crate) fn check() -> Result {
     if troubles.is_empty() { Ok(()) } else { Err(format!("circles of files:\n{}", troubles.join("\n"))) }
 }
 
-/// A crate's files without comments and tests, and what each re-exports: a name, and the module in which it stands.
+/// A crate's files without comments and tests, and the re-exports of each: a name, and the module that defines it.
 #[derive(Default)]
 struct Crate {
     texts: BTreeMap<Module, String>,
@@ -70,7 +70,7 @@ impl Crate {
         self.reexports = reexports;
     }
 
-    /// The module that a path leads into, and what is left of the path there. `None`: another crate's.
+    /// The module to which a path leads, and the rest of the path. `None` for another crate.
     fn resolve(&self, module: &Module, path: &[String]) -> Option<(Module, Vec<String>)> {
         let mut rest = path;
         let mut place = match rest.first()?.as_str() {
@@ -110,7 +110,7 @@ impl Crate {
         let mut needed = BTreeSet::new();
         for path in imported.chain(named) {
             let Some((mut place, rest)) = self.resolve(module, &path) else { continue };
-            // Where the name stands, through however many re-exports.
+            // The module that defines the name, through any number of re-exports.
             let mut name = rest.first();
             for _ in 0..self.texts.len() {
                 let Some(there) = name.and_then(|name| self.reexports.get(&place)?.get(name)) else { break };

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// What went wrong, in words.
+/// The error in words.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 
 /// The root of the repository.
@@ -13,33 +13,33 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository's root")
 }
 
-/// Where cargo builds, also when it was told to build elsewhere: this program lies in its `debug` directory.
+/// The target directory, even if cargo was told to build elsewhere: this program is in its `debug` directory.
 pub(crate) fn target_dir() -> Result<PathBuf> {
-    let own = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
+    let own = std::env::current_exe().map_err(|error| format!("cannot find the path of this program: {error}"))?;
     own.ancestors()
         .nth(2)
         .map(Path::to_owned)
         .ok_or_else(|| format!("{} is not in a target directory", own.display()))
 }
 
-/// The cargo that runs this.
+/// The cargo that runs this program.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());
     command
 }
 
-/// Runs it, with its output on ours.
+/// Runs a command; its output goes to our output.
 ///
 /// # Errors
-/// When it is not there, or ends with another exit code than 0.
+/// When the program cannot start, or ends with an exit code other than 0.
 pub(crate) fn run(command: &mut Command) -> Result {
     let shown = show(command);
     let status = command.status().map_err(|error| format!("{shown}: cannot start: {error}"))?;
     check(&shown, status)
 }
 
-/// Runs it, and returns what it prints, if it is there and does well.
+/// Runs a command and returns its output, if the command succeeds.
 pub(crate) fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -49,26 +49,26 @@ fn check(shown: &str, status: ExitStatus) -> Result {
     if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
 }
 
-/// The command as somebody would type it.
+/// The command as a user would type it.
 fn show(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
-/// A service that runs beside us. It is killed if it is dropped without having been stopped.
+/// A service that runs beside this program. Dropping the service kills it.
 pub(crate) struct Service {
     shown: String,
     child: Child,
-    /// Its first line on standard output: it is ready.
+    /// The service's first line on standard output, which says that the service is ready.
     pub(crate) first_line: String,
 }
 
 impl Service {
-    /// Starts it and waits for its first line.
+    /// Starts a service and waits for its first line.
     ///
     /// # Errors
-    /// When it does not start, or ends without a line.
+    /// When the service does not start, or ends without a line.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let shown = show(command);
         let mut child = command
@@ -81,21 +81,21 @@ impl Service {
         let read = BufReader::new(stdout).read_line(&mut service.first_line);
         match read {
             Ok(count) if count > 0 => Ok(service),
-            _ => Err(format!("{}: it ended before it was ready", service.shown)),
+            _ => Err(format!("{}: the service ended before it was ready", service.shown)),
         }
     }
 
-    /// Asks it to stop (SIGTERM) and requires that it ends well.
+    /// Stops the service (SIGTERM) and requires exit code 0.
     ///
     /// # Errors
-    /// When it ends with another exit code than 0.
+    /// When the service ends with an exit code other than 0.
     pub(crate) fn stop(mut self) -> Result {
         run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]))?;
         let status = self.child.wait().map_err(|error| format!("{}: {error}", self.shown))?;
         check(&format!("{} (stopped)", self.shown), status)
     }
 
-    /// Ends it at once, for programs that have no stop.
+    /// Kills the service, for programs without a stop.
     pub(crate) fn kill(self) {
         drop(self);
     }
@@ -103,7 +103,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Both fail only when it has ended already, which is what is wanted.
+        // Both calls fail only if the service has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,5 @@
-//! The built binary's demo, as the tests in other languages use it. It must start, say where it is, and end well.
+//! The demo of the built binary, for the tests in other languages. The demo must start, print its addresses, and end
+//! well.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -10,15 +11,15 @@ use crate::command::{Result, Service, cargo, root, run as run_command, target_di
 /// A running demo.
 pub(crate) struct Demo {
     ready: Value,
-    /// What it writes to standard error; programs that are run beside it may write there, too.
+    /// The demo's standard error; programs beside the demo may write there too.
     pub(crate) log: File,
 }
 
 impl Demo {
-    /// What its readiness line says at this place.
+    /// The value at this place of the readiness line.
     ///
     /// # Errors
-    /// When there is no text.
+    /// When there is no text at this place.
     pub(crate) fn text(&self, pointer: &str) -> Result<String> {
         let text = self.ready.pointer(pointer).and_then(Value::as_str);
         text.map(str::to_owned)
@@ -26,7 +27,8 @@ impl Demo {
     }
 }
 
-/// Builds the binary, starts its demo with this file (below the root) as its log, runs the tests against it, and stops it.
+/// Builds the binary, starts its demo with this file (below the root) as its log, runs the tests against the demo, and
+/// stops it.
 ///
 /// # Errors
 /// When the tests fail, or when the demo does not start or does not end well.

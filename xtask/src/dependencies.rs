@@ -1,5 +1,5 @@
-//! Dependencies: each that a crate's `Cargo.toml` names is named in the crate's sources, too, and each of the workspace's
-//! is some crate's. What only tests name is a dependency of tests.
+//! Checks dependencies: each dependency in a crate's `Cargo.toml` is named in the crate's sources, each dependency of the
+//! workspace belongs to a crate, and a dependency that only tests name is a dev-dependency.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use serde_json::Value;
 use crate::command::{Result, cargo, output_of, root};
 use crate::sources::{code_of, files, without_comments};
 
-/// Dependencies that are needed though no source names them: the crate, the dependency, and why it is needed. There is no
-/// such dependency today.
+/// Dependencies that are needed although no source names them: the crate, the dependency, and the reason. Today there is
+/// no such dependency.
 const UNNAMED: [(&str, &str, &str); 0] = [];
 
-/// Looks at every crate.
+/// Checks every crate.
 ///
 /// # Errors
-/// With the dependencies that are not needed.
+/// When dependencies are not needed; the error lists them.
 pub(crate) fn check() -> Result {
     let unreadable = |error: io::Error| format!("the sources cannot be read: {error}");
     let mut troubles = Vec::new();
@@ -46,9 +46,9 @@ struct Package {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Dependency {
     name: String,
-    /// `None`: of the crate itself. Otherwise `dev` or `build`.
+    /// `None` for a normal dependency; otherwise `dev` or `build`.
     kind: Option<String>,
-    /// For which machines alone.
+    /// The target platforms, if the dependency is limited to them.
     target: Option<String>,
     features: Vec<String>,
 }
@@ -97,7 +97,8 @@ impl Package {
                 UNNAMED.iter().any(|(package, unnamed, _)| *package == self.name && unnamed == name);
             if !names(code, name) && !is_excepted {
                 troubles.push(format!(
-                    "{}: {whose} does not name {name}; if it is needed all the same, say why in xtask/src/dependencies.rs",
+                    "{}: {whose} does not name {name}; if the dependency is needed anyway, give the reason in \
+                     xtask/src/dependencies.rs",
                     self.name
                 ));
             }
@@ -119,7 +120,7 @@ impl Package {
         Ok(troubles)
     }
 
-    /// What the crate itself is made of, without tests.
+    /// The sources of the crate itself, without tests.
     fn own_code(&self) -> io::Result<String> {
         let mut code = String::new();
         for dir in self.dirs(|kind| matches!(kind, "lib" | "bin")) {
@@ -144,7 +145,7 @@ impl Package {
         scripts.map(|(_, script)| fs::read_to_string(script)).collect()
     }
 
-    /// Everything that is compiled for tests.
+    /// All sources that are compiled for tests.
     fn all_code(&self) -> io::Result<String> {
         let mut code = String::new();
         for dir in self.dirs(|kind| kind != "custom-build") {
@@ -155,7 +156,7 @@ impl Package {
         Ok(code)
     }
 
-    /// Where the sources of such targets are.
+    /// The directories of the sources of these targets.
     fn dirs(&self, is_meant: impl Fn(&str) -> bool) -> BTreeSet<PathBuf> {
         let meant = self.targets.iter().filter(|(kind, _)| is_meant(kind));
         let dirs = meant.filter_map(|(_, path)| path.parent().map(Path::to_owned));
@@ -163,7 +164,7 @@ impl Package {
     }
 }
 
-/// The modules that a file has for tests alone, as paths without an ending.
+/// The modules that a file uses only for tests, as paths without an extension.
 fn modules_of_tests(file: &Path, text: &str) -> Vec<PathBuf> {
     let beside = file.parent().unwrap_or(file);
     let stem = file.file_stem().unwrap_or_default();
@@ -185,13 +186,13 @@ fn names(text: &str, dependency: &str) -> bool {
     text.match_indices(&name).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + name.len()..]);
         let is_whole = !before.ends_with(is_word) && !after.starts_with(is_word);
-        // `crate::http::…` is a module of the crate's own, `::http::…` is not.
+        // `crate::http::…` is a module of the crate itself, `::http::…` is not.
         let is_first = before.strip_suffix("::").is_none_or(|before| !before.ends_with(is_word));
         is_whole && is_first && (after.starts_with("::") || before.ends_with("use "))
     })
 }
 
-/// The dependencies that the crates share.
+/// The shared dependencies of the workspace.
 fn shared(manifest: &str) -> impl Iterator<Item = &str> {
     let section = manifest.split("[workspace.dependencies]\n").nth(1).unwrap_or_default();
     let lines = section.lines().take_while(|line| !line.starts_with('['));

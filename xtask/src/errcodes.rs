@@ -1,4 +1,4 @@
-//! `cargo xtask errcodes`: the pages of `docs/` that are made from the tables and rules in the code.
+//! `cargo xtask errcodes`: writes the pages of `docs/` that are generated from tables and rules in the code.
 
 use clap::Args;
 
@@ -6,15 +6,15 @@ use crate::command::{Result, cargo, run as run_command};
 
 #[derive(Debug, Args)]
 pub(crate) struct ErrcodesArgs {
-    /// Write nothing; fail if a page is not current
+    /// Write nothing; fail if a page is out of date
     #[arg(long)]
     check: bool,
 }
 
-/// Writes them. What makes them needs the gateway's rules, which are too heavy to be built into this program.
+/// Writes the pages. Their generator needs the gateway's rules, which are too heavy to be built into this program.
 ///
 /// # Errors
-/// When a page cannot be written, or, with `--check`, is not current.
+/// When a page cannot be written, or, with `--check`, is out of date.
 pub(crate) fn run(args: &ErrcodesArgs) -> Result {
     let mut command =
         cargo(&["run", "--quiet", "--package", "hongyan-gateway", "--example", "reference_pages"]);

@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: builds the fuzz targets with the fuzzer's instruments, and runs them.
+//! `cargo xtask fuzz`: builds the fuzz targets with instrumentation for libFuzzer, and runs them.
 //!
-//! What `cargo fuzz` would do, without having to install it and without a nightly compiler. A memory checker needs
-//! one; `unsafe` is forbidden in everything that is tried here, so it would watch only other people's crates.
+//! This does what `cargo fuzz` would do, without an installation and without a nightly compiler. A memory checker needs
+//! nightly; `unsafe` is forbidden in all fuzzed code, so a memory checker would check only other crates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,49 +11,49 @@ use clap::Args;
 
 use crate::command::{Result, cargo, output_of, root, run as run_command, target_dir};
 
-/// The compiler's own words for what libFuzzer reads: which edges were taken, and what was compared with what.
+/// The compiler options for libFuzzer's coverage: taken edges, and operands of comparisons.
 const INSTRUMENTS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Far above anything that is taken; longer inputs find nothing new and are slow.
+/// The longest input: far longer than any accepted input; longer inputs find nothing new and are slow.
 const MAX_BYTES: u32 = 4096;
 
-/// One input may take so many seconds.
+/// The time limit of one input in seconds.
 const TIMEOUT_SECONDS: u32 = 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArgs {
-    /// Only these targets; all if none is named
+    /// Run only these targets. Default: all targets
     targets: Vec<String>,
-    /// Inputs to try with each target
+    /// How many inputs to try with each target
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) runs: u64,
-    /// Keep what was found in fuzz/corpus/, without what others cover already
+    /// Keep new inputs in fuzz/corpus/, without inputs whose coverage others have already
     #[arg(long)]
     keep: bool,
 }
 
 impl FuzzArgs {
-    /// All targets, as long as a test may take.
+    /// All targets, for as long as a test may take.
     pub(crate) const fn short() -> Self {
         Self { targets: Vec::new(), runs: 200_000, keep: false }
     }
 }
 
-/// Builds and runs. New inputs go to the target directory, and so does one that breaks something.
+/// Builds and runs. New inputs go to the target directory; so do inputs that break something.
 ///
 /// # Errors
-/// When the build fails, a target is not there, or one found something.
+/// When the build fails, when a target does not exist, or when a target finds something.
 pub(crate) fn run(args: &FuzzArgs) -> Result {
     let known = targets()?;
     if let Some(unknown) = args.targets.iter().find(|name| !known.contains(name)) {
-        return Err(format!("there is no target {unknown}; there are {}", known.join(", ")));
+        return Err(format!("there is no target {unknown}; the targets are {}", known.join(", ")));
     }
     let built = target_dir()?.join("fuzz");
     let host = host()?;
     let mut build = cargo(&["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--locked"]);
-    // A target of its own, so that build scripts run without the instruments.
+    // A separate target directory, so that build scripts run without the instrumentation.
     run_command(build.args(["--target", &host, "--target-dir"]).arg(&built).env("RUSTFLAGS", INSTRUMENTS))?;
     let programs = built.join(host).join("release");
     for name in known.iter().filter(|name| args.targets.is_empty() || args.targets.contains(name)) {
@@ -67,15 +67,15 @@ pub(crate) fn run(args: &FuzzArgs) -> Result {
     Ok(())
 }
 
-/// One target, and where its inputs are.
+/// A target, and the places of its inputs.
 struct Target {
     program: PathBuf,
-    /// Written by hand, one thought each.
+    /// Inputs written by hand, one idea each.
     seeds: PathBuf,
-    /// Found here and before. Thousands of small files, so they are kept as one archive.
+    /// Inputs found here and before. Thousands of small files, so they are kept as one archive.
     found: PathBuf,
     archive: PathBuf,
-    /// Where an input that breaks something goes.
+    /// The place of an input that breaks something.
     broken: PathBuf,
 }
 
@@ -108,14 +108,14 @@ impl Target {
         run_command(command.arg(&self.found).arg(&self.seeds))
     }
 
-    /// One input for each place in the code that any of them reaches.
+    /// Reduces the inputs to one for each place in the code that any of them reaches.
     fn keep(&self) -> Result {
         let few = self.found.with_extension("few");
         make_dir(&few)?;
         let mut merge = Command::new(&self.program);
         merge.args(["-merge=1", "-use_counters=0"]).arg(format!("-max_len={MAX_BYTES}"));
         run_command(merge.arg(&few).arg(&self.seeds).arg(&self.found))?;
-        // The same files make the same archive.
+        // The same files must make the same archive.
         let mut tar = Command::new("tar");
         tar.args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]);
         run_command(tar.arg("-czf").arg(&self.archive).arg("-C").arg(&few).arg("."))?;
@@ -127,7 +127,7 @@ fn make_dir(path: &Path) -> Result {
     fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The targets: a file for each.
+/// The targets: each file is a target.
 fn targets() -> Result<Vec<String>> {
     let dir = root().join("fuzz/fuzz_targets");
     let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
@@ -140,7 +140,7 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The machine that this compiler builds for.
+/// The platform for which this compiler builds.
 fn host() -> Result<String> {
     let version = output_of(Command::new("rustc").arg("-vV")).ok_or("rustc does not say its version")?;
     let line = version.lines().find_map(|line| line.strip_prefix("host: "));

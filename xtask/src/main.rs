@@ -7,14 +7,14 @@
 //! | [`sdks`] | SDKs that others wrote, with running services |
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
-//! | [`mod@crash`] | building and starting what kills the gateway |
-//! | [`soak`] | building and starting what looks whether anything grows |
+//! | [`mod@crash`] | building and starting the crash tests |
+//! | [`soak`] | building and starting the soak test, which finds leaks |
 //! | [`fuzz`] | building and running the fuzz targets |
-//! | [`errcodes`] | the pages that are made from the code |
-//! | [`circles`] | that no file of a crate needs one that needs it |
-//! | [`sizes`] | that no file is too long |
-//! | [`dependencies`] | that no crate depends on what it does not name |
-//! | [`sources`] | reading Rust sources, for those three |
+//! | [`errcodes`] | the pages that are generated from the code |
+//! | [`circles`] | the check for circles of files in a crate |
+//! | [`sizes`] | the check for too long files |
+//! | [`dependencies`] | the check for unneeded dependencies |
+//! | [`sources`] | reading Rust sources, for these three checks |
 //! | [`command`] | running programs |
 
 mod api;
@@ -53,25 +53,25 @@ enum Command {
     /// Measure speed, CPU and memory of a release build; --help says how
     #[command(disable_help_flag = true)]
     Bench {
-        /// Passed on to the measurement
+        /// Arguments of the measurement
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Try what strangers may post: random inputs, led by what they reach in the code
+    /// Fuzz the parsers of untrusted input: random inputs, guided by code coverage
     Fuzz(fuzz::FuzzArgs),
     /// Write docs/errcodes.md and docs/problems.md, and the Chinese pages, from the code
     Errcodes(errcodes::ErrcodesArgs),
-    /// Kill the gateway again and again, and count what is lost, doubled or asleep; --help says how
+    /// Kill the gateway again and again, and count lost, doubled and stuck messages; --help says how
     #[command(disable_help_flag = true)]
     Crash {
-        /// Passed on to what kills
+        /// Arguments of the crash tests
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Put the gateway under load on a fast clock, and see whether anything grows; --help says how
+    /// Put the gateway under load on a fast clock, and check whether anything grows; --help says how
     #[command(disable_help_flag = true)]
     Soak {
-        /// Passed on to what soaks
+        /// Arguments of the soak test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },

@@ -1,4 +1,4 @@
-//! What tests and measurements need on the machine: looked for, and installed where that is possible.
+//! Finds what tests and measurements need on the machine, and installs missing programs where possible.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::process::Command;
 
 use crate::command::{Result, output_of, root, run as run_command, target_dir};
 
-/// Where Debian puts the browser.
+/// The browser's path on Debian.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// The oldest Node that has everything that the tests use.
+/// The oldest Node that the tests support.
 const NODE_MAJOR: u32 = 20;
 
-/// The oldest Python that the example back end is written for.
+/// The oldest Python that the example back end supports.
 const PYTHON: &str = "3.11";
 
-/// Makes everything ready.
+/// Prepares everything.
 ///
 /// # Errors
-/// When something is missing that cannot be installed from here; the error says how to install it.
+/// When something is missing and cannot be installed here; the error says how to install it.
 pub(crate) fn run() -> Result {
     browser()?;
     node()?;
@@ -41,7 +41,7 @@ fn browser() -> Result {
     if Path::new(CHROMIUM).exists() {
         return Ok(());
     }
-    // With a font without which Chinese is boxes.
+    // Without this font, Chinese characters are shown as boxes.
     install(&["chromium", "fonts-noto-cjk"]).map_err(|why| {
         format!(
             "there is no {CHROMIUM}, and {why}; install Chromium (or Chrome) and a Chinese font by hand, and set \
@@ -53,14 +53,14 @@ fn browser() -> Result {
 /// Node, with npm.
 ///
 /// # Errors
-/// When it is missing and cannot be installed, or is too old.
+/// When Node is missing and cannot be installed, or is too old.
 pub(crate) fn node() -> Result {
     let by_hand = format!("install Node {NODE_MAJOR} or newer, with npm (https://nodejs.org)");
     if version_of("node").is_none() {
         install(&["nodejs"]).map_err(|why| format!("there is no Node, and {why}; {by_hand}"))?;
     }
     if version_of("npm").is_none() {
-        // Some distributions pack it apart.
+        // Some distributions package npm separately.
         install(&["npm"]).map_err(|why| format!("there is no npm, and {why}; {by_hand}"))?;
     }
     let version = version_of("node").ok_or_else(|| format!("there is no Node; {by_hand}"))?;
@@ -98,19 +98,19 @@ fn install(packages: &[&str]) -> Result {
     run_command(apt_get().args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
-/// apt-get that asks nothing, as root.
+/// apt-get without questions, as root.
 fn apt_get() -> Command {
     let is_root = output_of(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
-    // Not through the environment: sudo does not pass it on.
+    // sudo does not pass the environment on, so `env` sets the variable.
     let mut command = Command::new(if is_root { "env" } else { "sudo" });
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
     command
 }
 
-/// Redis, for the measurements. Only the program is used, not a service that may come with it.
+/// Redis, for the measurements. Only the program is used, not a system service.
 ///
 /// # Errors
-/// When it is missing and cannot be installed.
+/// When Redis is missing and cannot be installed.
 pub(crate) fn redis() -> Result {
     if version_of("redis-server").is_some() {
         return Ok(());
@@ -118,7 +118,7 @@ pub(crate) fn redis() -> Result {
     install(&["redis-server"]).map_err(|why| format!("there is no redis-server, and {why}"))
 }
 
-/// `npm ci` in a folder of the repository, unless what is installed is what the lock file asks for: then no network is
+/// `npm ci` in a folder of the repository. Skipped if the installed packages match the lock file: then no network is
 /// needed.
 ///
 /// # Errors
@@ -135,16 +135,16 @@ pub(crate) fn npm_packages(folder: &str) -> Result {
     run_command(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))
 }
 
-/// A virtual environment in the target directory with what `requirements.txt` in a folder of the repository names;
-/// its Python. If it has that already, no network is needed.
+/// A virtual environment in the target directory with the packages in a folder's `requirements.txt`; returns its Python.
+/// An up-to-date environment needs no network.
 ///
 /// # Errors
-/// When Python has no `venv` and it cannot be installed, or pip fails.
+/// When Python has no `venv` and `venv` cannot be installed, or when pip fails.
 pub(crate) fn python_packages(folder: &str) -> Result<PathBuf> {
     let wanted = root().join(folder).join("requirements.txt");
     let list = fs::read(&wanted).map_err(|error| format!("cannot read {}: {error}", wanted.display()))?;
     let environment = target_dir()?.join(format!("{folder}-venv"));
-    // Written at the end of an installation.
+    // The file is written at the end of an installation.
     let installed = environment.join("installed.txt");
     let python = environment.join("bin/python");
     if fs::read(&installed).is_ok_and(|text| text == list) {
@@ -152,7 +152,7 @@ pub(crate) fn python_packages(folder: &str) -> Result<PathBuf> {
     }
     let make = || run_command(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
     if make().is_err() {
-        // Debian packs it apart.
+        // Debian packages venv separately.
         install(&["python3-venv"]).map_err(|why| format!("python3 -m venv failed, and {why}"))?;
         make()?;
     }

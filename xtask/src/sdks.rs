@@ -1,4 +1,4 @@
-//! SDKs that others wrote, against the facade and against the sandbox alone.
+//! Tests SDKs of others against the facade, and against the sandbox alone.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,16 +7,16 @@ use crate::command::{Result, root, run as run_command};
 use crate::demo::{self, Demo};
 use crate::prepare;
 
-/// Where their tests are.
+/// The folder of the tests.
 const FOLDER: &str = "sdk-tests";
 
-/// What the services write to standard error.
+/// The services' standard error.
 const LOG: &str = "test-output/sdk-services.log";
 
-/// Runs all of them.
+/// Runs all tests.
 ///
 /// # Errors
-/// When one fails, or an SDK cannot be installed.
+/// When a test fails, or when an SDK cannot be installed.
 pub(crate) fn run() -> Result {
     prepare::npm_packages(FOLDER)?;
     let python = prepare::python_packages(FOLDER)?;
@@ -51,7 +51,7 @@ fn against(demo: &Demo, python: &Path) -> Result {
         ];
         for (sdk, mut command) in sdks {
             println!("-- {sdk} with {host}");
-            // What is set on this machine must not reach the tests.
+            // Settings of this machine must not reach the tests.
             command
                 .env_remove("HONGYAN_API_KEY")
                 .env("NO_PROXY", "127.0.0.1")

@@ -1,5 +1,5 @@
-//! Sizes of files: none has more than 500 lines. A longer one has more than one thing to say, and is split by what its
-//! parts know.
+//! Checks the sizes of files: no file has more than 500 lines. A longer file has more than one topic, and is split by
+//! topic.
 
 use std::fs;
 use std::path::Path;
@@ -7,19 +7,19 @@ use std::path::Path;
 use crate::command::{Result, root};
 use crate::sources::files;
 
-/// A source file has no more lines.
+/// The most lines of a source file.
 const MOST_LINES: usize = 500;
 
-/// Where sources are.
+/// The directories of sources.
 const PLACES: [&str; 7] = ["crates", "tests", "bench", "crash", "contract", "xtask", "fuzz"];
 
-/// Tables: they are looked up, not read, and may have as many lines as they have entries.
+/// Tables: readers look entries up, so a table may have as many lines as it has entries.
 const TABLES: [&str; 1] = ["crates/hongyan-wechat/src/errcode/table.rs"];
 
-/// Looks at every source file.
+/// Checks every source file.
 ///
 /// # Errors
-/// With the files that are too long; and with tables that are not there any more.
+/// When files are too long, or when a listed table does not exist any more; the error lists them.
 pub(crate) fn check() -> Result {
     let unreadable = |path: &Path, error| format!("{} cannot be read: {error}", path.display());
     let mut sizes = Vec::new();
@@ -39,12 +39,12 @@ fn troubles(sizes: &[(String, usize)], tables: &[&str]) -> Vec<String> {
     let mut troubles = Vec::new();
     for (file, lines) in sizes {
         if *lines > MOST_LINES && !tables.contains(&file.as_str()) {
-            troubles.push(format!("{file} has {lines} lines; split it by what its parts know"));
+            troubles.push(format!("{file} has {lines} lines; split the file by topic"));
         }
     }
     for listed in tables {
         if sizes.iter().all(|(file, _)| file != listed) {
-            troubles.push(format!("{listed} is not there any more: take it off the list"));
+            troubles.push(format!("{listed} does not exist any more: remove it from the list"));
         }
     }
     troubles

@@ -1,9 +1,9 @@
-//! Reading Rust sources: which files there are, and what they name. No parser, but what rustfmt leaves has few forms.
+//! Reads Rust sources: lists files, and the names that they use. There is no parser: rustfmt's output has few forms.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// All files of Rust in a directory and below it, sorted. What was built or installed there is left out.
+/// All Rust files in a directory and below, sorted. Built and installed files are left out.
 pub(crate) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -21,18 +21,18 @@ pub(crate) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A file's text without comments and without the tests at its end, whatever they are compiled for. Where `mod tests;`
-/// names a file of tests, the text goes on behind it.
+/// A file's text without comments and without the tests at its end. If `mod tests;` names a file of tests, the text
+/// continues after that line.
 pub(crate) fn code_of(text: &str) -> String {
     without_comments(text.split("]\nmod tests {").next().unwrap_or_default())
 }
 
-/// A text without what stands behind `//`.
+/// A text without the parts after `//`.
 pub(crate) fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// The trees of a file's `use` lines, each with whether it is a re-export; and the lines that are none.
+/// The trees of a file's `use` lines, each with whether it is a re-export; and the other lines.
 pub(crate) fn imports(text: &str) -> (Vec<(bool, String)>, String) {
     let (mut found, mut others) = (Vec::new(), String::new());
     let mut lines = text.lines().map(str::trim);
@@ -86,7 +86,7 @@ pub(crate) fn expand(tree: &str) -> Vec<Vec<String>> {
     parts.into_iter().filter(|part| !part.trim().is_empty()).flat_map(expand_part).collect()
 }
 
-/// Paths in a text whose first word is one of these.
+/// The paths in a text whose first word is one of these.
 pub(crate) fn paths(text: &str, is_meant: impl Fn(&str) -> bool) -> Vec<Vec<String>> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the steps, in order, up to the first that fails.
+//! `cargo xtask test`: runs the steps in order, until a step fails.
 
 use std::process::Command;
 use std::time::Instant;
@@ -9,15 +9,15 @@ use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
 use crate::{api, circles, crash, dependencies, fuzz, prepare, sdks, sizes, soak, web};
 
-/// How often the gateway is killed. Each run draws anew, so over time all points are hit.
+/// How often the gateway is killed. Each run draws new points, so over time all points are hit.
 const ROUNDS: u32 = 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Run only this step; may be given several times
+    /// Run only this step; may be repeated
     #[arg(long, value_enum, value_name = "STEP")]
     only: Vec<Step>,
-    /// List the steps and what they run
+    /// List the steps and their commands
     #[arg(long)]
     list: bool,
     /// Let the browser test replace the picture in docs/images/
@@ -67,20 +67,20 @@ impl Step {
             Self::Format => "cargo fmt --all --check",
             Self::Lint => {
                 "cargo clippy --workspace --all-targets -- -D warnings; no circle of files in a crate, no file over 500 lines, \
-                 no dependency that is not needed"
+                 no unneeded dependency"
             }
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
             Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
             Self::Docs => "cargo doc --workspace --no-deps, without warnings",
             Self::Fuzz => "200,000 random inputs to each fuzz target, and the kept corpora",
-            Self::Crash => "the gateway is killed in 20 rounds, and nothing is lost, doubled or asleep",
+            Self::Crash => "the gateway is killed in 20 rounds, and no message is lost, doubled or stuck",
             Self::Soak => "a minute of load on a fast clock, and nothing grows",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
             Self::Sdks => {
-                "SDKs that others wrote (wechatpy and two for Node), against the facade and the sandbox"
+                "SDKs of others (wechatpy and two for Node), against the facade and the sandbox"
             }
             Self::Api => {
-                "clients generated from the description, and requests that schemathesis makes up from it"
+                "generated clients of the OpenAPI description, and generated requests by schemathesis"
             }
         }
     }
@@ -97,7 +97,7 @@ impl Step {
             }
             Self::Test => run_command(&mut cargo(&["test", "--workspace"])),
             Self::Loom => {
-                // A directory of its own: the flag would rebuild everything else, too.
+                // A separate directory: the flag would rebuild everything else too.
                 let mut command = cargo(&["test", "-p", "hongyan-sync", "--test", "loom", "--release"]);
                 let dir = target_dir()?.join("loom");
                 run_command(command.arg("--target-dir").arg(dir).env("RUSTFLAGS", "--cfg loom"))
@@ -119,7 +119,7 @@ impl Step {
 /// Runs the steps.
 ///
 /// # Errors
-/// At the first step that fails, with the command that repeats it alone.
+/// When a step fails; the error has the command that repeats the step alone.
 pub(crate) fn run(args: &TestArgs) -> Result {
     let steps = Step::value_variants();
     if args.list {

@@ -1,5 +1,5 @@
-//! The tests in JavaScript: types, the tutorial's mini program with every back end, the phone in a browser. They run
-//! against the built binary's demo, which must also start and end well.
+//! The tests in JavaScript: types, the tutorial's mini program with every back end, the phone in a browser. The tests run
+//! against the demo of the built binary, which must also start and end well.
 
 use std::fs;
 use std::path::Path;
@@ -8,19 +8,19 @@ use std::process::Command;
 use crate::command::{Result, Service, root, run as run_command};
 use crate::demo::{self, Demo};
 
-/// What the services write to standard error; not kept in the repository.
+/// The services' standard error; not in the repository.
 const LOG: &str = "test-output/services.log";
 
-/// Where the picture goes if it is not for the documentation; not kept either.
+/// The place of the picture if it is not for the documentation; not in the repository.
 const PICTURE: &str = "test-output/phone.png";
 
-/// The picture that the documentation shows.
+/// The picture in the documentation.
 const SCREENSHOT: &str = "docs/images/phone.png";
 
-/// Runs all of them.
+/// Runs all tests.
 ///
 /// # Errors
-/// When one fails.
+/// When a test fails.
 pub(crate) fn run(update_screenshot: bool) -> Result {
     let folder = root().join("web-tests");
     run_command(Command::new("npm").args(["run", "--silent", "typecheck"]).current_dir(&folder))?;
@@ -42,7 +42,7 @@ fn against(demo: &Demo, folder: &Path, screenshot: &Path) -> Result {
         command
     };
 
-    // First, while no other message is on the phone: its picture is for the documentation.
+    // This test runs first, while the phone shows no other message: its picture is for the documentation.
     println!("-- the phone in a browser");
     run_command(node_test("browser.test.mjs").env("HONGYAN_SCREENSHOT", screenshot))?;
     println!("-- a picture of the phone: {}", screenshot.display());

@@ -1,4 +1,4 @@
-//! An error with everything that led to it.
+//! An error together with its causes.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut next = error.source();
     while let Some(cause) = next {
         let words = cause.to_string();
-        // Some libraries repeat the cause in their own words.
+        // Some libraries repeat the cause in their own text.
         if !text.contains(&words) {
             text.push_str(": ");
             text.push_str(&words);

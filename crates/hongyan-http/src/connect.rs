@@ -1,4 +1,4 @@
-//! New connections. What carries them (TCP, TLS, a proxy's tunnel) is the caller's to put together.
+//! New connections. The caller provides the transport (TCP, TLS, a proxy's tunnel).
 
 use http::Uri;
 use hyper::body::Body;
@@ -11,14 +11,14 @@ use crate::causes::with_causes;
 use crate::connection::{BoxError, Connection};
 use crate::wire::OnWire;
 
-/// What a connection does: it writes, it reads, and it notices the end. It must be polled, by a task of its own or by
-/// [`Connection::driven`].
+/// The work of a connection: it writes, reads, and notices the end. A task of its own or [`Connection::driven`] must poll
+/// the work.
 pub type Work<I, B> = http1::Connection<I, B>;
 
-/// A new connection, ready to be written to, and its work; or in words why there is none.
+/// A new connection that is ready for a request, and its work; or in words why there is no connection.
 ///
 /// # Errors
-/// When the other end cannot be reached, or does not take the connection.
+/// When the server cannot be reached, or does not accept the connection.
 pub async fn connect<C, B>(connector: C, to: Uri) -> Result<(Connection<B>, Work<C::Response, B>), String>
 where
     C: Service<Uri>,
@@ -34,10 +34,10 @@ where
     Ok((Connection::new(sender, wire), work))
 }
 
-/// TLS as a client speaks it: the roots that browsers trust, no certificate of our own.
+/// The TLS configuration of a client: the roots that browsers trust, no client certificate.
 ///
 /// # Errors
-/// When the TLS library has no cipher suites to work with.
+/// When the TLS library has no cipher suites.
 pub fn tls() -> Result<ClientConfig, rustls::Error> {
     let provider = rustls::crypto::ring::default_provider();
     let config =

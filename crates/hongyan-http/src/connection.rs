@@ -14,51 +14,51 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::causes::with_causes;
 use crate::wire::Wire;
 
-/// Any error, as HTTP bodies have them.
+/// Any error, in the form of HTTP bodies.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The handle to one connection. Dropping it closes the connection.
+/// The handle to one connection. Dropping the handle closes the connection.
 pub struct Connection<B> {
     sender: SendRequest<B>,
     pub(crate) wire: Arc<Wire>,
-    /// For how long the connection was idle, if it was kept; `None`: it is new.
+    /// How long the connection was idle, if it was kept; `None` for a new connection.
     rested: Option<Duration>,
     driven: Driven,
 }
 
-/// Who polls a connection's work.
+/// Who polls the connection's work.
 enum Driven {
     ByTask,
-    /// Whoever waits for something on the connection.
+    /// The future that waits for something on the connection.
     ByAsker(Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>),
-    /// The same, and the work has ended.
+    /// The same, after the work has ended.
     Ended,
 }
 
-/// How long an answer is waited for.
+/// The time limits of an answer.
 pub trait Patience {
-    /// Until when, as things stand, of a request that was handed to a ready connection at `began`; a body that moves may
-    /// move this moment, too.
+    /// The current deadline of a request that was handed to a ready connection at `began`; a moving body may move the
+    /// deadline.
     fn until(&self, began: Instant) -> Instant;
-    /// Until when, as things stand, a connection may take to be ready for a request.
+    /// The current deadline for a connection to become ready for a request.
     fn ready_until(&self) -> Instant;
-    /// In words, that [`until`](Self::until) has passed.
+    /// Says in words that [`until`](Self::until) has passed.
     fn is_over(&self) -> String;
 }
 
 /// Why there is no answer.
 pub enum Lost<B> {
-    /// Nothing of the request was written: the other end cannot have seen it, and repeating it is safe.
+    /// Nothing of the request was written: the server cannot have seen the request, and a repeat is safe.
     NotWritten {
-        /// The request, if nobody had begun to read it.
+        /// The request, if its body was not read.
         request: Option<Box<Request<B>>>,
         /// Why nothing was written.
         why: String,
     },
-    /// The request was written on a kept connection, and the other end hung up without a byte of an answer. The hang-up
-    /// may have crossed the request on its way.
+    /// The request was written on a kept connection, and the server closed the connection without a byte of an answer.
+    /// The close may have crossed the request on its way.
     HungUp(String),
-    /// The request was written, at least in part, and nobody knows whether it was carried out.
+    /// The request was written, at least in part, and may have been carried out.
     Unanswered(String),
 }
 
@@ -67,35 +67,35 @@ impl<B> Connection<B> {
         Self { sender, wire, rested: None, driven: Driven::ByTask }
     }
 
-    /// The same connection, driven by whoever waits for something on it, without a task of its own. While nobody waits,
-    /// nothing notices that the other end has hung up.
+    /// The same connection without a task: the future that waits for something on the connection drives it. While nobody
+    /// waits, nothing notices that the server has closed the connection.
     #[must_use]
     pub fn driven(self, work: impl Future<Output = hyper::Result<()>> + Send + 'static) -> Self {
         Self { driven: Driven::ByAsker(Box::pin(work)), ..self }
     }
 
-    /// The same connection, which was kept and idle for so long.
+    /// The same connection, marked as kept and idle for this time.
     #[must_use]
     pub fn rested(self, rested: Duration) -> Self {
         Self { rested: Some(rested), ..self }
     }
 
-    /// Whether the connection was open when last heard of.
+    /// Whether the connection was open at the last check.
     pub fn is_open(&self) -> bool {
         !matches!(self.driven, Driven::Ended) && !self.sender.is_closed()
     }
 
-    /// Waits for something that the connection brings, and drives the connection meanwhile if nobody else does.
+    /// Waits for something on the connection, and drives the connection meanwhile if nothing else does.
     pub async fn drive<T>(&mut self, waited_for: impl Future<Output = T>) -> T {
         self.driven.until(waited_for).await
     }
 
-    /// Waits until the connection takes a request; or says why it does not.
+    /// Waits until the connection is ready for a request; or says why it is not.
     async fn ready(&mut self, patience: &impl Patience) -> Result<(), String> {
         let Self { sender, driven, .. } = self;
-        // A connection's task may not yet have had its turn to see that the last exchange is over, or that the
-        // connection is closed. Usually a turn is all that it takes; an end that answered before it read the
-        // whole last request could keep it from ever getting there.
+        // A connection's task may not yet have noticed that the last exchange is over, or that the connection is closed.
+        // Usually one turn of the task is enough; a server that answered before it read the whole last request could
+        // prevent this forever, so the wait has a limit.
         if matches!(driven, Driven::ByTask) && sender.is_ready() {
             return Ok(());
         }
@@ -106,7 +106,7 @@ impl<B> Connection<B> {
         }
     }
 
-    /// What it means that the connection took a request and gave an error back.
+    /// The meaning of an error after the connection accepted a request.
     fn lost(&self, rested: Option<Duration>, request: Option<Request<B>>, why: String) -> Lost<B> {
         if let Some(rested) = rested {
             self.wire.broke_after(rested);
@@ -134,7 +134,7 @@ impl<B: Body + 'static> Connection<B> {
         let rested = self.rested.take();
         self.wire.begin(rested.is_some());
         let Self { sender, driven, .. } = self;
-        // From here, for the body may have waited for the connection.
+        // The time starts here, because the body may have waited for the connection.
         let began = Instant::now();
         let answered = {
             let mut answering = pin!(driven.until(sender.try_send_request(request)));
@@ -178,7 +178,7 @@ impl Driven {
 }
 
 impl<B> Lost<B> {
-    /// In words.
+    /// The error in words.
     pub fn into_words(self) -> String {
         match self {
             Self::NotWritten { why, .. } | Self::HungUp(why) | Self::Unanswered(why) => why,

@@ -1,35 +1,36 @@
-//! One request, on a kept connection if there is one to be trusted, otherwise on a new one.
+//! One request, on a kept connection if a connection can be trusted, otherwise on a new connection.
 //!
-//! This is the one place that decides whether a request that met a dying connection is asked again.
+//! Only this file decides whether a request on a dying connection is sent again.
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 
 use crate::connection::{Connection, Lost, Patience};
 
-/// Whether a request that was written on a kept connection may be asked again on a new one, if the kept one died without
-/// a byte of an answer.
+/// Whether a request that was written on a kept connection may be sent again on a new connection, if the kept connection
+/// died without a byte of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// Nobody knows whether it was carried out, and that would matter.
+    /// Never: the request may have been carried out, and a second time would do harm.
     Never,
-    /// It only reads, or doing it twice is the same as doing it once (RFC 9110, section 9.2.2).
+    /// If the server closed the connection: the request only reads, or doing it twice is the same as doing it once (RFC
+    /// 9110, section 9.2.2).
     IfHungUp,
 }
 
-/// An answer whose body is still to come.
+/// An answer whose body has not arrived yet.
 pub struct Answering<B> {
-    /// Its head, and its body as it comes in.
+    /// The head, and the body as a stream.
     pub response: Response<Incoming>,
-    /// What the body comes in on.
+    /// The connection that carries the body.
     pub connection: Connection<B>,
 }
 
-/// Asks, once as far as the other end can tell: on the kept connection, if there is one, and a second time on a new one
-/// only if nothing was written on the first or the request may be repeated.
+/// Sends a request, once as far as the server can tell: on the kept connection, if there is one. Sends the request a
+/// second time, on a new connection, only if nothing was written on the first or if the request may be repeated.
 ///
-/// What goes out a second time is the request itself if the kept connection gave it back, otherwise `spare`; without
-/// either the first failure is the last. `connect` makes a connection, or says in words why there is none.
+/// The second send uses the request itself if the kept connection gave it back, otherwise `spare`; without either the
+/// first failure is final. `connect` makes a connection, or says in words why it cannot.
 ///
 /// # Errors
 /// When there is no answer; the variant says whether anything was written.
@@ -51,7 +52,7 @@ where
             Err(lost) => lost,
         };
         let again = match &mut lost {
-            // The other end had hung up while the connection was idle. Happens to the best.
+            // The server had closed the idle connection. This is normal.
             Lost::NotWritten { request, .. } => request.take().map(|request| *request).or_else(spare),
             Lost::HungUp(_) if repeat == Repeat::IfHungUp => spare(),
             Lost::HungUp(_) | Lost::Unanswered(_) => None,

@@ -1,41 +1,41 @@
-//! How long the other end keeps connections, learnt by watching.
+//! Learns how long a server keeps connections, by watching.
 //!
-//! A server that hangs up after each answer, or a moment later, loses whatever is written on the connection in between,
-//! and does not say that it will. So a connection is used again only when one was seen to stay open, and only for half
-//! as long as that; one that was closed on us takes the trust away.
+//! A server that closes a connection after each answer, or a moment later, loses a request that is written in between,
+//! without notice. So a connection is used again only after a connection was seen to stay open, and only for half of that
+//! time; an early close by the server ends this trust.
 //!
-//! Until then connections are kept all the same, to be watched, and every request has a new one: for the first half
-//! second, and for a minute after a server has hung up early.
+//! Until then connections are kept only to be watched, and every request gets a new connection: for the first half
+//! second, and for a minute after an early close.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A server that has hung up sooner than it was trusted to is not trusted for so long.
+/// How long a server is not trusted after it closed a connection earlier than expected.
 const DISTRUST: Duration = Duration::from_secs(60);
 
-/// What was seen of the other end.
+/// The observations of a server.
 #[derive(Debug)]
 pub struct Habit {
-    /// For how long a connection must have been seen open before any is used again. Zero: none needs to be.
+    /// How long a connection must have been seen open before kept connections are used. Zero disables this.
     proof: Duration,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The longest time that an idle connection was seen to stay open.
+    /// The longest time for which an idle connection was seen to stay open.
     open_for: Duration,
     distrusted_until: Option<Instant>,
 }
 
 impl Habit {
-    /// A habit of which nothing was seen yet. `proof`: for how long a connection must have been seen open before any is
-    /// used again; zero: none needs to be.
+    /// A habit without observations. `proof` is how long a connection must have been seen open before kept connections
+    /// are used; zero disables this.
     pub fn new(proof: Duration) -> Self {
         Self { proof, seen: Mutex::default() }
     }
 
-    /// A connection has been idle for so long, and is open now.
+    /// Records that a connection is open after this idle time.
     pub(crate) fn open_after(&self, idle: Duration, now: Instant) {
         let mut seen = self.lock();
         if seen.distrusted_until.is_none_or(|until| until <= now) {
@@ -43,7 +43,7 @@ impl Habit {
         }
     }
 
-    /// The other end has closed a connection that was idle for so long.
+    /// Records that the server closed a connection after this idle time.
     pub(crate) fn hung_up_after(&self, idle: Duration) {
         let mut seen = self.lock();
         if idle < self.proof {
@@ -54,7 +54,7 @@ impl Habit {
         }
     }
 
-    /// How long a connection may have been idle to be used again; `None`: none may.
+    /// The longest idle time after which a connection may be used again; `None` if no connection may be used again.
     pub(crate) fn longest_rest(&self) -> Option<Duration> {
         if self.proof.is_zero() {
             return Some(Duration::MAX);
@@ -64,7 +64,7 @@ impl Habit {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
-        // Two numbers cannot be left half changed.
+        // Two numbers cannot be half changed, so a poisoned lock is harmless.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The connections that are open and idle.
+//! The idle open connections.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use crate::connection::Connection;
 use crate::habit::Habit;
 
-/// A connection that has rested for so long after its last answer is taken before one that has not: a server that hangs
-/// up behind an answer has done it by then.
+/// A connection that has been idle this long after its last answer is preferred: a server that closes connections after
+/// an answer has done so by then.
 const SETTLED: Duration = Duration::from_millis(5);
 
-/// Idle connections, the one used last taken first: so the others grow old and go, and no more stay open than
-/// the load needs. Which of them may be used at all is for the [`Habit`] to say.
+/// Idle connections, the most recently used first: so the others grow old and are closed, and no more stay open than the
+/// load needs. The [`Habit`] decides which connections may be used.
 pub struct Pool<B> {
-    /// Oldest at the front. The lock is held to move one handle in or out, never across an await.
+    /// The oldest connection is at the front. The lock is held to move one handle in or out, never across an await.
     idle: Mutex<VecDeque<Idle<B>>>,
     habit: Arc<Habit>,
     timeout: Duration,
@@ -27,20 +27,20 @@ struct Idle<B> {
 }
 
 impl<B> Pool<B> {
-    /// An empty pool for connections that are watched with this habit: none stays longer than `timeout`, and no more than
-    /// `max` stay.
+    /// An empty pool for connections that this habit watches: no connection stays longer than `timeout`, and at most
+    /// `max` connections stay.
     pub fn new(habit: Arc<Habit>, timeout: Duration, max: usize) -> Self {
         Self { idle: Mutex::new(VecDeque::new()), habit, timeout, max }
     }
 
-    /// A connection that was open when last heard of and has not been idle for too long.
+    /// A connection that was open at the last check and has not been idle for too long.
     pub fn take(&self) -> Option<Connection<B>> {
         let now = Instant::now();
         let mut idle = self.lock();
         self.sweep(&mut idle, now);
         let longest = self.habit.longest_rest()?;
         loop {
-            // They stand in the order in which they came: those that have rested for too long, then those that have
+            // The connections are in the order of arrival: first those that were idle for too long, then those that have
             // settled, then those that have not.
             let too_old = idle.partition_point(|idle| now.duration_since(idle.since) > longest);
             let settled = idle.partition_point(|idle| now.duration_since(idle.since) >= SETTLED);
@@ -59,12 +59,12 @@ impl<B> Pool<B> {
             return;
         }
         let mut idle = self.lock();
-        // With the lock, so that they stand in the order of their times.
+        // The lock is held, so that the connections are in the order of their times.
         let now = Instant::now();
         self.sweep(&mut idle, now);
         if idle.len() >= self.max {
             if self.habit.longest_rest().is_none() {
-                // Those that are there prove something only if they stay.
+                // Open connections prove something only if they stay open.
                 return;
             }
             idle.pop_front();
@@ -73,7 +73,7 @@ impl<B> Pool<B> {
         idle.push_back(Idle { connection, since: now });
     }
 
-    /// Lets go of the oldest that are closed or have been idle for too long; what the next one proves.
+    /// Removes the oldest connections that are closed or were idle for too long; records what the next connection proves.
     fn sweep(&self, idle: &mut VecDeque<Idle<B>>, now: Instant) {
         while let Some(oldest) = idle.front() {
             let rested = now.duration_since(oldest.since);
@@ -89,7 +89,7 @@ impl<B> Pool<B> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Idle<B>>> {
-        // A panic elsewhere while it was held cannot have left a list of handles half changed.
+        // A panic while the lock was held cannot have left the list half changed.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

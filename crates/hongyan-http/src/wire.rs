@@ -1,9 +1,9 @@
-//! One TCP stream, watched: how much of a request was written, and whether the other end has hung up.
+//! A watched TCP stream: how much of a request was written, and whether the server has closed the connection.
 //!
-//! Servers close kept connections without a word, WeChat among them. What the HTTP library knows of that is what its task was last told by
-//! the operating system; a request that is written a moment later is lost, and nobody can say whether it was read. So
-//! the first write of a request on a kept connection looks into the kernel first ([`Watched::look`]): if anything has
-//! arrived, be it the end of the stream or what nobody asked for, nothing is written.
+//! Servers, including WeChat's, close kept connections without notice. The HTTP library only knows what the operating
+//! system last told its task; a request that is written a moment later is lost, and nobody can say whether the server
+//! read it. So the first write of a request on a kept connection checks the socket first ([`Watched::look`]): if anything
+//! has arrived, such as the end of the stream or unexpected data, nothing is written.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
@@ -24,18 +24,18 @@ use tower::Service;
 
 use crate::habit::Habit;
 
-/// What is known of a stream, for those who do not hold it.
+/// The shared knowledge about a stream, for code that does not own the stream.
 #[derive(Debug)]
 pub struct Wire {
-    /// Bytes written since the last request began.
+    /// The bytes written since the last request began.
     written: AtomicU64,
-    /// The next write is the first of a request, on a connection that was idle.
+    /// The next write is the first write of a request, on a connection that was idle.
     looks_first: AtomicBool,
-    /// It looked, and must not be written to any more.
+    /// The check failed: nothing may be written any more.
     is_dead: AtomicBool,
-    /// Since when the connection has been idle, while it is.
+    /// When the connection became idle, while it is idle.
     idle_since: Mutex<Option<Instant>>,
-    /// What hang-ups are reported to. Without one, nobody looks before a request is written either.
+    /// The habit that gets reports of closed connections. Without a habit there is no check before a request is written.
     habit: Option<Arc<Habit>>,
 }
 
@@ -50,7 +50,7 @@ impl Wire {
         })
     }
 
-    /// A request begins; `is_kept`: on a connection that was idle.
+    /// A request begins; `is_kept` says that the connection was idle.
     pub(crate) fn begin(&self, is_kept: bool) {
         self.written.store(0, Ordering::Release);
         self.looks_first.store(is_kept && self.habit.is_some(), Ordering::Release);
@@ -61,25 +61,25 @@ impl Wire {
         self.written.load(Ordering::Acquire) > 0
     }
 
-    /// The connection is idle from now on.
+    /// The connection becomes idle.
     pub(crate) fn rest(&self, now: Instant) {
         *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// It is in use again; for how long it was idle.
+    /// The connection is in use again; returns how long it was idle.
     pub(crate) fn wake(&self, now: Instant) -> Duration {
         let since = self.idle_since.lock().unwrap_or_else(PoisonError::into_inner).take();
         since.map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 
-    /// The connection broke on its first request after it was idle for so long.
+    /// The connection broke on its first request after this idle time.
     pub(crate) fn broke_after(&self, rested: Duration) {
         if let Some(habit) = &self.habit {
             habit.hung_up_after(rested);
         }
     }
 
-    /// The other end has hung up. If that was while the connection was idle, it says something about the next ones.
+    /// The server has closed the connection. If the connection was idle, this says something about later connections.
     fn hung_up(&self) {
         let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(since) = since {
@@ -88,15 +88,15 @@ impl Wire {
     }
 }
 
-/// A TCP stream and what is known of it.
+/// A TCP stream and the knowledge about it.
 pub struct Watched {
     tcp: TcpStream,
     wire: Arc<Wire>,
 }
 
-/// A stream that has a watched one at its bottom.
+/// A stream on top of a watched stream.
 pub trait OnWire {
-    /// What is known of the watched one.
+    /// The knowledge about the watched stream.
     fn wire(&self) -> Arc<Wire>;
 }
 
@@ -116,7 +116,7 @@ impl OnWire for MaybeHttpsStream<TokioIo<Watched>> {
 }
 
 impl Watched {
-    /// Before the first write of a request on a connection that was idle: whether it is as quiet as it should be.
+    /// Checks before the first write of a request on an idle connection that nothing has arrived.
     fn look(&self) -> io::Result<()> {
         if self.wire.looks_first.swap(false, Ordering::AcqRel) {
             let mut byte = [MaybeUninit::uninit(); 1];
@@ -196,7 +196,7 @@ impl Connection for Watched {
     }
 }
 
-/// Makes watched streams of a connector's.
+/// Wraps the streams of a connector.
 #[derive(Clone)]
 pub struct Watching<C> {
     tcp: C,
@@ -204,14 +204,12 @@ pub struct Watching<C> {
 }
 
 impl<C> Watching<C> {
-    /// Reports hang-ups to the habit, and looks whether a kept connection is still there before a request is written on
-    /// it.
+    /// Reports closed connections to the habit, and checks a kept connection before a request is written.
     pub fn new(tcp: C, habit: Arc<Habit>) -> Self {
         Self { tcp, habit: Some(habit) }
     }
 
-    /// Counts what is written, and does nothing else: for requests that may reach the other end twice. A look costs a
-    /// system call.
+    /// Only counts written bytes: for requests that may reach the server twice. The check would cost a system call.
     pub fn counting(tcp: C) -> Self {
         Self { tcp, habit: None }
     }
