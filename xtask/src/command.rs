@@ -15,7 +15,8 @@ pub(crate) fn root() -> &'static Path {
 
 /// The target directory, even if cargo was told to build elsewhere: this program is in its `debug` directory.
 pub(crate) fn target_dir() -> Result<PathBuf> {
-    let own = std::env::current_exe().map_err(|error| format!("cannot find the path of this program: {error}"))?;
+    let own =
+        std::env::current_exe().map_err(|error| format!("cannot find the path of this program: {error}"))?;
     own.ancestors()
         .nth(2)
         .map(Path::to_owned)

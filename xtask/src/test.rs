@@ -76,9 +76,7 @@ impl Step {
             Self::Crash => "the gateway is killed in 20 rounds, and no message is lost, doubled or stuck",
             Self::Soak => "a minute of load on a fast clock, and nothing grows",
             Self::Web => "types, the mini program and the phone in a browser, against a running demo",
-            Self::Sdks => {
-                "SDKs of others (wechatpy and two for Node), against the facade and the sandbox"
-            }
+            Self::Sdks => "SDKs of others (wechatpy and two for Node), against the facade and the sandbox",
             Self::Api => {
                 "generated clients of the OpenAPI description, and generated requests by schemathesis"
             }
