@@ -1,11 +1,11 @@
 //! The audit trail: who changed what, in the store and in the log (target `audit`).
 //!
-//! A line is stored before its change is begun, and how it ended is stored after. To store the line in the change's own
-//! transaction would mean a second form of every verb that changes something. This way costs a change one commit more, and
-//! a process that dies in between leaves a line without a result: what was tried is known in any case. When the line
-//! cannot be stored, the change is not begun.
+//! A line is stored before its change begins, and its result is stored afterwards. Storing the line in the transaction of
+//! the change would need a second form of every verb that changes something. This way a change costs one more commit, and a
+//! process that dies in between leaves a line without a result: the attempt is recorded in any case. If the line cannot be
+//! stored, the change does not begin.
 //!
-//! What back ends do all day (messages, permits, logins) is no change in this sense: the ledger itself is its record.
+//! The daily calls of back ends (messages, permits, logins) are not such changes: the ledger itself records them.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -15,13 +15,13 @@ use hongyan_clock::{Clock, UnixMillis};
 use hongyan_store::types::{Actor, AuditEnd, NewAudit, Subject};
 use hongyan_store::{Store, StoreError};
 
-/// What a change that was made is called.
+/// The result of a change that succeeded.
 pub const OK: &str = "ok";
 
-/// The most lines about refused keys that the log gets in a minute; what is beyond is counted.
+/// The most log lines about refused keys in a minute. Further refusals are counted.
 const REFUSALS_PER_MINUTE: u32 = 20;
 
-/// A line that was begun.
+/// A line whose change has begun.
 #[derive(Debug)]
 pub struct Line {
     number: i64,
@@ -31,14 +31,14 @@ pub struct Line {
 /// Begins a line.
 ///
 /// # Errors
-/// When the store fails: then the change must not be begun.
+/// When the store fails: then the change must not begin.
 pub async fn begin(store: &dyn Store, new: NewAudit) -> Result<Line, StoreError> {
     let number = store.begin_audit(new.clone()).await?;
     Ok(Line { number, new })
 }
 
 impl Line {
-    /// Ends it. That it cannot be stored is logged, with all that the line says: the change is made already.
+    /// Stores the result. If that fails, the whole line is logged, because the change was made already.
     pub async fn end(self, store: &dyn Store, result: &str, subject: Subject) {
         let Self { number, new } = self;
         let app = new.subject.appid.as_ref().or(subject.appid.as_ref());
@@ -62,10 +62,10 @@ impl Line {
     }
 }
 
-/// Makes a change at the command line, with its line.
+/// Makes a change from the command line, with its audit line.
 ///
 /// # Errors
-/// As the change, or when the line cannot be begun.
+/// The error of the change, or when the line cannot be stored.
 pub async fn by_command_line<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &Clock,
@@ -89,7 +89,7 @@ pub async fn by_command_line<T, E: From<StoreError>>(
     done.map(|(value, _)| value)
 }
 
-/// Bounds what the log gets about keys that are refused.
+/// Limits the log lines about refused keys.
 #[derive(Debug, Default)]
 pub struct Limiter(Mutex<Minute>);
 
@@ -101,8 +101,8 @@ struct Minute {
 }
 
 impl Limiter {
-    /// Whether a line may be written now; and how many were held back in the minutes before, if it is the first of its
-    /// minute.
+    /// Whether a line may be logged now. The value is the number of lines held back in earlier minutes, for the first line
+    /// of a minute, otherwise 0.
     pub fn may_write(&self, now: UnixMillis) -> Option<u64> {
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |began: UnixMillis| began > now || now.since(began) >= Duration::from_secs(60);
@@ -133,6 +133,6 @@ mod tests {
         }
         assert_eq!((at(30), at(59_999)), (None, None));
         assert_eq!((at(60_000), at(60_001)), (Some(2), Some(0)));
-        assert_eq!(at(-1), Some(0), "a clock that was put back begins anew");
+        assert_eq!(at(-1), Some(0), "a clock that was set back begins a new minute");
     }
 }

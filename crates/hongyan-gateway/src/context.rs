@@ -1,4 +1,4 @@
-//! What the HTTP handlers work with.
+//! The parts that HTTP handlers use.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::stop::Stop;
 use crate::vault::Vault;
 use crate::webhooks::AddressRules;
 
-/// What the HTTP handlers work with. Clones share everything.
+/// The parts that HTTP handlers use. Clones share everything.
 #[derive(Clone)]
 pub struct Context(pub(crate) Arc<Parts>);
 
@@ -34,45 +34,45 @@ pub struct Context(pub(crate) Arc<Parts>);
 pub struct Parts {
     /// Every setting.
     pub settings: Settings,
-    /// Where everything is kept.
+    /// The store.
     pub store: Arc<dyn Store>,
-    /// Secrets at rest.
+    /// Seals and opens stored secrets.
     pub vault: Arc<Vault>,
     /// The time.
     pub clock: Clock,
-    /// Makes ids.
+    /// Creates ids.
     pub ids: Arc<IdMaker>,
     /// Registered apps.
     pub apps: Apps,
     /// API keys.
     pub keys: Keys,
-    /// Tokens that the facade hands out.
+    /// Tokens that the facade issues.
     pub gateway_tokens: GatewayTokens,
     /// The client to WeChat.
     pub wechat: Client,
     /// Accepts messages.
     pub intake: Intake,
-    /// Since when nothing that WeChat pushed can have been missed.
+    /// Since when WeChat's pushes were received without a gap.
     pub silence: Silence,
     /// Pushes that were refused.
     pub(crate) push_refusals: Refusals,
-    /// Which lanes are this node's.
+    /// The lanes of this node.
     pub lanes: Lanes,
     /// Metrics and listeners.
     pub report: Report,
-    /// Where webhooks may be.
+    /// The rules for the addresses of webhooks.
     pub webhook_rules: AddressRules,
-    /// When everything that is old was looked for the last time, to the end.
+    /// When the last complete walk of retention began.
     pub retained_at: watch::Receiver<UnixMillis>,
-    /// How the gateway is, for who asks often.
+    /// The health of the gateway, cached for clients that ask often.
     pub health: Health,
-    /// The places of messages in flight.
+    /// The slots of messages in flight.
     pub slots: Slots,
-    /// Counts how often limits bite.
+    /// Counts and logs limits.
     pub limits: Limits,
-    /// How often strangers may ask for what costs.
+    /// The rates of requests that strangers may make.
     pub rates: Arc<Rates>,
-    /// The places of calls to WeChat that are no sends.
+    /// The places for calls to WeChat that are not sends.
     pub outgoing: Outgoing,
     /// Whether the gateway is stopping.
     pub stop: Stop,

@@ -1,4 +1,4 @@
-//! Why the gateway did not start, or ended badly.
+//! Why the gateway did not start, or failed.
 
 use hongyan_store::StoreError;
 use hongyan_wechat::ClientError;
@@ -6,19 +6,19 @@ use hongyan_wechat::ClientError;
 use crate::config::ConfigError;
 use crate::webhooks;
 
-/// Why the gateway did not start, or ended badly.
+/// Why the gateway did not start, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The store does not open or fails.
+    /// The store cannot be opened, or fails.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The client to WeChat cannot be made.
+    /// The client to WeChat cannot be created.
     #[error(transparent)]
     Wechat(#[from] ClientError),
-    /// The client to webhooks cannot be made.
+    /// The client to webhooks cannot be created.
     #[error(transparent)]
     Webhooks(#[from] webhooks::ClientError),
     /// The data directory cannot be used.
@@ -27,9 +27,9 @@ pub enum GatewayError {
          a directory that this user may write"
     )]
     DataDir {
-        /// Which.
+        /// The path of the data directory.
         path: String,
-        /// The system's words.
+        /// The error of the system.
         why: String,
     },
     /// The listener failed.

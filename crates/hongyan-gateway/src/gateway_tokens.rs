@@ -1,6 +1,6 @@
-//! Gateway tokens: what the facade hands out in the place of WeChat's access token, checks, lists and revokes.
+//! Gateway tokens: the facade issues them instead of WeChat's access tokens, checks, lists and revokes them.
 //!
-//! The token itself is nowhere kept; the store has its hash.
+//! The token itself is not stored; the store has its hash.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,38 +16,38 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::secret_cache::{Revocations, SecretCache};
 use crate::vault::{random_token, sha256};
 
-/// What every gateway token begins with.
+/// The prefix of every gateway token.
 pub const TOKEN_PREFIX: &str = "hyt_";
 
-/// How long a gateway token works: WeChat's own number, which SDKs know.
+/// The lifetime of a gateway token: the lifetime of WeChat's tokens, which SDKs expect.
 pub const LIFETIME: Duration = Duration::from_secs(7_200);
 
-/// How much longer it is honoured than it is said to be, as WeChat honours a replaced token: clocks differ, and a
-/// request may be on its way.
+/// How much longer a token is accepted than announced, as WeChat accepts a replaced token: clocks differ, and a request may
+/// be on its way.
 const GRACE: Duration = Duration::from_secs(300);
 
-/// How many tokens are remembered at most.
+/// The most tokens in the cache.
 const REMEMBERED_TOKENS: usize = 4_096;
 
-/// When a token was last used is stored no more often than this.
+/// The last use of a token is stored at most this often.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(60);
 
-/// The most tokens of an app that a list shows, newest first.
+/// The most tokens of an app in a list, newest first.
 pub const LISTED: u32 = 1_000;
 
-/// Longest name of a service.
+/// The longest name of a service.
 pub const MAX_SERVICE_CHARS: usize = 64;
 
-/// Hands out and checks gateway tokens.
+/// Issues and checks gateway tokens.
 pub struct GatewayTokens {
     store: Arc<dyn Store>,
     clock: Clock,
     ids: Arc<IdMaker>,
-    /// Tokens that were good a moment ago.
+    /// Tokens that were valid a moment ago.
     cache: SecretCache<Good>,
 }
 
-/// A token that works until its end.
+/// A token that is valid until its end.
 #[derive(Clone)]
 struct Good {
     id: TokenId,
@@ -62,7 +62,8 @@ impl GatewayTokens {
         Self { store, clock, ids, cache: SecretCache::new(REMEMBERED_TOKENS, revocations) }
     }
 
-    /// A new token for an app, for whoever brought this API key or else the app's gateway secret. The others of the app stay as they are.
+    /// Issues a token for an app, to the caller with this API key, or else with the app's gateway secret. The other tokens
+    /// of the app stay valid.
     ///
     /// # Errors
     /// When the store fails.
@@ -81,7 +82,7 @@ impl GatewayTokens {
             appid: appid.clone(),
             service,
             created_at: now,
-            // What a key opens ends with the key.
+            // A token must not outlive the key that it was issued to.
             expires_at: key.and_then(|key| key.expires_at).map_or(usual, |end| end.min(usual)),
             last_used_at: None,
             key: key.map(|key| key.id),
@@ -90,7 +91,7 @@ impl GatewayTokens {
         Ok(token)
     }
 
-    /// The app that a token stands for; `None` if it is unknown, revoked or over.
+    /// The app of a token; `None` if the token is unknown, revoked or expired.
     ///
     /// # Errors
     /// When the store fails.
@@ -110,7 +111,7 @@ impl GatewayTokens {
         Ok(Some(appid))
     }
 
-    /// The tokens of an app that work, newest first, at most [`LISTED`].
+    /// The valid tokens of an app, newest first, at most [`LISTED`].
     ///
     /// # Errors
     /// When the store fails.
@@ -118,28 +119,29 @@ impl GatewayTokens {
         self.store.gateway_tokens(appid.clone(), self.clock.now(), LISTED).await
     }
 
-    /// Revokes one token of an app, or without an id all; in this process at once. How many there were.
+    /// Revokes one token of an app, or all tokens of the app without an id; in this process at once. Returns how many were
+    /// revoked.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn revoke(&self, appid: &AppId, id: Option<TokenId>) -> Result<u64, StoreError> {
         let revoked = self.store.revoke_gateway_tokens(appid.clone(), id, self.clock.now()).await;
-        // Also after an error: the store may have done it.
+        // Also after an error, because the store may have revoked the token.
         self.forget(appid, id);
         revoked
     }
 
-    /// Looks these tokens up anew when they are seen next.
+    /// Removes these tokens from the cache, so that their next use reads the store.
     pub fn forget(&self, appid: &AppId, id: Option<TokenId>) {
         self.cache.forget(|token| token.appid == *appid && id.is_none_or(|id| token.id == id));
     }
 
-    /// The same for those that were handed out to a key.
+    /// Removes the tokens that were issued to a key from the cache.
     pub fn forget_key(&self, key: KeyId) {
         self.cache.forget(|token| token.key == Some(key));
     }
 
-    /// Stores that a token is in use, now and then, beside the call that uses it.
+    /// Stores from time to time that a token is in use, outside of the call that uses it.
     fn note_use(&self, record: &GatewayTokenRecord, now: UnixMillis) {
         let is_known = |at: UnixMillis| at <= now && now.since(at) < USE_NOTED_EVERY;
         if record.last_used_at.is_some_and(is_known) {

@@ -1,7 +1,7 @@
-//! How the gateway is, for machines that ask often.
+//! The health of the gateway, for machines that ask often.
 //!
-//! What is found out is remembered for a moment, and one at a time finds out. So however many ask, and whoever they are,
-//! the database is asked a few times a minute at the most.
+//! Results are cached for a moment, and one task at a time asks the database. So the database is asked a few times a minute
+//! at most, however many clients ask.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,27 +9,27 @@ use std::time::{Duration, Instant};
 use hongyan_store::Store;
 use hongyan_store::types::Backlog;
 
-/// So long the database counts as well once it answered.
+/// How long a good answer of the database is cached.
 const WELL_FOR: Duration = Duration::from_secs(1);
 
-/// So long it counts as not well: short, so that traffic comes back soon.
+/// How long a bad answer is cached: short, so that traffic returns soon.
 const UNWELL_FOR: Duration = Duration::from_millis(100);
 
-/// How often the events are counted that webhooks have before them, while somebody asks for that.
+/// How often the events that webhooks have not received are counted, while clients ask for the count.
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
 
-/// Who asks for it waits so long for a count; it goes on, and who asks next gets it.
+/// How long a client waits for a count. The count goes on, and the next client gets its result.
 const COUNT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is known. Clones share it.
+/// The cached results. Clones share them.
 #[derive(Clone)]
 pub struct Health(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
-    /// When the database was asked last, and whether it answered. Held while it is asked.
+    /// When the database was asked last, and whether it answered. Locked while the database is asked.
     answered: tokio::sync::Mutex<Option<(Instant, bool)>>,
-    /// Held by who counts.
+    /// Held by the task that counts.
     counting: Arc<tokio::sync::Mutex<()>>,
     counted: Mutex<(Option<Instant>, Backlog)>,
 }
@@ -41,7 +41,7 @@ impl Health {
         Self(Arc::new(Inner { store, answered, counting, counted }))
     }
 
-    /// Whether the database reads and writes.
+    /// Whether the store can read and write.
     pub async fn is_store_well(&self) -> bool {
         let mut answered = self.0.answered.lock().await;
         if let Some((at, is_well)) = *answered
@@ -57,7 +57,7 @@ impl Health {
         answer.is_ok()
     }
 
-    /// What all enabled webhooks have before them, as it was counted some seconds ago.
+    /// The events that enabled webhooks have not received, as counted some seconds ago.
     pub async fn webhook_backlog(&self) -> Backlog {
         let is_old = self.counted().0.is_none_or(|at| at.elapsed() >= COUNTED_EVERY);
         if is_old && let Ok(turn) = Arc::clone(&self.0.counting).try_lock_owned() {
@@ -68,7 +68,7 @@ impl Health {
                 *health.0.counted.lock().unwrap_or_else(PoisonError::into_inner) = counted;
                 drop(turn);
             });
-            // Whatever becomes of it, what is known is told.
+            // The last known count is returned, even if this count fails or takes longer.
             let _ = tokio::time::timeout(COUNT_PATIENCE, count).await;
         }
         self.counted().1
@@ -80,7 +80,7 @@ impl Health {
 
     async fn count(&self) -> Backlog {
         let mut all = Backlog::default();
-        // Metrics are served also while the store is not well: that is when they are looked at.
+        // Metrics are served even if the store fails, because operators look at them then.
         let webhooks = self.0.store.webhooks().await.unwrap_or_default();
         for start in webhooks.iter().filter(|start| start.record.disabled.is_none()) {
             let known = self.0.store.webhook(start.record.id).await.ok().flatten();
@@ -110,14 +110,14 @@ mod tests {
         for _ in 0..2_000 {
             assert!(health.is_store_well().await);
         }
-        // Also without what is remembered here: there was a commit just now.
+        // A commit has just succeeded, so even without the cache here the store writes nothing.
         for _ in 0..200 {
             store.ping().await.unwrap();
         }
-        // A commit takes two pages of the log at least; five seconds may have passed on a slow machine.
+        // A commit takes at least two pages of the log. Five seconds may have passed on a slow machine.
         assert!(log() - before <= 4 * 4_200, "{before} bytes, then {}", log());
         store.close().await;
         tokio::time::sleep(WELL_FOR).await;
-        assert!(!health.is_store_well().await, "and what is closed is not taken for well");
+        assert!(!health.is_store_well().await, "a closed store is not well");
     }
 }

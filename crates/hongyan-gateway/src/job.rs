@@ -1,4 +1,4 @@
-//! Jobs: what dispatch and settle hand to each other.
+//! Jobs: the data that dispatch and settle pass to each other.
 
 use hongyan_ledger::breaker::Evidence;
 use hongyan_ledger::settle::Outcome;
@@ -7,22 +7,22 @@ use hongyan_store::types::Claimed;
 use crate::slots::Slot;
 use crate::state::owned::Flight;
 
-/// A claimed message on its way.
+/// A claimed message on its way to WeChat.
 pub struct Job {
     /// The message.
     pub claimed: Box<Claimed>,
-    /// Its place.
+    /// The slot of the message.
     pub slot: Slot,
-    /// Its lane is not given up before it has landed.
+    /// Keeps the lane until the outcome is stored.
     pub(crate) flight: Flight,
 }
 
 /// An attempt that has ended.
 pub struct Done {
-    /// What was attempted.
+    /// The message that was attempted.
     pub job: Job,
     /// How it ended.
     pub outcome: Outcome,
-    /// What that says about WeChat.
+    /// What the outcome says about WeChat.
     pub evidence: Evidence,
 }

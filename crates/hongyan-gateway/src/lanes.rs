@@ -1,16 +1,16 @@
-//! Lanes: which slices of all users this node works for.
+//! Lanes: the slices of all users that this node works for.
 //!
-//! A node leases its share of the lanes, and renews the lease three times in the time that it lasts. It has a lane from when
-//! it acquires it until it loses it or gives it up, and everything that it keeps in memory about the lane's messages (when
-//! to look next, what is in flight) lives as long: built from the store, dropped with the lane. A single node has all lanes,
-//! but gets them in the same way in which it would get those of a node that died.
+//! A node leases its share of the lanes, and renews the lease three times within its duration. The node has a lane from
+//! acquiring it until losing it or giving it up. All state in memory about the lane's messages (when to look next, what is
+//! in flight) lives as long: it is built from the store, and dropped with the lane. A single node has all lanes, but
+//! acquires them in the same way as the lanes of a node that died.
 //!
 //! ```text
-//!            acquire                  in the store: the next epoch; what was in flight has no outcome
-//! nobody's ──────────▶ shut ─▶ open   shut: rings are kept, nothing is looked at yet
+//!            acquire                  in the store: the next epoch; messages in flight have no outcome
+//! nobody's ──────────▶ shut ─▶ open   shut: rings are recorded, nothing is looked at yet
 //!    ▲                           │
-//!    ├── release ◀── shut ◀──────┤    too many: nothing new begins; given up when nothing is in flight
-//!    └─────── lose ◀─────────────┘    another has it: what is under way is of an old epoch, the store refuses its outcome
+//!    ├── release ◀── shut ◀──────┤    too many lanes: nothing new begins; released when nothing is in flight
+//!    └─────── lose ◀─────────────┘    another node has the lane: work under way has an old epoch, the store refuses its outcome
 //! ```
 
 use std::sync::Arc;
@@ -31,47 +31,47 @@ use crate::state::owned::Owned;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
 
-/// How often a lease is renewed in the time that it lasts: a renewal that fails has two more tries.
+/// How often a lease is renewed within its duration: a failed renewal can be tried twice more.
 const RENEWALS: u32 = 3;
 
-/// Acquires lanes and gives them up.
+/// Acquires and releases lanes.
 #[derive(Clone)]
 pub struct Lanes {
-    /// Where it is written who has them.
+    /// The store of the leases.
     pub store: Arc<dyn Store>,
     /// This node.
     pub node: Node,
-    /// How long a lease lasts.
+    /// The duration of a lease.
     pub ttl: Duration,
-    /// The time that leases are measured with.
+    /// The clock that measures leases.
     pub machine: Clock,
-    /// The time that messages have.
+    /// The clock of messages.
     pub clock: Clock,
-    /// What this node has.
+    /// The lanes of this node.
     pub owned: Owned,
-    /// When to look at which lane's messages.
+    /// When to look at the messages of each lane.
     pub timers: Timers,
-    /// When to look at which lane's events.
+    /// When to look at the events of each lane.
     pub event_timers: Timers,
-    /// Settles what the owner before left in flight.
+    /// Settles the messages that the previous owner left in flight.
     pub settler: Settler,
-    /// Whether nodes or lanes may have changed.
+    /// Signals that nodes or lanes may have changed.
     pub changes: LaneChanges,
 }
 
-/// Tells that a node came or went, or that a lane was given up. Clones share it.
+/// Signals that a node joined or left, or that a lane was released. Clones share the signal.
 #[derive(Clone, Debug, Default)]
 pub struct LaneChanges(Arc<tokio::sync::Notify>);
 
 impl LaneChanges {
-    /// One did.
+    /// Signals a change.
     pub fn tell(&self) {
         self.0.notify_one();
     }
 }
 
 impl Lanes {
-    /// Becomes a node and acquires what is free of its share. Returns how many messages were in flight.
+    /// Registers this node and acquires the free lanes of its share. Returns how many messages were in flight.
     ///
     /// # Errors
     /// When the store fails.
@@ -81,7 +81,7 @@ impl Lanes {
         Ok(recovered)
     }
 
-    /// Renews the lease until it is told to stop.
+    /// Renews the lease until the stop.
     pub async fn run(self, stop: Stop) {
         let mut changed = self.owned.watch();
         let mut has_failed = false;
@@ -113,9 +113,9 @@ impl Lanes {
         }
     }
 
-    /// Renews the lease, and does what follows. Returns how many messages of acquired lanes were in flight.
+    /// Renews the lease and applies the answer. Returns how many messages of acquired lanes were in flight.
     async fn renew(&self, is_first: bool) -> Result<usize, StoreError> {
-        // Before the store is asked: the lease must not last longer here than there.
+        // Read the clock before the store is asked: the lease must not last longer here than in the store.
         let machine_now = self.machine.now();
         let until = machine_now.plus(self.ttl);
         let order =
@@ -145,24 +145,24 @@ impl Lanes {
             }
         }
         self.owned.renewed(until);
-        // What the store has for this node's and this node does not know of: it was acquired, and then something failed.
+        // Lanes that the store gives to this node, but that this node does not have: acquiring them failed half-way.
         let unknown = standing.lanes.iter().filter(|(lane, _)| self.owned.held(*lane).is_none());
         let (give, keep): (Vec<_>, Vec<_>) = unknown.partition(|(lane, _)| standing.give.contains(lane));
         try_join_all(give.into_iter().map(|&(lane, epoch)| self.store.release(lane, epoch))).await?;
         let wanted = keep.into_iter().map(|(lane, _)| *lane).chain(standing.take);
-        // All at once: the store makes one commit of them.
+        // Concurrently, so that the store makes one commit of them.
         let taken_over = try_join_all(wanted.map(|lane| self.acquire(lane))).await?;
         Ok(taken_over.into_iter().sum())
     }
 
-    /// Makes a lane this node's, if no other node has it: settles what its last owner left in flight, builds its memory from
-    /// the store and begins to work. Returns how many messages were in flight.
+    /// Acquires a lane, if no other node has it: settles the messages that its last owner left in flight, builds the state
+    /// in memory from the store, and begins to work. Returns how many messages were in flight.
     ///
     /// # Errors
-    /// When the store fails; then the lane is nobody's.
+    /// When the store fails; then the lane is free.
     pub async fn acquire(&self, lane: Lane) -> Result<usize, StoreError> {
-        // Before the store is asked: a message that is accepted right after the store has answered rings, and the
-        // answer does not know of it.
+        // Before the store is asked: a message that is accepted right after the answer of the store rings, and the answer
+        // does not contain it.
         self.timers.open(lane);
         self.event_timers.open(lane);
         let taken = self.take_over(lane).await;
@@ -198,7 +198,7 @@ impl Lanes {
         Ok(Some(acquired.sending.len()))
     }
 
-    /// Nothing new begins in a lane that is to be given up.
+    /// Begins nothing new in a lane that is to be released.
     fn shut(&self, lane: Lane) {
         if let Some(epoch) = self.owned.epoch(lane) {
             self.owned.shut(lane, epoch);
@@ -207,7 +207,7 @@ impl Lanes {
         }
     }
 
-    /// Gives up the lanes in which nothing new begins and nothing is in flight any more.
+    /// Releases the lanes in which nothing new begins and nothing is in flight any more.
     async fn give_up_what_is_empty(&self) {
         let empty = Lane::all()
             .filter(|&lane| self.owned.epoch(lane).is_none() && self.owned.is_empty(lane))
@@ -221,15 +221,15 @@ impl Lanes {
         join_all(released).await;
     }
 
-    /// Somebody else has the lane now, or it must be taken for so: forgets all about it. Outcomes of what is in flight
-    /// will not be stored; whoever has the lane settles those messages as unanswered.
+    /// Another node has the lane now, or must be assumed to have it: drops all state of the lane. Outcomes of messages in
+    /// flight will not be stored; the new owner settles those messages as unanswered.
     pub fn lose(&self, lane: Lane) {
         self.owned.lose(lane);
         self.timers.close(lane);
         self.event_timers.close(lane);
     }
 
-    /// Gives all lanes up, when nothing is in flight any more, and is no node any more: the process is about to end.
+    /// Releases all lanes when nothing is in flight any more, and unregisters this node: the process is about to end.
     pub async fn leave(&self) {
         let held: Vec<_> = Lane::all().filter_map(|lane| Some((lane, self.owned.held(lane)?))).collect();
         for &(lane, _) in &held {
@@ -241,7 +241,7 @@ impl Lanes {
             self.store.leave(self.node.clone()).await
         };
         if let Err(error) = left.await {
-            // The next owner acquires them all the same, when the lease is over.
+            // The next owner acquires the lanes all the same when the lease ends.
             tracing::warn!(%error, "the lanes cannot be released");
         }
     }

@@ -1,38 +1,38 @@
-//! The members of a JSON object, read without reading what is in them.
+//! The members of a JSON object, read without parsing their values.
 //!
-//! What a caller sends to WeChat through the gateway is WeChat's to judge. So its members are kept as they were written,
-//! and only those that the gateway itself needs are looked into. Nothing is built of the rest: an object of any shape
-//! costs no more than its text.
+//! WeChat judges what a caller sends to it through the gateway. So the members keep their original text, and only the
+//! members that the gateway itself needs are parsed. Nothing is built from the rest, so an object of any shape takes no more
+//! memory than its text.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members in their order. One that is written twice has its first place and its last value, as with WeChat.
+/// The members in their order. A repeated member has its first place and its last value, as at WeChat.
 #[derive(Debug)]
 pub(crate) struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// Reads an object.
+    /// Parses an object.
     ///
     /// # Errors
-    /// When the bytes are no JSON object. The error quotes nothing of them.
+    /// When the bytes are not a JSON object. The error quotes nothing of the bytes.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
 
-    /// The member of that name as it was written.
+    /// The original text of a member.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find_map(|(other, value)| (other == name).then_some(*value))
     }
 
-    /// The member of that name, if it is one of these.
+    /// A member, if it can be read as this type.
     pub(crate) fn read_as<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 
-    /// The text of that name; `None` also where it is null, empty, or no text.
+    /// The text of a member; `None` also if it is null, empty, or not a string.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.read_as::<String>(name).filter(|text| !text.is_empty())
     }
@@ -42,7 +42,7 @@ impl<'a> Members<'a> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
-    /// The object again, without the members of these names and with some texts in the place of what they were.
+    /// The object as JSON, without some members and with new texts for others.
     pub(crate) fn written(&self, without: &[&str], texts: &[(&str, &str)]) -> Vec<u8> {
         let mut json = vec![b'{'];
         for (name, value) in self.iter().filter(|(name, _)| !without.contains(name)) {
@@ -78,7 +78,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Self::Value = Vec::new();
-                // By name, for a hostile object may have ten thousand of them.
+                // Found by name with a map, because a hostile object may have ten thousand members.
                 let mut places = std::collections::HashMap::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     match places.get(&name) {
@@ -119,7 +119,7 @@ mod tests {
     fn only_a_text_with_something_in_it_is_a_text() {
         let members =
             Members::read(br#"{"a":"x","b":"","c":null,"d":5,"e":{},"f":"\ud83d","a":"y"}"#).unwrap();
-        assert_eq!(members.text("a").as_deref(), Some("y"), "the last one counts");
+        assert_eq!(members.text("a").as_deref(), Some("y"), "the last value counts");
         assert_eq!(members.written(&["b", "c", "d", "e", "f"], &[]), br#"{"a":"y"}"#);
         for name in ["b", "c", "d", "e", "f", "g"] {
             assert_eq!(members.text(name), None, "{name}");

@@ -1,14 +1,15 @@
-//! How fast work in the background goes on: after the store has failed, and between the steps of a long walk.
+//! The pace of background work: after the store has failed, and between the steps of a long walk.
 
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 
-/// How long to wait before a failing store is asked again: a full disk or a lock does not go away at once, and nothing
-/// that is due should lie much longer than it must.
+/// The wait before a failing store is asked again: a full disk or a lock does not disappear at once, and work that is due
+/// should not wait much longer than it must.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 
-/// After a step, a walk rests so many times as long as the step took: the walk never has more than a fifth of the writer.
+/// The rest after a step of a walk, in times of the step's duration: the walk never takes more than a fifth of the writer's
+/// time.
 pub(crate) const REST: u32 = 4;
 
 /// The bounds of a rest.
@@ -25,7 +26,7 @@ pub(crate) fn store_retry_at(failed_at: UnixMillis) -> UnixMillis {
     failed_at.plus(STORE_RETRY)
 }
 
-/// How long to rest after a step that took so long: so many times that, within bounds.
+/// The rest after a step of this duration: `times` that duration, within bounds.
 pub(crate) fn rest_after(took: Duration, times: u32) -> Duration {
     (took * times).clamp(REST_AT_LEAST, REST_AT_MOST)
 }

@@ -1,9 +1,8 @@
-//! Probe: while the breaker of an app is open, sees to it that a message is there to find out whether WeChat
-//! answers again.
+//! Probe: while the breaker of an app is open, provides a message that finds out whether WeChat answers again.
 //!
-//! What rests because of the breaker has no timer, so that a backlog costs nothing for as long as the outage lasts.
-//! So somebody must wake one at the end of each pause. Which of them becomes the probe is decided where it is
-//! claimed, in the store; so it does not matter if a new message comes first.
+//! Messages that rest because of the breaker have no timer, so a backlog costs nothing during the outage. So this task wakes
+//! a message at the end of each pause. The claim in the store decides which message becomes the probe, so a new message may
+//! also be the probe.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,33 +18,33 @@ use crate::pace;
 use crate::state::owned::Owned;
 use crate::stop::Stop;
 
-/// Whoever was woken may have had no permit left, or have met its deadline; after this, others are woken.
+/// The messages that were woken may have had no permit, or may have passed their deadline. After this time others are woken.
 const WAKE_OTHERS: Duration = Duration::from_secs(1);
 
-/// What probing works with.
+/// Wakes probes.
 pub struct Prober {
-    /// Where the messages are.
+    /// The store of the messages.
     pub store: Arc<dyn Store>,
-    /// Whose breaker is open, and until when.
+    /// The apps with their breakers.
     pub apps: Apps,
     /// The time.
     pub clock: Clock,
-    /// Which lanes are this node's: it probes for the apps whose lanes it has.
+    /// The lanes of this node. The node probes for the apps whose lanes it has.
     pub owned: Owned,
 }
 
-/// What is known about one app whose breaker is open.
+/// The search for a probe of one app.
 struct Search {
-    /// The end of the pause that it is for.
+    /// The end of the pause that the search is for.
     probe_at: UnixMillis,
-    /// When to look next.
+    /// When to search next.
     at: UnixMillis,
-    /// Where to look next.
+    /// Where to continue the search.
     after: Option<ProbeWalk>,
 }
 
 impl Prober {
-    /// Runs until it is told to stop.
+    /// Runs until the stop.
     pub async fn run(self, stop: Stop) {
         tokio::select! {
             () = self.probe_for_ever() => {}
@@ -84,7 +83,7 @@ impl Prober {
         }
     }
 
-    /// Wakes a few; says when to look again.
+    /// Wakes a few messages. Returns when to search again.
     async fn look(&self, appid: &AppId, after: &mut Option<ProbeWalk>, now: UnixMillis) -> UnixMillis {
         match self.store.probe(appid.clone(), after.clone(), now).await {
             Ok(Probing::Woken { walk, .. }) => {
@@ -92,7 +91,7 @@ impl Prober {
                 now.plus(WAKE_OTHERS)
             }
             Ok(Probing::NotBefore(moment)) => moment,
-            // Until the app's pause changes.
+            // Wait until the app's pause changes.
             Ok(Probing::NoneReady | Probing::Closed) => UnixMillis::MAX,
             Err(error) => {
                 tracing::error!(%error, app = %appid, "no message can be woken to probe WeChat; trying again");

@@ -1,11 +1,11 @@
-//! The one place where random numbers for waiting times come from.
+//! Random numbers for waiting times and ids of processes.
 
-/// Any number: tells one process from another.
+/// Any number: distinguishes processes.
 pub(crate) fn number() -> u64 {
     fastrand::u64(..)
 }
 
-/// A number from 0 (inclusive) to 1 (exclusive). For spreading retries, not for secrets.
+/// A number from 0 (inclusive) to 1 (exclusive), to spread retries. Not for secrets.
 pub(crate) fn unit() -> f64 {
     fastrand::f64()
 }

@@ -1,30 +1,30 @@
-//! A name for each request, in its answer and in the log.
+//! The id of a request, in its answer and in the log.
 
 use axum::http::{HeaderName, HeaderValue, Request};
 use tracing::Span;
 use uuid::Uuid;
 
-/// The header.
+/// The header of the id.
 pub(crate) const NAME: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a good one looks like: it is written into the log as it is.
+/// The pattern of an accepted id: the id is written to the log unchanged.
 pub(crate) const PATTERN: &str = "^[A-Za-z0-9._:+/=-]{1,128}$";
 
-/// The longest that a caller may bring.
+/// The longest id that a caller may send.
 const MAX_CHARS: usize = 128;
 
-/// Whether requests for this path have one: those of the gateway's own calls. The facade answers as WeChat does.
+/// Whether requests for this path get an id: only the gateway's own API. The facade answers as WeChat does.
 pub(crate) fn is_given_to(path: &str) -> bool {
     path.starts_with("/v1/") || path.starts_with("/mp/")
 }
 
-/// The name that a request brings, or a new one; `None`: requests for its path have none.
+/// The id that a request brings, or a new id; `None`: requests for this path get no id.
 pub(crate) fn of<B>(request: &Request<B>) -> Option<HeaderValue> {
     is_given_to(request.uri().path())
         .then(|| request.headers().get(NAME).filter(|value| is_good(value)).cloned().unwrap_or_else(made))
 }
 
-/// Puts the name into every line of the log that is about the request.
+/// Adds the id to every log line about the request.
 pub(crate) fn span(id: &HeaderValue) -> Span {
     tracing::info_span!("request", id = id.to_str().unwrap_or_default())
 }

@@ -1,11 +1,11 @@
-//! Retention: clears away what is old, a little at a time.
+//! Retention: removes old rows in small steps.
 //!
-//! Soon after a start and then every few hours it walks over everything that may be old. The walk is made of small
-//! steps with pauses between them, so that whoever writes meanwhile waits for a few rows and never for the whole.
+//! A walk over all rows that may be old begins soon after the start, and again every few hours. The walk consists of small
+//! steps with pauses in between, so that a writer waits for a few rows and never for the whole walk.
 //!
-//! Under a load that never ends small steps would be too slow: more would become old than goes, and the database would
-//! grow for ever. A round that lasts longer than the time between rounds is behind. Then the steps are large, the pauses
-//! short, and the next round follows at once, until one is done in time.
+//! Under a load that never ends, small steps would be too slow: rows would become old faster than they are removed, and the
+//! database would grow without end. A round that takes longer than the time between rounds is behind. Then the steps are
+//! large, the pauses are short, and the next round follows at once, until a round ends in time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,39 +20,41 @@ use crate::report::Report;
 use crate::state::owned::Owned;
 use crate::stop::Stop;
 
-/// When the first round begins after a start: late enough not to slow it down.
+/// When the first round begins after a start: late enough not to slow the start down.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// From the beginning of a round to that of the next. What is kept for days may stay some hours longer.
+/// The time from the start of a round to the start of the next round. A row that is kept for days may stay some hours
+/// longer.
 const PAUSE: Duration = Duration::from_secs(6 * 3600);
 
-/// The bounds of what one step removes.
+/// The least and the most rows that a step removes.
 const ROWS: std::ops::RangeInclusive<u32> = 8..=256;
 
-/// A step that takes longer is too large, one that takes less than half may grow. It is measured from outside, so it
-/// has the commit's fsync in it, and the waiting when there is much to do: then the steps become small by themselves.
+/// A step that takes longer is too large; a step that takes less than half may grow. The time is measured by the caller, so
+/// it includes the fsync of the commit and the wait for other writers: under load the steps become small by themselves.
 const STEP_AT_MOST: Duration = Duration::from_millis(6);
 
-/// How often a step's time is rested, instead of [`REST`], when the walk is behind. A step is measured with its waiting for the others, so it has less than half even then.
+/// The rest after a step, in times of the step's duration, when the walk is behind; instead of [`REST`]. The duration
+/// includes waits for other writers, so the walk takes less than half of the writer's time even then.
 const REST_BEHIND: u32 = 1;
 
-/// Clears away what is old.
+/// Removes old rows.
 pub struct Retention {
     store: Arc<dyn Store>,
     clock: Clock,
     report: Report,
-    /// How long what is over is kept; `None`: for ever.
+    /// How long finished rows are kept; `None`: for ever.
     keep: Option<Duration>,
-    /// The same for the audit trail.
+    /// How long the audit trail is kept; `None`: for ever.
     keep_audit: Option<Duration>,
     looked_at: watch::Sender<UnixMillis>,
-    /// Whether it is this node that clears away, for all.
+    /// The lanes of this node. One node removes rows for all.
     owned: Owned,
 }
 
 impl Retention {
-    /// Keeps for so many days, 0 for ever; the audit trail for so many others. The second value is the moment of the last
-    /// round that came to its end: what was old by then is gone.
+    /// Keeps rows for this many days, 0 for ever; the audit trail has its own number of days. The second value is the start
+    /// of the last complete round: rows that were old by then are removed.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
@@ -67,7 +69,7 @@ impl Retention {
         (Self { store, clock, report, keep, keep_audit, looked_at, owned }, last)
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until the stop.
     pub async fn run(self, stop: Stop) {
         tokio::select! {
             () = self.go_round_for_ever() => {}
@@ -81,7 +83,7 @@ impl Retention {
         loop {
             self.clock.sleep_until(next).await;
             self.owned.is_first_of_all().await;
-            // What becomes old while it walks is for the next walk, also if the clock is set ahead meanwhile.
+            // Rows that become old during a walk are left to the next walk, also if the clock is set ahead meanwhile.
             let now = self.clock.now();
             next = now.plus(PAUSE);
             match self.go_round(now, was_behind).await {
@@ -93,7 +95,7 @@ impl Retention {
                     "old rows were removed"
                 ),
                 Ok(_) => {}
-                // What is old today is old tomorrow.
+                // Old rows can wait for the next try.
                 Err(error) => tracing::error!(%error, "old rows cannot be removed; trying again later"),
             }
             let is_behind = self.clock.now() > next;
@@ -108,7 +110,7 @@ impl Retention {
         }
     }
 
-    /// One walk over everything that is old by then; the sum of its steps.
+    /// A walk over all rows that are old by then. Returns the sum of its steps.
     async fn go_round(&self, now: UnixMillis, was_behind: bool) -> Result<Pruned, StoreError> {
         let is_behind = || was_behind || self.clock.now().since(now) > PAUSE;
         let before = self.keep.map(|keep| now.minus(keep));
@@ -130,12 +132,13 @@ impl Retention {
     }
 }
 
-/// How much the next step may remove, and how long to rest before it. `is_full`: this one removed all that it might.
+/// How much the next step may remove, and how long to rest before it. `is_full`: this step removed all that it was allowed
+/// to remove.
 fn next_step(limit: u32, took: Duration, is_full: bool, is_behind: bool) -> (u32, Duration) {
     let (limit, rest) = match (is_behind, is_full) {
         (true, _) => (*ROWS.end(), REST_BEHIND),
         (false, true) => (next_limit(limit, took), REST),
-        // A step that removed little says nothing about how long a full one takes.
+        // A step that removed few rows says nothing about the time of a full step.
         (false, false) => (limit, REST),
     };
     (limit, rest_after(took, rest))

@@ -1,4 +1,4 @@
-//! What was looked up a moment ago by the hash of a secret, so that a request has no read for its key or token.
+//! A cache of keys and tokens by the hash of the secret, so that most requests need no read of the store.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 
-/// How long what was found is taken without looking again: so long may something still work that a process revoked which
-/// does not serve, such as the command line.
+/// How long an entry is used without another read. A key or token that another process revokes, such as the command line,
+/// keeps working for at most this long.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// Counts the revocations that the store tells of, by whichever node. Clones share it.
+/// Counts the revocations that the store signals, from any node. Clones share the count.
 #[derive(Clone, Debug, Default)]
 pub struct Revocations(Arc<AtomicU64>);
 
@@ -31,34 +31,34 @@ pub(crate) struct SecretCache<V> {
 
 struct Memory<V> {
     found: HashMap<[u8; 32], (V, UnixMillis)>,
-    /// Counts revocations: what was read before one must not be remembered after it.
+    /// Counts revocations: a value that was read before a revocation must not be cached after it.
     revocations: u64,
-    /// The revocations that were told of when this was last looked at.
+    /// The count of signalled revocations when the cache last read it.
     told: u64,
 }
 
-/// With this, what is found now may be remembered.
+/// Allows to cache a value that is read from now on.
 pub(crate) struct Lookup {
     hash: [u8; 32],
     at: UnixMillis,
     revocations: u64,
 }
 
-/// A clock that was put back must not make it fresh for longer.
+/// A clock that was set back must not keep an entry for longer.
 fn is_fresh(at: UnixMillis, now: UnixMillis) -> bool {
     at <= now && now.since(at) < FRESH
 }
 
 impl<V: Clone> SecretCache<V> {
-    /// Remembers nothing yet, and never more than `limit`.
+    /// An empty cache of at most `limit` entries.
     pub(crate) fn new(limit: usize, told: Revocations) -> Self {
         Self { limit, told, memory: Mutex::new(Memory { found: HashMap::new(), revocations: 0, told: 0 }) }
     }
 
-    /// What is under this hash.
+    /// The value of this hash.
     ///
     /// # Errors
-    /// It is not known. Ask the store, and tell [`Self::answer`] what it says.
+    /// When the value is not cached: ask the store, and pass its answer to [`Self::answer`].
     pub(crate) fn get(&self, hash: [u8; 32], now: UnixMillis) -> Result<V, Lookup> {
         let memory = self.memory();
         match memory.found.get(&hash) {
@@ -67,7 +67,7 @@ impl<V: Clone> SecretCache<V> {
         }
     }
 
-    /// What the store said.
+    /// The answer of the store.
     pub(crate) fn answer(&self, lookup: &Lookup, found: Option<&V>) {
         let Lookup { hash, at: now, revocations } = *lookup;
         let mut memory = self.memory();
@@ -78,13 +78,14 @@ impl<V: Clone> SecretCache<V> {
         if memory.found.len() >= self.limit {
             memory.found.retain(|_, (_, at)| is_fresh(*at, now));
         }
-        // Perhaps it was this one that was revoked. The next call looks it up anew; this one began before.
+        // This value may be the revoked value, so it is not cached and the next call reads it again. This call began before
+        // the revocation.
         if memory.found.len() < self.limit && memory.revocations == revocations {
             memory.found.insert(hash, (value.clone(), now));
         }
     }
 
-    /// These were revoked, or may have been.
+    /// These values were revoked, or may have been revoked.
     pub(crate) fn forget(&self, is_meant: impl Fn(&V) -> bool) {
         let mut memory = self.memory();
         memory.revocations += 1;
@@ -92,7 +93,7 @@ impl<V: Clone> SecretCache<V> {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory<V>> {
-        // Every change is one call: a panic elsewhere leaves it whole.
+        // Every change is one call, so a panic elsewhere leaves the cache consistent.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let told = self.told.0.load(Ordering::Acquire);
         if memory.told != told {
@@ -143,7 +144,7 @@ mod tests {
         let lookup = cache.get(HASH, UnixMillis(0)).unwrap_err();
         told.tell();
         cache.answer(&lookup, Some(&"good"));
-        assert!(cache.get(HASH, UnixMillis(0)).is_err(), "it was read before");
+        assert!(cache.get(HASH, UnixMillis(0)).is_err(), "the value was read before the revocation");
     }
 
     #[test]
@@ -153,8 +154,8 @@ mod tests {
             let lookup = cache.get([first; 32], UnixMillis(at)).unwrap_err();
             cache.answer(&lookup, Some(&first));
         }
-        assert!(cache.get([2; 32], UnixMillis(0)).is_err(), "old ones went for the new one");
-        assert!(cache.get([3; 32], UnixMillis(0)).is_err(), "there was no room");
+        assert!(cache.get([2; 32], UnixMillis(0)).is_err(), "expired entries were removed for the new entry");
+        assert!(cache.get([3; 32], UnixMillis(0)).is_err(), "the cache was full");
         assert!(cache.get([4; 32], UnixMillis(20_000)).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Starts and stops the gateway: opens the store, recovers what the last process left, sets the parts going.
+//! Starts and stops the gateway: opens the store, recovers the state of the last process, starts the parts.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -51,15 +51,15 @@ use crate::{api, callbacks, facade, random, webhooks};
 /// A running gateway.
 pub struct Gateway {
     context: Context,
-    /// What else it serves: pages for people.
+    /// Further routes: pages for people.
     pages: Router,
     tasks: Vec<tokio::task::JoinHandle<()>>,
-    /// It has opened the store, so it closes it.
+    /// The gateway opened the store, so it closes the store.
     closes_store: bool,
 }
 
 impl Gateway {
-    /// Opens the store that the settings name.
+    /// Opens the store of the settings.
     ///
     /// # Errors
     /// When the data directory or the database cannot be used.
@@ -72,23 +72,24 @@ impl Gateway {
         Ok(Arc::new(SqliteStore::open(SqliteConfig::new(path))?))
     }
 
-    /// Opens the database and starts everything but the HTTP listener. When this returns, what the last process left has
-    /// been recovered and messages are on their way.
+    /// Opens the database and starts everything but the HTTP listener. On return, the state of the last process is recovered
+    /// and messages are being sent.
     ///
     /// # Errors
     /// When a setting is wrong or the store fails.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
         look_at_the_database(&settings)?;
         let store = Self::open_store(&settings)?;
-        // Nobody else serves an SQLite file: who does has locked its directory. So nobody's lease is waited for.
+        // An SQLite database is locked by the process that serves it, so no other node can be alive and no lease needs to
+        // expire.
         store.forget_nodes().await?;
         let mut gateway = Self::start_on(store, settings, clock, Clock::system()).await?;
         gateway.closes_store = true;
         Ok(gateway)
     }
 
-    /// Starts everything but the HTTP listener on a store that others may serve, too, each under its own `node_id`. Then
-    /// whoever has opened the store closes it. `machine`: the clock that leases are measured with.
+    /// Starts everything but the HTTP listener on a store that several nodes may share, each with its own `node_id`. The
+    /// caller opened the store and closes it. `machine`: the clock that measures leases.
     ///
     /// # Errors
     /// When a setting is wrong or the store fails.
@@ -110,12 +111,12 @@ impl Gateway {
         core.work(lanes, outcomes)
     }
 
-    /// What the handlers work with.
+    /// The parts that handlers use.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// All paths.
+    /// All routes.
     pub fn router(&self) -> Router {
         api::router(self.context.clone())
             .merge(facade::router(self.context.clone()))
@@ -123,20 +124,20 @@ impl Gateway {
             .merge(self.pages.clone())
     }
 
-    /// Serves these pages, too. The gateway's door stands before them as before its own calls.
+    /// Also serves these pages. The limits of the gateway's door apply to them too.
     #[must_use]
     pub fn with_pages(mut self, pages: Router) -> Self {
         self.pages = pages;
         self
     }
 
-    /// What the listener for health and metrics answers.
+    /// The routes of the listener for health and metrics.
     fn admin_router(&self) -> Router {
         api::admin_router(self.context.clone())
     }
 
-    /// Serves HTTP until `stop` resolves and for `stop_delay_seconds` more; then answers what is under way, sends what is
-    /// in flight, and closes.
+    /// Serves HTTP until `stop` resolves, and for `stop_delay_seconds` more. Then ends the requests under way, sends the
+    /// messages in flight, and closes the store.
     ///
     /// # Errors
     /// When the listener fails.
@@ -172,13 +173,12 @@ impl Gateway {
         Ok(())
     }
 
-    /// Stops all parts: nothing new is started, what is in flight is settled (for at most `drain`), and the store
-    /// is closed.
+    /// Stops all parts: starts nothing new, settles messages in flight (for at most `drain`), and closes the store.
     pub async fn close(self, drain: Duration) {
         self.context.stop.stop();
         let all = async {
             for task in self.tasks {
-                // A part that panicked has said so already.
+                // A panic of a part has been reported already.
                 let _ = task.await;
             }
         };
@@ -195,7 +195,7 @@ impl Gateway {
     }
 }
 
-/// What everything else is built on: what is kept, who is asked, what this node has.
+/// The base of all parts: the store, the clients, the lanes of this node.
 struct Core {
     settings: Settings,
     store: Arc<dyn Store>,
@@ -220,7 +220,7 @@ struct Core {
 }
 
 impl Core {
-    /// Reads what is stored, and begins to hear what follows from commits.
+    /// Loads the stored state, and begins to receive signals of commits.
     async fn load(
         store: Arc<dyn Store>,
         settings: Settings,
@@ -255,7 +255,7 @@ impl Core {
         let apps = Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options)
             .await?;
         let (report, silence) = (Report::new(), Silence::default());
-        // Nobody listened before.
+        // The gateway did not receive pushes before this start.
         silence.may_have_missed(clock.now());
         let core = Self {
             limits: Limits::new(&report),
@@ -279,7 +279,7 @@ impl Core {
             report,
             silence,
         };
-        // Before anything is written: nothing that follows from a commit may be missed.
+        // Before anything is written, so that no signal of a commit is missed.
         core.store.listen(Arc::new(SignalHandler {
             timers: core.timers.clone(),
             event_timers: core.event_timers.clone(),
@@ -293,9 +293,9 @@ impl Core {
         Ok(core)
     }
 
-    /// What acquires lanes, settles what is in flight in them, and sends.
+    /// The parts that acquire lanes, settle messages in flight, and send.
     fn lanes(&self) -> (Lanes, Sending) {
-        // As many as can be in flight, so that a worker never waits to hand over an outcome.
+        // The capacity is the most messages in flight, so a worker never waits to pass on an outcome.
         let (done, outcomes) = mpsc::channel(self.settings.max_in_flight as usize);
         let dispatch = Dispatch::start(
             self.settings.connections,
@@ -330,7 +330,7 @@ impl Core {
         (lanes, Sending { settler, dispatch, outcomes })
     }
 
-    /// Sets all parts going.
+    /// Starts all parts.
     fn work(self, lanes: Lanes, sending: Sending) -> Result<Gateway, GatewayError> {
         let Sending { settler, dispatch, outcomes } = sending;
         let mut tasks = Tasks { stop: self.stop.clone(), running: Vec::new() };
@@ -407,7 +407,7 @@ impl Core {
         }
     }
 
-    /// What keeps apps, their tokens and their templates as they should be.
+    /// Starts the parts that maintain apps, their tokens and their templates.
     fn keep_apps(&self, tasks: &mut Tasks) {
         let (apps, owned) = (self.apps.clone(), self.owned.clone());
         tasks.spawn(async move |stop| {
@@ -433,7 +433,7 @@ impl Core {
         tasks.spawn(|stop| template_syncer.run(stop));
     }
 
-    /// What works on what WeChat has pushed, and on what it has not.
+    /// Starts the parts that process WeChat's pushes, and the lack of pushes.
     fn work_on_callbacks(&self, tasks: &mut Tasks, intake: &Intake) {
         let worker = EventWorker {
             store: Arc::clone(&self.store),
@@ -455,7 +455,7 @@ impl Core {
         tasks.spawn(|stop| watch.run(stop));
     }
 
-    /// What tells webhooks. Returns where they may be.
+    /// Starts the parts that deliver events to webhooks. Returns the rules for their addresses.
     fn tell_webhooks(&self, tasks: &mut Tasks) -> Result<AddressRules, GatewayError> {
         let rules = AddressRules {
             allow_http: self.settings.webhook_allow_http,
@@ -484,19 +484,19 @@ impl Core {
     }
 }
 
-/// What sends, before it is set going.
+/// The parts that send, before they are started.
 struct Sending {
     settler: Settler,
     dispatch: Dispatch,
     outcomes: mpsc::Receiver<Done>,
 }
 
-/// Whether something is stored that only the master key opens which it was sealed with.
+/// Whether the store contains secrets that only their master key opens.
 async fn holds_secrets(store: &dyn Store) -> Result<bool, StoreError> {
     Ok(!store.apps().await?.is_empty() || !store.webhooks().await?.is_empty())
 }
 
-/// Damage is found now, as far as the time of a start allows, and not by the first user whose page is hit.
+/// Checks the database for damage as far as the time of a start allows, so that a user does not find the damage first.
 fn look_at_the_database(settings: &Settings) -> Result<(), GatewayError> {
     let path = settings.sqlite_path()?;
     let is_new = std::fs::metadata(&path).map_or(0, |file| file.len()) == 0;

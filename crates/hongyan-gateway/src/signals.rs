@@ -1,18 +1,18 @@
-//! Signals: hears what follows from each commit, and passes it on to whom it concerns.
+//! Signals: receives the consequences of each commit, and passes them to the parts that need them.
 //!
 //! ```text
-//! store: a verb says it ─▶ commit ─▶ here ─┬─▶ timers: when to look at which lane (messages, events of WeChat's)
+//! store: a verb signals ─▶ commit ─▶ here ─┬─▶ timers: when to look at which lane (messages, events of WeChat's)
 //!                                          ├─▶ report: counts, callers who wait
-//!                                          ├─▶ apps: the snapshot is stale (`keep_current` reads it back)
-//!                                          ├─▶ webhooks: changed, something to tell
-//!                                          ├─▶ lanes: a node came or went, a lane is free
-//!                                          └─▶ keys, gateway tokens: one was revoked
+//!                                          ├─▶ apps: the snapshot is stale (`keep_current` reads it again)
+//!                                          ├─▶ webhooks: changed, events to deliver
+//!                                          ├─▶ lanes: a node joined or left, a lane is free
+//!                                          └─▶ keys, gateway tokens: a revocation
 //! ```
 //!
-//! This is the only place that does so: whoever calls a verb has nothing to ring. All of it is done by the thread that
-//! writes, before the callers of the verbs are answered, so whatever follows from a commit is under way when its caller
-//! hears of the commit. That is short: moments, counters and flags, of which each takes a lock for an instant; nothing
-//! queues up, for each is one value that the next signal replaces.
+//! Only this module does so: a caller of a verb signals nothing itself. The writer's thread runs all of it before the
+//! callers of the verbs are answered, so the consequences of a commit are under way when its caller learns of the commit.
+//! The work is short: moments, counters and flags, each behind a lock that is held for an instant. Nothing queues up,
+//! because each is a value that the next signal replaces.
 
 use hongyan_ledger::Lane;
 use hongyan_store::signals::{Listener, Signal, Signals};
@@ -25,23 +25,23 @@ use crate::state::owned::Owned;
 use crate::state::timers::Timers;
 use crate::webhooks::Changes;
 
-/// Whom signals concern.
+/// The receivers of signals.
 pub struct SignalHandler {
-    /// When to look at which lane's messages.
+    /// When to look at the messages of each lane.
     pub timers: Timers,
-    /// When to look at which lane's events.
+    /// When to look at the events of each lane.
     pub event_timers: Timers,
-    /// Which lanes are this node's.
+    /// The lanes of this node.
     pub owned: Owned,
-    /// Whether it may be this node's turn to have another lane.
+    /// Signals that this node may acquire another lane.
     pub lanes: LaneChanges,
-    /// Keys and handed-out tokens that are remembered.
+    /// Signals revoked keys and gateway tokens to the caches.
     pub revoked: Revocations,
-    /// Counts, and callers who wait.
+    /// Counts, and tells waiting callers.
     pub report: Report,
     /// The snapshot of the apps.
     pub apps: Apps,
-    /// Who tells webhooks.
+    /// Signals changes to the workers of webhooks.
     pub webhooks: Changes,
 }
 
@@ -58,7 +58,7 @@ impl Listener for SignalHandler {
                 Signal::Scheduled { lane, at } => self.timers.ring(lane, at),
                 Signal::Wake { lane, at } => self.timers.ring_ready(lane, at),
                 Signal::Event { lane, at } => self.event_timers.ring_ready(lane, at),
-                // All nodes hear of it; the one that has its lane counts it.
+                // Every node hears of it; the node that has the lane counts it.
                 Signal::Moved(moved) => self.report.moved(&moved, self.is_held(moved.id.lane())),
                 Signal::App(appid) => self.apps.mark_stale(appid),
                 Signal::Webhooks => self.webhooks.tell(),

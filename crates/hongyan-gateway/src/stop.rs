@@ -1,15 +1,15 @@
 //! Stopping: one signal that every part of the gateway watches, in two steps.
 //!
-//! First the stop is *announced*: the gateway says that it is not ready, answers who waits for something that may never
-//! come, and serves everybody else. Then it *stops*: nothing new is started, what is under way ends.
+//! First the stop is *announced*: the gateway reports that it is not ready, answers callers who wait for something that may
+//! never come, and serves all others. Then the gateway *stops*: it starts nothing new, and lets work under way end.
 
 use tokio_util::sync::CancellationToken;
 
-/// Says whether the gateway is stopping. Clones share the signal. There is no way back.
+/// Signals whether the gateway is stopping. Clones share the signal, which cannot be undone.
 #[derive(Clone, Debug)]
 pub struct Stop {
     stopping: CancellationToken,
-    /// A child of `stopping`: nothing stops that was not announced.
+    /// A child of `stopping`, so that every stop is also announced.
     announced: CancellationToken,
 }
 
@@ -21,22 +21,22 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Tells everybody that the gateway will stop soon.
+    /// Announces that the gateway will stop soon.
     pub fn announce(&self) {
         self.announced.cancel();
     }
 
-    /// Tells everybody to stop: finish what is in flight, start nothing new.
+    /// Tells all parts to stop: finish work in flight, start nothing new.
     pub fn stop(&self) {
         self.stopping.cancel();
     }
 
-    /// Whether the gateway stops, or will soon.
+    /// Whether the gateway stops, or will stop soon.
     pub fn is_announced(&self) -> bool {
         self.announced.is_cancelled()
     }
 
-    /// Whether it was told to stop.
+    /// Whether the gateway stops.
     pub fn is_stopping(&self) -> bool {
         self.stopping.is_cancelled()
     }
@@ -46,7 +46,7 @@ impl Stop {
         self.announced.cancelled().await;
     }
 
-    /// Waits until it is told to stop.
+    /// Waits until the gateway stops.
     pub async fn stopping(&self) {
         self.stopping.cancelled().await;
     }

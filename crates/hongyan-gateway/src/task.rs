@@ -1,4 +1,4 @@
-//! Tasks: the parts that run as long as the gateway does, and work that nobody may interrupt.
+//! Tasks: the parts that run as long as the gateway, and work that must not be interrupted.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,21 +8,21 @@ use tokio::runtime::Handle;
 
 use crate::stop::Stop;
 
-/// Runs to its end even if nobody waits for it any more: a request whose client hangs up must not leave the
-/// snapshot behind the store, or a token fetched and forgotten.
+/// Runs to its end even if the caller stops waiting: a client that hangs up must not leave the snapshot behind the store, or
+/// lose a fetched token.
 pub(crate) async fn uncancelled<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     match tokio::spawn(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // Only the end of the runtime cancels it, and that ends the waiting, too.
+            // Only the end of the runtime cancels the task, and that ends this wait too.
             Err(_) => std::future::pending().await,
         },
     }
 }
 
-/// Runs to its end, too, but for as long as somebody waits it is not a task of its own: for what every message passes
-/// through. Who stops waiting leaves the rest of it to a task.
+/// Also runs to its end, but becomes a task only when the caller stops waiting: for code that every message runs. A caller
+/// that stops waiting leaves the rest to a new task.
 pub(crate) fn finished<F>(work: F) -> Finished<F>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -48,7 +48,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Finished<F> {
 
 impl<F: Future<Output: Send> + Send + 'static> Drop for Finished<F> {
     fn drop(&mut self) {
-        // Without a runtime the process ends.
+        // Without a runtime the process is ending.
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(async move { drop(work.await) });
         }
@@ -62,7 +62,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Sets a part going that ends when it is told to stop.
+    /// Starts a part, which ends at the stop.
     pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, part: impl FnOnce(Stop) -> F) {
         self.running.push(tokio::spawn(part(self.stop.clone())));
     }
@@ -83,7 +83,7 @@ mod tests {
         }));
         tokio::select! {
             biased;
-            () = &mut work => panic!("it waits"),
+            () = &mut work => panic!("the work waits"),
             () = std::future::ready(()) => {}
         }
         drop(work);

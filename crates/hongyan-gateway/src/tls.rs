@@ -1,7 +1,7 @@
-//! The certificate of the listener with TLS, for SDKs that insist on https.
+//! The certificate of the TLS listener, for SDKs that insist on https.
 //!
-//! The certificate is read anew when its files change, and when somebody asks for it: those who renew certificates
-//! replace files, and some send SIGHUP then. If the new ones are no use, the old one stays.
+//! The certificate is reloaded when its files change and on request: tools that renew certificates replace the files, and
+//! some send SIGHUP. If the new files cannot be used, the old certificate stays.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,26 +16,26 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{ConfigError, Settings};
 
-/// How often the files are looked at.
+/// How often the files are checked for changes.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// The certificate in use, and where it comes from.
+/// The certificate in use, and its files.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     config: ArcSwap<ServerConfig>,
-    /// The files as they were when they were last read with success.
+    /// The state of the files when they were last read with success.
     read: Mutex<Stamp>,
 }
 
-/// What changes when a file does.
+/// The data that change when a file changes.
 type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
-    /// As the settings say; `None` if there is to be no TLS. With it comes where to listen.
+    /// The certificate and the address of the settings; `None` if there is no TLS listener.
     ///
     /// # Errors
-    /// When only a part is set, or the files cannot be used.
+    /// When only some of the settings are set, or the files cannot be used.
     pub fn open(settings: &Settings) -> Result<Option<(SocketAddr, Arc<Self>)>, ConfigError> {
         let Settings { tls_listen, tls_certificate, tls_key, .. } = settings;
         let (listen, certificate, key) = match (tls_listen, tls_certificate, tls_key) {
@@ -52,17 +52,17 @@ impl Tls {
         Ok(Some((listen, Arc::new(Self { certificate, key, config, read: Mutex::new(stamp) }))))
     }
 
-    /// Shakes hands with the certificate that is in use now.
+    /// Accepts handshakes with the current certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.load_full())
     }
 
-    /// Reads the files anew. Connections that are open keep the certificate that they began with.
+    /// Reloads the files. Open connections keep their certificate.
     ///
     /// # Errors
-    /// When they cannot be used; the certificate before stays in use.
+    /// When the files cannot be used; the old certificate stays in use.
     pub fn reload(&self) -> Result<(), ConfigError> {
-        // Before they are read: a change in between is found by the next look.
+        // Read before the files, so that a change in between is found by the next check.
         let stamp = stamp(&self.certificate, &self.key);
         self.config.store(Arc::new(load(&self.certificate, &self.key)?));
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
@@ -70,14 +70,14 @@ impl Tls {
         Ok(())
     }
 
-    /// Reads the files anew whenever they have changed. Runs until it is dropped.
+    /// Reloads the files whenever they change. Runs until it is dropped.
     pub async fn keep_current(&self) {
         let mut refused = None;
         loop {
             tokio::time::sleep(LOOK).await;
             let now = stamp(&self.certificate, &self.key);
             let known = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            // What was refused is refused again until it changes.
+            // Files that were refused are not read again until they change.
             if now == known || refused == Some(now) {
                 continue;
             }
@@ -109,7 +109,7 @@ fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, ConfigError> {
     let (chain, private) = (read(certificate)?, read(key)?);
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<_, _>>()
-        // The parser's words may repeat a line of the file, which may be of another than was meant.
+        // The parser's error may quote a line of the file, which may be the wrong file.
         .map_err(|_| wrong(format!("{} is not PEM", certificate.display())))?;
     if chain.is_empty() {
         return Err(wrong(format!(

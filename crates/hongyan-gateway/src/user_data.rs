@@ -1,5 +1,4 @@
-//! What a mini program gets enciphered of its user (`encryptedData`), opened with the session keys that logins left
-//! here.
+//! Decrypts the data that a mini program gets about its user (`encryptedData`), with the session keys stored at logins.
 
 use std::time::Duration;
 
@@ -12,20 +11,21 @@ use serde_json::{Map, Value};
 use crate::problem::Problem;
 use crate::vault::Vault;
 
-/// How far ahead of ours WeChat's clock may be.
+/// How far WeChat's clock may be ahead of ours.
 const AHEAD: Duration = Duration::from_secs(300);
 
-/// So many session keys are tried: as many as are kept, also of a user who has fewer, for that should not show.
+/// The number of session keys to try: the most that are stored. A user with fewer keys causes as many tries, so that the
+/// time reveals nothing.
 const TRIES: usize = 2;
 
-/// A key that opens nothing, in the place of one that is not there.
+/// A key that decrypts nothing, in place of a missing key.
 const NO_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
-/// What is to be opened.
+/// The data to decrypt.
 pub struct Sealed<'a> {
     /// The app.
     pub appid: &'a AppId,
-    /// Whose it is said to be.
+    /// The user whom the data is said to be about.
     pub openid: &'a OpenId,
     /// `encryptedData`, as the mini program got it.
     pub encrypted_data: &'a str,
@@ -33,19 +33,19 @@ pub struct Sealed<'a> {
     pub iv: &'a str,
     /// `rawData` and `signature`, if they are to be checked.
     pub signed: Option<(&'a str, &'a str)>,
-    /// How old it may be.
+    /// The greatest age of the data.
     pub max_age: Duration,
 }
 
-/// Opens it.
+/// Decrypts the data.
 ///
-/// 1. The keys of the last two logins are tried, the newest first: a `wx.login` replaces the key while data of the one
-///    before is on its way.
-/// 2. The signature, if there is one, must be by the key that opens the data.
-/// 3. The data names the app, and the user if it names any; and it is not too old.
+/// 1. The keys of the last two logins are tried, the newest first: a `wx.login` replaces the key while data that the earlier
+/// key encrypts is on its way.
+/// 2. The signature, if there is one, must be by the key that decrypts the data.
+/// 3. The data names the app. If the data names a user, it is this user. The data is not too old.
 ///
 /// # Errors
-/// `undecipherable`, whichever of these does not hold, and also when the user has never logged in here; the store's.
+/// `undecipherable`, for whichever of these reasons, and also when the user has never logged in here; errors of the store.
 pub async fn open(
     store: &dyn Store,
     vault: &Vault,
@@ -68,15 +68,15 @@ pub async fn open(
         opened = opened.or(found);
     }
     opened.ok_or_else(|| {
-        let detail = "the data does not open with a session key of this user's last two logins, or its signature, app, \
-                      user or age is not as it should be; let the user log in again and send new data";
+        let detail = "the data cannot be decrypted with a session key of this user's last two logins, or its \
+                      signature, app, user or age is wrong; let the user log in again and send new data";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "undecipherable", detail)
     })
 }
 
 fn try_key(key: &SecretString, sealed: &Sealed<'_>, now: UnixMillis) -> Option<Map<String, Value>> {
     let Sealed { appid, openid, encrypted_data, iv, signed, max_age } = *sealed;
-    // Both, always: the time must not tell which of them failed.
+    // Both are always computed, so that the time does not reveal which check failed.
     let is_signed = signed.is_none_or(|(raw, signature)| user_data::is_signed(signature, raw, key));
     let data = user_data::open(key, encrypted_data, iv, appid).ok()?;
     let made_at = UnixMillis(data.timestamp.saturating_mul(1_000));
