@@ -1,4 +1,4 @@
-//! What the description promises of every answer, seen from outside.
+//! The promises of the API description about every answer, checked from outside.
 
 use http::Method;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn every_answer_names_its_request() {
         let answer = world.call(method.clone(), path, &[], body.to_owned()).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {path}: {answer:?}");
         let name = answer.headers["x-request-id"].to_str().unwrap().to_owned();
-        assert!(names.insert(name), "{method} {path}: the same name twice");
+        assert!(names.insert(name), "{method} {path}: the same request id twice");
     }
     let stranger = world.call(Method::GET, "/v1/messages", &[("authorization", "")], "").await;
     assert_eq!(stranger.status, 401);
@@ -41,7 +41,7 @@ async fn every_answer_names_its_request() {
     assert!(!world.get("/cgi-bin/token").await.headers.contains_key("x-request-id"));
 }
 
-/// The most memory that a process ever had, in KiB.
+/// The peak memory of a process, in KiB.
 fn peak_of(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -71,7 +71,7 @@ async fn a_body_full_of_tiny_items_costs_little_memory() {
             (filled("{\"data\":[", "{\"\":0},", "{\"\":0}]}"), 422),
         ];
         for (body, status) in bodies {
-            // A process for each: what one body cost must not hide what the next one costs.
+            // Each body gets its own process, so that the memory of one body does not hide the memory of the next body.
             let gateway = Gateway::start(dir.path(), "http://127.0.0.1:1").await;
             let before = peak_of(gateway.pid());
             let begin: String = body.chars().take(24).collect();

@@ -1,4 +1,4 @@
-//! The audit trail: who changed what, and what is never written there.
+//! The audit trail: who changed what, and what is never written to it.
 
 use hongyan_clock::Clock;
 use hongyan_gateway::keys::Scope;
@@ -74,7 +74,7 @@ async fn every_change_is_in_the_audit_trail_with_who_made_it() {
     ] {
         assert!(!text.contains(secret), "{text}");
     }
-    // Page by page, newest first, each line once.
+    // All pages, newest first, each line once.
     let (mut lines, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = world.get(&format!("/v1/audit?limit=3{cursor}")).await.expect(200);
@@ -87,7 +87,7 @@ async fn every_change_is_in_the_audit_trail_with_who_made_it() {
     call_with(&world, &narrow, Method::GET, "/v1/audit", Value::Null).await.problem(403, "forbidden");
     let of_app = key(&world, &[Scope::Audit], &[&appid]).await;
     let answer = call_with(&world, &of_app, Method::GET, "/v1/audit", Value::Null).await.expect(200);
-    assert_eq!(answer["audit"].as_array().unwrap().len(), 5, "those about its app: {answer}");
+    assert_eq!(answer["audit"].as_array().unwrap().len(), 5, "the lines about its app: {answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +129,7 @@ async fn a_credential_in_a_path_or_in_the_place_of_an_appid_is_not_in_the_audit_
         let path = format!("/v1/keys/{credential}");
         call_with(&world, &keeper, Method::DELETE, &path, Value::Null).await.problem(422, "invalid_field");
     }
-    // WeChat's own secret has no form that tells it from an appid; ours have.
+    // WeChat's AppSecret looks like an appid; the gateway's own secrets have prefixes.
     for credential in &credentials[..5] {
         let app = json!({ "appid": credential, "secret": "0123456789abcdef0123456789abcdef" });
         world.post("/v1/apps", app).await.problem(422, "invalid_field");
@@ -139,11 +139,11 @@ async fn a_credential_in_a_path_or_in_the_place_of_an_appid_is_not_in_the_audit_
     assert!(lines.len() >= credentials.len() * 5 + 4 + 5, "each call has its line: {}", lines.len());
     let text = trail.to_string();
     for credential in credentials {
-        // Nor its beginning.
+        // Nor the beginning of the credential.
         assert!(!text.contains(&credential[..20]), "{text}");
     }
     let of_app = lines.iter().find(|line| line["call"] == "DELETE /v1/apps/{appid}/tokens/{id}").unwrap();
-    assert_eq!((&of_app["app"], &of_app["object"]), (&json!(appid), &json!(appid)), "what is known is named");
+    assert_eq!((&of_app["app"], &of_app["object"]), (&json!(appid), &json!(appid)), "the line names the app and the object");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_i
     let app = json!({ "appid": appid, "secret": wechat.seed.app_secret });
     http.send(Method::POST, &format!("{url}/v1/apps"), &headers, app.to_string()).await.expect(201);
 
-    // A proxy of ours brings a stranger from there.
+    // A trusted proxy forwards a stranger's request.
     let stranger = ("x-forwarded-for", "203.0.113.9");
     let token = |secret: &str| {
         format!("{url}/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}")
@@ -199,7 +199,7 @@ async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_i
         let answer = http.send(Method::POST, &address, &[stranger], "{}").await.expect(200);
         assert_eq!(answer["errcode"], errcode, "{answer}");
     }
-    // Without a proxy, and so often that the log is spared.
+    // Without a proxy, and so often that the log is limited.
     for _ in 0..20 {
         http.send(Method::GET, &token("gUeSs6"), &[], "").await.expect(200);
     }
@@ -225,7 +225,7 @@ async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_i
         said[5..].iter().all(|line| *line == format!("secret 127.0.0.1 {appid} /cgi-bin/token")),
         "{text}"
     );
-    // Twenty of the facade in a minute; a new one may have begun.
+    // Twenty lines of the facade in a minute; a second minute may have begun.
     assert!((20..=25).contains(&lines.len()), "{text}");
     assert!(lines.iter().all(|line| line["target"] == "audit"), "{text}");
 }

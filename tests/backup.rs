@@ -1,4 +1,5 @@
-//! A backup is made while messages flow, and put back elsewhere: whole, balanced, and nothing goes out twice.
+//! A backup is made while messages are being sent, and restored elsewhere: complete and balanced, and no message is sent
+//! twice.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -47,7 +48,7 @@ impl Caller {
     }
 }
 
-/// A command on a data directory.
+/// Runs a command on a data directory.
 async fn on(dir: &Path, args: &[&str]) -> Output {
     run(hongyan(args).env("HONGYAN_DATA_DIR", dir).current_dir(dir)).await
 }
@@ -95,7 +96,8 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
         caller.post(&format!("{url}/v1/permits"), &json!({ "permits": permits })).await;
     }
 
-    // Every user is written to without a pause until the backups are made; when half of the forms are used, for later.
+    // Every user gets messages without a pause until the backups are made. When half of the forms are used, some messages
+    // are scheduled for later.
     let stop = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = users
         .iter()
@@ -116,8 +118,8 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
         })
         .collect();
 
-    // What is open when the last backup is made: for much later, and waiting for a permit. Some of those get theirs
-    // afterwards.
+    // Messages that are open when the last backup is made: scheduled for much later, and waiting for a permit. Some of them
+    // get their permit afterwards.
     let lucky = join_all((0..USERS).map(|_| wechat.user())).await;
     let soon: Vec<_> = lucky
         .iter()
@@ -158,14 +160,14 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
     let in_the_first = messages();
     let made = said(&on(dir.path(), &["backup", file, "--force", "--json"]).await);
     stop.store(true, Ordering::Relaxed);
-    assert!(messages() > in_the_first, "messages went on flowing between the two");
-    assert_eq!(std::fs::read_dir(backups.path()).unwrap().count(), 1, "no draft is left, and no log");
+    assert!(messages() > in_the_first, "messages were sent between the two backups");
+    assert_eq!(std::fs::read_dir(backups.path()).unwrap().count(), 1, "no draft and no log is left");
     assert_eq!(made["schema_version"].as_i64().unwrap(), {
         let copy = rusqlite::Connection::open(&first).unwrap();
         copy.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()
     });
 
-    // The gateway goes on after the backup: the load ends, permits come, and messages go out. Then it is lost.
+    // The gateway continues after the backup: the load ends, permits come, and messages are sent. Then the gateway is lost.
     for task in load {
         task.await.unwrap();
     }
@@ -192,7 +194,7 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
         let copy = rusqlite::Connection::open(second.path().join("hongyan.db")).unwrap();
         copy.query_row("SELECT COUNT(*) FROM messages WHERE state = 0", [], |row| row.get(0)).unwrap()
     };
-    assert_eq!(restored["messages"]["open"], still_scheduled, "nothing but what is for later: {restored}");
+    assert_eq!(restored["messages"]["open"], still_scheduled, "only scheduled messages are open: {restored}");
     assert!(still_scheduled >= 1, "{restored}");
     assert!(restored["messages"]["unknown"].as_u64().unwrap() > USERS as u64, "{restored}");
     let gateway = Gateway::start(second.path(), &wechat.url).await;
@@ -209,7 +211,7 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
         let answer = caller.call(Method::POST, &url, key, message).await.expect(202);
         assert_eq!((&answer["state"], &answer["replayed"]), (&json!("unknown"), &json!(true)), "{answer}");
     }
-    // A new message to each user, with a form that the backup knows: what was in flight comes to rest before it.
+    // A new message to each user, with a form that the backup contains. A message that was in flight is settled before it.
     for (n, user) in users.iter().enumerate() {
         let url = format!("{url}/v1/messages?wait=30");
         let answer = caller.post(&url, &legacy(&wechat, user, &format!("after {n}"))).await;
@@ -233,7 +235,7 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
     assert!((0..USERS).all(|n| seen.contains_key(&format!("soon {n}"))), "the first gateway sent them");
     assert!(gateway.signal("TERM").await.success());
 
-    // Over the lost one, as it was: what waits goes on waiting. The lost one is kept.
+    // Over the lost database, as it was: waiting messages go on waiting. The lost database is kept.
     let again = said(&on(dir.path(), &["restore", file, "--force", "--as-is", "--json"]).await);
     assert_eq!(again["messages"]["unknown"], 0);
     assert!(again["messages"]["open"].as_u64().unwrap() > USERS as u64, "{again}");
@@ -241,7 +243,7 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
     let kept = rusqlite::Connection::open(aside).unwrap();
     let sent: i64 =
         kept.query_row("SELECT COUNT(*) FROM messages WHERE state = 4", [], |row| row.get(0)).unwrap();
-    assert!(sent >= USERS as i64, "the database that was moved aside has its log with it");
+    assert!(sent >= USERS as i64, "the log of the old database was moved aside with it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,7 +256,7 @@ async fn what_is_no_backup_is_refused_and_nothing_is_touched() {
         let entries = std::fs::read_dir(dir.path()).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        // SQLite itself makes these beside a plain copy of a database when it is read.
+        // SQLite creates these files when it reads a plain copy of a database.
         names.retain(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
         names.sort();
         names
@@ -270,7 +272,7 @@ async fn what_is_no_backup_is_refused_and_nothing_is_touched() {
     raw.pragma_update(None, "user_version", 999).unwrap();
     raw.close().unwrap();
     assert!(on(dir.path(), &["key", "list"]).await.status.success());
-    // The first restore makes the lock file.
+    // The first restore creates the lock file.
     refused(&on(dir.path(), &["restore", "missing.db", "--force"]).await, 78, "no such file");
     let there = files();
     refused(&on(dir.path(), &["restore", "garbage.db", "--force"]).await, 78, "not an SQLite database");
@@ -309,7 +311,7 @@ async fn a_restore_with_hold_pauses_every_app_and_one_without_its_key_says_so() 
     assert!(gateway.signal("TERM").await.success());
 }
 
-/// Changes of a schema that have the names of what SQLite, the migrations' library or we have made, each with what is said.
+/// Changes of a schema with names that SQLite, the migration library or Hongyan use, each with the expected error.
 fn hidden_poisons() -> [(String, &'static str); 6] {
     let hidden = |statements: &str| format!("PRAGMA writable_schema = ON; {statements}");
     let insert = |kind: &str, name: &str, table: &str, sql: &str| {
@@ -386,7 +388,7 @@ async fn a_backup_that_was_in_other_hands_is_refused_by_a_restore_a_check_and_a_
         refused(&on(dir.path(), &["restore", "poisoned.db", "--force"]).await, 78, named);
         assert_eq!(std::fs::read(dir.path().join("hongyan.db")).unwrap(), before, "{named}");
 
-        // Somebody has put the file there by hand.
+        // The file was put there by hand.
         let other = tempfile::tempdir().unwrap();
         std::fs::copy(dir.path().join("master.key"), other.path().join("master.key")).unwrap();
         std::fs::copy(&poisoned, other.path().join("hongyan.db")).unwrap();
@@ -398,6 +400,6 @@ async fn a_backup_that_was_in_other_hands_is_refused_by_a_restore_a_check_and_a_
         assert_eq!(database["state"], "not_ok", "{report}");
         assert!(database["detail"].as_str().unwrap().contains(named), "{report}");
     }
-    // The very same file without the poison is taken.
+    // The same file without the poison is accepted.
     said(&on(dir.path(), &["restore", "good.db", "--force", "--json"]).await);
 }

@@ -1,4 +1,4 @@
-//! Every wrong input gets a clear problem with a stable code, and loses nothing.
+//! Every invalid input gets a clear problem with a stable code, and changes nothing.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -159,7 +159,7 @@ async fn a_batch_that_is_not_json_is_located_like_a_single_message() {
             ("broken off", good.as_bytes()[..good.len() - 9].to_vec()),
         ];
         for (what, item) in broken {
-            // Of a list that broke off nothing follows; the others go on.
+            // The gateway deletes nothing because of a list that broke off; the other apps go on.
             let end: &[u8] = if what == "broken off" { b"" } else { b"]}" };
             let batch = [format!("{{\"{name}\":[\n").as_bytes(), &item, end].concat();
             let problem = post(path, &batch).await;

@@ -1,4 +1,4 @@
-//! An outage of WeChat: it costs a request now and then, no message, and nobody's patience.
+//! An outage of WeChat: it costs a request now and then, loses no message, and makes no caller wait.
 
 use std::time::{Duration, Instant};
 
@@ -22,12 +22,12 @@ pub fn probe_at(app: &Value) -> UnixMillis {
     UnixMillis::parse_rfc3339(app["paused"]["until"].as_str().unwrap()).unwrap()
 }
 
-/// WeChat says that it is busy, whatever it is asked to send, until the chaos ends.
+/// WeChat answers that it is busy to every send until the chaos ends.
 pub async fn outage(world: &World, kind: &str) {
     world.wechat.chaos(json!({ "path": "/cgi-bin/message/*", "kind": kind })).await;
 }
 
-/// Users with a form each, and a message to each.
+/// Users with a form each, and a message to each user.
 pub async fn messages(world: &World, count: usize) -> (Vec<String>, Vec<String>) {
     let users = join_all((0..count).map(|_| async {
         let user = world.wechat.user().await;
@@ -41,7 +41,7 @@ pub async fn messages(world: &World, count: usize) -> (Vec<String>, Vec<String>)
     (users, ids.map(|message| message["id"].as_str().unwrap().to_owned()).collect())
 }
 
-/// The next probe goes out and fails; the app as it is then.
+/// The next probe is sent and fails. Returns the app after it.
 pub async fn failed_probe(world: &World, app: &Value) -> Value {
     let due = probe_at(app);
     world.clock.set(due);
@@ -60,12 +60,12 @@ async fn an_outage_of_an_hour_costs_a_probe_now_and_then_and_no_message() {
     while world.clock.now() < end {
         app = failed_probe(&world, &app).await;
         assert!(probe_at(&app).since(world.clock.now()) <= LONGEST_PAUSE, "{app}");
-        assert_eq!(app["paused"]["since"], since, "it is one outage");
+        assert_eq!(app["paused"]["since"], since, "both failures belong to one outage");
         probes += 1;
     }
     assert!((120..260).contains(&probes), "{probes} probes in an hour");
     let asked = world.wechat.asked(SEND).await;
-    // What was in flight when it began, once each; and a few that failed before that was five in a row.
+    // The messages in flight at the beginning, once each, and a few that failed before the fifth failure in a row.
     assert!(asked <= probes + 128 + 10, "{asked} requests, of which {probes} were probes");
 
     world.wechat.end_chaos().await;
@@ -77,7 +77,7 @@ async fn an_outage_of_an_hour_costs_a_probe_now_and_then_and_no_message() {
     for user in &users {
         assert_eq!(world.wechat.texts(user).await, ["kept"], "once");
     }
-    assert_eq!(world.wechat.asked(SEND).await, asked + 200, "and nothing was sent in vain any more");
+    assert_eq!(world.wechat.asked(SEND).await, asked + 200, "after that, every request succeeded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +87,7 @@ async fn connections_that_die_are_an_outage_too_and_an_operator_may_end_its_paus
     let (users, ids) = messages(&world, 30).await;
     world.app_when("paused", is_open).await;
     world.wechat.end_chaos().await;
-    // The clock stands: nothing but the operator's word lets them go.
+    // The clock stands still, so only the operator's request can release the messages.
     let resumed = world.resume().await;
     assert!(resumed.get("paused").is_none(), "{resumed}");
     for (id, user) in ids.iter().zip(&users) {
@@ -137,14 +137,14 @@ async fn during_an_outage_messages_are_accepted_shown_cancelled_and_expire() {
     world.grant_form(&user).await;
     let waited = Instant::now();
     let kept = world.post("/v1/messages?wait=20", world.legacy(&user, "kept")).await.expect(202);
-    assert!(waited.elapsed() < Duration::from_secs(10), "who waits is told at once");
+    assert!(waited.elapsed() < Duration::from_secs(10), "the waiting caller is answered at once");
     assert_eq!(
         (&kept["state"], &kept["reason"]["code"]),
         (&json!("ready"), &json!("wechat_unavailable")),
         "{kept}"
     );
     let kept = kept["id"].as_str().unwrap();
-    assert!(world.message(kept).await["attempts"].as_array().unwrap().is_empty(), "none was counted");
+    assert!(world.message(kept).await["attempts"].as_array().unwrap().is_empty(), "no attempt was counted");
 
     let mut with_deadline = world.legacy(&user, "late");
     with_deadline["deadline"] = json!(world.clock.now().plus(Duration::from_secs(5)).to_string());
@@ -156,7 +156,7 @@ async fn during_an_outage_messages_are_accepted_shown_cancelled_and_expire() {
 
     let metrics = world.get("/metrics").await.text;
     assert!(metrics.contains("hongyan_apps_paused{code=\"wechat_unavailable\"} 1"), "{metrics}");
-    assert_eq!(world.wechat.asked(SEND).await, asked, "and WeChat was not asked for any of this");
+    assert_eq!(world.wechat.asked(SEND).await, asked, "WeChat was not asked again");
 
     world.wechat.end_chaos().await;
     world.clock.set(probe_at(&app));
@@ -185,10 +185,10 @@ async fn a_send_through_the_facade_is_answered_at_once_with_wechats_busy() {
     let path = format!("/cgi-bin/message/subscribe/send?access_token={token}");
     let waited = Instant::now();
     let answer = world.call(Method::POST, &path, &[], body.to_string()).await.expect(200);
-    assert!(waited.elapsed() < Duration::from_secs(6), "it did not wait for the outage to end");
+    assert!(waited.elapsed() < Duration::from_secs(6), "the answer did not wait for the end of the outage");
     assert_eq!(answer["errcode"], -1, "{answer}");
     assert!(answer["errmsg"].as_str().unwrap().contains("WeChat does not answer"), "{answer}");
-    // "No" means no: it does not go out behind its caller's back.
+    // After the answer "not sent", the message must not be sent later.
     world.wechat.end_chaos().await;
     world.clock.set(probe_at(&app));
     world.app_when("free", |app| app.get("paused").is_none()).await;
@@ -208,7 +208,7 @@ async fn a_users_messages_keep_their_order_through_an_outage() {
         world.grant_subscription(&user).await;
         ids.push(world.accept(world.subscribe(&user, text)).await);
     }
-    // Of one user only one message goes at a time; others make it an outage.
+    // A user has only one message in flight; messages to others make it an outage.
     messages(&world, 10).await;
     let mut app = world.app_when("paused", is_open).await;
     for _ in 0..12 {
@@ -233,7 +233,7 @@ async fn a_restart_in_an_outage_begins_with_one_probe_and_not_with_a_flood() {
     }
     let asked = world.wechat.asked(SEND).await;
     let world = world.restart().await;
-    assert!(is_open(&world.app().await), "it is known after the start");
+    assert!(is_open(&world.app().await), "the breaker is open after the start");
     let app = failed_probe(&world, &app).await;
     assert_eq!(world.wechat.asked(SEND).await, asked + 1);
     world.wechat.end_chaos().await;

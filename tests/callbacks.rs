@@ -1,4 +1,4 @@
-//! WeChat pushes what users answered and what became of messages: each push counts once.
+//! WeChat pushes what users answered and what happened to messages: each push counts once.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn an_event_that_comes_again_counts_once_also_after_a_restart() {
     let pusher = Pusher::of(&world, true).await;
     let user = world.wechat.user().await;
     let event = to_xml(&world.popup(&user, "accept"));
-    // WeChat repeats what is not answered in time, under a nonce of its own each time; some at once.
+    // WeChat repeats a push that is not answered in time, with a new nonce each time; some repeats come at once.
     let signed = [world.signed("1"), world.signed("2"), world.signed("3")];
     for answer in join_all(signed.iter().map(|signed| pusher.push(signed, &event))).await {
         is_success(&answer);
@@ -106,7 +106,7 @@ async fn an_acceptance_sends_what_waited_for_it_and_counts_once_whoever_reports_
     message["permit"] = json!("wait");
     let id = world.accept(message).await;
     assert_eq!(world.message(&id).await["state"], "waiting");
-    // WeChat first; then the mini program tells of the same tap.
+    // First WeChat's push; then the mini program reports the same tap.
     world.wechat.subscribe(&user, "accept").await;
     is_success(&pusher.push(&world.signed("a"), &to_xml(&world.popup(&user, "accept"))).await);
     assert_eq!(world.settled(&id).await["state"], "sent");
@@ -125,7 +125,7 @@ async fn an_acceptance_sends_what_waited_for_it_and_counts_once_whoever_reports_
     };
     assert_eq!(report().await["permits"][0]["duplicate"], true);
     assert_eq!(world.totals(&user).await["granted"], 1);
-    // Another tap, the other way round.
+    // Another tap, in the other order.
     world.advance(Duration::from_secs(60));
     assert_eq!(report().await["permits"][0]["duplicate"], false);
     is_success(&pusher.push(&world.signed("b"), &to_xml(&world.popup(&user, "accept"))).await);
@@ -202,7 +202,7 @@ async fn an_event_settles_a_message_whose_answer_was_lost() {
     );
     let totals = world.totals(&user).await;
     assert_eq!((&totals["spent"], &totals["reserved"]), (&json!(1), &json!(0)));
-    assert_eq!(world.wechat.texts(&user).await, ["arrived"], "and it is not sent again");
+    assert_eq!(world.wechat.texts(&user).await, ["arrived"], "the message is not sent again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +211,7 @@ async fn an_event_that_overtakes_the_answer_waits_for_it() {
     let pusher = Pusher::of(&world, false).await;
     let user = world.wechat.user().await;
     world.grant_subscription(&user).await;
-    // Delivered, and answered only when the gateway has given up.
+    // WeChat delivers the message, and answers after the gateway's timeout.
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 4_000, "times": 1 })).await;
     let id = world.accept(world.subscribe(&user, "x")).await;
     let asked = async || json!(world.message(&id).await["state"]);
@@ -237,12 +237,12 @@ async fn silence_sends_again_if_the_app_wants_that_and_the_callback_works() {
     assert_eq!(lost["state"], "unknown");
     let id = lost["id"].as_str().unwrap();
 
-    // For long enough, but nobody knows whether WeChat reports anything here at all.
+    // Long enough, but it is unknown whether WeChat pushes events here at all.
     world.advance(Duration::from_secs(700));
     is_success(&pusher.push(&world.signed("a"), &to_xml(&world.popup(&other, "reject"))).await);
     world.worked_on().await;
     assert_eq!(world.message(id).await["state"], "unknown");
-    // It does.
+    // WeChat does push events.
     is_success(&pusher.push(&world.signed("b"), &to_xml(&world.sent(&other, 9, 0, "success"))).await);
     world.worked_on().await;
     world.advance(Duration::from_secs(61));
@@ -277,7 +277,7 @@ async fn silence_says_nothing_about_what_was_sent_before_a_restart_or_by_default
     assert_eq!(
         world.message(&unset).await["state"],
         "unknown",
-        "nothing goes out twice unless the app chose so"
+        "no message is sent twice unless the app chose so"
     );
     world.change_app(json!({ "resend_unknown_after_seconds": 600 })).await.expect(200);
     world.advance(Duration::from_secs(61));
@@ -285,7 +285,7 @@ async fn silence_says_nothing_about_what_was_sent_before_a_restart_or_by_default
     assert_eq!(
         world.message(&before).await["state"],
         "unknown",
-        "its report may have come while nobody listened"
+        "the event may have come while the gateway did not listen"
     );
 }
 

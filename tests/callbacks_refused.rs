@@ -1,5 +1,5 @@
-//! Whoever knows the address of a callback can post to it: what is not WeChat's does nothing, and the sender learns
-//! nothing.
+//! Anyone who knows the address of a callback can post to it: requests that are not from WeChat change nothing, and the
+//! sender learns nothing.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn a_timestamp_outside_the_window_is_refused() {
         is_refused(&pusher.push(&Signed { timestamp: timestamp.into(), ..signed.clone() }, &event).await);
     }
     assert!(world.refused_for("timestamp").await && world.refused_for("parameters").await);
-    // What was good is not good for ever.
+    // A valid signature does not stay valid for ever.
     world.advance(Duration::from_secs(400));
     is_refused(&pusher.push(&signed, &event).await);
     assert!(world.events().await.is_empty());
@@ -149,9 +149,9 @@ async fn a_cipher_text_that_was_cut_or_padded_wrongly_is_refused() {
     let pusher = Pusher::of(&world, true).await;
     let event = to_xml(&world.popup(&world.wechat.user().await, "accept"));
     let sealed = pusher.key.as_ref().unwrap().seal([7; 16], event.as_bytes(), &pusher.appid.parse().unwrap());
-    // A third of it: not whole blocks.
+    // A third of the text: not whole blocks.
     is_refused(&pusher.push_sealed(&world.signed("a"), &sealed[..sealed.len() / 3]).await);
-    // Whole blocks, and with the last one the padding is gone (43 characters of base64 are 32 bytes).
+    // Whole blocks, but the padding in the last block is missing (43 characters of base64 are 32 bytes).
     let whole = &sealed[..128];
     is_refused(&pusher.push_sealed(&world.signed("b"), whole).await);
     is_refused(&pusher.push_sealed(&world.signed("c"), "").await);
@@ -189,14 +189,14 @@ async fn ten_megabytes_are_not_read() {
     let signed = world.signed("n");
     let huge = format!("<xml><A>{}</A></xml>", "a".repeat(10 * 1024 * 1024));
     let url = pusher.address(&signed, "");
-    // The answer comes before the body is sent, so the connection may break under the rest of it.
+    // The answer comes before the body is sent, so the connection may break while the rest is being sent.
     let answer = pusher.http.try_send(Method::POST, &url, &[], huge).await;
     if let Some(answer) = answer {
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     }
     let refused = async || json!(world.refused_for("too_large").await);
     eventually(refused, |refused| *refused == json!(true)).await;
-    // A little more than the largest is answered in any case.
+    // A body slightly larger than allowed is answered in any case.
     let large = format!("<xml><A>{}</A></xml>", "a".repeat(64 * 1024));
     let answer = pusher.post(&world.signed("m"), "", large).await;
     assert_eq!((answer.status, answer.text.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too large"));

@@ -1,4 +1,4 @@
-//! What is checked before a message is accepted, and how a caller finds out without sending.
+//! The checks before a message is accepted, and how a caller runs them without sending.
 
 use serde_json::{Value, json};
 
@@ -45,10 +45,10 @@ async fn validating_stores_nothing_and_touches_no_permit_and_no_key() {
     let path_of_all = format!("/v1/messages?app={}", world.wechat.seed.appid);
     assert_eq!(world.get(&path_of_all).await.expect(200)["messages"], json!([]));
     assert_eq!(world.totals(&user).await["available"], 1);
-    // The key is still free.
+    // The key is still unused.
     let sent = ask("/v1/messages?wait=15").await.expect(202);
     assert_eq!((&sent["state"], sent.get("replayed")), (&json!("sent"), None), "{sent}");
-    // Refusals are the same as for sending.
+    // The refusals are the same as for sending.
     let wrong = world.subscribe(&user, "");
     let refused = world.post(path, wrong.clone()).await.problem(422, "invalid_field");
     assert_eq!(refused, world.post("/v1/messages", wrong).await.problem(422, "invalid_field"));
@@ -88,14 +88,14 @@ async fn text_that_is_too_long_is_cut_for_who_wants_that() {
     let sent = world.post("/v1/messages?wait=15", ask(Some(true))).await.expect(202);
     assert_eq!((&sent["state"], codes(&sent)), (&json!("sent"), vec!["shortened"]), "{sent}");
     assert_eq!(sent["warnings"][0]["field"], "data.thing1");
-    // The default of the app, and its exception.
+    // The app's default, and a message that overrides it.
     let path = format!("/v1/apps/{}", world.wechat.seed.appid);
     let change = json!({ "truncate": true }).to_string();
     assert_eq!(world.call(http::Method::PATCH, &path, &[], change).await.expect(200)["truncate"], true);
     world.post("/v1/messages?wait=15", ask(None)).await.expect(202);
     world.post("/v1/messages", ask(Some(false))).await.problem(422, "invalid_field");
     assert_eq!(world.wechat.texts(&user).await, [cut.clone(), cut]);
-    // What must not be cut is refused all the same.
+    // A field that must not be shortened is refused all the same.
     let mut sum = world.subscribe(&user, "x");
     sum["data"]["amount3"] = json!("¥123456789012.00");
     let problem = world.post("/v1/messages", sum).await.problem(422, "invalid_field");

@@ -1,4 +1,4 @@
-//! Who asks over HTTP, and waits for what must happen.
+//! An HTTP client for the stories, and waiting for expected states.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// No story waits longer than this for something that must happen; it is a bound for failures, not a delay.
+/// The longest wait for an expected event. It is a bound for failures, not a delay.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An answer over HTTP.
@@ -28,14 +28,14 @@ impl Answer {
         self.body[field].as_str().unwrap_or_else(|| panic!("no text {field:?} in {self:?}")).to_owned()
     }
 
-    /// The body, after checking the status.
+    /// The body, after a check of the status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         self.body
     }
 
-    /// Checks that it is a problem with this code.
+    /// Checks that the answer is a problem with this code.
     #[track_caller]
     pub fn problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
@@ -56,7 +56,7 @@ impl Http {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
-    /// Any request. `None` if the connection died without an answer.
+    /// Sends any request. `None` if the connection broke without an answer.
     pub async fn try_send(
         &self,
         method: Method,
@@ -76,7 +76,7 @@ impl Http {
         Some(Answer { status: head.status, headers: head.headers, body, text })
     }
 
-    /// A request that is answered.
+    /// Sends a request that must be answered.
     pub async fn send(
         &self,
         method: Method,
@@ -100,7 +100,7 @@ impl Http {
     }
 }
 
-/// Asks again and again until the answer is good, for states that nobody signals.
+/// Repeats a request until the answer is good, for states without a signal.
 pub async fn eventually(ask: impl AsyncFn() -> Value, is_good: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     let asking = async {
@@ -109,11 +109,11 @@ pub async fn eventually(ask: impl AsyncFn() -> Value, is_good: impl Fn(&Value) -
             if is_good(&last) {
                 return;
             }
-            // Asking without a pause would keep from its work who is asked.
+            // Requests without a pause would take the processor from the gateway.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     let done = tokio::time::timeout(PATIENCE * 2, asking).await;
-    assert!(done.is_ok(), "it stays so: {last}");
+    assert!(done.is_ok(), "the state does not change: {last}");
     last
 }

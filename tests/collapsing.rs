@@ -1,4 +1,4 @@
-//! A newer message about the same takes the place of one that was not sent yet.
+//! A newer message about the same subject replaces a message that was not sent yet.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn who_waits_for_the_older_one_is_told_and_its_permit_goes_to_the_newer() 
     let older = world.accept(tomorrow).await;
     let mut listener = world.gateway.report.listen(older.parse().unwrap());
     let newer = world.send(about(world.legacy(&user, "today"), "k")).await;
-    assert_eq!(newer["state"], "sent", "with the form that the other one had reserved: {newer}");
+    assert_eq!(newer["state"], "sent", "the form that the older message had reserved is used: {newer}");
     let told = listener.settled(crate::world::PATIENCE).await.unwrap();
     assert_eq!(told.state.name(), "cancelled");
     world.advance(Duration::from_secs(90_000));
@@ -104,7 +104,7 @@ async fn a_repeated_request_replaces_nothing_and_the_key_is_part_of_the_request(
     let newer = world.accept(message.clone()).await;
     let repeated = post(message.clone()).await.expect(202);
     assert_eq!((&repeated["id"], &repeated["replayed"]), (&older["id"], &json!(true)));
-    assert_eq!(repeated["state"], "cancelled", "it was replaced, and stays so");
+    assert_eq!(repeated["state"], "cancelled", "the message was replaced and stays cancelled");
     assert_eq!(world.message(&newer).await["state"], "waiting");
     post(about(message, "other")).await.problem(422, "idempotency_key_reused");
 }

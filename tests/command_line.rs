@@ -1,4 +1,4 @@
-//! The program as its operator meets it: configuration, keys, ports, signals, the demo.
+//! The program from its operator's view: configuration, keys, ports, signals, the demo.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn an_unknown_key_in_the_configuration_is_named_with_its_line() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{stderr}");
     assert!(stderr.contains("hongyan.toml") && stderr.contains("lisen") && stderr.contains('3'), "{stderr}");
-    assert!(stderr.contains("listen"), "it suggests the key that was meant: {stderr}");
+    assert!(stderr.contains("listen"), "the error suggests the right setting: {stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn keys_are_made_listed_and_revoked_while_the_server_runs() {
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     let keys = listed.as_array().or_else(|| listed["keys"].as_array()).unwrap();
     assert_eq!(keys.len(), 1);
-    assert!(!listed.to_string().contains(&key), "the key itself is not kept");
+    assert!(!listed.to_string().contains(&key), "the key itself is not stored");
     let id = keys[0]["id"].as_str().unwrap();
     assert!(run(&mut on_dir(&["key", "revoke", id])).await.status.success());
     assert_ne!(run(&mut on_dir(&["key", "revoke", id])).await.status.code(), Some(0), "only once");
@@ -139,7 +139,7 @@ async fn a_stop_lets_what_is_in_flight_arrive() {
     let address = url.clone();
     assert!(gateway.signal("TERM").await.success());
     assert_eq!(wechat.texts(&user).await, ["on its way"]);
-    assert!(http.try_send(Method::GET, &format!("{address}/livez"), &[], "").await.is_none(), "it is gone");
+    assert!(http.try_send(Method::GET, &format!("{address}/livez"), &[], "").await.is_none(), "the gateway has ended");
 
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
     let path = path.replace(&address, &gateway.url);
@@ -185,7 +185,7 @@ async fn a_callback_is_set_up_with_secrets_that_it_makes_and_wechat_accepts() {
     assert!(nothing.status.success() && text(&nothing.stderr).contains("--set"), "{nothing:?}");
     let made = callback(&["--set", "--json"]).await;
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
-    // What an operator enters on WeChat's page, which asks the address for a proof at once.
+    // The values that an operator enters on WeChat's page, which checks the address at once.
     let page = json!({
         "appid": appid,
         "url": format!("{}{}", demo.url("gateway"), made["path"].as_str().unwrap()),
@@ -232,7 +232,7 @@ async fn the_demo_says_all_that_a_script_needs() {
     let granted =
         http.send(Method::POST, &format!("{gateway}/v1/permits"), &headers, permit.to_string()).await;
     granted.expect(201);
-    // The clock of both is moved by the sandbox.
+    // The sandbox moves the clock of both.
     let tomorrow = Clock::system().now().plus(Duration::from_secs(86_400)).to_string();
     let message = json!({
         "app": appid, "to": openid, "template": demo.ready["templates"]["legacy"], "send_at": tomorrow,

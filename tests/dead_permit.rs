@@ -1,4 +1,4 @@
-//! A permit that WeChat does not honour is revoked, and the next one takes its place.
+//! A permit that WeChat does not accept is revoked, and the next permit is used.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::world::World;
 async fn a_second_form_id_is_used_when_the_first_is_dead() {
     let world = World::start().await;
     let user = world.wechat.user().await;
-    // A form id that WeChat never gave, granted first, so that it is tried first.
+    // A form id that WeChat never issued, granted first so that it is tried first.
     world.grant(&user, "form", "made-up-form-id").await;
     world.grant_form(&user).await;
     let sent = world.send(world.legacy(&user, "second")).await;
@@ -28,7 +28,7 @@ async fn with_no_other_permit_it_fails_or_waits_as_asked() {
     world.grant(&user, "form", "made-up-1").await;
     let failed = world.send(world.legacy(&user, "x")).await;
     assert_eq!((&failed["state"], &failed["reason"]["code"]), (&json!("failed"), &json!("no_permit")));
-    assert_eq!(failed["reason"]["errcode"], 41028, "WeChat's word on the permit is not lost");
+    assert_eq!(failed["reason"]["errcode"], 41028, "WeChat's errcode about the permit is kept");
 
     world.grant(&user, "form", "made-up-2").await;
     let mut message = world.legacy(&user, "patient");

@@ -1,5 +1,5 @@
-//! A disk that is full, read-only or damaged: what was accepted is kept, what is refused is refused in words, and the
-//! gateway goes on by itself when the disk does.
+//! A disk that is full, read-only or damaged: accepted messages are kept, refusals say why, and the gateway recovers by
+//! itself when the disk does.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::process::Command;
 use crate::process::{Gateway, Server, create_key, hongyan, run, serve};
 use crate::world::{Answer, Http, PATIENCE, Platform};
 
-/// A gateway on a directory of its own, with an app and some users that may be written to.
+/// A gateway on its own directory, with an app and some users with permits.
 struct Shop {
     wechat: Platform,
     http: Http,
@@ -61,13 +61,13 @@ impl Shop {
         self.call(Method::POST, path, &self.message(text)).await
     }
 
-    /// Plays the story of a disk that takes no more and then takes again.
+    /// Plays the story of a disk that becomes full and then has space again.
     async fn runs_out_of_space(&self, full: impl AsyncFn(), freed: impl AsyncFn(), code: &str) {
         for _ in 0..3 {
             self.grant_form().await;
         }
         assert_eq!(self.post("/v1/messages?wait=15", "before").await.expect(202)["state"], "sent");
-        // This one is on its way when the disk fills up: its answer comes when it cannot be stored.
+        // This message is in flight when the disk becomes full: its answer comes when its outcome cannot be stored.
         let send = "/cgi-bin/message/wxopen/template/send";
         let slow = json!({ "path": send, "kind": "latency", "millis": 3_000, "times": 1 });
         self.wechat.chaos(slow).await;
@@ -95,24 +95,24 @@ impl Shop {
         assert_eq!(self.wechat.texts(&self.user).await, ["before", "under way", "after"]);
     }
 
-    /// Waits until the user sees a card; the sandbox has a long poll for nothing else, so it is asked again and again.
+    /// Waits until the user has a card. The sandbox has no long poll for this, so the request is repeated.
     async fn arrived(&self, text: &str) {
         let seen = async {
             while !self.wechat.texts(&self.user).await.iter().any(|seen| seen == text) {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, seen).await.expect("it arrives");
+        tokio::time::timeout(PATIENCE, seen).await.expect("the card arrives");
     }
 }
 
-/// Runs a program of the system's that must do its work.
+/// Runs a system program that must succeed.
 async fn system(program: &str, args: &[&str]) {
     let status = Command::new(program).args(args).status().await.unwrap();
     assert!(status.success(), "{program} {args:?}: {status}");
 }
 
-/// A small file system of its own, in memory. `None` where this process may not mount one.
+/// A small file system in memory. `None` where this process may not mount a file system.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -135,7 +135,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a process that is being killed may still have files open.
+        // Lazily: a process that is being killed may still have open files.
         let _ = std::process::Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }
@@ -145,8 +145,8 @@ async fn when_no_file_may_grow_nothing_accepted_is_lost_and_it_goes_on_by_itself
     let wechat = Platform::start(Clock::system()).await;
     let dir = tempfile::tempdir().unwrap();
     let key = create_key(dir.path()).await;
-    // A file that may not grow is what a process can be given without any right: the system refuses each write beyond
-    // the limit. It would also send a signal; a shell that ignores it hands that on.
+    // A limit of the file size needs no privileges: the system refuses each write beyond the limit. It also sends a signal;
+    // a shell that ignores the signal passes that on to its child.
     let mut command = Command::new("sh");
     command
         .args(["-c", r#"trap "" XFSZ; exec "$0" serve --json --listen 127.0.0.1:0"#])
@@ -199,14 +199,14 @@ async fn a_file_system_that_is_read_only_is_refused_at_the_start_in_words() {
     assert!(stderr.contains("Read-only file system") && stderr.contains("writable"), "{stderr}");
 }
 
-/// Where the pages of a table lie in its file: the leaf in the middle.
+/// The middle leaf page of a table in the database file.
 fn middle_leaf(database: &Path, table: &str) -> u64 {
     let db = rusqlite::Connection::open(database).unwrap();
     let sql = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path";
     let mut statement = db.prepare(sql).unwrap();
     let leaves: Vec<i64> =
         statement.query_map([table], |row| row.get(0)).unwrap().map(|page| page.unwrap()).collect();
-    assert!(leaves.len() > 4, "{table} has a middle");
+    assert!(leaves.len() > 4, "{table} has a middle leaf");
     leaves[leaves.len() / 2] as u64
 }
 
@@ -216,13 +216,13 @@ fn overwrite(file: &Path, at: u64) {
     file.write_all(&[0xa5; 64]).unwrap();
 }
 
-/// A stopped gateway's directory with some hundred messages in its database; their ids, oldest first.
+/// The directory of a stopped gateway with some hundred messages; the ids are in order, oldest first.
 async fn with_messages(dir: &Path) -> (PathBuf, String, Vec<String>) {
     let wechat = Platform::start(Clock::system()).await;
     let key = create_key(dir).await;
     let gateway = Gateway::start(dir, &wechat.url).await;
     let shop = Shop::open(wechat, gateway.url.clone(), key).await;
-    // Each to a user of its own: why there was no permit is read from all of a user's messages.
+    // Each message is to a different user: the explanation of a missing permit reads all messages of a user.
     let messages: Vec<_> = (0..400)
         .map(|n| {
             let mut message = shop.message(&format!("no permit {n}"));
@@ -263,7 +263,7 @@ async fn a_damaged_database_is_refused_at_the_start_and_a_backup_mends_it() {
     for words in ["damaged", "hongyan check", "hongyan restore"] {
         assert!(stderr.contains(words), "{words}: {stderr}");
     }
-    assert_eq!(std::fs::read(&database).unwrap(), before, "it was not touched");
+    assert_eq!(std::fs::read(&database).unwrap(), before, "the check did not change the database");
     let checked = run(&mut on(&["check", "--json", "--wechat-base-url", "http://127.0.0.1:9"])).await;
     assert_eq!(checked.status.code(), Some(78));
     let found: Value = serde_json::from_slice(&checked.stdout).unwrap();
@@ -271,7 +271,7 @@ async fn a_damaged_database_is_refused_at_the_start_and_a_backup_mends_it() {
         found["checks"].as_array().unwrap().iter().find(|check| check["what"] == "database").unwrap();
     assert_eq!(finding["ok"], false, "{finding}");
     let backup = run(&mut on(&["backup", "bad.db"])).await;
-    assert_eq!(backup.status.code(), Some(78), "a damaged copy is no backup");
+    assert_eq!(backup.status.code(), Some(78), "a damaged copy is not accepted as a backup");
     assert!(!dir.path().join("bad.db").exists());
 
     assert!(run(&mut on(&["restore", "good.db", "--force"])).await.status.success());
@@ -285,7 +285,7 @@ async fn damage_that_is_met_later_fails_the_call_that_meets_it_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let (database, key, ids) = with_messages(dir.path()).await;
     let page = middle_leaf(&database, "messages");
-    // A new process: it has none of these pages in its memory.
+    // A new process has none of these pages in memory.
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
     overwrite(&database, (page - 1) * 4096);
     let user = wechat.user().await;
@@ -301,7 +301,7 @@ async fn damage_that_is_met_later_fails_the_call_that_meets_it_and_no_other() {
             }
         }
     }
-    assert!((1..100).contains(&damaged), "those of one page: {damaged}");
+    assert!((1..100).contains(&damaged), "only the messages of one page are damaged: {damaged}");
     shop.grant_form().await;
     let sent = shop.post("/v1/messages?wait=15", "goes out").await.expect(202);
     assert_eq!(sent["state"], "sent");

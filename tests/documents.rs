@@ -1,4 +1,4 @@
-//! The pages of `docs/` against the tree that they speak of.
+//! The pages of `docs/`, compared with the source tree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// All files below a folder whose name ends so.
+/// All files below a folder whose name ends with `ending`.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -26,7 +26,7 @@ fn page(name: &str) -> String {
     fs::read_to_string(root().join("docs").join(name)).unwrap()
 }
 
-/// The names of all functions in Rust files of the project.
+/// The names of all functions in the project's Rust files.
 fn functions() -> BTreeSet<String> {
     let texts = ["crates", "tests"].into_iter().flat_map(|folder| files(&root().join(folder), ".rs"));
     let mut names = BTreeSet::new();
@@ -39,7 +39,7 @@ fn functions() -> BTreeSet<String> {
     names
 }
 
-/// What stands in backticks in the last column of a page's tables.
+/// The texts in backticks in the last column of a page's tables.
 fn named_tests(text: &str) -> Vec<&str> {
     let cells =
         text.lines().filter_map(|line| line.strip_suffix(" |")).filter_map(|line| line.rsplit(" | ").next());
@@ -57,7 +57,7 @@ fn every_test_that_the_security_check_names_is_there_in_both_languages() {
     assert_eq!(named_tests(&page("asvs.zh-CN.md")), named);
 }
 
-/// The name of a heading's anchor, as GitHub makes it.
+/// The anchor of a heading, as GitHub makes it.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase().replace(' ', "-");
     kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()

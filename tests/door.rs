@@ -1,4 +1,4 @@
-//! The door: strangers who hold connections, are slow, or ask for what is not there keep nobody else out.
+//! The door: strangers who hold connections, are slow, or request missing pages do not keep other clients out.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::process::{Server, create_key, serve, with_descriptors};
 use crate::world::{Http, PATIENCE, Platform, World, settings};
 
-/// How long the clocks of these stories are.
+/// The time limits in these stories.
 const CLOCK: Duration = Duration::from_secs(1);
 
 fn address_of(url: &str) -> SocketAddr {
@@ -26,7 +26,7 @@ async fn connect(url: &str) -> TcpStream {
     TcpStream::connect(address_of(url)).await.unwrap()
 }
 
-/// Says something on a new connection, and hears what comes until the other end closes.
+/// Sends text on a new connection, and returns what comes until the other end closes.
 async fn say(url: &str, words: &str) -> String {
     let mut stream = connect(url).await;
     stream.write_all(words.as_bytes()).await.unwrap();
@@ -35,12 +35,12 @@ async fn say(url: &str, words: &str) -> String {
 
 async fn hear(stream: &mut TcpStream) -> String {
     let mut heard = Vec::new();
-    // A reset is an end, too.
+    // A reset also ends the connection.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut heard)).await.expect("the connection is closed");
     String::from_utf8(heard).unwrap()
 }
 
-/// One answer on a connection that stays open: its head, and its body if that is short.
+/// Reads one answer on a connection that stays open: its head, and its body if that is short.
 async fn hear_one(stream: &mut TcpStream) -> String {
     let mut heard = vec![0; 64 * 1024];
     let count = timeout(PATIENCE, stream.read(&mut heard)).await.expect("it is answered").unwrap();
@@ -85,12 +85,12 @@ async fn strangers_who_hold_every_descriptor_keep_neither_callers_nor_messages_o
     for number in 0..300 {
         let mut stream = connect(&url).await;
         if number % 2 == 0 {
-            // Some are closed for the others already.
+            // Some of these connections are closed already to make room for the others.
             let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
         }
         held.push(stream);
     }
-    // On connections of their own, while the strangers hold on: a caller, and a message to its end.
+    // On new connections, while the strangers hold theirs: a caller's request, and a message until it is sent.
     let began = Instant::now();
     assert!(say(&url, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.contains(" 200 "));
     let livez_at_once = began.elapsed();
@@ -123,7 +123,7 @@ async fn a_process_without_descriptors_says_so_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = serve(dir.path(), "http://127.0.0.1:9");
     command.env("HONGYAN_HEADER_SECONDS", CLOCK.as_secs().to_string());
-    // Fewer than are kept back: as many connections are taken as can be.
+    // Fewer descriptors than the gateway reserves: the gateway still serves its minimum of connections.
     let server = Server::start(&mut with_descriptors(&command, 32)).await;
     let url = server.url("gateway");
     let mut held = Vec::new();
@@ -153,7 +153,7 @@ async fn a_head_and_a_body_must_come_in_time_and_a_kept_connection_may_rest() {
     let began = Instant::now();
     assert_eq!(say(url, "").await, "");
     assert_eq!(say(url, "GET /livez HTTP/1.1\r\nHost:").await, "");
-    // A head that comes by drops is none.
+    // A head that comes byte by byte is too slow.
     let mut dribbling = connect(url).await;
     let (mut read, mut write) = dribbling.split();
     let drops = async {
@@ -177,7 +177,7 @@ async fn a_head_and_a_body_must_come_in_time_and_a_kept_connection_may_rest() {
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("body_too_slow"), "{answer}");
     assert!(count_of("body_time", url).await >= 1);
 
-    // All this took longer than a head may; a connection that was good is kept for longer.
+    // All this took longer than a head may; a kept connection may be idle for longer.
     kept.write_all(request).await.unwrap();
     assert!(hear_one(&mut kept).await.contains(" 200 "));
 }
@@ -223,7 +223,7 @@ async fn every_answer_says_what_a_browser_may_not_do_with_it() {
             "{path}"
         );
         assert!(headers.contains_key("cache-control"), "{path}");
-        assert!(!headers.contains_key("strict-transport-security"), "{path}: it is not over TLS");
+        assert!(!headers.contains_key("strict-transport-security"), "{path}: the header is only for TLS");
     }
     assert_eq!(world.get("/v1/apps").await.headers["cache-control"], "no-store");
 }
@@ -283,11 +283,11 @@ async fn a_mini_program_says_little() {
     let large = json!({ "code": "x".repeat(16 * 1024) });
     let path = format!("/mp/{}/login", world.wechat.seed.appid);
     world.post(&path, large.clone()).await.problem(413, "body_too_large");
-    // Elsewhere as much as max_body_bytes.
+    // Other paths accept as much as max_body_bytes.
     world.post("/v1/login", large).await.problem(422, "missing_field");
 }
 
-/// Holds a place with a request whose body comes a byte at a time. Comes again whenever it is sent away.
+/// Holds a connection with a request whose body comes byte by byte. Connects again whenever it is disconnected.
 async fn drip(url: String, head: &'static str, piece: &'static [u8]) {
     loop {
         let Ok(mut stream) = TcpStream::connect(address_of(&url)).await else { continue };
@@ -317,11 +317,11 @@ async fn bodies_that_come_by_drops_keep_nobody_out() {
             "POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
             b"1\r\n \r\n",
         ),
-        // Refused for its length, and read all the same for a while.
+        // Refused because of its length, but still read for a while.
         ("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n{", b" "),
     ];
     for (head, piece) in heads {
-        // Longer than this story is patient.
+        // Longer than the patience of this story.
         let world = World::start_with(|settings| {
             settings.max_connections = PLACES;
             settings.body_seconds = PATIENCE.as_secs() * 3;
@@ -344,7 +344,7 @@ async fn bodies_that_come_by_drops_keep_nobody_out() {
     }
 }
 
-/// As [`say`], by one who may be sent away before everything is said.
+/// As [`say`], for a client that may be disconnected before everything is sent.
 async fn say_in_vain(url: &str, words: &str) -> String {
     let mut stream = connect(url).await;
     let _ = stream.write_all(words.as_bytes()).await;

@@ -1,5 +1,5 @@
-//! The table of docs/reliability.md ("What the outcome of one attempt does"), row by row: what an answer of WeChat
-//! does to the message, to its permit's unit and to the app, and what lifts it again.
+//! The table of docs/reliability.md ("What the outcome of one attempt does"), row by row: the effect of an errcode of WeChat
+//! on the message, on its permit's unit and on the app, and what ends that effect.
 //!
 //! The rows about lost answers are in `lost_answer.rs`, an outage is in `breaker.rs`.
 
@@ -13,10 +13,10 @@ use crate::world::World;
 
 const SEND: &str = "/cgi-bin/message/wxopen/template/send";
 
-/// What WeChat answers to a fresh token that it refuses as well: the request is repeated once.
+/// WeChat refuses the fresh token too: the request is repeated once.
 const TWICE: u32 = 2;
 
-/// A user, three messages to whom were accepted in this order; WeChat has answered the first with `errcode`.
+/// A user with three accepted messages, in this order; WeChat has answered the first message with `errcode`.
 struct Story {
     world: World,
     user: String,
@@ -26,7 +26,7 @@ struct Story {
 impl Story {
     async fn begin(errcode: i32, times: u32) -> Self {
         let world = World::start().await;
-        // Five minutes past two in the afternoon in Beijing, and ten seconds.
+        // Five minutes and ten seconds past two in the afternoon in Beijing.
         world.clock.set(UnixMillis::parse_rfc3339("2027-03-01T14:05:10+08:00").unwrap());
         let user = world.wechat.user().await;
         for _ in 0..3 {
@@ -50,7 +50,7 @@ impl Story {
         self.world.app().await["paused"].clone()
     }
 
-    /// All is kept, none has gone out, no unit is gone, and the operator sees why.
+    /// All messages are kept, no message was sent, no unit was used, and the operator sees why.
     async fn is_kept(&self, code: &str, errcode: i32) {
         for id in &self.ids {
             let message = self.world.message(id).await;
@@ -64,11 +64,11 @@ impl Story {
         let paused = self.paused().await;
         assert_eq!((&paused["code"], &paused["errcode"]), (&json!(code), &json!(errcode)), "{paused}");
         assert!(paused["detail"].as_str().unwrap().len() > 10, "{paused}");
-        assert_eq!(self.world.totals(&self.user).await["available"], 3, "{errcode}: free again");
+        assert_eq!(self.world.totals(&self.user).await["available"], 3, "{errcode}: the unit is free again");
         assert!(self.world.wechat.inbox(&self.user).await.is_empty());
     }
 
-    /// All three go out, in order, and no pause is left.
+    /// All three messages are sent in order, and the app is not paused.
     async fn goes_on(&self) {
         for id in &self.ids {
             let message = self.world.settled(id).await;
@@ -79,7 +79,7 @@ impl Story {
         assert_eq!(self.paused().await, Value::Null);
     }
 
-    /// Nothing goes out one second before this moment.
+    /// No message is sent one second before this moment.
     async fn not_before(&self, moment: &str) {
         let moment = UnixMillis::parse_rfc3339(moment).unwrap();
         assert_eq!(self.paused().await["until"], json!(moment.to_string()));
@@ -128,9 +128,9 @@ async fn a_busy_wechat_is_asked_again_after_a_random_pause_that_survives_a_resta
     }
     pauses.sort_unstable();
     pauses.dedup();
-    assert!(pauses.len() > 1, "the pauses are spread: {pauses:?}");
+    assert!(pauses.len() > 1, "the pauses differ: {pauses:?}");
 
-    // After the fourth failure the pause is up to 8 s, and a restart comes in between.
+    // After the fourth failure the pause is up to 8 s. A restart comes in between.
     let user = world.wechat.user().await;
     world.grant_form(&user).await;
     world.wechat.chaos(json!({ "path": SEND, "kind": "errcode", "errcode": -1, "times": 4 })).await;
@@ -144,13 +144,13 @@ async fn a_busy_wechat_is_asked_again_after_a_random_pause_that_survives_a_resta
         message = world.message(&id).await;
     }
     assert_eq!(message["reason"]["code"], "wechat_unavailable");
-    assert_eq!(world.totals(&user).await["available"], 1, "free again");
+    assert_eq!(world.totals(&user).await["available"], 1, "the unit is free again");
     let next = message["next_look_at"].clone();
     let world = world.restart().await;
     let after = world.message(&id).await;
-    // It may have been so short that it is over by now; then the message is on its way.
+    // The pause may have been so short that it is over by now; then the message is in flight.
     if after["state"] == "ready" {
-        assert_eq!(after["next_look_at"], next, "the moment is kept");
+        assert_eq!(after["next_look_at"], next, "the restart does not change the moment");
     }
     world.advance(Duration::from_secs(8));
     assert_eq!(world.settled(&id).await["state"], "sent");
@@ -170,7 +170,7 @@ async fn while_another_send_to_this_user_is_under_way_a_message_is_retried_withi
     let at = |value: &Value| UnixMillis::parse_rfc3339(value.as_str().unwrap()).unwrap();
     for pair in attempts.windows(2) {
         let pause = at(&pair[1]["started_at"]).since(at(&pair[0]["ended_at"]));
-        assert!(pause < Duration::from_secs(5), "{pause:?}: a second, and what a busy machine adds");
+        assert!(pause < Duration::from_secs(5), "{pause:?}: one second, plus the delay of a busy machine");
     }
     assert_eq!(world.wechat.texts(&user).await, ["x"]);
 }
@@ -234,7 +234,7 @@ async fn a_used_up_day_is_waited_for_until_midnight_in_beijing() {
 async fn a_used_up_minute_is_waited_for_until_the_next() {
     let story = Story::begin(45011, 1).await;
     story.is_kept("minute_quota", 45011).await;
-    // The story itself took a moment; it is still the same minute, or the next.
+    // The story itself took a moment; it is still the same minute, or the next minute.
     let until = story.paused().await["until"].as_str().unwrap().to_owned();
     assert!(until.starts_with("2027-03-01T06:0") && until.ends_with(":00.000Z"), "{until}");
     story.not_before(&until).await;
@@ -280,7 +280,7 @@ async fn what_is_refused_for_what_it_says_fails_and_leaves_its_unit_free() {
     let world = World::start().await;
     let user = world.wechat.user().await;
     world.grant_form(&user).await;
-    // The last one is in nobody's table.
+    // The last errcode is in no table.
     for errcode in [41030, 40037, 40003, 47003, 45168, 43107, 47999] {
         world.wechat.chaos(json!({ "path": SEND, "kind": "errcode", "errcode": errcode, "times": 1 })).await;
         let failed = world.send(world.legacy(&user, "x")).await;
@@ -290,7 +290,7 @@ async fn what_is_refused_for_what_it_says_fails_and_leaves_its_unit_free() {
             "{failed}"
         );
         assert_eq!(failed["attempt_count"], 1);
-        assert_eq!(world.totals(&user).await["available"], 1, "{errcode}: free again");
+        assert_eq!(world.totals(&user).await["available"], 1, "{errcode}: the unit is free again");
         assert_eq!(world.app().await.get("paused"), None, "{errcode}");
     }
     assert_eq!(world.send(world.legacy(&user, "good")).await["state"], "sent");

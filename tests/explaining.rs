@@ -1,4 +1,4 @@
-//! "Why did this user get nothing?" is answered in words, with times and ids.
+//! "Why did this user get no message?" is answered in words, with times and ids.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// Fails for want of a permit; the message as it is shown.
+/// A message that fails because there is no permit, as the API shows it.
 async fn fail(world: &World, message: Value) -> Value {
     let failed = world.send(message).await;
     assert_eq!(
@@ -17,12 +17,12 @@ async fn fail(world: &World, message: Value) -> Value {
     failed
 }
 
-/// The codes of all causes, nearest at hand first.
+/// The codes of all causes, the most direct cause first.
 fn codes(message: &Value) -> Vec<&str> {
     message["reason"]["because"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect()
 }
 
-/// That the words in both languages say this.
+/// Checks that the texts in both languages contain this.
 fn says(message: &Value, what: &str) {
     for name in ["explanation", "explanation_zh"] {
         let words = message["reason"][name].as_str().unwrap();
@@ -34,7 +34,7 @@ fn says(message: &Value, what: &str) {
 async fn a_user_who_never_gave_a_permit_is_told_apart_from_one_who_gave_it_too_late() {
     let world = World::start().await;
     let user = world.wechat.user().await;
-    // A right for the other channel does not help.
+    // A permit for the other channel does not help.
     world.grant_subscription(&user).await;
     let failed = fail(&world, world.legacy(&user, "x")).await;
     assert_eq!(codes(&failed), ["never_granted"]);
@@ -44,7 +44,7 @@ async fn a_user_who_never_gave_a_permit_is_told_apart_from_one_who_gave_it_too_l
     assert_eq!(codes(&failed), ["never_granted", "granted_later"]);
     says(&failed, failed["reason"]["because"][1]["at"].as_str().unwrap());
     let listed = world.get("/v1/messages?state=failed").await.expect(200);
-    assert!(listed["messages"][0]["reason"].get("because").is_none(), "a list does not look that deep");
+    assert!(listed["messages"][0]["reason"].get("because").is_none(), "a list does not contain causes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn a_spent_permit_names_the_message_that_spent_it() {
     assert_eq!((&because["message"], &because["permit"]), (&sent["id"], &sent["permit"]));
     assert_eq!(because["at"], sent["attempts"][0]["ended_at"]);
     says(&failed, sent["id"].as_str().unwrap());
-    // What is granted and spent afterwards does not change the answer.
+    // A permit that is granted and used afterwards does not change the explanation.
     world.advance(Duration::from_secs(60));
     world.grant_subscription(&user).await;
     world.send(world.subscribe(&user, "later")).await;

@@ -1,4 +1,4 @@
-//! An existing back end moves by changing its host: WeChat's own calls, answered in WeChat's form.
+//! An existing back end moves to the gateway by changing the host: WeChat's own calls, answered in WeChat's format.
 
 use std::process::Stdio;
 
@@ -40,12 +40,12 @@ async fn what_does_not_go_out_in_time_is_withdrawn_and_the_next_one_goes_on() {
     });
     world.wechat.chaos(json!({ "path": path, "kind": "errcode", "errcode": 45009, "times": 1 })).await;
     let refused = world.facade_send(path, &token, body).await;
-    assert_eq!(refused["errcode"], 45009, "WeChat's word on it: {refused}");
+    assert_eq!(refused["errcode"], 45009, "WeChat's errcode: {refused}");
     let listed = world.get("/v1/messages").await.expect(200);
-    assert_eq!(listed["messages"][0]["state"], "cancelled", "no means no: it does not go out tomorrow");
+    assert_eq!(listed["messages"][0]["state"], "cancelled", "a refused message is not sent tomorrow");
     assert!(world.wechat.inbox(&user).await.is_empty());
 
-    // While the app rests, WeChat is not asked again, and the answer says why.
+    // While the app is paused, WeChat is not asked again, and the answer says why.
     let asked = world.wechat.asked(path).await;
     let body = json!({
         "touser": user,
@@ -75,7 +75,7 @@ async fn a_template_send_brings_its_form_id_and_is_a_message_like_any_other() {
     assert_eq!(world.totals(&user).await["spent"], 1);
     let listed = world.get("/v1/messages").await.expect(200);
     assert_eq!(listed["messages"][0]["state"], "sent");
-    // The same form id again is answered as WeChat would.
+    // The same form id again is answered as by WeChat.
     let again = world.facade_send(path, &token, body).await;
     assert_eq!(again["errcode"], 41029);
     assert!(again["errmsg"].as_str().unwrap().contains("rid:"));
@@ -102,7 +102,7 @@ async fn a_subscribe_send_uses_a_permit_or_goes_out_without_one() {
     assert_eq!(world.facade_send(path, &token, body("told")).await["errcode"], 0);
     assert_eq!(world.totals(&user).await["spent"], 1);
     assert_eq!(world.wechat.texts(&user).await, ["untold", "told"]);
-    // WeChat's own refusals come through as they are.
+    // WeChat's own refusals are passed on unchanged.
     let mut wrong = body("x");
     wrong["data"]["date2"]["value"] = json!("someday");
     world.grant_subscription(&user).await;
@@ -119,13 +119,13 @@ async fn tokens_are_the_gateways_own() {
     let stable = json!({ "grant_type": "client_credential", "appid": appid, "secret": secret });
     let second = world.post("/cgi-bin/stable_token", stable).await.expect(200)["access_token"].clone();
     assert!(first.starts_with("hyt_") && second.as_str().unwrap().starts_with("hyt_"));
-    // Fetching one does not kill the other, and both list the templates.
+    // Fetching a token does not invalidate the other token, and both can list the templates.
     for token in [first.as_str(), second.as_str().unwrap()] {
         let list = world.get(&format!("/wxaapi/newtmpl/gettemplate?access_token={token}")).await.expect(200);
         assert_eq!(list["errcode"], 0, "{list}");
         assert!(!list["data"].as_array().unwrap().is_empty());
     }
-    // A passed-on call repairs a dead token too.
+    // A call that is passed on also replaces an invalid token.
     world.wechat.control("tokens/rotate", json!({})).await;
     let list = world.get(&format!("/wxaapi/newtmpl/gettemplate?access_token={first}")).await.expect(200);
     assert_eq!(list["errcode"], 0, "{list}");
@@ -144,7 +144,7 @@ async fn wrong_credentials_are_refused_in_wechats_form() {
     assert_eq!(
         token(format!("{kind}&appid={appid}&secret={real}")).await,
         40125,
-        "the real secret opens nothing here"
+        "the facade does not accept the real secret"
     );
     assert_eq!(token(format!("{kind}&appid=wxffffffffffffffff&secret=x")).await, 40013);
     assert_eq!(token(format!("{kind}&appid={appid}")).await, 41004);
@@ -190,7 +190,7 @@ async fn an_api_key_with_the_scope_opens_the_facade_of_every_app() {
     assert!(token(&wide).await["access_token"].as_str().unwrap().starts_with("hyt_"));
 }
 
-/// A script that prints where it listens, and is killed with the test.
+/// A script that prints its address, and is killed at the end of the test.
 struct Script {
     url: String,
     _child: Child,
@@ -204,7 +204,7 @@ async fn run(program: &str, file: &str, env: &[(&str, &str)]) -> Script {
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        .unwrap_or_else(|error| panic!("{program} did not start: {error}"));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let url = loop {
         let line = lines.next_line().await.unwrap().expect("the script ended before it listened");
@@ -271,13 +271,13 @@ async fn the_example_back_ends_behave_alike() {
         let texts = world.wechat.texts(&user).await;
         assert_eq!((texts.len(), texts[0].as_str()), (2, "typed"), "{file}");
         let lines = std::fs::read_to_string(format!("{}/../../{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-        assert!(lines.lines().count() <= 60, "{file} is to be read in one go");
+        assert!(lines.lines().count() <= 60, "{file} must stay short");
         let problem = http
             .post(
                 &format!("{}/template", script.url),
                 &json!({ "input": "x", "formId": "the formId is a mock one", "session": session }),
             )
             .await;
-        assert_eq!(problem.body["code"], "mock_form_id", "{file}: the gateway's words are passed on");
+        assert_eq!(problem.body["code"], "mock_form_id", "{file}: the gateway's text is passed on");
     }
 }

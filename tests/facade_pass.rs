@@ -1,6 +1,6 @@
-//! What the facade passes on: streamed both ways, with the real token put in, and nothing of the gateway's own.
+//! Calls that the facade passes on: streamed both ways, with the real token inserted, and with nothing of the gateway's own.
 //!
-//! WeChat is a stub here, for these stories look at what it got byte by byte, and at when.
+//! WeChat is a stub here, because these stories check byte by byte what it received, and when.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,33 +22,33 @@ use crate::world::{PATIENCE, World};
 
 const MIB: u64 = 1024 * 1024;
 
-/// What a request looked like when it was over.
+/// A request after its end.
 #[derive(Debug, Clone)]
 struct Seen {
     method: Method,
     path: String,
     headers: HeaderMap,
     body: Bytes,
-    /// Its length; of large ones the body is not kept.
+    /// The length of the body. Large bodies are not kept.
     length: u64,
-    /// It came to its end.
+    /// The body is complete.
     whole: bool,
 }
 
 #[derive(Clone)]
 struct Stub {
     seen: mpsc::UnboundedSender<Seen>,
-    /// How many bytes of the body under way have arrived.
+    /// The number of bytes received of the body in progress.
     arrived: watch::Sender<u64>,
-    /// How many tokens were fetched.
+    /// The number of fetched tokens.
     tokens: Arc<AtomicU64>,
-    /// The only token that is taken; others are refused with 40001.
+    /// The only accepted token; other tokens are refused with 40001.
     wanted: Arc<Mutex<Option<String>>>,
     /// Pieces of the answer to `/wxa/slow`.
     answer: Arc<tokio::sync::Mutex<mpsc::Receiver<&'static str>>>,
 }
 
-/// The test's end of it.
+/// The test's side of the stub.
 struct Wechat {
     stub: Stub,
     seen: mpsc::UnboundedReceiver<Seen>,
@@ -74,9 +74,9 @@ impl Wechat {
         Self { stub, seen, answer, url }
     }
 
-    /// The next request that was not one of the gateway's own.
+    /// The next request that the gateway did not make for itself.
     async fn next(&mut self) -> Seen {
-        tokio::time::timeout(PATIENCE, self.seen.recv()).await.expect("it is asked").unwrap()
+        tokio::time::timeout(PATIENCE, self.seen.recv()).await.expect("the stub gets a request").unwrap()
     }
 
     fn was_not_asked(&mut self) {
@@ -161,7 +161,7 @@ async fn start_with(adjust: impl FnOnce(&mut Settings)) -> (World, Wechat, Strin
     (world, wechat, token)
 }
 
-/// A request that the story writes itself.
+/// A request that the story writes by hand.
 async fn raw(world: &World, head: &str) -> TcpStream {
     let address = world.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -172,15 +172,15 @@ async fn raw(world: &World, head: &str) -> TcpStream {
 
 async fn rest(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it answers").unwrap();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the gateway answers").unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Waits until so much of a body has arrived.
+/// Waits until this many bytes of a body have arrived.
 async fn arrived(wechat: &Wechat, bytes: u64) {
     let mut arrived = wechat.stub.arrived.subscribe();
     let waiting = arrived.wait_for(|there| *there >= bytes);
-    tokio::time::timeout(PATIENCE, waiting).await.expect("it arrives").unwrap();
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the body arrives").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +207,7 @@ async fn a_call_reaches_wechat_as_it_was_but_for_its_token() {
     for name in ["authorization", "x-forwarded-for"] {
         assert!(!seen.headers.contains_key(name), "{name}");
     }
-    assert_eq!(seen.headers["accept-encoding"], "identity", "a packed refusal could not be read");
+    assert_eq!(seen.headers["accept-encoding"], "identity", "the gateway could not read a compressed refusal");
     // The token twice, and behind a second question mark.
     for query in [format!("access_token=&access_token={token}&b=1"), format!("b=1?access_token={token}")] {
         world.get(&format!("/wxa/x?{query}")).await.expect(200);
@@ -241,13 +241,13 @@ async fn an_answer_goes_on_before_it_has_ended() {
                 text.push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         };
-        tokio::time::timeout(PATIENCE, reading).await.expect("it comes while the rest does not");
+        tokio::time::timeout(PATIENCE, reading).await.expect("the first part comes before the rest");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_huge_upload_is_never_held() {
-    // More than this cannot be under way: what the sockets of two connections take, and some pieces.
+    // More bytes cannot be in transit: the socket buffers of two connections, and some pieces.
     const AT_MOST: u64 = 64 * MIB;
     const SIZE: u64 = 192 * MIB;
     let (world, mut wechat, token) = start().await;
@@ -296,14 +296,14 @@ async fn an_upload_that_breaks_off_is_never_a_whole_request() {
     drop(stream);
     let seen = wechat.next().await;
     assert!(!seen.whole && seen.length <= 3 * MIB, "{} bytes, whole: {}", seen.length, seen.whole);
-    // One that would have been kept does not reach WeChat at all.
+    // A connection that is not kept open: its request does not reach WeChat at all.
     let head = format!("POST /wxa/upload?access_token={token} HTTP/1.1\r\ncontent-length: 100");
     let mut stream = raw(&world, &head).await;
     stream.write_all(b"half").await.unwrap();
     stream.shutdown().await.unwrap();
     rest(stream).await;
     wechat.was_not_asked();
-    // And the next call is not hurt.
+    // The next calls still work.
     for _ in 0..3 {
         world.get(&format!("/wxa/x?access_token={token}")).await.expect(200);
         assert!(wechat.next().await.whole);
@@ -324,7 +324,7 @@ async fn a_call_that_is_refused_for_its_token_is_repeated_once_if_it_was_kept() 
     );
     assert_eq!((first.body, second.body), (Bytes::from("body"), Bytes::from("body")));
 
-    // It is refused again: the refusal is the answer, without the real token in it.
+    // WeChat refuses again: the refusal is the answer, without the real token.
     *wechat.stub.wanted.lock().unwrap() = Some("none".to_owned());
     let answer = world.call(Method::POST, &path, &[], "body").await.expect(200);
     assert_eq!(answer["errcode"], 40001);
@@ -353,7 +353,7 @@ async fn an_upload_that_went_by_is_not_repeated_but_the_next_has_a_fresh_token()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_begins_with_a_token_that_lasts() {
     let (world, mut wechat, token) = start().await;
-    // Its token is valid for four minutes still, which is less than it takes to send a film.
+    // The token is valid for four more minutes, which is less than the upload of a film takes.
     world.advance(Duration::from_secs(7_200 - 240));
     let token_again = world.facade_token().await;
     assert_ne!(token, token_again);
@@ -384,7 +384,7 @@ async fn the_appsecret_is_put_in_only_where_wechat_takes_it() {
         format!("/sns/oauth2/access_token?appid={appid}&secret={real}&code=c")
     );
 
-    // Not for whoever does not know the gateway secret, and not elsewhere.
+    // Not for a caller without the gateway secret, and not at other paths.
     let wrong = json!({ "appid": appid, "appsecret": real });
     assert_eq!(world.post("/cgi-bin/clear_quota/v2", wrong).await.expect(200)["errcode"], 40125);
     let other = format!("/cgi-bin/clear_quota/v3?appid={appid}&appsecret={secret}");
@@ -406,7 +406,7 @@ async fn what_is_wrong_with_a_call_is_said_in_wechats_form() {
     };
     assert_eq!(errcode("/wxa/x", "").await, 41001);
     assert_eq!(errcode("/wxa/x?access_token=", "").await, 41001);
-    assert_eq!(errcode("/wxa/x?access_token=REAL1", "").await, 40001, "the real one opens nothing here");
+    assert_eq!(errcode("/wxa/x?access_token=REAL1", "").await, 40001, "the facade does not accept the real token");
     let send = format!("/cgi-bin/message/subscribe/send?access_token={token}");
     assert_eq!(errcode(&send, "{").await, 47001);
     let large = "x".repeat(5 * MIB as usize);
@@ -429,7 +429,7 @@ async fn what_is_wrong_with_a_call_is_said_in_wechats_form() {
         }
     }
     wechat.was_not_asked();
-    // Also at a path that nobody serves; the API's own paths have the API's form.
+    // Also at an unknown path. The API's own paths answer in the API's format.
     assert_eq!(errcode("/wxb/x", "").await, 880_008);
     world.get("/v1/x").await.problem(404, "not_found");
 }
@@ -458,7 +458,7 @@ async fn no_answer_means_perhaps_if_the_call_could_change_something() {
     let words = answer["errmsg"].as_str().unwrap();
     assert!(words.contains("没有收到应答") && words.contains("did not answer"), "{words}");
     let answer = world.get(&format!("/wxaapi/newtmpl/getcategory?access_token={token}")).await.expect(200);
-    assert_eq!(answer["errcode"], -1, "who only asks may ask again");
+    assert_eq!(answer["errcode"], -1, "a read may be repeated");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -475,5 +475,5 @@ async fn an_app_whose_secret_wechat_refuses_says_so_to_its_callers() {
     let answer = world.get(&format!("/wxaapi/newtmpl/gettemplate?access_token={token}")).await.expect(200);
     assert_eq!(answer["errcode"], 880_007);
     assert!(answer["errmsg"].as_str().unwrap().contains("40125"), "{answer}");
-    assert_eq!(world.wechat.asked("/cgi-bin/stable_token").await, asked, "WeChat is not asked in vain");
+    assert_eq!(world.wechat.asked("/cgi-bin/stable_token").await, asked, "WeChat is not asked again");
 }

@@ -1,5 +1,5 @@
-//! What is the app's stays in the gateway, whatever WeChat, or something between, writes into an answer; and a call
-//! goes where its path says, by one spelling.
+//! The app's secrets stay in the gateway, whatever WeChat or a proxy in between writes into an answer; and a call goes where
+//! its path says, in one spelling.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,12 +17,12 @@ use crate::world::{PATIENCE, World, eventually};
 
 const REAL: &str = "REALTOKEN_85_abcdefghijklmnopqrstuvwxyz_";
 
-/// A WeChat that repeats the address that it was asked with, in every way.
+/// A WeChat that repeats the URL of the request in every form.
 #[derive(Clone, Default)]
 struct Echo {
     seen: Arc<Mutex<Vec<String>>>,
     fetched: Arc<Mutex<u32>>,
-    /// What `rid/get` tells of.
+    /// The refused request that `rid/get` returns.
     refused: Arc<Mutex<(String, String)>>,
 }
 
@@ -121,7 +121,7 @@ impl Set {
         std::mem::take(&mut *self.echo.seen.lock().unwrap())
     }
 
-    /// A request line as it is, without a client that tidies it.
+    /// A request line as written, without a client that normalises it.
     async fn raw(&self, method: &str, path: &str) -> String {
         let address = self.world.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -131,12 +131,12 @@ impl Set {
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
-        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it answers").unwrap();
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the gateway answers").unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
-/// Whether a text has the token in it in any form that somebody could read back.
+/// Whether a text contains the secret in any form that can be decoded.
 fn has_secret(text: &str, secret: &str) -> bool {
     let unescaped = text.replace("\\u00", "%");
     let plain = percent_encoding_off(&unescaped);
@@ -177,13 +177,13 @@ async fn the_real_token_reaches_nobody_whatever_repeats_it() {
             assert_eq!(answer.headers["content-security-policy"], "sandbox", "{what}");
         }
     }
-    assert!(set.asked().iter().all(|line| line.contains(REAL)), "the stub was asked with it each time");
+    assert!(set.asked().iter().all(|line| line.contains(REAL)), "every request to the stub had the real token");
     let answer = set.get("/wxa/headers").await;
     assert_eq!(answer.headers["x-kept"], "1");
     for gone in ["x-request-url", "set-cookie", "access-control-allow-origin"] {
         assert!(!answer.headers.contains_key(gone), "{gone}");
     }
-    // An answer keeps its length.
+    // The length of an answer does not change.
     let answer = set.get("/wxa/html").await;
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
     assert_eq!(answer.headers["content-length"], answer.text.len().to_string());
@@ -199,7 +199,7 @@ async fn the_token_before_the_present_one_is_hidden_too_and_so_is_the_appsecret(
     let token = set.world.facade_token().await;
     let old = format!("{REAL}1");
     let path = format!("/wxa/small?access_token={token}&old={old}&mine={}", set.world.wechat.seed.app_secret);
-    // The newer one is fetched ahead of the old one's end, beside the calls.
+    // The newer token is fetched ahead of the older token's end, beside the calls.
     let newer = eventually(
         async || {
             set.world.get(&path).await;
@@ -287,7 +287,7 @@ async fn a_path_has_one_spelling_and_nothing_leaves_wechats_families() {
             );
         }
         assert_eq!(set.asked(), Vec::<String>::new());
-        // The families that SDKs of mini programs ask for.
+        // The path families that SDKs of mini programs call.
         for family in
             ["datacube", "cv", "shop", "customservice", "tcb", "product", "union", "intp", "channels"]
         {

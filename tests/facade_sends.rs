@@ -1,5 +1,5 @@
-//! The facade takes what WeChat takes and refuses what WeChat refuses, with the same errcode: bodies of both sends, as
-//! SDKs and people write them, are given to the sandbox and to the facade, and the answers are compared.
+//! The facade accepts and refuses the same bodies as WeChat, with the same errcodes: bodies of both sends, as SDKs and
+//! people write them, go to the sandbox and to the facade, and the answers are compared.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::world::World;
 const SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 const TEMPLATE: &str = "/cgi-bin/message/wxopen/template/send";
 
-/// What a member may be instead of what it should be; `None`: it is not there.
+/// Odd values for a member; `None`: the member is missing.
 fn odd_values() -> Vec<Option<Value>> {
     let values = [
         json!(null),
@@ -24,7 +24,7 @@ fn odd_values() -> Vec<Option<Value>> {
     std::iter::once(None).chain(values.into_iter().map(Some)).collect()
 }
 
-/// The same numbers in every run.
+/// The same random numbers in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -37,7 +37,7 @@ impl Chance {
 /// A change of one member.
 #[derive(Clone, Debug)]
 struct Change {
-    /// As a path: `data.thing1.value`.
+    /// A path: `data.thing1.value`.
     member: &'static str,
     to: Option<Value>,
 }
@@ -58,7 +58,7 @@ impl Change {
     }
 }
 
-/// One app at the sandbox, and the same behind the facade.
+/// An app at the sandbox, and the same app behind the facade.
 struct Both {
     world: World,
     path: &'static str,
@@ -78,7 +78,7 @@ impl Both {
         Self { world, path, direct, token }
     }
 
-    /// A body that both take, with a right of its own.
+    /// A body that both accept, with its own permit.
     async fn good(&self, user: &str) -> Value {
         let seed = &self.world.wechat.seed;
         if self.path == TEMPLATE {
@@ -97,7 +97,7 @@ impl Both {
     }
 
     async fn answers(&self, changes: &[Change]) -> (Value, Value, Value) {
-        // One user each, for what one send leaves behind must not help the other.
+        // Each side has its own user, because a send must not affect the other side.
         let (one, other) = (self.world.wechat.user().await, self.world.wechat.user().await);
         let (mut direct, mut passed) = (self.good(&one).await, self.good(&other).await);
         for change in changes {
@@ -132,7 +132,7 @@ async fn the_same_is_taken(path: &'static str, members: &[&'static str]) {
         alone.insert(format!("{change:?}"), wechats["errcode"].clone());
     }
     assert!(taken >= changes.len() / 4, "only {taken} of {} are taken, so this shows little", changes.len());
-    // Several at once: it is taken or refused alike, and a refusal is about one of the members that were changed.
+    // Several changes at once: both sides accept or refuse, and a refusal concerns one of the changed members.
     let mut chance = Chance(20_261_126);
     for _ in 0..60 {
         let some: Vec<Change> =
@@ -185,7 +185,7 @@ async fn what_an_sdk_writes_without_being_told_is_taken() {
     let both = Both::start(SUBSCRIBE).await;
     let user = both.world.wechat.user().await;
     let mut body = both.good(&user).await;
-    // As silenceper/wechat writes what was left unset.
+    // As silenceper/wechat writes members that are not set.
     for member in
         ["page", "miniprogram_state", "lang", "data.thing1.color", "data.date2.color", "data.amount3.color"]
     {
@@ -195,7 +195,7 @@ async fn what_an_sdk_writes_without_being_told_is_taken() {
     let answer = both.world.post(&path, body).await.expect(200);
     assert_eq!(answer["errcode"], 0, "{answer}");
     assert_eq!(both.world.wechat.texts(&user).await, ["x"]);
-    // WeChat's number of it, as a number, to the last digit.
+    // WeChat's message id as a number, to the last digit.
     let listed = both.world.get("/v1/messages").await.expect(200);
     let id = listed["messages"][0]["id"].as_str().unwrap().to_owned();
     let detail = both.world.get(&format!("/v1/messages/{id}")).await.expect(200);
@@ -233,7 +233,7 @@ async fn token_and_login_are_taken_by_post_too() {
         "/sns/jscode2session?appid={appid}&secret={secret}&js_code={code}&grant_type=authorization_code"
     );
     assert_eq!(post(login).await["openid"], user);
-    // The parameters count where WeChat reads them: in the address.
+    // The parameters are read where WeChat reads them: in the query.
     let form = format!("grant_type=client_credential&appid={appid}&secret={secret}");
     let answer = world.call(http::Method::POST, "/cgi-bin/token", &[], form).await.expect(200);
     assert_eq!(answer["errcode"], 40002);
@@ -247,7 +247,7 @@ async fn a_strangers_body_is_not_held_where_a_secret_is_looked_for() {
         let answer = world.call(http::Method::POST, path, &[], hostile.clone()).await.expect(200);
         assert_eq!(answer["errcode"], 880_005, "{path}: {answer}");
     }
-    // And a small one is read for its two members alone.
+    // Only the two members of a small body are read.
     let small = format!("{{\"a\":[{}0]}}", "{\"\":0},".repeat(2_000));
     let answer = world.call(http::Method::POST, "/cgi-bin/clear_quota/v2", &[], small).await.expect(200);
     assert_eq!(answer["errcode"], 41002, "{answer}");

@@ -1,4 +1,4 @@
-//! The clock jumps ahead, goes back, or stands still: nothing comes twice or too early, and every timer rings in the
+//! The clock jumps ahead, goes back, or stands still: no message is sent twice or too early, and every timer fires in the
 //! end.
 
 use std::time::Duration;
@@ -53,7 +53,7 @@ async fn a_jump_of_an_hour_or_a_day_rings_every_timer_at_once() {
         if jump == DAY {
             assert!(
                 world.wechat.asked(STABLE).await > tokens,
-                "the token had ended, and another was fetched"
+                "the token had expired, and a new token was fetched"
             );
         }
     }
@@ -65,7 +65,7 @@ async fn a_jump_ahead_ends_permits_and_sends_nothing_twice() {
     let (form, flying) = (world.wechat.user().await, world.wechat.user().await);
     world.grant_form(&form).await;
     world.grant_subscription(&flying).await;
-    // Under way while the clock jumps.
+    // In flight while the clock jumps.
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 1_000, "times": 1 })).await;
     let id = world.accept(world.subscribe(&flying, "under way")).await;
     eventually(async || world.message(&id).await, |message| message["state"] == "sending").await;
@@ -96,10 +96,10 @@ async fn a_clock_that_goes_back_sends_nothing_twice_and_nothing_early() {
     let scheduled = world.accept(with(world.subscribe(&other, "at ten"), "send_at", in_ten)).await;
 
     back(&world, HOUR);
-    assert_eq!(world.send(world.subscribe(&user, "after")).await["state"], "sent", "new ones go out");
+    assert_eq!(world.send(world.subscribe(&user, "after")).await["state"], "sent", "new messages are sent");
     world.advance(Duration::from_secs(700));
     assert_eq!(world.send(world.subscribe(&user, "later")).await["state"], "sent");
-    assert_eq!(world.message(&scheduled).await["state"], "scheduled", "its moment lies ahead again");
+    assert_eq!(world.message(&scheduled).await["state"], "scheduled", "its time is in the future again");
     assert!(world.wechat.texts(&other).await.is_empty());
 
     world.advance(HOUR);
@@ -120,7 +120,7 @@ async fn a_message_whose_time_had_come_goes_out_although_the_clock_went_back() {
     let second = world.accept(with(world.subscribe(&user, "second"), "send_at", in_ten)).await;
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 700, "times": 1 })).await;
     let first = world.accept(world.subscribe(&user, "first")).await;
-    // Its time comes while the first is under way; then the clock goes back behind that.
+    // The message becomes due while the first message is in flight; then the clock goes back before that.
     world.advance(Duration::from_secs(601));
     eventually(async || world.message(&second).await, |message| message["state"] != "scheduled").await;
     back(&world, HOUR);
@@ -149,7 +149,7 @@ async fn what_was_to_be_tried_again_is_tried_when_the_clock_has_caught_up() {
     assert_eq!(world.wechat.texts(&user).await, ["in the end"]);
 }
 
-/// Holds the clock at one moment, as nearly as a clock can be held that others read, until the task is ended.
+/// Holds the clock at one moment, as well as that is possible while others read the clock, until the task is aborted.
 fn hold_still(clock: Clock, moment: UnixMillis) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
@@ -172,7 +172,7 @@ async fn messages_go_out_while_the_clock_stands_still() {
     let soon = with(world.subscribe(&users[0], "soon"), "send_at", json!(now.plus(HOUR).to_string()));
     let soon = world.accept(soon).await;
     let still = hold_still(world.clock.clone(), now);
-    // Two to each user, so that the second waits for its turn and not for a moment.
+    // Two messages to each user, so that the second waits for its turn and not for a moment.
     let accepted = join_all(
         users.iter().flat_map(|user| ["one", "two"].map(|text| world.accept(world.subscribe(user, text)))),
     )

@@ -1,6 +1,6 @@
-//! The process and its machine: two on one database, and little memory.
+//! The process and its machine: two processes on one database, and little memory.
 //!
-//! What a kill leaves is told in `restart`, and in every round of `cargo xtask crash`.
+//! The effects of a kill are in `restart`, and in every round of `cargo xtask crash`.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::world::{Http, Platform, eventually};
 
 const MIB: usize = 1024 * 1024;
 
-/// A gateway, somebody who calls it, and a simulated WeChat.
+/// A gateway, a caller, and a simulated WeChat.
 struct Scene {
     wechat: Platform,
     dir: tempfile::TempDir,
@@ -36,7 +36,7 @@ impl Scene {
         self.dir.path()
     }
 
-    /// The answer's body, if there was one and it was good.
+    /// The body of a successful answer, if there was one.
     async fn ask(&self, method: Method, url: &str, body: &Value) -> Option<Value> {
         let headers = [("authorization", self.bearer.as_str()), ("content-type", "application/json")];
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -45,7 +45,7 @@ impl Scene {
     }
 
     async fn post(&self, url: &str, body: &Value) -> Value {
-        self.ask(Method::POST, url, body).await.unwrap_or_else(|| panic!("no good answer of {url}"))
+        self.ask(Method::POST, url, body).await.unwrap_or_else(|| panic!("no successful answer of {url}"))
     }
 
     async fn register(&self, url: &str) {
@@ -60,7 +60,7 @@ impl Scene {
         })
     }
 
-    /// How many messages are in a state.
+    /// The number of messages in a state.
     async fn count(&self, url: &str, state: &str) -> usize {
         let mut cursor = String::new();
         let mut count = 0;
@@ -76,7 +76,7 @@ impl Scene {
     }
 }
 
-/// `hongyan serve` with so much address space and no more.
+/// `hongyan serve` with a limit of its address space.
 #[cfg(target_os = "linux")]
 fn serve_within(bytes: usize, dir: &Path, wechat: &str) -> Command {
     let usual = serve(dir, wechat);
@@ -89,9 +89,9 @@ fn serve_within(bytes: usize, dir: &Path, wechat: &str) -> Command {
             None => command.env_remove(name),
         };
     }
-    // On machines with many cores, stacks would fill the address space.
+    // On machines with many cores, the stacks of threads would fill the address space.
     command.env("TOKIO_WORKER_THREADS", "2");
-    // The allocator keeps 64 MiB of addresses for each thread that it gives an arena of its own: none of it is memory.
+    // The allocator reserves 64 MiB of addresses for each arena of a thread; that is not memory in use.
     command.env("MALLOC_ARENA_MAX", "2");
     command.current_dir(dir).stdin(std::process::Stdio::null());
     command
@@ -106,7 +106,7 @@ async fn a_second_process_is_refused_however_it_names_the_database() {
     let form = scene.wechat.form(&user).await;
     let permit = json!({ "app": scene.wechat.seed.appid, "openid": user, "kind": "form", "code": form });
     scene.post(&format!("{}/v1/permits", gateway.url), &permit).await;
-    // Under way: a process that took it for the last one's would settle it as unanswered.
+    // In flight: a process that took the message for a message of a dead process would settle it as unanswered.
     let slow = json!({ "path": "/cgi-bin/message/*", "kind": "latency", "millis": 4_000, "times": 1 });
     scene.wechat.chaos(slow).await;
     let messages = format!("{}/v1/messages", gateway.url);
@@ -125,11 +125,11 @@ async fn a_second_process_is_refused_however_it_names_the_database() {
         let words = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(1), "{words}");
         assert!(words.contains("another hongyan process serves the database"), "{words}");
-        assert!(words.contains("hongyan.db"), "it names the file: {words}");
+        assert!(words.contains("hongyan.db"), "the error names the file: {words}");
     }
 
     let sent = eventually(look, |message| message["state"] == "sent").await;
-    assert_eq!(sent["attempt_count"], 1, "nobody else touched it");
+    assert_eq!(sent["attempt_count"], 1, "no other process changed the message");
     assert_eq!(scene.wechat.texts(&user).await, ["once"]);
     assert!(gateway.signal("TERM").await.success());
 }
@@ -202,17 +202,17 @@ async fn a_large_backlog_and_a_load_fit_into_512_mib_of_address_space() {
     for user in &users {
         texts.extend(scene.wechat.texts(user).await);
     }
-    assert_eq!(texts.len(), LOAD, "each came, and none twice");
+    assert_eq!(texts.len(), LOAD, "each message arrived once");
     assert!(server.signal("TERM").await.success());
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_process_accepted_before_its_memory_ended_is_kept() {
-    /// So many in a batch that it has memory for.
+    /// The number of messages in a batch that fits into memory.
     const FIRST: usize = 10;
     let scene = Scene::new().await;
-    // Hardly more than it needs to start, and then large bodies from many callers at once.
+    // Little more than the gateway needs to start, and then large bodies from many callers at once.
     let server = Server::start(&mut serve_within(160 * MIB, scene.path(), &scene.wechat.url)).await;
     let url = server.url("gateway");
     scene.register(&url).await;
@@ -235,7 +235,7 @@ async fn what_a_process_accepted_before_its_memory_ended_is_kept() {
         async move { scene.ask(Method::POST, endpoint, &batch).await }
     }))
     .await;
-    assert!(answers.iter().any(Option::is_none), "its memory ended");
+    assert!(answers.iter().any(Option::is_none), "the gateway ran out of memory");
     let accepted: HashSet<String> = answers
         .iter()
         .flatten()
@@ -251,8 +251,8 @@ async fn what_a_process_accepted_before_its_memory_ended_is_kept() {
     for id in accepted.iter().step_by(97) {
         let path = format!("{}/v1/messages/{id}", gateway.url);
         let headers = [("authorization", scene.bearer.as_str())];
-        // Why it waits is explained from all that its user has, which is much here: on a busy machine that may take
-        // longer than a question may, and is to be asked again.
+        // The explanation of a waiting message reads all data of its user, which is much here. On a busy machine that may
+        // take longer than the request's timeout, so the request is repeated.
         let ask = async || {
             let answer = scene.http.send(Method::GET, &path, &headers, "").await;
             json!({ "status": answer.status.as_u16(), "message": answer.body })
@@ -260,6 +260,6 @@ async fn what_a_process_accepted_before_its_memory_ended_is_kept() {
         let answer = eventually(ask, |answer| answer["status"] != 503).await;
         assert_eq!((&answer["status"], &answer["message"]["state"]), (&json!(200), &json!("waiting")));
     }
-    assert!(kept % 1_000 == FIRST, "a batch is kept whole or not at all: {kept}");
+    assert!(kept % 1_000 == FIRST, "a batch is stored whole or not at all: {kept}");
     assert!(gateway.signal("TERM").await.success());
 }

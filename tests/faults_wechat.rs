@@ -1,6 +1,6 @@
-//! WeChat fails in every way that a network can: nothing is lost, nothing comes twice, and it is said in words.
+//! WeChat fails in every way that a network can: no message is lost or sent twice, and the message says what happened.
 //!
-//! What a lost answer does to each kind of permit is told in `lost_answer`.
+//! The effect of a lost answer on each kind of permit is in `lost_answer`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,14 +48,14 @@ async fn requests_that_hang_hold_up_nobody_else() {
     }))
     .await;
     assert!(sent.iter().all(|message| message["state"] == "sent"));
-    assert_eq!(world.message(&hanging).await["state"], "sending", "it is still waited for");
+    assert_eq!(world.message(&hanging).await["state"], "sending", "the gateway still waits for the answer");
     assert_eq!(world.settled(&hanging).await["state"], "unknown");
     assert_eq!(world.wechat.texts(&first).await, ["perhaps"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_message_comes_once_whatever_happens_to_its_answer() {
-    // Whether WeChat did it before the answer was lost.
+    // Whether WeChat processed the request before the answer was lost.
     let kinds = [
         ("reset_before", false),
         ("reset_after", true),
@@ -93,7 +93,7 @@ async fn a_subscribe_message_is_in_doubt_whatever_happens_to_its_answer() {
             "{kind}: {held}"
         );
         assert_eq!(world.wechat.texts(&user).await.len(), cards, "{kind}");
-        assert_eq!(world.totals(&user).await["reserved"], 1, "{kind}: its unit is kept");
+        assert_eq!(world.totals(&user).await["reserved"], 1, "{kind}: its unit stays reserved");
     }
 }
 
@@ -106,12 +106,12 @@ async fn without_a_token_nothing_is_sent_and_nothing_lost() {
         fault(&world, STABLE, kind, 1).await;
         world.wechat.control("tokens/rotate", json!({})).await;
         let id = world.accept(world.subscribe(&user, kind)).await;
-        // A fetch that failed is not repeated before a while; by this clock that is over.
+        // A failed fetch is not repeated for a while; by this clock the while is over.
         world.advance(Duration::from_secs(60));
         let sent = world.settled(&id).await;
         assert_eq!(sent["state"], "sent", "{kind}");
         let first = &sent["attempts"][0];
-        // A token may be asked for twice: if it was a kept connection that was reset, it was asked for again at once.
+        // A token may be requested twice: after a reset of a kept connection, the request was repeated at once.
         if !(kind.starts_with("reset") && first["outcome"] == "answered") {
             assert_eq!(first["outcome"], "not_sent", "{kind}: {first}");
             assert!(first["why"].as_str().unwrap().contains("no access token"), "{kind}: {first}");
@@ -122,7 +122,7 @@ async fn without_a_token_nothing_is_sent_and_nothing_lost() {
     }
 }
 
-/// A server on a free port whose certificate ended long ago. Its URL, and what counts the requests that it read.
+/// A server on a free port with an expired certificate. Returns its URL, and a counter of the requests that it read.
 pub async fn expired_server() -> (String, tokio::sync::watch::Receiver<usize>) {
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
@@ -141,7 +141,7 @@ pub async fn expired_server() -> (String, tokio::sync::watch::Receiver<usize>) {
     let (requests, counted) = tokio::sync::watch::channel(0);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A client that looks at the certificate hangs up here.
+            // A client that checks the certificate disconnects here.
             if acceptor.accept(stream).await.is_ok() {
                 requests.send_modify(|count| *count += 1);
             }
@@ -166,7 +166,7 @@ async fn an_expired_certificate_sends_nothing_keeps_the_message_and_is_named() {
         http.send(method, &format!("{}{path}", gateway.url), &headers, body).await
     };
 
-    // While WeChat was well: an app, its templates, a permit.
+    // While WeChat works: an app, its templates, a permit.
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
     let app = json!({ "appid": wechat.seed.appid, "secret": wechat.seed.app_secret });
     call(&gateway, Method::POST, "/v1/apps", app).await.expect(201);
@@ -199,8 +199,8 @@ async fn an_expired_certificate_sends_nothing_keeps_the_message_and_is_named() {
     let permits = format!("/v1/permits?app={}&openid={user}", wechat.seed.appid);
     let totals = call(&gateway, Method::GET, &permits, Value::Null).await.expect(200)["totals"].clone();
     assert_eq!((&totals["spent"], &totals["revoked"]), (&json!(0), &json!(0)));
-    assert_eq!(*requests.borrow(), 0, "nothing was written to a server that nobody vouches for");
-    // Politely: a kill between two attempts and in the middle of one are not the same.
+    assert_eq!(*requests.borrow(), 0, "no request was written to a server with an invalid certificate");
+    // A graceful stop, because a kill between two attempts has other effects than a kill during an attempt.
     assert!(gateway.signal("TERM").await.success());
 
     // The certificate was renewed.

@@ -1,4 +1,4 @@
-//! The tokens that the facade hands out: who has one, and how it ends.
+//! The tokens that the facade issues: who gets a token, and how a token ends.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl World {
         self.get(&path).await.text("access_token")
     }
 
-    /// What a call with this token is answered.
+    /// The answer to a call with this token.
     async fn errcode_with(&self, token: &str) -> Value {
         let path = format!("/wxaapi/newtmpl/gettemplate?access_token={token}");
         self.get(&path).await.expect(200)["errcode"].clone()
@@ -51,7 +51,7 @@ async fn an_operator_sees_who_has_a_token_and_takes_it_away() {
         assert!(!seen.to_string().contains(token.as_str()), "the token itself is not shown");
     }
 
-    // It was used just now, and is remembered; it is over all the same.
+    // The token was just used and is in the cache; it is revoked all the same.
     let path = format!("{}/{}", world.tokens_path(), seen[1]["id"].as_str().unwrap());
     assert_eq!(world.delete(&path).await.status, 204);
     assert_eq!(world.errcode_with(&orders).await, 40001);
@@ -62,7 +62,7 @@ async fn an_operator_sees_who_has_a_token_and_takes_it_away() {
     assert_eq!(world.delete(&world.tokens_path()).await.expect(200), json!({ "revoked": 1 }));
     assert_eq!(world.errcode_with(&stock).await, 40001);
     assert!(world.tokens().await.is_empty());
-    // Its holder fetches another, as SDKs do.
+    // Its owner fetches another token, as SDKs do.
     assert_eq!(world.errcode_with(&world.token_of("stock").await).await, 0);
 }
 
@@ -71,7 +71,7 @@ async fn a_token_that_was_looked_up_is_not_looked_up_again_for_a_while() {
     let world = World::start().await;
     let token = world.token_of("orders").await;
     assert_eq!(world.errcode_with(&token).await, 0);
-    // As the command line does it, behind this process's back.
+    // As the command line does it, without telling this process.
     let appid = world.wechat.seed.appid.parse().unwrap();
     let path = world.gateway.settings.sqlite_path().unwrap();
     let command_line = SqliteStore::open(SqliteConfig::new(path)).unwrap();
@@ -96,7 +96,7 @@ async fn a_token_of_an_api_key_has_its_name_and_a_token_of_another_app_opens_onl
     assert_eq!(world.get(&path).await.expect(200)["tokens"][0]["service"], "narrow");
     assert!(world.tokens().await.is_empty());
 
-    // It speaks for its own app: the user and template of the first one are strangers to it.
+    // The token is for its own app only: it does not know the user and the template of the first app.
     let user = world.wechat.user().await;
     world.wechat.subscribe(&user, "accept").await;
     let message = json!({
@@ -109,13 +109,13 @@ async fn a_token_of_an_api_key_has_its_name_and_a_token_of_another_app_opens_onl
     assert!([40003, 40037].contains(&errcode.as_i64().unwrap()), "{errcode}");
     assert!(world.wechat.inbox(&user).await.is_empty());
 
-    // With its app it goes.
+    // The token is removed with its app.
     let appid = other["appid"].as_str().unwrap();
     assert_eq!(world.errcode_with(&token).await, 0);
     assert_eq!(world.delete(&format!("/v1/apps/{appid}")).await.status, 204);
     let app = json!({ "appid": other["appid"], "secret": other["app_secret"] });
     world.post("/v1/apps", app).await.expect(201);
-    assert_eq!(world.errcode_with(&token).await, 40001, "registered anew, the app is another");
+    assert_eq!(world.errcode_with(&token).await, 40001, "an app that is registered again is a new app");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,8 +123,8 @@ async fn a_token_ends_a_little_after_it_is_said_to() {
     let world = World::start().await;
     let token = world.token_of("orders").await;
     world.advance(Duration::from_secs(7_200 + 290));
-    assert_eq!(world.errcode_with(&token).await, 0, "clocks differ");
-    // It is remembered, but not beyond its end.
+    assert_eq!(world.errcode_with(&token).await, 0, "the token is accepted a little longer, because clocks differ");
+    // The token is in the cache, but is not accepted after its end.
     world.advance(Duration::from_secs(9));
     assert_eq!(world.errcode_with(&token).await, 0);
     world.advance(Duration::from_secs(2));
@@ -149,7 +149,7 @@ async fn wechats_own_token_is_shown_only_by_name_and_setting() {
     let shown = ask(&world, &key).await;
     let token = shown.text("access_token");
     let url = format!("{}/wxaapi/newtmpl/gettemplate?access_token={token}", world.wechat.url);
-    assert_eq!(world.wechat.http.get(&url).await.expect(200)["errcode"], 0, "WeChat itself takes it");
+    assert_eq!(world.wechat.http.get(&url).await.expect(200)["errcode"], 0, "WeChat itself accepts the token");
     let bearer = format!("Bearer {key}");
     world
         .call(Method::GET, "/v1/messages", &[("authorization", &bearer)], "")

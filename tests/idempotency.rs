@@ -1,4 +1,4 @@
-//! The same request twice is one message.
+//! The same request twice makes one message.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_repeat_is_known_after_its_time_and_after_its_deadline() {
     let first = post_to(&world, "/v1/messages", "order-1", &message).await.expect(202);
     world.advance(Duration::from_secs(601));
     world.settled(first["id"].as_str().unwrap()).await;
-    // The caller did not get the first answer, and comes back late.
+    // The caller did not get the first answer, and repeats the request later.
     let second = post(&world, "order-1", &message).await.expect(202);
     world.advance(Duration::from_secs(3_600));
     let third = post(&world, "order-1", &message).await.expect(202);
@@ -97,7 +97,7 @@ async fn a_batch_with_a_key_is_repeated_item_by_item() {
         assert_eq!(first["messages"][n]["id"], second["messages"][n]["id"]);
         assert_eq!(second["messages"][n]["replayed"], true);
     }
-    assert_ne!(first["messages"][0]["id"], first["messages"][1]["id"], "two items are two messages");
+    assert_ne!(first["messages"][0]["id"], first["messages"][1]["id"], "two items make two messages");
     assert_eq!(world.wechat.texts(&user).await.len(), 2);
 }
 
@@ -131,14 +131,14 @@ async fn a_message_with_a_key_of_its_own_is_one_message_in_whatever_batch_it_com
     };
     let batch = json!({ "messages": [keyed("one", "k1"), keyed("two", "k2"), keyed("one", "k1")] });
     let first = world.post("/v1/messages?wait=10", batch).await.expect(202);
-    assert_eq!(first["messages"][2]["id"], first["messages"][0]["id"], "also within one batch: {first}");
+    assert_eq!(first["messages"][2]["id"], first["messages"][0]["id"], "the key also counts within one batch: {first}");
     let other = json!({ "messages": [keyed("two", "k2"), keyed("else", "k1"), keyed("x", "")] });
     let second = world.post("/v1/messages?wait=10", other).await.expect(202);
     assert_eq!(second["messages"][0]["id"], first["messages"][1]["id"], "{second}");
     assert_eq!(second["messages"][1]["error"]["code"], "idempotency_key_reused", "{second}");
     assert_eq!(second["messages"][2]["error"]["field"], "idempotency_key", "{second}");
     let alone = post(&world, "k1", &world.subscribe(&user, "one")).await.expect(202);
-    assert_eq!(alone["id"], first["messages"][0]["id"], "the header means the same: {alone}");
+    assert_eq!(alone["id"], first["messages"][0]["id"], "the header has the same effect: {alone}");
     let mut texts = world.wechat.texts(&user).await;
     texts.sort();
     assert_eq!(texts, ["one", "two"]);

@@ -1,4 +1,4 @@
-//! A file of JSON lines becomes messages, or permits, each once, however often the import is cut short.
+//! A file of JSON lines becomes messages or permits, each once, however often the import is interrupted.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -90,7 +90,7 @@ async fn each_line_is_one_message_in_the_files_order_however_often_it_is_importe
     let wrong = refused.iter().find(|entry| entry["line"] == 34).unwrap();
     assert_eq!((&wrong["reference"], &wrong["problem"]["field"]), (&json!("wrong"), &json!("data.thing1")));
 
-    // Only what was refused is tried again; and from the first line again, everything is there already.
+    // Only refused lines are tried again. From the first line again, every line was accepted already.
     let again = summary(&run(&mut import(&world.url, &world.key, &args)).await, 1);
     assert_eq!((counts(&again), &again["known"], &again["last_line"]), ([0, 0, 4], &json!(60), &json!(64)));
     let restart: Vec<&str> = args.iter().copied().chain(["--restart"]).collect();
@@ -98,7 +98,7 @@ async fn each_line_is_one_message_in_the_files_order_however_often_it_is_importe
     assert_eq!(counts(&restarted), [0, 60, 4], "{restarted}");
 
     for (user, parity) in [(&first, 0), (&second, 1)] {
-        // The last message of each is settled last.
+        // The last message of each user is settled last.
         let found =
             world.get(&format!("/v1/messages?app={}&to={user}&limit=1", world.wechat.seed.appid)).await;
         let found = found.expect(200);
@@ -136,10 +136,10 @@ async fn standard_input_is_read_and_lines_may_name_themselves() {
         assert_eq!(counts(&summary(&output, 0)), expected);
     }
     let refused = run(&mut import(&world.url, "hyk_wrong", &["-"])).await;
-    assert_eq!(refused.status.code(), Some(0), "nothing to send, nobody to ask: {refused:?}");
+    assert_eq!(refused.status.code(), Some(0), "there is nothing to send, so no gateway is needed: {refused:?}");
 }
 
-/// Waits until an import has come so far that it has something to lose.
+/// Waits until an import has made enough progress to lose some of it.
 async fn is_under_way(state: &Path, child: &mut Child) {
     let looking = async {
         loop {
@@ -150,11 +150,11 @@ async fn is_under_way(state: &Path, child: &mut Child) {
             if line.is_some_and(|line| line > 50) {
                 return;
             }
-            assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
+            assert!(child.try_wait().unwrap().is_none(), "the import ended too soon");
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, looking).await.expect("it comes that far");
+    tokio::time::timeout(PATIENCE, looking).await.expect("the import makes progress");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,7 +185,7 @@ async fn an_import_outlives_a_dead_gateway_and_goes_on_after_ctrl_c() {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
 
-    // Ctrl-C: it ends after a whole batch.
+    // Ctrl-C: the import ends after a whole batch.
     let mut child = start();
     is_under_way(&state, &mut child).await;
     let pid = child.id().unwrap().to_string();
@@ -196,7 +196,7 @@ async fn an_import_outlives_a_dead_gateway_and_goes_on_after_ctrl_c() {
     assert!((50..LINES as u64).contains(&line) && line.is_multiple_of(10), "{stopped}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("continues from there"));
 
-    // The gateway dies under it, and another one takes its place.
+    // The gateway dies during the import, and another gateway replaces it.
     std::fs::remove_file(&state).unwrap();
     let mut child = start();
     is_under_way(&state, &mut child).await;
@@ -209,11 +209,11 @@ async fn an_import_outlives_a_dead_gateway_and_goes_on_after_ctrl_c() {
     let output = tokio::time::timeout(PATIENCE * 2, child.wait_with_output()).await.unwrap().unwrap();
     let [accepted, replayed, refused] = counts(&summary(&output, 0));
     assert_eq!((accepted + replayed, refused), (LINES as u64, 0));
-    assert!(replayed >= line, "what the first run brought was there");
+    assert!(replayed >= line, "the messages of the first run were stored");
     assert!(server.signal("TERM").await.success());
     let database = rusqlite::Connection::open(dir.path().join("hongyan.db")).unwrap();
     let stored: i64 = database.query_row("SELECT COUNT(*) FROM messages", [], |row| row.get(0)).unwrap();
-    assert_eq!(stored, LINES as i64, "each line is one message");
+    assert_eq!(stored, LINES as i64, "each line makes one message");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,10 +256,10 @@ async fn permits_are_imported_and_a_code_is_one_permit() {
     assert_eq!(world.totals(&user).await["granted"], 35);
     let again = summary(&run(&mut import(&world.url, &world.key, &args)).await, 1);
     assert_eq!(counts(&again), [0, 0, 1], "only the mock code is tried again");
-    assert_eq!(world.totals(&user).await["granted"], 35, "the file is remembered");
+    assert_eq!(world.totals(&user).await["granted"], 35, "the progress in the file was remembered");
 }
 
-/// Answers requests as a gateway would whose first answer is lost on the way.
+/// Answers like a gateway whose first answer is lost.
 async fn loses_its_first_answer(listener: TcpListener) -> Vec<Value> {
     let mut seen = Vec::new();
     while seen.len() < 2 {
@@ -304,11 +304,11 @@ async fn a_subscription_whose_answer_was_lost_is_reported_and_not_counted_twice(
     assert_eq!(counts(&said), [0, 1, 1], "{said}");
     let seen = gateway.await.unwrap();
     assert_eq!(seen[0]["permits"], json!([subscription, form]));
-    assert_eq!(seen[1]["permits"], json!([form]), "only what has a code is repeated");
+    assert_eq!(seen[1]["permits"], json!([form]), "only permits with a code are repeated");
     let refused: Value = serde_json::from_str(std::fs::read_to_string(&errors).unwrap().trim()).unwrap();
     assert_eq!((&refused["line"], &refused["problem"]["code"]), (&json!(1), &json!("no_answer")));
 
-    // It stays in doubt, and is named each time, until somebody has looked.
+    // The permit stays in doubt and is reported each time, until an operator has checked it.
     let args = [args.as_slice(), &["--give-up-after", "0"]].concat();
     let again = run(&mut import("http://127.0.0.1:9", "hyk_x", &args)).await;
     let again = summary(&again, 1);

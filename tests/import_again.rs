@@ -1,5 +1,5 @@
-//! The same import again, after the file was edited: what was accepted is not sent a second time, and everything else is
-//! sent or refused, never passed over.
+//! The same import again after the file was edited: accepted lines are not sent a second time, and all other lines are sent
+//! or refused, never skipped.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::world::World;
 /// The line that is wrong at first.
 const WRONG: usize = 20;
 
-/// Thirty messages to a user, one of them with a date that is none. More than 4 KB stand before it.
+/// Thirty messages to a user, one of them with an invalid date. More than 4 KB come before it.
 fn lines(world: &World, user: &str) -> Vec<Value> {
     let line = |n: usize| {
         let mut message = world.subscribe(user, &format!("no {n}"));
@@ -95,7 +95,7 @@ async fn a_corrected_line_is_sent_wherever_the_file_was_edited_beside_it() {
         assert_eq!(said["known"], lines.len() - new, "{name}: {said}");
         let beside: Vec<&str> = taken_out.iter().map(String::as_str).collect();
         assert_sent(&references(&world, &user).await, &lines, &beside);
-        assert_eq!(counts(&again(&world, &file, &[], 0).await), [0, 0, 0], "{name}: nothing is left");
+        assert_eq!(counts(&again(&world, &file, &[], 0).await), [0, 0, 0], "{name}: no line is left");
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_line_that_stays_wrong_is_refused_each_time_and_one_that_was_accepted_
     for expected in [[29, 0, 1], [0, 0, 1], [0, 0, 1]] {
         assert_eq!(counts(&again(&world, &file, &flags, 1).await), expected);
         let refused = std::fs::read_to_string(&errors).unwrap();
-        assert_eq!(refused.lines().count(), 1, "what is refused now: {refused}");
+        assert_eq!(refused.lines().count(), 1, "only this line is refused now: {refused}");
         assert_eq!(serde_json::from_str::<Value>(&refused).unwrap()["line"], WRONG + 1);
     }
     lines[WRONG]["data"]["date2"] = "2026-05-01".into();
@@ -137,10 +137,10 @@ async fn lines_without_a_reference_are_sent_when_the_flag_is_given_and_keep_thei
     let said = again(&world, &file, &[], 1).await;
     assert_eq!((counts(&said), &said["codes"]), ([27, 0, 3], &json!({ "missing_reference": 3 })));
     let flag = ["--reference-from-line"];
-    assert_eq!(counts(&again(&world, &file, &flag, 0).await), [3, 0, 0], "two that say the same are two");
+    assert_eq!(counts(&again(&world, &file, &flag, 0).await), [3, 0, 0], "two equal lines make two messages");
     let sent = references(&world, &user).await;
     assert_eq!(sent.len(), 30);
-    // Every line has another number now, and none is another message.
+    // Every line has another number now, and still makes the same message.
     lines.insert(0, {
         let mut new = lines[2].clone();
         new["data"]["thing1"] = "the newest".into();
@@ -179,7 +179,7 @@ async fn what_an_older_version_had_begun_goes_on_and_says_what_it_does_not_know(
     let user = world.wechat.user().await;
     let lines = lines(&world, &user);
     let file = write(dir.path(), "all.ndjson", &lines);
-    // That version had done 25 lines and had refused one of them. The hash is that of the first 4,096 bytes.
+    // The older version had processed 25 lines and had refused one of them. The hash covers the first 4,096 bytes.
     let begins = std::process::Command::new("sh")
         .args(["-c", "head -c 4096 \"$0\" | sha256sum | cut -c1-16", file.to_str().unwrap()])
         .output()
@@ -215,7 +215,7 @@ async fn subscriptions_count_once_however_the_file_is_edited() {
     assert_eq!(world.totals(&user).await["granted"], 3);
     lines[1] = subscription.clone();
     lines.insert(0, json!({ "app": app, "openid": user, "kind": "form", "code": "a-form" }));
-    // Written in another way: the same lines all the same.
+    // Formatted differently: the same lines all the same.
     let spaced: Vec<String> = lines.iter().map(|line| format!("{line:#}").replace('\n', " ")).collect();
     std::fs::write(&file, spaced.join("\r\n")).unwrap();
     let said = again(&world, &file, &flags, 0).await;

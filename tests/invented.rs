@@ -1,4 +1,4 @@
-//! What a user of the mini program makes up costs nobody else anything.
+//! Form ids that a user of the mini program invents cost other users nothing.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ async fn session(world: &World, openid: &str) -> String {
     world.post(&path, json!({ "code": code })).await.text("session")
 }
 
-/// Claims form ids, up to 20 of them, for the user whose session it is.
+/// Claims form ids, up to 20 of them, for the user of the session.
 async fn claim(world: &World, session: &str, codes: impl Iterator<Item = String>) -> Value {
     let permits: Vec<_> = codes.map(|code| json!({ "kind": "form", "code": code })).collect();
     let path = format!("/mp/{}/permits", world.wechat.seed.appid);
@@ -37,9 +37,9 @@ async fn a_user_who_invents_form_ids_has_a_hundred_of_them_and_no_more() {
     assert_eq!(world.totals(&user).await["available"], 100);
     let failed = world.send(world.legacy(&user, "x")).await;
     assert_eq!((&failed["state"], &failed["reason"]["code"]), (&json!("failed"), &json!("no_permit")));
-    assert_eq!(failed["attempts"].as_array().unwrap().len(), 3, "WeChat is not asked for each of them");
-    assert_eq!(world.totals(&user).await["available"], 0, "and none of the others is believed");
-    // The user's next tap on a real form counts as always.
+    assert_eq!(failed["attempts"].as_array().unwrap().len(), 3, "WeChat is not asked about each form id");
+    assert_eq!(world.totals(&user).await["available"], 0, "the other form ids do not count as permits");
+    // The user's next real form counts as always.
     let form = world.wechat.form(&user).await;
     claim(&world, &session, std::iter::once(form)).await;
     assert_eq!(world.send(world.legacy(&user, "y")).await["state"], "sent");
@@ -60,13 +60,13 @@ async fn a_back_end_is_told_of_each_code_that_is_too_many() {
     assert_eq!(world.totals(&user).await["granted"], 3);
 }
 
-/// The longest of a hundred, all but one.
+/// The 99th percentile: the second longest of a hundred times.
 fn p99(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() * 99 / 100 - 1]
 }
 
-/// How long grants and messages of other users take; of each so many, one after another.
+/// How long grants and messages of other users take, one after another.
 async fn others(world: &World, rounds: usize) -> (Duration, Duration) {
     let (mut grants, mut messages) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -83,8 +83,8 @@ async fn others(world: &World, rounds: usize) -> (Duration, Duration) {
     (p99(grants), p99(messages))
 }
 
-/// Claims 20 form ids as the mini program's call does, but past the limit of permits per user and hour, which would hold
-/// the user back much earlier.
+/// Claims 20 form ids as the mini program's call does, but without the limit of permits per user and hour, which would stop
+/// the user much earlier.
 async fn claim_past_the_limit(world: &World, openid: &str, tag: &str) {
     let (appid, openid): (AppId, OpenId) =
         (world.wechat.seed.appid.parse().unwrap(), openid.parse().unwrap());

@@ -1,5 +1,5 @@
-//! A WeChat that hangs up behind its answers without a word, at once or a moment later. What it never saw must not count
-//! as asked.
+//! A WeChat that closes connections after its answers without notice, at once or a moment later. A request that WeChat never
+//! read must not count as an attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::world::World;
 
-/// How many requests it has seen of each sort.
+/// The number of requests of each kind.
 #[derive(Default)]
 struct Seen {
     sends: AtomicUsize,
@@ -22,7 +22,7 @@ struct Seen {
     all: AtomicUsize,
 }
 
-/// How long it keeps a connection after the answer of this number.
+/// How long the stub keeps a connection after the answer of this number.
 type Patience = fn(usize) -> Duration;
 
 async fn serve(mut stream: TcpStream, patience: Patience, seen: Arc<Seen>) -> std::io::Result<()> {
@@ -78,12 +78,12 @@ async fn start(patience: Patience) -> (World, Arc<Seen>) {
             tokio::spawn(serve(stream, patience, Arc::clone(&count)));
         }
     });
-    // Starting registers the app, which reads both template lists.
+    // Starting registers the app, which reads both lists of templates.
     let world = World::start_with(|settings| settings.wechat_base_url = url.parse().unwrap()).await;
     (world, seen)
 }
 
-/// Does a thing so often, six at a time.
+/// Repeats an action, six at a time.
 async fn often<F: Future<Output = Value>>(times: usize, one: impl Fn(usize) -> F) -> Vec<Value> {
     let rounds = (0..6).map(|line| {
         let one = &one;
@@ -113,7 +113,7 @@ async fn nothing_unseen_counts_as_asked(patience: Patience) {
     };
     let sent = often(300, send).await;
     assert!(sent.iter().all(|answer| answer["errcode"] == 0), "{sent:?}");
-    assert_eq!(seen.sends.load(Ordering::SeqCst), 300, "each was seen once");
+    assert_eq!(seen.sends.load(Ordering::SeqCst), 300, "the stub read each send once");
 
     let secret = &world.gateway_secret;
     let login = |number: usize| {

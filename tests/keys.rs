@@ -1,4 +1,4 @@
-//! API keys: what strangers learn, whose apps a key sees, and what it may give away.
+//! API keys: what strangers learn, which apps a key sees, and what a key may grant.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn nothing_of_a_strangers_body_is_read() {
         let headers = [("authorization", "Bearer hyk_guess"), ("content-type", content_type)];
         world.call(Method::POST, path, &headers, body).await.problem(401, "unauthorized");
     }
-    // Who announces a large body is not asked for it.
+    // A client that announces a large body is not asked to send it.
     let address = world.url.strip_prefix("http://").unwrap();
     let mut socket = TcpStream::connect(address).await.unwrap();
     let head = "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\
@@ -137,7 +137,7 @@ async fn a_key_for_another_app_sees_and_touches_nothing_of_this_one() {
     {
         let answer = call_with(&world, &other, Method::GET, path, Value::Null).await.expect(200);
         let shown = answer[list].as_array().unwrap();
-        // Of keys it sees itself.
+        // The key sees only itself among the keys.
         assert_eq!(shown.len(), usize::from(list == "keys"), "{answer}");
     }
     call_with(&world, &other, Method::GET, "/v1/messages", Value::Null).await.problem(422, "missing_field");
@@ -162,8 +162,8 @@ async fn a_key_for_one_app_does_everything_with_that_one() {
     let path = format!("/v1/messages/{}", sent["id"].as_str().unwrap());
     assert_eq!(call_with(&world, &own, Method::GET, &path, Value::Null).await.expect(200)["state"], "sent");
     let list = call_with(&world, &own, Method::GET, "/v1/messages", Value::Null).await.expect(200);
-    assert_eq!(list["messages"].as_array().unwrap().len(), 1, "it need not name its only app");
-    // What it sets up hears of this app alone, also if it does not say so.
+    assert_eq!(list["messages"].as_array().unwrap().len(), 1, "a key with one app need not name the app");
+    // A webhook of this key gets events of this app only, even if the request names no app.
     let hook = json!({ "url": "https://example.com/hook" });
     let hook = call_with(&world, &own, Method::POST, "/v1/webhooks", hook).await.expect(201);
     assert_eq!(hook["apps"], json!([appid]), "{hook}");
@@ -191,7 +191,7 @@ async fn a_key_gives_away_no_more_than_it_has() {
         .await
         .problem(422, "invalid_field");
     let made = make(json!({ "name": "shop", "scopes": ["messages"] })).await.expect(201);
-    assert_eq!(made["apps"], json!([appid]), "for the same apps as the key that made it: {made}");
+    assert_eq!(made["apps"], json!([appid]), "the new key has the apps of the key that created it: {made}");
     assert_eq!((&made["created_by"]["kind"], &made["created_by"]["name"]), (&json!("key"), &json!("test")));
     let (id, made) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     call_with(&world, made, Method::GET, "/v1/messages", Value::Null).await.expect(200);
@@ -199,7 +199,7 @@ async fn a_key_gives_away_no_more_than_it_has() {
     let listed = call_with(&world, &keeper, Method::GET, "/v1/keys", Value::Null).await.expect(200);
     let names: Vec<_> =
         listed["keys"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["test", "shop"], "the key of all apps is not its business");
+    assert_eq!(names, ["test", "shop"], "this key does not see the key of all apps");
     assert_eq!(listed["keys"][1]["created_by"]["id"], listed["keys"][0]["id"], "{listed}");
     assert_eq!(listed["keys"][0]["created_by"], json!({ "kind": "system" }), "{listed}");
     assert!(!listed.to_string().contains("hyk_"), "{listed}");
@@ -261,6 +261,6 @@ async fn a_facade_key_is_the_secret_of_its_apps_alone_and_takes_its_tokens_along
     let keeper = key(&world, &[Scope::Facade, Scope::Keys], &[]).await;
     let path = format!("/v1/keys/{id}");
     assert_eq!(call_with(&world, &keeper, Method::DELETE, &path, Value::Null).await.status, 204);
-    assert!(!works(&token).await, "the token went with the key");
-    assert!(works(&by_secret).await, "that of the gateway secret did not");
+    assert!(!works(&token).await, "the token ended with the key");
+    assert!(works(&by_secret).await, "the token of the gateway secret stays valid");
 }

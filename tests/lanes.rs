@@ -1,4 +1,4 @@
-//! A lane changes hands while its messages are on their way: nothing is lost, nothing comes twice.
+//! A lane changes its owner while its messages are in flight: no message is lost or sent twice.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,10 @@ use crate::world::World;
 const USERS: usize = 40;
 const MESSAGES: usize = 400;
 
-/// Takes every lane away and gives it back, over and over, while form messages are accepted and sent.
+/// Takes every lane away and gives it back, again and again, while form messages are accepted and sent.
 ///
-/// Form messages, because their outcome can always be found out: WeChat answers 41029 to the repeat of one that arrived.
+/// Form messages, because their outcome can always be found out: WeChat answers 41029 to the repeat of a form message that
+/// arrived.
 #[tokio::test(flavor = "multi_thread")]
 async fn lanes_are_lost_and_regained_under_load_and_every_message_arrives_once() {
     let world = World::start().await;
@@ -34,7 +35,7 @@ async fn lanes_are_lost_and_regained_under_load_and_every_message_arrives_once()
         for _ in 0..10 {
             for lane in Lane::all() {
                 lanes.lose(lane);
-                // What is accepted now waits in the store; what is in flight finds no owner for its outcome.
+                // A message that is accepted now waits in the store; the outcome of a message in flight finds no owner.
                 tokio::task::yield_now().await;
                 taken_over += lanes.acquire(lane).await.unwrap();
             }

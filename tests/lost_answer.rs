@@ -1,4 +1,4 @@
-//! The answer lost after WeChat delivered: nobody may get a second card, and nothing may be forgotten.
+//! The answer is lost after WeChat delivered: no user may get a second card, and no message may be forgotten.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ const SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_message_is_repeated_safely_and_seen_once() {
     for kind in ["reset_after", "hang"] {
-        // How long the one that hangs is waited for.
+        // How long the gateway waits for the answer that hangs.
         let world = World::start_with(|settings| settings.answer_timeout_ms = 1_500).await;
         let user = world.wechat.user().await;
         world.grant_form(&user).await;
@@ -23,7 +23,7 @@ async fn a_form_message_is_repeated_safely_and_seen_once() {
         assert_eq!(sent["state"], "sent", "{kind}: {sent}");
         let attempts = sent["attempts"].as_array().unwrap();
         assert_eq!(attempts[0]["outcome"], "unanswered", "{kind}");
-        assert_eq!(attempts[1]["errcode"], 41029, "{kind}: WeChat says that the first one arrived");
+        assert_eq!(attempts[1]["errcode"], 41029, "{kind}: WeChat says that the first request arrived");
         assert_eq!(world.wechat.texts(&user).await, ["once"], "{kind}");
         assert_eq!(world.totals(&user).await["spent"], 1, "{kind}");
     }
@@ -39,7 +39,7 @@ async fn a_subscribe_message_is_held_as_unknown_with_its_permit() {
     assert_eq!((&held["state"], &held["reason"]["code"]), (&json!("unknown"), &json!("no_answer")));
     assert_eq!(world.wechat.texts(&user).await, ["perhaps"]);
     let totals = world.totals(&user).await;
-    assert_eq!((&totals["reserved"], &totals["available"]), (&json!(1), &json!(0)), "nobody else may use it");
+    assert_eq!((&totals["reserved"], &totals["available"]), (&json!(1), &json!(0)), "no other message may use the unit");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
-//! Stories over real HTTP: a sandbox that plays WeChat, a gateway on a real database, and somebody who uses them.
+//! Stories over real HTTP: a sandbox that plays WeChat, a gateway on a real database, and their callers.
 //!
-//! One file each. They assert on what a user, a caller or an operator could see, and they wait for signals, not
-//! for time: the clock that sandbox and gateway share is moved by hand.
+//! Each story has a file. Stories assert on what a user, a caller or an operator could see. They wait for signals, not for
+//! time: the stories move the clock that sandbox and gateway share.
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on ends")]
 #![expect(unreachable_pub, reason = "one crate, and nothing of it is used elsewhere")]
