@@ -143,7 +143,11 @@ async fn a_credential_in_a_path_or_in_the_place_of_an_appid_is_not_in_the_audit_
         assert!(!text.contains(&credential[..20]), "{text}");
     }
     let of_app = lines.iter().find(|line| line["call"] == "DELETE /v1/apps/{appid}/tokens/{id}").unwrap();
-    assert_eq!((&of_app["app"], &of_app["object"]), (&json!(appid), &json!(appid)), "the line names the app and the object");
+    assert_eq!(
+        (&of_app["app"], &of_app["object"]),
+        (&json!(appid), &json!(appid)),
+        "the line names the app and the object"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,7 +159,7 @@ async fn a_batch_that_is_not_json_is_located_like_a_single_message() {
             ("broken off", good.as_bytes()[..good.len() - 9].to_vec()),
         ];
         for (what, item) in broken {
-            // The gateway deletes nothing because of a list that broke off; the other apps go on.
+            // A list that breaks off has no end. The other lists are closed.
             let end: &[u8] = if what == "broken off" { b"" } else { b"]}" };
             let batch = [format!("{{\"{name}\":[\n").as_bytes(), &item, end].concat();
             let problem = post(path, &batch).await;

@@ -139,7 +139,10 @@ async fn a_stop_lets_what_is_in_flight_arrive() {
     let address = url.clone();
     assert!(gateway.signal("TERM").await.success());
     assert_eq!(wechat.texts(&user).await, ["on its way"]);
-    assert!(http.try_send(Method::GET, &format!("{address}/livez"), &[], "").await.is_none(), "the gateway has ended");
+    assert!(
+        http.try_send(Method::GET, &format!("{address}/livez"), &[], "").await.is_none(),
+        "the gateway has ended"
+    );
 
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
     let path = path.replace(&address, &gateway.url);

@@ -145,8 +145,8 @@ async fn when_no_file_may_grow_nothing_accepted_is_lost_and_it_goes_on_by_itself
     let wechat = Platform::start(Clock::system()).await;
     let dir = tempfile::tempdir().unwrap();
     let key = create_key(dir.path()).await;
-    // A limit of the file size needs no privileges: the system refuses each write beyond the limit. It also sends a signal;
-    // a shell that ignores the signal passes that on to its child.
+    // A limit of the file size needs no privileges: the system refuses each write beyond the limit. It also sends a signal,
+    // which the shell ignores, and so does the program that it starts.
     let mut command = Command::new("sh");
     command
         .args(["-c", r#"trap "" XFSZ; exec "$0" serve --json --listen 127.0.0.1:0"#])

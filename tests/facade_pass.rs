@@ -172,7 +172,10 @@ async fn raw(world: &World, head: &str) -> TcpStream {
 
 async fn rest(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the gateway answers").unwrap();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the gateway answers")
+        .unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -207,7 +210,10 @@ async fn a_call_reaches_wechat_as_it_was_but_for_its_token() {
     for name in ["authorization", "x-forwarded-for"] {
         assert!(!seen.headers.contains_key(name), "{name}");
     }
-    assert_eq!(seen.headers["accept-encoding"], "identity", "the gateway could not read a compressed refusal");
+    assert_eq!(
+        seen.headers["accept-encoding"], "identity",
+        "the gateway could not read a compressed refusal"
+    );
     // The token twice, and behind a second question mark.
     for query in [format!("access_token=&access_token={token}&b=1"), format!("b=1?access_token={token}")] {
         world.get(&format!("/wxa/x?{query}")).await.expect(200);
@@ -406,7 +412,11 @@ async fn what_is_wrong_with_a_call_is_said_in_wechats_form() {
     };
     assert_eq!(errcode("/wxa/x", "").await, 41001);
     assert_eq!(errcode("/wxa/x?access_token=", "").await, 41001);
-    assert_eq!(errcode("/wxa/x?access_token=REAL1", "").await, 40001, "the facade does not accept the real token");
+    assert_eq!(
+        errcode("/wxa/x?access_token=REAL1", "").await,
+        40001,
+        "the facade does not accept the real token"
+    );
     let send = format!("/cgi-bin/message/subscribe/send?access_token={token}");
     assert_eq!(errcode(&send, "{").await, 47001);
     let large = "x".repeat(5 * MIB as usize);

@@ -131,7 +131,10 @@ impl Set {
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
-        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the gateway answers").unwrap();
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
+            .await
+            .expect("the gateway answers")
+            .unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -177,7 +180,10 @@ async fn the_real_token_reaches_nobody_whatever_repeats_it() {
             assert_eq!(answer.headers["content-security-policy"], "sandbox", "{what}");
         }
     }
-    assert!(set.asked().iter().all(|line| line.contains(REAL)), "every request to the stub had the real token");
+    assert!(
+        set.asked().iter().all(|line| line.contains(REAL)),
+        "every request to the stub had the real token"
+    );
     let answer = set.get("/wxa/headers").await;
     assert_eq!(answer.headers["x-kept"], "1");
     for gone in ["x-request-url", "set-cookie", "access-control-allow-origin"] {

@@ -123,7 +123,11 @@ async fn a_token_ends_a_little_after_it_is_said_to() {
     let world = World::start().await;
     let token = world.token_of("orders").await;
     world.advance(Duration::from_secs(7_200 + 290));
-    assert_eq!(world.errcode_with(&token).await, 0, "the token is accepted a little longer, because clocks differ");
+    assert_eq!(
+        world.errcode_with(&token).await,
+        0,
+        "the token is accepted a little longer, because clocks differ"
+    );
     // The token is in the cache, but is not accepted after its end.
     world.advance(Duration::from_secs(9));
     assert_eq!(world.errcode_with(&token).await, 0);
@@ -149,7 +153,11 @@ async fn wechats_own_token_is_shown_only_by_name_and_setting() {
     let shown = ask(&world, &key).await;
     let token = shown.text("access_token");
     let url = format!("{}/wxaapi/newtmpl/gettemplate?access_token={token}", world.wechat.url);
-    assert_eq!(world.wechat.http.get(&url).await.expect(200)["errcode"], 0, "WeChat itself accepts the token");
+    assert_eq!(
+        world.wechat.http.get(&url).await.expect(200)["errcode"],
+        0,
+        "WeChat itself accepts the token"
+    );
     let bearer = format!("Bearer {key}");
     world
         .call(Method::GET, "/v1/messages", &[("authorization", &bearer)], "")

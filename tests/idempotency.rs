@@ -131,7 +131,10 @@ async fn a_message_with_a_key_of_its_own_is_one_message_in_whatever_batch_it_com
     };
     let batch = json!({ "messages": [keyed("one", "k1"), keyed("two", "k2"), keyed("one", "k1")] });
     let first = world.post("/v1/messages?wait=10", batch).await.expect(202);
-    assert_eq!(first["messages"][2]["id"], first["messages"][0]["id"], "the key also counts within one batch: {first}");
+    assert_eq!(
+        first["messages"][2]["id"], first["messages"][0]["id"],
+        "the key also counts within one batch: {first}"
+    );
     let other = json!({ "messages": [keyed("two", "k2"), keyed("else", "k1"), keyed("x", "")] });
     let second = world.post("/v1/messages?wait=10", other).await.expect(202);
     assert_eq!(second["messages"][0]["id"], first["messages"][1]["id"], "{second}");

@@ -136,7 +136,11 @@ async fn standard_input_is_read_and_lines_may_name_themselves() {
         assert_eq!(counts(&summary(&output, 0)), expected);
     }
     let refused = run(&mut import(&world.url, "hyk_wrong", &["-"])).await;
-    assert_eq!(refused.status.code(), Some(0), "there is nothing to send, so no gateway is needed: {refused:?}");
+    assert_eq!(
+        refused.status.code(),
+        Some(0),
+        "there is nothing to send, so no gateway is needed: {refused:?}"
+    );
 }
 
 /// Waits until an import has made enough progress to lose some of it.

@@ -204,7 +204,7 @@ async fn a_key_gives_away_no_more_than_it_has() {
     assert_eq!(listed["keys"][0]["created_by"], json!({ "kind": "system" }), "{listed}");
     assert!(!listed.to_string().contains("hyk_"), "{listed}");
 
-    // What it could not have made it cannot revoke, either.
+    // A key cannot revoke a key that it could not have created.
     let stronger = key(&world, &[Scope::All], &[&appid]).await;
     let all = world.gateway.store.keys().await.unwrap();
     let stronger_id = all.last().unwrap().id.to_string();

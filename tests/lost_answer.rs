@@ -39,7 +39,11 @@ async fn a_subscribe_message_is_held_as_unknown_with_its_permit() {
     assert_eq!((&held["state"], &held["reason"]["code"]), (&json!("unknown"), &json!("no_answer")));
     assert_eq!(world.wechat.texts(&user).await, ["perhaps"]);
     let totals = world.totals(&user).await;
-    assert_eq!((&totals["reserved"], &totals["available"]), (&json!(1), &json!(0)), "no other message may use the unit");
+    assert_eq!(
+        (&totals["reserved"], &totals["available"]),
+        (&json!(1), &json!(0)),
+        "no other message may use the unit"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The master key is changed, with and without a gateway beside it, and whatever was sealed still opens.
+//! The master key is changed, with and without a running gateway, and every sealed value can still be opened.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::process::{Gateway, Server, create_key, hongyan, run, serve};
 use crate::world::{Answer, Http, Platform};
 
-/// Wherever sealed values lie.
+/// All columns with sealed values.
 const PLACES: [(&str, &str); 8] = [
     ("apps", "secret"),
     ("apps", "callback_token"),
@@ -25,10 +25,10 @@ const PLACES: [(&str, &str); 8] = [
     ("webhooks", "previous_secret"),
 ];
 
-/// What WeChat signs its pushes with.
+/// The token with which WeChat signs its pushes.
 const TOKEN: &str = "Signed0With0This";
 
-/// The ids of the keys that have sealed what lies in the database. Each place has something.
+/// The ids of the keys that sealed the values in the database. Each column has a value.
 fn keys_in_use(dir: &Path) -> BTreeSet<String> {
     let database = rusqlite::Connection::open(dir.join("hongyan.db")).unwrap();
     let mut ids = BTreeSet::new();
@@ -53,7 +53,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Somebody who uses the gateway.
+/// A caller of the gateway.
 struct Caller {
     http: Http,
     bearer: String,
@@ -74,7 +74,7 @@ impl Caller {
         self.http.send(method, &format!("{url}{path}"), &headers, body.to_string()).await
     }
 
-    /// Something of each kind is sealed; what was enciphered with the user's session_key.
+    /// Creates a sealed value of each kind. Returns data that is encrypted with the user's session_key.
     async fn use_everything(&self, url: &str, wechat: &Platform) -> Value {
         let appid = &wechat.seed.appid;
         let callback = json!({ "token": TOKEN, "encoding_aes_key": "a".repeat(42) + "A" });
@@ -99,7 +99,7 @@ impl Caller {
         enciphered
     }
 
-    /// Whether the gateway opens the user's session_key, the app's secret and its callback's keys.
+    /// Whether the gateway can open the user's session_key, the app's secret and the keys of its callback.
     async fn everything_opens(&self, url: &str, wechat: &Platform, enciphered: &Value) {
         let opened = self.call(url, Method::POST, "/v1/users/decrypt", enciphered.clone()).await.expect(200);
         assert_eq!(opened["nickName"], "鸿雁");
@@ -157,7 +157,7 @@ async fn a_generated_master_key_is_changed_while_no_gateway_runs() {
     assert!(!old_keys.contains(&new_key));
     assert_eq!(std::fs::read(dir.join("master.key.previous")).unwrap(), old);
     assert!(check(dir, &wechat).await["detail"].as_str().unwrap().contains("can be removed"));
-    // Once more does no harm, and a second new key is not made over the first one's previous.
+    // A repeat changes nothing, and does not put a second new key in the place of the previous key.
     let again = rotate(dir, &["--json"]).await;
     let report: Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!((&report["resealed"], &report["complete"]), (&json!({}), &json!(true)), "{report}");
@@ -168,7 +168,7 @@ async fn a_generated_master_key_is_changed_while_no_gateway_runs() {
         said(&refused)
     );
 
-    // The old key alone opens nothing any more; the new one alone opens all.
+    // The old key alone opens nothing any more; the new key alone opens everything.
     let new = std::fs::read(dir.join("master.key")).unwrap();
     std::fs::remove_file(dir.join("master.key.previous")).unwrap();
     std::fs::write(dir.join("master.key"), &old).unwrap();
@@ -199,7 +199,7 @@ async fn a_master_key_is_changed_beside_a_gateway_that_has_both_and_not_beside_o
     let enciphered = caller.use_everything(&gateway.url, &wechat).await;
     let old_keys = keys_in_use(dir);
 
-    // The gateway that runs knows nothing of the new key: the key is made, nothing is sealed with it.
+    // The running gateway does not know the new key: the key is created, but nothing is sealed with it.
     let refused = rotate(dir, &["--generate"]).await;
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused).contains("Restart the gateway"), "{}", said(&refused));
@@ -218,7 +218,7 @@ async fn a_master_key_is_changed_beside_a_gateway_that_has_both_and_not_beside_o
     assert_eq!(keys_in_use(dir), new_keys);
     caller.everything_opens(&gateway.url, &wechat, &enciphered).await;
 
-    // The gateway read the app before that. What it changes of it now does not bring back what the old key sealed.
+    // The gateway read the app before that. A change by the gateway must not bring back a value that the old key sealed.
     let path = format!("/v1/apps/{}", wechat.seed.appid);
     let change = json!({ "callback": { "encoding_aes_key": "b".repeat(42) + "A" } });
     caller.call(&gateway.url, Method::PATCH, &path, change).await.expect(200);
@@ -248,7 +248,7 @@ async fn a_master_key_of_the_settings_is_changed_by_naming_the_one_before_it() {
     let server = serve_with(&old_alone).await;
     let caller = Caller::of(dir).await;
     let enciphered = caller.use_everything(&server.url("gateway"), &wechat).await;
-    // The gateway that runs has the old key alone, whatever this command has.
+    // The running gateway has only the old key, whatever keys this command has.
     let refused = rotate_with(&both, &[]).await;
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused).contains("Restart the gateway"), "{}", said(&refused));
@@ -264,7 +264,7 @@ async fn a_master_key_of_the_settings_is_changed_by_naming_the_one_before_it() {
     assert!(said(&rotated).contains("master_key_previous from the settings"), "{}", said(&rotated));
     assert!(!said(&rotated).contains(&new) && !said(&rotated).contains(&old));
     caller.everything_opens(&server.url("gateway"), &wechat, &enciphered).await;
-    // Killed, and started with the new key alone.
+    // Killed, and started with only the new key.
     server.kill().await;
     let server = serve_with(&both[..1]).await;
     caller.everything_opens(&server.url("gateway"), &wechat, &enciphered).await;

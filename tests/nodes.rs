@@ -1,4 +1,4 @@
-//! Two gateways on one store: they share the lanes, and to those who call them they are one.
+//! Two gateways on one store: they share the lanes, and callers see one gateway.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Pair {
         Self::start_with(|_| {}).await
     }
 
-    /// Both have their shares.
+    /// Starts two nodes. Both have their shares of the lanes.
     async fn start_with(adjust: impl FnOnce(&mut hongyan_gateway::config::Settings)) -> Self {
         let machine = Clock::system();
         let a = World::first_node("a", machine.clone(), |settings| {
@@ -45,12 +45,12 @@ impl Pair {
         Self { a, b, machine }
     }
 
-    /// The node that has a lane, and the other one.
+    /// The node that has a lane, and the other node.
     fn owner(&self, lane: Lane) -> (&World, &World) {
         if has(&self.a, lane) { (&self.a, &self.b) } else { (&self.b, &self.a) }
     }
 
-    /// The node that has a user's lane, and the other one.
+    /// The node that has a user's lane, and the other node.
     fn owner_of(&self, user: &str) -> (&World, &World) {
         self.owner(Lane::of(&self.a.wechat.seed.appid.parse().unwrap(), &user.parse().unwrap()))
     }
@@ -63,7 +63,7 @@ impl Pair {
         join_all((0..count).map(|_| self.a.wechat.user())).await
     }
 
-    /// A user whose lane is this node's.
+    /// A user whose lane this node has.
     async fn user_of(&self, node: &World) -> String {
         loop {
             let user = self.a.wechat.user().await;
@@ -82,7 +82,7 @@ fn count(node: &World) -> usize {
     Lane::all().filter(|&lane| has(node, lane)).count()
 }
 
-/// Waits until the lanes are shared out evenly.
+/// Waits until the lanes are shared evenly.
 async fn shared(nodes: &[&World]) {
     let share = 64 / nodes.len();
     let counts = async || nodes.iter().map(|node| count(node)).collect::<Vec<_>>().into();
@@ -90,7 +90,7 @@ async fn shared(nodes: &[&World]) {
     eventually(counts, is_even).await;
     let epochs: Vec<_> =
         Lane::all().filter(|&lane| nodes.iter().filter(|node| has(node, lane)).count() != 1).collect();
-    assert_eq!(epochs, [], "each lane is one node's");
+    assert_eq!(epochs, [], "each lane belongs to one node");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +100,7 @@ async fn a_message_that_one_node_accepts_and_the_other_owns_goes_out_at_once() {
     for (n, user) in users.iter().enumerate() {
         let (owner, other) = pair.owner_of(user);
         other.grant_subscription(user).await;
-        // Who waits does so at the node that has nothing to do with it.
+        // The caller waits at the node that does not have the lane.
         let sent = other.send(other.subscribe(user, &format!("message {n}"))).await;
         assert_eq!(sent["state"], "sent", "{sent}");
         assert_eq!(owner.message(sent["id"].as_str().unwrap()).await["state"], "sent");
@@ -112,7 +112,7 @@ async fn a_message_that_one_node_accepts_and_the_other_owns_goes_out_at_once() {
         let line = metrics.lines().find(|line| line.starts_with("hongyan_messages_total{state=\"sent\"}"));
         line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
     };
-    assert_eq!(sent(&pair.a).await + sent(&pair.b).await, users.len(), "each is counted by one node");
+    assert_eq!(sent(&pair.a).await + sent(&pair.b).await, users.len(), "each message is counted by one node");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +171,7 @@ async fn a_node_that_joins_is_given_its_share_while_messages_go_out() {
     shared(&[&a, &b]).await;
 }
 
-/// A node on a thread of its own, which can be made to stand still as a process that is stopped does.
+/// A node on its own thread, which can be frozen like a process that is stopped.
 struct OwnThread {
     handle: tokio::runtime::Handle,
     _ends: tokio::sync::oneshot::Sender<()>,
@@ -191,7 +191,7 @@ impl OwnThread {
         Self { handle: take.recv().unwrap(), _ends: ends }
     }
 
-    /// Nothing runs on it until what this returns is dropped.
+    /// Freezes the thread until the returned value is dropped.
     async fn freeze(&self) -> std::sync::mpsc::Sender<()> {
         let (resume, resumed) = std::sync::mpsc::channel();
         let (tell, is_frozen) = tokio::sync::oneshot::channel();
@@ -223,25 +223,25 @@ async fn a_node_that_stood_still_for_longer_than_its_lease_writes_and_sends_noth
     let (a, b) = (&pair.a, &pair.b);
     let user = pair.user_of(b).await;
     a.grant_subscription(&user).await;
-    // WeChat takes the message and never answers, so the node has its own end of the request before it.
+    // WeChat takes the message and never answers, so the node's request ends with its timeout.
     a.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "hang", "times": 1 })).await;
     let id = a.accept(a.subscribe(&user, "once")).await;
     eventually(async || a.wechat.texts(&user).await.into(), |texts| *texts == json!(["once"])).await;
     let frozen = thread.freeze().await;
     pair.machine.advance(LEASE.as_millis() as i64 + 1);
-    // The other node finds out that the lease is over, and takes the message for lost: its answer comes to nobody.
+    // The other node sees that the lease has ended, and takes the message for lost.
     let lost = a.settled(&id).await;
     assert_eq!(lost["state"], "unknown", "{lost}");
     eventually(async || count(a).into(), |lanes| *lanes == 64).await;
-    // What is accepted meanwhile goes out by the node that is there.
+    // A message that is accepted meanwhile is sent by the other node.
     a.grant_subscription(&user).await;
     assert_eq!(a.send(a.subscribe(&user, "meanwhile")).await["state"], "sent");
     drop(frozen);
-    // It gives the answer up now, and its outcome is refused; it is given its share again.
+    // The frozen node gives up waiting for the answer, its outcome is refused, and it gets its share again.
     shared(&[a, b]).await;
     let after = a.message(&id).await;
     assert_eq!((&after["state"], &after["updated_at"]), (&lost["state"], &lost["updated_at"]), "{after}");
-    assert_eq!(a.wechat.texts(&user).await, ["once", "meanwhile"], "nothing went out twice");
+    assert_eq!(a.wechat.texts(&user).await, ["once", "meanwhile"], "no message was sent twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +260,7 @@ async fn one_node_at_a_time_asks_for_a_token() {
     .await;
     assert!(sent.iter().all(|message| message["state"] == "sent"), "{sent:?}");
     let asked = pair.a.wechat.asked(STABLE).await - before;
-    assert!(asked <= 2, "a plain fetch, and a forced one if that was the same; not {asked}");
+    assert!(asked <= 2, "a plain fetch, and a forced fetch if that returned the same token; not {asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,7 +293,7 @@ async fn a_secret_that_was_rotated_and_a_key_that_was_revoked_are_dead_on_both_n
     assert_eq!(ask().await, 200);
     let path = format!("/v1/keys/{}", made["id"].as_str().unwrap());
     assert_eq!(as_keeper(http::Method::DELETE, &path, Value::Null).await.status, 204);
-    assert_eq!(ask().await, 401, "though the other node had just looked it up");
+    assert_eq!(ask().await, 401, "although the other node had the key in its cache");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -341,5 +341,5 @@ async fn the_templates_of_an_app_are_asked_for_by_one_node_and_known_to_both() {
     for node in [other, owner] {
         eventually(async || node.get(&path).await.expect(200), is_known).await;
     }
-    assert_eq!(owner.wechat.asked(TEMPLATES).await - before, 1, "two nodes, one question");
+    assert_eq!(owner.wechat.asked(TEMPLATES).await - before, 1, "two nodes, one request");
 }

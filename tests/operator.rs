@@ -1,4 +1,4 @@
-//! What an operator does in a hurry: a check before the start, a restore as root, a key from the wrong directory.
+//! An operator in a hurry: a check before the start, a restore as root, a key from the wrong directory.
 
 use std::path::Path;
 use std::process::Output;
@@ -14,7 +14,7 @@ use crate::process::{Gateway, Server, create_key, hongyan, run, serve};
 use crate::tls::write_new_pair;
 use crate::world::{Http, Platform, World};
 
-/// Nobody has to answer there.
+/// No server answers at this address.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// The user and the group `nobody` of every Linux.
@@ -34,7 +34,7 @@ fn on(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// What `check` found about one thing.
+/// The finding of `check` about one subject.
 fn found<'a>(report: &'a Value, what: &str) -> &'a Value {
     let checks = report["checks"].as_array().unwrap();
     checks.iter().find(|check| check["what"] == what).unwrap_or_else(|| panic!("no {what}: {report}"))
@@ -46,7 +46,7 @@ async fn check(dir: &Path, wechat: &str, code: i32) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A data directory with one app in it.
+/// A data directory with one app.
 async fn with_an_app(wechat: &Platform) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
@@ -58,7 +58,7 @@ async fn with_an_app(wechat: &Platform) -> tempfile::TempDir {
         .await
         .expect(201);
     assert!(gateway.signal("TERM").await.success());
-    // Where the temporary directory is open to others, the check looks at the modes of what is in it.
+    // Where others may enter the temporary directory, the check looks at the modes of the files in it.
     set_mode(&dir.path().join("hongyan.db"), 0o600);
     dir
 }
@@ -89,7 +89,7 @@ async fn a_check_is_red_where_serve_refuses_and_no_key_is_made_that_opens_nothin
         stderr(&refused).contains("no master key") && stderr(&refused).contains("master.key"),
         "{refused:?}"
     );
-    assert!(!key.exists(), "no key was made where the right one belongs");
+    assert!(!key.exists(), "no key was generated in place of the right key");
 
     std::fs::write(&key, "0a".repeat(32)).unwrap();
     let report = check(dir.path(), &wechat.url, 78).await;
@@ -98,7 +98,7 @@ async fn a_check_is_red_where_serve_refuses_and_no_key_is_made_that_opens_nothin
     assert_eq!(run(&mut serve(dir.path(), &wechat.url)).await.status.code(), Some(78));
 
     std::fs::write(&key, right).unwrap();
-    // What every user of the machine may read is no secret.
+    // A file that every user of the machine may read is not secret.
     set_mode(dir.path(), 0o755);
     set_mode(&key, 0o644);
     let report = check(dir.path(), &wechat.url, 78).await;
@@ -126,7 +126,7 @@ async fn a_check_is_red_where_every_user_may_read_the_tls_key() {
     }
 }
 
-/// Answers everything as WeChat would, at another time.
+/// Answers every request as WeChat would, with another date.
 async fn answers_at(date: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -156,7 +156,7 @@ async fn a_wrong_clock_is_not_ok_and_one_that_cannot_be_compared_not_green() {
     assert_eq!((&found(&report, "clock")["state"], &report["ok"]), (&json!("not_looked_at"), &json!(false)));
     let report = check(dir.path(), NOWHERE, 1).await;
     assert_eq!(found(&report, "clock")["state"], "not_looked_at", "{report}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "it makes nothing");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the check creates no file");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,7 +202,7 @@ async fn commands_that_look_make_no_database_and_a_new_one_is_announced() {
     assert!(!said.contains("a new database was made") && said.contains(place.to_str().unwrap()), "{said}");
 }
 
-/// A directory that `nobody` may enter and has a data directory in; `None` where the tests do not run as root.
+/// A directory that `nobody` may enter, with a data directory in it; `None` where the tests do not run as root.
 fn of_nobody() -> Option<(tempfile::TempDir, std::path::PathBuf)> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     let dir = tempfile::tempdir().unwrap();
@@ -244,10 +244,10 @@ async fn what_root_does_in_the_gateways_directory_leaves_it_to_the_gateway() {
     assert!(owners(&data).iter().all(|(_, user)| *user == NOBODY), "{:?}", owners(&data));
     let server = Server::start(&mut as_nobody(serve(&data, NOWHERE))).await;
     assert!(server.signal("TERM").await.success());
-    // As root it serves, too; and what others write meanwhile is not lost.
+    // Root can also serve the directory, and nothing that other users write meanwhile is lost.
     let server = Server::start(&mut serve(&data, NOWHERE)).await;
     let written = create_key(&data).await;
-    assert!(data.join("hongyan.db-wal").exists(), "the log is still that of the gateway");
+    assert!(data.join("hongyan.db-wal").exists(), "the log is still the gateway's log");
     assert!(owners(&data).iter().all(|(_, user)| *user == NOBODY), "{:?}", owners(&data));
     let apps = format!("{}/v1/apps", server.url("gateway"));
     let bearer = format!("Bearer {written}");
@@ -257,7 +257,7 @@ async fn what_root_does_in_the_gateways_directory_leaves_it_to_the_gateway() {
     let apps = format!("{}/v1/apps", server.url("gateway"));
     Http::new().send(Method::GET, &apps, &[("authorization", &bearer)], "").await.expect(200);
     assert!(server.signal("TERM").await.success());
-    // A restore over it keeps owner and mode.
+    // A restore over the database keeps owner and mode.
     let (database, backup) = (data.join("hongyan.db"), dir.path().join("copy.db"));
     assert!(run(&mut on(&data, &["backup", backup.to_str().unwrap()])).await.status.success());
     set_mode(&database, 0o600);
@@ -269,7 +269,7 @@ async fn what_root_does_in_the_gateways_directory_leaves_it_to_the_gateway() {
     assert!(owners(&data).iter().all(|(_, user)| *user == NOBODY), "{:?}", owners(&data));
     let server = Server::start(&mut as_nobody(serve(&data, NOWHERE))).await;
     assert!(server.signal("TERM").await.success());
-    // Into an empty directory: its owner gets all of it.
+    // Into an empty directory: the owner of the directory owns all restored files.
     for (file, _) in owners(&data) {
         std::fs::remove_file(data.join(file)).unwrap();
     }
@@ -284,7 +284,7 @@ async fn a_database_of_another_user_is_refused_with_both_users() {
     use std::os::unix::fs::chown;
     let Some((_dir, data)) = of_nobody() else { return };
     create_key(&data).await;
-    // As an older version left it.
+    // As an older version left the directory.
     chown(data.join("hongyan.db"), Some(0), Some(0)).unwrap();
     let as_nobody = |mut command: Command| {
         command.uid(NOBODY).gid(NOBODY);
@@ -304,7 +304,7 @@ async fn a_database_of_another_user_is_refused_with_both_users() {
         }
     }
     assert!(!data.join("master.key").exists());
-    // Root may look, and sees what the gateway's user would meet.
+    // Root can run the check, which reports what the gateway's user would meet.
     let report = check(&data, NOWHERE, 78).await;
     let owners = found(&report, "owners and modes");
     assert!(owners["detail"].as_str().unwrap().contains("chown 65534:65534"), "{report}");
@@ -336,7 +336,7 @@ async fn wrong_words_on_the_command_line_are_wrong_usage_and_in_the_environment_
             assert!(said.contains(meant), "{command:?} {name}: {said}");
         }
     }
-    // What platforms inject, and what scripts leave empty, is no setting.
+    // Variables that platforms inject or that scripts leave empty are not settings.
     let mut passed = hongyan(&["key", "create", "--name", "x"]);
     passed
         .env("HONGYAN_PORT", "tcp://10.96.0.1:8780")
@@ -363,7 +363,7 @@ async fn an_app_is_shown_changed_paused_resumed_and_removed() {
         run(&mut at(&world, &args)).await
     };
     assert!(stdout(&app(&["show"]).await).contains(&appid));
-    assert_eq!(app(&["set"]).await.status.code(), Some(2), "nothing to change");
+    assert_eq!(app(&["set"]).await.status.code(), Some(2), "there is nothing to change");
     let named = app(&["set", "--name", "tea\u{202e}", "--truncate", "true", "--json"]).await;
     let named: Value = serde_json::from_slice(&named.stdout).unwrap();
     assert_eq!((&named["name"], &named["truncate"]), (&json!("tea\u{202e}"), &json!(true)));
@@ -430,7 +430,7 @@ async fn an_app_is_shown_changed_paused_resumed_and_removed() {
     assert!(app(&["remove"]).await.status.success());
     assert_eq!(app(&["show"]).await.status.code(), Some(1));
 
-    // Registered with a wrong secret, and mended without a call by hand.
+    // Registered with a wrong secret, and repaired without a call of the API.
     let mut add = at(&world, &["app", "add", "--appid", &appid]);
     let added = run(add.env("HONGYAN_APP_SECRET", "00000000000000000000000000000000")).await;
     assert_eq!(added.status.code(), Some(1), "{added:?}");
@@ -457,7 +457,7 @@ async fn a_key_is_not_sent_in_the_clear_to_another_machine_unless_it_is_wanted()
         command.env("HONGYAN_URL", url).env("HONGYAN_API_KEY", "hyk_x");
         command
     };
-    // An address of the documentation's (RFC 5737): nobody is there, and nobody is asked.
+    // An address for documentation (RFC 5737): no server is there, and no request is sent.
     let refused = run(&mut list("http://192.0.2.1:8780")).await;
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(stderr(&refused).contains("--insecure-http"), "{refused:?}");
@@ -486,7 +486,7 @@ async fn the_demo_takes_webhooks_on_this_machine() {
     assert!(String::from_utf8_lossy(&request[..read]).starts_with("POST /hook "));
     drop(stream);
     assert!(demo.signal("TERM").await.success());
-    // Elsewhere the refusal names the setting.
+    // At another URL the refusal names the setting.
     let world = World::start().await;
     for (url, setting) in [
         ("http://shop.example/hook", "webhook_allow_http"),

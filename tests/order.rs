@@ -1,4 +1,4 @@
-//! The order of one user's messages: by `send_at`, then by acceptance, whatever happens on the way.
+//! The order of a user's messages: by `send_at`, then by acceptance, whatever happens meanwhile.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ async fn a_scheduled_message_that_is_due_is_not_overtaken_while_there_is_no_plac
         world.grant_subscription(&user).await;
     }
     let scheduled = world.accept(after(&world, world.subscribe(&user, "second"), 3600)).await;
-    // The only place is taken while the scheduled message becomes due and a newer one comes.
+    // The only slot is taken while the scheduled message becomes due and a newer message comes.
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 1500, "times": 1 })).await;
     let first = world.accept(world.subscribe(&user, "first")).await;
     let on_its_way = async { while world.message(&first).await["state"] != "sending" {} };
-    tokio::time::timeout(PATIENCE, on_its_way).await.expect("it is sent");
+    tokio::time::timeout(PATIENCE, on_its_way).await.expect("the message is sent");
     world.advance(Duration::from_secs(3601));
     let newer = world.accept(world.subscribe(&user, "third")).await;
     for id in [&first, &scheduled, &newer] {
@@ -50,7 +50,7 @@ impl Dice {
     }
 }
 
-/// Asks for the messages until all are sent; time goes on to wherever a retry waits for it.
+/// Repeats the requests until all messages are sent; the clock moves to the next retry.
 async fn all_sent(world: &World, ids: &[String]) {
     loop {
         let messages = join_all(ids.iter().map(|id| world.message(id))).await;
@@ -63,7 +63,7 @@ async fn all_sent(world: &World, ids: &[String]) {
         if let Some(next) = looks.filter(|&look| look > now).min() {
             world.clock.set(next);
         }
-        // Asking without a breath takes the processors from those who send.
+        // Requests without a pause would take the processors from the gateway.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -72,11 +72,11 @@ async fn all_sent(world: &World, ids: &[String]) {
 async fn equal_times_go_by_acceptance_and_retries_hold_their_place() {
     for seed in 0..2 {
         let mut dice = Dice(seed);
-        // Few places, so that messages wait for them as well.
+        // Few slots, so that messages also wait for slots.
         let world = World::start_with(|settings| settings.max_in_flight = 4).await;
         let users = join_all((0..4).map(|_| world.wechat.user())).await;
         let start = world.clock.now();
-        // Of each user: when it shall go out, and its text. What is accepted later stands later.
+        // For each user: the `send_at` and the text of each message, in the order of acceptance.
         let mut wanted: Vec<Vec<(u64, String)>> = vec![Vec::new(); users.len()];
         let mut ids = Vec::new();
         for n in 0..28 {
@@ -94,7 +94,7 @@ async fn equal_times_go_by_acceptance_and_retries_hold_their_place() {
                 json!({ "path": SUBSCRIBE, "kind": "errcode", "errcode": errcode, "probability": 0.15 });
             world.wechat.chaos(rule).await;
         }
-        // All are due at once, and some come while they go out.
+        // All are due at once, and some are accepted while others are being sent.
         world.clock.set(start.plus(Duration::from_secs(200)));
         for (n, (user, wanted)) in users.iter().zip(&mut wanted).enumerate() {
             let text = format!("late {n}");
@@ -104,7 +104,7 @@ async fn equal_times_go_by_acceptance_and_retries_hold_their_place() {
         }
         tokio::time::timeout(PATIENCE, all_sent(&world, &ids)).await.expect("all are sent in time");
         for (user, mut wanted) in users.iter().zip(wanted) {
-            // A stable sort: of equal times the order of acceptance.
+            // A stable sort: messages with equal times keep the order of acceptance.
             wanted.sort_by_key(|(seconds, _)| *seconds);
             let wanted: Vec<String> = wanted.into_iter().map(|(_, text)| text).collect();
             assert_eq!(world.wechat.texts(user).await, wanted, "seed {seed}");

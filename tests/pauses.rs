@@ -1,5 +1,5 @@
-//! A pause begins while WeChat is away: what rests because of the outage rests for the pause from then on, and goes out
-//! when the pause ends, whoever began it and however it ends.
+//! A pause begins during an outage of WeChat: messages that rest because of the outage then rest because of the pause, and
+//! are sent when the pause ends, whoever began the pause and however it ends.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::world::{World, eventually};
 
 const TOKEN: &str = "/cgi-bin/stable_token";
 
-/// Messages that rest while WeChat is away, one to each of their users.
+/// Messages that rest during an outage, one for each of their users.
 struct Resting {
     world: World,
     users: Vec<String>,
@@ -20,14 +20,13 @@ struct Resting {
 }
 
 impl Resting {
-    /// Eight messages rest without a timer: nothing but the app's gate can set them going. Only one that was a probe backs
-    /// off.
+    /// Eight messages rest without a timer: only the app's gate can release them. Only a message that was a probe backs off.
     async fn begin() -> Self {
         let world = World::start().await;
         outage(&world, "errcode").await;
         let (users, ids) = messages(&world, 8).await;
         let mut app = world.app_when("paused", is_open).await;
-        // What was tried before the breaker opened backs off for as long.
+        // Messages that were tried before the breaker opened back off for this long.
         for _ in 0..8 {
             app = failed_probe(&world, &app).await;
         }
@@ -42,7 +41,7 @@ impl Resting {
         resting
     }
 
-    /// An operator's pause, with an end or without.
+    /// An operator's pause, with or without an end.
     async fn pause(&self, until: Option<UnixMillis>) {
         let path = format!("/v1/apps/{}/pause", self.world.wechat.seed.appid);
         let until = until.map(|until| until.to_string());
@@ -50,13 +49,13 @@ impl Resting {
         assert_eq!(paused["paused"]["code"], "operator", "{paused}");
     }
 
-    /// Waits until the app is paused for this reason; when the pause ends.
+    /// Waits until the app is paused for this reason. Returns when the pause ends.
     async fn paused_for(&self, code: &str) -> Option<UnixMillis> {
         let app = self.world.app_when(code, |app| app["paused"]["code"] == code).await;
         app["paused"]["until"].as_str().map(|_| probe_at(&app))
     }
 
-    /// Nothing is left behind, and nobody got a message twice.
+    /// Every message is sent, and no user got a message twice.
     async fn all_go_out(&self) {
         for (id, user) in self.ids.iter().zip(&self.users) {
             assert_eq!(self.world.settled(id).await["state"], "sent");
@@ -64,10 +63,10 @@ impl Resting {
         }
     }
 
-    /// WeChat is back, but the pause is in force: nobody has a message yet.
+    /// WeChat works again, but the pause is in force: no user has a message yet.
     async fn nothing_goes_out(&self) {
         for (id, user) in self.ids.iter().zip(&self.users) {
-            // A probe that met the pause comes back.
+            // A probe that met the pause becomes ready again.
             eventually(|| self.world.message(id), |message| message["state"] == "ready").await;
             assert!(self.world.wechat.inbox(user).await.is_empty());
         }
@@ -114,7 +113,7 @@ async fn a_longer_pause_that_replaces_a_shorter_one_over_an_outage_is_kept_to_it
 async fn a_quota_of_tokens_that_is_used_up_in_an_outage_holds_messages_back_until_it_is_renewed() {
     let resting = Resting::begin().await;
     resting.world.wechat.chaos(json!({ "path": TOKEN, "kind": "errcode", "errcode": 45009 })).await;
-    // The token has ended: whoever wants one next is told of the quota.
+    // The token has expired: the next fetch meets the quota.
     resting.world.advance(Duration::from_secs(7_200));
     let midnight = resting.paused_for("day_quota").await.expect("a day's quota is renewed");
     resting.world.wechat.end_chaos().await;
@@ -135,7 +134,7 @@ async fn a_secret_that_fails_in_an_outage_holds_messages_back_until_there_is_a_n
     let change = json!({ "secret": seed.app_secret }).to_string();
     let path = format!("/v1/apps/{}", seed.appid);
     let app = resting.world.call(Method::PATCH, &path, &[], change).await.expect(200);
-    assert!(app.get("paused").is_none(), "whoever changed it sees the change: {app}");
+    assert!(app.get("paused").is_none(), "the answer already shows the change: {app}");
     resting.all_go_out().await;
 }
 
@@ -164,7 +163,7 @@ async fn a_probe_that_meets_the_days_quota_ends_the_outage_and_waits_for_midnigh
     world.wechat.chaos(json!({ "path": "/cgi-bin/message/*", "kind": "errcode", "errcode": 45009 })).await;
     world.clock.set(probe_at(&app));
     let midnight = resting.paused_for("day_quota").await.expect("a day's quota is renewed");
-    // Those that went out when the outage was over come back before the day is.
+    // The messages that were sent after the outage become ready again before the day is over.
     for id in &resting.ids {
         eventually(|| world.message(id), |message| message["state"] != "sending").await;
     }

@@ -1,4 +1,4 @@
-//! Each kind of permit: how it is granted, how it is spent, how it ends.
+//! Each kind of permit: how it is granted, how it is used, how it ends.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn a_long_term_subscription_serves_until_the_user_refuses() {
         let world = World::start().await;
         let user = world.wechat.user().await;
         let template = world.wechat.seed.subscribe_template.clone();
-        // Three accepts at WeChat: after those it refuses, which is how a gateway learns that the user withdrew.
+        // Three accepted messages at WeChat: then it refuses, and from that refusal a gateway learns that the user withdrew.
         for _ in 0..3 {
             world.wechat.subscribe(&user, "accept").await;
         }
@@ -94,7 +94,7 @@ async fn a_long_term_subscription_serves_until_the_user_refuses() {
         assert_eq!(refused["reason"]["errcode"], 43101);
         assert_eq!(world.totals(&user).await["spent"], 3);
         let reach = world.get(&format!("/v1/reach?app={}", world.wechat.seed.appid)).await.expect(200);
-        assert_eq!(reach["unlimited"], 0, "{kind}: it is withdrawn");
+        assert_eq!(reach["unlimited"], 0, "{kind}: the permit is withdrawn");
     }
 }
 

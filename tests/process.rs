@@ -1,4 +1,4 @@
-//! The `hongyan` program in a process of its own.
+//! The `hongyan` program in its own process.
 
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use crate::world::PATIENCE;
 
-/// The program, with nothing of the machine's own settings.
+/// The program, without the settings of the machine.
 pub fn hongyan(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hongyan"));
     command.args(args).kill_on_drop(true).stdin(Stdio::null());
@@ -20,15 +20,15 @@ pub fn hongyan(args: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end.
+/// Runs the program to its end.
 pub async fn run(command: &mut Command) -> Output {
-    tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends by itself").unwrap()
+    tokio::time::timeout(PATIENCE, command.output()).await.expect("the program ends by itself").unwrap()
 }
 
-/// A program that serves, and has said that it is ready.
+/// A program that serves and has reported that it is ready.
 pub struct Server {
     child: Child,
-    /// Its readiness line.
+    /// The line that reports readiness.
     pub ready: Value,
 }
 
@@ -36,8 +36,10 @@ impl Server {
     pub async fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says when it is ready");
-        let line = line.unwrap().expect("it ended before it was ready");
+        let line = tokio::time::timeout(PATIENCE, lines.next_line())
+            .await
+            .expect("the program reports that it is ready");
+        let line = line.unwrap().expect("the program ended before it was ready");
         let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
         Self { child, ready }
     }
@@ -46,9 +48,9 @@ impl Server {
         self.ready[what].as_str().unwrap_or_else(|| panic!("no {what} in {}", self.ready)).to_owned()
     }
 
-    /// Its number.
+    /// The id of the process.
     pub fn pid(&self) -> u32 {
-        self.child.id().expect("it runs")
+        self.child.id().expect("the process runs")
     }
 
     /// `kill -9`.
@@ -56,17 +58,17 @@ impl Server {
         self.child.kill().await.unwrap();
     }
 
-    /// How it ended, by itself or after a signal that somebody else gave.
+    /// The exit status after the program ended by itself or by a signal sent elsewhere.
     pub async fn ended(mut self) -> ExitStatus {
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap()
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the program ends").unwrap()
     }
 
-    /// A polite signal; how it ended.
+    /// Sends a signal, and returns the exit status.
     pub async fn signal(mut self, name: &str) -> ExitStatus {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.child.id().expect("the process runs").to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().await.unwrap().success());
         let patience = PATIENCE + Duration::from_secs(20);
-        tokio::time::timeout(patience, self.child.wait()).await.expect("it ends by itself").unwrap()
+        tokio::time::timeout(patience, self.child.wait()).await.expect("the program ends by itself").unwrap()
     }
 }
 
@@ -82,7 +84,7 @@ impl Gateway {
         Self { url: server.url("gateway"), server }
     }
 
-    /// The number of its process.
+    /// The id of its process.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
@@ -107,7 +109,7 @@ pub fn serve(dir: &Path, wechat: &str) -> Command {
     command
 }
 
-/// The same command with so many descriptors and no more.
+/// The same command with a limit of file descriptors.
 pub fn with_descriptors(command: &Command, count: u32) -> Command {
     let inner = command.as_std();
     let mut outer = Command::new("sh");
@@ -129,7 +131,7 @@ pub fn with_descriptors(command: &Command, count: u32) -> Command {
     outer
 }
 
-/// A new API key for all scopes.
+/// A new API key with all scopes.
 pub async fn create_key(dir: &Path) -> String {
     let output =
         run(hongyan(&["key", "create", "--name", "story"]).env("HONGYAN_DATA_DIR", dir).current_dir(dir))

@@ -1,4 +1,4 @@
-//! Who pushes to a callback: WeChat, or somebody who would like to be taken for it.
+//! The sender of pushes to a callback: WeChat, or an impostor.
 
 use hongyan_wechat::callback::{EncodingAesKey, sign};
 use http::{Method, StatusCode};
@@ -9,7 +9,7 @@ use crate::world::{Answer, Http, World, eventually};
 pub const TOKEN: &str = "sharedToken1";
 pub const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
-/// Who pushes: WeChat, or somebody who would like to be taken for it.
+/// Sends pushes to a callback, as WeChat or as an impostor.
 pub struct Pusher {
     pub http: Http,
     pub url: String,
@@ -26,7 +26,7 @@ pub struct Signed {
 }
 
 impl Pusher {
-    /// The app gets a callback; in safe mode, one with a key.
+    /// Sets up a callback of the app; in safe mode, with a key.
     pub async fn of(world: &World, sealed: bool) -> Self {
         let callback = if sealed {
             json!({ "token": TOKEN, "encoding_aes_key": AES_KEY })
@@ -43,7 +43,7 @@ impl Pusher {
         }
     }
 
-    /// A push of this content, as WeChat sends it.
+    /// Sends a push with this content, as WeChat does.
     pub async fn push(&self, signed: &Signed, content: &str) -> Answer {
         let body = match &self.key {
             None => content.to_owned(),
@@ -76,7 +76,7 @@ impl Pusher {
 }
 
 impl World {
-    /// The parameters of a request of now.
+    /// The parameters of a request that is signed now.
     pub fn signed(&self, nonce: &str) -> Signed {
         Signed { timestamp: self.clock.now().as_seconds().to_string(), nonce: nonce.into() }
     }
@@ -90,7 +90,7 @@ impl World {
         self.get("/v1/events").await.expect(200)["events"].as_array().unwrap().clone()
     }
 
-    /// The event that came last, once it is worked on.
+    /// The last event, once it is processed.
     pub async fn worked_on(&self) -> Value {
         let last = async || self.events().await.first().cloned().unwrap_or_default();
         eventually(last, |event| event["state"] == "done").await
@@ -137,7 +137,7 @@ impl World {
     }
 }
 
-/// The same in the form that has no element around `List`.
+/// The same as JSON, which has no element around `List`.
 pub fn as_json(event: &Map<String, Value>) -> String {
     let mut flat = Map::new();
     for (name, value) in event {
@@ -154,7 +154,7 @@ pub fn is_success(answer: &Answer) {
     assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, "success"), "{answer:?}");
 }
 
-/// Whatever was wrong, the sender hears the same.
+/// Whatever was wrong, the sender gets the same answer.
 #[track_caller]
 pub fn is_refused(answer: &Answer) {
     assert_eq!((answer.status, answer.text.as_str()), (StatusCode::FORBIDDEN, "refused"), "{answer:?}");

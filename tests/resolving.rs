@@ -1,4 +1,4 @@
-//! An operator finds out what became of a message of unknown outcome.
+//! An operator finds out the real outcome of a message with unknown outcome.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::world::{Answer, World};
 
 const SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 
-/// A subscribe message whose answer is lost; `kind` decides whether the user has it.
+/// A subscribe message whose answer is lost; `kind` decides whether the user gets it.
 async fn lose(world: &World, user: &str, kind: &str, text: &str) -> String {
     world.grant_subscription(user).await;
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": kind, "times": 1 })).await;
@@ -50,7 +50,7 @@ async fn what_the_user_does_not_have_is_sent_once_by_the_permit_that_it_kept() {
     let world = World::start().await;
     let user = world.wechat.user().await;
     let id = lose(&world, &user, "reset_before", "at last").await;
-    // Two operators say the same at the same time.
+    // Two operators report the same outcome at the same time.
     let say = || resolve(&world, &id, json!({ "outcome": "not_sent", "attempt": 1 }));
     let (one, other) = tokio::join!(say(), say());
     let repeated =
@@ -111,7 +111,7 @@ async fn a_word_that_makes_no_sense_is_refused() {
         .await
         .problem(409, "another_attempt");
     assert_eq!(later["attempt"], 1);
-    assert_eq!(world.message(&id).await["state"], "unknown", "nothing happened");
+    assert_eq!(world.message(&id).await["state"], "unknown", "the message did not change");
     let never_made = "msg_00000000000000000000000000000000";
     resolve(&world, never_made, json!({ "outcome": "sent" })).await.problem(404, "not_found");
 }

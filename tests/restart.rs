@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of 500 messages, twenty times: nothing lost, nothing delivered twice.
+//! `kill -9` in the middle of 500 messages, twenty times: no message is lost or delivered twice.
 
 use std::collections::HashMap;
 
@@ -70,7 +70,7 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
     let permits = json!({ "permits": permits });
     caller.call(&format!("{}/v1/permits", process.url), "permits", &permits).await.unwrap();
 
-    // Each message is asked for until it is accepted, whatever happens to the process meanwhile.
+    // Each request is repeated until the message is accepted, whatever happens to the process meanwhile.
     let mut accepted: HashMap<usize, String> = HashMap::new();
     let mut died_unanswered = 0;
     for round in 0..ROUNDS {
@@ -82,13 +82,13 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
                 async move { (n, caller.call(url, &format!("key-{n}"), message).await) }
             })
             .buffer_unordered(AT_ONCE);
-        // The process dies after a different number of answers each round, with others on their way.
+        // The process dies after a different number of answers in each round, while other requests are in flight.
         let survives = (round * 7) % SHARE;
         let mut seen = 0;
         while seen < survives
             && let Some((n, answer)) = answers.next().await
         {
-            accepted.insert(n, id(&answer.expect("it is alive")));
+            accepted.insert(n, id(&answer.expect("the gateway is alive")));
             seen += 1;
         }
         process.kill().await;
@@ -99,21 +99,22 @@ async fn killed_twenty_times_nothing_is_lost_and_nothing_comes_twice() {
             }
         }
         process = Gateway::start(dir.path(), &wechat.url).await;
-        // What was not answered is asked again: the key makes it one message.
+        // Requests without an answer are repeated: the key makes each of them one message.
         for &n in &share {
             let url = format!("{}/v1/messages", process.url);
-            let answer = caller.call(&url, &format!("key-{n}"), &messages[n]).await.expect("it is alive");
+            let answer =
+                caller.call(&url, &format!("key-{n}"), &messages[n]).await.expect("the gateway is alive");
             if let Some(before) = accepted.insert(n, id(&answer)) {
                 assert_eq!(
                     before, accepted[&n],
-                    "message {n}: what was accepted before the kill is still the same"
+                    "message {n}: a message that was accepted before the kill is still the same"
                 );
             }
         }
     }
-    assert!(died_unanswered > 0, "the kills hit requests on their way");
+    assert!(died_unanswered > 0, "the kills interrupted requests");
 
-    // Every message ends as sent: a form message is repeated safely, and WeChat's 41029 tells that it arrived.
+    // Every message ends as sent: a form message can be repeated safely, and WeChat's 41029 shows that it arrived.
     assert_eq!(accepted.len(), MESSAGES);
     for (n, message) in messages.iter().enumerate() {
         let url = format!("{}/v1/messages?wait=30", process.url);

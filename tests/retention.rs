@@ -1,4 +1,4 @@
-//! What is old is removed while messages flow; what is open, in doubt or young stays.
+//! Old rows are removed while messages are being sent; open, uncertain and young rows stay.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::world::{PATIENCE, World};
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl World {
-    /// Lets a round begin and waits for its end. If the clock was moved just before, that has begun one already, and
-    /// that one will do if it looks for what is old by now.
+    /// Starts a round of retention and waits for its end. If the clock was moved just before, a round has begun already;
+    /// that round suffices if it looks for rows that are old by now.
     async fn round_of_retention(&self) {
         let mut retained_at = self.gateway.retained_at.clone();
         let now = self.clock.now();
         self.advance(Duration::from_secs(6 * 3600 + 1));
-        // Between its steps a round rests for four times as long as they take: on a busy machine it takes minutes.
+        // Between its steps a round rests for four times the duration of a step, so a round takes minutes on a busy machine.
         let done = tokio::time::timeout(PATIENCE * 10, retained_at.wait_for(|&at| at >= now)).await;
-        drop(done.expect("a round comes to its end").unwrap());
+        drop(done.expect("the round ends").unwrap());
     }
 }
 
@@ -72,7 +72,7 @@ async fn what_is_old_goes_and_what_is_open_in_doubt_or_young_stays() {
     let metrics = world.get("/metrics").await.text;
     assert!(metrics.contains("hongyan_pruned_total{what=\"messages\"} 2"), "{metrics}");
 
-    // The key went with its message: the same request is a new one.
+    // The key was removed with its message: the same request makes a new message.
     let again = world.send(keyed("old")).await;
     assert_ne!(again["id"], old["id"]);
 }
@@ -107,5 +107,5 @@ async fn messages_go_out_while_thousands_of_old_ones_are_removed() {
     assert!(sent.iter().all(|message| message["state"] == "sent"), "{sent:?}");
     let left = world.call(Method::GET, "/v1/messages?limit=100", &[], "").await.expect(200);
     let left = left["messages"].as_array().or_else(|| left["items"].as_array()).unwrap();
-    assert_eq!(left.len(), users.len(), "the old ones are gone, the new ones are there");
+    assert_eq!(left.len(), users.len(), "the old messages are removed, the new messages are there");
 }

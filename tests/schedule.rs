@@ -1,4 +1,4 @@
-//! Messages for later: they go out at their time, in order, and can be withdrawn before.
+//! Scheduled messages: they are sent at their time, in order, and can be cancelled before.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_scheduled_message_goes_out_at_its_time() {
     world.grant_form(&user).await;
     let id = world.accept(at(&world, world.legacy(&user, "later"), HOUR)).await;
     assert_eq!(world.message(&id).await["state"], "scheduled");
-    assert_eq!(world.totals(&user).await["available"], 1, "its permit is chosen when it is sent");
+    assert_eq!(world.totals(&user).await["available"], 1, "the permit is chosen when the message is sent");
     world.advance(HOUR / 2);
     assert_eq!(world.message(&id).await["state"], "scheduled");
     world.advance(HOUR);
@@ -39,7 +39,7 @@ async fn messages_of_one_user_keep_their_order() {
         world.grant_subscription(&user).await;
         ids.push(world.accept(at(&world, world.subscribe(&user, text), HOUR)).await);
     }
-    // WeChat is slow and busy in between; nobody overtakes.
+    // WeChat is slow and busy in between; no message overtakes another.
     world.wechat.chaos(json!({ "path": "/cgi-bin/message/subscribe/send", "kind": "errcode", "errcode": 43108, "times": 2 })).await;
     world.advance(HOUR + Duration::from_secs(1));
     for id in &ids {
@@ -60,7 +60,7 @@ async fn a_scheduled_message_can_be_cancelled_and_its_permit_stays() {
     assert_eq!(
         world.send(world.legacy(&user, "other")).await["reason"]["code"],
         "no_permit",
-        "it is reserved"
+        "the permit is reserved"
     );
     let cancelled = world.delete(&format!("/v1/messages/{id}")).await.expect(200);
     assert_eq!(cancelled["state"], "cancelled");
@@ -139,7 +139,7 @@ async fn what_is_being_claimed_while_the_gateway_stops_goes_out_and_is_never_in_
             world.grant_subscription(user).await;
             ids.push(world.accept(at(&world, world.subscribe(user, "at the end"), HOUR)).await);
         }
-        // All are due at once, in all lanes, and the gateway stops.
+        // All messages are due at once, in all lanes, and the gateway stops.
         world.advance(HOUR);
         world = world.restart().await;
         for id in &ids {

@@ -13,7 +13,7 @@ async fn sessions_end_on_demand_with_their_app_and_beyond_ten() {
     let appid = world.wechat.seed.appid.clone();
     let log_in = async |openid: &str| {
         let code = world.wechat.login_code(openid).await;
-        // Each login is a little later than the one before.
+        // Each login is a little later than the login before.
         world.advance(Duration::from_millis(5));
         world.post(&format!("/mp/{appid}/login"), json!({ "code": code })).await.text("session")
     };
@@ -30,7 +30,7 @@ async fn sessions_end_on_demand_with_their_app_and_beyond_ten() {
     for _ in 0..11 {
         sessions.push(log_in(&first).await);
     }
-    assert!(!works(&sessions[0]).await, "the oldest of eleven gave way");
+    assert!(!works(&sessions[0]).await, "the oldest of eleven sessions was removed");
     assert!(works(&sessions[1]).await && works(&sessions[10]).await);
     let path = format!("/v1/apps/{appid}/sessions");
     assert_eq!(world.delete(&format!("{path}?openid={first}")).await.expect(200)["ended"], 10);
@@ -43,8 +43,8 @@ async fn sessions_end_on_demand_with_their_app_and_beyond_ten() {
     assert_eq!(world.delete(&format!("/v1/apps/{appid}")).await.status, 204);
     let again = json!({ "appid": appid, "secret": world.wechat.seed.app_secret });
     world.post("/v1/apps", again).await.expect(201);
-    assert!(!works(&third).await, "the app that is registered anew has none of the old sessions");
+    assert!(!works(&third).await, "an app that is registered again has no old sessions");
     let kept =
         world.gateway.store.session_keys(appid.parse().unwrap(), second.parse().unwrap()).await.unwrap();
-    assert!(kept.is_empty(), "nor session keys");
+    assert!(kept.is_empty(), "no session key is left either");
 }

@@ -1,4 +1,4 @@
-//! A stop in good order: who waits is answered, who comes in time is served, and nothing holds up the end.
+//! A graceful stop: waiting callers are answered, requests that come in time are served, and nothing delays the end.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use crate::process::{Server, create_key, serve};
 use crate::world::{Answer, Http, Platform, eventually};
 
-/// A stop that waits for nothing takes some 20 ms; this much is allowed for a machine with much else to do.
+/// A stop without waits takes about 20 ms; the rest is an allowance for a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-/// A gateway in a process of its own, with an app and a user.
+/// A gateway in its own process, with an app and a user.
 struct Scene {
     wechat: Platform,
     server: Server,
@@ -60,7 +60,7 @@ impl Scene {
         assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
     }
 
-    /// Waits until so many messages are in a state: whoever sent them waits now.
+    /// Waits until this many messages are in a state: their senders are waiting then.
     async fn until_there_are(&self, state: &str, count: usize) {
         let list = async || {
             let url = format!("{}/v1/messages?state={state}", self.url);
@@ -73,7 +73,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_is_answered_at_once_and_the_process_ends() {
     let scene = Scene::start(|_| {}).await;
-    // A connection that is kept, one that never said a word, and one in the middle of a head.
+    // A kept connection, a connection that never sent a byte, and a connection in the middle of a head.
     let address = scene.url.strip_prefix("http://").unwrap();
     let mut kept = TcpStream::connect(address).await.unwrap();
     kept.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -130,7 +130,7 @@ async fn a_send_by_wechats_own_path_is_withdrawn_or_answered_and_holds_up_nothin
         Instant::now()
     };
     let (answer, told_at) = tokio::join!(send, stop);
-    assert_eq!(answer.expect(200)["errcode"], -1, "it was withdrawn");
+    assert_eq!(answer.expect(200)["errcode"], -1, "the message was cancelled");
     assert!(scene.server.ended().await.success());
     let took = told_at.elapsed();
     assert!(took < AT_ONCE, "{took:?}");
@@ -143,7 +143,7 @@ async fn what_is_under_way_is_answered_before_the_end() {
     let permit =
         json!({ "app": scene.wechat.seed.appid, "openid": scene.user, "kind": "form", "code": form });
     scene.post("/v1/permits", permit).await.expect(201);
-    // A body that is half there when the signal comes.
+    // A body of which half has been sent when the signal comes.
     let address = scene.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let body = scene.message().to_string();
@@ -155,7 +155,7 @@ async fn what_is_under_way_is_answered_before_the_end() {
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // By now it is being read: requests of other connections are answered later.
+    // The gateway is reading the body by now, because requests of other connections are answered later.
     scene.until_there_are("waiting", 0).await;
     scene.terminate().await;
     let refused = async || json!(TcpStream::connect(address).await.is_err());
@@ -181,7 +181,7 @@ async fn a_stop_with_a_delay_is_told_to_the_load_balancer_while_everybody_is_ser
     scene.terminate().await;
     let not_ready = eventually(ready, |answer| answer["ready"] == false).await;
     assert_eq!(not_ready, json!({ "ready": false, "store": "ok", "stopping": true }));
-    // New connections, each of them.
+    // A new connection for each request.
     Http::new().get(&format!("{}/livez", scene.url)).await.expect(200);
     let form = scene.wechat.form(&scene.user).await;
     let permit =
@@ -190,7 +190,7 @@ async fn a_stop_with_a_delay_is_told_to_the_load_balancer_while_everybody_is_ser
     scene.post("/v1/messages", scene.message()).await.expect(202);
     let inbox = async || json!(scene.wechat.inbox(&scene.user).await.len());
     eventually(inbox, |count| *count == json!(1)).await;
-    assert!(told_at.elapsed() < delay, "all this was within the delay");
+    assert!(told_at.elapsed() < delay, "all requests ended within the delay");
     assert!(scene.server.ended().await.success());
     let took = told_at.elapsed();
     assert!(took >= delay && took < delay + AT_ONCE, "{took:?}");

@@ -1,4 +1,5 @@
-//! Strangers have budgets: what they ask for costs neither others nor WeChat's quota, and they learn nothing of the inside.
+//! Strangers have limits: their requests use up neither the limits of others nor WeChat's quota, and strangers learn nothing
+//! internal.
 
 use std::time::Duration;
 
@@ -46,15 +47,15 @@ async fn an_address_may_log_in_so_often_and_others_are_not_concerned() {
     let refused = log_in(&world, ONE).await;
     assert_eq!(retry_after(&refused), 20);
     refused.problem(429, "too_many_requests");
-    // What it says of others is not believed.
+    // An address that the client itself adds to the header is not trusted.
     log_in(&world, &format!("{OTHER}, {ONE}")).await.problem(429, "too_many_requests");
     log_in(&world, OTHER).await.expect(200);
-    assert_eq!(world.wechat.asked(LOGIN).await, 4, "WeChat was not bothered");
+    assert_eq!(world.wechat.asked(LOGIN).await, 4, "WeChat was not asked");
     world.advance(Duration::from_secs(20));
     log_in(&world, ONE).await.expect(200);
     log_in(&world, ONE).await.problem(429, "too_many_requests");
     assert_eq!(count_of(&world, "logins_per_address").await, 3);
-    // A back end with a key has its own way.
+    // A back end with a key has no such limit.
     let code = world.wechat.login_code(&world.wechat.user().await).await;
     world.post("/v1/login", json!({ "app": world.wechat.seed.appid, "code": code })).await.expect(200);
 }
@@ -66,7 +67,7 @@ async fn an_app_and_all_apps_may_be_logged_in_to_so_often() {
     log_in(&of_app, OTHER).await.problem(429, "too_many_requests");
     assert_eq!(count_of(&of_app, "logins_per_app").await, 1);
     let in_all = World::start_with(|settings| settings.login_rate = 1).await;
-    // An app that is not there costs nothing.
+    // A login of an unknown app uses up nothing.
     let url = format!("{}/mp/wx0000000000000000/login", in_all.url);
     Http::new().post(&url, &json!({ "code": "x" })).await.problem(404, "unknown_app");
     log_in(&in_all, ONE).await.expect(200);
@@ -94,18 +95,18 @@ async fn a_user_may_report_so_many_permits_in_however_many_sessions() {
     report(&first, "Bearer", &["a-1", "a-2", "a-3"]).await.expect(202);
     // RFC 9110: the scheme's case does not matter.
     report(&first, "bearer", &["a-4"]).await.expect(202);
-    // Two are left. A login brings no more of them, and a request for three gets none.
+    // Two permits are left. A new login does not add permits, and a request for three permits gets none.
     let second = session(&user).await;
     let refused = report(&second, "BEARER", &["a-5", "a-6", "a-7"]).await;
     assert_eq!(retry_after(&refused), 600);
     refused.problem(429, "too_many_requests");
-    assert_eq!(world.totals(&user).await["granted"], 4, "nothing of it was stored");
+    assert_eq!(world.totals(&user).await["granted"], 4, "no permit of the refused request was stored");
     report(&second, "Bearer", &["a-5", "a-6"]).await.expect(202);
     for _ in 0..3 {
         report(&session(&user).await, "Bearer", &["a-7"]).await.problem(429, "too_many_requests");
     }
     assert_eq!(world.totals(&user).await["granted"], 6);
-    // Another user of the same app is not concerned, and time heals.
+    // Another user of the same app is not affected, and the rate recovers with time.
     report(&session(&other).await, "Bearer", &["b-1"]).await.expect(202);
     world.advance(Duration::from_secs(600));
     report(&first, "Bearer", &["a-7"]).await.expect(202);
@@ -124,7 +125,7 @@ async fn who_guesses_is_slowed_and_who_knows_is_not() {
     let _ = Pusher::of(&world, false).await;
     let now = world.clock.now().as_seconds();
     let push = format!("/callback/{appid}?signature=wrong&timestamp={now}&nonce=1&echostr=1");
-    // Each kind of guess is one.
+    // Each kind of credential counts as a guess.
     get("/v1/apps", "Bearer hyk_wrong").await.problem(401, "unauthorized");
     assert_eq!(get(&format!("{token}wrong"), "").await.expect(200)["errcode"], 40125);
     assert_eq!(get("/cgi-bin/x?access_token=hyt_wrong", "").await.expect(200)["errcode"], 40001);
@@ -136,7 +137,7 @@ async fn who_guesses_is_slowed_and_who_knows_is_not() {
     get(&push, "").await.expect(403);
     assert!(began.elapsed() >= Duration::from_secs(2));
     assert_eq!(count_of(&world, "wrong_credentials").await, 2);
-    // The good are not counted, from whatever address.
+    // Valid credentials are not counted, from any address.
     get("/v1/apps", &format!("Bearer {}", world.key)).await.expect(200);
     get(&format!("{token}{}", world.gateway_secret), "").await.expect(200);
     assert_eq!(count_of(&world, "wrong_credentials").await, 2);
@@ -153,7 +154,7 @@ async fn logins_of_strangers_take_few_connections_and_none_from_callers() {
     let codes: Vec<String> = (0..30).map(|number| format!("code-{number}")).collect();
     let strangers = join_all(codes.iter().map(|code| log_in_with(&world, ONE, code)));
     let callers = async {
-        // Two are with WeChat, no more.
+        // Two calls are with WeChat, and no more.
         let busy = async || json!(world.gateway.outgoing.is_full_of_strangers());
         eventually(busy, |is_full| *is_full == json!(true)).await;
         let code = world.wechat.login_code(&world.wechat.user().await).await;
@@ -162,9 +163,9 @@ async fn logins_of_strangers_take_few_connections_and_none_from_callers() {
         began.elapsed()
     };
     let (answers, took) = tokio::join!(strangers, callers);
-    assert!(took < Duration::from_secs(2), "{took:?}: no stranger stands before a caller");
+    assert!(took < Duration::from_secs(2), "{took:?}: strangers do not delay a caller");
     let turned_away = answers.iter().filter(|answer| answer.status == 503).count();
-    assert_eq!(turned_away, 28, "all but the two places");
+    assert_eq!(turned_away, 28, "all but two requests are refused");
     assert_eq!(count_of(&world, "wechat_calls").await, 28);
     assert_eq!(world.wechat.asked(LOGIN).await, 3);
 }
@@ -178,7 +179,7 @@ async fn a_stranger_hears_nothing_of_the_inside() {
     assert_eq!(problem["detail"], "The app is paused.");
     assert_eq!(problem["errcode"], 40164);
     assert!(problem.get("errmsg").is_none(), "{problem}");
-    // Also when it is the pause that speaks.
+    // Also when the stored pause answers.
     let problem = told("code-2").await.problem(409, "app_paused");
     assert_eq!(problem["detail"], "The app is paused.");
     world.resume().await;
@@ -189,7 +190,7 @@ async fn a_stranger_hears_nothing_of_the_inside() {
     let answer = log_in_with(&nowhere, ONE, "code").await;
     assert!(!answer.text.contains("inside.invalid"), "{answer:?}");
     answer.problem(503, "wechat_unavailable");
-    // What is wrong with the request itself is said.
+    // Errors of the request itself are reported.
     let problem = told("two words").await.problem(422, "invalid_field");
     assert!(problem["detail"].as_str().unwrap().contains("visible ASCII"), "{problem}");
 }

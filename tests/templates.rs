@@ -1,4 +1,4 @@
-//! An app's templates: listed, chosen from WeChat's public library, given back, and read again when they change.
+//! An app's templates: listed, added from WeChat's public library, deleted, and read again when they change.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ impl World {
         self.get(&self.templates_path()).await.expect(200)["templates"].as_array().unwrap().clone()
     }
 
-    /// Somebody makes a template at WeChat, past the gateway.
+    /// Adds a template at WeChat without the gateway.
     async fn made_elsewhere(&self, title: &str) -> String {
         let body = json!({ "family": "once", "title": title, "content": "物品:{{thing1.DATA}}" });
         self.wechat.control("templates", body).await["template_id"].as_str().unwrap().to_owned()
@@ -73,7 +73,7 @@ async fn a_template_is_chosen_used_and_given_back() {
     );
     assert_eq!(added["details"]["fields"][0]["values"], json!(["待审核", "审核通过", "审核不通过"]));
 
-    // It can be sent at once; a value that it does not list is refused with those that it does.
+    // The template can be used at once. The refusal of a value outside its list names the allowed values.
     let user = world.wechat.user().await;
     let mut message = added["details"]["message"].clone();
     message["to"] = json!(user);
@@ -95,7 +95,7 @@ async fn a_template_is_chosen_used_and_given_back() {
     world.delete(&path).await.problem(404, "not_found");
     assert_eq!(world.templates().await.len(), 3);
     let asked = world.post(&format!("{}/sync", world.templates_path()), json!({})).await.expect(200);
-    assert_eq!(asked["changes"], json!([]), "WeChat does not have it any more either");
+    assert_eq!(asked["changes"], json!([]), "WeChat does not have the template any more either");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,12 +129,12 @@ async fn what_wechat_refuses_is_a_problem_with_its_errcode_and_the_field() {
     let library = format!("/v1/apps/{}/library", world.wechat.seed.appid);
     let problem = world.get(&format!("{library}?category=1")).await.problem(422, "template_refused");
     assert_eq!((&problem["errcode"], &problem["field"]), (&json!(200_019), &json!("category")));
-    // What can be seen here is not asked.
+    // WeChat is not asked about errors that the gateway can see.
     let asked = world.wechat.asked("/wxaapi/newtmpl/addtemplate").await;
     let one = json!({ "tid": "250", "keywords": [1], "scene": "x" });
     assert_eq!(world.post(&path, one).await.problem(422, "invalid_field")["field"], "keywords");
     assert_eq!(world.wechat.asked("/wxaapi/newtmpl/addtemplate").await, asked);
-    // The errcodes that the sandbox gives only when it is told to.
+    // The errcodes that the sandbox returns only on demand.
     for (errcode, status, code) in [
         (200_011, 422, "template_refused"),
         (200_012, 409, "template_limit"),
@@ -175,7 +175,7 @@ async fn a_template_that_is_gone_at_wechat_can_be_deleted_and_is_found_to_be_gon
     let id = world.made_elsewhere("新品上架提醒").await;
     let sync = format!("{}/sync", world.templates_path());
     let delete = async || {
-        // Past the gateway's API: by the facade, as another program would.
+        // Without the gateway's API: through the facade, as another program would.
         let token = format!(
             "{}/cgi-bin/token?grant_type=client_credential&appid={}&secret={}",
             world.url, world.wechat.seed.appid, world.gateway_secret
@@ -243,7 +243,7 @@ async fn a_failing_synchronisation_is_shown_on_the_app_and_keeps_what_is_known()
         world.app_when("unable to read its templates", |app| app["template_sync_failure"].is_object()).await;
     assert_eq!((&app["template_sync_failure"]["errcode"], &app["templates"]), (&json!(-1), &json!(3)));
     world.wechat.end_chaos().await;
-    // It is tried again sooner than the next is due.
+    // The next try after a failure comes earlier than the regular synchronisation.
     world.advance(Duration::from_secs(700));
     world.app_when("well again", |app| app.get("template_sync_failure").is_none()).await;
 }
@@ -254,7 +254,7 @@ async fn a_paused_app_is_left_alone() {
     let path = format!("/v1/apps/{}/pause", world.wechat.seed.appid);
     world.post(&path, json!({})).await.expect(200);
     let asked = world.wechat.asked("/wxaapi/newtmpl/gettemplate").await;
-    // Another app shows that the time for it has come.
+    // Another app shows that the time of the synchronisation has come.
     let other = world.wechat.raw_control("apps", &json!({})).await;
     let body = json!({ "appid": other["appid"], "secret": other["app_secret"] });
     world.post("/v1/apps", body).await.expect(201);
@@ -308,7 +308,7 @@ async fn the_command_line_lists_asks_again_and_gives_a_message_to_edit() {
     assert_eq!(code, Some(0), "{err}");
     let message: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(message["template"], *id);
-    // And a message is checked without being sent.
+    // A message is checked without being sent.
     let send = |thing: &str| {
         let (data, template) = (format!("thing1={thing}"), id.clone());
         ["send", "--app", appid, "--to", "oSomebody", "--template", &template, "--validate", "--data", &data]

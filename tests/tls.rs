@@ -1,4 +1,4 @@
-//! HTTPS for SDKs that insist on it: served beside HTTP, with a certificate that may be replaced while it runs.
+//! HTTPS for SDKs that insist on it: served beside HTTP, with a certificate that can be replaced while the gateway runs.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use tokio_rustls::TlsConnector;
 use crate::process::{Server, create_key, hongyan, run, serve};
 use crate::world::{PATIENCE, eventually};
 
-/// For so long a handshake may take.
+/// The longest time of a handshake.
 const HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Nobody has to answer there.
+/// No server answers at this address.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 struct Pair {
@@ -47,7 +47,7 @@ fn new_pair() -> Pair {
     Pair { pem: pem("CERTIFICATE", &certificate), certificate, key: pem("PRIVATE KEY", &key.serialize_der()) }
 }
 
-/// A certificate and its key, where they are wanted.
+/// Writes a certificate and its key to these paths.
 pub fn write_new_pair(certificate: &Path, key: &Path) {
     Files { certificate: certificate.to_owned(), key: key.to_owned() }.write(&new_pair());
 }
@@ -67,7 +67,7 @@ impl Files {
         std::fs::write(&self.key, &pair.key).unwrap();
     }
 
-    /// A gateway that would serve HTTPS with these.
+    /// A gateway that serves HTTPS with these files.
     fn serve(&self, dir: &Path) -> Command {
         let mut command = serve(dir, NOWHERE);
         command
@@ -78,7 +78,7 @@ impl Files {
     }
 }
 
-/// Asks `/livez` as somebody who trusts this certificate; the answer, or why there is none.
+/// Requests `/livez` as a client that trusts this certificate. Returns the answer, or the error.
 async fn ask(address: SocketAddr, trusted: &CertificateDer<'static>) -> Result<String, String> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
@@ -112,13 +112,13 @@ async fn https_is_served_and_its_certificate_is_replaced_on_a_hangup() {
     assert!(ask(address, &first.certificate).await.unwrap().starts_with("HTTP/1.1 200 OK"));
     assert!(ask(address, &second.certificate).await.is_err());
 
-    // Somebody who connects and says nothing keeps nobody waiting.
+    // A client that connects and sends nothing does not delay others.
     let _silent = TcpStream::connect(address).await.unwrap();
     let hang_up = async || {
         let pid = server.pid().to_string();
         assert!(Command::new("kill").args(["-s", "HUP", &pid]).status().await.unwrap().success());
     };
-    // Files that do not fit do not replace the ones in use.
+    // Files that do not belong together do not replace the files in use.
     std::fs::write(&files.certificate, &second.pem).unwrap();
     hang_up().await;
     assert!(ask(address, &first.certificate).await.unwrap().starts_with("HTTP/1.1 200 OK"));
@@ -146,12 +146,14 @@ async fn silent_handshakes_keep_nobody_waiting() {
     let began = tokio::time::Instant::now();
     let answer = ask(address, &pair.certificate).await.unwrap();
     let took = began.elapsed();
-    assert!(took < HANDSHAKE, "{took:?}: it did not wait for others to give up");
+    assert!(took < HANDSHAKE, "{took:?}: the request did not wait for the end of other handshakes");
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(answer.contains("strict-transport-security: max-age="), "{answer}");
-    // Each of the silent ones is closed, in time.
+    // Each of the silent connections is closed in time.
     for stream in &mut silent {
-        let _ = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 16])).await.expect("it is closed");
+        let _ = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 16]))
+            .await
+            .expect("the connection is closed");
     }
     assert!(server.signal("TERM").await.success());
 }
@@ -169,7 +171,11 @@ async fn the_command_line_trusts_a_private_ca_that_it_is_told_of() {
         command.env("HONGYAN_URL", &url).env("HONGYAN_API_KEY", &key);
         command
     };
-    assert_eq!(run(&mut list()).await.status.code(), Some(1), "nobody public vouches for it");
+    assert_eq!(
+        run(&mut list()).await.status.code(),
+        Some(1),
+        "the certificate is not from a public authority"
+    );
     let flag = run(list().arg("--ca-file").arg(&files.certificate)).await;
     assert!(flag.status.success(), "{flag:?}");
     for variable in ["HONGYAN_CA_FILE", "SSL_CERT_FILE"] {
@@ -189,7 +195,7 @@ async fn files_that_cannot_be_used_are_named_and_nothing_starts() {
         let output = run(command).await;
         let words = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{words}");
-        assert!(!words.contains("-----BEGIN"), "nothing of the files is repeated: {words}");
+        assert!(!words.contains("-----BEGIN"), "the error quotes nothing of the files: {words}");
         words
     };
     let words = refused(&mut files.serve(dir.path())).await;

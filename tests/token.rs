@@ -1,4 +1,4 @@
-//! The access token: one fetch for everybody, repaired when somebody else kills it, never fetched in vain.
+//! The access token: one fetch for all callers, replaced when another process invalidates it, and no needless fetch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn a_token_killed_by_someone_else_is_replaced_and_the_message_goes_out() {
     assert_eq!(sent["attempts"].as_array().unwrap().len(), 1, "the repair is part of the attempt");
     assert!(
         world.wechat.asked(STABLE).await - before <= 2,
-        "a plain fetch, and a forced one if that was the same"
+        "a plain fetch, and a forced fetch if that returned the same token"
     );
 }
 
@@ -80,8 +80,11 @@ async fn a_wrong_secret_pauses_the_app_and_burns_no_fetches() {
         .await
         .expect(201);
     assert_eq!(registered["paused"]["code"], "misconfigured", "{registered}");
-    assert!(registered["paused"]["detail"].as_str().unwrap().len() > 20, "it says what to do: {registered}");
-    // Whatever is asked now, WeChat is not.
+    assert!(
+        registered["paused"]["detail"].as_str().unwrap().len() > 20,
+        "the detail says what to do: {registered}"
+    );
+    // Further requests do not make the gateway ask WeChat.
     for _ in 0..5 {
         let code = world.wechat.login_code(&user).await;
         world.post("/v1/login", json!({ "app": appid, "code": code })).await;
@@ -99,13 +102,14 @@ async fn a_wrong_secret_pauses_the_app_and_burns_no_fetches() {
     world.post(&format!("/v1/apps/{appid}/templates/sync"), json!({})).await.expect(200);
 }
 
-/// So many callers at once as no gateway has workers: what is asked of WeChat must not depend on it.
+/// More callers than any gateway has workers: the number of requests to WeChat must not depend on it.
 const CALLERS: usize = 10_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_callers_who_find_no_token_cause_one_fetch() {
     let world = World::start().await;
-    // A new secret forgets the token that the registration fetched. Over HTTP the templates would be read with the next one.
+    // A new secret drops the token of the registration. A request over HTTP would synchronise the templates with the next
+    // token.
     let apps = &world.gateway.apps;
     let appid = world.wechat.seed.appid.parse().unwrap();
     let secret = Some(world.wechat.seed.app_secret.clone().into());
@@ -115,19 +119,19 @@ async fn ten_thousand_callers_who_find_no_token_cause_one_fetch() {
     let token = ask_for_tokens(&world, |apps, app| async move { apps.token(&app).await }).await;
     assert_eq!(world.wechat.asked(STABLE).await - before, 1);
 
-    // WeChat refuses that one to all of them at the same time (40001): somebody else has fetched another.
+    // WeChat refuses that token to all callers at the same time (40001), because another process has fetched a token.
     world.wechat.control("tokens/rotate", json!({})).await;
     let before = world.wechat.asked(STABLE).await;
     let fresh =
         ask_for_tokens(&world, move |apps, app| async move { apps.token_after(&app, token).await }).await;
     assert_eq!(fresh, token + 1);
     assert_eq!(world.wechat.asked(STABLE).await - before, 1);
-    // Who comes late with the old generation is given the new token, and nobody is asked.
+    // A later caller with the old generation gets the new token without a fetch.
     assert_eq!(apps.token_after(&app, token).await.unwrap().generation, fresh);
     assert_eq!(world.wechat.asked(STABLE).await - before, 1);
 }
 
-/// Everybody asks at once, each in a task of its own; the generation of the one token that all are given.
+/// All callers ask at once, each in its own task. Returns the generation of the one token that all callers get.
 async fn ask_for_tokens<Asking>(world: &World, ask: impl Fn(Apps, Arc<App>) -> Asking) -> u64
 where
     Asking: Future<Output = Result<Arc<Token>, TokenError>> + Send + 'static,
@@ -144,8 +148,11 @@ where
             })
         })
         .collect();
-    let answers = tokio::time::timeout(PATIENCE, join_all(tasks)).await.expect("nobody waits long");
+    let answers = tokio::time::timeout(PATIENCE, join_all(tasks)).await.expect("no caller waits long");
     let generations: Vec<u64> = answers.into_iter().map(|token| token.unwrap().unwrap().generation).collect();
-    assert!(generations.iter().all(|generation| *generation == generations[0]), "all are given the same");
+    assert!(
+        generations.iter().all(|generation| *generation == generations[0]),
+        "all callers get the same token"
+    );
     generations[0]
 }

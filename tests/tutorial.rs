@@ -1,5 +1,5 @@
-//! The tutorial's five moves: keep a token, turn a code into an openid, collect the form id (or the prepay id),
-//! pick a template, send.
+//! The five steps of the tutorial: keep a token, exchange a code for an openid, collect the form id (or the prepay id),
+//! choose a template, send.
 
 use serde_json::json;
 
@@ -11,18 +11,18 @@ async fn a_submitted_form_becomes_a_card() {
     let user = world.wechat.user().await;
     let appid = world.wechat.seed.appid.clone();
 
-    // The mini program logs in; the back end turns its code into the openid.
+    // The mini program logs in; the back end exchanges its code for the openid.
     let code = world.wechat.login_code(&user).await;
     let login = world.post("/v1/login", json!({ "app": appid, "code": code })).await.expect(200);
     assert_eq!(login["openid"], user);
     assert!(login["session"].as_str().is_some_and(|session| session.starts_with("hys_")));
     assert!(login.get("session_key").is_none(), "the session_key never leaves");
 
-    // The user submits the form; the back end hands the form id over.
+    // The user submits the form; the back end passes the form id on.
     let form = world.wechat.form(&user).await;
     world.grant(&user, "form", &form).await;
 
-    // It picks the template and sends.
+    // The back end chooses the template and sends.
     let templates = world.get(&format!("/v1/apps/{appid}/templates")).await.expect(200);
     let fields = templates["templates"].as_array().unwrap().iter();
     let legacy = fields.clone().find(|t| t["template"] == *world.wechat.seed.legacy_template).unwrap();
@@ -35,7 +35,7 @@ async fn a_submitted_form_becomes_a_card() {
     assert_eq!(sent["state"], "sent", "{sent}");
     assert_eq!(sent["attempts"].as_array().unwrap().len(), 1);
 
-    // The user sees a card, and it opens the page.
+    // The user sees a card, and the card opens the page.
     let inbox = world.wechat.inbox(&user).await;
     assert_eq!(inbox.len(), 1);
     assert_eq!(inbox[0]["fields"][0]["value"], "hello from the form");
@@ -43,7 +43,7 @@ async fn a_submitted_form_becomes_a_card() {
     assert_eq!(inbox[0]["page"], "pages/index/index?from=card");
     assert!(inbox[0]["emphasis"].as_str().unwrap().starts_with("keyword1"));
 
-    // One token was enough for all of it, and the permit is spent.
+    // One token was enough for all steps, and the permit is used.
     assert_eq!(world.wechat.asked("/cgi-bin/stable_token").await, 1);
     assert_eq!(world.totals(&user).await["spent"], 1);
 }

@@ -1,4 +1,4 @@
-//! What a mini program gets enciphered of its user is opened with the keys that logins left at the gateway.
+//! The encrypted data about its user that a mini program gets is decrypted with the session keys of logins at the gateway.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::world::World;
 const IV: &str = "EBESExQVFhcYGRobHB0eHw==";
 
 impl World {
-    /// The user logs in; the session key that WeChat has for them now.
+    /// The user logs in. Returns the user's current session key at WeChat.
     async fn login(&self, openid: &str) -> String {
         let code = self.wechat.login_code(openid).await;
         let (appid, secret) = (&self.wechat.seed.appid, &self.gateway_secret);
@@ -20,7 +20,7 @@ impl World {
         self.get(&path).await.text("session_key")
     }
 
-    /// What the mini program would send to its back end, made with this key.
+    /// The data that the mini program would send to its back end, encrypted with this key.
     fn user_info(&self, openid: &str, session_key: &str, appid: &str) -> Value {
         let plain = json!({
             "openId": openid,

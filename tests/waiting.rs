@@ -1,4 +1,4 @@
-//! No permit: fail at once, wait for one, or try without; and the deadline.
+//! A missing permit: fail at once, wait for a permit, or try without a permit; and the deadline.
 
 use std::time::{Duration, Instant};
 
@@ -25,11 +25,7 @@ async fn without_a_permit_a_message_fails_and_says_why() {
     assert_eq!(failed["reason"]["code"], "no_permit");
     assert!(failed["reason"]["explanation"].as_str().unwrap().contains("no permit"));
     assert!(failed["reason"]["explanation_zh"].as_str().unwrap().contains("额度"));
-    assert_eq!(
-        world.wechat.asked("/cgi-bin/message/wxopen/template/send").await,
-        0,
-        "WeChat was not bothered"
-    );
+    assert_eq!(world.wechat.asked("/cgi-bin/message/wxopen/template/send").await, 0, "WeChat was not asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +43,7 @@ async fn waiting_messages_are_served_in_order_by_the_grants_that_come() {
     world.settled(&ids[1]).await;
     assert_eq!(world.wechat.texts(&user).await, ["first", "second"]);
     assert_eq!(world.message(&ids[2]).await["state"], "waiting");
-    // A permit of the other kind does not serve it.
+    // A permit of another kind does not serve the message.
     world.grant_subscription(&user).await;
     assert_eq!(world.message(&ids[2]).await["state"], "waiting");
 }
@@ -74,7 +70,7 @@ async fn a_waiting_message_expires_at_its_deadline() {
 async fn a_message_may_be_tried_without_a_permit_in_the_ledger() {
     let world = World::start().await;
     let user = world.wechat.user().await;
-    // WeChat knows of a subscription that nobody told the gateway about.
+    // WeChat has a subscription that the gateway does not know about.
     world.wechat.subscribe(&user, "accept").await;
     let sent = world.send(with(world.subscribe(&user, "tried"), "permit", "try")).await;
     assert_eq!(sent["state"], "sent", "{sent}");
@@ -135,7 +131,7 @@ async fn who_waits_for_a_message_hears_at_once_that_its_app_was_removed() {
     };
     let (answer, ()) = tokio::join!(waiting, removing);
     assert_eq!(answer.expect(202)["state"], "cancelled");
-    assert!(began.elapsed() < Duration::from_secs(25), "it did not wait in vain");
+    assert!(began.elapsed() < Duration::from_secs(25), "the caller did not wait needlessly");
     let metrics = world.get("/metrics").await.text;
     assert!(metrics.contains("hongyan_messages_total{state=\"cancelled\"} 1"), "{metrics}");
 }
@@ -148,7 +144,7 @@ async fn a_caller_that_goes_away_leaves_no_message_on_its_way_for_ever() {
     for user in &users {
         world.grant_subscription(user).await;
     }
-    // The whole request arrives, and the caller is gone at some moment of its being answered.
+    // The complete request arrives, and the caller disconnects at some moment before the answer.
     join_all(users.iter().enumerate().map(async |(n, user)| {
         let mut body = world.subscribe(user, "x");
         body["reference"] = json!(format!("gone-{n}"));

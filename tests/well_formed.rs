@@ -1,4 +1,4 @@
-//! What the gateway asks of WeChat is as WeChat wants it: the sandbox notes what the real one would mind.
+//! The gateway's requests to WeChat are well-formed: the sandbox records requests that the real WeChat would complain about.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn wechat_would_mind_nothing_about_the_gateways_requests() {
     }
     for request in requests {
         let codes: Vec<_> = request["complaints"].as_array().unwrap().iter().map(|c| &c["code"]).collect();
-        // That the template message is closed to new apps is about the call, not about how it was asked.
+        // Template messages are closed to new apps. This complaint is about the call, not about the form of the request.
         let known: &[Value] = &[json!("legacy_closed")];
         let new: Vec<_> = codes.into_iter().filter(|code| !known.contains(code)).collect();
         assert!(new.is_empty(), "{request}");
@@ -49,10 +49,10 @@ async fn a_magic_user_needs_no_rule_of_chaos() {
         let sent = world.send(world.legacy(user, "text")).await;
         assert_eq!(sent["state"], state, "{user}: {sent}");
     }
-    // The answer is lost; asking again with the same form id tells that the first one arrived.
+    // The answer is lost; a repeat with the same form id shows that the first request arrived.
     world.grant_form("sandbox-lost-answer").await;
     let lost = world.send(world.legacy("sandbox-lost-answer", "text")).await;
     assert_eq!(lost["state"], "sent", "{lost}");
     assert_eq!(lost["attempts"].as_array().unwrap().len(), 2, "{lost}");
-    assert_eq!(world.wechat.texts("sandbox-lost-answer").await, ["text"], "the user has it");
+    assert_eq!(world.wechat.texts("sandbox-lost-answer").await, ["text"], "the user has the message");
 }

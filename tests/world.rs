@@ -1,4 +1,4 @@
-//! The world that a story plays in.
+//! The world of a story: sandbox, gateway and clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 pub use crate::client::{Answer, Http, PATIENCE, eventually};
 
-/// A sandbox of its own on a free port; it ends with the last clone.
+/// A sandbox on a free port. It ends with the last clone.
 #[derive(Clone)]
 pub struct Platform {
     pub url: String,
@@ -42,7 +42,7 @@ impl Platform {
         Self { url, seed, http: Http::new(), _stop: stop }
     }
 
-    /// One of the sandbox's own calls.
+    /// A call of the sandbox's control API.
     pub async fn control(&self, call: &str, mut body: Value) -> Value {
         if let Some(object) = body.as_object_mut() {
             object.entry("appid").or_insert_with(|| self.seed.appid.clone().into());
@@ -50,26 +50,26 @@ impl Platform {
         self.raw_control(call, &body).await
     }
 
-    /// One of the sandbox's own calls that are not about an app.
+    /// A call of the sandbox's control API that does not concern an app.
     pub async fn raw_control(&self, call: &str, body: &Value) -> Value {
         let answer = self.http.post(&format!("{}/_sandbox/{call}", self.url), body).await;
         assert!(answer.status.is_success(), "{call}: {answer:?}");
         answer.body
     }
 
-    /// What the user saw, oldest first.
+    /// The cards that the user got, oldest first.
     pub async fn inbox(&self, openid: &str) -> Vec<Value> {
         let url = format!("{}/_sandbox/inbox?appid={}&openid={openid}", self.url, self.seed.appid);
         self.http.get(&url).await.expect(200).as_array().unwrap().clone()
     }
 
-    /// The text of the first field of each card that the user saw.
+    /// The text of the first field of each card that the user got.
     pub async fn texts(&self, openid: &str) -> Vec<String> {
         let first = |card: &Value| card["fields"][0]["value"].as_str().unwrap().to_owned();
         self.inbox(openid).await.iter().map(first).collect()
     }
 
-    /// How often a path was asked.
+    /// The number of requests to a path.
     pub async fn asked(&self, path: &str) -> usize {
         let url = format!("{}/_sandbox/requests?path={path}&limit=10000", self.url);
         let body = self.http.get(&url).await.expect(200);
@@ -92,7 +92,7 @@ impl Platform {
         self.control("login", json!({ "openid": openid })).await["code"].as_str().unwrap().to_owned()
     }
 
-    /// The user accepts (or not) the subscribe template.
+    /// The user accepts the subscribe template, or not.
     pub async fn subscribe(&self, openid: &str, result: &str) {
         let template = self.seed.subscribe_template.clone();
         self.control("subscriptions", json!({ "openid": openid, "template_id": template, "result": result }))
@@ -103,7 +103,7 @@ impl Platform {
         self.raw_control("chaos", &rule).await;
     }
 
-    /// Whatever went wrong goes wrong no more.
+    /// Ends all faults.
     pub async fn end_chaos(&self) {
         let url = format!("{}/_sandbox/chaos", self.url);
         let answer = self.http.send(Method::DELETE, &url, &[], "").await;
@@ -111,7 +111,7 @@ impl Platform {
     }
 }
 
-/// Sandbox, gateway and clock, the app registered, a key at hand.
+/// Sandbox, gateway and clock, with a registered app and an API key.
 pub struct World {
     pub clock: Clock,
     pub wechat: Platform,
@@ -122,11 +122,11 @@ pub struct World {
     http: Http,
     settings: Settings,
     serving: Serving,
-    /// Removed with the last world on it.
+    /// Removed with the last world that uses it.
     dir: Arc<tempfile::TempDir>,
 }
 
-/// A gateway that answers at a URL until it is told to stop.
+/// A gateway that serves at a URL until it is told to stop.
 struct Serving {
     stop: watch::Sender<()>,
     ended: tokio::task::JoinHandle<()>,
@@ -155,7 +155,7 @@ pub fn settings(dir: &std::path::Path, wechat: &str) -> Settings {
         database: Some(format!("sqlite:{}", dir.join("hongyan.db").display())),
         wechat_base_url: wechat.parse().unwrap(),
         drain_seconds: 5,
-        // Stories move the time by days; those that are about templates say so.
+        // Stories move the time by days. Stories about templates set this themselves.
         template_sync_seconds: 0,
         ..Settings::default()
     }
@@ -170,7 +170,7 @@ impl World {
         Self::begin(adjust, Gateway::start).await
     }
 
-    /// The first node of several, on a store that others may serve, too. `machine`: the clock of leases.
+    /// The first of several nodes on a shared store. `machine`: the clock of leases.
     pub async fn first_node(node: &str, machine: Clock, adjust: impl FnOnce(&mut Settings)) -> Self {
         let named = |settings: &mut Settings| {
             node.clone_into(&mut settings.node_id);
@@ -183,7 +183,7 @@ impl World {
         .await
     }
 
-    /// A world with this gateway, a key, and the app registered.
+    /// A world with this gateway, a key, and a registered app.
     async fn begin(
         adjust: impl FnOnce(&mut Settings),
         start: impl AsyncFnOnce(Settings, Clock) -> Result<Gateway, GatewayError>,
@@ -239,18 +239,18 @@ impl World {
         }
     }
 
-    /// The gateway ends in good order.
+    /// Stops the gateway gracefully.
     pub async fn stop(self) {
         let Serving { stop, ended } = self.serving;
         stop.send_replace(());
-        tokio::time::timeout(PATIENCE, ended).await.expect("it ends").unwrap();
+        tokio::time::timeout(PATIENCE, ended).await.expect("the gateway ends").unwrap();
     }
 
-    /// The gateway ends in good order, and another process takes over its database.
+    /// Stops the gateway gracefully, and starts another gateway on its database.
     pub async fn restart(self) -> Self {
         let Serving { stop, ended } = self.serving;
         stop.send_replace(());
-        tokio::time::timeout(PATIENCE, ended).await.expect("it ends").unwrap();
+        tokio::time::timeout(PATIENCE, ended).await.expect("the gateway ends").unwrap();
         let gateway = Gateway::start(self.settings.clone(), self.clock.clone()).await.unwrap();
         let context = gateway.context().clone();
         let (serving, url) = Serving::start(gateway).await;
@@ -283,7 +283,7 @@ impl World {
         self.call(Method::DELETE, path, &[], "").await
     }
 
-    /// A template message of the old kind whose first field says `text`.
+    /// A legacy template message whose first field is `text`.
     pub fn legacy(&self, openid: &str, text: &str) -> Value {
         json!({
             "app": self.wechat.seed.appid,
@@ -293,7 +293,7 @@ impl World {
         })
     }
 
-    /// A subscribe message whose first field says `text`.
+    /// A subscribe message whose first field is `text`.
     pub fn subscribe(&self, openid: &str, text: &str) -> Value {
         json!({
             "app": self.wechat.seed.appid,
@@ -303,13 +303,13 @@ impl World {
         })
     }
 
-    /// Sends and waits until it is settled; the message as it stands then.
+    /// Sends a message and waits until it is settled. Returns the message as it is then.
     pub async fn send(&self, message: Value) -> Value {
         let accepted = self.post("/v1/messages?wait=15", message).await.expect(202);
         self.message(accepted["id"].as_str().unwrap()).await
     }
 
-    /// Accepts without waiting; its id.
+    /// Sends a message without waiting. Returns its id.
     pub async fn accept(&self, message: Value) -> String {
         let accepted = self.post("/v1/messages", message).await.expect(202);
         accepted["id"].as_str().unwrap().to_owned()
@@ -319,7 +319,7 @@ impl World {
         self.get(&format!("/v1/messages/{id}")).await.expect(200)
     }
 
-    /// Waits until a message is settled; the message as it stands then.
+    /// Waits until a message is settled. Returns the message as it is then.
     pub async fn settled(&self, id: &str) -> Value {
         let parsed: MessageId = id.parse().unwrap();
         let over = ["sent", "delivered", "refused", "failed", "unknown", "cancelled", "expired"];
@@ -330,7 +330,7 @@ impl World {
             if over.contains(&message["state"].as_str().unwrap()) {
                 return message;
             }
-            // Who listens hears of a pause, too; this waits for what comes after it.
+            // A listener is also told of a pause; this function waits for the state after the pause.
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
             assert!(
                 listener.settled(left).await.is_some(),
@@ -345,7 +345,7 @@ impl World {
         self.post("/v1/permits", permit).await.expect(201)
     }
 
-    /// The user submits a form, and the gateway is told.
+    /// The user submits a form, and the gateway gets the form id.
     pub async fn grant_form(&self, openid: &str) -> String {
         let form = self.wechat.form(openid).await;
         self.grant(openid, "form", &form).await;
@@ -364,7 +364,7 @@ impl World {
         self.post("/v1/permits", permit).await.expect(201)
     }
 
-    /// The six counts of a user; they balance, always.
+    /// The six counts of a user, which always balance.
     pub async fn totals(&self, openid: &str) -> Value {
         let path = format!("/v1/permits?app={}&openid={openid}", self.wechat.seed.appid);
         let totals = self.get(&path).await.expect(200)["totals"].clone();
@@ -379,7 +379,7 @@ impl World {
         self.get(&format!("/v1/apps/{}", self.wechat.seed.appid)).await.expect(200)
     }
 
-    /// Asks for the app until it is as it must become.
+    /// Repeats the request for the app until the app has the expected state.
     pub async fn app_when(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let asking = async {
             loop {
@@ -387,11 +387,11 @@ impl World {
                 if is_so(&app) {
                     return app;
                 }
-                // Asking without a breath takes the processors from those who are to change it.
+                // Requests without a pause would take the processors from the gateway.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        // What changes an app takes several commits, each of which a busy disk may delay by seconds.
+        // A change of an app takes several commits, and a busy disk may delay each commit by seconds.
         let Ok(app) = tokio::time::timeout(PATIENCE * 3, asking).await else {
             panic!("the app does not become {what}: {}", self.app().await);
         };
@@ -403,14 +403,14 @@ impl World {
         self.post(&format!("/v1/apps/{}/resume", self.wechat.seed.appid), json!({})).await.expect(200)
     }
 
-    /// Moves everybody's time.
+    /// Moves the clock of sandbox and gateway.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by.as_millis() as i64);
     }
 }
 
 impl World {
-    /// A key that may do only this.
+    /// A key with only this scope.
     pub async fn new_key(&self, scope: Scope) -> String {
         let store = &*self.gateway.store;
         let (_, key) =

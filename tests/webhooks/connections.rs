@@ -1,4 +1,4 @@
-//! What happens on the way to a webhook: connections that are kept, closed, broken, or cannot be trusted.
+//! The way to a webhook: connections that are kept, closed, broken, or not trusted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,20 +13,20 @@ use tokio::time::timeout;
 use crate::faults_wechat::expired_server;
 use crate::world::{PATIENCE, World};
 
-/// What a [`Raw`] end does with a request.
+/// How a [`Raw`] server treats a request.
 #[derive(Debug, Clone, Copy)]
 enum Does {
-    /// Answers, and takes the next one.
+    /// Answers, and keeps the connection.
     Answer,
-    /// The same, but only when it is told to.
+    /// Answers and keeps the connection, but only on command.
     AnswerWhenTold,
-    /// Answers as if it would take the next one, and hangs up.
+    /// Answers as if it would keep the connection, and closes it.
     AnswerAndHangUp,
-    /// Answers with a page that is longer than anybody reads.
+    /// Answers with a page longer than the gateway reads.
     AnswerAtLength,
-    /// Hangs up in the middle of its answer's body.
+    /// Closes the connection in the middle of the answer's body.
     AnswerHalf,
-    /// Hangs up without an answer.
+    /// Closes the connection without an answer.
     HangUp,
 }
 
@@ -80,7 +80,7 @@ impl Raw {
     }
 }
 
-/// The body of the next request; `None`: the other end has hung up.
+/// The body of the next request; `None`: the other end has closed the connection.
 async fn request(stream: &mut BufReader<TcpStream>) -> Option<String> {
     let (mut line, mut length) = (String::new(), 0);
     stream.read_line(&mut line).await.ok().filter(|&read| read > 0)?;
@@ -101,7 +101,7 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<String> {
     String::from_utf8(body).ok()
 }
 
-/// Whether it goes on.
+/// Answers. Returns whether the connection goes on.
 async fn answer(stream: &mut TcpStream, does: Does) -> bool {
     let head = |length: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
     let text = match does {
@@ -110,7 +110,7 @@ async fn answer(stream: &mut TcpStream, does: Does) -> bool {
         Does::AnswerHalf => head(100) + "half",
         Does::HangUp => String::new(),
     };
-    // Who reads no further hangs up.
+    // A client that stops reading closes the connection.
     let is_written = stream.write_all(text.as_bytes()).await.is_ok();
     is_written && matches!(does, Does::Answer | Does::AnswerWhenTold | Does::AnswerAtLength)
 }
@@ -121,7 +121,7 @@ impl World {
         self.post("/v1/webhooks", hook).await.expect(201)["id"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a test and waits until it was taken; how many tries that took.
+    /// Sends a test event and waits until it is accepted. Returns the number of attempts.
     async fn test_taken(&self, hook: &str) -> u64 {
         let event = self.do_webhook(hook, "test", json!({})).await.expect(202)["event"].clone();
         self.webhook_when(hook, |hook| hook["pending"] == 0).await;
@@ -165,8 +165,11 @@ async fn no_connection_to_where_the_webhook_was_before_is_used_again() {
     *before.does.lock().unwrap() = Does::AnswerWhenTold;
     world.do_webhook(&hook, "test", json!({})).await.expect(202);
     let mut requests = before.requests.subscribe();
-    timeout(PATIENCE, requests.wait_for(|count| *count == 1)).await.expect("it is asked").unwrap();
-    // It moves while it is asked.
+    timeout(PATIENCE, requests.wait_for(|count| *count == 1))
+        .await
+        .expect("the webhook gets a request")
+        .unwrap();
+    // The URL changes during the request.
     let path = format!("/v1/webhooks/{hook}");
     world.call(Method::PATCH, &path, &[], json!({ "url": after.url }).to_string()).await.expect(200);
     before.told.notify_one();

@@ -1,4 +1,4 @@
-//! How an event gets to its webhook: in which order, how often, for how long, and when a webhook is at its end.
+//! Delivery of events to a webhook: the order, the number of attempts, the time limit, and the end of a webhook.
 
 use std::collections::HashSet;
 
@@ -70,7 +70,7 @@ async fn what_fails_is_tried_again_later_with_the_same_id_and_body() {
     let both = receiver.count(2).await;
     assert_eq!((&both[0].id, &both[0].text), (&both[1].id, &both[1].text));
     assert!(both.iter().all(|one| one.is_signed_by(&secret)));
-    assert_ne!(both[0].timestamp, both[1].timestamp, "the time is that of the try");
+    assert_ne!(both[0].timestamp, both[1].timestamp, "the timestamp is the time of the attempt");
     let well = world.webhook_when(&hook, |hook| hook["pending"] == 0).await;
     assert!(well.get("failing_since").is_none(), "{well}");
     assert_eq!(world.deliveries(&hook).await[0]["attempts"], 2);
@@ -95,7 +95,7 @@ async fn a_users_events_keep_their_order_and_others_go_on() {
     let received = receiver.when("all of the other user", |received| to(received, &other).len() == 4).await;
     assert!(
         about(&to(&received, &unlucky), "id").iter().all(|id| *id == expected[0]),
-        "the first stands in the way"
+        "the first event blocks the second event"
     );
     world.webhook_when(&hook, |hook| hook["pending"] == 4).await;
 
@@ -128,7 +128,7 @@ async fn a_dead_webhook_and_one_that_hangs_hold_up_nobody() {
     assert_eq!(shown["pending"], 30, "{shown}");
     assert!(shown["last_answer"].get("status").is_none(), "{shown}");
     assert!(shown["last_answer"]["text"].as_str().unwrap().contains("refused"), "{shown}");
-    // It rests instead of being asked for each event.
+    // The webhook rests instead of getting an attempt for each event.
     world.webhook_when(&dead, |hook| hook.get("rests_until").is_some()).await;
 }
 
@@ -178,7 +178,7 @@ async fn a_webhook_that_is_gone_is_disabled_at_once_and_the_others_hear_of_it() 
     let shown = world.webhook(&hook).await;
     assert_eq!((&shown["state"], &shown["disabled_reason"]), (&json!("disabled"), &json!("gone")), "{shown}");
 
-    // What happens meanwhile is kept for it.
+    // Events that happen meanwhile are kept for the webhook.
     let asked = gone.received().len();
     world.send(world.subscribe(&user, "kept")).await;
     assert_eq!(world.webhook(&hook).await["pending"], 2);
@@ -190,7 +190,11 @@ async fn a_webhook_that_is_gone_is_disabled_at_once_and_the_others_hear_of_it() 
     world.webhook_when(&hook, |hook| hook["pending"] == 0).await;
     let kinds: Vec<_> = gone.received().iter().map(|one| (one.kind().to_owned(), one.status)).collect();
     let expected = [("permit.granted", 410), ("permit.granted", 204), ("message.sent", 204)];
-    assert_eq!(kinds, expected.map(|(kind, status)| (kind.to_owned(), status)), "and nothing of its own end");
+    assert_eq!(
+        kinds,
+        expected.map(|(kind, status)| (kind.to_owned(), status)),
+        "there is no event about the end of the webhook itself"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,11 +230,11 @@ async fn an_event_that_one_webhook_never_takes_is_given_up_after_three_days() {
     receiver.count(1).await;
     let next = world.message_to(&poison, "next").await;
     world.webhook_when(&hook, |hook| hook.get("failing_since").is_some()).await;
-    // Others get through, so the webhook itself is well.
+    // Other events are accepted, so the webhook itself works.
     world.message_to(&other, "fine").await;
     world.webhook_when(&hook, |hook| hook.get("failing_since").is_none() && hook["pending"] == 2).await;
     world.advance(DAY * 3 + HOUR);
-    // The one behind it has its own three days.
+    // The event behind it has its own three days.
     receiver.when("the next", |received| about(received, "id").contains(&next)).await;
     let deliveries = eventually(
         async || Value::from(world.deliveries(&hook).await),
@@ -265,7 +269,7 @@ async fn what_is_pending_survives_a_restart() {
     let received = receiver.when("all three", |received| taken(received).len() == 3).await;
     assert_eq!(about(&taken(&received), "id"), ids);
     assert!(received.iter().all(|one| one.is_signed_by(&secret)));
-    // What came after it is told, too, and nothing twice.
+    // Later events are delivered too, and no event twice.
     ids.push(world.message_to(&user, "after").await);
     let received = receiver.when("the fourth", |received| taken(received).len() == 4).await;
     assert_eq!(about(&taken(&received), "id"), ids);

@@ -1,4 +1,4 @@
-//! What events there are.
+//! The types of events.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ async fn every_end_of_a_message_has_its_event() {
         assert_eq!(one.body["data"]["reason"]["code"].as_str(), reason, "{one:?}");
         one.body["data"].clone()
     };
-    // No permit: it fails as it is accepted.
+    // There is no permit: the message fails when it is accepted.
     let id = world.accept(world.subscribe(&user, "no permit")).await;
     told(&id, "message.failed", "failed", Some("no_permit")).await;
     // Refused by WeChat.
@@ -32,7 +32,7 @@ async fn every_end_of_a_message_has_its_event() {
     let id = world.accept(world.subscribe(&user, "refused")).await;
     let data = told(&id, "message.failed", "failed", Some("wechat_refused")).await;
     assert_eq!(data["reason"]["errcode"], 47003);
-    // Withdrawn.
+    // Cancelled.
     let mut message = world.subscribe(&user, "withdrawn");
     message["send_at"] = json!(world.clock.now().plus(HOUR).to_string());
     let id = world.accept(message.clone()).await;
@@ -50,7 +50,7 @@ async fn every_end_of_a_message_has_its_event() {
     let id = world.accept(message).await;
     world.advance(MINUTE * 2);
     told(&id, "message.failed", "expired", Some("deadline_passed")).await;
-    // In doubt, and what an operator says of it.
+    // In doubt, and then resolved by an operator.
     world.wechat.chaos(json!({ "path": SEND, "kind": "reset_after", "times": 1 })).await;
     let id = world.accept(world.subscribe(&user, "perhaps")).await;
     told(&id, "message.unknown", "unknown", Some("no_answer")).await;
@@ -80,7 +80,7 @@ async fn apps_permits_and_templates_have_events_too() {
     receiver.first("app.resumed").await;
     world.resume().await;
 
-    // The same templates once more are no change.
+    // Another synchronisation of the same templates is not a change.
     world.post(&format!("{app}/templates/sync"), json!({})).await.expect(200);
     let template =
         json!({ "appid": appid, "family": "once", "title": "New", "content": "what:{{thing1.DATA}}" });
@@ -89,7 +89,7 @@ async fn apps_permits_and_templates_have_events_too() {
     let changed = receiver.first("template.changed").await.body["data"].clone();
     assert_eq!(changed, json!({ "app": appid, "added": [template], "removed": [], "changed": [] }));
     let kinds: Vec<_> = receiver.received().iter().map(|one| one.kind().to_owned()).collect();
-    assert_eq!(kinds.len(), 4, "each once: {kinds:?}");
+    assert_eq!(kinds.len(), 4, "each event once: {kinds:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn a_permit_that_expires_soon_is_told_of_once_also_across_a_restart() {
     );
     let world = world.restart().await;
     world.advance(HOUR * 2);
-    // Something that happens later shows that nothing came between.
+    // A later event shows that no event came in between.
     let other = world.wechat.user().await;
     world.grant_form(&other).await;
     world.advance(DAY * 6 + HOUR);
@@ -138,6 +138,6 @@ async fn without_a_webhook_no_event_is_stored_and_with_one_its_secret_lies_seale
     let log = path.with_file_name("hongyan.db-wal");
     let bytes = [std::fs::read(&path).unwrap(), std::fs::read(log).unwrap()].concat();
     let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(has("somebody does"), "one looks at the right files");
+    assert!(has("somebody does"), "the test reads the right files");
     assert!(!has(&secret["whsec_".len()..]));
 }

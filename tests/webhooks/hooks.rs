@@ -26,7 +26,7 @@ impl World {
         world
     }
 
-    /// Sets up a webhook for some types; its id and secret.
+    /// Sets up a webhook for some event types. Returns its id and secret.
     pub async fn hook(&self, receiver: &Receiver, types: &[&str]) -> (String, String) {
         let created =
             self.post("/v1/webhooks", json!({ "url": receiver.url, "types": types })).await.expect(201);
@@ -51,7 +51,7 @@ impl World {
         self.post(&format!("/v1/webhooks/{id}/{what}"), body).await
     }
 
-    /// A message that is sent; its id.
+    /// Sends a message. Returns its id.
     pub async fn message_to(&self, user: &str, text: &str) -> String {
         self.grant_subscription(user).await;
         let message = self.send(self.subscribe(user, text)).await;
@@ -60,7 +60,7 @@ impl World {
     }
 }
 
-/// What the events say in one field of their data.
+/// The values of one field of the events' data.
 pub fn about(received: &[Received], field: &str) -> Vec<String> {
     received.iter().map(|one| one.body["data"][field].as_str().unwrap().to_owned()).collect()
 }

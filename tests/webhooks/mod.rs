@@ -1,13 +1,13 @@
-//! Events out: a back end is told what happens.
+//! Events out: a back end is told about events.
 //!
 //! | file | tells |
 //! | --- | --- |
-//! | `delivering.rs` | how an event gets to its webhook: order, repeats, patience, the end of a webhook |
-//! | `events.rs` | what events there are |
-//! | `settings.rs` | where a webhook may lead, what it hears of, who may touch it |
-//! | `connections.rs` | what happens on the way |
-//! | `secrets.rs`, `snippets.rs` | how an event is signed; how the snippets of the documentation check that |
-//! | `hooks.rs`, `receiver.rs` | what they work with: a world with webhooks, and a back end that takes them |
+//! | `delivering.rs` | delivery of events: order, attempts, time limits, the end of a webhook |
+//! | `events.rs` | the types of events |
+//! | `settings.rs` | the URL of a webhook, the events that it gets, who may change it |
+//! | `connections.rs` | the connections to a webhook |
+//! | `secrets.rs`, `snippets.rs` | the signature of an event, and the snippets of the documentation that check it |
+//! | `hooks.rs`, `receiver.rs` | helpers: a world with webhooks, and a back end that receives events |
 
 mod connections;
 mod delivering;

@@ -1,4 +1,4 @@
-//! A back end that takes webhooks, and keeps what it was sent.
+//! A back end that receives webhooks and keeps the requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -24,10 +24,10 @@ mod validate;
 
 pub(crate) use validate::Description;
 
-/// What the gateway says of the events that it sends.
+/// The API description of the events.
 pub static DESCRIPTION: OnceLock<Description> = OnceLock::new();
 
-/// One request, as it came.
+/// One request, as received.
 #[derive(Debug, Clone)]
 pub struct Received {
     pub id: String,
@@ -36,12 +36,12 @@ pub struct Received {
     pub content_type: String,
     pub text: String,
     pub body: Value,
-    /// What it was answered with.
+    /// The status of the answer.
     pub status: u16,
 }
 
 impl Received {
-    /// Panics unless it is what the description says of its type.
+    /// Panics unless the event matches the API description of its type.
     fn check(&self) {
         let words = self.kind().split('.').map(|word| word[..1].to_uppercase() + &word[1..]);
         DESCRIPTION
@@ -53,7 +53,7 @@ impl Received {
         self.body["type"].as_str().unwrap()
     }
 
-    /// The signature by this secret, by hand.
+    /// The signature by this secret, computed by hand.
     pub fn signed_by(&self, secret: &str) -> String {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
@@ -66,18 +66,18 @@ impl Received {
     }
 }
 
-/// What to answer, by what is asked. `None`: never.
+/// The answer to a request. `None`: never answer.
 type Rule = Box<dyn Fn(&Value) -> Option<u16> + Send + Sync>;
 
 struct Inner {
     received: watch::Sender<Vec<Received>>,
     rule: Mutex<Rule>,
-    /// Answers for the next requests, before the rule.
+    /// Answers for the next requests, used before the rule.
     next: Mutex<VecDeque<u16>>,
     hang: Notify,
 }
 
-/// See the module. Ends when it is dropped.
+/// See the module. The server ends when this is dropped.
 #[derive(Clone)]
 pub struct Receiver {
     pub url: String,
@@ -94,7 +94,7 @@ impl Drop for Serving {
 }
 
 impl Receiver {
-    /// One that takes everything.
+    /// A back end that accepts every event.
     pub async fn start() -> Self {
         let inner = Arc::new(Inner {
             received: watch::Sender::default(),
@@ -109,12 +109,12 @@ impl Receiver {
         Self { url, inner, _serving: Arc::new(serving) }
     }
 
-    /// Answers so from now on; `None`: never.
+    /// Answers by this rule from now on; `None`: never answer.
     pub fn answers(&self, rule: impl Fn(&Value) -> Option<u16> + Send + Sync + 'static) {
         *self.inner.rule.lock().unwrap() = Box::new(rule);
     }
 
-    /// Answers so once, before everything else.
+    /// Answers the next request with this status, before the rule.
     pub fn answers_next(&self, status: u16) {
         self.inner.next.lock().unwrap().push_back(status);
     }
@@ -123,7 +123,7 @@ impl Receiver {
         self.inner.received.borrow().clone()
     }
 
-    /// Waits until it was sent what makes this true; all that it was sent then.
+    /// Waits until the requests satisfy the condition. Returns all requests.
     pub async fn when(&self, what: &str, is_so: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         let mut watch = self.inner.received.subscribe();
         if let Ok(received) =
@@ -136,7 +136,7 @@ impl Receiver {
         panic!("not sent: {what}; sent: {:#?}", self.received())
     }
 
-    /// Waits for so many requests.
+    /// Waits for this many requests.
     pub async fn count(&self, count: usize) -> Vec<Received> {
         self.when(&format!("{count} requests"), |received| received.len() >= count).await
     }

@@ -1,4 +1,4 @@
-//! Where a webhook may lead, what it hears of, and who may touch it.
+//! The URL of a webhook, the events that it gets, and who may change it.
 
 use http::Method;
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn addresses_inside_are_refused_when_set_up_and_when_connected_to() {
         assert_eq!(refused["field"], "url", "{url}");
         assert!(!refused.to_string().contains("secret@"), "{refused}");
     }
-    // A name says only when it is looked up where it leads.
+    // The address behind a name is known only after the name is resolved.
     let hook = json!({ "url": "https://localhost:9/hook", "types": ["message.sent"] });
     let hook = world.post("/v1/webhooks", hook).await.expect(201)["id"].as_str().unwrap().to_owned();
     world.do_webhook(&hook, "test", json!({})).await.expect(202);

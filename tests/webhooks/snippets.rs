@@ -1,4 +1,4 @@
-//! The code that the pages give for verifying, run on a real delivery.
+//! The code in the documentation that verifies signatures, run on a real delivery.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use crate::world::World;
 const PAGES: [&str; 2] =
     [include_str!("../../docs/webhooks.md"), include_str!("../../docs/webhooks.zh-CN.md")];
 
-/// What follows in a page's code: reads secret, headers and body, and prints what it thinks of them.
+/// Appended to the code of a page: reads secret, headers and body, and prints the result of the check.
 const NODE: &str = "\nconst { secret, headers, body } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));\n\
     console.log(verify(secret, headers, Buffer.from(body)));\n";
 const PYTHON: &str = "\nimport json, sys\ngiven = json.load(sys.stdin)\n\
@@ -23,7 +23,7 @@ fn block<'a>(page: &'a str, language: &str) -> &'a str {
     rest.split_once("```").expect("the block ends").0
 }
 
-/// What the program says; `None` if this machine does not have it.
+/// The output of the program; `None` if this machine does not have the program.
 async fn says(program: &str, code: String, secret: &str, one: &Received, body: &str) -> Option<String> {
     let mut child = Command::new(program)
         .args([if program == "node" { "-e" } else { "-c" }, &code])
