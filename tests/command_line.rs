@@ -97,7 +97,11 @@ async fn keys_are_made_listed_and_revoked_while_the_server_runs() {
     assert!(!listed.to_string().contains(&key), "the key itself is not stored");
     let id = keys[0]["id"].as_str().unwrap();
     assert!(run(&mut on_dir(&["key", "revoke", id])).await.status.success());
-    assert_ne!(run(&mut on_dir(&["key", "revoke", id])).await.status.code(), Some(0), "only once");
+    assert_ne!(
+        run(&mut on_dir(&["key", "revoke", id])).await.status.code(),
+        Some(0),
+        "a key can be revoked only once"
+    );
     assert!(gateway.signal("TERM").await.success());
 
     let gateway = Gateway::start(dir.path(), &wechat.url).await;

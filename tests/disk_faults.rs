@@ -82,7 +82,7 @@ impl Shop {
         // Reading needs no space. WeChat has answered by the time it has delivered.
         let path = format!("/v1/messages/{}", under_way["id"].as_str().unwrap());
         self.arrived("under way").await;
-        assert_eq!(self.get(&path).await.expect(200)["state"], "sending", "its outcome waits in memory");
+        assert_eq!(self.get(&path).await.expect(200)["state"], "sending", "the outcome waits in memory");
         let again = self.post("/v1/messages", "refused").await;
         again.problem(503, code);
 

@@ -53,7 +53,7 @@ fn every_test_that_the_security_check_names_is_there_in_both_languages() {
     let named = named_tests(&english);
     assert!(named.len() > 50, "{named:?}");
     let missing: Vec<_> = named.iter().filter(|name| !functions.contains(**name)).collect();
-    assert!(missing.is_empty(), "there are no such tests: {missing:?}");
+    assert!(missing.is_empty(), "the pages name tests that do not exist: {missing:?}");
     assert_eq!(named_tests(&page("asvs.zh-CN.md")), named);
 }
 

@@ -43,7 +43,7 @@ async fn hear(stream: &mut TcpStream) -> String {
 /// Reads one answer on a connection that stays open: its head, and its body if that is short.
 async fn hear_one(stream: &mut TcpStream) -> String {
     let mut heard = vec![0; 64 * 1024];
-    let count = timeout(PATIENCE, stream.read(&mut heard)).await.expect("it is answered").unwrap();
+    let count = timeout(PATIENCE, stream.read(&mut heard)).await.expect("the request is answered").unwrap();
     String::from_utf8(heard[..count].to_vec()).unwrap()
 }
 

@@ -131,7 +131,11 @@ async fn the_same_is_taken(path: &'static str, members: &[&'static str]) {
         taken += usize::from(errcode(&wechats) == 0);
         alone.insert(format!("{change:?}"), wechats["errcode"].clone());
     }
-    assert!(taken >= changes.len() / 4, "only {taken} of {} are taken, so this shows little", changes.len());
+    assert!(
+        taken >= changes.len() / 4,
+        "only {taken} of {} bodies are accepted, so this proves little",
+        changes.len()
+    );
     // Several changes at once: both sides accept or refuse, and a refusal concerns one of the changed members.
     let mut chance = Chance(20_261_126);
     for _ in 0..60 {

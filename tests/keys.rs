@@ -246,7 +246,7 @@ async fn a_facade_key_is_the_secret_of_its_apps_alone_and_takes_its_tokens_along
             .await
             .body
     };
-    assert_eq!(fetch(&world.key).await["errcode"], 40125, "all does not stand for facade");
+    assert_eq!(fetch(&world.key).await["errcode"], 40125, "the scope all does not include facade");
     let elsewhere = key(&world, &[Scope::Facade], &["wxffffffffffffffff"]).await;
     assert_eq!(fetch(&elsewhere).await["errcode"], 40125);
     let own = key(&world, &[Scope::Facade], &[&appid]).await;

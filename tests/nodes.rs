@@ -219,7 +219,7 @@ async fn a_node_that_stood_still_for_longer_than_its_lease_writes_and_sends_noth
         thread.handle.spawn(async move { a.another_node("b", machine).await }).await.unwrap()
     };
     shared(&[&a, &b]).await;
-    let pair = Pair { a: Arc::try_unwrap(a).ok().expect("the thread has given it back"), b, machine };
+    let pair = Pair { a: Arc::try_unwrap(a).ok().expect("the thread has returned the node"), b, machine };
     let (a, b) = (&pair.a, &pair.b);
     let user = pair.user_of(b).await;
     a.grant_subscription(&user).await;

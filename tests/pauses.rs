@@ -1,5 +1,5 @@
 //! A pause begins during an outage of WeChat: messages that rest because of the outage then rest because of the pause, and
-//! are sent when the pause ends, whoever began the pause and however it ends.
+//! are sent when the pause ends, no matter who began the pause and how it ends.
 
 use std::time::Duration;
 

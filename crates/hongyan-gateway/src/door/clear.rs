@@ -121,7 +121,7 @@ mod tests {
             with(|settings| settings.tls_key = Some(key.path().to_owned()))
         };
         assert!(said(0o600).is_empty());
-        assert!(said(0o640).is_empty(), "its group may: that is how secrets are handed over");
+        assert!(said(0o640).is_empty(), "the group may read the file: secrets are handed over that way");
         let open = said(0o644);
         assert!(open.len() == 1 && open[0].contains(&key.path().display().to_string()), "{open:?}");
     }

@@ -197,7 +197,7 @@ mod tests {
         assert!(slow.await.unwrap_err().is_cancelled());
     }
 
-    /// Opens a connection at the start, whose request has a body in pieces of so many bytes. The pieces come at these times.
+    /// Opens a connection at the start, whose request has a body in pieces of `piece` bytes. A piece comes after each `every`.
     /// The gateway waits for the next piece at the end.
     fn come_with_body(
         all: &Connections,

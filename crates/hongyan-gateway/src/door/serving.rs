@@ -316,7 +316,7 @@ mod tests {
         scene.stop.stop();
         // The client reads nothing for longer than a head may take during a stop.
         tokio::time::sleep(LAST_HEAD + SHORT).await;
-        timeout(PATIENCE, scene.client.read_to_end(&mut heard)).await.expect("it ends").unwrap();
+        timeout(PATIENCE, scene.client.read_to_end(&mut heard)).await.expect("the connection ends").unwrap();
         assert!(heard.len() > 1024 * 1024, "{} bytes", heard.len());
         ends(scene.serving).await;
     }
@@ -327,7 +327,7 @@ mod tests {
         scene.client.write_all(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let began = Instant::now();
         let mut heard = Vec::new();
-        timeout(PATIENCE, scene.client.read_to_end(&mut heard)).await.expect("it ends").unwrap();
+        timeout(PATIENCE, scene.client.read_to_end(&mut heard)).await.expect("the connection ends").unwrap();
         assert!(heard.starts_with(b"HTTP/1.1 200 OK"));
         assert!(began.elapsed() >= SHORT * 3, "longer than a head may take: {:?}", began.elapsed());
         ends(scene.serving).await;

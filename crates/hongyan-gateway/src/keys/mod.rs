@@ -103,13 +103,13 @@ impl FromStr for Scope {
 pub struct NewKey {
     /// A name for people.
     pub name: String,
-    /// What it may do.
+    /// What the key may do.
     pub scopes: Vec<Scope>,
     /// The apps that the key is for; `None`: all.
     pub apps: Option<Vec<AppId>>,
     /// When the key stops working; `None`: never.
     pub expires_at: Option<UnixMillis>,
-    /// Who makes it.
+    /// Who creates the key.
     pub created_by: Actor,
 }
 

@@ -125,7 +125,11 @@ mod tests {
         };
         let outage = until(PauseCode::WechatUnavailable, Some(100));
         assert_eq!(end_of(&outage, UnixMillis(99)), UnixMillis(100));
-        assert_eq!(end_of(&outage, UnixMillis(100)), UnixMillis::MAX, "its end is a change of the app");
+        assert_eq!(
+            end_of(&outage, UnixMillis(100)),
+            UnixMillis::MAX,
+            "the pause ends by a change of the app"
+        );
         assert_eq!(end_of(&until(PauseCode::DayQuota, Some(100)), UnixMillis(50)), UnixMillis(100));
         assert_eq!(end_of(&until(PauseCode::Operator, None), UnixMillis(50)), UnixMillis::MAX);
     }

@@ -456,7 +456,7 @@ mod tests {
         assert_eq!(
             rest(ms(15_000), true),
             Duration::ZERO,
-            "its requests take long, and the machine has time for others"
+            "slow requests leave the machine time for other work"
         );
     }
 }
