@@ -64,6 +64,7 @@ mod tests {
     use crate::permit::{Origin, PermitKind};
     use crate::resolve::{Then, Verdict, Witness};
     use crate::settle::PauseCode;
+    use crate::tally::TallyStep;
     use crate::webhook::{DisabledReason, EventType};
 
     /// Asserts that exactly these numbers stand for these values.
@@ -264,6 +265,13 @@ mod tests {
             "webhook.test",
         ];
         assert_names(&said, &E::ALL, E::name, E::from_name);
+    }
+
+    #[test]
+    fn steps_of_tallies_keep_their_numbers_and_names() {
+        use TallyStep as T;
+        assert_codes(&[(T::Minute, 0), (T::Hour, 1), (T::Day, 2)], T::code, T::from_code);
+        assert_names(&["minute", "hour", "day"], &T::ALL, T::name, T::from_name);
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! | [`sent_report`] | which message a report of WeChat's is about |
 //! | [`resolve`] | what an operator's decision does to a message of unknown outcome |
 //! | [`retry`] | how long to wait before the next attempt |
+//! | [`tally`] | what is counted of messages over time, and in which steps |
 //! | [`rate`] | how often something may happen |
 //! | [`webhook`] | the types of events, who wants them, when a webhook is tried again |
 //! | `enums` | numbers and names by which values of enums are stored and shown |
@@ -43,6 +44,7 @@ pub mod sent_report;
 pub mod settle;
 pub mod shares;
 pub mod start;
+pub mod tally;
 pub mod units;
 pub mod webhook;
 
