@@ -40,7 +40,7 @@ use types::{
     Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
     NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
     PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
-    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord,
+    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter, TemplateChange, TemplateRecord,
     TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
@@ -353,6 +353,12 @@ pub trait Store: Send + Sync + 'static {
     /// A page of the audit trail, newest first.
     async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>>;
 
+    // ---- figures over time
+
+    /// How much happened when. It is counted in the transaction in which it happens, and kept when the messages are not:
+    /// minutes, hours and days for as long as [`hongyan_ledger::tally`] says.
+    async fn tallies(&self, filter: TallyFilter) -> Result<TallyCounts>;
+
     // ---- events out
     //
     // Whatever a verb does that a webhook wants to know is stored as an event in the verb's own transaction.
@@ -433,7 +439,8 @@ pub trait Store: Send + Sync + 'static {
     /// attempts; permits with a code that have been void since then, unless a message that stays names them or they are the
     /// newest of their user and kind; sessions and handed-out tokens that have expired; WeChat's events that are done and
     /// came before then; nonces and acceptances that have expired; webhook events, but not before the last try at every
-    /// webhook is over. With a message its idempotency key is forgotten; with an event the store forgets that it came. A
+    /// webhook is over. Counts of old minutes become a part of their hours, those of old hours a part of their days, and those
+    /// of old days go. With a message its idempotency key is forgotten; with an event the store forgets that it came. A
     /// step that fails may be repeated.
     async fn prune(&self, walk: PruneWalk, order: PruneOrder) -> Result<Pruned>;
 

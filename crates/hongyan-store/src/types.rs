@@ -11,6 +11,7 @@ mod permits;
 mod prune;
 mod resolve;
 mod sealed;
+mod tallies;
 mod webhooks;
 
 pub(crate) use apps::gate;
@@ -36,6 +37,8 @@ pub(crate) use prune::PruneAt;
 pub use prune::{PruneOrder, PruneWalk, Pruned};
 pub use resolve::{Listened, ResolutionView, ResolveOrder, Resolved};
 pub use sealed::{Reseal, SealedKind, SealedOwner, SealedPage, SealedValue};
+pub(crate) use tallies::Tally;
+pub use tallies::{MAX_PARTS, TallyBy, TallyCounts, TallyFilter, TallyPart};
 pub use webhooks::{
     Backlog, Delivery, DeliveryOutcome, DeliveryReport, DeliveryState, DeliveryView, ExpiringOrder,
     ExpiringStep, Feed, MAX_COUNTED, MAX_REPLAY, MAX_WEBHOOKS, ReplayOrder, Replayed, Tried, WebhookAnswer,

@@ -22,6 +22,7 @@
 //! | `nodes` | which node has which lane, for how long, and what silence proves |
 //! | `listing` | lists for people |
 //! | `pruning` | removing old rows |
+//! | `counting` | figures over time |
 //! | `telling` | webhook events: which webhook is told what |
 //! | `delivering` | webhook events: their outcome at each webhook |
 //! | `signalling` | the signals of a commit: complete, and after the commit |
@@ -43,6 +44,7 @@ mod check;
 mod claimed;
 mod claiming;
 mod collapsing;
+mod counting;
 mod database;
 mod delivering;
 mod events;
@@ -91,6 +93,7 @@ const ALL: &[&[Check]] = &[
     nodes::CHECKS,
     listing::CHECKS,
     pruning::CHECKS,
+    counting::CHECKS,
     telling::CHECKS,
     delivering::CHECKS,
     signalling::CHECKS,

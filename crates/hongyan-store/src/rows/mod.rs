@@ -15,6 +15,7 @@
 //! | [`sealed`] | sealed values, in whichever table |
 //! | [`lanes`] | who owns a lane |
 //! | [`old`] | removing old rows |
+//! | [`tallies`] | counts over time |
 //! | [`audit`] | the audit trail |
 //! | [`outbox`] | events for webhooks: who wants them, and writing them |
 //! | [`webhooks`] | webhooks, and their deliveries |
@@ -36,6 +37,7 @@ pub(crate) mod old;
 pub(crate) mod outbox;
 pub(crate) mod permits;
 pub(crate) mod sealed;
+pub(crate) mod tallies;
 pub(crate) mod templates;
 pub(crate) mod user;
 pub(crate) mod webhooks;
@@ -50,6 +52,7 @@ pub(crate) use old::OldRows;
 pub(crate) use outbox::{About, OutboxRows};
 pub(crate) use permits::PermitRows;
 pub(crate) use sealed::SealedRows;
+pub(crate) use tallies::TallyRows;
 pub(crate) use templates::TemplateRows;
 pub(crate) use user::User;
 pub(crate) use webhooks::WebhookRows;
@@ -66,6 +69,7 @@ pub(crate) trait Rows:
     + OutboxRows
     + PermitRows
     + SealedRows
+    + TallyRows
     + TemplateRows
     + WebhookRows
 {

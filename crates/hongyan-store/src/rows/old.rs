@@ -24,6 +24,7 @@ pub(crate) enum Old {
     Leftovers(Lane),
     Users(Lane),
     Audit,
+    Tallies,
     /// Up to the event with this number.
     WebhookEvents(i64),
     Nothing,
@@ -42,6 +43,7 @@ impl Picked {
             | Old::Leftovers(_)
             | Old::Users(_)
             | Old::Audit
+            | Old::Tallies
             | Old::WebhookEvents(_) => false,
         }
     }

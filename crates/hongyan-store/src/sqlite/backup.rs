@@ -106,9 +106,12 @@ pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -
     let db = open::writer(to)?;
     let restored = in_one_transaction(&db, |db| {
         // Nobody serves this file yet, so the memory is empty.
-        let tx = Transaction { db, memory: &Memory::default() };
+        let memory = Memory::default();
+        let tx = Transaction { db, memory: &memory };
         note(&tx, from, put_back.now)?;
-        prepare(&tx, put_back)
+        let restored = prepare(&tx, put_back)?;
+        memory.tallies.write(db)?;
+        Ok(restored)
     })
     .map_err(|trouble| trouble.in_verb("prepare the restored database"))?;
     db.close().map_err(|(_, error)| RowError::from(error).in_verb("close the restored database"))?;

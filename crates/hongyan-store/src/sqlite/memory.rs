@@ -16,6 +16,7 @@ use hongyan_ledger::{LANES, Lane, MessageState};
 use hongyan_wechat::AppId;
 use rusqlite::Connection;
 
+use super::tallies::Tallies;
 use crate::rows::Rows;
 use crate::signals::{Listeners, Signals};
 use crate::types::{Epoch, FeedCursor};
@@ -51,6 +52,8 @@ pub(super) struct Memory {
     pub(super) open: OpenMessages,
     /// Which webhooks want which events, and the number of the last event.
     pub(super) outbox: Outbox,
+    /// What the transaction has counted.
+    pub(super) tallies: Tallies,
     /// The signals of the transaction.
     signals: RefCell<Signals>,
 }
@@ -59,6 +62,7 @@ impl Memory {
     /// The transaction is durable: publishes its signals to the listeners.
     pub(super) fn commit(&self, listeners: &Listeners) {
         self.open.commit();
+        self.tallies.forget();
         let mut signals = self.signals.borrow_mut();
         if let Some(number) = self.outbox.written.take() {
             signals.webhook_event(&FeedCursor::behind_number(number));
@@ -73,6 +77,7 @@ impl Memory {
         self.forget_epochs();
         self.open.roll_back();
         self.outbox.roll_back();
+        self.tallies.forget();
         self.signals.borrow_mut().clear();
     }
 

@@ -8,7 +8,7 @@
 //! | `checkpoint` | the one thread that copies the log back into the file |
 //! | `memory` | what the writer remembers between transactions |
 //! | `readers` | the threads that read: a pool for messages on their way, and one for people |
-//! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune` | the statements: what the verbs ask and write (`crate::rows`), and what people ask |
+//! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune`, `tallies` | the statements: what the verbs ask and write (`crate::rows`), and what people ask |
 //! | `tokens`, `sessions`, `keys`, `reach` | what people and the gateway ask |
 //! | `cells` | how values are stored in columns |
 //! | `row_error` | SQLite's refusals, in the words of every backend |
@@ -55,6 +55,7 @@ mod row_error;
 mod schema;
 mod sealed;
 mod sessions;
+mod tallies;
 mod templates;
 mod tokens;
 mod user_entries;

@@ -22,6 +22,7 @@ use rusqlite::{Connection, params};
 use super::cells::{change, many, one};
 use super::memory::Transaction;
 use super::row_error::{RowError, RowResult};
+use super::tallies;
 use super::user_entries::{self, is_of_user, permits_behind};
 use crate::rows::old::{Old, Picked};
 use crate::rows::{OldRows, User};
@@ -93,6 +94,10 @@ pub(super) fn pick(db: &Connection, walk: &PruneWalk, order: &PruneOrder) -> Row
         }
         (PruneAt::Audit, _) => {
             let what = if order.audit_before.is_some() { Old::Audit } else { Old::Nothing };
+            Ok(Picked { what, next: Some(PruneAt::Tallies) })
+        }
+        (PruneAt::Tallies, _) => {
+            let what = if tallies::is_any_old(db, order.now)? { Old::Tallies } else { Old::Nothing };
             Ok(Picked { what, next: Some(PruneAt::WebhookEvents) })
         }
         (PruneAt::WebhookEvents, Some(before)) => {

@@ -85,6 +85,7 @@ verbs! {
     BeginAudit = "begin a line of the audit trail",
     EndAudit = "end a line of the audit trail",
     ListAudit = "list the audit trail",
+    ReadTallies = "add up figures",
     AddWebhook = "add a webhook",
     ChangeWebhook = "change a webhook",
     RemoveWebhook = "remove a webhook",

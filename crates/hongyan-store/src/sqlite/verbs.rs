@@ -15,8 +15,8 @@ use super::messages::{explain, read};
 use super::verb::Verb;
 use super::webhooks::{deliveries, expiring};
 use super::{
-    SqliteStore, apps, audit, cells, events, keys, permits, prune, reach, sealed, sessions, templates,
-    tokens, webhooks,
+    SqliteStore, apps, audit, cells, events, keys, permits, prune, reach, sealed, sessions, tallies,
+    templates, tokens, webhooks,
 };
 use crate::rows::{AuditRows, CredentialRows, LaneRows, User};
 use crate::signals::Listener;
@@ -27,7 +27,7 @@ use crate::types::{
     Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
     NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
     PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
-    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TemplateChange, TemplateRecord,
+    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter, TemplateChange, TemplateRecord,
     TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::verbs::{self, messages};
@@ -318,6 +318,10 @@ impl Store for SqliteStore {
 
     async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>> {
         self.read_for_people(Verb::ListAudit, move |db| audit::list(db, &filter)).await
+    }
+
+    async fn tallies(&self, filter: TallyFilter) -> Result<TallyCounts> {
+        self.read_for_people(Verb::ReadTallies, move |db| tallies::read(db, &filter)).await
     }
 
     async fn add_webhook(&self, webhook: WebhookRecord) -> Result<bool> {

@@ -255,6 +255,7 @@ fn commit(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) 
         // Dropping a transaction without a commit rolls it back.
         command.run(&Transaction { db: &transaction, memory }).map_err(Failed::Command)?;
     }
+    memory.tallies.write(&transaction).map_err(Failed::Transaction)?;
     reach_all(group, |(before, _)| before);
     transaction.commit().map_err(failed)?;
     reach_all(group, |(_, after)| after);

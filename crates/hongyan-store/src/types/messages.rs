@@ -107,6 +107,10 @@ pub struct Claimed {
     pub appid: AppId,
     /// Its user.
     pub openid: OpenId,
+    /// Its template.
+    pub template: TemplateId,
+    /// When it was to go out.
+    pub due_at: UnixMillis,
     /// The channel.
     pub channel: Channel,
     /// The body as accepted.
@@ -154,6 +158,8 @@ impl Claimed {
             id: self.id,
             appid: self.appid.clone(),
             openid: self.openid.clone(),
+            template: self.template.clone(),
+            due_at: self.due_at,
             epoch: self.epoch,
             attempt: self.attempt,
             ended_at,
@@ -217,6 +223,10 @@ pub struct Settlement {
     pub appid: AppId,
     /// Its user.
     pub openid: OpenId,
+    /// Its template.
+    pub template: TemplateId,
+    /// When it was to go out.
+    pub due_at: UnixMillis,
     /// The epoch under which the message was claimed; if this epoch is over, nothing is done.
     pub epoch: Epoch,
     /// The number of the attempt; if the row is not `sending` in this attempt, nothing is done.

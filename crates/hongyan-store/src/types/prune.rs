@@ -53,6 +53,9 @@ pub(crate) enum PruneAt {
     },
     /// The audit trail, from the oldest line on.
     Audit,
+    /// Counts over time: those of old minutes become a part of their hours, those of old hours a part of their days, and
+    /// those of old days are forgotten.
+    Tallies,
     /// Events of webhooks, from the oldest on, with their deliveries.
     WebhookEvents,
 }
@@ -93,6 +96,8 @@ pub struct Pruned {
     pub users: u32,
     /// Lines of the audit trail.
     pub audit: u32,
+    /// Counts of minutes and hours that were moved into longer steps, and counts of days.
+    pub tallies: u32,
     /// Events of webhooks.
     pub webhook_events: u32,
     /// Deliveries of events of webhooks.
@@ -113,6 +118,7 @@ impl Pruned {
             + self.leftovers
             + self.users
             + self.audit
+            + self.tallies
             + self.webhook_events
             + self.deliveries
     }

@@ -16,6 +16,7 @@
 //! | [`sealed`] | `reseal` |
 //! | [`lanes`] | `acquire`, `release` |
 //! | [`prune`] | `prune` |
+//! | [`tallies`] | counting what happens to messages; old counts |
 //! | [`outbox`] | writing webhook events |
 //! | [`webhooks`] | `add_webhook`, `change_webhook`, `remove_webhook`, `settle_deliveries`, `replay`, `test_webhook`, `tell_expiring` |
 
@@ -29,5 +30,6 @@ pub(crate) mod outbox;
 pub(crate) mod permits;
 pub(crate) mod prune;
 pub(crate) mod sealed;
+pub(crate) mod tallies;
 pub(crate) mod templates;
 pub(crate) mod webhooks;

@@ -4,6 +4,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState};
 
+use super::tallies;
 use crate::row_error::RowResult;
 use crate::rows::Rows;
 use crate::rows::old::{Old, Picked};
@@ -78,6 +79,12 @@ pub(crate) fn remove(
                 rows.delete_old_audit(order.audit_before.unwrap_or(UnixMillis(i64::MIN)), limit)?;
             if pruned.audit == limit {
                 pruned.next = Some(walk.clone());
+            }
+        }
+        Old::Tallies => {
+            pruned.tallies = tallies::roll_up(rows, order.now, limit)?;
+            if pruned.tallies == limit {
+                pruned.next = Some(cursor.clone());
             }
         }
         Old::WebhookEvents(last) => remove_webhook_events(rows, *last, limit, &mut pruned)?,

@@ -1,15 +1,18 @@
 //! The checks after each verb.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::gate::PROBE_PATIENCE;
+use hongyan_ledger::tally::{Counted, TallyStep};
 use hongyan_ledger::{MessageId, MessageState as S, ReasonCode};
 
+use super::super::world::START;
 use super::rules::{Cause, Message, lane};
 use super::run::Run;
 use super::verbs::{USERS, Verb};
-use crate::types::MessageView;
+use crate::types::{MessageView, TallyFilter};
 
 impl Run {
     /// Compares everything that can be observed with the model. The model takes over the moves that the rules allow.
@@ -31,6 +34,7 @@ impl Run {
         for view in &views {
             let message = self.model.message_mut(view.id);
             message.keeps_unit |= view.state == S::Unknown && message.state != S::Unknown;
+            let has_moved = message.state != view.state;
             message.state = view.state;
             if view.attempts > message.attempts {
                 message.attempted_at = now;
@@ -38,6 +42,9 @@ impl Run {
             message.attempts = view.attempts;
             if view.state != S::Unknown || message.keeps_unit {
                 message.permit = view.permit;
+            }
+            if has_moved && view.state.is_settled() {
+                *self.model.came_to.entry(view.state).or_default() += 1;
             }
         }
         let waited = self.waited();
@@ -47,6 +54,7 @@ impl Run {
         self.audit_flying();
         self.audit_timers(verb).await;
         self.audit_events(verb);
+        self.audit_tallies(verb).await;
     }
 
     /// At most one message of a user is in flight, and it has not overtaken a message that was ready all the time. A message
@@ -193,6 +201,38 @@ impl Run {
                 assert!(next <= owed, "{verb:?}: the lane sleeps till {next}, past {owed}: {message:?}");
             }
         }
+    }
+
+    /// The figures say how many messages came to each state.
+    async fn audit_tallies(&self, verb: &Verb) {
+        let filter = TallyFilter {
+            apps: None,
+            template: None,
+            since: START,
+            until: self.model.now.plus(Duration::from_secs(1)),
+            step: TallyStep::Hour,
+            by: None,
+        };
+        let (mut accepted, mut came_to) = (0, HashMap::new());
+        for (_, counted, count) in self.world.store.tallies(filter).await.unwrap().steps {
+            let state = match counted {
+                Counted::Accepted => {
+                    accepted += count;
+                    continue;
+                }
+                Counted::Retried => continue,
+                Counted::Sent(_) => S::Sent,
+                Counted::Delivered => S::Delivered,
+                Counted::Refused(_) => S::Refused,
+                Counted::Failed(_) => S::Failed,
+                Counted::Unknown => S::Unknown,
+                Counted::Expired => S::Expired,
+                Counted::Cancelled => S::Cancelled,
+            };
+            *came_to.entry(state).or_default() += count;
+        }
+        assert_eq!(accepted, self.model.messages.len() as u64, "{verb:?}");
+        assert_eq!(came_to, self.model.came_to, "{verb:?}");
     }
 
     /// Every open event was announced by a signal.

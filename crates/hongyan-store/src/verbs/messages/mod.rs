@@ -21,7 +21,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::MessageId;
 
-use super::outbox;
+use super::{outbox, tallies};
 use crate::row_error::RowResult;
 use crate::rows::Rows;
 
@@ -50,6 +50,7 @@ pub(crate) fn tell_restored(rows: &impl Rows, now: UnixMillis) -> RowResult<()> 
         }
         for row in page {
             after = row.id;
+            tallies::moved(rows, &row, None);
             outbox::message_moved(rows, &row)?;
         }
     }

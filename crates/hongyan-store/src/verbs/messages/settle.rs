@@ -10,7 +10,7 @@ use hongyan_ledger::{MessageState, PermitPolicy, ReasonCode};
 use hongyan_wechat::Errcode;
 
 use super::super::outbox::{self, MessageData};
-use super::super::{lanes, permits};
+use super::super::{lanes, permits, tallies};
 use super::collapse::give_way;
 use super::next::hand_on;
 use super::wake::wake_waiting;
@@ -135,6 +135,7 @@ fn settle_plain_success(
         return Ok(None);
     }
     tell_sent(rows, settlement, user)?;
+    tallies::sent(rows, settlement);
     rows.signals().moved(Moved {
         id: settlement.id,
         state: MessageState::Sent,

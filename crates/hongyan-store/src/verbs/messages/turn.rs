@@ -165,6 +165,8 @@ pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>, epoch: Ep
         id: row.id,
         appid: row.user.appid.clone(),
         openid: row.user.openid.clone(),
+        template: row.template.clone(),
+        due_at: row.send_at,
         channel: row.channel,
         body,
         attempt: row.attempts,

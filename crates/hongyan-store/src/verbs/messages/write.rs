@@ -2,7 +2,7 @@
 
 use hongyan_ledger::{MessageId, MessageState};
 
-use super::super::outbox;
+use super::super::{outbox, tallies};
 use crate::row_error::{RowError, RowResult};
 use crate::rows::{MessageRow, Rows};
 use crate::signals::Moved;
@@ -22,6 +22,7 @@ pub(super) fn insert(
     body: &[u8],
 ) -> RowResult<()> {
     rows.insert_message(row, key, body)?;
+    tallies::accepted(rows, row);
     written(rows, row)
 }
 
@@ -54,6 +55,7 @@ fn written(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
         });
         drop(signals);
         if is_new_state {
+            tallies::moved(rows, row, before.map(|(state, _)| state));
             outbox::message_moved(rows, row)?;
         }
     }

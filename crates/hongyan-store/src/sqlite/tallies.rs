@@ -1,0 +1,270 @@
+//! Counts over time.
+//!
+//! What the verbs of a transaction count is added up in memory, and written once, just before the commit: a count costs a
+//! transaction as much as ten of them. All counts of the present minute lie together, so a commit touches one page more.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::ReasonCode;
+use hongyan_ledger::tally::{Counted, Lag, TallyCause, TallyStep};
+use hongyan_wechat::{AppId, Errcode, TemplateId};
+use rusqlite::{Connection, params};
+
+use super::cells::{Cells, change, many, one};
+use super::memory::Transaction;
+use super::row_error::{RowError, RowResult};
+use crate::rows::TallyRows;
+use crate::types::{MAX_PARTS, Tally, TallyBy, TallyCounts, TallyFilter, TallyPart};
+
+/// Who counts: a file has one writer.
+const SHARD: i64 = 0;
+
+/// What the transaction has counted and not written yet.
+#[derive(Default)]
+pub(super) struct Tallies(RefCell<HashMap<Tally, u64>>);
+
+impl Tallies {
+    /// Adds what was counted to the minutes in the file. It may be called again before the transaction ends, and nothing is
+    /// written twice.
+    pub(super) fn write(&self, db: &Connection) -> RowResult<()> {
+        self.0.borrow_mut().drain().try_for_each(|(tally, count)| add(db, TallyStep::Minute, &tally, count))
+    }
+
+    /// The transaction is over: what it counted is written, or has not happened.
+    pub(super) fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
+impl TallyRows for Transaction<'_> {
+    fn count(&self, at: UnixMillis, app: &AppId, template: &TemplateId, counted: Counted) {
+        let start = TallyStep::Minute.start_of(at);
+        let tally = Tally { start, app: app.clone(), template: template.clone(), counted };
+        *self.memory.tallies.0.borrow_mut().entry(tally).or_default() += 1;
+    }
+
+    fn take_tallies(&self, step: TallyStep, before: UnixMillis, limit: u32) -> RowResult<Vec<(Tally, u64)>> {
+        // In the order of the key, so what is taken is all that lies before the first that stays.
+        let taken = many(
+            self,
+            "SELECT start, appid, template, what, reason, code, count, shard FROM tallies WHERE step = ? AND start < ? \
+             ORDER BY step, start, shard, appid, template, what, reason, code LIMIT ?",
+            params![step.code(), before.0, limit],
+            |cells| Ok((tally(cells)?, cells.count()?, cells.raw::<i64>()?)),
+        )?;
+        if let Some((last, _, shard)) = taken.last() {
+            let (what, reason, code) = columns(last.counted);
+            let removed = change(
+                self,
+                "DELETE FROM tallies WHERE step = ?1 AND start <= ?2 AND \
+                 (start, shard, appid, template, what, reason, code) <= (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    step.code(),
+                    last.start.0,
+                    shard,
+                    last.app.as_str(),
+                    last.template.as_str(),
+                    what,
+                    reason,
+                    code
+                ],
+            )?;
+            if removed != taken.len() {
+                return Err(RowError::corrupt(format!(
+                    "{removed} tallies were removed, not {}",
+                    taken.len()
+                )));
+            }
+        }
+        Ok(taken.into_iter().map(|(tally, count, _)| (tally, count)).collect())
+    }
+
+    fn add_tally(&self, step: TallyStep, tally: &Tally, count: u64) -> RowResult<()> {
+        add(self, step, tally, count)
+    }
+}
+
+fn add(db: &Connection, step: TallyStep, tally: &Tally, count: u64) -> RowResult<()> {
+    let (what, reason, code) = columns(tally.counted);
+    change(
+        db,
+        "INSERT INTO tallies (step, start, shard, appid, template, what, reason, code, count) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        params![
+            step.code(),
+            tally.start.0,
+            SHARD,
+            tally.app.as_str(),
+            tally.template.as_str(),
+            what,
+            reason,
+            code,
+            count.cast_signed()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Whether counts are to be moved into longer steps, or to be forgotten.
+pub(super) fn is_any_old(db: &Connection, now: UnixMillis) -> RowResult<bool> {
+    for step in TallyStep::ALL {
+        let old = one(
+            db,
+            "SELECT 1 FROM tallies WHERE step = ? AND start < ? LIMIT 1",
+            params![step.code(), step.old_before(now).0],
+            |_| Ok(()),
+        )?;
+        if old.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Carries out [`crate::Store::tallies`].
+pub(super) fn read(db: &Connection, filter: &TallyFilter) -> RowResult<TallyCounts> {
+    let steps = steps(db, filter)?;
+    let parts = filter.by.map_or(Ok(Vec::new()), |by| parts(db, filter, by))?;
+    Ok(TallyCounts { steps, parts })
+}
+
+/// The counts that a filter is about, in each of the steps in which they are kept.
+macro_rules! filtered {
+    () => {
+        "step <= ?1 AND step IN (0, 1, 2) AND start >= ?2 AND start < ?3 AND (?4 IS NULL OR template = ?4) \
+         AND (?5 IS NULL OR appid IN (SELECT value FROM json_each(?5)))"
+    };
+}
+
+fn steps(db: &Connection, filter: &TallyFilter) -> RowResult<Vec<(UnixMillis, Counted, u64)>> {
+    let Bounds { since, until, apps } = Bounds::of(filter)?;
+    let step = filter.step;
+    many(
+        db,
+        concat!(
+            "SELECT start - (start + ?6) % ?7 AS first, what, reason, code, SUM(count) FROM tallies WHERE ",
+            filtered!(),
+            " GROUP BY first, what, reason, code ORDER BY first, what, reason, code"
+        ),
+        params![
+            step.code(),
+            since,
+            until,
+            filter.template.as_ref().map(TemplateId::as_str),
+            apps,
+            step.offset(),
+            step.millis()
+        ],
+        |cells| Ok((cells.moment()?, counted(cells)?, cells.count()?)),
+    )
+}
+
+fn parts(db: &Connection, filter: &TallyFilter, by: TallyBy) -> RowResult<Vec<TallyPart>> {
+    let Bounds { since, until, apps } = Bounds::of(filter)?;
+    let sql = match by {
+        TallyBy::App => concat!(
+            "WITH wanted AS MATERIALIZED (SELECT appid, what, reason, code, SUM(count) AS count FROM tallies WHERE ",
+            filtered!(),
+            " GROUP BY appid, what, reason, code), \
+             largest AS (SELECT appid FROM wanted GROUP BY appid ORDER BY SUM(count) DESC, appid LIMIT ?6) \
+             SELECT appid, NULL, what, reason, code, count FROM wanted JOIN largest USING (appid) \
+             ORDER BY appid, what, reason, code"
+        ),
+        TallyBy::Template => concat!(
+            "WITH wanted AS MATERIALIZED (SELECT appid, template, what, reason, code, SUM(count) AS count FROM tallies WHERE ",
+            filtered!(),
+            " GROUP BY appid, template, what, reason, code), \
+             largest AS (SELECT appid, template FROM wanted GROUP BY appid, template \
+             ORDER BY SUM(count) DESC, appid, template LIMIT ?6) \
+             SELECT appid, template, what, reason, code, count FROM wanted JOIN largest USING (appid, template) \
+             ORDER BY appid, template, what, reason, code"
+        ),
+    };
+    let template = filter.template.as_ref().map(TemplateId::as_str);
+    many(db, sql, params![filter.step.code(), since, until, template, apps, MAX_PARTS], |cells| {
+        Ok(TallyPart {
+            app: cells.parsed()?,
+            template: cells.parsed_or_none()?,
+            counted: counted(cells)?,
+            count: cells.count()?,
+        })
+    })
+}
+
+/// A filter in the words of a statement.
+struct Bounds {
+    since: i64,
+    until: i64,
+    /// As JSON.
+    apps: Option<String>,
+}
+
+impl Bounds {
+    fn of(filter: &TallyFilter) -> RowResult<Self> {
+        let first = filter.step.start_of(filter.since);
+        let last = filter.step.start_of(filter.until);
+        let until = if last == filter.until { last } else { filter.step.after(last) };
+        let names =
+            |apps: &Vec<AppId>| serde_json::to_string(&apps.iter().map(AppId::as_str).collect::<Vec<_>>());
+        let apps = filter.apps.as_ref().map(names).transpose();
+        let apps = apps.map_err(|why| RowError::corrupt(format!("a list of apps: {why}")))?;
+        Ok(Self { since: first.0, until: until.0, apps })
+    }
+}
+
+fn tally(cells: &mut Cells<'_>) -> RowResult<Tally> {
+    Ok(Tally {
+        start: cells.moment()?,
+        app: cells.parsed()?,
+        template: cells.parsed()?,
+        counted: counted(cells)?,
+    })
+}
+
+/// What is counted, as it lies in the columns `what`, `reason` and `code`. Never renumber.
+const fn columns(counted: Counted) -> (u8, &'static str, i64) {
+    const fn of(cause: TallyCause) -> (&'static str, i64) {
+        let code = match cause.errcode {
+            Some(errcode) => errcode.0 as i64,
+            None => 0,
+        };
+        (cause.reason.name(), code)
+    }
+    match counted {
+        Counted::Accepted => (0, "", 0),
+        Counted::Sent(Some(lag)) => (1, "", lag.bucket() as i64),
+        Counted::Sent(None) => (1, "", -1),
+        Counted::Delivered => (2, "", 0),
+        Counted::Refused(cause) => (3, of(cause).0, of(cause).1),
+        Counted::Failed(cause) => (4, of(cause).0, of(cause).1),
+        Counted::Unknown => (5, "", 0),
+        Counted::Expired => (6, "", 0),
+        Counted::Cancelled => (7, "", 0),
+        Counted::Retried => (8, "", 0),
+    }
+}
+
+fn counted(cells: &mut Cells<'_>) -> RowResult<Counted> {
+    let (what, reason, code): (u8, String, i64) = (cells.raw()?, cells.raw()?, cells.raw()?);
+    let cause = || {
+        let errcode = i32::try_from(code).ok().map(Errcode).filter(|errcode| errcode.0 != 0);
+        Some(TallyCause { reason: ReasonCode::from_name(&reason)?, errcode })
+    };
+    let counted = match what {
+        0 => Some(Counted::Accepted),
+        1 if code < 0 => Some(Counted::Sent(None)),
+        1 => u8::try_from(code).ok().and_then(Lag::from_bucket).map(|lag| Counted::Sent(Some(lag))),
+        2 => Some(Counted::Delivered),
+        3 => cause().map(Counted::Refused),
+        4 => cause().map(Counted::Failed),
+        5 => Some(Counted::Unknown),
+        6 => Some(Counted::Expired),
+        7 => Some(Counted::Cancelled),
+        8 => Some(Counted::Retried),
+        _ => None,
+    };
+    counted.ok_or_else(|| RowError::corrupt(format!("a tally of {what} {reason:?} {code}")))
+}
