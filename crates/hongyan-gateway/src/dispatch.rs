@@ -179,6 +179,8 @@ mod tests {
             id: ids.message(lane, UnixMillis(0)),
             appid: "wx1".parse().unwrap(),
             openid: "o1".parse().unwrap(),
+            template: "t1".parse().unwrap(),
+            due_at: UnixMillis(0),
             channel: Channel::Legacy,
             body: Arc::from(&br#"{"touser":"o1"}"#[..]),
             attempt: 1,

@@ -165,6 +165,7 @@ fn add(sum: &mut Pruned, step: &Pruned) {
     sum.leftovers += step.leftovers;
     sum.users += step.users;
     sum.audit += step.audit;
+    sum.tallies += step.tallies;
     sum.webhook_events += step.webhook_events;
     sum.deliveries += step.deliveries;
 }

@@ -251,6 +251,16 @@ schemas! {
         ("expired", count("Units that have expired.")),
         ("revoked", count("Units that the user withdrew or WeChat declared void.")),
     ]);
+    /// How long a step of figures is.
+    StatsStep = words(
+        "How long a step is. A day is a day of China: it begins at 16:00 UTC.",
+        hongyan_ledger::tally::TallyStep::ALL.map(hongyan_ledger::tally::TallyStep::name),
+    );
+    /// What figures are summed up by.
+    StatsBy = words(
+        "Whether figures are summed up by app or by template.",
+        hongyan_store::types::TallyBy::ALL.map(hongyan_store::types::TallyBy::name),
+    );
     /// How many users can be reached.
     Reach = object("How many users can be reached now.", [
         ("users", count("Users with at least one usable permit.")),

@@ -22,6 +22,7 @@ mod openapi;
 mod page;
 mod permits;
 mod reach;
+mod stats;
 mod users;
 mod webhooks;
 
@@ -127,6 +128,7 @@ fn back_end() -> OpenApiRouter<Context> {
         .merge(messages::routes())
         .merge(permits::routes())
         .routes(routes!(reach::reach))
+        .routes(routes!(stats::show))
         .routes(routes!(login::login))
         .routes(routes!(users::decrypt))
         .routes(routes!(events::list))

@@ -213,6 +213,7 @@ impl Meters {
             ("leftovers", pruned.leftovers),
             ("users", pruned.users),
             ("audit", pruned.audit),
+            ("tallies", pruned.tallies),
             ("webhook_events", pruned.webhook_events),
             ("deliveries", pruned.deliveries),
         ];

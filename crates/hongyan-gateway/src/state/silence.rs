@@ -131,6 +131,8 @@ mod tests {
             id: IdMaker::new().message(Lane::new(0).unwrap(), at),
             appid: "wx1".parse().unwrap(),
             openid: "o1".parse().unwrap(),
+            template: "t1".parse().unwrap(),
+            due_at: at,
             channel: Channel::Subscribe,
             body: Arc::from(&b"{}"[..]),
             attempt: 1,

@@ -43,6 +43,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/permits", "get"),
     ("/v1/permits", "post"),
     ("/v1/reach", "get"),
+    ("/v1/stats", "get"),
     ("/v1/users/decrypt", "post"),
     ("/v1/webhooks", "get"),
     ("/v1/webhooks", "post"),
