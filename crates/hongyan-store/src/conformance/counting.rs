@@ -13,7 +13,7 @@ use super::check::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::Store;
 use crate::types::{
-    Idempotency, NewMessage, PruneCursor, PruneOrder, ResolveOrder, Resolved, TallyBy, TallyFilter, TallyPart,
+    Idempotency, NewMessage, PruneWalk, PruneOrder, ResolveOrder, Resolved, TallyBy, TallyFilter, TallyPart,
 };
 
 checks![
@@ -263,10 +263,10 @@ async fn figures_are_summed_up_by_app_and_template_and_only_of_those_asked_for(w
 /// Clears away what is old at this moment, in steps of a few rows. Returns how many counts were taken away.
 async fn roll_up(world: &World, now: UnixMillis) -> u32 {
     let order = PruneOrder { before: None, audit_before: None, now, limit: 3 };
-    let (mut taken, mut at) = (0, Some(PruneCursor::Tallies));
+    let (mut taken, mut at) = (0, Some(PruneWalk::START));
     for _ in 0..1_000 {
-        let Some(cursor) = at.filter(|cursor| *cursor == PruneCursor::Tallies) else { return taken };
-        let step = world.store.prune(cursor, order).await.unwrap();
+        let Some(walk) = at else { return taken };
+        let step = world.store.prune(walk, order).await.unwrap();
         assert!(step.rows() <= order.limit);
         taken += step.tallies;
         at = step.next;
@@ -310,7 +310,7 @@ async fn figures_stay_when_messages_and_apps_go(world: World) {
     send(&world, 1, START).await;
     let before = sums(&*world.store).await;
     let order = PruneOrder { before: Some(after(1)), audit_before: None, now: after(DAY), limit: 100 };
-    assert_eq!(world.store.prune(PruneCursor::START, order).await.unwrap().messages, 1);
+    assert_eq!(world.store.prune(PruneWalk::START, order).await.unwrap().messages, 1);
     assert!(world.store.remove_app(appid(), after(DAY)).await.unwrap());
     assert_eq!(sums(&*world.store).await, before);
 }

@@ -84,7 +84,7 @@ pub(crate) fn remove(
         Old::Tallies => {
             pruned.tallies = tallies::roll_up(rows, order.now, limit)?;
             if pruned.tallies == limit {
-                pruned.next = Some(cursor.clone());
+                pruned.next = Some(walk.clone());
             }
         }
         Old::WebhookEvents(last) => remove_webhook_events(rows, *last, limit, &mut pruned)?,

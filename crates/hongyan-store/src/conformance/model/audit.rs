@@ -34,7 +34,6 @@ impl Run {
         for view in &views {
             let message = self.model.message_mut(view.id);
             message.keeps_unit |= view.state == S::Unknown && message.state != S::Unknown;
-            let has_moved = message.state != view.state;
             message.state = view.state;
             if view.attempts > message.attempts {
                 message.attempted_at = now;
@@ -42,9 +41,6 @@ impl Run {
             message.attempts = view.attempts;
             if view.state != S::Unknown || message.keeps_unit {
                 message.permit = view.permit;
-            }
-            if has_moved && view.state.is_settled() {
-                *self.model.came_to.entry(view.state).or_default() += 1;
             }
         }
         let waited = self.waited();
@@ -54,7 +50,7 @@ impl Run {
         self.audit_flying();
         self.audit_timers(verb).await;
         self.audit_events(verb);
-        self.audit_tallies(verb).await;
+        self.audit_tallies(verb, &views).await;
     }
 
     /// At most one message of a user is in flight, and it has not overtaken a message that was ready all the time. A message
@@ -204,7 +200,13 @@ impl Run {
     }
 
     /// The figures say how many messages came to each state.
-    async fn audit_tallies(&self, verb: &Verb) {
+    async fn audit_tallies(&mut self, verb: &Verb, views: &[MessageView]) {
+        for view in views {
+            let before = self.stood.insert(view.id, view.state);
+            if before != Some(view.state) && view.state.is_settled() {
+                *self.came_to.entry(view.state).or_default() += 1;
+            }
+        }
         let filter = TallyFilter {
             apps: None,
             template: None,
@@ -232,7 +234,7 @@ impl Run {
             *came_to.entry(state).or_default() += count;
         }
         assert_eq!(accepted, self.model.messages.len() as u64, "{verb:?}");
-        assert_eq!(came_to, self.model.came_to, "{verb:?}");
+        assert_eq!(came_to, self.came_to, "{verb:?}");
     }
 
     /// Every open event was announced by a signal.

@@ -101,8 +101,6 @@ pub(super) struct Model {
     pub(super) keys: HashMap<(usize, u8), (MessageId, u8)>,
     /// The events, in the order of their receipt.
     pub(super) events: Vec<Event>,
-    /// How often a message came to each state in which it rests.
-    pub(super) came_to: HashMap<S, u64>,
 }
 
 impl Model {
@@ -116,7 +114,6 @@ impl Model {
             is_broken: false,
             keys: HashMap::new(),
             events: Vec::new(),
-            came_to: HashMap::new(),
         }
     }
 

@@ -20,6 +20,10 @@ pub(super) struct Run {
     events: Moments,
     /// Messages that a signal called waiting since the last audit.
     waited: BTreeSet<MessageId>,
+    /// Where each message stood at the last audit.
+    pub(super) stood: HashMap<MessageId, S>,
+    /// How often a message came to each state in which it rests.
+    pub(super) came_to: HashMap<S, u64>,
     /// How many events came.
     pub(super) pushes: u64,
 }
@@ -43,7 +47,8 @@ impl Run {
     pub(super) fn begin(world: World) -> Self {
         let (messages, events) = (Moments::default(), Moments::default());
         let (flying, waited) = (Vec::new(), BTreeSet::new());
-        Self { world, model: Model::new(), flying, messages, events, waited, pushes: 0 }
+        let (stood, came_to) = (HashMap::new(), HashMap::new());
+        Self { world, model: Model::new(), flying, messages, events, waited, stood, came_to, pushes: 0 }
     }
 
     /// Ends the run.
