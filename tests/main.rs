@@ -55,6 +55,7 @@ mod restart;
 mod retention;
 mod schedule;
 mod sessions;
+mod stats;
 mod stopping;
 mod strangers;
 mod templates;

@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl World {
     /// Starts a round of retention and waits for its end. If the clock was moved just before, a round has begun already;
     /// that round suffices if it looks for rows that are old by now.
-    async fn round_of_retention(&self) {
+    pub async fn round_of_retention(&self) {
         let mut retained_at = self.gateway.retained_at.clone();
         let now = self.clock.now();
         self.advance(Duration::from_secs(6 * 3600 + 1));

@@ -334,7 +334,7 @@ impl Run {
         if !late.is_empty() {
             return Err(format!("cards came after the last round had come to rest: {late:?}"));
         }
-        let mut cursor = String::new();
+        let (mut cursor, mut states) = (String::new(), HashMap::new());
         loop {
             let path = format!("/v1/messages?app={}&limit=1000{cursor}", self.sandbox.appid);
             let page = self.line.get(&path).await?;
@@ -344,6 +344,7 @@ impl Run {
                 if ended.as_deref() != message["state"].as_str() {
                     return Err(format!("it had ended as {ended:?}, and now is {message}"));
                 }
+                *states.entry(ended.unwrap_or_default()).or_default() += 1;
             }
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -353,6 +354,8 @@ impl Run {
         if !self.ended.is_empty() {
             return Err(format!("messages of earlier rounds are gone: {:?}", self.ended));
         }
+        let path = format!("/v1/stats?app={}", self.sandbox.appid);
+        check_figures(&self.line.get(&path).await?["totals"], &states)?;
         self.gateway.stop().await?;
         self.sandbox_process.stop().await?;
         let failed = |error: rusqlite::Error| format!("the database: {error}");
@@ -380,4 +383,19 @@ async fn rest_of_events(pushes: &Pushes) -> Result<Pushed> {
 pub(crate) fn point_of(seed: u64, round: u32) -> Option<Point> {
     let turn = seed.wrapping_add(u64::from(round / 2)) % points::ALL.len() as u64;
     (round % 2 == 1).then(|| points::ALL[turn as usize])
+}
+
+/// Holds the figures of the last day against how many messages ended in which state. A message that was in doubt for a time is
+/// in the figure of those in doubt, too.
+fn check_figures(figures: &Value, states: &HashMap<String, u64>) -> Result {
+    let figure = |name: &str| figures[name].as_u64().unwrap_or_default();
+    let ended = |name: &str| states.get(name).copied().unwrap_or_default();
+    let is_right = figure("accepted") == states.values().sum()
+        && ["sent", "failed", "cancelled", "expired"].iter().all(|name| figure(name) == ended(name))
+        && figure("unknown") >= ended("unknown");
+    if is_right {
+        Ok(())
+    } else {
+        Err(format!("messages ended as {states:?}, and the figures are {figures}"))
+    }
 }
