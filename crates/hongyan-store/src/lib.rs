@@ -40,8 +40,9 @@ use types::{
     Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
     NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
     PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
-    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter, TemplateChange, TemplateRecord,
-    TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter,
+    TemplateChange, TemplateRecord, TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
+    WebhookStart,
 };
 
 /// Why the store could not carry out a verb. Nothing of the verb's work is kept when it fails.

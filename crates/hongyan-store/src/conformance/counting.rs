@@ -13,7 +13,7 @@ use super::check::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::Store;
 use crate::types::{
-    Idempotency, NewMessage, PruneWalk, PruneOrder, ResolveOrder, Resolved, TallyBy, TallyFilter, TallyPart,
+    Idempotency, NewMessage, PruneOrder, PruneWalk, ResolveOrder, Resolved, TallyBy, TallyFilter, TallyPart,
 };
 
 checks![

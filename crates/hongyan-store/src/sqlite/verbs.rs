@@ -27,8 +27,9 @@ use crate::types::{
     Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
     NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
     PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
-    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter, TemplateChange, TemplateRecord,
-    TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
+    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter,
+    TemplateChange, TemplateRecord, TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
+    WebhookStart,
 };
 use crate::verbs::{self, messages};
 use crate::{Result, Store};
