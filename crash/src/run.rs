@@ -390,7 +390,7 @@ pub(crate) fn point_of(seed: u64, round: u32) -> Option<Point> {
 fn check_figures(figures: &Value, states: &HashMap<String, u64>) -> Result {
     let figure = |name: &str| figures[name].as_u64().unwrap_or_default();
     let ended = |name: &str| states.get(name).copied().unwrap_or_default();
-    let is_right = figure("accepted") == states.values().sum()
+    let is_right = figure("accepted") == states.values().sum::<u64>()
         && ["sent", "failed", "cancelled", "expired"].iter().all(|name| figure(name) == ended(name))
         && figure("unknown") >= ended("unknown");
     if is_right {

@@ -52,7 +52,7 @@ pub(super) struct StatsQuery {
     #[param(value_type = Option<schemas::StatsStep>)]
     step: Option<String>,
     /// Sums for each app or template beside those for each step.
-    #[param(value_type = Option<schemas::StatsBy>)]
+    #[param(inline, value_type = Option<schemas::StatsBy>)]
     by: Option<String>,
 }
 
@@ -60,6 +60,7 @@ pub(super) struct StatsQuery {
 /// Each number is rounded up to a power of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SendLag)]
+#[allow(clippy::struct_field_names, reason = "the names say the unit")]
 struct LagJson {
     /// Half of the messages took no longer.
     #[schema(minimum = 1)]

@@ -18,4 +18,4 @@ CREATE TABLE tallies (
 ) STRICT, WITHOUT ROWID;
 
 -- Must be the number of this file: it is what an older program refuses by.
-PRAGMA user_version = 12;
+PRAGMA user_version = 15;
