@@ -121,7 +121,7 @@ async fn a_key_for_some_apps_sees_their_figures_and_no_others() {
         call_with(&world, key, Method::GET, &format!("/v1/stats{query}"), Value::Null).await
     };
     let own = key(&world, &[Scope::Messages], &[appid, "wxffffffffffffffff"]).await;
-    for query in ["".to_owned(), format!("?app={appid}")] {
+    for query in [String::new(), format!("?app={appid}")] {
         assert_eq!(ask(&own, &query).await.expect(200)["totals"]["accepted"], 3);
     }
     let other = key(&world, &[Scope::Messages], &["wxffffffffffffffff"]).await;
@@ -129,7 +129,7 @@ async fn a_key_for_some_apps_sees_their_figures_and_no_others() {
     assert_eq!((&nothing["totals"]["accepted"], &nothing["apps"]), (&json!(0), &json!([])));
     ask(&other, &format!("?app={appid}")).await.problem(404, "unknown_app");
     let of_permits = key(&world, &[Scope::Permits], &[]).await;
-    ask(&of_permits, "").await.problem(403, "missing_scope");
+    ask(&of_permits, "").await.problem(403, "forbidden");
 
     // An app that is removed leaves its figures.
     world.delete(&format!("/v1/apps/{appid}")).await;
