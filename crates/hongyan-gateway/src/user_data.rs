@@ -40,7 +40,7 @@ pub struct Sealed<'a> {
 /// Decrypts the data.
 ///
 /// 1. The keys of the last two logins are tried, the newest first: a `wx.login` replaces the key while data that the earlier
-/// key encrypts is on its way.
+///    key encrypts is on its way.
 /// 2. The signature, if there is one, must be by the key that decrypts the data.
 /// 3. The data names the app. If the data names a user, it is this user. The data is not too old.
 ///

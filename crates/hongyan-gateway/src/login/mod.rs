@@ -45,7 +45,7 @@ pub struct Login {
 /// 1. The code is one line of 1 to 128 visible ASCII characters.
 /// 2. For a misconfigured app WeChat is not asked, because it would refuse.
 /// 3. The session_key is sealed and stored. The store keeps the last two, because a second `wx.login` replaces the first
-/// session_key while it is still in use.
+///    session_key while it is still in use.
 ///
 /// # Errors
 /// `unknown_app`, `invalid_field`, `invalid_code`, `code_used`, `risky_user`, `app_paused`, `wechat_busy`,
