@@ -336,6 +336,7 @@ mod tests {
             errcode: Some(0),
             chaos: None,
             magic: None,
+            card: None,
             kept: Kept::of(query, Some(sent.content_type.into()), sent.body.as_bytes()),
         };
         let templates = Seed::constant().templates().map(Arc::new);

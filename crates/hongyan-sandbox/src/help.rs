@@ -75,8 +75,9 @@ fn page(lang: Lang) -> String {
         writeln!(wechat, "<li><code>{method} {path}</code></li>").expect("writing to a string cannot fail");
     }
     let mut own = String::new();
-    for (call, zh, en) in control::CALLS {
-        writeln!(own, "<tr><td><code>{call}</code></td><td>{}</td></tr>", lang.of_both(zh, en))
+    for call in control::CALLS {
+        let shown = call.shown().replace('&', "&amp;");
+        writeln!(own, "<tr><td><code>{shown}</code></td><td>{}</td></tr>", lang.of_both(call.zh, call.en))
             .expect("writing to a string cannot fail");
     }
     lang.of_both(ZH, EN)
@@ -181,12 +182,10 @@ mod tests {
     fn the_pages_have_every_call_and_every_fault() {
         for (name, _) in PAGES {
             let page = std::fs::read_to_string(path_of(name)).unwrap();
-            for (call, _, _) in control::CALLS {
-                // A page may omit parameters, and names two methods of one path at once.
-                let (method, rest) = call.split_once(' ').unwrap();
-                let path = rest.split('?').next().unwrap();
+            for control::Call { method, path, .. } in control::CALLS {
+                // A page names two methods of one path at once.
                 let is_there = page.lines().any(|line| line.contains(method) && line.contains(path));
-                assert!(is_there, "{call} is not in docs/{name}");
+                assert!(is_there, "{method} {path} is not in docs/{name}");
             }
             for kind in crate::chaos::ChaosKind::ALL {
                 let word = serde_json::to_value(kind).unwrap();

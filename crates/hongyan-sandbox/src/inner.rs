@@ -14,6 +14,7 @@ use crate::http_client::{self, HttpClient};
 use crate::limits::Limits;
 use crate::random;
 use crate::state::State;
+use crate::state::inbox::Filter;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub(crate) struct Signal {
     pub(crate) messages: u64,
     pub(crate) clock: u64,
     pub(crate) resets: u64,
+    pub(crate) deletions: u64,
     pub(crate) pushes: u64,
 }
 
@@ -67,6 +69,24 @@ impl Inner {
     /// code that could panic.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deletes the cards that match the filter; says how many.
+    pub(crate) fn delete_cards(&self, filter: &Filter) -> usize {
+        let deleted = self.state().inbox.delete_all(filter);
+        if deleted > 0 {
+            self.signal.send_modify(|signal| signal.deletions += 1);
+        }
+        deleted
+    }
+
+    /// Deletes a card; says whether there was such a card.
+    pub(crate) fn delete_card(&self, id: u64) -> bool {
+        let is_deleted = self.state().inbox.delete(id);
+        if is_deleted {
+            self.signal.send_modify(|signal| signal.deletions += 1);
+        }
+        is_deleted
     }
 
     pub(crate) fn backend(&self) -> Option<Url> {

@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::control::openapi::tests::check_answer;
 use crate::inner::Inner;
 use crate::{Sandbox, SandboxConfig, Seed};
 
@@ -39,8 +40,15 @@ impl Platform {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
+    /// Asks for a JSON answer, which must be as the OpenAPI description says.
+    async fn ask_json(&self, method: Method, path: &str, body: Body) -> (StatusCode, Value) {
+        let (status, answer) = json_of(self.ask(method.clone(), path, body).await).await;
+        check_answer(&method, path, status, &answer);
+        (status, answer)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
-        json_of(self.ask(Method::GET, path, Body::empty()).await).await.1
+        self.ask_json(Method::GET, path, Body::empty()).await.1
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
@@ -48,11 +56,11 @@ impl Platform {
     }
 
     pub(crate) async fn try_post(&self, path: &str, body: Value) -> (StatusCode, Value) {
-        json_of(self.ask(Method::POST, path, Body::from(body.to_string())).await).await
+        self.ask_json(Method::POST, path, Body::from(body.to_string())).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Value {
-        json_of(self.ask(Method::DELETE, path, Body::empty()).await).await.1
+        self.ask_json(Method::DELETE, path, Body::empty()).await.1
     }
 
     /// Sends a call of the phone's user: the body names app and user besides `more`.

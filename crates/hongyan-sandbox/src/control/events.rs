@@ -1,7 +1,8 @@
 //! `GET /_sandbox/events`: new cards as server-sent events.
 //!
 //! Events: `clock` (at the start and whenever the time is moved), `message` (a card, in the form of the inbox; its id is
-//! the event's id) and `reset`. An interrupted stream continues where it was: the browser sends `Last-Event-ID`.
+//! the event's id), `deleted` (cards were deleted: read the inbox again) and `reset`. An interrupted stream continues where
+//! it was: the browser sends `Last-Event-ID`.
 //!
 //! A stream waits on a counter and reads the cards from the inbox. So a slow reader loses nothing, and nothing piles up.
 
@@ -87,6 +88,9 @@ impl Watching {
             let now = *self.signal.borrow_and_update();
             if now.resets != self.told.resets {
                 self.queue.push_back(Event::default().event("reset").data("{}"));
+            }
+            if now.deletions != self.told.deletions {
+                self.queue.push_back(Event::default().event("deleted").data("{}"));
             }
             if now.clock != self.told.clock {
                 self.tell_time();

@@ -1,21 +1,24 @@
-//! `GET /_sandbox/inbox`: the cards that the users saw.
+//! `/_sandbox/inbox`: the cards that the users saw.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::{Path, State as Shared};
 use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, OpenId};
 use http::Uri;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{ControlError, parse_query};
 use super::look_up::unknown_user;
+use crate::complaints::{self, Complaint};
 use crate::inner::Inner;
 use crate::state::State;
 use crate::state::inbox::{Card, Filter};
+use crate::state::sent::SentRequest;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,12 +29,19 @@ struct InboxQuery {
     since: Option<String>,
     limit: Option<usize>,
     /// The seconds to wait until there are `count` cards.
-    wait: Option<u64>,
+    wait: Option<f64>,
     count: Option<usize>,
 }
 
 /// The longest wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+
+fn patience(wait: Option<f64>) -> Result<Duration, ControlError> {
+    Duration::try_from_secs_f64(wait.unwrap_or_default())
+        .ok()
+        .filter(|patience| *patience <= MAX_WAIT)
+        .ok_or_else(|| ControlError::bad_request(format!("wait: seconds from 0 to {}", MAX_WAIT.as_secs())))
+}
 
 /// Returns cards, oldest first: of one user, of one app, or all. With `wait`, returns when there are enough cards or when
 /// the time is up.
@@ -43,8 +53,12 @@ pub(super) async fn list(
     let since = asked.since.as_deref().map(Since::parse).transpose()?.unwrap_or(Since::Card(0));
     let limit = asked.limit.unwrap_or(usize::MAX);
     let filter = filter(&inner.state(), asked.appid, asked.openid)?;
-    let patience = Duration::from_secs(asked.wait.unwrap_or(0)).min(MAX_WAIT);
-    let enough = asked.count.unwrap_or(1).min(limit);
+    let patience = patience(asked.wait)?;
+    let count = asked.count.unwrap_or(1);
+    if count == 0 {
+        return Err(ControlError::bad_request("count: 1 or more"));
+    }
+    let enough = count.min(limit);
     let mut signal = inner.signal.subscribe();
     let until = Instant::now() + patience;
     loop {
@@ -116,5 +130,70 @@ pub(super) fn filter(
             return Err(unknown_user(appid, openid));
         }
     }
-    Ok(Filter { appid, openid })
+    Ok(Filter { appid, openid, kind: None })
+}
+
+/// A card with the request that sent it, and with what WeChat would have minded about the request.
+#[derive(Serialize)]
+pub(crate) struct Opened {
+    #[serde(flatten)]
+    pub(crate) card: Arc<Card>,
+    /// `null` if the request is not kept any more.
+    pub(crate) request: Option<SentRequest>,
+    pub(crate) complaints: Vec<Complaint>,
+}
+
+impl Opened {
+    /// The card with this id, if the inbox has it.
+    pub(crate) fn find(state: &State, id: u64) -> Option<Self> {
+        let card = Arc::clone(state.inbox.get(id)?);
+        let request = state.requests.of_card(id);
+        let app = state.apps.get(&card.appid);
+        let complaints = request
+            .map(|request| complaints::of(request, |id| app?.template(id).cloned()))
+            .unwrap_or_default();
+        Some(Self { card, request: request.map(SentRequest::of), complaints })
+    }
+}
+
+fn unknown_card(id: &str) -> ControlError {
+    ControlError::unknown("unknown_card", format!("the inbox has no card {id}"))
+}
+
+/// `GET /_sandbox/inbox/{id}`: one card, with the request that sent it.
+pub(super) async fn show(
+    Shared(inner): Shared<Arc<Inner>>,
+    Path(id): Path<String>,
+) -> Result<Json<Opened>, ControlError> {
+    let opened = id.parse().ok().and_then(|id| Opened::find(&inner.state(), id));
+    opened.map(Json).ok_or_else(|| unknown_card(&id))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeleteQuery {
+    appid: Option<AppId>,
+    openid: Option<OpenId>,
+}
+
+/// `DELETE /_sandbox/inbox`: deletes the cards of one user, of one app, or all.
+pub(super) async fn delete_all(
+    Shared(inner): Shared<Arc<Inner>>,
+    uri: Uri,
+) -> Result<Json<Value>, ControlError> {
+    let asked: DeleteQuery = parse_query(&uri)?;
+    let filter = filter(&inner.state(), asked.appid, asked.openid)?;
+    Ok(Json(json!({ "deleted": inner.delete_cards(&filter) })))
+}
+
+/// `DELETE /_sandbox/inbox/{id}`: deletes one card.
+pub(super) async fn delete(
+    Shared(inner): Shared<Arc<Inner>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ControlError> {
+    if id.parse().is_ok_and(|id| inner.delete_card(id)) {
+        Ok(Json(json!({ "deleted": 1 })))
+    } else {
+        Err(unknown_card(&id))
+    }
 }

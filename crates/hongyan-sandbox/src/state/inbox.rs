@@ -83,6 +83,7 @@ pub(crate) struct CardField {
 pub(crate) struct Filter {
     pub(crate) appid: Option<AppId>,
     pub(crate) openid: Option<OpenId>,
+    pub(crate) kind: Option<CardKind>,
 }
 
 /// All cards.
@@ -147,13 +148,54 @@ impl Inbox {
 
     /// Up to `limit` cards with an id greater than `after`, oldest first.
     pub(crate) fn after(&self, filter: &Filter, after: u64, limit: usize) -> Vec<Arc<Card>> {
-        let cards = match (&filter.appid, &filter.openid) {
-            (Some(appid), Some(openid)) => self.by_user.get(&(appid.clone(), openid.clone())),
-            _ => Some(&self.all),
-        };
-        let Some(cards) = cards else { return Vec::new() };
+        let Some(cards) = self.of(filter) else { return Vec::new() };
         let start = cards.partition_point(|card| card.id <= after);
         cards.range(start..).filter(|card| filter.matches(card)).take(limit).cloned().collect()
+    }
+
+    /// The next `limit` cards with an id less than `before`, newest first. Some of them may not match the filter.
+    pub(crate) fn before(&self, filter: &Filter, before: u64, limit: usize) -> Vec<Arc<Card>> {
+        let Some(cards) = self.of(filter) else { return Vec::new() };
+        let end = cards.partition_point(|card| card.id < before);
+        cards.range(end.saturating_sub(limit)..end).rev().cloned().collect()
+    }
+
+    /// The fewest cards that hold all cards of the filter.
+    fn of(&self, filter: &Filter) -> Option<&VecDeque<Arc<Card>>> {
+        match (&filter.appid, &filter.openid) {
+            (Some(appid), Some(openid)) => self.by_user.get(&(appid.clone(), openid.clone())),
+            _ => Some(&self.all),
+        }
+    }
+
+    /// The card with this id.
+    pub(crate) fn get(&self, id: u64) -> Option<&Arc<Card>> {
+        self.all.get(self.all.binary_search_by_key(&id, |card| card.id).ok()?)
+    }
+
+    /// Deletes the card with this id; says whether there was such a card.
+    pub(crate) fn delete(&mut self, id: u64) -> bool {
+        let Ok(place) = self.all.binary_search_by_key(&id, |card| card.id) else { return false };
+        let Some(card) = self.all.remove(place) else { return false };
+        let user = (card.appid.clone(), card.openid.clone());
+        if let Some(cards) = self.by_user.get_mut(&user) {
+            cards.retain(|other| other.id != id);
+            if cards.is_empty() {
+                self.by_user.remove(&user);
+            }
+        }
+        true
+    }
+
+    /// Deletes the cards that match the filter; says how many.
+    pub(crate) fn delete_all(&mut self, filter: &Filter) -> usize {
+        let before = self.all.len();
+        self.all.retain(|card| !filter.matches(card));
+        for cards in self.by_user.values_mut() {
+            cards.retain(|card| !filter.matches(card));
+        }
+        self.by_user.retain(|_, cards| !cards.is_empty());
+        before - self.all.len()
     }
 
     /// Forgets all cards. Ids continue, so that a reader who waits for the next card is not confused.
@@ -164,9 +206,10 @@ impl Inbox {
 }
 
 impl Filter {
-    fn matches(&self, card: &Card) -> bool {
+    pub(crate) fn matches(&self, card: &Card) -> bool {
         self.appid.as_ref().is_none_or(|a| *a == card.appid)
             && self.openid.as_ref().is_none_or(|o| *o == card.openid)
+            && self.kind.is_none_or(|kind| kind == card.kind)
     }
 }
 
@@ -231,12 +274,39 @@ mod tests {
         for (app, user) in [("wx1", "o1"), ("wx1", "o2"), ("wx2", "o1"), ("wx1", "o1")] {
             inbox.deliver(card(app, user), 9);
         }
-        let user = Filter { appid: Some("wx1".parse().unwrap()), openid: Some("o1".parse().unwrap()) };
-        let app = Filter { appid: user.appid.clone(), openid: None };
+        let user = Filter {
+            appid: Some("wx1".parse().unwrap()),
+            openid: Some("o1".parse().unwrap()),
+            ..Filter::default()
+        };
+        let app = Filter { openid: None, ..user.clone() };
         assert_eq!(ids(&inbox.after(&user, 0, 9)), [1, 4]);
         assert_eq!(ids(&inbox.after(&user, 1, 9)), [4]);
         assert_eq!(ids(&inbox.after(&app, 0, 9)), [1, 2, 4]);
         assert_eq!(ids(&inbox.after(&Filter::default(), 1, 2)), [2, 3]);
+        assert_eq!(ids(&inbox.before(&user, u64::MAX, 9)), [4, 1]);
+        assert_eq!(ids(&inbox.before(&Filter::default(), 4, 2)), [3, 2]);
+        assert_eq!(inbox.get(3).unwrap().appid.as_str(), "wx2");
+        assert!(inbox.get(5).is_none());
+    }
+
+    #[test]
+    fn deleted_cards_are_gone_for_everybody() {
+        let mut inbox = Inbox::default();
+        for (app, user) in [("wx1", "o1"), ("wx1", "o2"), ("wx2", "o1"), ("wx1", "o1")] {
+            inbox.deliver(card(app, user), 9);
+        }
+        let user = Filter {
+            appid: Some("wx1".parse().unwrap()),
+            openid: Some("o1".parse().unwrap()),
+            ..Filter::default()
+        };
+        assert!(inbox.delete(1) && !inbox.delete(1));
+        assert_eq!(ids(&inbox.after(&user, 0, 9)), [4]);
+        assert_eq!(inbox.delete_all(&Filter { kind: Some(CardKind::Legacy), ..Filter::default() }), 0);
+        assert_eq!(inbox.delete_all(&Filter { openid: None, ..user }), 2);
+        assert_eq!((ids(&inbox.after(&Filter::default(), 0, 9)), inbox.by_user.len()), (vec![3], 1));
+        assert_eq!(inbox.deliver(card("wx1", "o1"), 9), 5, "ids go on counting");
     }
 
     #[test]

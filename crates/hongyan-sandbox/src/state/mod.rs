@@ -14,6 +14,7 @@ pub(crate) mod quotas;
 pub(crate) mod requests;
 pub(crate) mod rids;
 pub(crate) mod seed;
+pub(crate) mod sent;
 pub(crate) mod subscriptions;
 pub(crate) mod templates;
 pub(crate) mod tokens;

@@ -1,6 +1,6 @@
 //! The log of the newest requests to the platform.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,7 +35,10 @@ pub(crate) struct LoggedRequest {
     /// The word of the magic id that decided the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) magic: Option<&'static str>,
-    /// The input of the complaints. Never shown, because it contains tokens and secrets.
+    /// The id of the card that the request became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) card: Option<u64>,
+    /// The input of the complaints. It contains tokens and secrets, which are never shown.
     #[serde(skip)]
     pub(crate) kept: Kept,
 }
@@ -84,17 +87,26 @@ impl fmt::Debug for Kept {
 #[derive(Debug, Default)]
 pub(crate) struct RequestLog {
     kept: VecDeque<LoggedRequest>,
+    /// For each card the number of the request that sent it; the first request has number 0.
+    by_card: HashMap<u64, u64>,
     total: u64,
 }
 
 impl RequestLog {
     /// Adds a request; at most `most` requests are kept, the newest.
     pub(crate) fn add(&mut self, mut request: LoggedRequest, most: usize) {
-        while self.kept.len() >= most {
-            self.kept.pop_front();
+        while self.kept.len() >= most
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            if let Some(card) = oldest.card {
+                self.by_card.remove(&card);
+            }
         }
         request.path = beginning(request.path);
         request.method = beginning(request.method);
+        if let Some(card) = request.card {
+            self.by_card.insert(card, self.total);
+        }
         self.kept.push_back(request);
         self.total += 1;
     }
@@ -106,6 +118,13 @@ impl RequestLog {
     /// The total number of requests, including forgotten requests.
     pub(crate) fn total(&self) -> u64 {
         self.total
+    }
+
+    /// The request that sent a card, while it is kept.
+    pub(crate) fn of_card(&self, card: u64) -> Option<&LoggedRequest> {
+        let number = self.by_card.get(&card)?;
+        let oldest = self.total - self.kept.len() as u64;
+        self.kept.get(usize::try_from(number.checked_sub(oldest)?).ok()?)
     }
 
     /// The newest `limit` requests to the path (to all paths without `path`; a `*` at its end matches any text), in the
@@ -145,6 +164,7 @@ mod tests {
                     errcode: Some(0),
                     chaos: None,
                     magic: None,
+                    card: Some(at.unsigned_abs() * 10),
                     kept: Kept::default(),
                 },
                 9,
@@ -154,6 +174,12 @@ mod tests {
         assert_eq!(times(Some("/cgi-bin/*"), 2), [3, 4]);
         assert_eq!(times(Some("/sns/x"), 9), [2]);
         assert_eq!(times(None, 9), [1, 2, 3, 4]);
+        assert_eq!(log.of_card(20).unwrap().time.0, 2);
+        let fifth = LoggedRequest { time: UnixMillis(5), card: Some(50), ..log.newest(None, 1)[0].clone() };
+        log.add(fifth, 3);
+        assert_eq!((log.of_card(50).unwrap().time.0, log.of_card(30).unwrap().time.0), (5, 3));
+        assert!(log.of_card(20).is_none(), "the request is not kept any more");
+        assert_eq!(log.by_card.len(), 3);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) about_app: Option<AppId>,
     /// The call's user, shortened, for the log.
     pub(crate) about_user: Option<String>,
+    /// The card that the call put into the inbox, for the log.
+    pub(crate) card: Option<u64>,
 }
 
 /// How a send overlaps with slow sends to the same user.

@@ -132,6 +132,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         errcode: None,
         chaos,
         magic: None,
+        card: None,
         kept,
     };
     if plan.fate.is_some_and(|f| f.kind == ChaosKind::ResetBefore) {
@@ -172,6 +173,7 @@ pub(crate) async fn answer(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         overlap: Overlap::Instant,
         about_app: None,
         about_user: None,
+        card: None,
     };
 
     let Handled { answer, is_done } = if plan.delay.is_zero() {
@@ -271,6 +273,7 @@ fn handle(inner: &Arc<Inner>, mut call: Call, plan: Plan) -> Handled {
         errcode: (!undecided).then_some(errcode),
         chaos: plan.noted(),
         magic: call.magic.map(|found| found.word),
+        card: call.card,
         kept: Kept::of(call.query, call.content_type, &call.body),
     });
     let delivered = state.inbox.last_id() != newest;

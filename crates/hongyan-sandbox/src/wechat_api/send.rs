@@ -193,7 +193,7 @@ fn beginning(text: String, chars: usize) -> String {
     if text.len() <= chars { text } else { text.chars().take(chars).collect() }
 }
 
-fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> Outcome {
+fn deliver(state: &mut State, call: &mut Call, sent: Addressed, kind: CardKind) -> Outcome {
     let Addressed { appid, openid, .. } = &sent;
     let (appid, openid, template) = (appid.clone(), openid.clone(), sent.template.id.clone());
     let effect = call.magic.as_ref().map(|found| found.effect);
@@ -201,6 +201,7 @@ fn deliver(state: &mut State, call: &Call, sent: Addressed, kind: CardKind) -> O
     let arrives = !is_lost && effect != Some(Effect::UserRefuses) && !is_blocked(state, &appid, &openid);
     let card = card(call, sent, kind)?;
     let id = if arrives { state.inbox.deliver(card, state.limits.cards) } else { state.inbox.skip() };
+    call.card = arrives.then_some(id);
     let msgid = Msgid::of_card(id);
     if kind == CardKind::Subscribe && !is_lost {
         let event = || events::sent(&appid, &openid, &template, msgid, arrives, call.now);
