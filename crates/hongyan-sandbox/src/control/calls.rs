@@ -183,7 +183,7 @@ pub(super) const TYPES: &[(&str, &str)] = &[
     ("boolean", r#"{"type":"boolean"}"#),
     ("integer", r#"{"type":"integer"}"#),
     ("object", r#"{"type":"object"}"#),
-    ("any", r#"{}"#),
+    ("any", "{}"),
     ("appid", r#"{"type":"string","description":"An app of the sandbox.","examples":["wx0123456789abcdef"]}"#),
     ("openid", r#"{"type":"string","description":"A user of the app.","examples":["oSandboxUser0000000000000001"]}"#),
     ("template_id", r#"{"type":"string","description":"A template of the app."}"#),

@@ -9,6 +9,8 @@ mod events;
 mod faults;
 mod inbox;
 #[cfg(test)]
+mod inbox_tests;
+#[cfg(test)]
 mod limit_tests;
 mod look_up;
 mod memory;

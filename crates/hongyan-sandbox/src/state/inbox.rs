@@ -153,13 +153,6 @@ impl Inbox {
         cards.range(start..).filter(|card| filter.matches(card)).take(limit).cloned().collect()
     }
 
-    /// The next `limit` cards with an id less than `before`, newest first. Some of them may not match the filter.
-    pub(crate) fn before(&self, filter: &Filter, before: u64, limit: usize) -> Vec<Arc<Card>> {
-        let Some(cards) = self.of(filter) else { return Vec::new() };
-        let end = cards.partition_point(|card| card.id < before);
-        cards.range(end.saturating_sub(limit)..end).rev().cloned().collect()
-    }
-
     /// The fewest cards that hold all cards of the filter.
     fn of(&self, filter: &Filter) -> Option<&VecDeque<Arc<Card>>> {
         match (&filter.appid, &filter.openid) {
@@ -284,8 +277,6 @@ mod tests {
         assert_eq!(ids(&inbox.after(&user, 1, 9)), [4]);
         assert_eq!(ids(&inbox.after(&app, 0, 9)), [1, 2, 4]);
         assert_eq!(ids(&inbox.after(&Filter::default(), 1, 2)), [2, 3]);
-        assert_eq!(ids(&inbox.before(&user, u64::MAX, 9)), [4, 1]);
-        assert_eq!(ids(&inbox.before(&Filter::default(), 4, 2)), [3, 2]);
         assert_eq!(inbox.get(3).unwrap().appid.as_str(), "wx2");
         assert!(inbox.get(5).is_none());
     }
