@@ -175,6 +175,6 @@ async fn silence_ends_an_exchange_wherever_it_falls() {
     read_to(&mut stream, "all").await;
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
     let error = asked.await.unwrap().unwrap().body.collect().await.unwrap_err();
-    assert_eq!(error.to_string(), "nothing came within 500ms");
+    assert_eq!(error.to_string(), "no data arrived within 500ms");
     read_to_end(&mut stream).await;
 }
