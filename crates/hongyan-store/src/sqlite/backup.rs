@@ -13,7 +13,7 @@ use super::cells::change;
 use super::health::{self, Depth, Looked, Stage, Watcher};
 use super::memory::{Memory, Transaction};
 use super::row_error::{RowError, RowResult};
-use super::{apps, open};
+use super::{apps, open, tallies};
 use crate::rows::AuditRows;
 use crate::types::{Actor, AuditEnd, NewAudit, PauseOrder, Subject};
 use crate::{Result, StoreError, verbs};
@@ -110,7 +110,7 @@ pub fn put_back(from: &Path, to: &Path, put_back: &PutBack, watcher: &Watcher) -
         let tx = Transaction { db, memory: &memory };
         note(&tx, from, put_back.now)?;
         let restored = prepare(&tx, put_back)?;
-        memory.tallies.write(db)?;
+        tallies::write(&tx)?;
         Ok(restored)
     })
     .map_err(|trouble| trouble.in_verb("prepare the restored database"))?;

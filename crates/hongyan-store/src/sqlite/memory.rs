@@ -16,10 +16,9 @@ use hongyan_ledger::{LANES, Lane, MessageState};
 use hongyan_wechat::AppId;
 use rusqlite::Connection;
 
-use super::tallies::Tallies;
 use crate::rows::Rows;
 use crate::signals::{Listeners, Signals};
-use crate::types::{Epoch, FeedCursor};
+use crate::types::{Epoch, FeedCursor, Tally};
 
 /// The transaction that is being written, with the writer's memory.
 pub(super) struct Transaction<'a> {
@@ -52,8 +51,8 @@ pub(super) struct Memory {
     pub(super) open: OpenMessages,
     /// Which webhooks want which events, and the number of the last event.
     pub(super) outbox: Outbox,
-    /// What the transaction has counted.
-    pub(super) tallies: Tallies,
+    /// What the transaction has counted and not written yet.
+    pub(super) counted: RefCell<HashMap<Tally, u64>>,
     /// The signals of the transaction.
     signals: RefCell<Signals>,
 }
@@ -62,7 +61,6 @@ impl Memory {
     /// The transaction is durable: publishes its signals to the listeners.
     pub(super) fn commit(&self, listeners: &Listeners) {
         self.open.commit();
-        self.tallies.forget();
         let mut signals = self.signals.borrow_mut();
         if let Some(number) = self.outbox.written.take() {
             signals.webhook_event(&FeedCursor::behind_number(number));
@@ -77,7 +75,7 @@ impl Memory {
         self.forget_epochs();
         self.open.roll_back();
         self.outbox.roll_back();
-        self.tallies.forget();
+        self.counted.borrow_mut().clear();
         self.signals.borrow_mut().clear();
     }
 

@@ -3,9 +3,6 @@
 //! What the verbs of a transaction count is added up in memory, and written once, just before the commit: a count costs a
 //! transaction as much as ten of them. All counts of the present minute lie together, so a commit touches one page more.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ReasonCode;
 use hongyan_ledger::tally::{Counted, Lag, TallyCause, TallyStep};
@@ -21,28 +18,17 @@ use crate::types::{MAX_PARTS, Tally, TallyBy, TallyCounts, TallyFilter, TallyPar
 /// Who counts: a file has one writer.
 const SHARD: i64 = 0;
 
-/// What the transaction has counted and not written yet.
-#[derive(Default)]
-pub(super) struct Tallies(RefCell<HashMap<Tally, u64>>);
-
-impl Tallies {
-    /// Adds what was counted to the minutes in the file. It may be called again before the transaction ends, and nothing is
-    /// written twice.
-    pub(super) fn write(&self, db: &Connection) -> RowResult<()> {
-        self.0.borrow_mut().drain().try_for_each(|(tally, count)| add(db, TallyStep::Minute, &tally, count))
-    }
-
-    /// The transaction is over: what it counted is written, or has not happened.
-    pub(super) fn forget(&self) {
-        self.0.borrow_mut().clear();
-    }
+/// Adds what the transaction has counted to the minutes in the file.
+pub(super) fn write(tx: &Transaction<'_>) -> RowResult<()> {
+    let mut counted = tx.memory.counted.borrow_mut();
+    counted.drain().try_for_each(|(tally, count)| add(tx, TallyStep::Minute, &tally, count))
 }
 
 impl TallyRows for Transaction<'_> {
     fn count(&self, at: UnixMillis, app: &AppId, template: &TemplateId, counted: Counted) {
         let start = TallyStep::Minute.start_of(at);
         let tally = Tally { start, app: app.clone(), template: template.clone(), counted };
-        *self.memory.tallies.0.borrow_mut().entry(tally).or_default() += 1;
+        *self.memory.counted.borrow_mut().entry(tally).or_default() += 1;
     }
 
     fn take_tallies(&self, step: TallyStep, before: UnixMillis, limit: u32) -> RowResult<Vec<(Tally, u64)>> {

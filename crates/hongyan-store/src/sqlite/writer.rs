@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::checkpoint::Checkpointer;
 use super::memory::{Memory, Transaction};
 use super::row_error::{RowError, RowResult};
+use super::tallies;
 use super::verb::Verb;
 use crate::StoreError;
 use crate::signals::Listeners;
@@ -255,7 +256,7 @@ fn commit(db: &mut Connection, memory: &Memory, group: &mut [Box<dyn Command>]) 
         // Dropping a transaction without a commit rolls it back.
         command.run(&Transaction { db: &transaction, memory }).map_err(Failed::Command)?;
     }
-    memory.tallies.write(&transaction).map_err(Failed::Transaction)?;
+    tallies::write(&Transaction { db: &transaction, memory }).map_err(Failed::Transaction)?;
     reach_all(group, |(before, _)| before);
     transaction.commit().map_err(failed)?;
     reach_all(group, |(_, after)| after);
