@@ -210,7 +210,10 @@ async fn a_master_key_is_changed_beside_a_gateway_that_has_both_and_not_beside_o
     let gateway = Gateway::start(dir, &wechat.url).await;
     caller.everything_opens(&gateway.url, &wechat, &enciphered).await;
     let before = check(dir, &wechat).await;
-    assert!(before["detail"].as_str().unwrap().contains("8 values are still encrypted with the previous key"), "{before}");
+    assert!(
+        before["detail"].as_str().unwrap().contains("8 values are still encrypted with the previous key"),
+        "{before}"
+    );
     let rotated = rotate(dir, &["--json"]).await;
     assert!(rotated.status.success(), "{}", said(&rotated));
     let report: Value = serde_json::from_slice(&rotated.stdout).unwrap();

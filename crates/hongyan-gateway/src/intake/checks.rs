@@ -264,7 +264,9 @@ mod tests {
             errors.as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
         assert_eq!(fields, ["data.thing9", "data.thing1", "data.date2", "data.amount3", "data.enum4"]);
         assert_eq!(errors[1]["value"], "x".repeat(21));
-        assert!(errors[1]["detail"].as_str().unwrap().ends_with("the value has 21 characters, 20 are allowed"));
+        assert!(
+            errors[1]["detail"].as_str().unwrap().ends_with("the value has 21 characters, 20 are allowed")
+        );
         assert!(errors[4]["detail"].as_str().unwrap().ends_with("the template allows 好, 坏"), "{errors}");
         assert!(errors[4]["detail_zh"].as_str().unwrap().ends_with("枚举值有 好、坏"), "{errors}");
         assert!(errors[3].get("value").is_none(), "the field was not there");
