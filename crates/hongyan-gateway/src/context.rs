@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::lanes::Lanes;
+use crate::people::Sessions;
 use crate::report::Report;
 use crate::slots::Slots;
 use crate::state::silence::Silence;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub apps: Apps,
     /// API keys.
     pub keys: Keys,
+    /// People at the console.
+    pub sessions: Sessions,
     /// Tokens that the facade issues.
     pub gateway_tokens: GatewayTokens,
     /// The client to WeChat.

@@ -117,9 +117,17 @@ schemas! {
     TokenId = own_id("tok_", ". Identifies a gateway token. This is not the token itself.", "tok_019a3c5e7b9170018a2b3c4d5e6f7081");
     /// An API key's id.
     KeyId = own_id("key_", ". Identifies an API key. This is not the key itself.", "key_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// A person's id.
+    PersonId = own_id("psn_", ". Identifies a person who may use the console.", "psn_019a3c5e7b9170018a2b3c4d5e6f7081");
+    /// What a person may do.
+    Role = words(
+        "What a person may do at the console. viewer: look at messages, users, permits, apps, events and webhooks. operator: \
+         also send, cancel and resolve messages, grant permits, pause and resume apps, read the audit trail. admin: everything.",
+        crate::people::Role::ALL,
+    );
     /// What an API key may do.
     Scope = words(
-        "What an API key may do. all stands for every scope except facade, access_token and keys.",
+        "What an API key may do. all stands for every scope except facade, access_token, keys and people.",
         crate::keys::Scope::ALL,
     );
     /// An event's id.

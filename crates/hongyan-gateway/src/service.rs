@@ -30,6 +30,7 @@ use crate::intake::Intake;
 use crate::job::Done;
 use crate::keys::Keys;
 use crate::lanes::{LaneChanges, Lanes};
+use crate::people::Sessions;
 use crate::probe::Prober;
 use crate::report::Report;
 use crate::retention::Retention;
@@ -367,7 +368,8 @@ impl Core {
         );
         let parts = Parts {
             health: Health::new(Arc::clone(&self.store)),
-            keys: Keys::new(Arc::clone(&self.store), clock, revocations),
+            keys: Keys::new(Arc::clone(&self.store), clock.clone(), revocations),
+            sessions: Sessions::new(Arc::clone(&self.store), clock),
             gateway_tokens,
             vault: self.vault,
             ids: self.ids,

@@ -139,6 +139,14 @@ impl MessageId {
     pub fn lane(&self) -> Option<Lane> {
         Lane::new(self.0.as_bytes()[15])
     }
+
+    /// The smallest id that a message accepted at this moment, to the millisecond, can have: ids begin with the time.
+    pub fn first_at(at: UnixMillis) -> Self {
+        let millis = at.0.clamp(0, (1 << 48) - 1).cast_unsigned() << 16;
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&millis.to_be_bytes());
+        Self::from_bytes(bytes)
+    }
 }
 
 impl PermitId {

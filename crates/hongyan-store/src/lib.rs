@@ -25,6 +25,8 @@ use hongyan_ledger::{EventId, KeyId, Lane, MessageId, PermitKind, TokenId, Webho
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod people;
+mod reads;
 mod row_error;
 mod rows;
 pub mod signals;
@@ -32,6 +34,8 @@ pub mod sqlite;
 pub mod types;
 mod verbs;
 
+pub use people::PeopleStore;
+pub use reads::Reads;
 use signals::Listener;
 use types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
@@ -109,7 +113,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// returns. A verb may read before that in another transaction (`prune`, `tell_expiring`); then its write checks each row
 /// again.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: PeopleStore + Reads + Send + Sync + 'static {
     // ---- nodes and lanes
     //
     // A node may keep facts about a lane in memory (messages in flight, when to look next) only while it owns the lane, and

@@ -7,11 +7,13 @@ mod feed;
 mod messages;
 mod nodes;
 mod pages;
+mod people;
 mod permits;
 mod prune;
 mod resolve;
 mod sealed;
 mod tallies;
+mod users;
 mod webhooks;
 
 pub(crate) use apps::gate;
@@ -30,8 +32,9 @@ pub use messages::{
     Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch, Idempotency,
     MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
-pub use nodes::{Acquired, LeaseOrder, Leased, Node, Standing, TokenLease};
+pub use nodes::{Acquired, LeaseOrder, Leased, Node, NodeView, Standing, TokenLease};
 pub use pages::{LOOK_AT, Page};
+pub use people::{ConsoleSession, LoginLink, NewPassword, PersonChange, PersonRecord};
 pub use permits::{Granted, NewPermit, PermitView, Reach};
 pub(crate) use prune::PruneAt;
 pub use prune::{PruneOrder, PruneWalk, Pruned};
@@ -39,6 +42,7 @@ pub use resolve::{Listened, ResolutionView, ResolveOrder, Resolved};
 pub use sealed::{Reseal, SealedKind, SealedOwner, SealedPage, SealedValue};
 pub(crate) use tallies::Tally;
 pub use tallies::{MAX_PARTS, TallyBy, TallyCounts, TallyFilter, TallyPart};
+pub use users::{UserFilter, UserView};
 pub use webhooks::{
     Backlog, Delivery, DeliveryOutcome, DeliveryReport, DeliveryState, DeliveryView, ExpiringOrder,
     ExpiringStep, Feed, MAX_COUNTED, MAX_REPLAY, MAX_WEBHOOKS, ReplayOrder, Replayed, Tried, WebhookAnswer,

@@ -15,6 +15,7 @@ use url::Url;
 mod app;
 mod daily;
 mod data;
+mod user;
 
 pub(crate) use app::{
     AppAddArgs, AppArgs, AppCallbackArgs, AppCommand, AppOneArgs, AppSetArgs, AppTemplatesArgs,
@@ -23,6 +24,7 @@ pub(crate) use daily::{
     MessageArgs, MessageCommand, MessageListArgs, PermitAddArgs, PermitArgs, PermitCommand, PermitListArgs,
 };
 pub(crate) use data::{BackupArgs, ImportArgs, RestoreArgs};
+pub(crate) use user::{UserArgs, UserCommand};
 
 /// A gateway for WeChat mini-program notifications.
 ///
@@ -35,6 +37,7 @@ Examples:
   hongyan demo                                  everything on this machine, without a WeChat account
   hongyan serve --config hongyan.toml           the gateway
   hongyan key create --name orders              a key for a back end
+  hongyan user add lihua --role operator        a person for the console
   hongyan app add --appid wx… --secret-file -   registers a mini program; reads its AppSecret from standard input
   hongyan check                                 is everything set up well?
   hongyan backup hongyan-copy.db                a copy of the database, while the gateway runs
@@ -55,6 +58,8 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Make, list and revoke API keys, in the configured database
     Key(KeyArgs),
+    /// Add, list, change and remove the people who may use the console
+    User(UserArgs),
     /// Register, change and list mini programs and their templates, at a running gateway
     App(AppArgs),
     /// Send one message through a running gateway
@@ -207,7 +212,7 @@ Examples:
         #[arg(long)]
         name: String,
         /// What the key may do: messages, permits, apps, webhooks, audit, or all of these; and, not part of all: facade,
-        /// access_token, keys
+        /// access_token, keys, people
         #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "all")]
         scopes: Vec<Scope>,
         /// The apps that the key may use. Default: all apps

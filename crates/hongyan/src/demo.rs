@@ -6,14 +6,18 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use hongyan_clock::Clock;
-use hongyan_gateway::Gateway;
 use hongyan_gateway::config::{LogFormat, Settings};
 use hongyan_gateway::door::descriptors;
+use hongyan_gateway::people::{Role, admin};
 use hongyan_gateway::stop::Stop;
 use hongyan_gateway::vault::{create_private_dir, random_token};
+use hongyan_gateway::{Context, Gateway};
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
+use hongyan_store::types::{NewPassword, PersonChange};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -55,6 +59,7 @@ pub(crate) struct Addresses {
     sandbox: String,
     phone: String,
     console: String,
+    console_login: String,
     appid: String,
     gateway_secret: String,
     app_secret: String,
@@ -187,6 +192,9 @@ impl Demo {
 
         let gateway = Gateway::start(settings, clock.clone()).await?;
         let credentials = Credentials::ensure(gateway.context(), &seed, data_dir.path()).await?;
+        let pages = hongyan_console::router(gateway.context());
+        let gateway = gateway.with_pages(pages);
+        let login = console_login(gateway.context()).await?;
         let api = Api::new(gateway_url.clone(), credentials.api_key.as_str().into())?;
         let gateway = Part::spawn(|stop| async move {
             gateway.serve(gateway_listener, stopping(stop)).await?;
@@ -204,7 +212,7 @@ impl Demo {
             sessions: Mutex::new(HashMap::new()),
         };
         let backend = Part::spawn(|stop| tutorial::serve(tutorial, backend_listener, stopping(stop)));
-        let addresses = Addresses::new(base(&gateway_url), base(&sandbox_url), seed, credentials);
+        let addresses = Addresses::new(base(&gateway_url), base(&sandbox_url), seed, credentials, &login);
         Ok(Self { addresses, gateway, backend, sandbox, _lock: lock, data_dir })
     }
 
@@ -222,6 +230,31 @@ impl Demo {
     }
 }
 
+/// Who looks at the demo's console.
+const VISITOR: &str = "demo";
+
+/// The link lasts as long as somebody who has started a demo may be away from it.
+const LINK_LASTS: Duration = Duration::from_secs(24 * 3_600);
+
+/// The token of a link that logs the demo's visitor in, as an admin.
+async fn console_login(context: &Context) -> Result<String, Failure> {
+    let store = &*context.store;
+    let person = match store.person(VISITOR).await? {
+        Some(person) => person,
+        None => {
+            let added = admin::add(store, &context.ids, &context.clock, VISITOR, Role::Admin, None).await;
+            let (person, _) = added.map_err(|error| Failure::run(error.to_string()))?;
+            // Nobody has seen the password, so nobody has to change it.
+            let password =
+                NewPassword { hash: person.password.clone(), must_change: false, keep_session: None };
+            let change = PersonChange { password: Some(password), ..PersonChange::default() };
+            store.change_person(person.id, change).await?;
+            person
+        }
+    };
+    Ok(context.sessions.link(&person, LINK_LASTS).await?.expose_secret().to_owned())
+}
+
 fn serve_sandbox(sandbox: Sandbox, listener: TcpListener) -> Part {
     Part::spawn(|stop| async move {
         sandbox.serve(listener, stopping(stop)).await?;
@@ -230,12 +263,13 @@ fn serve_sandbox(sandbox: Sandbox, listener: TcpListener) -> Part {
 }
 
 impl Addresses {
-    fn new(gateway: &str, sandbox: &str, seed: Seed, credentials: Credentials) -> Self {
+    fn new(gateway: &str, sandbox: &str, seed: Seed, credentials: Credentials, login: &str) -> Self {
         Self {
             gateway: gateway.to_owned(),
             sandbox: sandbox.to_owned(),
             phone: format!("{sandbox}/phone"),
             console: format!("{gateway}/console"),
+            console_login: format!("{gateway}/console/login?token={login}"),
             appid: seed.appid,
             gateway_secret: credentials.gateway_secret,
             app_secret: seed.app_secret,
@@ -251,13 +285,25 @@ impl Addresses {
 
     /// The first things that a person needs to know.
     fn for_people(&self, kept_in: Option<&Path>) -> String {
-        let Self { gateway, sandbox, phone, appid, gateway_secret, api_key, openid, templates, .. } = self;
+        let Self {
+            gateway,
+            sandbox,
+            phone,
+            console_login,
+            appid,
+            gateway_secret,
+            api_key,
+            openid,
+            templates,
+            ..
+        } = self;
         let kept = kept_in.map_or_else(
             || "in a temporary directory that is removed at the end (--data-dir keeps it)".to_owned(),
             |dir| format!("in {}", dir.display()),
         );
         format!(
             "The phone:  {phone}   ← open this, type something, tap Submit
+The console: {console_login}   ← logs you in, once
 
 Gateway     {gateway}
 WeChat      {sandbox}   (simulated)

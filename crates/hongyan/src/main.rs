@@ -51,6 +51,7 @@ mod signals;
 mod stoppable;
 mod strict_json;
 mod tutorial;
+mod user;
 
 use std::process::ExitCode;
 
@@ -88,6 +89,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Serve(args) => serve::run(&args).await,
             Command::Sandbox(args) => sandbox::run(&args).await,
             Command::Key(args) => key::run(args).await,
+            Command::User(args) => user::run(args).await,
             Command::App(args) => app::run(args).await,
             Command::Send(args) => send::run(args).await,
             Command::Message(args) => message::run(args).await,

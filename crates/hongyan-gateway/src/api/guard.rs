@@ -30,16 +30,17 @@ use crate::door::ClientAddress;
 use crate::gateway_tokens::TOKEN_PREFIX;
 use crate::keys::{KEY_PREFIX, Refused, Scope};
 use crate::login::SESSION_PREFIX;
-use crate::people::Person;
+use crate::people::{self, Person};
 use crate::problem::{AnswerCode, Problem};
 use crate::webhooks::sign::SECRET_PREFIX;
 
 /// The calls that back ends make all day. They get no line in the audit trail.
 const TRAFFIC: [&str; 4] = ["/v1/messages", "/v1/permits", "/v1/login", "/v1/users/decrypt"];
 
-/// The prefixes of our credentials: API keys, gateway secrets, gateway tokens, sessions, webhooks' secrets.
-const CREDENTIALS: [&str; 5] =
-    [KEY_PREFIX, GATEWAY_SECRET_PREFIX, TOKEN_PREFIX, SESSION_PREFIX, SECRET_PREFIX];
+/// The prefixes of our credentials: API keys, gateway secrets, gateway tokens, sessions of users and of people, webhooks'
+/// secrets.
+const CREDENTIALS: [&str; 6] =
+    [KEY_PREFIX, GATEWAY_SECRET_PREFIX, TOKEN_PREFIX, SESSION_PREFIX, people::SESSION_PREFIX, SECRET_PREFIX];
 
 /// The scope of each call, by path and method. Nested, because a lookup has a borrowed path.
 type Scopes = HashMap<String, HashMap<Method, Scope>>;

@@ -38,7 +38,7 @@ pub(super) struct CreateKeyRequest {
     #[schema(value_type = schemas::KeyName)]
     name: String,
     /// The key's scopes.
-    #[schema(value_type = Vec<schemas::Scope>, min_items = 1, max_items = 9)]
+    #[schema(value_type = Vec<schemas::Scope>, min_items = 1, max_items = 10)]
     scopes: Few<Scope, { Scope::ALL.len() }>,
     /// The apps that the key is for. Absent: all apps; this needs a caller who is for all apps.
     #[schema(value_type = Option<Vec<schemas::AppId>>, min_items = 1, max_items = 100)]

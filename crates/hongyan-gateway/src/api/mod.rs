@@ -18,11 +18,14 @@ mod listing;
 mod login;
 mod messages;
 mod mini_program;
+mod nodes;
 mod openapi;
 mod page;
+mod people;
 mod permits;
 mod reach;
 mod stats;
+mod user_list;
 mod users;
 mod webhooks;
 
@@ -131,6 +134,11 @@ fn back_end() -> OpenApiRouter<Context> {
         .routes(routes!(stats::show))
         .routes(routes!(login::login))
         .routes(routes!(users::decrypt))
+        .routes(routes!(user_list::list))
+        .routes(routes!(nodes::list))
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::change, people::remove))
+        .routes(routes!(people::reset_password))
         .routes(routes!(events::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

@@ -26,6 +26,11 @@ impl BodyTooSlow {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WrongCredential;
 
+/// Says that an answer refuses a wrong credential: the door lets nobody try many.
+pub fn is_wrong_credential<B>(response: &mut axum::http::Response<B>) {
+    response.extensions_mut().insert(WrongCredential);
+}
+
 /// A value that lives until the last byte of the answer has been written: put it into the extensions of the response.
 #[derive(Clone)]
 pub(crate) struct Held(

@@ -42,4 +42,5 @@ pub(crate) use address::ClientAddress;
 pub(crate) use body::Upload;
 pub(crate) use listeners::Door;
 pub use listeners::Listeners;
+pub use marks::is_wrong_credential;
 pub(crate) use marks::{BodyTooSlow, Held, WrongCredential};

@@ -49,6 +49,8 @@ pub enum Scope {
     AccessToken,
     /// List, create and revoke API keys. [`Scope::All`] does not include it.
     Keys,
+    /// List, add, change and remove the people who may use the console. [`Scope::All`] does not include it.
+    People,
     /// Everything that a back end needs.
     All,
 }
@@ -62,13 +64,14 @@ names!(Scope {
     Facade: "facade",
     AccessToken: "access_token",
     Keys: "keys",
+    People: "people",
     All: "all"
 });
 
 impl Scope {
     /// Whether [`Scope::All`] includes this scope. Scopes that give out WeChat's secrets, or create keys, must be named.
     pub const fn is_in_all(self) -> bool {
-        !matches!(self, Self::Facade | Self::AccessToken | Self::Keys)
+        !matches!(self, Self::Facade | Self::AccessToken | Self::Keys | Self::People)
     }
 
     /// Whether a key with these scopes has this scope.
@@ -87,7 +90,7 @@ impl fmt::Display for Scope {
 /// A text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no scope {0:?}; the scopes are messages, permits, apps, webhooks, audit, facade, access_token, keys and all"
+    "there is no scope {0:?}; the scopes are messages, permits, apps, webhooks, audit, facade, access_token, keys, people and all"
 )]
 pub struct UnknownScope(String);
 

@@ -83,7 +83,18 @@ async fn a_key_revoked_here_is_void_at_once_and_one_revoked_elsewhere_soon() {
 
 #[test]
 fn scopes_keep_their_names_and_read_back() {
-    let names = ["messages", "permits", "apps", "webhooks", "audit", "facade", "access_token", "keys", "all"];
+    let names = [
+        "messages",
+        "permits",
+        "apps",
+        "webhooks",
+        "audit",
+        "facade",
+        "access_token",
+        "keys",
+        "people",
+        "all",
+    ];
     assert_eq!(Scope::ALL.map(Scope::name), names);
     for scope in Scope::ALL {
         assert_eq!(scope.name().parse::<Scope>().unwrap(), scope);

@@ -2,8 +2,18 @@
 //!
 //! The console shows what `/v1` answers, and changes things through `/v1`, in the same process. So a person passes the same
 //! guard as an API key: what a person may do is decided there, call by call, and a page cannot offer more than that.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | `role` | which role may make which call |
+//! | [`password`] | how passwords are hashed, and which are good enough |
+//! | `sessions` | who is logged in, for how long, and how often somebody may try |
+//! | [`admin`] | adding people, and what an admin changes about them |
 
+pub mod admin;
+pub mod password;
 mod role;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -11,6 +21,7 @@ use hongyan_ledger::PersonId;
 use hongyan_wechat::AppId;
 
 pub use role::Role;
+pub use sessions::{LoginError, PasswordError, SESSION_PREFIX, Session, Sessions};
 
 /// A person who is logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,7 +49,7 @@ impl Role {
                 Self::Operator
             }
             Scope::Messages | Scope::Permits | Scope::Audit => Self::Operator,
-            Scope::Apps | Scope::Webhooks | Scope::Keys => Self::Admin,
+            Scope::Apps | Scope::Webhooks | Scope::Keys | Scope::People => Self::Admin,
         };
         self >= needed
     }

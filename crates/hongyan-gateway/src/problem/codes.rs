@@ -46,6 +46,9 @@ pub const CODES: &[ProblemCode] = &[
     code("template_refused", 422, "WeChat's template library refused the request"),
     // Webhooks.
     code("too_many_webhooks", 409, "The maximum number of webhooks is reached"),
+    // People.
+    code("name_taken", 409, "There is a person with this name already"),
+    code("last_admin", 409, "This is the only admin left"),
     // Messages and permits.
     code("idempotency_key_reused", 422, "The idempotency key was used for another request"),
     code("too_late_to_cancel", 409, "It is too late to cancel the message"),

@@ -169,6 +169,18 @@ const WORDS: &[Words] = &[
         "请删除不再需要的 webhook；`GET /v1/webhooks` 列出全部。",
     ),
     words(
+        "name_taken",
+        "用户名已被使用",
+        "Choose another name, or reset the password of the person who has it.",
+        "请换一个用户名；如果是同一个人，请为其重置口令。",
+    ),
+    words(
+        "last_admin",
+        "这是唯一的管理员",
+        "Make another person an admin for all apps first.",
+        "请先让另一个人成为所有小程序的管理员。",
+    ),
+    words(
         "idempotency_key_reused",
         "幂等键已用于另一请求",
         "Use a new key for a new request. `message` names the message that the key belongs to.",

@@ -1,6 +1,7 @@
 //! Lists of messages, for people.
 
-use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy};
+use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy, ReasonCode};
+use hongyan_wechat::Errcode;
 
 use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
@@ -54,13 +55,24 @@ async fn messages_are_found_by_what_is_known_of_them(world: World) {
     let any = MessageFilter::default;
     let app = || MessageFilter { appid: Some(appid()), ..any() };
     let cases = [
-        (MessageFilter { state: Some(S::Failed), ..any() }, vec![failed]),
-        (MessageFilter { state: Some(S::Unknown), ..any() }, vec![]),
-        (MessageFilter { state: Some(S::Waiting), ..app() }, vec![waiting]),
+        (MessageFilter { states: vec![S::Failed], ..any() }, vec![failed]),
+        (MessageFilter { states: vec![S::Unknown], ..any() }, vec![]),
+        (MessageFilter { states: vec![S::Unknown, S::Failed, S::Waiting], ..any() }, vec![waiting, failed]),
+        (MessageFilter { states: vec![S::Sent, S::Failed], ..any() }, vec![failed]),
+        (
+            MessageFilter { reason: Some(ReasonCode::NoPermit), states: vec![S::Failed], ..any() },
+            vec![failed],
+        ),
+        (MessageFilter { reason: Some(ReasonCode::UserBusy), ..any() }, vec![]),
+        (MessageFilter { errcode: Some(Errcode(43101)), ..any() }, vec![]),
+        (MessageFilter { since: Some(START), until: Some(after(1)), ..any() }, vec![waiting, failed]),
+        (MessageFilter { since: Some(after(1)), ..any() }, vec![]),
+        (MessageFilter { until: Some(START), ..app() }, vec![]),
+        (MessageFilter { states: vec![S::Waiting], ..app() }, vec![waiting]),
         (MessageFilter { template: Some(template("other")), ..any() }, vec![waiting]),
         (MessageFilter { openid: Some(user(1)), ..any() }, vec![failed]),
         (MessageFilter { openid: Some(user(1)), ..app() }, vec![failed]),
-        (MessageFilter { openid: Some(user(1)), state: Some(S::Sent), ..app() }, vec![]),
+        (MessageFilter { openid: Some(user(1)), states: vec![S::Sent], ..app() }, vec![]),
         (MessageFilter { reference: Some("order-7".into()), ..app() }, vec![waiting]),
         (MessageFilter { reference: Some("order-7".into()), ..any() }, vec![waiting]),
         (MessageFilter { appid: Some("wx0000000000000009".parse().unwrap()), ..any() }, vec![]),
@@ -83,7 +95,7 @@ async fn a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on(world
     }
     failed.reverse();
     let looks_at = |state, before, look_at| MessageFilter {
-        state: Some(state),
+        states: vec![state],
         before,
         limit: 10,
         look_at,

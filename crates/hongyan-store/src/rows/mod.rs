@@ -12,6 +12,7 @@
 //! | [`events`] | events that WeChat pushed |
 //! | [`apps`], [`templates`] | apps, their pauses and their templates |
 //! | [`credentials`] | access tokens, gateway tokens, API keys, session keys, sessions |
+//! | [`people`] | people who may use the console, and their sessions |
 //! | [`sealed`] | sealed values, in whichever table |
 //! | [`lanes`] | who owns a lane |
 //! | [`old`] | removing old rows |
@@ -21,7 +22,6 @@
 //! | [`webhooks`] | webhooks, and their deliveries |
 //!
 //! A question reads and decides nothing. A write writes what it is given. A write of a row that does not exist is an error.
-//! error.
 
 use std::cell::RefMut;
 
@@ -35,6 +35,7 @@ pub(crate) mod lanes;
 pub(crate) mod messages;
 pub(crate) mod old;
 pub(crate) mod outbox;
+pub(crate) mod people;
 pub(crate) mod permits;
 pub(crate) mod sealed;
 pub(crate) mod tallies;
@@ -50,6 +51,7 @@ pub(crate) use lanes::LaneRows;
 pub(crate) use messages::{MessageRow, MessageRows};
 pub(crate) use old::OldRows;
 pub(crate) use outbox::{About, OutboxRows};
+pub(crate) use people::PeopleRows;
 pub(crate) use permits::PermitRows;
 pub(crate) use sealed::SealedRows;
 pub(crate) use tallies::TallyRows;
@@ -67,6 +69,7 @@ pub(crate) trait Rows:
     + MessageRows
     + OldRows
     + OutboxRows
+    + PeopleRows
     + PermitRows
     + SealedRows
     + TallyRows

@@ -25,15 +25,7 @@ fn read(cells: &mut Cells<'_>) -> RowResult<KeyRecord> {
             let json: String = cells.raw()?;
             serde_json::from_str(&json).map_err(|why| RowError::corrupt(format!("{json}: {why}")))?
         },
-        apps: match cells.raw::<Option<String>>()? {
-            None => None,
-            Some(json) => {
-                let appids: Vec<String> =
-                    serde_json::from_str(&json).map_err(|why| RowError::corrupt(format!("{json}: {why}")))?;
-                let apps = appids.iter().map(|appid| appid.parse()).collect::<Result<_, _>>();
-                Some(apps.map_err(|why| RowError::corrupt(format!("{json}: {why}")))?)
-            }
-        },
+        apps: apps_from_json(cells.raw()?)?,
         created_at: cells.moment()?,
         expires_at: cells.moment_or_none()?,
         last_used_at: cells.moment_or_none()?,
@@ -46,12 +38,26 @@ fn read(cells: &mut Cells<'_>) -> RowResult<KeyRecord> {
     })
 }
 
+/// The apps that somebody may see, as their column has them.
+pub(super) fn apps_from_json(json: Option<String>) -> RowResult<Option<Vec<AppId>>> {
+    let Some(json) = json else { return Ok(None) };
+    let appids: Vec<String> =
+        serde_json::from_str(&json).map_err(|why| RowError::corrupt(format!("{json}: {why}")))?;
+    let apps = appids.iter().map(|appid| appid.parse()).collect::<Result<_, _>>();
+    Ok(Some(apps.map_err(|why| RowError::corrupt(format!("{json}: {why}")))?))
+}
+
+/// As their column wants them.
+pub(super) fn apps_to_json(apps: Option<&[AppId]>) -> RowResult<Option<String>> {
+    let appids = apps.map(|apps| apps.iter().map(AppId::as_str).collect::<Vec<_>>());
+    let json = appids.map(|appids| serde_json::to_string(&appids)).transpose();
+    json.map_err(|why| RowError::corrupt(format!("apps: {why}")))
+}
+
 /// Writes a new key.
 pub(super) fn insert(db: &Connection, key: &KeyRecord) -> RowResult<()> {
-    let failed = |why| RowError::corrupt(format!("scopes or apps of {}: {why}", key.id));
+    let failed = |why| RowError::corrupt(format!("scopes of {}: {why}", key.id));
     let scopes = serde_json::to_string(&key.scopes).map_err(failed)?;
-    let apps = key.apps.as_ref().map(|apps| apps.iter().map(AppId::as_str).collect::<Vec<_>>());
-    let apps = apps.map(|apps| serde_json::to_string(&apps)).transpose().map_err(failed)?;
     change(
         db,
         concat!("INSERT INTO api_keys (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -60,7 +66,7 @@ pub(super) fn insert(db: &Connection, key: &KeyRecord) -> RowResult<()> {
             key.name,
             key.hash,
             scopes,
-            apps,
+            apps_to_json(key.apps.as_deref())?,
             key.created_at.0,
             key.expires_at.map(|at| at.0),
             key.last_used_at.map(|at| at.0),

@@ -339,8 +339,16 @@ pub struct MessageFilter {
     pub appid: Option<AppId>,
     /// To this user.
     pub openid: Option<OpenId>,
-    /// In this state.
-    pub state: Option<MessageState>,
+    /// In one of these states; none named: in any.
+    pub states: Vec<MessageState>,
+    /// For this reason.
+    pub reason: Option<ReasonCode>,
+    /// To whose last attempt WeChat answered this.
+    pub errcode: Option<Errcode>,
+    /// Accepted then or later.
+    pub since: Option<UnixMillis>,
+    /// Accepted before.
+    pub until: Option<UnixMillis>,
     /// Of this template.
     pub template: Option<TemplateId>,
     /// With this reference of the caller's.
@@ -358,7 +366,11 @@ impl Default for MessageFilter {
         Self {
             appid: None,
             openid: None,
-            state: None,
+            states: Vec::new(),
+            reason: None,
+            errcode: None,
+            since: None,
+            until: None,
             template: None,
             reference: None,
             before: None,

@@ -17,6 +17,17 @@ pub struct Node {
     pub incarnation: u64,
 }
 
+/// A node, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// Its name; `None`: the lanes here are nobody's.
+    pub name: Option<String>,
+    /// When it renewed its lease last.
+    pub seen_at: Option<UnixMillis>,
+    /// The lanes that it has, and under which epoch.
+    pub lanes: Vec<(Lane, Epoch)>,
+}
+
 /// A node's request to renew its lease.
 #[derive(Debug, Clone)]
 pub struct LeaseOrder {

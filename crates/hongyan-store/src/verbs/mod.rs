@@ -13,6 +13,7 @@
 //! | [`templates`] | `put_templates` |
 //! | [`events`] | `receive_event`, `apply_event`, `callback_verified` |
 //! | [`credentials`] | `put_token`, `put_gateway_token`, `revoke_key`, `put_login`, `end_sessions`, `forget_users` |
+//! | [`people`] | `add_person`, `change_person`, `remove_person`, `log_in`, `login_failed`, links that log in |
 //! | [`sealed`] | `reseal` |
 //! | [`lanes`] | `acquire`, `release` |
 //! | [`prune`] | `prune` |
@@ -27,6 +28,7 @@ pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod messages;
 pub(crate) mod outbox;
+pub(crate) mod people;
 pub(crate) mod permits;
 pub(crate) mod prune;
 pub(crate) mod sealed;

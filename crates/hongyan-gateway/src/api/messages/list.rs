@@ -1,8 +1,10 @@
 //! `GET /v1/messages`.
 
 use axum::extract::State;
-use hongyan_ledger::{MessageId, MessageState};
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::types::MessageFilter;
+use hongyan_wechat::Errcode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,9 +28,21 @@ pub(super) struct ListQuery {
     /// Only messages to this user; needs `app`.
     #[param(value_type = Option<schemas::OpenId>)]
     to: Option<String>,
-    /// Only messages in this state.
-    #[param(value_type = Option<schemas::MessageState>)]
+    /// Only messages in one of these states, separated by commas.
+    #[param(value_type = Option<Vec<schemas::MessageState>>, style = Form, explode = false, max_items = 11)]
     state: Option<String>,
+    /// Only messages for this reason.
+    #[param(value_type = Option<schemas::ReasonCode>)]
+    reason: Option<String>,
+    /// Only messages whose last attempt WeChat answered with this errcode.
+    #[param(minimum = -2147483648, maximum = 2147483647)]
+    errcode: Option<i32>,
+    /// Only messages accepted at this moment or later.
+    #[param(value_type = Option<schemas::Time>)]
+    since: Option<UnixMillis>,
+    /// Only messages accepted before this moment.
+    #[param(value_type = Option<schemas::Time>)]
+    until: Option<UnixMillis>,
     /// Only messages with this template.
     #[param(value_type = Option<schemas::TemplateId>)]
     template: Option<String>,
@@ -80,7 +94,11 @@ pub(super) async fn list(
     let filter = MessageFilter {
         appid,
         openid: query.to.map(|text| parse("to", &text)).transpose()?,
-        state: query.state.map(|name| state(&name)).transpose()?,
+        states: query.state.map(|names| states(&names)).transpose()?.unwrap_or_default(),
+        reason: query.reason.map(|name| reason(&name)).transpose()?,
+        errcode: query.errcode.map(Errcode),
+        since: query.since,
+        until: query.until,
         template: query.template.map(|text| parse("template", &text)).transpose()?,
         reference: query.reference.map(reference).transpose()?,
         before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,
@@ -100,6 +118,18 @@ fn reference(text: String) -> Result<String, Problem> {
     } else {
         Err(Problem::invalid("reference", format!("1 to {MAX_REFERENCE_CHARS} characters")))
     }
+}
+
+/// Texts between commas, each the name of a state.
+fn states(names: &str) -> Result<Vec<MessageState>, Problem> {
+    names.split(',').map(|name| state(name.trim())).collect()
+}
+
+fn reason(name: &str) -> Result<ReasonCode, Problem> {
+    ReasonCode::from_name(name).ok_or_else(|| {
+        let known = ReasonCode::ALL.map(ReasonCode::name).join(", ");
+        Problem::invalid("reason", format!("must be one of {known}"))
+    })
 }
 
 fn state(name: &str) -> Result<MessageState, Problem> {

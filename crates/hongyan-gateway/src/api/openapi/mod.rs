@@ -42,13 +42,15 @@ that already calls WeChat: change its host, and use the app's gateway secret as 
 describes those paths.";
 
 /// The families of calls.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 10] = [
     ("messages", "Send, look up, cancel and resolve messages."),
     ("permits", "The rights to send, and how many users they reach."),
     ("logins", "Exchange a login code for a user's openid."),
     ("apps", "Mini programs: their secrets, pauses and templates."),
     ("webhooks", "URLs that receive events, and the deliveries to them."),
     ("keys", "API keys, and the audit trail."),
+    ("people", "The people who may use the console."),
+    ("nodes", "The running gateways, and which users each works for."),
     ("mini program", "Calls for the mini program itself, without an API key."),
     ("health", "For operators and monitoring."),
 ];

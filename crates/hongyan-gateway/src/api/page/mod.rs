@@ -1,7 +1,5 @@
-//! `GET /` and `GET /console`: the front page, for people who open the gateway in a browser. `GET /errcodes` and
-//! `GET /problems`: the pages that refusals link to.
-//!
-//! This version has no web console; the front page says so and shows what there is.
+//! `GET /`: the front page, for people who open the gateway in a browser; `GET /errcodes` and
+//! `GET /problems`: the pages to which refusals link.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -67,7 +65,6 @@ fn whole(page: &Page, sought: &str) -> String {
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(page))
-        .route("/console", get(page))
         .route("/errcodes", get(async |query, headers| explained(query, &headers, &ERRCODES)))
         .route("/problems", get(async |query, headers| explained(query, &headers, &PROBLEMS)))
 }

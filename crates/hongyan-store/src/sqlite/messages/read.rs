@@ -1,6 +1,6 @@
 //! Messages: the reads for people.
 
-use hongyan_ledger::{MessageId, MessageState};
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, many, page};
@@ -15,13 +15,14 @@ use crate::types::{AttemptView, MessageDetail, MessageFilter, MessageView, Page}
 macro_rules! page_of {
     ($($where:tt)+) => {
         concat!(
-            "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR state = ?4) \
+            "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR (?4 >> state) & 1) \
              AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
-             AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user_no = ?8)) IS TRUE, id, ",
+             AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user_no = ?8) AND (?10 IS NULL OR reason = ?10) \
+             AND (?11 IS NULL OR errcode = ?11)) IS TRUE, id, ",
             columns!(),
             " FROM messages ",
             $($where)+,
-            " AND id < ?1 ORDER BY id DESC"
+            " AND id < ?1 AND id >= ?9 ORDER BY id DESC"
         )
     };
 }
@@ -50,13 +51,18 @@ pub(in crate::sqlite) fn messages(
     } else if filter.appid.is_some() && filter.reference.is_some() {
         BY_REFERENCE
     } else {
-        match filter.state {
-            Some(MessageState::Unknown) => UNKNOWN,
-            Some(MessageState::Failed) => FAILED,
+        match filter.states.as_slice() {
+            [MessageState::Unknown] => UNKNOWN,
+            [MessageState::Failed] => FAILED,
             _ => ALL,
         }
     };
-    let before = filter.before.unwrap_or(MessageId::from_bytes([0xff; 16]));
+    // An id begins with the time of acceptance, so a span of time is a span of ids.
+    let newest = MessageId::from_bytes([0xff; 16]);
+    let before = filter.before.unwrap_or(newest).min(filter.until.map_or(newest, MessageId::first_at));
+    let since = filter.since.map_or(MessageId::from_bytes([0; 16]), MessageId::first_at);
+    // A set of states, as bits.
+    let states = filter.states.iter().fold(0_i64, |bits, state| bits | 1 << state.code());
     page(
         db,
         sql,
@@ -64,11 +70,14 @@ pub(in crate::sqlite) fn messages(
             before.as_bytes(),
             filter.appid.as_ref().map(AsRef::<str>::as_ref),
             filter.openid.as_ref().map(AsRef::<str>::as_ref),
-            filter.state.map(MessageState::code),
+            (states != 0).then_some(states),
             filter.template.as_ref().map(AsRef::<str>::as_ref),
             filter.reference,
             user.as_ref().map(|user| user.lane.number()),
             user.as_ref().map(User::key),
+            since.as_bytes(),
+            filter.reason.map(ReasonCode::name),
+            filter.errcode.map(|errcode| errcode.0),
         ],
         (filter.limit, filter.look_at),
         |cells| {

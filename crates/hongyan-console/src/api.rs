@@ -1,0 +1,183 @@
+//! How a page asks `/v1`.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::visit::Visit;
+
+/// The largest answer that a page reads. The largest page of messages is far below.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Why `/v1` refused, as its problem says (RFC 9457).
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    /// The status of the answer.
+    pub(crate) status: StatusCode,
+    /// The problem's stable code.
+    pub(crate) code: String,
+    /// What is wrong, in words (English).
+    pub(crate) detail: String,
+    /// The field that is wrong, if it is one.
+    pub(crate) field: Option<String>,
+    /// Everything else that the problem says.
+    pub(crate) problem: Value,
+}
+
+impl Refusal {
+    /// A refusal of the console itself.
+    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), detail: detail.into(), field: None, problem: Value::Null }
+    }
+
+    /// 404.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such page")
+    }
+
+    /// What cannot be read.
+    fn unreadable(what: impl std::fmt::Display) -> Self {
+        tracing::error!(%what, "the console cannot read an answer of the API");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the console could not read an answer of the API",
+        )
+    }
+
+    fn of(status: StatusCode, body: &[u8]) -> Self {
+        let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name: &str| problem[name].as_str().map(str::to_owned);
+        Self {
+            status,
+            code: text("code").unwrap_or_else(|| "unknown".to_owned()),
+            detail: text("detail").or_else(|| text("title")).unwrap_or_else(|| status.to_string()),
+            field: text("field"),
+            problem,
+        }
+    }
+}
+
+/// Marks the answer. The page around it is drawn by [`crate::page::draw_refusals`], which knows who asks.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// An address of `/v1`: its path's parts and its query, each escaped where it is put in.
+#[derive(Debug, Clone)]
+pub(crate) struct Address(url::Url);
+
+impl Address {
+    /// `/v1`, and these parts behind it.
+    pub(crate) fn of(parts: &[&str]) -> Self {
+        let mut url = url::Url::parse("http://inside/v1").expect("an address");
+        url.path_segments_mut().expect("it has a path").extend(parts);
+        Self(url)
+    }
+
+    /// With a parameter, if there is a value that is not empty.
+    #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an Option of a reference is easier to hand over than a reference to one"
+    )]
+    pub(crate) fn with(mut self, name: &str, value: Option<impl AsRef<str>>) -> Self {
+        if let Some(value) = value.as_ref().map(AsRef::as_ref).filter(|value| !value.is_empty()) {
+            self.0.query_pairs_mut().append_pair(name, value);
+        }
+        self
+    }
+
+    /// What stands behind `/v1`: a page's address often ends as its call's does.
+    pub(crate) fn behind_v1(&self) -> &str {
+        self.path_and_query().strip_prefix("/v1").unwrap_or_default()
+    }
+
+    fn path_and_query(&self) -> &str {
+        &self.0[url::Position::BeforePath..url::Position::AfterQuery]
+    }
+}
+
+impl Visit {
+    /// Reads something.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, address: &Address) -> Result<T, Refusal> {
+        self.call(Method::GET, address, None, None).await
+    }
+
+    /// Changes something.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        address: &Address,
+        body: &impl Serialize,
+    ) -> Result<T, Refusal> {
+        let body = serde_json::to_vec(body).map_err(Refusal::unreadable)?;
+        self.call(method, address, Some(body), None).await
+    }
+
+    /// Posts something that is done once, however often it is posted under this name.
+    pub(crate) async fn send_once<T: DeserializeOwned>(
+        &self,
+        address: &Address,
+        body: &impl Serialize,
+        once: &str,
+    ) -> Result<T, Refusal> {
+        let body = serde_json::to_vec(body).map_err(Refusal::unreadable)?;
+        self.call(Method::POST, address, Some(body), Some(once)).await
+    }
+
+    /// Asks for something to be done that needs no body.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        address: &Address,
+    ) -> Result<T, Refusal> {
+        self.call(method, address, None, None).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        address: &Address,
+        body: Option<Vec<u8>>,
+        idempotency_key: Option<&str>,
+    ) -> Result<T, Refusal> {
+        let mut request = Request::builder().method(method).uri(address.path_and_query());
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(key) = idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request.body(body.map_or_else(Body::empty, Body::from)).map_err(Refusal::unreadable)?;
+        let (head, body) = self.console.api.call(self.person.clone(), request).await.into_parts();
+        let body =
+            Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(Refusal::unreadable)?.to_bytes();
+        if !head.status.is_success() {
+            return Err(Refusal::of(head.status, &body));
+        }
+        // An answer without a body is read as null.
+        let body = if body.is_empty() { &b"null"[..] } else { &body };
+        serde_json::from_slice(body).map_err(Refusal::unreadable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_into_an_address_is_escaped() {
+        let address = Address::of(&["apps", "wx/../a?b"]).with("q", Some("a&b=c")).with("none", None::<&str>);
+        assert_eq!(address.path_and_query(), "/v1/apps/wx%2F..%2Fa%3Fb?q=a%26b%3Dc");
+        assert_eq!(Address::of(&["messages"]).with("state", Some("")).path_and_query(), "/v1/messages");
+    }
+}

@@ -1,0 +1,105 @@
+//! Who changed what.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Query;
+use axum::response::Response;
+use axum::routing::get;
+use hongyan_ui::texts;
+use serde::Deserialize;
+
+use crate::Console;
+use crate::api::{Address, Refusal};
+use crate::format::At;
+use crate::page::{Frame, Place, html};
+use crate::pager::{Pager, moment};
+use crate::visit::Visit;
+
+pub(super) fn routes() -> Router<Console> {
+    Router::new().route("/console/audit", get(list))
+}
+
+texts! {
+    struct Words;
+    title = "审计", "Audit";
+    lead = "谁在什么时候改了什么。收发消息、授予额度不在其中:它们有自己的记录。", "Who changed what, and when. Sending and granting is not in it: messages and permits are their own record.";
+    who = "谁", "Who";
+    call = "操作", "Call";
+    object = "对象", "Object";
+    result = "结果", "Result";
+    done = "完成", "done";
+    not_known = "未知(进程在此期间结束)", "not known (the process ended meanwhile)";
+    command_line = "命令行", "command line";
+    system = "网关自身", "the gateway itself";
+    key = "密钥", "key";
+    person = "人员", "person";
+    empty = "这段时间内没有任何改动。", "Nothing was changed in this time.";
+}
+
+#[derive(Deserialize)]
+struct AuditQuery {
+    #[serde(default)]
+    since: String,
+    #[serde(default)]
+    until: String,
+    #[serde(default)]
+    cursor: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    audit: Vec<Line>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    at: At,
+    actor: Actor,
+    call: String,
+    app: Option<String>,
+    object: Option<String>,
+    result: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Actor {
+    kind: String,
+    name: Option<String>,
+}
+
+impl Actor {
+    fn kind(&self, words: Words) -> &'static str {
+        match self.kind.as_str() {
+            "key" => words.key(),
+            "person" => words.person(),
+            "cli" => words.command_line(),
+            _ => words.system(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/audit.html")]
+struct AuditPage {
+    frame: Frame,
+    words: Words,
+    query: AuditQuery,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+async fn list(visit: Visit, Query(query): Query<AuditQuery>) -> Result<Response, Refusal> {
+    let address = Address::of(&["audit"])
+        .with("since", moment(&query.since))
+        .with("until", moment(&query.until))
+        .with("cursor", Some(&query.cursor));
+    let answer: Answer = visit.get(&address).await?;
+    Ok(html(&AuditPage {
+        frame: Frame::new(&visit, Place::Audit),
+        words: Words(visit.language()),
+        pager: Pager::new(&visit, answer.next_cursor),
+        lines: answer.audit,
+        query,
+    }))
+}

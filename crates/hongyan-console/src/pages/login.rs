@@ -1,0 +1,227 @@
+//! Logging in and out.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use hongyan_gateway::door;
+use hongyan_gateway::people::LoginError;
+use hongyan_ui::{Language, assets, texts};
+use http::{HeaderMap, StatusCode, Uri, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::Console;
+use crate::api::Refusal;
+use crate::form::{self, Form, Nothing};
+use crate::page::with_status;
+use crate::visit::{self, Visit};
+
+pub(super) fn routes() -> Router<Console> {
+    Router::new().route("/console/login", get(show).post(log_in))
+}
+
+texts! {
+    struct Words;
+    title = "登录 · 鸿雁控制台", "Log in · Hongyan console";
+    heading = "登录鸿雁控制台", "Log in to the Hongyan console";
+    name = "用户名", "Name";
+    password = "口令", "Password";
+    log_in = "登录", "Log in";
+    how = "没有账号?在服务器上运行:", "No account yet? On the server, run:";
+    wrong = "用户名或口令不对。", "The name or the password is wrong.";
+    wait(seconds: u64) = "错误次数太多,请在 {seconds} 秒后重试。", "Too many wrong passwords. Try again in {seconds} seconds.";
+    busy = "登录的人太多,请稍后重试。", "Too many people are logging in. Try again in a moment.";
+    away = "数据库暂时不可用,请稍后重试。", "The database is not available at the moment. Try again in a while.";
+    link_is_over = "登录链接只能使用一次,而且会过期。请重新获取,或用口令登录。", "A link to log in is good once, and for a while. Get another one, or log in with a password.";
+    other_language = "English", "中文";
+}
+
+#[derive(Template)]
+#[template(path = "pages/login.html")]
+struct LoginPage {
+    words: Words,
+    style: String,
+    icon: String,
+    name: String,
+    next: String,
+    trouble: Option<String>,
+}
+
+impl LoginPage {
+    fn new(language: Language, next: String) -> Self {
+        let (style, icon) = (assets::STYLE.path(), assets::ICON.path());
+        Self { words: Words(language), style, icon, name: String::new(), next, trouble: None }
+    }
+}
+
+#[derive(Deserialize)]
+struct LoginQuery {
+    #[serde(default)]
+    next: String,
+    token: Option<String>,
+}
+
+/// `GET /console/login`; with `?token=`: the link that logs a person in, once.
+async fn show(
+    State(console): State<Console>,
+    Query(query): Query<LoginQuery>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let mut page = LoginPage::new(Language::wanted(uri.query(), &headers), query.next);
+    let Some(token) = query.token else {
+        return with_cookie_of_language(&uri, with_status(StatusCode::OK, &page));
+    };
+    match console.gateway.sessions.follow_link(&token).await {
+        Ok(session) => enter(&headers, &session, "/console"),
+        Err(error) => {
+            let (status, trouble) = told(page.words, &error);
+            let is_over = matches!(error, LoginError::Wrong);
+            page.trouble = Some(if is_over { page.words.link_is_over().to_owned() } else { trouble });
+            refused(status, &page)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    name: String,
+    password: SecretString,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /console/login`. There is no session yet whose token it could bring; a page of another site that logs somebody in
+/// here is refused by where it says that it comes from.
+async fn log_in(State(console): State<Console>, request: Request) -> Response {
+    let language = Language::wanted(request.uri().query(), request.headers());
+    let headers = request.headers().clone();
+    if is_of_another_site(&headers) {
+        return Refusal::new(StatusCode::FORBIDDEN, "foreign_form", "the form is another site's")
+            .into_response();
+    }
+    let credentials = match form::bytes_of(request).await.and_then(|bytes| form::read::<Credentials>(&bytes))
+    {
+        Ok(Form(credentials)) => credentials,
+        Err(refusal) => return refusal.into_response(),
+    };
+    match console.gateway.sessions.log_in(&credentials.name, credentials.password).await {
+        Ok(token) => enter(&headers, &token, own_path(&credentials.next)),
+        Err(error) => {
+            let mut page = LoginPage::new(language, credentials.next);
+            page.name = credentials.name;
+            let (status, trouble) = told(page.words, &error);
+            page.trouble = Some(trouble);
+            refused(status, &page)
+        }
+    }
+}
+
+/// A page that refuses a credential: the door counts it.
+fn refused(status: StatusCode, page: &LoginPage) -> Response {
+    let mut response = with_status(status, page);
+    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS) {
+        door::is_wrong_credential(&mut response);
+    }
+    response
+}
+
+fn told(words: Words, error: &LoginError) -> (StatusCode, String) {
+    match error {
+        LoginError::Wrong => (StatusCode::UNAUTHORIZED, words.wrong().to_owned()),
+        LoginError::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, words.wait(wait.as_secs() + 1)),
+        LoginError::TooMany(_) => (StatusCode::SERVICE_UNAVAILABLE, words.busy().to_owned()),
+        LoginError::Store(error) => {
+            tracing::error!(%error, "nobody can log in");
+            (StatusCode::SERVICE_UNAVAILABLE, words.away().to_owned())
+        }
+    }
+}
+
+/// `POST /console/logout`.
+pub(super) async fn log_out(visit: Visit, headers: HeaderMap, _: Form<Nothing>) -> Result<Response, Refusal> {
+    if let Some(token) = visit::session_token(&headers) {
+        let ended = visit.console.gateway.sessions.log_out(token).await;
+        ended.map_err(|error| {
+            tracing::error!(%error, "a session could not be ended");
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", error.to_string())
+        })?;
+    }
+    let mut response = Redirect::to("/console/login").into_response();
+    for gone in [
+        format!("{}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax", visit::SECURE_COOKIE),
+        format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax", visit::PLAIN_COOKIE),
+    ] {
+        add_cookie(&mut response, &gone);
+    }
+    Ok(response)
+}
+
+/// Logged in: keeps the session in a cookie, and goes where the person wanted to go.
+fn enter(headers: &HeaderMap, token: &SecretString, next: &str) -> Response {
+    let token = token.expose_secret();
+    let cookie = if is_secure(headers) {
+        format!("{}={token}; Path=/; Secure; HttpOnly; SameSite=Lax", visit::SECURE_COOKIE)
+    } else {
+        format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", visit::PLAIN_COOKIE)
+    };
+    let mut response = Redirect::to(next).into_response();
+    add_cookie(&mut response, &cookie);
+    response
+}
+
+fn add_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(cookie) = cookie.parse() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+fn with_cookie_of_language(uri: &Uri, mut response: Response) -> Response {
+    if let Some(asked) = Language::asked(uri.query()) {
+        add_cookie(&mut response, &asked.kept());
+    }
+    response
+}
+
+/// Whether the browser keeps a cookie that only travels in safety: over TLS, and to this very machine. What says so comes
+/// from the browser; a lie hurts the liar alone.
+fn is_secure(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let origin = text("origin");
+    let host = text("host");
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    origin.starts_with("https://")
+        || text("x-forwarded-proto").eq_ignore_ascii_case("https")
+        || matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// Whether a browser says that a request was caused by a page of another site.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
+}
+
+/// A path of the console, and of nobody else: `//host` and `/\host` lead away.
+fn own_path(next: &str) -> &str {
+    let is_own = next == "/console" || next.starts_with("/console/") || next.starts_with("/console?");
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_own && is_plain { next } else { "/console" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_login_nobody_is_led_away() {
+        for own in ["/console", "/console/messages?state=failed", "/console?lang=zh"] {
+            assert_eq!(own_path(own), own);
+        }
+        for foreign in
+            ["", "//evil", "/\\evil", "https://evil", "/consolex", "/v1/keys", "/console/\r\nSet-Cookie: a"]
+        {
+            assert_eq!(own_path(foreign), "/console", "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The list of messages, and its search.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::{IntoResponse, Redirect, Response};
+use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use serde::Deserialize;
+
+use super::Message;
+use super::words::Words;
+use crate::api::{Address, Refusal};
+use crate::apps::{App, apps};
+use crate::page::{Frame, Place, html};
+use crate::pager::{Pager, moment};
+use crate::visit::Visit;
+
+/// What is asked for, as the form sends it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ListQuery {
+    /// The one search box.
+    q: String,
+    app: String,
+    to: String,
+    state: String,
+    template: String,
+    reference: String,
+    reason: String,
+    since: String,
+    until: String,
+    cursor: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    messages: Vec<Message>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "pages/messages/list.html")]
+struct ListPage {
+    frame: Frame,
+    words: Words,
+    query: ListQuery,
+    apps: Vec<App>,
+    messages: Vec<Message>,
+    pager: Pager,
+    /// The search found nothing.
+    in_vain: Option<String>,
+}
+
+impl ListPage {
+    fn states(&self) -> [&'static str; 11] {
+        MessageState::ALL.map(MessageState::name)
+    }
+
+    fn reasons(&self) -> Vec<&'static str> {
+        ReasonCode::ALL.map(ReasonCode::name).to_vec()
+    }
+
+    fn title_of<'a>(&'a self, message: &'a Message) -> &'a str {
+        let app = self.apps.iter().find(|app| app.appid == message.app);
+        app.and_then(|app| app.title_of(&message.template)).unwrap_or(&message.template)
+    }
+}
+
+/// `GET /console/messages`.
+pub(super) async fn list(visit: Visit, Query(mut query): Query<ListQuery>) -> Result<Response, Refusal> {
+    let sought = query.q.trim().to_owned();
+    let mut in_vain = None;
+    if !sought.is_empty() {
+        match find(&visit, &sought, &query).await? {
+            Some(found) => return Ok(Redirect::to(&found).into_response()),
+            None => in_vain = Some(sought),
+        }
+    }
+    let answer = match &in_vain {
+        Some(_) => Answer { messages: Vec::new(), next_cursor: None },
+        None => read(&visit, &query).await?,
+    };
+    query.q.clone_from(in_vain.as_ref().unwrap_or(&String::new()));
+    Ok(html(&ListPage {
+        frame: Frame::live(&visit, Place::Messages),
+        words: Words(visit.language()),
+        apps: apps(&visit).await?,
+        messages: answer.messages,
+        pager: Pager::new(&visit, answer.next_cursor),
+        query,
+        in_vain,
+    }))
+}
+
+async fn read(visit: &Visit, query: &ListQuery) -> Result<Answer, Refusal> {
+    let address = Address::of(&["messages"])
+        .with("app", Some(&query.app))
+        .with("to", Some(&query.to))
+        .with("state", Some(&query.state))
+        .with("template", Some(&query.template))
+        .with("reference", Some(&query.reference))
+        .with("reason", Some(&query.reason))
+        .with("since", moment(&query.since))
+        .with("until", moment(&query.until))
+        .with("cursor", Some(&query.cursor));
+    visit.get(&address).await
+}
+
+/// Where the one search box leads: to the message of this id, to those with this reference, of this user, or by this
+/// template, whichever there is. `None`: there is none.
+async fn find(visit: &Visit, sought: &str, query: &ListQuery) -> Result<Option<String>, Refusal> {
+    if sought.parse::<MessageId>().is_ok() {
+        return match visit.get::<serde::de::IgnoredAny>(&Address::of(&["messages", sought])).await {
+            Ok(_) => Ok(Some(format!("/console/messages/{sought}"))),
+            Err(refusal) if refusal.status.as_u16() == 404 => Ok(None),
+            Err(refusal) => Err(refusal),
+        };
+    }
+    let known = apps(visit).await?;
+    let asked: Vec<&str> = match query.app.as_str() {
+        "" => known.iter().map(|app| app.appid.as_str()).collect(),
+        app => vec![app],
+    };
+    for name in ["reference", "to", "template"] {
+        for app in &asked {
+            let address = Address::of(&["messages"]).with("app", Some(app)).with(name, Some(sought));
+            match visit.get::<Answer>(&address.with("limit", Some("1"))).await {
+                Ok(answer) if answer.messages.is_empty() && answer.next_cursor.is_none() => {}
+                Ok(_) => {
+                    let found = url::form_urlencoded::Serializer::new(String::new())
+                        .append_pair("app", app)
+                        .append_pair(name, sought)
+                        .finish();
+                    return Ok(Some(format!("/console/messages?{found}")));
+                }
+                // What is sought is no reference, openid or template by its form.
+                Err(refusal) if refusal.status.as_u16() == 422 || refusal.status.as_u16() == 400 => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,210 @@
+//! One message: why it is where it is, what happened to it, and the card that its user saw or would see.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use hongyan_ui::card::Field;
+use hongyan_ui::{Card, Language};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::words::Words;
+use super::{Message, Reason};
+use crate::api::{Address, Refusal};
+use crate::apps::{self, Template as MessageTemplate};
+use crate::format::{At, colour_of};
+use crate::page::{Frame, Place, html};
+use crate::visit::Visit;
+
+/// A message with everything.
+#[derive(Debug, Deserialize)]
+pub(super) struct Detail {
+    #[serde(flatten)]
+    pub(super) message: Message,
+    pub(super) page: Option<String>,
+    pub(super) data: BTreeMap<String, Value>,
+    pub(super) emphasis_keyword: Option<String>,
+    pub(super) lang: Option<String>,
+    pub(super) miniprogram_state: Option<String>,
+    attempts: Vec<Attempt>,
+    #[serde(default)]
+    resolutions: Vec<Resolution>,
+}
+
+/// One request to WeChat.
+#[derive(Debug, Deserialize)]
+struct Attempt {
+    number: u32,
+    started_at: At,
+    ended_at: Option<At>,
+    permit: Option<String>,
+    outcome: Option<String>,
+    errcode: Option<i64>,
+    errmsg: Option<String>,
+    why: Option<String>,
+}
+
+impl Attempt {
+    fn colour(&self) -> &'static str {
+        match (self.outcome.as_deref(), self.errcode) {
+            (Some("answered"), Some(0)) => "ok",
+            (None, _) => "run",
+            (Some("not_sent"), _) => "wait",
+            _ => "bad",
+        }
+    }
+
+    fn heading(&self, words: Words) -> String {
+        match self.outcome.as_deref() {
+            Some("answered") => words.answered(self.errcode.unwrap_or_default()),
+            Some("not_sent") => words.not_sent().to_owned(),
+            Some(_) => words.no_answer().to_owned(),
+            None => words.under_way().to_owned(),
+        }
+    }
+
+    fn text(&self) -> &str {
+        self.errmsg.as_deref().or(self.why.as_deref()).unwrap_or_default()
+    }
+}
+
+/// What somebody found out about a message of unknown outcome.
+#[derive(Debug, Deserialize)]
+struct Resolution {
+    at: At,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+impl Resolution {
+    fn text(&self) -> String {
+        let words = self.rest.iter().filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
+        words.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What was just done, as the address says.
+#[derive(Deserialize)]
+pub(super) struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/messages/show.html")]
+struct ShowPage {
+    frame: Frame,
+    words: Words,
+    detail: Detail,
+    title: String,
+    app: String,
+    card: String,
+    /// A name for the next message, so that a form that is sent twice sends one.
+    once: String,
+}
+
+impl ShowPage {
+    fn message(&self) -> &Message {
+        &self.detail.message
+    }
+
+    fn explanation<'a>(&self, reason: &'a Reason) -> &'a str {
+        self.frame.visit.language().pick(&reason.explanation_zh, &reason.explanation)
+    }
+
+    /// How the box with the reason looks.
+    fn mood(&self) -> &'static str {
+        match self.colour() {
+            "ok" => "ok",
+            "bad" => "",
+            _ => "wait",
+        }
+    }
+
+    fn colour(&self) -> &'static str {
+        colour_of(&self.message().state)
+    }
+
+    fn is(&self, states: &[&str]) -> bool {
+        states.contains(&self.message().state.as_str())
+    }
+
+    fn may_cancel(&self) -> bool {
+        self.frame.visit.is_operator() && self.is(&["scheduled", "ready", "waiting"])
+    }
+
+    fn may_resolve(&self) -> bool {
+        self.frame.visit.is_operator() && self.is(&["unknown"])
+    }
+
+    /// A message that has ended without its user having it can be sent once more.
+    fn may_send_again(&self) -> bool {
+        self.frame.visit.is_operator() && self.is(&["failed", "refused", "expired", "cancelled"])
+    }
+
+    /// Whether the user saw the card.
+    fn was_seen(&self) -> bool {
+        self.is(&["sent", "delivered"])
+    }
+}
+
+/// `GET /console/messages/{id}`.
+pub(super) async fn show(
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(query): Query<Done>,
+) -> Result<Response, Refusal> {
+    let detail: Detail = visit.get(&Address::of(&["messages", &id])).await?;
+    let words = Words(visit.language());
+    let template = apps::template(&visit, &detail.message.app, &detail.message.template).await?;
+    let app = apps::name_of(&visit, &detail.message.app).await?;
+    let done = match query.done.as_str() {
+        "cancelled" => Some(words.cancelled()),
+        "resolved" => Some(words.resolved()),
+        "sent" => Some(words.sent_again()),
+        _ => None,
+    };
+    Ok(html(&ShowPage {
+        frame: Frame::live(&visit, Place::Messages).done(done),
+        words,
+        title: template.as_ref().map_or_else(|| detail.message.template.clone(), |known| known.title.clone()),
+        card: card(visit.language(), &app, &detail, template.as_ref()).html(),
+        app,
+        once: super::act::once(&id),
+        detail,
+    }))
+}
+
+/// The card of a message.
+fn card(language: Language, app: &str, detail: &Detail, template: Option<&MessageTemplate>) -> Card {
+    let value_of = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Object(of) => of.get("value").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        other => other.to_string(),
+    };
+    let label_of = |name: &str| {
+        let field = template.and_then(|known| known.fields.iter().find(|field| field.name == name));
+        field.map_or_else(|| name.to_owned(), |field| field.label.clone())
+    };
+    let field = |name: &str| {
+        let value = detail.data.get(name).map(value_of)?;
+        Some(Field { label: label_of(name), value, complaint: None })
+    };
+    let emphasized = detail.emphasis_keyword.as_deref().and_then(|name| name.strip_suffix(".DATA"));
+    // In the template's order, and without a template in that of the names.
+    let names: Vec<&str> = match template {
+        Some(known) => known.fields.iter().map(|field| field.name.as_str()).collect(),
+        None => detail.data.keys().map(String::as_str).collect(),
+    };
+    Card {
+        language,
+        app: app.to_owned(),
+        title: template.map_or_else(|| detail.message.template.clone(), |known| known.title.clone()),
+        time: None,
+        emphasis: emphasized.and_then(field),
+        fields: names.into_iter().filter(|name| Some(*name) != emphasized).filter_map(field).collect(),
+        page: detail.page.clone(),
+    }
+}

@@ -1,0 +1,55 @@
+//! One room for each page.
+
+pub(crate) mod account;
+mod apps;
+mod audit;
+mod events;
+mod keys;
+mod login;
+mod messages;
+mod nodes;
+mod overview;
+mod people;
+mod reach;
+mod template;
+mod users;
+mod webhooks;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use hongyan_ui::assets;
+
+use crate::api::Refusal;
+use crate::{Console, live, visit};
+
+/// The largest body of a form. [`crate::form`] has its own, smaller bound.
+const MAX_BODY_BYTES: usize = 128 * 1024;
+
+/// All pages.
+pub(crate) fn router(console: Console) -> Router {
+    Router::new()
+        .merge(messages::routes())
+        .merge(overview::routes())
+        .merge(users::routes())
+        .merge(reach::routes())
+        .merge(apps::routes())
+        .merge(template::routes())
+        .merge(events::routes())
+        .merge(webhooks::routes())
+        .merge(nodes::routes())
+        .merge(keys::routes())
+        .merge(people::routes())
+        .merge(audit::routes())
+        .merge(account::routes())
+        .route("/console/live", get(live::ticks))
+        .route("/console/logout", post(login::log_out))
+        .route("/console/{*path}", get(async || Refusal::not_found().into_response()))
+        .layer(from_fn_with_state(console.clone(), visit::admit))
+        .merge(login::routes())
+        .merge(assets::routes())
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(console)
+}

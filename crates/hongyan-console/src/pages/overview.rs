@@ -1,0 +1,175 @@
+//! The overview: first what somebody must do, then how it goes.
+
+use askama::Template;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::get;
+use hongyan_ui::texts;
+use serde::Deserialize;
+
+use crate::Console;
+use crate::api::{Address, Refusal};
+use crate::format::At;
+use crate::page::{Frame, Place, html};
+use crate::visit::Visit;
+
+/// How many messages of unknown outcome and how many that failed are looked at.
+const SHOWN: &str = "8";
+
+pub(super) fn routes() -> Router<Console> {
+    Router::new().route("/console", get(show))
+}
+
+texts! {
+    struct Words;
+    title = "总览", "Overview";
+    all_well = "没有需要处理的事情。", "There is nothing that somebody must do.";
+    since = "自", "since";
+    until = "到", "until";
+    resume = "恢复", "Resume";
+    see_messages = "查看消息", "Look at the messages";
+    templates_of(app: &str) = "{app} 的模板读取失败", "The templates of {app} cannot be read";
+    unknown = "有消息结果未知", "Messages of unknown outcome";
+    unknown_lead = "请求已发出,但没有收到微信的回答。收到推送会自动确定;也可以人工确定。最早的一条:", "The request was written and no answer came. An event of WeChat's settles it, or somebody who finds out. The oldest:";
+    settle = "逐条处理", "Settle them";
+    webhook_disabled(url: &str) = "webhook 已停用:{url}", "A webhook is disabled: {url}";
+    webhook_failing(url: &str) = "webhook 正在失败:{url}", "A webhook is failing: {url}";
+    pending(count: u64) = "{count} 个事件等待送达", "{count} events wait for it";
+    look = "查看", "Look at it";
+    apps = "小程序", "Apps";
+    no_app = "还没有小程序。添加之后就可以发消息。", "There is no app yet. Register one, and messages can be sent.";
+    register = "添加小程序", "Register an app";
+    works = "正常", "works";
+    paused = "已暂停", "paused";
+    recent = "最近的消息", "The latest messages";
+    failures = "最近的失败", "The latest failures";
+    all_failures = "全部失败", "All that failed";
+    all_messages = "全部消息", "All messages";
+    nothing_sent = "还没有消息。", "No messages yet.";
+    nothing_failed = "没有失败的消息。", "No message has failed.";
+}
+
+#[derive(Deserialize)]
+struct Apps {
+    apps: Vec<App>,
+}
+
+#[derive(Deserialize)]
+struct App {
+    appid: String,
+    name: String,
+    paused: Option<Paused>,
+    template_sync_failure: Option<SyncFailure>,
+}
+
+impl App {
+    fn shown(&self) -> &str {
+        if self.name.is_empty() { &self.appid } else { &self.name }
+    }
+}
+
+#[derive(Deserialize)]
+struct Paused {
+    code: String,
+    errcode: Option<i64>,
+    detail: String,
+    since: At,
+    until: Option<At>,
+}
+
+#[derive(Deserialize)]
+struct SyncFailure {
+    since: At,
+    detail: String,
+}
+
+#[derive(Deserialize)]
+struct Webhooks {
+    webhooks: Vec<Webhook>,
+}
+
+#[derive(Deserialize)]
+struct Webhook {
+    id: String,
+    url: String,
+    state: String,
+    failing_since: Option<At>,
+    pending: u64,
+}
+
+#[derive(Deserialize)]
+struct Messages {
+    messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    id: String,
+    app: String,
+    to: String,
+    state: String,
+    reason: Option<Reason>,
+    accepted_at: At,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    code: String,
+    errcode: Option<i64>,
+}
+
+#[derive(Template)]
+#[template(path = "pages/overview.html")]
+struct OverviewPage {
+    frame: Frame,
+    words: Words,
+    apps: Vec<App>,
+    webhooks: Vec<Webhook>,
+    unknown: Vec<Message>,
+    recent: Vec<Message>,
+    failed: Vec<Message>,
+}
+
+impl OverviewPage {
+    fn is_all_well(&self) -> bool {
+        self.unknown.is_empty()
+            && self.apps.iter().all(|app| app.paused.is_none() && app.template_sync_failure.is_none())
+            && self.webhooks.is_empty()
+    }
+
+    fn name_of<'a>(&'a self, message: &'a Message) -> &'a str {
+        self.apps.iter().find(|app| app.appid == message.app).map_or(&message.app, App::shown)
+    }
+}
+
+async fn show(visit: Visit) -> Result<Response, Refusal> {
+    let apps: Apps = visit.get(&Address::of(&["apps"])).await?;
+    let webhooks: Webhooks = visit.get(&Address::of(&["webhooks"])).await?;
+    let (mut unknown, mut recent, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    // A person who may see a few apps is asked which one a list is about.
+    let asked = if visit.person.apps.is_none() {
+        vec![None]
+    } else {
+        apps.apps.iter().map(|app| Some(app.appid.as_str())).collect()
+    };
+    for app in asked {
+        let list = async |state: Option<&str>| {
+            let address =
+                Address::of(&["messages"]).with("app", app).with("state", state).with("limit", Some(SHOWN));
+            visit.get::<Messages>(&address).await.map(|page| page.messages)
+        };
+        unknown.extend(list(Some("unknown")).await?);
+        recent.extend(list(None).await?);
+        failed.extend(list(Some("failed")).await?);
+    }
+    let is_trouble = |webhook: &Webhook| webhook.state != "enabled" || webhook.failing_since.is_some();
+    Ok(html(&OverviewPage {
+        frame: Frame::live(&visit, Place::Overview),
+        words: Words(visit.language()),
+        apps: apps.apps,
+        webhooks: webhooks.webhooks.into_iter().filter(is_trouble).collect(),
+        unknown,
+        recent,
+        failed,
+    }))
+}

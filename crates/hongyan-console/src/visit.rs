@@ -1,0 +1,115 @@
+//! Who asks for a page.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use hongyan_gateway::people::{Person, Role, Session};
+use hongyan_ui::Language;
+use hongyan_ui::language::cookie;
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri, header};
+
+use crate::Console;
+use crate::api::Refusal;
+use crate::words::Words;
+
+/// The cookie of a session where the browser talks TLS, or to this very machine: no other host and no plain connection
+/// can set it.
+pub(crate) const SECURE_COOKIE: &str = "__Host-hongyan_session";
+
+/// The cookie of a session where the browser talks plain HTTP to another machine.
+pub(crate) const PLAIN_COOKIE: &str = "hongyan_session";
+
+/// A person who is logged in, and what the person asks for.
+#[derive(Clone)]
+pub(crate) struct Visit {
+    pub(crate) console: Console,
+    pub(crate) person: Arc<Person>,
+    /// What a form must bring to be taken for one of ours.
+    pub(crate) csrf: Arc<str>,
+    /// The words of all pages, in the reader's language.
+    pub(crate) words: Words,
+    /// The address of this page.
+    pub(crate) uri: Uri,
+    /// Somebody else has made the password: nothing but the page that changes it is open.
+    pub(crate) must_change_password: bool,
+}
+
+impl Visit {
+    /// The language of the page.
+    pub(crate) fn language(&self) -> Language {
+        self.words.0
+    }
+
+    /// Whether the person may do what operators do.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.person.role >= Role::Operator
+    }
+
+    /// Whether the person may do what admins do.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.person.role >= Role::Admin
+    }
+
+    /// The address of this page in the other language.
+    pub(crate) fn in_other_language(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let pairs = url::form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes());
+        query.extend_pairs(pairs.filter(|(name, _)| name != "lang"));
+        query.append_pair("lang", self.language().other().code());
+        format!("{}?{}", self.uri.path(), query.finish())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Refusal::not_found)
+    }
+}
+
+/// The token of the session that a request names.
+pub(crate) fn session_token(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SECURE_COOKIE).or_else(|| cookie(headers, PLAIN_COOKIE))
+}
+
+/// Lets in who is logged in. Others are sent to the login, and from there back to where they wanted to go.
+pub(crate) async fn admit(State(console): State<Console>, mut request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let language = Language::wanted(uri.query(), request.headers());
+    let session = match session_token(request.headers()) {
+        Some(token) => console.gateway.sessions.session(token).await,
+        None => Ok(None),
+    };
+    let Session { person, csrf, must_change_password } = match session {
+        Ok(Some(session)) => session,
+        Ok(None) => return to_login(&request),
+        Err(error) => return crate::page::store_is_away(language, &error),
+    };
+    // A password that somebody else has seen opens one page: the one that changes it.
+    if must_change_password && !crate::pages::account::is_open_to_new(uri.path()) {
+        return Redirect::to("/console/account").into_response();
+    }
+    let visit = Visit { console, person, csrf, words: Words(language), uri, must_change_password };
+    request.extensions_mut().insert(visit.clone());
+    let mut response = crate::page::draw_refusals(&visit, next.run(request).await);
+    if let Some(asked) = Language::asked(visit.uri.query())
+        && let Ok(kept) = asked.kept().parse()
+    {
+        response.headers_mut().append(header::SET_COOKIE, kept);
+    }
+    response
+}
+
+fn to_login(request: &Request) -> Response {
+    // What a form wanted to do is lost; where it stood is not.
+    let back = match *request.method() {
+        Method::GET => request.uri().path_and_query().map_or("/console", |path| path.as_str()),
+        _ => "/console",
+    };
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back).finish();
+    Redirect::to(&format!("/console/login?{query}")).into_response()
+}

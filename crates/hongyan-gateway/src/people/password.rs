@@ -1,0 +1,106 @@
+//! Passwords: how they are hashed, and which are good enough.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+/// The shortest password that a person may choose.
+pub const MIN_CHARS: usize = 10;
+
+/// The longest. What is longer costs time and helps nobody.
+pub const MAX_BYTES: usize = 256;
+
+/// A hash takes 19 MiB (argon2id as OWASP recommends it: m = 19,456 KiB, t = 2, p = 1) and some 20 ms. So one is made at a
+/// time, however many strangers try.
+static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+
+/// So long somebody waits for the turn. Then there are too many.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is compared with where nobody has the name: an answer takes equally long then.
+static NOBODYS: LazyLock<String> = LazyLock::new(|| hash_now(b"nobody's"));
+
+/// Too many passwords are being tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being tried; try again in a moment")]
+pub struct TooMany;
+
+/// Hashes a password, as a PHC string.
+///
+/// # Errors
+/// When too many are being hashed.
+pub async fn hash(password: SecretString) -> Result<String, TooMany> {
+    in_turn(move || hash_now(password.expose_secret().as_bytes())).await
+}
+
+/// Whether a password is the one that was hashed. Without a hash it takes equally long, and is not.
+///
+/// # Errors
+/// When too many are being compared.
+pub async fn is_right(password: SecretString, hash: Option<String>) -> Result<bool, TooMany> {
+    in_turn(move || {
+        let known = hash.as_deref().unwrap_or(&NOBODYS);
+        let matches = PasswordHash::new(known).is_ok_and(|parsed| {
+            Argon2::default().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok()
+        });
+        matches && hash.is_some()
+    })
+    .await
+}
+
+/// What is wrong with a password that a person has chosen.
+pub fn complaint(password: &str, name: &str) -> Option<String> {
+    let chars = password.chars().count();
+    let same = password.chars().next().is_some_and(|first| password.chars().all(|other| other == first));
+    if chars < MIN_CHARS {
+        Some(format!("a password has at least {MIN_CHARS} characters"))
+    } else if password.len() > MAX_BYTES {
+        Some(format!("a password has at most {MAX_BYTES} bytes"))
+    } else if same || password.to_lowercase().contains(name) {
+        Some("this password is easy to guess: it is one character, or has your name in it".to_owned())
+    } else {
+        None
+    }
+}
+
+fn hash_now(password: &[u8]) -> String {
+    let hashed = Argon2::default().hash_password(password);
+    hashed.expect("the parameters are argon2's own, and a random salt is at hand").to_string()
+}
+
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TooMany> {
+    let turn = tokio::time::timeout(PATIENCE, ONE_AT_A_TIME.acquire()).await;
+    let _turn = turn.map_err(|_| TooMany)?.map_err(|_| TooMany)?;
+    // A panic in there is ours; nobody is let in by it.
+    tokio::task::spawn_blocking(work).await.map_err(|_| TooMany)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_right_for_its_own_hash_alone() {
+        let secret = |text: &str| SecretString::from(text.to_owned());
+        let hashed = hash(secret("correct horse")).await.unwrap();
+        assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
+        assert_eq!(is_right(secret("correct horse"), Some(hashed.clone())).await, Ok(true));
+        assert_eq!(is_right(secret("correct horsf"), Some(hashed.clone())).await, Ok(false));
+        assert_eq!(is_right(secret("nobody's"), None).await, Ok(false), "nobody has no password");
+        assert_eq!(is_right(secret("x"), Some("no hash".into())).await, Ok(false));
+        assert_ne!(hash(secret("correct horse")).await.unwrap(), hashed, "each has its own salt");
+    }
+
+    #[test]
+    fn a_password_that_is_easy_to_guess_is_not_taken() {
+        for bad in ["short", "aaaaaaaaaaaa", "my-name-is-lihua", &"x1".repeat(129)] {
+            assert!(complaint(bad, "lihua").is_some(), "{bad}");
+        }
+        assert_eq!(complaint("七个字的口令也要十个字", "lihua"), None);
+        assert_eq!(complaint("correct horse", "lihua"), None);
+    }
+}

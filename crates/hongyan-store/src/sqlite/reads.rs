@@ -1,0 +1,89 @@
+//! What people ask about users and nodes.
+
+use async_trait::async_trait;
+use hongyan_ledger::Lane;
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::cells::{Cells, many};
+use super::row_error::RowResult;
+use super::verb::Verb;
+use crate::types::{Epoch, NodeView, UserFilter, UserView};
+use crate::{Reads, Result};
+
+/// Behind every text that begins like another one.
+const LAST: char = char::MAX;
+
+#[async_trait]
+impl Reads for SqliteStore {
+    async fn users(&self, filter: UserFilter) -> Result<Vec<UserView>> {
+        self.read_for_people(Verb::ListUsers, move |db| users(db, &filter)).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeView>> {
+        self.read_for_people(Verb::ListNodes, nodes).await
+    }
+}
+
+/// Users lie in lanes, by openid: the first of each lane, and of those the first.
+fn users(db: &Connection, filter: &UserFilter) -> RowResult<Vec<UserView>> {
+    const COLUMNS: &str = "SELECT openid, unionid, logged_in_at, (SELECT COUNT(*) FROM sessions s \
+         WHERE s.lane = u.lane AND s.appid = u.appid AND s.openid = u.openid) FROM users u ";
+    let UserFilter { appid, search, after, limit } = filter;
+    let after = after.as_ref().map_or("", |openid| openid.as_str());
+    let mut found = Vec::new();
+    for lane in Lane::all() {
+        let of_lane = many(
+            db,
+            &format!(
+                "{COLUMNS} WHERE lane = ?1 AND appid = ?2 AND openid >= ?3 AND openid < ?4 AND openid > ?5 \
+                      ORDER BY openid LIMIT ?6"
+            ),
+            params![lane.number(), appid.as_str(), search, format!("{search}{LAST}"), after, limit],
+            read_user,
+        )?;
+        found.extend(of_lane);
+    }
+    if !search.is_empty() {
+        let same_person = many(
+            db,
+            &format!(
+                "{COLUMNS} INDEXED BY users_of_unionid WHERE unionid = ?1 AND appid = ?2 AND openid > ?3 \
+                      ORDER BY openid LIMIT ?4"
+            ),
+            params![search, appid.as_str(), after, limit],
+            read_user,
+        )?;
+        found.extend(same_person);
+    }
+    found.sort_unstable_by(|one, other| one.openid.as_str().cmp(other.openid.as_str()));
+    found.dedup_by(|one, other| one.openid == other.openid);
+    found.truncate(*limit as usize);
+    Ok(found)
+}
+
+fn read_user(cells: &mut Cells<'_>) -> RowResult<UserView> {
+    Ok(UserView {
+        openid: cells.parsed()?,
+        unionid: cells.raw()?,
+        logged_in_at: cells.moment()?,
+        sessions: cells.raw()?,
+    })
+}
+
+fn nodes(db: &Connection) -> RowResult<Vec<NodeView>> {
+    let mut nodes = many(db, "SELECT name, seen_at FROM nodes ORDER BY name", [], |cells| {
+        Ok(NodeView { name: Some(cells.raw()?), seen_at: Some(cells.moment()?), lanes: Vec::new() })
+    })?;
+    let lanes = many(db, "SELECT lane, epoch, node FROM lanes ORDER BY lane", [], |cells| {
+        Ok((cells.lane()?, cells.count().map(Epoch)?, cells.raw::<Option<String>>()?))
+    })?;
+    for (lane, epoch, owner) in lanes {
+        match nodes.iter_mut().find(|node| node.name == owner) {
+            Some(node) => node.lanes.push((lane, epoch)),
+            // An owner that is no node any more, or nobody.
+            None => nodes.push(NodeView { name: owner, seen_at: None, lanes: vec![(lane, epoch)] }),
+        }
+    }
+    Ok(nodes)
+}

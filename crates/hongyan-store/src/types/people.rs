@@ -1,0 +1,86 @@
+//! People who may use the console, and their sessions.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::PersonId;
+use hongyan_wechat::AppId;
+
+use super::Sealed;
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRecord {
+    /// The person's id.
+    pub id: PersonId,
+    /// What the person logs in with, in lower case; no two people have the same.
+    pub name: String,
+    /// What the person may do: the name of a role.
+    pub role: String,
+    /// The apps that the person may see; `None`: all, also those that are registered later.
+    pub apps: Option<Vec<AppId>>,
+    /// The password, hashed with argon2id, as a PHC string.
+    pub password: String,
+    /// Somebody else has seen the password: nothing is open to the person but to change it.
+    pub must_change_password: bool,
+    /// The secret of the second factor, sealed.
+    pub totp: Option<Sealed>,
+    /// The last step of time whose code was used. A code is good once.
+    pub totp_step: i64,
+    /// How often a password or code was wrong since the last login.
+    pub failures: u32,
+    /// When the last of them was.
+    pub failed_at: Option<UnixMillis>,
+    /// When the person was added.
+    pub created_at: UnixMillis,
+    /// When the person last logged in.
+    pub logged_in_at: Option<UnixMillis>,
+}
+
+/// What is to change about a person. What is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PersonChange {
+    /// Another role.
+    pub role: Option<String>,
+    /// Other apps; `Some(None)`: all.
+    pub apps: Option<Option<Vec<AppId>>>,
+    /// Another password. It ends the person's sessions, and forgives what was wrong before.
+    pub password: Option<NewPassword>,
+    /// Another second factor; `Some(None)`: none.
+    pub totp: Option<Option<Sealed>>,
+}
+
+/// Another password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPassword {
+    /// Hashed with argon2id, as a PHC string.
+    pub hash: String,
+    /// Somebody else has seen it.
+    pub must_change: bool,
+    /// The session that goes on: the one in which the person has changed it.
+    pub keep_session: Option<[u8; 32]>,
+}
+
+/// Somebody is logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleSession {
+    /// SHA-256 of the token in the cookie.
+    pub hash: [u8; 32],
+    /// Who.
+    pub person: PersonId,
+    /// Since when.
+    pub created_at: UnixMillis,
+    /// When it was last used, roughly.
+    pub used_at: UnixMillis,
+    /// When it ends, however much it is used.
+    pub expires_at: UnixMillis,
+}
+
+/// A link that logs a person in, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginLink {
+    /// SHA-256 of its token.
+    pub hash: [u8; 32],
+    /// Whom.
+    pub person: PersonId,
+    /// Until when.
+    pub expires_at: UnixMillis,
+}

@@ -1,0 +1,100 @@
+//! People and their sessions: the verbs.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::PersonId;
+
+use crate::row_error::RowResult;
+use crate::rows::Rows;
+use crate::types::{ConsoleSession, LoginLink, PersonChange, PersonRecord};
+
+/// Carries out [`crate::Store::add_person`].
+pub(crate) fn add(rows: &impl Rows, person: &PersonRecord) -> RowResult<bool> {
+    if rows.person_by_name(&person.name)?.is_some() {
+        return Ok(false);
+    }
+    rows.insert_person(person)?;
+    Ok(true)
+}
+
+/// Carries out [`crate::Store::change_person`].
+pub(crate) fn change(
+    rows: &impl Rows,
+    id: PersonId,
+    change: &PersonChange,
+) -> RowResult<Option<PersonRecord>> {
+    let Some(mut person) = rows.person_by_id(id)? else { return Ok(None) };
+    if let Some(role) = &change.role {
+        person.role.clone_from(role);
+    }
+    if let Some(apps) = &change.apps {
+        person.apps.clone_from(apps);
+    }
+    if let Some(totp) = &change.totp {
+        person.totp.clone_from(totp);
+        person.totp_step = 0;
+    }
+    if let Some(password) = &change.password {
+        person.password.clone_from(&password.hash);
+        person.must_change_password = password.must_change;
+        (person.failures, person.failed_at) = (0, None);
+        // Whoever knew the password before is logged out.
+        rows.delete_console_sessions(id, password.keep_session)?;
+        rows.delete_login_links(id)?;
+    }
+    rows.update_person(&person)?;
+    Ok(Some(person))
+}
+
+/// Carries out [`crate::Store::remove_person`].
+pub(crate) fn remove(rows: &impl Rows, id: PersonId) -> RowResult<bool> {
+    rows.delete_console_sessions(id, None)?;
+    rows.delete_login_links(id)?;
+    rows.delete_person(id)
+}
+
+/// Carries out [`crate::Store::login_failed`].
+pub(crate) fn login_failed(
+    rows: &impl Rows,
+    id: PersonId,
+    now: UnixMillis,
+) -> RowResult<Option<PersonRecord>> {
+    let Some(mut person) = rows.person_by_id(id)? else { return Ok(None) };
+    person.failures = person.failures.saturating_add(1);
+    person.failed_at = Some(now);
+    rows.update_person(&person)?;
+    Ok(Some(person))
+}
+
+/// Carries out [`crate::Store::log_in`]. A code of the second factor is used up by the login that it was good for.
+pub(crate) fn log_in(rows: &impl Rows, session: &ConsoleSession, totp_step: Option<i64>) -> RowResult<bool> {
+    let Some(mut person) = rows.person_by_id(session.person)? else { return Ok(false) };
+    if let Some(step) = totp_step {
+        if step <= person.totp_step {
+            return Ok(false);
+        }
+        person.totp_step = step;
+    }
+    (person.failures, person.failed_at) = (0, None);
+    person.logged_in_at = Some(session.created_at);
+    rows.update_person(&person)?;
+    rows.delete_expired_console_sessions(session.created_at)?;
+    rows.insert_console_session(session)?;
+    Ok(true)
+}
+
+/// Carries out [`crate::Store::add_login_link`].
+pub(crate) fn add_login_link(rows: &impl Rows, link: &LoginLink) -> RowResult<()> {
+    rows.insert_login_link(link)
+}
+
+/// Carries out [`crate::Store::take_login_link`]. A link that is too old is used up, too.
+pub(crate) fn take_login_link(
+    rows: &impl Rows,
+    hash: [u8; 32],
+    now: UnixMillis,
+) -> RowResult<Option<PersonRecord>> {
+    match rows.take_login_link(hash)? {
+        Some(link) if now < link.expires_at => rows.person_by_id(link.person),
+        _ => Ok(None),
+    }
+}

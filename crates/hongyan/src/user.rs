@@ -1,0 +1,154 @@
+//! `hongyan user`: people for the console, directly in the configured database, whether a gateway serves it or not.
+
+use hongyan_clock::Clock;
+use hongyan_gateway::audit::by_command_line;
+use hongyan_gateway::people::admin::{self, PeopleError};
+use hongyan_ledger::ids::IdMaker;
+use hongyan_store::Store;
+use hongyan_store::types::PersonRecord;
+use hongyan_wechat::AppId;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::cli::{UserArgs, UserCommand};
+use crate::failure::Failure;
+use crate::{database, output, settings};
+
+impl From<PeopleError> for Failure {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Store(error) => error.into(),
+            PeopleError::Name
+            | PeopleError::Taken(_)
+            | PeopleError::Unknown(_)
+            | PeopleError::LastAdmin(_) => Self::usage(error.to_string()),
+            PeopleError::TooMany(_) => Self::run(error.to_string()),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: UserArgs) -> Result<(), Failure> {
+    let settings = settings::load(args.command.config(), None)?;
+    let opened = match &args.command {
+        UserCommand::Add { .. } => database::open_or_make(&settings)?,
+        _ => database::open(&settings)?,
+    };
+    if opened.is_new {
+        output::warn(&format!(
+            "there was no database at {}, so a new one was made. If a gateway is running, it serves another one: name its \
+             database with --data-dir, --database or --config",
+            opened.path.display()
+        ));
+    }
+    let store = &*opened.store;
+    let done = match args.command {
+        UserCommand::Add { name, role, apps, .. } => {
+            add(store, &name, role.into(), (!apps.is_empty()).then_some(apps)).await
+        }
+        UserCommand::List { json, .. } => list(store, json).await,
+        UserCommand::Set { name, role, apps, all_apps, .. } => {
+            let apps = if all_apps { Some(None) } else { (!apps.is_empty()).then_some(Some(apps)) };
+            if role.is_none() && apps.is_none() {
+                Err(Failure::usage("say what to change: --role, --apps or --all-apps"))
+            } else {
+                changed(store, "user set", &name, async |person| {
+                    admin::change(store, person.id, role.map(Into::into), apps.clone()).await.map(|_| ())
+                })
+                .await
+            }
+        }
+        UserCommand::ResetPassword { name, .. } => {
+            changed(store, "user reset-password", &name, async |person| {
+                let password = admin::reset_password(store, person.id).await?;
+                say_password(&password).map_err(|_| PeopleError::Unknown(name.clone()))?;
+                Ok(())
+            })
+            .await
+        }
+        UserCommand::Remove { name, .. } => {
+            changed(store, "user remove", &name, async |person| admin::remove(store, person.id).await).await
+        }
+    };
+    opened.store.close().await;
+    done
+}
+
+async fn add(
+    store: &dyn Store,
+    name: &str,
+    role: hongyan_gateway::people::Role,
+    apps: Option<Vec<AppId>>,
+) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let (person, password) = by_command_line(store, &clock, "user add", None, async {
+        let added = admin::add(store, &IdMaker::new(), &clock, name, role, apps).await?;
+        let id = added.0.id.to_string();
+        Ok::<_, Failure>((added, Some(id)))
+    })
+    .await?;
+    say_password(&password)?;
+    output::remark(&format!(
+        "{} ({}) may log in at /console, once with this password, and chooses another one then. It is not stored and not \
+         shown again",
+        person.name, person.role
+    ));
+    Ok(())
+}
+
+/// The password stands alone on standard output.
+fn say_password(password: &SecretString) -> Result<(), Failure> {
+    output::line(password.expose_secret())
+}
+
+/// Makes a change about the person with this name, with its line in the audit trail.
+async fn changed(
+    store: &dyn Store,
+    call: &str,
+    name: &str,
+    change: impl AsyncFnOnce(&PersonRecord) -> Result<(), PeopleError>,
+) -> Result<(), Failure> {
+    let name = admin::name_of(name)?;
+    let person = store.person(&name).await?.ok_or(PeopleError::Unknown(name))?;
+    let object = Some(person.id.to_string());
+    by_command_line(store, &Clock::system(), call, object.clone(), async {
+        change(&person).await?;
+        Ok::<_, Failure>(((), object))
+    })
+    .await
+}
+
+async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
+    let people = store.people().await?;
+    if as_json {
+        let people: Vec<_> = people
+            .iter()
+            .map(|person| {
+                json!({
+                    "id": person.id,
+                    "name": person.name,
+                    "role": person.role,
+                    "apps": person.apps,
+                    "must_change_password": person.must_change_password,
+                    "created_at": person.created_at,
+                    "logged_in_at": person.logged_in_at,
+                })
+            })
+            .collect();
+        return output::json(&json!({ "people": people }));
+    }
+    if people.is_empty() {
+        output::remark("there is nobody; add a person with: hongyan user add NAME");
+        return Ok(());
+    }
+    for person in people {
+        let apps = person.apps.as_ref().map_or_else(
+            || "all apps".to_owned(),
+            |apps| apps.iter().map(AppId::as_str).collect::<Vec<_>>().join(","),
+        );
+        let seen =
+            person.logged_in_at.map_or_else(|| "never logged in".to_owned(), |at| format!("logged in {at}"));
+        output::line(&format!("{}  {}  {apps}  {seen}", person.name, person.role))?;
+    }
+    Ok(())
+}
