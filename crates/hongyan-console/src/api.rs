@@ -40,7 +40,7 @@ impl Refusal {
     }
 
     /// What cannot be read.
-    fn unreadable(what: impl std::fmt::Display) -> Self {
+    pub(crate) fn unreadable(what: impl std::fmt::Display) -> Self {
         tracing::error!(%what, "the console cannot read an answer of the API");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -14,14 +14,17 @@
 //! | module | knows |
 //! | --- | --- |
 //! | `visit` | who asks: session, language, the token that a form must bring |
+//! | `figures` | figures over time |
 //! | `form` | how a form is read, and that it was sent from one of our pages |
+//! | `answers` | answers of the API that all viewers of a moment share |
+//! | `apps` | the apps that a person may see, and their templates |
 //! | `api` | how a page asks `/v1`, and what a refusal is |
 //! | `live` | when a page is to be drawn anew |
 //! | `page` | how an answer is put into the frame that all pages share |
 //! | `pager` | lists in pages, and moments in their filters |
 //! | `words` | what all pages call things, in both languages |
 //! | `format` | how times, numbers, states and ids look |
-//! | `chart` | bars, drawn as SVG |
+//! | `chart` | curves and bars, drawn as SVG |
 //! | `pages` | one room for each page: its handler, its template, its words |
 //!
 //! To add a page: a file in `pages/` with its handlers, a template beside it, its words in [`hongyan_ui::texts!`], its
@@ -33,9 +36,11 @@
     reason = "a template calls methods of its page, and hands over references"
 )]
 
+mod answers;
 mod api;
 mod apps;
 mod chart;
+mod figures;
 mod form;
 mod format;
 mod live;
@@ -51,6 +56,7 @@ use axum::Router;
 use hongyan_gateway::Context;
 use hongyan_gateway::api::{InsideApi, inside};
 
+use answers::Answers;
 use live::Live;
 
 /// What the pages work with. Clones share everything.
@@ -65,6 +71,8 @@ struct Parts {
     api: InsideApi,
     /// When pages are to be drawn anew.
     live: Live,
+    /// Figures that were asked for a moment ago.
+    answers: Answers,
 }
 
 impl std::ops::Deref for Console {
@@ -80,6 +88,7 @@ pub fn router(gateway: &Context) -> Router {
         gateway: gateway.clone(),
         api: inside(gateway.clone()),
         live: Live::start(&*gateway.store),
+        answers: Answers::default(),
     }));
     pages::router(console)
 }

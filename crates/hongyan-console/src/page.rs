@@ -18,6 +18,7 @@ pub(crate) enum Place {
     Messages,
     Users,
     Reach,
+    Stats,
     Apps,
     Events,
     Webhooks,
@@ -75,6 +76,7 @@ impl Frame {
                 entry(Place::Messages, "/console/messages", words.messages()),
                 entry(Place::Users, "/console/users", words.users()),
                 entry(Place::Reach, "/console/reach", words.reach()),
+                entry(Place::Stats, "/console/stats", words.stats()),
                 entry(Place::Apps, "/console/apps", words.apps()),
             ],
             vec![

@@ -22,6 +22,10 @@ texts! {
     messages = "消息", "Messages";
     users = "用户", "Users";
     reach = "可触达", "Reach";
+    stats = "统计", "Figures";
+    chart_of_sent(step: &str, most: &str) = "发出与失败的消息(每{step}),最多 {most}", "Messages sent and lost in each {step}; at most {most} sent";
+    legend_sent = "已发出", "sent";
+    legend_lost = "失败、拒收、过期", "failed, refused, expired";
     apps = "小程序", "Apps";
     events = "微信推送", "Events";
     webhooks = "Webhook", "Webhooks";

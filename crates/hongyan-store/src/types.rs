@@ -4,6 +4,7 @@ mod apps;
 mod audit;
 mod events;
 mod feed;
+mod figures;
 mod messages;
 mod nodes;
 mod pages;
@@ -28,6 +29,7 @@ pub use events::{
     OpenEvents, Received,
 };
 pub use feed::FeedCursor;
+pub use figures::{EXPIRY_DAYS, MAX_OPEN_COUNTED, OpenMessages, ReachPart};
 pub use messages::{
     Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch, Idempotency,
     MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,

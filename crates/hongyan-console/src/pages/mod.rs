@@ -11,6 +11,7 @@ mod nodes;
 mod overview;
 mod people;
 mod reach;
+mod stats;
 mod template;
 mod users;
 mod webhooks;
@@ -35,6 +36,7 @@ pub(crate) fn router(console: Console) -> Router {
         .merge(overview::routes())
         .merge(users::routes())
         .merge(reach::routes())
+        .merge(stats::routes())
         .merge(apps::routes())
         .merge(template::routes())
         .merge(events::routes())

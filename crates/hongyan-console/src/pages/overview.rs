@@ -4,12 +4,15 @@ use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
+use hongyan_clock::UnixMillis;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
 use crate::Console;
 use crate::api::{Address, Refusal};
-use crate::format::At;
+use crate::chart::Curves;
+use crate::figures::{Stats, duration};
+use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
 use crate::visit::Visit;
 
@@ -41,6 +44,18 @@ texts! {
     register = "添加小程序", "Register an app";
     works = "正常", "works";
     paused = "已暂停", "paused";
+    per_minute = "最近一小时", "The last hour";
+    sent = "已发出", "sent";
+    failed_share(count: String) = "失败、拒收、过期 {count}", "failed, refused, expired {count}";
+    lag = "从到期到微信受理", "From due to taken by WeChat";
+    lag_95 = "95 %", "95 %";
+    oldest = "最久的待发", "The oldest that is due";
+    is_due(count: &str, flying: &str) = "待发 {count} · 发送中 {flying}", "ready {count} · sending {flying}";
+    waiting = "等待额度", "Wait for a permit";
+    scheduled = "定时", "Scheduled";
+    next_at = "下一条", "The next one";
+    oldest_at = "最早的一条", "The oldest";
+    figures = "更多统计", "More figures";
     recent = "最近的消息", "The latest messages";
     failures = "最近的失败", "The latest failures";
     all_failures = "全部失败", "All that failed";
@@ -128,9 +143,56 @@ struct OverviewPage {
     unknown: Vec<Message>,
     recent: Vec<Message>,
     failed: Vec<Message>,
+    stats: Stats,
+    chart: Curves<'static>,
+    open: Vec<Open>,
+    now: UnixMillis,
+}
+
+/// The open messages of an app in one state.
+#[derive(Deserialize)]
+struct Open {
+    state: String,
+    count: u64,
+    oldest_due_at: At,
+    more: bool,
+}
+
+#[derive(Deserialize)]
+struct Backlog {
+    open: Vec<Open>,
+}
+
+/// The open messages of one state in all apps.
+struct Standing {
+    count: String,
+    oldest: Option<At>,
 }
 
 impl OverviewPage {
+    fn standing(&self, state: &str) -> Standing {
+        let of_state: Vec<&Open> = self.open.iter().filter(|open| open.state == state).collect();
+        let more = if of_state.iter().any(|open| open.more) { "+" } else { "" };
+        let count = of_state.iter().map(|open| open.count).sum();
+        let oldest = of_state.iter().map(|open| &open.oldest_due_at).min().cloned();
+        Standing { count: format!("{}{more}", Count(count)), oldest }
+    }
+
+    /// How far behind the oldest message is that is due.
+    fn behind(&self) -> Option<String> {
+        let oldest = serde_json::from_value::<UnixMillis>(self.standing("ready").oldest?.0.into()).ok()?;
+        let millis = self.now.0 - oldest.0;
+        Some(duration(u64::try_from(millis).unwrap_or(0)))
+    }
+
+    fn lost(&self) -> String {
+        Count(self.stats.totals.lost()).to_string()
+    }
+
+    fn duration(&self, millis: &u64) -> String {
+        duration(*millis)
+    }
+
     fn is_all_well(&self) -> bool {
         self.unknown.is_empty()
             && self.apps.iter().all(|app| app.paused.is_none() && app.template_sync_failure.is_none())
@@ -143,8 +205,8 @@ impl OverviewPage {
 }
 
 async fn show(visit: Visit) -> Result<Response, Refusal> {
-    let apps: Apps = visit.get(&Address::of(&["apps"])).await?;
-    let webhooks: Webhooks = visit.get(&Address::of(&["webhooks"])).await?;
+    let apps: Apps = visit.get_shared(&Address::of(&["apps"])).await?;
+    let webhooks: Webhooks = visit.get_shared(&Address::of(&["webhooks"])).await?;
     let (mut unknown, mut recent, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     // A person who may see a few apps is asked which one a list is about.
     let asked = if visit.person.apps.is_none() {
@@ -156,12 +218,19 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         let list = async |state: Option<&str>| {
             let address =
                 Address::of(&["messages"]).with("app", app).with("state", state).with("limit", Some(SHOWN));
-            visit.get::<Messages>(&address).await.map(|page| page.messages)
+            visit.get_shared::<Messages>(&address).await.map(|page| page.messages)
         };
         unknown.extend(list(Some("unknown")).await?);
         recent.extend(list(None).await?);
         failed.extend(list(Some("failed")).await?);
     }
+    let now = visit.console.gateway.clock.now();
+    let until = UnixMillis(now.0 - now.0.rem_euclid(60_000) + 60_000);
+    let since = until.minus(std::time::Duration::from_secs(3_600));
+    let stats =
+        Address::of(&["stats"]).with("since", Some(since.to_string())).with("until", Some(until.to_string()));
+    let stats: Stats = visit.get_shared(&stats).await?;
+    let backlog: Backlog = visit.get_shared(&Address::of(&["backlog"])).await?;
     let is_trouble = |webhook: &Webhook| webhook.state != "enabled" || webhook.failing_since.is_some();
     Ok(html(&OverviewPage {
         frame: Frame::live(&visit, Place::Overview),
@@ -171,5 +240,9 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         unknown,
         recent,
         failed,
+        chart: stats.chart(visit.words),
+        stats,
+        open: backlog.open,
+        now,
     }))
 }

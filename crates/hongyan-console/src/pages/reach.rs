@@ -5,7 +5,6 @@ use axum::Router;
 use axum::extract::Query;
 use axum::response::Response;
 use axum::routing::get;
-use hongyan_ledger::PermitKind;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
@@ -13,6 +12,7 @@ use crate::Console;
 use crate::api::{Address, Refusal};
 use crate::apps::{App, apps, one_app};
 use crate::chart::Bars;
+use crate::format::Count;
 use crate::page::{Frame, Place, html};
 use crate::visit::Visit;
 
@@ -27,11 +27,14 @@ texts! {
     users = "用户", "Users";
     units = "可用次数", "Units";
     unlimited = "不限次数", "Unlimited";
-    by_template = "按模板", "By template";
-    by_kind = "按种类", "By kind";
+    parts = "按模板和种类", "By template and kind";
+    any_template = "任意模板消息模板", "any legacy template";
+    expiring = "未来 7 天内到期的次数", "Units that expire within the next 7 days";
+    within_a_day = "24 h", "24 h";
+    soon = "24 小时内到期", "Expire in 24 h";
+    none = "没有可用的额度。", "There are no permits that can be used.";
     kind = "种类", "Kind";
     no_app = "还没有小程序。请先添加一个。", "There is no app yet. Add one first.";
-    no_template = "该小程序没有模板。", "This app has no templates.";
 }
 
 #[derive(Deserialize)]
@@ -47,6 +50,22 @@ struct Reach {
     unlimited: u64,
 }
 
+/// Permits of one kind, for one template.
+#[derive(Deserialize)]
+struct Part {
+    kind: String,
+    template: Option<String>,
+    users: u64,
+    units: u64,
+    unlimited: u64,
+    expiring: Vec<u64>,
+}
+
+#[derive(Deserialize)]
+struct Parts {
+    parts: Vec<Part>,
+}
+
 #[derive(Template)]
 #[template(path = "pages/reach.html")]
 struct ReachPage {
@@ -55,39 +74,43 @@ struct ReachPage {
     query: ReachQuery,
     apps: Vec<App>,
     all: Option<Reach>,
-    by_template: Vec<(String, String, Reach)>,
-    by_kind: Vec<(&'static str, Reach)>,
+    parts: Vec<Part>,
     chart: Bars,
+}
+
+impl ReachPage {
+    fn title_of<'a>(&'a self, part: &'a Part) -> &'a str {
+        let Some(template) = &part.template else { return self.words.any_template() };
+        let app = self.apps.iter().find(|app| app.appid == self.query.app);
+        app.and_then(|app| app.title_of(template)).unwrap_or(template)
+    }
+
+    fn soon(&self, part: &Part) -> Count {
+        Count(part.expiring.first().copied().unwrap_or(0))
+    }
 }
 
 async fn show(visit: Visit, Query(mut query): Query<ReachQuery>) -> Result<Response, Refusal> {
     let apps = apps(&visit).await?;
     query.app = one_app(&apps, &query.app);
-    let of = async |name: &str, value: Option<&str>| {
-        let address = Address::of(&["reach"]).with("app", Some(&query.app)).with(name, value);
-        visit.get::<Reach>(&address).await
-    };
-    let (mut all, mut by_template, mut by_kind) = (None, Vec::new(), Vec::new());
-    if let Some(app) = apps.iter().find(|app| app.appid == query.app) {
-        all = Some(of("", None).await?);
-        for template in &app.templates {
-            let reach = of("template", Some(&template.id)).await?;
-            by_template.push((template.id.clone(), template.title.clone(), reach));
-        }
-        for kind in PermitKind::ALL.into_iter().filter(|kind| *kind != PermitKind::ServiceCard) {
-            by_kind.push((kind.name(), of("kind", Some(kind.name())).await?));
-        }
+    let (mut all, mut parts) = (None, Vec::new());
+    if !query.app.is_empty() {
+        let of = |address: Address| address.with("app", Some(&query.app));
+        all = Some(visit.get_shared(&of(Address::of(&["reach"]))).await?);
+        parts = visit.get_shared::<Parts>(&of(Address::of(&["reach", "parts"]))).await?.parts;
     }
     let words = Words(visit.language());
-    let bars = by_template.iter().map(|(_, title, reach)| (title.clone(), reach.users)).collect();
+    let days = (0..7).map(|day| {
+        let units = parts.iter().filter_map(|part| part.expiring.get(day)).sum();
+        (if day == 0 { words.within_a_day().to_owned() } else { format!("+{day} d") }, units)
+    });
     Ok(html(&ReachPage {
-        chart: Bars { label: words.by_template().to_owned(), bars },
+        chart: Bars { label: words.expiring().to_owned(), bars: days.collect() },
         frame: Frame::new(&visit, Place::Reach),
         words,
         query,
         apps,
         all,
-        by_template,
-        by_kind,
+        parts,
     }))
 }

@@ -149,7 +149,7 @@ fn may(person: &Person, scope: Scope, request: &Request) -> Result<(), Problem> 
     if person.role.may(scope, request.method(), path) {
         Ok(())
     } else {
-        Err(Problem::not_for_role(person.role))
+        Err(Problem::not_for_role(person.role.name()))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod apps;
 mod audit;
+mod backlog;
 mod batch;
 mod bounded;
 mod caller;
@@ -131,6 +132,8 @@ fn back_end() -> OpenApiRouter<Context> {
         .merge(messages::routes())
         .merge(permits::routes())
         .routes(routes!(reach::reach))
+        .routes(routes!(reach::parts))
+        .routes(routes!(backlog::show))
         .routes(routes!(stats::show))
         .routes(routes!(login::login))
         .routes(routes!(users::decrypt))

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use hongyan_ledger::PermitKind;
 use hongyan_store::types::Reach;
-use hongyan_wechat::AppId;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use hongyan_wechat::{AppId, TemplateId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::openapi::Refusals;
 use crate::api::caller::Caller;
@@ -51,6 +51,78 @@ pub(super) async fn reach(
     caller.app(&context, &appid)?;
     let template = query.template.map(|text| parse("template", &text)).transpose()?;
     Ok(axum::Json(context.store.reach(appid, template, query.kind, context.clock.now()).await?))
+}
+
+/// Whose permits to count.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartsQuery {
+    /// The app.
+    #[param(value_type = schemas::AppId)]
+    app: String,
+}
+
+/// Who can be reached by which permits.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReachParts)]
+pub(super) struct PartsAnswer {
+    parts: Vec<PartJson>,
+}
+
+/// Permits of one kind, for one template, that can be used now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReachPart)]
+struct PartJson {
+    #[schema(value_type = schemas::PermitKind)]
+    kind: PermitKind,
+    /// Absent: they serve any template of the channel `legacy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schemas::TemplateId)]
+    template: Option<TemplateId>,
+    /// Users who have such a permit.
+    #[schema(minimum = 0)]
+    users: u64,
+    /// Units, without unlimited permits.
+    #[schema(minimum = 0)]
+    units: u64,
+    /// Unlimited permits.
+    #[schema(minimum = 0)]
+    unlimited: u64,
+    /// Units that expire within 24 hours from now, in the 24 hours after those, and so on, for seven days.
+    #[schema(min_items = 7, max_items = 7)]
+    expiring: Vec<u64>,
+}
+
+/// Count by kind and template how many users can be reached now.
+///
+/// Also says how many units expire in each of the next seven days.
+#[utoipa::path(
+    get,
+    path = "/v1/reach/parts",
+    operation_id = "count_reach_parts",
+    tag = "permits",
+    security(("api_key" = ["permits"])),
+    params(PartsQuery),
+    responses((status = 200, description = "Users and units by kind and template.", body = PartsAnswer), Refusals),
+)]
+pub(super) async fn parts(
+    State(context): State<Context>,
+    caller: Caller,
+    Query(query): Query<PartsQuery>,
+) -> Result<axum::Json<PartsAnswer>, Problem> {
+    let appid: AppId = parse("app", &query.app)?;
+    caller.app(&context, &appid)?;
+    let parts = context.store.reach_parts(appid, context.clock.now()).await?;
+    let parts = parts.into_iter().map(|part| PartJson {
+        kind: part.kind,
+        template: part.template,
+        users: part.users,
+        units: part.units,
+        unlimited: part.unlimited,
+        expiring: part.expiring.to_vec(),
+    });
+    Ok(axum::Json(PartsAnswer { parts: parts.collect() }))
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use url::Url;
 use super::closest::closest;
 use super::error::{ConfigError, Place};
 use super::injected::is_injected;
+use super::row::{Kind, Setting};
 use super::settings::{Settings, TABLE};
-use super::table::{Kind, Setting};
 
 /// What all environment variables begin with.
 const PREFIX: &str = "HONGYAN_";
@@ -127,7 +127,7 @@ fn holds_secret(value: &str) -> bool {
     Url::parse(value).map_or(true, |url| url.password().is_some())
 }
 
-fn named(key: &str) -> Option<&'static Setting> {
+fn named(key: &str) -> Option<&'static Setting<Settings>> {
     TABLE.iter().find(|setting| setting.key == key)
 }
 

@@ -8,10 +8,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::error::ConfigError;
-use super::table::settings;
+use super::row::settings;
 use super::values::{
-    address, database, each, flag, host, log_filter, log_format, network, node_name, number, path, secret,
-    some, sqlite_path, url, zero_or,
+    LogFormat, address, database, each, flag, host, log_filter, log_format, network, node_name, number, path,
+    secret, some, sqlite_path, url, zero_or,
 };
 
 // To add a setting, add a row here. `table.rs` says what the parts of a row mean; `values.rs` has the readers of values.
@@ -208,28 +208,6 @@ impl Settings {
                 sqlite_path(database).map(Path::to_owned).map_err(|why| ConfigError::Database { why })
             }
             None => Ok(self.data_dir.join("hongyan.db")),
-        }
-    }
-}
-
-/// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    Auto,
-    /// For people.
-    Text,
-    /// For programs, one object per line.
-    Json,
-}
-
-impl LogFormat {
-    /// As it is written in settings.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Text => "text",
-            Self::Json => "json",
         }
     }
 }

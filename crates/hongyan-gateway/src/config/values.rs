@@ -12,7 +12,28 @@ use toml::Value;
 use url::Url;
 
 use super::log_filter::check_log_filter;
-use super::settings::LogFormat;
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// For programs, one object per line.
+    Json,
+}
+
+impl LogFormat {
+    /// As it is written in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
 
 /// A value, or what the setting takes.
 type Taken<T> = Result<T, String>;

@@ -39,6 +39,7 @@ mod cells;
 mod checkpoint;
 mod credentials;
 mod events;
+mod figures;
 mod health;
 mod keys;
 mod lanes;

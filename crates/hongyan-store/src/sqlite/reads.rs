@@ -1,14 +1,16 @@
 //! What people ask about users and nodes.
 
 use async_trait::async_trait;
+use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
+use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::SqliteStore;
 use super::cells::{Cells, many};
 use super::row_error::RowResult;
 use super::verb::Verb;
-use crate::types::{Epoch, NodeView, UserFilter, UserView};
+use super::{SqliteStore, figures};
+use crate::types::{Epoch, NodeView, OpenMessages, ReachPart, UserFilter, UserView};
 use crate::{Reads, Result};
 
 /// Behind every text that begins like another one.
@@ -18,6 +20,14 @@ const LAST: char = char::MAX;
 impl Reads for SqliteStore {
     async fn users(&self, filter: UserFilter) -> Result<Vec<UserView>> {
         self.read_for_people(Verb::ListUsers, move |db| users(db, &filter)).await
+    }
+
+    async fn open_messages(&self) -> Result<Vec<OpenMessages>> {
+        self.read_for_people(Verb::CountOpen, figures::open_messages).await
+    }
+
+    async fn reach_parts(&self, appid: AppId, now: UnixMillis) -> Result<Vec<ReachPart>> {
+        self.read_for_people(Verb::CountParts, move |db| figures::reach_parts(db, &appid, now)).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeView>> {

@@ -82,6 +82,8 @@ verbs! {
     ListKeys = "list API keys",
     RevokeKey = "revoke an API key",
     NoteKeyUse = "note the use of an API key",
+    CountOpen = "count open messages",
+    CountParts = "count who can be reached by what",
     ListUsers = "list users",
     ListNodes = "list nodes",
     AddPerson = "add a person",

@@ -86,6 +86,25 @@ document.addEventListener('change', (event) => {
   if (event.target.matches('select[data-submit]')) event.target.form.requestSubmit();
 });
 
+// A form that shows what it makes while one types: it is sent as its button that only checks would send it.
+let typing = 0;
+document.addEventListener('input', (event) => {
+  const form = event.target.closest('form[data-preview]');
+  if (!form) return;
+  clearTimeout(typing);
+  typing = setTimeout(async () => {
+    const body = new URLSearchParams(new FormData(form));
+    body.set('do', 'check');
+    const answer = await fetch(location.pathname, { method: 'POST', body, redirect: 'error' }).catch(() => null);
+    if (!answer?.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    for (const part of document.querySelectorAll('[data-part]')) {
+      const fresh = page.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`);
+      if (fresh) part.innerHTML = fresh.innerHTML;
+    }
+  }, 250);
+});
+
 // What is to be copied.
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-copy]');

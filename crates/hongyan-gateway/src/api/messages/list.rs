@@ -35,7 +35,7 @@ pub(super) struct ListQuery {
     #[param(value_type = Option<schemas::ReasonCode>)]
     reason: Option<String>,
     /// Only messages whose last attempt WeChat answered with this errcode.
-    #[param(minimum = -2147483648, maximum = 2147483647)]
+    #[param(minimum = -2_147_483_648, maximum = 2_147_483_647)]
     errcode: Option<i32>,
     /// Only messages accepted at this moment or later.
     #[param(value_type = Option<schemas::Time>)]

@@ -1,10 +1,6 @@
-//! From one row for each setting: the fields of [`Settings`], their defaults, the names and the example file.
-
-use std::fmt::Write;
+//! From one row for each setting: the fields of `Settings`, their defaults and their names.
 
 use toml::Value;
-
-use super::settings::{Settings, TABLE};
 
 /// What a setting is when nobody sets it, and whether it is secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +14,7 @@ pub(super) enum Kind {
 }
 
 /// One setting, as the reader and the example file need it.
-pub(super) struct Setting {
+pub(super) struct Setting<S> {
     /// Its name in files; in the environment it is `HONGYAN_` and the same in capitals.
     pub(super) key: &'static str,
     pub(super) kind: Kind,
@@ -27,7 +23,7 @@ pub(super) struct Setting {
     /// What the example file says after `key = `: the default, or an example.
     pub(super) example: fn() -> Value,
     /// Reads a value into its field. The error says what the setting takes.
-    pub(super) set: fn(&mut Settings, &Value) -> Result<(), String>,
+    pub(super) set: fn(&mut S, &Value) -> Result<(), String>,
 }
 
 /// Makes the struct `Settings` and the list `TABLE` from rows:
@@ -70,10 +66,10 @@ macro_rules! settings {
         }
 
         /// Every setting, in the order of the example file.
-        pub(super) const TABLE: &[super::table::Setting] = &[ $(
-            super::table::Setting {
+        pub(super) const TABLE: &[super::row::Setting<Settings>] = &[ $(
+            super::row::Setting {
                 key: stringify!($name),
-                kind: super::table::Kind::$kind,
+                kind: super::row::Kind::$kind,
                 about: &[$($about),+],
                 example: || toml::Value::from($value),
                 set: |settings, value| {
@@ -92,24 +88,3 @@ macro_rules! settings {
 }
 
 pub(super) use settings;
-
-/// The example file: every setting with its default and a comment.
-pub fn example_toml() -> String {
-    let mut text = String::from(
-        "# Settings of Hongyan. What is given here is the default; what is commented out has none, or one that\n\
-         # follows from another setting. Each can also be set as an environment variable, HONGYAN_ and its name in\n\
-         # capitals (HONGYAN_LISTEN), which wins over this file; a command line flag wins over both.\n\
-         # HONGYAN_MASTER_KEY_FILE, HONGYAN_MASTER_KEY_PREVIOUS_FILE, HONGYAN_DATABASE_FILE and\n\
-         # HONGYAN_WECHAT_PROXY_FILE name files to read from.\n",
-    );
-    for setting in TABLE {
-        text.push('\n');
-        for line in setting.about {
-            // A doc comment begins with the space behind its slashes.
-            writeln!(text, "#{line}").expect("a String takes everything");
-        }
-        let mark = if setting.kind == Kind::Default { "" } else { "# " };
-        writeln!(text, "{mark}{} = {}", setting.key, (setting.example)()).expect("a String takes everything");
-    }
-    text
-}

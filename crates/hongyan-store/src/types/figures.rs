@@ -1,0 +1,43 @@
+//! How things stand, as people ask for it.
+
+use hongyan_clock::UnixMillis;
+use hongyan_ledger::{MessageState, PermitKind};
+use hongyan_wechat::{AppId, TemplateId};
+
+/// The most open messages of one state that are counted.
+pub const MAX_OPEN_COUNTED: u32 = 20_000;
+
+/// For so many days it is said what expires.
+pub const EXPIRY_DAYS: usize = 7;
+
+/// The open messages of an app in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenMessages {
+    /// The app.
+    pub appid: AppId,
+    /// The state.
+    pub state: MessageState,
+    /// How many.
+    pub count: u64,
+    /// When the oldest of them is or was due.
+    pub oldest_due_at: UnixMillis,
+    /// There are more of this state than were counted.
+    pub is_cut: bool,
+}
+
+/// Permits of one kind, for one template, that can be used now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReachPart {
+    /// The kind.
+    pub kind: PermitKind,
+    /// The template; `None`: any legacy template.
+    pub template: Option<TemplateId>,
+    /// Users who have one.
+    pub users: u64,
+    /// Units, without unlimited permits.
+    pub units: u64,
+    /// Unlimited permits.
+    pub unlimited: u64,
+    /// Units that expire within the next 24 hours, in the 24 hours after those, and so on.
+    pub expiring: [u64; EXPIRY_DAYS],
+}
