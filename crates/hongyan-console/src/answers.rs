@@ -8,8 +8,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::api::{Address, Refusal};
-use crate::visit::Visit;
+use crate::refusal::Refusal;
 
 /// So long an answer is shown to others.
 const FRESH: Duration = Duration::from_secs(1);
@@ -18,9 +17,9 @@ const FRESH: Duration = Duration::from_secs(1);
 const MAX_KEPT: usize = 256;
 
 /// Who may see what is a part of the question: two people with the same apps and role get the same answer.
-type Question = (String, Option<Vec<String>>, &'static str);
+pub(crate) type Question = (String, Option<Vec<String>>, &'static str);
 
-type Cell = Arc<OnceCell<Result<Arc<Value>, Refusal>>>;
+pub(crate) type Cell = Arc<OnceCell<Result<Arc<Value>, Refusal>>>;
 
 /// What was answered a moment ago.
 #[derive(Default)]
@@ -28,7 +27,7 @@ pub(crate) struct Answers(Mutex<HashMap<Question, (Instant, Cell)>>);
 
 impl Answers {
     /// The place of an answer: one asks, and who comes meanwhile waits for it.
-    fn cell(&self, question: Question) -> Cell {
+    pub(crate) fn cell(&self, question: Question) -> Cell {
         let now = Instant::now();
         // Whole after any panic; held for a look-up.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,20 +44,5 @@ impl Answers {
             kept.insert(question, (now, Arc::clone(&cell)));
         }
         cell
-    }
-}
-
-impl Visit {
-    /// Reads something that many look at at the same time: the answer may be a second old.
-    pub(crate) async fn get_shared<T: serde::de::DeserializeOwned>(
-        &self,
-        address: &Address,
-    ) -> Result<T, Refusal> {
-        let apps = self.person.apps.as_ref().map(|apps| apps.iter().map(ToString::to_string).collect());
-        let question = (address.behind_v1().to_owned(), apps, self.person.role.name());
-        let cell = self.console.answers.cell(question);
-        let answer =
-            cell.get_or_init(async || self.get::<Value>(address).await.map(Arc::new)).await.clone()?;
-        T::deserialize(&*answer).map_err(Refusal::unreadable)
     }
 }

@@ -1,75 +1,19 @@
 //! How a page asks `/v1`.
 
+use std::sync::Arc;
+
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 /// The largest answer that a page reads. The largest page of messages is far below.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-
-/// Why `/v1` refused, as its problem says (RFC 9457).
-#[derive(Debug, Clone)]
-pub(crate) struct Refusal {
-    /// The status of the answer.
-    pub(crate) status: StatusCode,
-    /// The problem's stable code.
-    pub(crate) code: String,
-    /// What is wrong, in words (English).
-    pub(crate) detail: String,
-    /// The field that is wrong, if it is one.
-    pub(crate) field: Option<String>,
-    /// Everything else that the problem says.
-    pub(crate) problem: Value,
-}
-
-impl Refusal {
-    /// A refusal of the console itself.
-    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), detail: detail.into(), field: None, problem: Value::Null }
-    }
-
-    /// 404.
-    pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such page")
-    }
-
-    /// What cannot be read.
-    pub(crate) fn unreadable(what: impl std::fmt::Display) -> Self {
-        tracing::error!(%what, "the console cannot read an answer of the API");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the console could not read an answer of the API",
-        )
-    }
-
-    fn of(status: StatusCode, body: &[u8]) -> Self {
-        let problem: Value = serde_json::from_slice(body).unwrap_or_default();
-        let text = |name: &str| problem[name].as_str().map(str::to_owned);
-        Self {
-            status,
-            code: text("code").unwrap_or_else(|| "unknown".to_owned()),
-            detail: text("detail").or_else(|| text("title")).unwrap_or_else(|| status.to_string()),
-            field: text("field"),
-            problem,
-        }
-    }
-}
-
-/// Marks the answer. The page around it is drawn by [`crate::page::draw_refusals`], which knows who asks.
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
-}
 
 /// An address of `/v1`: its path's parts and its query, each escaped where it is put in.
 #[derive(Debug, Clone)]
@@ -110,6 +54,19 @@ impl Visit {
     /// Reads something.
     pub(crate) async fn get<T: DeserializeOwned>(&self, address: &Address) -> Result<T, Refusal> {
         self.call(Method::GET, address, None, None).await
+    }
+
+    /// Reads something that many look at at the same time: the answer may be a second old.
+    pub(crate) async fn get_shared<T: serde::de::DeserializeOwned>(
+        &self,
+        address: &Address,
+    ) -> Result<T, Refusal> {
+        let apps = self.person.apps.as_ref().map(|apps| apps.iter().map(ToString::to_string).collect());
+        let question = (address.behind_v1().to_owned(), apps, self.person.role.name());
+        let cell = self.console.answers.cell(question);
+        let answer =
+            cell.get_or_init(async || self.get::<Value>(address).await.map(Arc::new)).await.clone()?;
+        T::deserialize(&*answer).map_err(Refusal::unreadable)
     }
 
     /// Changes something.

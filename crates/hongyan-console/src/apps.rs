@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::api::{Address, Refusal};
+use crate::api::Address;
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 /// An app.

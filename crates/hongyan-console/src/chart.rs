@@ -18,7 +18,7 @@ pub(crate) struct Curves<'a> {
     /// What the chart shows, for who does not see it.
     pub(crate) label: String,
     /// Each with the class that colours it. All have the same number of points.
-    pub(crate) curves: Vec<(&'a str, Vec<u64>)>,
+    pub(crate) lines: Vec<(&'a str, Vec<u64>)>,
     /// What stands at the left and the right end of the axis of time.
     pub(crate) ends: (String, String),
 }
@@ -26,7 +26,7 @@ pub(crate) struct Curves<'a> {
 impl Display for Curves<'_> {
     /// The words stand beside the drawing, not in it: the drawing is stretched to the width of the page.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let largest = self.curves.iter().flat_map(|(_, values)| values).copied().max().unwrap_or(0);
+        let largest = self.lines.iter().flat_map(|(_, values)| values).copied().max().unwrap_or(0);
         let top = round_up(largest);
         write!(f, "<figure class=\"curves\"><span>{}</span>", crate::format::Count(top))?;
         write!(
@@ -38,7 +38,7 @@ impl Display for Curves<'_> {
         for part in [0.0, 0.5, 1.0] {
             write!(f, "<path class=\"grid-line\" d=\"M0 {:.1}H{WIDTH}\"/>", HEIGHT * part)?;
         }
-        for (place, (class, values)) in self.curves.iter().enumerate() {
+        for (place, (class, values)) in self.lines.iter().enumerate() {
             let points = line(values, top);
             if place == 0 && !values.is_empty() {
                 write!(f, "<path class=\"area\" d=\"M0 {HEIGHT:.1}L{points}L{WIDTH} {HEIGHT:.1}Z\"/>")?;
@@ -147,7 +147,7 @@ mod tests {
     fn a_chart_has_its_curves_and_no_foreign_markup() {
         let curves = Curves {
             label: "<script>".into(),
-            curves: vec![("good", vec![0, 5, 10]), ("bad", vec![])],
+            lines: vec![("good", vec![0, 5, 10]), ("bad", vec![])],
             ends: ("<b>".into(), "now".into()),
         };
         let svg = curves.to_string();

@@ -44,13 +44,15 @@ impl Figures {
 /// How many ended for one reason.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reason {
-    pub(crate) reason: String,
+    #[serde(rename = "reason")]
+    pub(crate) code: String,
     pub(crate) errcode: Option<i64>,
     pub(crate) count: u64,
 }
 
 /// From when messages were due to when WeChat had taken them.
 #[derive(Debug, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the names say the unit")]
 pub(crate) struct Lag {
     pub(crate) p50_ms: u64,
     pub(crate) p95_ms: u64,
@@ -75,7 +77,7 @@ impl Stats {
         let short = |at: &At| at.0.get(5..16).unwrap_or_default().replace('T', " ");
         Curves {
             label: words.chart_of_sent(&self.step, &crate::format::Count(most).to_string()),
-            curves: vec![("good", sent), ("bad", lost)],
+            lines: vec![("good", sent), ("bad", lost)],
             ends: (short(&self.since), format!("{} UTC", short(&self.until))),
         }
     }

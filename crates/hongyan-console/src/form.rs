@@ -5,7 +5,7 @@ use http::{StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
-use crate::api::Refusal;
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 /// The largest form. The largest is a message's data.
@@ -62,3 +62,9 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Form<T>, Refusal
 /// A form that has nothing but its token.
 #[derive(serde::Deserialize)]
 pub(crate) struct Nothing {}
+
+/// A name for what a form does, so that a form that is sent twice does it once.
+pub(crate) fn once(id: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("console:{id}:{}", now.as_millis())
+}

@@ -13,12 +13,15 @@
 //!
 //! | module | knows |
 //! | --- | --- |
+//! | `console` | what the pages work with |
+//! | `admit` | who is let in, and how a refusal is shown |
 //! | `visit` | who asks: session, language, the token that a form must bring |
 //! | `figures` | figures over time |
 //! | `form` | how a form is read, and that it was sent from one of our pages |
 //! | `answers` | answers of the API that all viewers of a moment share |
 //! | `apps` | the apps that a person may see, and their templates |
-//! | `api` | how a page asks `/v1`, and what a refusal is |
+//! | `api` | how a page asks `/v1` |
+//! | `refusal` | why something was not done |
 //! | `live` | when a page is to be drawn anew |
 //! | `page` | how an answer is put into the frame that all pages share |
 //! | `pager` | lists in pages, and moments in their filters |
@@ -36,10 +39,12 @@
     reason = "a template calls methods of its page, and hands over references"
 )]
 
+mod admit;
 mod answers;
 mod api;
 mod apps;
 mod chart;
+mod console;
 mod figures;
 mod form;
 mod format;
@@ -47,48 +52,14 @@ mod live;
 mod page;
 mod pager;
 mod pages;
+mod refusal;
 mod visit;
 mod words;
 
-use std::sync::Arc;
-
 use axum::Router;
 use hongyan_gateway::Context;
-use hongyan_gateway::api::{InsideApi, inside};
-
-use answers::Answers;
-use live::Live;
-
-/// What the pages work with. Clones share everything.
-#[derive(Clone)]
-struct Console(Arc<Parts>);
-
-/// The parts of the console.
-struct Parts {
-    /// The gateway: its people, its clock, its settings.
-    gateway: Context,
-    /// `/v1`, in this process.
-    api: InsideApi,
-    /// When pages are to be drawn anew.
-    live: Live,
-    /// Figures that were asked for a moment ago.
-    answers: Answers,
-}
-
-impl std::ops::Deref for Console {
-    type Target = Parts;
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
-}
 
 /// All pages, for [`hongyan_gateway::Gateway::with_pages`].
 pub fn router(gateway: &Context) -> Router {
-    let console = Console(Arc::new(Parts {
-        gateway: gateway.clone(),
-        api: inside(gateway.clone()),
-        live: Live::start(&*gateway.store),
-        answers: Answers::default(),
-    }));
-    pages::router(console)
+    pages::router(console::Console::start(gateway))
 }

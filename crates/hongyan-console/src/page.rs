@@ -2,12 +2,11 @@
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
-use hongyan_store::StoreError;
-use hongyan_ui::{Language, assets, headers};
+use hongyan_ui::{assets, headers};
 use http::StatusCode;
 
-use crate::api::Refusal;
 use crate::format::{Count, StateMark};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 use crate::words::Words;
 
@@ -163,32 +162,4 @@ impl Refusal {
             help: help.filter(|help| help.starts_with('/')).map(str::to_owned),
         }
     }
-}
-
-#[derive(Template)]
-#[template(path = "refusal.html")]
-struct RefusalPage {
-    frame: Frame,
-    told: Told,
-}
-
-/// Draws the page of a refusal that no page has shown itself.
-pub(crate) fn draw_refusals(visit: &Visit, mut response: Response) -> Response {
-    let Some(refusal) = response.extensions_mut().remove::<Refusal>() else { return response };
-    let page = RefusalPage { frame: Frame::new(visit, Place::Apart), told: refusal.told(visit.words) };
-    with_status(refusal.status, &page)
-}
-
-#[derive(Template)]
-#[template(path = "away.html")]
-struct AwayPage {
-    words: Words,
-    style: String,
-}
-
-/// The store does not answer, so nobody knows who asks.
-pub(crate) fn store_is_away(language: Language, error: &StoreError) -> Response {
-    tracing::error!(%error, "a session could not be looked up");
-    let page = AwayPage { words: Words(language), style: assets::STYLE.path() };
-    with_status(StatusCode::SERVICE_UNAVAILABLE, &page)
 }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
-use hongyan_gateway::people::{Person, Role, Session};
+use axum::extract::FromRequestParts;
+use hongyan_gateway::people::{Person, Role};
 use hongyan_ui::Language;
 use hongyan_ui::language::cookie;
 use http::request::Parts;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, Uri};
 
-use crate::Console;
-use crate::api::Refusal;
+use crate::console::Console;
+use crate::refusal::Refusal;
 use crate::words::Words;
 
 /// The cookie of a session where the browser talks TLS, or to this very machine: no other host and no plain connection
@@ -74,42 +72,4 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 /// The token of the session that a request names.
 pub(crate) fn session_token(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, SECURE_COOKIE).or_else(|| cookie(headers, PLAIN_COOKIE))
-}
-
-/// Lets in who is logged in. Others are sent to the login, and from there back to where they wanted to go.
-pub(crate) async fn admit(State(console): State<Console>, mut request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
-    let language = Language::wanted(uri.query(), request.headers());
-    let session = match session_token(request.headers()) {
-        Some(token) => console.gateway.sessions.session(token).await,
-        None => Ok(None),
-    };
-    let Session { person, csrf, must_change_password } = match session {
-        Ok(Some(session)) => session,
-        Ok(None) => return to_login(&request),
-        Err(error) => return crate::page::store_is_away(language, &error),
-    };
-    // A password that somebody else has seen opens one page: the one that changes it.
-    if must_change_password && !crate::pages::account::is_open_to_new(uri.path()) {
-        return Redirect::to("/console/account").into_response();
-    }
-    let visit = Visit { console, person, csrf, words: Words(language), uri, must_change_password };
-    request.extensions_mut().insert(visit.clone());
-    let mut response = crate::page::draw_refusals(&visit, next.run(request).await);
-    if let Some(asked) = Language::asked(visit.uri.query())
-        && let Ok(kept) = asked.kept().parse()
-    {
-        response.headers_mut().append(header::SET_COOKIE, kept);
-    }
-    response
-}
-
-fn to_login(request: &Request) -> Response {
-    // What a form wanted to do is lost; where it stood is not.
-    let back = match *request.method() {
-        Method::GET => request.uri().path_and_query().map_or("/console", |path| path.as_str()),
-        _ => "/console",
-    };
-    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back).finish();
-    Redirect::to(&format!("/console/login?{query}")).into_response()
 }

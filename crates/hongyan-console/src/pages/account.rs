@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::Console;
+use crate::console::Console;
 use crate::form::Form;
 use crate::page::{Frame, Place, html, with_status};
 use crate::visit::{self, Visit};
@@ -20,11 +20,6 @@ const PATH: &str = "/console/account";
 
 pub(super) fn routes() -> Router<Console> {
     Router::new().route(PATH, get(show).post(change))
-}
-
-/// Whether a page is open to somebody whose password must be changed first.
-pub(crate) fn is_open_to_new(path: &str) -> bool {
-    matches!(path, PATH | "/console/logout")
 }
 
 texts! {

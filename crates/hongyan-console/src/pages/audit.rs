@@ -8,11 +8,12 @@ use axum::routing::get;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
-use crate::Console;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
+use crate::console::Console;
 use crate::format::At;
 use crate::page::{Frame, Place, html};
 use crate::pager::{Pager, moment};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {

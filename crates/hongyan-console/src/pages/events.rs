@@ -9,12 +9,13 @@ use hongyan_ui::texts;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::Console;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::apps::{App, apps, one_app};
+use crate::console::Console;
 use crate::format::At;
 use crate::page::{Frame, Place, html};
 use crate::pager::Pager;
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {

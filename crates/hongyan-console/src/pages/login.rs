@@ -12,10 +12,10 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::Console;
-use crate::api::Refusal;
+use crate::console::Console;
 use crate::form::{self, Form, Nothing};
 use crate::page::with_status;
+use crate::refusal::Refusal;
 use crate::visit::{self, Visit};
 
 pub(super) fn routes() -> Router<Console> {

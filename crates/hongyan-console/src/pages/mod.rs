@@ -1,10 +1,11 @@
 //! One room for each page.
 
-pub(crate) mod account;
+mod account;
 mod apps;
 mod audit;
 mod events;
 mod keys;
+mod live;
 mod login;
 mod messages;
 mod nodes;
@@ -23,8 +24,9 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use hongyan_ui::assets;
 
-use crate::api::Refusal;
-use crate::{Console, live, visit};
+use crate::admit::admit;
+use crate::console::Console;
+use crate::refusal::Refusal;
 
 /// The largest body of a form. [`crate::form`] has its own, smaller bound.
 const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -49,7 +51,7 @@ pub(crate) fn router(console: Console) -> Router {
         .route("/console/live", get(live::ticks))
         .route("/console/logout", post(login::log_out))
         .route("/console/{*path}", get(async || Refusal::not_found().into_response()))
-        .layer(from_fn_with_state(console.clone(), visit::admit))
+        .layer(from_fn_with_state(console.clone(), admit))
         .merge(login::routes())
         .merge(assets::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

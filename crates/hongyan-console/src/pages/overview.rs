@@ -8,12 +8,13 @@ use hongyan_clock::UnixMillis;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
-use crate::Console;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::chart::Curves;
+use crate::console::Console;
 use crate::figures::{Stats, duration};
 use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 /// How many messages of unknown outcome and how many that failed are looked at.

@@ -8,12 +8,13 @@ use axum::routing::get;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
-use crate::Console;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::apps::{App, apps};
 use crate::chart::Curves;
+use crate::console::Console;
 use crate::figures::{OfTemplate, Reason, Stats, duration};
 use crate::page::{Frame, Place, html};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {

@@ -12,11 +12,12 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Console;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::apps::{Template as MessageTemplate, name_of, template};
-use crate::form::Form;
+use crate::console::Console;
+use crate::form::{Form, once};
 use crate::page::{Frame, Place, Told, html, with_status};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {
@@ -98,7 +99,7 @@ impl TemplatePage {
             appid: appid.to_owned(),
             app,
             card: picture.html(),
-            once: super::messages::once(id),
+            once: once(id),
             trouble: trouble.map(|refusal| refusal.told(visit.words)),
             fits: false,
             template,

@@ -12,13 +12,14 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::Console;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::apps::{App, apps, one_app};
+use crate::console::Console;
 use crate::form::{Form, Nothing};
 use crate::format::At;
 use crate::page::{Frame, Place, html};
 use crate::pager::Pager;
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {

@@ -12,13 +12,14 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::Console;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::apps::{App, apps};
+use crate::console::Console;
 use crate::form::{Form, Nothing};
 use crate::format::At;
 use crate::page::{Frame, Place, Told, html, with_status};
 use crate::pager::{Pager, moment};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 const PATH: &str = "/console/webhooks";

@@ -8,8 +8,9 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::show::Detail;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::form::{Form, Nothing};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 fn back(id: &str, done: &str) -> Response {
@@ -65,12 +66,6 @@ pub(super) struct SendAgain {
 #[derive(Deserialize)]
 struct Accepted {
     id: String,
-}
-
-/// A name for what a form does, so that a form that is sent twice does it once.
-pub(in crate::pages) fn once(id: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("console:{id}:{}", now.as_millis())
 }
 
 /// `POST /console/messages/{id}/send`: a new message with the same content.

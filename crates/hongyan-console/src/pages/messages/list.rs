@@ -6,12 +6,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use serde::Deserialize;
 
-use super::Message;
+use super::message::Message;
 use super::words::Words;
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::apps::{App, apps};
 use crate::page::{Frame, Place, html};
 use crate::pager::{Pager, moment};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 /// What is asked for, as the form sends it.

@@ -10,12 +10,14 @@ use hongyan_ui::{Card, Language};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::message::{Message, Reason};
 use super::words::Words;
-use super::{Message, Reason};
-use crate::api::{Address, Refusal};
+use crate::api::Address;
 use crate::apps::{self, Template as MessageTemplate};
+use crate::form::once;
 use crate::format::{At, colour_of};
 use crate::page::{Frame, Place, html};
+use crate::refusal::Refusal;
 use crate::visit::Visit;
 
 /// A message with everything.
@@ -172,7 +174,7 @@ pub(super) async fn show(
         title: template.as_ref().map_or_else(|| detail.message.template.clone(), |known| known.title.clone()),
         card: card(visit.language(), &app, &detail, template.as_ref()).html(),
         app,
-        once: super::act::once(&id),
+        once: once(&id),
         detail,
     }))
 }
