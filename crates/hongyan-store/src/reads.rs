@@ -1,15 +1,19 @@
-//! What people ask of the store beside messages and permits: users, nodes.
+//! What people ask of the store beside messages and permits: stories, users, nodes.
 
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
+use hongyan_ledger::MessageId;
 use hongyan_wechat::AppId;
 
 use crate::Result;
-use crate::types::{NodeView, OpenMessages, ReachPart, UserFilter, UserView};
+use crate::types::{MessageStory, NodeView, OpenMessages, ReachPart, UserFilter, UserView};
 
 /// Reads for people; a part of [`crate::Store`]. Each has a time limit, so that none holds up a message.
 #[async_trait]
 pub trait Reads {
+    /// A message with the events about it, the deliveries of its webhook events, and the messages that it replaced.
+    async fn story(&self, id: MessageId) -> Result<Option<MessageStory>>;
+
     /// Users of an app that have logged in, by openid.
     async fn users(&self, filter: UserFilter) -> Result<Vec<UserView>>;
 

@@ -65,7 +65,7 @@ async fn apply(world: &World, id: EventId, actions: Vec<CallbackAction>, now: Un
 }
 
 /// Receives an event with a fresh digest, and works on it.
-async fn happens(
+pub(super) async fn happens(
     world: &World,
     openid: &OpenId,
     digest: u8,
@@ -85,7 +85,7 @@ fn accept(world: &World, openid: &OpenId) -> CallbackAction {
     }
 }
 
-fn report(msgid: Option<i64>, code: i32) -> CallbackAction {
+pub(super) fn report(msgid: Option<i64>, code: i32) -> CallbackAction {
     CallbackAction::Report(SentReport {
         template: template("sub"),
         msgid,
@@ -95,7 +95,7 @@ fn report(msgid: Option<i64>, code: i32) -> CallbackAction {
 }
 
 /// WeChat takes the message, with this msgid.
-async fn taken(world: &World, claimed: &Claimed, msgid: Option<i64>, now: UnixMillis) {
+pub(super) async fn taken(world: &World, claimed: &Claimed, msgid: Option<i64>, now: UnixMillis) {
     let outcome = Outcome::Answered { errcode: Errcode::OK, errmsg: "ok".into(), msgid };
     let settled = world.settle(World::outcome(claimed, outcome, now)).await;
     assert_eq!(settled.state, Some(S::Sent));

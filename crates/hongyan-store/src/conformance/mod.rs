@@ -21,6 +21,7 @@
 //! | `breaking` | an app whose breaker is open: which messages rest, which one is the probe |
 //! | `nodes` | which node has which lane, for how long, and what silence proves |
 //! | `listing` | lists for people |
+//! | `story` | a message with the events about it, its deliveries, and what it replaced |
 //! | `pruning` | removing old rows |
 //! | `counting` | figures over time |
 //! | `telling` | webhook events: which webhook is told what |
@@ -64,6 +65,7 @@ mod sealing;
 mod settling;
 mod sharing;
 mod signalling;
+mod story;
 mod telling;
 mod webhooks;
 mod withdrawing;
@@ -92,6 +94,7 @@ const ALL: &[&[Check]] = &[
     breaking::CHECKS,
     nodes::CHECKS,
     listing::CHECKS,
+    story::CHECKS,
     pruning::CHECKS,
     counting::CHECKS,
     telling::CHECKS,

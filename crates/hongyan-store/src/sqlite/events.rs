@@ -1,8 +1,10 @@
 //! Events that WeChat pushed, as they lie in SQLite.
 
+use std::time::Duration;
+
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::explain::{PermitChange, Trace};
-use hongyan_ledger::{EventId, Lane};
+use hongyan_ledger::{EventId, Lane, MessageId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
@@ -12,7 +14,8 @@ use super::row_error::{RowError, RowResult};
 use crate::rows::events::Nonce;
 use crate::rows::{EventRows, User};
 use crate::types::{
-    AddressCheck, CallbackStatus, Effect, EventFilter, EventState, EventView, NewEvent, OpenEvents, Page,
+    AddressCheck, CallbackStatus, Effect, EventFilter, EventState, EventView, MAX_STORY, MessageView,
+    NewEvent, OpenEvents, Page,
 };
 
 /// The columns of an event, in the order in which [`read`] takes them.
@@ -235,6 +238,40 @@ pub(super) fn withdrawals(db: &Connection, user: &User) -> RowResult<Vec<Trace>>
         })
     };
     Ok(events.into_iter().flat_map(of_event).collect())
+}
+
+/// How many of a user's events are looked at, to find those about a message.
+const MAX_LATER: u32 = 1_000;
+
+/// How far the clocks of two nodes may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
+/// The events that were about a message, first to last, among the user's first events after the message was accepted. The
+/// index has the ids of a user's events, and an id begins with the time; so no older event is read.
+pub(super) fn about(db: &Connection, user: &User, message: &MessageView) -> RowResult<Vec<EventView>> {
+    let since = MessageId::first_at(message.accepted_at.minus(CLOCKS_DIFFER));
+    let mut events = many(
+        db,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM events WHERE lane = ?1 AND id IN (SELECT id FROM events INDEXED BY events_of_user \
+             WHERE lane = ?1 AND user_no = ?2 AND id >= ?3 ORDER BY id LIMIT ?5) \
+             AND instr(effects, ?4) > 0 ORDER BY id LIMIT ?6"
+        ),
+        params![
+            user.lane.number(),
+            user.key(),
+            since.as_bytes(),
+            message.id.to_string(),
+            MAX_LATER,
+            MAX_STORY
+        ],
+        read,
+    )?;
+    // What WeChat wrote may name anything.
+    events.retain(|event| event.effects.iter().any(|effect| effect.message() == Some(message.id)));
+    Ok(events)
 }
 
 fn effects(json: &str) -> RowResult<Vec<Effect>> {

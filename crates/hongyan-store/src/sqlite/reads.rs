@@ -1,16 +1,19 @@
-//! What people ask about users and nodes.
+//! What people ask about stories of messages, users and nodes.
 
 use async_trait::async_trait;
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::Lane;
+use hongyan_ledger::{Lane, MessageId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, many};
 use super::row_error::RowResult;
 use super::verb::Verb;
-use super::{SqliteStore, figures};
-use crate::types::{Epoch, NodeView, OpenMessages, ReachPart, UserFilter, UserView};
+use super::{SqliteStore, events, figures, messages, webhooks};
+use crate::rows::User;
+use crate::types::{
+    Epoch, MessageDetail, MessageStory, NodeView, OpenMessages, ReachPart, UserFilter, UserView,
+};
 use crate::{Reads, Result};
 
 /// Behind every text that begins like another one.
@@ -18,6 +21,10 @@ const LAST: char = char::MAX;
 
 #[async_trait]
 impl Reads for SqliteStore {
+    async fn story(&self, id: MessageId) -> Result<Option<MessageStory>> {
+        self.read_for_people(Verb::ReadStory, move |db| story(db, id)).await
+    }
+
     async fn users(&self, filter: UserFilter) -> Result<Vec<UserView>> {
         self.read_for_people(Verb::ListUsers, move |db| users(db, &filter)).await
     }
@@ -33,6 +40,27 @@ impl Reads for SqliteStore {
     async fn nodes(&self) -> Result<Vec<NodeView>> {
         self.read_for_people(Verb::ListNodes, nodes).await
     }
+}
+
+/// A message's webhook events are found by their time, for no index knows their message: each is written when the message
+/// comes to a state. These moments are the ends of attempts, the verdicts, the work on events, and the last change.
+fn story(db: &Connection, id: MessageId) -> RowResult<Option<MessageStory>> {
+    let Some(detail) = messages::read::message(db, id)? else { return Ok(None) };
+    let message = &detail.message;
+    let user = User::of(&message.appid, &message.openid);
+    let events = events::about(db, &user, message)?;
+    let replaced = messages::read::replaced(db, &user, message)?;
+    let mut moments = moments(&detail);
+    moments.extend(events.iter().flat_map(|event| [Some(event.received_at), event.worked_at]).flatten());
+    let deliveries = webhooks::deliveries::about(db, &user, id, moments)?;
+    Ok(Some(MessageStory { detail, events, deliveries, replaced }))
+}
+
+/// When a message may have come to a state that webhooks are told of.
+fn moments(detail: &MessageDetail) -> Vec<UnixMillis> {
+    let attempts = detail.attempts.iter().filter_map(|attempt| attempt.ended_at);
+    let resolutions = detail.resolutions.iter().map(|resolution| resolution.at);
+    attempts.chain(resolutions).chain([detail.message.updated_at]).collect()
 }
 
 /// Users lie in lanes, by openid: the first of each lane, and of those the first.

@@ -39,6 +39,7 @@ verbs! {
     ResolveMessage = "resolve a message",
     ReadMessage = "read a message",
     ReadMessages = "read messages",
+    ReadStory = "read a message's story",
     ExplainMessage = "explain a message",
     ListMessages = "list messages",
     GrantPermits = "grant permits",

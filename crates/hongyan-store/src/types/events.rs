@@ -132,6 +132,21 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// The message that the event is about.
+    pub const fn message(&self) -> Option<MessageId> {
+        match self {
+            Self::Delivered { message }
+            | Self::Refused { message, .. }
+            | Self::AlreadySettled { message } => Some(*message),
+            Self::Granted { .. }
+            | Self::AlreadyReported { .. }
+            | Self::Revoked { .. }
+            | Self::NoMessage { .. } => None,
+        }
+    }
+}
+
 /// One thing that an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallbackAction {

@@ -1,5 +1,6 @@
 //! Messages: the reads for people.
 
+use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use rusqlite::{Connection, params};
 
@@ -8,7 +9,7 @@ use super::super::row_error::RowResult;
 use super::super::user_entries::is_of_user;
 use super::{body, columns, find, resolutions};
 use crate::rows::{MessageRow, User};
-use crate::types::{AttemptView, MessageDetail, MessageFilter, MessageView, Page};
+use crate::types::{AttemptView, MAX_STORY, MessageDetail, MessageFilter, MessageView, Page};
 
 /// The common part of every page; its parameters are those of `messages`. The first column says whether the row matches. The
 /// condition after `WHERE` only says which index to walk.
@@ -115,4 +116,27 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> RowResult<Op
     attempts.extend(row.last_attempt());
     let resolutions = resolutions(db, &row)?;
     Ok(Some(MessageDetail { message: row.into_view(), body, attempts, resolutions }))
+}
+
+/// How many of a user's messages are looked at, to find those that a message replaced.
+const MAX_OLDER: u32 = 1_000;
+
+/// The messages that a message replaced, newest first, among the user's last messages before it.
+pub(in crate::sqlite) fn replaced(
+    db: &Connection,
+    user: &User,
+    by: &MessageView,
+) -> RowResult<Vec<MessageId>> {
+    if by.collapse_key.is_none() {
+        return Ok(Vec::new());
+    }
+    // A batch is accepted in one millisecond.
+    let behind = MessageId::first_at(UnixMillis(by.accepted_at.0.saturating_add(1)));
+    many(
+        db,
+        "SELECT id FROM messages WHERE lane = ?1 AND id IN (SELECT id FROM user_entries WHERE lane = ?1 AND user_no = ?2 \
+         AND entry >= 1 AND id < ?3 ORDER BY id DESC LIMIT ?5) AND replaced_by = ?4 ORDER BY id DESC LIMIT ?6",
+        params![user.lane.number(), user.key(), behind.as_bytes(), by.id.as_bytes(), MAX_OLDER, MAX_STORY],
+        |cells| cells.message_id(),
+    )
 }

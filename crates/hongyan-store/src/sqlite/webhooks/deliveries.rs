@@ -1,19 +1,22 @@
 //! Deliveries: the events that a webhook is told of next, and the reads for people.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::EventType;
-use hongyan_ledger::{WebhookEventId, WebhookId};
+use hongyan_ledger::{MessageId, WebhookEventId, WebhookId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::super::cells::{Cells, many, one};
 use super::super::row_error::RowResult;
-use super::{find, read_answer};
+use super::{find, read_answer, read_filter};
+use crate::rows::User;
 use crate::rows::webhooks::WebhookRow;
 use crate::types::{
-    Backlog, Delivery, DeliveryState, DeliveryView, Feed, FeedCursor, MAX_COUNTED, WebhookRecord,
+    Backlog, Delivery, DeliveryState, DeliveryView, Feed, FeedCursor, MAX_COUNTED, MAX_STORY, StoryDelivery,
+    WebhookRecord,
 };
 
 /// Carries out [`crate::Store::feed`].
@@ -140,18 +143,101 @@ pub(in crate::sqlite) fn list(
          FROM webhook_deliveries AS delivery JOIN webhook_events AS event ON event.number = delivery.event \
          WHERE delivery.event < ?2 AND delivery.webhook = ?1 ORDER BY delivery.event DESC LIMIT ?3",
         params![webhook.number, before.map_or(i64::MAX, |event| event.number()), limit],
-        |cells: &mut Cells<'_>| {
-            Ok(DeliveryView {
-                event: cells.webhook_event_id()?,
-                kind: cells.coded(EventType::from_code)?,
-                created_at: cells.moment()?,
-                state: cells.coded(DeliveryState::from_code)?,
-                tries: cells.raw()?,
-                next_try_at: cells.moment_or_none()?,
-                last: read_answer(cells)?,
-            })
-        },
+        read_view,
     )
+}
+
+fn read_view(cells: &mut Cells<'_>) -> RowResult<DeliveryView> {
+    Ok(DeliveryView {
+        event: cells.webhook_event_id()?,
+        kind: cells.coded(EventType::from_code)?,
+        created_at: cells.moment()?,
+        state: cells.coded(DeliveryState::from_code)?,
+        tries: cells.raw()?,
+        next_try_at: cells.moment_or_none()?,
+        last: read_answer(cells)?,
+    })
+}
+
+/// Events are numbered nearly in the order of their times: those of one commit may differ by so much, and the clocks of two
+/// nodes, too.
+const OUT_OF_ORDER: Duration = Duration::from_secs(2);
+
+/// How many events around a moment are looked at, to find those about a message.
+const MAX_AROUND: u32 = 20_000;
+
+/// The deliveries of the events about a message that were written around these moments, in the order of the events.
+pub(in crate::sqlite) fn about(
+    db: &Connection,
+    user: &User,
+    id: MessageId,
+    moments: Vec<UnixMillis>,
+) -> RowResult<Vec<StoryDelivery>> {
+    let mut found: Vec<StoryDelivery> = Vec::new();
+    for (since, until) in spans(moments) {
+        let room = (MAX_STORY as usize).saturating_sub(found.len());
+        let first = number_at(db, since)?;
+        let behind = number_at(db, until)?.min(first.saturating_add(MAX_AROUND.into()));
+        let of_span = many(
+            db,
+            "SELECT webhook.id, webhook.types, webhook.apps, event.id, event.type, event.created_at, delivery.state, \
+             delivery.tries, delivery.next_try_at, delivery.last_at, delivery.status, delivery.text \
+             FROM webhook_events AS event CROSS JOIN webhook_deliveries AS delivery ON delivery.event = event.number \
+             JOIN webhooks AS webhook ON webhook.number = delivery.webhook \
+             WHERE event.number >= ?1 AND event.number < ?2 AND event.subject = ?3 AND instr(event.data, ?4) > 0 \
+             ORDER BY event.number, delivery.webhook LIMIT ?5",
+            params![first, behind, user.key(), id.to_string(), room as i64],
+            |cells: &mut Cells<'_>| {
+                let webhook = WebhookId::from_bytes(cells.raw()?);
+                Ok(StoryDelivery { webhook, filter: read_filter(cells)?, delivery: read_view(cells)? })
+            },
+        )?;
+        found.extend(of_span);
+    }
+    Ok(found)
+}
+
+/// The spans of time around these moments, in order, without overlaps.
+fn spans(mut moments: Vec<UnixMillis>) -> Vec<(UnixMillis, UnixMillis)> {
+    moments.sort_unstable();
+    let mut spans: Vec<(UnixMillis, UnixMillis)> = Vec::new();
+    for moment in moments {
+        let (since, until) = (moment.minus(OUT_OF_ORDER), moment.plus(OUT_OF_ORDER));
+        match spans.last_mut() {
+            Some((_, end)) if since <= *end => *end = until,
+            _ => spans.push((since, until)),
+        }
+    }
+    spans
+}
+
+/// The number of the first event that was written at this moment or later, by bisection: events are numbered in the order of
+/// their times.
+fn number_at(db: &Connection, moment: UnixMillis) -> RowResult<i64> {
+    // Each in a query of its own: both in one would read the whole table.
+    let ends = one(
+        db,
+        "SELECT (SELECT MIN(number) FROM webhook_events), (SELECT MAX(number) FROM webhook_events)",
+        [],
+        |cells| Ok((cells.raw::<Option<i64>>()?, cells.raw::<Option<i64>>()?)),
+    )?;
+    let Some((Some(mut low), Some(last))) = ends else { return Ok(0) };
+    let mut high = last + 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        // There may be no event of this number.
+        let next = one(
+            db,
+            "SELECT number, created_at FROM webhook_events WHERE number >= ? ORDER BY number LIMIT 1",
+            [middle],
+            |cells| Ok((cells.raw::<i64>()?, cells.moment()?)),
+        )?;
+        match next {
+            Some((number, created_at)) if created_at < moment => low = number + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 /// Carries out [`crate::Store::webhook`].
