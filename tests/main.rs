@@ -59,6 +59,7 @@ mod stats;
 mod stopping;
 mod strangers;
 mod templates;
+mod timeline;
 mod tls;
 mod token;
 mod tutorial;

@@ -43,7 +43,7 @@ pub(super) struct EventsQuery {
 /// An event that WeChat pushed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Event)]
-struct EventJson {
+pub(super) struct EventJson {
     #[schema(value_type = schemas::EventId)]
     id: EventId,
     #[schema(value_type = schemas::AppId)]
@@ -121,7 +121,8 @@ pub(super) async fn list(
     Ok(axum::Json(EventsAnswer { events, next_cursor: page.next }))
 }
 
-fn event_json(event: EventView) -> Result<EventJson, Problem> {
+/// The JSON of an event.
+pub(super) fn event_json(event: EventView) -> Result<EventJson, Problem> {
     let body = RawValue::from_string(event.body).map_err(|error| {
         tracing::error!(event = %event.id, %error, "a stored event cannot be read");
         Problem::internal()

@@ -8,6 +8,7 @@ mod reason;
 mod resolve;
 mod send;
 mod show;
+mod timeline;
 mod validate;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -20,5 +21,6 @@ pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(send::send, list::list))
         .routes(routes!(show::show, cancel::cancel))
+        .routes(routes!(timeline::timeline))
         .routes(routes!(resolve::resolve))
 }

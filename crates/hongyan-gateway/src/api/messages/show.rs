@@ -130,7 +130,7 @@ pub(super) struct DetailJson {
 /// One attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Attempt)]
-struct AttemptJson {
+pub(super) struct AttemptJson {
     /// The attempt's number, counted from 1.
     number: u32,
     #[schema(value_type = schemas::Time)]

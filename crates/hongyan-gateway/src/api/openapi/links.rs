@@ -36,6 +36,7 @@ const LINKS: &[Link] = &[
     link("send_messages", "202", "resolve_message", ID),
     link("list_messages", "200", "list_messages", NEXT_PAGE),
     link("list_messages", "200", "show_message", &[("id", "$response.body#/messages/0/id")]),
+    link("show_message", "200", "show_timeline", ID),
     link("show_message", "200", "cancel_message", ID),
     link("show_message", "200", "resolve_message", ID),
     link(

@@ -40,6 +40,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("/v1/messages/{id}", "delete"),
     ("/v1/messages/{id}", "get"),
     ("/v1/messages/{id}/resolve", "post"),
+    ("/v1/messages/{id}/timeline", "get"),
     ("/v1/permits", "get"),
     ("/v1/permits", "post"),
     ("/v1/reach", "get"),

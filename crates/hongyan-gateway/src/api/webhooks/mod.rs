@@ -19,6 +19,9 @@ use utoipa_axum::routes;
 
 use crate::context::Context;
 
+pub(super) use deliveries::DeliveryJson;
+pub(super) use request::is_callers;
+
 /// All calls.
 pub(super) fn routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
