@@ -220,8 +220,8 @@ struct Delivery {
 impl Delivery {
     fn mark(&self, words: Words) -> (&'static str, &'static str) {
         match self.state.as_str() {
-            "delivered" => ("ok", words.delivered()),
-            "failed" => ("bad", words.failed()),
+            "taken" => ("ok", words.delivered()),
+            "given_up" => ("bad", words.failed()),
             _ => ("wait", words.waiting()),
         }
     }

@@ -97,5 +97,6 @@ pub(super) async fn send_again(
         }
     }
     let accepted: Accepted = visit.send_once(&Address::of(&["messages"]), &body, &form.once).await?;
-    Ok(back(&accepted.id, "sent"))
+    // The new message does not know which message it repeats, so the address says it.
+    Ok(back(&accepted.id, &format!("sent&of={id}")))
 }

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use hongyan_ui::assets;
 use serde::Deserialize;
 
 use super::message::Message;
@@ -11,7 +12,7 @@ use super::words::Words;
 use crate::api::Address;
 use crate::apps::{App, apps};
 use crate::page::{Frame, Place, html};
-use crate::pager::{Pager, moment};
+use crate::pager::{Pager, moment, with};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
@@ -29,7 +30,7 @@ pub(super) struct ListQuery {
     reason: String,
     since: String,
     until: String,
-    cursor: String,
+    pub(super) cursor: String,
 }
 
 #[derive(Deserialize)]
@@ -47,11 +48,17 @@ struct ListPage {
     apps: Vec<App>,
     messages: Vec<Message>,
     pager: Pager,
+    /// Where the messages of this list can be had as files, without the format.
+    export: String,
     /// The search found nothing.
     in_vain: Option<String>,
 }
 
 impl ListPage {
+    fn export_script(&self) -> String {
+        assets::EXPORT.path()
+    }
+
     fn states(&self) -> [&'static str; 11] {
         MessageState::ALL.map(MessageState::name)
     }
@@ -87,23 +94,36 @@ pub(super) async fn list(visit: Visit, Query(mut query): Query<ListQuery>) -> Re
         apps: apps(&visit).await?,
         messages: answer.messages,
         pager: Pager::new(&visit, answer.next_cursor),
+        export: export(&visit),
         query,
         in_vain,
     }))
 }
 
+/// The address of the export of what a page lists, up to the name of the format.
+fn export(visit: &Visit) -> String {
+    let filters = with("", visit.uri.query().unwrap_or_default(), "cursor", None);
+    let filters = with("", filters.trim_start_matches('?'), "q", None);
+    format!("/console/messages/export{filters}{}format=", if filters.is_empty() { '?' } else { '&' })
+}
+
+impl ListQuery {
+    /// The list of the messages that are asked for, from its beginning.
+    pub(super) fn address(&self) -> Address {
+        Address::of(&["messages"])
+            .with("app", Some(&self.app))
+            .with("to", Some(&self.to))
+            .with("state", Some(&self.state))
+            .with("template", Some(&self.template))
+            .with("reference", Some(&self.reference))
+            .with("reason", Some(&self.reason))
+            .with("since", moment(&self.since))
+            .with("until", moment(&self.until))
+    }
+}
+
 async fn read(visit: &Visit, query: &ListQuery) -> Result<Answer, Refusal> {
-    let address = Address::of(&["messages"])
-        .with("app", Some(&query.app))
-        .with("to", Some(&query.to))
-        .with("state", Some(&query.state))
-        .with("template", Some(&query.template))
-        .with("reference", Some(&query.reference))
-        .with("reason", Some(&query.reason))
-        .with("since", moment(&query.since))
-        .with("until", moment(&query.until))
-        .with("cursor", Some(&query.cursor));
-    visit.get(&address).await
+    visit.get(&query.address().with("cursor", Some(&query.cursor))).await
 }
 
 /// Where the one search box leads: to the message of this id, to those with this reference, of this user, or by this

@@ -24,7 +24,6 @@ pub(super) struct Message {
     pub(super) send_at: At,
     pub(super) deadline: Option<At>,
     pub(super) next_look_at: Option<At>,
-    pub(super) updated_at: At,
 }
 
 /// Why a message is where it is.

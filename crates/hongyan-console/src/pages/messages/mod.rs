@@ -1,9 +1,11 @@
-//! Messages: the list with its search, one message as a timeline, and what can be done about it.
+//! Messages: the list with its search and its export, one message as a timeline, and what can be done about it.
 
 mod act;
+mod export;
 mod list;
 mod message;
 mod show;
+mod timeline;
 mod words;
 
 use axum::Router;
@@ -14,6 +16,7 @@ use crate::console::Console;
 pub(super) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/messages", get(list::list))
+        .route("/console/messages/export", get(export::export))
         .route("/console/messages/{id}", get(show::show))
         .route("/console/messages/{id}/cancel", post(act::cancel))
         .route("/console/messages/{id}/resolve", post(act::resolve))

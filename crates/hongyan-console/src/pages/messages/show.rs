@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::response::Response;
+use hongyan_ledger::MessageId;
 use hongyan_ui::card::Field;
 use hongyan_ui::{Card, Language};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::message::{Message, Reason};
+use super::timeline::Timeline;
 use super::words::Words;
 use crate::api::Address;
 use crate::apps::{self, Template as MessageTemplate};
 use crate::form::once;
-use crate::format::{At, colour_of};
+use crate::format::colour_of;
 use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
@@ -30,61 +33,8 @@ pub(super) struct Detail {
     pub(super) emphasis_keyword: Option<String>,
     pub(super) lang: Option<String>,
     pub(super) miniprogram_state: Option<String>,
-    attempts: Vec<Attempt>,
-    #[serde(default)]
-    resolutions: Vec<Resolution>,
-}
-
-/// One request to WeChat.
-#[derive(Debug, Deserialize)]
-struct Attempt {
-    number: u32,
-    started_at: At,
-    ended_at: Option<At>,
-    permit: Option<String>,
-    outcome: Option<String>,
-    errcode: Option<i64>,
-    errmsg: Option<String>,
-    why: Option<String>,
-}
-
-impl Attempt {
-    fn colour(&self) -> &'static str {
-        match (self.outcome.as_deref(), self.errcode) {
-            (Some("answered"), Some(0)) => "ok",
-            (None, _) => "run",
-            (Some("not_sent"), _) => "wait",
-            _ => "bad",
-        }
-    }
-
-    fn heading(&self, words: Words) -> String {
-        match self.outcome.as_deref() {
-            Some("answered") => words.answered(self.errcode.unwrap_or_default()),
-            Some("not_sent") => words.not_sent().to_owned(),
-            Some(_) => words.no_answer().to_owned(),
-            None => words.under_way().to_owned(),
-        }
-    }
-
-    fn text(&self) -> &str {
-        self.errmsg.as_deref().or(self.why.as_deref()).unwrap_or_default()
-    }
-}
-
-/// What somebody found out about a message of unknown outcome.
-#[derive(Debug, Deserialize)]
-struct Resolution {
-    at: At,
-    #[serde(flatten)]
-    rest: BTreeMap<String, Value>,
-}
-
-impl Resolution {
-    fn text(&self) -> String {
-        let words = self.rest.iter().filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
-        words.collect::<Vec<_>>().join(", ")
-    }
+    /// Counted, so that a verdict names the last one.
+    attempts: Vec<IgnoredAny>,
 }
 
 /// What was just done, as the address says.
@@ -92,6 +42,8 @@ impl Resolution {
 pub(super) struct Done {
     #[serde(default)]
     done: String,
+    /// The message that was sent again as this one.
+    of: Option<String>,
 }
 
 #[derive(Template)]
@@ -100,6 +52,10 @@ struct ShowPage {
     frame: Frame,
     words: Words,
     detail: Detail,
+    /// `None`: the store had no time to read it.
+    timeline: Option<Timeline>,
+    /// The message that was sent again as this one.
+    again: Option<MessageId>,
     title: String,
     app: String,
     card: String,
@@ -159,6 +115,7 @@ pub(super) async fn show(
     Query(query): Query<Done>,
 ) -> Result<Response, Refusal> {
     let detail: Detail = visit.get(&Address::of(&["messages", &id])).await?;
+    let timeline = Timeline::read(&visit, &id).await?;
     let words = Words(visit.language());
     let template = apps::template(&visit, &detail.message.app, &detail.message.template).await?;
     let app = apps::name_of(&visit, &detail.message.app).await?;
@@ -175,7 +132,9 @@ pub(super) async fn show(
         card: card(visit.language(), &app, &detail, template.as_ref()).html(),
         app,
         once: once(&id),
+        again: query.of.and_then(|id| id.parse().ok()),
         detail,
+        timeline,
     }))
 }
 

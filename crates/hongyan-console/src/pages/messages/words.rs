@@ -38,7 +38,30 @@ texts! {
     no_answer = "没有收到微信的回答", "No answer came from WeChat";
     not_sent = "请求没有发出", "The request was not written";
     under_way = "正在等待回答", "The answer is awaited";
-    found_out = "人工确认", "Found out";
+    found_out = "人工确认", "Found out by a person";
+    found_out_by_event = "由微信推送确认", "Found out by an event of WeChat's";
+    found_out_by_silence = "一直没有微信推送,视为没有发出", "No event came, so the message was not sent";
+    event(name: &str) = "微信推送 {name}", "WeChat's event {name}";
+    all_events = "该用户的推送", "The user's events";
+    webhook_has_it = "webhook 已收到", "A webhook was told";
+    webhook_pending = "等待投递到 webhook", "A webhook is to be told";
+    webhook_given_up = "webhook 没有收到,已放弃", "A webhook was not told: given up";
+    webhook_silent = "没有回答", "no answer";
+    webhook = "查看 webhook", "The webhook";
+    tries(number: u32) = "投递 {number} 次", "{number} tries";
+    next_try = "下次投递", "Next try";
+    no_line = "读取经过用时太长,请稍后重新加载。", "Reading what happened took too long. Load this page again in a while.";
+    replaced = "取代了", "Replaced";
+    again_of = "再次发送自", "Sent again from";
+
+    export = "导出", "Export";
+    export_csv = "CSV(Excel)", "CSV (Excel)";
+    export_ndjson = "NDJSON", "NDJSON";
+    export_rows = "已导出 # 条", "# messages so far";
+    export_done = "已导出 # 条,下载完成。", "# messages: the file is complete.";
+    export_failed = "导出中断,文件不完整。请重试。", "The export broke off. Try again.";
+    export_stop = "停止", "Stop";
+    cut(rows: u64, cursor: &str) = "文件在 {rows} 条后截断,可能还有更多:加上 cursor={cursor} 继续导出", "cut after {rows} messages; there may be more: export again with cursor={cursor}";
     now(state: &str) = "现在:{state}", "Now: {state}";
 
     cancel = "取消发送", "Cancel the message";
