@@ -21,6 +21,7 @@ mod callbacks_refused;
 mod checks;
 mod collapsing;
 mod command_line;
+mod console;
 mod dead_permit;
 mod disk_faults;
 mod documents;

@@ -137,6 +137,8 @@ impl Serving {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, mut stopped) = watch::channel(());
+        let pages = hongyan_console::router(gateway.context());
+        let gateway = gateway.with_pages(pages);
         let ended = tokio::spawn(async move {
             let until = async move {
                 // Also when the sender is dropped.
