@@ -86,6 +86,25 @@ impl Guard {
         );
     }
 
+    /// Refuses a person's request. A change that the person has tried has a line in the audit trail: no page offers it, so
+    /// the person has sent the form by hand.
+    async fn note_try(&self, mut request: Request, person: Arc<Person>, problem: Problem) -> Response {
+        let path = request.extensions().get::<MatchedPath>().cloned();
+        let Some(path) = path.filter(|_| !is_read(&request)) else { return problem.into_response() };
+        let caller = Caller::noted(Who::Person(person));
+        let new = NewAudit {
+            at: self.context.clock.now(),
+            actor: caller.actor(),
+            call: format!("{} {}", request.method(), path.as_str()),
+            subject: named_in_path(&self.context, &mut request, &caller).await,
+        };
+        match audit::begin(&*self.context.store, new).await {
+            Ok(line) => line.end(&*self.context.store, "forbidden", caller.take_subject()).await,
+            Err(error) => return Problem::from(error).into_response(),
+        }
+        problem.into_response()
+    }
+
     /// Lets a request in or refuses it; writes a change into the audit trail.
     async fn admit<S>(self: Arc<Self>, mut request: Request, scope: Scope, mut inner: S) -> Response
     where
@@ -95,7 +114,7 @@ impl Guard {
         let who = match request.extensions_mut().remove::<Arc<Person>>() {
             Some(person) => match may(&person, scope, &request) {
                 Ok(()) => Who::Person(person),
-                Err(problem) => return problem.into_response(),
+                Err(problem) => return self.note_try(request, person, problem).await,
             },
             None => match self.context.keys.authorize(request.headers(), scope).await {
                 Ok(key) => Who::Key(key),
@@ -156,9 +175,12 @@ fn may(person: &Person, scope: Scope, request: &Request) -> Result<(), Problem> 
 /// The path of a call that has a line in the audit trail.
 fn path_of_change(request: &Request) -> Option<MatchedPath> {
     let path = request.extensions().get::<MatchedPath>()?;
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_traffic = *request.method() == Method::POST && TRAFFIC.contains(&path.as_str());
-    (!reads && !is_traffic).then(|| path.clone())
+    (!is_read(request) && !is_traffic).then(|| path.clone())
+}
+
+fn is_read(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// A service behind the guard. This is not an axum middleware, because axum's copy and box each request several times. Here a
