@@ -32,7 +32,8 @@ pub(super) async fn ticks(State(console): State<Console>, _: Visit) -> Response 
             () = sleep(LONGEST_REST) => {}
             () = sleep_until(end) => return None,
         }
-        Some((Ok::<_, Infallible>(Event::default().event("tick").data("")), commits))
+        // A browser drops an event without data.
+        Some((Ok::<_, Infallible>(Event::default().event("tick").data("now")), commits))
     });
     Sse::new(ticks).keep_alive(KeepAlive::default()).into_response()
 }

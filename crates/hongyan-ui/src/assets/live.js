@@ -20,7 +20,9 @@ async function refresh() {
   if (isFetching) { again = true; return; }
   isFetching = true;
   try {
-    const answer = await fetch(location.href, { headers: { 'x-part': 'live' }, redirect: 'error' });
+    const answer = await fetch(location.href, { headers: { 'x-part': 'live' }, redirect: 'manual' });
+    // The session is over: the page itself leads to the login.
+    if (answer.type === 'opaqueredirect') { location.reload(); return; }
     if (answer.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       for (const part of document.querySelectorAll('[data-part]')) {
@@ -51,7 +53,7 @@ function listen() {
   stream.addEventListener('error', () => {
     mark(false);
     // The session is over, or the server refuses: a browser does not try again by itself.
-    if (stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 5000); }
+    if (stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(() => { listen(); refresh(); }, 5000); }
   });
 }
 
