@@ -1,5 +1,5 @@
-//! The tests in JavaScript: types, the tutorial's mini program with every back end, the phone in a browser. The tests run
-//! against the demo of the built binary, which must also start and end well.
+//! The tests in JavaScript: types, the tutorial's mini program with every back end, the phone and the console in a browser.
+//! The tests run against the demo of the built binary, which must also start and end well.
 
 use std::fs;
 use std::path::Path;
@@ -46,6 +46,15 @@ fn against(demo: &Demo, folder: &Path, screenshot: &Path) -> Result {
     println!("-- the phone in a browser");
     run_command(node_test("browser.test.mjs").env("HONGYAN_SCREENSHOT", screenshot))?;
     println!("-- a picture of the phone: {}", screenshot.display());
+
+    println!("-- the console in a browser");
+    let console = [
+        ("HONGYAN_GATEWAY", demo.text("/gateway")?),
+        ("HONGYAN_API_KEY", demo.text("/api_key")?),
+        ("HONGYAN_CONSOLE_LOGIN", demo.text("/console_login")?),
+        ("HONGYAN_SUBSCRIBE_TEMPLATE", demo.text("/templates/subscribe")?),
+    ];
+    run_command(node_test("console.test.mjs").envs(console))?;
 
     println!("-- the mini program with the demo's own back end");
     run_command(&mut node_test("miniprogram.test.mjs"))?;
