@@ -13,6 +13,9 @@ use crate::world::{Answer, World};
 /// An app that is registered nowhere.
 const UNKNOWN_APP: &str = "wx00000000000000ff";
 
+/// The least role that may send a form, its path, its fields.
+type Change<'a> = (Role, String, &'a [(&'a str, &'a str)]);
+
 /// A person who is logged in.
 struct Visitor<'a> {
     world: &'a World,
@@ -151,7 +154,7 @@ async fn a_role_may_do_what_it_may_do_and_nothing_else() {
         ("waiting_order", "oldest_first"),
     ];
     let new_person = [("name", "new"), ("role", "viewer")];
-    let changes: Vec<(Role, String, &[(&str, &str)])> = vec![
+    let changes: Vec<Change<'_>> = vec![
         (Role::Operator, format!("/console/messages/{failed}/cancel"), &[]),
         (
             Role::Operator,
