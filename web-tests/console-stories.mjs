@@ -366,8 +366,8 @@ test('an admin adds a person, whose first login asks for another password', asyn
       await other.getByRole('row', { name }).getByRole('button', { name: 'Remove' }).click();
       await other.getByText('The person is removed.').waitFor();
     });
-    // A live page notices by itself.
-    await heading(page, 'Log in to the Hongyan console');
+    // A live page notices by itself, at the latest when it is drawn anew because time has passed.
+    await page.getByRole('heading', { name: 'Log in to the Hongyan console' }).waitFor({ timeout: 40_000 });
   });
 });
 
