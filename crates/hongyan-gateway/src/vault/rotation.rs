@@ -103,6 +103,7 @@ const fn purpose(kind: SealedKind) -> Purpose {
         SealedKind::AccessToken => Purpose::AccessToken,
         SealedKind::SessionKey | SealedKind::PreviousSessionKey => Purpose::SessionKey,
         SealedKind::WebhookSecret | SealedKind::PreviousWebhookSecret => Purpose::WebhookSecret,
+        SealedKind::Totp => Purpose::Totp,
     }
 }
 
@@ -119,11 +120,13 @@ impl Vault {
             SealedOwner::User(appid, openid) => {
                 self.seal_session_key(appid, openid, &self.open_session_key(appid, openid, sealed)?)
             }
-            SealedOwner::Webhook(id) => {
-                let owner = id.to_string();
-                self.seal_of(purpose, &owner, &self.open_of(purpose, &owner, sealed)?)
-            }
+            SealedOwner::Webhook(id) => self.resealed_of(purpose, &id.to_string(), sealed)?,
+            SealedOwner::Person(id) => self.resealed_of(purpose, &id.to_string(), sealed)?,
         }))
+    }
+
+    fn resealed_of(&self, purpose: Purpose, owner: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Ok(self.seal_of(purpose, owner, &self.open_of(purpose, owner, sealed)?))
     }
 }
 

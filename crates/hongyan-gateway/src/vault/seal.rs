@@ -46,6 +46,10 @@ pub enum Purpose {
     CallbackAesKey,
     /// A webhook's secret.
     WebhookSecret,
+    /// The secret of a person's second factor.
+    Totp,
+    /// The proof that a person has given the right password, and is to give a code.
+    LoginStep,
 }
 
 impl Purpose {
@@ -58,6 +62,8 @@ impl Purpose {
             Self::CallbackToken => "callback_token",
             Self::CallbackAesKey => "callback_aes_key",
             Self::WebhookSecret => "webhook_secret",
+            Self::Totp => "totp",
+            Self::LoginStep => "login_step",
         }
     }
 }

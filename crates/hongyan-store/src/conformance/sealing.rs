@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use hongyan_ledger::PersonId;
 use hongyan_ledger::webhook::{Filter, Health};
 
 use super::check::checks;
 use super::world::{START, World, after, appid, user};
 use crate::types::{
-    AppChange, AppChanged, CallbackRecord, LoginRecord, Reseal, SealedKind, SealedOwner, SealedValue,
-    TokenRecord, WebhookChange, WebhookRecord,
+    AppChange, AppChanged, CallbackRecord, LoginRecord, PersonRecord, Reseal, SealedKind, SealedOwner,
+    SealedValue, TokenRecord, WebhookChange, WebhookRecord,
 };
 
 checks![
@@ -87,7 +88,29 @@ async fn fill(world: &World) -> Vec<SealedValue> {
         all.push(of(SealedKind::WebhookSecret, &owner, 31));
         all.push(of(SealedKind::PreviousWebhookSecret, &owner, 30));
     }
+    for (name, totp) in [("lihua", Some(vec![40])), ("wang", None), ("zhang", Some(vec![41]))] {
+        let id = world.ids.person(START);
+        assert!(store.add_person(person(id, name, totp.clone())).await.unwrap());
+        all.extend(totp.map(|totp| of(SealedKind::Totp, &SealedOwner::Person(id), totp[0])));
+    }
     all
+}
+
+fn person(id: PersonId, name: &str, totp: Option<Vec<u8>>) -> PersonRecord {
+    PersonRecord {
+        id,
+        name: name.to_owned(),
+        role: "viewer".to_owned(),
+        apps: None,
+        password: String::new(),
+        must_change_password: false,
+        totp,
+        totp_step: 0,
+        failures: 0,
+        failed_at: None,
+        created_at: START,
+        logged_in_at: None,
+    }
 }
 
 async fn walk(world: &World, limit: u32) -> Vec<SealedValue> {

@@ -1,6 +1,6 @@
 //! Sealed values, column by column: for a change of the key that sealed them.
 
-use hongyan_ledger::{Lane, WebhookId};
+use hongyan_ledger::{Lane, PersonId, WebhookId};
 use hongyan_wechat::{AppId, OpenId};
 use rusqlite::{Connection, params};
 
@@ -18,6 +18,8 @@ enum Place {
     Users { page: &'static str, reseal: &'static str },
     /// One row per webhook.
     Webhooks { page: &'static str, reseal: &'static str },
+    /// One row per person.
+    People { page: &'static str, reseal: &'static str },
 }
 
 /// A change of a setting raises the app's version: a caller that has read the app before must not write the old value back.
@@ -77,6 +79,10 @@ const fn place(kind: SealedKind) -> Place {
         SealedKind::PreviousSessionKey => of_users!("previous_session_key"),
         SealedKind::WebhookSecret => of_webhooks!("secret"),
         SealedKind::PreviousWebhookSecret => of_webhooks!("previous_secret"),
+        SealedKind::Totp => Place::People {
+            page: "SELECT id, totp FROM people WHERE id > ? ORDER BY id LIMIT ?",
+            reseal: "UPDATE people SET totp = ?3 WHERE id = ?1 AND totp = ?2",
+        },
     }
 }
 
@@ -101,6 +107,10 @@ pub(super) fn page(
         (Place::Webhooks { page, .. }, Some(SealedOwner::Webhook(id))) => {
             webhooks(db, page, id.as_bytes(), limit)?
         }
+        (Place::People { page, .. }, None) => people(db, page, &[], limit)?,
+        (Place::People { page, .. }, Some(SealedOwner::Person(id))) => {
+            people(db, page, id.as_bytes(), limit)?
+        }
         (_, Some(owner)) => return Err(no_place(kind, owner)),
     };
     let is_full = rows.len() >= limit as usize;
@@ -119,6 +129,12 @@ fn apps(db: &Connection, sql: &str, after: &str, limit: u32) -> RowResult<Vec<Fo
 fn webhooks(db: &Connection, sql: &str, after: &[u8], limit: u32) -> RowResult<Vec<Found>> {
     many(db, sql, params![after, limit], |cells: &mut Cells<'_>| {
         Ok((SealedOwner::Webhook(WebhookId::from_bytes(cells.raw()?)), cells.raw()?))
+    })
+}
+
+fn people(db: &Connection, sql: &str, after: &[u8], limit: u32) -> RowResult<Vec<Found>> {
+    many(db, sql, params![after, limit], |cells: &mut Cells<'_>| {
+        Ok((SealedOwner::Person(PersonId::from_bytes(cells.raw()?)), cells.raw()?))
     })
 }
 
@@ -156,6 +172,9 @@ impl SealedRows for Transaction<'_> {
                 change(self, reseal, params![lane, appid.as_str(), openid.as_str(), was.sealed, sealed])?
             }
             (Place::Webhooks { reseal, .. }, SealedOwner::Webhook(id)) => {
+                change(self, reseal, params![id.as_bytes(), was.sealed, sealed])?
+            }
+            (Place::People { reseal, .. }, SealedOwner::Person(id)) => {
                 change(self, reseal, params![id.as_bytes(), was.sealed, sealed])?
             }
             (_, owner) => return Err(no_place(was.kind, owner)),

@@ -44,8 +44,17 @@ pub struct PersonChange {
     pub apps: Option<Option<Vec<AppId>>>,
     /// Another password. It ends the person's sessions, and forgives what was wrong before.
     pub password: Option<NewPassword>,
-    /// Another second factor; `Some(None)`: none.
-    pub totp: Option<Option<Sealed>>,
+    /// Another second factor; `Some(None)`: the person has no second factor any more.
+    pub totp: Option<Option<NewTotp>>,
+}
+
+/// Another second factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTotp {
+    /// The secret, sealed.
+    pub sealed: Sealed,
+    /// The step of the code that confirmed the secret. This code is used up.
+    pub step: i64,
 }
 
 /// Another password.

@@ -1,6 +1,6 @@
 //! Sealed values: their place, their owner and their bytes.
 
-use hongyan_ledger::{WebhookId, names};
+use hongyan_ledger::{PersonId, WebhookId, names};
 use hongyan_wechat::{AppId, OpenId};
 
 use super::Sealed;
@@ -9,7 +9,6 @@ use super::Sealed;
 ///
 /// A change of the master key walks through them in this order. A value only ever moves from a column to a later column of
 /// this list (the present secret becomes the previous one), so the walk misses no value.
-/// who walks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SealedKind {
     /// An app's AppSecret.
@@ -28,6 +27,8 @@ pub enum SealedKind {
     WebhookSecret,
     /// A webhook's previous secret.
     PreviousWebhookSecret,
+    /// The secret of a person's second factor.
+    Totp,
 }
 
 names!(SealedKind {
@@ -38,7 +39,8 @@ names!(SealedKind {
     SessionKey: "session_key",
     PreviousSessionKey: "previous_session_key",
     WebhookSecret: "webhook_secret",
-    PreviousWebhookSecret: "previous_webhook_secret"
+    PreviousWebhookSecret: "previous_webhook_secret",
+    Totp: "totp"
 });
 
 /// The owner of a sealed value.
@@ -50,6 +52,8 @@ pub enum SealedOwner {
     User(AppId, OpenId),
     /// A webhook.
     Webhook(WebhookId),
+    /// A person.
+    Person(PersonId),
 }
 
 /// A sealed value with its place.
@@ -96,6 +100,7 @@ mod tests {
             "previous_session_key",
             "webhook_secret",
             "previous_webhook_secret",
+            "totp",
         ];
         assert_eq!(SealedKind::ALL.map(SealedKind::name), names);
     }

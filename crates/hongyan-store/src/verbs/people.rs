@@ -30,8 +30,8 @@ pub(crate) fn change(
         person.apps.clone_from(apps);
     }
     if let Some(totp) = &change.totp {
-        person.totp.clone_from(totp);
-        person.totp_step = 0;
+        person.totp = totp.as_ref().map(|totp| totp.sealed.clone());
+        person.totp_step = totp.as_ref().map_or(0, |totp| totp.step);
     }
     if let Some(password) = &change.password {
         person.password.clone_from(&password.hash);

@@ -17,7 +17,7 @@ pub(crate) fn reseal(rows: &impl Rows, changes: &[Reseal]) -> RowResult<u32> {
             SealedOwner::App(_) if change.was.kind == SealedKind::AccessToken => {}
             SealedOwner::App(appid) => rows.signals().app(appid),
             SealedOwner::Webhook(_) => rows.signals().webhooks(),
-            SealedOwner::User(..) => {}
+            SealedOwner::User(..) | SealedOwner::Person(_) => {}
         }
     }
     Ok(done)
