@@ -22,6 +22,7 @@ mod checks;
 mod collapsing;
 mod command_line;
 mod console;
+mod console_login;
 mod dead_permit;
 mod disk_faults;
 mod documents;

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use hongyan_gateway::door::Peer;
 use hongyan_gateway::people::Session;
 use hongyan_store::StoreError;
 use hongyan_ui::{Language, assets};
@@ -22,12 +23,16 @@ const OPEN_TO_NEW: [&str; 2] = ["/console/account", "/console/logout"];
 pub(crate) async fn admit(State(console): State<Console>, mut request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
     let language = Language::wanted(uri.query(), request.headers());
-    let session = match session_token(request.headers()) {
-        Some(token) => console.gateway.sessions.session(token).await,
-        None => Ok(None),
+    let named = named_by_proxy(&console, &request).map(str::to_owned);
+    let session = match (&named, session_token(request.headers())) {
+        (Some(name), _) => console.gateway.sessions.session_of(name).await,
+        (None, Some(token)) => console.gateway.sessions.session(token).await,
+        (None, None) => Ok(None),
     };
     let Session { person, csrf, must_change_password } = match session {
         Ok(Some(session)) => session,
+        // The proxy decides who asks: no session and no password overrules it.
+        Ok(None) if let Some(name) = named => return person_is_unknown(language, &name),
         Ok(None) => return to_login(&request),
         Err(error) => return store_is_away(language, &error),
     };
@@ -44,6 +49,13 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
         response.headers_mut().append(header::SET_COOKIE, kept);
     }
     response
+}
+
+/// The person whom a proxy names, if the settings trust the proxy.
+fn named_by_proxy<'a>(console: &Console, request: &'a Request) -> Option<&'a str> {
+    let header = console.gateway.user_header.as_ref()?;
+    let peer = request.extensions().get::<Peer>()?;
+    header.named(peer.0, request.headers())
 }
 
 fn to_login(request: &Request) -> Response {
@@ -75,11 +87,28 @@ fn draw_refusals(visit: &Visit, mut response: Response) -> Response {
 struct AwayPage {
     words: Words,
     style: String,
+    heading: &'static str,
+    text: String,
+}
+
+impl AwayPage {
+    fn new(words: Words, heading: &'static str, text: String) -> Self {
+        Self { words, style: assets::STYLE.path(), heading, text }
+    }
 }
 
 /// The store does not answer, so nobody knows who asks.
 fn store_is_away(language: Language, error: &StoreError) -> Response {
     tracing::error!(%error, "a session could not be looked up");
-    let page = AwayPage { words: Words(language), style: assets::STYLE.path() };
+    let words = Words(language);
+    let page = AwayPage::new(words, words.store_is_away(), words.store_is_away_then().to_owned());
     with_status(StatusCode::SERVICE_UNAVAILABLE, &page)
+}
+
+/// A proxy names a person whom nobody has added.
+fn person_is_unknown(language: Language, name: &str) -> Response {
+    tracing::warn!(name, "the proxy of console_user_header names a person who was not added");
+    let words = Words(language);
+    let page = AwayPage::new(words, words.person_is_unknown(), words.person_is_unknown_then(name));
+    with_status(StatusCode::FORBIDDEN, &page)
 }

@@ -19,7 +19,7 @@ use crate::health::Health;
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::lanes::Lanes;
-use crate::people::Sessions;
+use crate::people::{Sessions, UserHeader};
 use crate::report::Report;
 use crate::slots::Slots;
 use crate::state::silence::Silence;
@@ -49,6 +49,8 @@ pub struct Parts {
     pub keys: Keys,
     /// People at the console.
     pub sessions: Sessions,
+    /// The header in which a reverse proxy names people, if it may.
+    pub user_header: Option<UserHeader>,
     /// Tokens that the facade issues.
     pub gateway_tokens: GatewayTokens,
     /// The client to WeChat.

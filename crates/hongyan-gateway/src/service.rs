@@ -30,7 +30,7 @@ use crate::intake::Intake;
 use crate::job::Done;
 use crate::keys::Keys;
 use crate::lanes::{LaneChanges, Lanes};
-use crate::people::Sessions;
+use crate::people::{Sessions, UserHeader};
 use crate::probe::Prober;
 use crate::report::Report;
 use crate::retention::Retention;
@@ -369,7 +369,8 @@ impl Core {
         let parts = Parts {
             health: Health::new(Arc::clone(&self.store)),
             keys: Keys::new(Arc::clone(&self.store), clock.clone(), revocations),
-            sessions: Sessions::new(Arc::clone(&self.store), clock),
+            sessions: Sessions::new(Arc::clone(&self.store), Arc::clone(&self.vault), clock),
+            user_header: UserHeader::new(&self.settings),
             gateway_tokens,
             vault: self.vault,
             ids: self.ids,
@@ -495,7 +496,9 @@ struct Sending {
 
 /// Whether the store contains secrets that only their master key opens.
 async fn holds_secrets(store: &dyn Store) -> Result<bool, StoreError> {
-    Ok(!store.apps().await?.is_empty() || !store.webhooks().await?.is_empty())
+    Ok(!store.apps().await?.is_empty()
+        || !store.webhooks().await?.is_empty()
+        || store.people().await?.iter().any(|person| person.totp.is_some()))
 }
 
 /// Checks the database for damage as far as the time of a start allows, so that a user does not find the damage first.

@@ -110,13 +110,18 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
 /// The values in the database that only the right master key opens.
 struct Known {
     apps: Vec<AppRecord>,
-    webhooks: usize,
+    /// There are secrets of webhooks, or of people's second factors.
+    others: bool,
 }
 
 async fn known_secrets(store: &dyn Store, findings: &mut Findings) -> Option<Known> {
-    let read = async { Ok::<_, hongyan_store::StoreError>((store.apps().await?, store.webhooks().await?)) };
+    let read = async {
+        let others = !store.webhooks().await?.is_empty()
+            || store.people().await?.iter().any(|person| person.totp.is_some());
+        Ok::<_, hongyan_store::StoreError>(Known { apps: store.apps().await?, others })
+    };
     match read.await {
-        Ok((apps, webhooks)) => Some(Known { apps, webhooks: webhooks.len() }),
+        Ok(known) => Some(known),
         Err(error) => {
             findings.bad("apps", error.to_string());
             None
@@ -129,7 +134,7 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
     let what = "master key";
     if !Vault::has_key(settings) {
         match known {
-            Some(known) if !known.apps.is_empty() || known.webhooks > 0 => {
+            Some(known) if !known.apps.is_empty() || known.others => {
                 let missing = ConfigError::no_master_key(settings);
                 findings.wrong_setting(what, missing.to_string());
             }

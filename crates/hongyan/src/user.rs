@@ -130,6 +130,7 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
                     "role": person.role,
                     "apps": person.apps,
                     "must_change_password": person.must_change_password,
+                    "second_factor": person.totp.is_some(),
                     "created_at": person.created_at,
                     "logged_in_at": person.logged_in_at,
                 })
@@ -148,7 +149,8 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
         );
         let seen =
             person.logged_in_at.map_or_else(|| "never logged in".to_owned(), |at| format!("logged in {at}"));
-        output::line(&format!("{}  {}  {apps}  {seen}", person.name, person.role))?;
+        let factor = if person.totp.is_some() { "  second factor" } else { "" };
+        output::line(&format!("{}  {}  {apps}  {seen}{factor}", person.name, person.role))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The person's own account: the password.
+//! The person's own account: the password, and whether there is a second factor.
 
 use askama::Template;
 use axum::Router;
@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use hongyan_gateway::people::password::MIN_CHARS;
 use hongyan_gateway::people::{LoginError, PasswordError};
+use hongyan_store::StoreError;
 use hongyan_ui::texts;
 use http::{HeaderMap, StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use crate::console::Console;
 use crate::form::Form;
 use crate::page::{Frame, Place, html, with_status};
+use crate::refusal::Refusal;
 use crate::visit::{self, Visit};
 
 const PATH: &str = "/console/account";
@@ -38,31 +40,73 @@ texts! {
     differ = "两次输入的新口令不一样。", "The two new passwords differ.";
     weak = "新口令不够好:太短、太长、太容易猜,或与现在的相同。", "The new password is not good enough: too short, too long, easy to guess, or the one that you have now.";
     later = "现在不能修改,请稍后重试。", "It cannot be changed now. Try again in a while.";
+    factor = "第二因素", "Second factor";
+    factor_lead = "登录时除口令外,还需要身份验证器应用(TOTP)显示的 6 位验证码。", "A login then also needs a code of 6 digits from an authenticator app (TOTP).";
+    factor_is_on = "已启用:登录时需要验证码。", "It is on: a login needs a code.";
+    set_up = "设置", "Set it up";
+    take_away = "停用", "Take it away";
+    factor_set = "第二因素已启用,下次登录时需要验证码。", "The second factor is on. The next login asks for a code.";
+    factor_gone = "第二因素已停用。", "The second factor is taken away.";
     changed = "口令已修改,其他会话已退出。", "The password is changed, and your other sessions are ended.";
 }
 
 #[derive(Template)]
 #[template(path = "pages/account.html")]
-struct AccountPage {
+pub(super) struct AccountPage {
     frame: Frame,
     words: Words,
     trouble: Option<&'static str>,
+    has_factor: bool,
+    /// Why the second factor was not taken away.
+    factor_trouble: Option<&'static str>,
 }
 
 impl AccountPage {
-    fn new(visit: &Visit, trouble: Option<&'static str>) -> Self {
-        Self { frame: Frame::new(visit, Place::Apart), words: Words(visit.language()), trouble }
+    async fn read(visit: &Visit, trouble: Option<&'static str>) -> Result<Self, Refusal> {
+        let has_factor = visit.console.gateway.sessions.has_factor(&visit.person).await;
+        Ok(Self {
+            frame: Frame::new(visit, Place::Apart),
+            words: Words(visit.language()),
+            trouble,
+            has_factor: has_factor.map_err(|error| store_is_away(&error))?,
+            factor_trouble: None,
+        })
+    }
+
+    /// The page after the second factor was not taken away.
+    pub(super) async fn with_factor_kept(visit: &Visit, error: &LoginError) -> Result<Response, Refusal> {
+        let mut page = Self::read(visit, None).await?;
+        let (status, trouble) = match error {
+            LoginError::Wrong => (StatusCode::FORBIDDEN, page.words.wrong()),
+            error => {
+                tracing::warn!(%error, "a second factor was not taken away");
+                (StatusCode::SERVICE_UNAVAILABLE, page.words.later())
+            }
+        };
+        page.factor_trouble = Some(trouble);
+        Ok(with_status(status, &page))
     }
 }
 
-async fn show(visit: Visit, uri: Uri) -> Response {
-    let mut page = AccountPage::new(&visit, None);
-    if uri.query() == Some("changed") {
-        page.frame = page.frame.done(Some(page.words.changed()));
-    } else if visit.must_change_password {
+/// The store does not answer.
+pub(super) fn store_is_away(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "an account could not be looked up or changed");
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", error.to_string())
+}
+
+async fn show(visit: Visit, uri: Uri) -> Result<Response, Refusal> {
+    let mut page = AccountPage::read(&visit, None).await?;
+    let done = match uri.query() {
+        Some("changed") => Some(page.words.changed()),
+        Some("factor-set") => Some(page.words.factor_set()),
+        Some("factor-gone") => Some(page.words.factor_gone()),
+        _ => None,
+    };
+    if done.is_none() && visit.must_change_password {
         page.trouble = Some(page.words.must());
     }
-    html(&page)
+    page.frame = page.frame.done(done);
+    Ok(html(&page))
 }
 
 #[derive(Deserialize)]
@@ -72,21 +116,23 @@ struct Change {
     again: SecretString,
 }
 
-async fn change(visit: Visit, headers: HeaderMap, Form(change): Form<Change>) -> Response {
+async fn change(visit: Visit, headers: HeaderMap, Form(change): Form<Change>) -> Result<Response, Refusal> {
     let words = Words(visit.language());
-    let refused = |status, trouble| with_status(status, &AccountPage::new(&visit, Some(trouble)));
+    let refused = async |status, trouble| {
+        AccountPage::read(&visit, Some(trouble)).await.map(|page| with_status(status, &page))
+    };
     if change.new.expose_secret() != change.again.expose_secret() {
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, words.differ());
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, words.differ()).await;
     }
     let token = visit::session_token(&headers).unwrap_or_default();
     let sessions = &visit.console.gateway.sessions;
     match sessions.change_password(&visit.person, token, change.old, change.new).await {
-        Ok(()) => Redirect::to("/console/account?changed").into_response(),
-        Err(PasswordError::Weak(_)) => refused(StatusCode::UNPROCESSABLE_ENTITY, words.weak()),
-        Err(PasswordError::Login(LoginError::Wrong)) => refused(StatusCode::FORBIDDEN, words.wrong()),
+        Ok(()) => Ok(Redirect::to("/console/account?changed").into_response()),
+        Err(PasswordError::Weak(_)) => refused(StatusCode::UNPROCESSABLE_ENTITY, words.weak()).await,
+        Err(PasswordError::Login(LoginError::Wrong)) => refused(StatusCode::FORBIDDEN, words.wrong()).await,
         Err(PasswordError::Login(error)) => {
             tracing::warn!(%error, "a password was not changed");
-            refused(StatusCode::SERVICE_UNAVAILABLE, words.later())
+            refused(StatusCode::SERVICE_UNAVAILABLE, words.later()).await
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use hongyan_gateway::door;
-use hongyan_gateway::people::LoginError;
+use hongyan_gateway::people::{LoggedIn, LoginError};
 use hongyan_ui::{Language, assets, texts};
 use http::{HeaderMap, StatusCode, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,7 +19,10 @@ use crate::refusal::Refusal;
 use crate::visit::{self, Visit};
 
 pub(super) fn routes() -> Router<Console> {
-    Router::new().route("/console/login", get(show).post(log_in))
+    let back = async || Redirect::to("/console/login");
+    Router::new()
+        .route("/console/login", get(show).post(log_in))
+        .route("/console/login/code", get(back).post(log_in_with_code))
 }
 
 texts! {
@@ -31,9 +34,15 @@ texts! {
     log_in = "登录", "Log in";
     how = "没有账号?在服务器上运行:", "No account yet? On the server, run:";
     wrong = "用户名或口令不对。", "The name or the password is wrong.";
-    wait(seconds: u64) = "错误次数太多,请在 {seconds} 秒后重试。", "Too many wrong passwords. Try again in {seconds} seconds.";
+    wait(seconds: u64) = "错误次数太多,请在 {seconds} 秒后重试。", "Too many wrong passwords or codes. Try again in {seconds} seconds.";
     busy = "登录的人太多,请稍后重试。", "Too many people are logging in. Try again in a moment.";
     away = "数据库暂时不可用,请稍后重试。", "The database is not available at the moment. Try again in a while.";
+    code = "身份验证器应用显示的验证码", "The code that your authenticator app shows";
+    wrong_code = "验证码不对,或已经用过。请输入新的验证码。", "The code is wrong, or was used before. Enter a new code.";
+    over = "验证超时,请重新登录。", "The login took too long. Begin again.";
+    no_factor = "现在无法核对验证码,请联系管理员。", "The code cannot be checked now. Ask an admin.";
+    lost = "手机丢失?请管理员重置口令,第二因素会同时停用。", "Lost the phone? An admin can reset your password, which also takes the second factor away.";
+    again = "重新登录", "Begin again";
     link_is_over = "登录链接只能使用一次,而且会过期。请重新获取,或用口令登录。", "A link to log in is good once, and for a while. Get another one, or log in with a password.";
     other_language = "English", "中文";
 }
@@ -53,6 +62,24 @@ impl LoginPage {
     fn new(language: Language, next: String) -> Self {
         let (style, icon) = (assets::STYLE.path(), assets::ICON.path());
         Self { words: Words(language), style, icon, name: String::new(), next, trouble: None }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/login_code.html")]
+struct CodePage {
+    words: Words,
+    style: String,
+    icon: String,
+    note: SecretString,
+    next: String,
+    trouble: Option<String>,
+}
+
+impl CodePage {
+    fn new(language: Language, note: SecretString, next: String) -> Self {
+        let (style, icon) = (assets::STYLE.path(), assets::ICON.path());
+        Self { words: Words(language), style, icon, note, next, trouble: None }
     }
 }
 
@@ -108,7 +135,10 @@ async fn log_in(State(console): State<Console>, request: Request) -> Response {
         Err(refusal) => return refusal.into_response(),
     };
     match console.gateway.sessions.log_in(&credentials.name, credentials.password).await {
-        Ok(token) => enter(&headers, &token, own_path(&credentials.next)),
+        Ok(LoggedIn::Session(token)) => enter(&headers, &token, own_path(&credentials.next)),
+        Ok(LoggedIn::NeedsCode(note)) => {
+            with_status(StatusCode::OK, &CodePage::new(language, note, credentials.next))
+        }
         Err(error) => {
             let mut page = LoginPage::new(language, credentials.next);
             page.name = credentials.name;
@@ -119,8 +149,45 @@ async fn log_in(State(console): State<Console>, request: Request) -> Response {
     }
 }
 
+#[derive(Deserialize)]
+struct CodeForm {
+    note: SecretString,
+    code: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /console/login/code`. The note in the form says that the password was right; there is no session yet.
+async fn log_in_with_code(State(console): State<Console>, request: Request) -> Response {
+    let language = Language::wanted(request.uri().query(), request.headers());
+    let headers = request.headers().clone();
+    if is_of_another_site(&headers) {
+        return Refusal::new(StatusCode::FORBIDDEN, "foreign_form", "the form is another site's")
+            .into_response();
+    }
+    let form = match form::bytes_of(request).await.and_then(|bytes| form::read::<CodeForm>(&bytes)) {
+        Ok(Form(form)) => form,
+        Err(refusal) => return refusal.into_response(),
+    };
+    match console.gateway.sessions.log_in_with_code(&form.note, &form.code).await {
+        Ok(token) => enter(&headers, &token, own_path(&form.next)),
+        Err(error @ LoginError::Over) => {
+            let mut page = LoginPage::new(language, form.next);
+            let (status, trouble) = told(page.words, &error);
+            page.trouble = Some(trouble);
+            refused(status, &page)
+        }
+        Err(error) => {
+            let mut page = CodePage::new(language, form.note, form.next);
+            let (status, trouble) = told(page.words, &error);
+            page.trouble = Some(trouble);
+            refused(status, &page)
+        }
+    }
+}
+
 /// A page that refuses a credential: the door counts it.
-fn refused(status: StatusCode, page: &LoginPage) -> Response {
+fn refused(status: StatusCode, page: &impl Template) -> Response {
     let mut response = with_status(status, page);
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS) {
         door::is_wrong_credential(&mut response);
@@ -131,6 +198,12 @@ fn refused(status: StatusCode, page: &LoginPage) -> Response {
 fn told(words: Words, error: &LoginError) -> (StatusCode, String) {
     match error {
         LoginError::Wrong => (StatusCode::UNAUTHORIZED, words.wrong().to_owned()),
+        LoginError::WrongCode => (StatusCode::UNAUTHORIZED, words.wrong_code().to_owned()),
+        LoginError::Over => (StatusCode::UNAUTHORIZED, words.over().to_owned()),
+        LoginError::Sealed(error) => {
+            tracing::error!(%error, "a person with a second factor cannot log in");
+            (StatusCode::SERVICE_UNAVAILABLE, words.no_factor().to_owned())
+        }
         LoginError::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, words.wait(wait.as_secs() + 1)),
         LoginError::TooMany(_) => (StatusCode::SERVICE_UNAVAILABLE, words.busy().to_owned()),
         LoginError::Store(error) => {

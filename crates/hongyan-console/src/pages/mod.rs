@@ -4,6 +4,7 @@ mod account;
 mod apps;
 mod audit;
 mod events;
+mod factor;
 mod keys;
 mod live;
 mod login;
@@ -48,6 +49,7 @@ pub(crate) fn router(console: Console) -> Router {
         .merge(people::routes())
         .merge(audit::routes())
         .merge(account::routes())
+        .merge(factor::routes())
         .route("/console/live", get(live::ticks))
         .route("/console/logout", post(login::log_out))
         .route("/console/{*path}", get(async || Refusal::not_found().into_response()))

@@ -39,6 +39,7 @@ texts! {
     apps = "可见的小程序", "Apps";
     last_login = "最近登录", "Last login";
     new = "尚未修改初始口令", "has not chosen a password yet";
+    factor = "第二因素", "second factor";
     add = "添加人员", "Add a person";
     add_lead = "口令只显示一次,首次登录时必须修改。", "The password is shown once, and must be changed at the first login.";
     password_of(name: &str) = "{name} 的口令", "The password of {name}";
@@ -66,6 +67,7 @@ struct Person {
     role: String,
     apps: Option<Vec<String>>,
     must_change_password: bool,
+    second_factor: bool,
     logged_in_at: Option<At>,
 }
 

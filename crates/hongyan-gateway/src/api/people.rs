@@ -68,6 +68,8 @@ pub(super) struct PersonJson {
     apps: Option<Vec<AppId>>,
     /// Somebody else has made the password: the person must choose another one first.
     must_change_password: bool,
+    /// The person's login also asks for a code of an authenticator app.
+    second_factor: bool,
     #[schema(value_type = schemas::Time)]
     created_at: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,6 +261,7 @@ fn person_json(person: PersonRecord) -> PersonJson {
         role: person.role,
         apps: person.apps,
         must_change_password: person.must_change_password,
+        second_factor: person.totp.is_some(),
         created_at: person.created_at,
         logged_in_at: person.logged_in_at,
     }

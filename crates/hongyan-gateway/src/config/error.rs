@@ -74,6 +74,9 @@ pub enum ConfigError {
         /// What it takes.
         why: String,
     },
+    /// A proxy may name people, and it is not said which proxy, or in which header.
+    #[error("console_user_header and console_user_header_from go together: set both or none")]
+    UserHeader,
     /// TLS cannot be had.
     #[error("TLS: {why}")]
     Tls {

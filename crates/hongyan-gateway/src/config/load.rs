@@ -60,6 +60,9 @@ pub fn load(
         let why = "master_key_previous and master_key_previous_file are both set; which one is meant?";
         return Err(ConfigError::MasterKey { why: why.into() });
     }
+    if settings.console_user_header.is_some() != settings.console_user_header_from.is_some() {
+        return Err(ConfigError::UserHeader);
+    }
     Ok(settings)
 }
 
@@ -304,6 +307,17 @@ mod tests {
         }
         let elsewhere = env(&[("HONGYAN_MASTER_KEY", "00ff")]);
         assert_eq!(load(None, elsewhere, Table::new()).unwrap().file_with_secrets, None);
+    }
+
+    #[test]
+    fn a_users_header_needs_the_addresses_that_may_send_it() {
+        let both = "console_user_header = \"X-User\"\nconsole_user_header_from = [\"10.0.0.5\"]";
+        let settings = from_toml(both).unwrap();
+        assert_eq!(settings.console_user_header.unwrap(), "x-user");
+        for one in both.lines() {
+            assert_eq!(from_toml(one).unwrap_err(), ConfigError::UserHeader, "{one}");
+        }
+        assert!(from_toml("console_user_header = \"no header\"").is_err());
     }
 
     #[test]

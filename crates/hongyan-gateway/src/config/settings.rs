@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use axum::http::HeaderName;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
@@ -10,8 +11,8 @@ use url::Url;
 use super::error::ConfigError;
 use super::row::settings;
 use super::values::{
-    LogFormat, address, database, each, flag, host, log_filter, log_format, network, node_name, number, path,
-    secret, some, sqlite_path, url, zero_or,
+    LogFormat, address, database, each, flag, header_name, host, log_filter, log_format, network, node_name,
+    number, path, secret, some, sqlite_path, url, zero_or,
 };
 
 // To add a setting, add a row here. `table.rs` says what the parts of a row mean; `values.rs` has the readers of values.
@@ -40,6 +41,14 @@ settings! {
     /// request comes; limits per address go by it, so let the proxy set it. Name a proxy on another machine or in another
     /// container here, and no network from which strangers may come directly.
     trusted_proxies: Vec<IpNet> = Default(vec!["127.0.0.0/8", "::1/128"]), each(network);
+
+    /// The header in which a reverse proxy names the person whom it has logged in to the console. Together with
+    /// console_user_header_from. The proxy must remove the header from what browsers send.
+    console_user_header: Option<HeaderName> = Unset("X-Forwarded-User"), some(header_name);
+
+    /// The addresses or networks of the proxies that may name people with that header. Every program at such an address
+    /// can act for anybody in the console, so name the proxy alone. X-Forwarded-For does not count here.
+    console_user_header_from: Option<Vec<IpNet>> = Unset(vec!["10.0.0.5"]), some(each(network));
 
     /// How many connections may be open. When there are so many, the one that has been idle for longest is closed for a
     /// new one. Fewer if the process may not have so many descriptors (ulimit -n): some are kept back for WeChat, the

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use axum::http::HeaderName;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use toml::Value;
@@ -136,6 +137,11 @@ pub(super) fn host(name: &str) -> Taken<String> {
         return Err(format!("takes names of hosts without a port, and {name:?} is not one"));
     }
     Ok(name.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// The name of a header.
+pub(super) fn header_name(value: &Value) -> Taken<HeaderName> {
+    text(value)?.parse().map_err(|_| "takes the name of a header, like X-Forwarded-User".into())
 }
 
 /// One address is a network, too.

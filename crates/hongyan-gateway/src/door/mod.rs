@@ -39,6 +39,7 @@ mod serving;
 mod shared;
 
 pub(crate) use address::ClientAddress;
+pub use address::Peer;
 pub(crate) use body::Upload;
 pub(crate) use listeners::Door;
 pub use listeners::Listeners;

@@ -148,6 +148,7 @@ impl Requests {
             Ok(()) => {
                 let mut request = with_clock(request, &connection, &shared);
                 request.extensions_mut().insert(client);
+                request.extensions_mut().insert(address::Peer(peer.ip()));
                 let span = id.as_ref().map_or_else(Span::none, request_id::span);
                 // A router is always ready.
                 let Ok(response) = router.call(request).instrument(span).await;

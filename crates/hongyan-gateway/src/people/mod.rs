@@ -8,20 +8,30 @@
 //! | `role` | which role may make which call |
 //! | [`password`] | how passwords are hashed, and which are good enough |
 //! | `sessions` | who is logged in, for how long, and how often somebody may try |
+//! | [`totp`] | the codes of a second factor |
+//! | `login_step` | the time between the right password and the code |
+//! | `factor` | setting up a second factor, and taking it away |
+//! | `user_header` | people whom a reverse proxy has logged in |
 //! | [`admin`] | adding people, and what an admin changes about them |
 
 pub mod admin;
+mod factor;
+mod login_step;
 pub mod password;
 mod role;
 mod sessions;
+pub mod totp;
+mod user_header;
 
 use std::sync::Arc;
 
 use hongyan_ledger::PersonId;
 use hongyan_wechat::AppId;
 
+pub use factor::{FactorError, NewFactor};
 pub use role::Role;
-pub use sessions::{LoginError, PasswordError, SESSION_PREFIX, Session, Sessions};
+pub use sessions::{LoggedIn, LoginError, PasswordError, SESSION_PREFIX, Session, Sessions};
+pub use user_header::UserHeader;
 
 /// A person who is logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]

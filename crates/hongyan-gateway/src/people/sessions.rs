@@ -7,10 +7,13 @@ use hongyan_clock::{Clock, UnixMillis};
 use hongyan_store::types::{ConsoleSession, LoginLink, NewPassword, PersonChange, PersonRecord};
 use hongyan_store::{Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
 
+use super::login_step::LoginStep;
 use super::password::{self, TooMany};
+use super::totp::Totp;
 use super::{Person, Role};
-use crate::vault::{random_token, sha256};
+use crate::vault::{Purpose, Vault, VaultError, random_token, sha256};
 
 /// What every token of a session begins with.
 pub const SESSION_PREFIX: &str = "hyc_";
@@ -27,6 +30,9 @@ const USE_NOTED_EVERY: Duration = Duration::from_secs(60);
 /// How many wrong passwords in a row cost a person nothing.
 const FREE_FAILURES: u32 = 4;
 
+/// So long a right password waits for its code.
+const CODE_WITHIN: Duration = Duration::from_secs(300);
+
 /// The longest that somebody waits after wrong passwords. It is short, for anybody who knows the name can cause it.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
@@ -41,13 +47,31 @@ pub struct Session {
     pub must_change_password: bool,
 }
 
+/// What a right password leads to.
+#[derive(Debug)]
+pub enum LoggedIn {
+    /// A session: the token for the cookie.
+    Session(SecretString),
+    /// The page that asks for a code: the note that it brings back.
+    NeedsCode(SecretString),
+}
+
 /// Why somebody is not logged in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// There is no such person, or the password is another. It is not said which.
     #[error("the name or the password is wrong")]
     Wrong,
-    /// Too many passwords were wrong before.
+    /// The code is wrong, or was used before.
+    #[error("the code is wrong, or was used before")]
+    WrongCode,
+    /// The code took too long, or the password was changed meanwhile.
+    #[error("the password must be given once more")]
+    Over,
+    /// The second factor cannot be checked.
+    #[error("the secret of the second factor cannot be opened: {0}")]
+    Sealed(#[from] VaultError),
+    /// Too many passwords or codes were wrong before.
     #[error("too many wrong passwords; try again in {} seconds", .0.as_secs().max(1))]
     Wait(Duration),
     /// Too many people log in.
@@ -72,30 +96,73 @@ pub enum PasswordError {
 /// Logs people in and out.
 #[derive(Clone)]
 pub struct Sessions {
-    store: Arc<dyn Store>,
-    clock: Clock,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+    pub(super) vault: Arc<Vault>,
+    /// One code is checked at a time: of guesses at the same time, each must see the failures of the others.
+    pub(super) codes: Arc<Mutex<()>>,
+    /// What the forms of people bring whom a proxy has logged in is derived from this.
+    forms: Arc<SecretString>,
 }
 
 impl Sessions {
     /// The sessions in this store.
-    pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, clock }
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, clock: Clock) -> Self {
+        Self { store, clock, vault, codes: Arc::default(), forms: Arc::new(random_token("")) }
     }
 
-    /// Logs a person in; the token for the cookie.
+    /// Logs a person in who has no second factor; others are asked for a code.
     ///
     /// # Errors
     /// When name or password is wrong, or it cannot be found out now.
-    pub async fn log_in(&self, name: &str, password: SecretString) -> Result<SecretString, LoginError> {
+    pub async fn log_in(&self, name: &str, password: SecretString) -> Result<LoggedIn, LoginError> {
         let known = self.store.person(&name.trim().to_lowercase()).await?;
         self.check(known.as_ref(), password).await?;
         // Without a record the password is never right.
         let person = known.ok_or(LoginError::Wrong)?;
-        self.begin(&person).await
+        if person.totp.is_some() {
+            let step = LoginStep::new(&person, self.clock.now().plus(CODE_WITHIN));
+            return Ok(LoggedIn::NeedsCode(step.seal(&self.vault)));
+        }
+        self.begin(&person, None).await.map(LoggedIn::Session)
+    }
+
+    /// Logs a person in who has given the right password, and now a code; the token for the cookie. A wrong code is a
+    /// failure like a wrong password, and a right password alone forgives no failure.
+    ///
+    /// # Errors
+    /// When the code is wrong, the password was given too long ago, or it cannot be found out now.
+    pub async fn log_in_with_code(
+        &self,
+        note: &SecretString,
+        code: &str,
+    ) -> Result<SecretString, LoginError> {
+        let _turn = self.codes.lock().await;
+        let now = self.clock.now();
+        let step = LoginStep::open(&self.vault, note, now).ok_or(LoginError::Over)?;
+        let known = self.store.person(&step.name).await?;
+        let person = known.filter(|person| step.is_of(person)).ok_or(LoginError::Over)?;
+        if let Some(wait) = wait_of(&person, now) {
+            return Err(LoginError::Wait(wait));
+        }
+        let sealed = person.totp.as_ref().ok_or(LoginError::Over)?;
+        let text = self.vault.open_of(Purpose::Totp, &person.id.to_string(), sealed)?;
+        let totp = Totp::from_text(&text).ok_or(VaultError::Malformed)?;
+        match totp.step_of(code, now, person.totp_step) {
+            Some(step) => self.begin(&person, Some(step)).await,
+            None => {
+                self.store.login_failed(person.id, now).await?;
+                Err(LoginError::WrongCode)
+            }
+        }
     }
 
     /// Whether a password is this person's.
-    async fn check(&self, person: Option<&PersonRecord>, password: SecretString) -> Result<(), LoginError> {
+    pub(super) async fn check(
+        &self,
+        person: Option<&PersonRecord>,
+        password: SecretString,
+    ) -> Result<(), LoginError> {
         if let Some(wait) = person.and_then(|person| wait_of(person, self.clock.now())) {
             return Err(LoginError::Wait(wait));
         }
@@ -110,7 +177,7 @@ impl Sessions {
         Err(LoginError::Wrong)
     }
 
-    async fn begin(&self, person: &PersonRecord) -> Result<SecretString, LoginError> {
+    async fn begin(&self, person: &PersonRecord, totp_step: Option<i64>) -> Result<SecretString, LoginError> {
         let token = random_token(SESSION_PREFIX);
         let now = self.clock.now();
         let session = ConsoleSession {
@@ -120,8 +187,8 @@ impl Sessions {
             used_at: now,
             expires_at: now.plus(LONGEST),
         };
-        if !self.store.log_in(session, None).await? {
-            return Err(LoginError::Wrong);
+        if !self.store.log_in(session, totp_step).await? {
+            return Err(if totp_step.is_some() { LoginError::WrongCode } else { LoginError::Wrong });
         }
         tracing::info!(target: "audit", person = %person.id, name = person.name, "logged in");
         Ok(token)
@@ -145,7 +212,7 @@ impl Sessions {
     /// When nobody knows the link any more, or the store fails.
     pub async fn follow_link(&self, token: &str) -> Result<SecretString, LoginError> {
         let person = self.store.take_login_link(sha256(token), self.clock.now()).await?;
-        self.begin(&person.ok_or(LoginError::Wrong)?).await
+        self.begin(&person.ok_or(LoginError::Wrong)?, None).await
     }
 
     /// Who is logged in with this token.
@@ -162,12 +229,21 @@ impl Sessions {
         if now.since(session.used_at) >= USE_NOTED_EVERY {
             self.store.console_session_used(hash, now).await?;
         }
-        // A role that this version does not know may do nothing.
-        let Some(role) = Role::from_name(&person.role) else { return Ok(None) };
-        let csrf = hex::encode(sha256(&format!("form {token}")));
         let must_change_password = person.must_change_password;
-        let person = Person { id: person.id, name: person.name.into(), role, apps: person.apps };
+        let Some(person) = known_role(person) else { return Ok(None) };
+        let csrf = hex::encode(sha256(&format!("form {token}")));
         Ok(Some(Session { person: Arc::new(person), csrf: csrf.into(), must_change_password }))
+    }
+
+    /// The session of a person whom a proxy has logged in. It is stored nowhere, and the person's password does not matter.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn session_of(&self, name: &str) -> Result<Option<Session>, StoreError> {
+        let person = self.store.person(&name.trim().to_lowercase()).await?;
+        let Some(person) = person.and_then(known_role) else { return Ok(None) };
+        let csrf = hex::encode(sha256(&format!("form {} {}", self.forms.expose_secret(), person.id)));
+        Ok(Some(Session { person: Arc::new(person), csrf: csrf.into(), must_change_password: false }))
     }
 
     /// Ends a session.
@@ -205,6 +281,12 @@ impl Sessions {
         tracing::info!(target: "audit", person = %person.id, name = %person.name, "changed the own password");
         Ok(())
     }
+}
+
+/// A person, unless this version does not know the person's role: then the person may do nothing.
+fn known_role(person: PersonRecord) -> Option<Person> {
+    let role = Role::from_name(&person.role)?;
+    Some(Person { id: person.id, name: person.name.into(), role, apps: person.apps })
 }
 
 /// How long a person must wait for the next try: nothing for a few, then twice as long each time.

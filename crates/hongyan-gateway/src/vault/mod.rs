@@ -12,6 +12,7 @@ pub mod key_file;
 pub mod rotation;
 mod seal;
 
+pub(crate) use bytes::random;
 pub use bytes::{random_token, sha256};
 pub use key_file::{
     KEY_FILE, KeySource, PREVIOUS_KEY_FILE, create_private_dir, is_readable_by_group_or_others,
