@@ -14,13 +14,14 @@ export const who = { appid: required('HONGYAN_APPID'), openid: required('HONGYAN
 export const backend = process.env.HONGYAN_BACKEND || `${sandbox}/backend`;
 
 /**
- * One of the sandbox's own calls: a GET without a body, a POST with one.
+ * A call of the sandbox.
  * @param {string} path
  * @param {object} [body]
+ * @param {string} [method] by default a GET without a body, a POST with one
  */
-export async function ask(path, body) {
+export async function ask(path, body, method = body ? 'POST' : 'GET') {
   const headers = { 'content-type': 'application/json' };
-  const answer = await fetch(sandbox + path, body && { method: 'POST', headers, body: JSON.stringify(body) });
+  const answer = await fetch(sandbox + path, { method, headers, body: body && JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
   return answer.json();
 }

@@ -6,6 +6,8 @@
  * @typedef {{id: string | number, kind: string, template_id: string, title: string, fields: Field[],
  *   emphasis?: string | null, page?: string | null, sent_at: string}} Card
  * @typedef {{appid: string, openid: string, legacy_template: string, subscribe_template: string}} Seed
+ * @typedef {{template_id: string, family: string, title: string}} Template
+ * @typedef {{appid: string, templates: Template[], users: {openid: string}[]}} App
  */
 
 /** An answer that is not a success. Its message is what the sandbox, the back end or the gateway said. */
@@ -57,8 +59,11 @@ export const config = () => call('/_sandbox/config');
 /** The sandbox's time; advancing the clock by nothing answers it. @returns {Promise<{now: string | number}>} */
 export const now = () => call('/_sandbox/clock', { advance_seconds: 0 });
 
-/** The sandbox's overview, in which templates have their titles. @returns {Promise<unknown>} */
-export const state = () => call('/_sandbox/overview');
+/** Every app with its templates and users. @returns {Promise<{apps: App[]}>} */
+export const overview = () => call('/_sandbox/overview');
+
+/** @param {string} appid @returns {Promise<{openid: string}>} */
+export const newUser = (appid) => call('/_sandbox/users', { appid });
 
 /**
  * What one user of one app does and sees.

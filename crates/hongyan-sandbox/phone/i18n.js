@@ -20,6 +20,12 @@ const TEXTS = {
     no_query: '无',
     no_backend_title: '还没有连接后端',
     no_backend_text: '运行 <code>hongyan demo</code> 会同时启动后端、网关和这部手机。现在提交只会得到 form_id。',
+    no_backend_of_app: '已连接的后端属于另一个小程序。这里提交只会得到 form_id。',
+    choose_app: '小程序',
+    choose_user: '用户',
+    new_user: '新建用户',
+    to_inbox: '收件箱',
+    to_phones: '多部手机并排',
     input_label: '想喝点什么？',
     input_placeholder: '拿铁咖啡一杯',
     submit: '提交',
@@ -89,6 +95,12 @@ const TEXTS = {
     no_query: 'none',
     no_backend_title: 'No back end is connected',
     no_backend_text: '<code>hongyan demo</code> starts a back end, the gateway and this phone together. For now, Submit only yields a form_id.',
+    no_backend_of_app: 'The back end belongs to another app. Here, Submit only yields a form_id.',
+    choose_app: 'App',
+    choose_user: 'User',
+    new_user: 'New user',
+    to_inbox: 'Inbox',
+    to_phones: 'Phones side by side',
     input_label: 'What would you like to order?',
     input_placeholder: 'One latte, please',
     submit: 'Submit',
@@ -145,14 +157,20 @@ const TEXTS = {
   },
 };
 
-const STORED = 'hongyan.phone.lang';
+/** The cookie of all pages of the sandbox. */
+const COOKIE = 'hongyan_lang';
+const COOKIE_SECONDS = 365 * 86_400;
+
+/** What the texts call the mini program, if it is not the tutorial's. */
+let appName = '';
 
 /** @type {Lang} */
 let current = initial();
 
 /** An address with `?lang=` wins, then what was chosen before, then the browser's own language. */
 function initial() {
-  const asked = new URLSearchParams(location.search).get('lang') ?? localStorage.getItem(STORED) ?? navigator.language;
+  const kept = document.cookie.split('; ').find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
+  const asked = new URLSearchParams(location.search).get('lang') ?? kept ?? navigator.language;
   return asked.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
@@ -164,7 +182,13 @@ export function lang() {
 /** @param {Lang} next */
 export function setLang(next) {
   current = next;
-  localStorage.setItem(STORED, next);
+  document.cookie = `${COOKIE}=${next}; path=/; max-age=${COOKIE_SECONDS}; samesite=lax`;
+  applyTexts();
+}
+
+/** Names another mini program than the tutorial's. @param {string} name */
+export function setAppName(name) {
+  appName = name;
   applyTexts();
 }
 
@@ -174,7 +198,7 @@ export function setLang(next) {
  * @param {Record<string, string | number>} [values]
  */
 export function t(key, values = {}) {
-  const text = TEXTS[current][key];
+  const text = key === 'app_name' && appName ? appName : TEXTS[current][key];
   if (text === undefined) throw new Error(`no text is named ${key}`);
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }

@@ -61,6 +61,16 @@ export class Inbox {
     return true;
   }
 
+  /** Takes every card away. */
+  clear() {
+    this.#cards.clear();
+    this.#unread.clear();
+    this.#last = undefined;
+    this.places.list.replaceChildren(this.places.empty);
+    this.places.empty.hidden = false;
+    this.#showBadge();
+  }
+
   /** @param {boolean} gently */
   scrollToEnd(gently) {
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;

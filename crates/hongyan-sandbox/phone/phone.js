@@ -5,9 +5,10 @@
 import * as api from './api.js';
 import { setNow, startClock } from './clock.js';
 import { Hops } from './hops.js';
-import { applyTexts, lang, setLang, t } from './i18n.js';
+import { applyTexts, lang, setAppName, setLang, t } from './i18n.js';
 import { Inbox } from './inbox.js';
 import { askSubscription, byId, showError, toast } from './sheet.js';
+import * as who from './who.js';
 
 /** After a load test a user may have very many cards; the phone shows the newest. */
 const SHOWN_HISTORY = 200;
@@ -20,12 +21,17 @@ const inbox = new Inbox(
 
 /** @type {api.Seed} */
 let seed;
+/** @type {{appid: string, openid: string}} */
+let owner;
 /** @type {ReturnType<typeof api.user>} */
 let user;
+/** The template of the button that asks for a subscription. @type {{id: string, title?: string}} */
+let subscription;
 let hasBackend = false;
 /** The back end's name for this user; the openid and the session_key stay with the back end. */
 let session = '';
 
+document.documentElement.classList.toggle('framed', who.isFramed);
 applyTexts();
 for (const button of document.querySelectorAll('[data-lang-switch]')) {
   button.addEventListener('click', () => {
@@ -53,13 +59,22 @@ start().catch(showError);
 
 async function start() {
   startClock(byId('clock')).catch(showError);
-  const [config, found] = await Promise.all([api.config(), api.seed()]);
-  hasBackend = config.backend;
+  const [config, found, { apps }] = await Promise.all([api.config(), api.seed(), api.overview()]);
   seed = found;
-  user = api.user(seed.appid, seed.openid);
-  byId('seed-appid').textContent = seed.appid;
-  byId('seed-openid').textContent = seed.openid;
-  byId('no-backend').hidden = hasBackend;
+  owner = who.named(seed);
+  byId('phone').setAttribute('aria-label', owner.openid);
+  const isSeedsApp = owner.appid === seed.appid;
+  // The back end is the back end of one app.
+  hasBackend = config.backend && isSeedsApp;
+  user = api.user(owner.appid, owner.openid);
+  const templates = apps.find(({ appid }) => appid === owner.appid)?.templates ?? [];
+  const once = templates.find(({ template_id: id }) => id === seed.subscribe_template)
+    ?? templates.find(({ family }) => family === 'once');
+  subscription = { id: once?.template_id ?? seed.subscribe_template, title: once?.title };
+  if (!isSeedsApp) setAppName(owner.appid);
+  who.offer(apps, owner, showError);
+  byId('no-backend').hidden = hasBackend || (config.backend && !isSeedsApp);
+  byId('no-backend-of-app').hidden = !(config.backend && !isSeedsApp);
   showKept();
   listen();
   for (const card of (await user.inbox()).slice(-SHOWN_HISTORY)) inbox.add(card, false);
@@ -73,6 +88,12 @@ function listen() {
   events.addEventListener('message', (event) => {
     if (inbox.add(JSON.parse(event.data), true)) hops.arrived();
   });
+  const again = async () => {
+    inbox.clear();
+    for (const card of (await user.inbox()).slice(-SHOWN_HISTORY)) inbox.add(card, false);
+  };
+  events.addEventListener('deleted', () => again().catch(showError));
+  events.addEventListener('reset', () => again().catch(showError));
   events.addEventListener('clock', (event) => setNow(JSON.parse(event.data).now));
   events.addEventListener('error', () => {
     if (!lost) toast(t('live_lost'), { done: false });
@@ -154,9 +175,9 @@ async function pay() {
 }
 
 async function subscribe() {
-  const template = seed.subscribe_template;
+  const { id: template, title = t('default_subscription') } = subscription;
   const kept = localStorage.getItem(keptName());
-  const answer = kept ? { result: kept, keep: true } : await askSubscription(await titleOf(template));
+  const answer = kept ? { result: kept, keep: true } : await askSubscription(title);
   if (!answer) {
     hops.broke();
     return toast(t('dismissed'), { done: false });
@@ -208,27 +229,11 @@ function openFromCard(card) {
 
 /** Where "always keep the above choice" is remembered. */
 function keptName() {
-  return `hongyan.phone.kept.${seed.appid}.${seed.openid}.${seed.subscribe_template}`;
+  return `hongyan.phone.kept.${owner.appid}.${owner.openid}.${subscription.id}`;
 }
 
 function showKept() {
-  const kept = seed && localStorage.getItem(keptName());
+  const kept = owner && localStorage.getItem(keptName());
   byId('kept').hidden = !kept;
   if (kept) byId('kept-text').textContent = t(kept === 'accept' ? 'kept_accept' : 'kept_reject');
-}
-
-/** The template's title, if the sandbox's overview has it. @param {string} template @returns {Promise<string>} */
-async function titleOf(template) {
-  /** @param {unknown} value @returns {string | undefined} */
-  const find = (value) => {
-    if (typeof value !== 'object' || value === null) return undefined;
-    const record = /** @type {Record<string, unknown>} */ (value);
-    if (record.template_id === template && typeof record.title === 'string') return record.title;
-    for (const inner of Object.values(record)) {
-      const title = find(inner);
-      if (title) return title;
-    }
-    return undefined;
-  };
-  return find(await api.state().catch(() => undefined)) ?? t('default_subscription');
 }

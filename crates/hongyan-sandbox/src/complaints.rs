@@ -9,7 +9,7 @@ use hongyan_wechat::FieldKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::lang::Lang;
+use hongyan_ui::Language;
 use crate::state::requests::LoggedRequest;
 use crate::state::templates::{Family, Template};
 use crate::wechat_api;
@@ -291,9 +291,9 @@ fn shown(name: &str) -> String {
 }
 
 /// The table for the help page.
-pub(crate) fn html(lang: Lang) -> String {
+pub(crate) fn html(language: Language) -> String {
     let row = |(code, zh, en): &(&str, &str, &str)| {
-        format!("<tr><td><code>{code}</code></td><td>{}</td></tr>\n", lang.of_both(zh, en))
+        format!("<tr><td><code>{code}</code></td><td>{}</td></tr>\n", language.pick(zh, en))
     };
     CODES.iter().map(row).collect()
 }

@@ -14,7 +14,7 @@ use crate::http_client::{self, HttpClient};
 use crate::limits::Limits;
 use crate::random;
 use crate::state::State;
-use crate::state::inbox::Filter;
+use crate::state::inbox::Card;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -71,9 +71,9 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Deletes the cards that match the filter; says how many.
-    pub(crate) fn delete_cards(&self, filter: &Filter) -> usize {
-        let deleted = self.state().inbox.delete_all(filter);
+    /// Deletes the cards for which `goes` holds; says how many.
+    pub(crate) fn delete_cards(&self, goes: impl Fn(&Card) -> bool) -> usize {
+        let deleted = self.state().inbox.delete_all(goes);
         if deleted > 0 {
             self.signal.send_modify(|signal| signal.deletions += 1);
         }

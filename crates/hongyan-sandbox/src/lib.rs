@@ -23,7 +23,7 @@
 //! | `limits` | how much is kept of each thing |
 //! | `tls` | HTTPS, with a certificate of its own if wanted |
 //! | `persist` | the memory in a file |
-//! | `help`, `lang` | the page of help, and its two languages |
+//! | `pages` | the front page, the inbox, the phones side by side |
 
 mod backend;
 mod chaos;
@@ -32,13 +32,12 @@ mod config;
 mod control;
 mod error;
 mod guard;
-mod help;
 mod hosts;
 mod http_client;
 mod inner;
-mod lang;
 mod limits;
 mod magic;
+mod pages;
 mod persist;
 mod phone;
 mod pusher;
@@ -83,12 +82,12 @@ impl Sandbox {
         Ok(Self { inner: Arc::new(Inner::new(config, state)) })
     }
 
-    /// Everything it answers: WeChat's paths, `/_sandbox`, `/phone`, `/backend` and a page of help. Faults that
+    /// Everything it answers: WeChat's paths, `/_sandbox`, `/phone`, `/backend` and the pages. Faults that
     /// kill a connection need [`serve`](Self::serve); everything else works without.
     pub fn router(&self) -> Router {
         let inner = Arc::clone(&self.inner);
         Router::new()
-            .merge(help::routes())
+            .merge(pages::routes())
             .merge(phone::routes())
             .merge(backend::routes())
             .nest("/_sandbox", control::routes())

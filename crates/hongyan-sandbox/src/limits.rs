@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::lang::Lang;
+use hongyan_ui::Language;
 
 /// Limits on how much of each thing is kept, or done at once. Beyond a limit the oldest things are forgotten, or new
 /// things are refused.
@@ -183,13 +183,13 @@ impl Limits {
 }
 
 /// The table for the help page.
-pub(crate) fn html(lang: Lang) -> String {
+pub(crate) fn html(language: Language) -> String {
     let mut limits = Limits::DEFAULT;
     let mut rows = String::new();
     for row in TABLE {
         let number = *(row.place)(&mut limits);
         // The texts have code in backticks, for the pages in docs/.
-        let words = lang.of_both(row.zh, row.en).replace('`', "");
+        let words = language.pick(row.zh, row.en).replace('`', "");
         writeln!(rows, "<tr><td><code>{}</code></td><td>{number}</td><td>{words}</td></tr>", row.name)
             .expect("writing to a string cannot fail");
     }

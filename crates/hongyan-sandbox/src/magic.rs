@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use hongyan_wechat::Errcode;
 use serde_json::Value;
 
-use crate::lang::Lang;
+use hongyan_ui::Language;
 
 /// The prefix of every magic id.
 const PREFIX: &str = "sandbox-";
@@ -271,7 +271,7 @@ impl Place {
 }
 
 /// The table for the help page.
-pub(crate) fn html(lang: Lang) -> String {
+pub(crate) fn html(language: Language) -> String {
     let mut rows = String::new();
     for magic in MAGIC {
         let (zh, en) = magic.meaning();
@@ -280,7 +280,7 @@ pub(crate) fn html(lang: Lang) -> String {
             "<tr><td><code class=\"id\">{PREFIX}{}</code></td><td>{}</td><td>{}</td></tr>",
             magic.word,
             magic.places(),
-            lang.of_both(&zh, &en)
+            language.pick(&zh, &en)
         )
         .expect("writing to a string cannot fail");
     }

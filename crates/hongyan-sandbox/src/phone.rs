@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::control;
@@ -21,16 +21,27 @@ struct Files;
 /// The page may talk only to its own origin, and runs only its own scripts. Inline styles are allowed.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       base-uri 'none'; frame-ancestors 'none'";
+/// The same for a phone in a frame: only a page of the sandbox may hold the frame.
+const POLICY_IN_A_FRAME: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                                 base-uri 'none'; frame-ancestors 'self'";
 
-/// `/phone` and its files.
+/// `/phone` and its files, and the phone for a frame of `/phones`.
 pub(crate) fn routes() -> Router<Arc<Inner>> {
     Router::new()
         .route("/phone", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
         .route("/phone/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+        .route("/phones/frame", get(|headers: HeaderMap| async move { in_a_frame(&headers) }))
         .route(
             "/phone/{*path}",
             get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }),
         )
+}
+
+fn in_a_frame(headers: &HeaderMap) -> Response {
+    let mut response = file("index.html", headers);
+    let policy = HeaderValue::from_static(POLICY_IN_A_FRAME);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
 }
 
 fn file(path: &str, headers: &HeaderMap) -> Response {

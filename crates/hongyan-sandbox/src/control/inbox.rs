@@ -147,13 +147,16 @@ impl Opened {
     /// The card with this id, if the inbox has it.
     pub(crate) fn find(state: &State, id: u64) -> Option<Self> {
         let card = Arc::clone(state.inbox.get(id)?);
-        let request = state.requests.of_card(id);
-        let app = state.apps.get(&card.appid);
-        let complaints = request
-            .map(|request| complaints::of(request, |id| app?.template(id).cloned()))
-            .unwrap_or_default();
-        Some(Self { card, request: request.map(SentRequest::of), complaints })
+        let request = state.requests.of_card(id).map(SentRequest::of);
+        Some(Self { card, request, complaints: complaints_about(state, id) })
     }
+}
+
+/// What the real WeChat would refuse or ignore in the request that sent a card, while the log has the request.
+pub(crate) fn complaints_about(state: &State, card: u64) -> Vec<Complaint> {
+    let Some(request) = state.requests.of_card(card) else { return Vec::new() };
+    let app = request.appid.as_ref().and_then(|appid| state.apps.get(appid));
+    complaints::of(request, |id| app?.template(id).cloned())
 }
 
 fn unknown_card(id: &str) -> ControlError {
@@ -183,7 +186,7 @@ pub(super) async fn delete_all(
 ) -> Result<Json<Value>, ControlError> {
     let asked: DeleteQuery = parse_query(&uri)?;
     let filter = filter(&inner.state(), asked.appid, asked.openid)?;
-    Ok(Json(json!({ "deleted": inner.delete_cards(&filter) })))
+    Ok(Json(json!({ "deleted": inner.delete_cards(|card| filter.matches(card)) })))
 }
 
 /// `DELETE /_sandbox/inbox/{id}`: deletes one card.

@@ -6,12 +6,14 @@ use super::error::ControlError;
 use crate::state::{App, State, User};
 
 pub(super) fn app<'a>(state: &'a mut State, appid: &AppId) -> Result<&'a mut App, ControlError> {
-    state.apps.get_mut(appid).ok_or_else(|| {
-        ControlError::unknown(
-            "unknown_app",
-            format!("there is no app {appid}; make an app with POST /_sandbox/apps"),
-        )
-    })
+    state.apps.get_mut(appid).ok_or_else(|| unknown_app(appid.as_str()))
+}
+
+pub(crate) fn unknown_app(appid: &str) -> ControlError {
+    ControlError::unknown(
+        "unknown_app",
+        format!("there is no app {appid}; make an app with POST /_sandbox/apps"),
+    )
 }
 
 pub(super) fn user<'a>(

@@ -33,10 +33,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use http::StatusCode;
 
-pub(crate) use self::calls::CALLS;
-#[cfg(test)]
-pub(crate) use self::calls::Call;
+pub(crate) use self::calls::{CALLS, Call};
 pub(crate) use self::error::ControlError;
+pub(crate) use self::inbox::{Opened, complaints_about};
+pub(crate) use self::look_up::unknown_app;
 use crate::inner::Inner;
 
 type Methods = fn() -> MethodRouter<Arc<Inner>>;

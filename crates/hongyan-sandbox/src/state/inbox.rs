@@ -153,6 +153,13 @@ impl Inbox {
         cards.range(start..).filter(|card| filter.matches(card)).take(limit).cloned().collect()
     }
 
+    /// The next `limit` cards with an id less than `before`, newest first. Some of them may not match the filter.
+    pub(crate) fn before(&self, filter: &Filter, before: u64, limit: usize) -> Vec<Arc<Card>> {
+        let Some(cards) = self.of(filter) else { return Vec::new() };
+        let end = cards.partition_point(|card| card.id < before);
+        cards.range(end.saturating_sub(limit)..end).rev().cloned().collect()
+    }
+
     /// The fewest cards that hold all cards of the filter.
     fn of(&self, filter: &Filter) -> Option<&VecDeque<Arc<Card>>> {
         match (&filter.appid, &filter.openid) {
@@ -180,12 +187,12 @@ impl Inbox {
         true
     }
 
-    /// Deletes the cards that match the filter; says how many.
-    pub(crate) fn delete_all(&mut self, filter: &Filter) -> usize {
+    /// Deletes the cards for which `goes` holds; says how many.
+    pub(crate) fn delete_all(&mut self, goes: impl Fn(&Card) -> bool) -> usize {
         let before = self.all.len();
-        self.all.retain(|card| !filter.matches(card));
+        self.all.retain(|card| !goes(card));
         for cards in self.by_user.values_mut() {
-            cards.retain(|card| !filter.matches(card));
+            cards.retain(|card| !goes(card));
         }
         self.by_user.retain(|_, cards| !cards.is_empty());
         before - self.all.len()
@@ -277,6 +284,8 @@ mod tests {
         assert_eq!(ids(&inbox.after(&user, 1, 9)), [4]);
         assert_eq!(ids(&inbox.after(&app, 0, 9)), [1, 2, 4]);
         assert_eq!(ids(&inbox.after(&Filter::default(), 1, 2)), [2, 3]);
+        assert_eq!(ids(&inbox.before(&user, u64::MAX, 9)), [4, 1]);
+        assert_eq!(ids(&inbox.before(&Filter::default(), 4, 2)), [3, 2]);
         assert_eq!(inbox.get(3).unwrap().appid.as_str(), "wx2");
         assert!(inbox.get(5).is_none());
     }
@@ -294,8 +303,8 @@ mod tests {
         };
         assert!(inbox.delete(1) && !inbox.delete(1));
         assert_eq!(ids(&inbox.after(&user, 0, 9)), [4]);
-        assert_eq!(inbox.delete_all(&Filter { kind: Some(CardKind::Legacy), ..Filter::default() }), 0);
-        assert_eq!(inbox.delete_all(&Filter { openid: None, ..user }), 2);
+        assert_eq!(inbox.delete_all(|card| card.kind == CardKind::Legacy), 0);
+        assert_eq!(inbox.delete_all(|card| Filter { openid: None, ..user.clone() }.matches(card)), 2);
         assert_eq!((ids(&inbox.after(&Filter::default(), 0, 9)), inbox.by_user.len()), (vec![3], 1));
         assert_eq!(inbox.deliver(card("wx1", "o1"), 9), 5, "ids go on counting");
     }

@@ -1,107 +1,57 @@
-//! The help page at `/` and `/help`: what the sandbox is, where the phone is, and which calls exist. In one language at a
-//! time.
+//! The page at `/` and `/help`: what the sandbox is, where its pages are, and which calls there are.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
+use askama::Template;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
 
-use axum::Router;
-use axum::response::{Html, IntoResponse as _, Response};
-use axum::routing::get;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-
-use crate::inner::Inner;
-use crate::lang::Lang;
+use super::Frame;
+use crate::control::{CALLS, Call};
 use crate::state::seed::Seed;
-use crate::{complaints, control, limits, magic, wechat_api};
+use crate::{complaints, limits, magic, wechat_api};
 
-const ZH: &str = include_str!("help.zh.html");
-const EN: &str = include_str!("help.en.html");
-const STYLE: &str = include_str!("help.css");
-
-/// The page runs no script and loads nothing; its style is inline.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
-/// The cookie that remembers `?lang=`.
-const COOKIE: &str = "hongyan_lang";
-const COOKIE_DAYS: u32 = 365;
-
-/// `/` and `/help`.
-pub(crate) fn routes() -> Router<Arc<Inner>> {
-    Router::new().route("/", get(answer)).route("/help", get(answer))
+#[derive(Template)]
+#[template(path = "front.html")]
+struct FrontPage {
+    frame: Frame,
+    seed: Seed,
+    /// Rows of tables, as HTML that the sandbox itself wrote.
+    magic: String,
+    complaints: String,
+    limits: String,
+    calls: &'static [Call],
+    wechat_calls: Vec<(&'static Method, &'static str)>,
 }
 
-async fn answer(uri: Uri, headers: HeaderMap) -> Response {
-    let asked = asked_language(&uri);
-    let lang = asked.or_else(|| kept_language(&headers)).unwrap_or_else(|| browsers_language(&headers));
-    let fixed: [(HeaderName, &str); 2] =
-        [(header::CONTENT_SECURITY_POLICY, POLICY), (header::VARY, "accept-language, cookie")];
-    let mut response = (fixed, Html(page(lang))).into_response();
-    if let Some(lang) = asked {
-        let seconds = COOKIE_DAYS * 86_400;
-        let cookie = format!("{COOKIE}={}; Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly", lang.word());
-        let cookie = HeaderValue::try_from(cookie).expect("the words are letters");
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+/// `GET /` and `GET /help`.
+pub(super) async fn show(address: Uri, headers: HeaderMap) -> Response {
+    let frame = Frame::new("/", &address, &headers);
+    let language = frame.language;
+    let page = FrontPage {
+        frame,
+        seed: Seed::constant(),
+        magic: magic::html(language),
+        complaints: complaints::html(language),
+        limits: limits::html(language),
+        calls: CALLS,
+        wechat_calls: wechat_api::calls().collect(),
+    };
+    let mut response = page.frame.answer(StatusCode::OK, &page);
+    // No form of this page needs to say where it stands.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
-}
-
-fn asked_language(uri: &Uri) -> Option<Lang> {
-    let query = uri.query().unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "lang")
-        .and_then(|(_, v)| Lang::of(&v))
-}
-
-fn kept_language(headers: &HeaderMap) -> Option<Lang> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
-        .and_then(|(_, word)| Lang::of(word))
-}
-
-/// The first language of the browser that the page has. Browsers list the preferred language first.
-fn browsers_language(headers: &HeaderMap) -> Lang {
-    let wanted =
-        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    wanted.split(',').find_map(|part| Lang::of(part.split(';').next()?)).unwrap_or(Lang::En)
-}
-
-fn page(lang: Lang) -> String {
-    let seed = Seed::constant();
-    let mut wechat = String::new();
-    for (method, path) in wechat_api::calls() {
-        writeln!(wechat, "<li><code>{method} {path}</code></li>").expect("writing to a string cannot fail");
-    }
-    let mut own = String::new();
-    for call in control::CALLS {
-        let shown = call.shown().replace('&', "&amp;");
-        writeln!(own, "<tr><td><code>{shown}</code></td><td>{}</td></tr>", lang.of_both(call.zh, call.en))
-            .expect("writing to a string cannot fail");
-    }
-    lang.of_both(ZH, EN)
-        .replace("{style}", STYLE)
-        .replace("{appid}", &seed.appid)
-        .replace("{app_secret}", &seed.app_secret)
-        .replace("{openid}", &seed.openid)
-        .replace("{legacy_template}", &seed.legacy_template)
-        .replace("{subscribe_template}", &seed.subscribe_template)
-        .replace("{long_term_template}", &seed.long_term_template)
-        .replace("{wechat_calls}", &wechat)
-        .replace("{own_calls}", &own)
-        .replace("{magic}", &magic::html(lang))
-        .replace("{complaints}", &complaints::html(lang))
-        .replace("{limits}", &limits::html(lang))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+    use hongyan_ui::Language;
+
     use super::*;
+    use crate::control;
 
     async fn asked(path: &str, name: HeaderName, value: &str) -> (String, HeaderMap) {
         let headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
-        let response = answer(path.parse().unwrap(), headers).await;
+        let response = show(path.parse().unwrap(), headers).await;
         let headers = response.headers().clone();
         let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
         (String::from_utf8(body.to_vec()).unwrap(), headers)
@@ -126,10 +76,10 @@ mod tests {
         assert!(is_zh(&asked("/?lang=zh-CN", header::COOKIE, &cookie).await.0), "what is asked for wins");
     }
 
-    #[test]
-    fn the_page_has_everything_in_its_place() {
-        for lang in [Lang::Zh, Lang::En] {
-            has_everything(&page(lang));
+    #[tokio::test]
+    async fn the_page_has_everything_in_its_place() {
+        for language in [Language::Zh, Language::En] {
+            has_everything(&asked("/", header::ACCEPT_LANGUAGE, language.code()).await.0);
         }
     }
 
