@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomInt, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch } from './browser.mjs';
 import { sandbox } from './environment.mjs';
 
 /** The requirement: from the tap on Submit to the card that the user sees. */
@@ -13,11 +13,7 @@ const CARD_WITHIN_MILLIS = 2000;
 let browser;
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.HONGYAN_CHROMIUM || '/usr/bin/chromium',
-    // Root in a container has no sandbox of its own; the rest keeps the browser from calling anybody.
-    args: ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  browser = await launch();
 });
 after(() => browser.close());
 

@@ -56,6 +56,9 @@ fn against(demo: &Demo, folder: &Path, screenshot: &Path) -> Result {
     ];
     run_command(node_test("console.test.mjs").envs(console))?;
 
+    println!("-- the inbox and the other pages of the sandbox in a browser");
+    run_command(&mut node_test("inbox.test.mjs"))?;
+
     println!("-- the mini program with the demo's own back end");
     run_command(&mut node_test("miniprogram.test.mjs"))?;
 

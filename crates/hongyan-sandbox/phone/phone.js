@@ -62,7 +62,7 @@ async function start() {
   const [config, found, { apps }] = await Promise.all([api.config(), api.seed(), api.overview()]);
   seed = found;
   owner = who.named(seed);
-  byId('phone').setAttribute('aria-label', owner.openid);
+  nameLandmarks();
   const isSeedsApp = owner.appid === seed.appid;
   // The back end is the back end of one app.
   hasBackend = config.backend && isSeedsApp;
@@ -79,6 +79,15 @@ async function start() {
   listen();
   for (const card of (await user.inbox()).slice(-SHOWN_HISTORY)) inbox.add(card, false);
   if (hasBackend) await login();
+}
+
+/** Several phones on one page: their landmarks are told apart by the user. */
+function nameLandmarks() {
+  byId('phone').setAttribute('aria-label', owner.openid);
+  if (!who.isFramed) return;
+  for (const section of ['chat', 'mini']) byId(section).removeAttribute('aria-labelledby');
+  byId('cards').removeAttribute('data-i18n-label');
+  byId('cards').setAttribute('aria-label', `${t('cards_label')} ${owner.openid}`);
 }
 
 /** Cards come by server-sent events; after a lost connection the inbox tells what was missed. */

@@ -9,10 +9,10 @@ use hongyan_wechat::FieldKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use hongyan_ui::Language;
 use crate::state::requests::LoggedRequest;
 use crate::state::templates::{Family, Template};
 use crate::wechat_api;
+use hongyan_ui::Language;
 
 /// The most complaints of a request; the first complaints say enough.
 const MAX_COMPLAINTS: usize = 20;

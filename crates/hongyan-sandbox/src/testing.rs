@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::control::openapi::tests::check_answer;
+use crate::control::openapi_check::check_answer;
 use crate::inner::Inner;
 use crate::{Sandbox, SandboxConfig, Seed};
 

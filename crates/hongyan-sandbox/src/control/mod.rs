@@ -14,7 +14,9 @@ mod inbox_tests;
 mod limit_tests;
 mod look_up;
 mod memory;
-pub(crate) mod openapi;
+mod openapi;
+#[cfg(test)]
+pub(crate) mod openapi_check;
 mod overview;
 mod pages;
 #[cfg(test)]

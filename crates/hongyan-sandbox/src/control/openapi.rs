@@ -91,7 +91,7 @@ fn members(text: &'static str) -> impl Iterator<Item = Member> {
 }
 
 /// The schema of a body or an answer.
-fn whole_schema(text: &'static str) -> Value {
+pub(super) fn whole_schema(text: &'static str) -> Value {
     if let Some(kind) = text.strip_prefix('=') {
         return schema(kind);
     }
@@ -129,7 +129,7 @@ fn schema(kind: &str) -> Value {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::collections::BTreeSet;
 
     use axum::body::Body;
@@ -137,59 +137,6 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::testing::{Platform, json_of};
-
-    /// What is wrong with a value by its schema; members that the schema does not name are wrong, too.
-    fn fault(value: &Value, schema: &Value, at: &str) -> Option<String> {
-        if let Some(name) = schema["$ref"].as_str() {
-            let (_, text) = SCHEMAS.iter().find(|(known, _)| name.ends_with(&format!("/{known}"))).unwrap();
-            return fault(value, &whole_schema(text), at);
-        }
-        if let Some(either) = schema["anyOf"].as_array() {
-            return (!value.is_null()).then(|| fault(value, &either[0], at)).flatten();
-        }
-        let is_right = match schema["type"].as_str() {
-            None => true,
-            Some("string") => value.is_string(),
-            Some("boolean") => value.is_boolean(),
-            Some("integer") => value.is_i64() || value.is_u64(),
-            Some("number") => value.is_number(),
-            Some("array") => value.is_array(),
-            Some("object") => value.is_object(),
-            Some(other) => panic!("{other}"),
-        };
-        if !is_right || schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
-            return Some(format!("{at}: {value} is not {schema}"));
-        }
-        if let Some(items) = value.as_array() {
-            return items.iter().find_map(|item| fault(item, &schema["items"], &format!("{at}[]")));
-        }
-        let properties = schema["properties"].as_object()?;
-        let object = value.as_object()?;
-        let missing =
-            schema["required"].as_array()?.iter().find(|name| !object.contains_key(name.as_str().unwrap()));
-        missing.map(|name| format!("{at}: {name} is missing")).or_else(|| {
-            object.iter().find_map(|(name, value)| match properties.get(name) {
-                Some(schema) => fault(value, schema, &format!("{at}.{name}")),
-                None => Some(format!("{at}.{name} is not described")),
-            })
-        })
-    }
-
-    fn call_of(method: &str, path: &str) -> Option<&'static Call> {
-        let path = path.split('?').next().unwrap();
-        let of_id = path.rsplit_once('/').map(|(front, _)| format!("{front}/{{id}}")).unwrap_or_default();
-        let find = |path: &str| CALLS.iter().find(|call| call.method == method && call.path == path);
-        find(path).or_else(|| find(&of_id))
-    }
-
-    /// Fails if an answer of a call is not as the document describes it.
-    pub(crate) fn check_answer(method: &Method, path: &str, status: http::StatusCode, answer: &Value) {
-        let Some(call) = call_of(method.as_str(), path) else { return };
-        let wanted = if status.is_success() { call.answer } else { SCHEMAS[0].1 };
-        if let Some(fault) = fault(answer, &whole_schema(wanted), "") {
-            panic!("{method} {path} {status}: {fault}");
-        }
-    }
 
     #[tokio::test]
     async fn every_route_is_described_and_no_other() {

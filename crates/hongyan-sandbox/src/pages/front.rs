@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 
-use super::Frame;
+use super::frame::Frame;
 use crate::control::{CALLS, Call};
 use crate::state::seed::Seed;
 use crate::{complaints, limits, magic, wechat_api};

@@ -15,7 +15,7 @@ use futures_util::stream::unfold;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Frame, link};
+use super::frame::{Frame, link};
 use crate::control::complaints_about;
 use crate::inner::Inner;
 use crate::state::inbox::{Card, CardKind, Filter};
@@ -77,6 +77,7 @@ impl InboxQuery {
         Self { appid: appid.to_owned(), openid: openid.to_owned(), ..self.clone() }.from(None)
     }
 
+    #[allow(clippy::trivially_copy_pass_by_ref)] // askama passes references
     fn delete_one(&self, id: &u64) -> String {
         self.link(&format!("/inbox/{id}/delete"), self.before)
     }
@@ -97,10 +98,14 @@ impl Words {
     fn match_card(&self, card: &Card) -> bool {
         self.0.iter().all(|word| {
             let msgid = card.msgid.0.to_string();
-            let names = [&*card.title, card.openid.as_str(), card.appid.as_str(), card.template_id.as_str(), &msgid];
+            let names =
+                [&*card.title, card.openid.as_str(), card.appid.as_str(), card.template_id.as_str(), &msgid];
             names.iter().any(|text| contains(text, word))
                 || card.page.as_deref().is_some_and(|page| contains(page, word))
-                || card.fields.iter().any(|field| contains(&field.value, word) || contains(&field.label, word))
+                || card
+                    .fields
+                    .iter()
+                    .any(|field| contains(&field.value, word) || contains(&field.label, word))
         })
     }
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use hongyan_ui::card::{Card as Picture, Field};
 
-use super::{Frame, link};
+use super::frame::{Frame, link};
 use crate::complaints;
 use crate::control::Opened;
 use crate::inner::Inner;

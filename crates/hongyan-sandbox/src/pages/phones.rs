@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use hongyan_ui::Language;
 use hongyan_ui::headers::POLICY;
 
-use super::{Frame, link};
+use super::frame::{Frame, link};
 use crate::control::unknown_app;
 use crate::inner::Inner;
 use crate::state::State;
@@ -107,13 +107,10 @@ pub(super) async fn show(Shared(inner): Shared<Arc<Inner>>, uri: Uri, headers: H
 }
 
 /// `POST /phones/new`: a new user of the app, whose phone stands beside the others.
-pub(super) async fn add_user(
-    Shared(inner): Shared<Arc<Inner>>,
-    uri: Uri,
-    body: Bytes,
-) -> Response {
+pub(super) async fn add_user(Shared(inner): Shared<Arc<Inner>>, uri: Uri, body: Bytes) -> Response {
     let mut fields = url::form_urlencoded::parse(&body);
-    let appid = fields.find(|(name, _)| name == "appid").map(|(_, value)| value.into_owned()).unwrap_or_default();
+    let appid =
+        fields.find(|(name, _)| name == "appid").map(|(_, value)| value.into_owned()).unwrap_or_default();
     let made = {
         let mut state = inner.state();
         let most = state.limits.users;
