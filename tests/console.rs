@@ -129,6 +129,7 @@ async fn a_role_may_do_what_it_may_do_and_nothing_else() {
         (Role::Viewer, "/console/users".to_owned()),
         (Role::Viewer, format!("/console/users/{appid}/{user}")),
         (Role::Viewer, "/console/reach".to_owned()),
+        (Role::Viewer, "/console/stats".to_owned()),
         (Role::Viewer, "/console/apps".to_owned()),
         (Role::Viewer, format!("/console/apps/{appid}")),
         (Role::Viewer, "/console/events".to_owned()),
