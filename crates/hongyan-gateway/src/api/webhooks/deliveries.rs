@@ -34,7 +34,7 @@ pub(super) struct DeliveriesQuery {
 /// The delivery of an event to a webhook.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
-pub(in crate::api) struct DeliveryJson {
+pub(crate) struct DeliveryJson {
     #[schema(value_type = schemas::WebhookEventId)]
     event: WebhookEventId,
     #[serde(rename = "type")]

@@ -9,18 +9,15 @@
 
 mod answer;
 mod change;
-mod deliveries;
+pub(super) mod deliveries;
 mod replay;
-mod request;
+pub(super) mod request;
 mod set_up;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::context::Context;
-
-pub(super) use deliveries::DeliveryJson;
-pub(super) use request::is_callers;
 
 /// All calls.
 pub(super) fn routes() -> OpenApiRouter<Context> {
