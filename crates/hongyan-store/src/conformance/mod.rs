@@ -57,6 +57,7 @@ mod listing;
 mod model;
 mod nodes;
 mod owning;
+mod people;
 mod pruning;
 mod racing;
 mod reserving;
@@ -95,6 +96,7 @@ const ALL: &[&[Check]] = &[
     nodes::CHECKS,
     listing::CHECKS,
     story::CHECKS,
+    people::CHECKS,
     pruning::CHECKS,
     counting::CHECKS,
     telling::CHECKS,

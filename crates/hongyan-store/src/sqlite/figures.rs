@@ -85,7 +85,7 @@ pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> Ro
             concat!(
                 users_of_lane!("?1", "?4"),
                 "SELECT kind, template, day, SUM(is_first), SUM(units), SUM(unlimited) FROM (\
-                 SELECT ROW_NUMBER() OVER (PARTITION BY user_no, kind, template) = 1 AS is_first, kind, template, MIN((expires_at - ?3) / ?5, ?6) AS day, \
+                 SELECT ROW_NUMBER() OVER (PARTITION BY user_no, kind, template) = 1 AS is_first, kind, template, MIN((expires_at - ?3 - 1) / ?5, ?6) AS day, \
                  CASE WHEN unlimited THEN 0 ELSE granted - spent - revoked - held END AS units, unlimited \
                  FROM users CROSS JOIN user_entries WHERE lane = ?1 AND user_no = users.number AND entry = 0 \
                  AND appid = ?2 AND expires_at > ?3 AND (granted > spent + revoked + held OR unlimited)) \
