@@ -47,6 +47,7 @@
 //! | [`tls`] | the certificate of the listener with TLS |
 //! | [`state`] | state that several tasks read and one task writes |
 //! | `context`, `error` | the handlers' dependencies; why the gateway did not start |
+//! | `opening` | what is looked at before a gateway starts |
 //! | [`service`] | starts and stops all parts |
 //!
 //! The gateway reaches WeChat and the sandbox only through HTTP.
@@ -69,6 +70,7 @@ pub mod keys;
 pub mod lanes;
 pub mod login;
 mod members;
+mod opening;
 pub mod people;
 pub mod probe;
 pub mod problem;

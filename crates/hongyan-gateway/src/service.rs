@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
+use hongyan_store::Store;
+use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::types::Node;
-use hongyan_store::{Store, StoreError};
 use hongyan_wechat::{Client, ClientConfig};
 use tokio::sync::mpsc;
 
@@ -30,6 +30,7 @@ use crate::intake::Intake;
 use crate::job::Done;
 use crate::keys::Keys;
 use crate::lanes::{LaneChanges, Lanes};
+use crate::opening::{holds_secrets, look_at_the_database};
 use crate::people::{Sessions, UserHeader};
 use crate::probe::Prober;
 use crate::report::Report;
@@ -492,23 +493,4 @@ struct Sending {
     settler: Settler,
     dispatch: Dispatch,
     outcomes: mpsc::Receiver<Done>,
-}
-
-/// Whether the store contains secrets that only their master key opens.
-async fn holds_secrets(store: &dyn Store) -> Result<bool, StoreError> {
-    Ok(!store.apps().await?.is_empty()
-        || !store.webhooks().await?.is_empty()
-        || store.people().await?.iter().any(|person| person.totp.is_some()))
-}
-
-/// Checks the database for damage as far as the time of a start allows, so that a user does not find the damage first.
-fn look_at_the_database(settings: &Settings) -> Result<(), GatewayError> {
-    let path = settings.sqlite_path()?;
-    let is_new = std::fs::metadata(&path).map_or(0, |file| file.len()) == 0;
-    if !is_new && sqlite::look(&path, Depth::AtMost(sqlite::AT_A_START), None)? == Looked::InPart {
-        tracing::info!(
-            "the database is large: only a part of it was checked; `hongyan check` checks all of it"
-        );
-    }
-    Ok(())
 }

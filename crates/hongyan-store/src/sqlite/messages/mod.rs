@@ -116,6 +116,24 @@ pub(super) fn permit_in_flight(db: &Connection, user: &User) -> RowResult<Option
     .flatten())
 }
 
+/// The message that a statement finds beside this one, of the same user and collapse key.
+fn newest(db: &Connection, row: &MessageRow, key: &str, sql: &str) -> RowResult<Option<MessageId>> {
+    let MessageRow { id, user, .. } = row;
+    one(
+        db,
+        sql,
+        params![
+            user.lane.number(),
+            user.key(),
+            user.appid.as_str(),
+            user.openid.as_str(),
+            key,
+            id.as_bytes()
+        ],
+        |cells| cells.message_id(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,13 +6,13 @@ use hongyan_ledger::sent_report::Candidate;
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitId, ReasonCode};
 use hongyan_wechat::{AppId, Errcode};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::super::cells::{Cells, change, many, one, outcome_code};
 use super::super::memory::Transaction;
 use super::super::row_error::{RowError, RowResult};
 use super::super::user_entries::{self, is_of_user};
-use super::{body, columns, find, read, resolutions};
+use super::{body, columns, find, newest, read, resolutions};
 use crate::rows::messages::{KnownKey, SentMessage};
 use crate::rows::{MessageRow, MessageRows, User};
 use crate::types::{AttemptView, Idempotency, ResolutionView, Settlement};
@@ -481,22 +481,4 @@ impl Transaction<'_> {
         let before = row.stored.map(|(state, _)| state);
         self.memory.open.moved(row.user.lane, row.user.number, before, row.state);
     }
-}
-
-/// The message that a statement finds beside this one, of the same user and collapse key.
-fn newest(db: &Connection, row: &MessageRow, key: &str, sql: &str) -> RowResult<Option<MessageId>> {
-    let MessageRow { id, user, .. } = row;
-    one(
-        db,
-        sql,
-        params![
-            user.lane.number(),
-            user.key(),
-            user.appid.as_str(),
-            user.openid.as_str(),
-            key,
-            id.as_bytes()
-        ],
-        |cells| cells.message_id(),
-    )
 }
