@@ -22,6 +22,7 @@ const OPEN_TO_NEW: [&str; 2] = ["/console/account", "/console/logout"];
 /// Lets in who is logged in. Others are sent to the login, and from there back to where they wanted to go.
 pub(crate) async fn admit(State(console): State<Console>, mut request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
+    let is_refresh = request.headers().contains_key("x-part");
     let language = Language::wanted(uri.query(), request.headers());
     let named = named_by_proxy(&console, &request).map(str::to_owned);
     let session = match (&named, session_token(request.headers())) {
@@ -40,7 +41,8 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
     if must_change_password && !OPEN_TO_NEW.contains(&uri.path()) {
         return Redirect::to("/console/account").into_response();
     }
-    let visit = Visit { console, person, csrf, words: Words(language), uri, must_change_password };
+    let visit =
+        Visit { console, person, csrf, words: Words(language), uri, is_refresh, must_change_password };
     request.extensions_mut().insert(visit.clone());
     let mut response = draw_refusals(&visit, next.run(request).await);
     if let Some(asked) = Language::asked(visit.uri.query())

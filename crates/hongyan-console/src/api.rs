@@ -61,6 +61,10 @@ impl Visit {
         &self,
         address: &Address,
     ) -> Result<T, Refusal> {
+        // Who opens a page sees how things are; pages that are open share what they ask after each commit.
+        if !self.is_refresh {
+            return self.get(address).await;
+        }
         let apps = self.person.apps.as_ref().map(|apps| apps.iter().map(ToString::to_string).collect());
         let question = (address.behind_v1().to_owned(), apps, self.person.role.name());
         let cell = self.console.answers.cell(question);

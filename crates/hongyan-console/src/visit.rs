@@ -31,6 +31,8 @@ pub(crate) struct Visit {
     pub(crate) words: Words,
     /// The address of this page.
     pub(crate) uri: Uri,
+    /// A page that is open already asks for itself once more, after a commit.
+    pub(crate) is_refresh: bool,
     /// Somebody else has made the password: nothing but the page that changes it is open.
     pub(crate) must_change_password: bool,
 }
