@@ -319,6 +319,7 @@ mod tests {
     ) -> Result<Response, Refusal> {
         let id = PersonId::from_bytes([1; 16]);
         let visit = Visit {
+            is_refresh: false,
             console: console.clone(),
             person: Arc::new(Person { id, name: "vera".into(), role: Role::Viewer, apps }),
             csrf: "".into(),
