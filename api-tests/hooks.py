@@ -17,6 +17,8 @@ KNOWLEDGE = {
 # Rules between the fields of a template and a message, between one parameter and another, or about words such as a
 # mock form id: JSON Schema has no words for them. Each by the call and the field.
 RULES = {
+    ("show_stats", "since"),  # at most so many steps
+    ("show_stats", "until"),  # later than since
     ("send_messages", "data"),
     ("send_messages", "emphasis_keyword"),
     ("send_messages", "lang"),

@@ -29,7 +29,7 @@ pub(super) struct ListQuery {
     #[param(value_type = Option<schemas::OpenId>)]
     to: Option<String>,
     /// Only messages in one of these states, separated by commas.
-    #[param(value_type = Option<Vec<schemas::MessageState>>, style = Form, explode = false, max_items = 11)]
+    #[param(value_type = Option<Vec<schemas::MessageState>>, style = Form, explode = false, min_items = 1, max_items = 11)]
     state: Option<String>,
     /// Only messages for this reason.
     #[param(value_type = Option<schemas::ReasonCode>)]
