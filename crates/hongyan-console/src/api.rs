@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,11 +56,20 @@ impl Visit {
         self.call(Method::GET, address, None, None).await
     }
 
-    /// Reads something that many look at at the same time: the answer may be a second old.
-    pub(crate) async fn get_shared<T: serde::de::DeserializeOwned>(
+    /// Reads something, if it is there.
+    pub(crate) async fn get_if_there<T: DeserializeOwned>(
         &self,
         address: &Address,
-    ) -> Result<T, Refusal> {
+    ) -> Result<Option<T>, Refusal> {
+        match self.get(address).await {
+            Ok(found) => Ok(Some(found)),
+            Err(refusal) if refusal.status == StatusCode::NOT_FOUND => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Reads something that many look at at the same time: the answer may be a second old.
+    pub(crate) async fn get_shared<T: DeserializeOwned>(&self, address: &Address) -> Result<T, Refusal> {
         // Who opens a page sees how things are; pages that are open share what they ask after each commit.
         if !self.is_refresh {
             return self.get(address).await;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::api::Address;
+use crate::format::At;
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
@@ -11,9 +12,28 @@ use crate::visit::Visit;
 pub(crate) struct App {
     pub(crate) appid: String,
     pub(crate) name: String,
+    pub(crate) paused: Option<Paused>,
+    pub(crate) template_sync_failure: Option<SyncFailure>,
     /// Its templates, by title; in no answer of the list.
     #[serde(skip)]
     pub(crate) templates: Vec<Template>,
+}
+
+/// Why an app is paused.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Paused {
+    pub(crate) code: String,
+    pub(crate) errcode: Option<i64>,
+    pub(crate) detail: String,
+    pub(crate) since: At,
+    pub(crate) until: Option<At>,
+}
+
+/// Since when an app's templates cannot be read, and why.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct SyncFailure {
+    pub(crate) since: At,
+    pub(crate) detail: String,
 }
 
 impl App {
@@ -51,9 +71,10 @@ pub(crate) struct Field {
     pub(crate) example: String,
 }
 
+/// The list of apps.
 #[derive(Deserialize)]
-struct Apps {
-    apps: Vec<App>,
+pub(crate) struct Apps {
+    pub(crate) apps: Vec<App>,
 }
 
 #[derive(Deserialize)]
@@ -81,24 +102,28 @@ pub(crate) async fn template(
     appid: &str,
     template: &str,
 ) -> Result<Option<Template>, Refusal> {
-    match visit.get::<Template>(&Address::of(&["apps", appid, "templates", template])).await {
-        Ok(template) => Ok(Some(template)),
-        Err(refusal) if refusal.status.as_u16() == 404 => Ok(None),
-        Err(refusal) => Err(refusal),
-    }
+    visit.get_if_there(&Address::of(&["apps", appid, "templates", template])).await
 }
 
 /// The name of an app; its appid if it is not registered any more.
 pub(crate) async fn name_of(visit: &Visit, appid: &str) -> Result<String, Refusal> {
-    match visit.get::<App>(&Address::of(&["apps", appid])).await {
-        Ok(app) => Ok(app.shown().to_owned()),
-        Err(refusal) if refusal.status.as_u16() == 404 => Ok(appid.to_owned()),
-        Err(refusal) => Err(refusal),
-    }
+    let app: Option<App> = visit.get_if_there(&Address::of(&["apps", appid])).await?;
+    Ok(app.map_or_else(|| appid.to_owned(), |app| app.shown().to_owned()))
 }
 
 /// The app that a page is about: the one that was asked for if there is such an app, else the first.
 pub(crate) fn one_app(apps: &[App], asked: &str) -> String {
     let found = apps.iter().find(|app| app.appid == asked).or_else(|| apps.first());
     found.map(|app| app.appid.clone()).unwrap_or_default()
+}
+
+/// The name that people know an app by; its appid if the person sees no such app.
+pub(crate) fn shown<'a>(apps: &'a [App], appid: &'a str) -> &'a str {
+    apps.iter().find(|app| app.appid == appid).map_or(appid, App::shown)
+}
+
+/// The title of a template; its id if the app has no such template any more.
+pub(crate) fn title<'a>(apps: &'a [App], appid: &str, template: &'a str) -> &'a str {
+    let app = apps.iter().find(|app| app.appid == appid);
+    app.and_then(|app| app.title_of(template)).unwrap_or(template)
 }

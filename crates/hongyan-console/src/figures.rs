@@ -1,7 +1,11 @@
 //! Figures over time, as `GET /v1/stats` has them.
 
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
 use serde::Deserialize;
 
+use crate::api::Address;
 use crate::chart::Curves;
 use crate::format::At;
 use crate::words::Words;
@@ -81,6 +85,13 @@ impl Stats {
             ends: (short(&self.since), format!("{} UTC", short(&self.until))),
         }
     }
+}
+
+/// Asks for the figures of so many minutes, up to the end of this minute: the same question for all who look in it.
+pub(crate) fn of_the_last(minutes: u64, now: UnixMillis) -> Address {
+    let until = UnixMillis(now.0 - now.0.rem_euclid(60_000) + 60_000);
+    let since = until.minus(Duration::from_secs(minutes * 60));
+    Address::of(&["stats"]).with("since", Some(since.to_string())).with("until", Some(until.to_string()))
 }
 
 /// A time in milliseconds, for people.

@@ -7,13 +7,11 @@ texts! {
     pub(crate) struct Words;
 
     // The frame.
-    console = "鸿雁控制台", "Hongyan console";
     hongyan = "鸿雁", "Hongyan";
     main_navigation = "主导航", "Main navigation";
     skip = "跳到正文", "Skip to the content";
     other_language = "English", "中文";
     log_out = "退出", "Log out";
-    account = "我的账号", "My account";
     live_on = "实时", "Live";
     live_off = "未连接", "Not live";
 
@@ -58,8 +56,6 @@ texts! {
     first_page = "第一页", "First page";
     end_of_list = "没有更多了", "That is all";
     none = "无", "None";
-    yes = "是", "Yes";
-    no = "否", "No";
     copy = "复制", "Copy";
     copied = "已复制", "Copied";
     actions = "操作", "Actions";
@@ -77,7 +73,6 @@ texts! {
     person_is_unknown_then(name: &str) = "代理服务器说您是“{name}”,但没有这个用户。请管理员添加。", "The proxy says that you are “{name}”, and there is no such person. Ask an admin to add you.";
     foreign_form = "表单已过期:请重新打开页面再提交。", "The form has expired: open its page again, and send it from there.";
     changed_meanwhile = "别人刚刚修改过它:请查看现在的内容,再重试。", "Somebody else has changed it meanwhile: look at it as it is now, and try again.";
-    request_id = "请求编号", "Request id";
     explanation = "说明", "Explanation";
 }
 

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::api::Address;
-use crate::apps::{Template as MessageTemplate, templates};
+use crate::apps::{App, Template as MessageTemplate, templates};
 use crate::console::Console;
 use crate::form::{Form, Nothing};
 use crate::format::At;
@@ -105,24 +105,17 @@ struct Apps {
 
 #[derive(Deserialize)]
 struct AppDetail {
-    appid: String,
-    name: String,
+    #[serde(flatten)]
+    app: App,
     token: String,
     on_unknown: String,
     payment_units: u32,
     waiting_order: String,
     truncate: bool,
     callback: Option<Callback>,
-    paused: Option<Paused>,
-    templates: u32,
+    #[serde(rename = "templates")]
+    template_count: u32,
     templates_synced_at: Option<At>,
-    template_sync_failure: Option<SyncFailure>,
-}
-
-impl AppDetail {
-    fn shown(&self) -> &str {
-        if self.name.is_empty() { &self.appid } else { &self.name }
-    }
 }
 
 #[derive(Deserialize)]
@@ -132,21 +125,6 @@ struct Callback {
     verified_at: Option<At>,
     #[serde(rename = "last_event_at")]
     heard_at: Option<At>,
-}
-
-#[derive(Deserialize)]
-struct Paused {
-    code: String,
-    errcode: Option<i64>,
-    detail: String,
-    since: At,
-    until: Option<At>,
-}
-
-#[derive(Deserialize)]
-struct SyncFailure {
-    since: At,
-    detail: String,
 }
 
 #[derive(Template)]
@@ -221,7 +199,7 @@ async fn register(visit: Visit, Form(form): Form<Register>) -> Result<Response, 
 struct ShowPage {
     frame: Frame,
     words: Words,
-    app: AppDetail,
+    detail: AppDetail,
     templates: Vec<MessageTemplate>,
     secret: Option<String>,
 }
@@ -230,7 +208,7 @@ async fn page_of(visit: &Visit, appid: &str, secret: Option<String>) -> Result<S
     Ok(ShowPage {
         frame: Frame::live(visit, Place::Apps),
         words: Words(visit.language()),
-        app: visit.get(&Address::of(&["apps", appid])).await?,
+        detail: visit.get(&Address::of(&["apps", appid])).await?,
         templates: templates(visit, appid).await?,
         secret,
     })

@@ -34,7 +34,6 @@ texts! {
     name = "名称", "Name";
     scopes = "权限", "Scopes";
     apps = "小程序", "Apps";
-    created = "创建", "Made";
     used = "最近使用", "Last used";
     expires = "到期", "Expires";
     revoked = "已撤销", "revoked";

@@ -9,9 +9,10 @@ use hongyan_ui::texts;
 use serde::Deserialize;
 
 use crate::api::Address;
+use crate::apps::{self, App, Apps};
 use crate::chart::Curves;
 use crate::console::Console;
-use crate::figures::{Stats, duration};
+use crate::figures::{self, Stats, duration};
 use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
@@ -40,11 +41,8 @@ texts! {
     webhook_failing(url: &str) = "webhook 正在失败:{url}", "A webhook is failing: {url}";
     pending(count: u64) = "{count} 个事件等待送达", "{count} events wait for it";
     look = "查看", "Look at it";
-    apps = "小程序", "Apps";
     no_app = "还没有小程序。添加之后就可以发消息。", "There is no app yet. Register one, and messages can be sent.";
     register = "添加小程序", "Register an app";
-    works = "正常", "works";
-    paused = "已暂停", "paused";
     per_minute = "最近一小时", "The last hour";
     sent = "已发出", "sent";
     failed_share(count: String) = "失败、拒收、过期 {count}", "failed, refused, expired {count}";
@@ -63,40 +61,6 @@ texts! {
     all_messages = "全部消息", "All messages";
     nothing_sent = "还没有消息。", "No messages yet.";
     nothing_failed = "没有失败的消息。", "No message has failed.";
-}
-
-#[derive(Deserialize)]
-struct Apps {
-    apps: Vec<App>,
-}
-
-#[derive(Deserialize)]
-struct App {
-    appid: String,
-    name: String,
-    paused: Option<Paused>,
-    template_sync_failure: Option<SyncFailure>,
-}
-
-impl App {
-    fn shown(&self) -> &str {
-        if self.name.is_empty() { &self.appid } else { &self.name }
-    }
-}
-
-#[derive(Deserialize)]
-struct Paused {
-    code: String,
-    errcode: Option<i64>,
-    detail: String,
-    since: At,
-    until: Option<At>,
-}
-
-#[derive(Deserialize)]
-struct SyncFailure {
-    since: At,
-    detail: String,
 }
 
 #[derive(Deserialize)]
@@ -201,7 +165,7 @@ impl OverviewPage {
     }
 
     fn name_of<'a>(&'a self, message: &'a Message) -> &'a str {
-        self.apps.iter().find(|app| app.appid == message.app).map_or(&message.app, App::shown)
+        apps::shown(&self.apps, &message.app)
     }
 }
 
@@ -226,11 +190,7 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         failed.extend(list(Some("failed")).await?);
     }
     let now = visit.console.gateway.clock.now();
-    let until = UnixMillis(now.0 - now.0.rem_euclid(60_000) + 60_000);
-    let since = until.minus(std::time::Duration::from_secs(3_600));
-    let stats =
-        Address::of(&["stats"]).with("since", Some(since.to_string())).with("until", Some(until.to_string()));
-    let stats: Stats = visit.get_shared(&stats).await?;
+    let stats: Stats = visit.get_shared(&figures::of_the_last(60, now)).await?;
     let backlog: Backlog = visit.get_shared(&Address::of(&["backlog"])).await?;
     let is_trouble = |webhook: &Webhook| webhook.state != "enabled" || webhook.failing_since.is_some();
     Ok(html(&OverviewPage {

@@ -9,7 +9,7 @@ use hongyan_ui::texts;
 use serde::Deserialize;
 
 use crate::api::Address;
-use crate::apps::{App, apps, one_app};
+use crate::apps::{self, App, apps, one_app};
 use crate::chart::Bars;
 use crate::console::Console;
 use crate::format::Count;
@@ -82,8 +82,7 @@ struct ReachPage {
 impl ReachPage {
     fn title_of<'a>(&'a self, part: &'a Part) -> &'a str {
         let Some(template) = &part.template else { return self.words.any_template() };
-        let app = self.apps.iter().find(|app| app.appid == self.query.app);
-        app.and_then(|app| app.title_of(template)).unwrap_or(template)
+        apps::title(&self.apps, &self.query.app, template)
     }
 
     fn soon(&self, part: &Part) -> Count {

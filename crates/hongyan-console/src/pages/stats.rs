@@ -8,11 +8,10 @@ use axum::routing::get;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
-use crate::api::Address;
-use crate::apps::{App, apps};
+use crate::apps::{self, App, apps};
 use crate::chart::Curves;
 use crate::console::Console;
-use crate::figures::{OfTemplate, Reason, Stats, duration};
+use crate::figures::{self, OfTemplate, Reason, Stats, duration};
 use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
@@ -85,12 +84,11 @@ impl StatsPage {
     }
 
     fn title_of<'a>(&'a self, part: &'a OfTemplate) -> &'a str {
-        let app = self.apps.iter().find(|app| app.appid == part.app);
-        app.and_then(|app| app.title_of(&part.template)).unwrap_or(&part.template)
+        apps::title(&self.apps, &part.app, &part.template)
     }
 
     fn app_of<'a>(&'a self, part: &'a OfTemplate) -> &'a str {
-        self.apps.iter().find(|app| app.appid == part.app).map_or(&part.app, App::shown)
+        apps::shown(&self.apps, &part.app)
     }
 
     /// Why messages failed or were refused, each with the state that says so.
@@ -108,15 +106,9 @@ impl StatsPage {
 async fn show(visit: Visit, Query(mut query): Query<StatsQuery>) -> Result<Response, Refusal> {
     let (span, minutes) = SPANS.into_iter().find(|(name, _)| *name == query.span).unwrap_or(SPANS[1]);
     span.clone_into(&mut query.span);
-    let now = visit.console.gateway.clock.now();
-    // The same question for all who look in the same minute.
-    let until = hongyan_clock::UnixMillis(now.0 - now.0.rem_euclid(60_000) + 60_000);
-    let since = until.minus(std::time::Duration::from_secs(minutes * 60));
-    let address = Address::of(&["stats"])
+    let address = figures::of_the_last(minutes, visit.console.gateway.clock.now())
         .with("app", Some(&query.app))
         .with("template", Some(&query.template))
-        .with("since", Some(since.to_string()))
-        .with("until", Some(until.to_string()))
         .with("by", Some("template"));
     let stats: Stats = visit.get_shared(&address).await?;
     Ok(html(&StatsPage {

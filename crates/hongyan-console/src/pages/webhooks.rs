@@ -44,7 +44,6 @@ texts! {
     apps = "小程序", "Apps";
     all_types = "全部", "all";
     pending = "待送达", "Pending";
-    oldest(at: &str) = "最早的一条:{at}", "the oldest: {at}";
     last_answer = "最近的回答", "Last answer";
     no_answer = "没有回答", "no answer";
     enabled = "启用", "enabled";

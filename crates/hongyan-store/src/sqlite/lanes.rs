@@ -3,7 +3,7 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::Lane;
 use hongyan_wechat::AppId;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
 use super::memory::Transaction;
@@ -25,6 +25,18 @@ fn read_node(cells: &mut Cells<'_>) -> RowResult<NodeRow> {
     })
 }
 
+/// All lanes with their owners, in order.
+pub(super) fn owners(db: &Connection) -> RowResult<Vec<Owner>> {
+    many(db, "SELECT lane, epoch, node FROM lanes ORDER BY lane", [], |cells| {
+        Ok(Owner { lane: cells.lane()?, epoch: cells.count().map(Epoch)?, node: cells.raw()? })
+    })
+}
+
+/// All nodes, by name.
+pub(super) fn nodes(db: &Connection) -> RowResult<Vec<NodeRow>> {
+    many(db, "SELECT name, incarnation, expires_at, seen_at FROM nodes ORDER BY name", [], read_node)
+}
+
 impl LaneRows for Transaction<'_> {
     fn epoch(&self, lane: Lane) -> RowResult<Epoch> {
         self.memory.epoch(lane, || {
@@ -36,9 +48,7 @@ impl LaneRows for Transaction<'_> {
     }
 
     fn owners(&self) -> RowResult<Vec<Owner>> {
-        many(self, "SELECT lane, epoch, node FROM lanes ORDER BY lane", [], |cells| {
-            Ok(Owner { lane: cells.lane()?, epoch: cells.count().map(Epoch)?, node: cells.raw()? })
-        })
+        owners(self)
     }
 
     fn owner(&self, lane: Lane) -> RowResult<Option<String>> {
@@ -58,7 +68,7 @@ impl LaneRows for Transaction<'_> {
     }
 
     fn nodes(&self) -> RowResult<Vec<NodeRow>> {
-        many(self, "SELECT name, incarnation, expires_at, seen_at FROM nodes ORDER BY name", [], read_node)
+        nodes(self)
     }
 
     fn put_node(&self, node: &NodeRow) -> RowResult<()> {

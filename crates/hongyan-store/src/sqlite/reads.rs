@@ -9,11 +9,10 @@ use rusqlite::{Connection, params};
 use super::cells::{Cells, many};
 use super::row_error::RowResult;
 use super::verb::Verb;
-use super::{SqliteStore, events, figures, messages, webhooks};
+use super::{SqliteStore, events, figures, lanes, messages, webhooks};
 use crate::rows::User;
-use crate::types::{
-    Epoch, MessageDetail, MessageStory, NodeView, OpenMessages, ReachPart, UserFilter, UserView,
-};
+use crate::rows::lanes::{NodeRow, Owner};
+use crate::types::{MessageDetail, MessageStory, NodeView, OpenMessages, ReachPart, UserFilter, UserView};
 use crate::{Reads, Result};
 
 /// Behind every text that begins like another one.
@@ -63,21 +62,31 @@ fn moments(detail: &MessageDetail) -> Vec<UnixMillis> {
     attempts.chain(resolutions).chain([detail.message.updated_at]).collect()
 }
 
+/// What is read of a user, in the order in which [`read_user`] takes it.
+macro_rules! users {
+    ($where:literal) => {
+        concat!(
+            "SELECT openid, unionid, logged_in_at, (SELECT COUNT(*) FROM sessions s WHERE s.lane = u.lane \
+             AND s.appid = u.appid AND s.openid = u.openid) FROM users u ",
+            $where
+        )
+    };
+}
+
 /// Users lie in lanes, by openid: the first of each lane, and of those the first.
 fn users(db: &Connection, filter: &UserFilter) -> RowResult<Vec<UserView>> {
-    const COLUMNS: &str = "SELECT openid, unionid, logged_in_at, (SELECT COUNT(*) FROM sessions s \
-         WHERE s.lane = u.lane AND s.appid = u.appid AND s.openid = u.openid) FROM users u ";
     let UserFilter { appid, search, after, limit } = filter;
     let after = after.as_ref().map_or("", |openid| openid.as_str());
+    let behind = format!("{search}{LAST}");
     let mut found = Vec::new();
     for lane in Lane::all() {
         let of_lane = many(
             db,
-            &format!(
-                "{COLUMNS} WHERE lane = ?1 AND appid = ?2 AND openid >= ?3 AND openid < ?4 AND openid > ?5 \
-                      ORDER BY openid LIMIT ?6"
+            users!(
+                "WHERE lane = ?1 AND appid = ?2 AND openid >= ?3 AND openid < ?4 AND openid > ?5 \
+                 ORDER BY openid LIMIT ?6"
             ),
-            params![lane.number(), appid.as_str(), search, format!("{search}{LAST}"), after, limit],
+            params![lane.number(), appid.as_str(), search, behind, after, limit],
             read_user,
         )?;
         found.extend(of_lane);
@@ -85,9 +94,8 @@ fn users(db: &Connection, filter: &UserFilter) -> RowResult<Vec<UserView>> {
     if !search.is_empty() {
         let same_person = many(
             db,
-            &format!(
-                "{COLUMNS} INDEXED BY users_of_unionid WHERE unionid = ?1 AND appid = ?2 AND openid > ?3 \
-                      ORDER BY openid LIMIT ?4"
+            users!(
+                "INDEXED BY users_of_unionid WHERE unionid = ?1 AND appid = ?2 AND openid > ?3 ORDER BY openid LIMIT ?4"
             ),
             params![search, appid.as_str(), after, limit],
             read_user,
@@ -110,13 +118,10 @@ fn read_user(cells: &mut Cells<'_>) -> RowResult<UserView> {
 }
 
 fn nodes(db: &Connection) -> RowResult<Vec<NodeView>> {
-    let mut nodes = many(db, "SELECT name, seen_at FROM nodes ORDER BY name", [], |cells| {
-        Ok(NodeView { name: Some(cells.raw()?), seen_at: Some(cells.moment()?), lanes: Vec::new() })
-    })?;
-    let lanes = many(db, "SELECT lane, epoch, node FROM lanes ORDER BY lane", [], |cells| {
-        Ok((cells.lane()?, cells.count().map(Epoch)?, cells.raw::<Option<String>>()?))
-    })?;
-    for (lane, epoch, owner) in lanes {
+    let view =
+        |node: NodeRow| NodeView { name: Some(node.name), seen_at: Some(node.seen_at), lanes: Vec::new() };
+    let mut nodes: Vec<NodeView> = lanes::nodes(db)?.into_iter().map(view).collect();
+    for Owner { lane, epoch, node: owner } in lanes::owners(db)? {
         match nodes.iter_mut().find(|node| node.name == owner) {
             Some(node) => node.lanes.push((lane, epoch)),
             // An owner that is no node any more, or nobody.

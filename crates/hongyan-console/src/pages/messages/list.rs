@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_ui::assets;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::message::Message;
 use super::words::Words;
 use crate::api::Address;
-use crate::apps::{App, apps};
+use crate::apps::{self, App, apps};
 use crate::page::{Frame, Place, html};
 use crate::pager::{Pager, moment, with};
 use crate::refusal::Refusal;
@@ -68,17 +69,17 @@ impl ListPage {
     }
 
     fn title_of<'a>(&'a self, message: &'a Message) -> &'a str {
-        let app = self.apps.iter().find(|app| app.appid == message.app);
-        app.and_then(|app| app.title_of(&message.template)).unwrap_or(&message.template)
+        apps::title(&self.apps, &message.app, &message.template)
     }
 }
 
 /// `GET /console/messages`.
 pub(super) async fn list(visit: Visit, Query(mut query): Query<ListQuery>) -> Result<Response, Refusal> {
+    let apps = apps(&visit).await?;
     let sought = query.q.trim().to_owned();
     let mut in_vain = None;
     if !sought.is_empty() {
-        match find(&visit, &sought, &query).await? {
+        match find(&visit, &apps, &sought, &query).await? {
             Some(found) => return Ok(Redirect::to(&found).into_response()),
             None => in_vain = Some(sought),
         }
@@ -91,7 +92,7 @@ pub(super) async fn list(visit: Visit, Query(mut query): Query<ListQuery>) -> Re
     Ok(html(&ListPage {
         frame: Frame::live(&visit, Place::Messages),
         words: Words(visit.language()),
-        apps: apps(&visit).await?,
+        apps,
         messages: answer.messages,
         pager: Pager::new(&visit, answer.next_cursor),
         export: export(&visit),
@@ -128,15 +129,16 @@ async fn read(visit: &Visit, query: &ListQuery) -> Result<Answer, Refusal> {
 
 /// Where the one search box leads: to the message of this id, to those with this reference, of this user, or by this
 /// template, whichever there is. `None`: there is none.
-async fn find(visit: &Visit, sought: &str, query: &ListQuery) -> Result<Option<String>, Refusal> {
+async fn find(
+    visit: &Visit,
+    known: &[App],
+    sought: &str,
+    query: &ListQuery,
+) -> Result<Option<String>, Refusal> {
     if sought.parse::<MessageId>().is_ok() {
-        return match visit.get::<serde::de::IgnoredAny>(&Address::of(&["messages", sought])).await {
-            Ok(_) => Ok(Some(format!("/console/messages/{sought}"))),
-            Err(refusal) if refusal.status.as_u16() == 404 => Ok(None),
-            Err(refusal) => Err(refusal),
-        };
+        let found: Option<IgnoredAny> = visit.get_if_there(&Address::of(&["messages", sought])).await?;
+        return Ok(found.map(|_| format!("/console/messages/{sought}")));
     }
-    let known = apps(visit).await?;
     let asked: Vec<&str> = match query.app.as_str() {
         "" => known.iter().map(|app| app.appid.as_str()).collect(),
         app => vec![app],

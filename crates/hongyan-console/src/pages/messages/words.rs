@@ -16,7 +16,6 @@ texts! {
     reasons = "全部原因", "All reasons";
 
     message = "消息", "Message";
-    why = "原因", "Why";
     what_happened = "经过", "What happened";
     card = "用户看到的卡片", "The card as the user sees it";
     card_would_be = "用户将看到的卡片", "The card as the user would see it";
