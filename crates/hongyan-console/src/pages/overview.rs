@@ -18,7 +18,7 @@ use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
-/// How many messages of unknown outcome and how many that failed are looked at.
+/// How many of the latest messages, and of those that failed, are shown.
 const SHOWN: &str = "8";
 
 pub(super) fn routes() -> Router<Console> {
@@ -105,7 +105,6 @@ struct OverviewPage {
     words: Words,
     apps: Vec<App>,
     webhooks: Vec<Webhook>,
-    unknown: Vec<Message>,
     recent: Vec<Message>,
     failed: Vec<Message>,
     stats: Stats,
@@ -159,7 +158,7 @@ impl OverviewPage {
     }
 
     fn is_all_well(&self) -> bool {
-        self.unknown.is_empty()
+        self.standing("unknown").oldest.is_none()
             && self.apps.iter().all(|app| app.paused.is_none() && app.template_sync_failure.is_none())
             && self.webhooks.is_empty()
     }
@@ -172,7 +171,7 @@ impl OverviewPage {
 async fn show(visit: Visit) -> Result<Response, Refusal> {
     let apps: Apps = visit.get_shared(&Address::of(&["apps"])).await?;
     let webhooks: Webhooks = visit.get_shared(&Address::of(&["webhooks"])).await?;
-    let (mut unknown, mut recent, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut recent, mut failed) = (Vec::new(), Vec::new());
     // A person who may see a few apps is asked which one a list is about.
     let asked = if visit.person.apps.is_none() {
         vec![None]
@@ -185,7 +184,6 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
                 Address::of(&["messages"]).with("app", app).with("state", state).with("limit", Some(SHOWN));
             visit.get_shared::<Messages>(&address).await.map(|page| page.messages)
         };
-        unknown.extend(list(Some("unknown")).await?);
         recent.extend(list(None).await?);
         failed.extend(list(Some("failed")).await?);
     }
@@ -198,7 +196,6 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         words: Words(visit.language()),
         apps: apps.apps,
         webhooks: webhooks.webhooks.into_iter().filter(is_trouble).collect(),
-        unknown,
         recent,
         failed,
         chart: stats.chart(visit.words),
