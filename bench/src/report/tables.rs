@@ -143,11 +143,11 @@ fn of_half_load(half_load: &HalfLoad, language: Language) -> Table {
         language,
         [
             (
-                "requests/s, whether answered or not",
+                "requests/s, without waiting for answers",
                 "每秒请求数（不等应答）",
                 number(half_load.requests_per_second, 0),
             ),
-            ("accepted after, p50, ms", "受理耗时 p50（毫秒）", number(half_load.accept_p50_ms, 2)),
+            ("time to accept, p50, ms", "受理耗时 p50（毫秒）", number(half_load.accept_p50_ms, 2)),
             ("p99, ms", "p99（毫秒）", number(half_load.accept_p99_ms, 2)),
             ("longest, ms", "最长（毫秒）", number(half_load.accept_max_ms, 2)),
             ("CPU s per 1,000", "每千条 CPU 秒", number(half_load.cpu_seconds_per_thousand, 4)),
@@ -157,7 +157,7 @@ fn of_half_load(half_load: &HalfLoad, language: Language) -> Table {
 
 fn of_facade(calls: &FacadeCalls, language: Language) -> Table {
     let title = language.say(
-        "facade: a call that is passed through, one at a time",
+        "facade: calls that are passed through, one at a time",
         "facade：经兼容接口透传的调用，一次一个",
     );
     let more = (calls.facade_p50_ms - calls.direct_p50_ms) * 1_000.0;
@@ -165,11 +165,11 @@ fn of_facade(calls: &FacadeCalls, language: Language) -> Table {
         title,
         language,
         [
-            ("straight to WeChat, p50, ms", "直接调用微信 p50（毫秒）", number(calls.direct_p50_ms, 3)),
+            ("directly to WeChat, p50, ms", "直接调用微信 p50（毫秒）", number(calls.direct_p50_ms, 3)),
             ("p99, ms", "p99（毫秒）", number(calls.direct_p99_ms, 3)),
             ("through the gateway, p50, ms", "经网关 p50（毫秒）", number(calls.facade_p50_ms, 3)),
             ("p99, ms", "p99（毫秒）", number(calls.facade_p99_ms, 3)),
-            ("the gateway's share, p50, µs", "网关所占 p50（微秒）", number(more, 0)),
+            ("added by the gateway, p50, µs", "网关增加的 p50（微秒）", number(more, 0)),
         ],
     )
 }
@@ -180,11 +180,11 @@ fn of_callbacks(callbacks: &Callbacks, language: Language) -> Table {
         language,
         [
             (
-                "pushes/s, whether answered or not",
+                "pushes/s, without waiting for answers",
                 "每秒推送数（不等应答）",
                 number(callbacks.pushes_per_second, 0),
             ),
-            ("answered after, p50, ms", "应答耗时 p50（毫秒）", number(callbacks.answer_p50_ms, 2)),
+            ("time to answer, p50, ms", "应答耗时 p50（毫秒）", number(callbacks.answer_p50_ms, 2)),
             ("p99, ms", "p99（毫秒）", number(callbacks.answer_p99_ms, 2)),
             ("longest, ms", "最长（毫秒）", number(callbacks.answer_max_ms, 2)),
             ("CPU s per 1,000", "每千次 CPU 秒", number(callbacks.cpu_seconds_per_thousand, 4)),
@@ -245,7 +245,7 @@ fn of_scheduled(scheduled: &Scheduled, language: Language) -> Table {
         [
             ("scheduled messages", "定时消息数", count(scheduled.stored_messages)),
             ("database, MiB", "数据库（MiB）", number(scheduled.database_mib, 0)),
-            ("index of what is due, MiB", "到期索引（MiB）", number(scheduled.due_index_mib, 0)),
+            ("index of due messages, MiB", "到期消息索引（MiB）", number(scheduled.due_index_mib, 0)),
             ("start until ready, s", "启动至就绪（秒）", number(scheduled.start_seconds, 2)),
             ("memory when ready, MiB", "就绪时内存（MiB）", number(scheduled.memory_at_start_mib, 1)),
             ("memory after the load, MiB", "负载后内存（MiB）", number(scheduled.memory_after_load_mib, 1)),
@@ -256,8 +256,8 @@ fn of_scheduled(scheduled: &Scheduled, language: Language) -> Table {
                 number(scheduled.load.cpu_seconds_per_thousand, 4),
             ),
             (
-                "sent after its moment, idle, p50, ms",
-                "空闲时到点后多久发出， p50（毫秒）",
+                "delay after the scheduled time, idle, p50, ms",
+                "空闲时到点后多久发出 p50（毫秒）",
                 number(scheduled.lag_p50_ms, 2),
             ),
             ("p99, ms", "p99（毫秒）", number(scheduled.lag_p99_ms, 2)),
@@ -268,13 +268,13 @@ fn of_scheduled(scheduled: &Scheduled, language: Language) -> Table {
 
 fn sandbox(figures: &Figures, language: Language) -> Table {
     facts(
-        language.say("sandbox: subscribe messages straight to the sandbox", "sandbox：直接向沙箱发订阅消息"),
+        language.say("sandbox: subscribe messages sent directly to the sandbox", "sandbox：直接向沙箱发订阅消息"),
         language,
         [
             ("requests/s", "每秒请求数", number(figures.delivered_per_second, 0)),
             ("CPU s per 1,000", "每千次 CPU 秒", number(figures.cpu_seconds_per_thousand, 4)),
             ("peak memory, MiB", "内存峰值（MiB）", number(figures.peak_memory_mib, 1)),
-            ("answered after, p50, ms", "应答耗时 p50（毫秒）", number(figures.accept_p50_ms, 2)),
+            ("time to answer, p50, ms", "应答耗时 p50（毫秒）", number(figures.accept_p50_ms, 2)),
             ("p99, ms", "p99（毫秒）", number(figures.accept_p99_ms, 2)),
         ],
     )
@@ -282,11 +282,11 @@ fn sandbox(figures: &Figures, language: Language) -> Table {
 
 fn limit(report: &Report, language: Language) -> Table {
     facts(
-        language.say("What this machine can do at best", "这台机器的上限"),
+        language.say("Limits of this machine", "这台机器的上限"),
         language,
         [
             (
-                "SQLite rows/s, 64 a durable commit",
+                "SQLite rows/s, 64 rows per durable commit",
                 "SQLite 每秒行数（每次落盘提交 64 行）",
                 number(report.limit.rows_per_second, 0),
             ),
