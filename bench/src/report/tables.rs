@@ -268,7 +268,8 @@ fn of_scheduled(scheduled: &Scheduled, language: Language) -> Table {
 
 fn sandbox(figures: &Figures, language: Language) -> Table {
     facts(
-        language.say("sandbox: subscribe messages sent directly to the sandbox", "sandbox：直接向沙箱发订阅消息"),
+        language
+            .say("sandbox: subscribe messages sent directly to the sandbox", "sandbox：直接向沙箱发订阅消息"),
         language,
         [
             ("requests/s", "每秒请求数", number(figures.delivered_per_second, 0)),
