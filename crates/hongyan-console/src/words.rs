@@ -21,7 +21,7 @@ texts! {
     users = "用户", "Users";
     reach = "可触达", "Reach";
     stats = "统计", "Figures";
-    chart_of_sent(step: &str, most: &str) = "发出与失败的消息(每{step}),最多 {most}", "Messages sent and lost in each {step}; at most {most} sent";
+    chart_of_sent(step: &str, most: &str) = "发出与失败的消息（每 {step}），最多 {most}", "Messages sent and lost in each {step}; at most {most} sent";
     legend_sent = "已发出", "sent";
     legend_lost = "失败、拒收、过期", "failed, refused, expired";
     apps = "小程序", "Apps";
@@ -61,18 +61,18 @@ texts! {
     actions = "操作", "Actions";
     details = "详情", "Details";
     never = "从未", "Never";
-    shown_once = "只显示这一次,请立即保存。", "It is shown this once: keep it now.";
+    shown_once = "只显示这一次，请立即保存。", "It is shown this once: keep it now.";
 
     // Refusals.
     refused = "没有完成", "That was not done";
     not_found = "没有这个页面或对象", "There is no such page or object";
-    not_allowed = "您的角色不能这样做,请联系管理员。", "Your role does not allow this. Ask an admin.";
+    not_allowed = "您的角色不能这样做，请联系管理员。", "Your role does not allow this. Ask an admin.";
     store_is_away = "数据库暂时不可用", "The database is not available at the moment";
     store_is_away_then = "已接受的消息不会丢失。请稍后重新加载。", "No accepted message is lost. Load this page again in a while.";
     person_is_unknown = "您没有控制台账号", "You may not use the console";
-    person_is_unknown_then(name: &str) = "代理服务器说您是“{name}”,但没有这个用户。请管理员添加。", "The proxy says that you are “{name}”, and there is no such person. Ask an admin to add you.";
-    foreign_form = "表单已过期:请重新打开页面再提交。", "The form has expired: open its page again, and send it from there.";
-    changed_meanwhile = "别人刚刚修改过它:请查看现在的内容,再重试。", "Somebody else has changed it meanwhile: look at it as it is now, and try again.";
+    person_is_unknown_then(name: &str) = "代理服务器说您是“{name}”，但没有这个用户。请管理员添加。", "The proxy says that you are “{name}”, and there is no such person. Ask an admin to add you.";
+    foreign_form = "表单已过期：请重新打开页面再提交。", "The form has expired: open its page again, and send it from there.";
+    changed_meanwhile = "别人刚刚修改过它：请查看现在的内容，再重试。", "Somebody else has changed it meanwhile: look at it as it is now, and try again.";
     explanation = "说明", "Explanation";
 }
 

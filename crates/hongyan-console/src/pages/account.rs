@@ -34,20 +34,20 @@ texts! {
     old = "现在的口令", "The password now";
     new = "新口令", "The new password";
     again = "再输入一次新口令", "The new password once more";
-    rule(chars: usize) = "至少 {chars} 个字符,不要包含用户名。", "At least {chars} characters, and not your name.";
-    must = "您的口令由别人生成:请先换成自己的口令。", "Somebody else made your password: choose one of your own first.";
+    rule(chars: usize) = "至少 {chars} 个字符，不要包含用户名。", "At least {chars} characters, and not your name.";
+    must = "您的口令由别人生成：请先换成自己的口令。", "Somebody else made your password: choose one of your own first.";
     wrong = "现在的口令不对。", "The password that you have now is another.";
     differ = "两次输入的新口令不一样。", "The two new passwords differ.";
-    weak = "新口令不够好:太短、太长、太容易猜,或与现在的相同。", "The new password is not good enough: too short, too long, easy to guess, or the one that you have now.";
-    later = "现在不能修改,请稍后重试。", "It cannot be changed now. Try again in a while.";
+    weak = "新口令不够好：太短、太长、太容易猜，或与现在的相同。", "The new password is not good enough: too short, too long, easy to guess, or the one that you have now.";
+    later = "现在不能修改，请稍后重试。", "It cannot be changed now. Try again in a while.";
     factor = "第二因素", "Second factor";
-    factor_lead = "登录时除口令外,还需要身份验证器应用(TOTP)显示的 6 位验证码。", "A login then also needs a code of 6 digits from an authenticator app (TOTP).";
-    factor_is_on = "已启用:登录时需要验证码。", "It is on: a login needs a code.";
+    factor_lead = "登录时除口令外，还需要身份验证器应用（TOTP）显示的 6 位验证码。", "A login then also needs a code of 6 digits from an authenticator app (TOTP).";
+    factor_is_on = "已启用：登录时需要验证码。", "It is on: a login needs a code.";
     set_up = "设置", "Set it up";
     take_away = "停用", "Take it away";
-    factor_set = "第二因素已启用,下次登录时需要验证码。", "The second factor is on. The next login asks for a code.";
+    factor_set = "第二因素已启用，下次登录时需要验证码。", "The second factor is on. The next login asks for a code.";
     factor_gone = "第二因素已停用。", "The second factor is taken away.";
-    changed = "口令已修改,其他会话已退出。", "The password is changed, and your other sessions are ended.";
+    changed = "口令已修改，其他会话已退出。", "The password is changed, and your other sessions are ended.";
 }
 
 #[derive(Template)]

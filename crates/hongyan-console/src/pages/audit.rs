@@ -23,13 +23,13 @@ pub(super) fn routes() -> Router<Console> {
 texts! {
     struct Words;
     title = "审计", "Audit";
-    lead = "谁在什么时候改了什么。收发消息、授予额度不在其中:它们有自己的记录。", "Who changed what, and when. Sending and granting is not in it: messages and permits are their own record.";
+    lead = "谁在什么时候改了什么。收发消息、授予额度不在其中：它们有自己的记录。", "Who changed what, and when. Sending and granting is not in it: messages and permits are their own record.";
     who = "谁", "Who";
     call = "操作", "Call";
     object = "对象", "Object";
     result = "结果", "Result";
     done = "完成", "done";
-    not_known = "未知(进程在此期间结束)", "not known (the process ended meanwhile)";
+    not_known = "未知（进程在此期间结束）", "not known (the process ended meanwhile)";
     command_line = "命令行", "command line";
     system = "网关自身", "the gateway itself";
     key = "密钥", "key";

@@ -34,13 +34,13 @@ pub(super) fn routes() -> Router<Console> {
 texts! {
     struct Words;
     title = "设置第二因素", "Set up a second factor";
-    scan = "用身份验证器应用扫描二维码,或手动输入密钥,再输入应用显示的验证码。确认之后才生效。", "Scan the code with an authenticator app, or type the secret into it. Then enter the code that the app shows. The second factor counts once it is confirmed.";
+    scan = "用身份验证器应用扫描二维码，或手动输入密钥，再输入应用显示的验证码。确认之后才生效。", "Scan the code with an authenticator app, or type the secret into it. Then enter the code that the app shows. The second factor counts once it is confirmed.";
     qr_code = "密钥的二维码", "QR code of the secret";
     secret = "密钥", "Secret";
     address = "地址", "Address";
     code = "验证码", "Code";
     confirm = "确认并启用", "Confirm and turn on";
-    wrong = "验证码不对。请检查手机的时间,再输入新的验证码。", "The code is wrong. Check the phone's clock, and enter a new code.";
+    wrong = "验证码不对。请检查手机的时间，再输入新的验证码。", "The code is wrong. Check the phone's clock, and enter a new code.";
     back = "返回我的账号", "Back to my account";
 }
 

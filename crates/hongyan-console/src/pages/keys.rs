@@ -40,13 +40,13 @@ texts! {
     expired = "已过期", "expired";
     good = "有效", "works";
     revoke = "撤销", "Revoke";
-    revoke_sure = "使用它的程序会立即被拒绝。确定撤销吗?", "Whatever uses it is refused at once. Revoke it?";
+    revoke_sure = "使用它的程序会立即被拒绝。确定撤销吗？", "Whatever uses it is refused at once. Revoke it?";
     is_revoked = "密钥已撤销。", "The key is revoked.";
     make = "创建密钥", "Make a key";
     made(name: &str) = "密钥 {name}", "The key {name}";
     use_it = "请求时带上请求头 Authorization: Bearer hyk_…", "Send it with each request: Authorization: Bearer hyk_…";
     empty = "还没有密钥。后端程序需要一个才能调用网关。", "There is no key yet. A back end needs one to call the gateway.";
-    until = "到期时间(可不填)", "Works until (may be left out)";
+    until = "到期时间（可不填）", "Works until (may be left out)";
     no_app_named = "不选则为全部小程序。", "None chosen: all apps.";
     messages = "发送、查看、取消消息", "send, read and cancel messages";
     permits = "额度、可触达、登录", "permits, reach and logins";

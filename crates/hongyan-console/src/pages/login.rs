@@ -32,18 +32,18 @@ texts! {
     name = "用户名", "Name";
     password = "口令", "Password";
     log_in = "登录", "Log in";
-    how = "没有账号?在服务器上运行:", "No account yet? On the server, run:";
+    how = "没有账号？在服务器上运行：", "No account yet? On the server, run:";
     wrong = "用户名或口令不对。", "The name or the password is wrong.";
-    wait(seconds: u64) = "错误次数太多,请在 {seconds} 秒后重试。", "Too many wrong passwords or codes. Try again in {seconds} seconds.";
-    busy = "登录的人太多,请稍后重试。", "Too many people are logging in. Try again in a moment.";
-    away = "数据库暂时不可用,请稍后重试。", "The database is not available at the moment. Try again in a while.";
+    wait(seconds: u64) = "错误次数太多，请在 {seconds} 秒后重试。", "Too many wrong passwords or codes. Try again in {seconds} seconds.";
+    busy = "登录的人太多，请稍后重试。", "Too many people are logging in. Try again in a moment.";
+    away = "数据库暂时不可用，请稍后重试。", "The database is not available at the moment. Try again in a while.";
     code = "身份验证器应用显示的验证码", "The code that your authenticator app shows";
-    wrong_code = "验证码不对,或已经用过。请输入新的验证码。", "The code is wrong, or was used before. Enter a new code.";
-    over = "验证超时,请重新登录。", "The login took too long. Begin again.";
-    no_factor = "现在无法核对验证码,请联系管理员。", "The code cannot be checked now. Ask an admin.";
-    lost = "手机丢失?请管理员重置口令,第二因素会同时停用。", "Lost the phone? An admin can reset your password, which also takes the second factor away.";
+    wrong_code = "验证码不对，或已经用过。请输入新的验证码。", "The code is wrong, or was used before. Enter a new code.";
+    over = "验证超时，请重新登录。", "The login took too long. Begin again.";
+    no_factor = "现在无法核对验证码，请联系管理员。", "The code cannot be checked now. Ask an admin.";
+    lost = "手机丢失？请管理员重置口令，第二因素会同时停用。", "Lost the phone? An admin can reset your password, which also takes the second factor away.";
     again = "重新登录", "Begin again";
-    link_is_over = "登录链接只能使用一次,而且会过期。请重新获取,或用口令登录。", "A link to log in is good once, and for a while. Get another one, or log in with a password.";
+    link_is_over = "登录链接只能使用一次，而且会过期。请重新获取，或用口令登录。", "A link to log in is good once, and for a while. Get another one, or log in with a password.";
     other_language = "English", "中文";
 }
 

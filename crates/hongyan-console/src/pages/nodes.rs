@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<Console> {
 texts! {
     struct Words;
     title = "节点", "Nodes";
-    lead = "用户分为 64 个分道,每个分道由一个节点负责。", "All users are divided into 64 lanes, and one node works for each lane.";
+    lead = "用户分为 64 个分道，每个分道由一个节点负责。", "All users are divided into 64 lanes, and one node works for each lane.";
     name = "节点", "Node";
     this = "本节点", "this node";
     seen = "最近续约", "Lease renewed";

@@ -35,10 +35,10 @@ texts! {
     see_messages = "查看消息", "Look at the messages";
     templates_of(app: &str) = "{app} 的模板读取失败", "The templates of {app} cannot be read";
     unknown = "有消息结果未知", "Messages of unknown outcome";
-    unknown_lead = "请求已发出,但没有收到微信的回答。收到推送会自动确定;也可以人工确定。最早的一条:", "The request was written and no answer came. An event of WeChat's settles it, or somebody who finds out. The oldest:";
+    unknown_lead = "请求已发出，但没有收到微信的回答。收到推送会自动确定；也可以人工确定。最早的一条：", "The request was written and no answer came. An event of WeChat's settles it, or somebody who finds out. The oldest:";
     settle = "逐条处理", "Settle them";
-    webhook_disabled(url: &str) = "webhook 已停用:{url}", "A webhook is disabled: {url}";
-    webhook_failing(url: &str) = "webhook 正在失败:{url}", "A webhook is failing: {url}";
+    webhook_disabled(url: &str) = "webhook 已停用：{url}", "A webhook is disabled: {url}";
+    webhook_failing(url: &str) = "webhook 正在失败：{url}", "A webhook is failing: {url}";
     pending(count: u64) = "{count} 个事件等待送达", "{count} events wait for it";
     look = "查看", "Look at it";
     no_app = "还没有小程序。添加之后就可以发消息。", "There is no app yet. Register one, and messages can be sent.";

@@ -41,17 +41,17 @@ texts! {
     new = "尚未修改初始口令", "has not chosen a password yet";
     factor = "第二因素", "second factor";
     add = "添加人员", "Add a person";
-    add_lead = "口令只显示一次,首次登录时必须修改。", "The password is shown once, and must be changed at the first login.";
+    add_lead = "口令只显示一次，首次登录时必须修改。", "The password is shown once, and must be changed at the first login.";
     password_of(name: &str) = "{name} 的口令", "The password of {name}";
     reset = "重置口令", "Reset the password";
-    reset_sure = "旧口令立即失效,该人员的会话全部结束。确定吗?", "The old password stops working, and the person's sessions end. Go on?";
+    reset_sure = "旧口令立即失效，该人员的会话全部结束。确定吗？", "The old password stops working, and the person's sessions end. Go on?";
     remove = "删除", "Remove";
-    remove_sure = "确定删除该人员吗?其会话立即结束。", "Remove this person? The person's sessions end at once.";
+    remove_sure = "确定删除该人员吗？其会话立即结束。", "Remove this person? The person's sessions end at once.";
     removed = "人员已删除。", "The person is removed.";
-    changed = "已修改,立即生效。", "It is changed, and holds from now on.";
-    viewer = "查看者:查看消息、用户、额度、小程序、推送和 webhook", "viewer: looks at messages, users, permits, apps, events and webhooks";
-    operator = "操作员:还可以发送、取消、确定结果,授予额度,暂停和恢复,查看审计", "operator: also sends, cancels and settles messages, grants permits, pauses and resumes, reads the audit trail";
-    admin = "管理员:全部", "admin: everything";
+    changed = "已修改，立即生效。", "It is changed, and holds from now on.";
+    viewer = "查看者：查看消息、用户、额度、小程序、推送和 webhook", "viewer: looks at messages, users, permits, apps, events and webhooks";
+    operator = "操作员：还可以发送、取消、确定结果，授予额度，暂停和恢复，查看审计", "operator: also sends, cancels and settles messages, grants permits, pauses and resumes, reads the audit trail";
+    admin = "管理员：全部", "admin: everything";
     no_app_named = "不选则为全部小程序。", "None chosen: all apps.";
 }
 

@@ -32,8 +32,8 @@ texts! {
     rule = "规则", "Rule";
     example = "示例", "Example";
     test = "发送测试", "Send a test";
-    test_lead = "卡片随输入变化;微信会拒绝的内容立即指出。", "The card follows what is typed, and what WeChat would refuse is pointed out.";
-    to = "发给(openid)", "To (openid)";
+    test_lead = "卡片随输入变化；微信会拒绝的内容立即指出。", "The card follows what is typed, and what WeChat would refuse is pointed out.";
+    to = "发给（openid）", "To (openid)";
     page = "点击后打开的页面", "The page that a tap opens";
     policy = "没有额度时", "Without a permit";
     try_anyway = "仍然请求微信", "ask WeChat all the same";

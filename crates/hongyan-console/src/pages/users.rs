@@ -34,12 +34,12 @@ texts! {
     struct Words;
     title = "用户", "Users";
     one = "用户", "User";
-    look_for = "openid 的开头,或 unionid", "The start of an openid, or a unionid";
+    look_for = "openid 的开头，或 unionid", "The start of an openid, or a unionid";
     unionid = "unionid", "unionid";
     logged_in = "最近登录", "Last login";
     sessions = "会话", "Sessions";
     empty = "该小程序还没有用户通过网关登录。", "No user of this app has logged in through the gateway yet.";
-    nothing_of(what: &str) = "没有找到“{what}”:没有登录过的用户以此开头,也没有这个 unionid。", "Nothing was found for “{what}”: no openid of a user that has logged in begins so, and no unionid is this.";
+    nothing_of(what: &str) = "没有找到“{what}”：没有登录过的用户以此开头，也没有这个 unionid。", "Nothing was found for “{what}”: no openid of a user that has logged in begins so, and no unionid is this.";
     look_anyway = "仍然查看这个 openid 的额度和消息", "Look at the permits and messages of this openid all the same";
     no_app = "还没有小程序。请先添加一个。", "There is no app yet. Add one first.";
     permits = "下发额度", "Permits";
@@ -58,14 +58,14 @@ texts! {
     all_messages = "全部消息", "All messages";
     no_messages = "没有消息。", "No messages.";
     end_sessions = "结束全部会话", "End all sessions";
-    end_sessions_sure = "用户需要重新登录(小程序会自动完成)。确定吗?", "The user has to log in again (the mini program does that by itself). Go on?";
+    end_sessions_sure = "用户需要重新登录（小程序会自动完成）。确定吗？", "The user has to log in again (the mini program does that by itself). Go on?";
     sessions_ended = "会话已结束。", "The sessions are ended.";
     grant = "授予额度", "Grant a permit";
-    grant_lead = "只有用户确实授权过才有用:微信会拒绝不存在的授权。", "It helps only if the user did allow it: WeChat refuses a permit that does not exist there.";
+    grant_lead = "只有用户确实授权过才有用：微信会拒绝不存在的授权。", "It helps only if the user did allow it: WeChat refuses a permit that does not exist there.";
     code = "form_id 或 prepay_id", "form_id or prepay_id";
     count = "数量", "Count";
-    granted_now = "额度已授予;等待它的消息会立即发出。", "The permit is granted. A message that waited for it goes out at once.";
-    any_template = "(表单和支付不需要)", "(not for forms and payments)";
+    granted_now = "额度已授予；等待它的消息会立即发出。", "The permit is granted. A message that waited for it goes out at once.";
+    any_template = "（表单和支付不需要）", "(not for forms and payments)";
 }
 
 #[derive(Deserialize)]

@@ -50,7 +50,7 @@ texts! {
     disabled = "停用", "disabled";
     failing = "正在失败", "failing";
     rests = "休息至", "rests until";
-    empty = "还没有 webhook。设置之后,发生的事情会推送到您的后端。", "There is no webhook yet. With one, your back end is told of what happens.";
+    empty = "还没有 webhook。设置之后，发生的事情会推送到您的后端。", "There is no webhook yet. With one, your back end is told of what happens.";
     set_up = "添加 webhook", "Set up a webhook";
     all_if_none = "不选则为全部。", "None chosen: all.";
     no_app_named = "不选则为全部小程序。", "None chosen: all apps.";
@@ -66,14 +66,14 @@ texts! {
     once_more = "重新投递", "Replay";
     replay_since = "重新投递这一时间以后的全部事件", "Replay all events since";
     test = "发送测试事件", "Send a test event";
-    tested = "测试事件已发出,结果很快出现在下面。", "A test event is on its way. What became of it will stand below.";
+    tested = "测试事件已发出，结果很快出现在下面。", "A test event is on its way. What became of it will stand below.";
     enable = "启用", "Enable";
-    is_enabled = "已启用,积压的事件会依次送达。", "It is enabled. What was kept is delivered in order.";
+    is_enabled = "已启用，积压的事件会依次送达。", "It is enabled. What was kept is delivered in order.";
     replayed = "事件将重新投递。", "The events are delivered once more.";
     rotate = "更换签名密钥", "Rotate the secret";
-    rotate_sure = "旧密钥在一段时间内仍然同时签名。确定更换吗?", "The old secret signs beside the new one for a while. Rotate it?";
+    rotate_sure = "旧密钥在一段时间内仍然同时签名。确定更换吗？", "The old secret signs beside the new one for a while. Rotate it?";
     remove = "删除", "Remove";
-    remove_sure = "确定删除这个 webhook 吗?未送达的事件不会再送达。", "Remove this webhook? What it has not taken is not delivered any more.";
+    remove_sure = "确定删除这个 webhook 吗？未送达的事件不会再送达。", "Remove this webhook? What it has not taken is not delivered any more.";
     is_removed = "webhook 已删除。", "The webhook is removed.";
 }
 
