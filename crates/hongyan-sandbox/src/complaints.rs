@@ -22,8 +22,10 @@ const MAX_COMPLAINTS: usize = 20;
 pub(crate) struct Complaint {
     /// The code, for programs.
     pub(crate) code: &'static str,
-    /// The text, for people.
+    /// The text, for people, in English.
     pub(crate) detail: String,
+    /// The same in Chinese.
+    pub(crate) detail_zh: String,
 }
 
 /// Every code with its meaning, in Chinese and English; the pages show the table.
@@ -155,15 +157,20 @@ pub(crate) fn of(
         parameters(&mut found, shape, &kept.query);
     }
     if kept.is_chunked {
-        found.add("chunked_body", "send a Content-Length: WeChat answers HTTP 412 to a chunked body");
+        found.add(
+            "chunked_body",
+            "send a Content-Length: WeChat answers HTTP 412 to a chunked body",
+            "请带上 Content-Length：微信对分块的请求体回 HTTP 412",
+        );
     }
     if request.method == "POST" && is_documented_as_get(&request.path) {
-        found.add("method", "WeChat documents GET for this call");
+        found.add("method", "WeChat documents GET for this call", "微信文档中该接口用 GET");
     }
     if request.method == "GET" && !kept.body.is_empty() {
         found.add(
             "body_on_get",
             "send no body with a GET: proxies drop the body, and WeChat does not read it",
+            "GET 请不要带请求体：代理会丢弃，微信也不读取",
         );
     }
     if request.method == "POST" && !kept.body.is_empty() {
@@ -172,10 +179,15 @@ pub(crate) fn of(
             found.add(
                 "content_type",
                 &format!("the content type of a JSON body should be application/json, not {kind:?}"),
+                &format!("JSON 请求体的类型应为 application/json，而不是 {kind:?}"),
             );
         }
         if kept.body.starts_with(b"\xef\xbb\xbf") {
-            found.add("byte_order_mark", "the body begins with a byte order mark, which JSON does not allow");
+            found.add(
+                "byte_order_mark",
+                "the body begins with a byte order mark, which JSON does not allow",
+                "请求体以 BOM 开头，JSON 不允许",
+            );
         }
     }
     if let Ok(Value::Object(body)) = serde_json::from_slice(&kept.body) {
@@ -187,7 +199,11 @@ pub(crate) fn of(
         }
     }
     if request.path == LEGACY && request.errcode == Some(0) {
-        found.add("legacy_closed", "WeChat closed template messages to new apps on 2020-01-10");
+        found.add(
+            "legacy_closed",
+            "WeChat closed template messages to new apps on 2020-01-10",
+            "模板消息自 2020 年 1 月 10 日起对新小程序关闭",
+        );
     }
     found.0.truncate(MAX_COMPLAINTS);
     found.0
@@ -204,22 +220,26 @@ fn is_documented_as_get(path: &str) -> bool {
 struct Found(Vec<Complaint>);
 
 impl Found {
-    fn add(&mut self, code: &'static str, detail: &str) {
+    fn add(&mut self, code: &'static str, detail: &str, detail_zh: &str) {
         debug_assert!(CODES.iter().any(|(known, _, _)| *known == code), "{code} is in the table");
-        self.0.push(Complaint { code, detail: detail.to_owned() });
+        self.0.push(Complaint { code, detail: detail.to_owned(), detail_zh: detail_zh.to_owned() });
     }
 }
 
 /// Quotes names only: a value may be a secret.
 fn parameters(found: &mut Found, shape: &Shape, query: &[(String, String)]) {
     for (at, (name, _)) in query.iter().enumerate() {
+        let short = shown(name);
         if query[..at].iter().any(|(earlier, _)| earlier == name) {
-            found.add("repeated_parameter", &format!("the URL has {} twice", shown(name)));
+            let (en, zh) = (format!("the URL has {short} twice"), format!("地址中 {short} 出现了两次"));
+            found.add("repeated_parameter", &en, &zh);
         } else if !shape.parameters.contains(&name.as_str()) {
-            found.add("unknown_parameter", &format!("the call has no parameter {}", shown(name)));
+            let (en, zh) = (format!("the call has no parameter {short}"), format!("接口没有参数 {short}"));
+            found.add("unknown_parameter", &en, &zh);
         }
         if name == "appsecret" || (name == "secret" && !shape.parameters.contains(&"secret")) {
-            found.add("secret_in_query", &format!("send {name} in the body"));
+            let (en, zh) = (format!("send {name} in the body"), format!("请把 {name} 放在请求体里"));
+            found.add("secret_in_query", &en, &zh);
         }
     }
 }
@@ -227,16 +247,22 @@ fn parameters(found: &mut Found, shape: &Shape, query: &[(String, String)]) {
 fn members(found: &mut Found, shape: &Shape, body: &Map<String, Value>) {
     for name in body.keys() {
         if name == "access_token" {
-            found.add("token_in_body", "send access_token in the URL");
+            found.add("token_in_body", "send access_token in the URL", "请把 access_token 放在地址里");
         } else if !shape.members.contains(&name.as_str()) {
-            found.add("unknown_member", &format!("the call has no member {}", shown(name)));
+            let short = shown(name);
+            let (en, zh) = (format!("the call has no member {short}"), format!("接口没有成员 {short}"));
+            found.add("unknown_member", &en, &zh);
         }
     }
 }
 
 fn message(found: &mut Found, body: &Map<String, Value>, template: &impl Fn(&str) -> Option<Arc<Template>>) {
     if body.get("page").and_then(Value::as_str).is_some_and(|page| page.starts_with('/')) {
-        found.add("leading_slash", "write page without a leading slash: pages/index/index");
+        found.add(
+            "leading_slash",
+            "write page without a leading slash: pages/index/index",
+            "page 不要以斜杠开头，应写作 pages/index/index",
+        );
     }
     let Some(data) = body.get("data").and_then(Value::as_object) else { return };
     let template = body.get("template_id").and_then(Value::as_str).and_then(template);
@@ -244,12 +270,16 @@ fn message(found: &mut Found, body: &Map<String, Value>, template: &impl Fn(&str
         if let Some(template) = &template
             && !template.fields.iter().any(|field| *field.name == **name)
         {
-            found.add("extra_field", &format!("the template has no field {}", shown(name)));
+            let short = shown(name);
+            let (en, zh) = (format!("the template has no field {short}"), format!("模板没有字段 {short}"));
+            found.add("extra_field", &en, &zh);
         }
         let colour_is_known = template.as_ref().is_none_or(|t| t.family == Family::Legacy);
         for member in datum.as_object().into_iter().flat_map(Map::keys) {
             if member != "value" && !(member == "color" && colour_is_known) {
-                found.add("unknown_member", &format!("a field has no member {}", shown(member)));
+                let short = shown(member);
+                let (en, zh) = (format!("a field has no member {short}"), format!("字段没有成员 {short}"));
+                found.add("unknown_member", &en, &zh);
             }
         }
         if let Some(value) = datum.get("value").and_then(Value::as_str) {
@@ -261,20 +291,22 @@ fn message(found: &mut Found, body: &Map<String, Value>, template: &impl Fn(&str
 fn field(found: &mut Found, name: &str, value: &str) {
     let name = shown(name);
     if !value.is_empty() && value.trim().is_empty() {
-        found.add("blank_value", &format!("{name} contains only blanks"));
+        found.add("blank_value", &format!("{name} contains only blanks"), &format!("{name} 只有空白"));
     }
     if value.chars().any(is_emoji) {
-        found.add("emoji", &format!("{name} contains an emoji"));
+        found.add("emoji", &format!("{name} contains an emoji"), &format!("{name} 含有 emoji"));
     }
     match FieldKind::of(&name) {
         Some(FieldKind::Name) => {
             let has_han = value.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
             if has_han && value.chars().any(|c| c.is_ascii_alphabetic()) {
-                found.add("mixed_name", &format!("{name} mixes Chinese and other letters"));
+                let en = format!("{name} mixes Chinese and other letters");
+                found.add("mixed_name", &en, &format!("{name} 中英文混用"));
             }
         }
         Some(FieldKind::Keyword) if value.chars().count() > 20 => {
-            found.add("too_long_for_the_card", &format!("{name} has more than 20 characters"));
+            let en = format!("{name} has more than 20 characters");
+            found.add("too_long_for_the_card", &en, &format!("{name} 超过 20 个字符"));
         }
         _ => {}
     }

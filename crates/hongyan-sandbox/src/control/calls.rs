@@ -159,7 +159,7 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ("Field", "name:string! label:string! value:string! color:string?!"),
     ("Card", "id:integer! msgid:string! kind:legacy|subscribe! appid:appid! openid:openid! template_id:template_id! \
               title:string! fields:[Field]! emphasis:string?! page:string?! sent_at:time!"),
-    ("Complaint", "code:string! detail:string!"),
+    ("Complaint", "code:string! detail:string! detail_zh:string!"),
     ("SentRequest", "time:time! method:string! path:string! query:[any]! content_type:string?! body:string?! errcode:integer?!"),
     ("OpenedCard", "id:integer! msgid:string! kind:legacy|subscribe! appid:appid! openid:openid! template_id:template_id! \
                     title:string! fields:[Field]! emphasis:string?! page:string?! sent_at:time! request:SentRequest?! \

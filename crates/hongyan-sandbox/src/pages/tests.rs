@@ -48,6 +48,25 @@ async fn texts_of_a_message_are_never_markup() {
 }
 
 #[tokio::test]
+async fn a_complaint_is_told_in_the_language_of_the_page() {
+    let platform = Platform::new();
+    platform.accept(&platform.seed.subscribe_template).await;
+    let mut message = platform.subscribe_message();
+    message["page"] = json!("/pages/index");
+    assert_eq!(platform.send_subscribe(&platform.token().await, message).await["errcode"], 0);
+    let (zh, en) = ("page 不要以斜杠开头", "write page without a leading slash");
+    let told = page(&platform, "/inbox/1?lang=zh").await;
+    assert!(told.contains(zh) && !told.contains(en), "{told}");
+    let told = page(&platform, "/inbox/1?lang=en").await;
+    assert!(told.contains(en) && !told.contains(zh), "{told}");
+    let opened = platform.get("/_sandbox/inbox/1").await;
+    let mut complaints = opened["complaints"].as_array().unwrap().iter();
+    let complaint = complaints.find(|complaint| complaint["code"] == "leading_slash").unwrap();
+    assert!(complaint["detail"].as_str().unwrap().starts_with(en), "{complaint}");
+    assert!(complaint["detail_zh"].as_str().unwrap().starts_with(zh), "{complaint}");
+}
+
+#[tokio::test]
 async fn a_search_needs_every_word_and_does_not_mind_the_case() {
     let platform = Platform::new();
     for value in ["Latte", "Flat White", "拿铁 Été"] {
