@@ -147,8 +147,11 @@ function make(tag, className, text) {
   return element;
 }
 
-/** The sender chose the colour; what is not a colour is left black. @param {HTMLElement} element @param {string | null} [color] */
+/** The sender chose the colour; what is not a colour is left as it is. @param {HTMLElement} element @param {string | null} [color] */
 function colored(element, color) {
-  if (color && CSS.supports('color', color)) element.style.color = color;
+  if (color && CSS.supports('color', color)) {
+    element.classList.add('asked');
+    element.style.setProperty('--asked', color);
+  }
   return element;
 }
