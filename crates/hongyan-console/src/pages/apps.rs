@@ -46,7 +46,7 @@ texts! {
     templates = "模板", "Templates";
     pushes = "微信推送", "WeChat's pushes";
     register = "添加小程序", "Register an app";
-    register_lead = "AppSecret 在微信公众平台“开发管理”中获取；加密保存，不再显示。添加时立即用它读取模板。", "The AppSecret stands at mp.weixin.qq.com, in the development settings. It is sealed and never shown again. It is tried at once: the templates are read with it.";
+    register_lead = "AppSecret 在微信公众平台“开发管理”中获取；加密保存，不再显示。添加时立即用它读取模板。", "The AppSecret stands at mp.weixin.qq.com, in the development settings. It is stored encrypted and never shown again. It is tried at once: the templates are read with it.";
     secret = "AppSecret", "AppSecret";
     gateway_secret = "网关密钥（兼容接口的 secret）", "The gateway secret (clients of the facade use it as secret)";
     registered = "小程序已添加。", "The app is registered.";

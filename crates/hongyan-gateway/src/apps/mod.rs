@@ -75,7 +75,7 @@ pub struct NewApp {
     pub change: AppChange,
 }
 
-/// A change to how an app's pushes are signed and enciphered.
+/// A change to how an app's pushes are signed and encrypted.
 #[derive(Debug)]
 pub enum CallbackChange {
     /// None are taken any more.
@@ -107,7 +107,7 @@ pub struct AppChange {
     pub waiting_order: Option<WaitingOrder>,
     /// Cut text that is too long for its field.
     pub truncate: Option<bool>,
-    /// How its pushes are signed and enciphered.
+    /// How its pushes are signed and encrypted.
     pub callback: Option<CallbackChange>,
     /// After how much silence of WeChat's a message of unknown outcome goes out again; `Some(None)`: never.
     pub resend_unknown_after_seconds: Option<Option<u32>>,
@@ -220,7 +220,7 @@ impl Apps {
         self.0.vault.open_sealed(Purpose::AppSecret, &app.record.appid, &app.record.settings.secret)
     }
 
-    /// How an app's pushes are signed and enciphered; `None`: none are taken.
+    /// How an app's pushes are signed and encrypted; `None`: none are taken.
     ///
     /// # Errors
     /// When what is stored does not open.

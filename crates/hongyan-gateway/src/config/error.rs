@@ -89,10 +89,10 @@ pub enum ConfigError {
         /// What is wrong with it, and what to do.
         why: String,
     },
-    /// The database holds secrets, and the key that they were sealed with is not here. None is made: it would open none
-    /// of them, and would lie where the right one belongs.
+    /// The database holds secrets, and the master key that encrypted them is missing. The gateway makes no new key: a new
+    /// key could not decrypt the secrets, and would be in the place of the right key.
     #[error(
-        "the database holds secrets, and there is no master key: put the key that they were sealed with at {}, or set \
+        "the database holds secrets, and there is no master key: put the key that encrypted them at {}, or set \
          master_key or master_key_file",
         path.display()
     )]
@@ -102,8 +102,8 @@ pub enum ConfigError {
     },
     /// What is stored cannot be opened with this master key.
     #[error(
-        "the secret of the app {appid} cannot be opened: {why}; start with the master key that it was stored with, or name \
-         that one as master_key_previous"
+        "the secret of the app {appid} cannot be decrypted: {why}; start with the master key that encrypted it, or set that \
+         key as master_key_previous"
     )]
     Sealed {
         /// The first app whose secret does not open.

@@ -104,19 +104,19 @@ settings! {
     /// HTTP proxy on the way to WeChat, for an outgoing address that WeChat's IP list knows.
     wechat_proxy: Option<Url> = Secret("http://proxy.example:3128"), some(url);
 
-    /// The key that seals AppSecrets, tokens and session keys in the database.
+    /// The key that encrypts AppSecrets, tokens and session keys in the database.
     /// Better kept out of this file: set HONGYAN_MASTER_KEY, or master_key_file.
-    /// Default: one is generated once, as master.key in data_dir.
+    /// Default: a key that is generated once, as master.key in data_dir.
     master_key: Option<SecretString> = Secret("64 hexadecimal digits, or base64 of 32 bytes"), some(secret);
 
     /// A file with the master key.
     master_key_file: Option<PathBuf> = Unset("/run/secrets/hongyan-master-key"), some(path);
 
-    /// The master key before it, while it is changed (hongyan key rotate-master): what it sealed still opens,
-    /// nothing is sealed with it. Default: master.key.previous in data_dir, if master.key there is used.
+    /// The previous master key, while the key is changed (hongyan key rotate-master): it still decrypts, but no longer
+    /// encrypts. Default: master.key.previous in data_dir, if master.key there is used.
     master_key_previous: Option<SecretString> = Secret("64 hexadecimal digits, or base64 of 32 bytes"), some(secret);
 
-    /// A file with the master key before it.
+    /// A file with the previous master key.
     master_key_previous_file: Option<PathBuf> = Unset("/run/secrets/hongyan-master-key-previous"), some(path);
 
     /// This node's name, under which the database knows it: letters, digits, - _ and dots.

@@ -73,7 +73,7 @@ impl Purpose {
 pub enum VaultError {
     /// Another key sealed the secret.
     #[error(
-        "the secret was sealed with another master key (its id is {sealed}, the current key's id is {own})"
+        "the secret is encrypted with another master key (its id is {sealed}, the current key's id is {own})"
     )]
     OtherKey {
         /// The id of the key that sealed it.
@@ -82,10 +82,10 @@ pub enum VaultError {
         own: String,
     },
     /// The secret was changed since it was sealed, or was sealed for another purpose or app.
-    #[error("the sealed secret was changed, or belongs to something else")]
+    #[error("the encrypted secret was changed, or belongs to something else")]
     Damaged,
     /// The bytes are not a sealed secret of a known version.
-    #[error("the sealed secret has a format that this version does not know")]
+    #[error("the encrypted secret has a format that this version does not know")]
     Malformed,
 }
 

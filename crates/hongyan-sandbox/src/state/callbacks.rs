@@ -375,7 +375,7 @@ mod tests {
                    <MsgType><![CDATA[transfer_customer_service]]></MsgType></xml>";
         for reply in [r#"{"MsgType":"transfer_customer_service"}"#, xml] {
             assert!(takes(Mode::Plain, reply) && takes(Mode::Compatible, reply), "{reply}");
-            assert!(!takes(Mode::Safe, reply), "in safe mode it must be enciphered: {reply}");
+            assert!(!takes(Mode::Safe, reply), "in safe mode the reply must be encrypted: {reply}");
             let sealed = KEY.parse::<EncodingAesKey>().unwrap().seal([7; 16], reply.as_bytes(), &appid);
             let signature = sign(&["token1", "17", "n", &sealed]);
             let json = json!({ "Encrypt": sealed, "MsgSignature": signature, "TimeStamp": 17, "Nonce": "n" });

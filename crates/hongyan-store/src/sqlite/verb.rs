@@ -120,8 +120,8 @@ verbs! {
     TellExpiring = "tell what expires soon",
     FindOld = "look for what is old",
     RemoveOld = "remove what is old",
-    ReadSealed = "read what is sealed",
-    Reseal = "seal anew",
+    ReadSealed = "read encrypted values",
+    Reseal = "encrypt values again",
     Ping = "answer a health check",
 }
 

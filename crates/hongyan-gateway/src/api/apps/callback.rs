@@ -15,10 +15,11 @@ use crate::schemas;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewCallback {
-    /// What WeChat signs with: 3 to 32 letters and digits. Sealed in the database, never shown again.
+    /// The token with which WeChat signs pushes: 3 to 32 letters and digits. Encrypted in the database, never shown again.
     #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9]{3,32}\s*$")]
     token: SecretString,
-    /// What WeChat enciphers with, 43 letters and digits; absent or `null` in plain mode. Sealed, never shown again.
+    /// The key with which WeChat encrypts pushes: 43 letters and digits; absent or `null` in plain mode. Encrypted in the
+    /// database, never shown again.
     #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9+/]{43}\s*$")]
     encoding_aes_key: Option<SecretString>,
 }
@@ -33,10 +34,10 @@ impl NewCallback {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangedCallback {
-    /// What WeChat signs with: 3 to 32 letters and digits.
+    /// The token with which WeChat signs pushes: 3 to 32 letters and digits.
     #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9]{3,32}\s*$")]
     token: Option<SecretString>,
-    /// What WeChat enciphers with; `null`: plain mode.
+    /// The key with which WeChat encrypts pushes; `null`: plain mode.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = Password, write_only, pattern = r"^\s*[A-Za-z0-9+/]{43}\s*$")]
     #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
@@ -81,9 +82,9 @@ pub(super) struct CallbackJson {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum CallbackMode {
-    /// Readable; WeChat's plain mode, and its compatible mode as long as no key is set here.
+    /// Not encrypted: WeChat's plain mode, and its compatible mode if no key is set here.
     Plain,
-    /// Enciphered; WeChat's safe and compatible modes.
+    /// Encrypted: WeChat's safe mode, and its compatible mode if a key is set here.
     Sealed,
 }
 

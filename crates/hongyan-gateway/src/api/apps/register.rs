@@ -30,8 +30,8 @@ pub(super) struct RegisterRequest {
     /// Its appid.
     #[schema(value_type = schemas::AppId)]
     appid: String,
-    /// Its AppSecret: 1 to 128 visible ASCII characters; spaces around it are left out. Sealed in the database, never
-    /// shown again.
+    /// Its AppSecret: 1 to 128 visible ASCII characters; spaces around it are left out. Encrypted in the database,
+    /// never shown again.
     #[schema(value_type = String, format = Password, write_only, pattern = r"^\s*[!-~]{1,128}\s*$")]
     secret: SecretString,
     /// A name for people.
@@ -62,7 +62,7 @@ pub(super) struct RegisterRequest {
 
 /// Register an app; its templates are synchronised at once.
 ///
-/// The AppSecret is sealed. The app is registered even if WeChat refuses the secret: then the app is paused, and `paused`
+/// The AppSecret is stored encrypted. The app is registered even if WeChat refuses the secret: then the app is paused, and `paused`
 /// says why.
 #[utoipa::path(
     post,
