@@ -17,7 +17,7 @@ const UNKNOWN_APP: &str = "wx00000000000000ff";
 type Change<'a> = (Role, String, &'a [(&'a str, &'a str)]);
 
 /// A person who is logged in.
-struct Visitor<'a> {
+pub struct Visitor<'a> {
     world: &'a World,
     name: String,
     password: String,
@@ -34,7 +34,7 @@ async fn add(world: &World, name: &str, role: Role, apps: Option<&[&str]>) -> St
 }
 
 /// A person who has chosen a password.
-async fn visitor<'a>(world: &'a World, name: &str, role: Role, apps: Option<&[&str]>) -> Visitor<'a> {
+pub async fn visitor<'a>(world: &'a World, name: &str, role: Role, apps: Option<&[&str]>) -> Visitor<'a> {
     let first = add(world, name, role, apps).await;
     let mut visitor = log_in(world, name, &first).await;
     let own = "correct horse battery";
@@ -79,7 +79,7 @@ fn cookie(headers: &HeaderMap) -> &str {
 }
 
 impl Visitor<'_> {
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         send(self.world, Method::GET, path, &[("cookie", &self.cookie)], String::new()).await
     }
 

@@ -49,6 +49,7 @@ mod master_key;
 mod nodes;
 mod operator;
 mod order;
+mod overview;
 mod pages;
 mod pauses;
 mod permit_kinds;

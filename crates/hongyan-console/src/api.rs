@@ -1,6 +1,7 @@
 //! How a page asks `/v1`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
@@ -14,6 +15,9 @@ use crate::visit::Visit;
 
 /// The largest answer that a page reads. The largest page of messages is far below.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// So long pages that are open share an answer.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// An address of `/v1`: its path's parts and its query, each escaped where it is put in.
 #[derive(Debug, Clone)]
@@ -68,15 +72,21 @@ impl Visit {
         }
     }
 
-    /// Reads something that many look at at the same time: the answer may be a second old.
+    /// Reads something that many look at at the same time: on a page that is open the answer may be a second old.
     pub(crate) async fn get_shared<T: DeserializeOwned>(&self, address: &Address) -> Result<T, Refusal> {
         // Who opens a page sees how things are; pages that are open share what they ask after each commit.
-        if !self.is_refresh {
-            return self.get(address).await;
-        }
+        if self.is_refresh { self.get_kept(address, FRESH).await } else { self.get(address).await }
+    }
+
+    /// Reads something that costs the database more than other answers: the answer may be so old on each page.
+    pub(crate) async fn get_kept<T: DeserializeOwned>(
+        &self,
+        address: &Address,
+        fresh: Duration,
+    ) -> Result<T, Refusal> {
         let apps = self.person.apps.as_ref().map(|apps| apps.iter().map(ToString::to_string).collect());
         let question = (address.behind_v1().to_owned(), apps, self.person.role.name());
-        let cell = self.console.answers.cell(question);
+        let cell = self.console.answers.cell(question, fresh);
         let answer =
             cell.get_or_init(async || self.get::<Value>(address).await.map(Arc::new)).await.clone()?;
         T::deserialize(&*answer).map_err(Refusal::unreadable)

@@ -14,6 +14,7 @@ pub(crate) struct App {
     pub(crate) name: String,
     pub(crate) paused: Option<Paused>,
     pub(crate) template_sync_failure: Option<SyncFailure>,
+    pub(crate) access_token: AccessToken,
     /// Its templates, by title; in no answer of the list.
     #[serde(skip)]
     pub(crate) templates: Vec<Template>,
@@ -26,6 +27,22 @@ pub(crate) struct Paused {
     pub(crate) errcode: Option<i64>,
     pub(crate) detail: String,
     pub(crate) since: At,
+    pub(crate) until: Option<At>,
+}
+
+/// How an app's access token stands.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct AccessToken {
+    pub(crate) fetched_at: Option<At>,
+    pub(crate) expires_at: Option<At>,
+    pub(crate) refresh_at: Option<At>,
+    pub(crate) failure: Option<TokenFailure>,
+}
+
+/// Why no access token can be fetched.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct TokenFailure {
+    pub(crate) detail: String,
     pub(crate) until: Option<At>,
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Stats {
     pub(crate) steps: Vec<Figures>,
     pub(crate) totals: Figures,
     #[serde(default)]
+    pub(crate) apps: Vec<OfApp>,
+    #[serde(default)]
     pub(crate) templates: Vec<OfTemplate>,
 }
 
@@ -63,6 +65,14 @@ pub(crate) struct Lag {
     pub(crate) max_ms: u64,
 }
 
+/// The figures of one app.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OfApp {
+    pub(crate) app: String,
+    #[serde(flatten)]
+    pub(crate) figures: Figures,
+}
+
 /// The figures of one template.
 #[derive(Debug, Deserialize)]
 pub(crate) struct OfTemplate {
@@ -92,6 +102,12 @@ pub(crate) fn of_the_last(minutes: u64, now: UnixMillis) -> Address {
     let until = UnixMillis(now.0 - now.0.rem_euclid(60_000) + 60_000);
     let since = until.minus(Duration::from_secs(minutes * 60));
     Address::of(&["stats"]).with("since", Some(since.to_string())).with("until", Some(until.to_string()))
+}
+
+/// How far a moment lies back, for people.
+pub(crate) fn age(at: &At, now: UnixMillis) -> Option<String> {
+    let at = serde_json::from_value::<UnixMillis>(at.0.as_str().into()).ok()?;
+    Some(duration(u64::try_from(now.0 - at.0).unwrap_or(0)))
 }
 
 /// A time in milliseconds, for people.

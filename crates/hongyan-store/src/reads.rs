@@ -6,7 +6,7 @@ use hongyan_ledger::MessageId;
 use hongyan_wechat::AppId;
 
 use crate::Result;
-use crate::types::{MessageStory, NodeView, OpenMessages, ReachPart, UserFilter, UserView};
+use crate::types::{MessageStory, NodeView, OpenMessages, ReachPart, UsablePermits, UserFilter, UserView};
 
 /// Reads for people; a part of [`crate::Store`]. Each has a time limit, so that none holds up a message.
 #[async_trait]
@@ -20,6 +20,10 @@ pub trait Reads {
     /// How many messages are open, by app and state, and since when the oldest is due. It counts at most
     /// [`crate::types::MAX_OPEN_COUNTED`] of a state.
     async fn open_messages(&self) -> Result<Vec<OpenMessages>>;
+
+    /// How many units can be used now, by app and kind, and how many of them expire within 24 hours. It looks at no more than
+    /// [`crate::types::MAX_PERMITS_COUNTED`] permits.
+    async fn usable_permits(&self, now: UnixMillis) -> Result<UsablePermits>;
 
     /// Who of an app can be reached now, by kind and template of the permits, and how many units expire in each of the
     /// next days.

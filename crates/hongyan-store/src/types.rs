@@ -30,7 +30,9 @@ pub use events::{
     OpenEvents, Received,
 };
 pub use feed::FeedCursor;
-pub use figures::{EXPIRY_DAYS, MAX_OPEN_COUNTED, OpenMessages, ReachPart};
+pub use figures::{
+    EXPIRY_DAYS, MAX_OPEN_COUNTED, MAX_PERMITS_COUNTED, OpenMessages, PermitsOfKind, ReachPart, UsablePermits,
+};
 pub use messages::{
     Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch, Idempotency,
     MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,

@@ -11,6 +11,7 @@ mod login;
 mod messages;
 mod nodes;
 mod overview;
+mod overview_apps;
 mod people;
 mod reach;
 mod stats;

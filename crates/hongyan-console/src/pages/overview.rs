@@ -12,9 +12,10 @@ use crate::api::Address;
 use crate::apps::{self, App, Apps};
 use crate::chart::Curves;
 use crate::console::Console;
-use crate::figures::{self, Stats, duration};
+use crate::figures::{self, Stats, age, duration};
 use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
+use crate::pages::overview_apps::{self, Counted, Open, Standing, standings};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
@@ -110,16 +111,8 @@ struct OverviewPage {
     stats: Stats,
     chart: Curves<'static>,
     open: Vec<Open>,
+    permits: Counted,
     now: UnixMillis,
-}
-
-/// The open messages of an app in one state.
-#[derive(Deserialize)]
-struct Open {
-    state: String,
-    count: u64,
-    oldest_due_at: At,
-    more: bool,
 }
 
 #[derive(Deserialize)]
@@ -128,25 +121,29 @@ struct Backlog {
 }
 
 /// The open messages of one state in all apps.
-struct Standing {
+struct OfState {
     count: String,
     oldest: Option<At>,
 }
 
 impl OverviewPage {
-    fn standing(&self, state: &str) -> Standing {
+    fn standing(&self, state: &str) -> OfState {
         let of_state: Vec<&Open> = self.open.iter().filter(|open| open.state == state).collect();
         let more = if of_state.iter().any(|open| open.more) { "+" } else { "" };
         let count = of_state.iter().map(|open| open.count).sum();
         let oldest = of_state.iter().map(|open| &open.oldest_due_at).min().cloned();
-        Standing { count: format!("{}{more}", Count(count)), oldest }
+        OfState { count: format!("{}{more}", Count(count)), oldest }
     }
 
     /// How far behind the oldest message is that is due.
     fn behind(&self) -> Option<String> {
-        let oldest = serde_json::from_value::<UnixMillis>(self.standing("ready").oldest?.0.into()).ok()?;
-        let millis = self.now.0 - oldest.0;
-        Some(duration(u64::try_from(millis).unwrap_or(0)))
+        age(&self.standing("ready").oldest?, self.now)
+    }
+
+    /// How each app stands.
+    fn each_app(&self) -> Vec<Standing<'_>> {
+        let words = overview_apps::Words(self.frame.visit.language());
+        standings(&self.apps, &self.stats.apps, &self.open, &self.permits, words, self.now)
     }
 
     fn lost(&self) -> String {
@@ -188,7 +185,7 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         failed.extend(list(Some("failed")).await?);
     }
     let now = visit.console.gateway.clock.now();
-    let stats: Stats = visit.get_shared(&figures::of_the_last(60, now)).await?;
+    let stats: Stats = visit.get_shared(&figures::of_the_last(60, now).with("by", Some("app"))).await?;
     let backlog: Backlog = visit.get_shared(&Address::of(&["backlog"])).await?;
     let is_trouble = |webhook: &Webhook| webhook.state != "enabled" || webhook.failing_since.is_some();
     Ok(html(&OverviewPage {
@@ -201,6 +198,7 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         chart: stats.chart(visit.words),
         stats,
         open: backlog.open,
+        permits: Counted::read(&visit).await?,
         now,
     }))
 }

@@ -133,6 +133,7 @@ fn back_end() -> OpenApiRouter<Context> {
         .merge(permits::routes())
         .routes(routes!(reach::reach))
         .routes(routes!(reach::parts))
+        .routes(routes!(reach::kinds))
         .routes(routes!(backlog::show))
         .routes(routes!(stats::show))
         .routes(routes!(login::login))

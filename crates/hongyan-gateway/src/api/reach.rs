@@ -1,8 +1,8 @@
-//! `GET /v1/reach`.
+//! `GET /v1/reach`, and who can be reached by which permits.
 
 use axum::extract::State;
 use hongyan_ledger::PermitKind;
-use hongyan_store::types::Reach;
+use hongyan_store::types::{Reach, UsablePermits};
 use hongyan_wechat::{AppId, TemplateId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -51,6 +51,62 @@ pub(super) async fn reach(
     caller.app(&context, &appid)?;
     let template = query.template.map(|text| parse("template", &text)).transpose()?;
     Ok(axum::Json(context.store.reach(appid, template, query.kind, context.clock.now()).await?))
+}
+
+/// The permits of all apps that can be used now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UsablePermits)]
+pub(super) struct KindsAnswer {
+    /// By appid and kind. What is not listed is zero.
+    kinds: Vec<KindJson>,
+    /// There are more: 20,000 permits of all apps were looked at, users without a permit included.
+    more: bool,
+}
+
+/// What can be used now of an app's permits of one kind.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UsablePermitsOfKind)]
+struct KindJson {
+    #[schema(value_type = schemas::AppId)]
+    app: AppId,
+    #[schema(value_type = schemas::PermitKind)]
+    kind: PermitKind,
+    /// Units, without unlimited permits.
+    #[schema(minimum = 0)]
+    units: u64,
+    /// Unlimited permits.
+    #[schema(minimum = 0)]
+    unlimited: u64,
+    /// Units that expire within 24 hours from now.
+    #[schema(minimum = 0)]
+    expiring: u64,
+}
+
+/// Count by app and kind what can be used now.
+///
+/// Also says how many units expire within 24 hours. The answer is quick however many permits there are: it counts a limited
+/// number of them. `/v1/reach/parts` counts all permits of an app.
+#[utoipa::path(
+    get,
+    path = "/v1/reach/kinds",
+    operation_id = "count_usable_permits",
+    tag = "permits",
+    security(("api_key" = ["permits"])),
+    responses((status = 200, description = "Units by app and kind.", body = KindsAnswer), Refusals),
+)]
+pub(super) async fn kinds(
+    State(context): State<Context>,
+    caller: Caller,
+) -> Result<axum::Json<KindsAnswer>, Problem> {
+    let UsablePermits { kinds, is_cut } = context.store.usable_permits(context.clock.now()).await?;
+    let kinds = kinds.into_iter().filter(|of| caller.sees(&of.appid)).map(|of| KindJson {
+        app: of.appid,
+        kind: of.kind,
+        units: of.units,
+        unlimited: of.unlimited,
+        expiring: of.expiring,
+    });
+    Ok(axum::Json(KindsAnswer { kinds: kinds.collect(), more: is_cut }))
 }
 
 /// Whose permits to count.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::retry::doubled;
+use hongyan_store::types::TokenRecord;
 use hongyan_sync::versions::Versions;
 use hongyan_wechat::{ExposeSecret, SecretString};
 use tokio::sync::OwnedMutexGuard;
 
 use super::outcome::{Token, TokenError};
+use super::standing::{FetchFailure, TokenStanding, TokenTimes};
 
 /// A token that was not used for this long is not refreshed ahead: the next message fetches a token.
 pub(super) const UNUSED_AFTER: Duration = Duration::from_secs(2 * 3600);
@@ -135,7 +137,7 @@ impl TokenCell {
         let good = match want {
             Want::Valid => true,
             Want::After(generation) => token.generation > generation,
-            Want::Fresh => refresh_at(&token, ahead) > now,
+            Want::Fresh => refresh_at(token.fetched_at, token.expires_at, ahead) > now,
         };
         (good && token.expires_at > now).then_some(token)
     }
@@ -152,13 +154,48 @@ impl TokenCell {
         if now.since(UnixMillis(self.0.last_used.load(Ordering::Relaxed))) > UNUSED_AFTER {
             return None;
         }
-        let at = refresh_at(&*self.current()?, ahead);
+        let token = self.current()?;
+        let at = refresh_at(token.fetched_at, token.expires_at, ahead);
         self.0.token.notes(|setback| match setback {
             Some(setback) if !setback.is_over(now) => {
                 (setback.until != UnixMillis::MAX).then(|| at.max(setback.until))
             }
             _ => Some(at),
         })
+    }
+
+    /// How the newest token stands, which may be the stored token, and why no other token is fetched now.
+    pub(super) fn standing(
+        &self,
+        stored: Option<&TokenRecord>,
+        now: UnixMillis,
+        ahead: Duration,
+    ) -> TokenStanding {
+        let own = self.current();
+        let newer = stored.filter(|stored| own.as_ref().is_none_or(|own| own.generation < stored.generation));
+        let times = match (newer, own) {
+            // Another node has fetched it, and refreshes it.
+            (Some(TokenRecord { fetched_at, expires_at, .. }), _) => Some(TokenTimes {
+                fetched_at: *fetched_at,
+                expires_at: *expires_at,
+                refresh_at: Some(refresh_at(*fetched_at, *expires_at, ahead)),
+            }),
+            (None, Some(own)) => Some(TokenTimes {
+                fetched_at: own.fetched_at,
+                expires_at: own.expires_at,
+                refresh_at: self.next_refresh(now, ahead),
+            }),
+            (None, None) => None,
+        };
+        let failure = self.0.token.notes(|setback| {
+            let setback = setback.as_ref().filter(|setback| !setback.is_over(now))?;
+            Some(FetchFailure {
+                detail: setback.error.to_string(),
+                since: setback.since,
+                until: (setback.until != UnixMillis::MAX).then_some(setback.until),
+            })
+        });
+        TokenStanding { times, failure }
     }
 
     /// The failure that is not to be repeated yet.
@@ -186,8 +223,8 @@ impl TokenCell {
     }
 }
 
-fn refresh_at(token: &Token, ahead: Duration) -> UnixMillis {
-    let life = token.expires_at.since(token.fetched_at);
-    let soonest = token.fetched_at.plus((life / 2).max(MIN_REFRESH_INTERVAL));
-    token.expires_at.minus(ahead).max(soonest)
+fn refresh_at(fetched_at: UnixMillis, expires_at: UnixMillis, ahead: Duration) -> UnixMillis {
+    let life = expires_at.since(fetched_at);
+    let soonest = fetched_at.plus((life / 2).max(MIN_REFRESH_INTERVAL));
+    expires_at.minus(ahead).max(soonest)
 }

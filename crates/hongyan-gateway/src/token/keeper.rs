@@ -15,6 +15,7 @@ use secrecy::ExposeSecret;
 
 use super::cell::{TokenCell, Want};
 use super::outcome::{Token, TokenError};
+use super::standing::TokenStanding;
 use crate::apps::{App, Apps};
 use crate::problem::errcode::in_words;
 use crate::state::owned::Owned;
@@ -102,6 +103,16 @@ impl Apps {
             }))
             .await;
         }
+    }
+
+    /// How an app's access token stands. `stored`: the token in the store, which another node may have fetched.
+    pub(crate) fn token_standing(&self, app: &App, stored: Option<&TokenRecord>) -> TokenStanding {
+        let now = self.0.clock.now();
+        let mut standing = app.token.standing(stored, now, self.0.options.token_refresh_ahead);
+        if let Some(times) = standing.times.as_mut().filter(|_| fetching_pause(app, now).is_some()) {
+            times.refresh_at = None;
+        }
+        standing
     }
 
     fn touch(&self, app: &App) -> UnixMillis {

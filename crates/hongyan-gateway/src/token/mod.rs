@@ -12,14 +12,17 @@
 //! | `keeper.rs` | returning, fetching and refreshing tokens |
 //! | `cell.rs` | the state of one app's token |
 //! | `outcome.rs` | the result of asking for a token |
+//! | `standing.rs` | how a token stands, for people |
 
 mod cell;
 mod keeper;
 mod outcome;
+mod standing;
 
 pub use cell::TokenCell;
 pub(crate) use keeper::refuses_every_fetch;
 pub use outcome::{Token, TokenError};
+pub(crate) use standing::{FetchFailure, TokenStanding};
 
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use hongyan_ledger::{Lane, MessageState as S, PermitKind, PermitPolicy};
+use hongyan_wechat::AppId;
 
 use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
-    ConsoleSession, LoginLink, LoginRecord, NewMessage, NewPassword, NewTotp, PersonChange, PersonRecord,
-    UserFilter,
+    ConsoleSession, LoginLink, LoginRecord, MAX_PERMITS_COUNTED, NewMessage, NewPassword, NewPermit, NewTotp,
+    PermitsOfKind, PersonChange, PersonRecord, UserFilter,
 };
 
 checks![
@@ -19,6 +20,8 @@ checks![
     a_link_logs_in_once_and_not_too_late,
     users_are_found_by_the_start_of_an_openid_and_by_unionid,
     open_messages_are_counted_by_state,
+    usable_permits_are_counted_by_app_and_kind_with_what_expires,
+    a_count_of_usable_permits_ends_after_so_many_and_says_so,
     reach_is_told_by_kind_and_template_with_what_expires,
     nodes_are_listed_with_their_lanes,
 ];
@@ -199,6 +202,57 @@ async fn open_messages_are_counted_by_state(world: World) {
     let later = NewMessage { send_at: after(60), ..world.message(&user(4), START) };
     world.begin(later).await;
     assert_eq!(count().await, [(S::Scheduled, 1, after(60)), (S::Waiting, 2, after(2))]);
+}
+
+async fn usable_permits_are_counted_by_app_and_kind_with_what_expires(world: World) {
+    let count = async |now| {
+        let permits = world.store.usable_permits(now).await.unwrap();
+        assert!(!permits.is_cut);
+        let of_kind = |of: PermitsOfKind| (of.appid, of.kind, of.units, of.unlimited, of.expiring);
+        permits.kinds.into_iter().map(of_kind).collect::<Vec<_>>()
+    };
+    assert!(count(START).await.is_empty());
+    // A user whose only entry is a message, and a user whose only unit is spent.
+    world.begin(world.message(&user(9), START)).await;
+    world.subscribe(&user(8), 1).await;
+    world.begin(world.message(&user(8), START)).await;
+    world.subscribe(&user(1), 3).await;
+    world.subscribe(&user(2), 1).await;
+    let long_term = NewPermit { kind: PermitKind::SubscribeLongTerm, ..world.subscription(&user(3), 1) };
+    world.grant(long_term, START).await;
+    for form in ["form-1", "form-2"] {
+        world.grant(world.form(&user(1), form, START), START).await;
+    }
+    let other: AppId = "wx0000000000000009".parse().unwrap();
+    let id = world.ids.permit(Lane::of(&other, &user(1)), START);
+    world.grant(NewPermit { id, appid: other.clone(), ..world.form(&user(1), "form-3", START) }, START).await;
+    let expected = |expiring| {
+        let mut expected = vec![
+            (appid(), PermitKind::Form, 2, 0, 2 * expiring),
+            (appid(), PermitKind::SubscribeOnce, 4, 0, 0),
+            (appid(), PermitKind::SubscribeLongTerm, 0, 1, 0),
+            (other.clone(), PermitKind::Form, 1, 0, expiring),
+        ];
+        expected.sort_by(|one, two| (&one.0, one.1.code()).cmp(&(&two.0, two.1.code())));
+        expected
+    };
+    assert_eq!(count(START).await, expected(0));
+    assert_eq!(count(START.plus(Duration::from_secs(6 * 86_400 + 3_600))).await, expected(1));
+    let week = count(START.plus(Duration::from_secs(7 * 86_400))).await;
+    assert!(week.iter().all(|of_kind| of_kind.1 != PermitKind::Form), "{week:?}");
+}
+
+async fn a_count_of_usable_permits_ends_after_so_many_and_says_so(world: World) {
+    let users: Vec<u32> = (0..MAX_PERMITS_COUNTED + 100).collect();
+    for some in users.chunks(1_000) {
+        let permits = some.iter().map(|n| world.subscription(&user(*n), 1)).collect();
+        world.store.grant(permits, START).await.unwrap();
+    }
+    let permits = world.store.usable_permits(START).await.unwrap();
+    assert!(permits.is_cut);
+    // The walk's ends in each lane are rows, too.
+    let least = u64::from(MAX_PERMITS_COUNTED) - 2 * Lane::all().count() as u64;
+    assert!((least..=u64::from(MAX_PERMITS_COUNTED)).contains(&permits.kinds[0].units), "{permits:?}");
 }
 
 async fn reach_is_told_by_kind_and_template_with_what_expires(world: World) {

@@ -1,6 +1,7 @@
 //! How things stand: open messages, and what can be reached until when.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{Lane, MessageState, PermitKind};
@@ -10,7 +11,9 @@ use rusqlite::{Connection, params};
 use super::cells::{Cells, many};
 use super::row_error::RowResult;
 use super::user_entries::users_of_lane;
-use crate::types::{EXPIRY_DAYS, MAX_OPEN_COUNTED, OpenMessages, ReachPart};
+use crate::types::{
+    EXPIRY_DAYS, MAX_OPEN_COUNTED, MAX_PERMITS_COUNTED, OpenMessages, PermitsOfKind, ReachPart, UsablePermits,
+};
 
 /// Counts messages by app, at most so many.
 macro_rules! open {
@@ -74,6 +77,54 @@ pub(super) fn open_messages(db: &Connection) -> RowResult<Vec<OpenMessages>> {
 
 /// A day, in milliseconds.
 const DAY: i64 = 86_400_000;
+
+/// Carries out [`crate::Reads::usable_permits`]: a walk over the permits of all apps, which ends after so many.
+pub(super) fn usable_permits(db: &Connection, now: UnixMillis) -> RowResult<UsablePermits> {
+    let mut kinds = BTreeMap::<(AppId, u8), PermitsOfKind>::new();
+    let mut left = MAX_PERMITS_COUNTED;
+    for lane in Lane::all() {
+        // A user without a permit counts as one row, so that the walk ends however few users have permits. The kind of that
+        // row is NULL. The walk's first and last rows are no users.
+        let rows = many(
+            db,
+            concat!(
+                users_of_lane!("?1", "?3"),
+                "SELECT appid, kind, COUNT(*), COALESCE(SUM(units) FILTER (WHERE NOT unlimited), 0), \
+                 COUNT(*) FILTER (WHERE units > 0 AND unlimited), \
+                 COALESCE(SUM(units) FILTER (WHERE NOT unlimited AND expires_at <= ?4), 0) FROM (\
+                 SELECT appid, kind, unlimited, expires_at, \
+                 CASE WHEN expires_at <= ?2 THEN 0 WHEN unlimited THEN 1 \
+                 ELSE granted - spent - revoked - held END AS units \
+                 FROM users LEFT JOIN user_entries ON lane = ?1 AND user_no = users.number AND entry = 0 LIMIT ?5) \
+                 GROUP BY appid, kind"
+            ),
+            params![lane.number(), now.0, i64::MIN, now.plus(Duration::from_secs(86_400)).0, left],
+            |cells: &mut Cells<'_>| {
+                Ok((
+                    cells.parsed_or_none::<AppId>()?,
+                    cells.coded_or_none(PermitKind::from_code)?,
+                    cells.count()?,
+                    cells.count()?,
+                    cells.count()?,
+                    cells.count()?,
+                ))
+            },
+        )?;
+        for (appid, kind, looked_at, units, unlimited, expiring) in rows {
+            left = left.saturating_sub(u32::try_from(looked_at).unwrap_or(u32::MAX));
+            let Some((appid, kind)) = appid.zip(kind).filter(|_| units + unlimited > 0) else { continue };
+            let none = PermitsOfKind { appid: appid.clone(), kind, units: 0, unlimited: 0, expiring: 0 };
+            let sum = kinds.entry((appid, kind.code())).or_insert(none);
+            sum.units += units;
+            sum.unlimited += unlimited;
+            sum.expiring += expiring;
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(UsablePermits { kinds: kinds.into_values().collect(), is_cut: left == 0 })
+}
 
 /// Carries out [`crate::Reads::reach_parts`]: as `reach`, a walk over all of the app's permits, lane by lane.
 pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> RowResult<Vec<ReachPart>> {

@@ -12,7 +12,9 @@ use super::verb::Verb;
 use super::{SqliteStore, events, figures, lanes, messages, webhooks};
 use crate::rows::User;
 use crate::rows::lanes::{NodeRow, Owner};
-use crate::types::{MessageDetail, MessageStory, NodeView, OpenMessages, ReachPart, UserFilter, UserView};
+use crate::types::{
+    MessageDetail, MessageStory, NodeView, OpenMessages, ReachPart, UsablePermits, UserFilter, UserView,
+};
 use crate::{Reads, Result};
 
 /// Behind every text that begins like another one.
@@ -30,6 +32,10 @@ impl Reads for SqliteStore {
 
     async fn open_messages(&self) -> Result<Vec<OpenMessages>> {
         self.read_for_people(Verb::CountOpen, figures::open_messages).await
+    }
+
+    async fn usable_permits(&self, now: UnixMillis) -> Result<UsablePermits> {
+        self.read_for_people(Verb::CountPermits, move |db| figures::usable_permits(db, now)).await
     }
 
     async fn reach_parts(&self, appid: AppId, now: UnixMillis) -> Result<Vec<ReachPart>> {

@@ -29,7 +29,6 @@ pub(super) use is_of_user;
 ///
 /// A walk over the permits of a lane must not read the entries of messages that lie between them, because those grow with
 /// history. So it goes from user to user, with a look-up for each.
-/// history. So it goes from one user to the next by a look-up each.
 macro_rules! users_of_lane {
     ($lane:literal, $first:literal) => {
         concat!(

@@ -84,6 +84,7 @@ verbs! {
     RevokeKey = "revoke an API key",
     NoteKeyUse = "note the use of an API key",
     CountOpen = "count open messages",
+    CountPermits = "count usable permits",
     CountParts = "count who can be reached by what",
     ListUsers = "list users",
     ListNodes = "list nodes",

@@ -7,6 +7,9 @@ use hongyan_wechat::{AppId, TemplateId};
 /// The most open messages of one state that are counted.
 pub const MAX_OPEN_COUNTED: u32 = 20_000;
 
+/// The most permits of all apps that are looked at to count what can be used, users without a permit included.
+pub const MAX_PERMITS_COUNTED: u32 = 20_000;
+
 /// For so many days it is said what expires.
 pub const EXPIRY_DAYS: usize = 7;
 
@@ -22,6 +25,30 @@ pub struct OpenMessages {
     /// When the oldest of them is or was due.
     pub oldest_due_at: UnixMillis,
     /// There are more of this state than were counted.
+    pub is_cut: bool,
+}
+
+/// What can be used now of an app's permits of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermitsOfKind {
+    /// The app.
+    pub appid: AppId,
+    /// The kind.
+    pub kind: PermitKind,
+    /// Units, without unlimited permits.
+    pub units: u64,
+    /// Unlimited permits.
+    pub unlimited: u64,
+    /// Units that expire within the next 24 hours.
+    pub expiring: u64,
+}
+
+/// What can be used now of all permits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsablePermits {
+    /// By app and kind, in this order. What is missing is zero.
+    pub kinds: Vec<PermitsOfKind>,
+    /// There are permits that were not looked at.
     pub is_cut: bool,
 }
 

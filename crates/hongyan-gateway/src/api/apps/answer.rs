@@ -3,15 +3,18 @@
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::PauseCode;
 use hongyan_ledger::{OnUnknown, WaitingOrder};
-use hongyan_store::types::CallbackStatus;
+use hongyan_store::types::{CallbackStatus, TokenRecord};
 use hongyan_wechat::{AppId, Errcode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::callback::CallbackJson;
+use super::callback::{self, CallbackJson};
 use super::settings::TokenCall;
 use crate::apps::{App, SyncReport};
+use crate::context::Context;
+use crate::problem::Problem;
 use crate::schemas;
+use crate::token::{FetchFailure, TokenStanding};
 
 /// An app as everybody may see it: without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,6 +24,7 @@ pub(super) struct AppJson {
     appid: AppId,
     name: String,
     token: TokenCall,
+    access_token: AccessTokenJson,
     #[schema(value_type = schemas::OnUnknown)]
     on_unknown: OnUnknown,
     payment_units: u32,
@@ -50,6 +54,58 @@ pub(super) struct AppJson {
     created_at: UnixMillis,
     #[schema(value_type = schemas::Time)]
     updated_at: UnixMillis,
+}
+
+/// How WeChat's access token of the app stands; empty: no token was fetched yet. The token itself is never shown here.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccessTokenStanding)]
+struct AccessTokenJson {
+    /// When the present token was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schemas::Time)]
+    fetched_at: Option<UnixMillis>,
+    /// When WeChat stops accepting it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schemas::Time)]
+    expires_at: Option<UnixMillis>,
+    /// When it is refreshed. Absent: it is not refreshed ahead of its end, because the app has not used it for two hours or
+    /// because no token is fetched during the app's pause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schemas::Time)]
+    refresh_at: Option<UnixMillis>,
+    /// Why the last fetch failed. Absent: it did not fail, or the next fetch may be tried now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    failure: Option<TokenFailureJson>,
+}
+
+/// Why no access token can be fetched.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccessTokenFailure)]
+struct TokenFailureJson {
+    detail: String,
+    /// When the last fetch failed.
+    #[schema(value_type = schemas::Time)]
+    since: UnixMillis,
+    /// When the next fetch may be tried. Absent: after `POST /v1/apps/{appid}/resume` or a change of the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schemas::Time)]
+    until: Option<UnixMillis>,
+}
+
+impl From<TokenStanding> for AccessTokenJson {
+    fn from(TokenStanding { times, failure }: TokenStanding) -> Self {
+        Self {
+            fetched_at: times.map(|times| times.fetched_at),
+            expires_at: times.map(|times| times.expires_at),
+            refresh_at: times.and_then(|times| times.refresh_at),
+            failure: failure.map(|FetchFailure { detail, since, until }| TokenFailureJson {
+                detail,
+                since,
+                until,
+            }),
+        }
+    }
 }
 
 /// Why an app's templates cannot be read.
@@ -98,13 +154,28 @@ pub(super) struct AppWithSecret {
     pub(super) template_sync: Option<SyncReport>,
 }
 
-pub(super) fn app_json(app: &App, heard: CallbackStatus, now: UnixMillis) -> AppJson {
+/// An app as it is now.
+pub(super) async fn shown(context: &Context, app: &App) -> Result<AppJson, Problem> {
+    let heard = callback::heard(context, app).await?;
+    let stored = context.store.token(app.record.appid.clone()).await?;
+    Ok(app_json(context, app, heard, stored.as_ref()))
+}
+
+/// An app, of which the store has said when its callback was used and which token it has.
+pub(super) fn app_json(
+    context: &Context,
+    app: &App,
+    heard: CallbackStatus,
+    stored: Option<&TokenRecord>,
+) -> AppJson {
+    let now = context.clock.now();
     let (record, settings) = (&app.record, &app.record.settings);
     let paused = app.pause_in_force(now);
     AppJson {
         appid: record.appid.clone(),
         name: settings.name.clone(),
         token: if settings.stable_token { TokenCall::Stable } else { TokenCall::Plain },
+        access_token: context.apps.token_standing(app, stored).into(),
         on_unknown: settings.on_unknown,
         payment_units: settings.payment_units,
         waiting_order: settings.waiting_order,
@@ -150,6 +221,16 @@ mod tests {
                 appid: "wx0123456789abcdef".parse().unwrap(),
                 name: "Coffee".into(),
                 token: TokenCall::Stable,
+                access_token: AccessTokenJson {
+                    fetched_at: Some(moment),
+                    expires_at: Some(moment),
+                    refresh_at: Some(moment),
+                    failure: Some(TokenFailureJson {
+                        detail: "busy".into(),
+                        since: moment,
+                        until: Some(moment),
+                    }),
+                },
                 on_unknown: OnUnknown::Hold,
                 payment_units: 1,
                 waiting_order: WaitingOrder::NewestFirst,

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{AppWithSecret, app_json};
+use super::answer::{AppWithSecret, shown};
 use super::callback::{self, ChangedCallback};
 use super::settings::{PaymentUnits, ResendAfter, TokenCall};
 use crate::api::bounded::Object;
@@ -97,7 +97,7 @@ pub(super) async fn change(
         )
         .await?;
     let answer = AppWithSecret {
-        app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
+        app: shown(&context, &app).await?,
         gateway_secret: gateway_secret.map(|secret| secret.expose_secret().to_owned()),
         template_sync,
     };

@@ -6,8 +6,7 @@ use hongyan_ledger::settle::{AppPause, PauseCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{AppJson, app_json};
-use super::callback::heard;
+use super::answer::{AppJson, shown};
 use crate::api::bounded::Text;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
@@ -55,7 +54,7 @@ pub(super) async fn pause(
     let pause = AppPause { code: PauseCode::Operator, until: request.until };
     context.apps.pause(&app.record.appid, pause, None, detail).await?;
     let app = caller.app_at(&context, &appid)?;
-    Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
+    Ok(axum::Json(shown(&context, &app).await?))
 }
 
 /// End any pause of an app: what was kept goes out.
@@ -78,5 +77,5 @@ pub(super) async fn resume(
     let app = caller.app_at(&context, &appid)?;
     context.apps.resume(&app.record.appid).await?;
     let app = caller.app_at(&context, &appid)?;
-    Ok(axum::Json(app_json(&app, heard(&context, &app).await?, context.clock.now())))
+    Ok(axum::Json(shown(&context, &app).await?))
 }

@@ -9,8 +9,8 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{AppWithSecret, app_json};
-use super::callback::{self, NewCallback};
+use super::answer::{AppWithSecret, shown};
+use super::callback::NewCallback;
 use super::settings::{PaymentUnits, ResendAfter, TokenCall};
 use crate::api::bounded::Object;
 use crate::api::caller::Caller;
@@ -113,7 +113,7 @@ pub(super) async fn register(
     // A failed synchronisation may have paused the app: show it as it is now.
     let app = context.apps.get(&app.record.appid).unwrap_or(app);
     let answer = AppWithSecret {
-        app: app_json(&app, callback::heard(&context, &app).await?, context.clock.now()),
+        app: shown(&context, &app).await?,
         gateway_secret: Some(gateway_secret.expose_secret().to_owned()),
         template_sync: Some(report),
     };

@@ -6,8 +6,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::{AppJson, app_json};
-use super::callback;
+use super::answer::{AppJson, app_json, shown};
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::apps::App;
@@ -37,19 +36,20 @@ pub(super) async fn list(
     State(context): State<Context>,
     caller: Caller,
 ) -> Result<axum::Json<AppsAnswer>, Problem> {
-    let now = context.clock.now();
+    let tokens = context.store.tokens().await?.into_iter().map(|token| (token.appid.clone(), token));
+    let tokens: HashMap<_, _> = tokens.collect();
     let heard: HashMap<_, _> = context.store.callback_statuses().await?.into_iter().collect();
     let of = |app: &App| heard.get(&app.record.appid).copied().unwrap_or_default();
     let apps = context.apps.list();
     let apps = apps
         .iter()
         .filter(|app| caller.sees(&app.record.appid))
-        .map(|app| app_json(app, of(app), now))
+        .map(|app| app_json(&context, app, of(app), tokens.get(&app.record.appid)))
         .collect();
     Ok(axum::Json(AppsAnswer { apps }))
 }
 
-/// Show an app: how it is set, whether it is paused and why.
+/// Show an app: how it is set, how its access token stands, whether it is paused and why.
 ///
 /// An app that is paused keeps its messages; `paused` says since when, and what to do.
 #[utoipa::path(
@@ -67,5 +67,5 @@ pub(super) async fn show(
     Path(appid): Path<String>,
 ) -> Result<axum::Json<AppJson>, Problem> {
     let app = caller.app_at(&context, &appid)?;
-    Ok(axum::Json(app_json(&app, callback::heard(&context, &app).await?, context.clock.now())))
+    Ok(axum::Json(shown(&context, &app).await?))
 }
