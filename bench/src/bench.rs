@@ -1,4 +1,4 @@
-//! What all measurements share: what is measured, with how much, where, and the sink.
+//! What all measurements share: the parts, the amounts, the directories and the sink.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(crate) enum Part {
     Gateway,
     /// The gateway with everything on, 100 messages a request
     GatewayBatch,
-    /// The gateway, with a webhook that is told of every message
+    /// The gateway with a webhook that gets an event for every message
     GatewayWebhook,
     /// A tutorial's Node script, nothing stored
     Tutorial,
@@ -33,20 +33,20 @@ pub(crate) enum Part {
     Bullmq,
     /// How fast the gateway accepts at half of its peak load
     HalfLoad,
-    /// What passing a call through the facade costs
+    /// What a call through the facade costs
     Facade,
-    /// How fast WeChat's pushes are answered
+    /// How fast the gateway answers WeChat's pushes
     Callbacks,
-    /// What a message costs with few and with many stored ones
+    /// What a message costs with few and with many stored messages
     History,
     /// Start, memory and punctuality with many scheduled messages
     Scheduled,
-    /// The sandbox's own speed
+    /// The speed of the sandbox alone
     Sandbox,
 }
 
 impl Part {
-    /// Its name on the command line and in the tables.
+    /// The part's name on the command line and in the tables.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
@@ -66,7 +66,7 @@ impl Part {
         }
     }
 
-    /// Whether it is one of those that carry the same messages.
+    /// Whether the part is a program that sends the messages of the contest.
     pub(crate) const fn is_contestant(self) -> bool {
         matches!(
             self,
@@ -79,12 +79,12 @@ impl Part {
         ) || self.is_foreign()
     }
 
-    /// Whether it stands on programs that this project does not build.
+    /// Whether the part needs programs that this project does not build.
     pub(crate) const fn is_foreign(self) -> bool {
         matches!(self, Self::Tutorial | Self::Bullmq)
     }
 
-    /// Whether it takes many minutes, for the rows that it needs.
+    /// Whether the part takes many minutes, because it stores millions of rows first.
     pub(crate) const fn is_slow(self) -> bool {
         matches!(self, Self::History | Self::Scheduled)
     }
@@ -97,17 +97,17 @@ pub(crate) struct Bench {
     pub(crate) connections: u32,
     pub(crate) users: u32,
     pub(crate) rounds: u32,
-    /// How many stored messages are many.
+    /// Messages that are stored for [`Part::History`] and [`Part::Scheduled`].
     pub(crate) history: u32,
     pub(crate) sink: Sink,
-    /// Where databases are put.
+    /// Directory of the databases.
     pub(crate) root: PathBuf,
     repository: PathBuf,
     missing: HashMap<Part, String>,
 }
 
 impl Bench {
-    /// With a sink that is running.
+    /// Starts the sink, too.
     pub(crate) async fn start(args: &Args) -> Result<Self> {
         Ok(Self {
             hongyan: args.hongyan.clone(),
@@ -123,7 +123,7 @@ impl Bench {
         })
     }
 
-    /// A new directory, gone when it is dropped.
+    /// A new directory, which is deleted on drop.
     pub(crate) fn dir(&self) -> Result<TempDir> {
         tempfile::Builder::new()
             .prefix("hongyan-bench-")
@@ -131,7 +131,7 @@ impl Bench {
             .map_err(|error| format!("cannot make a directory in {}: {error}", self.root.display()))
     }
 
-    /// The programs in other languages.
+    /// Directory of the programs in other languages.
     pub(crate) fn rivals(&self) -> PathBuf {
         self.repository.join("bench/rivals")
     }
@@ -141,13 +141,13 @@ impl Bench {
         &self.repository
     }
 
-    /// Why this cannot be measured, if it is known from the start.
+    /// Why the part cannot be measured, if that is known before the start.
     pub(crate) fn missing(&self, part: Part) -> Option<String> {
         self.missing.get(&part).cloned()
     }
 }
 
-/// Says what is going on, to whoever waits at the terminal.
+/// Prints progress to standard error.
 pub(crate) fn say(what: &str) {
     eprintln!("-- {what}");
 }

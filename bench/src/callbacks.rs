@@ -1,5 +1,6 @@
-//! How fast the gateway answers WeChat's pushes: a thousand a second, whether or not those before are answered. Each is a
-//! user who has accepted a template: stored, then worked into a permit, while the next ones come.
+//! How fast the gateway answers WeChat's pushes. A thousand pushes come per second, whether or not earlier pushes are
+//! answered. In each push a user has accepted a template: the gateway stores the event and then grants a permit, while the
+//! next pushes come.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,16 +15,16 @@ use crate::gateway::Gateway;
 use crate::load::{Load, Requests};
 use crate::message::APPID;
 
-/// What they are signed with.
+/// The token that signs the pushes.
 const TOKEN: &str = "benchtoken";
 
-/// As many as a mini program with millions of users may see on its best day.
+/// As many as a mini program with millions of users may get on its busiest day.
 const PER_SECOND: f64 = 1_000.0;
 
-/// Of a round.
+/// Pushes of a round.
 const PUSHES: u32 = 20_000;
 
-/// What came out: medians of all rounds, but the longest is the longest of all.
+/// The results: medians of the rounds, but `answer_max_ms` is the maximum of all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Callbacks {
     pub(crate) pushes_per_second: f64,
@@ -33,7 +34,7 @@ pub(crate) struct Callbacks {
     pub(crate) cpu_seconds_per_thousand: f64,
 }
 
-/// Measures it.
+/// Runs all rounds.
 pub(crate) async fn measure(bench: &Bench) -> Result<Callbacks> {
     let mut rounds = Vec::new();
     for number in 1..=bench.rounds {

@@ -1,4 +1,4 @@
-//! A kept connection that sends one request after the other.
+//! A kept connection that sends one request at a time.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::Result;
 
-/// A server, and what every request to it carries.
+/// A server, and the headers of every request to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     address: SocketAddr,
@@ -30,19 +30,19 @@ impl Target {
         Ok(Self { address, host, authorization: None })
     }
 
-    /// The same, with this key in each request.
+    /// The same server, with this API key in each request.
     pub(crate) fn with_key(self, key: &str) -> Result<Self> {
         let value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|error| error.to_string())?;
         Ok(Self { authorization: Some(value), ..self })
     }
 
-    /// A new connection to it.
+    /// Opens a connection.
     pub(crate) async fn connect(&self) -> Result<Connection> {
         let failed = |error: &dyn Display| format!("cannot connect to {}: {error}", self.address);
         let stream = TcpStream::connect(self.address).await.map_err(|error| failed(&error))?;
         stream.set_nodelay(true).map_err(|error| failed(&error))?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
-        // Ends when the sender is dropped; an error shows in the request that it hits.
+        // The task ends when the sender is dropped. An error fails the request that is under way.
         tokio::spawn(connection);
         Ok(Connection { sender, target: self.clone() })
     }
@@ -55,12 +55,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// One request, which must be answered with this status; the answer's body.
+    /// Sends one request and returns the answer's body. Another status than `expected` is an error.
     pub(crate) async fn post(&mut self, path: &str, body: Bytes, expected: StatusCode) -> Result<Bytes> {
         self.send(Method::POST, path, None, body, expected).await
     }
 
-    /// One request, whatever it is answered with: its status and body.
+    /// Sends one request and returns status and body of any answer.
     pub(crate) async fn ask(
         &mut self,
         method: Method,
@@ -71,12 +71,12 @@ impl Connection {
         self.exchange(method, path, key, body).await
     }
 
-    /// The same as [`Self::post`], to change something.
+    /// Like [`Self::post`], with the method `PATCH`.
     pub(crate) async fn patch(&mut self, path: &str, body: Bytes, expected: StatusCode) -> Result<Bytes> {
         self.send(Method::PATCH, path, None, body, expected).await
     }
 
-    /// The same as [`Self::post`], under an idempotency key.
+    /// Like [`Self::post`], with an idempotency key.
     pub(crate) async fn post_once(
         &mut self,
         path: &str,

@@ -1,4 +1,4 @@
-//! What this disk and this SQLite can do at best: machines differ, and most of a durable message's time is theirs.
+//! The limits of this disk and this SQLite. They take most of the time of a durable message, and machines differ.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,16 +10,16 @@ use serde::Serialize;
 
 use crate::Result;
 
-/// How long each is measured.
+/// How long each limit is measured.
 const MEASURED: Duration = Duration::from_secs(2);
 
-/// Rows of one transaction: as many as connections send at once by default, so as many as one commit can hold.
+/// Rows of one transaction: the default number of connections, so the most messages that one commit can have.
 const ROWS: u32 = 64;
 
-/// Size of a row's body: about that of a message.
+/// A row's body has about the size of a message.
 const BODY: [u8; 300] = [b'x'; 300];
 
-/// The limits.
+/// What the disk and SQLite can do at best.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Limit {
     /// Rows a second, inserted in durable transactions of 64.
@@ -28,7 +28,7 @@ pub(crate) struct Limit {
     pub(crate) fsyncs_per_second: f64,
 }
 
-/// Measures both in this directory.
+/// Measures both limits in this directory.
 pub(crate) fn measure(dir: &Path) -> Result<Limit> {
     Ok(Limit {
         rows_per_second: rows(dir).map_err(|error| format!("SQLite's limit cannot be measured: {error}"))?,

@@ -1,5 +1,5 @@
-//! What a call costs that is passed through the facade: the same call straight to WeChat and through the gateway, in
-//! turn, one at a time, so that both meet the same moments of the machine.
+//! What a call through the facade costs. The same call goes straight to WeChat and through the gateway, in turn, one at a
+//! time, so that the load of the machine is the same for both.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,16 @@ use crate::figures::{median, percentile_ms};
 use crate::gateway::Gateway;
 use crate::message::APPID;
 
-/// One of the many that the gateway does not look into.
+/// One of the many calls that the gateway only passes on.
 const PATH: &str = "/wxa/business/getuserphonenumber";
 
-/// Its body.
+/// The body of the call.
 const BODY: &str = r#"{"code":"e31968a7f94cc5ee25fafc2aef2773f0bb8c3937b22520eb8ee345274d00c144"}"#;
 
-/// Calls of each way in a round.
+/// Calls in a round, each way.
 const CALLS: u32 = 5_000;
 
-/// What came out: medians of all rounds.
+/// The results: medians of the rounds.
 #[derive(Debug, Serialize)]
 #[allow(clippy::struct_field_names, reason = "each says its unit")]
 pub(crate) struct FacadeCalls {
@@ -37,7 +37,7 @@ struct Token {
     access_token: String,
 }
 
-/// Measures it.
+/// Runs all rounds.
 pub(crate) async fn measure(bench: &Bench) -> Result<FacadeCalls> {
     let mut rounds = Vec::new();
     for number in 1..=bench.rounds {
@@ -92,6 +92,6 @@ async fn call(connection: &mut Connection, path: &str) -> Result<Duration> {
     if answer.starts_with(br#"{"errcode":0"#) {
         Ok(took)
     } else {
-        Err(format!("it was refused: {}", String::from_utf8_lossy(&answer)))
+        Err(format!("the call was refused: {}", String::from_utf8_lossy(&answer)))
     }
 }

@@ -1,14 +1,14 @@
-//! What comes out of measurements: percentiles, medians over rounds.
+//! Percentiles, medians and units of the results.
 
 use std::time::Duration;
 
-/// The smallest value that so many percent do not exceed, in milliseconds.
+/// The smallest value that `percent` percent of the values do not exceed, in milliseconds.
 pub(crate) fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).map_or(f64::NAN, |value| value.as_secs_f64() * 1_000.0)
 }
 
-/// The middle value; of an even count the mean of the two in the middle.
+/// The middle value, or the mean of the two middle values.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let half = values.len() / 2;

@@ -1,8 +1,8 @@
-//! Fills a gateway's database with messages as if they had come over months: written by SQL in large transactions
-//! without syncs, in the order of time and to users in no order, so that pages lie as they would.
+//! Fills a gateway's database with messages as if they had come over months. SQL writes the messages in large transactions
+//! without syncs, in the order of time and to users in random order, so that the pages of the file lie as after months of
+//! use.
 //!
-//! The statements name the columns of `crates/hongyan-store/migrations/`; a test reads what they write back through
-//! the store.
+//! The statements name the columns of `crates/hongyan-store/migrations/`. A test reads the rows through the store.
 
 use std::fs::File;
 use std::path::Path;
@@ -22,17 +22,17 @@ use crate::message::{APPID, TEMPLATE, scatter, user};
 /// Rows of one transaction.
 const ROWS: u32 = 200_000;
 
-/// Over so much time the messages came.
+/// The stored messages came over this time.
 const PAST: Duration = Duration::from_secs(90 * 24 * 3_600);
 
-/// Where what is scheduled begins, seen from now: later than any measurement ends.
+/// From now until the first scheduled message: longer than any measurement.
 const AHEAD: Duration = Duration::from_secs(24 * 3_600);
 
-/// Over so much time it is spread.
+/// The scheduled messages are spread over this time.
 const SPREAD: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// The file is ours alone while it is filled, and of no worth if that is cut short. The cache holds the index by user
-/// of ten million messages, which is written in no order.
+/// Nobody else uses the file while it is filled, and nobody needs it if the filling fails. The cache has room for the tree
+/// by user of ten million messages, which is written in random order.
 const SETTINGS: &str = "
     PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = OFF;
@@ -41,29 +41,29 @@ const SETTINGS: &str = "
     PRAGMA temp_store = MEMORY;
 ";
 
-/// What is stored.
+/// What to store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fill {
-    /// How many messages.
+    /// The number of messages.
     pub(crate) messages: u32,
-    /// To how many users, in turn. Each gets a permit.
+    /// The number of users, who get the messages in turn. Each user gets a permit.
     pub(crate) users: u32,
-    /// How many units are left in it.
+    /// Units that are left in each permit.
     pub(crate) units_left: u32,
-    /// What the messages are.
     pub(crate) kind: Kind,
 }
 
-/// What stored messages are.
+/// The state of the stored messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Taken by WeChat at the first attempt; each spent a unit.
+    /// WeChat accepted each message at the first attempt, and each message spent a unit.
     Sent,
-    /// To go out in a day at the earliest.
+    /// Each message is due in a day or later.
     Scheduled,
 }
 
-/// Writes it into the database of a gateway that has been stopped; its size in bytes then. Blocks for minutes.
+/// Writes the messages into the database of a stopped gateway, and returns the size of the file in bytes. Blocks for
+/// minutes.
 pub(crate) fn fill(database: &Path, fill: Fill) -> Result<u64> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", database.display());
     let filled = || -> rusqlite::Result<()> {
@@ -73,7 +73,7 @@ pub(crate) fn fill(database: &Path, fill: Fill) -> Result<u64> {
         db.close().map_err(|(_, error)| error)
     };
     filled().map_err(|error| failed(&error))?;
-    // Nothing of this shall still be on its way to the disk when something is measured.
+    // The measurement must not begin while the kernel still writes the file.
     let file = File::open(database).and_then(|file| file.sync_all().map(|()| file));
     let size = file.and_then(|file| file.metadata()).map_err(|error| failed(&error))?;
     Ok(size.len())
@@ -83,9 +83,9 @@ struct Filler {
     fill: Fill,
     ids: IdMaker,
     now: UnixMillis,
-    /// Of each user, by number.
+    /// The lane of each user.
     lanes: Vec<Lane>,
-    /// Their numbers, as keys have them.
+    /// The `user_no` of each user.
     users: Vec<i64>,
     permits: Vec<PermitId>,
 }
@@ -135,7 +135,7 @@ impl Filler {
         Ok(())
     }
 
-    /// How many messages go to this user.
+    /// The number of messages to this user.
     const fn messages_of(&self, user: u32) -> u32 {
         let Fill { messages, users, .. } = self.fill;
         messages / users + if user < messages % users { 1 } else { 0 }
@@ -162,7 +162,7 @@ impl Filler {
         message: &mut CachedStatement<'_>,
         entry: &mut CachedStatement<'_>,
     ) -> rusqlite::Result<()> {
-        /// How long a message of which nothing is known any more was on its way, about.
+        /// From the acceptance of a sent message to its end.
         const UNDER_WAY: Duration = Duration::from_millis(20);
         let to = number % self.fill.users;
         let (lane, openid) = (self.lanes[to as usize], user(to));
@@ -213,7 +213,7 @@ impl Filler {
     }
 }
 
-/// About as long as a message's body is: 300 bytes.
+/// A body of usual length: about 300 bytes.
 fn wechat_body(openid: &str, number: u32) -> Vec<u8> {
     let body = json!({
         "touser": openid,
@@ -242,7 +242,7 @@ fn in_parts(
     Ok(())
 }
 
-/// How many bytes the pages of an index take.
+/// The size of an index in bytes.
 pub(crate) fn index_bytes(database: &Path, index: &str) -> Result<u64> {
     let size = || -> rusqlite::Result<i64> {
         let sum = "SELECT SUM(pgsize) FROM dbstat WHERE name = ? AND aggregate = TRUE";
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_scheduled_rings_in_a_day_and_not_before() {
+    async fn scheduled_messages_are_due_in_a_day_and_not_before() {
         let dir = tempfile::tempdir().unwrap();
         let store = filled(dir.path(), Kind::Scheduled).await;
         let now = Clock::system().now();

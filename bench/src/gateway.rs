@@ -1,4 +1,4 @@
-//! The gateway that is measured: a process of its own, set up over its command line and API.
+//! The measured gateway: a separate process, set up over its command line and its API.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::message::{APPID, TEMPLATE, user};
 use crate::process::{Process, command};
 use crate::sink::WEBHOOK_PATH;
 
-/// Where it takes messages.
+/// The path of the API for messages.
 pub(crate) const MESSAGES_PATH: &str = "/v1/messages";
 
 /// The most items of one request.
@@ -25,19 +25,19 @@ const UNITS: u32 = 1_000;
 pub(crate) struct Gateway {
     pub(crate) process: Process,
     pub(crate) target: Target,
-    /// The app's gateway secret; empty after [`Gateway::restart`], for it is shown once.
+    /// The app's gateway secret. Empty after [`Gateway::restart`], because the API shows the secret once.
     pub(crate) secret: String,
-    /// From its start until it said that it is ready.
+    /// From the start until the gateway was ready.
     pub(crate) ready_after: Duration,
 }
 
-/// Where a gateway that is started in this directory keeps its database.
+/// The database of a gateway that runs in this directory.
 pub(crate) fn database(dir: &Path) -> PathBuf {
     dir.join("data").join("hongyan.db")
 }
 
 impl Gateway {
-    /// Starts it on an empty database in `dir`, with an app whose WeChat is at `wechat`.
+    /// Starts a gateway on an empty database in `dir` and registers an app. `wechat` is the URL of WeChat.
     pub(crate) async fn start(hongyan: &Path, dir: &Path, wechat: &str) -> Result<Self> {
         let key = create_key(hongyan, dir).await?;
         let (process, url, ready_after) = serve(hongyan, dir, wechat, &[]).await?;
@@ -50,7 +50,7 @@ impl Gateway {
         Ok(Self { process, target, secret, ready_after })
     }
 
-    /// Starts it on the database that is in `dir`, which [`Self::start`] made.
+    /// Starts a gateway on the database that [`Self::start`] made in `dir`.
     pub(crate) async fn restart(hongyan: &Path, dir: &Path, wechat: &str) -> Result<Self> {
         let key = create_key(hongyan, dir).await?;
         let (process, url, ready_after) = serve(hongyan, dir, wechat, &[]).await?;
@@ -58,7 +58,7 @@ impl Gateway {
         Ok(Self { process, target, secret: String::new(), ready_after })
     }
 
-    /// Grants every user so many units.
+    /// Grants every user `units` units.
     pub(crate) async fn grant(&self, users: impl Iterator<Item = u32>, units: u32) -> Result {
         let mut connection = self.target.connect().await?;
         let mut permits = Vec::new();
@@ -87,7 +87,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// Has everything that is about messages told to this address.
+    /// Adds a webhook that gets all events of messages at this URL.
     pub(crate) async fn add_webhook(&self, url: &str) -> Result {
         let webhook = json!({
             "url": format!("{url}{WEBHOOK_PATH}"),
@@ -98,13 +98,13 @@ impl Gateway {
         Ok(())
     }
 
-    /// Stops it and requires that it ends well.
+    /// Stops the gateway. An exit code other than 0 is an error.
     pub(crate) async fn stop(self) -> Result {
         self.process.stop().await
     }
 }
 
-/// Makes an API key, and the database if there is none.
+/// Makes an API key, and the database if it is missing.
 pub(crate) async fn create_key(hongyan: &Path, dir: &Path) -> Result<String> {
     let mut create = command(hongyan, dir);
     create.env("HONGYAN_DATA_DIR", dir.join("data")).args(["key", "create", "--name", "bench"]);
@@ -117,7 +117,7 @@ pub(crate) async fn create_key(hongyan: &Path, dir: &Path) -> Result<String> {
     }
 }
 
-/// Starts the service, with these flags, too; its address, and how long it took.
+/// Starts the service with these additional flags. Returns its URL, and the time until it was ready.
 pub(crate) async fn serve(
     hongyan: &Path,
     dir: &Path,
@@ -136,6 +136,6 @@ pub(crate) async fn serve(
     let (process, line) = Process::start("gateway", &mut serve).await?;
     let ready_after = begin.elapsed();
     let ready: Value = serde_json::from_str(&line).map_err(|error| format!("{line}: {error}"))?;
-    let url = ready["gateway"].as_str().ok_or_else(|| format!("its first line names no address: {line}"))?;
+    let url = ready["gateway"].as_str().ok_or_else(|| format!("the first line of the gateway has no address: {line}"))?;
     Ok((process, url.to_owned(), ready_after))
 }

@@ -1,5 +1,5 @@
-//! How fast the gateway accepts while it has room: requests come at half of its peak rate, whether or not the ones
-//! before are answered.
+//! How fast the gateway accepts below its limit: requests come at half of its peak rate, whether or not earlier requests
+//! are answered.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::load::{Load, Requests};
 use crate::trial::warm_up;
 use crate::{contest, figures};
 
-/// What came out: medians of all rounds, but the longest is the longest of all.
+/// The results: medians of the rounds, but `accept_max_ms` is the maximum of all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct HalfLoad {
     pub(crate) requests_per_second: f64,
@@ -29,7 +29,7 @@ struct Round {
     cpu_seconds_per_thousand: f64,
 }
 
-/// Measures it. `peak_per_second`: what the gateway delivers at most; measured if it is not known yet.
+/// Runs all rounds. `peak_per_second` is the peak rate of the gateway; `None` measures it first.
 pub(crate) async fn measure(bench: &Bench, peak_per_second: Option<f64>) -> Result<HalfLoad> {
     let peak_per_second = match peak_per_second {
         Some(peak) => peak,

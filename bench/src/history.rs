@@ -1,8 +1,8 @@
 //! What a message costs with few stored messages and with many: the same load on both.
 //!
-//! Two loads. One goes to the users of all other measurements, in turn, so that what was touched is soon touched again.
-//! The other goes to another user with each message, of all that there are: nothing is near what was touched just
-//! before.
+//! There are two loads. The first load goes to the few users of all other measurements, in turn, so that recently used pages
+//! are soon used again. The second load sends each message to another of all stored users, so that recently used pages do
+//! not help.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,45 +19,45 @@ use crate::gateway::{Gateway, database};
 use crate::load::{Load, Requests};
 use crate::trial::{self, Figures, Reaches, warm_up};
 
-/// How many stored messages are few.
+/// The few stored messages.
 const FEW: u32 = 10_000;
 
-/// How many messages a user has got, where there are many.
+/// Messages of each user, where there are many stored messages.
 const MESSAGES_PER_USER: u32 = 10;
 
-/// Units that each user has left: more than all rounds spend.
+/// Units that are left for each user: more than all rounds spend.
 const UNITS_LEFT: u32 = 1_000_000;
 
-/// Both loads.
+/// The results of both loads.
 #[derive(Debug, Serialize)]
 pub(crate) struct History {
     pub(crate) in_turn: Comparison,
     pub(crate) to_each: Comparison,
 }
 
-/// With few, and with many.
+/// The results of one load with few and with many stored messages.
 #[derive(Debug, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) few: Level,
     pub(crate) many: Level,
 }
 
-/// What came out with so many stored messages.
+/// The results with this number of stored messages.
 #[derive(Debug, Serialize)]
 pub(crate) struct Level {
     pub(crate) stored_messages: u32,
-    /// To how many users they went.
+    /// Users of the stored messages.
     pub(crate) stored_users: u32,
-    /// To how many the load goes.
+    /// Users of the load.
     pub(crate) users: u32,
     pub(crate) database_mib: f64,
-    /// Until the gateway says that it is ready.
+    /// From the start until the gateway is ready.
     pub(crate) start_seconds: f64,
     #[serde(flatten)]
     pub(crate) figures: Figures,
 }
 
-/// A database with so many messages in it.
+/// A filled database.
 pub(crate) struct Filled {
     pub(crate) dir: TempDir,
     pub(crate) users: u32,
@@ -65,7 +65,7 @@ pub(crate) struct Filled {
 }
 
 impl Filled {
-    /// Makes it: the gateway sets it up, and is stopped while it is filled.
+    /// Makes a database. The gateway creates the tables, and is stopped before the database is filled.
     pub(crate) async fn make(bench: &Bench, messages: u32, kind: Kind) -> Result<Self> {
         let dir = bench.dir()?;
         Gateway::start(&bench.hongyan, dir.path(), &bench.sink.url).await?.stop().await?;
@@ -75,20 +75,20 @@ impl Filled {
         let path = database(dir.path());
         let begin = Instant::now();
         let filling = tokio::task::spawn_blocking(move || fill(&path, what)).await;
-        let bytes = filling.map_err(|error| format!("filling broke: {error}"))??;
-        say(&format!("{messages} messages filled in, {:.0} s", begin.elapsed().as_secs_f64()));
+        let bytes = filling.map_err(|error| format!("filling the database panicked: {error}"))??;
+        say(&format!("{messages} messages stored in {:.0} s", begin.elapsed().as_secs_f64()));
         Ok(Self { dir, users, database_mib: bytes as f64 / f64::from(1 << 20) })
     }
 }
 
-/// Measures both loads on both, in turn.
+/// Measures both loads on both databases, in turn.
 pub(crate) async fn measure(bench: &Bench) -> Result<History> {
     let many = Filled::make(bench, bench.history, Kind::Sent).await?;
     let mut in_turn = Rounds::default();
     let mut to_each = Rounds::default();
     for number in 1..=bench.rounds {
         say(&format!("{}, round {number} of {}", Part::History.name(), bench.rounds));
-        // No two loads on a database use a number, and so an idempotency key, twice.
+        // Each load on a database has its own numbers: a number makes the idempotency key.
         let loaded = warm_up(bench.messages) + bench.messages;
         let first = 2 * (number - 1) * loaded;
         in_turn.add(bench, &many, Some(bench.users), first).await?;
@@ -97,7 +97,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<History> {
     Ok(History { in_turn: in_turn.comparison(bench, &many)?, to_each: to_each.comparison(bench, &many)? })
 }
 
-/// What the rounds of one load brought.
+/// The rounds of one load.
 #[derive(Default)]
 struct Rounds {
     users: [u32; 2],
@@ -107,9 +107,9 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// Another round, to so many users; to all that there are if none are named.
+    /// Runs another round. `None` sends to all stored users.
     async fn add(&mut self, bench: &Bench, many: &Filled, users: Option<u32>, first: u32) -> Result {
-        // The few would not be few any more after a round.
+        // A new database for each round: the messages of a round would be added to the few.
         let few = Filled::make(bench, FEW, Kind::Sent).await?;
         self.users = [users.unwrap_or(few.users), users.unwrap_or(many.users)];
         self.filled = Some((few.users, few.database_mib));
@@ -119,7 +119,7 @@ impl Rounds {
     }
 
     fn comparison(self, bench: &Bench, many: &Filled) -> Result<Comparison> {
-        let few = self.filled.ok_or("no round was asked for")?;
+        let few = self.filled.ok_or("there was no round")?;
         Ok(Comparison {
             few: level(FEW, few, self.users[0], self.few),
             many: level(bench.history, (many.users, many.database_mib), self.users[1], self.many),
@@ -153,7 +153,7 @@ async fn round(bench: &Bench, dir: &Path, users: u32, first: u32) -> Result<(Dur
     Ok((start, figures))
 }
 
-/// Single messages, to so many users in turn.
+/// Single messages to `users` users in turn.
 pub(crate) fn to_users(bench: &Bench, gateway: &Gateway, users: u32) -> Load {
     Load {
         target: gateway.target.clone(),

@@ -1,5 +1,5 @@
-//! Sends requests and times the answers: in a closed loop, one after the other on each connection, or at a rate that does
-//! not ask whether the ones before are answered.
+//! Sends requests and times the answers: in a closed loop, one request at a time on each connection, or at a fixed rate,
+//! whether or not earlier requests are answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,46 +15,45 @@ use crate::client::{Connection, Target};
 use crate::gateway::MESSAGES_PATH;
 use crate::message::{self, APPID};
 
-/// Where requests go.
+/// A load: the server, the connections and the requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
     pub(crate) target: Target,
-    /// How many connections, each one request after the other.
+    /// Each connection sends one request at a time.
     pub(crate) connections: u32,
-    /// What is asked.
     pub(crate) requests: Requests,
 }
 
-/// What is asked. Messages are numbered; a message's number says to whom it goes, and makes its idempotency key.
+/// The requests of a load. Messages are numbered; a message's number selects the user and makes the idempotency key.
 #[derive(Debug, Clone)]
 pub(crate) enum Requests {
-    /// The messages, as the gateway's API takes them.
+    /// Messages in the format of the gateway's API.
     Messages {
-        /// How many users they go to, in turn.
+        /// The number of users, who get the messages in turn.
         users: u32,
-        /// How many are in a request; with 1 it is the message itself.
+        /// Messages of a request. With 1, the body is the message itself.
         batch: u32,
-        /// The status that says that a request was taken.
+        /// The status of a request that was accepted.
         accepted: StatusCode,
     },
-    /// WeChat's own requests, prepared: which path, and one body for each user, in turn.
+    /// WeChat's own requests, prepared.
     Wechat {
         /// With the access token.
         path: Arc<str>,
-        /// To each user one.
+        /// One body for each user; they are sent in turn.
         bodies: Arc<[Bytes]>,
     },
-    /// What WeChat pushes: a user has answered the box for one template. Each is another user's.
+    /// Pushes of WeChat: a user has accepted a template in the dialog. Each push is about another user.
     Pushes {
-        /// What it is signed with.
+        /// The token that signs the pushes.
         token: Arc<str>,
-        /// When it is said to have happened, in seconds.
+        /// The time of the event, in seconds.
         timestamp: u64,
     },
 }
 
 impl Load {
-    /// Sends the messages with these numbers; how long each request was on its way to being answered.
+    /// Sends the messages with these numbers, and returns the latency of each request.
     pub(crate) async fn send(&self, first: u32, count: u32) -> Result<Vec<Duration>> {
         let next = Arc::new(AtomicU32::new(0));
         let batch = self.requests.batch();
@@ -77,13 +76,13 @@ impl Load {
         }
         let mut all = Vec::with_capacity((count / batch) as usize + 1);
         while let Some(done) = connections.join_next().await {
-            all.append(&mut done.map_err(|error| format!("a connection's task broke: {error}"))??);
+            all.append(&mut done.map_err(|error| format!("the task of a connection panicked: {error}"))??);
         }
         Ok(all)
     }
 
-    /// Sends at this rate, whether or not the requests before are answered; how long after its moment each was. So a
-    /// stall counts for all that it delays.
+    /// Sends at this rate, whether or not earlier requests are answered. Returns how long after its planned time each request
+    /// was answered, so a stall counts for every request that it delays.
     pub(crate) async fn send_at(
         &self,
         rate_per_second: f64,
@@ -105,23 +104,23 @@ impl Load {
             });
         }
         drop(moments);
-        // A thread, for the runtime's own timers only know whole milliseconds.
+        // This is a thread because the timers of tokio have a resolution of a millisecond.
         let ticking = std::thread::spawn(move || {
             let begin = Instant::now();
             for place in 0..count {
                 let moment = begin + Duration::from_secs_f64(f64::from(place) / rate_per_second);
                 std::thread::sleep(moment.saturating_duration_since(Instant::now()));
                 if clock.send((first + place, moment)).is_err() {
-                    // All senders have failed, which they say themselves.
+                    // All senders have failed; their errors are returned below.
                     return;
                 }
             }
         });
         let mut all = Vec::with_capacity(count as usize);
         while let Some(done) = senders.join_next().await {
-            all.append(&mut done.map_err(|error| format!("a connection's task broke: {error}"))??);
+            all.append(&mut done.map_err(|error| format!("the task of a connection panicked: {error}"))??);
         }
-        ticking.join().map_err(|_| "the clock's thread broke".to_owned())?;
+        ticking.join().map_err(|_| "the thread of the clock panicked".to_owned())?;
         Ok(all)
     }
 }
@@ -134,7 +133,7 @@ impl Requests {
         }
     }
 
-    /// One request, with `size` messages from `first`; how long its answer took.
+    /// Sends one request with `size` messages from `first`, and returns its latency.
     pub(crate) async fn one(&self, connection: &mut Connection, first: u32, size: u32) -> Result<Duration> {
         match self {
             Self::Messages { users, batch, accepted } => {
@@ -168,7 +167,7 @@ impl Requests {
                 let begin = Instant::now();
                 let answer = connection.post(&path, body, StatusCode::OK).await?;
                 let took = begin.elapsed();
-                if answer == "success" { Ok(took) } else { Err("a push was not taken".into()) }
+                if answer == "success" { Ok(took) } else { Err("a push was not answered with success".into()) }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The machine of the measurement.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,25 +6,25 @@ use std::process::{Command, Stdio};
 use hongyan_clock::Clock;
 use serde::Serialize;
 
-/// The machine, and the versions of what took part.
+/// The machine, and the versions of the programs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) date: String,
-    /// Of the repository; with a mark if there were changes that it does not have.
+    /// The commit of the repository, with `-dirty` if there were uncommitted changes.
     pub(crate) commit: String,
     pub(crate) processor: String,
     pub(crate) cores: usize,
     pub(crate) memory_gib: f64,
     pub(crate) system: String,
     pub(crate) kernel: String,
-    /// Of the databases.
+    /// The filesystem of the databases.
     pub(crate) filesystem: String,
-    /// Of each program that takes part, if it is there.
+    /// The version of each program that is installed.
     pub(crate) versions: Vec<(&'static str, Option<String>)>,
 }
 
 impl Machine {
-    /// This one.
+    /// Reads the facts about this machine.
     pub(crate) fn look(repository: &Path, databases: &Path) -> Self {
         let now = Clock::system().now().to_string();
         Self {
@@ -62,7 +62,7 @@ fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
-/// The first value of a name, in a file of names and values.
+/// The first value of this name in a file of names and values.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = read(path)?;
     let value =
@@ -75,7 +75,7 @@ fn memory_gib() -> Option<f64> {
     Some(kib / 1_024.0 / 1_024.0)
 }
 
-/// Type of the filesystem that a directory is on: that of the longest mount point above it.
+/// Type of the filesystem of a directory. The longest mount point above the directory counts.
 fn filesystem(directory: &Path) -> Option<String> {
     let directory = directory.canonicalize().ok()?;
     let mounts = read("/proc/self/mounts")?;

@@ -1,25 +1,25 @@
-//! Measures the gateway as its users meet it, and next to it what else would carry the same messages. Run by
-//! `cargo xtask bench`; `docs/benchmarks.md` says how to read what comes out.
+//! Measures the gateway from outside, and other programs that send the same messages. `cargo xtask bench` runs it;
+//! `docs/benchmarks.md` says how to read the results.
 //!
-//! Everything that is measured is a process of its own, so its CPU and memory are its alone. The load and the sink
-//! share the machine with it, so messages per second depend on how many cores there are.
+//! Each measured program is a separate process, so its CPU and memory are counted separately. The load and the sink run on
+//! the same machine, so messages per second depend on the number of cores.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`args`], [`mod@bench`] | what shall be measured, with how much |
+//! | [`args`], [`mod@bench`] | what is measured, and with how many messages |
 //! | [`contest`] | the same messages through different programs, in rounds |
-//! | [`rival`] | those of the programs that are written here; `bench/rivals/` has those for Node |
+//! | [`rival`] | the programs of the contest in Rust; `bench/rivals/` has the programs for Node |
 //! | [`half_load`] | how fast the gateway accepts at half of its peak |
-//! | [`facade_calls`] | what passing a call on costs |
-//! | [`callbacks`] | how fast WeChat's pushes are answered |
+//! | [`facade_calls`] | what a call through the facade costs |
+//! | [`callbacks`] | how fast the gateway answers WeChat's pushes |
 //! | [`history`], [`scheduled`], [`fill`] | the gateway with millions of stored messages |
 //! | [`sandbox_speed`] | the sandbox alone |
-//! | [`soak`] | whether anything grows that must not; run by `cargo xtask soak` |
+//! | [`soak`] | whether memory or disk grow without end; run by `cargo xtask soak` |
 //! | [`trial`], [`load`], [`message`], [`client`] | sending messages, timing the answers, counting the cost |
-//! | [`gateway`], [`process`] | starting, filling and stopping what is measured |
+//! | [`gateway`], [`process`] | starting, filling and stopping the measured programs |
 //! | [`sink`] | answering like WeChat, and counting |
 //! | [`usage`], [`figures`] | what a process has used; percentiles and medians |
-//! | [`durable`], [`machine`] | what the disk can do at best; what machine this is |
+//! | [`durable`], [`machine`] | the limits of the disk; what machine this is |
 //! | [`report`] | the tables, and the pages that they go to |
 
 mod args;
@@ -57,13 +57,13 @@ use crate::bench::{Bench, Part};
 use crate::machine::Machine;
 use crate::report::Report;
 
-/// What went wrong, in words.
+/// The error is a text for the terminal.
 type Result<T = ()> = std::result::Result<T, String>;
 
-/// The first argument with which this binary is one of the programs that are measured.
+/// The first argument that makes this binary one of the measured programs.
 const RIVAL: &str = "rival";
 
-/// The first argument with which nothing is measured, but looked whether anything grows.
+/// The first argument that runs the soak test instead of the benchmark.
 const SOAK: &str = "soak";
 
 fn main() -> ExitCode {
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
         } else {
             runtime.block_on(until_told(run(&Args::parse())))
         };
-        // A database may still be filled by a thread; after an interruption nobody wants it.
+        // After an interruption, a thread may still fill a database that is no longer needed.
         runtime.shutdown_background();
         done
     });
@@ -94,9 +94,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs, and when it is interrupted leaves neither processes nor databases behind.
+/// Runs `work` until it is done or a signal comes. Dropping `work` ends its processes and deletes its databases.
 async fn until_told(work: impl Future<Output = Result>) -> Result {
-    let failed = |error: std::io::Error| format!("cannot listen to signals: {error}");
+    let failed = |error: std::io::Error| format!("cannot listen for signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::select! {
@@ -124,7 +124,7 @@ async fn run(args: &Args) -> Result {
 }
 
 async fn measure(args: &Args, bench: &Bench) -> Result<Report> {
-    // Looked at first: the pages that are written may be a change themselves.
+    // Comes first, because `--write` itself changes the repository.
     let machine = Machine::look(bench.repository(), &args.dir);
     let limit = durable::measure(bench.dir()?.path())?;
     let parts = args.parts();

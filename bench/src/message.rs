@@ -1,4 +1,4 @@
-//! The message that everything here is measured with, and the users that it goes to.
+//! The message of all measurements, and its users.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 /// The app that sends.
 pub(crate) const APPID: &str = "wxbench0000000000";
 
-/// The template that every message is of.
+/// The template of every message.
 pub(crate) const TEMPLATE: &str = "BenchTemplate";
 
-/// The openid of a user. Neighbours in number are far apart in text, as users come in no order.
+/// The openid of a user. Openids of neighbouring numbers are far apart, because real users come in random order.
 pub(crate) fn user(number: u32) -> String {
     format!("oB{:016x}{number:010}", scatter(u64::from(number)))
 }
@@ -22,7 +22,7 @@ pub(crate) const fn scatter(number: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The message to this user, as the gateway's API takes it; every other program here takes the same.
+/// The message to this user in the format of the gateway's API. All other programs take the same format.
 pub(crate) fn to(user_number: u32) -> Value {
     json!({
         "app": APPID,
@@ -38,7 +38,7 @@ pub(crate) fn single(user_number: u32) -> Bytes {
     to(user_number).to_string().into()
 }
 
-/// What WeChat pushes when this user has accepted the template.
+/// WeChat's push about this user, who has accepted the template.
 pub(crate) fn accepted(user_number: u32, seconds: &str) -> Bytes {
     format!(
         "<xml><ToUserName><![CDATA[gh_bench]]></ToUserName><FromUserName><![CDATA[{}]]></FromUserName>\
@@ -52,7 +52,7 @@ pub(crate) fn accepted(user_number: u32, seconds: &str) -> Bytes {
     .into()
 }
 
-/// A request with one message to each of these.
+/// A request with one message to each of these users.
 pub(crate) fn batch(user_numbers: impl Iterator<Item = u32>) -> Bytes {
     json!({ "messages": user_numbers.map(to).collect::<Vec<_>>() }).to_string().into()
 }

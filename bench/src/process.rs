@@ -1,4 +1,4 @@
-//! A program that is measured: a process of its own.
+//! A measured program in a separate process.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,22 +13,22 @@ use tokio::time::timeout;
 use crate::Result;
 use crate::usage::{Usage, descriptors, forget_peak, memory_kib};
 
-/// How long a program may take until it is ready; the largest database is opened well within it.
+/// The longest time until a program is ready. The largest database opens in much less.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How long it may take to end.
+/// The longest time until a program has ended.
 const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A running program. It is killed if it is dropped without having been stopped.
+/// A running program. Dropping it without [`Process::stop`] kills it.
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
 }
 
-/// A command without this project's settings from outside, which is killed with us.
+/// A command without `HONGYAN_*` variables from outside. Its process is killed when it is dropped.
 pub(crate) fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
     let mut command = Command::new(program);
-    // `hongyan serve` takes a hongyan.toml that lies where it is started.
+    // `hongyan serve` reads a hongyan.toml from its working directory.
     command.current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HONGYAN_") {
@@ -39,12 +39,12 @@ pub(crate) fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
 }
 
 impl Process {
-    /// Starts it and waits for its first line on standard output: it is ready. The line is returned too.
+    /// Starts a program and waits for its first line on standard output, which is returned.
     pub(crate) async fn start(name: &'static str, command: &mut Command) -> Result<(Self, String)> {
         Self::start_until(name, command, |_| true).await
     }
 
-    /// Starts it and waits for the line on standard output by which it is ready.
+    /// Starts a program and waits for the line on standard output that says that it is ready.
     pub(crate) async fn start_until(
         name: &'static str,
         command: &mut Command,
@@ -54,7 +54,7 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{name} does not start: {error}"))?;
-        let stdout = child.stdout.take().expect("it was asked for just above");
+        let stdout = child.stdout.take().expect("standard output was piped just above");
         let mut lines = BufReader::new(stdout).lines();
         let reading = async {
             while let Some(line) = lines.next_line().await.ok().flatten() {
@@ -69,7 +69,7 @@ impl Process {
             Ok(None) => return Err(format!("{name} ended before it was ready")),
             Err(_) => return Err(format!("{name} was not ready within {START_TIMEOUT:?}")),
         };
-        // A program whose pipe is full stands still, and one whose pipe is closed may end.
+        // The pipe must be read on: a full pipe blocks the program, and a closed pipe may end it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok((Self { name, child }, line))
     }
@@ -78,27 +78,27 @@ impl Process {
         self.child.id().ok_or_else(|| format!("{self} ended while it was measured"))
     }
 
-    /// What it has used so far.
+    /// The CPU time and the peak memory so far.
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of(self.id()?)
     }
 
-    /// How much memory it holds now.
+    /// The resident memory now.
     pub(crate) fn memory_kib(&self) -> Result<u64> {
         memory_kib(self.id()?)
     }
 
-    /// How many descriptors it has open now.
+    /// The number of open file descriptors now.
     pub(crate) fn descriptors(&self) -> Result<u64> {
         descriptors(self.id()?)
     }
 
-    /// Lets the peak of its memory begin anew.
+    /// Resets the peak of the memory.
     pub(crate) fn forget_peak(&self) -> Result {
         forget_peak(self.id()?)
     }
 
-    /// Stops it as an operator would, and requires that it ends well.
+    /// Stops the program by SIGTERM. An exit code other than 0 is an error.
     pub(crate) async fn stop(mut self) -> Result {
         let id = self.id()?;
         let told = Command::new("kill").args(["-TERM", &id.to_string()]).status().await;
@@ -106,7 +106,7 @@ impl Process {
         let ended = timeout(STOP_TIMEOUT, self.child.wait()).await;
         let status = ended.map_err(|_| format!("{self} did not end within {STOP_TIMEOUT:?}"))?;
         let status = status.map_err(|error| format!("{self}: {error}"))?;
-        if status.success() { Ok(()) } else { Err(format!("{self} ended badly: {status}")) }
+        if status.success() { Ok(()) } else { Err(format!("{self} ended with {status}")) }
     }
 }
 

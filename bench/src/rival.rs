@@ -1,15 +1,15 @@
-//! The programs that the gateway is compared with and that are written here. Each is a process of its own: this
-//! binary, started as `hongyan-bench rival NAME`.
+//! The programs in Rust that the gateway is compared with. Each program is a separate process of this binary, started as
+//! `hongyan-bench rival NAME`.
 //!
-//! | module | is |
+//! | module | content |
 //! | --- | --- |
-//! | [`bare`] | accepting and forwarding, nothing stored |
+//! | [`bare`] | accepts and forwards, stores nothing |
 //! | [`forwarder`] | a minimal durable forwarder: the yardstick |
-//! | [`ledger`] | the forwarder on the gateway's store: what that costs when nothing else is there |
+//! | [`ledger`] | the forwarder on the gateway's store: what the store alone costs |
 //! | [`journal`] | the forwarder's rows, and the thread that writes them |
-//! | [`serve`] | the HTTP server that they have |
+//! | [`serve`] | the HTTP server of all three |
 //! | [`send`] | the workers' kept connections to WeChat |
-//! | [`body`] | WeChat's request, made from the message |
+//! | [`body`] | makes WeChat's request from the message |
 
 mod bare;
 mod body;
@@ -27,15 +27,14 @@ use crate::Result;
 
 pub(crate) use journal::{SENT, States};
 
-/// How many requests to WeChat are under way at a time, each on its own kept connection. As the gateway's
-/// `connections`.
+/// The most simultaneous requests to WeChat, each on its own kept connection: the default of the gateway's `connections`.
 const WORKERS: u32 = 64;
 
 #[derive(Debug, Parser)]
 pub(crate) struct Rival {
     #[command(subcommand)]
     name: Name,
-    /// Where WeChat is
+    /// The URL of WeChat
     #[arg(long, global = true, default_value = "")]
     wechat: String,
 }
@@ -44,27 +43,27 @@ pub(crate) struct Rival {
 enum Name {
     /// Accepts and forwards; stores nothing
     Bare,
-    /// Accepts, stores durably, forwards, stores that durably
+    /// Accepts a message, stores it durably, forwards it, and stores the outcome durably
     Forwarder {
-        /// The database's file
+        /// The database file
         #[arg(long)]
         database: PathBuf,
     },
     /// The forwarder on the gateway's store
     ForwarderLedger {
-        /// The database's file
+        /// The database file
         #[arg(long)]
         database: PathBuf,
         /// How many users hold permits
         #[arg(long)]
         users: u32,
-        /// Messages that may be sent to each
+        /// Messages that may be sent to each user
         #[arg(long)]
         units: u32,
     },
 }
 
-/// Runs it until it is told to stop.
+/// Runs the program until SIGTERM.
 pub(crate) async fn run(rival: Rival) -> Result {
     match rival.name {
         Name::Bare => bare::run(&rival.wechat).await,
@@ -75,7 +74,7 @@ pub(crate) async fn run(rival: Rival) -> Result {
     }
 }
 
-/// How many of the forwarder's rows are in which state; for a forwarder that has ended.
+/// The number of the forwarder's rows in each state, after the forwarder has ended.
 pub(crate) fn states(database: &Path) -> Result<States> {
     journal::states(database)
 }

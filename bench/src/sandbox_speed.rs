@@ -1,5 +1,4 @@
-//! The sandbox's own speed: `hongyan sandbox`, asked as WeChat is, with subscribe messages that it takes, checks and
-//! shows.
+//! The speed of the sandbox alone: `hongyan sandbox` gets subscribe messages like WeChat, checks them and shows them.
 
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ struct Users {
     openids: Vec<String>,
 }
 
-/// Measures it; "delivered" is what it took, "accept" is its answer.
+/// Runs all rounds. "Delivered" counts the sandbox's answers, and "accept" is their latency.
 pub(crate) async fn measure(bench: &Bench) -> Result<Figures> {
     let mut rounds = Vec::new();
     for number in 1..=bench.rounds {
@@ -71,7 +70,7 @@ async fn round(bench: &Bench) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Makes users who have accepted so many messages each; a request to each.
+/// Makes users who have each accepted `units` messages. Returns the body of a message to each user.
 async fn subscribers(
     connection: &mut Connection,
     ready: &Ready,

@@ -1,4 +1,4 @@
-//! What many scheduled messages do: to the start, to memory, and to how punctually one goes out.
+//! The effect of many scheduled messages on the start, on memory, and on how punctually a message is sent.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,37 +17,37 @@ use crate::message::{to, user};
 use crate::sink::Arrival;
 use crate::trial::{self, Figures, Reaches};
 
-/// How many messages show how punctual it is.
+/// Messages of the measurement of punctuality.
 const PUNCTUAL: u32 = 300;
 
-/// How long before its moment the first of them is handed over: until then all are accepted.
+/// From the first request until the first message is due. All messages must be accepted by then.
 const LEAD: Duration = Duration::from_secs(3);
 
-/// From one moment to the next; no divisor of a second, so that they fall on all parts of one.
+/// From one due time to the next. It does not divide a second, so the due times fall on all parts of a second.
 const STEP: Duration = Duration::from_millis(31);
 
-/// What came out.
+/// The results.
 #[derive(Debug, Serialize)]
 pub(crate) struct Scheduled {
     pub(crate) stored_messages: u32,
     pub(crate) database_mib: f64,
-    /// Size of the index of what is due.
+    /// Size of the index of due messages.
     pub(crate) due_index_mib: f64,
-    /// Until the gateway says that it is ready.
+    /// From the start until the gateway is ready.
     pub(crate) start_seconds: f64,
-    /// What it holds then.
+    /// Resident memory when the gateway is ready.
     pub(crate) memory_at_start_mib: f64,
-    /// What it holds after the load.
+    /// Resident memory after the load.
     pub(crate) memory_after_load_mib: f64,
-    /// The load that it then takes.
+    /// The load after the last start.
     pub(crate) load: Figures,
-    /// How long after its moment a message's request reached WeChat, while nothing else happened.
+    /// How long after its due time a message's request reached WeChat, while the gateway was otherwise idle.
     pub(crate) lag_p50_ms: f64,
     pub(crate) lag_p99_ms: f64,
     pub(crate) lag_max_ms: f64,
 }
 
-/// Measures it.
+/// Runs all measurements.
 pub(crate) async fn measure(bench: &Bench) -> Result<Scheduled> {
     let filled = Filled::make(bench, bench.history, Kind::Scheduled).await?;
     let dir = filled.dir.path();
@@ -63,7 +63,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Scheduled> {
     let load = to_users(bench, &gateway, filled.users);
     let figures = trial::measure(bench, &load, &[&gateway.process], 0, Reaches::Message).await?;
     let after_load_kib = gateway.process.memory_kib()?;
-    say("how punctual it is");
+    say("scheduled, punctuality");
     let lags = lags(bench, &gateway).await?;
     gateway.stop().await?;
     Ok(Scheduled {
@@ -83,20 +83,20 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Scheduled> {
 async fn due_index_mib(dir: &Path) -> Result<f64> {
     let path = database(dir);
     let looking = tokio::task::spawn_blocking(move || index_bytes(&path, "messages_due")).await;
-    let bytes = looking.map_err(|error| format!("looking at the index broke: {error}"))??;
+    let bytes = looking.map_err(|error| format!("reading the size of the index panicked: {error}"))??;
     Ok(bytes as f64 / f64::from(1 << 20))
 }
 
-/// The time of day is read in these, cut off, so two moments that are read together differ by less.
+/// The resolution of the time of day: two clocks that are read together differ by less than this.
 const CLOCK_STEP: Duration = Duration::from_millis(1);
 
-/// Schedules messages for the next seconds, each to another user; how late each went out, in order.
+/// Schedules messages for the next seconds, each to another user. Returns how late each message was sent, sorted.
 async fn lags(bench: &Bench, gateway: &Gateway) -> Result<Vec<Duration>> {
     let mut connection = gateway.target.connect().await?;
     bench.sink.record();
     let already = bench.sink.count();
     let clock = Clock::system();
-    // Two clocks, read together: the gateway goes by the time of day, arrivals by one that nobody sets.
+    // Two clocks, read together: the gateway uses the time of day, and arrivals use a monotonic clock.
     let (day, steady) = (clock.now(), Instant::now());
     let moment = |number: u32| day.plus(LEAD + STEP * number);
     for number in 0..PUNCTUAL {
@@ -116,7 +116,7 @@ async fn lags(bench: &Bench, gateway: &Gateway) -> Result<Vec<Duration>> {
     Ok(lags)
 }
 
-/// How long after the moment of its user's message an arrival was.
+/// How long after the due time of its message an arrival was.
 fn lag(
     arrival: &Arrival,
     steady: Instant,
@@ -129,11 +129,11 @@ fn lag(
     }
     let sent: Sent = serde_json::from_slice(&arrival.body).map_err(|error| error.to_string())?;
     let number = (0..PUNCTUAL).find(|&number| user(number) == sent.touser);
-    let number = number.ok_or_else(|| format!("a message to {} came uncalled", sent.touser))?;
+    let number = number.ok_or_else(|| format!("a message to {} arrived, which was not scheduled", sent.touser))?;
     let after_start = arrival.at.saturating_duration_since(steady);
     let due_after_start = moment(number).since(day);
     if after_start + CLOCK_STEP < due_after_start {
-        return Err(format!("the message to {} went out before its time", sent.touser));
+        return Err(format!("the message to {} was sent before its time", sent.touser));
     }
     Ok(after_start.saturating_sub(due_after_start))
 }

@@ -1,4 +1,4 @@
-//! Answers like WeChat, as fast as can be, and counts what it was sent.
+//! The sink: answers like WeChat, as fast as possible, and counts the messages.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,13 +25,13 @@ const TEMPLATES: &str = r#"{"errcode":0,"errmsg":"ok","data":[{"priTmplId":"Benc
 const LEGACY_TEMPLATES: &str = r#"{"errcode":0,"errmsg":"ok","list":[]}"#;
 const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 
-/// Where a message is sent to.
+/// The path of a call that sends a message.
 pub(crate) const SEND_PATH: &str = "/cgi-bin/message/subscribe/send";
 
-/// Where a webhook of the gateway's may be.
+/// The path of the webhook.
 pub(crate) const WEBHOOK_PATH: &str = "/webhook";
 
-/// How long nothing may arrive while something is expected.
+/// The longest pause between two arrivals while more are expected.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running sink.
@@ -51,19 +51,19 @@ struct Counted {
 #[derive(Default)]
 struct Counter {
     count: AtomicU32,
-    /// At this count somebody wants to be told.
+    /// The count at which `reached` is notified.
     goal: AtomicU32,
     reached: Notify,
 }
 
-/// A message that came.
+/// A message that arrived.
 pub(crate) struct Arrival {
     pub(crate) at: Instant,
     pub(crate) body: Bytes,
 }
 
 impl Sink {
-    /// On a free port, until the process ends.
+    /// Starts a sink on a free port. It runs until the process ends.
     pub(crate) async fn start() -> Result<Self> {
         let failed = |error: std::io::Error| format!("the sink cannot listen: {error}");
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
@@ -71,15 +71,15 @@ impl Sink {
         let counted = Arc::new(Counted::default());
         let shared = Arc::clone(&counted);
         tokio::spawn(async move {
-            // An error here is about one connection that went away before it was taken.
+            // An error concerns one connection, which was closed before it was accepted.
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
-                // A socket that cannot say so still works, only slower.
+                // Without TCP_NODELAY the socket works, only slower.
                 let _ = stream.set_nodelay(true);
                 let counted = Arc::clone(&shared);
                 tokio::spawn(async move {
                     let serve = service_fn(|request| answer(request, &counted));
-                    // Ends when the other end hangs up; how is of no interest.
+                    // An error only means that the caller closed the connection.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
                 });
             }
@@ -87,37 +87,37 @@ impl Sink {
         Ok(Self { url, counted })
     }
 
-    /// Where it is, for who asks it without the gateway.
+    /// The sink as a server, for calls without the gateway.
     pub(crate) fn target(&self) -> Result<Target> {
         Target::new(&self.url)
     }
 
-    /// How many messages came.
+    /// The number of messages that arrived.
     pub(crate) fn count(&self) -> u32 {
         self.counted.sends.count()
     }
 
-    /// How many events came to [`WEBHOOK_PATH`].
+    /// The number of events that arrived at [`WEBHOOK_PATH`].
     pub(crate) fn told(&self) -> u32 {
         self.counted.webhooks.count()
     }
 
-    /// Waits until so many messages came, in all.
+    /// Waits until `count` messages have arrived in all.
     pub(crate) async fn delivered(&self, count: u32) -> Result {
         self.counted.sends.reached(count, "messages").await
     }
 
-    /// Waits until so many events came, in all.
+    /// Waits until `count` events have arrived in all.
     pub(crate) async fn all_told(&self, count: u32) -> Result {
         self.counted.webhooks.reached(count, "events").await
     }
 
-    /// From now on keeps what comes, until [`Self::recorded`].
+    /// Records arriving messages until [`Self::recorded`].
     pub(crate) fn record(&self) {
         self.counted.records.store(true, Ordering::Release);
     }
 
-    /// What came since [`Self::record`].
+    /// The messages that arrived since [`Self::record`].
     pub(crate) fn recorded(&self) -> Vec<Arrival> {
         self.counted.records.store(false, Ordering::Release);
         std::mem::take(&mut *self.counted.recorded.lock().unwrap_or_else(PoisonError::into_inner))
@@ -130,10 +130,10 @@ async fn answer(
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     let body = match request.uri().path() {
         SEND_PATH => {
-            // The whole request must have been read before its answer counts.
+            // A message counts when the whole request was read.
             match request.into_body().collect().await {
                 Ok(body) => counted.arrived(body.to_bytes()),
-                // It will be sent again.
+                // The request broke off; the sender sends the message again.
                 Err(_) => return Ok(Response::default()),
             }
             OK
@@ -179,7 +179,7 @@ impl Counter {
         self.goal.store(count, Ordering::SeqCst);
         loop {
             let mut reached = pin!(self.reached.notified());
-            // From here on no notice is missed.
+            // From here on, no notification is missed.
             reached.as_mut().enable();
             let before = self.count();
             if before >= count {

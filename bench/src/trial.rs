@@ -1,4 +1,4 @@
-//! One measurement of messages on their way: a warm-up, then the load, then what it took.
+//! One measurement: a warm-up, then the load, then its cost.
 
 use std::time::{Duration, Instant};
 
@@ -11,20 +11,20 @@ use crate::load::Load;
 use crate::process::Process;
 use crate::usage::Usage;
 
-/// What came out.
+/// The results.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figures {
-    /// From the first request until the sink has all.
+    /// Counted from the first request until the sink has all messages.
     pub(crate) delivered_per_second: f64,
     pub(crate) cpu_seconds_per_thousand: f64,
     pub(crate) peak_memory_mib: f64,
     pub(crate) accept_p50_ms: f64,
     pub(crate) accept_p99_ms: f64,
-    /// The processes that make up the sums.
+    /// The processes whose CPU and memory are summed up.
     pub(crate) processes: Vec<Share>,
 }
 
-/// What one of several processes used.
+/// The CPU and memory of one process.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Share {
     pub(crate) name: String,
@@ -32,33 +32,33 @@ pub(crate) struct Share {
     pub(crate) peak_memory_mib: f64,
 }
 
-/// What reaches the sink of each message.
+/// What the sink gets for each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reaches {
-    /// It is the end itself.
+    /// Nothing: the measured program answers like WeChat itself.
     Nothing,
     /// The message.
     Message,
-    /// The message, and then an event that says so.
+    /// The message, and then the event `message.sent`.
     MessageAndEvent,
 }
 
-/// How many messages go ahead of so many that are measured: caches, connections and the database's pages are warm
-/// then. In its first half second the gateway sends each message on a new connection, until it has seen that WeChat keeps
-/// them; a run that is measured goes on for longer than that.
+/// The number of messages before the measured messages: they warm up caches, connections and the pages of the database. In
+/// its first half second the gateway sends each message on a new connection, until it has seen that WeChat keeps connections.
+/// The warm-up of a real measurement takes longer than that.
 pub(crate) const fn warm_up(messages: u32) -> u32 {
     let tenth = messages / 10;
     if messages >= A_MEASUREMENT && tenth < HALF_A_SECOND { HALF_A_SECOND } else { tenth }
 }
 
-/// Fewer messages than these are a look at whether all works.
+/// A run with fewer messages only tries whether everything works.
 const A_MEASUREMENT: u32 = 10_000;
 
-/// More messages than the fastest of the programs sends in half a second.
+/// More messages than the gateway sends in half a second.
 const HALF_A_SECOND: u32 = 15_000;
 
-/// Sends the messages from this number on, warm-up and all; the latter as [`Bench::messages`] says. Events may come later
-/// than the messages; what they cost counts all the same.
+/// Sends the warm-up and the measured messages, numbered from `first`. [`Bench::messages`] messages are measured. Events may
+/// arrive later than the messages; their CPU counts, too.
 pub(crate) async fn measure(
     bench: &Bench,
     load: &Load,

@@ -5,7 +5,7 @@ import { connection, QUEUE, untilTold } from './shared.mjs';
 
 const queue = new Queue(QUEUE, {
   connection,
-  // Nothing is kept of a job that is done: the least that Redis can have to do.
+  // Redis keeps nothing of a finished job, so that it has the least work.
   defaultJobOptions: { removeOnComplete: true },
 });
 await queue.waitUntilReady();

@@ -1,11 +1,11 @@
-// What producer and worker share.
+// Shared by the producer and the worker.
 
 export const QUEUE = 'messages';
 
-// BullMQ asks for this setting of its workers: they wait for jobs without giving up.
+// BullMQ requires `maxRetriesPerRequest: null` for workers: a worker waits for jobs without giving up.
 export const connection = { path: process.env.REDIS_SOCKET, maxRetriesPerRequest: null };
 
-/** Ends well on SIGTERM. @param {() => Promise<void>} close */
+/** Closes and exits on SIGTERM. @param {() => Promise<void>} close */
 export function untilTold(close) {
   process.on('SIGTERM', async () => {
     await close();

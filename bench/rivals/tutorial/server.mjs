@@ -1,5 +1,5 @@
-// The back end of the tutorials: one process, the access token in a global variable, WeChat asked at once and its
-// answer handed on. Nothing is stored.
+// A back end as tutorials write it: one process, the access token in a global variable. It sends each message to WeChat
+// at once, returns WeChat's answer, and stores nothing.
 import http from 'node:http';
 
 const WECHAT_HOST = process.env.WECHAT_HOST;

@@ -1,4 +1,4 @@
-//! Who is compared, and how each is started.
+//! The contestants: the programs that are compared, and how each program is started.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::gateway::Gateway;
 use crate::process::{Process, command};
 use crate::rival;
 
-/// Messages of one request, where several are sent at once.
+/// Messages of one request of [`Part::GatewayBatch`].
 const BATCH: u32 = 100;
 
 /// A contestant that is running.
@@ -20,17 +20,16 @@ pub(super) struct Running {
     pub(super) target: Target,
     /// Messages of one request.
     pub(super) batch: u32,
-    /// The status that says that a request was taken.
+    /// The status of a request that was accepted.
     pub(super) accepted: StatusCode,
-    /// Everything that works for it, each with the CPU and the memory that it uses; in the order in which to stop
-    /// them.
+    /// All processes of the contestant, in the order in which to stop them. Their CPU and memory count.
     pub(super) processes: Vec<Process>,
-    /// What its rows must say when it has ended.
+    /// The forwarder's database, which is checked at the end.
     journal: Option<PathBuf>,
 }
 
 impl Running {
-    /// Starts a contestant on nothing, with what it needs to send so many messages to so many users.
+    /// Starts a contestant in an empty directory, with the permits for `messages` messages to `users` users.
     pub(super) async fn start(
         bench: &Bench,
         part: Part,
@@ -57,7 +56,7 @@ impl Running {
             Part::Tutorial => {
                 let mut node = node(bench, dir, "tutorial/server.mjs");
                 let running = Self::listening("node", &mut node).await?;
-                // It answers when WeChat has answered, as tutorials do.
+                // This program answers 200 after WeChat has answered, as tutorials do.
                 Ok(Self { accepted: StatusCode::OK, ..running })
             }
             Part::Bullmq => bullmq(bench, dir).await,
@@ -76,7 +75,7 @@ impl Running {
             | Part::Callbacks
             | Part::History
             | Part::Scheduled
-            | Part::Sandbox => Err(format!("{} carries other messages", part.name())),
+            | Part::Sandbox => Err(format!("{} is not a contestant", part.name())),
         }
     }
 
@@ -84,14 +83,14 @@ impl Running {
         Self { target, batch: 1, accepted: StatusCode::ACCEPTED, processes: vec![process], journal: None }
     }
 
-    /// A service that says on its first line: listening on http://…
+    /// Starts a service whose first line is: listening on http://…
     async fn listening(name: &'static str, command: &mut Command) -> Result<Self> {
         let (process, line) = Process::start(name, command).await?;
         let url = line.split_whitespace().last().unwrap_or_default();
         Ok(Self::new(Target::new(url)?, process))
     }
 
-    /// Stops it, and looks whether it has kept its promise for that many messages.
+    /// Stops the contestant. The forwarder must have committed an outcome for each of `messages` messages.
     pub(super) async fn stop(self, messages: u32) -> Result {
         for process in self.processes {
             process.stop().await?;
@@ -99,16 +98,16 @@ impl Running {
         if let Some(journal) = &self.journal {
             let states = rival::states(journal)?;
             if states != [(rival::SENT, messages)] {
-                return Err(format!("of {messages} rows not all are sent: {states:?}"));
+                return Err(format!("not all of {messages} rows are sent: {states:?}"));
             }
         }
         Ok(())
     }
 }
 
-/// This binary as one of the programs that are written here.
+/// This binary as one of the programs in Rust.
 fn own(bench: &Bench, dir: &Path, name: &str) -> Result<Command> {
-    let own = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
+    let own = std::env::current_exe().map_err(|error| format!("cannot find the path of this program: {error}"))?;
     let mut command = command(own, dir);
     command.args(["rival", name, "--wechat", &bench.sink.url]);
     Ok(command)
@@ -124,9 +123,9 @@ fn node(bench: &Bench, dir: &Path, script: &str) -> Command {
     command
 }
 
-/// Redis with every write on disk before it is answered, a producer, and a worker.
+/// Redis, a producer and a worker. Redis answers a write after the write is on disk.
 async fn bullmq(bench: &Bench, dir: &Path) -> Result<Running> {
-    /// In the directory that all three run in: a path from the root may be too long for a socket.
+    /// Relative to the directory in which all three run: an absolute path may be too long for a socket.
     const SOCKET: &str = "redis.sock";
     let mut redis = command("redis-server", dir);
     redis.args(["--port", "0", "--unixsocket", SOCKET, "--save", ""]);

@@ -1,5 +1,5 @@
-//! The same messages through different programs, one after the other, in rounds: what each delivers, and what that
-//! costs. In every round each contestant starts on nothing.
+//! The same messages through different programs, one program after the other, in rounds: how many messages each program
+//! delivers, and what that costs. In every round each contestant starts in an empty directory.
 
 mod contestant;
 
@@ -21,13 +21,13 @@ pub(crate) struct Row {
     pub(crate) outcome: Outcome,
 }
 
-/// Whether it could be measured.
+/// The result of a contestant.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     /// Medians of all rounds.
     Measured(Figures),
-    /// Why not.
+    /// The reason.
     NotMeasured(String),
 }
 
@@ -41,7 +41,7 @@ impl Row {
     }
 }
 
-/// Measures these, in interleaved rounds. One that is not ours and does not work has a row that says why.
+/// Measures these contestants in interleaved rounds. If a foreign program does not work, its row says why.
 pub(crate) async fn measure(bench: &Bench, parts: &[Part]) -> Result<Vec<Row>> {
     let start = |part: Part| bench.missing(part).map_or(Ok(Vec::new()), Err);
     let mut all: Vec<(Part, Result<Vec<Figures>>)> = parts.iter().map(|&part| (part, start(part))).collect();
@@ -84,6 +84,6 @@ pub(crate) async fn round(bench: &Bench, part: Part) -> Result<Figures> {
     running.stop(messages).await?;
     match bench.sink.count() - already {
         delivered if delivered == messages => Ok(figures),
-        delivered => Err(format!("{messages} messages were accepted, {delivered} delivered")),
+        delivered => Err(format!("{messages} messages were accepted, but {delivered} were delivered")),
     }
 }

@@ -1,10 +1,10 @@
-//! The result: as tables for the terminal, as JSON, and as the generated part of two pages.
+//! The report: as tables for the terminal, as JSON, and as the generated part of two pages.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`table`] | how a table looks |
+//! | [`table`] | the format of a table |
 //! | [`tables`] | which tables there are, in both languages |
-//! | [`page`] | where in the pages they go |
+//! | [`page`] | the place of the tables in the pages |
 
 mod page;
 mod table;
@@ -31,7 +31,7 @@ use table::Language;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
-    /// The command that measures it again.
+    /// The command that repeats the measurement.
     pub(crate) command: String,
     pub(crate) messages: u32,
     pub(crate) connections: u32,
@@ -54,7 +54,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Puts the result into the repository's pages.
+    /// Writes the report into the repository's pages.
     pub(crate) fn write(&self, repository: &Path) -> Result {
         for (name, language) in
             [("benchmarks.md", Language::English), ("benchmarks.zh-CN.md", Language::Chinese)]

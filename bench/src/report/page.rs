@@ -1,4 +1,4 @@
-//! The generated part of a page: between two marks, so that what people wrote around it stays.
+//! The generated part of a page. Two marks enclose it, so that the text around it stays.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::Result;
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
 
-/// Puts this between the marks of a page.
+/// Replaces the text between the marks of a page.
 pub(super) fn write(path: &Path, measured: &str) -> Result {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let page = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
@@ -59,7 +59,7 @@ mod tests {
         let page = format!("# Title\n{BEGIN}\nold\n{END}\nprofiles\n");
         let new = replace(&page, "new\n").unwrap();
         assert_eq!(new, format!("# Title\n{BEGIN}\n\nnew\n\n{END}\nprofiles\n"));
-        assert_eq!(replace(&new, "new").as_deref(), Some(new.as_str()), "twice is as once");
+        assert_eq!(replace(&new, "new").as_deref(), Some(new.as_str()), "the second write changed the page");
         assert_eq!(replace("no marks", "new"), None);
     }
 }

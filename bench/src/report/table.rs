@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// A language that the pages are written in.
+/// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
     English,
@@ -10,7 +10,7 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    /// The words of this language.
+    /// The text in this language.
     pub(crate) const fn say<'a>(self, english: &'a str, chinese: &'a str) -> &'a str {
         match self {
             Self::English => english,
@@ -19,7 +19,7 @@ impl Language {
     }
 }
 
-/// A table. Its first column is text; numbers stand to the right in all others.
+/// A table. The first column is text. All other columns are numbers, aligned to the right.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) title: String,
@@ -28,22 +28,22 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// An empty one.
+    /// A table without rows.
     pub(super) fn new(title: impl Into<String>, header: &[&str]) -> Self {
         let header = header.iter().map(|&name| name.to_owned()).collect();
         Self { title: title.into(), header, rows: Vec::new() }
     }
 
-    /// With another row.
+    /// Adds a row.
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// For a terminal.
+    /// The table for a terminal.
     pub(super) fn text(&self) -> String {
         let lines = || std::iter::once(&self.header).chain(&self.rows);
         let width = |column: usize| {
-            // A row that is cut short ends in words of any length.
+            // A short row ends in a text of any length.
             let cells = lines().filter(|line| line.len() == self.header.len());
             cells.map(|line| line[column].chars().count()).max().unwrap_or_default()
         };
@@ -65,7 +65,7 @@ impl Table {
         text
     }
 
-    /// For a page.
+    /// The table for a page.
     pub(super) fn markdown(&self) -> String {
         let line = |cells: &[String]| {
             let missing = self.header.len().saturating_sub(cells.len());
@@ -86,20 +86,20 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::new("Speed", &["", "a", "b"]);
         table.row(["one".to_owned(), "1".to_owned(), "10".to_owned()]);
-        table.row(["two".to_owned(), "not measured: there is none".to_owned()]);
+        table.row(["two".to_owned(), "not measured: not installed".to_owned()]);
         table
     }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_number() {
-        assert_eq!(table().text(), "Speed\n\n     a   b\none  1  10\ntwo  not measured: there is none\n");
+        assert_eq!(table().text(), "Speed\n\n     a   b\none  1  10\ntwo  not measured: not installed\n");
     }
 
     #[test]
     fn a_page_has_every_cell_of_every_row() {
         assert_eq!(
             table().markdown(),
-            "### Speed\n\n|  | a | b |\n| --- | ---: | ---: |\n| one | 1 | 10 |\n| two | not measured: there is none | |\n"
+            "### Speed\n\n|  | a | b |\n| --- | ---: | ---: |\n| one | 1 | 10 |\n| two | not measured: not installed | |\n"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Which tables there are. The words are in both languages, side by side, so that none is forgotten.
+//! The tables. Each text stands in both languages side by side, so that no translation is forgotten.
 
 use super::Report;
 use super::table::{Language, Table};
@@ -11,7 +11,7 @@ use crate::history::{Comparison, History, Level};
 use crate::scheduled::Scheduled;
 use crate::trial::{Figures, Share};
 
-/// All that were measured.
+/// The tables of all measured parts.
 pub(super) fn all(report: &Report, language: Language) -> Vec<Table> {
     let mut tables = Vec::new();
     if !report.contest.is_empty() {
@@ -27,7 +27,7 @@ pub(super) fn all(report: &Report, language: Language) -> Vec<Table> {
     tables
 }
 
-/// A number with so many digits behind the point, and with commas between thousands.
+/// A number with `digits` digits after the point, and with commas between thousands.
 fn number(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     let (whole, rest) =
@@ -110,7 +110,7 @@ fn contest(report: &Report, language: Language) -> Table {
     table
 }
 
-/// What one of a program's processes has of the sums above it.
+/// The share of one process of a program in the sums of the row above.
 fn of_share(share: &Share) -> Vec<String> {
     vec![
         format!("– {}", share.name),
@@ -124,7 +124,7 @@ fn of_share(share: &Share) -> Vec<String> {
     ]
 }
 
-/// A table of one thing: what, how much.
+/// A table with two columns: a name and its value.
 fn facts<const N: usize>(title: &str, language: Language, facts: [(&str, &str, String); N]) -> Table {
     let mut table = Table::new(title, &["", language.say("measured", "实测")]);
     for (english, chinese, value) in facts {
@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn commas_separate_thousands() {
         assert_eq!(number(1_234_567.0, 0), "1,234,567");
         assert_eq!(number(999.0, 0), "999");
         assert_eq!(number(1_234.567, 2), "1,234.57");

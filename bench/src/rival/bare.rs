@@ -1,7 +1,7 @@
-//! Accepts and forwards; nothing is stored. What HTTP costs on this machine, in and out.
+//! Accepts and forwards messages, and stores nothing: the cost of HTTP alone on this machine.
 //!
-//! A message is answered 202 when it has a place in a queue in memory, as the gateway's 202 does not wait for WeChat
-//! either. A full queue lets its callers wait. A crash loses what is in the queue.
+//! The answer is 202 when the message is in a queue in memory; the gateway's 202 does not wait for WeChat either. Callers
+//! wait while the queue is full. A crash loses the queue.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,7 +10,7 @@ use super::send::Sender;
 use super::{WORKERS, body, serve};
 use crate::Result;
 
-/// How many messages wait for a worker at most: as many as the gateway has in flight.
+/// The length of the queue: as many messages as the gateway has in flight.
 const QUEUE: usize = 128;
 
 pub(super) async fn run(wechat: &str) -> Result {

@@ -1,4 +1,4 @@
-//! WeChat's request, made from the message as the gateway's API takes it. Whoever forwards must do at least this.
+//! Makes WeChat's request from a message in the format of the gateway's API. This is the least that every forwarder must do.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,12 +31,12 @@ struct Field<'a> {
     value: &'a str,
 }
 
-/// The body to send to WeChat; an error if this is not a message.
+/// The body to send to WeChat.
 pub(super) fn of(message: &[u8]) -> serde_json::Result<Vec<u8>> {
     with_user(message, |_| ()).map(|((), body)| body)
 }
 
-/// The same, with what `read` makes of the user's openid.
+/// Like [`of`], and returns the result of `read` for the user's openid, too.
 pub(super) fn with_user<T>(message: &[u8], read: impl FnOnce(&str) -> T) -> serde_json::Result<(T, Vec<u8>)> {
     let message: Message<'_> = serde_json::from_slice(message)?;
     let body = serde_json::to_vec(&Request {

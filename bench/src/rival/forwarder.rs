@@ -1,11 +1,11 @@
-//! A minimal durable forwarder, written as lean as it can be: the yardstick for what the gateway's promises cost.
+//! A minimal durable forwarder: the yardstick for what the gateway's promises cost.
 //!
-//! It answers 202 when the message's row is committed, sends it, and commits the outcome. After a crash it sends again
-//! what has no outcome. That is all: no permits, no idempotency, no order per user, no retries, no checks beyond
-//! reading the JSON.
+//! The forwarder answers 202 when the message's row is committed, sends the message, and commits the outcome. After a crash
+//! it sends every message without an outcome again. It has no permits, no idempotency, no order per user, no retries, and no
+//! checks beyond reading the JSON.
 //!
-//! HTTP is straight on hyper on both sides; rows go through one thread with group commit, under the settings of the
-//! gateway's writer. The thread itself hands a committed row to the workers.
+//! HTTP uses hyper directly on both sides. One thread writes the rows with group commit, under the settings of the gateway's
+//! writer, and gives committed rows to the workers.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub(super) async fn run(wechat: &str, database: &Path) -> Result {
     }
     let inbox = journal.inbox.clone();
     serve::until_told(move |message| accept(message, inbox.clone())).await?;
-    // What is in the queue is still sent, and its outcomes are committed.
+    // Messages in the queue are still sent, and their outcomes are committed.
     journal.stop();
     while workers.join_next().await.is_some() {}
     journal.end()

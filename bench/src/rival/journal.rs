@@ -9,12 +9,12 @@ use tokio::sync::oneshot;
 
 use crate::Result;
 
-/// As the gateway's writer.
+/// The value of the gateway's writer.
 const MAX_GROUP: usize = 512;
-/// As the gateway's writer.
+/// The value of the gateway's writer.
 const MAX_QUEUE: usize = 4096;
 
-/// As the gateway's connection that writes.
+/// The settings of the gateway's connection that writes.
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -31,20 +31,20 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
-/// Accepted, without an outcome.
+/// Accepted, but without an outcome.
 const OPEN: u8 = 0;
-/// WeChat took it.
+/// WeChat accepted the message.
 pub(crate) const SENT: u8 = 1;
-/// WeChat did not.
+/// WeChat refused the message, or gave no answer.
 pub(super) const FAILED: u8 = 2;
 
-/// What to write.
+/// A command to the writer.
 pub(super) enum Command {
     /// A new message.
     Insert { body: Bytes, committed: oneshot::Sender<()> },
-    /// What became of one.
+    /// The outcome of a message.
     Settle { number: i64, state: u8 },
-    /// No more are inserted.
+    /// No messages will be inserted any more.
     Stop,
 }
 
@@ -57,13 +57,13 @@ pub(super) struct Row {
 /// The thread and its queues.
 pub(super) struct Journal {
     pub(super) inbox: flume::Sender<Command>,
-    /// What is to be sent. Closed after [`Command::Stop`].
+    /// The messages to send. Closed after [`Command::Stop`].
     pub(super) rows: flume::Receiver<Row>,
     thread: thread::JoinHandle<rusqlite::Result<()>>,
 }
 
 impl Journal {
-    /// Opens the file and queues what has no outcome.
+    /// Opens the file and queues all messages without an outcome.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let db = Connection::open(path).map_err(|error| failed(&error))?;
@@ -79,16 +79,16 @@ impl Journal {
         Ok(Self { inbox, rows, thread })
     }
 
-    /// Lets the workers end when what is queued has been sent.
+    /// Lets the workers end after the queue is empty.
     pub(super) fn stop(&self) {
-        // It fails only when the thread has ended already, which `end` reports.
+        // This fails only if the thread has already ended, which `end` reports.
         let _ = self.inbox.send(Command::Stop);
     }
 
-    /// Waits until everything is written. The last inbox besides this one's must have been dropped.
+    /// Waits until everything is written. All other senders of the inbox must have been dropped.
     pub(super) fn end(self) -> Result {
         drop((self.inbox, self.rows));
-        let ended = self.thread.join().map_err(|_| "the journal's thread broke".to_owned())?;
+        let ended = self.thread.join().map_err(|_| "the thread of the journal panicked".to_owned())?;
         ended.map_err(|error| format!("the journal: {error}"))
     }
 }
@@ -98,14 +98,14 @@ fn requeue(db: &Connection, queue: &flume::Sender<Row>) -> rusqlite::Result<()> 
     let mut rows = open.query([OPEN])?;
     while let Some(row) = rows.next()? {
         let body: Vec<u8> = row.get(1)?;
-        // The other end is with the caller.
+        // This cannot fail: the caller holds the receiver.
         let _ = queue.send(Row { number: row.get(0)?, body: body.into() });
     }
     Ok(())
 }
 
-/// Takes all commands that have queued up while the last group was written, and commits them together. An error ends
-/// the thread, and with it the service: every caller is answered that it is not available.
+/// Takes all commands that came while the last group was written, and commits them together. An error ends the thread; the
+/// service then answers every request with 503.
 fn write(
     mut db: Connection,
     commands: &flume::Receiver<Command>,
@@ -137,7 +137,7 @@ fn write(
         }
         transaction.commit()?;
         for (row, committed) in inserted.drain(..) {
-            // A caller that went away does not want to know; without a queue the next start sends it.
+            // The caller may have gone away. Without a queue, the next start sends the message.
             let _ = committed.send(());
             if let Some(queue) = &queue {
                 let _ = queue.send(row);
@@ -147,7 +147,7 @@ fn write(
     db.close().map_err(|(_, error)| error)
 }
 
-/// How many rows are in which state.
+/// States, and the number of rows in each state.
 pub(crate) type States = Vec<(u8, u32)>;
 
 pub(super) fn states(path: &Path) -> Result<States> {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_outcome_is_sent_after_the_next_start() {
+    fn a_message_without_an_outcome_is_sent_after_the_next_start() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.db");
         let journal = Journal::open(&path).unwrap();
@@ -181,7 +181,7 @@ mod tests {
 
         let again = Journal::open(&path).unwrap();
         assert_eq!(&again.rows.recv().unwrap().body[..], b"second");
-        assert!(again.rows.is_empty(), "only that one");
+        assert!(again.rows.is_empty(), "a message with an outcome was queued again");
         again.stop();
         again.end().unwrap();
     }

@@ -1,7 +1,7 @@
-//! The forwarder again, with the gateway's store in place of its one table: what permits, idempotency keys, order per
-//! user and attempts cost in the database, when nothing else of the gateway is there.
+//! The forwarder with the gateway's store instead of its one table. This shows what permits, idempotency keys, order per user
+//! and attempts cost in the database, without the rest of the gateway.
 //!
-//! It is the least that a gateway on this store could cost. No API keys, no checks, no tokens, no schedule.
+//! A gateway on this store cannot cost less. There are no API keys, no checks, no tokens and no schedule.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) async fn run(wechat: &str, database: &Path, users: u32, units: u32) -
     }
     let accepting = Arc::clone(&ledger);
     serve::until_told(move |message| accept(message, Arc::clone(&accepting), queue.clone())).await?;
-    // The queue's last sender is gone with the server: the workers end when it is empty.
+    // The server has dropped the last sender of the queue, so the workers end when the queue is empty.
     while workers.join_next().await.is_some() {}
     ledger.store.close().await;
     Ok(())
@@ -47,9 +47,9 @@ struct Ledger {
     template: TemplateId,
     ids: IdMaker,
     clock: Clock,
-    /// By lane; all are ours.
+    /// The epoch of each lane. This process owns all lanes.
     epochs: Vec<Epoch>,
-    /// Idempotency keys so far.
+    /// The number of idempotency keys so far.
     keys: AtomicU64,
 }
 
@@ -96,7 +96,7 @@ impl Ledger {
 
     fn message(&self, openid: OpenId, body: Vec<u8>) -> NewMessage {
         let (lane, now) = (Lane::of(&self.appid, &openid), self.clock.now());
-        // As good as a hash here: each key is new, and they come in no order.
+        // `scatter` replaces a hash: each key is new, and the keys come in random order.
         let key_hash = message::scatter(self.keys.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
         NewMessage {
             id: self.ids.message(lane, now),
@@ -127,7 +127,7 @@ async fn accept(message: Bytes, ledger: Arc<Ledger>, queue: flume::Sender<Claime
     let new = ledger.message(openid, body);
     match ledger.store.accept(vec![new]).await.map(|mut accepted| accepted.pop()) {
         Ok(Some(Accepted::New { claimed, .. })) => {
-            // Without one, another message of its user is under way; settling that hands this one on.
+            // Without a claim, an earlier message of the user is under way; `settle` then returns this message as the next.
             if let Some(claimed) = claimed {
                 let _ = queue.send(*claimed);
             }

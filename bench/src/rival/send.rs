@@ -8,7 +8,7 @@ use crate::Result;
 use crate::client::{Connection, Target};
 use crate::sink::SEND_PATH;
 
-/// A worker's way to WeChat.
+/// A worker's client of WeChat.
 pub(super) struct Sender {
     wechat: Target,
     path: String,
@@ -21,13 +21,13 @@ struct Answer {
 }
 
 impl Sender {
-    /// Not connected yet. The access token is the sink's, for neither program here has tokens to look after.
+    /// Makes a client without connecting. These programs do not fetch tokens: the access token is the constant of the sink.
     pub(super) fn new(wechat: &str) -> Result<Self> {
         let path = format!("{SEND_PATH}?access_token=bench-token");
         Ok(Self { wechat: Target::new(wechat)?, path, kept: None })
     }
 
-    /// One request; whether WeChat took it.
+    /// Sends one request, and returns whether WeChat accepted the message.
     pub(super) async fn send(&mut self, body: Bytes) -> Result<bool> {
         let mut connection = match self.kept.take() {
             Some(kept) => kept,

@@ -1,4 +1,4 @@
-//! An HTTP server straight on hyper: what whoever wants the least would take. It answers `POST` on any path.
+//! A minimal HTTP server on hyper. It treats every request as a message, on any path.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::Result;
 
-/// Serves on a free port until SIGTERM, and says on standard output where. `accept` takes a request's body and
-/// returns the status to answer with.
+/// Serves on a free port until SIGTERM, and prints the address to standard output. `accept` takes a request's body and returns
+/// the status of the answer.
 pub(super) async fn until_told<A, F>(accept: A) -> Result
 where
     A: Fn(Bytes) -> F + Clone + Send + Sync + 'static,
@@ -34,14 +34,14 @@ where
             Some(_) = connections.join_next() => continue,
             _ = told.recv() => break,
         };
-        // An error here is about one connection that went away before it was taken.
+        // An error concerns one connection, which was closed before it was accepted.
         let Ok((stream, _)) = accepted else { continue };
-        // A socket that cannot say so still works, only slower.
+        // Without TCP_NODELAY the socket works, only slower.
         let _ = stream.set_nodelay(true);
         let accept = accept.clone();
         connections.spawn(async move {
             let serve = service_fn(move |request| answer(request, accept.clone()));
-            // Ends when the other end hangs up; how is of no interest.
+            // An error only means that the caller closed the connection.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
         });
     }
