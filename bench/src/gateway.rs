@@ -136,6 +136,8 @@ pub(crate) async fn serve(
     let (process, line) = Process::start("gateway", &mut serve).await?;
     let ready_after = begin.elapsed();
     let ready: Value = serde_json::from_str(&line).map_err(|error| format!("{line}: {error}"))?;
-    let url = ready["gateway"].as_str().ok_or_else(|| format!("the first line of the gateway has no address: {line}"))?;
+    let url = ready["gateway"]
+        .as_str()
+        .ok_or_else(|| format!("the first line of the gateway has no address: {line}"))?;
     Ok((process, url.to_owned(), ready_after))
 }

@@ -167,7 +167,11 @@ impl Requests {
                 let begin = Instant::now();
                 let answer = connection.post(&path, body, StatusCode::OK).await?;
                 let took = begin.elapsed();
-                if answer == "success" { Ok(took) } else { Err("a push was not answered with success".into()) }
+                if answer == "success" {
+                    Ok(took)
+                } else {
+                    Err("a push was not answered with success".into())
+                }
             }
         }
     }

@@ -129,7 +129,8 @@ fn lag(
     }
     let sent: Sent = serde_json::from_slice(&arrival.body).map_err(|error| error.to_string())?;
     let number = (0..PUNCTUAL).find(|&number| user(number) == sent.touser);
-    let number = number.ok_or_else(|| format!("a message to {} arrived, which was not scheduled", sent.touser))?;
+    let number =
+        number.ok_or_else(|| format!("a message to {} arrived, which was not scheduled", sent.touser))?;
     let after_start = arrival.at.saturating_duration_since(steady);
     let due_after_start = moment(number).since(day);
     if after_start + CLOCK_STEP < due_after_start {

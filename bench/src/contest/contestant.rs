@@ -107,7 +107,8 @@ impl Running {
 
 /// This binary as one of the programs in Rust.
 fn own(bench: &Bench, dir: &Path, name: &str) -> Result<Command> {
-    let own = std::env::current_exe().map_err(|error| format!("cannot find the path of this program: {error}"))?;
+    let own =
+        std::env::current_exe().map_err(|error| format!("cannot find the path of this program: {error}"))?;
     let mut command = command(own, dir);
     command.args(["rival", name, "--wechat", &bench.sink.url]);
     Ok(command)
