@@ -90,7 +90,7 @@ impl Visitor<'_> {
         page[from..from + 64].to_owned()
     }
 
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let token = self.token().await;
         self.post_with(path, fields, Some(&token)).await
     }

@@ -1,8 +1,12 @@
 //! The timeline of a message: everything that happened to it, in the order of time.
 
 use hongyan_gateway::keys::Scope;
+use hongyan_gateway::people::Role;
+use http::Method;
 use serde_json::{Value, json};
 
+use crate::console::visitor;
+use crate::keys::{call_with, key};
 use crate::pusher::{Pusher, as_json, is_success};
 use crate::webhooks::receiver::Receiver;
 use crate::world::{World, eventually};
@@ -86,4 +90,53 @@ async fn a_verdict_has_its_entry_and_a_foreign_message_has_no_timeline() {
     let mut narrow = world;
     narrow.key = narrow.new_key(Scope::Permits).await;
     narrow.get(&format!("/v1/messages/{id}/timeline")).await.problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_says_who_sent_it_and_the_name_only_to_those_who_may_know_it() {
+    let world = World::start().await;
+    let (appid, user) = (world.wechat.seed.appid.clone(), world.wechat.user().await);
+    let sent_by = async |key: &str| {
+        let answer = call_with(&world, key, Method::POST, "/v1/messages", world.subscribe(&user, "x")).await;
+        answer.expect(202)["id"].as_str().unwrap().to_owned()
+    };
+    let (orders, other) =
+        (world.new_key(Scope::Messages).await, key(&world, &[Scope::Messages], &[&appid]).await);
+    let id = sent_by(&orders).await;
+    let seen = async |key: &str, id: &str| {
+        let path = format!("/v1/messages/{id}");
+        let message = call_with(&world, key, Method::GET, &path, Value::Null).await.expect(200);
+        let told =
+            call_with(&world, key, Method::GET, &format!("{path}/timeline"), Value::Null).await.expect(200);
+        assert_eq!(told["entries"][0]["accepted_by"], message["accepted_by"]);
+        message["accepted_by"].clone()
+    };
+    let own = seen(&orders, &id).await;
+    assert_eq!((&own["kind"], &own["name"]), (&json!("key"), &json!("narrow")));
+    assert_eq!(
+        seen(&other, &id).await,
+        json!({ "kind": "key", "id": own["id"] }),
+        "it may not read the audit trail"
+    );
+    let auditor = key(&world, &[Scope::Messages, Scope::Audit], &[&appid]).await;
+    assert_eq!(seen(&auditor, &id).await, own);
+    assert_ne!(seen(&world.key, &sent_by(&other).await).await["id"], own["id"]);
+
+    // A person at the console, who is removed afterwards.
+    let operator = visitor(&world, "operator", Role::Operator, None).await;
+    let again = operator.post(&format!("/console/messages/{id}/send"), &[("once", "again")]).await;
+    let by_person = again.headers["location"].to_str().unwrap();
+    let by_person = by_person.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
+    let person = seen(&auditor, &by_person).await;
+    assert_eq!((&person["kind"], &person["name"]), (&json!("person"), &json!("operator")));
+    let page = operator.get(&format!("/console/messages/{by_person}")).await.text;
+    assert!(page.contains("By operator, at the console"), "{page}");
+    let page = operator.get(&format!("/console/messages/{id}")).await.text;
+    assert!(page.contains("By the API key narrow"), "{page}");
+    let viewer = visitor(&world, "viewer", Role::Viewer, None).await;
+    let page = viewer.get(&format!("/console/messages/{id}")).await.text;
+    assert!(!page.contains("narrow") && page.contains(own["id"].as_str().unwrap()), "{page}");
+    let id = person["id"].as_str().unwrap().parse().unwrap();
+    assert!(world.gateway.store.remove_person(id).await.unwrap());
+    assert_eq!(seen(&auditor, &by_person).await, person);
 }

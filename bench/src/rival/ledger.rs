@@ -115,6 +115,7 @@ impl Ledger {
             idempotency: Some(Idempotency { key_hash, fingerprint: [7; 8] }),
             own_permit: None,
             accepted_at: now,
+            accepted_by: None,
             start: Some(self.epochs[lane.index()]),
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::apps::Apps;
 use crate::callbacks::refusals::Refusals;
+use crate::callers::Callers;
 use crate::config::Settings;
 use crate::door::limits::Limits;
 use crate::door::outgoing::Outgoing;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub apps: Apps,
     /// API keys.
     pub keys: Keys,
+    /// The numbers of callers that send messages.
+    pub callers: Callers,
     /// People at the console.
     pub sessions: Sessions,
     /// The header in which a reverse proxy names people, if it may.

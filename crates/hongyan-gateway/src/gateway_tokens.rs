@@ -91,14 +91,15 @@ impl GatewayTokens {
         Ok(token)
     }
 
-    /// The app of a token; `None` if the token is unknown, revoked or expired.
+    /// The app of a token, and the API key that it was issued to, if it was issued to a key. `None` if the token is unknown,
+    /// revoked or expired.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn check(&self, token: &str) -> Result<Option<AppId>, StoreError> {
+    pub async fn check(&self, token: &str) -> Result<Option<(AppId, Option<KeyId>)>, StoreError> {
         let (hash, now) = (sha256(token), self.clock.now());
         let lookup = match self.cache.get(hash, now) {
-            Ok(good) => return Ok((now < good.expires_at).then_some(good.appid)),
+            Ok(good) => return Ok((now < good.expires_at).then_some((good.appid, good.key))),
             Err(lookup) => lookup,
         };
         let Some(record) = self.store.gateway_token(hash, now).await? else {
@@ -108,7 +109,7 @@ impl GatewayTokens {
         self.note_use(&record, now);
         let GatewayTokenRecord { id, appid, expires_at, key, .. } = record;
         self.cache.answer(&lookup, Some(&Good { id, appid: appid.clone(), expires_at, key }));
-        Ok(Some(appid))
+        Ok(Some((appid, key)))
     }
 
     /// The valid tokens of an app, newest first, at most [`LISTED`].

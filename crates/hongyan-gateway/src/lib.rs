@@ -56,6 +56,7 @@ pub mod api;
 pub mod apps;
 pub mod audit;
 pub mod callbacks;
+mod callers;
 pub mod config;
 mod context;
 pub mod dispatch;

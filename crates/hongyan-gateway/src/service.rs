@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::apps::{Apps, AppsOptions};
 use crate::callbacks::refusals::Refusals;
 use crate::callbacks::{EventWorker, SilenceWatch};
+use crate::callers::Callers;
 use crate::config::{ConfigError, Settings};
 use crate::context::{Context, Parts};
 use crate::dispatch::Dispatch;
@@ -370,6 +371,7 @@ impl Core {
         let parts = Parts {
             health: Health::new(Arc::clone(&self.store)),
             keys: Keys::new(Arc::clone(&self.store), clock.clone(), revocations),
+            callers: Callers::new(Arc::clone(&self.store)),
             sessions: Sessions::new(Arc::clone(&self.store), Arc::clone(&self.vault), clock),
             user_header: UserHeader::new(&self.settings),
             gateway_tokens,

@@ -39,14 +39,14 @@ pub use reads::Reads;
 use signals::Listener;
 use types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
-    AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
-    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, FeedCursor, GatewayTokenRecord,
-    Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
-    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
-    PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
-    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter,
-    TemplateChange, TemplateRecord, TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
-    WebhookStart,
+    AuditFilter, Backlog, CallbackStatus, CallerId, CallerNumber, Cancelled, ClaimBatch, Delivery,
+    DeliveryReport, DeliveryView, Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed,
+    FeedCursor, GatewayTokenRecord, Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail,
+    MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page,
+    PauseOrder, PermitView, ProbeWalk, Probing, PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder,
+    Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage, SessionRecord, Settled,
+    Settlement, TallyCounts, TallyFilter, TemplateChange, TemplateRecord, TokenLease, TokenRecord,
+    WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 
 /// Why the store could not carry out a verb. Nothing of the verb's work is kept when it fails.
@@ -341,6 +341,9 @@ pub trait Store: PeopleStore + Reads + Send + Sync + 'static {
 
     /// Notes that a key was used.
     async fn key_used(&self, id: KeyId, now: UnixMillis) -> Result<()>;
+
+    /// The number of a caller, which messages that are accepted from the caller name. It never changes.
+    async fn caller(&self, caller: CallerId) -> Result<CallerNumber>;
 
     /// Revokes a key, and with it the tokens that were handed out to it. `false` if there is no such key, or it is revoked
     /// already.

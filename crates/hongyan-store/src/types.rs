@@ -2,6 +2,7 @@
 
 mod apps;
 mod audit;
+mod callers;
 mod events;
 mod feed;
 mod figures;
@@ -25,6 +26,7 @@ pub use apps::{
     TemplateChange, TemplateChangeKind, TemplateRecord, TokenRecord,
 };
 pub use audit::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
+pub use callers::{CallerId, CallerNumber};
 pub use events::{
     AddressCheck, Applied, ApplyOrder, CallbackAction, Effect, EventFilter, EventState, EventView, NewEvent,
     OpenEvents, Received,

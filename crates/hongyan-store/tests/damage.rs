@@ -46,6 +46,7 @@ async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
                 own_permit: None,
                 collapse_key: None,
                 accepted_at: NOW,
+                accepted_by: None,
                 start: None,
             }
         })

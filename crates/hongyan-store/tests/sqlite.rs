@@ -65,6 +65,7 @@ fn message(ids: &IdMaker, openid: &str) -> NewMessage {
         idempotency: None,
         own_permit: None,
         accepted_at: NOW,
+        accepted_by: None,
         start: None,
     }
 }

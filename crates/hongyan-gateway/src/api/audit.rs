@@ -33,7 +33,7 @@ pub(super) struct AuditQuery {
     limit: Option<u32>,
 }
 
-/// Who made a change, or an API key.
+/// Who made a change or an API key, or sent a message.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditActor)]
 pub(super) struct ActorJson {

@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use hongyan_clock::UnixMillis;
-use hongyan_store::types::{Actor, ActorKind, KeyRecord, Subject};
+use hongyan_store::types::{Actor, ActorKind, CallerId, KeyRecord, Subject};
 use hongyan_wechat::AppId;
 
 use crate::apps::App;
@@ -52,6 +52,26 @@ impl Caller {
             Who::Person(person) => (ActorKind::Person, person.id.to_string(), (*person.name).to_owned()),
         };
         Actor { kind, id: Some(id), name: Some(name) }
+    }
+
+    /// Who sends the caller's messages.
+    pub(super) fn id(&self) -> CallerId {
+        match &self.who {
+            Who::Key(key) => CallerId::Key(key.id),
+            Who::Person(person) => CallerId::Person(person.id),
+        }
+    }
+
+    /// What the caller may know of whoever sent a message. Names are for those who may read the audit trail, which has them;
+    /// everybody knows the own name.
+    pub(super) fn may_know(&self, sender: Actor) -> Actor {
+        let may_read_audit = match &self.who {
+            Who::Key(key) => Scope::Audit.is_among(&key.scopes),
+            Who::Person(person) => person.role.may(Scope::Audit, &Method::GET, "/v1/audit"),
+        };
+        let own = self.actor();
+        let may_know = may_read_audit || (own.kind == sender.kind && own.id == sender.id);
+        Actor { name: sender.name.filter(|_| may_know), ..sender }
     }
 
     /// The apps that the caller may see; `None`: all.

@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::response::Response;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::{Outcome, PauseCode};
-use hongyan_ledger::{Channel, Lane, MessageId, MessageState, PermitKind, PermitPolicy, ReasonCode};
-use hongyan_store::types::{Cancelled, MessageView, NewMessage, NewPermit};
+use hongyan_ledger::{Channel, KeyId, Lane, MessageId, MessageState, PermitKind, PermitPolicy, ReasonCode};
+use hongyan_store::types::{CallerId, Cancelled, MessageView, NewMessage, NewPermit};
 use hongyan_wechat::{Errcode, OpenId, TemplateId};
 
 use super::answer::{APP_PAUSED, GATEWAY_FAILED, OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, sent};
 use super::request::{Parameters, object, whole};
-use super::token::app_of;
+use super::token::sender_of;
 use crate::apps::App;
 use crate::context::Context;
 use crate::members::Members;
@@ -40,7 +40,7 @@ pub(super) async fn template(
     parameters: Parameters,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let app = app_of(&context, parameters.access_token()).await?;
+    let (app, key) = sender_of(&context, parameters.access_token()).await?;
     let body = whole(body, MAX_SEND_BYTES).await?;
     let request = Addressed::read(&body)?;
     let form_id = request.members.text("form_id").filter(|text| text.len() <= MAX_FORM_ID_BYTES);
@@ -61,7 +61,7 @@ pub(super) async fn template(
         reported_by: None,
         claim: None,
     });
-    send(&context, message).await
+    send(&context, key, message).await
 }
 
 /// `POST /cgi-bin/message/subscribe/send`: uses a permit of the ledger if there is a permit; otherwise the message is sent
@@ -71,12 +71,12 @@ pub(super) async fn subscribe(
     parameters: Parameters,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let app = app_of(&context, parameters.access_token()).await?;
+    let (app, key) = sender_of(&context, parameters.access_token()).await?;
     let body = whole(body, MAX_SEND_BYTES).await?;
     let request = Addressed::read(&body)?;
     let mut message = message(&context, &app, &request, Channel::Subscribe, &[]);
     message.policy = PermitPolicy::Try;
-    send(&context, message).await
+    send(&context, key, message).await
 }
 
 /// A send with the members that the ledger needs: the user and the template. WeChat judges all other members, which are passed
@@ -129,13 +129,17 @@ fn message(
         idempotency: None,
         own_permit: None,
         accepted_at: now,
+        accepted_by: None,
         start: None,
     }
 }
 
 /// Accepts the message, waits, answers. A message that was not sent in time is cancelled, so that a refusal is final.
-async fn send(context: &Context, message: NewMessage) -> Result<Response, Refusal> {
+async fn send(context: &Context, key: Option<KeyId>, mut message: NewMessage) -> Result<Response, Refusal> {
     let id = message.id;
+    if let Some(key) = key {
+        message.accepted_by = Some(context.callers.number(CallerId::Key(key)).await?);
+    }
     let mut listener = context.report.listen(id);
     context.intake.accept(vec![message]).await?;
     // The message may never settle, so a stop ends the wait.

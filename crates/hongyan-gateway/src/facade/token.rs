@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hongyan_ledger::KeyId;
 use hongyan_store::types::KeyRecord;
 use hongyan_wechat::{AppId, Errcode};
 use secrecy::ExposeSecret;
@@ -117,6 +118,14 @@ pub(super) async fn client(
 
 /// The app that a call's gateway token belongs to.
 pub(super) async fn app_of(context: &Context, access_token: Option<&str>) -> Result<Arc<App>, Refusal> {
+    Ok(sender_of(context, access_token).await?.0)
+}
+
+/// The app that a call's gateway token belongs to, and the API key that the token was issued to, if it was issued to a key.
+pub(super) async fn sender_of(
+    context: &Context,
+    access_token: Option<&str>,
+) -> Result<(Arc<App>, Option<KeyId>), Refusal> {
     let token = access_token.ok_or_else(|| Refusal::new(Errcode::TOKEN_MISSING, "access_token missing"))?;
     let invalid = || {
         Refusal::new(
@@ -126,6 +135,6 @@ pub(super) async fn app_of(context: &Context, access_token: Option<&str>) -> Res
         )
         .of_a_wrong_credential(Wrong::new("token", None, token))
     };
-    let appid = context.gateway_tokens.check(token).await?.ok_or_else(invalid)?;
-    context.apps.get(&appid).ok_or_else(invalid)
+    let (appid, key) = context.gateway_tokens.check(token).await?.ok_or_else(invalid)?;
+    Ok((context.apps.get(&appid).ok_or_else(invalid)?, key))
 }

@@ -210,6 +210,7 @@ impl MessageRequest {
             idempotency: None,
             own_permit: None,
             accepted_at: now,
+            accepted_by: None,
             start: None,
         };
         Ok(Checked { message, asked_send_at: self.send_at, idempotency_key: self.idempotency_key, warnings })

@@ -150,6 +150,7 @@ impl World {
             idempotency: Some(Idempotency { key_hash, fingerprint: [7; 8] }),
             own_permit: None,
             accepted_at: now,
+            accepted_by: None,
             start: Some(self.epochs[Lane::of(&self.appid, user).index()]),
         }
     }

@@ -8,13 +8,14 @@ use super::check::checks;
 use super::events::{happens, report, taken};
 use super::webhooks::tried;
 use super::world::{START, World, after, user};
-use crate::types::{DeliveryState as D, MessageStory, NewMessage};
+use crate::types::{ActorKind, CallerId, DeliveryState as D, KeyRecord, MessageStory, NewMessage};
 
 checks![
     a_story_has_the_events_about_the_message_and_no_others,
     a_story_has_the_deliveries_of_the_message_s_webhook_events,
     a_delivery_is_found_among_many_events,
     a_story_names_the_messages_that_it_replaced,
+    a_message_names_from_whom_it_was_accepted,
 ];
 
 async fn story(world: &World, id: MessageId) -> MessageStory {
@@ -120,4 +121,43 @@ async fn a_story_names_the_messages_that_it_replaced(world: World) {
     assert_eq!(story(&world, second).await.replaced, [first]);
     assert_eq!(story(&world, third).await.replaced, [second]);
     assert_eq!(story(&world, second).await.detail.message.replaced_by, Some(third));
+}
+
+async fn a_message_names_from_whom_it_was_accepted(world: World) {
+    let record = |name: &str| KeyRecord {
+        id: world.ids.key(START),
+        name: name.to_owned(),
+        hash: [name.len() as u8; 32],
+        scopes: vec!["messages".into()],
+        apps: None,
+        created_at: START,
+        created_by: None,
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    let (orders, other) = (record("orders"), record("other key"));
+    for key in [&orders, &other] {
+        world.store.add_key(key.clone()).await.unwrap();
+    }
+    let gone = CallerId::Person(world.ids.person(START));
+    let mut numbers = Vec::new();
+    for caller in [CallerId::Key(orders.id), CallerId::Key(other.id), gone, CallerId::Key(orders.id)] {
+        numbers.push(world.store.caller(caller).await.unwrap());
+    }
+    assert_eq!(numbers[0], numbers[3], "a caller has one number");
+    for (one, another) in [(0, 1), (0, 2), (1, 2)] {
+        assert_ne!(numbers[one], numbers[another]);
+    }
+    let accepted = async |accepted_by| {
+        let message = NewMessage { accepted_by, ..world.message(&user(1), START) };
+        let id = world.begin(message).await.id;
+        let by = world.store.message(id).await.unwrap().unwrap().accepted_by;
+        by.map(|actor| (actor.kind, actor.id.unwrap(), actor.name))
+    };
+    assert_eq!(accepted(None).await, None);
+    let by_key = (ActorKind::Key, orders.id.to_string(), Some("orders".to_owned()));
+    assert_eq!(accepted(Some(numbers[0])).await, Some(by_key));
+    let CallerId::Person(person) = gone else { unreachable!("it is a person") };
+    assert_eq!(accepted(Some(numbers[2])).await, Some((ActorKind::Person, person.to_string(), None)));
 }

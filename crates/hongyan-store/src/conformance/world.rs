@@ -171,6 +171,7 @@ impl World {
             idempotency: None,
             own_permit: None,
             accepted_at: now,
+            accepted_by: None,
             start: Some(self.epoch(Lane::of(&appid(), openid))),
         }
     }

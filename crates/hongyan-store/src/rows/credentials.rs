@@ -5,7 +5,7 @@ use hongyan_ledger::{KeyId, Lane, TokenId};
 use hongyan_wechat::{AppId, OpenId};
 
 use crate::row_error::RowResult;
-use crate::types::{GatewayTokenRecord, KeyRecord, LoginRecord, TokenRecord};
+use crate::types::{CallerId, CallerNumber, GatewayTokenRecord, KeyRecord, LoginRecord, TokenRecord};
 
 /// Questions about credentials, and writes of credentials.
 pub(crate) trait CredentialRows {
@@ -35,6 +35,12 @@ pub(crate) trait CredentialRows {
 
     /// Writes a new API key.
     fn insert_key(&self, key: &KeyRecord) -> RowResult<()>;
+
+    /// The number of a caller that is stored.
+    fn caller(&self, caller: CallerId) -> RowResult<Option<CallerNumber>>;
+
+    /// Writes a caller that is not stored, with its present name.
+    fn insert_caller(&self, caller: CallerId) -> RowResult<CallerNumber>;
 
     /// Writes when an API key was last used.
     fn key_used(&self, id: KeyId, now: UnixMillis) -> RowResult<()>;

@@ -9,7 +9,7 @@ use hongyan_wechat::{AppId, Errcode, TemplateId};
 
 use super::user::User;
 use crate::row_error::RowResult;
-use crate::types::{AttemptView, Idempotency, MessageView, ResolutionView, Settlement};
+use crate::types::{AttemptView, CallerNumber, Idempotency, MessageView, ResolutionView, Settlement};
 
 /// A message as it is stored.
 #[derive(Debug, Clone)]
@@ -135,7 +135,13 @@ pub(crate) trait MessageRows {
     fn body(&self, row: &MessageRow) -> RowResult<Vec<u8>>;
 
     /// Writes a new message. Its idempotency key is written with it, and is not read again with the message.
-    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> RowResult<()>;
+    fn insert_message(
+        &self,
+        row: &MessageRow,
+        key: Option<&Idempotency>,
+        accepted_by: Option<CallerNumber>,
+        body: &[u8],
+    ) -> RowResult<()>;
 
     /// Writes all columns of a message that may change.
     fn update_message(&self, row: &MessageRow) -> RowResult<()>;

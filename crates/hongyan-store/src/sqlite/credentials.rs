@@ -9,9 +9,9 @@ use rusqlite::params;
 use super::cells::{change, one};
 use super::memory::Transaction;
 use super::row_error::RowResult;
-use super::{keys, tokens};
+use super::{callers, keys, tokens};
 use crate::rows::CredentialRows;
-use crate::types::{GatewayTokenRecord, KeyRecord, LoginRecord, TokenRecord};
+use crate::types::{CallerId, CallerNumber, GatewayTokenRecord, KeyRecord, LoginRecord, TokenRecord};
 
 impl CredentialRows for Transaction<'_> {
     fn token_generation(&self, appid: &AppId) -> RowResult<Option<u64>> {
@@ -77,6 +77,14 @@ impl CredentialRows for Transaction<'_> {
              WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
             params![now.0, limit],
         )? as u32)
+    }
+
+    fn caller(&self, caller: CallerId) -> RowResult<Option<CallerNumber>> {
+        callers::number(self, caller)
+    }
+
+    fn insert_caller(&self, caller: CallerId) -> RowResult<CallerNumber> {
+        callers::insert(self, caller)
     }
 
     fn insert_key(&self, key: &KeyRecord) -> RowResult<()> {

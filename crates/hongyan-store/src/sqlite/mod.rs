@@ -35,6 +35,7 @@ use crate::{Result, StoreError};
 mod apps;
 mod audit;
 mod backup;
+mod callers;
 mod cells;
 mod checkpoint;
 mod credentials;

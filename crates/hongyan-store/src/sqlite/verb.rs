@@ -81,6 +81,7 @@ verbs! {
     KeepKey = "keep an API key",
     ReadKey = "read an API key",
     ListKeys = "list API keys",
+    NumberCaller = "number a caller",
     RevokeKey = "revoke an API key",
     NoteKeyUse = "note the use of an API key",
     CountOpen = "count open messages",

@@ -22,14 +22,14 @@ use crate::rows::{AuditRows, CredentialRows, LaneRows, User};
 use crate::signals::Listener;
 use crate::types::{
     Accepted, Acquired, AppChange, AppChanged, AppRecord, Applied, ApplyOrder, AuditEnd, AuditEntry,
-    AuditFilter, Backlog, CallbackStatus, Cancelled, ClaimBatch, Delivery, DeliveryReport, DeliveryView,
-    Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed, FeedCursor, GatewayTokenRecord,
-    Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail, MessageFilter, MessageView, NewAudit,
-    NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page, PauseOrder, PermitView, ProbeWalk, Probing,
-    PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder, Replayed, Reseal, ResolveOrder, Resolved,
-    SealedKind, SealedOwner, SealedPage, SessionRecord, Settled, Settlement, TallyCounts, TallyFilter,
-    TemplateChange, TemplateRecord, TokenLease, TokenRecord, WebhookChange, WebhookRecord, WebhookStanding,
-    WebhookStart,
+    AuditFilter, Backlog, CallbackStatus, CallerId, CallerNumber, Cancelled, ClaimBatch, Delivery,
+    DeliveryReport, DeliveryView, Epoch, EventFilter, EventView, ExpiringOrder, ExpiringStep, Feed,
+    FeedCursor, GatewayTokenRecord, Granted, KeyRecord, LeaseOrder, Leased, LoginRecord, MessageDetail,
+    MessageFilter, MessageView, NewAudit, NewEvent, NewMessage, NewPermit, Node, OpenEvents, Page,
+    PauseOrder, PermitView, ProbeWalk, Probing, PruneOrder, PruneWalk, Pruned, Reach, Received, ReplayOrder,
+    Replayed, Reseal, ResolveOrder, Resolved, SealedKind, SealedOwner, SealedPage, SessionRecord, Settled,
+    Settlement, TallyCounts, TallyFilter, TemplateChange, TemplateRecord, TokenLease, TokenRecord,
+    WebhookChange, WebhookRecord, WebhookStanding, WebhookStart,
 };
 use crate::verbs::{self, messages};
 use crate::{Result, Store};
@@ -303,6 +303,10 @@ impl Store for SqliteStore {
 
     async fn key_used(&self, id: KeyId, now: UnixMillis) -> Result<()> {
         self.write(Verb::NoteKeyUse, move |db| db.key_used(id, now)).await
+    }
+
+    async fn caller(&self, caller: CallerId) -> Result<CallerNumber> {
+        self.write(Verb::NumberCaller, move |db| verbs::credentials::caller(db, caller)).await
     }
 
     async fn revoke_key(&self, id: KeyId, now: UnixMillis) -> Result<bool> {

@@ -10,7 +10,7 @@ use hongyan_ledger::{
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-use super::{NewPermit, ResolutionView};
+use super::{Actor, CallerNumber, NewPermit, ResolutionView};
 
 use super::pages::LOOK_AT;
 
@@ -60,6 +60,8 @@ pub struct NewMessage {
     pub own_permit: Option<NewPermit>,
     /// When it was accepted.
     pub accepted_at: UnixMillis,
+    /// From whom it was accepted; `None`: not known.
+    pub accepted_by: Option<CallerNumber>,
     /// Dispatch has a free slot for the message, on the node that acquired the user's lane under this epoch. If the epoch is
     /// still current and everything else allows it, the message is stored as `sending` at once.
     pub start: Option<Epoch>,
@@ -324,6 +326,8 @@ pub struct MessageView {
 pub struct MessageDetail {
     /// The message.
     pub message: MessageView,
+    /// From whom it was accepted; `None`: not known.
+    pub accepted_by: Option<Actor>,
     /// WeChat's request body.
     pub body: Vec<u8>,
     /// Its attempts, first to last.

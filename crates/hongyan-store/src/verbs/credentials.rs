@@ -6,7 +6,7 @@ use hongyan_wechat::{AppId, OpenId};
 
 use crate::row_error::RowResult;
 use crate::rows::Rows;
-use crate::types::{GatewayTokenRecord, LoginRecord, TokenRecord};
+use crate::types::{CallerId, CallerNumber, GatewayTokenRecord, LoginRecord, TokenRecord};
 
 /// How many sessions a user may have: one for each place where the mini program runs, and some to spare.
 const MAX_SESSIONS_OF_USER: u32 = 10;
@@ -26,6 +26,14 @@ pub(crate) fn put_token(rows: &impl Rows, token: &TokenRecord) -> RowResult<bool
 pub(crate) fn put_gateway_token(rows: &impl Rows, token: &GatewayTokenRecord) -> RowResult<()> {
     rows.delete_expired_gateway_tokens(token.created_at, u32::MAX)?;
     rows.put_gateway_token(token)
+}
+
+/// Carries out [`crate::Store::caller`].
+pub(crate) fn caller(rows: &impl Rows, caller: CallerId) -> RowResult<CallerNumber> {
+    match rows.caller(caller)? {
+        Some(number) => Ok(number),
+        None => rows.insert_caller(caller),
+    }
 }
 
 /// Carries out [`crate::Store::revoke_key`]. The tokens that were handed out to the key are removed, too.

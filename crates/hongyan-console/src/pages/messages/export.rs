@@ -283,6 +283,7 @@ mod tests {
                 idempotency: None,
                 own_permit: None,
                 accepted_at: at,
+                accepted_by: None,
                 start: None,
             }
         };

@@ -38,6 +38,7 @@ impl Timeline {
 #[derive(Debug, Deserialize)]
 pub(super) struct Entry {
     pub(super) at: At,
+    pub(super) accepted_by: Option<Sender>,
     pub(super) attempt: Option<Attempt>,
     pub(super) event: Option<Event>,
     pub(super) resolution: Option<Resolution>,
@@ -45,6 +46,22 @@ pub(super) struct Entry {
     /// The webhook of the delivery.
     pub(super) webhook: Option<String>,
     pub(super) state: Option<String>,
+}
+
+/// Who sent the message.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sender {
+    kind: String,
+    id: String,
+    name: Option<String>,
+}
+
+impl Sender {
+    /// The name, if the reader may know it.
+    pub(super) fn told(&self, words: Words) -> String {
+        let name = self.name.as_deref().unwrap_or(&self.id);
+        if self.kind == "person" { words.sent_by_person(name) } else { words.sent_by_key(name) }
+    }
 }
 
 /// One request to WeChat.
@@ -198,7 +215,7 @@ mod tests {
     fn an_entry_of_each_kind_is_read() {
         let at = "2026-11-27T01:02:03.004Z";
         let answer = json!({ "id": "msg_1", "replaced": ["msg_2"], "entries": [
-            { "type": "accepted", "at": at },
+            { "type": "accepted", "at": at, "accepted_by": { "kind": "key", "id": "key_1", "name": "orders" } },
             { "type": "attempt", "at": at, "attempt": {
                 "number": 1, "started_at": at, "outcome": "unanswered", "why": "reset" } },
             { "type": "resolution", "at": at, "resolution": {
@@ -215,6 +232,8 @@ mod tests {
         let Timeline { entries, replaced } = serde_json::from_value(answer).unwrap();
         let words = Words(Language::En);
         assert_eq!((entries.len(), replaced), (6, vec!["msg_2".to_owned()]));
+        let sender = entries[0].accepted_by.as_ref().unwrap();
+        assert_eq!(sender.told(words), "By the API key orders");
         let attempt = entries[1].attempt.as_ref().unwrap();
         assert_eq!((attempt.colour(), attempt.text()), ("bad", "reset"));
         let resolution = entries[2].resolution.as_ref().unwrap();

@@ -22,6 +22,8 @@ texts! {
     data = "字段", "Data";
     facts = "资料", "Facts";
     accepted = "已受理", "Accepted";
+    sent_by_key(name: &str) = "来自 API 密钥 {name}", "By the API key {name}";
+    sent_by_person(name: &str) = "由 {name} 在控制台发送", "By {name}, at the console";
     scheduled_for = "定时发送", "To be sent at";
     deadline = "截止时间", "Deadline";
     next_look = "下次处理", "Looked at again";

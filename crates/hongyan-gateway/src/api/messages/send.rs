@@ -198,7 +198,7 @@ pub(super) async fn send(
     match items("messages", &body)? {
         Items::One(request) => {
             let checked = check(&context, &caller, request, key.is_some()).await?;
-            let answer = accept(&context, vec![Ok(checked)], key, wait).await?.pop();
+            let answer = accept(&context, &caller, vec![Ok(checked)], key, wait).await?.pop();
             match answer.ok_or_else(Problem::internal)? {
                 SendAnswer::Refused(RefusedItem { error }) => Err(error),
                 SendAnswer::Accepted(accepted) => Ok(SendAnswers::Sent(SentAnswer::One(accepted))),
@@ -222,7 +222,7 @@ async fn send_batch(
             Err(problem) => Err(problem),
         });
     }
-    let messages = accept(context, checked, key, wait).await?;
+    let messages = accept(context, caller, checked, key, wait).await?;
     let refused = messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused(_))).count();
     let batch = SendBatch { accepted: messages.len() - refused, refused, messages };
     Ok(SendAnswers::Sent(SentAnswer::Batch(batch)))
@@ -292,6 +292,7 @@ fn wait(seconds: Option<f64>) -> Result<Duration, Problem> {
 /// Accepts the messages that passed their checks, in one transaction; one answer for each message, in order.
 async fn accept(
     context: &Context,
+    caller: &Caller,
     checked: Vec<Result<Checked, Problem>>,
     key: Option<&str>,
     wait: Duration,
@@ -310,6 +311,12 @@ async fn accept(
             }
             Err(problem) => Err(problem),
         });
+    }
+    if !messages.is_empty() {
+        let accepted_by = context.callers.number(caller.id()).await?;
+        for message in &mut messages {
+            message.accepted_by = Some(accepted_by);
+        }
     }
     let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
     let accepted = if messages.is_empty() { Vec::new() } else { context.intake.accept(messages).await? };

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::id::{message_id, no_such_message};
 use super::reason::{ReasonJson, reason};
 use super::resolve::ResolutionJson;
+use crate::api::audit::ActorJson;
 use crate::api::caller::Caller;
 use crate::api::openapi::Refusals;
 use crate::context::Context;
@@ -107,6 +108,11 @@ impl From<MessageView> for MessageJson {
 pub(super) struct DetailJson {
     #[serde(flatten)]
     message: MessageJson,
+    /// Who sent the message; the name only if the caller may read the audit trail, or is the sender. Absent: a client of the
+    /// facade with the gateway secret, or an older version of the gateway, which did not store it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    accepted_by: Option<ActorJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page: Option<String>,
@@ -176,7 +182,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<axum::Json<DetailJson>, Problem> {
     let id = message_id(&id)?;
-    let MessageDetail { message, body, attempts, resolutions } =
+    let MessageDetail { message, accepted_by, body, attempts, resolutions } =
         context.store.message(id).await?.ok_or_else(|| no_such_message(id))?;
     if !caller.sees(&message.appid) {
         return Err(no_such_message(id));
@@ -194,6 +200,7 @@ pub(super) async fn show(
     let reason = ReasonJson::because(&message, &causes);
     Ok(axum::Json(DetailJson {
         message: MessageJson { reason, ..message.into() },
+        accepted_by: accepted_by.map(|sender| caller.may_know(sender).into()),
         page: body.page,
         data: body.data,
         emphasis_keyword: body.emphasis_keyword,
@@ -210,7 +217,7 @@ mod tests {
     use hongyan_ledger::explain::BecauseCode;
     use hongyan_ledger::ids::IdMaker;
     use hongyan_ledger::resolve::{Then, Verdict, Witness};
-    use hongyan_store::types::ResolutionView;
+    use hongyan_store::types::{Actor, ResolutionView};
     use hongyan_wechat::Errcode;
 
     use super::super::because::full;
@@ -261,6 +268,7 @@ mod tests {
         let reason = ReasonJson::because(&message, &[because]);
         DetailJson {
             message: MessageJson { reason, ..message.into() },
+            accepted_by: Some(Actor::SYSTEM.into()),
             page: Some("pages/index/index".into()),
             data,
             emphasis_keyword: Some("keyword1.DATA".into()),

@@ -4,7 +4,7 @@ use axum::extract::State;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, WebhookId};
 use hongyan_store::types::{
-    AttemptView, EventView, MessageStory, MessageView, ResolutionView, StoryDelivery,
+    Actor, AttemptView, EventView, MessageStory, MessageView, ResolutionView, StoryDelivery,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,6 +13,7 @@ use super::id::{message_id, no_such_message};
 use super::reason::{ReasonJson, reason};
 use super::resolve::ResolutionJson;
 use super::show::AttemptJson;
+use crate::api::audit::ActorJson;
 use crate::api::caller::Caller;
 use crate::api::events::{EventJson, event_json};
 use crate::api::openapi::Refusals;
@@ -38,7 +39,7 @@ pub(super) struct TimelineAnswer {
     replaced_by: Option<MessageId>,
 }
 
-/// One thing that happened. An entry has the member that is named as its `type`, but for `accepted`.
+/// One thing that happened. An entry has the member that is named as its `type`, but for `accepted`, which may have `accepted_by`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TimelineEntry)]
 struct EntryJson {
@@ -47,6 +48,10 @@ struct EntryJson {
     /// When it happened. For a delivery: when it was tried last, or the time of its event if it was not tried yet.
     #[schema(value_type = schemas::Time)]
     at: UnixMillis,
+    /// Who sent the message that was accepted; as `accepted_by` of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    accepted_by: Option<ActorJson>,
     /// A request to WeChat.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -101,6 +106,7 @@ impl EntryJson {
         Self {
             kind,
             at,
+            accepted_by: None,
             attempt: None,
             event: None,
             delivery: None,
@@ -109,6 +115,11 @@ impl EntryJson {
             state: None,
             reason: None,
         }
+    }
+
+    fn accepted(message: &MessageView, by: Option<Actor>) -> Self {
+        let entry = Self::new(EntryKind::Accepted, message.accepted_at);
+        Self { accepted_by: by.map(ActorJson::from), ..entry }
     }
 
     fn attempt(attempt: AttemptView) -> Self {
@@ -165,6 +176,7 @@ pub(super) async fn timeline(
     if !caller.sees(&story.detail.message.appid) {
         return Err(no_such_message(id));
     }
+    story.detail.accepted_by = story.detail.accepted_by.map(|sender| caller.may_know(sender));
     story.deliveries.retain(|found| is_callers(&caller, &found.filter));
     timeline_json(story).map(axum::Json)
 }
@@ -172,8 +184,8 @@ pub(super) async fn timeline(
 fn timeline_json(story: MessageStory) -> Result<TimelineAnswer, Problem> {
     let MessageStory { detail, events, deliveries, replaced } = story;
     let message = &detail.message;
-    let mut entries =
-        vec![EntryJson::new(EntryKind::Accepted, message.accepted_at), EntryJson::state(message)];
+    let accepted = EntryJson::accepted(message, detail.accepted_by);
+    let mut entries = vec![accepted, EntryJson::state(message)];
     entries.extend(detail.attempts.into_iter().map(EntryJson::attempt));
     entries.extend(detail.resolutions.into_iter().map(EntryJson::resolution));
     entries.extend(deliveries.into_iter().map(EntryJson::delivery));
@@ -275,6 +287,7 @@ mod tests {
         MessageStory {
             detail: MessageDetail {
                 message,
+                accepted_by: Some(Actor::SYSTEM),
                 body: Vec::new(),
                 attempts: vec![attempt],
                 resolutions: vec![resolution],

@@ -68,6 +68,7 @@ impl Run {
             own_permit: wish.own.map(|own| self.new_permit(wish.user, own)),
             accepted_at: now,
             collapse_key: wish.collapse.map(|key| format!("about {key}")),
+            accepted_by: None,
             start: room.then(|| self.world.epoch(lane(wish.user))),
         }
     }

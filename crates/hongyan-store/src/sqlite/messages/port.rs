@@ -15,7 +15,7 @@ use super::super::user_entries::{self, is_of_user};
 use super::{body, columns, find, newest, read, resolutions};
 use crate::rows::messages::{KnownKey, SentMessage};
 use crate::rows::{MessageRow, MessageRows, User};
-use crate::types::{AttemptView, Idempotency, ResolutionView, Settlement};
+use crate::types::{AttemptView, CallerNumber, Idempotency, ResolutionView, Settlement};
 
 impl MessageRows for Transaction<'_> {
     fn key_of(&self, user: &User, key: &Idempotency) -> RowResult<Option<KnownKey>> {
@@ -44,14 +44,20 @@ impl MessageRows for Transaction<'_> {
         body(self, row)
     }
 
-    fn insert_message(&self, row: &MessageRow, key: Option<&Idempotency>, body: &[u8]) -> RowResult<()> {
+    fn insert_message(
+        &self,
+        row: &MessageRow,
+        key: Option<&Idempotency>,
+        accepted_by: Option<CallerNumber>,
+        body: &[u8],
+    ) -> RowResult<()> {
         change(
             self,
             concat!(
                 "INSERT INTO messages (",
                 columns!(),
-                ", key_hash, fingerprint, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-                 ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?)"
+                ", key_hash, fingerprint, body, accepted_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+                 ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?, ?)"
             ),
             params![
                 row.id.as_bytes(),
@@ -81,6 +87,7 @@ impl MessageRows for Transaction<'_> {
                 key.map(|key| &key.key_hash[..]),
                 key.map(|key| &key.fingerprint[..]),
                 body,
+                accepted_by.map(|caller| caller.0),
             ],
         )?;
         user_entries::insert(self, row, key)?;

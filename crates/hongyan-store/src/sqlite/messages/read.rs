@@ -4,6 +4,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use rusqlite::{Connection, params};
 
+use super::super::callers;
 use super::super::cells::{Cells, many, page};
 use super::super::row_error::RowResult;
 use super::super::user_entries::is_of_user;
@@ -98,6 +99,7 @@ pub(in crate::sqlite) fn views(db: &Connection, ids: &[MessageId]) -> RowResult<
 pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> RowResult<Option<MessageDetail>> {
     let Some(row) = find(db, id)? else { return Ok(None) };
     let body = body(db, &row)?;
+    let accepted_by = callers::of_message(db, &row)?;
     let mut attempts = many(
         db,
         "SELECT number, started_at, ended_at, permit_id, outcome, errcode, outcome_text FROM attempts \
@@ -115,7 +117,7 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> RowResult<Op
     )?;
     attempts.extend(row.last_attempt());
     let resolutions = resolutions(db, &row)?;
-    Ok(Some(MessageDetail { message: row.into_view(), body, attempts, resolutions }))
+    Ok(Some(MessageDetail { message: row.into_view(), accepted_by, body, attempts, resolutions }))
 }
 
 /// How many of a user's messages are looked at, to find those that a message replaced.

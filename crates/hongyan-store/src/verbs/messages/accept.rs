@@ -62,7 +62,7 @@ fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>) -> RowRe
         Turn::Later => hold_if_wanted(rows, &mut row, new, now)?,
         Turn::End(_) => row.permit = None,
     }
-    insert(rows, &mut row, new.idempotency.as_ref(), &new.body)?;
+    insert(rows, &mut row, new.idempotency.as_ref(), new.accepted_by, &new.body)?;
     if let Some(own) = &new.own_permit {
         share_the_rest(rows, &row, own, now)?;
     }

@@ -6,7 +6,7 @@ use super::super::{outbox, tallies};
 use crate::row_error::{RowError, RowResult};
 use crate::rows::{MessageRow, Rows};
 use crate::signals::Moved;
-use crate::types::Idempotency;
+use crate::types::{CallerNumber, Idempotency};
 
 /// One message that must exist.
 pub(super) fn load(rows: &impl Rows, id: MessageId) -> RowResult<MessageRow> {
@@ -19,9 +19,10 @@ pub(super) fn insert(
     rows: &impl Rows,
     row: &mut MessageRow,
     key: Option<&Idempotency>,
+    accepted_by: Option<CallerNumber>,
     body: &[u8],
 ) -> RowResult<()> {
-    rows.insert_message(row, key, body)?;
+    rows.insert_message(row, key, accepted_by, body)?;
     tallies::accepted(rows, row);
     written(rows, row)
 }
