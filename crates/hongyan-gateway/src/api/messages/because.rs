@@ -143,7 +143,7 @@ fn kept_by(message: &MessageId, state: Option<MessageState>) -> (Cow<'static, st
         Some(MessageState::Unknown) => (
             format!("A unit is kept by {message}, whose outcome is unknown; resolve that message to free the unit.")
                 .into(),
-            format!("有一份由结果不明的 {message} 保留，处置那条消息即可释放。").into(),
+            format!("有一份由结果未知的 {message} 保留，处置那条消息即可释放。").into(),
         ),
         Some(state) => (
             format!("A unit is kept by another message, {message} ({state}).").into(),
