@@ -1,12 +1,12 @@
-//! What was perhaps meant.
+//! Suggestions for misspelt words.
 
-/// The word that is so like this one that it was probably meant.
+/// The known word that was probably meant.
 pub(super) fn closest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Damerau's distance: two letters that changed places are one slip, and the commonest.
+    // Damerau's distance: two swapped letters count as one mistake; this mistake is the most common.
     let (distance, closest) =
         words.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known)).min()?;
-    // Two words that share less than two thirds are not a slip of the finger. A word that was cut short, or goes on, is:
-    // warning for warn, err for error.
+    // Two words that share less than two thirds are no typing mistake. A beginning or a continuation of a known word is a
+    // mistake: err for error, warning for warn.
     let is_part =
         word.len() >= 3 && closest.len() >= 3 && (word.starts_with(closest) || closest.starts_with(word));
     (distance * 3 <= closest.len() || is_part).then_some(closest)

@@ -1,4 +1,4 @@
-//! What can be wrong with the configuration, said so that it can be mended.
+//! The errors of the configuration. Each error says how to correct it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,58 +35,58 @@ pub enum ConfigError {
     /// A file cannot be read.
     #[error("cannot read {}: {why}", path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         why: String,
     },
     /// The configuration file is not TOML.
     #[error("{place}: not TOML: {why}")]
     Syntax {
-        /// Where.
+        /// The place of the setting.
         place: Place,
-        /// The parser's words.
+        /// The parser's error.
         why: String,
     },
     /// There is no such setting.
     #[error("{place}: unknown setting {key}{}", suggested(suggestion.as_deref()))]
     Unknown {
-        /// Where.
+        /// The place of the setting.
         place: Place,
-        /// What was written.
+        /// The unknown name.
         key: String,
-        /// What was perhaps meant.
+        /// A similar name, if there is one.
         suggestion: Option<String>,
     },
-    /// A setting has a value that it cannot have.
+    /// A setting has a value that is not allowed.
     #[error("{place}: {key}: {why}")]
     Value {
-        /// Where.
+        /// The place of the setting.
         place: Place,
         /// The setting.
         key: String,
-        /// What it takes.
+        /// What the setting takes.
         why: String,
     },
     /// `database` names something that is not a SQLite file.
     #[error("database: {why}")]
     Database {
-        /// What it takes.
+        /// What the setting takes.
         why: String,
     },
-    /// A proxy may name people, and it is not said which proxy, or in which header.
+    /// Only one of `console_user_header` and `console_user_header_from` is set.
     #[error("console_user_header and console_user_header_from go together: set both or none")]
     UserHeader,
-    /// TLS cannot be had.
+    /// TLS cannot be used.
     #[error("TLS: {why}")]
     Tls {
         /// What is wrong, and what to do.
         why: String,
     },
-    /// The master key cannot be had.
+    /// The master key cannot be used.
     #[error("the master key: {why}")]
     MasterKey {
-        /// What is wrong with it, and what to do.
+        /// What is wrong, and what to do.
         why: String,
     },
     /// The database holds secrets, and the master key that encrypted them is missing. The gateway makes no new key: a new
@@ -97,18 +97,18 @@ pub enum ConfigError {
         path.display()
     )]
     NoMasterKey {
-        /// Where it is looked for.
+        /// The path of the missing key.
         path: PathBuf,
     },
-    /// What is stored cannot be opened with this master key.
+    /// A stored secret cannot be decrypted with this master key.
     #[error(
         "the secret of the app {appid} cannot be decrypted: {why}; start with the master key that encrypted it, or set that \
          key as master_key_previous"
     )]
     Sealed {
-        /// The first app whose secret does not open.
+        /// The first app whose secret cannot be decrypted.
         appid: String,
-        /// The vault's words.
+        /// The vault's error.
         why: String,
     },
 }

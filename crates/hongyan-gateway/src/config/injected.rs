@@ -1,31 +1,30 @@
-//! Variables with our prefix that nobody wrote.
+//! Variables with the prefix `HONGYAN_` that a platform wrote.
 //!
-//! Kubernetes tells each container of the services around it, and Docker of the containers that it is linked to, by
-//! variables that begin with the service's name. For a service that is called `hongyan`, or `hongyan-sandbox`, they begin
-//! as our settings do. They are no misspelt settings. Both the name and the value must have the form that the platform
-//! writes: `HONGYAN_PORT=8780` was written by somebody who means the port.
+//! Kubernetes describes services, and Docker describes linked containers, in variables that begin with the name of the
+//! service. The variables of a service named `hongyan` or `hongyan-sandbox` begin like settings, but are not misspelt settings.
+//! Both the name and the value must have the form of the platform: `HONGYAN_PORT=8780` comes from a person who means the port.
 //!
 //! The forms: <https://kubernetes.io/docs/concepts/containers/container-environment/> and
 //! <https://docs.docker.com/engine/network/links/>.
 
-/// Whether a platform wrote this variable. `name` is what follows `HONGYAN_`.
+/// Whether a platform wrote this variable. `name` is the rest after `HONGYAN_`.
 pub(super) fn is_injected(name: &str, value: &str) -> bool {
-    // The service may have a longer name than ours: `HONGYAN_SANDBOX_SERVICE_HOST`.
+    // The name of the service may go on after `hongyan`: `HONGYAN_SANDBOX_SERVICE_HOST`.
     let parts: Vec<&str> = name.split('_').collect();
     (0..parts.len()).any(|at| is_form(&parts[at..], value))
 }
 
-/// Whether these are the parts behind a service's name.
+/// Whether the parts after a service's name have the form of a platform.
 fn is_form(parts: &[&str], value: &str) -> bool {
     match parts {
         ["SERVICE", "HOST"] | ["ENV", _, ..] => true,
-        // The second names one of several ports.
+        // A port may have a name.
         ["SERVICE", "PORT", ..] => is_number(value),
         ["PORT"] => has_scheme(value),
         ["PORT", number, protocol, rest @ ..] if is_number(number) && is_protocol(protocol) => {
             matches!(rest, [] | ["PROTO" | "ADDR" | "PORT" | "START" | "END"] | ["PORT", "START" | "END"])
         }
-        // Docker's: /container/alias.
+        // Docker writes: /container/alias.
         ["NAME"] => value.starts_with('/'),
         _ => false,
     }
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_platforms_write_is_known() {
+    fn variables_of_platforms_are_recognised() {
         let written = [
             ("SERVICE_HOST", "10.0.0.11"),
             ("SERVICE_HOST", "fd00::11"),
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_wrote_is_told_apart() {
+    fn variables_of_people_are_not_taken_for_a_platforms() {
         let written = [
             ("PORT", "8780"),
             ("LISTEN_PORT", "8780"),

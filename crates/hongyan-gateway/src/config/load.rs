@@ -1,4 +1,4 @@
-//! Reads settings from their three places.
+//! Reads settings from the file, the environment and the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,17 @@ use super::injected::is_injected;
 use super::row::{Kind, Setting};
 use super::settings::{Settings, TABLE};
 
-/// What all environment variables begin with.
+/// The prefix of all environment variables.
 const PREFIX: &str = "HONGYAN_";
 
-/// Variables that are not settings of the gateway: where the file is, and what command line clients use.
+/// Variables that are not settings of the gateway: the path of the file, and variables of command line clients.
 const NOT_SETTINGS: [&str; 3] = ["HONGYAN_CONFIG", "HONGYAN_URL", "HONGYAN_API_KEY"];
 
-/// Reads all settings: the defaults, then `file`, then the `HONGYAN_…` variables among `env`, then `flags` (by
-/// the settings' names). Later ones win.
+/// Reads all settings: the defaults, then `file`, then the `HONGYAN_…` variables among `env`, then `flags` (by the names of
+/// the settings). Later values win.
 ///
 /// # Errors
-/// When the file cannot be read, a name is unknown or a value cannot be; the error says where.
+/// When the file cannot be read, a name is unknown or a value is not allowed. The error names the place.
 pub fn load(
     file: Option<&Path>,
     env: impl IntoIterator<Item = (String, String)>,
@@ -66,7 +66,7 @@ pub fn load(
     Ok(settings)
 }
 
-/// A setting with where it stands.
+/// A setting and its place.
 struct Given {
     key: String,
     value: Value,
@@ -80,7 +80,7 @@ fn from_file(path: &Path) -> Result<Vec<Given>, ConfigError> {
         place: at(error.span().map_or(0, |span| span.start)),
         why: error.message().to_owned(),
     };
-    // Read twice: once for the values, once for where they stand.
+    // The text is parsed twice: for the values, and for their places.
     let mut values: Table = toml::from_str(&text).map_err(|error| syntax(&error))?;
     let spans = toml::de::DeTable::parse(&text).map_err(|error| syntax(&error))?;
     let mut given = Vec::new();
@@ -97,11 +97,11 @@ fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Given
     let mut given = Vec::new();
     for (variable, text) in env {
         let Some(name) = variable.strip_prefix(PREFIX) else { continue };
-        // Tests keep their own switches in the environment.
+        // Tests have switches of their own in the environment.
         if NOT_SETTINGS.contains(&variable.as_str()) || name.starts_with("TEST_") || name.ends_with("_TEST") {
             continue;
         }
-        // An empty variable is how scripts unset one.
+        // Scripts set a variable to an empty text to unset it.
         if text.is_empty() {
             continue;
         }
@@ -125,7 +125,7 @@ fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Given
     Ok(given)
 }
 
-/// Whether the value of a secret setting is secret: a key is, and the address of a proxy or database with a password.
+/// Whether the value of a secret setting holds a secret. A key does; the URL of a proxy or database does if it has a password.
 fn holds_secret(value: &str) -> bool {
     Url::parse(value).map_or(true, |url| url.password().is_some())
 }
@@ -143,7 +143,7 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
-/// What settings are called elsewhere.
+/// The names that other programs use for these settings.
 const ELSEWHERE: [(&str, &str); 8] = [
     ("address", "listen"),
     ("bind", "listen"),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_stand_in_a_file_of_its_own() {
+    fn a_secret_may_be_in_a_separate_file() {
         let secret = file("http://user:sesame@127.0.0.1:3128\n");
         let path = secret.path().to_str().unwrap();
         let settings = load(None, env(&[("HONGYAN_WECHAT_PROXY_FILE", path)]), Table::new()).unwrap();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_and_docker_inject_is_passed_over_and_settings_are_not() {
+    fn variables_of_kubernetes_and_docker_are_ignored_and_settings_are_not() {
         let injected = env(&[
             ("HONGYAN_SERVICE_HOST", "10.0.0.11"),
             ("HONGYAN_SERVICE_PORT_HTTP", "8780"),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_is_none_is_refused_wherever_it_stands() {
+    fn an_unknown_log_level_is_refused_in_every_place() {
         let error = from_toml("\nlog = \"warning\"").unwrap_err().to_string();
         assert!(error.contains("line 2: log: takes") && error.ends_with("did you mean warn?"), "{error}");
         let error = load(None, env(&[("HONGYAN_LOG", "hongyan_gatway=debug")]), Table::new());

@@ -1,14 +1,14 @@
-//! The setting `log`, looked at before it silences everything.
+//! Checks the setting `log`, because a misspelt filter silences the log.
 //!
-//! The filter takes any word that is not a level for the name of a module, and then logs that module alone: `warning` is
-//! one word away from `warn` and logs nothing at all.
+//! The filter takes every word that is not a level for the name of a module, and then logs only that module: with `warning`
+//! instead of `warn` nothing is logged.
 
 use super::closest::closest;
 
-/// What a level is called. Levels may also be numbers, 0 (off) to 5 (trace).
+/// The names of the levels. A level may also be a number, 0 (off) to 5 (trace).
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Modules that log: ours, by crate, and those of libraries that are of use to somebody who looks for a fault.
+/// Modules that log: the crates of this project, and libraries whose logs help to find a fault.
 const MODULES: [&str; 19] = [
     "audit",
     "axum",
@@ -31,10 +31,10 @@ const MODULES: [&str; 19] = [
     "tower_http",
 ];
 
-/// Looks at each directive of a filter.
+/// Checks each directive of a filter.
 ///
 /// # Errors
-/// When a word is neither a level nor a module that logs; the error says what was perhaps meant.
+/// When a word is neither a level nor a module that logs. The error suggests a similar word.
 pub fn check_log_filter(filter: &str) -> Result<(), String> {
     let directives = directives(filter);
     if directives.iter().all(|directive| directive.is_empty()) {
@@ -44,7 +44,7 @@ pub fn check_log_filter(filter: &str) -> Result<(), String> {
 }
 
 fn check(directive: &str) -> Result<(), String> {
-    // What stands in brackets is about spans, not about a module.
+    // A part in brackets names spans, not a module.
     let end_of_module = directive.find(['[', '=']).unwrap_or(directive.len());
     let (module, rest) = directive.split_at(end_of_module);
     if rest.is_empty() {
@@ -64,7 +64,7 @@ fn check(directive: &str) -> Result<(), String> {
     if module.is_empty() || is_module(module) {
         return Ok(());
     }
-    // Another library's module is taken on trust, unless it looks like one that is known.
+    // Other libraries are not in the list. Their modules are accepted, unless the name resembles a known module.
     let crate_name = module.split("::").next().unwrap_or_default();
     match closest(crate_name, MODULES) {
         Some(meant) => Err(format!("{module:?} is not a module that logs; did you mean {meant}?")),
@@ -95,7 +95,7 @@ fn is_module(word: &str) -> bool {
     MODULES.contains(&word.split("::").next().unwrap_or_default())
 }
 
-/// The parts between commas, but for commas in brackets: `[request{a=1,b=2}]=debug` is one.
+/// The parts between commas outside brackets: `[request{a=1,b=2}]=debug` is one part.
 fn directives(filter: &str) -> Vec<&str> {
     let (mut depth, mut begins_at, mut parts) = (0_usize, 0, Vec::new());
     for (at, letter) in filter.char_indices() {

@@ -1,8 +1,8 @@
 //! Every setting: defaults < `hongyan.toml` < `HONGYAN_…` variables < command line flags.
 //!
-//! What a setting is called, means and allows stands in one table (`config/settings.rs`), from which the reader, the
-//! example file and the messages are made. An unknown name is an error, for a misspelt setting that silently does
-//! nothing is found too late.
+//! One table (`config/settings.rs`) has the name, the meaning and the values of each setting. The reader, the example file
+//! and the error messages are made from it. An unknown name is an error: a misspelt setting that silently does nothing would
+//! be found too late.
 
 mod closest;
 mod error;

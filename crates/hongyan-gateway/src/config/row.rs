@@ -1,21 +1,22 @@
-//! From one row for each setting: the fields of `Settings`, their defaults and their names.
+//! Makes the fields of `Settings`, their defaults and their names from one row for each setting.
 
 use toml::Value;
 
-/// What a setting is when nobody sets it, and whether it is secret.
+/// The default of a setting, and whether the setting is secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It has a default, which the example file states.
+    /// The setting has a default, which the example file states.
     Default,
-    /// It is unset, or follows from another setting. The example file has an example, commented out.
+    /// The setting is unset, or follows from another setting. The example file has an example, commented out.
     Unset,
-    /// As `Unset`, and it may hold a password: `Debug` hides it, and `HONGYAN_…_FILE` names a file to read it from.
+    /// Like `Unset`, but the value may hold a password: `Debug` hides the value, and `HONGYAN_…_FILE` names a file that holds
+    /// it.
     Secret,
 }
 
 /// One setting, as the reader and the example file need it.
 pub(super) struct Setting<S> {
-    /// Its name in files; in the environment it is `HONGYAN_` and the same in capitals.
+    /// The name in files. The environment variable is `HONGYAN_` and the name in capitals.
     pub(super) key: &'static str,
     pub(super) kind: Kind,
     /// The lines of the comment in the example file.
@@ -35,9 +36,9 @@ pub(super) struct Setting<S> {
 /// name: Option<Type> = Secret(EXAMPLE), some(reader);
 /// ```
 ///
-/// The name is the field's, and the one in files, variables and messages. [`Kind`] explains the three kinds. VALUE and
-/// EXAMPLE are written as in TOML. A reader takes a TOML value, which is text if it comes from the environment, and says
-/// what is wrong with it; it reads the default, too. After a change, a test says how to write the example file.
+/// The field, files, variables and messages use the same name. [`Kind`] explains the three kinds. VALUE and EXAMPLE are
+/// written as in TOML. A reader takes a TOML value, which is text if it comes from the environment, or says what is wrong. The
+/// reader reads the default, too. After a change, a test says how to write the example file.
 macro_rules! settings {
     ($(
         $(#[doc = $about:literal])+
@@ -47,7 +48,7 @@ macro_rules! settings {
         #[derive(Clone)]
         pub struct Settings {
             $( $(#[doc = $about])+ pub $name: $type, )+
-            /// The configuration file, if it holds a secret; what [`load`](super::load) found out, not a setting.
+            /// The configuration file, if it holds a secret. [`load`](super::load) sets this field; it is not a setting.
             pub file_with_secrets: Option<std::path::PathBuf>,
         }
 

@@ -1,6 +1,6 @@
 //! Readers of the values of settings.
 //!
-//! Every reader takes text, too: that is how the environment has all values.
+//! Every reader takes text, too: all values from the environment are text.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -14,19 +14,19 @@ use url::Url;
 
 use super::log_filter::check_log_filter;
 
-/// How logs are written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     Auto,
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs, one object per line.
+    /// JSON for programs, one object per line.
     Json,
 }
 
 impl LogFormat {
-    /// As it is written in settings.
+    /// The name in the settings.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -36,7 +36,7 @@ impl LogFormat {
     }
 }
 
-/// A value, or what the setting takes.
+/// A value, or a text that says what the setting takes.
 type Taken<T> = Result<T, String>;
 
 fn text(value: &Value) -> Taken<&str> {
@@ -82,7 +82,7 @@ pub(super) fn sqlite_path(database: &str) -> Taken<&Path> {
         Some(("postgres" | "postgresql", _)) => {
             Err("this version keeps its data in SQLite only; use sqlite:PATH".into())
         }
-        // The text is not repeated: it may hold a password.
+        // The error does not repeat the text, which may hold a password.
         _ => Err("takes sqlite:PATH".into()),
     }
 }
@@ -110,12 +110,12 @@ pub(super) fn log_format(value: &Value) -> Taken<LogFormat> {
         .ok_or_else(|| "takes auto, text or json".into())
 }
 
-/// A setting that may be unset, when it is set.
+/// The value of a setting that may be unset.
 pub(super) fn some<T>(read: impl Fn(&Value) -> Taken<T>) -> impl Fn(&Value) -> Taken<Option<T>> {
     move |value| read(value).map(Some)
 }
 
-/// A list of values, each read by this.
+/// A list of values. `read` reads each value.
 pub(super) fn each<T>(read: impl Fn(&str) -> Taken<T>) -> impl Fn(&Value) -> Taken<Vec<T>> {
     move |value| list(value)?.into_iter().map(&read).collect()
 }
@@ -130,11 +130,11 @@ fn list(value: &Value) -> Taken<Vec<&str>> {
     }
 }
 
-/// A name as browsers write it into the header `Host`, without the port.
+/// A host name as browsers write it into the header `Host`, without the port.
 pub(super) fn host(name: &str) -> Taken<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
-        return Err(format!("takes names of hosts without a port, and {name:?} is not one"));
+        return Err(format!("takes host names without a port, not {name:?}"));
     }
     Ok(name.trim_end_matches('.').to_ascii_lowercase())
 }
@@ -144,14 +144,14 @@ pub(super) fn header_name(value: &Value) -> Taken<HeaderName> {
     text(value)?.parse().map_err(|_| "takes the name of a header, like X-Forwarded-User".into())
 }
 
-/// One address is a network, too.
+/// A network. A single address counts as a network.
 pub(super) fn network(text: &str) -> Taken<IpNet> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| format!("takes IP addresses or networks like 10.0.0.0/8, and {text:?} is not one"))
+        .map_err(|_| format!("takes IP addresses or networks like 10.0.0.0/8, not {text:?}"))
 }
 
-/// A number, which fits into its type if `range` does.
+/// A number in this range. The range must fit into the type.
 pub(super) fn number<N: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Taken<N> {
     move |value| {
         let number = match value {
@@ -175,7 +175,7 @@ pub(super) fn zero_or(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Taken<u6
     }
 }
 
-/// In the environment it is text.
+/// True or false; text in the environment.
 pub(super) fn flag(value: &Value) -> Taken<bool> {
     match value {
         Value::Boolean(flag) => Ok(*flag),
