@@ -1,7 +1,7 @@
-//! The breaker of each app ([`hongyan_ledger::breaker`]): what is heard of WeChat opens and closes it.
+//! The circuit breaker of each app ([`hongyan_ledger::breaker`]). The outcomes of attempts open and close the breaker.
 //!
-//! Open means that the app is paused with `wechat_unavailable`. Only one task hears (settle), so what it reads in the
-//! snapshot is what it stored the last time.
+//! An open breaker means that the app is paused with `wechat_unavailable`. Only one task (settle) reports outcomes, so the
+//! snapshot that this task reads has its own last change.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::breaker::{Attempt, Evidence, Verdict};
@@ -15,7 +15,7 @@ use super::{App, Apps};
 use crate::task::uncancelled;
 
 impl App {
-    /// When WeChat is asked again, if the breaker is open.
+    /// The time of the next attempt, if the breaker is open.
     pub(crate) fn probe_at(&self) -> Option<UnixMillis> {
         match self.gate() {
             AppGate::Broken { probe_at } => Some(probe_at),
@@ -23,7 +23,7 @@ impl App {
         }
     }
 
-    /// The pause that holds its messages back now. That of an open breaker is not over by itself.
+    /// The pause that holds messages back now. The pause of an open breaker does not end by itself.
     pub(crate) fn pause_in_force(&self, now: UnixMillis) -> Option<&AppPaused> {
         let is_open = self.probe_at().is_some();
         self.record.paused.as_ref().filter(|paused| is_open || paused.until.is_none_or(|end| now < end))
@@ -35,10 +35,10 @@ impl App {
 }
 
 impl Apps {
-    /// An attempt has ended: opens the app's breaker, or closes it.
+    /// Opens or closes the app's breaker after an attempt.
     ///
     /// # Errors
-    /// When that cannot be stored. The next attempt that ends will say it again.
+    /// When the change cannot be stored. The next attempt repeats the change.
     pub(crate) async fn hear(
         &self,
         claimed: &Claimed,
@@ -71,7 +71,7 @@ impl Apps {
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
             let _turn = apps.0.changing.lock().await;
-            // By now it may be paused for something else.
+            // The app may be paused for another reason by now.
             if apps.is_breaker_open(&appid) {
                 apps.0.store.resume(appid.clone(), apps.0.clock.now()).await?;
                 apps.reload(&appid).await?;

@@ -1,22 +1,22 @@
-//! What is counted of WeChat's failures to answer one app.
+//! The count of WeChat's failures for one app.
 
 use std::sync::{Mutex, PoisonError};
 
 use hongyan_ledger::breaker::Breaker;
 
-/// One app's count of failures; shared by all snapshots of the app.
+/// The breaker of one app. All snapshots of the app share it.
 #[derive(Debug, Default)]
 pub(crate) struct BreakerCell(Mutex<Breaker>);
 
 impl BreakerCell {
-    /// As if nothing had ever failed.
+    /// Forgets all failures.
     pub(super) fn reset(&self) {
         self.with(|breaker| *breaker = Breaker::default());
     }
 
-    /// Reads or changes it.
+    /// Reads or changes the breaker.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Breaker) -> T) -> T {
-        // Two numbers; a panic elsewhere leaves them whole.
+        // The breaker is two numbers, which are valid even after a panic of another holder.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

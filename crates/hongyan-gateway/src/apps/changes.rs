@@ -1,5 +1,5 @@
-//! Everything that changes an app: in the store first, then in the snapshot, and to the end even if the caller
-//! hangs up.
+//! The changes of an app. Each change goes to the store first and then to the snapshot. A change is completed even if the
+//! caller hangs up.
 
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ use hongyan_store::types::{
 use hongyan_wechat::{AppId, Errcode, OpenId};
 use secrecy::{ExposeSecret, SecretString};
 
-/// How many users one step forgets: some milliseconds of the thread that writes.
+/// Users whose sessions end in one step: some milliseconds of the writer thread.
 const USERS_AT_A_TIME: u32 = 256;
 
 impl Apps {
-    /// Registers an app and asks WeChat for its templates. That the asking failed does not undo the
-    /// registration; the report says it. Also gives the gateway secret, which is not kept.
+    /// Registers an app and reads its templates from WeChat. A failed reading does not undo the registration; the report has
+    /// the error. Also returns the gateway secret, which is not stored.
     ///
     /// # Errors
-    /// When a value is not good, or there is such an app already (409 `app_exists`).
+    /// When a value is not valid, or the app is already registered (409 `app_exists`).
     pub async fn register(&self, new: NewApp) -> Result<(Arc<App>, SecretString, SyncReport), Problem> {
         let change = checked(AppChange { secret: Some(new.secret), ..new.change })?;
         let gateway_secret = random_token(GATEWAY_SECRET_PREFIX);
@@ -58,10 +58,10 @@ impl Apps {
         .await
     }
 
-    /// Changes an app. A new secret forgets the access token, and ends a pause that the old secret caused.
+    /// Changes an app. A new secret discards the access token, and ends a pause that the old secret caused.
     ///
     /// # Errors
-    /// When a value is not good, or there is no such app.
+    /// When a value is not valid, or the app is not registered.
     pub async fn change(
         &self,
         appid: &AppId,
@@ -81,7 +81,7 @@ impl Apps {
                 match apps.0.store.change_app(appid.clone(), app.record.version, wanted, now).await? {
                     AppChanged::Done(_) => break app,
                     AppChanged::NotFound => return Err(Problem::unknown_app(&appid)),
-                    // Another process was faster. What it has changed stays, but for what is changed here, too.
+                    // Another process changed the app first. Its changes stay, except for settings that are changed here, too.
                     AppChanged::Stale(_) => drop(apps.reload(&appid).await?),
                 }
             };
@@ -101,11 +101,11 @@ impl Apps {
         .await
     }
 
-    /// The same, and with a new secret the templates are read at once: so it shows whether WeChat takes it, and what the old
-    /// one could not read is there. The report is about that; it fails nothing.
+    /// Like [`Self::change`]. After a new secret the templates are read at once, which shows whether WeChat accepts the secret.
+    /// A failed reading is in the report and does not fail the change.
     ///
     /// # Errors
-    /// When a value is not good, or there is no such app.
+    /// When a value is not valid, or the app is not registered.
     pub async fn change_and_read(
         &self,
         appid: &AppId,
@@ -119,14 +119,14 @@ impl Apps {
                 return Ok((app, gateway_secret, None));
             }
             let report = apps.sync_templates(&appid).await?;
-            // A secret that WeChat refuses has paused the app.
+            // WeChat may have refused the secret, which pauses the app.
             let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
             Ok((app, gateway_secret, Some(report)))
         })
         .await
     }
 
-    /// A change that was checked, as it is stored. What an app's callback becomes depends on what it is.
+    /// A checked change with encrypted secrets. The new callback settings depend on the present settings.
     fn sealed(
         &self,
         appid: &AppId,
@@ -151,7 +151,7 @@ impl Apps {
         })
     }
 
-    /// What an app's callback settings become, sealed.
+    /// The new callback settings of an app, encrypted.
     fn changed_callback(
         &self,
         appid: &AppId,
@@ -178,10 +178,10 @@ impl Apps {
         Ok(Some(CallbackRecord { token, aes_key }))
     }
 
-    /// Forgets an app. Its history stays; what was not sent is cancelled.
+    /// Removes an app. Its unsent messages are cancelled, and its history stays.
     ///
     /// # Errors
-    /// When there is no such app.
+    /// When the app is not registered.
     pub async fn remove(&self, appid: &AppId) -> Result<(), Problem> {
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
@@ -202,19 +202,19 @@ impl Apps {
         .await
     }
 
-    /// Ends the sessions of an app's users, and forgets their session keys, in small steps, so that nobody waits for all
-    /// of them. It is done when an app is removed, and once more before it is registered: what a crash left of the first
-    /// time is not there for the second.
+    /// Ends the sessions of an app's users and deletes their session keys, in small steps, so that other writes need not wait
+    /// for all of them. This happens when an app is removed, and again before an app is registered, because a crash may have
+    /// interrupted the removal.
     async fn forget_users(&self, appid: &AppId) -> Result<(), StoreError> {
         self.end_sessions(appid, None).await?;
         while self.0.store.forget_users(appid.clone(), USERS_AT_A_TIME).await? == USERS_AT_A_TIME {}
         Ok(())
     }
 
-    /// Ends the sessions of an app's users, or of one of them; how many there were.
+    /// Ends the sessions of an app's users, or of one user. Returns the number of ended sessions.
     ///
     /// # Errors
-    /// When the store fails; some may have ended then.
+    /// When the store fails. Some sessions may have ended then.
     pub async fn end_sessions(&self, appid: &AppId, openid: Option<&OpenId>) -> Result<u64, StoreError> {
         let mut ended = 0;
         loop {
@@ -226,8 +226,8 @@ impl Apps {
         }
     }
 
-    /// Pauses an app: every message is kept, none goes out. A pause for which an operator is needed is not
-    /// replaced by one that ends by itself.
+    /// Pauses an app: messages are kept and not sent. A pause that an operator must end is not replaced by a pause that ends by
+    /// itself.
     ///
     /// # Errors
     /// When the store fails.
@@ -241,7 +241,7 @@ impl Apps {
         self.pause_while(appid, pause, errcode, detail, |_| true).await
     }
 
-    /// The same, if that still holds when no other change can come in between.
+    /// Pauses an app if the condition still holds under the lock for changes.
     pub(crate) async fn pause_while(
         &self,
         appid: &AppId,
@@ -255,7 +255,7 @@ impl Apps {
             let _turn = apps.0.changing.lock().await;
             let now = apps.0.clock.now();
             let Some(app) = apps.get(&appid).filter(|app| still(app)) else { return Ok(()) };
-            // Everything in flight hits the same quota at once; one of them says it.
+            // All messages in flight hit the same quota at once; only the first pause is logged.
             if app.record.paused.as_ref().is_some_and(|paused| covers(paused, &pause)) {
                 return Ok(());
             }
@@ -276,8 +276,8 @@ impl Apps {
         .await
     }
 
-    /// Stores a pause. One that the gateway begins by itself, and that somebody will ask about, has a line in the audit trail;
-    /// an operator's has that of its call.
+    /// Stores a pause. A pause that the gateway begins by itself gets a line in the audit trail if people will ask about it. The
+    /// pause of an operator has the line of its call.
     async fn store_pause(&self, order: &PauseOrder) -> Result<(), StoreError> {
         let (store, code) = (&*self.0.store, order.pause.code);
         if !is_noted(code) {
@@ -296,7 +296,7 @@ impl Apps {
         done
     }
 
-    /// Ends an app's pause. Whether it was paused.
+    /// Ends an app's pause. Returns whether the app was paused.
     ///
     /// # Errors
     /// When the store fails.
@@ -319,7 +319,7 @@ impl Apps {
     }
 }
 
-/// The change, if its values are good.
+/// The change, if its values are valid.
 fn checked(change: AppChange) -> Result<AppChange, Problem> {
     Ok(AppChange {
         secret: change.secret.as_ref().map(checked_secret).transpose()?,
@@ -334,7 +334,7 @@ fn checked(change: AppChange) -> Result<AppChange, Problem> {
     })
 }
 
-/// The same of its callback.
+/// The change of the callback, if its values are valid.
 fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
     let CallbackChange::Set { token, aes_key } = change else { return Ok(change) };
     Ok(CallbackChange::Set {
@@ -343,8 +343,7 @@ fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
     })
 }
 
-/// Whether the gateway's own pause for this reason has a line in the audit trail. Those that come and go within minutes have
-/// none.
+/// Whether the gateway's own pause for this reason gets a line in the audit trail. Pauses of a few minutes get no line.
 const fn is_noted(code: PauseCode) -> bool {
     match code {
         PauseCode::DayQuota | PauseCode::TokenRejected | PauseCode::Misconfigured => true,
@@ -352,7 +351,7 @@ const fn is_noted(code: PauseCode) -> bool {
     }
 }
 
-/// Whether a pause that is in force makes another one needless.
+/// Whether the present pause makes another pause unnecessary.
 fn covers(paused: &AppPaused, pause: &AppPause) -> bool {
     match (paused.until, pause.until) {
         (None, Some(_)) => true,

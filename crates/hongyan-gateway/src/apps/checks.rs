@@ -1,4 +1,4 @@
-//! What an app's values may be.
+//! The checks of an app's values.
 
 use std::ops::RangeInclusive;
 
@@ -8,17 +8,17 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::problem::Problem;
 
-/// Longest AppSecret that is taken; WeChat's have 32 characters.
+/// The longest accepted AppSecret. WeChat's AppSecrets have 32 characters.
 const MAX_SECRET_CHARS: usize = 128;
 
-/// Longest name of an app.
+/// The longest name of an app.
 const MAX_NAME_CHARS: usize = 100;
 
-/// How long a callback's token may be. Source: the page on mp.weixin.qq.com where it is entered.
+/// The length of a callback token. Source: the page on mp.weixin.qq.com where the token is entered.
 const TOKEN_CHARS: RangeInclusive<usize> = 3..=32;
 
-/// After how much silence an app may let a message go out again. Shorter than a minute, and an event that WeChat
-/// repeats could still be on its way; longer than a week, and nobody waits for the message any more.
+/// The limits of `resend_after_seconds`. In less than a minute, an event that WeChat repeats could still be on its way. After a
+/// week, nobody waits for the message any more.
 pub(crate) const RESEND_AFTER_SECONDS: RangeInclusive<u32> = 60..=7 * 86_400;
 
 pub(super) fn checked_token(token: &SecretString) -> Result<SecretString, Problem> {
@@ -53,7 +53,7 @@ pub(super) fn checked_resend_after(seconds: u32) -> Result<u32, Problem> {
 }
 
 pub(super) fn checked_secret(secret: &SecretString) -> Result<SecretString, Problem> {
-    // Copied from a web page, it often brings a space along.
+    // A secret that was copied from a web page often has a space around it.
     let text = secret.expose_secret().trim();
     if text.is_empty() || text.len() > MAX_SECRET_CHARS || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         let detail = format!("an AppSecret has 1 to {MAX_SECRET_CHARS} visible ASCII characters");

@@ -1,8 +1,7 @@
-//! Registered apps, as every part of the gateway sees them: a snapshot that is read without a lock and replaced
-//! as a whole when something changes.
+//! The registered apps: a snapshot that is read without a lock and replaced as a whole after each change.
 //!
-//! The store is the truth. Whatever changes an app does so in the store first, one change at a time, and then
-//! reads the row back into the snapshot; so the two cannot disagree for longer than that takes.
+//! The store is the truth. Each change goes to the store first, one change at a time. Then the row is read back into the
+//! snapshot, so the snapshot is out of date only for that moment.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,52 +34,52 @@ mod breaker_cell;
 mod changes;
 pub(crate) mod checks;
 
-/// What every gateway secret begins with.
+/// The prefix of every gateway secret.
 pub const GATEWAY_SECRET_PREFIX: &str = "hyg_";
 
 /// One app at one moment.
 #[derive(Debug)]
 pub struct App {
-    /// As stored.
+    /// The stored row.
     pub record: AppRecord,
     /// Its templates of both channels.
     pub templates: HashMap<TemplateId, Arc<Template>>,
     /// Its access token; shared by all snapshots of the app.
     pub token: TokenCell,
-    /// Keeps unknown templates from becoming a flood of requests; shared like the token.
+    /// Limits the requests to WeChat for unknown templates; shared like the token.
     pub(crate) sync_gate: Arc<SyncGate>,
-    /// Counts what WeChat leaves unanswered; shared like the token.
+    /// Counts WeChat's failures; shared like the token.
     pub(crate) breaker: Arc<BreakerCell>,
 }
 
-/// How [`Apps`] behaves.
+/// The settings of [`Apps`].
 #[derive(Debug, Clone)]
 pub struct AppsOptions {
     /// How long before its end an access token is replaced.
     pub token_refresh_ahead: Duration,
-    /// This node: one at a time asks WeChat for an app's token.
+    /// This node. Only one node at a time fetches an app's token.
     pub node: Arc<str>,
-    /// The clock of turns: the machine's.
+    /// The clock for the turns of nodes: the machine's clock.
     pub machine: Clock,
 }
 
-/// An app to register: the change that makes it out of an app of which nothing was said.
+/// An app to register: a change of an app with default settings.
 #[derive(Debug)]
 pub struct NewApp {
     /// Its appid.
     pub appid: AppId,
     /// Its AppSecret.
     pub secret: SecretString,
-    /// Everything else that is not as usual.
+    /// All settings that differ from the defaults.
     pub change: AppChange,
 }
 
-/// A change to how an app's pushes are signed and encrypted.
+/// A change of an app's callback settings: how pushes are signed and encrypted.
 #[derive(Debug)]
 pub enum CallbackChange {
-    /// None are taken any more.
+    /// The gateway takes no more pushes.
     Remove,
-    /// What is `None` stays.
+    /// Members that are `None` stay as they are.
     Set {
         /// The token.
         token: Option<SecretString>,
@@ -89,17 +88,17 @@ pub enum CallbackChange {
     },
 }
 
-/// Changes to an app, as they are asked for: not checked, and with secrets that are not sealed. What is `None` stays; see
-/// [`hongyan_store::types::AppChange`].
+/// A requested change of an app: not checked yet, and with secrets that are not encrypted yet. Members that are `None` stay as
+/// they are; see [`hongyan_store::types::AppChange`].
 #[derive(Debug, Default)]
 pub struct AppChange {
     /// Its name.
     pub name: Option<String>,
-    /// Its AppSecret. Ends a pause that the old one caused.
+    /// Its AppSecret. A new AppSecret ends a pause that the old AppSecret caused.
     pub secret: Option<SecretString>,
     /// How tokens are fetched.
     pub stable_token: Option<bool>,
-    /// Default for messages that do not say.
+    /// Default for messages that do not set it.
     pub on_unknown: Option<OnUnknown>,
     /// Units that a payment grants.
     pub payment_units: Option<u32>,
@@ -109,9 +108,9 @@ pub struct AppChange {
     pub truncate: Option<bool>,
     /// How its pushes are signed and encrypted.
     pub callback: Option<CallbackChange>,
-    /// After how much silence of WeChat's a message of unknown outcome goes out again; `Some(None)`: never.
+    /// A message of unknown outcome is sent again if WeChat reports nothing for this time; `Some(None)`: never.
     pub resend_unknown_after_seconds: Option<Option<u32>>,
-    /// Make a new gateway secret; the old one is void at once.
+    /// Make a new gateway secret; the old gateway secret stops working at once.
     pub rotate_gateway_secret: bool,
 }
 
@@ -128,17 +127,17 @@ pub(crate) struct Inner {
     snapshot: ArcSwap<HashMap<AppId, Arc<App>>>,
     /// Held from the change in the store until the snapshot shows it.
     changing: tokio::sync::Mutex<()>,
-    /// Apps that were changed in the store since they were read.
+    /// Apps that were changed in the store after they were read.
     stale: Mutex<BTreeSet<AppId>>,
-    /// Wakes [`Apps::keep_current`] when there is one.
+    /// Wakes [`Apps::keep_current`] when `stale` gets an app.
     went_stale: Notify,
-    /// Wakes [`Apps::keep_fresh`] when a moment to refresh may have moved.
+    /// Wakes [`Apps::keep_fresh`] when the time of a refresh may have changed.
     pub(crate) tokens_changed: Notify,
     /// Wakes [`crate::probe::Prober`] when a breaker may have opened.
     pauses_changed: Notify,
-    /// Wakes [`crate::templates::TemplateSyncer`] when an app came, or its pause may have ended.
+    /// Wakes [`crate::templates::TemplateSyncer`] when an app was added, or its pause may have ended.
     apps_changed: Notify,
-    /// How many templates came, went and changed; in the order of [`TemplateChangeKind::ALL`].
+    /// The number of added, removed and changed templates, in the order of [`TemplateChangeKind::ALL`].
     template_changes: [AtomicU64; TemplateChangeKind::ALL.len()],
 }
 
@@ -146,7 +145,7 @@ impl Apps {
     /// Reads all apps, their templates and their tokens from the store.
     ///
     /// # Errors
-    /// When the store fails, or an app's secret was sealed with another master key.
+    /// When the store fails, or an app's secret was encrypted with another master key.
     pub async fn load(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
@@ -175,7 +174,7 @@ impl Apps {
             apps.0.store.tokens().await?.into_iter().map(|token| (token.appid.clone(), token)).collect();
         for record in apps.0.store.apps().await? {
             let appid = record.appid.clone();
-            // Found out now, not when the first message is due.
+            // A wrong master key is found now, not when the first message is due.
             apps.0
                 .vault
                 .open_sealed(Purpose::AppSecret, &appid, &record.settings.secret)
@@ -193,7 +192,7 @@ impl Apps {
         Ok(apps)
     }
 
-    /// An app, as it is now.
+    /// The present snapshot of an app.
     pub fn get(&self, appid: &AppId) -> Option<Arc<App>> {
         self.0.snapshot.load().get(appid).cloned()
     }
@@ -205,7 +204,7 @@ impl Apps {
         apps
     }
 
-    /// The app, if this is its gateway secret. Takes as long for a wrong one as for the right one.
+    /// The app, if this is its gateway secret. A wrong secret takes as long as the right secret.
     pub fn check_gateway_secret(&self, appid: &AppId, secret: &str) -> Option<Arc<App>> {
         let app = self.get(appid)?;
         let right = sha256(secret).ct_eq(&app.record.settings.gateway_secret_hash);
@@ -215,50 +214,50 @@ impl Apps {
     /// An app's AppSecret.
     ///
     /// # Errors
-    /// When the stored one does not open.
+    /// When the stored secret cannot be decrypted.
     pub fn secret(&self, app: &App) -> Result<SecretString, VaultError> {
         self.0.vault.open_sealed(Purpose::AppSecret, &app.record.appid, &app.record.settings.secret)
     }
 
-    /// How an app's pushes are signed and encrypted; `None`: none are taken.
+    /// The token and the key of an app's pushes; `None`: the gateway takes no pushes.
     ///
     /// # Errors
-    /// When what is stored does not open.
+    /// When the stored values cannot be decrypted.
     pub fn callback_keys(&self, app: &App) -> Result<Option<CallbackKeys>, VaultError> {
         let Some(callback) = &app.record.settings.callback else { return Ok(None) };
         let open = |purpose, sealed: &[u8]| self.0.vault.open_sealed(purpose, &app.record.appid, sealed);
         let token = open(Purpose::CallbackToken, &callback.token)?;
         let aes_key = callback.aes_key.as_ref().map(|sealed| open(Purpose::CallbackAesKey, sealed));
         let aes_key = aes_key.transpose()?.map(|key| {
-            // It was one when it was sealed.
+            // The key was checked before it was encrypted.
             key.expose_secret().parse::<EncodingAesKey>().map_err(|_| VaultError::Malformed)
         });
         Ok(Some(CallbackKeys { token, aes_key: aes_key.transpose()? }))
     }
 
-    /// The client to WeChat that everything about apps goes by.
+    /// The client of WeChat's API.
     pub fn wechat(&self) -> &Client {
         &self.0.wechat
     }
 
-    /// An app was changed in the store: it is read back, by who has changed it or by [`Self::keep_current`].
+    /// Marks an app that was changed in the store. The changing task or [`Self::keep_current`] reads the row back.
     pub(crate) fn mark_stale(&self, appid: &AppId) {
         self.stale().insert(appid.clone());
         self.0.went_stale.notify_one();
     }
 
     fn stale(&self) -> MutexGuard<'_, BTreeSet<AppId>> {
-        // Whole after any panic; held for one look.
+        // The set is valid even after a panic of another holder.
         self.0.stale.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads back each app that was changed, unless who has changed it has done so: whoever wants to see its own change
-    /// in the snapshot, reads it back itself. Runs until it is dropped.
+    /// Reads each changed app back, unless the changing task has already done so. A task that needs its own change in the
+    /// snapshot reads the row back itself. Runs until it is dropped.
     pub(crate) async fn keep_current(&self) {
         loop {
             self.0.went_stale.notified().await;
             loop {
-                // In this order: who changes an app holds `changing` until it has read it back.
+                // The lock comes first: a task that changes an app holds `changing` until the row is read back.
                 let turn = self.0.changing.lock().await;
                 let Some(appid) = self.stale().first().cloned() else { break };
                 if let Err(error) = self.reload(&appid).await {
@@ -270,9 +269,9 @@ impl Apps {
         }
     }
 
-    /// Reads an app's row back into the snapshot; `None`: there is none any more. Who calls it holds `changing`.
+    /// Reads an app's row back into the snapshot; `None`: the app does not exist any more. The caller holds `changing`.
     async fn reload(&self, appid: &AppId) -> Result<Option<Arc<App>>, StoreError> {
-        // Before it is read: what is changed from here on makes it stale again.
+        // The mark is removed before the row is read: later changes set it again.
         self.stale().remove(appid);
         let record = self.0.store.app(appid.clone()).await.inspect_err(|_| self.mark_stale(appid))?;
         let before = self.get(appid);
@@ -307,16 +306,16 @@ impl Apps {
         if let (Some(before), Some(app)) = (&before, &app)
             && before.record.settings.secret != app.record.settings.secret
         {
-            // Only now that everybody sees the new one: a fetch that begins from here on uses it.
+            // This comes after the new snapshot is visible: each later fetch uses the new secret.
             app.token.forget();
             app.sync_gate.open();
         }
         Ok(app)
     }
 
-    /// Stores an app's templates, shows them, and says what that changed. `None`: the app is not registered any more.
+    /// Stores an app's templates, publishes them, and returns the changes. `None`: the app is not registered any more.
     ///
-    /// Every change of a template passes here, whoever found it; who wants to tell others of it does so here.
+    /// Every change of a template passes through this function, so notifications of changes belong here.
     pub(crate) async fn replace_templates(
         &self,
         appid: &AppId,
@@ -343,7 +342,7 @@ impl Apps {
             let at = TemplateChangeKind::ALL.iter().position(|kind| *kind == change.kind);
             let counter = &self.0.template_changes[at.expect("ALL has every kind")];
             counter.fetch_add(1, Ordering::Relaxed);
-            // What a new app brings along has not changed.
+            // The first templates of a new app are no changes.
             if !is_first {
                 let TemplateChange { kind, template } = change;
                 let (kind, id, title) = (kind.name(), &template.template_id, &template.title);
@@ -352,7 +351,7 @@ impl Apps {
         }
     }
 
-    /// How many templates came, went and changed since the start.
+    /// The number of added, removed and changed templates since the start.
     pub fn template_changes(&self) -> [(TemplateChangeKind, u64); TemplateChangeKind::ALL.len()] {
         std::array::from_fn(|at| {
             (TemplateChangeKind::ALL[at], self.0.template_changes[at].load(Ordering::Relaxed))
@@ -366,18 +365,18 @@ impl Apps {
             None => snapshot.remove(appid),
         };
         self.0.snapshot.store(Arc::new(snapshot));
-        // A pause that ended, or an app that came, may have a token to refresh.
+        // After the end of a pause, and for a new app, a token may need a refresh.
         self.0.tokens_changed.notify_one();
         self.0.pauses_changed.notify_one();
         self.0.apps_changed.notify_one();
     }
 
-    /// Waits until an app's pause may have changed. For one task: a change that came before is not missed.
+    /// Waits until an app's pause may have changed. An earlier change is not missed. Only one task may wait.
     pub(crate) async fn pauses_changed(&self) {
         self.0.pauses_changed.notified().await;
     }
 
-    /// Waits until any app may have changed. For one task, too.
+    /// Waits until an app may have changed. Only one task may wait.
     pub(crate) async fn apps_changed(&self) {
         self.0.apps_changed.notified().await;
     }

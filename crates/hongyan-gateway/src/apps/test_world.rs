@@ -1,5 +1,5 @@
-//! What the tests of apps, tokens, templates and logins live in: a real store, and a server on loopback that
-//! answers as WeChat would, or as a test tells it to.
+//! The world of the tests of apps, tokens, templates and logins: a real store, and a server on loopback that answers like
+//! WeChat, or as a test says.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -32,15 +32,15 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
-/// The server.
+/// The server that plays WeChat.
 #[derive(Clone)]
 pub(crate) struct WeChat(Arc<Script>);
 
 struct Script {
     asked: Mutex<Vec<Asked>>,
-    /// Answers instead of the usual ones, by path.
+    /// Answers that replace the usual answers, by path.
     answers: Mutex<HashMap<&'static str, Value>>,
-    /// Taken before each answer; without permits the server does not answer.
+    /// Each answer needs a permit of this semaphore.
     gate: Semaphore,
     tokens: Mutex<u32>,
 }
@@ -57,12 +57,12 @@ impl WeChat {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let router = Router::new().fallback(answer).with_state(wechat.clone());
-        // Ends with the test's runtime.
+        // The task ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, router).await });
         (wechat, url)
     }
 
-    /// From now on this path is answered so.
+    /// Sets the answer for this path.
     pub(crate) fn answer(&self, path: &'static str, answer: Value) {
         self.0.answers.lock().unwrap().insert(path, answer);
     }
@@ -71,7 +71,7 @@ impl WeChat {
         self.answer(path, json!({ "errcode": errcode, "errmsg": "refused" }));
     }
 
-    /// From now on this path is answered as usual.
+    /// Restores the usual answer for this path.
     pub(crate) fn heal(&self, path: &'static str) {
         self.0.answers.lock().unwrap().remove(path);
     }
@@ -85,7 +85,7 @@ impl WeChat {
         self.0.gate.add_permits(Semaphore::MAX_PERMITS - self.0.gate.available_permits());
     }
 
-    /// What was asked at this path, oldest first.
+    /// The requests to this path, oldest first.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         self.0.asked.lock().unwrap().iter().filter(|asked| asked.path == path).cloned().collect()
     }
@@ -98,7 +98,7 @@ impl WeChat {
         self.0.asked.lock().unwrap().clear();
     }
 
-    /// The token that is valid; `T1` at first, one more with each that is made.
+    /// The valid token: `T1` at first; each new token counts up.
     fn token(&self, new: bool) -> Value {
         let mut tokens = self.0.tokens.lock().unwrap();
         *tokens += u32::from(new);
@@ -135,7 +135,7 @@ async fn answer(State(wechat): State<WeChat>, request: Request) -> axum::Json<Va
     axum::Json(told.unwrap_or_else(|| wechat.usual(&asked)))
 }
 
-/// A store, WeChat, and the apps between them.
+/// A store, WeChat, and the apps.
 pub(crate) struct World {
     pub(crate) wechat: WeChat,
     pub(crate) clock: Clock,
@@ -158,7 +158,7 @@ impl World {
         Self { wechat, clock, store, vault, apps, client, _directory: directory }
     }
 
-    /// The apps as the next process would find them, with this master key.
+    /// The apps as the next process would load them, with this master key.
     pub(crate) async fn restarted_with(&self, vault: Vault) -> Result<Apps, crate::error::GatewayError> {
         load(&self.store, &Arc::new(vault), &self.client, &self.clock).await
     }
@@ -167,7 +167,7 @@ impl World {
         self.restarted_with(Vault::from_key([7; 32])).await.unwrap()
     }
 
-    /// Registers `wx1` and forgets what that asked WeChat.
+    /// Registers `wx1` and forgets the requests that this sent to WeChat.
     pub(crate) async fn app(&self) -> Arc<App> {
         self.app_with(true).await
     }

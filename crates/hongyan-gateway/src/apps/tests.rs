@@ -69,7 +69,7 @@ async fn an_app_is_registered_once_and_with_good_values_only() {
 async fn two_processes_change_different_settings_of_an_app_and_neither_change_is_lost() {
     let world = World::new().await;
     world.app().await;
-    // It has read the apps, and hears nothing of what the first one does.
+    // The second process has read the apps, and does not see later changes of the first process.
     let other = world.restarted().await;
     let rename = AppChange { name: Some("Shop".into()), ..AppChange::default() };
     world.apps.change(&appid(), rename).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_change_shows_at_once_and_after_a_restart() {
     let (app, new_secret) = world.apps.change(&appid(), change).await.unwrap();
     assert_eq!((app.record.settings.name.as_str(), app.record.settings.payment_units), ("Shop", 3));
     assert_eq!(app.record.settings.on_unknown, OnUnknown::Resend);
-    assert_eq!(app.templates.len(), 3, "the templates stay");
+    assert_eq!(app.templates.len(), 3, "the templates are gone");
     assert!(world.apps.check_gateway_secret(&appid(), old_secret.expose_secret()).is_none());
     assert!(world.apps.check_gateway_secret(&appid(), new_secret.unwrap().expose_secret()).is_some());
     assert_eq!(world.restarted().await.get(&appid()).unwrap().record, app.record);
@@ -114,7 +114,7 @@ async fn a_removed_app_is_gone() {
     let app = world.app().await;
     world.apps.remove(&appid()).await.unwrap();
     assert!(world.apps.get(&appid()).is_none() && world.apps.list().is_empty());
-    assert!(world.apps.token(&app).await.is_err(), "an old snapshot fetches nothing for it");
+    assert!(world.apps.token(&app).await.is_err(), "an old snapshot fetched a token for the removed app");
     assert_eq!(world.wechat.count(STABLE), 0);
     assert_eq!(world.apps.remove(&appid()).await.unwrap_err().code, "unknown_app");
     assert!(world.restarted().await.list().is_empty());
@@ -163,7 +163,7 @@ async fn an_unknown_template_is_looked_for_once_and_not_again_for_a_while() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_stays_as_it_was() {
+async fn templates_that_cannot_be_read_stay_as_they_were() {
     let world = World::new().await;
     world.app().await;
     world.wechat.refuse(SUBSCRIBE_LIST, -1);
@@ -176,7 +176,7 @@ async fn what_cannot_be_read_stays_as_it_was() {
     assert_eq!(app.templates.len(), 2);
 
     let error = world.apps.template(&appid(), &template_id("S9")).await.unwrap_err();
-    assert_eq!((error.status.as_u16(), error.code), (503, "wechat_unavailable"), "nobody could look");
+    assert_eq!((error.status.as_u16(), error.code), (503, "wechat_unavailable"), "the templates were not read");
 }
 
 #[tokio::test]

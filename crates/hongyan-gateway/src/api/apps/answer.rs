@@ -1,4 +1,4 @@
-//! An app as answers show it.
+//! The JSON of an app in answers.
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::PauseCode;
@@ -161,7 +161,7 @@ pub(super) async fn shown(context: &Context, app: &App) -> Result<AppJson, Probl
     Ok(app_json(context, app, heard, stored.as_ref()))
 }
 
-/// An app, of which the store has said when its callback was used and which token it has.
+/// The JSON of an app, with the times of its callback and its token from the store.
 pub(super) fn app_json(
     context: &Context,
     app: &App,
@@ -265,7 +265,7 @@ mod tests {
         let app = serde_json::to_value(app).unwrap();
         description.check("AppWithSecret", &app);
         for name in description.members("AppWithSecret") {
-            assert!(app.get(&name).is_some(), "{name} is described but was never seen");
+            assert!(app.get(&name).is_some(), "{name} is described but missing in the answer");
         }
     }
 }

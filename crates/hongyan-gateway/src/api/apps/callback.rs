@@ -1,4 +1,4 @@
-//! How an app's callback is set and shown.
+//! The callback settings of an app in requests and answers.
 
 use hongyan_clock::UnixMillis;
 use hongyan_store::types::{AppRecord, CallbackStatus};
@@ -44,7 +44,7 @@ pub(super) struct ChangedCallback {
     encoding_aes_key: Option<Option<SecretString>>,
 }
 
-/// A member that is there, be it `null`. With `default`, one that is not there is `None`.
+/// A present member, even `null`, is `Some`. With `default`, an absent member is `None`.
 #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
 pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
@@ -52,7 +52,7 @@ pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-/// What a request asks for.
+/// The change that a request asks for.
 pub(super) fn change(callback: Option<ChangedCallback>) -> CallbackChange {
     match callback {
         None => CallbackChange::Remove,
@@ -111,7 +111,7 @@ impl CallbackJson {
     }
 }
 
-/// When WeChat last used an app's callback.
+/// The times of WeChat's last uses of an app's callback.
 pub(super) async fn heard(context: &Context, app: &App) -> Result<CallbackStatus, Problem> {
     if app.record.settings.callback.is_none() {
         return Ok(CallbackStatus::default());

@@ -13,16 +13,16 @@ use crate::problem::{Path, Problem, Query};
 use crate::schemas;
 use crate::templates::{Keyword, Title};
 
-/// One page of titles, unless said. Source: WeChat's pages of the calls.
+/// The largest page of titles, and the default. Source: WeChat's pages of the calls.
 const PAGE: u32 = 30;
 
-/// One page of the old library's titles.
+/// The largest page of titles of the old library.
 const LEGACY_PAGE: u32 = 20;
 
-/// Longer than the categories of any app.
+/// The longest list of categories: longer than the list of any app.
 const MAX_CATEGORIES_CHARS: usize = 256;
 
-/// The furthest that titles can be left out: WeChat counts them in 32 bits.
+/// The largest `start`: WeChat counts titles in 32 bits.
 const MAX_START: u32 = i32::MAX as u32;
 
 /// What to look for.

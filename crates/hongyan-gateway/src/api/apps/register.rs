@@ -80,7 +80,7 @@ pub(super) async fn register(
 ) -> Result<(StatusCode, axum::Json<AppWithSecret>), Problem> {
     let appid: AppId = parse("appid", &request.appid)?;
     if looks_like_credential(appid.as_str()) {
-        // An app's name stands in lists, logs and the audit trail.
+        // The name of an app appears in lists, logs and the audit trail.
         return Err(Problem::invalid(
             "appid",
             "this begins as a key, secret, token or session of this gateway does",

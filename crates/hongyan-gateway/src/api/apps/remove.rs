@@ -28,7 +28,8 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let app = caller.app_at(&context, &appid)?;
     let removed = context.apps.remove(&app.record.appid).await;
-    // Its tokens went with it, perhaps also when it failed; an app that is registered anew has none.
+    // The app's gateway tokens are void, perhaps also after a failure. The cache must not keep them for an app that is
+    // registered again.
     context.gateway_tokens.forget(&app.record.appid, None);
     removed?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,4 +1,4 @@
-//! How settings of an app are written: the words and the bounds.
+//! The schemas of an app's settings: words and limits.
 
 use hongyan_ledger::permit::MAX_PAYMENT_UNITS;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! `/v1/apps/{appid}/templates`: the app's own. `library.rs` has those that it could choose from.
+//! `/v1/apps/{appid}/templates`: the app's own templates. `library.rs` has the public templates.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -317,12 +317,12 @@ mod tests {
         let description = description();
         description.check("AddedTemplate", &answer);
         for name in description.members("Template") {
-            assert!(answer["details"].get(&name).is_some(), "{name} is described but was never seen");
+            assert!(answer["details"].get(&name).is_some(), "{name} is described but missing in the answer");
         }
         for name in description.members("TemplateField") {
             assert!(
                 answer["details"]["fields"][0].get(&name).is_some(),
-                "{name} is described but was never seen"
+                "{name} is described but missing in the answer"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! `/v1/apps/{appid}/tokens`: the gateway tokens that the facade handed out; and WeChat's own.
+//! `/v1/apps/{appid}/tokens`: the gateway tokens of the facade; and WeChat's own access token.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -204,7 +204,7 @@ mod tests {
         let description = description();
         description.check("GatewayToken", &token);
         for name in description.members("GatewayToken") {
-            assert!(token.get(&name).is_some(), "{name} is described but was never seen");
+            assert!(token.get(&name).is_some(), "{name} is described but missing in the answer");
         }
         let answer = serde_json::json!({ "access_token": "x", "expires_at": moment });
         description.check("AccessToken", &answer);
