@@ -1,6 +1,6 @@
-//! Holds what the ledger says and what users saw against what was asked for.
+//! Compares the ledger and the cards that users saw with the plan.
 //!
-//! Pure: it judges what was collected when everything had come to rest.
+//! The check does no I/O: it judges what was collected after all messages had come to rest.
 
 use std::collections::HashMap;
 
@@ -12,14 +12,14 @@ use crate::pushes::{EVENTS, Pushed};
 use crate::sandbox::Card;
 use crate::webhook::{Told, out_of_order};
 
-/// The facade's errcode for "it is on its way", and for "no answer came".
+/// The facade's errcodes for a message that is still on its way, and for a message of unknown outcome.
 const MAYBE: [i64; 2] = [880_001, 880_002];
 
 /// A message as `GET /v1/messages` shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) id: String,
-    /// The text by which the plan knows it.
+    /// The text that identifies the message in the plan.
     pub(crate) text: String,
     pub(crate) state: String,
     pub(crate) reason: Option<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) permit: Option<String>,
 }
 
-/// Everything that is looked at after a round.
+/// Everything that is collected after a round.
 #[derive(Debug)]
 pub(crate) struct Seen {
     /// The messages to the round's users.
@@ -36,43 +36,43 @@ pub(crate) struct Seen {
     pub(crate) cards: Vec<Card>,
     /// `GET /v1/permits` of each user.
     pub(crate) permits: Vec<Value>,
-    /// How many units each user was granted over the API.
+    /// The units that each user was granted over the API.
     pub(crate) granted: Vec<u64>,
-    /// Of each message.
+    /// What the callers know of each message.
     pub(crate) known: Vec<Known>,
-    /// Requests that were accepted, and made another message when they were repeated.
+    /// Accepted requests that made another message when they were repeated.
     pub(crate) forgotten: Vec<String>,
-    /// What came of the events that WeChat pushed.
+    /// The results of the events that WeChat pushed.
     pub(crate) pushed: Pushed,
-    /// What a back end was told, each event once.
+    /// The events that the back end got, each event once.
     pub(crate) told: Vec<Told>,
 }
 
-/// Something that must not be.
+/// A violation of the gateway's promises.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Violation {
-    /// It was promised and is not there, or did not arrive although it is said to be sent.
+    /// A promised message is missing, or a message with the state `sent` did not arrive.
     Lost(String),
-    /// It is there twice, arrived twice or was paid for twice.
+    /// A message is in the ledger twice, arrived twice or was paid for twice.
     Doubled(String),
-    /// It could go on, and nobody looks at it.
+    /// A message could be sent, but nothing sends it.
     Asleep(String),
-    /// The books are wrong in another way.
+    /// The ledger is wrong in another way.
     Wrong(String),
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) messages: u64,
     pub(crate) sent: u64,
     pub(crate) unknown: u64,
-    /// Cards that came again because the message was to be repeated.
+    /// Repeated cards of messages that may be repeated (`on_unknown: resend`).
     pub(crate) resent: u64,
     pub(crate) violations: Vec<Violation>,
 }
 
-/// Judges.
+/// Judges a round.
 pub(crate) fn check(plan: &Plan, seen: &Seen) -> Verdict {
     let mut verdict = Verdict::default();
     verdict.violations.extend(seen.forgotten.iter().cloned().map(Violation::Lost));
@@ -93,7 +93,7 @@ pub(crate) fn check(plan: &Plan, seen: &Seen) -> Verdict {
     for (text, count) in cards {
         verdict
             .violations
-            .push(Violation::Doubled(format!("{count} cards of {text:?}, which nobody sends any more")));
+            .push(Violation::Doubled(format!("{count} cards of {text:?}, which is not a message of this round")));
     }
     for text in entries.into_keys() {
         verdict.violations.push(Violation::Wrong(format!("the ledger has {text:?}, which nobody asked for")));
@@ -108,7 +108,7 @@ pub(crate) fn check(plan: &Plan, seen: &Seen) -> Verdict {
     verdict
 }
 
-/// What must have come of a round's events: each is there, worked on, and granted its unit, once.
+/// The required result of a round's events: each event is stored once, processed, and has granted one unit.
 const ALL_PUSHED: Pushed = Pushed { events: EVENTS as u64, done: EVENTS as u64, granted: EVENTS as u64 };
 
 fn check_events(pushed: Pushed) -> Option<Violation> {
@@ -117,7 +117,7 @@ fn check_events(pushed: Pushed) -> Option<Violation> {
     (pushed != ALL_PUSHED).then(|| violation(format!("of {EVENTS} events that WeChat pushed: {pushed:?}")))
 }
 
-/// What is told of a message in this state.
+/// The event of a message in this state.
 fn told_as(state: &str) -> Option<&'static str> {
     match state {
         "sent" => Some("message.sent"),
@@ -127,7 +127,7 @@ fn told_as(state: &str) -> Option<&'static str> {
     }
 }
 
-/// The end of each message must have been told, and none that it has not had; of each user in order.
+/// Checks events: one event for the end of each message, no event of another end, and the events of each user in order.
 fn check_telling(seen: &Seen) -> Vec<Violation> {
     let mut violations: Vec<Violation> = out_of_order(&seen.told).into_iter().map(Violation::Wrong).collect();
     for entry in &seen.ledger {
@@ -136,13 +136,13 @@ fn check_telling(seen: &Seen) -> Vec<Violation> {
         let count = about().filter(|told| told.kind == kind).count();
         let Entry { text, state, .. } = entry;
         match count {
-            0 => violations.push(Violation::Lost(format!("{text}: it is {state}, and nobody was told"))),
+            0 => violations.push(Violation::Lost(format!("{text}: it is {state}, and no event said so"))),
             1 => {}
             _ => {
                 violations.push(Violation::Doubled(format!("{text}: {count} events say that it is {state}")));
             }
         }
-        // One in doubt may have been repeated, and then be sent or fail.
+        // A message of unknown outcome may have been repeated, and then be sent or fail.
         let is_other = |told: &&Told| told.kind != kind && told.kind != "message.unknown";
         violations.extend(
             about()
@@ -165,7 +165,7 @@ fn check_message(
     let mut lost = |what: String| verdict.violations.push(Violation::Lost(format!("{text}: {what}")));
     let [entry] = entries else {
         match (entries.len(), kind) {
-            // The gateway died over the question, and nothing was promised.
+            // The gateway died before the answer, so nothing was promised.
             (0, Kind::Facade) if known.errcode != Some(0) => {
                 if delivered > 0 {
                     lost("it was delivered, and the ledger does not have it".into());
@@ -184,8 +184,8 @@ fn check_message(
         lost("it is sent, and the user did not see it".into());
     }
     if !is_at_rest(&entry.state) {
-        let what = format!("{text}: it does not come to rest: {} ({:?})", entry.state, entry.reason);
-        // Nothing holds it up any more: WeChat is well, and every pause is over.
+        let what = format!("{text}: the message does not come to rest: {} ({:?})", entry.state, entry.reason);
+        // Nothing holds the message back: WeChat answers, and every pause has ended.
         let is_asleep = matches!(entry.state.as_str(), "ready" | "scheduled");
         verdict.violations.push(if is_asleep { Violation::Asleep(what) } else { Violation::Lost(what) });
     }
@@ -216,24 +216,24 @@ fn check_message(
     }
 }
 
-/// Whether a message never moves again by itself.
+/// Whether this state is final.
 pub(crate) fn is_at_rest(state: &str) -> bool {
     matches!(state, "sent" | "failed" | "unknown" | "cancelled" | "expired")
 }
 
-/// What the promise allows, by the permit that the message uses.
+/// Whether the gateway's promise allows this end, by the kind of permit.
 fn may_end_so(message: &Message, kind: Kind, known: &Known, entry: &Entry) -> bool {
     let state = entry.state.as_str();
     if known.cancelled == Some(true) {
         return state == "cancelled";
     }
     match kind {
-        // One code for one message: WeChat tells whether the first copy arrived.
+        // A code is good for one message, so WeChat's answer to the second try says whether the first try arrived.
         Kind::Forms | Kind::Payments(1) => state == "sent",
         Kind::Payments(_) | Kind::Once | Kind::LongTerm | Kind::Stranger => {
             matches!(state, "sent" | "unknown")
         }
-        // A repeat uses up a right at WeChat that another message counted on.
+        // A repeat may use up a right at WeChat that another message needs.
         Kind::OnceResent => {
             matches!(state, "sent" | "unknown")
                 || (matches!(state, "failed") && entry.reason.as_deref() == Some("no_permit"))
@@ -276,7 +276,7 @@ fn check_permits(plan: &Plan, seen: &Seen, user: usize, permits: &Value) -> Vec<
         if spent != users("sent") as u64 {
             problems.push(format!("{spent} units are spent of {permit}, for {} messages", users("sent")));
         }
-        // A repeat by wish may have lost the unit: its permit is dead by then.
+        // A repeated message may have lost the unit: its permit is dead by then.
         let may_be_gone = kind == Kind::OnceResent && reserved < users("unknown") as u64;
         if reserved != users("unknown") as u64 && !may_be_gone {
             problems.push(format!(
@@ -288,7 +288,7 @@ fn check_permits(plan: &Plan, seen: &Seen, user: usize, permits: &Value) -> Vec<
     let [granted, _, _, _, expired, revoked] = totals;
     let expected = match kind {
         Kind::LongTerm => 0,
-        // Each template message brought its own.
+        // Each template message brought its own form id.
         Kind::Facade => entries().filter(|entry| is_legacy(plan, &entry.text)).count() as u64,
         _ => seen.granted[user],
     };
@@ -313,7 +313,7 @@ fn counts(permit: &Value) -> [u64; 6] {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+    #![allow(clippy::unwrap_used, reason = "a failure ends the test")]
 
     use serde_json::json;
 
@@ -379,7 +379,7 @@ mod tests {
         plan.messages.iter().position(|message| plan.users[message.user].kind == kind).unwrap()
     }
 
-    /// What is said when one thing is changed in a good round.
+    /// The violations after one change of a good round.
     fn after(kind: Kind, change: impl FnOnce(&mut Seen, usize, &str)) -> Vec<Violation> {
         let (plan, mut seen) = good();
         let message = of_kind(&plan, kind);

@@ -1,4 +1,4 @@
-//! Asking over HTTP.
+//! An HTTP client.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use tokio::time::timeout;
 
 use crate::Result;
 
-/// Who answers later hangs.
+/// A later answer counts as a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A client with kept connections. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Http(Client<HttpConnector, Full<Bytes>>);
 
-/// What came back.
+/// An answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body, if the status is one of success.
+    /// The body, if the status is a success.
     pub(crate) fn good(self, what: &str) -> Result<Value> {
         if self.status.is_success() {
             Ok(self.body)
@@ -45,7 +45,7 @@ impl Http {
         Self(Client::builder(TokioExecutor::new()).build(connector))
     }
 
-    /// One request. `None`: the connection died before a whole answer was there.
+    /// Sends one request. `None`: the connection broke before the whole answer came.
     pub(crate) async fn ask(
         &self,
         method: &Method,

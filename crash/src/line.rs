@@ -1,4 +1,4 @@
-//! The way to a gateway that dies and comes back elsewhere.
+//! Requests to a gateway that dies and comes back at another address.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 use crate::Result;
 use crate::http::{Answer, Http};
 
-/// The longest that the gateway may be away.
+/// The longest time without a gateway.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The way to the gateway, wherever its newest process listens. Clones share it.
+/// A client of the gateway's newest process. Clones share the address.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     http: Http,
@@ -35,12 +35,12 @@ impl Line {
         self.answers.subscribe()
     }
 
-    /// Where the gateway is, once it is somewhere else than at `not`.
+    /// Waits until the gateway has another address than `not`, and returns the address.
     async fn url(&self, not: Option<&str>) -> Result<String> {
         let mut url = self.url.clone();
         let found = timeout(PATIENCE, url.wait_for(|url| url.is_some() && url.as_deref() != not)).await;
         let found = found
-            .map_err(|_| format!("the gateway was away for {PATIENCE:?}, or alive and without an answer"))?;
+            .map_err(|_| format!("the gateway did not run or did not answer for {PATIENCE:?}"))?;
         let found = found.map_err(|_| "the harness has ended")?;
         Ok(found.clone().expect("it was waited for"))
     }
@@ -62,7 +62,7 @@ impl Line {
         Ok(answer)
     }
 
-    /// Asks, and asks again after each death, until there is an answer.
+    /// Sends a request, and repeats it after each death until there is an answer.
     pub(crate) async fn until_answered(
         &self,
         method: Method,
@@ -79,7 +79,7 @@ impl Line {
         }
     }
 
-    /// Asks once. `None`: it died over the question.
+    /// Sends a request once. `None`: the gateway died before the answer.
     pub(crate) async fn once(
         &self,
         method: Method,

@@ -1,5 +1,5 @@
-//! The callers: several at a time, each of which repeats a request under the same key until it is answered, through
-//! however many deaths of the gateway.
+//! The callers. Several run at a time. Each caller repeats a request with the same idempotency key until it is answered, after
+//! any number of deaths of the gateway.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::plan::{Kind, Message, Plan, Step, Template};
 use crate::pushes::Pushes;
 use crate::sandbox::Sandbox;
 
-/// What callers learned about a message.
+/// What the callers know of a message.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     /// The id in a `202`.
     pub(crate) id: Option<String>,
-    /// Whether a wish to cancel was granted.
+    /// Whether the message was cancelled, if a caller cancelled it.
     pub(crate) cancelled: Option<bool>,
-    /// The answer of the facade; `None` also when it died over the question.
+    /// The errcode of the facade; `None` if the gateway died before the answer, too.
     pub(crate) errcode: Option<i64>,
 }
 
@@ -30,9 +30,9 @@ pub(crate) struct Known {
 pub(crate) struct Load {
     pub(crate) plan: Plan,
     pub(crate) openids: Vec<String>,
-    /// Of each user: what is granted before the load, and then one by one.
+    /// The grants of each user: the grants before the load, and then the late grants one by one.
     grants: Vec<(Vec<Value>, Vec<Value>)>,
-    /// Of each message, as it is asked for.
+    /// The request of each message.
     bodies: Vec<Value>,
     round: u32,
     gateway_token: String,
@@ -41,7 +41,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Makes the round's users, and lets them submit, pay and accept.
+    /// Makes the round's users, who submit forms, pay and accept templates.
     pub(crate) async fn prepare(
         plan: Plan,
         round: u32,
@@ -90,13 +90,13 @@ impl Load {
         })
     }
 
-    /// How many units of a user's permits the ledger must have in the end.
+    /// The units of a user's permits that the ledger must have in the end.
     pub(crate) fn granted(&self, user: usize) -> u64 {
         let (early, late) = &self.grants[user];
         early.iter().chain(late).map(|grant| grant["count"].as_u64().unwrap_or(1)).sum()
     }
 
-    /// Carries out the plan, while WeChat pushes; what is known of each message then.
+    /// Carries out the plan while WeChat pushes. Returns what the callers know of each message.
     pub(crate) async fn run(self: Arc<Self>, pushes: Pushes) -> Result<Vec<Known>> {
         let mut granting = tokio::task::JoinSet::new();
         for user in 0..self.plan.users.len() {
@@ -104,7 +104,7 @@ impl Load {
             granting.spawn(async move { load.grant_early(user).await });
         }
         while let Some(done) = granting.join_next().await {
-            done.map_err(|error| format!("a caller broke: {error}"))??;
+            done.map_err(|error| format!("a caller panicked: {error}"))??;
         }
         let pushing = tokio::spawn(pushes.run());
         let mut callers = tokio::task::JoinSet::new();
@@ -114,11 +114,11 @@ impl Load {
         }
         let mut known = vec![Known::default(); self.plan.messages.len()];
         while let Some(learned) = callers.join_next().await {
-            for (message, learned) in learned.map_err(|error| format!("a caller broke: {error}"))?? {
+            for (message, learned) in learned.map_err(|error| format!("a caller panicked: {error}"))?? {
                 known[message] = learned;
             }
         }
-        pushing.await.map_err(|error| format!("the pushes broke: {error}"))??;
+        pushing.await.map_err(|error| format!("the pushes panicked: {error}"))??;
         Ok(known)
     }
 
@@ -131,7 +131,8 @@ impl Load {
         Ok(())
     }
 
-    /// Grants. A code may be granted again; a subscription is counted, so the caller looks before it repeats.
+    /// Grants a permit. A code may be granted again. Units of a subscription are added up, so the caller reads the permits before
+    /// it repeats the grant.
     async fn grant(&self, user: usize, grant: &Value, granted: &mut u64) -> Result {
         let units = grant["count"].as_u64().unwrap_or(1);
         let is_counted = grant["kind"] == "subscribe_once";
@@ -152,19 +153,19 @@ impl Load {
     }
 
     async fn granted_so_far(&self, user: usize) -> Result<u64> {
-        // Not before the process that may have done it is gone.
+        // The process that may have stored the grant must be dead first.
         let permits = self.line.get(&self.permits_path(user)).await?;
         Ok(permits["totals"]["granted"].as_u64().unwrap_or_default())
     }
 
-    /// Where the permits of a user are.
+    /// The path of a user's permits.
     pub(crate) fn permits_path(&self, user: usize) -> String {
         format!("/v1/permits?app={}&openid={}", self.sandbox.appid, self.openids[user])
     }
 
     async fn call(&self, caller: usize) -> Result<Vec<(usize, Known)>> {
         let mut learned = Vec::new();
-        // How far each user's late grants have come, and what is granted by then.
+        // For each user: the number of late grants so far, and the units granted by then.
         let mut late: HashMap<usize, (usize, u64)> = HashMap::new();
         for step in &self.plan.callers[caller] {
             match step {
@@ -209,7 +210,7 @@ impl Load {
     }
 
     async fn send_batch(&self, batch: &[usize]) -> Result<Vec<String>> {
-        // Named by its first message: that is in no other.
+        // The first message names the batch: a message is in one batch only.
         let key = format!("r{} b{}", self.round, batch[0]);
         let messages: Vec<&Value> = batch.iter().map(|&message| &self.bodies[message]).collect();
         let answer = self.line.post("/v1/messages", Some(&key), &json!({ "messages": messages })).await?;
@@ -223,9 +224,9 @@ impl Load {
             let answer = self.line.until_answered(Method::DELETE, &path, None, None).await?;
             cancelled = match answer.status {
                 StatusCode::OK => Some(true),
-                // Too late; or it was done by a request whose answer was lost, and that is as good.
+                // The message could not be cancelled any more, or an earlier request whose answer was lost cancelled it.
                 StatusCode::CONFLICT => Some(answer.body["state"] == "cancelled"),
-                // It was accepted and is not there: the judge will say so.
+                // The message was accepted and is missing: the check will report it.
                 StatusCode::NOT_FOUND => None,
                 status => return Err(format!("{path}: {status}: {}", answer.body)),
             };
@@ -233,7 +234,7 @@ impl Load {
         Ok(Known { id: Some(id), cancelled, errcode: None })
     }
 
-    /// A caller of the facade has no key, so it asks once.
+    /// A call of the facade has no idempotency key, so it is sent once.
     async fn send_by_facade(&self, message: usize) -> Result<Known> {
         let path = match self.plan.messages[message].template {
             Template::Legacy => "/cgi-bin/message/wxopen/template/send",
@@ -246,7 +247,7 @@ impl Load {
         Ok(Known { errcode: errcode.transpose()?, ..Known::default() })
     }
 
-    /// Repeats every request of the load that has a key; what is not answered with the message that it made.
+    /// Repeats every request with an idempotency key. Returns the requests whose answer has another message than before.
     pub(crate) async fn repeat(&self, known: &[Known]) -> Result<Vec<String>> {
         let mut forgotten = Vec::new();
         for step in self.plan.callers.iter().flatten() {
@@ -273,7 +274,7 @@ fn id(answer: &Value) -> Result<String> {
     answer["id"].as_str().map(str::to_owned).ok_or_else(|| format!("a message was not accepted: {answer}"))
 }
 
-/// What a user's taps brought, as grants: before the load, and in the middle of it.
+/// The grants of a user's permits: before the load, and during the load.
 async fn rights(
     sandbox: &Sandbox,
     plan: &Plan,

@@ -1,21 +1,21 @@
-//! Proves that nothing is lost, nothing doubled and nobody asleep: kills the gateway under load, again and again, at a random moment
-//! or at a named point between two effects, starts it on the same data, and holds the ledger against what users saw.
-//! Run by `cargo xtask crash`.
+//! Proves that no message is lost, doubled or stuck. Kills the gateway under load, again and again, at a random moment or at a
+//! fail point between two effects, starts it on the same data, and compares the ledger with the cards that users saw. Run by
+//! `cargo xtask crash`.
 //!
-//! The gateway and the sandbox are processes of their own and are asked over HTTP alone. The sandbox lives through
-//! all rounds: it is the world outside, which remembers.
+//! The gateway and the sandbox are separate processes and are only used over HTTP. The sandbox runs through all rounds: it is
+//! the outside world, which remembers.
 //!
 //! | module | knows |
 //! | --- | --- |
 //! | [`plan`] | what happens in a round, drawn from a seed |
-//! | [`mod@line`] | asking a gateway that dies and comes back elsewhere |
-//! | [`load`] | the callers, who repeat until they are answered |
-//! | [`process`] | starting the gateway, and its deaths |
-//! | [`run`] | the order of it all |
-//! | [`check`] | what may have come of it |
+//! | [`mod@line`] | requests to a gateway that dies and comes back at another address |
+//! | [`load`] | the callers, who repeat a request until it is answered |
+//! | [`process`] | starting and killing the gateway |
+//! | [`run`] | the steps of a round |
+//! | [`check`] | the allowed results |
 //! | [`report`] | the table |
-//! | [`webhook`] | a back end that is told of everything |
-//! | [`sandbox`], [`http`] | the simulated WeChat; asking |
+//! | [`webhook`] | a back end that gets all events |
+//! | [`sandbox`], [`http`] | the simulated WeChat; the HTTP client |
 
 mod check;
 mod http;
@@ -41,29 +41,29 @@ use crate::process::Programs;
 use crate::report::Report;
 use crate::run::{Outcome, Run, point_of};
 
-/// A round that takes longer is mentioned: something waited for a long timer.
+/// A longer round is reported: it waited for a long timer.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// What went wrong, in words.
+/// The error is a text for the terminal.
 type Result<T = ()> = std::result::Result<T, String>;
 
-/// Kill the gateway under load, again and again, and count what is lost, doubled or asleep.
+/// Kill the gateway under load, again and again, and count lost, doubled and stuck messages.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask crash", bin_name = "cargo xtask crash")]
 struct Args {
     /// How many rounds; each kills at least once
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rounds: u32,
-    /// What the rounds are drawn from; another one each day unless given
+    /// The seed of the rounds; random by default
     #[arg(long)]
     seed: Option<u64>,
-    /// The number of the first round, to repeat one of an earlier run
+    /// The number of the first round, to repeat a round of an earlier run
     #[arg(long, default_value_t = 0, value_name = "ROUND")]
     first: u32,
-    /// Die at this point in every round; --points lists them
+    /// Kill at this fail point in every round; --points lists the fail points
     #[arg(long, value_name = "NAME", value_parser = point)]
     point: Option<Point>,
-    /// List the points, and what lies before and after each
+    /// List the fail points, with what is done and not yet done at each
     #[arg(long)]
     points: bool,
     /// Print the result as one line of JSON
@@ -72,14 +72,14 @@ struct Args {
     /// The binary, built with fail points
     #[arg(long, value_name = "FILE", hide = true)]
     hongyan: PathBuf,
-    /// Where the database is put; a directory on a real disk
+    /// Directory of the database, on a real disk
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 }
 
 fn point(name: &str) -> Result<Point> {
     let point = points::ALL.iter().find(|point| point.name == name);
-    point.copied().ok_or_else(|| format!("there is no point {name}; --points lists them"))
+    point.copied().ok_or_else(|| format!("there is no fail point {name}; --points lists them"))
 }
 
 fn main() -> ExitCode {
@@ -106,7 +106,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Ends with what ends first: the rounds, or a signal. The processes that were started end with either.
+/// Runs the rounds until they are done or a signal comes. The started processes end in both cases.
 async fn until_stopped(rounds: impl Future<Output = Result<Report>>) -> Result<Report> {
     let no_signals = |error| format!("cannot listen for signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
@@ -133,7 +133,7 @@ async fn rounds(args: &Args) -> Result<Report> {
         let failed = |why: String| {
             let at = point.map_or_else(String::new, |point| format!(" --point {}", point.name));
             format!(
-                "{why}\nround {round} failed; draw it again with: cargo xtask crash --seed {seed} --first {round} \
+                "{why}\nround {round} failed; repeat it with: cargo xtask crash --seed {seed} --first {round} \
                  --rounds 1{at}"
             )
         };
@@ -162,11 +162,11 @@ async fn rounds(args: &Args) -> Result<Report> {
     report.took(begin.elapsed());
     match report.never_reached() {
         never if never.is_empty() => Ok(report),
-        never => Err(format!("{report}\nthe load never came to: {}", never.join(", "))),
+        never => Err(format!("{report}\nthese fail points were never reached: {}", never.join(", "))),
     }
 }
 
-/// What must not be, and all that is known about it.
+/// The violations of a round, and everything that is known about them.
 async fn dump(run: &Run, outcome: &Outcome) -> String {
     let violations: Vec<String> =
         outcome.verdict.violations.iter().map(|violation| format!("{violation:?}")).collect();
@@ -179,7 +179,7 @@ async fn dump(run: &Run, outcome: &Outcome) -> String {
     lines.join("\n")
 }
 
-/// Leaves the database and the log where they are.
+/// Keeps the directory with the database and the log.
 fn kept(why: &str, dir: tempfile::TempDir) -> String {
     format!("{why}\nthe database and the gateway's log are kept in {}", dir.keep().display())
 }

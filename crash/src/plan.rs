@@ -1,5 +1,5 @@
-//! What happens in a round, drawn from the seed: users with their rights to be notified, the messages to them, what
-//! goes wrong at WeChat, and how the gateway dies. The same seed and round draw the same plan.
+//! The plan of a round, drawn from the seed: users with their permits, the messages to them, the faults of WeChat, and how the
+//! gateway dies. The same seed and round draw the same plan.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ const SEND_TEMPLATE: &str = "/cgi-bin/message/wxopen/template/send";
 const SEND_SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 const SENDS: &str = "/cgi-bin/message/*";
 
-/// By what right a user is notified. Decides how the messages to the user may end.
+/// The kind of a user's permits. The kind decides how the messages to the user may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Submitted forms.
+    /// The user submits forms.
     Forms,
-    /// Payments, each good for so many messages.
+    /// The user pays. Each payment allows this number of messages.
     Payments(u32),
-    /// Accepted a one-time template, once for each message.
+    /// The user accepts a one-time template, once for each message.
     Once,
-    /// The same, and the messages are repeated when the answer is lost.
+    /// Like `Once`, and the messages are repeated when the answer is lost.
     OnceResent,
-    /// Accepted a long-term template.
+    /// The user accepts a long-term template.
     LongTerm,
-    /// Accepted a one-time template, but the ledger does not know; messages are tried without a permit.
+    /// The user accepts a one-time template, but the ledger does not know it. Messages are tried without a permit.
     Stranger,
-    /// Has given no right at all.
+    /// The user has no permits.
     Poor,
-    /// Is notified through the facade: forms that come with each message, and accepted subscriptions.
+    /// The user gets messages through the facade: with a form id in each message, and with accepted subscriptions.
     Facade,
 }
 
@@ -41,13 +41,13 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub(crate) kind: Kind,
-    /// So many of the rights are granted before the load.
+    /// The number of permits that are granted before the load.
     pub(crate) early: u32,
-    /// And so many in the middle of it.
+    /// The number of permits that are granted during the load.
     pub(crate) late: u32,
 }
 
-/// Which template.
+/// The template of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Template {
     Legacy,
@@ -58,37 +58,37 @@ pub(crate) enum Template {
 /// A message of this round.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
-    /// Which of the round's users.
+    /// The index of the user.
     pub(crate) user: usize,
     /// Unique in a run; the first field of the card, and the reference.
     pub(crate) text: String,
     pub(crate) template: Template,
-    /// What it does without a permit: `require`, `wait`, `try`.
+    /// The member `permit`: `require`, `wait`, `try`.
     pub(crate) policy: &'static str,
-    /// When it goes out, after the beginning of the load; `None`: at once.
+    /// The time to send it, after the beginning of the load; `None`: at once.
     pub(crate) send_after: Option<Duration>,
     /// Its deadline, after the beginning of the load.
     pub(crate) deadline_after: Option<Duration>,
     /// `reserve: now`.
     pub(crate) reserve: bool,
-    /// Somebody cancels it right away.
+    /// A caller cancels the message right after it was accepted.
     pub(crate) cancel: bool,
 }
 
-/// What a caller does, in order.
+/// A step of a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Grants one late right of this user.
+    /// Grants one late permit of this user.
     Grant(usize),
-    /// Sends this message, and cancels it if it is to be cancelled.
+    /// Sends this message, and cancels it if the plan says so.
     Send(usize),
-    /// Sends these in one batch.
+    /// Sends these messages in one batch.
     Batch(Vec<usize>),
-    /// Sends this one through the facade.
+    /// Sends this message through the facade.
     Facade(usize),
-    /// Somebody else fetches a token, and the gateway's dies.
+    /// Another program fetches an access token, which ends the gateway's token.
     RotateTokens,
-    /// An operator pauses the app, for so long, or until somebody resumes it.
+    /// An operator pauses the app for this time, or until it is resumed.
     Pause(Option<Duration>),
     /// An operator ends the app's pause.
     Resume,
@@ -97,16 +97,16 @@ pub(crate) enum Step {
 /// How the gateway dies under the load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Death {
-    /// By SIGKILL, so long after that many requests were answered.
+    /// By SIGKILL, this long after this number of answers.
     Any { answers: usize, then: Duration },
     /// At a fail point.
     At(Arming),
 }
 
-/// How it dies a second time, while it recovers.
+/// How the gateway dies a second time, while it recovers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SecondDeath {
-    /// So long after it was started.
+    /// This long after its start.
     Any(Duration),
     /// At a fail point.
     At(Arming),
@@ -124,9 +124,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The plan of this round. `point`: where the gateway shall die; `None`: at a random moment.
+    /// The plan of this round. `point` is the fail point of the death; `None`: a random moment.
     pub(crate) fn draw(seed: u64, round: u32, point: Option<Point>) -> Self {
-        // Two rounds, and two seeds, share no numbers: the generator scatters its seed itself.
+        // Each round and each seed has its own numbers: the generator scatters its seed itself.
         let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(round));
         let users = users(&mut rng);
         let mut messages = messages(&mut rng, round, &users);
@@ -161,7 +161,7 @@ fn users(rng: &mut Rng) -> Vec<User> {
     let user = |kind| match kind {
         Kind::Poor | Kind::Stranger | Kind::Facade => User { kind, early: 0, late: 0 },
         Kind::LongTerm => User { kind, early: 1, late: 0 },
-        // A repeat may use up what a later message waits for, so none of these waits.
+        // A repeat may use up the permit that a later message waits for, so these messages do not wait.
         Kind::OnceResent => User { kind, early: rng.u32(3..=6), late: 0 },
         _ if rng.bool() => User { kind, early: rng.u32(3..=6), late: 0 },
         _ => User { kind, early: rng.u32(1..=3), late: rng.u32(1..=3) },
@@ -173,7 +173,7 @@ fn messages(rng: &mut Rng, round: u32, users: &[User]) -> Vec<Message> {
     let mut messages = Vec::new();
     for (n, user) in users.iter().enumerate() {
         let count = match user.kind {
-            // A payment of several units carries several messages.
+            // A payment of several units allows several messages.
             Kind::Payments(uses) => (user.early + user.late) * uses,
             Kind::LongTerm | Kind::Stranger => rng.u32(2..=4),
             Kind::Poor => 3,
@@ -213,7 +213,7 @@ fn message(rng: &mut Rng, n: usize, user: &User, place: u32, text: String) -> Me
             return message;
         }
         Kind::Poor => return message,
-        // What comes before its grant must wait for it.
+        // A message may come before its grant, so it must wait.
         _ if user.late > 0 => message.policy = "wait",
         _ => {}
     }
@@ -248,7 +248,7 @@ fn callers(rng: &mut Rng, users: &[User], messages: &[Message]) -> Vec<Vec<Step>
     for (n, step) in steps.into_iter().enumerate() {
         callers[n % CALLERS].push(step);
     }
-    // All late grants of a user by one caller: a subscription is counted, so it must know what it has granted.
+    // One caller makes all late grants of a user: units of a subscription are added up, so the caller must know what it granted.
     for (n, user) in users.iter().enumerate() {
         for _ in 0..user.late {
             let caller = &mut callers[n % CALLERS];
@@ -264,7 +264,7 @@ fn callers(rng: &mut Rng, users: &[User], messages: &[Message]) -> Vec<Vec<Step>
     callers
 }
 
-/// What goes wrong at WeChat. Nothing in two rounds of five.
+/// The faults of WeChat. Two rounds of five have no fault.
 fn chaos(rng: &mut Rng) -> Vec<Value> {
     let times = rng.u32(1..=3);
     let path = *rng.choice(&[SEND_TEMPLATE, SEND_SUBSCRIBE, SENDS]).expect("the list is not empty");
@@ -283,8 +283,8 @@ fn chaos(rng: &mut Rng) -> Vec<Value> {
     }
 }
 
-/// An operator pauses the app, in one round of three; in half of those while WeChat is away, so that what rests because of
-/// the outage must rest for the pause, and go out when that ends.
+/// Adds a pause by an operator to one round of three. In half of these rounds WeChat is down, too: messages that wait because of
+/// the outage must then wait for the end of the pause.
 fn pauses(rng: &mut Rng, callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
     if rng.u32(0..3) > 0 {
         return;
@@ -292,7 +292,7 @@ fn pauses(rng: &mut Rng, callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
     if rng.bool() {
         chaos.push(json!({ "path": SENDS, "kind": "errcode", "times": rng.u32(8..24) }));
     }
-    // By one caller, so that a pause without an end is resumed after it.
+    // One caller pauses and resumes, so that the resume comes after the pause.
     let caller = rng.usize(0..callers.len());
     let steps = &mut callers[caller];
     let place = rng.usize(0..=steps.len());
@@ -305,7 +305,7 @@ fn pauses(rng: &mut Rng, callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
     }
 }
 
-/// Sees to it that the load comes to the point.
+/// Changes the load so that it reaches the fail point.
 fn make_reachable(name: &str, messages: &mut [Message], callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
     let slow = || json!({ "path": SENDS, "kind": "latency", "millis": 30 });
     match name {
@@ -319,7 +319,7 @@ fn make_reachable(name: &str, messages: &mut [Message], callers: &mut [Vec<Step>
         "settle.after_pause" => {
             chaos.push(json!({ "path": SENDS, "kind": "errcode", "errcode": 45_011, "times": 1 }));
         }
-        // A user's second message comes while the first is still on its way.
+        // A user's second message comes while the first message is still on its way.
         "settle.before_next" => chaos.push(slow()),
         // A start has something to recover.
         name if name.starts_with("recover.") => chaos.push(slow()),
@@ -327,7 +327,7 @@ fn make_reachable(name: &str, messages: &mut [Message], callers: &mut [Vec<Step>
     }
 }
 
-/// How often a point may be passed so that the rest of the load still reaches it.
+/// How often a fail point may be passed so that the load still reaches it once more.
 fn most_passes(point: Point) -> u32 {
     match point {
         points::ACCEPT_BEFORE_COMMIT | points::ACCEPT_AFTER_COMMIT | points::ACCEPT_BEFORE_DISPATCH => 20,

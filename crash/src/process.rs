@@ -1,4 +1,4 @@
-//! The processes: a sandbox that stays, a gateway that dies.
+//! The processes: a sandbox that runs through, and a gateway that dies.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -13,18 +13,18 @@ use tokio::time::timeout;
 
 use crate::Result;
 
-/// A process that takes longer to start, or to end, hangs.
+/// A longer start or stop of a process counts as a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `SIGKILL`, by which a process dies at a fail point as well.
+/// `SIGKILL`, which ends a process at a fail point, too.
 const SIGKILL: i32 = 9;
 
-/// Where and how to start processes.
+/// The binary and the directory of the processes.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
     /// The `hongyan` binary, with fail points.
     pub(crate) hongyan: PathBuf,
-    /// Where the database and the log are.
+    /// The directory of the database and the log.
     pub(crate) dir: PathBuf,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Arming {
 }
 
 impl Arming {
-    /// As the environment variable `FAILPOINTS` says it.
+    /// The value of the environment variable `FAILPOINTS`.
     fn setting(self) -> String {
         let Self { point, passes } = self;
         match passes {
@@ -46,18 +46,18 @@ impl Arming {
     }
 }
 
-/// What became of a start.
+/// The result of a start.
 pub(crate) enum Started {
-    /// It serves.
+    /// The process is ready.
     Ready(Box<Process>),
-    /// It died before that, by SIGKILL.
+    /// The process died by SIGKILL before it was ready.
     Died,
 }
 
 /// A running process.
 pub(crate) struct Process {
     child: Child,
-    /// Its readiness line.
+    /// The readiness line.
     pub(crate) ready: Value,
 }
 
@@ -82,12 +82,12 @@ impl Programs {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// The gateway, which dies at a point if one is given.
+    /// The gateway, with an armed fail point if `arming` has a value.
     pub(crate) async fn gateway(&self, wechat: &str, arming: Option<Arming>) -> Result<Started> {
         start(&mut self.gateway_command(wechat, arming)?).await
     }
 
-    /// The gateway, killed so long after it was started, ready or not.
+    /// Starts the gateway and kills it after this time, ready or not.
     pub(crate) async fn stillborn_gateway(&self, wechat: &str, after: Duration) -> Result {
         let child = self.gateway_command(wechat, None)?.spawn();
         let mut child =
@@ -103,9 +103,9 @@ impl Programs {
         command
             .args(["serve", "--json", "--listen", "127.0.0.1:0", "--wechat-base-url", wechat])
             .env("HONGYAN_LOG", "warn")
-            // So that an answer that never comes does not hold up a round.
+            // An answer that never comes must not hold up a round.
             .env("HONGYAN_ANSWER_TIMEOUT_MS", "1000")
-            // The back end that is told of everything is on this machine.
+            // The back end for webhooks is on this machine.
             .env("HONGYAN_WEBHOOK_ALLOW_HTTP", "true")
             .env("HONGYAN_WEBHOOK_ALLOW_PRIVATE", "true")
             .stderr(log.map_err(|error| format!("cannot write the gateway's log: {error}"))?);
@@ -115,10 +115,10 @@ impl Programs {
         Ok(command)
     }
 
-    /// The binary, with its data in `dir` and without settings from outside.
+    /// A command of the binary, with its data in `dir` and without `HONGYAN_*` variables from outside.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.hongyan);
-        // `serve` takes a hongyan.toml that lies where it is started.
+        // `serve` reads a hongyan.toml from its working directory.
         command.current_dir(&self.dir).kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HONGYAN_") || name == "FAILPOINTS" {
@@ -129,7 +129,6 @@ impl Programs {
         command
     }
 
-    /// The database.
     pub(crate) fn database(&self) -> PathBuf {
         Path::new(&self.dir).join("data").join("hongyan.db")
     }
@@ -139,7 +138,7 @@ async fn start(command: &mut Command) -> Result<Started> {
     let mut child = command.spawn().map_err(|error| format!("cannot start: {error}"))?;
     let stdout = child.stdout.take().expect("every command is made with a pipe");
     let line = timeout(PATIENCE, BufReader::new(stdout).lines().next_line()).await;
-    let line = line.map_err(|_| "a process does not get ready")?;
+    let line = line.map_err(|_| "a process does not become ready")?;
     let Some(line) = line.map_err(|error| format!("standard output of a process: {error}"))? else {
         let status = ended(&mut child).await?;
         return if died_at_once(status) {
@@ -162,7 +161,7 @@ fn died_at_once(status: ExitStatus) -> bool {
 }
 
 impl Process {
-    /// A text of its readiness line.
+    /// A text in the readiness line.
     pub(crate) fn text(&self, pointer: &str) -> Result<String> {
         let text = self.ready.pointer(pointer).and_then(Value::as_str);
         text.map(str::to_owned).ok_or_else(|| format!("no {pointer} in {}", self.ready))
@@ -170,23 +169,23 @@ impl Process {
 
     /// `kill -9`.
     pub(crate) async fn kill(&mut self) -> Result {
-        // Fails only when it has ended already.
+        // This fails only if the process has already ended.
         let _ = self.child.start_kill();
         ended(&mut self.child).await.map(drop)
     }
 
-    /// Waits until it dies. It may only do so by SIGKILL.
+    /// Waits until the process dies. Any end but SIGKILL is an error.
     pub(crate) async fn death(&mut self) -> Result {
         let status = self.child.wait().await.map_err(|error| format!("a process: {error}"))?;
         if died_at_once(status) { Ok(()) } else { Err(format!("the gateway ended by itself: {status}")) }
     }
 
-    /// Stops it as an operator would, and requires that it ends well.
+    /// Stops the process by SIGTERM. An exit code other than 0 is an error.
     pub(crate) async fn stop(mut self) -> Result {
         let id = self.child.id().ok_or("a process ended by itself")?;
         let told = Command::new("kill").args(["-TERM", &id.to_string()]).status().await;
         told.map_err(|error| format!("cannot stop a process: {error}"))?;
         let status = ended(&mut self.child).await?;
-        if status.success() { Ok(()) } else { Err(format!("a process ended badly: {status}")) }
+        if status.success() { Ok(()) } else { Err(format!("a process ended with {status}")) }
     }
 }

@@ -1,8 +1,8 @@
-//! WeChat pushes events, through however many deaths of the gateway: each until it is answered `success`, and then once
+//! WeChat's pushes. Each event is pushed until it is answered `success`, after any number of deaths of the gateway, and then once
 //! more.
 //!
-//! All are of one user, who accepts a template again and again. So each event must be there once, and each must have
-//! granted one unit.
+//! All events are about one user, who accepts a template again and again. Each event must be stored once, and must have granted
+//! one unit.
 
 use hongyan_clock::Clock;
 use hongyan_wechat::callback::sign;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::line::Line;
 
-/// Events of a round. More than any point is passed before it is died at.
+/// Events of a round: more than the passes of a fail point before the death.
 pub(crate) const EVENTS: u32 = 12;
 
-/// What the app and WeChat sign with.
+/// The token that signs the pushes.
 pub(crate) const TOKEN: &str = "crashHarness1";
 
 /// The events of a round.
@@ -27,19 +27,19 @@ pub(crate) struct Pushes {
     pub(crate) template: String,
 }
 
-/// What came of them.
+/// The results of a round's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pushed {
-    /// Events that the gateway has.
+    /// Events that the gateway has stored.
     pub(crate) events: u64,
-    /// Of these, worked on.
+    /// Events that the gateway has processed.
     pub(crate) done: u64,
-    /// Units that they granted.
+    /// Units that the events granted.
     pub(crate) granted: u64,
 }
 
 impl Pushes {
-    /// Pushes all.
+    /// Pushes all events.
     pub(crate) async fn run(self) -> Result {
         for number in 0..EVENTS {
             let content = json!({
@@ -69,7 +69,7 @@ impl Pushes {
         }
     }
 
-    /// What came of them so far.
+    /// The results so far.
     pub(crate) async fn look(&self) -> Result<Pushed> {
         let user = format!("app={}&openid={}", self.appid, self.openid);
         let events = self.line.get(&format!("/v1/events?{user}&limit=1000")).await?;

@@ -1,4 +1,4 @@
-//! The result, as a table and as JSON.
+//! The report, as a table and as JSON.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::check::{Verdict, Violation};
 use crate::run::Outcome;
 
-/// What happened where.
+/// The results of one fail point.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
-    /// The fail point; the first row is of deaths at a random moment.
+    /// The fail point. The first row has the deaths at random moments.
     point: &'static str,
     rounds: u32,
-    /// In how many of them the gateway died just there.
+    /// Rounds in which the gateway died at the fail point.
     reached: u32,
     messages: u64,
     sent: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Row {
     wrong: u64,
 }
 
-/// All of it.
+/// The report of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     seed: u64,
@@ -86,7 +86,7 @@ impl Report {
         self.seconds = time.as_secs_f64();
     }
 
-    /// Points that were aimed at and never hit: the run says nothing about them.
+    /// Fail points that were armed and never reached. The run proves nothing about them.
     pub(crate) fn never_reached(&self) -> Vec<&'static str> {
         self.rows.iter().filter(|row| row.rounds > 2 && row.reached == 0).map(|row| row.point).collect()
     }

@@ -1,4 +1,4 @@
-//! A run: rounds on one database, which grows.
+//! A run: rounds on one growing database.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::pushes::{EVENTS, Pushed, Pushes, TOKEN};
 use crate::sandbox::{Card, Sandbox};
 use crate::webhook::{Told, Webhook};
 
-/// How long a round may take to come to rest: facade sends have a deadline of 30 s.
+/// The longest time until all messages of a round are at rest: sends of the facade have a deadline of 30 s.
 const REST: Duration = Duration::from_secs(60);
 
-/// Between two looks at messages that are not at rest. The API has no call that waits for many.
+/// The time between two polls of moving messages. The API has no call that waits for many messages.
 const LOOK_AGAIN: Duration = Duration::from_millis(15);
 
-/// How long the work that is under way after the load may take to come to a fail point.
+/// The longest time in which work that is under way after the load may reach a fail point.
 const LAST_CHANCE: Duration = Duration::from_millis(700);
 
-/// A gateway token of the facade is good for two hours; it is fetched anew well before.
+/// A gateway token of the facade is valid for two hours. A new token is fetched well before its end.
 const TOKEN_AGE: Duration = Duration::from_secs(3_600);
 
 /// A run.
@@ -46,19 +46,19 @@ pub(crate) struct Run {
     webhook_path: String,
     gateway_secret: String,
     gateway_token: (String, Instant),
-    /// The newest card that was looked at.
+    /// The newest card that was read.
     last_card: u64,
-    /// How every message of the rounds so far ended.
+    /// The end of every message of the rounds so far.
     ended: HashMap<String, String>,
 }
 
-/// What a round was, and what it came to.
+/// A round and its result.
 pub(crate) struct Outcome {
     pub(crate) point: Option<Point>,
-    /// Whether it died where it should.
+    /// Whether the gateway died at the planned point.
     pub(crate) reached: bool,
     pub(crate) verdict: Verdict,
-    /// What was looked at, for whoever wants to know more.
+    /// The collected data, for a dump.
     pub(crate) seen: Seen,
 }
 
@@ -112,7 +112,7 @@ impl Run {
         Ok(())
     }
 
-    /// One round. `point`: where the gateway shall die.
+    /// Runs one round. `point` is the fail point of the death.
     pub(crate) async fn round(&mut self, round: u32, point: Option<Point>) -> Result<Outcome> {
         if self.gateway_token.1.elapsed() > TOKEN_AGE {
             self.fetch_gateway_token().await?;
@@ -146,7 +146,7 @@ impl Run {
         }
         self.revive(None).await?;
         let known = timeout(REST * 2, callers).await.map_err(|_| "the callers do not come to an end")?;
-        let known = known.map_err(|error| format!("the callers broke: {error}"))??;
+        let known = known.map_err(|error| format!("the callers panicked: {error}"))??;
         self.sandbox.clear_chaos().await?;
 
         let forgotten = load.repeat(&known).await?;
@@ -177,7 +177,7 @@ impl Run {
     async fn revive(&mut self, arming: Option<Arming>) -> Result {
         let mut started = self.programs.gateway(&self.sandbox.url, arming).await?;
         if matches!(started, Started::Died) && arming.is_some() {
-            // It came to the point while it recovered.
+            // The gateway reached the fail point while it recovered.
             started = self.programs.gateway(&self.sandbox.url, None).await?;
         }
         let Started::Ready(gateway) = started else {
@@ -188,7 +188,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets it die under the load; whether that happened as planned.
+    /// Lets the gateway die under the load. Returns whether it died as planned.
     async fn die(
         &mut self,
         death: Death,
@@ -197,7 +197,7 @@ impl Run {
     ) -> Result<bool> {
         match death {
             Death::Any { answers: count, then } => {
-                // The load may end before so many requests are answered.
+                // The load may end before this number of answers.
                 let _ = timeout(REST, answers.wait_for(|answers| *answers >= count)).await;
                 tokio::time::sleep(then).await;
                 self.gateway.kill().await?;
@@ -222,7 +222,7 @@ impl Run {
         }
     }
 
-    /// Lets it die while it recovers; whether that happened as planned.
+    /// Lets the gateway die while it recovers. Returns whether it died as planned.
     async fn die_again(&mut self, second: SecondDeath) -> Result<bool> {
         match second {
             SecondDeath::Any(after) => {
@@ -240,7 +240,7 @@ impl Run {
         }
     }
 
-    /// Waits until all messages of the round are at rest; the messages.
+    /// Waits until all messages of the round are at rest, and returns the messages.
     async fn rest(&self, load: &Load) -> Result<Vec<Entry>> {
         let begin = Instant::now();
         loop {
@@ -259,8 +259,7 @@ impl Run {
         }
     }
 
-    /// Ends a pause of WeChat's making, for that may last for a minute. What an operator has paused until a moment must go
-    /// on by itself.
+    /// Ends a pause that an answer of WeChat caused, because it may last for a minute. A pause of an operator must end by itself.
     async fn resume_if_needed(&self) -> Result {
         let path = format!("/v1/apps/{}", self.sandbox.appid);
         let paused = self.line.get(&path).await?["paused"].take();
@@ -270,7 +269,7 @@ impl Run {
         Ok(())
     }
 
-    /// Waits until the back end was told of everything; what it was told in this round.
+    /// Waits until the back end has got all events. Returns the events of this round.
     async fn rest_of_telling(&self) -> Result<Vec<Told>> {
         let begin = Instant::now();
         loop {
@@ -283,7 +282,7 @@ impl Run {
     }
 
     async fn messages_of(&self, load: &Load) -> Result<Vec<Value>> {
-        // Newest first, and nobody else sends; twice as many, so that doubled ones are seen.
+        // The newest messages come first, and nobody else sends. The limit is twice the number, so that doubled messages are seen.
         let limit = load.plan.messages.len() * 2 + 1;
         let path = format!("/v1/messages?app={}&limit={limit}", self.sandbox.appid);
         let page = self.line.get(&path).await?;
@@ -299,7 +298,7 @@ impl Run {
             let id = text("id").ok_or_else(|| format!("a message without an id: {message}"))?;
             let known_as = match text("reference") {
                 Some(reference) => reference,
-                // A facade send has none; its first field says which it is.
+                // A send of the facade has no reference; its first field identifies the message.
                 None => {
                     let detail = self.line.get(&format!("/v1/messages/{id}")).await?;
                     let data = &detail["data"];
@@ -319,7 +318,7 @@ impl Run {
         Ok(entries)
     }
 
-    /// Everything about the messages of these texts, for a dump.
+    /// All details of the messages with these texts, for a dump.
     pub(crate) async fn details(&self, seen: &Seen, texts: &str) -> Result<Vec<Value>> {
         let mut details = Vec::new();
         for entry in seen.ledger.iter().filter(|entry| texts.contains(&format!("{}:", entry.text))) {
@@ -328,7 +327,7 @@ impl Run {
         Ok(details)
     }
 
-    /// Looks at the whole ledger once more, stops everything as an operator would, and lets SQLite check its file.
+    /// Checks the whole ledger again, stops all processes by SIGTERM, and lets SQLite check the file.
     pub(crate) async fn finish(mut self) -> Result {
         let late = self.sandbox.cards_after(self.last_card).await?;
         if !late.is_empty() {
@@ -342,7 +341,7 @@ impl Run {
                 let id = message["id"].as_str().unwrap_or_default();
                 let ended = self.ended.remove(id);
                 if ended.as_deref() != message["state"].as_str() {
-                    return Err(format!("it had ended as {ended:?}, and now is {message}"));
+                    return Err(format!("the message had ended as {ended:?}, and is now {message}"));
                 }
                 *states.entry(ended.unwrap_or_default()).or_default() += 1;
             }
@@ -366,7 +365,7 @@ impl Run {
     }
 }
 
-/// Waits until all events of the round are worked on; what came of them.
+/// Waits until all events of the round are processed, and returns the results.
 async fn rest_of_events(pushes: &Pushes) -> Result<Pushed> {
     let begin = Instant::now();
     loop {
@@ -378,15 +377,15 @@ async fn rest_of_events(pushes: &Pushes) -> Result<Pushed> {
     }
 }
 
-/// Where the gateway dies in this round: at a random moment in every second, at each point in turn in the others. The
-/// seed says with which the turn begins.
+/// Where the gateway dies in this round. Every second round has a random moment. The other rounds take the fail points in turn;
+/// the seed selects the first fail point.
 pub(crate) fn point_of(seed: u64, round: u32) -> Option<Point> {
     let turn = seed.wrapping_add(u64::from(round / 2)) % points::ALL.len() as u64;
     (round % 2 == 1).then(|| points::ALL[turn as usize])
 }
 
-/// Holds the figures of the last day against how many messages ended in which state. A message that was in doubt for a time is
-/// in the figure of those in doubt, too.
+/// Compares the figures of the last day with the number of messages in each final state. A message that was `unknown` for a time
+/// counts as `unknown`, too.
 fn check_figures(figures: &Value, states: &HashMap<String, u64>) -> Result {
     let figure = |name: &str| figures[name].as_u64().unwrap_or_default();
     let ended = |name: &str| states.get(name).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The simulated WeChat: what users do, what they saw, and what goes wrong.
+//! The simulated WeChat: actions of users, cards, and faults.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ impl Sandbox {
         self.does("subscriptions", accepted).await.map(drop)
     }
 
-    /// Every token that was handed out is dead.
+    /// Ends every access token.
     pub(crate) async fn rotate_tokens(&self) -> Result {
         self.does("tokens/rotate", json!({})).await.map(drop)
     }
@@ -89,7 +89,7 @@ impl Sandbox {
         self.call(Method::DELETE, "chaos", None).await.map(drop)
     }
 
-    /// All cards after one, oldest first.
+    /// All cards after this card, oldest first.
     pub(crate) async fn cards_after(&self, id: u64) -> Result<Vec<Card>> {
         let call = format!("inbox?appid={}&since={id}", self.appid);
         let cards = self.call(Method::GET, &call, None).await?;
@@ -102,11 +102,11 @@ fn texts(list: &Value) -> Result<Vec<String>> {
     Ok(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-/// What a user saw.
+/// A card that a user saw.
 #[derive(Debug, Clone)]
 pub(crate) struct Card {
     pub(crate) id: u64,
-    /// The value of its first field, by which the message is known.
+    /// The value of the first field, which identifies the message.
     pub(crate) text: String,
 }
 

@@ -1,7 +1,7 @@
-//! A back end that is told of every message, and outlives the gateway as the sandbox does.
+//! A back end that gets the events of every message. Like the sandbox, it runs through all rounds.
 //!
-//! It takes everything. What died between its answer and the commit that remembers it comes again, under the same id;
-//! what was told of a user for the first time must have been told in order.
+//! The back end accepts every event. If the gateway dies between the back end's answer and the commit, the event comes again
+//! with the same id. The first copies of a user's events must come in order.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -19,16 +19,16 @@ use tokio::net::TcpListener;
 
 use crate::Result;
 
-/// What it was told.
+/// An event that the back end got.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
-    /// The event's id. Of one user's events the later one is the greater one.
+    /// The event's id. A later event of the same user has a greater id.
     pub(crate) event: String,
-    /// Such as `message.sent`.
+    /// The type, such as `message.sent`.
     pub(crate) kind: String,
-    /// The message that it is about.
+    /// The id of the message.
     pub(crate) message: String,
-    /// Its user.
+    /// The user of the message.
     pub(crate) user: String,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct Told {
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {
     pub(crate) url: String,
-    /// What came first of each event, in the order of its coming.
+    /// The first copy of each event, in the order of arrival.
     told: Arc<Mutex<(HashSet<String>, Vec<Told>)>>,
 }
 
 impl Webhook {
-    /// On a free port, until the process ends.
+    /// Starts a back end on a free port. It runs until the process ends.
     pub(crate) async fn start() -> Result<Self> {
         let failed = |error: std::io::Error| format!("the back end cannot listen: {error}");
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
@@ -54,7 +54,7 @@ impl Webhook {
                 let webhook = shared.clone();
                 tokio::spawn(async move {
                     let take = service_fn(|request| webhook.take(request));
-                    // Ends when the gateway hangs up, or dies.
+                    // An error only means that the gateway closed the connection or died.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), take).await;
                 });
             }
@@ -68,7 +68,7 @@ impl Webhook {
     ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
         let id = request.headers().get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
         let event = id.to_owned();
-        // The gateway died over it.
+        // The gateway died during the request.
         let Ok(body) = request.into_body().collect().await else { return Ok(Response::default()) };
         let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
         let text =
@@ -81,13 +81,13 @@ impl Webhook {
         Ok(Response::default())
     }
 
-    /// What it was told since it was asked last.
+    /// The events since the last call.
     pub(crate) fn told(&self) -> Vec<Told> {
         std::mem::take(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
 }
 
-/// Each two events of one user of which the later one was told first.
+/// The pairs of events of one user that came in the wrong order.
 pub(crate) fn out_of_order(told: &[Told]) -> Vec<String> {
     let mut last: HashMap<&str, &Told> = HashMap::new();
     let mut wrong = Vec::new();

@@ -176,7 +176,11 @@ async fn templates_that_cannot_be_read_stay_as_they_were() {
     assert_eq!(app.templates.len(), 2);
 
     let error = world.apps.template(&appid(), &template_id("S9")).await.unwrap_err();
-    assert_eq!((error.status.as_u16(), error.code), (503, "wechat_unavailable"), "the templates were not read");
+    assert_eq!(
+        (error.status.as_u16(), error.code),
+        (503, "wechat_unavailable"),
+        "the templates were not read"
+    );
 }
 
 #[tokio::test]
