@@ -91,9 +91,9 @@ pub(crate) fn check(plan: &Plan, seen: &Seen) -> Verdict {
         check_message(message, kind, &seen.known[n], &entries, delivered, &mut verdict);
     }
     for (text, count) in cards {
-        verdict
-            .violations
-            .push(Violation::Doubled(format!("{count} cards of {text:?}, which is not a message of this round")));
+        verdict.violations.push(Violation::Doubled(format!(
+            "{count} cards of {text:?}, which is not a message of this round"
+        )));
     }
     for text in entries.into_keys() {
         verdict.violations.push(Violation::Wrong(format!("the ledger has {text:?}, which nobody asked for")));

@@ -39,8 +39,8 @@ impl Line {
     async fn url(&self, not: Option<&str>) -> Result<String> {
         let mut url = self.url.clone();
         let found = timeout(PATIENCE, url.wait_for(|url| url.is_some() && url.as_deref() != not)).await;
-        let found = found
-            .map_err(|_| format!("the gateway did not run or did not answer for {PATIENCE:?}"))?;
+        let found =
+            found.map_err(|_| format!("the gateway did not run or did not answer for {PATIENCE:?}"))?;
         let found = found.map_err(|_| "the harness has ended")?;
         Ok(found.clone().expect("it was waited for"))
     }
