@@ -22,6 +22,9 @@ use crate::pager::Pager;
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
+/// How many permits of a user are shown at once: the form that grants a permit stands below them.
+const PERMITS: &str = "20";
+
 pub(super) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/users", get(list))
@@ -45,6 +48,7 @@ texts! {
     permits = "下发额度", "Permits";
     no_permits = "没有额度。用户提交表单、支付或接受订阅之后才能发消息。", "No permits. A user can be sent a message after submitting a form, paying, or accepting a subscription.";
     kind = "种类", "Kind";
+    all_permits = "全部额度", "All permits";
     granted = "授予", "Granted";
     available = "可用", "Available";
     reserved = "预留", "Reserved";
@@ -225,6 +229,7 @@ async fn show(
     let permits = Address::of(&["permits"])
         .with("app", Some(&appid))
         .with("openid", Some(&openid))
+        .with("limit", Some(PERMITS))
         .with("cursor", Some(&query.cursor));
     let permits: Permits = visit.get(&permits).await?;
     let messages = Address::of(&["messages"]).with("app", Some(&appid)).with("to", Some(&openid));

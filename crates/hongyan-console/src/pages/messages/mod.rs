@@ -4,6 +4,7 @@ mod act;
 mod export;
 mod list;
 mod message;
+mod permit;
 mod show;
 mod timeline;
 mod words;

@@ -13,6 +13,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::message::{Message, Reason};
+use super::permit::Permit;
 use super::timeline::Timeline;
 use super::words::Words;
 use crate::api::Address;
@@ -54,6 +55,8 @@ struct ShowPage {
     detail: Detail,
     /// `None`: the store had no time to read it.
     timeline: Option<Timeline>,
+    /// The permits that the attempts used.
+    permits: Vec<Permit>,
     /// The message that was sent again as this one.
     again: Option<MessageId>,
     title: String,
@@ -66,6 +69,10 @@ struct ShowPage {
 impl ShowPage {
     fn message(&self) -> &Message {
         &self.detail.message
+    }
+
+    fn permit(&self, id: &str) -> Option<&Permit> {
+        self.permits.iter().find(|permit| permit.id == id)
     }
 
     fn explanation<'a>(&self, reason: &'a Reason) -> &'a str {
@@ -116,6 +123,8 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     let detail: Detail = visit.get(&Address::of(&["messages", &id])).await?;
     let timeline = Timeline::read(&visit, &id).await?;
+    let used: Vec<&str> = timeline.iter().flat_map(Timeline::permits).collect();
+    let permits = Permit::read(&visit, &detail.message.app, &detail.message.to, &used).await?;
     let words = Words(visit.language());
     let template = apps::template(&visit, &detail.message.app, &detail.message.template).await?;
     let app = apps::name_of(&visit, &detail.message.app).await?;
@@ -134,6 +143,7 @@ pub(super) async fn show(
         once: once(&id),
         again: query.of.and_then(|id| id.parse().ok()),
         detail,
+        permits,
         timeline,
     }))
 }

@@ -32,6 +32,11 @@ impl Timeline {
             Err(refusal) => Err(refusal),
         }
     }
+
+    /// The permits that the attempts used.
+    pub(super) fn permits(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter_map(|entry| entry.attempt.as_ref()?.permit.as_deref())
+    }
 }
 
 /// One thing that happened; one of its members is set, but for the entry that says that the message was accepted.

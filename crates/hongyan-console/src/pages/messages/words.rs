@@ -30,6 +30,11 @@ texts! {
     policy = "没有额度时", "Without a permit";
     on_unknown = "结果未知时", "When the outcome is unknown";
     permit = "下发额度", "Permit";
+    granted_at = "授予于", "granted at";
+    expires_at = "到期于", "expires at";
+    chosen_unlimited = "选中它是因为不限次数的额度最先使用。", "It was chosen because unlimited permits are used first.";
+    chosen_first_to_expire = "选中它是因为适用的额度中最先到期的先用。", "It was chosen because, of the permits that fit, the one that expires first is used.";
+    chosen_oldest = "选中它是因为适用的额度都不会到期，最早授予的先用。", "It was chosen because none of the permits that fit expires, and the oldest is used.";
     channel = "通道", "Channel";
     collapse_key = "合并键", "Collapse key";
     replaced_by = "被这条消息取代", "Replaced by";
