@@ -46,8 +46,27 @@ export async function accessible(page, about) {
   assert.deepEqual(found, []);
 }
 
-/** Fails if the page is wider than the window. @param {import('playwright-core').Page} page */
+/** Fails if the page is wider than the window, or if a table hides a column. @param {import('playwright-core').Page} page */
 export async function fits(page) {
   const [wide, width] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert.ok(wide <= width, `the page is ${wide} pixels wide in a window of ${width}`);
+  assert.deepEqual(await hiddenColumns(page), []);
 }
+
+/** The columns of tables that stand outside the place of their table, or whose text does not fit. @param {import('playwright-core').Page} page */
+export const hiddenColumns = (page) => page.evaluate(() => {
+  /** @type {string[]} */
+  const found = [];
+  for (const table of document.querySelectorAll('table')) {
+    const place = table.parentElement?.getBoundingClientRect();
+    for (const cell of table.querySelectorAll('th, td')) {
+      const box = cell.getBoundingClientRect();
+      // A header that only a screen reader sees has no room of its own.
+      if (!place || box.width < 2 || getComputedStyle(/** @type {Element} */ (cell.closest('thead') ?? cell)).position === 'absolute') continue;
+      const isOutside = box.right > place.right + 1 || box.left < place.left - 1;
+      const isCut = cell.scrollWidth > cell.clientWidth + 1;
+      if (isOutside || isCut) found.push(`${isCut ? 'does not fit' : 'is outside'}: ${cell.outerHTML.slice(0, 120)}`);
+    }
+  }
+  return found;
+});

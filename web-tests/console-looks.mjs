@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import axe from 'axe-core';
-import { admin, allow, api, gateway, inBrowser, launch, newUser, send, sendLater, template } from './console.mjs';
+import { hiddenColumns } from './browser.mjs';
+import { admin, allow, api, faults, gateway, inBrowser, launch, LOOKS, newUser, person, send, sendLater, template } from './console.mjs';
 import { who } from './environment.mjs';
 
 /** Where pictures of the pages are saved, if they are wanted. */
@@ -40,21 +40,6 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** @param {import('playwright-core').Page} page */
-async function faults(page) {
-  await page.evaluate(axe.source);
-  return page.evaluate(async () => {
-    const { violations } = await Reflect.get(window, 'axe').run(document, { resultTypes: ['violations'] });
-    const found = violations.map((rule) => `${rule.id}: ${rule.nodes.map((node) => node.html.slice(0, 150)).join(' | ')}`);
-    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-    if (wide > 0) found.push(`it is ${wide} px wider than the screen`);
-    return found;
-  });
-}
-
-/** Each value is seen together with each other one. @type {['light' | 'dark', number, string][]} */
-const LOOKS = [['light', 1280, 'zh'], ['dark', 1280, 'en'], ['light', 360, 'en'], ['dark', 360, 'zh']];
-
 for (const [colorScheme, width, lang] of LOOKS) {
   test(`every page is good to read: ${colorScheme}, ${width} px, ${lang}`, async () => {
     const look = async (/** @type {import('playwright-core').Page} */ page) => {
@@ -77,6 +62,69 @@ for (const [colorScheme, width, lang] of LOOKS) {
     await inBrowser(browser, await admin(), look, { colorScheme, viewport: { width, height: 900 } });
   });
 }
+
+/** The addresses of all pages, those of the navigation first. @param {import('playwright-core').Page} page */
+async function allPages(page) {
+  await page.goto(`${gateway}/console`);
+  const links = await page.locator('.nav li a').evaluateAll((all) => all.map((link) => link.getAttribute('href') ?? ''));
+  return [...links, ...paths];
+}
+
+test('no table hides a column, from 1024 px up', () => admin().then((someone) => inBrowser(browser, someone, async (page) => {
+  const found = [];
+  for (const path of await allPages(page)) {
+    for (const lang of ['en', 'zh']) {
+      await page.goto(`${gateway}${path}${path.includes('?') ? '&' : '?'}lang=${lang}`);
+      for (const width of [1024, 1180, 1280]) {
+        await page.setViewportSize({ width, height: 900 });
+        const hidden = await hiddenColumns(page);
+        if (hidden.length) found.push([path, lang, width, hidden]);
+      }
+    }
+  }
+  assert.deepEqual(found, []);
+})));
+
+test('each page has a title of its own, and every stop of the keyboard is seen and in the order of the page', async () => {
+  await inBrowser(browser, await admin(), async (page) => {
+    const titles = new Set();
+    const all = await allPages(page);
+    for (const path of all) {
+      await page.goto(gateway + path);
+      titles.add(await page.title());
+      assert.equal(await page.locator('h1').count(), 1, path);
+      assert.deepEqual(await page.locator('[tabindex]:not([tabindex="0"], [tabindex="-1"])').count(), 0, path);
+      const unseen = await page.evaluate(() => {
+        const stops = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')];
+        return stops.filter((stop) => {
+          if (!(stop instanceof HTMLElement) || !stop.checkVisibility() || stop.matches(':disabled, [tabindex="-1"]')) return false;
+          stop.focus({ focusVisible: true });
+          const { outlineStyle, outlineWidth } = getComputedStyle(stop);
+          const box = stop.getBoundingClientRect();
+          return outlineStyle === 'none' || outlineWidth === '0px' || box.width < 1 || box.right < 0;
+        }).map((stop) => stop.outerHTML.slice(0, 120));
+      });
+      assert.deepEqual(unseen, [], path);
+    }
+    // The three messages are of one template, and two of them may be in the same state.
+    assert.ok(titles.size >= all.length - 3, [...titles].join('; '));
+  });
+});
+
+test('a person who sees no app reads on every page why it is empty', async () => {
+  const stranger = await person('operator', ['wx00000000000000ff']);
+  for (const [colorScheme, width, lang] of LOOKS) {
+    await inBrowser(browser, stranger, async (page) => {
+      await page.goto(`${gateway}/console?lang=${lang}`);
+      const links = await page.locator('.nav li a').evaluateAll((all) => all.map((link) => link.getAttribute('href') ?? ''));
+      for (const path of links) {
+        assert.equal((await page.goto(gateway + path))?.status(), 200, path);
+        assert.deepEqual(await faults(page), [], path);
+        if (PICTURES) await page.screenshot({ path: `${PICTURES}/empty-${colorScheme}-${width}-${lang}${path.replace(/\W+/g, '-')}.png`, fullPage: true });
+      }
+    }, { colorScheme, viewport: { width, height: 900 } });
+  }
+});
 
 test('the keyboard reaches the content, the search, and the way past the navigation', async () => {
   await inBrowser(browser, await admin(), async (page) => {

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { chromium } from 'playwright-core';
+import { createServer } from 'node:http';
+import axe from 'axe-core';
+import { launch } from './browser.mjs';
 import { ask, who } from './environment.mjs';
 
 /** @param {string} name */
@@ -152,12 +154,7 @@ export async function person(role, apps) {
   return someone;
 }
 
-/** @returns {Promise<import('playwright-core').Browser>} */
-export const launch = () => chromium.launch({
-  executablePath: process.env.HONGYAN_CHROMIUM || '/usr/bin/chromium',
-  // Root in a container has no sandbox of its own; the rest keeps the browser from calling anybody.
-  args: ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+export { launch };
 
 /**
  * Runs a story in a browser window. A script error, a refused resource and a request to another host fail the story;
@@ -184,7 +181,8 @@ export async function inBrowser(browser, someone, story, options = {}) {
       if (message.type() === 'error' && !message.text().includes('status of 4')) errors.push(message.text());
     });
     page.on('request', (request) => {
-      if (!request.url().startsWith(`${gateway}/`) && !request.url().startsWith('data:')) errors.push(`asked ${request.url()}`);
+      const own = [`${gateway}/`, `blob:${gateway}/`, 'data:'];
+      if (!own.some((start) => request.url().startsWith(start))) errors.push(`asked ${request.url()}`);
     });
     page.on('dialog', (dialog) => dialog.accept());
     await story(page);
@@ -203,4 +201,50 @@ export async function fillLogin(page, someone) {
   await page.getByLabel('Name').fill(someone.name);
   await page.getByLabel('Password').fill(someone.password);
   await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+/** Each value is seen together with each other one. @type {['light' | 'dark', number, string][]} */
+export const LOOKS = [['light', 1280, 'zh'], ['dark', 1280, 'en'], ['light', 360, 'en'], ['dark', 360, 'zh']];
+
+/** What is wrong with the look of a page. @param {import('playwright-core').Page} page @returns {Promise<string[]>} */
+export async function faults(page) {
+  // Evaluated by the browser's debugger: the page's own policy lets no other script in.
+  await page.evaluate(axe.source);
+  return page.evaluate(async () => {
+    const { violations } = await Reflect.get(window, 'axe').run(document, { resultTypes: ['violations'] });
+    const found = violations.map((rule) => `${rule.id}: ${rule.nodes.map((node) => node.html.slice(0, 150)).join(' | ')}`);
+    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    if (wide > 0) found.push(`it is ${wide} px wider than the screen`);
+    return found;
+  });
+}
+
+/** Another app in the sandbox and at the gateway, which WeChat's events reach. Remove it by `DELETE /v1/apps/{appid}`. */
+export async function appWithEvents() {
+  const { appid, app_secret: secret, subscribe_template: once } = await ask('/_sandbox/apps', {});
+  await api('/v1/apps', { appid, secret });
+  const token = 'web0tests';
+  await api(`/v1/apps/${appid}`, { callback: { token, encoding_aes_key: null } }, 'PATCH');
+  await ask('/_sandbox/callback', { appid, url: `${gateway}/callback/${appid}`, token, mode: 'plain', format: 'json' });
+  return { appid, template: once };
+}
+
+/**
+ * An address of this machine that takes webhook events, for the time of a story.
+ * @param {(url: string) => Promise<void>} story
+ * @param {{ status?: number, text?: string }} [answer]
+ */
+export async function withReceiver(story, { status = 200, text = 'taken' } = {}) {
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => response.writeHead(status, { 'content-type': 'text/plain' }).end(text));
+  });
+  await new Promise((ready) => { server.listen(0, '127.0.0.1', () => ready(undefined)); });
+  const address = server.address();
+  try {
+    await story(`http://127.0.0.1:${address && typeof address === 'object' ? address.port : 0}/hook`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 }

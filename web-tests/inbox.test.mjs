@@ -63,6 +63,7 @@ test('search and filters find cards, also of what comes later', () => onPage(bro
   await page.getByRole('searchbox').fill(`no card has ${randomUUID()}`);
   await page.getByRole('button', { name: 'Search' }).click();
   await page.getByText('No card matches.').waitFor();
+  await page.locator('.empty').getByText('“no card has').waitFor();
 
   await page.goto(`${sandbox}/inbox`);
   await page.getByLabel('App').selectOption(other.appid);
@@ -191,7 +192,7 @@ for (const lang of ['zh', 'en']) {
       await send(app, someText(), { page: '/pages/index/index' });
       const [card] = await ask(`/_sandbox/inbox?appid=${app.appid}`);
       for (const path of ['/', '/inbox', '/inbox?q=nothing-has-this-text', `/inbox/${card.id}`, '/phone', `/phones?phone=${who.appid}+${who.openid}&phone=${app.appid}+${app.openid}`]) {
-        for (const width of [1280, 360]) {
+        for (const width of [1280, 1024, 360]) {
           await onPage(browser, path, async (page) => {
             if (path === '/phone') await page.locator('.statusbar').waitFor();
             if (path.startsWith('/phone')) await page.waitForLoadState('networkidle').catch(() => undefined);

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
-use hongyan_ui::{assets, headers};
+use hongyan_ui::{Language, assets, headers};
 use http::StatusCode;
 
 use crate::format::{Count, StateMark};
@@ -156,9 +156,16 @@ impl Refusal {
             _ => words.refused(),
         };
         let help = self.problem["help"].as_str().or_else(|| self.problem["type"].as_str());
+        let in_chinese = self.problem["detail_zh"].as_str();
+        let text = match (words.0, in_chinese) {
+            // A page that does not exist: the API was not asked.
+            _ if self.problem.is_null() && self.status == StatusCode::NOT_FOUND => words.not_found_then(),
+            (Language::Zh, Some(detail)) => detail,
+            _ => &self.detail,
+        };
         Told {
             heading: heading.to_owned(),
-            text: self.detail.clone(),
+            text: text.to_owned(),
             help: help.filter(|help| help.starts_with('/')).map(str::to_owned),
         }
     }

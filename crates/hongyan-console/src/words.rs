@@ -42,8 +42,10 @@ texts! {
     reason = "原因", "Reason";
     reference = "业务编号", "Reference";
     time = "时间", "Time";
-    since = "起", "Since";
-    until = "止", "Until";
+    since = "起（UTC+8）", "Since (UTC+8)";
+    until = "止（UTC+8）", "Until (UTC+8)";
+    times_in_utc = "本页的时间为 UTC。", "The times on this page are in UTC.";
+    times_in_zone = "本页的时间为 #。", "The times on this page are in the zone #.";
     name = "名称", "Name";
     search = "搜索", "Search";
     filter = "筛选", "Filter";
@@ -63,9 +65,12 @@ texts! {
     never = "从未", "Never";
     shown_once = "只显示这一次，请立即保存。", "It is shown this once: keep it now.";
 
+    colon = "：", ": ";
+
     // Refusals.
     refused = "没有完成", "That was not done";
     not_found = "没有这个页面或对象", "There is no such page or object";
+    not_found_then = "地址可能有误，或者对象已被删除。", "The address may be wrong, or the object is gone.";
     not_allowed = "您的角色不能这样做，请联系管理员。", "Your role does not allow this. Ask an admin.";
     store_is_away = "数据库暂时不可用", "The database is not available at the moment";
     store_is_away_then = "已接受的消息不会丢失。请稍后重新加载。", "No accepted message is lost. Load this page again in a while.";

@@ -31,6 +31,7 @@ texts! {
     nothing = "只保存", "only kept";
     open = "待处理", "to be worked on";
     raw = "原文", "As WeChat sent it";
+    nothing_of(what: String) = "没有找到与“{what}”有关的微信推送。", "No event was found for “{what}”.";
     empty = "没有收到过微信推送。请在小程序的页面查看要在微信后台填写什么。", "No event has come from WeChat. The app's page says what to enter at WeChat.";
 }
 
@@ -95,6 +96,14 @@ struct EventsPage {
     apps: Vec<App>,
     events: Vec<Event>,
     pager: Pager,
+}
+
+impl EventsPage {
+    /// What the filters ask for.
+    fn sought(&self) -> String {
+        let parts = [self.query.openid.trim(), self.query.name.trim()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 async fn list(visit: Visit, Query(mut query): Query<EventQuery>) -> Result<Response, Refusal> {

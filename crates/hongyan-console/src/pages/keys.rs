@@ -46,7 +46,7 @@ texts! {
     made(name: &str) = "密钥 {name}", "The key {name}";
     use_it = "请求时带上请求头 Authorization: Bearer hyk_…", "Send it with each request: Authorization: Bearer hyk_…";
     empty = "还没有密钥。后端程序需要一个才能调用网关。", "There is no key yet. A back end needs one to call the gateway.";
-    until = "到期时间（可不填）", "Works until (may be left out)";
+    until = "到期时间（UTC+8，可不填）", "Works until (UTC+8; may be left out)";
     no_app_named = "不选则为全部小程序。", "None chosen: all apps.";
     messages = "发送、查看、取消消息", "send, read and cancel messages";
     permits = "额度、可触达、登录", "permits, reach and logins";

@@ -64,7 +64,7 @@ texts! {
     waiting = "待重试", "to be tried";
     failed = "已放弃", "given up";
     once_more = "重新投递", "Replay";
-    replay_since = "重新投递这一时间以后的全部事件", "Replay all events since";
+    replay_since = "重新投递这一时间（UTC+8）以后的全部事件", "Replay all events since (UTC+8)";
     test = "发送测试事件", "Send a test event";
     tested = "测试事件已发出，结果很快出现在下面。", "A test event is on its way. What became of it will stand below.";
     enable = "启用", "Enable";

@@ -43,6 +43,7 @@ hongyan_ui::texts! {
     empty_title = "还没有消息", "No messages yet";
     empty_text = "消息一到就会出现在这里。打开手机提交一次表单，或在终端里运行：", "A message appears here as soon as it is sent. Submit the form on the phone, or run this in a terminal:";
     nothing_found = "没有符合条件的消息。", "No card matches.";
+    sought(what: &str) = "搜索的是“{what}”。", "The search was for “{what}”.";
     open_phone = "打开手机", "Open the phone";
 
     not_there = "这条消息不在收件箱里", "This card is not in the inbox";

@@ -77,6 +77,20 @@ function localTimes() {
 }
 localTimes();
 
+/** Says in which time zone the times are. */
+for (const element of document.querySelectorAll('[data-zone]')) {
+  const name = new Intl.DateTimeFormat(document.documentElement.lang, { timeZoneName: 'longOffset' }).formatToParts()
+    .find((part) => part.type === 'timeZoneName')?.value.replace('GMT', 'UTC');
+  element.textContent = element.dataset.zone.replace('#', `${Intl.DateTimeFormat().resolvedOptions().timeZone} (${name})`);
+}
+
+// On a narrow screen the navigation is one long line: the page's own entry comes into view.
+const here = document.querySelector('.nav [aria-current]');
+if (here) {
+  const line = here.closest('.nav');
+  line.scrollLeft = here.offsetLeft - (line.clientWidth - here.offsetWidth) / 2;
+}
+
 // A button that cannot be undone asks once more.
 document.addEventListener('submit', (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;

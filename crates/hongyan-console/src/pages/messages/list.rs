@@ -109,6 +109,13 @@ fn export(visit: &Visit) -> String {
 }
 
 impl ListQuery {
+    /// Whether anything but the app of all messages is asked for.
+    fn is_filtered(&self) -> bool {
+        let Self { app, to, state, template, reference, reason, since, until, cursor, .. } = self;
+        let asked = [app, to, state, template, reference, reason, since, until, cursor];
+        asked.iter().any(|text| !text.is_empty())
+    }
+
     /// The list of the messages that are asked for, from its beginning.
     pub(super) fn address(&self) -> Address {
         Address::of(&["messages"])
@@ -143,11 +150,15 @@ async fn find(
         "" => known.iter().map(|app| app.appid.as_str()).collect(),
         app => vec![app],
     };
+    let is_template = known.iter().any(|app| app.title_of(sought).is_some());
     for name in ["reference", "to", "template"] {
         for app in &asked {
             let address = Address::of(&["messages"]).with("app", Some(app)).with(name, Some(sought));
             match visit.get::<Answer>(&address.with("limit", Some("1"))).await {
-                Ok(answer) if answer.messages.is_empty() && answer.next_cursor.is_none() => {}
+                // A template is not looked up: the API looks through a stretch of messages, and there may be further stretches.
+                Ok(answer)
+                    if answer.messages.is_empty()
+                        && (answer.next_cursor.is_none() || (name == "template" && !is_template)) => {}
                 Ok(_) => {
                     let found = url::form_urlencoded::Serializer::new(String::new())
                         .append_pair("app", app)

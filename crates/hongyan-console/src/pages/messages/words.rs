@@ -10,6 +10,7 @@ texts! {
     to = "用户", "User";
     about = "模板", "Template";
     nothing = "没有符合条件的消息。", "No message is like that.";
+    no_message_yet = "还没有消息。后端发来的消息会出现在这里。", "No messages yet. A message that a back end sends appears here.";
     nothing_of(what: &str) = "没有找到与“{what}”有关的消息：它不是消息编号、业务编号、openid 或模板，或者消息已超过保留期限被清除。", "No message was found for “{what}”: it is no message id, reference, openid or template that is known here, or the messages are older than what is kept.";
     looked_far = "这一段里没有符合条件的消息，继续往前找：", "No message of this stretch is like that. Look further back:";
     older = "更早的消息", "Older messages";
@@ -54,7 +55,7 @@ texts! {
     webhook_given_up = "webhook 没有收到，已放弃", "A webhook was not told: given up";
     webhook_silent = "没有回答", "no answer";
     webhook = "查看 webhook", "The webhook";
-    tries(number: u32) = "投递 {number} 次", "{number} tries";
+    tries(number: u32) = "投递 {number} 次", "tries: {number}";
     next_try = "下次投递", "Next try";
     no_line = "读取经过用时太长，请稍后重新加载。", "Reading what happened took too long. Load this page again in a while.";
     replaced = "取代了", "Replaced";
