@@ -1,8 +1,8 @@
-//! The load: callers who ask for everything that the gateway does, each one thing after the other.
+//! The load: callers that use everything that the gateway does. Each caller sends one request at a time.
 //!
-//! Most messages come in batches to users of whom no card is kept and no event comes: `sandbox-undelivered-…`. Of each
-//! batch the caller waits for the last message, so the gateway is never behind by more than a few batches. All else is
-//! done at a small rate, so that its share does not depend on how fast the machine is.
+//! Most messages come in batches to users `sandbox-undelivered-…`, for whom the sandbox keeps no cards and pushes no events.
+//! A caller waits for the last message of each batch, so the gateway is never more than a few batches behind. All other work
+//! has a small rate, so that its share does not depend on the speed of the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,42 +18,42 @@ use crate::client::Connection;
 use crate::soak::counts::Counts;
 use crate::soak::world::{App, World, ask, read, text};
 
-/// Users of batches, in turn.
+/// Users who get the batches, in turn.
 const USERS: u64 = 20_000;
 
 /// Users who are granted permits and get single messages.
 const SINGLE_USERS: u64 = 2_000;
 
-/// How often an open message is looked at.
+/// The time between two polls of an open message.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Until a message is settled; longer, and something hangs.
+/// The longest time until a message is settled. A longer time counts as a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The rest of a caller who is not to be fast.
+/// The pause of a caller with a small rate.
 const REST: Duration = Duration::from_millis(50);
 
-/// The rest after something failed: a caller that fails at once must not spin.
+/// The pause after a failure: a caller that fails at once must not spin.
 const AFTER_FAILURE: Duration = Duration::from_millis(250);
 
-/// The callers that run.
+/// The running callers.
 pub(super) struct Callers {
     tasks: JoinSet<()>,
     is_over: Arc<AtomicBool>,
 }
 
-/// What a caller works with.
+/// The state of a caller.
 #[derive(Clone)]
 struct Caller {
     world: Arc<World>,
     counts: Arc<Counts>,
     is_over: Arc<AtomicBool>,
-    /// Numbers that no two requests share.
+    /// Makes numbers that are unique in a run.
     next: Arc<AtomicU64>,
     batch: u32,
 }
 
-/// What callers do, over and over.
+/// The work that a caller repeats.
 #[derive(Debug, Clone, Copy)]
 enum Work {
     Batches,
@@ -65,7 +65,7 @@ enum Work {
     People,
 }
 
-/// Starts all of them.
+/// Starts all callers.
 pub(super) fn start(world: &Arc<World>, counts: &Arc<Counts>, connections: u32, batch: u32) -> Callers {
     let is_over = Arc::new(AtomicBool::new(false));
     let caller = Caller {
@@ -94,7 +94,7 @@ pub(super) fn start(world: &Arc<World>, counts: &Arc<Counts>, connections: u32, 
 }
 
 impl Callers {
-    /// Lets each end what it is at.
+    /// Stops the callers after their present work.
     pub(super) async fn stop(mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         while self.tasks.join_next().await.is_some() {}
@@ -124,7 +124,7 @@ impl Caller {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Batches, and one of each ten under a key and sent twice.
+    /// Sends batches. Every tenth batch has an idempotency key and is sent twice.
     async fn batches(&self) -> Result {
         let mut api = self.world.api.connect().await?;
         while !self.is_over.load(Ordering::Relaxed) {
@@ -158,7 +158,7 @@ impl Caller {
         Ok(())
     }
 
-    /// A user is granted ten units and gets ten messages.
+    /// Grants a user ten units and sends ten messages.
     async fn singles(&self) -> Result {
         let mut api = self.world.api.connect().await?;
         let app = &self.world.mixed;
@@ -190,7 +190,7 @@ impl Caller {
         Ok(())
     }
 
-    /// What goes wrong, is taken back, comes too late or is not allowed.
+    /// Sends messages that fail, are cancelled, come too late or are refused.
     async fn troubles(&self) -> Result {
         let mut api = self.world.api.connect().await?;
         let app = &self.world.mixed;
@@ -204,7 +204,8 @@ impl Caller {
                 self.counts.add("message failed");
             }
 
-            // Of the app without a callback somebody must say what became of it; of the other one WeChat reports it.
+            // Without a callback, an operator must resolve the message; for the app with a callback, WeChat reports the
+            // outcome.
             for app in [&world.bulk, app] {
                 let lost = message(app, &format!("sandbox-lost-answer-{}", number % 500), "try");
                 let id = self.send(api, &lost).await?;
@@ -233,7 +234,7 @@ impl Caller {
                 self.counts.add("message cancelled");
             }
 
-            // The newer one takes the place of the older one, and then is too late for lack of a permit.
+            // The newer message replaces the older message, and then expires without a permit.
             let mut news = message(app, &user, "wait");
             news["collapse_key"] = json!("news");
             news["deadline"] = json!(world.after(6.0));
@@ -254,7 +255,7 @@ impl Caller {
         Ok(())
     }
 
-    /// A service that was written for WeChat.
+    /// A program that was written for WeChat and uses the facade.
     async fn facade(&self) -> Result {
         let mut api = self.world.public.connect().await?;
         let app = &self.world.mixed;
@@ -280,9 +281,9 @@ impl Caller {
                     self.counts.accept(1);
                     self.counts.add("facade send");
                 }
-                // So fast does the time run that its few seconds are over.
+                // On the fast clock, the few seconds of the call may be over.
                 Some(-1) => self.counts.add("facade send, too late"),
-                // The token is past its end: fetch another.
+                // The token has expired: fetch another token.
                 Some(40_001 | 42_001) => return Ok(()),
                 _ => return Err(format!("{path}: {answer}")),
             }
@@ -306,7 +307,7 @@ impl Caller {
         let (status, answer) = public.ask(Method::POST, &path, None, code.to_string().into()).await?;
         match status {
             StatusCode::OK => self.counts.add("login"),
-            // Strangers have a budget.
+            // Logins have a rate limit.
             StatusCode::TOO_MANY_REQUESTS => self.counts.add("login: too many"),
             _ => return Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&answer))),
         }
@@ -314,8 +315,8 @@ impl Caller {
         Ok(())
     }
 
-    /// A user accepts, WeChat pushes that, and a message that waits for it goes out. The user's notifications are off
-    /// then, so no card is kept.
+    /// A user accepts a template, WeChat pushes the event, and a message that waits for the permit is sent. The user's
+    /// notifications are off by then, so the sandbox keeps no card.
     async fn subscriber(&self) -> Result {
         let (mut api, mut wechat) = (self.world.api.connect().await?, self.world.wechat.connect().await?);
         let app = &self.world.mixed;
@@ -333,7 +334,7 @@ impl Caller {
             let mut waits = message(app, user.as_str().unwrap_or_default(), "wait");
             waits["deadline"] = json!(self.world.after(48.0));
             self.send(&mut api, &waits).await?;
-            // Quickly at first: the sandbox remembers ten thousand pushes, and each of these makes two.
+            // Without a pause at first, to fill the sandbox's log of ten thousand pushes; each turn makes two pushes.
             if self.counts.of("subscription pushed") > 5_000 {
                 sleep(REST).await;
             }
@@ -341,7 +342,7 @@ impl Caller {
         Ok(())
     }
 
-    /// Somebody who looks.
+    /// A person who reads pages.
     async fn people(&self) -> Result {
         let mut api = self.world.api.connect().await?;
         let mixed = &self.world.mixed.appid;
@@ -376,14 +377,14 @@ impl Caller {
         text(&read(&answer)?, "/id")
     }
 
-    /// Waits until a message is settled; its state.
+    /// Waits until a message is settled, and returns its state.
     async fn settled(&self, api: &mut Connection, id: &str) -> Result<String> {
         let path = format!("/v1/messages/{id}");
         let look = async {
             loop {
                 let (status, answer) = api.ask(Method::GET, &path, None, "".into()).await?;
                 if status == StatusCode::NOT_FOUND {
-                    // So fast does the time run that it is cleared away already.
+                    // On the fast clock, retention may have deleted the message already.
                     return Ok("gone".to_owned());
                 }
                 let state = text(&read(&answer)?, "/state")?;

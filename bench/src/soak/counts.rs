@@ -1,11 +1,11 @@
-//! What came of the load.
+//! Counts the results of the load.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What every run must have seen, or the load was not what it says.
+/// The counters that must not be zero after a run.
 const MUST_HAPPEN: &[&str] = &[
     "batch accepted",
     "batch settled",
@@ -25,16 +25,16 @@ const MUST_HAPPEN: &[&str] = &[
     "page of messages",
 ];
 
-/// Counters by name; made when something first happens.
+/// Counters by name. A counter is made at its first event.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     accepted: AtomicU64,
     others: Mutex<BTreeMap<&'static str, u64>>,
-    /// The first words of what nobody expected; a few of them.
+    /// The first words of the first unexpected errors.
     surprises: Mutex<Vec<String>>,
 }
 
-/// So many surprises are shown.
+/// The number of unexpected errors that are shown.
 const MAX_SURPRISES: usize = 10;
 
 impl Counts {
@@ -50,12 +50,12 @@ impl Counts {
         *self.others.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
     }
 
-    /// How often it happened.
+    /// The value of a counter.
     pub(super) fn of(&self, what: &'static str) -> u64 {
         self.others.lock().unwrap_or_else(PoisonError::into_inner).get(what).copied().unwrap_or_default()
     }
 
-    /// Something went as it should not.
+    /// Counts an unexpected error.
     pub(super) fn surprise(&self, what: &'static str, words: &str) {
         self.add(what);
         let mut surprises = self.surprises.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,10 +76,11 @@ impl Counts {
         text
     }
 
-    /// What a run must have seen and has not.
+    /// The counters that are zero and must not be.
     pub(super) fn what_is_missing(&self) -> Option<String> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<_> = MUST_HAPPEN.iter().copied().filter(|what| !others.contains_key(what)).collect();
-        (!missing.is_empty()).then(|| format!("the load never came to: {}", missing.join(", ")))
+        (!missing.is_empty())
+            .then(|| format!("these things never happened under the load: {}", missing.join(", ")))
     }
 }

@@ -1,12 +1,12 @@
-//! Whether anything grows that must not: the gateway and the sandbox under a mixed load for as long as is asked, on a
-//! clock that runs fast, so that days of retention pass, and with nobody who scrapes. `cargo xtask soak`.
+//! The soak test: whether memory or disk grow without end. The gateway and the sandbox run under a mixed load on a fast
+//! clock, so that days of retention pass, and nobody scrapes the metrics. `cargo xtask soak` runs it.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`world`] | starting the two processes, and what they know of each other |
-//! | [`callers`] | the load: everything that the gateway can be asked |
-//! | [`counts`] | what came of it |
-//! | [`samples`] | what the processes hold, and whether it levels off |
+//! | [`world`] | starting the two processes and connecting them |
+//! | [`callers`] | the load: everything that the gateway does |
+//! | [`counts`] | the results of the load |
+//! | [`samples`] | memory, disk and descriptors, and whether they level off |
 //! | [`picture`] | the curves |
 
 mod callers;
@@ -27,24 +27,24 @@ use counts::Counts;
 use samples::{Samples, Verdict};
 use world::World;
 
-/// How many of the clock's days a run has. Retention keeps one, so all but the first see as much go as come.
+/// Days of the fast clock in a run. Retention keeps one day, so from the second day on as much is deleted as is added.
 const DAYS: f64 = 12.0;
 
-/// A day is never shorter: at that pace whatever is good for an hour of the clock's is good for 0.4 s.
+/// The shortest day: at this pace an hour of the fast clock takes 0.4 s.
 const SHORTEST_DAY: Duration = Duration::from_secs(10);
 
-/// How often it is looked how much is held.
+/// Samples of a run.
 const SAMPLES: u32 = 240;
 
-/// Put the gateway under load for a while, and see whether what it holds levels off.
+/// Put the gateway under load for a while, and check whether its memory and disk level off.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask soak", bin_name = "cargo xtask soak")]
 #[command(override_usage = "cargo xtask soak [OPTIONS]")]
 pub(crate) struct Args {
-    /// How long
+    /// How many minutes the load lasts
     #[arg(long, default_value_t = 30.0, value_parser = minutes)]
     minutes: f64,
-    /// How many messages must have been accepted by then; fewer fail
+    /// The least number of accepted messages; the run fails with fewer
     #[arg(long, default_value_t = 0)]
     messages: u64,
     /// How many connections send batches
@@ -56,16 +56,16 @@ pub(crate) struct Args {
     /// Draw the curves into this file (SVG)
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
-    /// Use what was built for development, which is quickly there
+    /// Use the development build, which builds faster
     #[arg(long)]
     debug: bool,
-    /// The binary, which has both programs
+    /// The binary of the gateway and the sandbox
     #[arg(long, value_name = "FILE", hide = true)]
     hongyan: PathBuf,
-    /// The repository that it was built from
+    /// The repository that the binary was built from
     #[arg(long, value_name = "DIR", hide = true)]
     repository: PathBuf,
-    /// Where the database is put, instead of cargo's target directory; a directory on a real disk
+    /// Directory of the database, on a real disk; cargo's target directory by default
     #[arg(long, value_name = "DIR", overrides_with = "dir")]
     dir: PathBuf,
 }
@@ -75,7 +75,7 @@ fn minutes(text: &str) -> Result<f64> {
     if (0.25..=1_440.0).contains(&minutes) { Ok(minutes) } else { Err("0.25 to 1440 minutes".to_owned()) }
 }
 
-/// Runs it; the result is printed also when something did not level off.
+/// Runs the soak test. The result is printed even if a curve did not level off.
 pub(crate) async fn run(args: &Args) -> Result {
     let length = Duration::from_secs_f64(args.minutes * 60.0);
     let day = length.div_f64(DAYS).max(SHORTEST_DAY);
@@ -102,7 +102,7 @@ pub(crate) async fn run(args: &Args) -> Result {
     judge(args, &verdict, &counts)
 }
 
-/// Looks now and then until the time is over.
+/// Takes samples until the time is over.
 async fn watch(world: &World, counts: &Counts, length: Duration, day: Duration) -> Result<Samples> {
     let begin = Instant::now();
     let mut samples = Samples::new(length, day);

@@ -1,4 +1,4 @@
-//! The curves as a picture: one small one for each, below each other, over the time of the run.
+//! The picture: one small plot for each curve, one below the other, over the time of the run.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,11 @@ use crate::soak::samples::{CURVES, Curve, Line, Sample, Samples, Verdict};
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
-/// Of one small picture, with its title and the room below it.
+/// The height of one plot, with its title and the space below it.
 const STEP: f64 = 150.0;
 const PLOT: f64 = 92.0;
 
-/// As SVG, readable on light and on dark pages.
+/// The picture as SVG, readable on light and on dark pages.
 pub(super) fn svg(samples: &Samples, verdict: &Verdict) -> String {
     let height = STEP * (CURVES.len() + 1) as f64 + 10.0;
     let mut out = String::new();
@@ -33,7 +33,7 @@ pub(super) fn svg(samples: &Samples, verdict: &Verdict) -> String {
     out
 }
 
-/// How many messages a second were accepted between each two samples.
+/// The accepted messages per second between each two samples.
 fn rates(all: &[Sample]) -> Vec<(f64, f64)> {
     all.windows(2)
         .map(|pair| {
@@ -92,7 +92,7 @@ fn plot(
     }
 }
 
-/// To one, two or five times a power of ten.
+/// Rounds up to one, two or five times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     [1.0, 2.0, 5.0, 10.0].map(|step| step * power).into_iter().find(|step| *step >= value).unwrap_or(value)

@@ -1,16 +1,16 @@
-//! What the processes hold, and whether it levels off.
+//! Memory, disk and descriptors of the processes, and whether they level off.
 //!
-//! Each curve is judged by one number: by how much it rises from where it must have levelled off to the end, along the
-//! median of the slopes between all pairs of its points (Theil and Sen). A peak or a few odd points do not move that line;
-//! what grows with every message does.
+//! One number judges each curve: its rise from the time when it must have levelled off until the end, along the median of
+//! the slopes between all pairs of points (Theil and Sen). A peak or a few odd points do not move this line. Growth with
+//! every message does.
 
 use std::fmt;
 use std::time::Duration;
 
 const MIB: f64 = 1024.0;
 
-/// The days of the clock's until the database has as much to forget as it gets: it keeps one day, and clears away every
-/// quarter of a day what has piled up until then.
+/// Days of the fast clock until the database loses as many rows as it gets: it keeps one day, and deletes old rows every
+/// quarter of a day.
 const DAYS_TO_FILL: f64 = 3.0;
 
 /// The share of a run after which memory must have levelled off,
@@ -19,13 +19,13 @@ const FIRST_TENTH: f64 = 0.1;
 /// but not before so many seconds: caches and the sandbox's list of ten thousand requests fill by then.
 const FILLED_SECONDS: f64 = 20.0;
 
-/// One look. Sizes are in KiB.
+/// One sample. Sizes are in KiB.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     pub(super) at: Duration,
-    /// Messages so far.
+    /// Accepted messages so far.
     pub(super) accepted: u64,
-    /// Events so far at the webhook.
+    /// Events at the webhook so far.
     pub(super) told: u64,
     pub(super) gateway_kib: u64,
     pub(super) sandbox_kib: u64,
@@ -39,19 +39,19 @@ pub(super) struct Sample {
 pub(super) struct Curve {
     pub(super) name: &'static str,
     pub(super) unit: &'static str,
-    /// Of a sample, in that unit.
+    /// The value of a sample, in this unit.
     pub(super) value: fn(&Sample) -> f64,
-    /// Whether it is filled by days of the clock's, not by load alone.
+    /// Whether the curve depends on days of the fast clock, not only on the load.
     fills_by_days: bool,
-    /// It may rise by this share of its median,
+    /// The curve may rise by this share of its median,
     share: f64,
     /// or by this much, whichever is more,
     at_least: f64,
-    /// or as it likes below this, for what has a bound of its own.
+    /// or by any amount below this value, for a curve with a limit of its own.
     free_below: f64,
 }
 
-/// What is judged, in the order of the picture.
+/// The judged curves, in the order of the picture.
 pub(super) const CURVES: [Curve; 6] = [
     Curve {
         name: "gateway, resident memory",
@@ -87,7 +87,7 @@ pub(super) const CURVES: [Curve; 6] = [
         fills_by_days: false,
         share: 0.0,
         at_least: 0.0,
-        // It is copied back each 16 MiB and cut to 64; what is written meanwhile comes on top.
+        // SQLite copies the log back every 16 MiB and cuts it to 64 MiB. Writes during the copying come on top.
         free_below: 96.0,
     },
     Curve {
@@ -110,7 +110,7 @@ pub(super) const CURVES: [Curve; 6] = [
     },
 ];
 
-/// All looks of a run.
+/// All samples of a run.
 #[derive(Debug)]
 pub(super) struct Samples {
     pub(super) all: Vec<Sample>,
@@ -118,18 +118,18 @@ pub(super) struct Samples {
     day: Duration,
 }
 
-/// How each curve was.
+/// The verdict about all curves.
 pub(super) struct Verdict {
     pub(super) lines: Vec<Line>,
 }
 
-/// How one was.
+/// The verdict about one curve.
 pub(super) struct Line {
     name: &'static str,
     unit: &'static str,
     median: f64,
     highest: f64,
-    /// How much it rose along its line.
+    /// The rise along the line.
     rise: f64,
     may_rise: f64,
     free_below: f64,
@@ -182,7 +182,7 @@ fn judge(curve: &Curve, points: &[(f64, f64)], level_from: f64) -> Line {
         late[place + 1..].iter().map(move |other| (other.1 - one.1) / (other.0 - one.0))
     });
     let slope = middle(slopes.collect());
-    // The line that goes through the middle of what is above and below it.
+    // As many points are above the line as below it.
     let at_zero = middle(late.iter().map(|(at, value)| value - slope * at).collect());
     let (first, last) = (late.first().map_or(0.0, |point| point.0), late.last().map_or(0.0, |point| point.0));
     let median = middle(late.iter().map(|(_, value)| *value).collect());
@@ -211,7 +211,7 @@ impl Line {
 }
 
 impl Verdict {
-    /// What did not level off.
+    /// The curves that did not level off.
     pub(super) fn grows(&self) -> Vec<&'static str> {
         self.lines.iter().filter(|line| !line.levels_off()).map(|line| line.name).collect()
     }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fills_and_stays_levels_off_also_with_peaks() {
+    fn a_curve_that_fills_and_stays_levels_off_even_with_peaks() {
         let fills = |second: f64| 60.0 - 40.0 * (-second / 5.0).exp();
         assert!(run(fills).grows().is_empty());
         assert!(
@@ -261,11 +261,11 @@ mod tests {
                 .grows()
                 .is_empty()
         );
-        assert!(run(|second| 60.0 - second / 100.0).grows().is_empty(), "what falls does not grow");
+        assert!(run(|second| 60.0 - second / 100.0).grows().is_empty(), "a falling curve counts as growing");
     }
 
     #[test]
-    fn what_has_a_bound_of_its_own_may_do_below_it_what_it_likes() {
+    fn a_curve_with_a_limit_may_rise_below_the_limit() {
         let log = CURVES.iter().find(|curve| curve.name == "database's log").unwrap();
         let rises = |to: f64| judge(log, &[(10.0, 1.0), (20.0, to / 2.0), (30.0, to)], 0.0).levels_off();
         assert!(rises(90.0) && !rises(100.0));
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_small_leak_under_a_saw_is_found() {
-        // 21 bytes a message at 6,000 messages a second are 36 MiB in five minutes; this is half of it.
+        // 21 bytes a message at 6,000 messages a second are 36 MiB in five minutes. This leak is half as large.
         let leaks = |second: f64| 60.0 + second * 0.06 + f64::from(second as u32 % 10);
         assert_eq!(run(leaks).grows(), ["gateway, resident memory"]);
     }

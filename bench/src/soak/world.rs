@@ -1,4 +1,4 @@
-//! The two processes, and what they know of each other.
+//! The two processes, and their connection.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::sink::{Sink, WEBHOOK_PATH};
 use crate::soak::counts::Counts;
 use crate::soak::samples::Sample;
 
-/// So many pushes that are over the sandbox remembers, and so many wait at most.
+/// The sandbox remembers this number of finished pushes, and at most this number of pushes wait.
 const LOGGED_PUSHES: u32 = 10_000;
 
-/// What pushes are signed with.
+/// The token that signs the pushes.
 const CALLBACK_TOKEN: &str = "soakCallback1";
 
-/// How often the address of the callback is checked before the run is given up.
+/// The most checks of the callback's address before the run fails.
 const MOST_CHECKS: u32 = 100;
 
-/// Retention as short as can be set; and pushes may be late, for of a fast clock an hour is soon over.
+/// The shortest retention. Pushes may be an hour late, because an hour of the fast clock is short.
 const SETTINGS: &str = "retention_days = 1\ncallback_window_seconds = 3600\n";
 
 /// A mini program that the gateway serves.
@@ -36,31 +36,31 @@ pub(super) struct App {
     secret: String,
     #[serde(rename = "subscribe_template")]
     pub(super) once: String,
-    /// What clients of the facade use as `secret`.
+    /// The `secret` of clients of the facade.
     #[serde(skip)]
     pub(super) gateway_secret: String,
 }
 
-/// Everything that runs.
+/// The running processes, and how to reach them.
 pub(super) struct World {
     sandbox: Process,
     gateway: Process,
     database: PathBuf,
-    /// The gateway, with a key.
+    /// The gateway, with an API key.
     pub(super) api: Target,
-    /// The gateway, as strangers see it.
+    /// The gateway, without an API key.
     pub(super) public: Target,
     pub(super) wechat: Target,
-    /// Most messages are of this app.
+    /// The app of most messages.
     pub(super) bulk: App,
-    /// Of this one all else is: it has a callback and a webhook.
+    /// The app of all other work. It has a callback and a webhook.
     pub(super) mixed: App,
     sink: Sink,
     pub(super) clock: Clock,
 }
 
 impl World {
-    /// Starts both, with a clock on which a day lasts so long.
+    /// Starts both processes with a clock on which a day lasts this long.
     pub(super) async fn start(hongyan: &Path, dir: &Path, day: Duration) -> Result<Self> {
         let times = (86_400.0 / day.as_secs_f64()) as u32;
         let pace =
@@ -73,7 +73,7 @@ impl World {
         let wechat = Target::new(&wechat_url)?;
         let mut control = wechat.connect().await?;
 
-        // Which is where the gateway looks for its settings.
+        // The gateway reads hongyan.toml from its working directory.
         std::fs::write(dir.join("hongyan.toml"), SETTINGS)
             .map_err(|error| format!("hongyan.toml: {error}"))?;
         let key = gateway::create_key(hongyan, dir).await?;
@@ -107,12 +107,12 @@ impl World {
         })
     }
 
-    /// What both hold now.
+    /// Takes a sample of both processes.
     pub(super) fn look(&self, at: Duration, counts: &Counts) -> Result<Sample> {
         let size = |suffix: &str| {
             let mut path = self.database.clone().into_os_string();
             path.push(suffix);
-            // The log is not there when it has nothing in it.
+            // SQLite may have deleted an empty log.
             std::fs::metadata(path).map_or(0, |file| file.len() / 1024)
         };
         Ok(Sample {
@@ -128,19 +128,19 @@ impl World {
         })
     }
 
-    /// A moment from now by the clock of both.
+    /// A time from now on the fast clock.
     pub(super) fn after(&self, hours: f64) -> UnixMillis {
         self.clock.now().plus(Duration::from_secs_f64(hours * 3_600.0))
     }
 
-    /// Stops both, and requires that they end well.
+    /// Stops both processes. An exit code other than 0 is an error.
     pub(super) async fn stop(self) -> Result {
         self.gateway.stop().await?;
         self.sandbox.stop().await
     }
 }
 
-/// Makes an app at WeChat and registers it with these settings.
+/// Makes an app in the sandbox and registers it with these settings.
 async fn app(wechat: &mut Connection, gateway: &mut Connection, mut settings: Value) -> Result<App> {
     let made = wechat.post("/_sandbox/apps", "{}".into(), StatusCode::OK).await?;
     let mut app: App = serde_json::from_slice(&made).map_err(|error| format!("an app: {error}"))?;
@@ -152,8 +152,8 @@ async fn app(wechat: &mut Connection, gateway: &mut Connection, mut settings: Va
     Ok(app)
 }
 
-/// Lets the sandbox push to the gateway. On a clock that runs so fast the hour that a check may take is less than half a
-/// second, so a check that came too late is made again.
+/// Lets the sandbox push to the gateway. On the fast clock, the hour of a check is less than half a second, so a check that
+/// came too late is repeated.
 async fn set_callback(wechat: &mut Connection, callback: &Value) -> Result {
     let mut tries = 0;
     loop {
@@ -165,8 +165,8 @@ async fn set_callback(wechat: &mut Connection, callback: &Value) -> Result {
     }
 }
 
-/// The sandbox remembers the last ten thousand pushes. It would come to that in the middle of a run, and look as if it grew;
-/// so it comes to it now. Takes the app's callback away: what waits is dropped.
+/// Fills the sandbox's log of the last ten thousand pushes. Otherwise the log would fill during the run and look like
+/// growth. Removes the app's callback, which drops the waiting pushes.
 async fn fill_log_of_pushes(wechat: &mut Connection, app: &App) -> Result {
     let users = ask(wechat, "/_sandbox/users", &json!({ "appid": app.appid })).await?;
     let accepts = json!({
@@ -182,7 +182,7 @@ async fn fill_log_of_pushes(wechat: &mut Connection, app: &App) -> Result {
     ask(wechat, "/_sandbox/pushes/release", &json!({})).await.map(drop)
 }
 
-/// Asks the sandbox, which says yes.
+/// Sends a request to the sandbox. A refusal is an error.
 pub(super) async fn ask(wechat: &mut Connection, path: &str, body: &Value) -> Result<Value> {
     let (status, answer) = wechat.ask(Method::POST, path, None, body.to_string().into()).await?;
     if status.is_success() {
@@ -192,12 +192,12 @@ pub(super) async fn ask(wechat: &mut Connection, path: &str, body: &Value) -> Re
     }
 }
 
-/// JSON.
+/// Parses JSON.
 pub(super) fn read(bytes: &[u8]) -> Result<Value> {
     serde_json::from_slice(bytes).map_err(|error| format!("{error}: {}", String::from_utf8_lossy(bytes)))
 }
 
-/// A text in it.
+/// The text at this JSON pointer.
 pub(super) fn text(value: &Value, pointer: &str) -> Result<String> {
     let text = value.pointer(pointer).and_then(Value::as_str);
     text.map(str::to_owned).ok_or_else(|| format!("there is no text at {pointer} of {value}"))
