@@ -1,5 +1,5 @@
-//! What somebody wrote into an answer, with secrets in it, and cut into pieces somewhere. None is left, in no form; what
-//! comes out is as long as it was, and does not depend on where the pieces end.
+//! An answer with secrets in any form, cut into pieces anywhere. No secret is left in any form. The result has the length of
+//! the answer, and does not depend on the ends of the pieces.
 #![no_main]
 
 use hongyan_wechat::blot::Blotter;
@@ -33,7 +33,7 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>)| {
     for secret in [TOKEN, SECRET] {
         assert!(!whole.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret} is left");
     }
-    // Once more finds nothing new but what the blots themselves brought together, which is nothing.
+    // A second run changes nothing: the blots create no new secrets.
     assert_eq!(blotter.whole(&whole), whole);
 
     let (mut held, mut out, mut rest) = (Vec::new(), Vec::new(), &text[..]);
@@ -45,5 +45,5 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>)| {
     }
     out.extend(blotter.piece(&mut held, rest, true));
     assert!(held.is_empty());
-    assert_eq!(out, whole, "pieces come out as the whole does");
+    assert_eq!(out, whole, "the pieces differ from the whole");
 });

@@ -1,7 +1,7 @@
-//! The cipher of WeChat's pushes: what was sealed is opened, and nothing else gets through.
+//! The cipher of WeChat's pushes: a sealed message opens, and no other input is accepted.
 //!
-//! The first byte says what is tried: sealing, opening what is no seal, opening what was sealed by hand with wrong
-//! padding or a wrong length (as a block of any bytes behind a right key), a whole request.
+//! The first byte selects the trial: sealing and opening, opening any text, opening a changed or a cut sealed message, or a
+//! whole request.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         2 => {
-            // One changed character, and one end cut off. Neither may give the message that was sealed.
+            // One changed character, and one cut end. Neither may panic, and the cut text must not open.
             let mut text = sealed.clone().into_bytes();
             let at = bytes.iter().map(|&byte| usize::from(byte)).sum::<usize>() % text.len();
             text[at] = if text[at] == b'A' { b'B' } else { b'A' };
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(KEY.open(&text[..at.min(text.len() - 1)], &APPID).is_err());
         }
         _ => {
-            // A stranger's request, with a right signature over whatever it brings.
+            // A stranger's request with a valid signature over any content.
             let parameters = PushParameters {
                 msg_signature: sign(&["token", "1", "n", &sealed]),
                 timestamp: "1".into(),

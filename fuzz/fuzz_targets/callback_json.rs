@@ -1,4 +1,4 @@
-//! Whatever is posted as JSON is refused or read; the event in it does not depend on how it is spaced.
+//! Any JSON is refused or read. The event in it does not depend on white space.
 #![no_main]
 
 use hongyan_wechat::callback::{Event, notice_of, parse_document};

@@ -1,4 +1,4 @@
-//! Whatever is posted as XML is refused or read, within its bounds; what was read can be written and read again.
+//! Any XML is refused, or read within its limits. The result can be written and read again.
 #![no_main]
 
 use hongyan_wechat::callback::{Event, notice_of, parse_document, to_xml};
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(tree) = parse_document(bytes) else { return };
-    // JSON has forms that XML has not; it has a target of its own.
+    // JSON has a target of its own: JSON has values that XML cannot express.
     if bytes.trim_ascii().first() == Some(&b'{') {
         return;
     }

@@ -1,5 +1,5 @@
-//! An address as somebody calls it at the facade. What is the gateway's (token, secret, appid) never goes on to WeChat,
-//! however it is written; the real token goes on once; everything else goes on as it came.
+//! The query of a call at the facade. The gateway's own parameters (token, secret, appid) never reach WeChat, in any
+//! spelling. The real token is passed on once. All other parameters are passed on unchanged.
 #![no_main]
 
 use hongyan_wechat::query::{parameters, rewritten};
@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 const OURS: [&str; 3] = ["access_token", "appid", "secret"];
 
 fuzz_target!(|query: &str| {
-    // A query ends where a fragment would begin, and has no spaces: who reads addresses sees to that.
+    // The parser of addresses ends a query at a fragment and refuses spaces.
     if query.contains(['#', ' ']) || query.chars().any(char::is_control) {
         return;
     }
@@ -19,11 +19,11 @@ fuzz_target!(|query: &str| {
     let rest = rest.strip_prefix('&').unwrap_or(rest);
     let ours = |key: &str| OURS.contains(&key);
     assert!(parameters(rest).all(|(key, _)| !ours(&key)), "{address}");
-    // WeChat reads it plainly, without looking for what was glued on.
+    // WeChat splits the query at `&` and `=`, without undoing other separators.
     let plain = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     assert!(rest.split('&').all(|pair| !ours(&plain(pair))), "{address}");
     let kept: Vec<_> = parameters(query).filter(|(key, _)| !ours(key)).collect();
     assert_eq!(parameters(rest).collect::<Vec<_>>(), kept, "{address}");
-    // Once more changes nothing.
+    // A second rewriting changes nothing.
     assert_eq!(rewritten("/wxa/x", rest, &OURS, &[("access_token", "REAL")]), address);
 });

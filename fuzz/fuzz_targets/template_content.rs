@@ -1,10 +1,10 @@
-//! A template's content, and values for its fields: what comes from WeChat's list, and what comes from a back end.
+//! A template's content, as in WeChat's list, and values for its fields, as from a back end.
 #![no_main]
 
 use hongyan_wechat::{check_field, fields_of};
 use libfuzzer_sys::fuzz_target;
 
-/// One of each kind, so that each rule is tried whatever the content names.
+/// One field of each kind, so that each rule is tried with any content.
 const NAMES: [&str; 14] = [
     "thing1",
     "number2",

@@ -1,5 +1,5 @@
-//! A path as somebody calls it at the facade. One that is passed on means the same to everybody who reads it on the way:
-//! undoing escapes, leaving out dots and empty parts, and cutting at a semicolon change nothing in it.
+//! The path of a call at the facade. A path that is passed on means the same to every reader on the way: undoing escapes,
+//! leaving out dots and empty parts, and cutting at a semicolon do not change it.
 #![no_main]
 
 use hongyan_wechat::paths::{is_another_spelling, is_plain};
@@ -21,7 +21,7 @@ fuzz_target!(|path: &str| {
                 part => parts.push(part),
             }
         }
-        assert_eq!(format!("/{}", parts.join("/")), path, "a careful reader takes it for another");
+        assert_eq!(format!("/{}", parts.join("/")), path, "another reader takes the path for another path");
         assert!(path.is_ascii() && !path.contains(['%', '?', '#', ' ', '\0']) && !path.chars().any(char::is_control));
         assert!(!is_another_spelling(path, path) && path.len() <= 512);
         assert_eq!(is_another_spelling(&path.to_ascii_uppercase(), path), path.bytes().any(|b| b.is_ascii_lowercase()));
