@@ -1,4 +1,4 @@
-//! What a case says.
+//! The format of a case.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 pub struct File {
     #[serde(default, rename = "case")]
     pub cases: Vec<Case>,
-    /// Values of fields, each of which stands for a case.
+    /// Values of fields. Each value is a case.
     #[serde(default)]
     pub field: Vec<FieldTable>,
-    /// Magic ids, each of which stands for a case.
+    /// Magic ids. Each id in each place is a case.
     #[serde(default)]
     pub magic: Vec<MagicRow>,
 }
@@ -23,15 +23,15 @@ pub struct File {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// A sentence.
+    /// The name, as a sentence.
     pub name: String,
-    /// Whether the real WeChat can be asked as well.
+    /// Whether the case also runs against the real WeChat.
     #[serde(default)]
     pub real: bool,
-    /// What happened before.
+    /// The steps before the request.
     #[serde(default)]
     pub before: Vec<Step>,
-    /// What is asked.
+    /// The request of the case.
     pub request: Step,
     /// What the answer must have, by the path to it (`quota.used`). Never empty.
     pub expect: BTreeMap<String, Value>,
@@ -44,17 +44,17 @@ pub struct Case {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct After {
-    /// How many cards the receiver has: none, unless it is said.
+    /// The number of cards of the receiver. Default: 0.
     #[serde(default)]
     pub cards: usize,
-    /// How many messages the user still allows for the one-time template.
+    /// The number of messages that the user still allows for the one-time template.
     pub units: Option<u64>,
     /// The newest card, by the path into it.
     #[serde(default)]
     pub card: BTreeMap<String, Value>,
-    /// The codes of what WeChat would mind about the request. Looked at only when it is given.
+    /// The codes of the sandbox's complaints about the request. Checked only if given.
     pub complaints: Option<Vec<String>>,
-    /// What the callback got, by the path into it, when all pushes are over.
+    /// What the callback got, by the path into it, after all pushes.
     #[serde(default)]
     pub pushes: BTreeMap<String, Value>,
     /// Further requests with their own expectations.
@@ -70,26 +70,26 @@ pub struct Step {
     pub post: Option<String>,
     pub put: Option<String>,
     pub delete: Option<String>,
-    /// `subscribe` or `template`: a message that is right in every respect, to be changed by `set` and `unset`.
+    /// `subscribe` or `template`: a valid message, which `set` and `unset` change.
     pub send: Option<String>,
     /// Members of the body, by their path (`data.thing1.value`).
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
     #[serde(default)]
     pub unset: Vec<String>,
-    /// The body as it is written, with `$names` in it.
+    /// The literal body, with `$names`.
     pub body: Option<String>,
-    /// JSON, unless it is said.
+    /// Default: JSON.
     pub content_type: Option<String>,
     /// The body goes in pieces, without a length.
     #[serde(default)]
     pub chunked: bool,
-    /// Names for what the answer has, by the path to it.
+    /// Names for values of the answer: the name, and the path to the value.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
-    /// How often it is done.
+    /// How often the step is repeated. Default: once.
     pub times: Option<u32>,
-    /// It is slow, and still under way when the next step is taken.
+    /// The request is slow and still under way during the next step.
     #[serde(default)]
     pub under_way: bool,
     /// The connection must end without an answer.
@@ -107,9 +107,9 @@ pub struct Step {
     pub pay: Option<u32>,
     /// The user logs in; the code gets this name.
     pub login: Option<String>,
-    /// So many seconds pass.
+    /// The sandbox's clock moves on by this number of seconds.
     pub advance: Option<i64>,
-    /// It is this time.
+    /// The sandbox's clock is set to this time.
     pub at: Option<String>,
     /// The app has a callback from now on.
     pub callback: Option<Callback>,
@@ -121,10 +121,10 @@ pub struct Step {
 pub struct Callback {
     pub mode: String,
     pub format: String,
-    /// The statuses with which the first pushes are answered; then 200.
+    /// The statuses of the first answers to pushes; then 200.
     #[serde(default)]
     pub statuses: Vec<u16>,
-    /// The texts with which the first pushes are answered; then `success`.
+    /// The texts of the first answers to pushes; then `success`.
     #[serde(default)]
     pub answers: Vec<String>,
     /// The answer to the check of the address goes in pieces, without a length. Then the address must be refused, and
@@ -151,12 +151,12 @@ pub struct FieldTable {
 #[serde(deny_unknown_fields)]
 pub struct MagicRow {
     pub id: String,
-    /// The name under which it is sent.
+    /// The parameters that carry the id.
     pub places: Vec<String>,
     pub errcode: i64,
 }
 
-/// A case with its topic: the file that it is in.
+/// A case with its topic, which is the name of its file.
 #[derive(Debug, Clone)]
 pub struct Named {
     pub topic: String,
@@ -170,13 +170,13 @@ impl Named {
 }
 
 impl Case {
-    /// Why the real WeChat cannot be asked; `None` if it can.
+    /// Why the case cannot run against the real WeChat; `None` if it can.
     pub fn not_for_the_real_one(&self) -> Option<&'static str> {
         let needs_sandbox = self.before.iter().any(Step::is_the_users);
         match (self.real, needs_sandbox) {
             (true, false) => None,
-            (_, true) => Some("for its state is made through /_sandbox"),
-            (false, false) => Some("for its answer needs what only the sandbox has"),
+            (_, true) => Some("because its state is made through /_sandbox"),
+            (false, false) => Some("because only the sandbox can give its answer"),
         }
     }
 
@@ -187,7 +187,7 @@ impl Case {
 }
 
 impl Step {
-    /// Whether it is done with the hand that moves the sandbox.
+    /// Whether the step needs the sandbox's control API.
     pub fn is_the_users(&self) -> bool {
         let path = [&self.get, &self.post, &self.put, &self.delete].into_iter().flatten().next();
         path.is_some_and(|path| path.starts_with("/_sandbox"))

@@ -1,4 +1,4 @@
-//! What the files must have at least: so many cases, every errcode that the gateway meets, every magic id.
+//! What the files must have at least: a number of cases, every errcode that the gateway meets, every magic id.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ fn complain(is_wrong: bool, words: String) -> Result<(), Failed> {
 async fn every_magic_id(cases: String) -> Result<(), String> {
     let world = World::sandbox().await;
     let page = world.ask(Method::GET, "/help", "", String::new()).await?;
-    assert_eq!(page.body, Value::Null, "the page is no JSON");
+    assert_eq!(page.body, Value::Null, "the page is JSON");
     let ids: Vec<_> = page
         .text
         .split("<code class=\"id\">sandbox-")

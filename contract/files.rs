@@ -1,4 +1,4 @@
-//! The files in `cases/`, and the cases that their tables stand for.
+//! Reads the files in `cases/`, and makes cases from their tables.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ fn read_file(path: &Path) -> Vec<Named> {
     cases.into_iter().map(|case| Named { topic: topic.clone(), case }).collect()
 }
 
-/// A message with this value in its one field arrives, or is refused and costs nothing.
+/// Cases of messages with one field: a good value arrives, and a bad value is refused and costs nothing.
 fn of_field(table: &FieldTable) -> Vec<Case> {
     let case = |value: &String, is_good: bool| {
         let field = format!("{}1", table.kind);
@@ -73,7 +73,7 @@ fn post(path: &str, body: &Value) -> Step {
     Step { post: Some(path.to_owned()), body: Some(body.to_string()), ..Step::default() }
 }
 
-/// The id in each of its places is answered as its name says, and the log says which word it was.
+/// Cases of a magic id, one for each place: the id gives its errcode, and the log names the id's word.
 fn of_magic(row: &MagicRow) -> Vec<Case> {
     let word = row.id.strip_prefix("sandbox-").unwrap();
     row.places
@@ -126,7 +126,7 @@ fn request_with(place: &str, id: &str) -> Step {
     }
 }
 
-/// The path of WeChat's that a step asks, without its parameters.
+/// The path of a step's request, without parameters.
 pub fn path_of(step: &Step) -> String {
     let asked = match step.send.as_deref() {
         Some("subscribe") => "/cgi-bin/message/subscribe/send",

@@ -1,18 +1,19 @@
-//! The contract suite: what WeChat's API answers and does, as cases in files.
+//! The contract suite: cases in files that describe what WeChat's API answers and does.
 //!
-//! It is the sandbox's specification, and runs against it always, over HTTP. Against the real WeChat it runs when
-//! `HONGYAN_CONTRACT_APPID`, `HONGYAN_CONTRACT_SECRET` and `HONGYAN_CONTRACT_OPENID` are given; `README.md` says more.
+//! The suite is the sandbox's specification and always runs against the sandbox, over HTTP. It also runs against the real
+//! WeChat if `HONGYAN_CONTRACT_APPID`, `HONGYAN_CONTRACT_SECRET` and `HONGYAN_CONTRACT_OPENID` are set; `README.md` says
+//! more.
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`case`] | what a case says |
-//! | [`files`] | the files in `cases/`, and the cases that their tables stand for |
-//! | [`world`] | where a case plays: a sandbox of its own, or the real WeChat |
+//! | [`case`] | the format of a case |
+//! | [`files`] | the files in `cases/`, and the cases of their tables |
+//! | [`world`] | where a case runs: a new sandbox, or the real WeChat |
 //! | [`receiver`] | a back end that takes pushes |
-//! | [`run`] | how a case is played, and what must hold afterwards |
+//! | [`run`] | how a case runs, and what must hold afterwards |
 //! | [`coverage`] | what the files must have at least |
 
-#![allow(clippy::unwrap_used, reason = "a case that cannot go on ends")]
+#![allow(clippy::unwrap_used, reason = "a failure ends the case")]
 #![expect(unreachable_pub, reason = "one crate, and nothing of it is used elsewhere")]
 
 mod case;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// The case against the real WeChat, or a line that says why it cannot be.
+/// The case against the real WeChat, or a line that says why the case is skipped.
 fn real(named: Named, account: Account) -> Trial {
     let title = format!("real::{}", named.title());
     match named.case.not_for_the_real_one() {

@@ -1,5 +1,4 @@
-//! A back end that takes pushes: it answers the check of its address, opens what comes as a back end does, and answers
-//! as the case says.
+//! A back end that takes pushes. It answers the check of its address, decrypts each push, and answers as the case says.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -24,7 +23,7 @@ use crate::case::Callback;
 pub const TOKEN: &str = "contractToken";
 pub const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
-/// It ends when it is dropped.
+/// The back end. Dropping it ends it.
 pub struct Receiver {
     pub url: String,
     shared: Arc<Shared>,
@@ -49,7 +48,7 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    /// One that answers as the case says.
+    /// Starts a back end that answers as the case says.
     pub async fn start(appid: AppId, callback: &Callback) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
@@ -63,8 +62,8 @@ impl Receiver {
         Self { url, shared, serving }
     }
 
-    /// What came, in its order: `event` is what was in it, `refused` why it could not be opened, `content_type` how it
-    /// was sent.
+    /// The pushes in the order of arrival: `event` is the content, `refused` says why a push could not be opened,
+    /// `content_type` is the header.
     pub fn got(&self) -> Value {
         Value::Array(self.shared.got.lock().unwrap().clone())
     }
@@ -78,7 +77,7 @@ async fn serve(listener: TcpListener, appid: AppId, shared: Arc<Shared>) {
                 let (appid, shared) = (appid.clone(), Arc::clone(&shared));
                 async move { Ok::<_, Infallible>(answer(request, &appid, &shared).await) }
             });
-            // The sandbox hangs up when it ends.
+            // An error only means that the sandbox has ended.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
@@ -98,7 +97,7 @@ async fn answer(request: Request<Incoming>, appid: &AppId, shared: &Shared) -> R
     }
     let content_type = request.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    // As a back end of the mode that the push says it is in.
+    // The push is opened in the mode that its parameters name.
     let is_sealed = !parameters.msg_signature.is_empty();
     let aes_key = is_sealed.then(|| KEY.parse().unwrap());
     let keys = CallbackKeys { token: TOKEN.to_owned().into(), aes_key };

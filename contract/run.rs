@@ -1,4 +1,4 @@
-//! How a case is played, and what must hold afterwards.
+//! Runs a case, and checks what must hold afterwards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use crate::files::path_of;
 use crate::receiver::{KEY, Receiver, TOKEN};
 use crate::world::{Account, Answer, World};
 
-/// So often is looked for something that nobody signals, with this pause; a bound for failures.
+/// The number of polls, and the pause between two polls, for a state that has no signal. Only a failure needs all polls.
 const LOOKS: u32 = 2_000;
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
-/// What a step came to: an answer, or a connection that ended.
+/// The outcome of a step: an answer, or the error of a broken connection.
 type Outcome = Result<Answer, String>;
 
-/// In a fresh sandbox, with all that must hold afterwards.
+/// Runs a case in a new sandbox, with all checks.
 pub async fn in_sandbox(named: &Named) -> Result<(), String> {
     let mut world = World::sandbox().await;
     let Named { case, .. } = named;
@@ -33,7 +33,7 @@ pub async fn in_sandbox(named: &Named) -> Result<(), String> {
     Ok(())
 }
 
-/// With a real account. What only the sandbox can show is not looked at.
+/// Runs a case with a real account. Checks that need the sandbox are left out.
 pub async fn against_the_real_one(named: &Named, account: &Account) -> Result<(), String> {
     let mut world = World::real(account);
     let outcome = play(&mut world, &named.case).await?;
@@ -44,7 +44,7 @@ async fn play(world: &mut World, case: &Case) -> Result<Outcome, String> {
     for step in &case.before {
         step_well(world, step).await.map_err(|why| format!("before: {why}"))?;
     }
-    let mut outcome = Err("it was never asked".to_owned());
+    let mut outcome = Err("the request was never sent".to_owned());
     for _ in 0..case.request.times.unwrap_or(1) {
         outcome = take(world, &case.request).await?;
     }
@@ -54,7 +54,8 @@ async fn play(world: &mut World, case: &Case) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-/// A step before or after: done as often as it says, each time with what it expects, or without a refusal.
+/// Carries out a step before or after the request, as often as it says. Each answer must match its expectations, or at least
+/// not be a refusal.
 async fn step_well(world: &mut World, step: &Step) -> Result<(), String> {
     for _ in 0..step.times.unwrap_or(1) {
         let outcome = take(world, step).await?;
@@ -80,14 +81,14 @@ fn save(world: &mut World, names: &BTreeMap<String, String>, answer: &Answer) ->
     for (name, path) in names {
         let value = at(&answer.body, path).ok_or_else(|| format!("no {path} in {}", shown(world, answer)))?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        // Of an errmsg only its rid is ever wanted.
+        // Cases that save an errmsg need only its rid.
         let text = text.rsplit_once("rid: ").map(|(_, rid)| rid.to_owned()).unwrap_or(text);
         world.names.insert(name.clone(), text);
     }
     Ok(())
 }
 
-/// A back end of the case's own takes the app's pushes.
+/// Starts a back end for the case, which takes the app's pushes.
 async fn set_callback(world: &mut World, callback: &Callback) -> Result<Answer, String> {
     let appid = world.names["appid"].parse().map_err(|e| format!("{e}"))?;
     let receiver = Receiver::start(appid, callback).await;
@@ -104,7 +105,7 @@ async fn set_callback(world: &mut World, callback: &Callback) -> Result<Answer, 
     Ok(if is_refused { Answer { status: 200, ..answer } } else { answer })
 }
 
-/// Carries a step out.
+/// Carries out a step.
 async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
     let who = json!({ "appid": "$appid", "openid": "$openid" });
     let user = |more: Value| {
@@ -154,14 +155,14 @@ async fn take(world: &mut World, step: &Step) -> Result<Outcome, String> {
     Ok(world.ask(method, &path, content_type, body).await)
 }
 
-/// Waits until the sandbox works on a slow send.
+/// Waits until the sandbox has begun a slow send.
 async fn until_under_way(world: &World) -> Result<Answer, String> {
     for _ in 0..LOOKS {
         let overview = world.ask(Method::GET, "/_sandbox/overview", "", String::new()).await?;
         if overview.body["slow_sends"] != json!(0) {
             return Ok(overview);
         }
-        // Asking without a pause would keep from its work who is asked.
+        // Polling without a pause would keep the sandbox from its work.
         tokio::time::sleep(LOOK_PAUSE).await;
     }
     Err("the slow send was not begun".to_owned())
@@ -191,7 +192,7 @@ fn request_of(step: &Step) -> Result<(Method, String, String), String> {
     Ok((method, path, step.body.clone().unwrap_or_default()))
 }
 
-/// A message that is right in every respect.
+/// A valid message.
 fn right_message(kind: &str) -> Value {
     if kind == "subscribe" {
         json!({
@@ -212,7 +213,7 @@ fn right_message(kind: &str) -> Value {
     }
 }
 
-/// Sets or takes away a member, by its path.
+/// Sets or removes a member, by its path.
 fn put(body: &mut Value, path: &str, value: Option<Value>) {
     let (around, name) = path.rsplit_once('.').unwrap_or(("", path));
     let mut place = body;
@@ -234,7 +235,7 @@ async fn fetch_token(world: &World) -> Result<String, String> {
     token.map(str::to_owned).ok_or_else(|| format!("no token: {}", answer.body["errcode"]))
 }
 
-/// What every answer of WeChat's must have, and what the case says.
+/// Checks the rules for every answer of WeChat, and the expectations of the case.
 fn check_answer(world: &World, case: &Case, outcome: Outcome) -> Result<(), String> {
     let answer = match (outcome, case.request.lost) {
         (Err(_), true) => return Ok(()),
@@ -309,7 +310,8 @@ fn matches(world: &World, wanted: &Value, got: Option<&Value>) -> bool {
     }
 }
 
-/// An answer for an error. The real WeChat's may hold a token or a session_key, and errors are kept in logs.
+/// An answer as text for an error. An answer of the real WeChat may hold a token or a session_key, which must not get into
+/// logs.
 fn shown(world: &World, answer: &Answer) -> String {
     if world.is_real() {
         format!("an answer with errcode {}", answer.body["errcode"])
@@ -318,7 +320,7 @@ fn shown(world: &World, answer: &Answer) -> String {
     }
 }
 
-/// What stands at `quota.used` or `data.0.title`; at `.` the whole.
+/// The value at a path like `quota.used` or `data.0.title`; `.` is the whole body.
 fn at<'a>(body: &'a Value, path: &str) -> Option<&'a Value> {
     if path == "." {
         return Some(body);
@@ -329,7 +331,7 @@ fn at<'a>(body: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// The sandbox has noted what it decided, and nothing secret.
+/// Checks that the sandbox's log has the errcode and no secret.
 async fn check_log(world: &mut World, case: &Case) -> Result<(), String> {
     if !is_wechats(case) || case.request.lost {
         return Ok(());
@@ -357,7 +359,7 @@ async fn check_log(world: &mut World, case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// The back end has got what the case says, once nothing waits any more.
+/// Checks the pushes that the back end got, after no push waits any more.
 async fn check_pushes(world: &World, case: &Case) -> Result<(), String> {
     if case.after.pushes.is_empty() {
         return Ok(());
@@ -370,7 +372,7 @@ async fn check_pushes(world: &World, case: &Case) -> Result<(), String> {
     expect(world, &case.after.pushes, &pushes).map_err(|why| format!("pushes: {why}"))
 }
 
-/// The phone shows what was sent, and the user's answers are spent.
+/// Checks the cards on the phone, and the messages that the user still allows.
 async fn check_phone(world: &mut World, case: &Case) -> Result<(), String> {
     let receiver = case.request.set.get("touser").and_then(Value::as_str).unwrap_or("$openid");
     let path = world.fill(&format!("/_sandbox/inbox?appid=$appid&openid={receiver}"));

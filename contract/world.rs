@@ -1,4 +1,4 @@
-//! Where a case plays: a sandbox of its own, or the real WeChat; and what its requests may name.
+//! Where a case runs: a new sandbox, or the real WeChat; and the names that requests may use.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -19,10 +19,10 @@ use tokio::sync::oneshot;
 
 use crate::receiver::Receiver;
 
-/// No answer takes longer; it is a bound for failures, not a delay.
+/// The longest wait for an answer. Only a failure takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A real app, of which the suite may spend the quota.
+/// A real app. The suite spends a little of its quota.
 #[derive(Debug, Clone)]
 pub struct Account {
     pub appid: String,
@@ -31,7 +31,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account that the environment names; `None` unless it names all of it.
+    /// The account in the environment; `None` if a variable is missing.
     pub fn from_environment() -> Option<Self> {
         let given = |name: &str| env::var(format!("HONGYAN_CONTRACT_{name}")).ok().filter(|v| !v.is_empty());
         Some(Self { appid: given("APPID")?, secret: given("SECRET")?, openid: given("OPENID")? })
@@ -46,7 +46,7 @@ pub struct Answer {
     pub text: String,
 }
 
-/// One place to ask, with the names that requests may have.
+/// A server, and the names that requests may use.
 pub struct World {
     base: String,
     pub names: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ pub struct World {
 }
 
 impl World {
-    /// A fresh sandbox on a port of its own.
+    /// Starts a new sandbox on its own port.
     pub async fn sandbox() -> Self {
         let config = SandboxConfig::new(Clock::system());
         let sandbox = Sandbox::new(config).unwrap();
@@ -67,7 +67,7 @@ impl World {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox.serve(listener, async {
-            // It ends by being dropped, which is an error that says nothing.
+            // Dropping the sender ends the sandbox; the error of the receiver says nothing more.
             let _ = stopped.await;
         }));
         let names = [
@@ -87,7 +87,7 @@ impl World {
         }
     }
 
-    /// The real one.
+    /// The real WeChat.
     pub fn real(account: &Account) -> Self {
         let Account { appid, secret, openid } = account.clone();
         let names = [("appid", appid), ("secret", secret), ("openid", openid)];
@@ -100,12 +100,12 @@ impl World {
         }
     }
 
-    /// Whether it is the real one, whose answers are not shown.
+    /// Whether this is the real WeChat, whose answers are not shown.
     pub fn is_real(&self) -> bool {
         self.stop.is_none()
     }
 
-    /// Asks. An error says in words, without the address, which may hold a secret, that no whole answer came.
+    /// Sends a request. The error of a missing answer does not name the address, which may hold a secret.
     pub async fn ask(
         &self,
         method: Method,
@@ -120,7 +120,7 @@ impl World {
         self.answer_to(request.body(Full::from(body)).map_err(|e| e.to_string())?).await
     }
 
-    /// Asks with a body that goes in pieces, without a length.
+    /// Sends a request whose body has no length (`Transfer-Encoding: chunked`).
     pub async fn ask_in_pieces(
         &self,
         method: Method,
@@ -147,7 +147,7 @@ impl World {
         tokio::time::timeout(PATIENCE, asked).await.map_err(|_| "no answer in time".to_owned())?
     }
 
-    /// Asks, and looks at no answer. The request ends with the case.
+    /// Sends a request in the background and ignores the answer. The request ends with the case.
     pub fn ask_in_background(&self, method: Method, path: &str, content_type: &str, body: String) {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         let request = request.header(header::CONTENT_TYPE, content_type).body(Full::from(body)).unwrap();
@@ -167,6 +167,6 @@ impl World {
 
 fn client() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
     let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    // A request is never repeated by itself: a reset connection must be seen.
+    // The client must not repeat a request: a case must see a reset connection.
     Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(connector)
 }
