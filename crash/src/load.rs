@@ -131,8 +131,8 @@ impl Load {
         Ok(())
     }
 
-    /// Grants a permit. A code may be granted again. Units of a subscription are added up, so the caller reads the permits before
-    /// it repeats the grant.
+    /// Grants a permit. A code may be granted again. Units of a subscription are added up, so the caller reads the permits
+    /// before it repeats the grant.
     async fn grant(&self, user: usize, grant: &Value, granted: &mut u64) -> Result {
         let units = grant["count"].as_u64().unwrap_or(1);
         let is_counted = grant["kind"] == "subscribe_once";

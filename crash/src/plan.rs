@@ -248,7 +248,8 @@ fn callers(rng: &mut Rng, users: &[User], messages: &[Message]) -> Vec<Vec<Step>
     for (n, step) in steps.into_iter().enumerate() {
         callers[n % CALLERS].push(step);
     }
-    // One caller makes all late grants of a user: units of a subscription are added up, so the caller must know what it granted.
+    // One caller makes all late grants of a user: units of a subscription are added up, so the caller must know what it
+    // granted.
     for (n, user) in users.iter().enumerate() {
         for _ in 0..user.late {
             let caller = &mut callers[n % CALLERS];
@@ -283,8 +284,8 @@ fn chaos(rng: &mut Rng) -> Vec<Value> {
     }
 }
 
-/// Adds a pause by an operator to one round of three. In half of these rounds WeChat is down, too: messages that wait because of
-/// the outage must then wait for the end of the pause.
+/// Adds a pause by an operator to one round of three. In half of these rounds WeChat is down, too: messages that wait
+/// because of the outage must then wait for the end of the pause.
 fn pauses(rng: &mut Rng, callers: &mut [Vec<Step>], chaos: &mut Vec<Value>) {
     if rng.u32(0..3) > 0 {
         return;

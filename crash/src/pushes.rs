@@ -1,5 +1,5 @@
-//! WeChat's pushes. Each event is pushed until it is answered `success`, after any number of deaths of the gateway, and then once
-//! more.
+//! WeChat's pushes. Each event is pushed until it is answered `success`, after any number of deaths of the gateway, and then
+//! once more.
 //!
 //! All events are about one user, who accepts a template again and again. Each event must be stored once, and must have granted
 //! one unit.

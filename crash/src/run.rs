@@ -259,7 +259,8 @@ impl Run {
         }
     }
 
-    /// Ends a pause that an answer of WeChat caused, because it may last for a minute. A pause of an operator must end by itself.
+    /// Ends a pause that an answer of WeChat caused, because it may last for a minute. A pause of an operator must end by
+    /// itself.
     async fn resume_if_needed(&self) -> Result {
         let path = format!("/v1/apps/{}", self.sandbox.appid);
         let paused = self.line.get(&path).await?["paused"].take();
@@ -282,7 +283,7 @@ impl Run {
     }
 
     async fn messages_of(&self, load: &Load) -> Result<Vec<Value>> {
-        // The newest messages come first, and nobody else sends. The limit is twice the number, so that doubled messages are seen.
+        // The newest messages come first, and nobody else sends. The limit is twice the number, so that doubled messages show.
         let limit = load.plan.messages.len() * 2 + 1;
         let path = format!("/v1/messages?app={}&limit={limit}", self.sandbox.appid);
         let page = self.line.get(&path).await?;
@@ -384,8 +385,8 @@ pub(crate) fn point_of(seed: u64, round: u32) -> Option<Point> {
     (round % 2 == 1).then(|| points::ALL[turn as usize])
 }
 
-/// Compares the figures of the last day with the number of messages in each final state. A message that was `unknown` for a time
-/// counts as `unknown`, too.
+/// Compares the figures of the last day with the number of messages in each final state. A message that was `unknown` for a
+/// time counts as `unknown`, too.
 fn check_figures(figures: &Value, states: &HashMap<String, u64>) -> Result {
     let figure = |name: &str| figures[name].as_u64().unwrap_or_default();
     let ended = |name: &str| states.get(name).copied().unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::prepare;
 /// The folder of the tests.
 const FOLDER: &str = "api-tests";
 
-/// The folder of generated files in it; not in the repository.
+/// The folder of generated files inside [`FOLDER`]; not in the repository.
 const GENERATED: &str = "generated";
 
 /// The demo's standard error.

@@ -12,7 +12,7 @@ use std::{fs, io};
 use crate::command::{Result, root};
 use crate::sources::{code_of, expand, files, imports, paths};
 
-/// A module, by its path from the crate's root.
+/// A module: its path from the crate's root.
 type Module = Vec<String>;
 
 /// Checks every crate.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// The error in words.
+/// The error is a text for the terminal.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 
 /// The root of the repository.
@@ -77,7 +77,7 @@ impl Service {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{shown}: cannot start: {error}"))?;
-        let stdout = child.stdout.take().expect("it was asked for just above");
+        let stdout = child.stdout.take().expect("standard output was piped just above");
         let mut service = Self { shown, child, first_line: String::new() };
         let read = BufReader::new(stdout).read_line(&mut service.first_line);
         match read {
