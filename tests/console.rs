@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hongyan_gateway::people::Role;
-use hongyan_gateway::people::admin;
+use hongyan_gateway::people::admin::{self, NewPerson};
 use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -29,7 +29,8 @@ pub struct Visitor<'a> {
 async fn add(world: &World, name: &str, role: Role, apps: Option<&[&str]>) -> String {
     let apps = apps.map(|apps| apps.iter().map(|appid| appid.parse().unwrap()).collect());
     let gateway = &world.gateway;
-    let added = admin::add(&*gateway.store, &gateway.ids, &world.clock, name, role, apps).await;
+    let new = NewPerson { name, role, apps, must_change_password: true };
+    let added = admin::add(&*gateway.store, &gateway.ids, &world.clock, new).await;
     added.unwrap().1.expose_secret().to_owned()
 }
 
@@ -229,8 +230,21 @@ async fn a_form_without_the_token_of_its_session_changes_nothing() {
     send(&world, Method::GET, "/v1/messages", &headers, String::new()).await.problem(401, "unauthorized");
     assert_eq!(world.message(&id).await["state"], "scheduled");
     // A page of another site does not log anybody in or out.
-    let answer = try_log_in(&world, "operator", "x", &[("sec-fetch-site", "cross-site")]).await;
-    assert_eq!(answer.status, 403, "{answer:?}");
+    let of_page = |value| [("host", "gateway.example.com"), value];
+    for foreign in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        // Over plain HTTP a browser says where a form comes from, and nothing else.
+        ("origin", "http://evil.example.com"),
+        ("origin", "http://gateway.example.com.evil.example.com"),
+        ("origin", "null"),
+    ] {
+        let answer = try_log_in(&world, "operator", &operator.password, &of_page(foreign)).await;
+        assert_eq!(answer.status, 403, "{foreign:?}: {answer:?}");
+    }
+    for own in [("sec-fetch-site", "same-origin"), ("origin", "http://gateway.example.com")] {
+        assert_eq!(try_log_in(&world, "operator", &operator.password, &of_page(own)).await.status, 303);
+    }
     assert_eq!(operator.post_with("/console/logout", &[], None).await.status, 403);
     assert!(operator.is_in().await);
     assert_eq!(operator.post(&path, &[]).await.status, 303);
@@ -266,6 +280,15 @@ async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
         // A browser refuses a `__Host-` cookie with a domain; the cookie ends with the browser.
         assert!(!cookie.contains("Domain") && !cookie.contains("Max-Age"), "{cookie}");
     }
+    // Over TLS a cookie that any host beside this one can set is no session.
+    let lihua = log_in(&world, "lihua", &password).await;
+    let tossed = lihua.cookie.replace("__Host-", "");
+    for (proto, status) in [("https", 303), ("http", 200)] {
+        let headers =
+            [("host", "gateway.example.com"), ("x-forwarded-proto", proto), ("cookie", tossed.as_str())];
+        let answer = send(&world, Method::GET, "/console/account", &headers, String::new()).await;
+        assert_eq!(answer.status, status, "{proto}: {answer:?}");
+    }
     let wrong = try_log_in(&world, "lihua", "wrong", &[]).await;
     assert_eq!((wrong.status.as_u16(), wrong.headers.get("set-cookie")), (401, None));
     let page = log_in(&world, "lihua", &password).await.get("/console/account").await;
@@ -295,6 +318,29 @@ async fn a_session_ends_when_nobody_uses_it_and_after_a_day_in_any_case() {
     assert_eq!(ended.headers["location"], "/console/login?next=%2Fconsole%2Fmessages%3Fstate%3Dfailed");
     // The time of a stream is bounded, and a stream needs a session.
     assert_eq!(used.get("/console/live").await.status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_ends_the_session_before_it_and_a_person_logs_out_everywhere() {
+    let world = World::start().await;
+    let here = visitor(&world, "lihua", Role::Viewer, None).await;
+    let elsewhere = log_in(&world, "lihua", &here.password).await;
+    let other = visitor(&world, "wang", Role::Viewer, None).await;
+    let again = try_log_in(&world, "lihua", &here.password, &[("cookie", &here.cookie)]).await;
+    assert_ne!(
+        cookie(&again.headers).split(';').next().unwrap(),
+        here.cookie,
+        "each login has its own token"
+    );
+    assert!(!here.is_in().await, "the browser has another session now");
+    let third = log_in(&world, "lihua", &here.password).await;
+    assert!(elsewhere.is_in().await && third.is_in().await);
+    assert_eq!(elsewhere.post_with("/console/account/sessions", &[], None).await.status, 403);
+    assert!(third.is_in().await);
+    let out = elsewhere.post("/console/account/sessions", &[]).await;
+    assert_eq!(out.headers["location"], "/console/login");
+    assert!(!elsewhere.is_in().await && !third.is_in().await);
+    assert!(other.is_in().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,9 +6,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use hongyan_clock::Clock;
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::keys::{NewKey, Scope, create_key};
-use hongyan_gateway::people::{Role, admin};
+use hongyan_gateway::people::Role;
+use hongyan_gateway::people::admin::{self, NewPerson};
 use hongyan_gateway::{Context, Gateway};
-use hongyan_store::types::{NewPassword, PersonChange};
 use http::Method;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -51,11 +51,8 @@ impl Desk {
             gateway.serve(listener, until).await.unwrap();
         });
         let store = &*context.store;
-        let added = admin::add(store, &context.ids, &clock, "lihua", Role::Admin, None).await;
-        let (person, password) = added.unwrap();
-        let chosen = NewPassword { hash: person.password, must_change: false, keep_session: None };
-        let change = PersonChange { password: Some(chosen), ..PersonChange::default() };
-        store.change_person(person.id, change).await.unwrap();
+        let new = NewPerson { name: "lihua", role: Role::Admin, apps: None, must_change_password: false };
+        let (_, password) = admin::add(store, &context.ids, &clock, new).await.unwrap();
         let password = password.expose_secret().to_owned();
         Self { url, http: Http::new(), clock, gateway: context, password, dir, _stop: stop }
     }
@@ -94,7 +91,14 @@ impl Desk {
         let headers = [("cookie", &*cookie)];
         let account = self.get("/console/account", &headers).await;
         let csrf = field(&account, "csrf");
-        let shown = self.post("/console/account/factor", &headers, &[("csrf", &csrf)]).await;
+        let ask = async |password: &str| {
+            let fields = [("csrf", &*csrf), ("password", password)];
+            self.post("/console/account/factor", &headers, &fields).await
+        };
+        let refused = ask("another password").await;
+        assert_eq!(refused.status, 403, "a session alone does not set a factor up");
+        assert!(!refused.text.contains("otpauth:"), "{}", refused.text);
+        let shown = ask(&self.password).await;
         assert_eq!(shown.status, 200, "{shown:?}");
         assert!(shown.text.contains("<path fill=\"#000\" d=\"M4 4h1v1h-1z"), "{}", shown.text);
         let secret = between(&shown.text, "id=\"secret\">", "<").to_owned();
@@ -260,19 +264,25 @@ async fn wrong_codes_make_the_next_try_wait_and_the_right_password_does_not_forg
 async fn a_second_factor_is_taken_away_with_the_password_or_by_an_admin() {
     let desk = Desk::open(|_| {}).await;
     desk.next_step();
-    let (_, cookie) = desk.set_up().await;
+    let (secret, cookie) = desk.set_up().await;
     let headers = [("cookie", &*cookie)];
     let csrf = field(&desk.get("/console/account", &headers).await, "csrf");
-    let remove = async |csrf: &str, password: &str| {
-        let fields = [("csrf", csrf), ("password", password)];
+    let remove = async |csrf: &str, password: &str, code: &str| {
+        let fields = [("csrf", csrf), ("password", password), ("code", code)];
         desk.post("/console/account/factor/remove", &headers, &fields).await
     };
-    assert_eq!(remove("", &desk.password).await.status, 403, "the form is another site's");
-    assert_eq!(remove(&csrf, "another password").await.status, 403);
+    desk.next_step();
+    let code = secret.code(&desk, 0);
+    assert_eq!(remove("", &desk.password, &code).await.status, 403, "the form is another site's");
+    assert_eq!(remove(&csrf, "another password", &code).await.status, 403);
+    assert_eq!(remove(&csrf, &desk.password, &secret.wrong(&desk)).await.status, 403);
+    let used = secret.code(&desk, -1);
+    assert_eq!(remove(&csrf, &desk.password, &used).await.status, 403, "it has confirmed the factor");
     assert_eq!(desk.give_password().await.status, 200);
-    let replaced = desk.post("/console/account/factor", &headers, &[("csrf", &csrf)]).await;
+    let again = [("csrf", &*csrf), ("password", &*desk.password)];
+    let replaced = desk.post("/console/account/factor", &headers, &again).await;
     assert_eq!(location(&replaced), "/console/account", "the old factor must be taken away first");
-    assert_eq!(location(&remove(&csrf, &desk.password).await), "/console/account?factor-gone");
+    assert_eq!(location(&remove(&csrf, &desk.password, &code).await), "/console/account?factor-gone");
     assert_eq!(desk.give_password().await.status, 303, "no code is asked for");
     assert!(!desk.is_said_to_have_a_factor().await);
 
@@ -297,7 +307,8 @@ fn trusting(address: &str) -> impl FnOnce(&mut Settings) {
 async fn a_proxy_that_is_trusted_names_the_person_who_asks() {
     let desk = Desk::open(trusting("127.0.0.0/8")).await;
     let store = &*desk.gateway.store;
-    admin::add(store, &desk.gateway.ids, &desk.clock, "wang", Role::Viewer, None).await.unwrap();
+    let wang = NewPerson { name: "wang", role: Role::Viewer, apps: None, must_change_password: true };
+    admin::add(store, &desk.gateway.ids, &desk.clock, wang).await.unwrap();
 
     let named = [("x-user", "LiHua")];
     let account = desk.get("/console/account", &named).await;

@@ -71,7 +71,21 @@ impl<S: Sync> FromRequestParts<S> for Visit {
     }
 }
 
-/// The token of the session that a request names.
+/// The token of the session that a request names. Over TLS the cookie of plain HTTP does not count: a host beside this one
+/// could have set it.
 pub(crate) fn session_token(headers: &HeaderMap) -> Option<&str> {
-    cookie(headers, SECURE_COOKIE).or_else(|| cookie(headers, PLAIN_COOKIE))
+    let plain = || (!is_secure(headers)).then(|| cookie(headers, PLAIN_COOKIE)).flatten();
+    cookie(headers, SECURE_COOKIE).or_else(plain)
+}
+
+/// Whether the browser keeps a cookie that only travels in safety: over TLS, and to this very machine. What says so comes
+/// from the browser; a lie hurts the liar alone.
+pub(crate) fn is_secure(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let origin = text("origin");
+    let host = text("host");
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    origin.starts_with("https://")
+        || text("x-forwarded-proto").eq_ignore_ascii_case("https")
+        || matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }

@@ -5,7 +5,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::PersonId;
 
 use crate::Result;
-use crate::types::{ConsoleSession, LoginLink, PersonChange, PersonRecord};
+use crate::types::{ConsoleSession, LoginLink, PersonChange, PersonChanged, PersonRecord};
 
 /// The verbs about people; a part of [`crate::Store`]. Of passwords it keeps hashes, of sessions and links hashes of their
 /// tokens.
@@ -14,11 +14,12 @@ pub trait PeopleStore {
     /// Adds a person; `false` if there is one with this name.
     async fn add_person(&self, person: PersonRecord) -> Result<bool>;
 
-    /// Changes a person; how the person is then, or `None` if there is none with this id.
-    async fn change_person(&self, id: PersonId, change: PersonChange) -> Result<Option<PersonRecord>>;
+    /// Changes a person.
+    async fn change_person(&self, id: PersonId, change: PersonChange) -> Result<PersonChanged>;
 
-    /// Removes a person and ends the person's sessions; `false` if there is none with this id.
-    async fn remove_person(&self, id: PersonId) -> Result<bool>;
+    /// Removes a person and ends the person's sessions, unless nobody would be left who has the role `must_leave` and may
+    /// see all apps.
+    async fn remove_person(&self, id: PersonId, must_leave: Option<String>) -> Result<PersonChanged>;
 
     /// All people, by name.
     async fn people(&self) -> Result<Vec<PersonRecord>>;

@@ -41,7 +41,9 @@ pub use messages::{
 };
 pub use nodes::{Acquired, LeaseOrder, Leased, Node, NodeView, Standing, TokenLease};
 pub use pages::{LOOK_AT, Page};
-pub use people::{ConsoleSession, LoginLink, NewPassword, NewTotp, PersonChange, PersonRecord};
+pub use people::{
+    ConsoleSession, LoginLink, NewPassword, NewTotp, PersonChange, PersonChanged, PersonRecord,
+};
 pub use permits::{Granted, NewPermit, PermitView, Reach};
 pub(crate) use prune::PruneAt;
 pub use prune::{PruneOrder, PruneWalk, Pruned};

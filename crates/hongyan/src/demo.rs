@@ -11,12 +11,12 @@ use std::time::Duration;
 use hongyan_clock::Clock;
 use hongyan_gateway::config::{LogFormat, Settings};
 use hongyan_gateway::door::descriptors;
-use hongyan_gateway::people::{Role, admin};
+use hongyan_gateway::people::Role;
+use hongyan_gateway::people::admin::{self, NewPerson};
 use hongyan_gateway::stop::Stop;
 use hongyan_gateway::vault::{create_private_dir, random_token};
 use hongyan_gateway::{Context, Gateway};
 use hongyan_sandbox::{Sandbox, SandboxConfig, Seed};
-use hongyan_store::types::{NewPassword, PersonChange};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -242,14 +242,10 @@ async fn console_login(context: &Context) -> Result<String, Failure> {
     let person = match store.person(VISITOR).await? {
         Some(person) => person,
         None => {
-            let added = admin::add(store, &context.ids, &context.clock, VISITOR, Role::Admin, None).await;
-            let (person, _) = added.map_err(|error| Failure::run(error.to_string()))?;
-            // Nobody has seen the password, so nobody has to change it.
-            let password =
-                NewPassword { hash: person.password.clone(), must_change: false, keep_session: None };
-            let change = PersonChange { password: Some(password), ..PersonChange::default() };
-            store.change_person(person.id, change).await?;
-            person
+            // Nobody sees the password, so nobody has to change it.
+            let new = NewPerson { name: VISITOR, role: Role::Admin, apps: None, must_change_password: false };
+            let added = admin::add(store, &context.ids, &context.clock, new).await;
+            added.map_err(|error| Failure::run(error.to_string()))?.0
         }
     };
     Ok(context.sessions.link(&person, LINK_LASTS).await?.expose_secret().to_owned())

@@ -2,7 +2,7 @@
 
 use hongyan_clock::Clock;
 use hongyan_gateway::audit::by_command_line;
-use hongyan_gateway::people::admin::{self, PeopleError};
+use hongyan_gateway::people::admin::{self, NewPerson, PeopleError};
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::Store;
 use hongyan_store::types::PersonRecord;
@@ -82,7 +82,8 @@ async fn add(
 ) -> Result<(), Failure> {
     let clock = Clock::system();
     let (person, password) = by_command_line(store, &clock, "user add", None, async {
-        let added = admin::add(store, &IdMaker::new(), &clock, name, role, apps).await?;
+        let new = NewPerson { name, role, apps, must_change_password: true };
+        let added = admin::add(store, &IdMaker::new(), &clock, new).await?;
         let id = added.0.id.to_string();
         Ok::<_, Failure>((added, Some(id)))
     })

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use hongyan_gateway::people::password::MIN_CHARS;
 use hongyan_gateway::people::{LoginError, PasswordError};
 use hongyan_store::StoreError;
@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::console::Console;
-use crate::form::Form;
+use crate::form::{Form, Nothing};
 use crate::page::{Frame, Place, html, with_status};
 use crate::refusal::Refusal;
 use crate::visit::{self, Visit};
@@ -21,7 +21,9 @@ use crate::visit::{self, Visit};
 const PATH: &str = "/console/account";
 
 pub(super) fn routes() -> Router<Console> {
-    Router::new().route(PATH, get(show).post(change))
+    Router::new()
+        .route(PATH, get(show).post(change))
+        .route("/console/account/sessions", post(log_out_everywhere))
 }
 
 texts! {
@@ -43,10 +45,18 @@ texts! {
     factor = "第二因素", "Second factor";
     factor_lead = "登录时除口令外，还需要身份验证器应用（TOTP）显示的 6 位验证码。", "A login then also needs a code of 6 digits from an authenticator app (TOTP).";
     factor_is_on = "已启用：登录时需要验证码。", "It is on: a login needs a code.";
+    factor_lead_off = "停用需要口令和一个新的验证码。", "Taking it away needs your password and a new code.";
+    code = "验证码", "Code";
+    wrong_code = "验证码不对，或已经用过。请输入新的验证码。", "The code is wrong, or was used before. Enter a new code.";
+    over = "验证超时，请重新开始。", "That took too long. Begin again.";
     set_up = "设置", "Set it up";
     take_away = "停用", "Take it away";
     factor_set = "第二因素已启用，下次登录时需要验证码。", "The second factor is on. The next login asks for a code.";
     factor_gone = "第二因素已停用。", "The second factor is taken away.";
+    sessions = "会话", "Sessions";
+    sessions_lead = "会话在 2 小时不使用后结束，最长 24 小时。", "A session ends after 2 hours without a request, and after 24 hours in any case.";
+    log_out_everywhere = "退出所有会话", "Log out everywhere";
+    log_out_sure = "结束您的所有会话，包括本会话。确定吗？", "All your sessions end, this one too. Go on?";
     changed = "口令已修改，其他会话已退出。", "The password is changed, and your other sessions are ended.";
 }
 
@@ -57,7 +67,7 @@ pub(super) struct AccountPage {
     words: Words,
     trouble: Option<&'static str>,
     has_factor: bool,
-    /// Why the second factor was not taken away.
+    /// Why the second factor was not set up, or not taken away.
     factor_trouble: Option<&'static str>,
 }
 
@@ -73,13 +83,18 @@ impl AccountPage {
         })
     }
 
-    /// The page after the second factor was not taken away.
-    pub(super) async fn with_factor_kept(visit: &Visit, error: &LoginError) -> Result<Response, Refusal> {
+    /// The page after the second factor was not set up, or not taken away.
+    pub(super) async fn with_factor_as_it_was(
+        visit: &Visit,
+        error: &LoginError,
+    ) -> Result<Response, Refusal> {
         let mut page = Self::read(visit, None).await?;
         let (status, trouble) = match error {
             LoginError::Wrong => (StatusCode::FORBIDDEN, page.words.wrong()),
+            LoginError::WrongCode => (StatusCode::FORBIDDEN, page.words.wrong_code()),
+            LoginError::Over => (StatusCode::FORBIDDEN, page.words.over()),
             error => {
-                tracing::warn!(%error, "a second factor was not taken away");
+                tracing::warn!(%error, "a second factor was not changed");
                 (StatusCode::SERVICE_UNAVAILABLE, page.words.later())
             }
         };
@@ -135,4 +150,11 @@ async fn change(visit: Visit, headers: HeaderMap, Form(change): Form<Change>) ->
             refused(StatusCode::SERVICE_UNAVAILABLE, words.later()).await
         }
     }
+}
+
+/// `POST /console/account/sessions`: ends all sessions of the person, on all machines.
+async fn log_out_everywhere(visit: Visit, _: Form<Nothing>) -> Result<Response, Refusal> {
+    let sessions = &visit.console.gateway.sessions;
+    sessions.log_out_everywhere(&visit.person).await.map_err(|error| store_is_away(&error))?;
+    Ok(Redirect::to("/console/login").into_response())
 }

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use hongyan_gateway::people::{FactorError, NewFactor};
+use hongyan_gateway::people::{FactorError, LoginError, NewFactor};
 use hongyan_ui::texts;
 use http::StatusCode;
 use qrcode::{Color, QrCode};
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::account::{AccountPage, store_is_away};
 use crate::console::Console;
-use crate::form::{Form, Nothing};
+use crate::form::Form;
 use crate::page::{Frame, Place, with_status};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
@@ -71,13 +71,17 @@ impl FactorPage {
     }
 }
 
+#[derive(Deserialize)]
+struct Begin {
+    password: SecretString,
+}
+
 /// `POST /console/account/factor`: shows a new secret.
-async fn begin(visit: Visit, _: Form<Nothing>) -> Result<Response, Refusal> {
-    let sessions = &visit.console.gateway.sessions;
-    if sessions.has_factor(&visit.person).await.map_err(|error| store_is_away(&error))? {
-        return Ok(Redirect::to(ACCOUNT).into_response());
+async fn begin(visit: Visit, Form(form): Form<Begin>) -> Result<Response, Refusal> {
+    match visit.console.gateway.sessions.new_factor(&visit.person, form.password).await {
+        Ok(factor) => Ok(with_status(StatusCode::OK, &FactorPage::new(&visit, factor))),
+        Err(error) => refused(&visit, error).await,
     }
-    Ok(with_status(StatusCode::OK, &FactorPage::new(&visit, sessions.new_factor(&visit.person))))
 }
 
 #[derive(Deserialize)]
@@ -89,32 +93,41 @@ struct Confirm {
 /// `POST /console/account/factor/confirm`: the person's app has the secret, for it shows the right code.
 async fn confirm(visit: Visit, Form(form): Form<Confirm>) -> Result<Response, Refusal> {
     let sessions = &visit.console.gateway.sessions;
-    let invalid = |why: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", why);
-    let factor =
-        sessions.same_factor(&visit.person, &form.sealed).map_err(|error| invalid(error.to_string()))?;
-    match sessions.confirm_factor(&visit.person, &factor, &form.code).await {
+    match sessions.confirm_factor(&visit.person, &form.sealed, &form.code).await {
         Ok(()) => Ok(Redirect::to("/console/account?factor-set").into_response()),
-        Err(FactorError::Exists) => Ok(Redirect::to(ACCOUNT).into_response()),
-        Err(FactorError::WrongCode) => {
-            let mut page = FactorPage::new(&visit, factor);
-            page.trouble = Some(page.words.wrong());
-            Ok(with_status(StatusCode::UNPROCESSABLE_ENTITY, &page))
-        }
-        Err(FactorError::Sealed(error)) => Err(invalid(error.to_string())),
-        Err(FactorError::Store(error)) => Err(store_is_away(&error)),
+        Err(error) => refused(&visit, error).await,
     }
+}
+
+/// The page after a second factor was not set up.
+async fn refused(visit: &Visit, error: FactorError) -> Result<Response, Refusal> {
+    let error = match error {
+        FactorError::Exists => return Ok(Redirect::to(ACCOUNT).into_response()),
+        FactorError::WrongCode(factor) => {
+            let mut page = FactorPage::new(visit, *factor);
+            page.trouble = Some(page.words.wrong());
+            return Ok(with_status(StatusCode::UNPROCESSABLE_ENTITY, &page));
+        }
+        FactorError::Store(error) => return Err(store_is_away(&error)),
+        FactorError::Over => LoginError::Over,
+        FactorError::TooMany(error) => LoginError::TooMany(error),
+        FactorError::Login(error) => error,
+    };
+    AccountPage::with_factor_as_it_was(visit, &error).await
 }
 
 #[derive(Deserialize)]
 struct Remove {
     password: SecretString,
+    #[serde(default)]
+    code: String,
 }
 
 /// `POST /console/account/factor/remove`.
 async fn remove(visit: Visit, Form(form): Form<Remove>) -> Result<Response, Refusal> {
-    match visit.console.gateway.sessions.remove_factor(&visit.person, form.password).await {
+    match visit.console.gateway.sessions.remove_factor(&visit.person, form.password, &form.code).await {
         Ok(()) => Ok(Redirect::to("/console/account?factor-gone").into_response()),
-        Err(error) => AccountPage::with_factor_kept(&visit, &error).await,
+        Err(error) => AccountPage::with_factor_as_it_was(&visit, &error).await,
     }
 }
 

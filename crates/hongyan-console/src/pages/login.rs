@@ -8,7 +8,7 @@ use axum::routing::get;
 use hongyan_gateway::door;
 use hongyan_gateway::people::{LoggedIn, LoginError};
 use hongyan_ui::{Language, assets, texts};
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -102,7 +102,7 @@ async fn show(
         return with_cookie_of_language(&uri, with_status(StatusCode::OK, &page));
     };
     match console.gateway.sessions.follow_link(&token).await {
-        Ok(session) => enter(&headers, &session, "/console"),
+        Ok(session) => enter(&console, &headers, &session, "/console").await,
         Err(error) => {
             let (status, trouble) = told(page.words, &error);
             let is_over = matches!(error, LoginError::Wrong);
@@ -125,7 +125,7 @@ struct Credentials {
 async fn log_in(State(console): State<Console>, request: Request) -> Response {
     let language = Language::wanted(request.uri().query(), request.headers());
     let headers = request.headers().clone();
-    if is_of_another_site(&headers) {
+    if is_of_another_site(&request) {
         return Refusal::new(StatusCode::FORBIDDEN, "foreign_form", "the form is another site's")
             .into_response();
     }
@@ -135,7 +135,7 @@ async fn log_in(State(console): State<Console>, request: Request) -> Response {
         Err(refusal) => return refusal.into_response(),
     };
     match console.gateway.sessions.log_in(&credentials.name, credentials.password).await {
-        Ok(LoggedIn::Session(token)) => enter(&headers, &token, own_path(&credentials.next)),
+        Ok(LoggedIn::Session(token)) => enter(&console, &headers, &token, own_path(&credentials.next)).await,
         Ok(LoggedIn::NeedsCode(note)) => {
             with_status(StatusCode::OK, &CodePage::new(language, note, credentials.next))
         }
@@ -161,7 +161,7 @@ struct CodeForm {
 async fn log_in_with_code(State(console): State<Console>, request: Request) -> Response {
     let language = Language::wanted(request.uri().query(), request.headers());
     let headers = request.headers().clone();
-    if is_of_another_site(&headers) {
+    if is_of_another_site(&request) {
         return Refusal::new(StatusCode::FORBIDDEN, "foreign_form", "the form is another site's")
             .into_response();
     }
@@ -170,7 +170,7 @@ async fn log_in_with_code(State(console): State<Console>, request: Request) -> R
         Err(refusal) => return refusal.into_response(),
     };
     match console.gateway.sessions.log_in_with_code(&form.note, &form.code).await {
-        Ok(token) => enter(&headers, &token, own_path(&form.next)),
+        Ok(token) => enter(&console, &headers, &token, own_path(&form.next)).await,
         Err(error @ LoginError::Over) => {
             let mut page = LoginPage::new(language, form.next);
             let (status, trouble) = told(page.words, &error);
@@ -232,10 +232,16 @@ pub(super) async fn log_out(visit: Visit, headers: HeaderMap, _: Form<Nothing>) 
     Ok(response)
 }
 
-/// Logged in: keeps the session in a cookie, and goes where the person wanted to go.
-fn enter(headers: &HeaderMap, token: &SecretString, next: &str) -> Response {
+/// Logged in: keeps the session in a cookie, and goes where the person wanted to go. The session that the browser had before
+/// ends: no cookie leads to it any more.
+async fn enter(console: &Console, headers: &HeaderMap, token: &SecretString, next: &str) -> Response {
+    if let Some(before) = visit::session_token(headers)
+        && let Err(error) = console.gateway.sessions.log_out(before).await
+    {
+        tracing::warn!(%error, "the session before a login could not be ended");
+    }
     let token = token.expose_secret();
-    let cookie = if is_secure(headers) {
+    let cookie = if visit::is_secure(headers) {
         format!("{}={token}; Path=/; Secure; HttpOnly; SameSite=Lax", visit::SECURE_COOKIE)
     } else {
         format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", visit::PLAIN_COOKIE)
@@ -258,21 +264,19 @@ fn with_cookie_of_language(uri: &Uri, mut response: Response) -> Response {
     response
 }
 
-/// Whether the browser keeps a cookie that only travels in safety: over TLS, and to this very machine. What says so comes
-/// from the browser; a lie hurts the liar alone.
-fn is_secure(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let origin = text("origin");
-    let host = text("host");
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    origin.starts_with("https://")
-        || text("x-forwarded-proto").eq_ignore_ascii_case("https")
-        || matches!(host, "localhost" | "127.0.0.1" | "[::1]")
-}
-
-/// Whether a browser says that a request was caused by a page of another site.
-fn is_of_another_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
+/// Whether a browser says that a request was caused by a page of another site. Over plain HTTP to another machine a browser
+/// says only the origin of the page, which is `null` if that page hides it.
+fn is_of_another_site(request: &Request) -> bool {
+    let headers = request.headers();
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return !matches!(site.as_bytes(), b"same-origin" | b"none");
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let host = request.uri().authority().map(|host| host.as_str().as_bytes());
+    let host = host.or_else(|| headers.get(header::HOST).map(HeaderValue::as_bytes));
+    let origin = origin.as_bytes();
+    let of_origin = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    !of_origin.zip(host).is_some_and(|(of_origin, host)| of_origin.eq_ignore_ascii_case(host))
 }
 
 /// A path of the console, and of nobody else: `//host` and `/\host` lead away.

@@ -16,7 +16,7 @@ use super::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
 use crate::people::Role;
-use crate::people::admin::{self, PeopleError};
+use crate::people::admin::{self, NewPerson, PeopleError};
 use crate::problem::{Json, Path, Problem};
 use crate::schemas;
 
@@ -133,8 +133,8 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, axum::Json<WithPassword>), Problem> {
     must_see_all(&caller)?;
     let apps = request.apps.as_ref().map(apps).transpose()?;
-    let added =
-        admin::add(&*context.store, &context.ids, &context.clock, &request.name, request.role, apps).await;
+    let new = NewPerson { name: &request.name, role: request.role, apps, must_change_password: true };
+    let added = admin::add(&*context.store, &context.ids, &context.clock, new).await;
     let (record, password) = added.map_err(problem)?;
     caller.is_about(Subject { appid: None, object: Some(record.id.to_string()) });
     let answer = WithPassword { person: person_json(record), password: password.expose_secret().to_owned() };

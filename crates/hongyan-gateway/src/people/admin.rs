@@ -3,7 +3,7 @@
 use hongyan_clock::Clock;
 use hongyan_ledger::PersonId;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_store::types::{NewPassword, PersonChange, PersonRecord};
+use hongyan_store::types::{NewPassword, PersonChange, PersonChanged, PersonRecord};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
 use secrecy::SecretString;
@@ -49,7 +49,20 @@ pub fn name_of(text: &str) -> Result<String, PeopleError> {
     if is_name { Ok(name) } else { Err(PeopleError::Name) }
 }
 
-/// Adds a person; the password, which is good for one login: it must be changed then.
+/// A person to add.
+#[derive(Debug, Clone)]
+pub struct NewPerson<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// What the person may do.
+    pub role: Role,
+    /// The apps that the person may see; `None`: all.
+    pub apps: Option<Vec<AppId>>,
+    /// The password is good for one login: the person must choose another one then. Set this unless nobody sees the password.
+    pub must_change_password: bool,
+}
+
+/// Adds a person, with a new password.
 ///
 /// # Errors
 /// When the name is no name or taken, or the store fails.
@@ -57,20 +70,18 @@ pub async fn add(
     store: &dyn Store,
     ids: &IdMaker,
     clock: &Clock,
-    name: &str,
-    role: Role,
-    apps: Option<Vec<AppId>>,
+    new: NewPerson<'_>,
 ) -> Result<(PersonRecord, SecretString), PeopleError> {
-    let name = name_of(name)?;
+    let name = name_of(new.name)?;
     let password = random_token("");
     let now = clock.now();
     let record = PersonRecord {
         id: ids.person(now),
         name,
-        role: role.name().to_owned(),
-        apps,
+        role: new.role.name().to_owned(),
+        apps: new.apps,
         password: password::hash(password.clone()).await?,
-        must_change_password: true,
+        must_change_password: new.must_change_password,
         totp: None,
         totp_step: 0,
         failures: 0,
@@ -98,8 +109,7 @@ pub async fn reset_password(store: &dyn Store, id: PersonId) -> Result<SecretStr
         totp: Some(None),
         ..PersonChange::default()
     };
-    let changed = store.change_person(id, change).await?;
-    changed.map(|_| password).ok_or_else(|| PeopleError::Unknown(id.to_string()))
+    changed(id, store.change_person(id, change).await?).map(|_| password)
 }
 
 /// Changes what a person may do and see.
@@ -112,12 +122,13 @@ pub async fn change(
     role: Option<Role>,
     apps: Option<Option<Vec<AppId>>>,
 ) -> Result<PersonRecord, PeopleError> {
-    if role.is_some_and(|role| role != Role::Admin) || apps.as_ref().is_some_and(Option::is_some) {
-        must_leave_an_admin(store, id).await?;
-    }
-    let change =
-        PersonChange { role: role.map(|role| role.name().to_owned()), apps, ..PersonChange::default() };
-    store.change_person(id, change).await?.ok_or_else(|| PeopleError::Unknown(id.to_string()))
+    let change = PersonChange {
+        role: role.map(|role| role.name().to_owned()),
+        apps,
+        must_leave: Some(Role::Admin.name().to_owned()),
+        ..PersonChange::default()
+    };
+    changed(id, store.change_person(id, change).await?)
 }
 
 /// Removes a person, and ends the person's sessions.
@@ -125,20 +136,16 @@ pub async fn change(
 /// # Errors
 /// When there is no such person, no admin would be left, or the store fails.
 pub async fn remove(store: &dyn Store, id: PersonId) -> Result<(), PeopleError> {
-    must_leave_an_admin(store, id).await?;
-    if store.remove_person(id).await? { Ok(()) } else { Err(PeopleError::Unknown(id.to_string())) }
+    let must_leave = Some(Role::Admin.name().to_owned());
+    changed(id, store.remove_person(id, must_leave).await?).map(|_| ())
 }
 
-/// Refuses to take away the last admin for all apps. Two who do it at once to each other can: the command line adds another.
-async fn must_leave_an_admin(store: &dyn Store, id: PersonId) -> Result<(), PeopleError> {
-    let people = store.people().await?;
-    let is_admin = |person: &&PersonRecord| person.role == Role::Admin.name() && person.apps.is_none();
-    let person =
-        people.iter().find(|person| person.id == id).ok_or_else(|| PeopleError::Unknown(id.to_string()))?;
-    if is_admin(&person) && people.iter().filter(is_admin).count() == 1 {
-        return Err(PeopleError::LastAdmin(person.name.clone()));
+fn changed(id: PersonId, changed: PersonChanged) -> Result<PersonRecord, PeopleError> {
+    match changed {
+        PersonChanged::Done(person) => Ok(*person),
+        PersonChanged::Unknown => Err(PeopleError::Unknown(id.to_string())),
+        PersonChanged::IsLast(person) => Err(PeopleError::LastAdmin(person.name)),
     }
-    Ok(())
 }
 
 #[cfg(test)]

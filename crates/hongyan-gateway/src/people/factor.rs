@@ -1,37 +1,88 @@
 //! Setting up a second factor, and taking it away.
 
+use std::time::Duration;
+
+use hongyan_clock::UnixMillis;
 use hongyan_store::StoreError;
-use hongyan_store::types::{NewTotp, PersonChange};
-use secrecy::SecretString;
+use hongyan_store::types::{NewTotp, PersonChange, PersonRecord};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 
 use super::Person;
+use super::password::TooMany;
 use super::sessions::{LoginError, Sessions};
 use super::totp::Totp;
-use crate::vault::{Purpose, VaultError};
+use crate::vault::{Purpose, Vault, sha256};
+
+/// So long a new secret waits for its first code.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(600);
 
 /// A second factor that is not confirmed yet. Nothing of it is stored.
 pub struct NewFactor {
     /// The secret, for the person's app.
     pub totp: Totp,
-    /// The secret, sealed for this person: the form that confirms it brings it back.
+    /// The secret, sealed for this person and the password that was given: the form that confirms the secret brings it back.
     pub sealed: String,
 }
 
 /// Why a second factor was not set up.
 #[derive(Debug, thiserror::Error)]
 pub enum FactorError {
-    /// The code is not the code of the new secret.
+    /// The code is not the code of the new secret, which is shown once more.
     #[error("the code is wrong")]
-    WrongCode,
-    /// The person has a second factor already, which only the password takes away.
+    WrongCode(Box<NewFactor>),
+    /// The person has a second factor already, which must be taken away first.
     #[error("there is a second factor already")]
     Exists,
-    /// The sealed secret is not one of this person.
+    /// The sealed secret is another person's, its time is over, or the password was changed meanwhile.
+    #[error("the password must be given once more")]
+    Over,
+    /// The password is wrong, or cannot be checked now.
     #[error(transparent)]
-    Sealed(#[from] VaultError),
+    Login(#[from] LoginError),
+    /// Too many people log in.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl std::fmt::Debug for NewFactor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("NewFactor(…)")
+    }
+}
+
+/// What a form carries between the password and the first code.
+#[derive(Serialize, Deserialize)]
+struct FactorStep {
+    secret: String,
+    until: UnixMillis,
+    /// SHA-256 of the stored hash, in hexadecimal: another password makes the secret void.
+    password: String,
+}
+
+impl FactorStep {
+    fn seal(&self, vault: &Vault, person: &Person) -> String {
+        let text = serde_json::to_string(self).expect("a struct of texts and numbers is JSON");
+        hex::encode(vault.seal_of(Purpose::FactorStep, &person.id.to_string(), &text.into()))
+    }
+
+    fn open(vault: &Vault, person: &Person, sealed: &str) -> Option<Self> {
+        let sealed = hex::decode(sealed).ok()?;
+        let text = vault.open_of(Purpose::FactorStep, &person.id.to_string(), &sealed).ok()?;
+        serde_json::from_str(text.expose_secret()).ok()
+    }
+
+    fn is_good(&self, person: &PersonRecord, now: UnixMillis) -> bool {
+        now < self.until && self.password == digest(person)
+    }
+}
+
+/// Changes with the password.
+fn digest(person: &PersonRecord) -> String {
+    hex::encode(sha256(&person.password))
 }
 
 impl Sessions {
@@ -43,56 +94,70 @@ impl Sessions {
         Ok(self.store.person(&person.name).await?.is_some_and(|person| person.totp.is_some()))
     }
 
-    /// Makes a secret for a second factor.
-    pub fn new_factor(&self, person: &Person) -> NewFactor {
-        self.shown_again(person, Totp::generate())
-    }
-
-    /// The factor that a form brought back, to show it once more.
+    /// Makes a secret for a second factor. The password is asked for, so that a session that somebody else has got hold of
+    /// does not lock its person out.
     ///
     /// # Errors
-    /// When the secret was not sealed for this person.
-    pub fn same_factor(&self, person: &Person, sealed: &str) -> Result<NewFactor, VaultError> {
-        let sealed = hex::decode(sealed).map_err(|_| VaultError::Malformed)?;
-        let text = self.vault.open_of(Purpose::Totp, &person.id.to_string(), &sealed)?;
-        let totp = Totp::from_text(&text).ok_or(VaultError::Malformed)?;
-        // Sealed anew: the master key may have been changed since.
-        Ok(self.shown_again(person, totp))
-    }
-
-    fn shown_again(&self, person: &Person, totp: Totp) -> NewFactor {
-        let sealed = self.vault.seal_of(Purpose::Totp, &person.id.to_string(), &totp.to_text());
-        NewFactor { totp, sealed: hex::encode(sealed) }
+    /// When the password is wrong, or the person has a second factor.
+    pub async fn new_factor(
+        &self,
+        person: &Person,
+        password: SecretString,
+    ) -> Result<NewFactor, FactorError> {
+        let (_turn, known) = self.check(&person.name, password).await?;
+        if known.totp.is_some() {
+            return Err(FactorError::Exists);
+        }
+        let totp = Totp::generate();
+        let step = FactorStep {
+            secret: totp.to_text().expose_secret().to_owned(),
+            until: self.clock.now().plus(CONFIRM_WITHIN),
+            password: digest(&known),
+        };
+        Ok(NewFactor { totp, sealed: step.seal(&self.vault, person) })
     }
 
     /// Sets a second factor, after its first code. The code is used up.
     ///
     /// # Errors
-    /// When the code is wrong, or the person has a second factor.
-    pub async fn confirm_factor(
-        &self,
-        person: &Person,
-        factor: &NewFactor,
-        code: &str,
-    ) -> Result<(), FactorError> {
-        let _turn = self.codes.lock().await;
-        if self.has_factor(person).await? {
+    /// When the code is wrong, the password was given too long ago, or the person has a second factor.
+    pub async fn confirm_factor(&self, person: &Person, sealed: &str, code: &str) -> Result<(), FactorError> {
+        let _turn = self.guesses.turn().await?;
+        let now = self.clock.now();
+        let known = self.store.person(&person.name).await?.ok_or(FactorError::Over)?;
+        let step = FactorStep::open(&self.vault, person, sealed).filter(|step| step.is_good(&known, now));
+        let step = step.ok_or(FactorError::Over)?;
+        let totp = Totp::from_text(&step.secret.as_str().into()).ok_or(FactorError::Over)?;
+        if known.totp.is_some() {
             return Err(FactorError::Exists);
         }
-        let step = factor.totp.step_of(code, self.clock.now(), 0).ok_or(FactorError::WrongCode)?;
-        let sealed = hex::decode(&factor.sealed).map_err(|_| VaultError::Malformed)?;
-        self.change_factor(person, Some(NewTotp { sealed, step })).await?;
+        let Some(used) = totp.step_of(code, now, 0) else {
+            // Sealed anew: the master key may have been changed since.
+            let sealed = step.seal(&self.vault, person);
+            return Err(FactorError::WrongCode(Box::new(NewFactor { totp, sealed })));
+        };
+        let sealed = self.vault.seal_of(Purpose::Totp, &person.id.to_string(), &totp.to_text());
+        self.change_factor(person, Some(NewTotp { sealed, step: used })).await?;
         tracing::info!(target: "audit", person = %person.id, name = %person.name, "set up a second factor");
         Ok(())
     }
 
-    /// Takes the second factor away.
+    /// Takes the second factor away. The password and a code are asked for, so that neither a session nor a password alone
+    /// is enough.
     ///
     /// # Errors
-    /// When the password is wrong.
-    pub async fn remove_factor(&self, person: &Person, password: SecretString) -> Result<(), LoginError> {
-        let known = self.store.person(&person.name).await?;
-        self.check(known.as_ref(), password).await?;
+    /// When the password or the code is wrong.
+    pub async fn remove_factor(
+        &self,
+        person: &Person,
+        password: SecretString,
+        code: &str,
+    ) -> Result<(), LoginError> {
+        let (turn, known) = self.check(&person.name, password).await?;
+        if known.totp.is_none() {
+            return Ok(());
+        }
+        let (_turn, _) = self.check_code(turn, &known, code).await?;
         self.change_factor(person, None).await?;
         tracing::info!(target: "audit", person = %person.id, name = %person.name, "took the own second factor away");
         Ok(())
@@ -108,17 +173,16 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
-    use hongyan_clock::{Clock, UnixMillis};
+    use hongyan_clock::Clock;
     use hongyan_ledger::ids::IdMaker;
     use hongyan_store::Store;
     use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
-    use secrecy::ExposeSecret;
 
     use super::*;
-    use crate::people::{LoggedIn, Role, admin};
-    use crate::vault::{Vault, rotation};
+    use crate::people::admin::{self, NewPerson};
+    use crate::people::{LoggedIn, Role};
+    use crate::vault::rotation;
 
     /// A clock at the beginning of a step.
     fn clock_at_a_step() -> Clock {
@@ -130,6 +194,10 @@ mod tests {
     /// The number of the step that the clock shows.
     fn step(clock: &Clock) -> i64 {
         clock.now().as_seconds() / 30
+    }
+
+    fn viewer(name: &str) -> NewPerson<'_> {
+        NewPerson { name, role: Role::Viewer, apps: None, must_change_password: true }
     }
 
     async fn note(sessions: &Sessions, password: &SecretString) -> SecretString {
@@ -150,22 +218,32 @@ mod tests {
         let ids = IdMaker::default();
         let mut people = Vec::new();
         for name in ["lihua", "wang"] {
-            let (record, password) =
-                admin::add(&*store, &ids, &clock, name, Role::Viewer, None).await.unwrap();
+            let (record, password) = admin::add(&*store, &ids, &clock, viewer(name)).await.unwrap();
             people.push((sessions.session_of(name).await.unwrap().unwrap().person, password));
             assert_eq!(people.last().unwrap().0.id, record.id);
         }
         let (lihua, password) = &people[0];
 
-        let factor = sessions.new_factor(lihua);
+        let no_factor = sessions.new_factor(lihua, "a wrong password".into()).await;
+        assert!(
+            matches!(no_factor, Err(FactorError::Login(LoginError::Wrong))),
+            "a session alone is not enough"
+        );
+        let factor = sessions.new_factor(lihua, password.clone()).await.unwrap();
         let code = factor.totp.code(step(&clock));
-        assert!(sessions.same_factor(&people[1].0, &factor.sealed).is_err(), "it is sealed for one person");
+        let others = sessions.confirm_factor(&people[1].0, &factor.sealed, &code).await;
+        assert!(matches!(others, Err(FactorError::Over)), "it is sealed for one person");
         let wrong = if code == "000000" { "000001" } else { "000000" };
-        assert!(matches!(sessions.confirm_factor(lihua, &factor, wrong).await, Err(FactorError::WrongCode)));
-        let factor = sessions.same_factor(lihua, &factor.sealed).unwrap();
-        sessions.confirm_factor(lihua, &factor, &code).await.unwrap();
-        let again = sessions.confirm_factor(lihua, &sessions.new_factor(lihua), &code).await;
-        assert!(matches!(again, Err(FactorError::Exists)), "a session alone does not replace a factor");
+        let Err(FactorError::WrongCode(factor)) = sessions.confirm_factor(lihua, &factor.sealed, wrong).await
+        else {
+            panic!("the code is wrong")
+        };
+        assert_eq!(factor.totp.code(step(&clock)), code, "the same secret is shown once more");
+        sessions.confirm_factor(lihua, &factor.sealed, &code).await.unwrap();
+        let again = sessions.confirm_factor(lihua, &factor.sealed, &code).await;
+        assert!(matches!(again, Err(FactorError::Exists)));
+        let another = sessions.new_factor(lihua, password.clone()).await;
+        assert!(matches!(another, Err(FactorError::Exists)), "the old factor must be taken away first");
 
         // The code that confirmed the factor is used up.
         let given = note(&sessions, password).await;
@@ -216,11 +294,11 @@ mod tests {
             Arc::new(Vault::from_key([1; 32])),
             clock.clone(),
         );
-        let (_, password) =
-            admin::add(&*store, &IdMaker::default(), &clock, "lihua", Role::Viewer, None).await.unwrap();
+        let (_, password) = admin::add(&*store, &IdMaker::default(), &clock, viewer("lihua")).await.unwrap();
         let lihua = sessions.session_of("lihua").await.unwrap().unwrap().person;
-        let factor = sessions.new_factor(&lihua);
-        sessions.confirm_factor(&lihua, &factor, &factor.totp.code(step(&clock))).await.unwrap();
+        let factor = sessions.new_factor(&lihua, password.clone()).await.unwrap();
+        let code = factor.totp.code(step(&clock));
+        sessions.confirm_factor(&lihua, &factor.sealed, &code).await.unwrap();
         let given = note(&sessions, &password).await;
         let guesses: Vec<_> = (0..50)
             .map(|_| {
@@ -237,6 +315,31 @@ mod tests {
             }
         }
         assert_eq!(checked, 5);
+        store.close().await;
+    }
+    #[tokio::test]
+    async fn a_new_secret_is_void_after_a_while_and_with_another_password() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(SqliteConfig::new(dir.path().join("h.db"))).unwrap());
+        let clock = clock_at_a_step();
+        let sessions = Sessions::new(
+            Arc::clone(&store) as Arc<dyn Store>,
+            Arc::new(Vault::from_key([1; 32])),
+            clock.clone(),
+        );
+        let (record, password) =
+            admin::add(&*store, &IdMaker::default(), &clock, viewer("lihua")).await.unwrap();
+        let lihua = sessions.session_of("lihua").await.unwrap().unwrap().person;
+        let confirm = async |factor: NewFactor| {
+            sessions.confirm_factor(&lihua, &factor.sealed, &factor.totp.code(step(&clock))).await
+        };
+        let factor = sessions.new_factor(&lihua, password.clone()).await.unwrap();
+        clock.advance(CONFIRM_WITHIN.as_millis() as i64);
+        assert!(matches!(confirm(factor).await, Err(FactorError::Over)));
+        let factor = sessions.new_factor(&lihua, password).await.unwrap();
+        admin::reset_password(&*store, record.id).await.unwrap();
+        assert!(matches!(confirm(factor).await, Err(FactorError::Over)));
+        assert!(!sessions.has_factor(&lihua).await.unwrap());
         store.close().await;
     }
 }

@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | `role` | which role may make which call |
 //! | [`password`] | how passwords are hashed, and which are good enough |
-//! | `sessions` | who is logged in, for how long, and how often somebody may try |
+//! | `sessions` | who is logged in, and for how long |
+//! | `guesses` | how often somebody may try a password or a code |
 //! | [`totp`] | the codes of a second factor |
 //! | `login_step` | the time between the right password and the code |
 //! | `factor` | setting up a second factor, and taking it away |
@@ -16,6 +17,7 @@
 
 pub mod admin;
 mod factor;
+mod guesses;
 mod login_step;
 pub mod password;
 mod role;

@@ -19,7 +19,7 @@ pub const MAX_BYTES: usize = 256;
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
 /// So long somebody waits for the turn. Then there are too many.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is compared with where nobody has the name: an answer takes equally long then.
 static NOBODYS: LazyLock<String> = LazyLock::new(|| hash_now(b"nobody's"));
@@ -74,7 +74,12 @@ fn hash_now(password: &[u8]) -> String {
 
 async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TooMany> {
     let turn = tokio::time::timeout(PATIENCE, ONE_AT_A_TIME.acquire()).await;
-    let _turn = turn.map_err(|_| TooMany)?.map_err(|_| TooMany)?;
+    let turn = turn.map_err(|_| TooMany)?.map_err(|_| TooMany)?;
+    let work = move || {
+        // The turn lasts as long as the work, also if the caller hangs up meanwhile.
+        let _turn = turn;
+        work()
+    };
     // A panic in there is ours; nobody is let in by it.
     tokio::task::spawn_blocking(work).await.map_err(|_| TooMany)
 }
@@ -93,6 +98,23 @@ mod tests {
         assert_eq!(is_right(secret("nobody's"), None).await, Ok(false), "nobody has no password");
         assert_eq!(is_right(secret("x"), Some("no hash".into())).await, Ok(false));
         assert_ne!(hash(secret("correct horse")).await.unwrap(), hashed, "each has its own salt");
+    }
+
+    #[tokio::test]
+    async fn a_password_keeps_its_turn_when_its_caller_hangs_up() {
+        let (began, has_begun) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let caller = tokio::spawn(in_turn(move || {
+            began.send(()).unwrap();
+            // Ends when the sender is dropped.
+            let _ = ended.recv();
+        }));
+        tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!(ONE_AT_A_TIME.available_permits(), 0, "the work goes on, and so does its turn");
+        drop(end);
+        in_turn(|| ()).await.unwrap();
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub enum Purpose {
     Totp,
     /// The proof that a person has given the right password, and is to give a code.
     LoginStep,
+    /// The secret of a second factor that its first code has not confirmed yet.
+    FactorStep,
 }
 
 impl Purpose {
@@ -64,6 +66,7 @@ impl Purpose {
             Self::WebhookSecret => "webhook_secret",
             Self::Totp => "totp",
             Self::LoginStep => "login_step",
+            Self::FactorStep => "factor_step",
         }
     }
 }

@@ -9,11 +9,12 @@ use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
     ConsoleSession, LoginLink, LoginRecord, MAX_PERMITS_COUNTED, NewMessage, NewPassword, NewPermit, NewTotp,
-    PermitsOfKind, PersonChange, PersonRecord, UserFilter,
+    PermitsOfKind, PersonChange, PersonChanged, PersonRecord, UserFilter,
 };
 
 checks![
     a_person_is_added_once_by_name_and_changed_and_removed,
+    of_two_admins_who_take_each_other_away_at_once_one_is_left,
     a_session_ends_by_time_by_word_and_with_the_password,
     wrong_passwords_are_counted_until_a_login,
     a_code_of_the_second_factor_is_good_once,
@@ -67,15 +68,47 @@ async fn a_person_is_added_once_by_name_and_changed_and_removed(world: World) {
         totp: Some(Some(NewTotp { sealed: vec![7], step: 5 })),
         ..PersonChange::default()
     };
-    let changed = store.change_person(bo.id, change).await.unwrap().unwrap();
+    let changed = store.change_person(bo.id, change).await.unwrap().done().unwrap();
     assert_eq!(
         changed,
         PersonRecord { role: "admin".into(), apps: None, totp: Some(vec![7]), totp_step: 5, ..bo.clone() }
     );
     assert_eq!(store.person("bo").await.unwrap(), Some(changed));
-    assert!(store.remove_person(bo.id).await.unwrap() && !store.remove_person(bo.id).await.unwrap());
-    assert_eq!(store.change_person(bo.id, PersonChange::default()).await.unwrap(), None);
+    let removed = store.remove_person(bo.id, None).await.unwrap().done();
+    assert_eq!(removed.map(|person| person.id), Some(bo.id));
+    assert_eq!(store.remove_person(bo.id, None).await.unwrap(), PersonChanged::Unknown);
+    let change = PersonChange::default();
+    assert_eq!(store.change_person(bo.id, change).await.unwrap(), PersonChanged::Unknown);
     assert_eq!(store.people().await.unwrap(), [anna]);
+}
+
+async fn of_two_admins_who_take_each_other_away_at_once_one_is_left(world: World) {
+    let store = &world.store;
+    let admin = |name, apps| PersonRecord { role: "admin".into(), apps, ..person(&world, name) };
+    let (anna, bo, limited) = (admin("anna", None), admin("bo", None), admin("cai", Some(vec![appid()])));
+    let must_leave = || Some("admin".to_owned());
+    let change = |role: &str| PersonChange {
+        role: Some(role.to_owned()),
+        must_leave: must_leave(),
+        ..PersonChange::default()
+    };
+    for person in [&anna, &bo, &limited] {
+        store.add_person(person.clone()).await.unwrap();
+    }
+    let both = tokio::join!(
+        store.remove_person(anna.id, must_leave()),
+        store.change_person(bo.id, change("viewer"))
+    );
+    let is_last = |changed: &PersonChanged| matches!(changed, PersonChanged::IsLast(_));
+    let both = [both.0.unwrap(), both.1.unwrap()];
+    assert_eq!(both.iter().filter(|changed| is_last(changed)).count(), 1, "{both:?}");
+    let left = if is_last(&both[0]) { &anna } else { &bo };
+    assert!(is_last(&store.remove_person(left.id, must_leave()).await.unwrap()), "cai sees one app alone");
+    let few = PersonChange { apps: Some(Some(vec![appid()])), ..change("admin") };
+    assert!(is_last(&store.change_person(left.id, few).await.unwrap()));
+    assert_eq!(store.person(&left.name).await.unwrap().as_ref(), Some(left));
+    assert!(store.change_person(left.id, change("admin")).await.unwrap().done().is_some());
+    assert!(store.remove_person(limited.id, must_leave()).await.unwrap().done().is_some());
 }
 
 async fn a_session_ends_by_time_by_word_and_with_the_password(world: World) {
@@ -103,14 +136,14 @@ async fn a_session_ends_by_time_by_word_and_with_the_password(world: World) {
     assert!(!store.end_console_session([2; 32]).await.unwrap());
     let password = NewPassword { hash: "second".into(), must_change: false, keep_session: Some([3; 32]) };
     let change = PersonChange { password: Some(password), ..PersonChange::default() };
-    let changed = store.change_person(anna.id, change).await.unwrap().unwrap();
+    let changed = store.change_person(anna.id, change).await.unwrap().done().unwrap();
     assert_eq!((changed.password.as_str(), changed.must_change_password), ("second", false));
     assert_eq!(who(1, after(2)).await, None, "whoever knew the old password is out");
     assert_eq!(who(3, after(2)).await.as_deref(), Some("anna"), "but for the session that changed it");
     assert_eq!(who(4, after(2)).await.as_deref(), Some("bo"), "and others");
     assert_eq!(store.end_console_sessions(bo.id).await.unwrap(), 1);
     assert_eq!(who(4, after(2)).await, None);
-    store.remove_person(anna.id).await.unwrap();
+    store.remove_person(anna.id, None).await.unwrap();
     assert_eq!(who(3, after(2)).await, None, "nobody is logged in who is not there");
 }
 

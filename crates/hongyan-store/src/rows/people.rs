@@ -8,6 +8,9 @@ use crate::types::{ConsoleSession, LoginLink, PersonRecord};
 
 /// Questions about people, and writes.
 pub(crate) trait PeopleRows {
+    /// All people, by name.
+    fn people(&self) -> RowResult<Vec<PersonRecord>>;
+
     /// The person with this id.
     fn person_by_id(&self, id: PersonId) -> RowResult<Option<PersonRecord>>;
 

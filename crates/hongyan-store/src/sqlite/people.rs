@@ -12,7 +12,7 @@ use super::memory::Transaction;
 use super::row_error::RowResult;
 use super::verb::Verb;
 use crate::rows::PeopleRows;
-use crate::types::{ConsoleSession, LoginLink, PersonChange, PersonRecord};
+use crate::types::{ConsoleSession, LoginLink, PersonChange, PersonChanged, PersonRecord};
 use crate::{PeopleStore, Result, verbs};
 
 /// The columns of a person, in the order in which [`read_person`] takes them.
@@ -86,6 +86,10 @@ pub(super) fn session(
 }
 
 impl PeopleRows for Transaction<'_> {
+    fn people(&self) -> RowResult<Vec<PersonRecord>> {
+        all(self)
+    }
+
     fn person_by_id(&self, id: PersonId) -> RowResult<Option<PersonRecord>> {
         one(
             self,
@@ -225,12 +229,12 @@ impl PeopleStore for SqliteStore {
         self.write(Verb::AddPerson, move |tx| verbs::people::add(tx, &person)).await
     }
 
-    async fn change_person(&self, id: PersonId, change: PersonChange) -> Result<Option<PersonRecord>> {
+    async fn change_person(&self, id: PersonId, change: PersonChange) -> Result<PersonChanged> {
         self.write(Verb::ChangePerson, move |tx| verbs::people::change(tx, id, &change)).await
     }
 
-    async fn remove_person(&self, id: PersonId) -> Result<bool> {
-        self.write(Verb::RemovePerson, move |tx| verbs::people::remove(tx, id)).await
+    async fn remove_person(&self, id: PersonId, must_leave: Option<String>) -> Result<PersonChanged> {
+        self.write(Verb::RemovePerson, move |tx| verbs::people::remove(tx, id, must_leave.as_deref())).await
     }
 
     async fn people(&self) -> Result<Vec<PersonRecord>> {

@@ -46,6 +46,29 @@ pub struct PersonChange {
     pub password: Option<NewPassword>,
     /// Another second factor; `Some(None)`: the person has no second factor any more.
     pub totp: Option<Option<NewTotp>>,
+    /// Nothing is changed if nobody would be left who has this role and may see all apps.
+    pub must_leave: Option<String>,
+}
+
+/// What became of a change of a person, or of a removal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PersonChanged {
+    /// It is done; how the person is now, or was when removed.
+    Done(Box<PersonRecord>),
+    /// There is no person with this id.
+    Unknown,
+    /// Nothing is changed: this person is the last one who has the role that must not be lost.
+    IsLast(Box<PersonRecord>),
+}
+
+impl PersonChanged {
+    /// The person, if it is done.
+    pub fn done(self) -> Option<PersonRecord> {
+        match self {
+            Self::Done(person) => Some(*person),
+            Self::Unknown | Self::IsLast(_) => None,
+        }
+    }
 }
 
 /// Another second factor.

@@ -5,7 +5,7 @@ use hongyan_ledger::PersonId;
 
 use crate::row_error::RowResult;
 use crate::rows::Rows;
-use crate::types::{ConsoleSession, LoginLink, PersonChange, PersonRecord};
+use crate::types::{ConsoleSession, LoginLink, PersonChange, PersonChanged, PersonRecord};
 
 /// Carries out [`crate::Store::add_person`].
 pub(crate) fn add(rows: &impl Rows, person: &PersonRecord) -> RowResult<bool> {
@@ -17,17 +17,20 @@ pub(crate) fn add(rows: &impl Rows, person: &PersonRecord) -> RowResult<bool> {
 }
 
 /// Carries out [`crate::Store::change_person`].
-pub(crate) fn change(
-    rows: &impl Rows,
-    id: PersonId,
-    change: &PersonChange,
-) -> RowResult<Option<PersonRecord>> {
-    let Some(mut person) = rows.person_by_id(id)? else { return Ok(None) };
+pub(crate) fn change(rows: &impl Rows, id: PersonId, change: &PersonChange) -> RowResult<PersonChanged> {
+    let Some(mut person) = rows.person_by_id(id)? else { return Ok(PersonChanged::Unknown) };
+    let before = person.clone();
     if let Some(role) = &change.role {
         person.role.clone_from(role);
     }
     if let Some(apps) = &change.apps {
         person.apps.clone_from(apps);
+    }
+    if let Some(role) = &change.must_leave
+        && !is_for_all(&person, role)
+        && is_last(rows, &before, role)?
+    {
+        return Ok(PersonChanged::IsLast(Box::new(before)));
     }
     if let Some(totp) = &change.totp {
         person.totp = totp.as_ref().map(|totp| totp.sealed.clone());
@@ -42,14 +45,32 @@ pub(crate) fn change(
         rows.delete_login_links(id)?;
     }
     rows.update_person(&person)?;
-    Ok(Some(person))
+    Ok(PersonChanged::Done(Box::new(person)))
 }
 
 /// Carries out [`crate::Store::remove_person`].
-pub(crate) fn remove(rows: &impl Rows, id: PersonId) -> RowResult<bool> {
+pub(crate) fn remove(rows: &impl Rows, id: PersonId, must_leave: Option<&str>) -> RowResult<PersonChanged> {
+    let Some(person) = rows.person_by_id(id)? else { return Ok(PersonChanged::Unknown) };
+    if let Some(role) = must_leave
+        && is_last(rows, &person, role)?
+    {
+        return Ok(PersonChanged::IsLast(Box::new(person)));
+    }
     rows.delete_console_sessions(id, None)?;
     rows.delete_login_links(id)?;
-    rows.delete_person(id)
+    rows.delete_person(id)?;
+    Ok(PersonChanged::Done(Box::new(person)))
+}
+
+/// Whether a person has this role for all apps.
+fn is_for_all(person: &PersonRecord, role: &str) -> bool {
+    person.role == role && person.apps.is_none()
+}
+
+/// Whether a person has this role for all apps, and nobody else has it.
+fn is_last(rows: &impl Rows, person: &PersonRecord, role: &str) -> RowResult<bool> {
+    let has_it = |other: &PersonRecord| is_for_all(other, role);
+    Ok(has_it(person) && !rows.people()?.iter().any(|other| other.id != person.id && has_it(other)))
 }
 
 /// Carries out [`crate::Store::login_failed`].
