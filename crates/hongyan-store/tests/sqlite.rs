@@ -198,7 +198,7 @@ async fn a_database_of_an_older_release_is_brought_along() {
     assert!(!keys.is_empty() && keys.iter().all(|key| key.created_by.is_none()), "{keys:?}");
     for (user, count, sums) in counted {
         let filter = MessageFilter {
-            appid: Some(user.appid.clone()),
+            apps: Some(vec![user.appid.clone()]),
             openid: Some(user.openid.clone()),
             limit: 100,
             ..MessageFilter::default()

@@ -126,21 +126,12 @@ impl Caller {
         }
     }
 
-    /// The app that a list is about: the app that the caller asked for, or the only app of the caller. A caller with several
-    /// apps must name one, because a list reads every entry that it leaves out.
-    pub(super) fn one_app(&self, asked: Option<AppId>) -> Result<Option<AppId>, Problem> {
-        let Some(apps) = self.apps() else { return Ok(asked) };
-        match (asked, apps) {
-            (Some(appid), _) if self.sees(&appid) => Ok(Some(appid)),
-            (Some(appid), _) => Err(Problem::unknown_app(&appid)),
-            (None, [only]) => Ok(Some(only.clone())),
-            (None, _) => {
-                let detail = match self.who {
-                    Who::Key(_) => "this API key is for more than one app: name the app",
-                    Who::Person(_) => "you may see more than one app: name the app",
-                };
-                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "missing_field", detail).field("app"))
-            }
+    /// The apps that a list is about: the app that the caller asked for, or all that the caller may see; `None`: any app.
+    pub(super) fn listed_apps(&self, asked: Option<AppId>) -> Result<Option<Vec<AppId>>, Problem> {
+        match asked {
+            Some(appid) if self.sees(&appid) => Ok(Some(vec![appid])),
+            Some(appid) => Err(Problem::unknown_app(&appid)),
+            None => Ok(self.apps().map(<[_]>::to_vec)),
         }
     }
 

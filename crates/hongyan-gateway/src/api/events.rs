@@ -23,10 +23,10 @@ use crate::schemas;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
-    /// Only events of this app.
+    /// Only events of this app. Default: of all apps that the key is for.
     #[param(value_type = Option<schemas::AppId>)]
     app: Option<String>,
-    /// Only events about this user; needs `app`.
+    /// Only events about this user; needs `app`, unless the key is for some apps.
     #[param(value_type = Option<schemas::OpenId>)]
     openid: Option<String>,
     /// Only events with this name at WeChat.
@@ -104,12 +104,12 @@ pub(super) async fn list(
     Query(query): Query<EventsQuery>,
 ) -> Result<axum::Json<EventsAnswer>, Problem> {
     let limit = listing::limit(query.limit)?;
-    let appid = caller.one_app(query.app.map(|text| parse("app", &text)).transpose()?)?;
-    if query.openid.is_some() && appid.is_none() {
+    let apps = caller.listed_apps(query.app.map(|text| parse("app", &text)).transpose()?)?;
+    if query.openid.is_some() && apps.is_none() {
         return Err(Problem::invalid("openid", "an openid belongs to one app; name the app with app="));
     }
     let filter = EventFilter {
-        appid,
+        apps,
         openid: query.openid.map(|text| parse("openid", &text)).transpose()?,
         name: query.name.map(|name| name.0),
         before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,

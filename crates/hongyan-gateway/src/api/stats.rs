@@ -206,15 +206,11 @@ pub(super) async fn show(
     Query(query): Query<StatsQuery>,
 ) -> Result<axum::Json<StatsAnswer>, Problem> {
     // An app that was removed has figures still.
-    let app: Option<AppId> = query.app.map(|text| parse("app", &text)).transpose()?;
-    if let Some(hidden) = app.as_ref().filter(|app| !caller.sees(app)) {
-        return Err(Problem::unknown_app(hidden));
-    }
+    let apps = caller.listed_apps(query.app.map(|text| parse("app", &text)).transpose()?)?;
     let template = query.template.map(|text| parse("template", &text)).transpose()?;
     let asked = query.step.map(|name| step(&name)).transpose()?;
     let by = query.by.map(|name| by(&name)).transpose()?;
     let period = Period::of(query.since, query.until, asked, context.clock.now())?;
-    let apps = app.map(|app| vec![app]).or_else(|| caller.apps().map(<[_]>::to_vec));
     let Period { step, since, until } = period;
     let counts = context.store.tallies(TallyFilter { apps, template, since, until, step, by }).await?;
     Ok(axum::Json(answer(period, by, counts)))

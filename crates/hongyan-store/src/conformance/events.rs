@@ -7,7 +7,7 @@ use hongyan_ledger::resolve::{Then, Verdict, Witness};
 use hongyan_ledger::sent_report::{PATIENCE, SentReport};
 use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::{EventId, Lane, MessageState as S, PermitKind, PermitPolicy, ReasonCode};
-use hongyan_wechat::{Errcode, OpenId};
+use hongyan_wechat::{AppId, Errcode, OpenId};
 
 use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
@@ -20,6 +20,7 @@ checks![
     an_event_is_stored_once_however_often_it_comes,
     a_nonce_that_was_used_for_another_content_is_refused,
     an_event_about_no_user_is_kept_in_the_lane_of_its_app,
+    events_of_some_apps_are_listed_together_and_no_others,
     an_accepted_template_grants_a_unit_once_and_wakes_who_waits,
     an_acceptance_that_both_sides_report_counts_once,
     a_long_term_template_is_granted_without_number,
@@ -139,13 +140,34 @@ async fn an_event_about_no_user_is_kept_in_the_lane_of_its_app(world: World) {
     assert_eq!((open.due[0].id, &open.due[0].openid), (event.id, &None));
     assert_eq!(apply(&world, event.id, vec![], after(1)).await.unwrap().effects, []);
     let filter = EventFilter {
-        appid: Some(appid()),
+        apps: Some(vec![appid()]),
         name: Some("an_event".into()),
         limit: 9,
         ..EventFilter::default()
     };
     let listed = world.store.events(filter).await.unwrap().items.remove(0);
     assert_eq!((listed.state, listed.worked_at, listed.body), (EventState::Done, Some(after(1)), event.body));
+}
+
+async fn events_of_some_apps_are_listed_together_and_no_others(world: World) {
+    let [second, third] =
+        ["wx0000000000000008", "wx0000000000000009"].map(|app| app.parse::<AppId>().unwrap());
+    let mut ids = Vec::new();
+    for (n, app) in (1..).zip([appid(), second.clone(), third, second.clone()]) {
+        let id = world.ids.event(Lane::of(&app, &user(1)), after(n));
+        let event = NewEvent { id, appid: app, ..event(&world, Some(&user(1)), n as u8, after(n)) };
+        receive(&world, event).await;
+        ids.push(id);
+    }
+    let two =
+        || EventFilter { apps: Some(vec![appid(), second.clone()]), limit: 9, ..EventFilter::default() };
+    for filter in [two(), EventFilter { openid: Some(user(1)), ..two() }] {
+        let page = world.store.events(EventFilter { limit: 2, ..filter.clone() }).await.unwrap();
+        assert_eq!(page.items.iter().map(|event| event.id).collect::<Vec<_>>(), [ids[3], ids[1]]);
+        let rest = world.store.events(EventFilter { before: page.next, ..filter }).await.unwrap();
+        assert_eq!(rest.items.iter().map(|event| event.id).collect::<Vec<_>>(), [ids[0]]);
+        assert_eq!(rest.next, None);
+    }
 }
 
 async fn an_accepted_template_grants_a_unit_once_and_wakes_who_waits(world: World) {
@@ -160,7 +182,7 @@ async fn an_accepted_template_grants_a_unit_once_and_wakes_who_waits(world: Worl
     assert_eq!(world.claim(&user(1), after(1)).await.claimed[0].id, waits.id);
     assert_eq!(world.totals(&user(1), after(1)).await.granted, 1);
     let listed = world.store.events(EventFilter {
-        appid: Some(appid()),
+        apps: Some(vec![appid()]),
         openid: Some(user(1)),
         limit: 1,
         ..EventFilter::default()

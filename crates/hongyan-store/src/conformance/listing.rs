@@ -1,7 +1,7 @@
 //! Lists of messages, for people.
 
-use hongyan_ledger::{MessageId, MessageState as S, PermitPolicy, ReasonCode};
-use hongyan_wechat::Errcode;
+use hongyan_ledger::{Lane, MessageId, MessageState as S, PermitPolicy, ReasonCode};
+use hongyan_wechat::{AppId, Errcode};
 
 use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
@@ -10,6 +10,7 @@ use crate::types::{MessageFilter, NewMessage};
 checks![
     messages_are_listed_newest_first_in_pages,
     messages_are_found_by_what_is_known_of_them,
+    messages_of_some_apps_are_listed_together_and_no_others,
     a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on,
     messages_are_read_together_by_their_ids,
 ];
@@ -35,7 +36,7 @@ async fn messages_are_listed_newest_first_in_pages(world: World) {
     }
     assert_eq!(pages, all);
     let of_user = MessageFilter {
-        appid: Some(appid()),
+        apps: Some(vec![appid()]),
         openid: Some(user(1)),
         before: Some(all[1]),
         ..MessageFilter::default()
@@ -53,7 +54,7 @@ async fn messages_are_found_by_what_is_known_of_them(world: World) {
     };
     let waiting = world.begin(waiting).await.id;
     let any = MessageFilter::default;
-    let app = || MessageFilter { appid: Some(appid()), ..any() };
+    let app = || MessageFilter { apps: Some(vec![appid()]), ..any() };
     let cases = [
         (MessageFilter { states: vec![S::Failed], ..any() }, vec![failed]),
         (MessageFilter { states: vec![S::Unknown], ..any() }, vec![]),
@@ -75,7 +76,7 @@ async fn messages_are_found_by_what_is_known_of_them(world: World) {
         (MessageFilter { openid: Some(user(1)), states: vec![S::Sent], ..app() }, vec![]),
         (MessageFilter { reference: Some("order-7".into()), ..app() }, vec![waiting]),
         (MessageFilter { reference: Some("order-7".into()), ..any() }, vec![waiting]),
-        (MessageFilter { appid: Some("wx0000000000000009".parse().unwrap()), ..any() }, vec![]),
+        (MessageFilter { apps: Some(vec![another(9)]), ..any() }, vec![]),
     ];
     for (filter, expected) in cases {
         assert_eq!(list(&world, filter.clone()).await, expected, "{filter:?}");
@@ -83,6 +84,62 @@ async fn messages_are_found_by_what_is_known_of_them(world: World) {
     let view = world.detail(waiting).await.message;
     assert_eq!(view.reference.as_deref(), Some("order-7"));
     assert_eq!((view.policy, view.accepted_at), (PermitPolicy::Wait, START));
+}
+
+/// An app beside the usual one.
+fn another(n: u8) -> AppId {
+    format!("wx000000000000000{n}").parse().unwrap()
+}
+
+async fn messages_of_some_apps_are_listed_together_and_no_others(world: World) {
+    let [second, third] = [another(8), another(9)];
+    let mut ids = Vec::new();
+    for (n, app) in [appid(), second.clone(), third.clone(), second.clone(), appid()].into_iter().enumerate()
+    {
+        let (lane, at) = (Lane::of(&app, &user(1)), after(n as u64));
+        let message = NewMessage {
+            id: world.ids.message(lane, at),
+            appid: app,
+            reference: (n < 4).then(|| "order-7".to_owned()),
+            start: Some(world.epoch(lane)),
+            ..world.message(&user(1), at)
+        };
+        ids.push(world.begin(message).await.id);
+    }
+    let pages = async |filter: MessageFilter| {
+        let (mut found, mut before) = (Vec::new(), None);
+        loop {
+            let page = world.store.messages(MessageFilter { before, ..filter.clone() }).await.unwrap();
+            assert!(page.items.len() <= filter.limit as usize, "{filter:?}");
+            found.extend(page.items.into_iter().map(|view| view.id));
+            before = page.next;
+            if before.is_none() {
+                return found;
+            }
+        }
+    };
+    let newest_first = [4, 3, 1, 0].map(|n| ids[n]);
+    let any = || MessageFilter { limit: 9, ..MessageFilter::default() };
+    let two = || MessageFilter { apps: Some(vec![appid(), second.clone()]), ..any() };
+    let by = |reference: &str| Some(reference.to_owned());
+    for limit in [1, 2, 3, 9] {
+        let two = || MessageFilter { limit, ..two() };
+        assert_eq!(pages(two()).await, newest_first);
+        assert_eq!(pages(MessageFilter { openid: Some(user(1)), ..two() }).await, newest_first);
+        assert_eq!(pages(MessageFilter { states: vec![S::Failed], ..two() }).await, newest_first);
+        assert_eq!(pages(MessageFilter { reference: by("order-7"), ..two() }).await, newest_first[1..]);
+        let later = MessageFilter { openid: Some(user(1)), since: Some(after(3)), ..two() };
+        assert_eq!(pages(later).await, newest_first[..2]);
+    }
+    assert_eq!(pages(MessageFilter { openid: Some(user(2)), ..two() }).await, []);
+    assert_eq!(pages(MessageFilter { reference: by("order-8"), ..two() }).await, []);
+    for filter in [any(), MessageFilter { openid: Some(user(1)), ..any() }] {
+        assert_eq!(
+            pages(MessageFilter { apps: Some(vec![third.clone()]), ..filter.clone() }).await,
+            [ids[2]]
+        );
+        assert_eq!(pages(MessageFilter { apps: Some(vec![]), ..filter }).await, [], "no app has no messages");
+    }
 }
 
 async fn a_page_ends_where_it_has_looked_at_enough_and_says_where_to_go_on(world: World) {

@@ -279,7 +279,7 @@ impl World {
     /// A user's messages, newest first, as far as one page goes.
     pub(super) async fn messages_of(&self, openid: &OpenId) -> Vec<MessageView> {
         let filter = MessageFilter {
-            appid: Some(appid()),
+            apps: Some(vec![appid()]),
             openid: Some(openid.clone()),
             limit: 1_000,
             ..MessageFilter::default()

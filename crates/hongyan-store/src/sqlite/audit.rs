@@ -5,8 +5,9 @@ use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many};
+use super::keys::apps_to_json;
 use super::memory::Transaction;
-use super::row_error::{RowError, RowResult};
+use super::row_error::RowResult;
 use crate::rows::AuditRows;
 use crate::types::{Actor, ActorKind, AuditEnd, AuditEntry, AuditFilter, NewAudit, Subject};
 
@@ -49,13 +50,6 @@ impl AuditRows for Transaction<'_> {
 
 /// Carries out [`crate::Store::audit`].
 pub(super) fn list(db: &Connection, filter: &AuditFilter) -> RowResult<Vec<AuditEntry>> {
-    let apps = match &filter.apps {
-        None => None,
-        Some(apps) => Some(
-            serde_json::to_string(&apps.iter().map(AppId::as_str).collect::<Vec<_>>())
-                .map_err(|why| RowError::corrupt(format!("a list of apps: {why}")))?,
-        ),
-    };
     many(
         db,
         "SELECT number, at, actor, actor_id, actor_name, call, appid, object, result FROM audit \
@@ -65,7 +59,7 @@ pub(super) fn list(db: &Connection, filter: &AuditFilter) -> RowResult<Vec<Audit
             filter.before.unwrap_or(i64::MAX),
             filter.since.map_or(i64::MIN, |at| at.0),
             filter.until.unwrap_or(UnixMillis::MAX).0,
-            apps,
+            apps_to_json(filter.apps.as_deref())?,
             filter.limit
         ],
         |cells: &mut Cells<'_>| {

@@ -216,7 +216,47 @@ pub(super) fn page<T, I: Copy>(
     Ok(page)
 }
 
+/// The pages of several parts as one page, newest first, of at most `limit` entries.
+pub(super) fn merged<T, I: Copy + Ord>(
+    pages: Vec<Page<T, I>>,
+    limit: u32,
+    id: impl Fn(&T) -> I,
+) -> Page<T, I> {
+    // What is older than the end of a page may be missing in it.
+    let mut next = pages.iter().filter_map(|page| page.next).max();
+    let mut items: Vec<T> = pages.into_iter().flat_map(|page| page.items).collect();
+    items.retain(|item| next.is_none_or(|end| id(item) >= end));
+    items.sort_unstable_by_key(|item| std::cmp::Reverse(id(item)));
+    items.dedup_by_key(|item| id(item));
+    if items.len() > limit as usize {
+        items.truncate(limit as usize);
+        next = items.last().map(id);
+    }
+    Page { items, next }
+}
+
 /// Executes a statement that returns no rows; returns how many rows it changed.
 pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> RowResult<usize> {
     Ok(db.prepare_cached(sql)?.execute(params)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_several_parts_are_one_page_which_ends_where_one_of_them_ends() {
+        let merge = |pages: &[(&[u8], Option<u8>)], limit| {
+            let pages =
+                pages.iter().map(|(items, next)| Page { items: items.to_vec(), next: *next }).collect();
+            let Page { items, next } = merged(pages, limit, |item| *item);
+            (items, next)
+        };
+        assert_eq!(merge(&[(&[9, 4], None), (&[7, 2], None)], 4), (vec![9, 7, 4, 2], None));
+        assert_eq!(merge(&[(&[9, 4], None), (&[7, 2], None)], 3), (vec![9, 7, 4], Some(4)));
+        assert_eq!(merge(&[(&[9, 4], Some(4)), (&[7, 2], None)], 3), (vec![9, 7, 4], Some(4)));
+        assert_eq!(merge(&[(&[9, 4], None), (&[], Some(6))], 3), (vec![9], Some(6)), "it looked no further");
+        assert_eq!(merge(&[(&[9], None), (&[9], None)], 3), (vec![9], None), "a part that was named twice");
+        assert_eq!(merge(&[], 3), (vec![], None));
+    }
 }

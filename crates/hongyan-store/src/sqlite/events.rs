@@ -8,7 +8,8 @@ use hongyan_ledger::{EventId, Lane, MessageId};
 use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
-use super::cells::{Cells, change, many, one, page};
+use super::cells::{Cells, change, many, merged, one, page};
+use super::keys::apps_to_json;
 use super::memory::Transaction;
 use super::row_error::{RowError, RowResult};
 use crate::rows::events::Nonce;
@@ -282,7 +283,7 @@ fn effects(json: &str) -> RowResult<Vec<Effect>> {
 macro_rules! page_of {
     ($where:literal) => {
         concat!(
-            "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR name = ?4) \
+            "SELECT ((?2 IS NULL OR appid IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR name = ?4) \
              AND (?5 IS NULL OR lane = ?5) AND (?6 IS NULL OR user_no = ?6)) IS TRUE, id, ",
             columns!(),
             " FROM events ",
@@ -292,13 +293,26 @@ macro_rules! page_of {
     };
 }
 
-/// Carries out [`crate::Store::events`]. A user's events are read together and sorted. Other pages walk back from the newest
-/// event, over at most `look_at` events.
+/// Carries out [`crate::Store::events`]. Of several apps, a user's events are found app by app.
 pub(super) fn list(db: &Connection, filter: &EventFilter) -> RowResult<Page<EventView, EventId>> {
+    match &filter.apps {
+        Some(apps) if apps.len() != 1 && filter.openid.is_some() => {
+            let of_app =
+                |app: &AppId| walk(db, &EventFilter { apps: Some(vec![app.clone()]), ..filter.clone() });
+            let pages = apps.iter().map(of_app).collect::<RowResult<_>>()?;
+            Ok(merged(pages, filter.limit, |event| event.id))
+        }
+        _ => walk(db, filter),
+    }
+}
+
+/// A page of all apps or of one, or of several without a user. A user's events are read together and sorted. Other pages walk
+/// back from the newest event, over at most `look_at` events.
+fn walk(db: &Connection, filter: &EventFilter) -> RowResult<Page<EventView, EventId>> {
     const OF_USER: &str = page_of!("INDEXED BY events_of_user WHERE lane = ?5 AND user_no = ?6");
     const ALL: &str = page_of!("WHERE TRUE");
-    let user = match (&filter.appid, &filter.openid) {
-        (Some(appid), Some(openid)) => Some(User::of(appid, openid)),
+    let user = match (filter.apps.as_deref(), &filter.openid) {
+        (Some([appid]), Some(openid)) => Some(User::of(appid, openid)),
         _ => None,
     };
     let before = filter.before.unwrap_or(EventId::from_bytes([0xff; 16]));
@@ -307,7 +321,7 @@ pub(super) fn list(db: &Connection, filter: &EventFilter) -> RowResult<Page<Even
         if user.is_some() { OF_USER } else { ALL },
         params![
             before.as_bytes(),
-            filter.appid.as_ref().map(AsRef::<str>::as_ref),
+            apps_to_json(filter.apps.as_deref())?,
             filter.openid.as_ref().map(AsRef::<str>::as_ref),
             filter.name,
             user.as_ref().map(|user| user.lane.number()),

@@ -10,6 +10,7 @@ use hongyan_wechat::{AppId, Errcode, TemplateId};
 use rusqlite::{Connection, params};
 
 use super::cells::{Cells, change, many, one};
+use super::keys::apps_to_json;
 use super::memory::Transaction;
 use super::row_error::{RowError, RowResult};
 use crate::rows::TallyRows;
@@ -193,11 +194,7 @@ impl Bounds {
         let first = filter.step.start_of(filter.since);
         let last = filter.step.start_of(filter.until);
         let until = if last == filter.until { last } else { filter.step.after(last) };
-        let names =
-            |apps: &Vec<AppId>| serde_json::to_string(&apps.iter().map(AppId::as_str).collect::<Vec<_>>());
-        let apps = filter.apps.as_ref().map(names).transpose();
-        let apps = apps.map_err(|why| RowError::corrupt(format!("a list of apps: {why}")))?;
-        Ok(Self { since: first.0, until: until.0, apps })
+        Ok(Self { since: first.0, until: until.0, apps: apps_to_json(filter.apps.as_deref())? })
     }
 }
 

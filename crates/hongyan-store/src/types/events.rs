@@ -233,8 +233,8 @@ pub struct OpenEvents {
 /// Which events to list.
 #[derive(Debug, Clone)]
 pub struct EventFilter {
-    /// Of this app.
-    pub appid: Option<AppId>,
+    /// Of one of these apps; `None`: of any.
+    pub apps: Option<Vec<AppId>>,
     /// About this user.
     pub openid: Option<OpenId>,
     /// Of this name.
@@ -249,7 +249,7 @@ pub struct EventFilter {
 
 impl Default for EventFilter {
     fn default() -> Self {
-        Self { appid: None, openid: None, name: None, before: None, limit: 0, look_at: LOOK_AT }
+        Self { apps: None, openid: None, name: None, before: None, limit: 0, look_at: LOOK_AT }
     }
 }
 

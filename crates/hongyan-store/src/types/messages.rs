@@ -339,8 +339,8 @@ pub struct MessageDetail {
 /// Which messages to list.
 #[derive(Debug, Clone)]
 pub struct MessageFilter {
-    /// Of this app.
-    pub appid: Option<AppId>,
+    /// Of one of these apps; `None`: of any.
+    pub apps: Option<Vec<AppId>>,
     /// To this user.
     pub openid: Option<OpenId>,
     /// In one of these states; none named: in any.
@@ -368,7 +368,7 @@ pub struct MessageFilter {
 impl Default for MessageFilter {
     fn default() -> Self {
         Self {
-            appid: None,
+            apps: None,
             openid: None,
             states: Vec::new(),
             reason: None,

@@ -22,10 +22,10 @@ use crate::schemas;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    /// Only messages of this app.
+    /// Only messages of this app. Default: of all apps that the key is for.
     #[param(value_type = Option<schemas::AppId>)]
     app: Option<String>,
-    /// Only messages to this user; needs `app`.
+    /// Only messages to this user; needs `app`, unless the key is for some apps.
     #[param(value_type = Option<schemas::OpenId>)]
     to: Option<String>,
     /// Only messages in one of these states, separated by commas.
@@ -71,7 +71,7 @@ pub(super) struct ListAnswer {
 
 /// List messages, newest first.
 ///
-/// Filters may be combined; `to` needs `app`. Send `next_cursor` as `cursor` until an answer has no `next_cursor`.
+/// Filters may be combined; `to` needs `app`, unless the key is for some apps. Send `next_cursor` as `cursor` until an answer has no `next_cursor`.
 #[utoipa::path(
     get,
     path = "/v1/messages",
@@ -87,12 +87,12 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<ListAnswer>, Problem> {
     let limit = listing::limit(query.limit)?;
-    let appid = caller.one_app(query.app.map(|text| parse("app", &text)).transpose()?)?;
-    if query.to.is_some() && appid.is_none() {
+    let apps = caller.listed_apps(query.app.map(|text| parse("app", &text)).transpose()?)?;
+    if query.to.is_some() && apps.is_none() {
         return Err(Problem::invalid("to", "an openid belongs to one app; name the app with app="));
     }
     let filter = MessageFilter {
-        appid,
+        apps,
         openid: query.to.map(|text| parse("to", &text)).transpose()?,
         states: query.state.map(|names| states(&names)).transpose()?.unwrap_or_default(),
         reason: query.reason.map(|name| reason(&name)).transpose()?,

@@ -2,10 +2,12 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
+use hongyan_wechat::AppId;
 use rusqlite::{Connection, params};
 
 use super::super::callers;
-use super::super::cells::{Cells, many, page};
+use super::super::cells::{Cells, many, merged, page};
+use super::super::keys::apps_to_json;
 use super::super::row_error::RowResult;
 use super::super::user_entries::is_of_user;
 use super::{body, columns, find, resolutions};
@@ -17,7 +19,7 @@ use crate::types::{AttemptView, MAX_STORY, MessageDetail, MessageFilter, Message
 macro_rules! page_of {
     ($($where:tt)+) => {
         concat!(
-            "SELECT ((?2 IS NULL OR appid = ?2) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR (?4 >> state) & 1) \
+            "SELECT ((?2 IS NULL OR appid IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR (?4 >> state) & 1) \
              AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
              AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user_no = ?8) AND (?10 IS NULL OR reason = ?10) \
              AND (?11 IS NULL OR errcode = ?11)) IS TRUE, id, ",
@@ -29,28 +31,42 @@ macro_rules! page_of {
     };
 }
 
-/// Carries out [`crate::Store::messages`].
+/// Carries out [`crate::Store::messages`]. Of several apps, what is found by its keys is found app by app.
+pub(in crate::sqlite) fn messages(
+    db: &Connection,
+    filter: &MessageFilter,
+) -> RowResult<Page<MessageView, MessageId>> {
+    match &filter.apps {
+        Some(apps) if apps.len() != 1 && (filter.openid.is_some() || filter.reference.is_some()) => {
+            let of_app =
+                |app: &AppId| walk(db, &MessageFilter { apps: Some(vec![app.clone()]), ..filter.clone() });
+            let pages = apps.iter().map(of_app).collect::<RowResult<_>>()?;
+            Ok(merged(pages, filter.limit, |message| message.id))
+        }
+        _ => walk(db, filter),
+    }
+}
+
+/// A page of all apps or of one, or of several without keys.
 ///
 /// Four kinds of messages are found by their keys: those of a user, those with a reference, those that failed, and those of
 /// unknown outcome. The user's entries are ordered by idempotency key, which is what `accept` needs. So the ids of all of
 /// the user's messages are read and sorted, which is acceptable for one user. Other pages walk back from the newest message
 /// and skip what does not match; they end after `look_at` messages, even if they have found little.
-pub(in crate::sqlite) fn messages(
-    db: &Connection,
-    filter: &MessageFilter,
-) -> RowResult<Page<MessageView, MessageId>> {
+fn walk(db: &Connection, filter: &MessageFilter) -> RowResult<Page<MessageView, MessageId>> {
     const OF_USER: &str = page_of!("WHERE lane = ?7 AND ", is_of_user!("?7", "?8"));
-    const BY_REFERENCE: &str = page_of!("WHERE appid = ?2 AND reference = ?6");
+    const BY_REFERENCE: &str = page_of!("WHERE appid = ?12 AND reference = ?6");
     const UNKNOWN: &str = page_of!("INDEXED BY messages_unknown WHERE state = 8");
     const FAILED: &str = page_of!("INDEXED BY messages_failed WHERE state = 7");
     const ALL: &str = page_of!("WHERE TRUE");
-    let user = match (&filter.appid, &filter.openid) {
-        (Some(appid), Some(openid)) => Some(User::of(appid, openid)),
+    let app = match filter.apps.as_deref() {
+        Some([app]) => Some(app),
         _ => None,
     };
+    let user = app.zip(filter.openid.as_ref()).map(|(app, openid)| User::of(app, openid));
     let sql = if user.is_some() {
         OF_USER
-    } else if filter.appid.is_some() && filter.reference.is_some() {
+    } else if app.is_some() && filter.reference.is_some() {
         BY_REFERENCE
     } else {
         match filter.states.as_slice() {
@@ -70,7 +86,7 @@ pub(in crate::sqlite) fn messages(
         sql,
         params![
             before.as_bytes(),
-            filter.appid.as_ref().map(AsRef::<str>::as_ref),
+            apps_to_json(filter.apps.as_deref())?,
             filter.openid.as_ref().map(AsRef::<str>::as_ref),
             (states != 0).then_some(states),
             filter.template.as_ref().map(AsRef::<str>::as_ref),
@@ -80,6 +96,7 @@ pub(in crate::sqlite) fn messages(
             since.as_bytes(),
             filter.reason.map(ReasonCode::name),
             filter.errcode.map(|errcode| errcode.0),
+            app.map(AppId::as_str),
         ],
         (filter.limit, filter.look_at),
         |cells| {
