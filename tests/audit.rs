@@ -2,12 +2,14 @@
 
 use hongyan_clock::Clock;
 use hongyan_gateway::keys::Scope;
+use hongyan_gateway::people::Role;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::console::visitor;
 use crate::keys::{call_with, key};
 use crate::process::{Server, create_key, serve};
-use crate::world::{Http, Platform, World};
+use crate::world::{Answer, Http, Platform, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_in_the_audit_trail_with_who_made_it() {
@@ -232,4 +234,61 @@ async fn the_log_says_from_where_a_wrong_key_secret_or_token_came_and_not_what_i
     // Twenty lines of the facade in a minute; a second minute may have begun.
     assert!((20..=25).contains(&lines.len()), "{text}");
     assert!(lines.iter().all(|line| line["target"] == "audit"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_sends_grants_cancels_and_settles_is_in_the_audit_trail() {
+    let world = World::start().await;
+    let (appid, user) = (world.wechat.seed.appid.clone(), world.wechat.user().await);
+    let template = world.wechat.seed.subscribe_template.clone();
+    let failed = world.send(world.subscribe(&user, "x")).await["id"].as_str().unwrap().to_owned();
+    let operator = visitor(&world, "wang", Role::Operator, Some(&[&appid])).await;
+    let fields = [("to", user.as_str()), ("thing1", "y"), ("date2", "2026-05-01"), ("amount3", "¥12.50")];
+    let form = |more: &[(&'static str, &'static str)]| [&fields[..], more].concat();
+    let test = format!("/console/apps/{appid}/templates/{template}");
+    let checked = operator.post(&test, &form(&[("policy", "wait"), ("do", "check")])).await;
+    assert_eq!(checked.status, 200, "a message that is only checked: {}", checked.text);
+    let sent = operator.post(&test, &form(&[("policy", "wait"), ("once", "test")])).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let of = |answer: &Answer| {
+        let place = answer.headers["location"].to_str().unwrap().strip_prefix("/console/messages/").unwrap();
+        place.split('?').next().unwrap().to_owned()
+    };
+    let sent = of(&sent);
+    let again = operator.post(&format!("/console/messages/{failed}/send"), &[("once", "again")]).await;
+    let again = of(&again);
+    assert_eq!(operator.post(&format!("/console/messages/{sent}/cancel"), &[]).await.status, 303);
+    let settle = [("verdict", "sent"), ("attempt", "1")];
+    assert_eq!(operator.post(&format!("/console/messages/{failed}/resolve"), &settle).await.status, 409);
+    let grant = [("kind", "subscribe_once"), ("template", template.as_str())];
+    let grant = operator.post(&format!("/console/users/{appid}/{user}/grant"), &grant).await;
+    assert_eq!(grant.status, 303, "{}", grant.text);
+    let permits = world.get(&format!("/v1/permits?app={appid}&openid={user}")).await.expect(200);
+    let permit = permits["permits"][0]["id"].as_str().unwrap();
+
+    let audit = world.get("/v1/audit?limit=100").await.expect(200);
+    let lines = audit["audit"].as_array().unwrap().iter().rev();
+    let of_wang: Vec<_> = lines
+        .filter(|line| line["actor"]["kind"] == "person")
+        .map(|line| {
+            assert_eq!((&line["actor"]["name"], &line["app"]), (&json!("wang"), &json!(appid)), "{line}");
+            ["call", "object", "result"].map(|name| line[name].as_str().unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(
+        of_wang,
+        [
+            ["POST /v1/messages", sent.as_str(), "ok"],
+            ["POST /v1/messages", again.as_str(), "ok"],
+            ["DELETE /v1/messages/{id}", sent.as_str(), "ok"],
+            ["POST /v1/messages/{id}/resolve", failed.as_str(), "not_unknown"],
+            ["POST /v1/permits", permit, "ok"],
+        ]
+    );
+    let of_keys = audit["audit"].as_array().unwrap().iter().filter(|line| line["actor"]["kind"] == "key");
+    let is_traffic = |line: &&Value| line["call"] == "POST /v1/messages";
+    assert_eq!(of_keys.filter(is_traffic).count(), 0, "what back ends send all day has no lines");
+    assert!(!audit.to_string().contains(&user), "no openid is in the trail");
+    let page = operator.get("/console/audit").await;
+    assert!(page.text.contains(&again) && page.text.contains("wang"), "{}", page.text);
 }

@@ -58,6 +58,7 @@ mod restart;
 mod retention;
 mod schedule;
 mod sessions;
+mod some_apps;
 mod stats;
 mod stopping;
 mod strangers;

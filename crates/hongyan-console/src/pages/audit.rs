@@ -23,7 +23,7 @@ pub(super) fn routes() -> Router<Console> {
 texts! {
     struct Words;
     title = "审计", "Audit";
-    lead = "谁在什么时候改了什么。收发消息、授予额度不在其中：它们有自己的记录。", "Who changed what, and when. Sending and granting is not in it: messages and permits are their own record.";
+    lead = "谁在什么时候改了什么，包括人员在控制台发送的消息和授予的额度。后端用 API 密钥发送和授予的不在其中：它们有自己的记录。", "Who changed what, and when; also what people have sent and granted here. What back ends send and grant with an API key is not in it: messages and permits are their own record.";
     who = "谁", "Who";
     call = "操作", "Call";
     object = "对象", "Object";

@@ -1,6 +1,7 @@
 //! Who calls `/v1`. The guard has checked what the caller may do. The handler knows the app, and checks whether the caller
 //! may do it for that app: [`Caller::app`], [`Caller::app_at`], [`Caller::sees`], [`Caller::may_name`].
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
@@ -115,14 +116,18 @@ impl Caller {
     }
 
     /// Refuses an appid in a request as [`Caller::app`] does, so that the answer tells nothing about a foreign app. A text
-    /// that is not an appid passes here and is refused where it is parsed.
+    /// that is not an appid passes here and is refused where it is parsed. A line in the audit trail says the app.
     pub(super) fn may_name(&self, appid: &str) -> Result<(), Problem> {
-        if self.apps().is_none() {
+        if self.apps().is_none() && !self.is_noted() {
             return Ok(());
         }
         match appid.parse() {
             Ok(appid) if !self.sees(&appid) => Err(Problem::unknown_app(&appid)),
-            _ => Ok(()),
+            Ok(appid) => {
+                self.note(|subject| subject.appid = Some(appid));
+                Ok(())
+            }
+            Err(_) => Ok(()),
         }
     }
 
@@ -137,8 +142,22 @@ impl Caller {
 
     /// Records what the call is about, if the path does not say it.
     pub(super) fn is_about(&self, subject: Subject) {
+        self.note(|kept| *kept = subject);
+    }
+
+    /// Records the app and the id of what the call is about, for an id that the path has or that the call has made.
+    pub(super) fn is_about_one(&self, appid: &AppId, id: impl Display) {
+        self.note(|subject| *subject = Subject { appid: Some(appid.clone()), object: Some(id.to_string()) });
+    }
+
+    /// Whether the call has a line in the audit trail.
+    pub(super) fn is_noted(&self) -> bool {
+        self.subject.is_some()
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Subject)) {
         if let Some(kept) = &self.subject {
-            *kept.lock().unwrap_or_else(PoisonError::into_inner) = subject;
+            change(&mut kept.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 

@@ -20,13 +20,17 @@ fn shorten(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-/// Refuses a message of an app that the caller may not see, as if the message did not exist.
+/// Refuses a message of an app that the caller may not see, as if the message did not exist. The call's line in the audit
+/// trail says the app of the message.
 pub(super) async fn must_see(context: &Context, caller: &Caller, id: MessageId) -> Result<(), Problem> {
-    if caller.apps().is_none() {
+    if caller.apps().is_none() && !caller.is_noted() {
         return Ok(());
     }
-    match context.store.message(id).await? {
-        Some(detail) if caller.sees(&detail.message.appid) => Ok(()),
+    match context.store.message_views(vec![id]).await?.pop().flatten() {
+        Some(message) if caller.sees(&message.appid) => {
+            caller.is_about_one(&message.appid, id);
+            Ok(())
+        }
         _ => Err(no_such_message(id)),
     }
 }

@@ -198,10 +198,16 @@ pub(super) async fn send(
     match items("messages", &body)? {
         Items::One(request) => {
             let checked = check(&context, &caller, request, key.is_some()).await?;
+            let appid = caller.is_noted().then(|| checked.message.appid.clone());
             let answer = accept(&context, &caller, vec![Ok(checked)], key, wait).await?.pop();
             match answer.ok_or_else(Problem::internal)? {
                 SendAnswer::Refused(RefusedItem { error }) => Err(error),
-                SendAnswer::Accepted(accepted) => Ok(SendAnswers::Sent(SentAnswer::One(accepted))),
+                SendAnswer::Accepted(accepted) => {
+                    if let Some(appid) = &appid {
+                        caller.is_about_one(appid, accepted.id);
+                    }
+                    Ok(SendAnswers::Sent(SentAnswer::One(accepted)))
+                }
             }
         }
         Items::Many(requests) => Box::pin(send_batch(&context, &caller, requests, key, wait)).await,

@@ -34,9 +34,11 @@ pub(super) async fn grant(
         Items::One(request) => {
             caller.may_name(&request.app)?;
             let wanted = checked(&context, request, Origin::BackEnd).await?;
+            let appid = wanted.appid.clone();
             match grant_all(&context, vec![Ok(wanted)]).await?.pop().ok_or_else(Problem::internal)? {
                 GrantAnswer::Refused(RefusedItem { error }) => Err(error),
                 GrantAnswer::Granted(granted) => {
+                    caller.is_about_one(&appid, granted.id());
                     Ok((StatusCode::CREATED, axum::Json(GrantAnswers::One(granted))))
                 }
             }

@@ -38,6 +38,13 @@ pub(crate) struct GrantedJson {
     woken: u32,
 }
 
+impl GrantedJson {
+    /// The permit's id.
+    pub(super) fn id(&self) -> PermitId {
+        self.id
+    }
+}
+
 /// The answer to a request: to its single grant or its batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]

@@ -19,10 +19,10 @@ use crate::types::{AttemptView, MAX_STORY, MessageDetail, MessageFilter, Message
 macro_rules! page_of {
     ($($where:tt)+) => {
         concat!(
-            "SELECT ((?2 IS NULL OR appid IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR (?4 >> state) & 1) \
-             AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) \
-             AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user_no = ?8) AND (?10 IS NULL OR reason = ?10) \
-             AND (?11 IS NULL OR errcode = ?11)) IS TRUE, id, ",
+            "SELECT ((?12 IS NULL OR appid = ?12) AND (?2 IS NULL OR appid IN (SELECT value FROM json_each(?2))) \
+             AND (?3 IS NULL OR openid = ?3) AND (?4 IS NULL OR (?4 >> state) & 1) \
+             AND (?5 IS NULL OR template = ?5) AND (?6 IS NULL OR reference = ?6) AND (?7 IS NULL OR lane = ?7) AND (?8 IS NULL OR user_no = ?8) \
+             AND (?10 IS NULL OR reason = ?10) AND (?11 IS NULL OR errcode = ?11)) IS TRUE, id, ",
             columns!(),
             " FROM messages ",
             $($where)+,
@@ -86,7 +86,7 @@ fn walk(db: &Connection, filter: &MessageFilter) -> RowResult<Page<MessageView, 
         sql,
         params![
             before.as_bytes(),
-            apps_to_json(filter.apps.as_deref())?,
+            if app.is_some() { None } else { apps_to_json(filter.apps.as_deref())? },
             filter.openid.as_ref().map(AsRef::<str>::as_ref),
             (states != 0).then_some(states),
             filter.template.as_ref().map(AsRef::<str>::as_ref),
