@@ -168,22 +168,11 @@ impl OverviewPage {
 async fn show(visit: Visit) -> Result<Response, Refusal> {
     let apps: Apps = visit.get_shared(&Address::of(&["apps"])).await?;
     let webhooks: Webhooks = visit.get_shared(&Address::of(&["webhooks"])).await?;
-    let (mut recent, mut failed) = (Vec::new(), Vec::new());
-    // A person who may see a few apps is asked which one a list is about.
-    let asked = if visit.person.apps.is_none() {
-        vec![None]
-    } else {
-        apps.apps.iter().map(|app| Some(app.appid.as_str())).collect()
+    let list = async |state: Option<&str>| {
+        let address = Address::of(&["messages"]).with("state", state).with("limit", Some(SHOWN));
+        visit.get_shared::<Messages>(&address).await.map(|page| page.messages)
     };
-    for app in asked {
-        let list = async |state: Option<&str>| {
-            let address =
-                Address::of(&["messages"]).with("app", app).with("state", state).with("limit", Some(SHOWN));
-            visit.get_shared::<Messages>(&address).await.map(|page| page.messages)
-        };
-        recent.extend(list(None).await?);
-        failed.extend(list(Some("failed")).await?);
-    }
+    let (recent, failed) = (list(None).await?, list(Some("failed")).await?);
     let now = visit.console.gateway.clock.now();
     let stats: Stats = visit.get_shared(&figures::of_the_last(60, now).with("by", Some("app"))).await?;
     let backlog: Backlog = visit.get_shared(&Address::of(&["backlog"])).await?;

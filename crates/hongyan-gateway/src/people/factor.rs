@@ -157,7 +157,7 @@ impl Sessions {
         if known.totp.is_none() {
             return Ok(());
         }
-        let (_turn, _) = self.check_code(turn, &known, code).await?;
+        let (_turn, _) = self.check_code(turn, &known, code)?;
         self.change_factor(person, None).await?;
         tracing::info!(target: "audit", person = %person.id, name = %person.name, "took the own second factor away");
         Ok(())

@@ -136,7 +136,7 @@ impl Sessions {
         if let Some(wait) = turn.wait(&person.name, Some(&person), now) {
             return Err(LoginError::Wait(wait));
         }
-        let (_turn, step) = self.check_code(turn, &person, code).await?;
+        let (_turn, step) = self.check_code(turn, &person, code)?;
         self.begin(&person, Some(step)).await
     }
 
@@ -165,7 +165,7 @@ impl Sessions {
     }
 
     /// Checks a code of the person's second factor, in the turn of the password or of the note; the step of the code.
-    pub(super) async fn check_code(
+    pub(super) fn check_code(
         &self,
         turn: Turn,
         person: &PersonRecord,
