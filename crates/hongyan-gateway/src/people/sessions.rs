@@ -188,7 +188,9 @@ impl Sessions {
     fn failed(&self, mut turn: Turn, name: &str, person: Option<PersonId>) {
         let (store, name, now) = (Arc::clone(&self.store), name.to_owned(), self.clock.now());
         tokio::spawn(async move {
+            // A name that nobody has may be a password that was typed into the wrong field, so it is not logged.
             let Some(id) = person else { return turn.failed(&name, now) };
+            tracing::warn!(target: "audit", person = %id, name, "a wrong password or code");
             if let Err(error) = store.login_failed(id, now).await {
                 tracing::error!(%error, "a failed login could not be stored");
                 turn.failed(&name, now);
