@@ -272,7 +272,7 @@ mod tests {
         let store = filled(dir.path(), Kind::Sent).await;
         let filter = MessageFilter {
             openid: Some(user(7).parse().unwrap()),
-            appid: Some(APPID.parse().unwrap()),
+            apps: Some(vec![APPID.parse().unwrap()]),
             limit: 100,
             ..MessageFilter::default()
         };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use hongyan_clock::UnixMillis;
 use hongyan_store::types::{Actor, ActorKind, CallerId, KeyRecord, Subject};
 use hongyan_wechat::AppId;
