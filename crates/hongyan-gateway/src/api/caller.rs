@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::Method;
+use axum::http::request::Parts;
 use hongyan_clock::UnixMillis;
 use hongyan_store::types::{Actor, ActorKind, CallerId, KeyRecord, Subject};
 use hongyan_wechat::AppId;
