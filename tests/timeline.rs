@@ -137,6 +137,6 @@ async fn a_message_says_who_sent_it_and_the_name_only_to_those_who_may_know_it()
     let page = viewer.get(&format!("/console/messages/{id}")).await.text;
     assert!(!page.contains("narrow") && page.contains(own["id"].as_str().unwrap()), "{page}");
     let id = person["id"].as_str().unwrap().parse().unwrap();
-    assert!(world.gateway.store.remove_person(id).await.unwrap());
+    assert!(world.gateway.store.remove_person(id, None).await.unwrap().done().is_some());
     assert_eq!(seen(&auditor, &by_person).await, person);
 }
