@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Measure only these parts
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME[,NAME]")]
     only: Vec<Part>,
-    /// Leave out the parts that take many minutes: history and scheduled
+    /// Leave out the parts that take many minutes: history, scheduled and console
     #[arg(long, conflicts_with = "only")]
     quick: bool,
     /// How many messages a round sends
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// How many users get the messages, in turn
     #[arg(long, default_value_t = USERS, value_parser = value_parser!(u32).range(1_000..=100_000))]
     pub(crate) users: u32,
-    /// How many messages are stored for history and scheduled
+    /// How many messages are stored for history, scheduled and console
     #[arg(long, value_name = "ROWS", default_value_t = HISTORY)]
     #[arg(value_parser = value_parser!(u32).range(20_000..=100_000_000))]
     pub(crate) history: u32,

@@ -41,6 +41,8 @@ pub(crate) enum Part {
     History,
     /// Start, memory and punctuality with many scheduled messages
     Scheduled,
+    /// The console's pages with many stored messages and a load, and what open pages cost delivery
+    Console,
     /// The speed of the sandbox alone
     Sandbox,
 }
@@ -62,6 +64,7 @@ impl Part {
             Self::Callbacks => "callbacks",
             Self::History => "history",
             Self::Scheduled => "scheduled",
+            Self::Console => "console",
             Self::Sandbox => "sandbox",
         }
     }
@@ -86,7 +89,7 @@ impl Part {
 
     /// Whether the part takes many minutes, because it stores millions of rows first.
     pub(crate) const fn is_slow(self) -> bool {
-        matches!(self, Self::History | Self::Scheduled)
+        matches!(self, Self::History | Self::Scheduled | Self::Console)
     }
 }
 

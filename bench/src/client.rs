@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -34,6 +35,11 @@ impl Target {
     pub(crate) fn with_key(self, key: &str) -> Result<Self> {
         let value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|error| error.to_string())?;
         Ok(Self { authorization: Some(value), ..self })
+    }
+
+    /// The same server, without a key.
+    pub(crate) fn without_key(&self) -> Self {
+        Self { authorization: None, ..self.clone() }
     }
 
     /// Opens a connection.
@@ -114,7 +120,6 @@ impl Connection {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(http::header::HOST, &self.target.host)
             .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(value) = &self.target.authorization {
             request = request.header(http::header::AUTHORIZATION, value);
@@ -123,10 +128,19 @@ impl Connection {
             request = request.header(HeaderName::from_static("idempotency-key"), key);
         }
         let request = request.body(Full::new(body)).map_err(|error| failed(&error))?;
-        self.sender.ready().await.map_err(|error| failed(&error))?;
-        let answer = self.sender.send_request(request).await.map_err(|error| failed(&error))?;
+        let answer = self.request(request).await.map_err(|error| failed(&error))?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
         Ok((status, body))
+    }
+
+    /// The answer to a request, as soon as its head is there.
+    pub(crate) async fn request(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> hyper::Result<Response<Incoming>> {
+        request.headers_mut().insert(http::header::HOST, self.target.host.clone());
+        self.sender.ready().await?;
+        self.sender.send_request(request).await
     }
 }

@@ -13,6 +13,7 @@
 //! | [`facade_calls`] | what a call through the facade costs |
 //! | [`callbacks`] | how fast the gateway answers WeChat's pushes |
 //! | [`history`], [`scheduled`], [`fill`] | the gateway with millions of stored messages |
+//! | [`console`] | how fast the console's pages are, and what ten people who look at them cost |
 //! | [`sandbox_speed`] | the sandbox alone |
 //! | [`soak`] | whether memory or disk grow without end; run by `cargo xtask soak` |
 //! | [`trial`], [`load`], [`message`], [`client`] | sending messages, timing the answers, counting the cost |
@@ -26,6 +27,7 @@ mod args;
 mod bench;
 mod callbacks;
 mod client;
+mod console;
 mod contest;
 mod durable;
 mod facade_calls;
@@ -142,6 +144,7 @@ async fn measure(args: &Args, bench: &Bench) -> Result<Report> {
     let callbacks = if wants(Part::Callbacks) { Some(callbacks::measure(bench).await?) } else { None };
     let sandbox = if wants(Part::Sandbox) { Some(sandbox_speed::measure(bench).await?) } else { None };
     let history = if wants(Part::History) { Some(history::measure(bench).await?) } else { None };
+    let console = if wants(Part::Console) { Some(console::measure(bench).await?) } else { None };
     let scheduled = if wants(Part::Scheduled) { Some(scheduled::measure(bench).await?) } else { None };
     Ok(Report {
         machine,
@@ -156,6 +159,7 @@ async fn measure(args: &Args, bench: &Bench) -> Result<Report> {
         facade,
         callbacks,
         history,
+        console,
         scheduled,
         sandbox,
     })

@@ -75,6 +75,7 @@ impl Running {
             | Part::Callbacks
             | Part::History
             | Part::Scheduled
+            | Part::Console
             | Part::Sandbox => Err(format!("{} is not a contestant", part.name())),
         }
     }

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::callbacks::Callbacks;
+use crate::console::Console;
 use crate::contest::Row;
 use crate::durable::Limit;
 use crate::facade_calls::FacadeCalls;
@@ -47,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) callbacks: Option<Callbacks>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<History>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) console: Option<Console>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scheduled: Option<Scheduled>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use super::Report;
 use super::table::{Language, Table};
 use crate::bench::Part;
 use crate::callbacks::Callbacks;
+use crate::console::{Console, Page};
 use crate::contest::{Outcome, Row};
 use crate::facade_calls::FacadeCalls;
 use crate::half_load::HalfLoad;
@@ -21,6 +22,12 @@ pub(super) fn all(report: &Report, language: Language) -> Vec<Table> {
     tables.extend(report.facade.as_ref().map(|calls| of_facade(calls, language)));
     tables.extend(report.callbacks.as_ref().map(|callbacks| of_callbacks(callbacks, language)));
     tables.extend(report.history.as_ref().map(|history| of_history(history, language)));
+    tables.extend(
+        report
+            .console
+            .iter()
+            .flat_map(|console| [of_pages(console, language), of_viewers(console, language)]),
+    );
     tables.extend(report.scheduled.as_ref().map(|scheduled| of_scheduled(scheduled, language)));
     tables.extend(report.sandbox.as_ref().map(|figures| sandbox(figures, language)));
     tables.push(limit(report, language));
@@ -232,6 +239,83 @@ fn of_history(history: &History, language: Language) -> Table {
                 number(figures.accept_p99_ms, 2),
             ]);
         }
+    }
+    table
+}
+
+fn of_pages(console: &Console, language: Language) -> Table {
+    let title = match language {
+        Language::English => format!(
+            "console: pages, with {} stored messages and {} messages a second",
+            count(console.stored_messages),
+            count(console.messages_per_second)
+        ),
+        Language::Chinese => format!(
+            "console：库中 {} 条消息、每秒 {} 条消息时的控制台页面",
+            count(console.stored_messages),
+            count(console.messages_per_second)
+        ),
+    };
+    let header = [
+        language.say("page", "页面"),
+        language.say("opened", "打开次数"),
+        language.say("p50, ms", "p50（毫秒）"),
+        language.say("p95, ms", "p95（毫秒）"),
+        language.say("longest, ms", "最长（毫秒）"),
+        language.say("HTML, KiB", "HTML（KiB）"),
+        language.say("first paint, KiB", "首次绘制（KiB）"),
+    ];
+    let mut table = Table::new(title, &header);
+    for Page { name, opened, p50_ms, p95_ms, max_ms, html_kib, first_paint_kib } in &console.pages {
+        table.row([
+            language.say(name.0, name.1).to_owned(),
+            opened.to_string(),
+            number(*p50_ms, 1),
+            number(*p95_ms, 1),
+            number(*max_ms, 1),
+            number(*html_kib, 1),
+            number(*first_paint_kib, 1),
+        ]);
+    }
+    table
+}
+
+fn of_viewers(console: &Console, language: Language) -> Table {
+    let viewers = &console.viewers;
+    let title = match language {
+        Language::English => {
+            format!("console: the gateway at its peak while {} people look at live pages", viewers.people)
+        }
+        Language::Chinese => format!("console：{} 人同时查看实时页面时网关的峰值", viewers.people),
+    };
+    let header = [
+        language.say("people who look", "查看人数"),
+        language.say("pages/s", "每秒页面数"),
+        language.say("delivered/s", "每秒送达"),
+        "×",
+        language.say("CPU s per 1,000", "每千条 CPU 秒"),
+        "×",
+        language.say("peak memory, MiB", "内存峰值（MiB）"),
+        language.say("accept p50, ms", "受理 p50（毫秒）"),
+        language.say("p99, ms", "p99（毫秒）"),
+    ];
+    let mut table = Table::new(title, &header);
+    let runs = [
+        (0, 0.0, &viewers.without, 1.0, 1.0),
+        (viewers.people, viewers.pages_per_second, &viewers.with, viewers.rate_ratio, viewers.cpu_ratio),
+    ];
+    for (people, pages, figures, rate_ratio, cpu_ratio) in runs {
+        table.row([
+            people.to_string(),
+            number(pages, 1),
+            number(figures.delivered_per_second, 0),
+            number(rate_ratio, 3),
+            number(figures.cpu_seconds_per_thousand, 4),
+            number(cpu_ratio, 3),
+            number(figures.peak_memory_mib, 1),
+            number(figures.accept_p50_ms, 2),
+            number(figures.accept_p99_ms, 2),
+        ]);
     }
     table
 }
