@@ -7,6 +7,7 @@ use hongyan_gateway::api::{InsideApi, inside};
 
 use crate::answers::Answers;
 use crate::live::Live;
+use crate::slow::SlowAnswers;
 
 /// What the pages work with. Clones share everything.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct Parts {
     pub(crate) live: Live,
     /// Figures that were asked for a moment ago.
     pub(crate) answers: Answers,
+    /// Figures that can take long.
+    pub(crate) slow: SlowAnswers,
 }
 
 impl std::ops::Deref for Console {
@@ -39,6 +42,7 @@ impl Console {
             api: inside(gateway.clone()),
             live: Live::start(&*gateway.store),
             answers: Answers::default(),
+            slow: SlowAnswers::default(),
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! When a page is to be drawn anew: after a commit.
+//! When a page is to be drawn anew: after a commit, and when an answer has come that took long.
 
 use std::sync::Arc;
 
@@ -6,22 +6,32 @@ use hongyan_store::Store;
 use hongyan_store::signals::{Listener, Signals};
 use tokio::sync::watch;
 
-/// Hears of commits.
+/// Rings when a page may have something new to show.
 #[derive(Clone)]
-pub(crate) struct Live(pub(crate) watch::Receiver<()>);
+pub(crate) struct Live(watch::Sender<()>);
 
-struct Commits(watch::Sender<()>);
+struct Commits(Live);
 
 impl Live {
     pub(crate) fn start(store: &dyn Store) -> Self {
-        let (commits, live) = watch::channel(());
-        store.listen(Arc::new(Commits(commits)));
-        Self(live)
+        let live = Self(watch::Sender::new(()));
+        store.listen(Arc::new(Commits(live.clone())));
+        live
+    }
+
+    /// Has all open pages drawn anew.
+    pub(crate) fn ring(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Hears when a page is to be drawn anew.
+    pub(crate) fn hear(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
     }
 }
 
 impl Listener for Commits {
     fn hear(&self, _: &Signals) {
-        self.0.send_replace(());
+        self.0.ring();
     }
 }

@@ -8,6 +8,8 @@ texts! {
 
     // The frame.
     hongyan = "鸿雁", "Hongyan";
+    counting = "正在统计，完成后自动显示。", "Counting. The figures appear here when they are ready.";
+    counted_at = "统计于", "Counted at";
     main_navigation = "主导航", "Main navigation";
     skip = "跳到正文", "Skip to the content";
     other_language = "English", "中文";

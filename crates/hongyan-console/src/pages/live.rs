@@ -29,7 +29,7 @@ const LONGEST_STREAM: Duration = Duration::from_secs(300);
 /// `GET /console/live`.
 pub(super) async fn ticks(State(console): State<Console>, _: Visit) -> Response {
     let end = Instant::now() + LONGEST_STREAM;
-    let begin = (console.live.0.clone(), LONGEST_REST);
+    let begin = (console.live.hear(), LONGEST_REST);
     let ticks = stream::unfold(begin, move |(mut commits, rest)| async move {
         sleep(PAUSE).await;
         let next_rest = tokio::select! {

@@ -12,9 +12,10 @@ use crate::api::Address;
 use crate::apps::{self, App, apps, one_app};
 use crate::chart::Bars;
 use crate::console::Console;
-use crate::format::Count;
+use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
+use crate::slow::Counted;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {
@@ -74,7 +75,14 @@ struct ReachPage {
     words: Words,
     query: ReachQuery,
     apps: Vec<App>,
-    all: Option<Reach>,
+    /// Nothing while they are counted.
+    counted: Option<ReachFigures>,
+}
+
+/// Who can be reached, at a moment.
+struct ReachFigures {
+    at: At,
+    all: Reach,
     parts: Vec<Part>,
     chart: Bars,
 }
@@ -93,24 +101,25 @@ impl ReachPage {
 async fn show(visit: Visit, Query(mut query): Query<ReachQuery>) -> Result<Response, Refusal> {
     let apps = apps(&visit).await?;
     query.app = one_app(&apps, &query.app);
-    let (mut all, mut parts) = (None, Vec::new());
-    if !query.app.is_empty() {
-        let of = |address: Address| address.with("app", Some(&query.app));
-        all = Some(visit.get_shared(&of(Address::of(&["reach"]))).await?);
-        parts = visit.get_shared::<Parts>(&of(Address::of(&["reach", "parts"]))).await?.parts;
-    }
     let words = Words(visit.language());
+    let counted = if query.app.is_empty() { None } else { figures(&visit, words, &query.app).await? };
+    Ok(html(&ReachPage { frame: Frame::live(&visit, Place::Reach), words, query, apps, counted }))
+}
+
+/// The figures of an app. Counting them is a walk over all of its permits.
+async fn figures(visit: &Visit, words: Words, app: &str) -> Result<Option<ReachFigures>, Refusal> {
+    let of = |parts: &[&str]| {
+        let address = Address::of(parts).with("app", Some(app));
+        (address.behind_v1().to_owned(), address)
+    };
+    let ((all_name, all), (parts_name, parts)) = (of(&["reach"]), of(&["reach", "parts"]));
+    let (all, parts) =
+        tokio::join!(visit.get_slow(all_name, all), visit.get_slow::<Parts>(parts_name, parts));
+    let (Some(all), Some(Counted { value: Parts { parts }, at })) = (all?, parts?) else { return Ok(None) };
     let days = (0..7).map(|day| {
         let units = parts.iter().filter_map(|part| part.expiring.get(day)).sum();
         (if day == 0 { words.within_a_day().to_owned() } else { format!("+{day} d") }, units)
     });
-    Ok(html(&ReachPage {
-        chart: Bars { label: words.expiring().to_owned(), bars: days.collect() },
-        frame: Frame::new(&visit, Place::Reach),
-        words,
-        query,
-        apps,
-        all,
-        parts,
-    }))
+    let chart = Bars { label: words.expiring().to_owned(), bars: days.collect() };
+    Ok(Some(ReachFigures { at: At(at.min(all.at).to_string()), all: all.value, parts, chart }))
 }

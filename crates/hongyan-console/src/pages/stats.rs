@@ -12,8 +12,10 @@ use crate::apps::{self, App, apps};
 use crate::chart::Curves;
 use crate::console::Console;
 use crate::figures::{self, OfTemplate, Reason, Stats, duration};
+use crate::format::At;
 use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
+use crate::slow::Counted;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {
@@ -72,8 +74,24 @@ struct StatsPage {
     words: Words,
     query: StatsQuery,
     apps: Vec<App>,
+    /// Nothing while they are counted.
+    counted: Option<Figures>,
+}
+
+/// The figures of a span, at a moment.
+struct Figures {
+    at: At,
     stats: Stats,
     chart: Curves<'static>,
+}
+
+impl Figures {
+    /// Why messages failed or were refused, each with the state that says so.
+    fn reasons(&self) -> Vec<(&'static str, &Reason)> {
+        let totals = &self.stats.totals;
+        let failed = totals.failed_by.iter().map(|reason| ("failed", reason));
+        failed.chain(totals.refused_by.iter().map(|reason| ("refused", reason))).collect()
+    }
 }
 
 impl StatsPage {
@@ -91,13 +109,6 @@ impl StatsPage {
         apps::shown(&self.apps, &part.app)
     }
 
-    /// Why messages failed or were refused, each with the state that says so.
-    fn reasons(&self) -> Vec<(&'static str, &Reason)> {
-        let totals = &self.stats.totals;
-        let failed = totals.failed_by.iter().map(|reason| ("failed", reason));
-        failed.chain(totals.refused_by.iter().map(|reason| ("refused", reason))).collect()
-    }
-
     fn duration(&self, millis: &u64) -> String {
         duration(*millis)
     }
@@ -110,13 +121,18 @@ async fn show(visit: Visit, Query(mut query): Query<StatsQuery>) -> Result<Respo
         .with("app", Some(&query.app))
         .with("template", Some(&query.template))
         .with("by", Some("template"));
-    let stats: Stats = visit.get_shared(&address).await?;
+    // The address moves with every minute.
+    let name = format!("stats {span} {} {}", query.app, query.template);
+    let counted = visit.get_slow::<Stats>(name, address).await?.map(|Counted { value: stats, at }| Figures {
+        at: At(at.to_string()),
+        chart: stats.chart(visit.words),
+        stats,
+    });
     Ok(html(&StatsPage {
         frame: Frame::live(&visit, Place::Stats),
         words: Words(visit.language()),
         apps: apps(&visit).await?,
-        chart: stats.chart(visit.words),
-        stats,
+        counted,
         query,
     }))
 }

@@ -23,6 +23,11 @@ fn decoded<T>(code: u8, from_code: impl Fn(u8) -> Option<T>) -> RowResult<T> {
     from_code(code).ok_or_else(|| RowError::corrupt(format!("{code} for {}", std::any::type_name::<T>())))
 }
 
+/// The value that a text stands for.
+pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> RowResult<T> {
+    text.parse().map_err(|why| RowError::corrupt(format!("{text:?}: {why}")))
+}
+
 fn in_a_lane<I: Display>(id: I, lane: Option<Lane>) -> RowResult<I> {
     match lane {
         Some(_) => Ok(id),
@@ -92,11 +97,16 @@ impl<'a> Cells<'a> {
         Lane::new(number).ok_or_else(|| RowError::corrupt(format!("lane {number}")))
     }
 
-    /// A text that is parsed as a value of a type.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self) -> RowResult<T> {
+    /// A text, as long as the row is there.
+    pub(super) fn text(&mut self) -> RowResult<&'a str> {
         let text = self.row.get_ref(self.next)?.as_str().map_err(rusqlite::Error::from)?;
         self.next += 1;
-        text.parse().map_err(|why| RowError::corrupt(format!("{text:?}: {why}")))
+        Ok(text)
+    }
+
+    /// A text that is parsed as a value of a type.
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self) -> RowResult<T> {
+        parsed(self.text()?)
     }
 
     /// A text that is parsed as a value of a type, or NULL.
@@ -183,13 +193,27 @@ pub(super) fn many<T>(
     params: impl Params,
     mut read: impl FnMut(&mut Cells<'_>) -> RowResult<T>,
 ) -> RowResult<Vec<T>> {
+    let mut all = Vec::new();
+    each(db, sql, params, |cells| {
+        all.push(read(cells)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Reads each row of a query, and keeps none.
+pub(super) fn each(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&mut Cells<'_>) -> RowResult<()>,
+) -> RowResult<()> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push(read(&mut Cells::of(row))?);
+        read(&mut Cells::of(row))?;
     }
-    Ok(all)
+    Ok(())
 }
 
 /// The rows of a query that `read` accepts: at most `limit`, among the first `look_at` rows.

@@ -3,13 +3,15 @@
 //! What the verbs of a transaction count is added up in memory, and written once, just before the commit: a count costs a
 //! transaction as much as ten of them. All counts of the present minute lie together, so a commit touches one page more.
 
+use std::collections::HashMap;
+
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ReasonCode;
 use hongyan_ledger::tally::{Counted, Lag, TallyCause, TallyStep};
 use hongyan_wechat::{AppId, Errcode, TemplateId};
 use rusqlite::{Connection, params};
 
-use super::cells::{Cells, change, many, one};
+use super::cells::{Cells, change, each, many, one, parsed};
 use super::keys::apps_to_json;
 use super::memory::Transaction;
 use super::row_error::{RowError, RowResult};
@@ -111,74 +113,93 @@ pub(super) fn is_any_old(db: &Connection, now: UnixMillis) -> RowResult<bool> {
     Ok(false)
 }
 
-/// Carries out [`crate::Store::tallies`].
+/// Carries out [`crate::Store::tallies`]: one walk over the rows of the span. They are added up here, because a statement
+/// that groups them sorts them first, once for the steps and once for the parts, which takes five times as long.
 pub(super) fn read(db: &Connection, filter: &TallyFilter) -> RowResult<TallyCounts> {
-    let steps = steps(db, filter)?;
-    let parts = filter.by.map_or(Ok(Vec::new()), |by| parts(db, filter, by))?;
-    Ok(TallyCounts { steps, parts })
-}
-
-/// The counts that a filter is about, in each of the steps in which they are kept.
-macro_rules! filtered {
-    () => {
-        "step <= ?1 AND step IN (0, 1, 2) AND start >= ?2 AND start < ?3 AND (?4 IS NULL OR template = ?4) \
-         AND (?5 IS NULL OR appid IN (SELECT value FROM json_each(?5)))"
-    };
-}
-
-fn steps(db: &Connection, filter: &TallyFilter) -> RowResult<Vec<(UnixMillis, Counted, u64)>> {
     let Bounds { since, until, apps } = Bounds::of(filter)?;
-    let step = filter.step;
-    many(
+    let mut steps = HashMap::<(UnixMillis, Counted), u64>::new();
+    let mut parts = Parts::of(filter.by);
+    each(
         db,
-        concat!(
-            "SELECT start - (start + ?6) % ?7 AS first, what, reason, code, SUM(count) FROM tallies WHERE ",
-            filtered!(),
-            " GROUP BY first, what, reason, code ORDER BY first, what, reason, code"
-        ),
-        params![
-            step.code(),
-            since,
-            until,
-            filter.template.as_ref().map(TemplateId::as_str),
-            apps,
-            step.offset(),
-            step.millis()
-        ],
-        |cells| Ok((cells.moment()?, counted(cells)?, cells.count()?)),
-    )
+        "SELECT start, appid, template, what, reason, code, count FROM tallies \
+         WHERE step <= ?1 AND step IN (0, 1, 2) AND start >= ?2 AND start < ?3 AND (?4 IS NULL OR template = ?4) \
+         AND (?5 IS NULL OR appid IN (SELECT value FROM json_each(?5)))",
+        params![filter.step.code(), since, until, filter.template.as_ref().map(TemplateId::as_str), apps],
+        |cells| {
+            let (start, app, template) = (cells.moment()?, cells.text()?, cells.text()?);
+            let (counted, count) = (counted(cells)?, cells.count()?);
+            *steps.entry((filter.step.start_of(start), counted)).or_default() += count;
+            parts.add(app, template, counted, count);
+            Ok(())
+        },
+    )?;
+    let mut steps: Vec<_> =
+        steps.into_iter().map(|((start, counted), count)| (start, counted, count)).collect();
+    steps.sort_unstable_by_key(|(start, counted, _)| (*start, columns(*counted)));
+    Ok(TallyCounts { steps, parts: parts.largest()? })
 }
 
-fn parts(db: &Connection, filter: &TallyFilter, by: TallyBy) -> RowResult<Vec<TallyPart>> {
-    let Bounds { since, until, apps } = Bounds::of(filter)?;
-    let sql = match by {
-        TallyBy::App => concat!(
-            "WITH wanted AS MATERIALIZED (SELECT appid, what, reason, code, SUM(count) AS count FROM tallies WHERE ",
-            filtered!(),
-            " GROUP BY appid, what, reason, code), \
-             largest AS (SELECT appid FROM wanted GROUP BY appid ORDER BY SUM(count) DESC, appid LIMIT ?6) \
-             SELECT appid, NULL, what, reason, code, count FROM wanted JOIN largest USING (appid) \
-             ORDER BY appid, what, reason, code"
-        ),
-        TallyBy::Template => concat!(
-            "WITH wanted AS MATERIALIZED (SELECT appid, template, what, reason, code, SUM(count) AS count FROM tallies WHERE ",
-            filtered!(),
-            " GROUP BY appid, template, what, reason, code), \
-             largest AS (SELECT appid, template FROM wanted GROUP BY appid, template \
-             ORDER BY SUM(count) DESC, appid, template LIMIT ?6) \
-             SELECT appid, template, what, reason, code, count FROM wanted JOIN largest USING (appid, template) \
-             ORDER BY appid, template, what, reason, code"
-        ),
-    };
-    let template = filter.template.as_ref().map(TemplateId::as_str);
-    many(db, sql, params![filter.step.code(), since, until, template, apps, MAX_PARTS], |cells| {
-        Ok(TallyPart {
-            app: cells.parsed()?,
-            template: cells.parsed_or_none()?,
-            counted: counted(cells)?,
-            count: cells.count()?,
-        })
-    })
+/// Counts of apps, or of their templates.
+struct Parts {
+    by: Option<TallyBy>,
+    /// By app, and by template: empty, if apps are counted.
+    counts: HashMap<String, HashMap<String, HashMap<Counted, u64>>>,
+}
+
+impl Parts {
+    fn of(by: Option<TallyBy>) -> Self {
+        Self { by, counts: HashMap::new() }
+    }
+
+    fn add(&mut self, app: &str, template: &str, counted: Counted, count: u64) {
+        let template = match self.by {
+            Some(TallyBy::App) => "",
+            Some(TallyBy::Template) => template,
+            None => return,
+        };
+        let of_part = self.counts.get_mut(app).and_then(|of_app| of_app.get_mut(template));
+        let of_part = match of_part {
+            Some(of_part) => of_part,
+            None => self.counts.entry(app.to_owned()).or_default().entry(template.to_owned()).or_default(),
+        };
+        *of_part.entry(counted).or_default() += count;
+    }
+
+    /// The parts for which most was counted, in order of their names.
+    fn largest(self) -> RowResult<Vec<TallyPart>> {
+        let mut parts: Vec<_> = self
+            .counts
+            .into_iter()
+            .flat_map(|(app, of_app)| {
+                of_app.into_iter().map(move |(template, counts)| (app.clone(), template, counts))
+            })
+            .collect();
+        let sum = |counts: &HashMap<Counted, u64>| counts.values().sum::<u64>();
+        parts.sort_unstable_by(|(app, template, counts), (other_app, other_template, others)| {
+            sum(others).cmp(&sum(counts)).then_with(|| (app, template).cmp(&(other_app, other_template)))
+        });
+        parts.truncate(MAX_PARTS as usize);
+        parts.sort_unstable_by(|(app, template, _), (other_app, other_template, _)| {
+            (app, template).cmp(&(other_app, other_template))
+        });
+        let mut largest = Vec::new();
+        for (app, template, counts) in parts {
+            let app: AppId = parsed(&app)?;
+            let template: Option<TemplateId> = match self.by {
+                Some(TallyBy::Template) => Some(parsed(&template)?),
+                _ => None,
+            };
+            let mut counts: Vec<_> = counts.into_iter().collect();
+            counts.sort_unstable_by_key(|(counted, _)| columns(*counted));
+            largest.extend(counts.into_iter().map(|(counted, count)| TallyPart {
+                app: app.clone(),
+                template: template.clone(),
+                counted,
+                count,
+            }));
+        }
+        Ok(largest)
+    }
 }
 
 /// A filter in the words of a statement.
@@ -231,10 +252,10 @@ const fn columns(counted: Counted) -> (u8, &'static str, i64) {
 }
 
 fn counted(cells: &mut Cells<'_>) -> RowResult<Counted> {
-    let (what, reason, code): (u8, String, i64) = (cells.raw()?, cells.raw()?, cells.raw()?);
+    let (what, reason, code): (u8, &str, i64) = (cells.raw()?, cells.text()?, cells.raw()?);
     let cause = || {
         let errcode = i32::try_from(code).ok().map(Errcode).filter(|errcode| errcode.0 != 0);
-        Some(TallyCause { reason: ReasonCode::from_name(&reason)?, errcode })
+        Some(TallyCause { reason: ReasonCode::from_name(reason)?, errcode })
     };
     let counted = match what {
         0 => Some(Counted::Accepted),
