@@ -7,7 +7,7 @@
 //! | `writer` | the one thread that writes: group commit |
 //! | `checkpoint` | the one thread that copies the log back into the file |
 //! | `memory` | what the writer remembers between transactions |
-//! | `readers` | the threads that read: a pool for messages on their way, and one for people |
+//! | `readers` | the threads that read: a pool for messages on their way, one for people, and one for walks over all permits |
 //! | `messages`, `lanes`, `permits`, `events`, `apps`, `templates`, `credentials`, `audit`, `sealed`, `outbox`, `webhooks`, `prune`, `tallies` | the statements: what the verbs ask and write (`crate::rows`), and what people ask |
 //! | `tokens`, `sessions`, `keys`, `reach` | what people and the gateway ask |
 //! | `cells` | how values are stored in columns |
@@ -78,6 +78,9 @@ use row_error::RowResult;
 use verb::Verb;
 use writer::{Crowd, Writer};
 
+/// A walk over all permits may take so many times as long as another query of people's, for it waits for the ones before it.
+const COUNTS_AT_ONCE: u32 = 4;
+
 /// Where the database is, and how many threads and how much time it may use.
 #[derive(Debug, Clone)]
 pub struct SqliteConfig {
@@ -104,7 +107,7 @@ pub struct SqliteStore {
     /// `None` once the store is closed. The lock is only held to copy two handles.
     threads: Arc<RwLock<Option<Threads>>>,
     /// Each channel closes when its threads have ended.
-    ended: [flume::Receiver<()>; 3],
+    ended: [flume::Receiver<()>; 4],
     listeners: Listeners,
     crowd: Crowd,
 }
@@ -114,6 +117,7 @@ struct Threads {
     writer: Writer,
     readers: Readers,
     people: Readers,
+    counting: Readers,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -133,7 +137,7 @@ impl SqliteStore {
         let checkpointer = open::checkpointer(&path, &writer)?;
         let open =
             |count: usize| (0..count.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>();
-        let (readers, people) = (open(readers)?, open(people)?);
+        let (readers, people, counting) = (open(readers)?, open(people)?, open(1)?);
         let no_thread = |why: std::io::Error| StoreError::Open {
             path: path.display().to_string(),
             why: format!("no thread could be started for it: {why}"),
@@ -141,14 +145,16 @@ impl SqliteStore {
         let (readers, readers_ended) = Readers::start("reader", readers, None).map_err(no_thread)?;
         let (people, people_ended) =
             Readers::start("people", people, Some(people_limit)).map_err(no_thread)?;
+        let (counting, counting_ended) =
+            Readers::start("counting", counting, Some(people_limit * COUNTS_AT_ONCE)).map_err(no_thread)?;
         let listeners = Listeners::default();
         let checkpointer = Checkpointer::start(checkpointer).map_err(no_thread)?;
         let crowd = Crowd::default();
         let (writer, writer_ended) =
             Writer::start(writer, checkpointer, listeners.clone(), crowd.clone()).map_err(no_thread)?;
         Ok(Self {
-            threads: Arc::new(RwLock::new(Some(Threads { writer, readers, people }))),
-            ended: [readers_ended, people_ended, writer_ended],
+            threads: Arc::new(RwLock::new(Some(Threads { writer, readers, people, counting }))),
+            ended: [readers_ended, people_ended, counting_ended, writer_ended],
             listeners,
             crowd,
         })
@@ -184,6 +190,17 @@ impl SqliteStore {
         people.read(verb, ask).await
     }
 
+    /// Carries out a verb that walks over all permits of an app: one after the other, so that the lists and searches of people
+    /// never queue behind them.
+    async fn count<T: Send + 'static>(
+        &self,
+        verb: Verb,
+        ask: impl FnOnce(&rusqlite::Connection) -> RowResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let counting = self.threads()?.counting;
+        counting.read(verb, ask).await
+    }
+
     fn threads(&self) -> Result<Threads> {
         let threads = self.threads.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         threads.clone().ok_or(StoreError::Closed)
@@ -193,14 +210,15 @@ impl SqliteStore {
     /// copies the log into the file, and a reader may not write.
     async fn shut(&self) {
         let threads = self.threads.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let [readers_ended, people_ended, writer_ended] = &self.ended;
-        let writer = threads.map(|Threads { writer, readers, people }| {
-            drop((readers, people));
+        let [readers_ended, people_ended, counting_ended, writer_ended] = &self.ended;
+        let writer = threads.map(|Threads { writer, readers, people, counting }| {
+            drop((readers, people, counting));
             writer
         });
         // Nothing is ever sent; the call returns when the channel has closed.
         let _closed = readers_ended.recv_async().await;
         let _closed = people_ended.recv_async().await;
+        let _closed = counting_ended.recv_async().await;
         drop(writer);
         let _closed = writer_ended.recv_async().await;
     }

@@ -1,8 +1,9 @@
 //! Threads that read. Each has a read-only connection; in WAL mode a reader neither waits for the writer nor holds it up.
 //!
-//! There are two pools. The machine's pool answers what messages on their way need: keys, tokens, sessions, what is due. The
+//! There are three pools. The machine's pool answers what messages on their way need: keys, tokens, sessions, what is due. The
 //! people's pool answers lists and searches, whose cost depends on the question and on the size of the history; they have a
-//! time limit. However long people's queries take, the machine's queries never queue behind them.
+//! time limit. Walks over all permits of an app have a pool of one thread. However long people's queries take, the machine's
+//! queries never queue behind them, and however long a walk takes, no list queues behind it.
 
 use std::thread;
 use std::time::{Duration, Instant};

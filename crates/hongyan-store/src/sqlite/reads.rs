@@ -39,7 +39,7 @@ impl Reads for SqliteStore {
     }
 
     async fn reach_parts(&self, appid: AppId, now: UnixMillis) -> Result<Vec<ReachPart>> {
-        self.read_for_people(Verb::CountParts, move |db| figures::reach_parts(db, &appid, now)).await
+        self.count(Verb::CountParts, move |db| figures::reach_parts(db, &appid, now)).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeView>> {

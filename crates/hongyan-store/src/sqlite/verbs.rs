@@ -126,10 +126,7 @@ impl Store for SqliteStore {
         kind: Option<PermitKind>,
         now: UnixMillis,
     ) -> Result<Reach> {
-        self.read_for_people(Verb::CountReach, move |db| {
-            reach::reach(db, &appid, template.as_ref(), kind, now)
-        })
-        .await
+        self.count(Verb::CountReach, move |db| reach::reach(db, &appid, template.as_ref(), kind, now)).await
     }
 
     async fn add_app(&self, app: AppRecord) -> Result<bool> {
