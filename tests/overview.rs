@@ -1,4 +1,4 @@
-//! What an operator sees at one glance: permits by kind, and how the access token stands.
+//! What an operator sees at one glance: permits by kind, how the access token stands, and WeChat's quotas.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::console::visitor;
 use crate::keys::{call_with, key};
-use crate::world::World;
+use crate::world::{World, eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -81,4 +81,57 @@ async fn an_app_says_how_old_its_access_token_is_and_why_it_has_none() {
     let viewer = visitor(&world, "viewer", Role::Viewer, None).await;
     let page = viewer.get("/console").await.text;
     assert!(page.contains("It cannot be fetched: no access token: WeChat is busy (-1)"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_are_asked_for_in_the_background_and_kept_for_minutes() {
+    const ASK: &str = "/cgi-bin/openapi/quota/get";
+    let world = World::start().await;
+    let (appid, user) = (world.wechat.seed.appid.clone(), world.wechat.user().await);
+    let path = "/cgi-bin/message/subscribe/send";
+    world.wechat.control("quotas", json!({ "path": path, "daily_limit": 1_000, "used": 950 })).await;
+    let quotas = async || world.get("/v1/quotas").await.expect(200)["apps"][0].clone();
+    let first = quotas().await;
+    assert_eq!((&first["app"], &first["quotas"]), (&json!(appid), &json!([])), "nobody waits for WeChat");
+    let known = eventually(quotas, |known| known.get("asked_at").is_some()).await;
+    let of_sends = known["quotas"].as_array().unwrap().iter().find(|quota| quota["path"] == path);
+    assert_eq!(of_sends, Some(&json!({ "path": path, "daily_limit": 1_000, "used": 950, "left": 50 })));
+    let viewer = visitor(&world, "viewer", Role::Viewer, None).await;
+    let asked = world.wechat.asked(ASK).await;
+    for _ in 0..5 {
+        let page = viewer.get("/console").await.text;
+        assert!(page.contains("950 of 1,000 used, 50 left"), "{page}");
+    }
+    assert_eq!(world.wechat.asked(ASK).await, asked, "the answer is kept");
+
+    // After some minutes WeChat is asked again. While it gives no answer, the last answer is shown and messages go out.
+    world.wechat.chaos(json!({ "path": ASK, "kind": "hang", "times": 1 })).await;
+    world.advance(Duration::from_secs(301));
+    assert_eq!(quotas().await, known);
+    world.grant_subscription(&user).await;
+    assert_eq!(world.send(world.subscribe(&user, "goes out")).await["state"], "sent");
+    assert_eq!(quotas().await["quotas"], known["quotas"]);
+
+    let other = key(&world, &[Scope::Apps], &["wx00000000000000ff"]).await;
+    let seen = call_with(&world, &other, Method::GET, "/v1/quotas", Value::Null).await.expect(200);
+    assert_eq!(seen["apps"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_that_cannot_be_asked_for_say_why() {
+    let world = World::start().await;
+    let chaos = json!({ "path": "/cgi-bin/openapi/quota/get", "kind": "errcode", "errcode": 40001 });
+    world.wechat.chaos(chaos).await;
+    let quotas = async || world.get("/v1/quotas").await.expect(200)["apps"][0].clone();
+    let failing = eventually(quotas, |quotas| quotas.get("failure").is_some()).await;
+    assert!(failing["failure"].as_str().unwrap().contains("40001"), "{failing}");
+    world.wechat.end_chaos().await;
+    world.advance(Duration::from_secs(61));
+    eventually(quotas, |quotas| quotas.get("failure").is_none() && quotas.get("asked_at").is_some()).await;
+    world.advance(HOUR * 5);
+    let without = quotas().await;
+    assert_eq!(
+        without["failure"], "there is no access token at the moment",
+        "looking at quotas fetches none"
+    );
 }

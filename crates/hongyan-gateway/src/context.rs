@@ -21,6 +21,7 @@ use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::lanes::Lanes;
 use crate::people::{Sessions, UserHeader};
+use crate::quotas::Quotas;
 use crate::report::Report;
 use crate::slots::Slots;
 use crate::state::silence::Silence;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub user_header: Option<UserHeader>,
     /// Tokens that the facade issues.
     pub gateway_tokens: GatewayTokens,
+    /// How much of WeChat's daily quotas is used.
+    pub(crate) quotas: Quotas,
     /// The client to WeChat.
     pub wechat: Client,
     /// Accepts messages.

@@ -94,6 +94,7 @@ pub mod vault;
 pub mod webhooks;
 
 mod pace;
+mod quotas;
 mod random;
 mod schemas;
 mod secret_cache;

@@ -34,6 +34,7 @@ use crate::lanes::{LaneChanges, Lanes};
 use crate::opening::{holds_secrets, look_at_the_database};
 use crate::people::{Sessions, UserHeader};
 use crate::probe::Prober;
+use crate::quotas::Quotas;
 use crate::report::Report;
 use crate::retention::Retention;
 use crate::schedule::Scheduler;
@@ -377,6 +378,7 @@ impl Core {
             gateway_tokens,
             vault: self.vault,
             ids: self.ids,
+            quotas: Quotas::new(self.apps.clone()),
             apps: self.apps,
             wechat: self.wechat,
             intake,

@@ -47,8 +47,8 @@ pub use secrecy::{ExposeSecret, SecretString};
 
 pub use answer::{Answer, Empty, NotWeChats, SendAnswer};
 pub use client::{
-    AnswerBody, Answered, CallError, Client, ClientConfig, ClientError, Failure, Repeat, StreamedAnswer,
-    Upload,
+    AnswerBody, Answered, CallError, Client, ClientConfig, ClientError, Failure, Quota, Repeat,
+    StreamedAnswer, Upload,
 };
 pub use errcode::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 pub use fields::{

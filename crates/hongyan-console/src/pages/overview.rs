@@ -15,7 +15,7 @@ use crate::console::Console;
 use crate::figures::{self, Stats, age, duration};
 use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
-use crate::pages::overview_apps::{self, Counted, Open, Standing, standings};
+use crate::pages::overview_apps::{self, Counted, Open, Quotas, Standing, standings};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
@@ -112,6 +112,7 @@ struct OverviewPage {
     chart: Curves<'static>,
     open: Vec<Open>,
     permits: Counted,
+    quotas: Quotas,
     now: UnixMillis,
 }
 
@@ -143,7 +144,7 @@ impl OverviewPage {
     /// How each app stands.
     fn each_app(&self) -> Vec<Standing<'_>> {
         let words = overview_apps::Words(self.frame.visit.language());
-        standings(&self.apps, &self.stats.apps, &self.open, &self.permits, words, self.now)
+        standings(&self.apps, &self.stats.apps, &self.open, &self.permits, &self.quotas.apps, words, self.now)
     }
 
     fn lost(&self) -> String {
@@ -188,6 +189,7 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         stats,
         open: backlog.open,
         permits: Counted::read(&visit).await?,
+        quotas: visit.get_shared(&Address::of(&["quotas"])).await?,
         now,
     }))
 }

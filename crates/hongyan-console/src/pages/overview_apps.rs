@@ -19,16 +19,15 @@ const PERMITS_FRESH: Duration = Duration::from_secs(5);
 
 texts! {
     pub(super) struct Words;
-    each_app = "各小程序", "Each app";
     details = "详情", "Details";
     is_paused = "已暂停", "paused";
     last_hour = "最近一小时", "The last hour";
-    sent(count: String, rate: String) = "发出 {count}(每分钟 {rate})", "{count} sent ({rate} per minute)";
-    delivered(count: String, rate: String) = "送达 {count}(每分钟 {rate})", "{count} delivered ({rate} per minute)";
+    sent(count: String, rate: String) = "发出 {count}（每分钟 {rate}）", "{count} sent ({rate} per minute)";
+    delivered(count: String, rate: String) = "送达 {count}（每分钟 {rate}）", "{count} delivered ({rate} per minute)";
     lost(count: String) = "失败、拒收、过期 {count}", "{count} failed, refused, expired";
     nothing_happened = "没有消息", "No messages";
     lag = "从到期到微信受理", "From due to taken by WeChat";
-    lag_is(half: String, most: String) = "50 % 不超过 {half},95 % 不超过 {most}", "half within {half}, 95 % within {most}";
+    lag_is(half: String, most: String) = "50 % 不超过 {half}，95 % 不超过 {most}", "half within {half}, 95 % within {most}";
     open = "未完成", "Open messages";
     nothing_open = "无", "None";
     due_since(age: String) = "最早的一条已到期 {age}", "the oldest due {age} ago";
@@ -38,9 +37,9 @@ texts! {
     units(count: String) = "{count} 份", "{count}";
     unlimited(count: String) = "不限次数 {count} 份", "{count} unlimited";
     expiring(count: String) = "24 小时内到期 {count} 份", "{count} expire within 24 h";
-    or_more = "额度很多,只统计了前 20,000 份:", "There are many permits, and the first 20,000 were counted:";
+    or_more = "额度很多，只统计了前 20,000 份：", "There are many permits, and the first 20,000 were counted:";
     exact = "全部统计", "Count all";
-    permits_unknown = "数据库忙,暂时没有统计出来", "The database is busy; they were not counted";
+    permits_unknown = "数据库忙，暂时没有统计出来", "The database is busy; they were not counted";
     token = "接口调用凭证", "Access token";
     no_token = "尚未获取", "None was fetched yet";
     fetched = "获取于", "Fetched";
@@ -48,6 +47,10 @@ texts! {
     ends = "失效于", "ends";
     has_ended = "已失效于", "ended";
     token_failure = "获取失败", "It cannot be fetched";
+    quotas = "微信今日调用额度", "WeChat's quotas of today";
+    quotas_asked = "正在询问微信", "WeChat is being asked";
+    quota(used: String, limit: String, left: String) = "已用 {used} / {limit}，剩余 {left}", "{used} of {limit} used, {left} left";
+    quotas_unknown = "无法得知", "They cannot be asked for";
     tried_again = "下次尝试", "tried again";
 }
 
@@ -126,6 +129,42 @@ impl Counted {
     }
 }
 
+/// WeChat's daily quotas of all apps.
+#[derive(Deserialize)]
+pub(super) struct Quotas {
+    pub(super) apps: Vec<QuotasOfApp>,
+}
+
+/// WeChat's daily quotas of an app.
+#[derive(Deserialize)]
+pub(super) struct QuotasOfApp {
+    app: String,
+    pub(super) quotas: Vec<Quota>,
+    pub(super) failure: Option<String>,
+}
+
+/// The daily quota of a call.
+#[derive(Deserialize)]
+pub(super) struct Quota {
+    pub(super) path: String,
+    daily_limit: u64,
+    used: u64,
+    left: u64,
+}
+
+impl Quota {
+    pub(super) fn told(&self, words: &Words) -> String {
+        let [used, limit, left] =
+            [self.used, self.daily_limit, self.left].map(|count| Count(count).to_string());
+        words.quota(used, limit, left)
+    }
+
+    /// Less than a tenth is left.
+    pub(super) fn is_short(&self) -> bool {
+        self.left < self.daily_limit / 10
+    }
+}
+
 /// How an app stands.
 pub(super) struct Standing<'a> {
     pub(super) app: &'a App,
@@ -133,6 +172,7 @@ pub(super) struct Standing<'a> {
     pub(super) open: Vec<&'a Open>,
     pub(super) permits: Option<Vec<&'a OfKind>>,
     pub(super) are_more: bool,
+    pub(super) quotas: Option<&'a QuotasOfApp>,
     pub(super) words: Words,
     now: UnixMillis,
 }
@@ -143,6 +183,7 @@ pub(super) fn standings<'a>(
     figures: &'a [OfApp],
     open: &'a [Open],
     permits: &'a Counted,
+    quotas: &'a [QuotasOfApp],
     words: Words,
     now: UnixMillis,
 ) -> Vec<Standing<'a>> {
@@ -152,6 +193,7 @@ pub(super) fn standings<'a>(
         open: open.iter().filter(|open| open.app == app.appid).collect(),
         permits: permits.of(&app.appid),
         are_more: permits.are_more(),
+        quotas: quotas.iter().find(|of| of.app == app.appid),
         words,
         now,
     };

@@ -24,6 +24,7 @@ mod openapi;
 mod page;
 mod people;
 mod permits;
+mod quotas;
 mod reach;
 mod stats;
 mod user_list;
@@ -136,6 +137,7 @@ fn back_end() -> OpenApiRouter<Context> {
         .routes(routes!(reach::kinds))
         .routes(routes!(backlog::show))
         .routes(routes!(stats::show))
+        .routes(routes!(quotas::show))
         .routes(routes!(login::login))
         .routes(routes!(users::decrypt))
         .routes(routes!(user_list::list))

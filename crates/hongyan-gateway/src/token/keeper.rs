@@ -105,6 +105,12 @@ impl Apps {
         }
     }
 
+    /// The app's access token, if there is one that is valid. Nothing is fetched, and the token does not count as used.
+    pub(crate) fn token_at_hand(&self, app: &App) -> Option<SecretString> {
+        let token = app.token.current_if(Want::Valid, self.0.clock.now(), Duration::ZERO)?;
+        Some(token.value.clone())
+    }
+
     /// How an app's access token stands. `stored`: the token in the store, which another node may have fetched.
     pub(crate) fn token_standing(&self, app: &App, stored: Option<&TokenRecord>) -> TokenStanding {
         let now = self.0.clock.now();

@@ -11,7 +11,7 @@
 //! | file | has |
 //! | --- | --- |
 //! | `mod.rs` | [`Client`] and the raw [`exchange`](Client::exchange) |
-//! | `calls.rs`, `library.rs` | WeChat's calls, one method each; those about the template libraries |
+//! | `calls.rs`, `library.rs`, `quota.rs` | WeChat's calls, one method each; those about the template libraries and about quotas |
 //! | `config.rs` | [`ClientConfig`] |
 //! | `target.rs` | where requests go, and their first lines |
 //! | `stream.rs` | [`stream`](Client::stream), an exchange that holds nothing in memory |
@@ -31,6 +31,7 @@ mod error;
 #[cfg(test)]
 mod kept_tests;
 mod library;
+mod quota;
 mod stream;
 #[cfg(test)]
 mod stream_tests;
@@ -54,6 +55,7 @@ pub use body::{BoxError, Upload};
 pub use config::ClientConfig;
 pub use converse::Repeat;
 pub use error::{CallError, ClientError, Failure};
+pub use quota::Quota;
 pub use stream::{AnswerBody, StreamedAnswer};
 
 use converse::{Answering, Transport};
