@@ -8,7 +8,7 @@ use hongyan_gateway::door::Peer;
 use hongyan_gateway::people::Session;
 use hongyan_store::StoreError;
 use hongyan_ui::{Language, assets};
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 
 use crate::console::Console;
 use crate::page::{Frame, Place, Told, with_status};
@@ -45,11 +45,7 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
         Visit { console, person, csrf, words: Words(language), uri, is_refresh, must_change_password };
     request.extensions_mut().insert(visit.clone());
     let mut response = draw_refusals(&visit, next.run(request).await);
-    if let Some(asked) = Language::asked(visit.uri.query())
-        && let Ok(kept) = asked.kept().parse()
-    {
-        response.headers_mut().append(header::SET_COOKIE, kept);
-    }
+    Language::keep_asked(visit.uri.query(), response.headers_mut());
     response
 }
 

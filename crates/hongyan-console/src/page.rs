@@ -1,8 +1,11 @@
 //! How an answer is put into the frame that all pages share.
 
+use std::ops::Deref;
+
 use askama::Template;
-use axum::response::{IntoResponse, Response};
-use hongyan_ui::{Language, assets, headers};
+use axum::response::Response;
+use hongyan_gateway::problem;
+use hongyan_ui::{Language, Link, Shell, answer};
 use http::StatusCode;
 
 use crate::format::{Count, StateMark};
@@ -29,73 +32,54 @@ pub(crate) enum Place {
     Apart,
 }
 
-/// One entry of the navigation.
-pub(crate) struct Entry {
-    pub(crate) place: Place,
-    pub(crate) path: &'static str,
-    pub(crate) name: &'static str,
-}
-
 /// What the frame needs to know of a page. Each page's template has a field `frame` and begins with
 /// `{% extends "frame.html" %}`.
 pub(crate) struct Frame {
+    shell: Shell,
     pub(crate) visit: Visit,
     pub(crate) words: Words,
-    pub(crate) place: Place,
-    /// It is drawn anew when something happens.
-    pub(crate) is_live: bool,
     /// What was done by the form that led here.
     pub(crate) done: Option<String>,
+}
+
+impl Deref for Frame {
+    type Target = Shell;
+    fn deref(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl Frame {
     /// A page that stays as it is.
     pub(crate) fn new(visit: &Visit, place: Place) -> Self {
-        Self { visit: visit.clone(), words: visit.words, place, is_live: false, done: None }
+        let words = visit.words;
+        let foot = [
+            ("/", words.gateway()),
+            ("/errcodes", words.errcodes()),
+            ("/problems", words.problems()),
+            ("/openapi.json", "OpenAPI"),
+        ];
+        let mut shell = Shell::new(
+            visit.language(),
+            ("/console", words.hongyan()),
+            navigation(visit, place),
+            visit.uri.clone(),
+        );
+        shell.foot = foot.map(|(path, name)| Link { path, name, is_here: false }).into();
+        Self { shell, visit: visit.clone(), words, done: None }
     }
 
     /// A page that is drawn anew when something happens.
     pub(crate) fn live(visit: &Visit, place: Place) -> Self {
-        Self { is_live: true, ..Self::new(visit, place) }
+        let mut frame = Self::new(visit, place);
+        frame.shell.live = Some("/console/live");
+        frame
     }
 
     /// With a word about what was just done.
     #[must_use]
     pub(crate) fn done(self, done: Option<impl Into<String>>) -> Self {
         Self { done: done.map(Into::into), ..self }
-    }
-
-    /// The navigation, in its groups. What the person may not see is not in it.
-    pub(crate) fn navigation(&self) -> Vec<Vec<Entry>> {
-        let words = self.words;
-        let entry = |place, path, name| Entry { place, path, name };
-        let mut groups = vec![
-            vec![
-                entry(Place::Overview, "/console", words.overview()),
-                entry(Place::Messages, "/console/messages", words.messages()),
-                entry(Place::Users, "/console/users", words.users()),
-                entry(Place::Reach, "/console/reach", words.reach()),
-                entry(Place::Stats, "/console/stats", words.stats()),
-                entry(Place::Apps, "/console/apps", words.apps()),
-            ],
-            vec![
-                entry(Place::Events, "/console/events", words.events()),
-                entry(Place::Webhooks, "/console/webhooks", words.webhooks()),
-                entry(Place::Nodes, "/console/nodes", words.nodes()),
-            ],
-        ];
-        let mut last = Vec::new();
-        if self.visit.is_admin() {
-            last.push(entry(Place::Keys, "/console/keys", words.keys()));
-            last.push(entry(Place::People, "/console/people", words.people()));
-        }
-        if self.visit.is_operator() {
-            last.push(entry(Place::Audit, "/console/audit", words.audit()));
-        }
-        if !last.is_empty() {
-            groups.push(last);
-        }
-        groups
     }
 
     /// A number for people.
@@ -107,35 +91,48 @@ impl Frame {
     pub(crate) fn mark<'a>(&self, state: &'a str) -> StateMark<'a> {
         StateMark(state, self.words)
     }
+}
 
-    pub(crate) fn style(&self) -> String {
-        assets::STYLE.path()
+/// The navigation, in its groups. What the person may not see is not in it.
+fn navigation(visit: &Visit, at: Place) -> Vec<Vec<Link>> {
+    let words = visit.words;
+    let link = |place, path, name| Link { path, name, is_here: place == at };
+    let mut groups = vec![
+        vec![
+            link(Place::Overview, "/console", words.overview()),
+            link(Place::Messages, "/console/messages", words.messages()),
+            link(Place::Users, "/console/users", words.users()),
+            link(Place::Reach, "/console/reach", words.reach()),
+            link(Place::Stats, "/console/stats", words.stats()),
+            link(Place::Apps, "/console/apps", words.apps()),
+        ],
+        vec![
+            link(Place::Events, "/console/events", words.events()),
+            link(Place::Webhooks, "/console/webhooks", words.webhooks()),
+            link(Place::Nodes, "/console/nodes", words.nodes()),
+        ],
+    ];
+    let mut last = Vec::new();
+    if visit.is_admin() {
+        last.push(link(Place::Keys, "/console/keys", words.keys()));
+        last.push(link(Place::People, "/console/people", words.people()));
     }
-
-    pub(crate) fn script(&self) -> String {
-        assets::SCRIPT.path()
+    if visit.is_operator() {
+        last.push(link(Place::Audit, "/console/audit", words.audit()));
     }
-
-    pub(crate) fn icon(&self) -> String {
-        assets::ICON.path()
+    if !last.is_empty() {
+        groups.push(last);
     }
+    groups
 }
 
 /// A page as an answer.
 pub(crate) fn html(template: &impl Template) -> Response {
-    with_status(StatusCode::OK, template)
+    answer(StatusCode::OK, template)
 }
 
 /// A page with another status than 200: a form that was refused is shown once more, with what is wrong.
-pub(crate) fn with_status(status: StatusCode, template: &impl Template) -> Response {
-    match template.render() {
-        Ok(page) => (status, headers::OF_A_PAGE, page).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be drawn");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
+pub(crate) use hongyan_ui::answer as with_status;
 
 /// What a refusal says, in the reader's language as far as we have the words.
 pub(crate) struct Told {
@@ -155,7 +152,11 @@ impl Refusal {
             (StatusCode::SERVICE_UNAVAILABLE, _) => words.store_is_away(),
             _ => words.refused(),
         };
-        let help = self.problem["help"].as_str().or_else(|| self.problem["type"].as_str());
+        // WeChat's errcode says more than the code of the problem. Not every code of the console is one of the API.
+        let help = self.problem["help"].as_str().map(str::to_owned).or_else(|| {
+            let is_explained = problem::CODES.iter().any(|known| known.code == self.code);
+            (is_explained && !self.problem.is_null()).then(|| format!("/problems#{}", self.code))
+        });
         let in_chinese = self.problem["detail_zh"].as_str();
         let text = match (words.0, in_chinese) {
             // A page that does not exist: the API was not asked.
@@ -163,10 +164,6 @@ impl Refusal {
             (Language::Zh, Some(detail)) => detail,
             _ => &self.detail,
         };
-        Told {
-            heading: heading.to_owned(),
-            text: text.to_owned(),
-            help: help.filter(|help| help.starts_with('/')).map(str::to_owned),
-        }
+        Told { heading: heading.to_owned(), text: text.to_owned(), help }
     }
 }

@@ -52,15 +52,6 @@ impl Visit {
     pub(crate) fn is_admin(&self) -> bool {
         self.person.role >= Role::Admin
     }
-
-    /// The address of this page in the other language.
-    pub(crate) fn in_other_language(&self) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let pairs = url::form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes());
-        query.extend_pairs(pairs.filter(|(name, _)| name != "lang"));
-        query.append_pair("lang", self.language().other().code());
-        format!("{}?{}", self.uri.path(), query.finish())
-    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {

@@ -10,12 +10,10 @@ texts! {
     hongyan = "鸿雁", "Hongyan";
     counting = "正在统计，完成后自动显示。", "Counting. The figures appear here when they are ready.";
     counted_at = "统计于", "Counted at";
-    main_navigation = "主导航", "Main navigation";
-    skip = "跳到正文", "Skip to the content";
-    other_language = "English", "中文";
     log_out = "退出", "Log out";
-    live_on = "实时", "Live";
-    live_off = "未连接", "Not live";
+    gateway = "网关首页", "The gateway's page";
+    errcodes = "错误码", "Errcodes";
+    problems = "错误类型", "Problems";
 
     // Places.
     overview = "总览", "Overview";

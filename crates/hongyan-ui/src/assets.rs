@@ -15,10 +15,6 @@ pub const STYLE: Asset =
 pub const SCRIPT: Asset =
     Asset::new("live", "js", "text/javascript; charset=utf-8", include_str!("assets/live.js"));
 
-/// Downloads a list with a count of what has come. Without it, a link to a list is a download without a count.
-pub const EXPORT: Asset =
-    Asset::new("export", "js", "text/javascript; charset=utf-8", include_str!("assets/export.js"));
-
 /// The icon.
 pub const ICON: Asset = Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg"));
 
@@ -66,7 +62,7 @@ impl Asset {
 
 /// Serves what all pages share.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    [STYLE, SCRIPT, EXPORT, ICON].into_iter().fold(Router::new(), |router, asset| asset.route(router))
+    [STYLE, SCRIPT, ICON].into_iter().fold(Router::new(), |router, asset| asset.route(router))
 }
 
 /// FNV-1a: tells contents apart, and is no protection.

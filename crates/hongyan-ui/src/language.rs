@@ -1,6 +1,6 @@
 //! The two languages of all pages.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 /// The cookie that keeps the language that a reader chose.
 pub const COOKIE: &str = "hongyan_lang";
@@ -76,9 +76,23 @@ impl Language {
             .unwrap_or(Self::En)
     }
 
-    /// The header `Set-Cookie` that keeps this language for a year.
-    pub fn kept(self) -> String {
-        format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax", self.code())
+    /// Keeps the language that `?lang=` asks for in a cookie, for a year.
+    pub fn keep_asked(query: Option<&str>, answer: &mut HeaderMap) {
+        let cookie = Self::asked(query).map(|asked| match asked {
+            Self::Zh => "hongyan_lang=zh; Path=/; Max-Age=31536000; SameSite=Lax",
+            Self::En => "hongyan_lang=en; Path=/; Max-Age=31536000; SameSite=Lax",
+        });
+        if let Some(cookie) = cookie {
+            answer.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+    }
+
+    /// The address of a page in this language, with everything else that the address says.
+    pub fn address(self, page: &Uri) -> String {
+        let others = page.query().unwrap_or_default().split('&');
+        let others = others.filter(|pair| !pair.is_empty() && *pair != "lang" && !pair.starts_with("lang="));
+        let query = others.fold(String::new(), |query, pair| query + pair + "&");
+        format!("{}?{query}lang={}", page.path(), self.code())
     }
 }
 
@@ -94,8 +108,6 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     fn headers(cookie: &'static str, accept: &'static str) -> HeaderMap {
@@ -120,5 +132,30 @@ mod tests {
         let headers = headers("hongyan_language=en; hongyan_lang=zh", "");
         assert_eq!(cookie(&headers, COOKIE), Some("zh"));
         assert_eq!(cookie(&headers, "lang"), None);
+    }
+
+    #[test]
+    fn what_the_address_asks_for_is_kept_and_nothing_else() {
+        let kept = |query| {
+            let mut answer = HeaderMap::new();
+            Language::keep_asked(query, &mut answer);
+            let cookies: Vec<_> = answer.get_all(header::SET_COOKIE).into_iter().cloned().collect();
+            cookies
+        };
+        for language in [Language::Zh, Language::En] {
+            let query = format!("q=1&lang={}", language.code());
+            let [cookie] = &kept(Some(&query))[..] else { panic!("one cookie") };
+            let first = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+            assert_eq!(first, format!("{COOKIE}={}", language.code()));
+        }
+        assert!(kept(None).is_empty() && kept(Some("lang=xx")).is_empty());
+    }
+
+    #[test]
+    fn an_address_keeps_what_else_it_says() {
+        let address = |page: &str| Language::Zh.address(&page.parse().unwrap());
+        assert_eq!(address("/"), "/?lang=zh");
+        assert_eq!(address("/a?q=%E6%8B%BF+%26&lang=en&b=1"), "/a?q=%E6%8B%BF+%26&b=1&lang=zh");
+        assert_eq!(address("/a?language=1&lang"), "/a?language=1&lang=zh");
     }
 }

@@ -258,9 +258,7 @@ fn add_cookie(response: &mut Response, cookie: &str) {
 }
 
 fn with_cookie_of_language(uri: &Uri, mut response: Response) -> Response {
-    if let Some(asked) = Language::asked(uri.query()) {
-        add_cookie(&mut response, &asked.kept());
-    }
+    Language::keep_asked(uri.query(), response.headers_mut());
     response
 }
 

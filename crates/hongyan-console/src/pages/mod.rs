@@ -24,7 +24,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use hongyan_ui::assets;
 
 use crate::admit::admit;
 use crate::console::Console;
@@ -56,7 +55,7 @@ pub(crate) fn router(console: Console) -> Router {
         .route("/console/{*path}", get(async || Refusal::not_found().into_response()))
         .layer(from_fn_with_state(console.clone(), admit))
         .merge(login::routes())
-        .merge(assets::routes())
+        .merge(messages::script())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(console)
 }

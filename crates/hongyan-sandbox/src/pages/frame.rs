@@ -1,11 +1,12 @@
 //! What every page of the sandbox has around its content.
 
+use std::ops::Deref;
+
 use askama::Template;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::response::{IntoResponse as _, Response};
-use hongyan_ui::Language;
-use hongyan_ui::assets::{Asset, ICON, SCRIPT, STYLE};
-use hongyan_ui::headers::OF_A_PAGE;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
+use hongyan_ui::assets::Asset;
+use hongyan_ui::{Language, Link, Shell};
 
 use super::words::Words;
 use crate::state::seed::Seed;
@@ -16,62 +17,49 @@ pub(super) const OWN_STYLE: Asset =
 
 /// What every page has around its content.
 pub(super) struct Frame {
-    pub(super) language: Language,
+    shell: Shell,
     pub(super) words: Words,
-    /// The path of the page, for the navigation.
-    pub(super) place: &'static str,
-    /// The path and query of this request.
-    address: Uri,
     /// The host that the browser used.
     host: String,
+}
+
+impl Deref for Frame {
+    type Target = Shell;
+    fn deref(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 // Templates reach what they need through the frame, and askama passes references.
 #[allow(clippy::unused_self)]
 impl Frame {
-    pub(super) fn new(place: &'static str, address: &Uri, headers: &HeaderMap) -> Self {
+    pub(super) fn new(place: &str, address: &Uri, headers: &HeaderMap) -> Self {
         let language = Language::wanted(address.query(), headers);
+        let words = Words(language);
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.unwrap_or("127.0.0.1:8790").to_owned();
-        Self { language, words: Words(language), place, address: address.clone(), host }
+        let link = |path, name| Link::new(path, name, place);
+        let navigation = vec![
+            vec![
+                link("/", words.front()),
+                link("/inbox", words.inbox()),
+                link("/phone", words.phone()),
+                link("/phones", words.phones()),
+            ],
+            vec![link("/_sandbox/openapi.json", "OpenAPI")],
+        ];
+        let shell = Shell::new(language, ("/", words.sandbox()), navigation, address.clone());
+        Self { shell, words, host }
     }
 
-    pub(super) fn icon(&self) -> String {
-        ICON.path()
-    }
-
-    pub(super) fn style(&self) -> String {
-        STYLE.path()
+    /// A page that is drawn anew when something happens.
+    pub(super) fn live(mut self, stream: &'static str) -> Self {
+        self.shell.live = Some(stream);
+        self
     }
 
     pub(super) fn own_style(&self) -> String {
         OWN_STYLE.path()
-    }
-
-    pub(super) fn script(&self) -> String {
-        SCRIPT.path()
-    }
-
-    pub(super) fn navigation(&self) -> [(&'static str, &'static str); 4] {
-        [
-            ("/", self.words.front()),
-            ("/inbox", self.words.inbox()),
-            ("/phone", self.words.phone()),
-            ("/phones", self.words.phones()),
-        ]
-    }
-
-    pub(super) fn is_at(&self, path: &str) -> bool {
-        self.place == path
-    }
-
-    /// This page in the other language, with everything else as it is.
-    pub(super) fn in_other_language(&self) -> String {
-        let given = url::form_urlencoded::parse(self.address.query().unwrap_or_default().as_bytes());
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(given.filter(|(name, _)| name != "lang"));
-        query.append_pair("lang", self.language.other().code());
-        format!("{}?{}", self.address.path(), query.finish())
     }
 
     /// Commands that send a message to a user who always accepts.
@@ -90,15 +78,8 @@ impl Frame {
 
     /// The page as an answer. A language that the address asks for is kept.
     pub(super) fn answer(&self, status: StatusCode, page: &impl Template) -> Response {
-        let Ok(html) = page.render() else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
-        let mut response = (status, OF_A_PAGE, html).into_response();
-        if let Some(language) = Language::asked(self.address.query())
-            && let Ok(cookie) = HeaderValue::try_from(language.kept())
-        {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
+        let mut response = hongyan_ui::answer(status, page);
+        Language::keep_asked(self.address.query(), response.headers_mut());
         response
     }
 }

@@ -167,7 +167,7 @@ pub(super) async fn list(
         }
         let newest = state.inbox.before(&Filter::default(), u64::MAX, OFFERED);
         InboxPage {
-            frame: Frame::new("/inbox", &address, &headers),
+            frame: Frame::new("/inbox", &address, &headers).live("/inbox/live"),
             apps,
             users: newest.iter().map(|card| card.openid.to_string()).collect(),
             rows: cards

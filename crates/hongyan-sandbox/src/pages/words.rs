@@ -4,16 +4,11 @@ hongyan_ui::texts! {
     /// The words of all pages of the sandbox.
     pub(super) struct Words;
     sandbox = "鸿雁沙箱", "Hongyan sandbox";
-    skip = "跳到正文", "Skip to content";
-    navigation = "导航", "Navigation";
-    other_language = "English", "中文";
     front = "首页", "Home";
     inbox = "收件箱", "Inbox";
     phone = "手机", "Phone";
     phones = "多部手机", "Phones";
 
-    live_on = "实时", "live";
-    live_off = "未连接", "not connected";
     search = "搜索", "Search";
     search_for = "任意字段、openid、标题、模板", "any field, openid, title, template";
     app = "小程序", "App";

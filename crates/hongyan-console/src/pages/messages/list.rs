@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use hongyan_ledger::{MessageId, MessageState, ReasonCode};
-use hongyan_ui::assets;
+use hongyan_ui::assets::Asset;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -40,6 +40,10 @@ struct Answer {
     next_cursor: Option<String>,
 }
 
+/// Downloads a list with a count of what has come. Without it, a link to a list is a download without a count.
+pub(super) const EXPORT: Asset =
+    Asset::new("export", "js", "text/javascript; charset=utf-8", include_str!("export.js"));
+
 #[derive(Template)]
 #[template(path = "pages/messages/list.html")]
 struct ListPage {
@@ -57,7 +61,7 @@ struct ListPage {
 
 impl ListPage {
     fn export_script(&self) -> String {
-        assets::EXPORT.path()
+        EXPORT.path()
     }
 
     fn states(&self) -> [&'static str; 11] {

@@ -14,6 +14,11 @@ use axum::routing::{get, post};
 
 use crate::console::Console;
 
+/// The script of the list.
+pub(super) fn script() -> Router<Console> {
+    list::EXPORT.route(Router::new())
+}
+
 pub(super) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/messages", get(list::list))
