@@ -36,6 +36,7 @@ mod facade_sends;
 mod faults_clock;
 mod faults_process;
 mod faults_wechat;
+mod gateway_pages;
 mod gateway_tokens;
 mod idempotency;
 mod import;

@@ -43,6 +43,7 @@
 //! | [`problem`] | refusals |
 //! | [`reference`](mod@reference) | the pages that explain errcodes and problems, generated from the rules |
 //! | `schemas` | the domain's types in the OpenAPI description |
+//! | `pages` | the front page, and the pages that explain refusals, as HTML |
 //! | [`door`] | incoming connections; every limit |
 //! | [`tls`] | the certificate of the listener with TLS |
 //! | [`state`] | state that several tasks read and one task writes |
@@ -72,6 +73,7 @@ pub mod lanes;
 pub mod login;
 mod members;
 mod opening;
+mod pages;
 pub mod people;
 pub mod probe;
 pub mod problem;

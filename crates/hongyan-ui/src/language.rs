@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_the_address_asks_for_is_kept_and_nothing_else() {
-        let kept = |query| {
+        let kept = |query: Option<&str>| {
             let mut answer = HeaderMap::new();
             Language::keep_asked(query, &mut answer);
             let cookies: Vec<_> = answer.get_all(header::SET_COOKIE).into_iter().cloned().collect();

@@ -1,4 +1,4 @@
-//! The gateway's own HTTP API: `/v1` for back ends, `/mp` for the mini program itself, health, and the front page.
+//! The gateway's own HTTP API: `/v1` for back ends, `/mp` for the mini program itself and health.
 //!
 //! There is one file per call or family of calls. The types of requests and answers stand above the handlers, and each
 //! handler has its OpenAPI block right above it. The same line of code serves a path and describes it, so a path cannot be
@@ -20,8 +20,7 @@ mod login;
 mod messages;
 mod mini_program;
 mod nodes;
-mod openapi;
-mod page;
+pub(crate) mod openapi;
 mod people;
 mod permits;
 mod quotas;
@@ -36,8 +35,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::Response;
 use tower::layer::layer_fn;
 use tower_http::cors::CorsLayer;
 use utoipa::openapi::OpenApi;
@@ -70,7 +69,7 @@ pub fn router(context: Context) -> Router {
         // If health has its own listener, this listener does not serve it.
         .merge(if has_admin { health_is_elsewhere() } else { health })
         .merge(openapi::routes(&description))
-        .merge(page::routes())
+        .merge(crate::pages::routes())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .merge(mini_program)
@@ -161,11 +160,8 @@ fn health_is_elsewhere() -> Router<Context> {
 }
 
 /// A path that nobody serves. If it may be WeChat's, the answer has WeChat's form, which the caller can read.
-async fn nothing_here(uri: Uri) -> Response {
-    match crate::facade::elsewhere(&uri) {
-        Some(answer) => answer,
-        None => no_such_path(uri).await.into_response(),
-    }
+async fn nothing_here(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    crate::facade::elsewhere(&uri).unwrap_or_else(|| crate::pages::missing(&method, &uri, &headers))
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -7,8 +7,9 @@ use hongyan_wechat::paths::is_plain;
 use super::answer::{INVALID_URL, NOT_PASSED_ON, Refusal};
 
 /// The first segments of the gateway's own paths, and of paths that browsers and probes request from every host.
-const GATEWAYS: [&str; 12] = [
+const GATEWAYS: [&str; 13] = [
     "",
+    "assets",
     "callback",
     "console",
     "errcodes",
@@ -44,9 +45,17 @@ mod tests {
 
     #[test]
     fn the_gateways_own_paths_keep_their_form() {
-        for path in
-            ["/", "/v1/x", "/mp/x", "/console/x", "/callback/x", "/favicon.ico", "/.env", "/robots.txt"]
-        {
+        for path in [
+            "/",
+            "/v1/x",
+            "/mp/x",
+            "/console/x",
+            "/callback/x",
+            "/assets/x",
+            "/favicon.ico",
+            "/.env",
+            "/robots.txt",
+        ] {
             assert!(elsewhere(&path.parse().unwrap()).is_none(), "{path}");
         }
         for path in ["/wxb/x", "/cgi-bin", "/cgi-bin/", "//v1/x", "//cgi-bin/x", "/mpx", "/V1/x"] {

@@ -6,15 +6,22 @@ use hongyan_ledger::settle::{
 };
 use hongyan_ledger::units::UnitEffect;
 use hongyan_ledger::{OnUnknown, PermitKind};
+use hongyan_ui::Language;
 use hongyan_wechat::{Errcode, ErrcodeInfo, Fault, all_errcodes};
 
-use super::{Entry, Language, Page};
+use super::{Entry, Page};
 use crate::problem::errcode::anchor;
 use crate::{login, templates, token};
 
 pub(super) fn page(language: Language) -> Page {
-    let (title, lead) = language.pick(
-        (
+    let (title, lead) = language.pick((
+            "错误码",
+            [
+                "微信以数字错误码应答。本页列出 Hongyan 认识的全部错误码：含义、责任在谁、网关遇到时自动做什么、还需要你做什么。",
+                "本页由代码中的错误码表和规则生成。带错误码的 problem 和 reason 会通过 `help` 链接到这里；运行中的网关在 \
+                 `/errcodes` 提供同一页面。未列出的错误码一律按消息被拒处理。",
+            ],
+        ), (
             "Errcodes",
             [
                 "WeChat answers with a number, the errcode. This page lists each errcode that Hongyan can explain: what it \
@@ -23,16 +30,7 @@ pub(super) fn page(language: Language) -> Page {
                  here (`help`); a running gateway serves the page at `/errcodes`. The gateway treats an errcode that is not \
                  listed as a refusal of the message.",
             ],
-        ),
-        (
-            "错误码",
-            [
-                "微信以数字错误码应答。本页列出 Hongyan 认识的全部错误码：含义、责任在谁、网关遇到时自动做什么、还需要你做什么。",
-                "本页由代码中的错误码表和规则生成。带错误码的 problem 和 reason 会通过 `help` 链接到这里；运行中的网关在 \
-                 `/errcodes` 提供同一页面。未列出的错误码一律按消息被拒处理。",
-            ],
-        ),
-    );
+        ));
     Page {
         name: "errcodes",
         language,
@@ -45,35 +43,33 @@ pub(super) fn page(language: Language) -> Page {
 fn entry(info: &ErrcodeInfo, language: Language) -> Entry {
     let code = info.errcode;
     let mut lines = vec![
-        (language.pick("Whose", "责任方"), whose(info.fault, language).to_owned()),
-        (language.pick("Sending", "下发消息"), on_send(code, language)),
+        (language.pick("责任方", "Whose"), whose(info.fault, language).to_owned()),
+        (language.pick("下发消息", "Sending"), on_send(code, language)),
     ];
     if token::refuses_every_fetch(code) {
-        let words = language.pick(
-            "the app is paused (`misconfigured`) until its AppSecret is changed or somebody resumes it; all messages are kept",
-            "小程序被暂停（`misconfigured`），直到更换 AppSecret 或手动恢复；消息全部保留",
-        );
-        lines.push((language.pick("Fetching a token", "获取凭证"), words.to_owned()));
+        let words = language.pick("小程序被暂停（`misconfigured`），直到更换 AppSecret 或手动恢复；消息全部保留", "the app is paused (`misconfigured`) until its AppSecret is changed or somebody resumes it; all messages are kept");
+        lines.push((language.pick("获取凭证", "Fetching a token"), words.to_owned()));
     }
     let problem = |status: axum::http::StatusCode, code: &str| {
-        language.pick(format!("{} `{code}`", status.as_u16()), format!("返回 {} `{code}`", status.as_u16()))
+        language.pick(format!("返回 {} `{code}`", status.as_u16()), format!("{} `{code}`", status.as_u16()))
     };
     let (status, name) = login::refused_as(code);
     if name != OTHERWISE {
-        lines.push((language.pick("Logging in", "登录"), problem(status, name)));
+        lines.push((language.pick("登录", "Logging in"), problem(status, name)));
     }
     let (status, name, field) = templates::refused_as(code);
     if name != OTHERWISE {
         let field = field
-            .map(|field| language.pick(format!(", `field` is `{field}`"), format!("，`field` 为 `{field}`")));
+            .map(|field| language.pick(format!("，`field` 为 `{field}`"), format!(", `field` is `{field}`")));
         let words = problem(status, name) + &field.unwrap_or_default();
-        lines.push((language.pick("The template library", "模板库"), words));
+        lines.push((language.pick("模板库", "The template library"), words));
     }
-    lines.push((language.pick("You", "你要做的"), language.pick(info.advice_en, info.advice_zh).to_owned()));
+    lines.push((language.pick("你要做的", "You"), language.pick(info.advice_zh, info.advice_en).to_owned()));
     Entry {
+        name: code.to_string(),
         anchor: anchor(code),
         heading: format!("{code} `{}`", info.name),
-        text: language.pick(format!("{}.", info.meaning_en), format!("{}。", info.meaning_zh)),
+        text: language.pick(format!("{}。", info.meaning_zh), format!("{}.", info.meaning_en)),
         lines,
     }
 }
@@ -83,12 +79,12 @@ const OTHERWISE: &str = "wechat_refused";
 
 fn whose(fault: Fault, language: Language) -> &'static str {
     match fault {
-        Fault::WeChat => language.pick("WeChat; wait", "微信；等待即可"),
-        Fault::Caller => language.pick("the caller; the request must change", "请求方；需修改请求"),
-        Fault::User => language.pick("the user", "用户"),
-        Fault::Configuration => language.pick("the app's settings at WeChat", "小程序在微信侧的配置"),
-        Fault::Quota => language.pick("too many requests in too short a time", "调用量超限"),
-        Fault::Race => language.pick("another operation at the same time", "同时进行的其他操作"),
+        Fault::WeChat => language.pick("微信；等待即可", "WeChat; wait"),
+        Fault::Caller => language.pick("请求方；需修改请求", "the caller; the request must change"),
+        Fault::User => language.pick("用户", "the user"),
+        Fault::Configuration => language.pick("小程序在微信侧的配置", "the app's settings at WeChat"),
+        Fault::Quota => language.pick("调用量超限", "too many requests in too short a time"),
+        Fault::Race => language.pick("同时进行的其他操作", "another operation at the same time"),
     }
 }
 
@@ -98,8 +94,8 @@ fn on_send(errcode: Errcode, language: Language) -> String {
     let mut text = effects(&first, language);
     if is_token_refusal(errcode) {
         let before = language.pick(
-            "the token is replaced and the request is repeated at once; if WeChat refuses it again: ",
             "先更换凭证并立即重发一次；若仍被拒绝：",
+            "the token is replaced and the request is repeated at once; if WeChat refuses it again: ",
         );
         text.insert_str(0, before);
     }
@@ -108,8 +104,8 @@ fn on_send(errcode: Errcode, language: Language) -> String {
         && matches!(repeat.next, Next::Sent | Next::Unknown)
     {
         let doubt = language.pick(
-            ". If an earlier attempt got no answer, so that the user may have the message: ",
             "。若之前的尝试没有得到应答、用户可能已收到：",
+            ". If an earlier attempt got no answer, so that the user may have the message: ",
         );
         text.push_str(doubt);
         text.push_str(&effects(&repeat, language));
@@ -132,43 +128,37 @@ fn decide(errcode: Errcode, in_doubt: bool) -> Effects {
 fn effects(effects: &Effects, language: Language) -> String {
     let next = match (effects.next, effects.app) {
         (Next::Sent, _) => {
-            language.pick("the message is `sent`: the first copy arrived", "消息为 `sent`：第一份已送达")
+            language.pick("消息为 `sent`：第一份已送达", "the message is `sent`: the first copy arrived")
         }
         (Next::Failed(_), _) => language
-            .pick("the message is `failed` (`wechat_refused`)", "消息变为 `failed`（`wechat_refused`）"),
-        (Next::Unknown, _) => language.pick("the message is `unknown`", "消息变为 `unknown`"),
+            .pick("消息变为 `failed`（`wechat_refused`）", "the message is `failed` (`wechat_refused`)"),
+        (Next::Unknown, _) => language.pick("消息变为 `unknown`", "the message is `unknown`"),
         (Next::Retry { .. }, Some(pause)) => return paused(pause.code, language),
         (Next::Retry { .. }, None) => language
-            .pick("the message stays `ready` and the gateway tries again by itself", "消息保持 `ready`，网关自动重试"),
-        (Next::Replace, _) => language.pick(
-            "the next permit is used; if no permit is left, the message waits or fails (`no_permit`), as it asked",
-            "换用下一份额度；没有时按消息的要求等待或失败（`no_permit`）",
-        ),
+            .pick("消息保持 `ready`，网关自动重试", "the message stays `ready` and the gateway tries again by itself"),
+        (Next::Replace, _) => language.pick("换用下一份额度；没有时按消息的要求等待或失败（`no_permit`）", "the next permit is used; if no permit is left, the message waits or fails (`no_permit`), as it asked"),
     };
     let unit = match effects.unit {
-        UnitEffect::Spend => language.pick("the unit is spent", "额度消耗一次"),
-        UnitEffect::Release => language.pick("the unit is free again", "额度释放"),
-        UnitEffect::Revoke => language.pick("the rest of the permit is revoked", "该份额度的剩余部分被撤销"),
-        UnitEffect::Hold => language.pick("the unit is kept", "额度保留"),
+        UnitEffect::Spend => language.pick("额度消耗一次", "the unit is spent"),
+        UnitEffect::Release => language.pick("额度释放", "the unit is free again"),
+        UnitEffect::Revoke => language.pick("该份额度的剩余部分被撤销", "the rest of the permit is revoked"),
+        UnitEffect::Hold => language.pick("额度保留", "the unit is kept"),
     };
-    language.pick(format!("{next}; {unit}"), format!("{next}，{unit}"))
+    language.pick(format!("{next}，{unit}"), format!("{next}; {unit}"))
 }
 
 fn paused(code: PauseCode, language: Language) -> String {
     let until = match code {
-        PauseCode::DayQuota => language.pick("until midnight in Beijing", "到北京时间零点"),
-        PauseCode::MinuteQuota => language.pick("until the next minute", "到下一分钟"),
-        PauseCode::TokenRejected => language.pick("for a minute", "一分钟"),
-        PauseCode::WechatUnavailable => language.pick("until WeChat answers again", "到微信恢复应答"),
+        PauseCode::DayQuota => language.pick("到北京时间零点", "until midnight in Beijing"),
+        PauseCode::MinuteQuota => language.pick("到下一分钟", "until the next minute"),
+        PauseCode::TokenRejected => language.pick("一分钟", "for a minute"),
+        PauseCode::WechatUnavailable => language.pick("到微信恢复应答", "until WeChat answers again"),
         PauseCode::Misconfigured | PauseCode::Operator => {
-            language.pick("until somebody acts", "直到有人处理")
+            language.pick("直到有人处理", "until somebody acts")
         }
     };
     let name = code.name();
-    language.pick(
-        format!("the app is paused {until} (`{name}`); the message is kept and sent afterwards; the unit is free again"),
-        format!("小程序暂停{until}（`{name}`），消息保留，恢复后下发，额度释放"),
-    )
+    language.pick(format!("小程序暂停{until}（`{name}`），消息保留，恢复后下发，额度释放"), format!("the app is paused {until} (`{name}`); the message is kept and sent afterwards; the unit is free again"))
 }
 
 #[cfg(test)]

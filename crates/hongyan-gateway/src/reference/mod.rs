@@ -8,7 +8,9 @@ mod errcodes;
 mod page;
 mod problems;
 
-pub use page::{Entry, Language, Page};
+use hongyan_ui::Language;
+
+pub use page::{Entry, Page};
 
 /// All pages.
 pub fn pages() -> Vec<Page> {

@@ -1,6 +1,8 @@
 //! The page of problem codes: what each code means, and what to do.
 
-use super::{Entry, Language, Page};
+use hongyan_ui::Language;
+
+use super::{Entry, Page};
 use crate::problem::{CODES, ProblemCode, TYPE_PREFIX};
 
 /// What the page says about a code besides its English title.
@@ -307,17 +309,7 @@ const WORDS: &[Words] = &[
 ];
 
 pub(super) fn page(language: Language) -> Page {
-    let (title, lead) = language.pick(
-        (
-            "Problems",
-            [
-                "A refusal of the gateway's own API is a problem (RFC 9457) with a stable `code`. This page lists each code, its \
-                 HTTP status, and what to do. Branch on the code, not on the text.",
-                "This page is generated from a table in the code; a running gateway serves it at `/problems`. If WeChat refused \
-                 a call, the problem also has `errcode`, and `help` links to its entry on the errcodes page.",
-            ],
-        ),
-        (
+    let (title, lead) = language.pick((
             "错误类型",
             [
                 "网关自有接口的拒绝都是 problem（RFC 9457），带有稳定的 `code`。本页列出每个 code、对应的 HTTP 状态和处理办法。\
@@ -325,8 +317,15 @@ pub(super) fn page(language: Language) -> Page {
                 "本页由代码中的表生成；运行中的网关在 `/problems` 提供同一页面。由微信的拒绝引起的 problem 还带有 `errcode`，\
                  `help` 链接到错误码页中的对应条目。",
             ],
-        ),
-    );
+        ), (
+            "Problems",
+            [
+                "A refusal of the gateway's own API is a problem (RFC 9457) with a stable `code`. This page lists each code, its \
+                 HTTP status, and what to do. Branch on the code, not on the text.",
+                "This page is generated from a table in the code; a running gateway serves it at `/problems`. If WeChat refused \
+                 a call, the problem also has `errcode`, and `help` links to its entry on the errcodes page.",
+            ],
+        ));
     Page {
         name: "problems",
         language,
@@ -341,13 +340,14 @@ fn entry(known: &ProblemCode, language: Language) -> Entry {
     let (title_zh, help_en, help_zh) =
         words.map_or(("", "", ""), |words| (words.title_zh, words.help_en, words.help_zh));
     Entry {
+        name: known.code.to_owned(),
         anchor: known.code.to_owned(),
         heading: format!("`{}`", known.code),
-        text: language.pick(format!("{}.", known.title), format!("{title_zh}。")),
+        text: language.pick(format!("{title_zh}。"), format!("{}.", known.title)),
         lines: vec![
-            (language.pick("Status", "状态码"), known.status.to_string()),
+            (language.pick("状态码", "Status"), known.status.to_string()),
             ("type", format!("`{TYPE_PREFIX}{}`", known.code)),
-            (language.pick("You", "你要做的"), language.pick(help_en, help_zh).to_owned()),
+            (language.pick("你要做的", "You"), language.pick(help_zh, help_en).to_owned()),
         ],
     }
 }

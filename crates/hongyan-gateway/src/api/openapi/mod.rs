@@ -21,7 +21,7 @@ use crate::schemas;
 mod finish;
 mod links;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod validate;
 mod webhooks;

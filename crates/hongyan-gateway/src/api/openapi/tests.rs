@@ -72,7 +72,7 @@ pub(in crate::api) fn description() -> Description {
 }
 
 /// Every described call: path and method.
-pub(in crate::api) fn described() -> BTreeSet<(String, String)> {
+pub(crate) fn described() -> BTreeSet<(String, String)> {
     let Description(description) = description();
     let paths = description["paths"].as_object().unwrap();
     let calls = paths.iter().flat_map(|(path, item)| {
