@@ -59,11 +59,12 @@ const PROMISED: &[(&str, &str)] = &[
 ];
 
 /// Paths that are for people, or the description itself.
-const NOT_CALLS: [&str; 5] = ["/", "/console", "/errcodes", "/openapi.json", "/problems"];
+const NOT_CALLS: [&str; 7] =
+    ["/", "/console", "/errcodes", "/errcodes/{code}", "/openapi.json", "/problems", "/problems/{code}"];
 
 fn not_a_call(path: &str) -> bool {
     // axum keeps the fallback under a path of its own.
-    NOT_CALLS.contains(&path) || path.contains("__private__axum_fallback")
+    NOT_CALLS.contains(&path) || path.starts_with("/assets/") || path.contains("__private__axum_fallback")
 }
 
 /// The description, as it is served.
