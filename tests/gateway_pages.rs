@@ -83,7 +83,7 @@ async fn where_there_is_nothing_a_browser_gets_a_page_and_a_program_a_problem() 
         }
     }
     // The API answers with a problem whatever is accepted; so does a method that changes something.
-    get(&world, "/v1/nothing", &[("accept", BROWSER)]).await.problem(401, "unauthorized");
+    get(&world, "/v1/nothing", &[("accept", BROWSER)]).await.problem(404, "not_found");
     get(&world, "/mp/nothing", &[("accept", BROWSER)]).await.problem(404, "not_found");
     let url = format!("{}/robots.txt", world.url);
     Http::new().send(Method::DELETE, &url, &[("accept", BROWSER)], "").await.problem(404, "not_found");

@@ -70,7 +70,7 @@ pub(super) const GROUPS: &[Group] = &[
             call(
                 "POST",
                 "/v1/messages/{id}/resolve",
-                "处置结果不明的消息：说明用户是否已收到。",
+                "处置结果未知的消息：说明用户是否已收到。",
                 "Resolve a message of unknown outcome: say whether the user has it.",
             ),
             call(
