@@ -1,7 +1,7 @@
 //! A page as an answer.
 
 use askama::Template;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::headers::OF_A_PAGE;
@@ -20,6 +20,9 @@ pub fn answer(status: StatusCode, page: &impl Template) -> Response {
 /// The same for a page that everybody may see: a browser may keep the page, and asks before it shows the page again.
 pub fn public_answer(status: StatusCode, page: &impl Template) -> Response {
     let mut response = answer(status, page);
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // No form of such a page needs to say where it stands.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
