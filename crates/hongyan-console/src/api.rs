@@ -9,8 +9,12 @@ use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
+use crate::answers::Question;
 use crate::refusal::Refusal;
+use crate::slow::{Counted, Kept, PATIENCE};
 use crate::visit::Visit;
 
 /// The largest answer that a page reads. The largest page of messages is far below.
@@ -75,21 +79,55 @@ impl Visit {
     /// Reads something that many look at at the same time: on a page that is open the answer may be a second old.
     pub(crate) async fn get_shared<T: DeserializeOwned>(&self, address: &Address) -> Result<T, Refusal> {
         // Who opens a page sees how things are; pages that are open share what they ask after each commit.
-        if self.is_refresh { self.get_kept(address, FRESH).await } else { self.get(address).await }
-    }
-
-    /// Reads something that costs the database more than other answers: the answer may be so old on each page.
-    pub(crate) async fn get_kept<T: DeserializeOwned>(
-        &self,
-        address: &Address,
-        fresh: Duration,
-    ) -> Result<T, Refusal> {
-        let apps = self.person.apps.as_ref().map(|apps| apps.iter().map(ToString::to_string).collect());
-        let question = (address.behind_v1().to_owned(), apps, self.person.role.name());
-        let cell = self.console.answers.cell(question, fresh);
+        if !self.is_refresh {
+            return self.get(address).await;
+        }
+        let question = self.question(address.behind_v1().to_owned());
+        let cell = self.console.answers.cell(question, FRESH);
         let answer =
             cell.get_or_init(async || self.get::<Value>(address).await.map(Arc::new)).await.clone()?;
         T::deserialize(&*answer).map_err(Refusal::unreadable)
+    }
+
+    /// Reads something that can take long; nothing, if there is no answer yet. `name` says what the question is about, and
+    /// stays the same when its address moves with time.
+    pub(crate) async fn get_slow<T: DeserializeOwned>(
+        &self,
+        name: String,
+        address: Address,
+    ) -> Result<Option<Counted<T>>, Refusal> {
+        let question = self.question(name);
+        let slow = &self.console.slow;
+        let ask = || self.ask_in_background(question.clone(), address);
+        if let Some(mut asking) = slow.awaited(&question, self.is_refresh, ask) {
+            // In time or not: the last answer says what there is.
+            let _ = timeout(PATIENCE, asking.changed()).await;
+        }
+        let Some(Kept { value, at, .. }) = slow.last(&question)? else { return Ok(None) };
+        let value = T::deserialize(&*value).map_err(Refusal::unreadable)?;
+        Ok(Some(Counted { value, at }))
+    }
+
+    fn ask_in_background(&self, question: Question, address: Address) -> watch::Receiver<()> {
+        let (answered, asking) = watch::channel(());
+        let visit = self.clone();
+        tokio::spawn(async move {
+            let (asked, at) = (Instant::now(), visit.console.gateway.clock.now());
+            let answer = visit.get(&address).await;
+            visit.console.slow.keep(&question, (asked, at), answer);
+            answered.send_replace(());
+            // A page that is drawn already shows an older answer, or none.
+            if asked.elapsed() > PATIENCE {
+                visit.console.live.ring();
+            }
+        });
+        asking
+    }
+
+    /// The name of a question, with what decides who may see its answer.
+    fn question(&self, name: String) -> Question {
+        let apps = self.person.apps.as_ref().map(|apps| apps.iter().map(ToString::to_string).collect());
+        (name, apps, self.person.role.name())
     }
 
     /// Changes something.

@@ -9,18 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::answers::Question;
-use crate::api::Address;
 use crate::refusal::Refusal;
-use crate::visit::Visit;
 
 /// So long a page waits for an answer. Most come sooner.
-const PATIENCE: Duration = Duration::from_millis(30);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(30);
 
 /// An answer is kept for so many times of what it took: a question takes two percent of the time at most.
 const SHARE: u32 = 50;
@@ -42,9 +39,10 @@ pub(crate) struct Counted<T> {
 
 /// An answer as it is kept.
 #[derive(Clone)]
-struct Kept {
-    value: Arc<Value>,
-    at: UnixMillis,
+pub(crate) struct Kept {
+    pub(crate) value: Arc<Value>,
+    /// The moment at which it was true.
+    pub(crate) at: UnixMillis,
     asked: Instant,
     took: Duration,
 }
@@ -81,6 +79,46 @@ impl Entry {
 pub(crate) struct SlowAnswers(Mutex<HashMap<Question, Entry>>);
 
 impl SlowAnswers {
+    /// What tells when an answer comes that a page should wait for: the one that is on its way, or the one that `ask` begins to
+    /// ask for. Nothing, if the last answer is fresh.
+    pub(crate) fn awaited(
+        &self,
+        question: &Question,
+        is_refresh: bool,
+        ask: impl FnOnce() -> watch::Receiver<()>,
+    ) -> Option<watch::Receiver<()>> {
+        self.with(question, |entry| {
+            if entry.last.as_ref().is_some_and(|last| last.is_fresh(is_refresh)) {
+                return None;
+            }
+            if !entry.is_asking() {
+                entry.asking = Some(ask());
+            }
+            entry.asking.clone()
+        })
+    }
+
+    /// Keeps an answer that was asked for at this moment.
+    pub(crate) fn keep(
+        &self,
+        question: &Question,
+        (asked, at): (Instant, UnixMillis),
+        answer: Result<Value, Refusal>,
+    ) {
+        self.with(question, |entry| match answer {
+            Ok(value) => {
+                let kept = Kept { value: Arc::new(value), at, asked, took: asked.elapsed() };
+                (entry.last, entry.refusal) = (Some(kept), None);
+            }
+            Err(refusal) => (entry.last, entry.refusal) = (None, Some(refusal)),
+        });
+    }
+
+    /// The last answer, if there is one.
+    pub(crate) fn last(&self, question: &Question) -> Result<Option<Kept>, Refusal> {
+        self.with(question, |entry| entry.refusal.clone().map_or_else(|| Ok(entry.last.clone()), Err))
+    }
+
     /// Works on what is known of a question.
     fn with<T>(&self, question: &Question, work: impl FnOnce(&mut Entry) -> T) -> T {
         // Whole after any panic; held for a look-up.
@@ -93,61 +131,5 @@ impl SlowAnswers {
             }
         }
         work(entries.entry(question.clone()).or_default())
-    }
-}
-
-impl Visit {
-    /// Reads something that can take long; nothing, if there is no answer yet. `name` says what the question is about, and
-    /// stays the same when its address moves with time.
-    pub(crate) async fn get_slow<T: DeserializeOwned>(
-        &self,
-        name: String,
-        address: Address,
-    ) -> Result<Option<Counted<T>>, Refusal> {
-        let apps = self.person.apps.as_ref().map(|apps| apps.iter().map(ToString::to_string).collect());
-        let question = (name, apps, self.person.role.name());
-        let slow = &self.console.slow;
-        let asking = slow.with(&question, |entry| {
-            if entry.last.as_ref().is_some_and(|last| last.is_fresh(self.is_refresh)) {
-                return None;
-            }
-            if !entry.is_asking() {
-                entry.asking = Some(self.ask_in_background(question.clone(), address));
-            }
-            entry.asking.clone()
-        });
-        if let Some(mut asking) = asking {
-            // In time or not: the entry says what there is.
-            let _ = timeout(PATIENCE, asking.changed()).await;
-        }
-        let (last, refusal) = slow.with(&question, |entry| (entry.last.clone(), entry.refusal.clone()));
-        if let Some(refusal) = refusal {
-            return Err(refusal);
-        }
-        let Some(Kept { value, at, .. }) = last else { return Ok(None) };
-        let value = T::deserialize(&*value).map_err(Refusal::unreadable)?;
-        Ok(Some(Counted { value, at }))
-    }
-
-    fn ask_in_background(&self, question: Question, address: Address) -> watch::Receiver<()> {
-        let (answered, asking) = watch::channel(());
-        let visit = self.clone();
-        tokio::spawn(async move {
-            let (asked, at) = (Instant::now(), visit.console.gateway.clock.now());
-            let answer = visit.get::<Value>(&address).await;
-            visit.console.slow.with(&question, |entry| match answer {
-                Ok(value) => {
-                    let kept = Kept { value: Arc::new(value), at, asked, took: asked.elapsed() };
-                    (entry.last, entry.refusal) = (Some(kept), None);
-                }
-                Err(refusal) => (entry.last, entry.refusal) = (None, Some(refusal)),
-            });
-            answered.send_replace(());
-            // A page that is drawn already shows an older answer, or none.
-            if asked.elapsed() > PATIENCE {
-                visit.console.live.ring();
-            }
-        });
-        asking
     }
 }

@@ -1,7 +1,5 @@
 //! How each app stands, on the overview: its figures, open messages, permits and access token.
 
-use std::time::Duration;
-
 use hongyan_clock::UnixMillis;
 use hongyan_ui::texts;
 use http::StatusCode;
@@ -13,9 +11,6 @@ use crate::figures::{Figures, OfApp, age, duration};
 use crate::format::{At, Count};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
-
-/// So long all viewers share a count of permits.
-const PERMITS_FRESH: Duration = Duration::from_secs(5);
 
 texts! {
     pub(super) struct Words;
@@ -39,7 +34,7 @@ texts! {
     expiring(count: String) = "24 小时内到期 {count} 份", "{count} expire within 24 h";
     or_more = "额度很多，只统计了前 20,000 份：", "There are many permits, and the first 20,000 were counted:";
     exact = "全部统计", "Count all";
-    permits_unknown = "数据库忙，暂时没有统计出来", "The database is busy; they were not counted";
+    permits_unknown = "还没有统计出来，完成后自动显示", "Not counted yet. They appear here when they are ready";
     token = "接口调用凭证", "Access token";
     no_token = "尚未获取", "None was fetched yet";
     fetched = "获取于", "Fetched";
@@ -107,13 +102,13 @@ impl OfKind {
     }
 }
 
-/// The permits of all apps, or nothing if the database was too busy to count them.
+/// The permits of all apps, or nothing while they are counted, and if the database was too busy to count them.
 pub(super) struct Counted(Option<Permits>);
 
 impl Counted {
     pub(super) async fn read(visit: &Visit) -> Result<Self, Refusal> {
-        match visit.get_kept(&Address::of(&["reach", "kinds"]), PERMITS_FRESH).await {
-            Ok(permits) => Ok(Self(Some(permits))),
+        match visit.get_slow("permits by kind".to_owned(), Address::of(&["reach", "kinds"])).await {
+            Ok(permits) => Ok(Self(permits.map(|counted| counted.value))),
             Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => Ok(Self(None)),
             Err(refusal) => Err(refusal),
         }

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
@@ -17,6 +17,11 @@ pub const MAX_BYTES: usize = 256;
 /// A hash takes 19 MiB (argon2id as OWASP recommends it: m = 19,456 KiB, t = 2, p = 1) and some 20 ms. So one is made at a
 /// time, however many strangers try.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+
+/// The memory of a hash is asked for in one piece of more than 32 MiB, of which only the 19 MiB are touched. Such a piece goes
+/// back to the system as soon as it is free. A smaller one stays with the process, once for each thread that has hashed
+/// (mallopt(3), `M_MMAP_THRESHOLD`).
+const MEMORY_BLOCKS: usize = 33 * 1024;
 
 /// So long somebody waits for the turn. Then there are too many.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,10 +49,9 @@ pub async fn hash(password: SecretString) -> Result<String, TooMany> {
 pub async fn is_right(password: SecretString, hash: Option<String>) -> Result<bool, TooMany> {
     in_turn(move || {
         let known = hash.as_deref().unwrap_or(&NOBODYS);
-        let matches = PasswordHash::new(known).is_ok_and(|parsed| {
-            Argon2::default().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok()
-        });
-        matches && hash.is_some()
+        let known = PasswordHash::new(known).ok();
+        let matches = known.and_then(|known| matches(password.expose_secret().as_bytes(), &known));
+        matches == Some(true) && hash.is_some()
     })
     .await
 }
@@ -68,8 +72,35 @@ pub fn complaint(password: &str, name: &str) -> Option<String> {
 }
 
 fn hash_now(password: &[u8]) -> String {
-    let hashed = Argon2::default().hash_password(password);
-    hashed.expect("the parameters are argon2's own, and a random salt is at hand").to_string()
+    let hashed = || {
+        let (argon2, salt) = (Argon2::default(), Salt::generate());
+        Some(PasswordHash {
+            algorithm: Algorithm::default().ident(),
+            version: Some(Version::default().into()),
+            params: ParamsString::try_from(argon2.params()).ok()?,
+            hash: Some(output(&argon2, password, &salt)?),
+            salt: Some(salt),
+        })
+    };
+    hashed().expect("the parameters are argon2's own").to_string()
+}
+
+/// Whether a password is the one that was hashed; nothing, if the hash is not argon2's.
+fn matches(password: &[u8], known: &PasswordHash) -> Option<bool> {
+    let algorithm = Algorithm::try_from(known.algorithm.as_str()).ok()?;
+    let version = known.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(known).ok()?);
+    // An output is compared in constant time.
+    Some(output(&argon2, password, known.salt.as_ref()?)? == known.hash?)
+}
+
+fn output(argon2: &Argon2<'_>, password: &[u8], salt: &Salt) -> Option<Output> {
+    let blocks = argon2.params().block_count();
+    let mut memory = Vec::with_capacity(blocks.max(MEMORY_BLOCKS));
+    memory.resize(blocks, Block::default());
+    let mut hashed = [0; Params::DEFAULT_OUTPUT_LEN];
+    argon2.hash_password_into_with_memory(password, salt, &mut hashed, &mut memory[..]).ok()?;
+    Output::new(&hashed).ok()
 }
 
 async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TooMany> {
