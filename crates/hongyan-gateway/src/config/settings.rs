@@ -124,7 +124,7 @@ settings! {
     /// The name of this node in the database: letters, digits, - _ and dots.
     node_id: String = Default("node-1"), node_name;
 
-    /// For so long a node owns its users before it must renew; nothing is sent once it is over. It renews three times as often.
+    /// How long a node owns its users after each renewal. A node renews three times in this time, and sends nothing after it.
     lease_seconds: u64 = Default(15), number(1..=3_600);
 
     /// The largest request body that is read. A batch is up to 1,000 messages.
