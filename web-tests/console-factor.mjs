@@ -62,7 +62,7 @@ test('a second factor is set up with the page of the QR code, asked for at the l
     await page.getByRole('button', { name: 'Confirm and turn on' }).click();
     await page.getByText('The second factor is on.').waitFor();
     assert.equal(await page.getByText(secret).count(), 0, 'the secret is shown once');
-    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('button', { name: 'Log out', exact: true }).click();
 
     await page.goto(`${gateway}/console/messages?state=failed`);
     await fillLogin(page, someone);
@@ -92,7 +92,7 @@ test('a second factor is set up with the page of the QR code, asked for at the l
     assert.match(await page.getByRole('alert').textContent() ?? '', /password/);
     await takeAway(someone.password);
     await page.getByText('The second factor is taken away.').waitFor();
-    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('button', { name: 'Log out', exact: true }).click();
     await fillLogin(page, someone);
     await page.getByRole('heading', { name: 'Overview' }).waitFor();
   });

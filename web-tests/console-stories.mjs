@@ -180,7 +180,7 @@ test('when a session has ended, the login leads back to where the person was', a
     await fillLogin(page, someone);
     await heading(page, 'Messages');
     assert.equal(page.url(), `${gateway}/console/messages?state=failed`);
-    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('button', { name: 'Log out', exact: true }).click();
     await heading(page, 'Log in to the Hongyan console');
     await page.goBack();
     await page.goto(`${gateway}/console`);
