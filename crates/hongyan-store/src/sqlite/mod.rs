@@ -78,7 +78,7 @@ use row_error::RowResult;
 use verb::Verb;
 use writer::{Crowd, Writer};
 
-/// A walk over all permits may take so many times as long as another query of people's, for it waits for the ones before it.
+/// A walk over all permits may take so many times as long as another query of people's, because it waits for earlier walks.
 const COUNTS_AT_ONCE: u32 = 4;
 
 /// Where the database is, and how many threads and how much time it may use.
@@ -90,12 +90,12 @@ pub struct SqliteConfig {
     pub readers: usize,
     /// Threads that read for people, 1 to 64. Each has a cache of 1 MB, too.
     pub people: usize,
-    /// How long a query of people's may take.
+    /// How long a query of people's may take. A walk over all permits of an app may take four times as long.
     pub people_limit: Duration,
 }
 
 impl SqliteConfig {
-    /// This file, with two readers of each kind.
+    /// This file, with two readers for messages and two for people. One more thread counts permits.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), readers: 2, people: 2, people_limit: Duration::from_secs(5) }
     }
