@@ -38,6 +38,7 @@ mod faults_process;
 mod faults_wechat;
 mod gateway_pages;
 mod gateway_tokens;
+mod healthcheck;
 mod idempotency;
 mod import;
 mod import_again;

@@ -226,7 +226,7 @@ async fn gateway(settings: &Settings, findings: &mut Findings) {
         return;
     }
     let url = listen::url_of(settings.admin_listen.unwrap_or(settings.listen));
-    let asked = match Api::new(url.clone(), "none".into()) {
+    let asked = match Api::public(url.clone(), None) {
         Ok(api) => api.exchange(Method::GET, "/readyz", &[], None).await,
         Err(error) => return findings.skipped(what, error.to_string()),
     };

@@ -15,6 +15,7 @@ use url::Url;
 mod app;
 mod daily;
 mod data;
+mod health;
 mod user;
 
 pub(crate) use app::{
@@ -24,6 +25,7 @@ pub(crate) use daily::{
     MessageArgs, MessageCommand, MessageListArgs, PermitAddArgs, PermitArgs, PermitCommand, PermitListArgs,
 };
 pub(crate) use data::{BackupArgs, ImportArgs, RestoreArgs};
+pub(crate) use health::HealthcheckArgs;
 pub(crate) use user::{UserArgs, UserCommand};
 
 /// A gateway for WeChat mini-program notifications.
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Check the configuration, the database, and whether WeChat accepts every app's AppSecret
     Check(CheckArgs),
+    /// Ask whether the gateway runs; for containers and supervisors
+    Healthcheck(HealthcheckArgs),
     /// Copy the configured database, even while the gateway runs
     Backup(BackupArgs),
     /// Replace the configured database with a backup

@@ -73,6 +73,14 @@ impl Api {
         Self::trusting(url, key, None)
     }
 
+    /// A gateway whose public calls are made without a key.
+    ///
+    /// # Errors
+    /// When the file of CA certificates cannot be used.
+    pub(crate) fn public(url: Url, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        Self::trusting(url, SecretString::default(), ca_file)
+    }
+
     /// A client that trusts only the certificates in a file.
     fn trusting(url: Url, key: SecretString, ca_file: Option<&Path>) -> Result<Self, Failure> {
         if HeaderValue::from_str(key.expose_secret()).is_err() {
@@ -146,10 +154,10 @@ impl Api {
         headers: &[(&'static str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, NoAnswer> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", base(&self.url)))
-            .header(AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", base(&self.url)));
+        if !self.key.expose_secret().is_empty() {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()));
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

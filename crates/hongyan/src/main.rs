@@ -2,7 +2,7 @@
 //!
 //! Two kinds of commands live here. Some *are* the service ([`serve`], [`sandbox`], [`demo`]) or work on its files
 //! ([`key`], [`check`], [`backup`], [`restore`]); the others are
-//! clients that talk to a running gateway over HTTP ([`app`], [`send`], [`message`], [`permit`], [`import`]).
+//! clients that talk to a running gateway over HTTP ([`app`], [`send`], [`message`], [`permit`], [`import`], [`healthcheck`]).
 //! What they do is in the library crates: a file here reads arguments, calls, and prints.
 //!
 //! Results go to standard output, everything else to standard error, so that `KEY=$(hongyan key create --name x)`
@@ -30,6 +30,7 @@ mod database;
 mod demo;
 mod failure;
 mod files;
+mod healthcheck;
 mod http;
 mod import;
 mod key;
@@ -97,6 +98,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Resolve(args) => resolve::run(args).await,
             Command::Import(args) => import::run(args).await,
             Command::Check(args) => check::run(&args).await,
+            Command::Healthcheck(args) => healthcheck::run(args).await,
             Command::Backup(args) => backup::run(&args).await,
             Command::Restore(args) => restore::run(&args).await,
             Command::Completions { shell } => {
