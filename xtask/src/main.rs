@@ -8,6 +8,7 @@
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting the crash tests |
+//! | [`package`] | building everything that users install |
 //! | [`soak`] | building and starting the soak test, which finds leaks |
 //! | [`fuzz`] | building and running the fuzz targets |
 //! | [`errcodes`] | the pages that are generated from the code |
@@ -26,6 +27,7 @@ mod demo;
 mod dependencies;
 mod errcodes;
 mod fuzz;
+mod package;
 mod prepare;
 mod sdks;
 mod sizes;
@@ -59,6 +61,8 @@ enum Command {
     },
     /// Fuzz the parsers of untrusted input: random inputs, guided by code coverage
     Fuzz(fuzz::FuzzArgs),
+    /// Build everything installable into dist/
+    Package(package::PackageArgs),
     /// Write docs/errcodes.md and docs/problems.md, and the Chinese pages, from the code
     Errcodes(errcodes::ErrcodesArgs),
     /// Kill the gateway again and again, and count lost, doubled and stuck messages; --help says how
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench { args } => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Package(args) => package::run(&args),
         Command::Errcodes(args) => errcodes::run(&args),
         Command::Crash { args } => crash::run(&args),
         Command::Soak { args } => soak::run(&args),

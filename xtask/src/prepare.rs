@@ -118,6 +118,23 @@ pub(crate) fn redis() -> Result {
     install(&["redis-server"]).map_err(|why| format!("there is no redis-server, and {why}"))
 }
 
+/// The programs of Debian that `cargo xtask package` uses.
+const PACKAGING: [(&str, &str); 1] = [("objdump", "binutils")];
+
+/// What packages are made with.
+///
+/// # Errors
+/// When a program is missing and cannot be installed.
+pub(crate) fn packaging() -> Result {
+    let is_missing = |program: &str| output_of(Command::new(program).arg("--version")).is_none();
+    let missing: Vec<_> = PACKAGING.iter().filter(|(program, _)| is_missing(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    install(&packages).map_err(|why| format!("{why}; install by hand: {}", packages.join(", ")))
+}
+
 /// `npm ci` in a folder of the repository. Skipped if the installed packages match the lock file: then no network is
 /// needed.
 ///

@@ -1,0 +1,93 @@
+//! Folders, copies and checksums.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{Result, output_of};
+
+/// The file with the checksums of the others.
+const CHECKSUMS: &str = "SHA256SUMS";
+
+/// Makes an empty folder, and removes an older folder of this name.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn clear_folder(path: &Path) -> Result {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(path, &error)),
+        _ => {}
+    }
+    make_folder(path)
+}
+
+/// Makes a folder with all folders above it.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn make_folder(path: &Path) -> Result {
+    fs::create_dir_all(path).map_err(|error| failed(path, &error))
+}
+
+/// Writes a file with this mode, and makes the folders above it.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result {
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    fs::write(path, bytes).map_err(|error| failed(path, &error))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| failed(path, &error))
+}
+
+/// The SHA-256 of a file, in hexadecimal digits.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    let output = output_of(Command::new("sha256sum").arg("--").arg(path));
+    let digits = output.as_deref().and_then(|line| line.split_whitespace().next());
+    // sha256sum puts a backslash before a line whose name it had to escape.
+    digits
+        .map(|digits| digits.trim_start_matches('\\').to_owned())
+        .ok_or_else(|| format!("{}: there is no checksum", path.display()))
+}
+
+/// Writes the checksums of all other files of a folder, in the form that `sha256sum --check` reads.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn write_checksums(folder: &Path) -> Result {
+    let mut lines = String::new();
+    for path in sorted(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_file() && name != CHECKSUMS {
+            lines = format!("{lines}{}  {name}\n", sha256(&path)?);
+        }
+    }
+    write(&folder.join(CHECKSUMS), &lines, 0o644)?;
+    print!("\n{lines}");
+    Ok(())
+}
+
+/// What a folder contains, in the order of the names.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(|error| failed(folder, &error))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// An error of the file system, with the path.
+pub(super) fn failed(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
