@@ -53,6 +53,8 @@ fn dist() -> PathBuf {
 pub(crate) fn run(args: &PackageArgs) -> Result {
     if args.only.is_empty() {
         files::clear_folder(&dist())?;
+    } else {
+        files::make_folder(&dist())?;
     }
     for part in Part::value_variants() {
         if !args.only.is_empty() && !args.only.contains(part) {
