@@ -1,5 +1,6 @@
 //! The program from its operator's view: configuration, keys, ports, signals, the demo.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use hongyan_clock::Clock;
@@ -70,6 +71,24 @@ async fn wrong_arguments_end_with_2() {
     let output = run(&mut hongyan(&["serve", "--colour", "red"])).await;
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--colour"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_and_a_demo_exit_with_their_parent_only_when_asked() {
+    for args in [
+        &["sandbox", "--json", "--listen", "127.0.0.1:0"][..],
+        &["demo", "--json", "--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"],
+    ] {
+        let mut tied = hongyan(&[args, &["--exit-with-parent"]].concat());
+        let mut tied = Server::start(tied.stdin(Stdio::piped())).await;
+        // The parent ends: the system closes the parent's end of the pipe.
+        tied.close_stdin();
+        assert!(tied.ended().await.success(), "{args:?}");
+        // Standard input of this process is at its end from the start.
+        let free = Server::start(&mut hongyan(args)).await;
+        Http::new().get(&format!("{}/_sandbox/seed", free.url("sandbox"))).await.expect(200);
+        assert!(free.signal("TERM").await.success(), "{args:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

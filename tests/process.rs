@@ -58,6 +58,11 @@ impl Server {
         self.child.kill().await.unwrap();
     }
 
+    /// Closes the program's standard input.
+    pub fn close_stdin(&mut self) {
+        self.child.stdin.take().expect("standard input is a pipe");
+    }
+
     /// The exit status after the program ended by itself or by a signal sent elsewhere.
     pub async fn ended(mut self) -> ExitStatus {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the program ends").unwrap()

@@ -115,6 +115,10 @@ pub(crate) struct DemoArgs {
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,
+    /// Stop when standard input ends. A program that starts this command with a pipe as standard input takes this process
+    /// along, even when the program is killed
+    #[arg(long)]
+    pub(crate) exit_with_parent: bool,
 }
 
 /// Where the settings come from, for every command that reads settings.
@@ -161,7 +165,7 @@ pub(crate) struct ServeArgs {
 Examples:
   hongyan sandbox
   hongyan sandbox --state sandbox.json          remembers users, templates and messages between runs
-  hongyan sandbox --listen 127.0.0.1:0 --json   for a test that starts its own
+  hongyan sandbox --listen 127.0.0.1:0 --json --exit-with-parent   for a test that starts its own
 
 What the sandbox can do, and the ids that always fail in the same way: http://127.0.0.1:8790/help")]
 pub(crate) struct SandboxArgs {
@@ -192,6 +196,10 @@ pub(crate) struct SandboxArgs {
     /// Print one line of JSON on standard output when ready
     #[arg(long)]
     pub(crate) json: bool,
+    /// Stop when standard input ends. A program that starts this command with a pipe as standard input takes this process
+    /// along, even when the program is killed
+    #[arg(long)]
+    pub(crate) exit_with_parent: bool,
     /// Let the clock run fast, for tests in which days pass
     #[arg(long, value_name = "TIMES@SINCE", hide = true)]
     pub(crate) test_pace: Option<Pace>,

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     logging::start_from_environment(filter, LogFormat::Auto)?;
     descriptors::raise();
     descriptors::without_core_dumps();
-    let stop = signals::stop()?;
+    let stop = signals::stop_with_parent(args.exit_with_parent)?;
     let demo = Demo::start(args).await?;
     if args.json {
         output::json(&demo.addresses)?;

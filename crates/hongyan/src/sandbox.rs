@@ -16,7 +16,7 @@ use crate::{listen, logging, output, signals};
 /// Runs until it is told to stop.
 pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
     logging::start_from_environment("info", LogFormat::Auto)?;
-    let stop = signals::stop()?;
+    let stop = signals::stop_with_parent(args.exit_with_parent)?;
     let mut limits = Limits::default();
     for text in &args.keep {
         limits.set(text).map_err(|why| Failure::usage(format!("--keep {text}: {why}")))?;

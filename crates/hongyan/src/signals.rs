@@ -1,8 +1,10 @@
-//! The signals that stop the process.
+//! What stops the process: signals, and the end of the parent process.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use hongyan_gateway::tls::Tls;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
@@ -16,16 +18,57 @@ use crate::output::remark;
 /// # Errors
 /// When the system does not allow listening for signals.
 pub(crate) fn stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    stop_or(pending())
+}
+
+/// As [`stop()`]. With `exit_with_parent` the end of standard input stops the process, too: a parent that holds the other
+/// end of the pipe closes the pipe when the parent ends, even when the parent is killed.
+///
+/// # Errors
+/// As [`stop()`].
+pub(crate) fn stop_with_parent(
+    exit_with_parent: bool,
+) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    stop_or(async move {
+        if exit_with_parent {
+            standard_input_ended().await;
+        } else {
+            pending::<()>().await;
+        }
+    })
+}
+
+fn stop_or(
+    other: impl Future<Output = ()> + Send + 'static,
+) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut signals =
         Signals::listen().map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
     Ok(async move {
-        signals.next().await;
+        tokio::select! {
+            () = signals.next() => {}
+            () = other => {}
+        }
         tokio::spawn(async move {
             signals.next().await;
             remark("stopped before everything was finished");
             std::process::exit(1);
         });
     })
+}
+
+/// Reads standard input to its end.
+async fn standard_input_ended() {
+    let (ended, wait) = oneshot::channel();
+    // This is a thread of its own, because a read that tokio started would keep the runtime from ending.
+    std::thread::spawn(move || {
+        if let Err(error) = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()) {
+            tracing::warn!(%error, "standard input cannot be read, and counts as ended");
+        }
+        // Nobody waits if a signal came first.
+        let _ = ended.send(());
+    });
+    // The thread sends in any case.
+    let _ = wait.await;
 }
 
 /// Reads the TLS certificate again at each SIGHUP, until the task is aborted.

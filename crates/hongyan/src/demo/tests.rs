@@ -14,6 +14,7 @@ fn args(data_dir: Option<&Path>) -> DemoArgs {
         data_dir: data_dir.map(Path::to_owned),
         events: false,
         json: true,
+        exit_with_parent: false,
     }
 }
 
