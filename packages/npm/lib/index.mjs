@@ -1,0 +1,10 @@
+export {
+  CallError,
+  CardsMissing,
+  ChaosKind,
+  SandboxError,
+  connectSandbox,
+  findBinary,
+  startGateway,
+  startSandbox,
+} from "./index.cjs";
