@@ -155,7 +155,9 @@ async fn during_an_outage_messages_are_accepted_shown_cancelled_and_expire() {
     assert_eq!(world.settled(&late).await["state"], "expired");
 
     let metrics = world.get("/metrics").await.text;
-    assert!(metrics.contains("hongyan_apps_paused{code=\"wechat_unavailable\"} 1"), "{metrics}");
+    let paused =
+        format!("hongyan_app_paused{{app=\"{}\",reason=\"wechat_unavailable\"}} 1", world.wechat.seed.appid);
+    assert!(metrics.contains(&paused), "{metrics}");
     assert_eq!(world.wechat.asked(SEND).await, asked, "WeChat was not asked again");
 
     world.wechat.end_chaos().await;

@@ -48,6 +48,7 @@ mod keys;
 mod lanes;
 mod lost_answer;
 mod master_key;
+mod metrics;
 mod nodes;
 mod operator;
 mod order;

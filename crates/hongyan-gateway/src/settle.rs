@@ -90,7 +90,7 @@ impl Settler {
     pub fn settlement(&self, claimed: &Claimed, outcome: &Outcome, room: bool) -> Settlement {
         let now = self.clock.now();
         let effects = settle(&claimed.in_flight(), outcome, now, crate::random::unit());
-        self.report.attempt_ended(outcome, now.since(claimed.claimed_at));
+        self.report.attempt_ended(&claimed.appid, outcome, now.since(claimed.claimed_at));
         // An overdue scheduled message of this user may be older than the next ready message. Then the next look at the lane
         // decides which message goes first.
         let is_overdue = claimed.id.lane().is_some_and(|lane| self.timers.is_timer_due(lane, now));

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::openapi::Refusals;
 use crate::context::Context;
-use crate::report::Now;
+use crate::report::{AppNow, Disk, Now};
 
 /// Whether the process runs.
 ///
@@ -74,15 +74,25 @@ pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
 pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'static str); 1], String) {
     let now = context.clock.now();
     let apps = context.apps.list();
-    // Only one node reports the backlog of all lanes, so that a sum over the nodes is right.
-    let backlog = if context.intake.owned.is_first() {
-        context.health.webhook_backlog().await
+    // Only one node reports what concerns all lanes, so that a sum over the nodes is right.
+    let (backlog, open) = if context.intake.owned.is_first() {
+        tokio::join!(context.health.webhook_backlog(), context.health.open_messages())
     } else {
-        Backlog::default()
+        (Backlog::default(), None)
     };
     let text = context.report.render(&Now {
         in_flight: context.slots.taken(),
-        pauses: apps.iter().filter_map(|app| app.pause_in_force(now)).map(|pause| pause.code).collect(),
+        at: now,
+        apps: apps
+            .iter()
+            .map(|app| AppNow {
+                appid: app.record.appid.clone(),
+                paused: app.pause_in_force(now).map(|pause| pause.code),
+                token_expires: app.token.expires_in(now),
+            })
+            .collect(),
+        open,
+        disk: context.settings.sqlite_path().ok().and_then(|path| Disk::of(&path)),
         template_changes: context.apps.template_changes().into(),
         pending: backlog.pending,
         oldest_pending: backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),

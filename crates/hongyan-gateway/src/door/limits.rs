@@ -114,6 +114,11 @@ impl Limits {
         Self { report: report.clone(), unlogged: Arc::default() }
     }
 
+    /// The report that these limits count into.
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// A limit refused something. `whom` names what was refused, without a secret.
     pub fn bit(&self, limit: Limit, whom: impl Display) {
         self.report.limit_reached(limit.name());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use super::accept::Entrance;
 use super::connections::{Connections, Room};
 use super::descriptors;
 use super::limits::Limits;
+use super::marks::tell_route;
 use super::rates::Rates;
 use super::shared::{Clocks, Shared};
 use crate::config::Settings;
@@ -93,6 +95,7 @@ impl Door {
             tokio::spawn(Entrance { listener, tls, router, connections, shared, open }.run())
         };
         let Listeners { plain, tls, admin: admin_listener } = listeners;
+        let [router, admin] = [router.clone(), admin].map(|router| router.layer(from_fn(tell_route)));
         let mut entrances = vec![entrance(plain, None, router.clone(), &connections)];
         if let Some((listener, tls)) = tls {
             entrances.push(tokio::spawn({

@@ -3,6 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+
 /// The body of a request did not come in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the body of the request did not come in time")]
@@ -29,6 +33,20 @@ pub(crate) struct WrongCredential;
 /// Says that an answer refuses a wrong credential: the door lets nobody try many.
 pub fn is_wrong_credential<B>(response: &mut axum::http::Response<B>) {
     response.extensions_mut().insert(WrongCredential);
+}
+
+/// In the extensions of an answer: the pattern of the route that made the answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Route(pub(crate) MatchedPath);
+
+/// Tells the door which route answers. Only a layer of the router sees the route.
+pub(super) async fn tell_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(Route(route));
+    }
+    response
 }
 
 /// A value that lives until the last byte of the answer has been written: put it into the extensions of the response.

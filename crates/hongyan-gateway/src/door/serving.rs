@@ -26,7 +26,7 @@ use super::body::{AnswerBody, RequestBody};
 use super::connection::{Connection, Phase};
 use super::connections::Place;
 use super::limits::Limit;
-use super::marks::{Held, WrongCredential};
+use super::marks::{Held, Route, WrongCredential};
 use super::shared::{Clocks, Shared};
 use super::{address, headers};
 use crate::request_id;
@@ -169,6 +169,8 @@ impl Requests {
         if let Some(id) = id {
             head.headers.insert(request_id::NAME, id);
         }
+        let route = head.extensions.remove::<Route>();
+        shared.limits.report().answered(route.as_ref().map(|route| route.0.as_str()), head.status.as_u16());
         let held = head.extensions.remove::<Held>();
         let is_wrong = head.extensions.remove::<WrongCredential>().is_some();
         if is_wrong && shared.rates.wrong_credential(client).is_err() {

@@ -1,16 +1,18 @@
 //! The metrics: their names, their counts and their text.
 //!
 //! Each family is a field and is registered once. Counting adds to an existing number and collects nothing, so the memory
-//! does not depend on the number of events or on scrapes. For the same reason the values of labels are `&'static str`: they
-//! come from lists in the code, never from a request.
+//! does not depend on the number of events or on scrapes. For the same reason the values of labels come from lists in the code
+//! or are registered apps, and never come from a request. Counts by app and by route are in `attempts` and `routes`; `now` has
+//! what is read at each scrape.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hongyan_ledger::MessageState;
-use hongyan_ledger::settle::{Outcome, PauseCode};
+use hongyan_ledger::settle::Outcome;
 use hongyan_ledger::webhook::Fate;
 use hongyan_store::types::{Pruned, TemplateChangeKind};
+use hongyan_wechat::AppId;
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,8 +20,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::attempts::Attempts;
+use super::now::{self, Now};
+use super::routes::Routes;
+
 /// Bounds for durations of attempts, in seconds: WeChat usually answers within 0.1 s.
-const ATTEMPT_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const ATTEMPT_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The events with their own label. All others share a label, so that pushes with other names cannot make the metric large.
 const KNOWN_EVENTS: [&str; 3] =
@@ -28,30 +34,14 @@ const KNOWN_EVENTS: [&str; 3] =
 /// Names and values of a metric's labels.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// Values that are not counted as they happen, but read at each scrape.
-#[derive(Debug)]
-pub struct Now {
-    /// Messages that are being sent.
-    pub in_flight: u32,
-    /// The pauses in force, one for each paused app.
-    pub pauses: Vec<PauseCode>,
-    /// The number of changed templates since the start, by kind of change. The synchronisation counts them.
-    pub template_changes: Vec<(TemplateChangeKind, u64)>,
-    /// Events that enabled webhooks have not received yet.
-    pub pending: u32,
-    /// How long the oldest of these events has waited.
-    pub oldest_pending: Duration,
-    /// See [`hongyan_store::Store::verbs_per_commit`].
-    pub verbs_per_commit: f32,
-}
-
 /// Every metric.
 pub(super) struct Meters {
     registry: Registry,
     messages: Family<Labels<1>, Counter>,
     /// The counters of `messages`, in the order of the states' codes: they are the counters with the most increments.
     by_state: [Counter; MessageState::ALL.len()],
-    attempts: Family<Labels<1>, Counter>,
+    attempts: Attempts,
+    routes: Routes,
     attempt_seconds: Histogram,
     pruned: Family<Labels<1>, Counter>,
     template_changes: Family<Labels<1>, Counter>,
@@ -64,7 +54,6 @@ pub(super) struct Meters {
     oldest_pending_seconds: Gauge<f64, AtomicU64>,
     in_flight: Gauge,
     verbs_per_commit: Gauge<f64, AtomicU64>,
-    apps_paused: Family<Labels<1>, Gauge>,
 }
 
 impl Meters {
@@ -75,7 +64,8 @@ impl Meters {
             by_state: MessageState::ALL
                 .map(|state| messages.get_or_create(&[("state", state.name())]).clone()),
             messages,
-            attempts: Family::default(),
+            attempts: Attempts::default(),
+            routes: Routes::default(),
             attempt_seconds: Histogram::new(ATTEMPT_BUCKETS),
             pruned: Family::default(),
             template_changes: Family::default(),
@@ -88,7 +78,6 @@ impl Meters {
             oldest_pending_seconds: Gauge::default(),
             in_flight: Gauge::default(),
             verbs_per_commit: Gauge::default(),
-            apps_paused: Family::default(),
         };
         meters.begin_at_zero();
         meters.registered()
@@ -98,7 +87,6 @@ impl Meters {
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register("hongyan_messages", "Messages that entered each state", self.messages.clone());
-        registry.register("hongyan_attempts", "Requests to WeChat, by outcome", self.attempts.clone());
         registry.register(
             "hongyan_attempt_seconds",
             "Time from claiming a message to knowing its outcome",
@@ -143,20 +131,12 @@ impl Meters {
             "Recent average number of writes in a database commit",
             self.verbs_per_commit.clone(),
         );
-        registry.register(
-            "hongyan_apps_paused",
-            "Apps that send nothing now, by reason",
-            self.apps_paused.clone(),
-        );
         self
     }
 
     /// Creates the counters at 0: a rate can be computed from the first scrape only if the counter existed before its first
     /// event.
     fn begin_at_zero(&self) {
-        for outcome in ["ok", "refused", "not_sent", "unanswered"] {
-            let _ = self.attempts.get_or_create(&[("outcome", outcome)]);
-        }
         self.pruned(&Pruned::default());
         for result in ["taken", "failed", "given_up"] {
             let _ = self.deliveries.get_or_create(&[("result", result)]);
@@ -167,15 +147,13 @@ impl Meters {
         self.by_state[usize::from(state.code())].inc();
     }
 
-    pub(super) fn attempt_ended(&self, outcome: &Outcome, took: Duration) {
-        let name = match outcome {
-            Outcome::Answered { errcode, .. } if errcode.0 == 0 => "ok",
-            Outcome::Answered { .. } => "refused",
-            Outcome::NotSent { .. } => "not_sent",
-            Outcome::Unanswered { .. } => "unanswered",
-        };
-        self.attempts.get_or_create(&[("outcome", name)]).inc();
+    pub(super) fn attempt_ended(&self, appid: &AppId, outcome: &Outcome, took: Duration) {
+        self.attempts.ended(appid, outcome);
         self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn answered(&self, route: Option<&str>, status: u16) {
+        self.routes.answered(route, status);
     }
 
     pub(super) fn event_received(&self, name: &str, again: bool) {
@@ -236,10 +214,6 @@ impl Meters {
         self.verbs_per_commit.set(f64::from(now.verbs_per_commit));
         self.events_pending.set(i64::from(now.pending));
         self.oldest_pending_seconds.set(now.oldest_pending.as_secs_f64());
-        for code in PauseCode::ALL {
-            let paused = now.pauses.iter().filter(|&&other| other == code).count();
-            self.apps_paused.get_or_create(&[("code", code.name())]).set(paused as i64);
-        }
         for (kind, count) in &now.template_changes {
             // The counter was read elsewhere just before, so an older reading must not replace a newer reading.
             let counter =
@@ -248,18 +222,35 @@ impl Meters {
         }
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes any text");
+        let mut read = Registry::default();
+        let attempts = self.attempts.of(now.apps.iter().map(|app| &app.appid));
+        now::register(&mut read, now, &attempts, self.routes.all());
+        encode(&mut text, &read).expect("a string takes any text");
         text
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hongyan_clock::UnixMillis;
+    use hongyan_ledger::settle::PauseCode;
+    use hongyan_store::types::OpenMessages;
+
+    use super::super::now::{AppNow, Disk};
     use super::*;
+
+    fn app(number: u32, paused: Option<PauseCode>) -> AppNow {
+        let appid = format!("wx{number}").parse().unwrap();
+        AppNow { appid, paused, token_expires: Some(Duration::from_secs(5)) }
+    }
 
     fn quiet() -> Now {
         Now {
+            at: UnixMillis(60_000),
+            apps: vec![app(1, None)],
+            open: Some(Vec::new()),
+            disk: Some(Disk { database: 4_096, log: 0, free: 1 << 40 }),
             in_flight: 0,
-            pauses: Vec::new(),
             template_changes: Vec::new(),
             pending: 0,
             oldest_pending: Duration::ZERO,
@@ -274,7 +265,9 @@ mod tests {
         let fill = |times: u32| {
             for number in 0..times {
                 meters.moved(MessageState::Sent);
-                meters.attempt_ended(&Outcome::Unanswered { why: "x".into() }, Duration::from_millis(7));
+                let outcome = Outcome::Unanswered { why: "x".into() };
+                meters.attempt_ended(&"wx1".parse().unwrap(), &outcome, Duration::from_millis(7));
+                meters.answered(Some("/v1/messages/{id}"), 200);
                 meters.event_received(&format!("event_{number}"), false);
             }
         };
@@ -292,6 +285,9 @@ mod tests {
     fn every_family_keeps_its_name_type_and_help() {
         let meters = Meters::new();
         // These have no values before the first event.
+        let refused = Outcome::answered(hongyan_wechat::Errcode(43_101), "x");
+        meters.attempt_ended(&"wx1".parse().unwrap(), &refused, Duration::ZERO);
+        meters.answered(None, 404);
         meters.event_received("subscribe_msg_sent_event", false);
         meters.callback_refused("signature");
         meters.key_refused("unknown");
@@ -301,7 +297,6 @@ mod tests {
         let mut described = text.lines().filter(|line| line.starts_with('#'));
         for (name, kind, help) in [
             ("hongyan_messages_total", "counter", "Messages that entered each state."),
-            ("hongyan_attempts_total", "counter", "Requests to WeChat, by outcome."),
             ("hongyan_attempt_seconds", "histogram", "Time from claiming a message to knowing its outcome."),
             ("hongyan_pruned_total", "counter", "Old rows that were removed."),
             (
@@ -330,29 +325,87 @@ mod tests {
             ),
             ("hongyan_messages_in_flight", "gauge", "Messages being sent now."),
             ("hongyan_verbs_per_commit", "gauge", "Recent average number of writes in a database commit."),
-            ("hongyan_apps_paused", "gauge", "Apps that send nothing now, by reason."),
+            ("hongyan_attempts_total", "counter", "Requests to WeChat, by app and outcome."),
+            (
+                "hongyan_attempt_errcodes_total",
+                "counter",
+                "Answers of WeChat to sends other than 0, by app and errcode.",
+            ),
+            ("hongyan_app_paused", "gauge", "Whether the app sends nothing now, by reason."),
+            ("hongyan_token_expires_seconds", "gauge", "Seconds until the app's access token expires."),
+            ("hongyan_open_messages", "gauge", "Messages that are stored and not ended, by state."),
+            (
+                "hongyan_oldest_due_seconds",
+                "gauge",
+                "How long the oldest message that should go out has been due.",
+            ),
+            ("hongyan_http_requests_total", "counter", "HTTP requests, by route and status of the answer."),
+            ("hongyan_build_info", "gauge", "The version of this gateway."),
+            ("hongyan_database_bytes", "gauge", "Size of the database's files."),
+            ("hongyan_disk_free_bytes", "gauge", "Bytes that can still be written where the database is."),
         ] {
             assert_eq!(described.next(), Some(format!("# HELP {name} {help}").as_str()));
             assert_eq!(described.next(), Some(format!("# TYPE {name} {kind}").as_str()));
         }
-        assert_eq!(described.next(), None);
+        // The rest is what the kernel knows of the process, which depends on the system.
+        let rest: Vec<_> = described.collect();
+        assert!(rest.iter().all(|line| line.split(' ').nth(2).unwrap().starts_with("process_")), "{rest:?}");
+    }
+
+    #[test]
+    fn a_removed_app_disappears_and_what_another_node_counts_is_not_told() {
+        let meters = Meters::new();
+        let two = Now { apps: vec![app(1, None), app(2, None)], ..quiet() };
+        assert!(meters.render(&two).contains("\"wx2\""));
+        let text = meters.render(&Now { open: None, ..quiet() });
+        assert!(!text.contains("wx2") && !text.contains("hongyan_open_messages"), "{text}");
     }
 
     #[test]
     fn every_name_is_the_one_that_dashboards_know() {
-        let text = Meters::new().render(&Now { pauses: vec![PauseCode::DayQuota], ..quiet() });
+        let meters = Meters::new();
+        meters.answered(Some("/v1/messages/{id}"), 404);
+        meters.answered(None, 404);
+        let of = |state, count, seconds: i64| OpenMessages {
+            appid: "wx1".parse().unwrap(),
+            state,
+            count,
+            oldest_due_at: UnixMillis(60_000 - seconds * 1_000),
+            is_cut: false,
+        };
+        let open = vec![
+            of(MessageState::Scheduled, 1, -500),
+            of(MessageState::Ready, 3, 40),
+            of(MessageState::Waiting, 2, 50),
+        ];
+        let apps = vec![app(1, Some(PauseCode::DayQuota)), app(2, None)];
+        let text = meters.render(&Now { apps, open: Some(open), ..quiet() });
         for line in [
             "# TYPE hongyan_messages_total counter",
             "hongyan_messages_total{state=\"unknown\"} 0",
-            "hongyan_attempts_total{outcome=\"not_sent\"} 0",
+            "hongyan_attempts_total{app=\"wx1\",outcome=\"not_sent\"} 0",
+            "hongyan_attempts_total{app=\"wx2\",outcome=\"unavailable\"} 0",
             "# TYPE hongyan_attempt_seconds histogram",
             "hongyan_attempt_seconds_bucket{le=\"+Inf\"} 0",
             "hongyan_pruned_total{what=\"leftovers\"} 0",
             "hongyan_webhook_deliveries_total{result=\"given_up\"} 0",
             "hongyan_webhook_events_pending 0",
             "hongyan_messages_in_flight 0",
-            "hongyan_apps_paused{code=\"day_quota\"} 1",
-            "hongyan_apps_paused{code=\"operator\"} 0",
+            "hongyan_app_paused{app=\"wx1\",reason=\"day_quota\"} 1",
+            "hongyan_app_paused{app=\"wx1\",reason=\"operator\"} 0",
+            "hongyan_app_paused{app=\"wx2\",reason=\"day_quota\"} 0",
+            "hongyan_token_expires_seconds{app=\"wx1\"} 5.0",
+            "hongyan_open_messages{app=\"wx1\",state=\"ready\"} 3",
+            "hongyan_open_messages{app=\"wx1\",state=\"unknown\"} 0",
+            "hongyan_open_messages{app=\"wx2\",state=\"ready\"} 0",
+            // A message that waits for a permit is not late.
+            "hongyan_oldest_due_seconds{app=\"wx1\"} 40.0",
+            "hongyan_oldest_due_seconds{app=\"wx2\"} 0.0",
+            "hongyan_http_requests_total{route=\"/v1/messages/{id}\",status=\"404\"} 1",
+            "hongyan_http_requests_total{route=\"other\",status=\"404\"} 1",
+            concat!("hongyan_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "hongyan_database_bytes{file=\"database\"} 4096",
+            "hongyan_attempt_seconds_bucket{le=\"5.0\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }

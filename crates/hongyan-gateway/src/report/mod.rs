@@ -1,4 +1,12 @@
-//! Report: tells waiting callers about their messages, and counts metrics (`meters`).
+//! Report: tells waiting callers about their messages, and keeps the metrics.
+//!
+//! | file | knows |
+//! | --- | --- |
+//! | `meters` | the names of the metrics that are counted as they happen; their text |
+//! | `attempts` | the counts of attempts by app |
+//! | `routes` | the counts of HTTP requests by route |
+//! | `now` | the names of the metrics that are read at each scrape |
+//! | `process` | what the kernel knows of the process |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +17,17 @@ use hongyan_ledger::{MessageId, MessageState, ReasonCode};
 use hongyan_store::signals::Moved;
 use hongyan_store::types::Pruned;
 use hongyan_sync::waiters::Waiters;
+use hongyan_wechat::AppId;
 use tokio::sync::watch;
 
 use meters::Meters;
-pub use meters::Now;
+pub use now::{AppNow, Disk, Now};
 
+mod attempts;
 mod meters;
+mod now;
+mod process;
+mod routes;
 
 /// Passes on what happened. Clones share everything.
 #[derive(Clone)]
@@ -57,9 +70,14 @@ impl Report {
         });
     }
 
-    /// An attempt ended with this outcome after this time.
-    pub fn attempt_ended(&self, outcome: &Outcome, took: Duration) {
-        self.0.meters.attempt_ended(outcome, took);
+    /// An attempt for this app ended with this outcome after this time.
+    pub fn attempt_ended(&self, appid: &AppId, outcome: &Outcome, took: Duration) {
+        self.0.meters.attempt_ended(appid, outcome, took);
+    }
+
+    /// An HTTP request was answered. `route`: the pattern of the paths to which the request's path belongs.
+    pub fn answered(&self, route: Option<&str>, status: u16) {
+        self.0.meters.answered(route, status);
     }
 
     /// WeChat pushed an event; `again`: a repeated event.
@@ -166,8 +184,15 @@ mod tests {
         drop(listener);
         assert_eq!(report.0.waiting.count(), 0);
         let text = report.render(&Now {
+            at: UnixMillis(0),
+            apps: vec![AppNow {
+                appid: "wx1".parse().unwrap(),
+                paused: Some(PauseCode::DayQuota),
+                token_expires: None,
+            }],
+            open: None,
+            disk: None,
             in_flight: 3,
-            pauses: vec![PauseCode::DayQuota],
             template_changes: vec![(TemplateChangeKind::Changed, 2)],
             pending: 7,
             oldest_pending: Duration::from_secs(9),
@@ -178,6 +203,6 @@ mod tests {
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");
         assert!(text.contains("hongyan_messages_in_flight 3"), "{text}");
         assert!(text.contains("hongyan_template_changes_total{change=\"changed\"} 2"), "{text}");
-        assert!(text.contains("hongyan_apps_paused{code=\"day_quota\"} 1"), "{text}");
+        assert!(text.contains("hongyan_app_paused{app=\"wx1\",reason=\"day_quota\"} 1"), "{text}");
     }
 }

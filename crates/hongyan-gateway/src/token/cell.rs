@@ -164,6 +164,11 @@ impl TokenCell {
         })
     }
 
+    /// How long WeChat will still accept the current token; `None`: there is no token.
+    pub(crate) fn expires_in(&self, now: UnixMillis) -> Option<Duration> {
+        self.current().map(|token| token.expires_at.since(now))
+    }
+
     /// How the newest token stands, which may be the stored token, and why no other token is fetched now.
     pub(super) fn standing(
         &self,
