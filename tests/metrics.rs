@@ -31,17 +31,15 @@ async fn scrape(world: &World) -> String {
 async fn an_outage_shows_as_unavailable_attempts_a_backlog_and_a_paused_app() {
     let world = World::start().await;
     let app = world.wechat.seed.appid.clone();
+    let mut later = world.legacy(&world.wechat.user().await, "waits for a permit");
+    later["permit"] = json!("wait");
+    world.accept(later).await;
     outage(&world, "errcode").await;
     let (_, ids) = messages(&world, 8).await;
     world.app_when("paused", is_open).await;
     for id in &ids {
         eventually(|| world.message(id), |message| message["state"] == "ready").await;
     }
-    let waiting = world.wechat.user().await;
-    let mut later = world.legacy(&waiting, "waits for a permit");
-    later["permit"] = json!("wait");
-    world.accept(later).await;
-
     let text = scrape(&world).await;
     let attempts = |outcome: &str| format!("hongyan_attempts_total{{app=\"{app}\",outcome=\"{outcome}\"}}");
     let asked = world.wechat.asked(crate::breaker::SEND).await;

@@ -33,6 +33,14 @@ impl Demo {
 /// # Errors
 /// When the tests fail, or when the demo does not start or does not end well.
 pub(crate) fn with(log: &str, test: impl FnOnce(&Demo) -> Result) -> Result {
+    with_flags(log, &[], test)
+}
+
+/// The same, with these flags of the demo.
+///
+/// # Errors
+/// As above.
+pub(crate) fn with_flags(log: &str, flags: &[&str], test: impl FnOnce(&Demo) -> Result) -> Result {
     run_command(&mut cargo(&["build", "--package", "hongyan"]))?;
     let path = root().join(log);
     let unwritable = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
@@ -41,6 +49,7 @@ pub(crate) fn with(log: &str, test: impl FnOnce(&Demo) -> Result) -> Result {
     let service = Service::start(
         Command::new(target_dir()?.join("debug/hongyan"))
             .args(["demo", "--json", "--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"])
+            .args(flags)
             .stderr(log.try_clone().map_err(unwritable)?),
     )?;
     let line = &service.first_line;

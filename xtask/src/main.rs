@@ -25,6 +25,7 @@ mod command;
 mod crash;
 mod demo;
 mod dependencies;
+mod deploy;
 mod errcodes;
 mod fuzz;
 mod package;

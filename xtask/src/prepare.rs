@@ -27,7 +27,9 @@ pub(crate) fn run() -> Result {
     npm_packages("sdk-tests")?;
     npm_packages("api-tests")?;
     python_packages("sdk-tests")?;
-    python_packages("api-tests").map(drop)
+    python_packages("api-tests")?;
+    deploy()?;
+    python_packages("deploy/tests").map(drop)
 }
 
 fn browser() -> Result {
@@ -105,6 +107,45 @@ fn apt_get() -> Command {
     let mut command = Command::new(if is_root { "env" } else { "sudo" });
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
     command
+}
+
+/// Prometheus, nginx and openssl, for the tests of `deploy/`. Only the programs are used, not system services.
+///
+/// # Errors
+/// When a program is missing and cannot be installed.
+pub(crate) fn deploy() -> Result {
+    // Debian keeps nginx where only root looks for programs.
+    let is_here = |program: &str| {
+        let places = std::env::var_os("PATH").unwrap_or_default();
+        let mut places = std::env::split_paths(&places).chain([PathBuf::from("/usr/sbin")]);
+        places.any(|place| place.join(program).exists())
+    };
+    let missing: Vec<_> = [("promtool", "prometheus"), ("nginx", "nginx-light"), ("openssl", "openssl")]
+        .into_iter()
+        .filter(|(program, _)| !is_here(program))
+        .map(|(_, package)| package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    without_services(|| install(&missing))
+        .map_err(|why| format!("{} cannot be installed: {why}", missing.join(", ")))
+}
+
+/// Installs packages without starting their services: Debian asks this file first.
+fn without_services(install: impl FnOnce() -> Result) -> Result {
+    let policy = Path::new("/usr/sbin/policy-rc.d");
+    if policy.exists() {
+        return install();
+    }
+    let as_root = |script: &str| {
+        let is_root = output_of(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
+        run_command(Command::new(if is_root { "env" } else { "sudo" }).args(["sh", "-c", script]))
+    };
+    as_root("printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d")?;
+    let installed = install();
+    as_root("rm /usr/sbin/policy-rc.d")?;
+    installed
 }
 
 /// Redis, for the measurements. Only the program is used, not a system service.

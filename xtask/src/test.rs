@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{api, circles, crash, dependencies, fuzz, prepare, sdks, sizes, soak, web};
+use crate::{api, circles, crash, dependencies, deploy, fuzz, prepare, sdks, sizes, soak, web};
 
 /// How often the gateway is killed. Each run draws new points, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -39,6 +39,7 @@ enum Step {
     Web,
     Sdks,
     Api,
+    Deploy,
 }
 
 impl Step {
@@ -56,13 +57,15 @@ impl Step {
             Self::Web => "web",
             Self::Sdks => "sdks",
             Self::Api => "api",
+            Self::Deploy => "deploy",
         }
     }
 
     const fn about(self) -> &'static str {
         match self {
             Self::Prepare => {
-                "install what is missing: Chromium and a Chinese font, packages of web-tests/, sdk-tests/ and api-tests/"
+                "install what is missing: Chromium and a Chinese font, Prometheus, nginx, packages of web-tests/, sdk-tests/, \
+                 api-tests/ and deploy/tests/"
             }
             Self::Format => "cargo fmt --all --check",
             Self::Lint => {
@@ -79,6 +82,9 @@ impl Step {
             Self::Sdks => "SDKs of others (wechatpy and two for Node), against the facade and the sandbox",
             Self::Api => {
                 "generated clients of the OpenAPI description, and generated requests by schemathesis"
+            }
+            Self::Deploy => {
+                "the files of deploy/: alert rules, manifests, nginx and the dashboard's queries beside a running demo"
             }
         }
     }
@@ -110,6 +116,7 @@ impl Step {
             Self::Web => web::run(args.update_screenshot),
             Self::Sdks => sdks::run(),
             Self::Api => api::run(),
+            Self::Deploy => deploy::run(),
         }
     }
 }
