@@ -17,6 +17,11 @@ fn value(text: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("{series} is not in\n{text}")).parse().unwrap()
 }
 
+/// The same, of a series whose values are whole numbers.
+fn count(text: &str, series: &str) -> u64 {
+    value(text, series).to_string().parse().unwrap()
+}
+
 /// The series of a scrape, without their values.
 fn series(text: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -43,16 +48,16 @@ async fn an_outage_shows_as_unavailable_attempts_a_backlog_and_a_paused_app() {
     let text = scrape(&world).await;
     let attempts = |outcome: &str| format!("hongyan_attempts_total{{app=\"{app}\",outcome=\"{outcome}\"}}");
     let asked = world.wechat.asked(crate::breaker::SEND).await;
-    assert_eq!(value(&text, &attempts("unavailable")), asked as f64);
-    assert_eq!(value(&text, &attempts("refused")), 0.0);
+    assert_eq!(count(&text, &attempts("unavailable")), asked as u64);
+    assert_eq!(count(&text, &attempts("refused")), 0);
     let errcodes = format!("hongyan_attempt_errcodes_total{{app=\"{app}\",errcode=\"-1\"}}");
-    assert_eq!(value(&text, &errcodes), asked as f64);
+    assert_eq!(count(&text, &errcodes), asked as u64);
     let paused = |reason: &str| format!("hongyan_app_paused{{app=\"{app}\",reason=\"{reason}\"}}");
-    assert_eq!(value(&text, &paused("wechat_unavailable")), 1.0);
-    assert_eq!(value(&text, &paused("operator")), 0.0);
+    assert_eq!(count(&text, &paused("wechat_unavailable")), 1);
+    assert_eq!(count(&text, &paused("operator")), 0);
     let open = |state: &str| format!("hongyan_open_messages{{app=\"{app}\",state=\"{state}\"}}");
-    assert_eq!((value(&text, &open("ready")), value(&text, &open("waiting"))), (8.0, 1.0));
-    assert_eq!((value(&text, &open("sending")), value(&text, &open("unknown"))), (0.0, 0.0));
+    assert_eq!((count(&text, &open("ready")), count(&text, &open("waiting"))), (8, 1));
+    assert_eq!((count(&text, &open("sending")), count(&text, &open("unknown"))), (0, 0));
     let token = format!("hongyan_token_expires_seconds{{app=\"{app}\"}}");
     let left = value(&text, &token);
     assert!(left > 3_600.0 && left <= 7_200.0, "{left}");
@@ -71,12 +76,12 @@ async fn an_outage_shows_as_unavailable_attempts_a_backlog_and_a_paused_app() {
     // The count of open messages is some seconds old.
     eventually(
         async || json!(scrape(&world).await),
-        |text| value(text.as_str().unwrap(), &open("ready")) == 0.0,
+        |text| count(text.as_str().unwrap(), &open("ready")) == 0,
     )
     .await;
     let text = scrape(&world).await;
-    assert_eq!(value(&text, &paused("wechat_unavailable")), 0.0);
-    assert_eq!(value(&text, &attempts("ok")), 8.0);
+    assert_eq!(count(&text, &paused("wechat_unavailable")), 0);
+    assert_eq!(count(&text, &attempts("ok")), 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,14 +110,14 @@ async fn no_request_and_no_scrape_makes_a_new_label() {
     let route = |route: &str, status: u16| {
         format!("hongyan_http_requests_total{{route=\"{route}\",status=\"{status}\"}}")
     };
-    assert_eq!(value(&text, &route("/v1/messages", 405)), 50.0);
-    assert_eq!(value(&text, &route("/wxa/{*path}", 200)), 50.0);
-    assert!(value(&text, &route("/v1/messages/{id}", 404)) >= 50.0, "{text}");
-    assert!(value(&text, &route("other", 404)) >= 50.0, "{text}");
+    assert_eq!(count(&text, &route("/v1/messages", 405)), 50);
+    assert_eq!(count(&text, &route("/wxa/{*path}", 200)), 50);
+    assert!(count(&text, &route("/v1/messages/{id}", 404)) >= 50, "{text}");
+    assert!(count(&text, &route("other", 404)) >= 50, "{text}");
     // The scrape that is being answered is not counted yet.
-    assert_eq!(value(&text, &route("/metrics", 200)), 51.0);
+    assert_eq!(count(&text, &route("/metrics", 200)), 51);
     assert!(!text.contains(&user), "an openid is in\n{text}");
-    assert!(value(&text, &format!("hongyan_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))) == 1.0);
+    assert_eq!(count(&text, concat!("hongyan_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")), 1);
     assert!(value(&text, "hongyan_database_bytes{file=\"database\"}") > 0.0);
     assert!(value(&text, "hongyan_disk_free_bytes") > 0.0);
     if cfg!(target_os = "linux") {

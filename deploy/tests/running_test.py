@@ -21,11 +21,10 @@ from programs import Demo, eventually, free_port, running
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[1]
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
-#: What a text was, exactly once.
-ONCE = 1
 
 
-def replaced(text, old, new, times=ONCE):
+
+def replaced(text, old, new, times=1):
     assert text.count(old) == times, f"{old} is {text.count(old)} times in\n{text}"
     return text.replace(old, new)
 
@@ -132,7 +131,7 @@ class Nginx(unittest.TestCase):
                      "/mp/%2e%2e/metrics", "/callback/..%2fmetrics/../../v1/apps", "/errcodes"]:
             for method in ["GET", "POST"]:
                 status, _, body = self.ask("public", method, path, headers={"Authorization": f"Bearer {Demo.key}"})
-                self.assertEqual(status, 404, path)
+                self.assertIn(status, [400, 404], path)
                 self.assertIn("nginx", body, f"{path} reached the gateway")
         status, _, body = self.ask("public", "POST", f"/mp/{Demo.appid}/login", json.dumps({"code": "wrong"}))
         self.assertEqual((status, json.loads(body)["errcode"]), (400, 40029), body)
@@ -219,12 +218,13 @@ class Prometheus(unittest.TestCase):
     def make_traffic(cls):
         """Something of everything that the dashboard shows, until the tests end."""
         signature = f"/callback/{Demo.appid}?signature=x&timestamp=1&nonce=2&echostr=3"
+        # Once each: the gateway delays those who send many wrong signatures and keys.
+        call("GET", signature)
+        call("GET", "/v1/apps", key=None)
         while not cls.traffic.wait(0.2):
             granted_and_sent()
             # Nobody has allowed this message, so WeChat refuses it.
             send("try")
-            call("GET", signature)
-            call("GET", "/v1/apps", key=None)
 
     def ask(self, path, **parameters):
         with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=30) as answer:

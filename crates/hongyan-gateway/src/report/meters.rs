@@ -405,7 +405,7 @@ mod tests {
             "hongyan_http_requests_total{route=\"other\",status=\"404\"} 1",
             concat!("hongyan_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "hongyan_database_bytes{file=\"database\"} 4096",
-            "hongyan_attempt_seconds_bucket{le=\"5.0\"} 0",
+            "hongyan_attempt_seconds_bucket{le=\"5\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }
