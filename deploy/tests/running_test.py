@@ -134,7 +134,7 @@ class Nginx(unittest.TestCase):
                 self.assertIn(status, [400, 404], path)
                 self.assertIn("nginx", body, f"{path} reached the gateway")
         status, _, body = self.ask("public", "POST", f"/mp/{Demo.appid}/login", json.dumps({"code": "wrong"}))
-        self.assertEqual((status, json.loads(body)["errcode"]), (400, 40029), body)
+        self.assertEqual((status, json.loads(body)["errcode"]), (422, 40029), body)
         status, _, body = self.ask("public", "GET", f"/callback/{Demo.appid}?signature=x&timestamp=1&nonce=2&echostr=3")
         self.assertEqual(status, 403)
         self.assertEqual(self.ask("public", "POST", f"/mp/{Demo.appid}/login", "x" * 20_000)[0], 413)
