@@ -83,7 +83,7 @@ async fn fill(world: &World) -> Vec<SealedValue> {
             all.push(of(SealedKind::WebhookSecret, &owner, 30));
             continue;
         }
-        let rotated = WebhookChange::Secret { secret: vec![31], previous_until: after(60) };
+        let rotated = WebhookChange::Secret { secret: vec![31], instead_of: None, previous_until: after(60) };
         store.change_webhook(id, rotated, START).await.unwrap().unwrap();
         all.push(of(SealedKind::WebhookSecret, &owner, 31));
         all.push(of(SealedKind::PreviousWebhookSecret, &owner, 30));

@@ -223,10 +223,18 @@ async fn a_permit_that_expires_soon_is_told_of_once(world: World) {
 
 async fn a_secret_is_kept_beside_the_new_one(world: World) {
     let id = world.listen(&[]).await;
-    let rotate = |secret: u8, until| WebhookChange::Secret { secret: vec![secret], previous_until: until };
+    let rotate = |secret: u8, until| WebhookChange::Secret {
+        secret: vec![secret],
+        instead_of: None,
+        previous_until: until,
+    };
     world.store.change_webhook(id, rotate(7, after(10)), after(1)).await.unwrap();
     let changed = world.store.change_webhook(id, rotate(8, after(20)), after(2)).await.unwrap().unwrap();
     assert_eq!((changed.secret, changed.previous_secret), (vec![8], Some((vec![7], after(20)))));
+    let late =
+        WebhookChange::Secret { secret: vec![9], instead_of: Some(vec![7]), previous_until: after(30) };
+    let unchanged = world.store.change_webhook(id, late, after(3)).await.unwrap().unwrap();
+    assert_eq!((unchanged.secret, unchanged.previous_secret), (vec![8], Some((vec![7], after(20)))));
     let nobody = IdMaker::new().webhook(START);
     assert_eq!(world.store.change_webhook(nobody, WebhookChange::Enable, after(3)).await.unwrap(), None);
 }

@@ -17,11 +17,19 @@ pub enum ActorKind {
     System,
     /// A person at the console.
     Person,
+    /// The configuration, which the gateway applies at its start.
+    Configuration,
 }
 
-names!(ActorKind { Key: "key", CommandLine: "cli", System: "system", Person: "person" });
+names!(ActorKind {
+    Key: "key",
+    CommandLine: "cli",
+    System: "system",
+    Person: "person",
+    Configuration: "configuration"
+});
 
-codes!(ActorKind { Key: 0, CommandLine: 1, System: 2, Person: 3 });
+codes!(ActorKind { Key: 0, CommandLine: 1, System: 2, Person: 3, Configuration: 4 });
 
 impl fmt::Display for ActorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,6 +54,9 @@ impl Actor {
 
     /// The gateway itself.
     pub const SYSTEM: Self = Self { kind: ActorKind::System, id: None, name: None };
+
+    /// The configuration.
+    pub const CONFIGURATION: Self = Self { kind: ActorKind::Configuration, id: None, name: None };
 }
 
 /// The subject of a change. Never a secret, and never a user's openid.
@@ -117,11 +128,12 @@ mod tests {
             (K::CommandLine, 1, "cli"),
             (K::System, 2, "system"),
             (K::Person, 3, "person"),
+            (K::Configuration, 4, "configuration"),
         ];
         assert_eq!(K::ALL, all.map(|(kind, ..)| kind));
         for (kind, number, name) in all {
             assert_eq!((kind.code(), kind.name(), K::from_code(number)), (number, name, Some(kind)));
         }
-        assert_eq!(K::from_code(4), None);
+        assert_eq!(K::from_code(5), None);
     }
 }

@@ -69,6 +69,8 @@ pub enum WebhookChange {
     Secret {
         /// The new secret.
         secret: Sealed,
+        /// The present secret, if nothing is to be changed when another caller has changed the secret meanwhile.
+        instead_of: Option<Sealed>,
         /// When the present secret ends.
         previous_until: UnixMillis,
     },

@@ -45,7 +45,10 @@ pub(crate) fn alter(
         WebhookChange::Settings { url, description, filter } => {
             rows.update_webhook(webhook.number, url, description, filter)?;
         }
-        WebhookChange::Secret { secret, previous_until } => {
+        WebhookChange::Secret { instead_of: Some(before), .. } if *before != webhook.record.secret => {
+            return Ok(Some(webhook.record));
+        }
+        WebhookChange::Secret { secret, previous_until, .. } => {
             rows.update_webhook_secret(webhook.number, secret, *previous_until)?;
         }
         WebhookChange::Enable => {
