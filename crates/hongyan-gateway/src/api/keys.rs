@@ -19,12 +19,9 @@ use super::caller::Caller;
 use super::openapi::Refusals;
 use crate::context::Context;
 use crate::intake::request::parse;
-use crate::keys::{NewKey, Scope, create_key};
+use crate::keys::{NewKey, Scope, checked_name, create_key};
 use crate::problem::{Json, Path, Problem};
 use crate::schemas;
-
-/// Longest name of a key.
-const MAX_NAME_CHARS: usize = 64;
 
 /// The most apps that one key names.
 const MAX_APPS: usize = 100;
@@ -172,13 +169,7 @@ pub(super) async fn revoke(
 
 /// The key to make, if the caller may give it.
 fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Result<NewKey, Problem> {
-    let name = request.name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(Problem::invalid(
-            "name",
-            format!("1 to {MAX_NAME_CHARS} characters, no control characters"),
-        ));
-    }
+    let name = checked_name(&request.name)?;
     let mut scopes = request.scopes.0;
     if scopes.is_empty() || scopes.len() > Scope::ALL.len() {
         return Err(Problem::invalid("scopes", format!("1 to {} scopes", Scope::ALL.len())));
@@ -216,7 +207,7 @@ fn granted(caller: &Caller, request: CreateKeyRequest, now: UnixMillis) -> Resul
         }
         (end, own) => end.or(own),
     };
-    Ok(NewKey { name: name.to_owned(), scopes, apps, expires_at, created_by: caller.actor() })
+    Ok(NewKey { name, scopes, apps, expires_at, created_by: caller.actor() })
 }
 
 /// Whether the caller may give a scope by this name; only a caller with `all` may give `all`.

@@ -129,6 +129,22 @@ impl NewKey {
     }
 }
 
+/// The longest name of a key.
+const MAX_NAME_CHARS: usize = 64;
+
+/// The name of a key, without white space around it.
+///
+/// # Errors
+/// When the name is empty or too long.
+pub(crate) fn checked_name(name: &str) -> Result<String, Problem> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        let detail = format!("1 to {MAX_NAME_CHARS} characters, no control characters");
+        return Err(Problem::invalid("name", detail));
+    }
+    Ok(name.to_owned())
+}
+
 /// Creates a key. The secret is shown to the caller and is not stored; the store has its hash.
 ///
 /// # Errors
@@ -140,11 +156,26 @@ pub async fn create_key(
     new: NewKey,
 ) -> Result<(KeyRecord, SecretString), StoreError> {
     let secret = random_token(KEY_PREFIX);
+    let record = add_key(store, ids, clock, new, sha256(secret.expose_secret())).await?;
+    Ok((record, secret))
+}
+
+/// Stores a key whose hash this is.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn add_key(
+    store: &dyn Store,
+    ids: &IdMaker,
+    clock: &Clock,
+    new: NewKey,
+    hash: [u8; 32],
+) -> Result<KeyRecord, StoreError> {
     let now = clock.now();
     let record = KeyRecord {
         id: ids.key(now),
         name: new.name,
-        hash: sha256(secret.expose_secret()),
+        hash,
         scopes: new.scopes.iter().map(ToString::to_string).collect(),
         apps: new.apps,
         created_at: now,
@@ -154,7 +185,7 @@ pub async fn create_key(
         revoked_at: None,
     };
     store.add_key(record.clone()).await?;
-    Ok((record, secret))
+    Ok(record)
 }
 
 /// Why a key was refused.

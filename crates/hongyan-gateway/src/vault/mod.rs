@@ -12,8 +12,8 @@ pub mod key_file;
 pub mod rotation;
 mod seal;
 
-pub(crate) use bytes::random;
-pub use bytes::{random_token, sha256};
+pub use bytes::{check_token, random_token, sha256};
+pub(crate) use bytes::{looks_random, random};
 pub use key_file::{
     KEY_FILE, KeySource, PREVIOUS_KEY_FILE, create_private_dir, is_readable_by_group_or_others,
     is_readable_by_others, replace_key,

@@ -37,7 +37,7 @@ pub use changes::Changes;
 pub use client::{Client, ClientError};
 pub use context::DeliveryContext;
 pub use expiring::Expiring;
-pub use sign::{SECRET_PREFIX, new_secret};
+pub use sign::{SECRET_PREFIX, check_secret, new_secret};
 
 use worker::WebhookWorker;
 

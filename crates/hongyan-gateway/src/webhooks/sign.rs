@@ -2,6 +2,8 @@
 //!
 //! The crate of the specification is not used: it needs older versions of base64, HMAC and SHA-256 for these few lines.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,17 +11,40 @@ use hongyan_clock::UnixMillis;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
+use crate::vault::looks_random;
+
 /// The prefix of every secret.
 pub const SECRET_PREFIX: &str = "whsec_";
 
 /// The specification asks for 24 to 64 bytes.
 const SECRET_BYTES: usize = 32;
 
+/// The number of bytes of a secret, by the specification.
+const GIVEN_BYTES: RangeInclusive<usize> = 24..=64;
+
 /// A random secret.
 pub fn new_secret() -> SecretString {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).expect("an operating system without random numbers cannot keep secrets");
     SecretString::from(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
+}
+
+/// Checks a secret that a person gives.
+///
+/// # Errors
+/// What a secret is. The error does not repeat the text.
+pub fn check_secret(secret: &SecretString) -> Result<(), String> {
+    let bytes =
+        secret.expose_secret().strip_prefix(SECRET_PREFIX).and_then(|rest| STANDARD.decode(rest).ok());
+    let make = format!("make one with: echo \"{SECRET_PREFIX}$(openssl rand -base64 {SECRET_BYTES})\"");
+    match bytes {
+        Some(bytes) if !GIVEN_BYTES.contains(&bytes.len()) => {
+            Err(format!("has {} bytes; 24 to 64 are needed; {make}", bytes.len()))
+        }
+        Some(bytes) if looks_random(&bytes) => Ok(()),
+        Some(_) => Err(format!("is not random, so it could be guessed; {make}")),
+        None => Err(format!("must be {SECRET_PREFIX} and 24 to 64 random bytes in base64; {make}")),
+    }
 }
 
 /// The keys that sign for a webhook, each with the moment after which the key no longer signs.
@@ -79,5 +104,18 @@ mod tests {
         assert_eq!(signer.sign("whe_1", before, b"{}"), both);
         assert_eq!(signer.sign("whe_1", end, b"{}"), alone(&new, end));
         assert_ne!(alone(&new, end), alone(&old, end));
+    }
+    #[test]
+    fn a_secret_that_a_person_gives_must_look_like_a_real_one() {
+        check_secret(&new_secret()).unwrap();
+        check_secret(&SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();
+        for (text, words) in [
+            ("sesame".to_owned(), "24 to 64"),
+            (format!("{SECRET_PREFIX}{}", STANDARD.encode([1; 16])), "has 16 bytes"),
+            (format!("{SECRET_PREFIX}{}", STANDARD.encode([1; 32])), "not random"),
+        ] {
+            let refused = check_secret(&SecretString::from(text)).unwrap_err();
+            assert!(refused.contains(words), "{refused}");
+        }
     }
 }
