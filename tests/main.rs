@@ -61,6 +61,7 @@ mod restart;
 mod retention;
 mod schedule;
 mod sessions;
+mod setup;
 mod some_apps;
 mod stats;
 mod stopping;

@@ -21,6 +21,14 @@ pub enum GatewayError {
     /// The client to webhooks cannot be created.
     #[error(transparent)]
     Webhooks(#[from] webhooks::ClientError),
+    /// A step of the set-up failed.
+    #[error("the configuration could not be applied: {step}: {why}")]
+    Setup {
+        /// The step, in words.
+        step: String,
+        /// Why it failed.
+        why: String,
+    },
     /// The data directory cannot be used.
     #[error(
         "cannot use the data directory {path}: {why}; create the directory, or set data_dir to \

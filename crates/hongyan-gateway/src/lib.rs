@@ -49,6 +49,7 @@
 //! | [`state`] | state that several tasks read and one task writes |
 //! | `context`, `error` | the handlers' dependencies; why the gateway did not start |
 //! | `opening` | what is looked at before a gateway starts |
+//! | [`setup`] | the apps, webhooks and keys that the configuration names |
 //! | [`service`] | starts and stops all parts |
 //!
 //! The gateway reaches WeChat and the sandbox only through HTTP.
@@ -84,6 +85,7 @@ pub mod retention;
 pub mod schedule;
 pub mod service;
 pub mod settle;
+pub mod setup;
 pub mod signals;
 pub mod slots;
 pub mod state;

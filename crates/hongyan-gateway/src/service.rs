@@ -8,16 +8,15 @@ use axum::Router;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::Store;
-use hongyan_store::sqlite::{SqliteConfig, SqliteStore};
 use hongyan_store::types::Node;
-use hongyan_wechat::{Client, ClientConfig};
+use hongyan_wechat::{AppId, Client, ClientConfig};
 use tokio::sync::mpsc;
 
 use crate::apps::{Apps, AppsOptions};
 use crate::callbacks::refusals::Refusals;
 use crate::callbacks::{EventWorker, SilenceWatch};
 use crate::callers::Callers;
-use crate::config::{ConfigError, Settings};
+use crate::config::Settings;
 use crate::context::{Context, Parts};
 use crate::dispatch::Dispatch;
 use crate::door::limits::Limits;
@@ -31,7 +30,7 @@ use crate::intake::Intake;
 use crate::job::Done;
 use crate::keys::Keys;
 use crate::lanes::{LaneChanges, Lanes};
-use crate::opening::{holds_secrets, look_at_the_database};
+use crate::opening::{self, look_at_the_database, open_vault};
 use crate::people::{Sessions, UserHeader};
 use crate::probe::Prober;
 use crate::quotas::Quotas;
@@ -40,6 +39,7 @@ use crate::retention::Retention;
 use crate::schedule::Scheduler;
 use crate::secret_cache::Revocations;
 use crate::settle::Settler;
+use crate::setup::{Applier, Setup};
 use crate::signals::SignalHandler;
 use crate::slots::Slots;
 use crate::state::owned::Owned;
@@ -48,7 +48,7 @@ use crate::state::timers::Timers;
 use crate::stop::Stop;
 use crate::task::Tasks;
 use crate::templates::TemplateSyncer;
-use crate::vault::{KeySource, Vault, create_private_dir};
+use crate::vault::Vault;
 use crate::webhooks::{AddressRules, DeliveryContext, Expiring, WebhookDispatcher};
 use crate::{api, callbacks, facade, random, webhooks};
 
@@ -68,12 +68,7 @@ impl Gateway {
     /// # Errors
     /// When the data directory or the database cannot be used.
     pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, GatewayError> {
-        create_private_dir(&settings.data_dir).map_err(|error| GatewayError::DataDir {
-            path: settings.data_dir.display().to_string(),
-            why: error.to_string(),
-        })?;
-        let path = settings.sqlite_path()?;
-        Ok(Arc::new(SqliteStore::open(SqliteConfig::new(path))?))
+        opening::open_store(settings)
     }
 
     /// Opens the database and starts everything but the HTTP listener. On return, the state of the last process is recovered
@@ -82,12 +77,14 @@ impl Gateway {
     /// # Errors
     /// When a setting is wrong or the store fails.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
+        // Before the database is opened: a wrong entry must not upgrade it.
+        let setup = Setup::read(&settings)?;
         look_at_the_database(&settings)?;
         let store = Self::open_store(&settings)?;
         // An SQLite database is locked by the process that serves it, so no other node can be alive and no lease needs to
         // expire.
         store.forget_nodes().await?;
-        let mut gateway = Self::start_on(store, settings, clock, Clock::system()).await?;
+        let mut gateway = Self::start_with(&setup, store, settings, clock, Clock::system()).await?;
         gateway.closes_store = true;
         Ok(gateway)
     }
@@ -103,7 +100,26 @@ impl Gateway {
         clock: Clock,
         machine: Clock,
     ) -> Result<Self, GatewayError> {
+        let setup = Setup::read(&settings)?;
+        Self::start_with(&setup, store, settings, clock, machine).await
+    }
+
+    async fn start_with(
+        setup: &Setup,
+        store: Arc<dyn Store>,
+        settings: Settings,
+        clock: Clock,
+        machine: Clock,
+    ) -> Result<Self, GatewayError> {
         let core = Core::load(store, settings, clock, machine).await?;
+        let applier = Applier {
+            store: Arc::clone(&core.store),
+            apps: core.apps.clone(),
+            vault: Arc::clone(&core.vault),
+            clock: core.clock.clone(),
+            ids: Arc::clone(&core.ids),
+        };
+        let unread = applier.apply(setup).await?;
         let (lanes, outcomes) = core.lanes();
         let recovered = lanes.join().await?;
         if recovered > 0 {
@@ -112,7 +128,7 @@ impl Gateway {
                 "messages were in flight when the last process ended; their outcome is unknown"
             );
         }
-        core.work(lanes, outcomes)
+        core.work(lanes, outcomes, unread)
     }
 
     /// The parts that handlers use.
@@ -231,18 +247,7 @@ impl Core {
         clock: Clock,
         machine: Clock,
     ) -> Result<Self, GatewayError> {
-        if !Vault::has_key(&settings) && holds_secrets(&*store).await? {
-            return Err(ConfigError::no_master_key(&settings).into());
-        }
-        let (vault, source) = Vault::open(&settings)?;
-        if let KeySource::Generated(path) = &source {
-            tracing::warn!(
-                path = %path.display(),
-                "no master_key is configured: a new key was written; keep a copy of the key: without \
-                 the key the stored secrets are lost"
-            );
-        }
-        let vault = Arc::new(vault);
+        let vault = open_vault(&*store, &settings).await?;
         let wechat = Client::new(ClientConfig {
             proxy: settings.wechat_proxy.clone(),
             connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
@@ -251,11 +256,7 @@ impl Core {
             ..ClientConfig::new(settings.wechat_base_url.clone())
         })?;
         let node = Node { name: settings.node_id.as_str().into(), incarnation: random::number() };
-        let options = AppsOptions {
-            token_refresh_ahead: Duration::from_secs(settings.token_refresh_ahead_seconds),
-            node: Arc::clone(&node.name),
-            machine: machine.clone(),
-        };
+        let options = AppsOptions::of(&settings, &node.name, &machine);
         let apps = Apps::load(Arc::clone(&store), Arc::clone(&vault), wechat.clone(), clock.clone(), options)
             .await?;
         let (report, silence) = (Report::new(), Silence::default());
@@ -334,8 +335,8 @@ impl Core {
         (lanes, Sending { settler, dispatch, outcomes })
     }
 
-    /// Starts all parts.
-    fn work(self, lanes: Lanes, sending: Sending) -> Result<Gateway, GatewayError> {
+    /// Starts all parts. The templates of the apps in `unread` are read first.
+    fn work(self, lanes: Lanes, sending: Sending, unread: Vec<AppId>) -> Result<Gateway, GatewayError> {
         let Sending { settler, dispatch, outcomes } = sending;
         let mut tasks = Tasks { stop: self.stop.clone(), running: Vec::new() };
         tasks.spawn(|stop| lanes.clone().run(stop));
@@ -350,7 +351,7 @@ impl Core {
             dispatch,
             stop: self.stop.clone(),
         };
-        self.keep_apps(&mut tasks);
+        self.keep_apps(&mut tasks, unread);
         self.work_on_callbacks(&mut tasks, &intake);
         let webhook_rules = self.tell_webhooks(&mut tasks)?;
         let (retention, retained_at) = Retention::new(
@@ -416,7 +417,7 @@ impl Core {
     }
 
     /// Starts the parts that maintain apps, their tokens and their templates.
-    fn keep_apps(&self, tasks: &mut Tasks) {
+    fn keep_apps(&self, tasks: &mut Tasks, unread: Vec<AppId>) {
         let (apps, owned) = (self.apps.clone(), self.owned.clone());
         tasks.spawn(async move |stop| {
             tokio::select! {
@@ -437,6 +438,7 @@ impl Core {
             clock: self.clock.clone(),
             period: Duration::from_secs(self.settings.template_sync_seconds),
             owned: self.owned.clone(),
+            unread,
         };
         tasks.spawn(|stop| template_syncer.run(stop));
     }
@@ -465,10 +467,7 @@ impl Core {
 
     /// Starts the parts that deliver events to webhooks. Returns the rules for their addresses.
     fn tell_webhooks(&self, tasks: &mut Tasks) -> Result<AddressRules, GatewayError> {
-        let rules = AddressRules {
-            allow_http: self.settings.webhook_allow_http,
-            allow_private: self.settings.webhook_allow_private,
-        };
+        let rules = AddressRules::of(&self.settings);
         let dispatcher = WebhookDispatcher::new(DeliveryContext {
             store: Arc::clone(&self.store),
             vault: Arc::clone(&self.vault),

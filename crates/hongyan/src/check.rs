@@ -5,6 +5,7 @@
 //! | module | knows |
 //! | --- | --- |
 //! | [`findings`] | the three states of a finding, and the exit code |
+//! | [`setup`] | the apps, webhooks and keys that the configuration names |
 //! | [`disk`] | the data directory, the database's files, the space under them |
 //! | [`wechat`] | WeChat, the clock, each app |
 
@@ -24,6 +25,7 @@ use crate::{listen, lock, logging, settings};
 
 mod disk;
 mod findings;
+mod setup;
 mod wechat;
 
 use findings::Findings;
@@ -78,6 +80,7 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
     if let (Some(store), Some(vault)) = (&store, &vault) {
         previous_key(&**store, vault, findings).await;
     }
+    setup::setup(settings, store.as_deref(), vault.as_ref(), findings).await;
     gateway(settings, findings).await;
     let wechat = wechat::reach(settings, findings).await;
     if let Some(Known { apps, .. }) = &known {

@@ -119,7 +119,7 @@ impl From<GatewayError> for Failure {
             GatewayError::Wechat(_) | GatewayError::Webhooks(_) | GatewayError::DataDir { .. } => {
                 Self::configuration(error.to_string())
             }
-            GatewayError::Listen(_) => Self::run(error.to_string()),
+            GatewayError::Listen(_) | GatewayError::Setup { .. } => Self::run(error.to_string()),
         }
     }
 }

@@ -31,6 +31,7 @@ texts! {
     done = "完成", "done";
     not_known = "未知（进程在此期间结束）", "not known (the process ended meanwhile)";
     command_line = "命令行", "command line";
+    configuration = "配置", "configuration";
     system = "网关自身", "the gateway itself";
     key = "密钥", "key";
     person = "人员", "person";
@@ -75,6 +76,7 @@ impl Actor {
             "key" => words.key(),
             "person" => words.person(),
             "cli" => words.command_line(),
+            "configuration" => words.configuration(),
             _ => words.system(),
         }
     }

@@ -38,6 +38,7 @@ pub(super) struct AuditQuery {
 #[schema(as = AuditActor)]
 pub(super) struct ActorJson {
     /// `key`: an API key. `cli`: the command line. `system`: the gateway itself. `person`: a person at the console.
+    /// `configuration`: the set-up that the gateway applies at its start.
     kind: &'static str,
     /// The key's or the person's id.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -300,7 +300,7 @@ fn is_app(context: &Context, appid: &AppId) -> bool {
 }
 
 /// Whether a text begins like one of our credentials.
-pub(super) fn looks_like_credential(text: &str) -> bool {
+pub(crate) fn looks_like_credential(text: &str) -> bool {
     CREDENTIALS.iter().any(|prefix| text.starts_with(prefix))
 }
 

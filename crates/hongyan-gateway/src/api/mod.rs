@@ -11,7 +11,7 @@ mod batch;
 mod bounded;
 mod caller;
 mod events;
-mod guard;
+pub(crate) mod guard;
 mod health;
 mod inside;
 mod keys;
@@ -28,7 +28,7 @@ mod reach;
 mod stats;
 mod user_list;
 mod users;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

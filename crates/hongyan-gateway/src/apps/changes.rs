@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use super::checks::{
-    checked_aes_key, checked_name, checked_resend_after, checked_secret, checked_token, checked_units,
-};
+use super::checks::checked;
 use super::{App, AppChange, Apps, CallbackChange, GATEWAY_SECRET_PREFIX, NewApp, SyncReport};
 use crate::audit;
 use crate::problem::Problem;
@@ -31,29 +29,42 @@ impl Apps {
     /// # Errors
     /// When a value is not valid, or the app is already registered (409 `app_exists`).
     pub async fn register(&self, new: NewApp) -> Result<(Arc<App>, SecretString, SyncReport), Problem> {
+        let (apps, appid) = (self.clone(), new.appid.clone());
+        uncancelled(async move {
+            let gateway_secret = apps.add(new).await?;
+            let report = apps.sync_templates(&appid).await?;
+            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
+            Ok((app, gateway_secret, report))
+        })
+        .await
+    }
+
+    /// Registers an app without asking WeChat. Returns the gateway secret, which is not stored.
+    ///
+    /// # Errors
+    /// When a value is not valid, or the app is already registered (409 `app_exists`).
+    pub async fn add(&self, new: NewApp) -> Result<SecretString, Problem> {
         let change = checked(AppChange { secret: Some(new.secret), ..new.change })?;
-        let gateway_secret = random_token(GATEWAY_SECRET_PREFIX);
+        let gateway_secret = change.gateway_secret.clone();
+        let gateway_secret = gateway_secret.unwrap_or_else(|| random_token(GATEWAY_SECRET_PREFIX));
         let now = self.0.clock.now();
         let mut record =
             AppRecord::new(new.appid.clone(), Vec::new(), sha256(gateway_secret.expose_secret()), now);
         self.sealed(&new.appid, &change, None)?.apply(&mut record.settings);
         let (apps, appid) = (self.clone(), new.appid);
         uncancelled(async move {
-            {
-                let _turn = apps.0.changing.lock().await;
-                if apps.get(&appid).is_none() {
-                    apps.forget_users(&appid).await?;
-                }
-                if !apps.0.store.add_app(record).await? {
-                    let detail = format!("the app {appid} is registered already; change it with PATCH");
-                    return Err(Problem::conflict("app_exists", detail));
-                }
-                apps.reload(&appid).await?;
+            let _turn = apps.0.changing.lock().await;
+            if apps.get(&appid).is_none() {
+                apps.forget_users(&appid).await?;
+            }
+            let is_new = apps.0.store.add_app(record).await?;
+            apps.reload(&appid).await?;
+            if !is_new {
+                let detail = format!("the app {appid} is registered already; change it with PATCH");
+                return Err(Problem::conflict("app_exists", detail));
             }
             tracing::info!(app = %appid, "app registered");
-            let report = apps.sync_templates(&appid).await?;
-            let app = apps.get(&appid).ok_or_else(|| Problem::unknown_app(&appid))?;
-            Ok((app, gateway_secret, report))
+            Ok(gateway_secret)
         })
         .await
     }
@@ -68,7 +79,8 @@ impl Apps {
         change: AppChange,
     ) -> Result<(Arc<App>, Option<SecretString>), Problem> {
         let change = checked(change)?;
-        let gateway_secret = change.rotate_gateway_secret.then(|| random_token(GATEWAY_SECRET_PREFIX));
+        let rotated = || change.rotate_gateway_secret.then(|| random_token(GATEWAY_SECRET_PREFIX));
+        let gateway_secret = change.gateway_secret.clone().or_else(rotated);
         let (apps, appid) = (self.clone(), appid.clone());
         uncancelled(async move {
             let _turn = apps.0.changing.lock().await;
@@ -317,30 +329,6 @@ impl Apps {
         })
         .await
     }
-}
-
-/// The change, if its values are valid.
-fn checked(change: AppChange) -> Result<AppChange, Problem> {
-    Ok(AppChange {
-        secret: change.secret.as_ref().map(checked_secret).transpose()?,
-        name: change.name.as_deref().map(checked_name).transpose()?,
-        payment_units: change.payment_units.map(checked_units).transpose()?,
-        callback: change.callback.map(checked_callback).transpose()?,
-        resend_unknown_after_seconds: change
-            .resend_unknown_after_seconds
-            .map(|seconds| seconds.map(checked_resend_after).transpose())
-            .transpose()?,
-        ..change
-    })
-}
-
-/// The change of the callback, if its values are valid.
-fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
-    let CallbackChange::Set { token, aes_key } = change else { return Ok(change) };
-    Ok(CallbackChange::Set {
-        token: token.as_ref().map(checked_token).transpose()?,
-        aes_key: aes_key.map(|key| key.as_ref().map(checked_aes_key).transpose()).transpose()?,
-    })
 }
 
 /// Whether the gateway's own pause for this reason gets a line in the audit trail. Pauses of a few minutes get no line.

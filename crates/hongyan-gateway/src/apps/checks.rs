@@ -1,4 +1,4 @@
-//! The checks of an app's values.
+//! The checks of an app's values, for changes and new apps.
 
 use std::ops::RangeInclusive;
 
@@ -6,7 +6,9 @@ use hongyan_ledger::permit::MAX_PAYMENT_UNITS;
 use hongyan_wechat::callback::EncodingAesKey;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::{AppChange, CallbackChange, GATEWAY_SECRET_PREFIX};
 use crate::problem::Problem;
+use crate::vault::check_token;
 
 /// The longest accepted AppSecret. WeChat's AppSecrets have 32 characters.
 const MAX_SECRET_CHARS: usize = 128;
@@ -21,7 +23,38 @@ const TOKEN_CHARS: RangeInclusive<usize> = 3..=32;
 /// week, nobody waits for the message any more.
 pub(crate) const RESEND_AFTER_SECONDS: RangeInclusive<u32> = 60..=7 * 86_400;
 
-pub(super) fn checked_token(token: &SecretString) -> Result<SecretString, Problem> {
+/// The change, if its values are valid.
+pub(crate) fn checked(change: AppChange) -> Result<AppChange, Problem> {
+    Ok(AppChange {
+        secret: change.secret.as_ref().map(checked_secret).transpose()?,
+        gateway_secret: change.gateway_secret.map(checked_gateway_secret).transpose()?,
+        name: change.name.as_deref().map(checked_name).transpose()?,
+        payment_units: change.payment_units.map(checked_units).transpose()?,
+        callback: change.callback.map(checked_callback).transpose()?,
+        resend_unknown_after_seconds: change
+            .resend_unknown_after_seconds
+            .map(|seconds| seconds.map(checked_resend_after).transpose())
+            .transpose()?,
+        ..change
+    })
+}
+
+/// The change of the callback, if its values are valid.
+fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
+    let CallbackChange::Set { token, aes_key } = change else { return Ok(change) };
+    Ok(CallbackChange::Set {
+        token: token.as_ref().map(checked_token).transpose()?,
+        aes_key: aes_key.map(|key| key.as_ref().map(checked_aes_key).transpose()).transpose()?,
+    })
+}
+
+fn checked_gateway_secret(secret: SecretString) -> Result<SecretString, Problem> {
+    check_token(GATEWAY_SECRET_PREFIX, secret.expose_secret())
+        .map_err(|why| Problem::invalid("gateway_secret", why))?;
+    Ok(secret)
+}
+
+fn checked_token(token: &SecretString) -> Result<SecretString, Problem> {
     let text = token.expose_secret().trim();
     if TOKEN_CHARS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(SecretString::from(text));
@@ -33,7 +66,7 @@ pub(super) fn checked_token(token: &SecretString) -> Result<SecretString, Proble
     ))
 }
 
-pub(super) fn checked_aes_key(key: &SecretString) -> Result<SecretString, Problem> {
+fn checked_aes_key(key: &SecretString) -> Result<SecretString, Problem> {
     let text = key.expose_secret().trim();
     match text.parse::<EncodingAesKey>() {
         Ok(_) => Ok(SecretString::from(text)),
@@ -41,7 +74,7 @@ pub(super) fn checked_aes_key(key: &SecretString) -> Result<SecretString, Proble
     }
 }
 
-pub(super) fn checked_resend_after(seconds: u32) -> Result<u32, Problem> {
+fn checked_resend_after(seconds: u32) -> Result<u32, Problem> {
     if RESEND_AFTER_SECONDS.contains(&seconds) {
         return Ok(seconds);
     }
@@ -52,7 +85,7 @@ pub(super) fn checked_resend_after(seconds: u32) -> Result<u32, Problem> {
     ))
 }
 
-pub(super) fn checked_secret(secret: &SecretString) -> Result<SecretString, Problem> {
+fn checked_secret(secret: &SecretString) -> Result<SecretString, Problem> {
     // A secret that was copied from a web page often has a space around it.
     let text = secret.expose_secret().trim();
     if text.is_empty() || text.len() > MAX_SECRET_CHARS || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -62,7 +95,7 @@ pub(super) fn checked_secret(secret: &SecretString) -> Result<SecretString, Prob
     Ok(SecretString::from(text))
 }
 
-pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
+fn checked_name(name: &str) -> Result<String, Problem> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(Problem::invalid("name", format!("a name has 1 to {MAX_NAME_CHARS} characters")));
@@ -70,7 +103,7 @@ pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
     Ok(name.to_owned())
 }
 
-pub(super) fn checked_units(units: u32) -> Result<u32, Problem> {
+fn checked_units(units: u32) -> Result<u32, Problem> {
     if (1..=MAX_PAYMENT_UNITS).contains(&units) {
         return Ok(units);
     }

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Settings};
 use crate::error::GatewayError;
 use crate::pace;
 use crate::task::uncancelled;
@@ -61,6 +61,17 @@ pub struct AppsOptions {
     pub node: Arc<str>,
     /// The clock for the turns of nodes: the machine's clock.
     pub machine: Clock,
+}
+
+impl AppsOptions {
+    /// The options of this node.
+    pub fn of(settings: &Settings, node: &Arc<str>, machine: &Clock) -> Self {
+        Self {
+            token_refresh_ahead: Duration::from_secs(settings.token_refresh_ahead_seconds),
+            node: Arc::clone(node),
+            machine: machine.clone(),
+        }
+    }
 }
 
 /// An app to register: a change of an app with default settings.
@@ -110,6 +121,8 @@ pub struct AppChange {
     pub callback: Option<CallbackChange>,
     /// A message of unknown outcome is sent again if WeChat reports nothing for this time; `Some(None)`: never.
     pub resend_unknown_after_seconds: Option<Option<u32>>,
+    /// The gateway secret that clients know already. The old gateway secret stops working at once.
+    pub gateway_secret: Option<SecretString>,
     /// Make a new gateway secret; the old gateway secret stops working at once.
     pub rotate_gateway_secret: bool,
 }

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use super::closest::closest;
+use super::entries::{self, Entry, EntryKind, Given};
 use super::error::{ConfigError, Place};
 use super::injected::is_injected;
 use super::row::{Kind, Setting};
@@ -27,17 +28,17 @@ pub fn load(
     env: impl IntoIterator<Item = (String, String)>,
     flags: Table,
 ) -> Result<Settings, ConfigError> {
-    let mut given = Vec::new();
-    if let Some(path) = file {
-        given.append(&mut from_file(path)?);
-    }
-    given.append(&mut from_env(env)?);
+    let (mut given, mut entries) = file.map(from_file).transpose()?.unwrap_or_default();
+    let (mut variables, mut of_variables) = from_env(env)?;
+    given.append(&mut variables);
+    let file_with_secrets = entries::file_with_secrets(&entries);
+    entries.append(&mut of_variables);
     given.extend(flags.into_iter().map(|(key, value)| {
         let place = Place::Flag(format!("--{}", key.replace('_', "-")));
         Given { key, value, place }
     }));
 
-    let mut settings = Settings::default();
+    let mut settings = Settings { file_with_secrets, entries, ..Settings::default() };
     for Given { key, value, place } in &given {
         let setting = named(key).ok_or_else(|| unknown(place.clone(), key, str::to_owned))?;
         (setting.set)(&mut settings, value).map_err(|why| ConfigError::Value {
@@ -66,14 +67,24 @@ pub fn load(
     Ok(settings)
 }
 
-/// A setting and its place.
-struct Given {
-    key: String,
-    value: Value,
-    place: Place,
+/// The entries of a file that has nothing else.
+///
+/// # Errors
+/// When the file cannot be read, or has something else.
+pub(crate) fn entries_of(path: &Path) -> Result<Vec<Entry>, ConfigError> {
+    let (given, entries) = from_file(path)?;
+    let Some(Given { key, place, .. }) = given.into_iter().next() else { return Ok(entries) };
+    if named(&key).is_some() {
+        let why =
+            "is a setting of hongyan.toml; this file takes only the tables [[app]], [[webhook]] and [[key]]";
+        return Err(ConfigError::Value { place, key, why: why.into() });
+    }
+    let meant = closest(&key, EntryKind::ALL.map(EntryKind::name));
+    Err(ConfigError::Unknown { place, suggestion: meant.map(str::to_owned), key })
 }
 
-fn from_file(path: &Path) -> Result<Vec<Given>, ConfigError> {
+/// The settings and the entries of a file.
+fn from_file(path: &Path) -> Result<(Vec<Given>, Vec<Entry>), ConfigError> {
     let text = read(path)?;
     let at = |offset: usize| Place::File { path: path.to_owned(), line: line_at(&text, offset) };
     let syntax = |error: &toml::de::Error| ConfigError::Syntax {
@@ -83,18 +94,26 @@ fn from_file(path: &Path) -> Result<Vec<Given>, ConfigError> {
     // The text is parsed twice: for the values, and for their places.
     let mut values: Table = toml::from_str(&text).map_err(|error| syntax(&error))?;
     let spans = toml::de::DeTable::parse(&text).map_err(|error| syntax(&error))?;
-    let mut given = Vec::new();
-    for key in spans.get_ref().keys() {
+    let (mut given, mut entries) = (Vec::new(), Vec::new());
+    for (key, span) in spans.get_ref() {
         let name: &str = key.get_ref();
-        if let Some(value) = values.remove(name) {
-            given.push(Given { key: name.to_owned(), value, place: at(key.span().start) });
+        let Some(value) = values.remove(name) else { continue };
+        let place = at(key.span().start);
+        match EntryKind::from_name(name) {
+            Some(kind) => {
+                entries.append(&mut entries::from_tables(kind, value, span.get_ref(), &place, &at)?);
+            }
+            None => given.push(Given { key: name.to_owned(), value, place }),
         }
     }
-    Ok(given)
+    Ok((given, entries))
 }
 
-fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Given>, ConfigError> {
-    let mut given = Vec::new();
+/// The settings and the entries of the variables.
+fn from_env(
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<(Vec<Given>, Vec<Entry>), ConfigError> {
+    let (mut given, mut members) = (Vec::new(), Vec::new());
     for (variable, text) in env {
         let Some(name) = variable.strip_prefix(PREFIX) else { continue };
         // Tests have switches of their own in the environment.
@@ -117,12 +136,17 @@ fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Given
                 given.push(Given { key: setting.key.to_owned(), value, place });
             }
             None if is_injected(name, &text) => {}
-            None => {
-                return Err(unknown(place, &lower, |name| format!("{PREFIX}{}", name.to_ascii_uppercase())));
-            }
+            None => match entries::from_variable(&lower) {
+                Some((kind, key)) => members.push((kind, Given { key, value: Value::String(text), place })),
+                None => {
+                    return Err(unknown(place, &lower, |name| {
+                        format!("{PREFIX}{}", name.to_ascii_uppercase())
+                    }));
+                }
+            },
         }
     }
-    Ok(given)
+    Ok((given, entries::from_variables(members)))
 }
 
 /// Whether the value of a secret setting holds a secret. A key does; the URL of a proxy or database does if it has a password.
@@ -157,8 +181,15 @@ const ELSEWHERE: [(&str, &str); 8] = [
 
 fn unknown(place: Place, key: &str, written: impl Fn(&str) -> String) -> ConfigError {
     let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == key).map(|&(_, ours)| ours);
-    let meant = elsewhere.or_else(|| closest(key, TABLE.iter().map(|setting| setting.key)));
-    ConfigError::Unknown { place, key: written(key), suggestion: meant.map(written) }
+    let members = || EntryKind::ALL.into_iter().flat_map(|kind| kind.members().map(move |name| (kind, name)));
+    let names: Vec<String> = match &place {
+        Place::Variable(_) => members().map(|(kind, name)| format!("{}_{name}", kind.name())).collect(),
+        Place::File { .. } | Place::Flag(_) => EntryKind::ALL.map(|kind| kind.name().to_owned()).into(),
+    };
+    let known = TABLE.iter().map(|setting| setting.key).chain(names.iter().map(String::as_str));
+    let meant = elsewhere.or_else(|| closest(key, known));
+    let suggestion = meant.map(&written);
+    ConfigError::Unknown { key: written(key), suggestion, place }
 }
 
 #[cfg(test)]

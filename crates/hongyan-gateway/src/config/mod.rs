@@ -5,6 +5,7 @@
 //! be found too late.
 
 mod closest;
+mod entries;
 mod error;
 mod example;
 mod injected;
@@ -14,9 +15,12 @@ mod row;
 mod settings;
 mod values;
 
+pub use entries::{Entry, EntryKind};
 pub use error::{ConfigError, Place};
 pub use example::example_toml;
+pub(crate) use load::entries_of;
 pub use load::load;
 pub use log_filter::check_log_filter;
 pub use settings::Settings;
 pub use values::LogFormat;
+pub(crate) use values::flag;

@@ -50,11 +50,17 @@ macro_rules! settings {
             $( $(#[doc = $about])+ pub $name: $type, )+
             /// The configuration file, if it holds a secret. [`load`](super::load) sets this field; it is not a setting.
             pub file_with_secrets: Option<std::path::PathBuf>,
+            /// The apps, webhooks and keys that the file and the environment name. [`load`](super::load) sets this field.
+            pub entries: Vec<super::entries::Entry>,
         }
 
         impl Default for Settings {
             fn default() -> Self {
-                Self { $( $name: settings!(@default $kind($value), $read), )+ file_with_secrets: None }
+                Self {
+                    $( $name: settings!(@default $kind($value), $read), )+
+                    file_with_secrets: None,
+                    entries: Vec::new(),
+                }
             }
         }
 

@@ -121,6 +121,10 @@ settings! {
     /// A file with the previous master key.
     master_key_previous_file: Option<PathBuf> = Unset("/run/secrets/hongyan-master-key-previous"), some(path);
 
+    /// A file with the apps, webhooks and API keys that must exist: tables [[app]], [[webhook]] and [[key]], as at the end of
+    /// this file. The same tables may be in this file. They are applied at each start.
+    setup_file: Option<PathBuf> = Unset("/etc/hongyan/setup.toml"), some(path);
+
     /// The name of this node in the database: letters, digits, - _ and dots.
     node_id: String = Default("node-1"), node_name;
 

@@ -39,7 +39,7 @@ impl LogFormat {
 /// A value, or a text that says what the setting takes.
 type Taken<T> = Result<T, String>;
 
-fn text(value: &Value) -> Taken<&str> {
+pub(super) fn text(value: &Value) -> Taken<&str> {
     match value.as_str() {
         Some("") => Err("must not be empty".into()),
         Some(text) => Ok(text),
@@ -121,7 +121,7 @@ pub(super) fn each<T>(read: impl Fn(&str) -> Taken<T>) -> impl Fn(&Value) -> Tak
 }
 
 /// A list in the file; in the environment, text with commas.
-fn list(value: &Value) -> Taken<Vec<&str>> {
+pub(super) fn list(value: &Value) -> Taken<Vec<&str>> {
     let wrong = || "takes a list of texts, like [\"one\", \"two\"]".to_owned();
     match value {
         Value::Array(values) => values.iter().map(|value| value.as_str().ok_or_else(wrong)).collect(),
@@ -176,7 +176,7 @@ pub(super) fn zero_or(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Taken<u6
 }
 
 /// True or false; text in the environment.
-pub(super) fn flag(value: &Value) -> Taken<bool> {
+pub(crate) fn flag(value: &Value) -> Taken<bool> {
     match value {
         Value::Boolean(flag) => Ok(*flag),
         Value::String(text) => text.trim().parse().map_err(|_| "takes true or false".into()),

@@ -1,6 +1,7 @@
 //! Warnings at the start about data that is sent or stored unencrypted.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use crate::config::Settings;
 use crate::vault::{is_readable_by_group_or_others, is_readable_by_others};
@@ -40,15 +41,18 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
             key.display()
         ));
     }
-    if let Some(file) =
-        settings.file_with_secrets.as_deref().filter(|file| is_readable_by_group_or_others(file))
-    {
-        warnings.push(format!(
+    warnings.extend(settings.file_with_secrets.as_deref().and_then(open_to_others));
+    warnings
+}
+
+/// The warning about a configuration file that holds a secret, if users who do not own the file may read it.
+pub(crate) fn open_to_others(file: &Path) -> Option<String> {
+    is_readable_by_group_or_others(file).then(|| {
+        format!(
             "the configuration file {0} holds a secret and can be read by users who do not own it: chmod 600 {0}",
             file.display()
-        ));
-    }
-    warnings
+        )
+    })
 }
 
 fn is_this_machine(host: &str) -> bool {

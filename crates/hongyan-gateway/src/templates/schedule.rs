@@ -28,16 +28,23 @@ pub struct TemplateSyncer {
     pub period: Duration,
     /// The lanes of this node. The node synchronises the apps whose lanes it has.
     pub owned: Owned,
+    /// Apps whose templates are read at once: apps that the set-up has registered, or given a new AppSecret.
+    pub unread: Vec<AppId>,
 }
 
 impl TemplateSyncer {
     /// Runs until the stop.
     pub async fn run(self, stop: Stop) {
-        if self.period.is_zero() {
-            return;
-        }
+        let work = async {
+            for appid in &self.unread {
+                self.sync(appid).await;
+            }
+            if !self.period.is_zero() {
+                self.sync_for_ever().await;
+            }
+        };
         tokio::select! {
-            () = self.sync_for_ever() => {}
+            () = work => {}
             () = stop.stopping() => {}
         }
     }

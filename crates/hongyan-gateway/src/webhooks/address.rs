@@ -15,6 +15,8 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::{Service, ServiceExt};
 use url::{Host, Url};
 
+use crate::config::Settings;
+
 /// The longest URL.
 pub const MAX_URL_BYTES: usize = 2_048;
 
@@ -51,6 +53,11 @@ pub enum InvalidUrl {
 }
 
 impl AddressRules {
+    /// The rules of these settings.
+    pub const fn of(settings: &Settings) -> Self {
+        Self { allow_http: settings.webhook_allow_http, allow_private: settings.webhook_allow_private }
+    }
+
     /// Parses the URL of a webhook.
     ///
     /// # Errors

@@ -92,6 +92,7 @@ pub(super) async fn change(
                 resend_unknown_after_seconds: request
                     .resend_unknown_after_seconds
                     .map(|given| given.map(|seconds| seconds.0)),
+                gateway_secret: None,
                 rotate_gateway_secret: request.rotate_gateway_secret,
             },
         )

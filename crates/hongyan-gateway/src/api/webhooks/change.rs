@@ -148,7 +148,12 @@ pub(super) async fn rotate(
     let secret = new_secret();
     let sealed = context.vault.seal_of(Purpose::WebhookSecret, &record.id.to_string(), &secret);
     let previous_until = context.clock.now().plus(ROTATION_OVERLAP);
-    let record = changed(&context, &record, WebhookChange::Secret { secret: sealed, previous_until }).await?;
+    let record = changed(
+        &context,
+        &record,
+        WebhookChange::Secret { secret: sealed, instead_of: None, previous_until },
+    )
+    .await?;
     Ok(axum::Json(WebhookWithSecret {
         webhook: shown(&context, record.id).await?,
         secret: secret.expose_secret().to_owned(),

@@ -11,7 +11,7 @@ mod answer;
 mod change;
 pub(super) mod deliveries;
 mod replay;
-pub(super) mod request;
+pub(crate) mod request;
 mod set_up;
 
 use utoipa_axum::router::OpenApiRouter;

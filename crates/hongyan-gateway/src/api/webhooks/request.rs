@@ -28,7 +28,7 @@ pub(super) async fn known(context: &Context, caller: &Caller, id: &str) -> Resul
 }
 
 /// Whether a webhook receives events only of the apps that the caller may see.
-pub(crate) fn is_callers(caller: &Caller, filter: &Filter) -> bool {
+pub(in crate::api) fn is_callers(caller: &Caller, filter: &Filter) -> bool {
     caller.apps().is_none()
         || filter.apps.as_ref().is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
 }
@@ -62,7 +62,7 @@ pub(super) fn checked_url(context: &Context, url: &str) -> Result<String, Proble
 }
 
 /// The types of a filter; an empty list stands for all types.
-pub(super) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem> {
+pub(crate) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem> {
     if names.len() > MAX_TYPES {
         return Err(Problem::invalid("types", format!("at most {MAX_TYPES}")));
     }
@@ -81,7 +81,7 @@ pub(super) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem>
 }
 
 /// The apps of a filter; an empty list stands for all apps.
-pub(super) fn apps(appids: &[String]) -> Result<Option<Vec<AppId>>, Problem> {
+pub(crate) fn apps(appids: &[String]) -> Result<Option<Vec<AppId>>, Problem> {
     if appids.len() > MAX_APPS {
         return Err(Problem::invalid("apps", format!("at most {MAX_APPS}")));
     }
