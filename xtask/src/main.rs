@@ -5,6 +5,7 @@
 //! | [`mod@test`] | the steps of `cargo xtask test`, in order |
 //! | [`prepare`] | what tests and measurements need on the machine |
 //! | [`sdks`] | SDKs that others wrote, with running services |
+//! | [`kits`] | the packages for PyPI and npm, installed and tested |
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting the crash tests |
@@ -28,6 +29,7 @@ mod dependencies;
 mod deploy;
 mod errcodes;
 mod fuzz;
+mod kits;
 mod package;
 mod prepare;
 mod sdks;

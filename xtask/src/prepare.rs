@@ -29,7 +29,8 @@ pub(crate) fn run() -> Result {
     python_packages("sdk-tests")?;
     python_packages("api-tests")?;
     deploy()?;
-    python_packages("deploy/tests").map(drop)
+    python_packages("deploy/tests")?;
+    python_packages("packages/python").map(drop)
 }
 
 fn browser() -> Result {

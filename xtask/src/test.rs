@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{api, circles, crash, dependencies, deploy, fuzz, prepare, sdks, sizes, soak, web};
+use crate::{api, circles, crash, dependencies, deploy, fuzz, kits, prepare, sdks, sizes, soak, web};
 
 /// How often the gateway is killed. Each run draws new points, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -40,6 +40,7 @@ enum Step {
     Sdks,
     Api,
     Deploy,
+    Kits,
 }
 
 impl Step {
@@ -58,6 +59,7 @@ impl Step {
             Self::Sdks => "sdks",
             Self::Api => "api",
             Self::Deploy => "deploy",
+            Self::Kits => "kits",
         }
     }
 
@@ -65,7 +67,7 @@ impl Step {
         match self {
             Self::Prepare => {
                 "install what is missing: Chromium and a Chinese font, Prometheus, nginx, packages of web-tests/, sdk-tests/, \
-                 api-tests/ and deploy/tests/"
+                 api-tests/, deploy/tests/ and packages/python/"
             }
             Self::Format => "cargo fmt --all --check",
             Self::Lint => {
@@ -85,6 +87,9 @@ impl Step {
             }
             Self::Deploy => {
                 "the files of deploy/: alert rules, manifests, nginx and the dashboard's queries beside a running demo"
+            }
+            Self::Kits => {
+                "the packages for PyPI and npm: installed into new environments, the tests of their samples, their types"
             }
         }
     }
@@ -117,6 +122,7 @@ impl Step {
             Self::Sdks => sdks::run(),
             Self::Api => api::run(),
             Self::Deploy => deploy::run(),
+            Self::Kits => kits::run(),
         }
     }
 }

@@ -3,10 +3,14 @@
 //! | module | makes |
 //! | --- | --- |
 //! | [`binary`] | the stripped binary that runs on old Linux systems; everything else contains it |
+//! | [`wheel`] | the package for PyPI |
+//! | [`npm`] | the package for npm |
 //! | [`files`] | folders, copies and checksums, for the other modules |
 
 mod binary;
 mod files;
+pub(crate) mod npm;
+pub(crate) mod wheel;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -25,18 +29,24 @@ pub(crate) struct PackageArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Binary,
+    Wheel,
+    Npm,
 }
 
 impl Part {
     const fn about(self) -> &'static str {
         match self {
             Self::Binary => "the stripped binary for glibc 2.17 and newer",
+            Self::Wheel => "the package for PyPI, with a plugin for pytest",
+            Self::Npm => "the package for npm",
         }
     }
 
     fn make(self) -> Result {
         match self {
             Self::Binary => binary::dist_binary().map(drop),
+            Self::Wheel => wheel::release(&binary::dist_binary()?, &dist()).map(drop),
+            Self::Npm => npm::make(&binary::dist_binary()?, &dist()).map(drop),
         }
     }
 }

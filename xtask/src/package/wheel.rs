@@ -1,0 +1,40 @@
+//! The wheel for PyPI: the program, and a plugin for pytest.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{Result, root, run as run_command};
+
+/// The sources of the package.
+const FOLDER: &str = "packages/python";
+
+/// Puts the binary for glibc 2.17 into a wheel for every Linux since CentOS 7.
+///
+/// # Errors
+/// When the wheel cannot be written.
+pub(crate) fn release(binary: &Path, folder: &Path) -> Result<PathBuf> {
+    // The second tag is the older name of the first: pip before version 20.3 knows only that name.
+    make(binary, "manylinux_2_17_x86_64.manylinux2014_x86_64", folder, &[])
+}
+
+/// Puts any binary into a wheel for this machine, with less compression.
+///
+/// # Errors
+/// When the wheel cannot be written.
+pub(crate) fn quick(binary: &Path, folder: &Path) -> Result<PathBuf> {
+    make(binary, &format!("linux_{}", std::env::consts::ARCH), folder, &["--fast"])
+}
+
+fn make(binary: &Path, platform: &str, folder: &Path, more: &[&str]) -> Result<PathBuf> {
+    let version = env!("CARGO_PKG_VERSION");
+    // A release binary exists already. maturin would compile the program again, with flags of its own.
+    run_command(
+        Command::new("python3")
+            .arg(root().join(FOLDER).join("build_wheel.py"))
+            .arg(binary)
+            .args(["--version", version, "--platform", platform, "--out"])
+            .arg(folder)
+            .args(more),
+    )?;
+    Ok(folder.join(format!("hongyan-{version}-py3-none-{platform}.whl")))
+}
