@@ -23,6 +23,7 @@ mod collapsing;
 mod command_line;
 mod console;
 mod console_login;
+mod daily;
 mod dead_permit;
 mod disk_faults;
 mod documents;

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use secret::secret;
 use templates::{is_refused, remark_on_templates};
 
-use crate::cli::{AppAddArgs, AppArgs, AppCommand, RemoteArgs};
+use crate::cli::{AppAddArgs, AppArgs, AppCommand, ListArgs};
 use crate::failure::Failure;
 use crate::http::Api;
+use crate::listing::{self, Column, Shape};
 use crate::output;
 
 /// Runs the command.
@@ -24,8 +25,8 @@ pub(crate) async fn run(args: AppArgs) -> Result<(), Failure> {
         AppCommand::List(args) => list(&args).await,
         AppCommand::Show(args) => change::show(&args).await,
         AppCommand::Set(args) => change::set(&args).await,
-        AppCommand::Remove(args) => change::remove(&args).await,
-        AppCommand::Pause { app, detail } => change::pause(&app, detail.as_deref()).await,
+        AppCommand::Remove { app, yes } => change::remove(&app, yes).await,
+        AppCommand::Pause { app, detail, until } => change::pause(&app, detail.as_deref(), until).await,
         AppCommand::Resume(args) => change::resume(&args).await,
         AppCommand::RotateSecret(args) => change::rotate_secret(&args).await,
         AppCommand::Templates(args) => templates::run(&args).await,
@@ -73,23 +74,37 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn list(args: &RemoteArgs) -> Result<(), Failure> {
-    let answer = Api::remote(args)?.call(Method::GET, "/v1/apps", &[], None).await?;
-    if args.json {
-        return output::json(&answer);
-    }
-    let apps = answer["apps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if apps.is_empty() {
-        output::remark("no app is registered; register one with: hongyan app add");
-        return Ok(());
-    }
-    let row = |app: &Value| {
-        let text = |name: &str| app[name].as_str().unwrap_or_default().to_owned();
-        let state = app["paused"]["detail"]
-            .as_str()
-            .map_or_else(|| "running".to_owned(), |why| format!("paused: {why}"));
-        vec![text("appid"), text("name"), app["templates"].to_string(), text("created_at"), state]
-    };
-    let rows: Vec<_> = apps.iter().map(row).collect();
-    output::line(&output::table(&["APPID", "NAME", "TEMPLATES", "REGISTERED", "STATE"], &rows))
+/// What `app list` shows.
+const APPS: Shape = Shape {
+    member: "apps",
+    table: &[
+        Column::at("APPID", "/appid"),
+        Column::at("NAME", "/name"),
+        Column::at("TEMPLATES", "/templates"),
+        Column::at("REGISTERED", "/created_at"),
+        Column::of("STATE", state),
+    ],
+    csv: &[
+        Column::at("appid", "/appid"),
+        Column::at("name", "/name"),
+        Column::at("token", "/token"),
+        Column::at("on_unknown", "/on_unknown"),
+        Column::at("templates", "/templates"),
+        Column::at("paused", "/paused/code"),
+        Column::at("paused_detail", "/paused/detail"),
+        Column::at("paused_since", "/paused/since"),
+        Column::at("paused_until", "/paused/until"),
+        Column::at("created_at", "/created_at"),
+        Column::at("updated_at", "/updated_at"),
+    ],
+    nothing: "no app is registered; register one with: hongyan app add",
+};
+
+async fn list(args: &ListArgs) -> Result<(), Failure> {
+    let answer = Api::remote(&args.remote)?.get("/v1/apps").await?;
+    listing::print(args, &APPS, &answer)
+}
+
+fn state(app: &Value) -> String {
+    app["paused"]["detail"].as_str().map_or_else(|| "running".to_owned(), |why| format!("paused: {why}"))
 }

@@ -4,7 +4,6 @@
 //!
 //! | module | knows |
 //! | --- | --- |
-//! | [`findings`] | the three states of a finding, and the exit code |
 //! | [`setup`] | the apps, webhooks and keys that the configuration names |
 //! | [`disk`] | the data directory, the database's files, the space under them |
 //! | [`wechat`] | WeChat, the clock, each app |
@@ -18,38 +17,50 @@ use hongyan_store::Store;
 use hongyan_store::sqlite::Depth;
 use hongyan_store::types::AppRecord;
 
-use crate::cli::CheckArgs;
+use crate::cli::{CheckArgs, ConfigArgs};
 use crate::failure::Failure;
+use crate::findings::Findings;
 use crate::http::Api;
 use crate::{listen, lock, logging, settings};
 
 mod disk;
-mod findings;
 mod setup;
 mod wechat;
-
-use findings::Findings;
 
 /// Runs the command.
 pub(crate) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut findings = Findings::default();
-    let depth = if args.deep { Depth::Indexes } else { Depth::Pages };
-    match settings::load(&args.config, None) {
+    this_machine(&args.config, args.deep, &mut findings).await?;
+    findings.print(args.json)
+}
+
+/// Looks at the configuration, the files, and what the configured gateway needs. Returns the settings if they can be read.
+///
+/// # Errors
+/// When a flag is wrong: that is no finding, but wrong usage.
+pub(crate) async fn this_machine(
+    config: &ConfigArgs,
+    is_deep: bool,
+    findings: &mut Findings,
+) -> Result<Option<Settings>, Failure> {
+    let depth = if is_deep { Depth::Indexes } else { Depth::Pages };
+    match settings::load(config, None) {
         Ok(settings) => {
-            configuration(&settings, &mut findings);
+            configuration(&settings, findings);
             for warning in clear::warnings(&settings) {
                 findings.good("in the clear", format!("warning: {warning}"));
             }
-            look(&settings, depth, &mut findings).await;
+            look(&settings, depth, findings).await;
+            Ok(Some(settings))
         }
-        Err(error @ ConfigError::Value { place: Place::Flag(_), .. }) => return Err(error.into()),
+        Err(error @ ConfigError::Value { place: Place::Flag(_), .. }) => Err(error.into()),
         Err(error) => {
             findings.wrong_setting("configuration", error.to_string());
             findings
                 .skipped("everything else", "the rest can be checked only after the configuration is read");
+            Ok(None)
         }
     }
-    findings.print(args.json)
 }
 
 fn configuration(settings: &Settings, findings: &mut Findings) {
@@ -248,8 +259,8 @@ async fn gateway(settings: &Settings, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use super::findings::State;
     use super::*;
+    use crate::findings::State;
 
     #[tokio::test]
     async fn a_fresh_installation_is_looked_at_and_left_as_it_is() {

@@ -16,7 +16,11 @@ mod app;
 mod daily;
 mod data;
 mod health;
+mod listing;
+mod look;
+mod times;
 mod user;
+mod webhook;
 
 pub(crate) use app::{
     AppAddArgs, AppArgs, AppCallbackArgs, AppCommand, AppOneArgs, AppSetArgs, AppTemplatesArgs,
@@ -26,7 +30,17 @@ pub(crate) use daily::{
 };
 pub(crate) use data::{BackupArgs, ImportArgs, RestoreArgs};
 pub(crate) use health::HealthcheckArgs;
+pub(crate) use listing::{Format, ListArgs, PageArgs};
+pub(crate) use look::{
+    AuditArgs, AuditCommand, DoctorArgs, EventArgs, EventCommand, EventListArgs, NodeArgs, NodeCommand,
+    QuotaArgs, ReachArgs, StatsArgs, StatsBy,
+};
+use times::{lifetime, moment};
 pub(crate) use user::{UserArgs, UserCommand};
+pub(crate) use webhook::{
+    FilterArgs, WebhookAddArgs, WebhookArgs, WebhookCommand, WebhookDeliveriesArgs, WebhookListenArgs,
+    WebhookOneArgs, WebhookReplayArgs, WebhookSetArgs, WebhookTestArgs,
+};
 
 /// A gateway for WeChat mini-program notifications.
 ///
@@ -70,10 +84,26 @@ pub(crate) enum Command {
     Message(MessageArgs),
     /// Report and list permits: the rights to notify users
     Permit(PermitArgs),
+    /// Count the users that can be reached now
+    Reach(ReachArgs),
     /// Settle a message in the state unknown: tell the gateway whether the user received the message
     Resolve(ResolveArgs),
     /// Send many messages, or report many permits, from a file of JSON lines
     Import(ImportArgs),
+    /// Set up, list, test, replay and remove webhooks, and receive their events on this machine
+    Webhook(WebhookArgs),
+    /// List the events that WeChat pushed
+    Event(EventArgs),
+    /// Show figures over time: how many messages were accepted, sent, failed
+    Stats(StatsArgs),
+    /// List the running gateways that share the database
+    Node(NodeArgs),
+    /// Show how much of WeChat's daily quotas is used
+    Quota(QuotaArgs),
+    /// List who changed what
+    Audit(AuditArgs),
+    /// Find out what needs attention, here and at the running gateway, and what to do
+    Doctor(DoctorArgs),
     /// Check the configuration, the database, and whether WeChat accepts every app's AppSecret
     Check(CheckArgs),
     /// Ask whether the gateway runs; for containers and supervisors
@@ -275,18 +305,6 @@ Examples:
     },
 }
 
-/// A time in days or hours.
-fn lifetime(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number of days or hours, like 90d or 12h, at most ten years".to_owned();
-    let (number, hours) = match (text.strip_suffix('d'), text.strip_suffix('h')) {
-        (Some(days), _) => (days, 24),
-        (_, Some(hours)) => (hours, 1),
-        _ => return Err(wrong()),
-    };
-    let hours = number.parse::<u64>().ok().and_then(|number| number.checked_mul(hours)).ok_or_else(wrong)?;
-    if (1..=10 * 366 * 24).contains(&hours) { Ok(Duration::from_secs(hours * 3_600)) } else { Err(wrong()) }
-}
-
 /// The gateway that a client command calls.
 #[derive(Debug, Args)]
 pub(crate) struct RemoteArgs {
@@ -427,11 +445,6 @@ fn field(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn moment(text: &str) -> Result<UnixMillis, String> {
-    UnixMillis::parse_rfc3339(text)
-        .map_err(|error| format!("write a time like 2026-05-01T09:30:00+08:00 ({error})"))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -462,11 +475,5 @@ mod tests {
         assert!(
             Cli::try_parse_from(["hongyan", "key", "create", "--name", "x", "--scopes", "money"]).is_err()
         );
-    }
-
-    #[test]
-    fn times_are_rfc_3339() {
-        assert_eq!(moment("1970-01-01T08:00:01+08:00").unwrap(), UnixMillis(1000));
-        assert!(moment("tomorrow").unwrap_err().contains("2026-05-01T09:30:00+08:00"));
     }
 }

@@ -24,6 +24,7 @@ use crate::cli::RemoteArgs;
 use crate::failure::Failure;
 use crate::listen::base;
 use crate::settings::variable;
+use crate::version;
 
 /// The address of a gateway with default settings.
 const DEFAULT_URL: &str = "http://127.0.0.1:8780";
@@ -39,14 +40,34 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Api {
     url: Url,
     key: SecretString,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
 }
+
+/// A client for http and https.
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// An answer of the gateway.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
+}
+
+/// What another version of the gateway has to do with a refusal.
+enum OtherVersion {
+    /// The call does not exist: nothing else needs to be said.
+    HasNot(String),
+    /// The versions differ, which may be the cause.
+    Differs(String),
+}
+
+impl OtherVersion {
+    fn with(self, refusal: &str) -> String {
+        match self {
+            Self::HasNot(text) => text,
+            Self::Differs(text) => format!("{refusal}\n  ({text})"),
+        }
+    }
 }
 
 /// The error of a request without an answer.
@@ -86,22 +107,7 @@ impl Api {
         if HeaderValue::from_str(key.expose_secret()).is_err() {
             return Err(Failure::usage("the API key has characters that a key cannot have"));
         }
-        let provider = rustls::crypto::ring::default_provider();
-        let cannot = |error: rustls::Error| Failure::run(format!("cannot set up TLS: {error}"));
-        let builder = HttpsConnectorBuilder::new();
-        let builder = match ca_file {
-            None => builder.with_provider_and_webpki_roots(provider).map_err(cannot)?,
-            Some(file) => {
-                let config = ClientConfig::builder_with_provider(Arc::new(provider))
-                    .with_safe_default_protocol_versions()
-                    .map_err(cannot)?
-                    .with_root_certificates(certificates(file)?)
-                    .with_no_client_auth();
-                builder.with_tls_config(config)
-            }
-        };
-        let connector = builder.https_or_http().enable_http1().build();
-        Ok(Self { url, key, client: Client::builder(TokioExecutor::new()).build(connector) })
+        Ok(Self { url, key, client: client(ca_file)? })
     }
 
     /// The gateway that the flags name, with the key in `HONGYAN_API_KEY`.
@@ -188,6 +194,45 @@ impl Api {
         }
     }
 
+    /// Reads something. As [`Api::call`].
+    ///
+    /// # Errors
+    /// As [`Api::call`].
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.call(Method::GET, path, &[], None).await
+    }
+
+    /// The gateway's description of its API, which has the gateway's version.
+    pub(crate) async fn description(&self) -> Option<Value> {
+        let answer = self.exchange(Method::GET, "/openapi.json", &[], None).await.ok()?;
+        serde_json::from_slice(&answer.body).ok()
+    }
+
+    /// Whether a refusal may come from another version of the gateway: it does not have the call, or does not know what was
+    /// sent with the call.
+    async fn other_version(&self, method: &Method, path: &str, status: StatusCode) -> Option<OtherVersion> {
+        let suspicious = [
+            StatusCode::BAD_REQUEST,
+            StatusCode::NOT_FOUND,
+            StatusCode::METHOD_NOT_ALLOWED,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ];
+        if !suspicious.contains(&status) {
+            return None;
+        }
+        let description = self.description().await?;
+        let version = version::of(&description)?;
+        if version::serves(&description, method, path) {
+            return version::difference(version).map(OtherVersion::Differs);
+        }
+        let path = path.split('?').next().unwrap_or_default();
+        Some(OtherVersion::HasNot(format!(
+            "the gateway is version {version} and has no call {method} {path}, which this command needs; this command line is \
+             version {}",
+            version::OURS
+        )))
+    }
+
     /// Sends one request that must succeed, and returns the body of its answer.
     ///
     /// # Errors
@@ -200,7 +245,7 @@ impl Api {
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
         let url = &self.url;
-        let answer = self.exchange(method, path, headers, body).await.map_err(|why| {
+        let answer = self.exchange(method.clone(), path, headers, body).await.map_err(|why| {
             Failure::run(format!(
                 "no answer from the gateway at {url}: {why}; is it running? set --url or HONGYAN_URL"
             ))
@@ -210,13 +255,40 @@ impl Api {
             // The request succeeded, and its answer has no body.
             None if answer.status == StatusCode::NO_CONTENT => Ok(Value::Null),
             Some(said) if answer.status.is_success() => Ok(said),
-            Some(problem) if problem["code"].is_string() => Err(Failure::run(explain(&problem))),
+            Some(problem) if problem["code"].is_string() => {
+                let text = explain(&problem);
+                let other = self.other_version(&method, path, answer.status).await;
+                Err(Failure::run(other.map_or_else(|| text.clone(), |other| other.with(&text))))
+            }
             _ => Err(Failure::run(format!(
                 "{url} answered {}, but it is not a Hongyan gateway; set --url or HONGYAN_URL",
                 answer.status
             ))),
         }
     }
+}
+
+/// A client that trusts the public CAs, or only the certificates in a file.
+///
+/// # Errors
+/// When the file cannot be used.
+pub(crate) fn client(ca_file: Option<&Path>) -> Result<HttpClient, Failure> {
+    let provider = rustls::crypto::ring::default_provider();
+    let cannot = |error: rustls::Error| Failure::run(format!("cannot set up TLS: {error}"));
+    let builder = HttpsConnectorBuilder::new();
+    let builder = match ca_file {
+        None => builder.with_provider_and_webpki_roots(provider).map_err(cannot)?,
+        Some(file) => {
+            let config = ClientConfig::builder_with_provider(Arc::new(provider))
+                .with_safe_default_protocol_versions()
+                .map_err(cannot)?
+                .with_root_certificates(certificates(file)?)
+                .with_no_client_auth();
+            builder.with_tls_config(config)
+        }
+    };
+    let connector = builder.https_or_http().enable_http1().build();
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 /// Whether others can read a request to this URL on the network: http, and not on this machine.

@@ -2,7 +2,9 @@
 //!
 //! Two kinds of commands live here. Some *are* the service ([`serve`], [`sandbox`], [`demo`]) or work on its files
 //! ([`key`], [`check`], [`backup`], [`restore`]); the others are
-//! clients that talk to a running gateway over HTTP ([`app`], [`send`], [`message`], [`permit`], [`import`], [`healthcheck`]).
+//! clients that talk to a running gateway over HTTP: one module for each noun ([`app`], [`message`], [`permit`], [`reach`],
+//! [`webhook`], [`event`], [`stats`], [`node`], [`quota`], [`audit`]), and [`send`], [`resolve`], [`import`], [`healthcheck`].
+//! [`doctor`] is of both kinds.
 //! What they do is in the library crates: a file here reads arguments, calls, and prints.
 //!
 //! Results go to standard output, everything else to standard error, so that `KEY=$(hongyan key create --name x)`
@@ -14,45 +16,60 @@
 //! | [`settings`] | how flags, environment and file become the gateway's settings |
 //! | [`failure`] | exit codes |
 //! | [`listen`], [`lock`], [`signals`], [`logging`] | what every service needs: a port, its database for itself, an end, a log |
-//! | [`http`] | calling a gateway |
+//! | [`http`], [`query`], [`version`] | calling a gateway, which may be of another version |
 //! | [`database`], [`files`], [`beside`] | opening the database, whose its files are, and what lies beside them |
 //! | [`stoppable`] | work on a database that shows how far it is, and ends when it is told to |
-//! | [`output`], [`progress`], [`printable`] | printing |
+//! | [`output`], [`progress`], [`printable`], [`listing`], [`findings`] | printing |
+//! | [`confirm`], [`secret_file`] | asking before something is deleted; secrets in files |
 //! | [`tutorial`], [`credentials`] | the demo's own back end, and what it keeps between runs |
 
 mod app;
+mod audit;
 mod backup;
 mod beside;
 mod check;
 mod cli;
+mod confirm;
 mod credentials;
 mod database;
 mod demo;
+mod doctor;
+mod event;
 mod failure;
 mod files;
+mod findings;
 mod healthcheck;
 mod http;
 mod import;
 mod key;
 mod listen;
+mod listing;
 mod lock;
 mod logging;
 mod message;
+mod node;
 mod output;
 mod permit;
 mod printable;
 mod progress;
+mod query;
+mod quota;
+mod reach;
 mod resolve;
 mod restore;
 mod sandbox;
+mod secret_file;
 mod send;
 mod serve;
 mod settings;
 mod signals;
+mod stats;
 mod stoppable;
 mod strict_json;
 mod tutorial;
 mod user;
+mod version;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -95,8 +112,16 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Send(args) => send::run(args).await,
             Command::Message(args) => message::run(args).await,
             Command::Permit(args) => permit::run(args).await,
+            Command::Reach(args) => reach::run(args).await,
             Command::Resolve(args) => resolve::run(args).await,
             Command::Import(args) => import::run(args).await,
+            Command::Webhook(args) => webhook::run(args).await,
+            Command::Event(args) => event::run(args).await,
+            Command::Stats(args) => stats::run(args).await,
+            Command::Node(args) => node::run(args).await,
+            Command::Quota(args) => quota::run(args).await,
+            Command::Audit(args) => audit::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Healthcheck(args) => healthcheck::run(args).await,
             Command::Backup(args) => backup::run(&args).await,

@@ -6,15 +6,16 @@ use serde_json::Value;
 use crate::cli::{MessageArgs, MessageCommand, MessageListArgs};
 use crate::failure::Failure;
 use crate::http::Api;
+use crate::listing::{self, Column, Shape};
 use crate::output;
-use crate::permit::query;
+use crate::query::Query;
 
 /// Runs the command.
 pub(crate) async fn run(args: MessageArgs) -> Result<(), Failure> {
     match args.command {
         MessageCommand::Show { id, remote } => {
             let path = format!("/v1/messages/{id}");
-            let message = Api::remote(&remote)?.call(Method::GET, &path, &[], None).await?;
+            let message = Api::remote(&remote)?.get(&path).await?;
             if remote.json { output::json(&message) } else { show(&message) }
         }
         MessageCommand::List(args) => list(&args).await,
@@ -42,7 +43,6 @@ fn show(message: &Value) -> Result<(), Failure> {
         "accepted_at",
         "send_at",
         "deadline",
-        "sent_at",
         "attempt_count",
     ];
     let present = names.into_iter().filter(|name| !message[*name].is_null());
@@ -56,7 +56,7 @@ fn show(message: &Value) -> Result<(), Failure> {
         let code = attempt["errcode"].as_i64().map_or_else(String::new, |code| format!(" {code}"));
         rows.push(vec![
             "attempt".into(),
-            format!("{} {}{code}", text(&attempt["at"]), text(&attempt["outcome"])),
+            format!("{} {}{code}", text(&attempt["started_at"]), text(&attempt["outcome"])),
         ]);
     }
     output::line(&output::table(&["MESSAGE", ""], &rows))?;
@@ -66,38 +66,53 @@ fn show(message: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What `message list` shows. The CSV has the columns of the console's export.
+const MESSAGES: Shape = Shape {
+    member: "messages",
+    table: &[
+        Column::at("ID", "/id"),
+        Column::at("STATE", "/state"),
+        Column::at("REASON", "/reason/code"),
+        Column::at("ACCEPTED", "/accepted_at"),
+        Column::at("TO", "/to"),
+        Column::at("REFERENCE", "/reference"),
+    ],
+    csv: &[
+        Column::at("id", "/id"),
+        Column::at("app", "/app"),
+        Column::at("to", "/to"),
+        Column::at("template", "/template"),
+        Column::at("channel", "/channel"),
+        Column::at("state", "/state"),
+        Column::at("reason", "/reason/code"),
+        Column::at("errcode", "/reason/errcode"),
+        Column::at("explanation", "/reason/explanation"),
+        Column::at("attempt_count", "/attempt_count"),
+        Column::at("permit", "/permit"),
+        Column::at("permit_policy", "/permit_policy"),
+        Column::at("on_unknown", "/on_unknown"),
+        Column::at("reference", "/reference"),
+        Column::at("collapse_key", "/collapse_key"),
+        Column::at("replaced_by", "/replaced_by"),
+        Column::at("accepted_at", "/accepted_at"),
+        Column::at("send_at", "/send_at"),
+        Column::at("deadline", "/deadline"),
+        Column::at("updated_at", "/updated_at"),
+    ],
+    nothing: "no message matches",
+};
+
 async fn list(args: &MessageListArgs) -> Result<(), Failure> {
-    let limit = args.limit.to_string();
-    let mut pairs = vec![("limit", limit.as_str())];
-    pairs.extend(args.app.as_ref().map(|app| ("app", app.as_str())));
-    pairs.extend(args.to.as_ref().map(|to| ("to", to.as_str())));
-    pairs.extend(args.state.as_deref().map(|state| ("state", state)));
-    pairs.extend(args.reference.as_deref().map(|reference| ("reference", reference)));
-    let path = format!("/v1/messages?{}", query(&pairs));
-    let answer = Api::remote(&args.remote)?.call(Method::GET, &path, &[], None).await?;
-    if args.remote.json {
-        return output::json(&answer);
-    }
-    let messages = answer["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if messages.is_empty() {
-        output::remark("no message matches");
-        return Ok(());
-    }
-    let row = |message: &Value| {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        vec![
-            text(&message["id"]),
-            text(&message["state"]),
-            text(&message["reason"]["code"]),
-            text(&message["accepted_at"]),
-            text(&message["to"]),
-            text(&message["reference"]),
-        ]
-    };
-    let rows: Vec<_> = messages.iter().map(row).collect();
-    output::line(&output::table(&["ID", "STATE", "REASON", "ACCEPTED", "TO", "REFERENCE"], &rows))?;
-    if answer["next_cursor"].is_string() {
-        output::remark("there are more messages; --limit shows up to 1000");
-    }
-    Ok(())
+    let query = Query::default()
+        .with("app", args.app.as_ref())
+        .with("to", args.to.as_ref())
+        .with("state", args.state.as_ref())
+        .with("template", args.template.as_ref())
+        .with("reference", args.reference.as_ref())
+        .with("reason", args.reason.as_ref())
+        .with("errcode", args.errcode)
+        .with("since", args.since)
+        .with("until", args.until);
+    let api = Api::remote(&args.list.remote)?;
+    listing::print_pages(&api, ("/v1/messages", &query), &MESSAGES, &args.page, &args.list).await
 }

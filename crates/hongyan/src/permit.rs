@@ -3,10 +3,12 @@
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::cli::{PermitAddArgs, PermitArgs, PermitCommand, PermitListArgs};
+use crate::cli::{Format, PermitAddArgs, PermitArgs, PermitCommand, PermitListArgs};
 use crate::failure::Failure;
 use crate::http::Api;
+use crate::listing::{self, Column, Shape};
 use crate::output;
+use crate::query::Query;
 
 /// Runs the command.
 pub(crate) async fn run(args: PermitArgs) -> Result<(), Failure> {
@@ -40,56 +42,68 @@ async fn add(args: &PermitAddArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What `permit list` shows.
+const PERMITS: Shape = Shape {
+    member: "permits",
+    table: &[
+        Column::at("ID", "/id"),
+        Column::at("KIND", "/kind"),
+        Column::of("AVAILABLE", available),
+        Column::at("OF", "/granted"),
+        Column::at("TEMPLATE", "/template"),
+        Column::at("EXPIRES", "/expires_at"),
+    ],
+    csv: &[
+        Column::at("id", "/id"),
+        Column::at("kind", "/kind"),
+        Column::at("template", "/template"),
+        Column::at("code", "/code"),
+        Column::at("unlimited", "/unlimited"),
+        Column::at("granted", "/granted"),
+        Column::at("available", "/available"),
+        Column::at("reserved", "/reserved"),
+        Column::at("spent", "/spent"),
+        Column::at("expired", "/expired"),
+        Column::at("revoked", "/revoked"),
+        Column::at("granted_at", "/granted_at"),
+        Column::at("expires_at", "/expires_at"),
+    ],
+    nothing: "the user has no permit; report a permit with: hongyan permit add",
+};
+
 async fn list(args: &PermitListArgs) -> Result<(), Failure> {
-    let api = Api::remote(&args.remote)?;
-    let user = query(&[("app", args.app.as_str()), ("openid", args.openid.as_str())]);
-    let (mut permits, mut behind) = (Vec::new(), String::new());
+    let api = Api::remote(&args.list.remote)?;
+    let user = Query::default().with("app", Some(&args.app)).with("openid", Some(&args.openid));
+    let (mut permits, mut cursor) = (Vec::new(), None);
     // Reads all permits, page by page; the sums on each page cover all permits.
     let mut answer = loop {
-        let path = format!("/v1/permits?{user}&limit=1000{behind}");
-        let mut page = api.call(Method::GET, &path, &[], None).await?;
+        let query = user.clone().with("limit", Some(1_000)).with("cursor", cursor);
+        let mut page = api.get(&query.of("/v1/permits")).await?;
         if let Some(more) = page["permits"].as_array_mut() {
             permits.append(more);
         }
         match page["next_cursor"].as_str() {
-            Some(cursor) => behind = format!("&{}", query(&[("cursor", cursor)])),
+            Some(next) => cursor = Some(next.to_owned()),
             None => break page,
         }
     };
     answer["permits"] = permits.into();
-    if args.remote.json {
-        return output::json(&answer);
+    listing::print(&args.list, &PERMITS, &answer)?;
+    if args.list.format() == Format::Table {
+        let total = |name: &str| answer["totals"][name].to_string();
+        output::remark(&format!(
+            "granted {}, available {}, reserved {}, spent {}, expired {}, revoked {}",
+            total("granted"),
+            total("available"),
+            total("reserved"),
+            total("spent"),
+            total("expired"),
+            total("revoked")
+        ));
     }
-    let permits = answer["permits"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let row = |permit: &Value| {
-        let text = |name: &str| permit[name].as_str().unwrap_or_default().to_owned();
-        let available = match permit["unlimited"].as_bool() {
-            Some(true) => "unlimited".to_owned(),
-            _ => permit["available"].to_string(),
-        };
-        let of = if text("template").is_empty() { text("code") } else { text("template") };
-        vec![text("id"), text("kind"), available, of, text("expires_at")]
-    };
-    let rows: Vec<_> = permits.iter().map(row).collect();
-    if rows.is_empty() {
-        output::remark("the user has no permit; report a permit with: hongyan permit add");
-    } else {
-        output::line(&output::table(&["ID", "KIND", "AVAILABLE", "OF", "EXPIRES"], &rows))?;
-    }
-    let total = |name: &str| answer["totals"][name].to_string();
-    output::remark(&format!(
-        "granted {}, available {}, reserved {}, spent {}, expired {}, revoked {}",
-        total("granted"),
-        total("available"),
-        total("reserved"),
-        total("spent"),
-        total("expired"),
-        total("revoked")
-    ));
     Ok(())
 }
 
-/// A query string from names and values.
-pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+fn available(permit: &Value) -> String {
+    if permit["unlimited"] == true { "unlimited".to_owned() } else { listing::text(&permit["available"]) }
 }

@@ -23,6 +23,15 @@ pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
     ProgressBar::with_draw_target(total, target).with_style(style).with_message(what.to_owned())
 }
 
+/// A count of what was read, if standard output is not the terminal on which it would be shown.
+pub(crate) fn count(is_long: bool, what: &str) -> ProgressBar {
+    let is_shown = is_long && std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
+    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style =
+        ProgressStyle::with_template("{spinner} {human_pos} {msg}, {elapsed}").expect("it is well formed");
+    ProgressBar::with_draw_target(None, target).with_style(style).with_message(what.to_owned())
+}
+
 /// Shows the progress of work on a database, and stops the work when a flag is set.
 pub(crate) fn watcher(stop: &Arc<AtomicBool>) -> Watcher {
     let (copying, looking) = (bytes(Some(0), "copying"), bytes(None, "looking at every page"));
@@ -56,6 +65,9 @@ mod tests {
             assert_eq!(bar.position(), 4);
             assert!(bar.is_hidden() || std::io::stderr().is_terminal());
         }
+        let bar = count(true, "read");
+        bar.inc(4);
+        assert_eq!(bar.position(), 4);
         let stop = Arc::new(AtomicBool::new(false));
         let watcher = watcher(&stop);
         assert!(watcher(Stage::Copying { done: 1, total: 2 }) && watcher(Stage::Looking));

@@ -37,7 +37,7 @@ pub use changes::Changes;
 pub use client::{Client, ClientError};
 pub use context::DeliveryContext;
 pub use expiring::Expiring;
-pub use sign::{SECRET_PREFIX, check_secret, new_secret};
+pub use sign::{SECRET_PREFIX, check_secret, is_signed_by, new_secret};
 
 use worker::WebhookWorker;
 

@@ -73,6 +73,27 @@ impl Signer {
     }
 }
 
+/// Whether one of the signatures of a delivery (its header `webhook-signature`) was made with this secret, over this id, this
+/// time and this body. Signatures of versions other than `v1` (HMAC-SHA256) do not count.
+pub fn is_signed_by(
+    secret: &SecretString,
+    (id, timestamp): (&str, &str),
+    body: &[u8],
+    signatures: &str,
+) -> bool {
+    let key = secret.expose_secret().strip_prefix(SECRET_PREFIX).and_then(|key| STANDARD.decode(key).ok());
+    let Some(mac) = key.and_then(|key| Hmac::<Sha256>::new_from_slice(&key).ok()) else { return false };
+    let given =
+        signatures.split(' ').filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok());
+    given.into_iter().any(|given| {
+        let mut mac = mac.clone();
+        mac.update(format!("{id}.{timestamp}.").as_bytes());
+        mac.update(body);
+        // Compares in constant time.
+        mac.verify_slice(&given).is_ok()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +138,26 @@ mod tests {
             let refused = check_secret(&SecretString::from(text)).unwrap_err();
             assert!(refused.contains(words), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_receiver_takes_either_signature_and_nothing_else() {
+        let (new, old, other) = (new_secret(), new_secret(), new_secret());
+        let now = UnixMillis(1_614_265_330_000);
+        let signer = Signer::new(&[(new.clone(), UnixMillis::MAX), (old.clone(), UnixMillis::MAX)]).unwrap();
+        let signatures = signer.sign("whe_1", now, b"{}");
+        let is_signed = |secret: &SecretString, id: &str, time: &str, body: &[u8]| {
+            is_signed_by(secret, (id, time), body, &signatures)
+        };
+        assert!(
+            is_signed(&new, "whe_1", "1614265330", b"{}") && is_signed(&old, "whe_1", "1614265330", b"{}")
+        );
+        assert!(!is_signed(&other, "whe_1", "1614265330", b"{}"));
+        assert!(!is_signed(&new, "whe_2", "1614265330", b"{}"));
+        assert!(!is_signed(&new, "whe_1", "1614265331", b"{}"));
+        assert!(!is_signed(&new, "whe_1", "1614265330", b"{ }"));
+        let later_version = signatures.replace("v1,", "v1a,");
+        assert!(!is_signed_by(&new, ("whe_1", "1614265330"), b"{}", &later_version));
+        assert!(!is_signed_by(&"whsec_?".into(), ("whe_1", "1614265330"), b"{}", &signatures));
     }
 }

@@ -1,12 +1,14 @@
 //! `hongyan app show`, `set`, `remove`, `pause`, `resume` and `rotate-secret`: commands for one registered app.
 
 use ::http::Method;
+use hongyan_clock::UnixMillis;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::secret::secret;
 use super::templates::{is_refused, remark_on_templates};
 use crate::cli::{AppOneArgs, AppSetArgs};
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
@@ -16,7 +18,7 @@ fn path(args: &AppOneArgs) -> String {
 }
 
 pub(super) async fn show(args: &AppOneArgs) -> Result<(), Failure> {
-    let app = Api::remote(&args.remote)?.call(Method::GET, &path(args), &[], None).await?;
+    let app = Api::remote(&args.remote)?.get(&path(args)).await?;
     print(args, &app)
 }
 
@@ -59,8 +61,14 @@ pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) async fn remove(args: &AppOneArgs) -> Result<(), Failure> {
-    Api::remote(&args.remote)?.call(Method::DELETE, &path(args), &[], None).await?;
+pub(super) async fn remove(args: &AppOneArgs, is_sure: bool) -> Result<(), Failure> {
+    let api = Api::remote(&args.remote)?;
+    let question = format!(
+        "Remove {}? Its unsent messages are cancelled, its permits and tokens are deleted.",
+        args.appid
+    );
+    confirm(&question, is_sure)?;
+    api.call(Method::DELETE, &path(args), &[], None).await?;
     if args.remote.json {
         return output::json(&json!({ "appid": args.appid, "removed": true }));
     }
@@ -68,8 +76,15 @@ pub(super) async fn remove(args: &AppOneArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) async fn pause(args: &AppOneArgs, detail: Option<&str>) -> Result<(), Failure> {
-    let body = detail.map_or_else(|| json!({}), |detail| json!({ "detail": detail }));
+pub(super) async fn pause(
+    args: &AppOneArgs,
+    detail: Option<&str>,
+    until: Option<UnixMillis>,
+) -> Result<(), Failure> {
+    let mut body = detail.map_or_else(|| json!({}), |detail| json!({ "detail": detail }));
+    if let Some(until) = until {
+        body["until"] = json!(until);
+    }
     let path = format!("{}/pause", path(args));
     let app = Api::remote(&args.remote)?.call(Method::POST, &path, &[], Some(&body)).await?;
     if args.remote.json {
@@ -106,14 +121,9 @@ pub(super) async fn rotate_secret(args: &AppOneArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints one row for each member of the answer; nested values are printed as JSON.
 fn print(args: &AppOneArgs, app: &Value) -> Result<(), Failure> {
     if args.remote.json {
         return output::json(app);
     }
-    let row = |(name, value): (&String, &Value)| {
-        vec![name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)]
-    };
-    let rows: Vec<_> = app.as_object().into_iter().flatten().map(row).collect();
-    output::line(&output::table(&["APP", args.appid.as_str()], &rows))
+    output::members(&["APP", args.appid.as_str()], app)
 }

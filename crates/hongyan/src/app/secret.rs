@@ -1,29 +1,23 @@
 //! Reading the AppSecret.
 
-use std::io::Read;
 use std::path::Path;
 
 use secrecy::SecretString;
 
 use crate::failure::Failure;
+use crate::secret_file;
 
 /// Reads the AppSecret from a place that other users of the machine cannot read.
 pub(super) fn secret(file: Option<&Path>) -> Result<SecretString, Failure> {
-    let text = match file {
-        Some(path) if path == Path::new("-") => {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|error| Failure::run(format!("cannot read the AppSecret from standard input: {error}")))?;
-            text
-        }
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| Failure::run(format!("cannot read the AppSecret from {}: {error}", path.display())))?,
-        None => std::env::var("HONGYAN_APP_SECRET").map_err(|_| {
-            Failure::usage("name the AppSecret's file with --secret-file (- is standard input), or set HONGYAN_APP_SECRET")
-        })?,
-    };
-    let secret = text.trim();
-    if secret.is_empty() { Err(Failure::usage("the AppSecret is empty")) } else { Ok(secret.into()) }
+    if let Some(file) = file {
+        return secret_file::read(file, "the AppSecret");
+    }
+    let text = std::env::var("HONGYAN_APP_SECRET").map_err(|_| {
+        Failure::usage(
+            "name the AppSecret's file with --secret-file (- is standard input), or set HONGYAN_APP_SECRET",
+        )
+    })?;
+    secret_file::checked(&text, "the AppSecret")
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use hongyan_gateway::vault::{KEY_FILE, PREVIOUS_KEY_FILE};
 use hongyan_store::Store;
 use hongyan_store::sqlite::{self, Depth, Looked, SqliteConfig, SqliteStore};
 
-use super::findings::Findings;
 use crate::beside::{directory_of, with_suffix};
 use crate::database::absolute;
 use crate::files::{self, Owner};
+use crate::findings::Findings;
 use crate::stoppable::stoppable;
 
 /// The least free space: a gateway with less has no room for its write-ahead log.

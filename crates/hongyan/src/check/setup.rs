@@ -6,7 +6,7 @@ use hongyan_gateway::setup::{Plan, Present, Setup};
 use hongyan_gateway::vault::Vault;
 use hongyan_store::Store;
 
-use super::findings::Findings;
+use crate::findings::Findings;
 
 const WHAT: &str = "set-up";
 

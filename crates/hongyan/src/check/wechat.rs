@@ -12,7 +12,7 @@ use hongyan_gateway::vault::{Purpose, Vault};
 use hongyan_store::types::AppRecord;
 use hongyan_wechat::{CallError, Client, ClientConfig, Repeat, Upload};
 
-use super::findings::Findings;
+use crate::findings::Findings;
 
 /// How far this machine's clock may be off. A `Date` is exact to a second, and an answer takes some seconds.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);

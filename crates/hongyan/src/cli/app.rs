@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use hongyan_clock::UnixMillis;
 use hongyan_wechat::{AppId, TemplateId};
 
-use super::RemoteArgs;
+use super::times::moment;
+use super::{ListArgs, RemoteArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct AppArgs {
@@ -25,7 +27,7 @@ Examples:
   pass show wechat/coffee | hongyan app add --appid wx0123456789abcdef --secret-file -")]
     Add(AppAddArgs),
     /// List registered mini programs
-    List(RemoteArgs),
+    List(ListArgs),
     /// Show the settings of a mini program
     Show(AppOneArgs),
     /// Change a mini program: its AppSecret, its name, how it sends
@@ -38,7 +40,13 @@ Examples:
   hongyan app set wx0123456789abcdef --name \"Coffee shop\" --truncate true")]
     Set(AppSetArgs),
     /// Remove a mini program: its unsent messages are cancelled, its permits and tokens are deleted
-    Remove(AppOneArgs),
+    Remove {
+        #[command(flatten)]
+        app: AppOneArgs,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Pause a mini program: its messages are kept, and nothing is sent
     Pause {
         #[command(flatten)]
@@ -46,11 +54,15 @@ Examples:
         /// The reason, for people who ask later
         #[arg(long, value_name = "TEXT")]
         detail: Option<String>,
+        /// End the pause at this time (RFC 3339). Default: at `app resume`
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        until: Option<UnixMillis>,
     },
     /// End the pause of a mini program: the kept messages are sent
     Resume(AppOneArgs),
     /// Make a new gateway secret for a mini program, and print only the secret on standard output; the old secret stops
     /// working at once
+    #[command(visible_alias = "rotate")]
     RotateSecret(AppOneArgs),
     /// List the templates of a mini program, with their fields
     #[command(after_help = "\

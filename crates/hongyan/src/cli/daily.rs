@@ -1,10 +1,12 @@
 //! Commands for permits and messages: daily questions of people who do not use the console.
 
 use clap::{Args, Subcommand};
+use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, PermitKind};
 use hongyan_wechat::{AppId, OpenId, TemplateId};
 
-use super::RemoteArgs;
+use super::times::past;
+use super::{ListArgs, PageArgs, RemoteArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct PermitArgs {
@@ -59,7 +61,7 @@ pub(crate) struct PermitListArgs {
     #[arg(long, value_name = "OPENID")]
     pub(crate) openid: OpenId,
     #[command(flatten)]
-    pub(crate) remote: RemoteArgs,
+    pub(crate) list: ListArgs,
 }
 
 #[derive(Debug, Args)]
@@ -82,7 +84,8 @@ pub(crate) enum MessageCommand {
 Examples:
   hongyan message list --state unknown
   hongyan message list --app wx… --to o… --limit 10
-  hongyan message list --reference order-1024")]
+  hongyan message list --reference order-1024
+  hongyan message list --since 24h --state failed,expired --all -o csv > failed.csv")]
     List(MessageListArgs),
     /// Cancel a message, unless it is being sent already
     Cancel {
@@ -101,20 +104,35 @@ pub(crate) struct MessageListArgs {
     /// Only messages to this user
     #[arg(long, value_name = "OPENID", requires = "app")]
     pub(crate) to: Option<OpenId>,
-    /// Only messages in this state
+    /// Only messages in this state; several states are separated by commas
     #[arg(long)]
     pub(crate) state: Option<String>,
+    /// Only messages with this template
+    #[arg(long, value_name = "ID")]
+    pub(crate) template: Option<TemplateId>,
     /// Only messages with this reference
     #[arg(long, value_name = "TEXT")]
     pub(crate) reference: Option<String>,
-    /// How many messages to list
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) limit: u32,
+    /// Only messages for this reason, such as no_permit
+    #[arg(long, value_name = "CODE")]
+    pub(crate) reason: Option<String>,
+    /// Only messages whose last attempt WeChat answered with this errcode
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) errcode: Option<i32>,
+    /// Only messages accepted at this time or later: how long ago (24h, 7d), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = past)]
+    pub(crate) since: Option<UnixMillis>,
+    /// Only messages accepted before this time
+    #[arg(long, value_name = "TIME", value_parser = past)]
+    pub(crate) until: Option<UnixMillis>,
     #[command(flatten)]
-    pub(crate) remote: RemoteArgs,
+    pub(crate) page: PageArgs,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
 }
 
-fn kind(text: &str) -> Result<PermitKind, String> {
+/// The kind of a permit.
+pub(super) fn kind(text: &str) -> Result<PermitKind, String> {
     let known = PermitKind::ALL.into_iter().find(|kind| kind.to_string() == text);
     known.ok_or_else(|| {
         let names: Vec<String> = PermitKind::ALL.iter().map(ToString::to_string).collect();

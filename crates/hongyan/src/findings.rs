@@ -1,4 +1,4 @@
-//! The findings of a check.
+//! The findings of a check of this machine or of a running gateway.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::output;
 /// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(crate) enum State {
     /// Everything is as it should be.
     Ok,
     /// Something is wrong.
@@ -28,12 +28,12 @@ impl State {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Finding {
-    pub(super) what: String,
+pub(crate) struct Finding {
+    pub(crate) what: String,
     ok: bool,
-    pub(super) state: State,
+    pub(crate) state: State,
     /// What was found, what to do, or what prevented the check.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// Whether the gateway would refuse to start: decides the exit code.
     #[serde(skip)]
     configuration: bool,
@@ -41,7 +41,7 @@ pub(super) struct Finding {
 
 /// The findings so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings(pub(super) Vec<Finding>);
+pub(crate) struct Findings(pub(crate) Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, what: impl Into<String>, state: State, detail: impl Into<String>, configuration: bool) {
@@ -49,22 +49,22 @@ impl Findings {
         self.0.push(Finding { what, ok: state == State::Ok, state, detail, configuration });
     }
 
-    pub(super) fn good(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+    pub(crate) fn good(&mut self, what: impl Into<String>, detail: impl Into<String>) {
         self.add(what, State::Ok, detail, false);
     }
 
     /// Adds a finding with which the gateway would not start.
-    pub(super) fn wrong_setting(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+    pub(crate) fn wrong_setting(&mut self, what: impl Into<String>, detail: impl Into<String>) {
         self.add(what, State::NotOk, detail, true);
     }
 
     /// Adds a finding with which the gateway would start, but would not do all of its work.
-    pub(super) fn bad(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+    pub(crate) fn bad(&mut self, what: impl Into<String>, detail: impl Into<String>) {
         self.add(what, State::NotOk, detail, false);
     }
 
     /// Adds a check that was not possible, and what prevented it.
-    pub(super) fn skipped(&mut self, what: impl Into<String>, why: impl Into<String>) {
+    pub(crate) fn skipped(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.add(what, State::NotLookedAt, why, false);
     }
 
@@ -84,7 +84,7 @@ impl Findings {
     }
 
     /// Prints the findings; the exit code is in the result.
-    pub(super) fn print(&self, as_json: bool) -> Result<(), Failure> {
+    pub(crate) fn print(&self, as_json: bool) -> Result<(), Failure> {
         let (wrong, skipped) = (self.count(State::NotOk), self.count(State::NotLookedAt));
         if as_json {
             let all_good = wrong + skipped == 0;
