@@ -18,6 +18,8 @@ mod data;
 mod health;
 mod listing;
 mod look;
+#[cfg(test)]
+mod page;
 mod times;
 mod user;
 mod webhook;
@@ -33,7 +35,7 @@ pub(crate) use health::HealthcheckArgs;
 pub(crate) use listing::{Format, ListArgs, PageArgs};
 pub(crate) use look::{
     AuditArgs, AuditCommand, DoctorArgs, EventArgs, EventCommand, EventListArgs, NodeArgs, NodeCommand,
-    QuotaArgs, ReachArgs, StatsArgs, StatsBy,
+    QuotaArgs, ReachArgs, StatsArgs, StatsBy, Step,
 };
 use times::{lifetime, moment};
 pub(crate) use user::{UserArgs, UserCommand};

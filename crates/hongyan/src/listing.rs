@@ -182,15 +182,20 @@ impl<'a> Sink<'a> {
                     .map_or_else(String::new, |cursor| format!(",\"next_cursor\":{}", Value::from(cursor)));
                 output::json_part(&format!("]{cursor}}}\n")).map(|_| ())
             }
-            Format::Csv => Ok(say_more(cursor)),
+            Format::Csv => {
+                say_more(cursor);
+                Ok(())
+            }
             Format::Table if self.rows.is_empty() => {
                 output::remark(self.shape.nothing);
-                Ok(say_more(cursor))
+                say_more(cursor);
+                Ok(())
             }
             Format::Table => {
                 let heads: Vec<&str> = self.shape.table.iter().map(|column| column.head).collect();
                 output::line(&output::table(&heads, &self.rows))?;
-                Ok(say_more(cursor))
+                say_more(cursor);
+                Ok(())
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::{Format, StatsArgs, StatsBy};
+use crate::cli::{Format, StatsArgs, StatsBy, Step};
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape, text};
@@ -62,8 +62,8 @@ pub(crate) async fn run(args: StatsArgs) -> Result<(), Failure> {
         .with("template", args.template.as_ref())
         .with("since", Some(args.since))
         .with("until", args.until)
-        .with("step", args.step.map(|step| step.name()))
-        .with("by", args.by.map(|by| by.name()));
+        .with("step", args.step.map(Step::name))
+        .with("by", args.by.map(StatsBy::name));
     let mut answer = Api::remote(&args.list.remote)?.get(&query.of("/v1/stats")).await?;
     let shape = match args.by {
         None => &STEPS,
