@@ -133,8 +133,8 @@ fn advice(error: &CallError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::findings::State;
     use super::*;
+    use crate::findings::State;
 
     #[test]
     fn a_clock_that_is_more_than_a_minute_off_is_not_ok_and_one_without_a_measure_not_looked_at() {
