@@ -22,6 +22,7 @@ def main() -> None:
     arguments.add_argument("--version", required=True)
     arguments.add_argument("--platform", required=True, help="platform tags of the wheel's name, with dots between them")
     arguments.add_argument("--out", type=Path, required=True, help="the folder of the wheel")
+    arguments.add_argument("--licence", type=Path, action="append", default=[], help="a file with licences; repeatable")
     arguments.add_argument("--fast", action="store_true", help="a larger wheel, sooner: for tests")
     given = arguments.parse_args()
 
@@ -35,11 +36,11 @@ def main() -> None:
     files = {str(path.relative_to(source)): path.read_bytes() for path in sources(source)}
     program = f"{name}.data/scripts/hongyan"
     files[program] = given.binary.read_bytes()
-    files[f"{info}/METADATA"] = metadata(project, given.version).encode()
+    files[f"{info}/METADATA"] = metadata(project, given.version, given.licence).encode()
     files[f"{info}/WHEEL"] = wheel(tags).encode()
     files[f"{info}/entry_points.txt"] = entry_points(project).encode()
-    for licence in ["LICENSE-MIT", "LICENSE-APACHE"]:
-        files[f"{info}/licenses/{licence}"] = (HERE.parent.parent / licence).read_bytes()
+    for licence in given.licence:
+        files[f"{info}/licenses/{licence.name}"] = licence.read_bytes()
     files[f"{info}/RECORD"] = record(files, info).encode()
 
     given.out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def sources(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
-def metadata(project: dict, version: str) -> str:
+def metadata(project: dict, version: str, licences: list[Path]) -> str:
     lines = [
         "Metadata-Version: 2.4",
         f"Name: {project['name']}",
@@ -66,8 +67,7 @@ def metadata(project: dict, version: str) -> str:
         f"Summary: {project['description']}",
         f"Keywords: {','.join(project['keywords'])}",
         f"License-Expression: {project['license']}",
-        "License-File: LICENSE-MIT",
-        "License-File: LICENSE-APACHE",
+        *(f"License-File: {licence.name}" for licence in licences),
         *(f"Classifier: {classifier}" for classifier in project["classifiers"]),
         f"Requires-Python: {project['requires-python']}",
         "Description-Content-Type: text/markdown; charset=UTF-8",

@@ -12,7 +12,7 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 /// The oldest Node that the tests support.
 const NODE_MAJOR: u32 = 20;
 
-/// The oldest Python that the example back end supports.
+/// The oldest Python that the example back end and the tools in Python support.
 const PYTHON: &str = "3.11";
 
 /// Prepares everything.
@@ -79,7 +79,11 @@ fn version_of(program: &str) -> Option<String> {
     output_of(Command::new(program).arg("--version"))
 }
 
-fn python() -> Result {
+/// Python.
+///
+/// # Errors
+/// When Python is missing and cannot be installed, or is too old.
+pub(crate) fn python() -> Result {
     let is_new_enough = || {
         let probe = "import sys; sys.exit(sys.version_info < (3, 11))";
         output_of(Command::new("python3").args(["-c", probe])).is_some()
@@ -87,7 +91,7 @@ fn python() -> Result {
     if is_new_enough() {
         return Ok(());
     }
-    let by_hand = format!("examples/python needs Python {PYTHON} or newer: install python3");
+    let by_hand = format!("there is no Python {PYTHON} or newer: install python3");
     install(&["python3"]).map_err(|why| format!("{by_hand} ({why})"))?;
     if is_new_enough() { Ok(()) } else { Err(by_hand) }
 }

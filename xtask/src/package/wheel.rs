@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{Result, root, run as run_command};
+use crate::prepare;
 
 /// The sources of the package.
 const FOLDER: &str = "packages/python";
+
+/// The licences of the program and of the plugin.
+const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 
 /// Puts the binary for glibc 2.17 into a wheel for every Linux since CentOS 7.
 ///
@@ -26,7 +30,9 @@ pub(crate) fn quick(binary: &Path, folder: &Path) -> Result<PathBuf> {
 }
 
 fn make(binary: &Path, platform: &str, folder: &Path, more: &[&str]) -> Result<PathBuf> {
+    prepare::python()?;
     let version = env!("CARGO_PKG_VERSION");
+    let licences = LICENCES.iter().flat_map(|name| [PathBuf::from("--licence"), root().join(name)]);
     // A release binary exists already. maturin would compile the program again, with flags of its own.
     run_command(
         Command::new("python3")
@@ -34,6 +40,7 @@ fn make(binary: &Path, platform: &str, folder: &Path, more: &[&str]) -> Result<P
             .arg(binary)
             .args(["--version", version, "--platform", platform, "--out"])
             .arg(folder)
+            .args(licences)
             .args(more),
     )?;
     Ok(folder.join(format!("hongyan-{version}-py3-none-{platform}.whl")))
