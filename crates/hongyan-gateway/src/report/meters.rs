@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 
 use super::attempts::Attempts;
 use super::now::{self, Now};
+use super::process;
 use super::routes::Routes;
 
 /// Bounds for durations of attempts, in seconds: WeChat usually answers within 0.1 s.
@@ -58,6 +59,7 @@ pub(super) struct Meters {
 
 impl Meters {
     pub(super) fn new() -> Self {
+        process::note_start();
         let messages = Family::<Labels<1>, Counter>::default();
         let meters = Self {
             registry: Registry::default(),

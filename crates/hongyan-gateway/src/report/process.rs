@@ -3,12 +3,23 @@
 //! The values come from Linux's `/proc`. On other systems there are none.
 
 use std::fs;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
 
 /// Linux counts the time of processes in hundredths of a second on every architecture that Rust has a standard library for.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// When this process started, in Unix seconds: the first metrics of a process are made at its start. The kernel's own time would
+/// need `/proc/stat`, which a hardened service does not see (`ProcSubset=pid` of systemd).
+static STARTED_AT: LazyLock<f64> =
+    LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()));
+
+/// Notes when this process started. Called when the metrics are made.
+pub(super) fn note_start() {
+    LazyLock::force(&STARTED_AT);
+}
 
 /// What the kernel knows of this process now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +52,7 @@ impl Process {
             // The folder itself is open while it is read.
             open_fds: (fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1),
             max_fds: getrlimit(Resource::Nofile).current,
-            started_at: booted_at()? + times.started_after_boot,
+            started_at: *STARTED_AT,
         })
     }
 }
@@ -50,7 +61,6 @@ impl Process {
 struct Times {
     cpu: f64,
     threads: u64,
-    started_after_boot: f64,
 }
 
 impl Times {
@@ -58,26 +68,13 @@ impl Times {
         // The name of the program may contain anything but ends at the last bracket. `fields` begins at field 3 of proc(5).
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        Some(Self {
-            cpu: (number(14)? + number(15)?) as f64 / TICKS_PER_SECOND,
-            threads: number(20)?,
-            started_after_boot: number(22)? as f64 / TICKS_PER_SECOND,
-        })
+        Some(Self { cpu: (number(14)? + number(15)?) as f64 / TICKS_PER_SECOND, threads: number(20)? })
     }
 }
 
 fn kilobytes(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
-}
-
-/// When the machine started, in Unix seconds. Read once, because the file is long on machines with many processors.
-fn booted_at() -> Option<f64> {
-    static BOOTED_AT: OnceLock<Option<f64>> = OnceLock::new();
-    *BOOTED_AT.get_or_init(|| {
-        let stat = fs::read_to_string("/proc/stat").ok()?;
-        stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
-    })
 }
 
 #[cfg(test)]
@@ -88,7 +85,7 @@ mod tests {
     fn a_name_with_brackets_and_spaces_moves_no_field() {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 9 0 0 0 150 50 0 0 20 0 12 0 4200 99 3";
         let times = Times::of(stat).unwrap();
-        assert_eq!((times.cpu, times.threads, times.started_after_boot), (2.0, 12, 42.0));
+        assert_eq!((times.cpu, times.threads), (2.0, 12));
     }
 
     #[test]
