@@ -50,11 +50,15 @@ def send(permit="require"):
     return call("POST", "/v1/messages", {"app": Demo.appid, "to": Demo.openid, "template": Demo.template, "data": data, "permit": permit})
 
 
+def sandbox(name, body):
+    """A call of the sandbox's control API."""
+    data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{Demo.sandbox}/_sandbox/{name}", data, headers), timeout=30).close()
+
+
 def granted_and_sent():
     """The user accepts one message, and gets it."""
-    body = json.dumps({"appid": Demo.appid, "openid": Demo.openid, "template_id": Demo.template, "result": "accept"}).encode()
-    request = urllib.request.Request(f"{Demo.sandbox}/_sandbox/subscriptions", body, {"Content-Type": "application/json"})
-    urllib.request.urlopen(request, timeout=30).close()
+    sandbox("subscriptions", {"appid": Demo.appid, "openid": Demo.openid, "template_id": Demo.template, "result": "accept"})
     permit = {"app": Demo.appid, "openid": Demo.openid, "kind": "subscribe_once", "template": Demo.template}
     assert call("POST", "/v1/permits", permit)[0] == 201
     assert send()[0] == 202
@@ -268,6 +272,16 @@ class Prometheus(unittest.TestCase):
 
         for rule in eventually("all rules are evaluated", rules):
             self.assertEqual((rule["name"], rule["health"], rule.get("lastError", "")), (rule["name"], "ok", ""))
+
+    def test_when_wechat_is_down_the_alert_of_the_paused_app_begins(self):
+        sandbox("chaos", {"path": "/cgi-bin/message/*", "kind": "errcode", "errcode": -1})
+
+        def begun():
+            alerts = [alert["labels"] for alert in self.ask("/api/v1/alerts")["alerts"]]
+            return [labels for labels in alerts if labels["alertname"] == "HongyanAppPaused"]
+
+        [labels] = eventually("the alert begins", begun)
+        self.assertEqual((labels["app"], labels["reason"]), (Demo.appid, "wechat_unavailable"))
 
 
 if __name__ == "__main__":
