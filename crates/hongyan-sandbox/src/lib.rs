@@ -55,6 +55,7 @@ use axum::Router;
 use axum::extract::{Request, State as Shared};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
+use axum::routing::get;
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -82,7 +83,7 @@ impl Sandbox {
         Ok(Self { inner: Arc::new(Inner::new(config, state)) })
     }
 
-    /// Everything it answers: WeChat's paths, `/_sandbox`, `/phone`, `/backend` and the pages. Faults that
+    /// Everything it answers: WeChat's paths, `/_sandbox`, `/phone`, `/backend`, `/livez` and the pages. Faults that
     /// kill a connection need [`serve`](Self::serve); everything else works without.
     pub fn router(&self) -> Router {
         let inner = Arc::clone(&self.inner);
@@ -90,6 +91,8 @@ impl Sandbox {
             .merge(pages::routes())
             .merge(phone::routes())
             .merge(backend::routes())
+            // `hongyan healthcheck` asks the gateway in the same way.
+            .route("/livez", get(async || "ok"))
             .nest("/_sandbox", control::routes())
             .fallback(other_path)
             .layer(from_fn_with_state(Arc::clone(&inner), guard::guard))

@@ -119,6 +119,12 @@ pub(crate) enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// Write manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

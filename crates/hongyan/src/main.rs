@@ -21,6 +21,7 @@
 //! | [`stoppable`] | work on a database that shows how far it is, and ends when it is told to |
 //! | [`output`], [`progress`], [`printable`], [`listing`], [`findings`] | printing |
 //! | [`confirm`], [`secret_file`] | asking before something is deleted; secrets in files |
+//! | [`man`] | the manual pages |
 //! | [`tutorial`], [`credentials`] | the demo's own back end, and what it keeps between runs |
 
 mod app;
@@ -46,6 +47,7 @@ mod listen;
 mod listing;
 mod lock;
 mod logging;
+mod man;
 mod message;
 mod node;
 mod output;
@@ -131,6 +133,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 clap_complete::generate(shell, &mut Cli::command(), "hongyan", &mut script);
                 output::bytes(&script)
             }
+            Command::Man { directory } => man::run(&directory),
         }
     })
 }
