@@ -164,20 +164,16 @@ pub(crate) fn redis() -> Result {
     install(&["redis-server"]).map_err(|why| format!("there is no redis-server, and {why}"))
 }
 
-/// The programs of Debian that `cargo xtask package` uses.
-const PACKAGING: [(&str, &str); 1] = [("objdump", "binutils")];
-
-/// What packages are made with.
+/// Installs the Debian packages of missing programs: `(program, package)`.
 ///
 /// # Errors
 /// When a program is missing and cannot be installed.
-pub(crate) fn packaging() -> Result {
-    let is_missing = |program: &str| output_of(Command::new(program).arg("--version")).is_none();
-    let missing: Vec<_> = PACKAGING.iter().filter(|(program, _)| is_missing(program)).collect();
-    if missing.is_empty() {
+pub(crate) fn programs(wanted: &[(&str, &str)]) -> Result {
+    let missing = wanted.iter().filter(|(program, _)| version_of(program).is_none());
+    let packages: Vec<_> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() {
         return Ok(());
     }
-    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
     install(&packages).map_err(|why| format!("{why}; install by hand: {}", packages.join(", ")))
 }
 

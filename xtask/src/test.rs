@@ -7,7 +7,9 @@ use clap::{Args, ValueEnum};
 
 use crate::command::{Result, cargo, run as run_command, target_dir};
 use crate::fuzz::FuzzArgs;
-use crate::{api, circles, crash, dependencies, deploy, fuzz, kits, prepare, sdks, sizes, soak, web};
+use crate::{
+    api, circles, crash, dependencies, deploy, fuzz, kits, package, prepare, sdks, sizes, soak, web,
+};
 
 /// How often the gateway is killed. Each run draws new points, so over time all points are hit.
 const ROUNDS: u32 = 20;
@@ -72,7 +74,7 @@ impl Step {
             Self::Format => "cargo fmt --all --check",
             Self::Lint => {
                 "cargo clippy --workspace --all-targets -- -D warnings; no circle of files in a crate, no file over 500 lines, \
-                 no unneeded dependency"
+                 no unneeded dependency; the service and the images are described well"
             }
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
             Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
@@ -102,7 +104,8 @@ impl Step {
                 run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
                 circles::check()?;
                 sizes::check()?;
-                dependencies::check()
+                dependencies::check()?;
+                package::lint()
             }
             Self::Test => run_command(&mut cargo(&["test", "--workspace"])),
             Self::Loom => {

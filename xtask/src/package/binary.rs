@@ -25,7 +25,7 @@ const MAX_BYTES: u64 = 20 << 20;
 /// # Errors
 /// When the build fails, or when the binary is too large or needs a newer C library.
 pub(crate) fn dist_binary() -> Result<PathBuf> {
-    prepare::packaging()?;
+    prepare::programs(&[("objdump", "binutils")])?;
     let python = prepare::python_packages("packages/linux")?;
     let programs = python.parent().expect("Python lies in the environment's bin");
     let mut paths = vec![programs.to_owned()];

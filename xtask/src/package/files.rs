@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{Result, output_of};
+use crate::command::{Result, output_of, root};
 
 /// The file with the checksums of the others.
 const CHECKSUMS: &str = "SHA256SUMS";
@@ -43,6 +43,22 @@ pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| failed(path, &error))
 }
 
+/// Copies a file and gives the copy this mode.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn copy(from: &Path, to: &Path, mode: u32) -> Result {
+    write(to, fs::read(from).map_err(|error| failed(from, &error))?, mode)
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| failed(path, &error))
+}
+
 /// The SHA-256 of a file, in hexadecimal digits.
 ///
 /// # Errors
@@ -71,6 +87,29 @@ pub(super) fn write_checksums(folder: &Path) -> Result {
     write(&folder.join(CHECKSUMS), &lines, 0o644)?;
     print!("\n{lines}");
     Ok(())
+}
+
+/// The time that files get in archives and packages, in seconds since 1970: that of the commit, or of
+/// `SOURCE_DATE_EPOCH`. So the same source makes the same archives.
+///
+/// # Errors
+/// When git does not say when the commit was made.
+pub(super) fn epoch() -> Result<u64> {
+    let set = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let told = set
+        .or_else(|| output_of(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root())));
+    told.and_then(|text| text.trim().parse().ok())
+        .ok_or_else(|| "git does not say when the last commit was made; set SOURCE_DATE_EPOCH".into())
+}
+
+/// The same time in the form of RFC 3339.
+///
+/// # Errors
+/// When git does not say when the commit was made.
+pub(super) fn time() -> Result<String> {
+    let seconds = format!("@{}", epoch()?);
+    output_of(Command::new("date").args(["--utc", "--date", &seconds, "+%Y-%m-%dT%H:%M:%SZ"]))
+        .ok_or_else(|| "the program date failed".into())
 }
 
 /// What a folder contains, in the order of the names.
