@@ -16,7 +16,7 @@ fn leaves(command: &Command, path: &str, found: &mut BTreeSet<String>) {
         found.insert(name);
         return;
     }
-    for below in command.get_subcommands() {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         leaves(below, &format!("{name} "), found);
     }
 }
