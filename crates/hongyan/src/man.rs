@@ -9,5 +9,6 @@ use crate::failure::Failure;
 
 /// Writes a page for each command into a directory that exists.
 pub(crate) fn run(directory: &Path) -> Result<(), Failure> {
-    clap_mangen::generate_to(Cli::command(), directory).map_err(|error| Failure::cannot_write(directory, &error))
+    clap_mangen::generate_to(Cli::command(), directory)
+        .map_err(|error| Failure::cannot_write(directory, &error))
 }
