@@ -26,6 +26,7 @@ mod console_login;
 mod daily;
 mod dead_permit;
 mod disk_faults;
+mod docs;
 mod documents;
 mod door;
 mod errcodes;

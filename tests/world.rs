@@ -30,7 +30,7 @@ pub struct Platform {
 
 impl Platform {
     pub async fn start(clock: Clock) -> Self {
-        let sandbox = Sandbox::new(SandboxConfig::new(clock)).unwrap();
+        let sandbox = Sandbox::new(SandboxConfig::new(clock)).unwrap().with_pages(hongyan_docs::router());
         let seed = sandbox.seed();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -137,7 +137,7 @@ impl Serving {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, mut stopped) = watch::channel(());
-        let pages = hongyan_console::router(gateway.context());
+        let pages = hongyan_console::router(gateway.context()).merge(hongyan_docs::router());
         let gateway = gateway.with_pages(pages);
         let ended = tokio::spawn(async move {
             let until = async move {

@@ -1,5 +1,5 @@
-//! The tests in JavaScript: types, the tutorial's mini program with every back end, the phone, the console and
-//! the gateway's own pages in a browser.
+//! The tests in JavaScript: types, the tutorial's mini program with every back end, the phone, the console, the
+//! gateway's own pages and the docs in a browser.
 //! The tests run against the demo of the built binary, which must also start and end well.
 
 use std::fs;
@@ -58,7 +58,10 @@ fn against(demo: &Demo, folder: &Path, screenshot: &Path) -> Result {
     run_command(node_test("console.test.mjs").envs(console.clone()))?;
 
     println!("-- the gateway's own pages in a browser");
-    run_command(node_test("gateway.test.mjs").envs(console))?;
+    run_command(node_test("gateway.test.mjs").envs(console.clone()))?;
+
+    println!("-- the site of the docs in a browser");
+    run_command(node_test("docs.test.mjs").envs(console))?;
 
     println!("-- the inbox and the other pages of the sandbox in a browser");
     run_command(&mut node_test("inbox.test.mjs"))?;

@@ -57,6 +57,7 @@ impl Frame {
             ("/", words.gateway()),
             ("/errcodes", words.errcodes()),
             ("/problems", words.problems()),
+            ("/docs", words.docs()),
             ("/openapi.json", "OpenAPI"),
         ];
         let mut shell = Shell::new(

@@ -13,6 +13,7 @@ texts! {
     log_out = "退出", "Log out";
     gateway = "网关首页", "The gateway's page";
     errcodes = "错误码", "Errcodes";
+    docs = "文档", "Docs";
     problems = "错误类型", "Problems";
 
     // Places.

@@ -104,6 +104,8 @@ mod schemas;
 mod secret_cache;
 mod task;
 
+pub use api::description;
 pub use context::Context;
 pub use error::GatewayError;
+pub use pages::calls_in_chinese;
 pub use service::Gateway;

@@ -60,6 +60,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 pub use crate::config::SandboxConfig;
+pub use crate::control::{calls_in_chinese, description};
 pub use crate::error::SandboxError;
 use crate::inner::Inner;
 pub use crate::limits::Limits;
@@ -72,6 +73,8 @@ pub use crate::tls::{Tls, TlsError};
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     inner: Arc<Inner>,
+    /// Further pages for people.
+    pages: Router,
 }
 
 impl Sandbox {
@@ -80,7 +83,13 @@ impl Sandbox {
         let saved = config.state_file.as_deref().map(persist::load).transpose()?.flatten();
         let mut state = saved.unwrap_or_else(State::fresh);
         state.limits = config.limits;
-        Ok(Self { inner: Arc::new(Inner::new(config, state)) })
+        Ok(Self { inner: Arc::new(Inner::new(config, state)), pages: Router::new() })
+    }
+
+    /// Also serves these pages. The same rules say who may ask for them.
+    #[must_use]
+    pub fn with_pages(self, pages: Router) -> Self {
+        Self { pages, ..self }
     }
 
     /// Everything it answers: WeChat's paths, `/_sandbox`, `/phone`, `/backend`, `/livez` and the pages. Faults that
@@ -95,8 +104,9 @@ impl Sandbox {
             .route("/livez", get(async || "ok"))
             .nest("/_sandbox", control::routes())
             .fallback(other_path)
-            .layer(from_fn_with_state(Arc::clone(&inner), guard::guard))
-            .with_state(inner)
+            .with_state(Arc::clone(&inner))
+            .merge(self.pages.clone())
+            .layer(from_fn_with_state(inner, guard::guard))
     }
 
     /// Serves until `stop` resolves. Then open connections end, event streams and hanging requests among them, and

@@ -188,11 +188,12 @@ impl Demo {
             ..SandboxConfig::new(clock.clone())
         })?;
         let seed = sandbox.seed();
+        let sandbox = sandbox.with_pages(hongyan_docs::router());
         let sandbox = serve_sandbox(sandbox, sandbox_listener);
 
         let gateway = Gateway::start(settings, clock.clone()).await?;
         let credentials = Credentials::ensure(gateway.context(), &seed, data_dir.path()).await?;
-        let pages = hongyan_console::router(gateway.context());
+        let pages = hongyan_console::router(gateway.context()).merge(hongyan_docs::router());
         let gateway = gateway.with_pages(pages);
         let login = console_login(gateway.context()).await?;
         let api = Api::new(gateway_url.clone(), credentials.api_key.as_str().into())?;

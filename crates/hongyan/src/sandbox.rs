@@ -32,7 +32,8 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
         hosts: args.hosts.clone(),
         limits,
         ..SandboxConfig::new(clock)
-    })?;
+    })?
+    .with_pages(hongyan_docs::router());
     let seed = sandbox.seed();
     if args.json {
         let mut line = json!({

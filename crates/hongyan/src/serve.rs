@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     // Runs after a failure too: files may exist by then.
     heirs.inherit(&settings)?;
     let gateway = started?;
-    let pages = hongyan_console::router(gateway.context());
+    let pages = hongyan_console::router(gateway.context()).merge(hongyan_docs::router());
     let gateway = gateway.with_pages(pages);
     lock::say_keys(&lock, &gateway.context().vault.key_ids())?;
     say_what_is_missing(gateway.context()).await?;

@@ -37,6 +37,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
+use serde_json::Value;
 use tower::layer::layer_fn;
 use tower_http::cors::CorsLayer;
 use utoipa::openapi::OpenApi;
@@ -119,6 +120,11 @@ fn health() -> OpenApiRouter<Context> {
 /// Every call of the API, with its description.
 fn calls() -> OpenApiRouter<Context> {
     OpenApiRouter::with_openapi(openapi::head()).merge(back_end()).merge(mini_program()).merge(health())
+}
+
+/// The OpenAPI description of all calls, as `/openapi.json` has it.
+pub fn description() -> Value {
+    openapi::finished(&calls().into_openapi())
 }
 
 /// The calls of a mini program itself.

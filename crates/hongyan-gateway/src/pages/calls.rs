@@ -408,6 +408,12 @@ pub(super) const GROUPS: &[Group] = &[
     },
 ];
 
+/// The method, the path and the purpose in Chinese of each call that the OpenAPI description has, in the order of the page.
+pub fn calls_in_chinese() -> Vec<(&'static str, &'static str, &'static str)> {
+    let calls = GROUPS.iter().flat_map(|group| group.calls);
+    calls.map(|call| (call.method, call.path, call.does.text(Language::Zh))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -19,7 +19,11 @@ pub(super) fn frame(place: &str, address: &Uri, headers: &HeaderMap) -> Shell {
             link("/errcodes", words.errcodes()),
             link("/problems", words.problems()),
         ],
-        vec![link("/console", words.console()), link("/openapi.json", "OpenAPI")],
+        vec![
+            link("/console", words.console()),
+            link("/docs", words.docs()),
+            link("/openapi.json", "OpenAPI"),
+        ],
     ];
     Shell::new(language, ("/", words.hongyan()), navigation, address.clone())
 }

@@ -23,6 +23,7 @@ use axum::Router;
 use axum::routing::get;
 use hongyan_ui::assets;
 
+pub use calls::calls_in_chinese;
 pub(crate) use missing::missing;
 
 /// All pages, and what the pages of the gateway and of the console load.

@@ -8,12 +8,15 @@ hongyan_ui::texts! {
     errcodes = "错误码", "Errcodes";
     problems = "错误类型", "Problems";
     console = "控制台", "Console";
+    docs = "文档", "Docs";
 
     gateway = "网关", "Gateway";
     running = "网关正在运行", "This gateway is running";
     lead = "向微信小程序的用户下发通知：保管接口调用凭证，积累下发额度，每条消息只发一次，每次失败都说明原因。", "It sends notifications to the users of WeChat mini programs: it keeps the access token, collects the rights to send, sends each message once, and explains every failure.";
     door_console = "查看消息和用户，处理问题", "Look at messages and users, and settle what is in doubt";
-    door_openapi = "全部接口，OpenAPI 3.1", "All calls, as OpenAPI 3.1";
+    door_docs = "安装、接口、运维，可搜索", "How to install, use and run it, with search";
+    calls = "接口说明", "Calls";
+    door_calls = "全部接口的参数、字段与 curl 示例", "All calls with their parameters, fields and examples";
     door_errcodes = "微信错误码详解", "WeChat's errcodes, explained";
     door_problems = "网关的拒绝原因", "Why the gateway refuses";
     first_message = "发第一条消息", "Send a first message";

@@ -56,6 +56,11 @@ const fn delete(
     Call { method: "DELETE", path, zh, en, query, body: "", answer }
 }
 
+/// The method, the path and the purpose in Chinese of each call.
+pub fn calls_in_chinese() -> Vec<(&'static str, &'static str, &'static str)> {
+    CALLS.iter().map(|call| (call.method, call.path, call.zh)).collect()
+}
+
 /// Every call, in the order in which the pages show the calls.
 #[rustfmt::skip]
 pub(crate) const CALLS: &[Call] = &[

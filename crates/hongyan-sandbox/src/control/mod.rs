@@ -35,10 +35,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use http::StatusCode;
 
+pub use self::calls::calls_in_chinese;
 pub(crate) use self::calls::{CALLS, Call};
 pub(crate) use self::error::ControlError;
 pub(crate) use self::inbox::{Opened, complaints_about};
 pub(crate) use self::look_up::unknown_app;
+pub use self::openapi::description;
 use crate::inner::Inner;
 
 type Methods = fn() -> MethodRouter<Arc<Inner>>;

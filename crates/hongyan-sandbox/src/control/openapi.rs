@@ -9,14 +9,15 @@ use serde_json::{Map, Value, json};
 use super::calls::{CALLS, Call, SCHEMAS, TYPES};
 
 /// The description, made once.
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| description().to_string());
 
 /// `GET /_sandbox/openapi.json`.
 pub(super) async fn show() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
-fn document() -> Value {
+/// The OpenAPI description of the sandbox's own calls.
+pub fn description() -> Value {
     let mut paths = Map::new();
     for call in CALLS {
         let path = paths.entry(call.path).or_insert_with(|| json!({}));

@@ -46,7 +46,7 @@ impl Frame {
                 link("/phone", words.phone()),
                 link("/phones", words.phones()),
             ],
-            vec![link("/_sandbox/openapi.json", "OpenAPI")],
+            vec![link("/docs", words.docs()), link("/_sandbox/openapi.json", "OpenAPI")],
         ];
         let shell = Shell::new(language, ("/", words.sandbox()), navigation, address.clone());
         Self { shell, words, host }

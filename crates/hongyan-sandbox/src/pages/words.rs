@@ -67,7 +67,9 @@ hongyan_ui::texts! {
     door_inbox = "所有用户收到的消息，实时更新，可搜索", "Every card of every user, live, with search";
     door_phone = "一个用户的手机，可提交表单和订阅", "The phone of one user, with a form and a subscription";
     door_phones = "几个用户的手机并排", "The phones of several users, side by side";
-    door_openapi = "沙箱自己的接口，OpenAPI 3.1", "The sandbox's own calls, as OpenAPI 3.1";
+    docs = "文档", "Docs";
+    door_docs = "怎样用沙箱测试，可搜索", "How to test with the sandbox, with search";
+    door_calls = "参数、字段与 curl 示例", "Parameters, fields and examples";
     first_message = "发第一条消息", "Send a first message";
     initial = "开箱即有", "Initial app, user and templates";
     name = "名称", "Name";
