@@ -255,11 +255,14 @@ impl<'a> Renderer<'a> {
             Target::Address(address) => address,
             Target::Nowhere => link.to_owned(),
         };
-        self.push_html(format!(
-            "<a class=\"picture\" href=\"{0}\"><img src=\"{0}\" alt=\"{1}\" loading=\"lazy\"></a>",
-            escape(&address),
-            escape(&text)
-        ));
+        let (address, text) = (escape(&address), escape(&text));
+        let picture = format!("<img src=\"{address}\" alt=\"{text}\" loading=\"lazy\">");
+        // A link needs a name.
+        self.push_html(if text.is_empty() {
+            format!("<span class=\"picture\">{picture}</span>")
+        } else {
+            format!("<a class=\"picture\" href=\"{address}\">{picture}</a>")
+        });
         self.is_hidden = true;
     }
 }

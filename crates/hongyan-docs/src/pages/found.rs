@@ -10,12 +10,15 @@ use crate::book::Book;
 use crate::search::{Hit, MOST, find};
 use crate::{place, reference};
 
+/// With fewer hits than this, the other language is offered.
+const LITTLE: usize = 8;
+
 #[derive(Template)]
 #[template(path = "found.html")]
 struct FoundPage {
     frame: Frame,
     hits: Vec<Hit>,
-    /// The same search in the other language, if only that language has something.
+    /// The same search in the other language, if this language has little and the other has more.
     other: Option<String>,
     /// Words to try.
     examples: [&'static str; 4],
@@ -49,7 +52,7 @@ pub(super) fn show(request: &Request<'_>) -> Response {
     frame.sought = sought(request);
     let search = |language| find(Book::of(language), &reference::places(language), &frame.sought);
     let hits = search(language);
-    let is_elsewhere = hits.is_empty() && !search(language.other()).is_empty();
+    let is_elsewhere = hits.len() < LITTLE && search(language.other()).len() > hits.len();
     let other = is_elsewhere.then(|| address(language.other(), &frame.sought));
     let examples =
         language.pick(["额度", "模板", "幂等", "43101"], ["permit", "idempotency", "backup", "43101"]);

@@ -19,7 +19,6 @@ mod words;
 mod written;
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
@@ -60,19 +59,20 @@ fn to_language(address: &Uri, headers: &HeaderMap, slug: &str) -> Response {
 }
 
 /// `GET /docs/…`.
-async fn show(Path(path): Path<String>, address: Uri, headers: HeaderMap) -> Response {
-    let (first, rest) = path.split_once('/').unwrap_or((&path, ""));
+async fn show(address: Uri, headers: HeaderMap) -> Response {
+    // As it was sent, still encoded: so it may stand in a redirect.
+    let path = address.path().trim_start_matches(place::ROOT).trim_start_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     let language = match first {
         "en" => Language::En,
         "zh" => Language::Zh,
         "images" => {
-            return answer::picture(&path, &headers)
-                .unwrap_or_else(|| to_language(&address, &headers, &path));
+            return answer::picture(path, &headers).unwrap_or_else(|| to_language(&address, &headers, path));
         }
         "reference" if rest.ends_with("/openapi.json") => {
-            return calls::description(rest).unwrap_or_else(|| to_language(&address, &headers, &path));
+            return calls::description(rest).unwrap_or_else(|| to_language(&address, &headers, path));
         }
-        _ => return to_language(&address, &headers, &clean(&path)),
+        _ => return to_language(&address, &headers, &clean(path)),
     };
     // `/docs/en/api?lang=zh` is the page in Chinese, and the choice is kept.
     if Language::asked(address.query()).is_some_and(|asked| asked != language) {

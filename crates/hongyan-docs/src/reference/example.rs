@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::{Api, Call};
-use super::schema::{alternatives, referred};
+use super::model::{Api, Call, referred};
+use super::schema::alternatives;
 
 /// How deep a value goes. Deeper lists and objects are empty.
 const DEEPEST: usize = 8;

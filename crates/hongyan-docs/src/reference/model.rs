@@ -1,5 +1,7 @@
 //! The calls of a description, in groups.
 
+use std::collections::BTreeSet;
+
 use hongyan_ui::Language;
 use serde_json::Value;
 
@@ -38,6 +40,8 @@ pub(crate) struct Call {
     /// The summary in Chinese, if there is one.
     chinese: Option<&'static str>,
     pub(crate) operation: Value,
+    /// The names of the members of its body and of its answers.
+    names: BTreeSet<String>,
 }
 
 /// The group of the requests that the server sends.
@@ -56,7 +60,7 @@ impl Api {
             .map(|(path, method, operation)| {
                 let method = method.to_uppercase();
                 let known = chinese.iter().find(|call| call.0 == method && call.1 == path);
-                Call::new(method, path, operation, known.map(|call| call.2))
+                Call::new(&document, method, path, operation, known.map(|call| call.2))
             })
             .collect();
         calls.sort_by_key(|call| {
@@ -67,7 +71,7 @@ impl Api {
         });
         let events = members(&document["webhooks"])
             .flat_map(|(name, item)| members(item).map(move |(_, operation)| (name, operation)))
-            .map(|(name, operation)| Call::new(String::new(), name, operation, words::event(name)));
+            .map(|(name, operation)| Call::new(&document, String::new(), name, operation, words::event(name)));
         let events =
             Group { slug: EVENTS.into(), tag: EVENTS.into(), about: String::new(), calls: events.collect() };
         let mut groups = grouped(&document, calls);
@@ -109,9 +113,17 @@ fn grouped(document: &Value, calls: Vec<Call>) -> Vec<Group> {
 }
 
 impl Call {
-    fn new(method: String, path: &str, operation: &Value, chinese: Option<&'static str>) -> Self {
+    fn new(
+        document: &Value,
+        method: String,
+        path: &str,
+        operation: &Value,
+        chinese: Option<&'static str>,
+    ) -> Self {
         let anchor = operation["operationId"].as_str().unwrap_or(path).to_owned();
-        Self { anchor, method, path: path.to_owned(), chinese, operation: operation.clone() }
+        let (mut names, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        collect_names(document, operation, &mut seen, &mut names);
+        Self { anchor, method, path: path.to_owned(), chinese, operation: operation.clone(), names }
     }
 
     /// Method and path.
@@ -155,15 +167,39 @@ impl Call {
         Some((name, scopes.iter().filter_map(Value::as_str).collect()))
     }
 
-    /// Whether a text in lower case has all of these words in lower case.
+    /// Whether the call has all of these words in lower case: in its path, its texts, or the names of members.
     pub(crate) fn has(&self, words: &[String]) -> bool {
-        let text = format!("{} {} {}", self.shown(), self.chinese.unwrap_or_default(), self.operation)
-            .to_lowercase();
-        words.iter().all(|word| text.contains(word))
+        let text = format!("{} {} {}", self.shown(), self.chinese.unwrap_or_default(), self.operation);
+        let text = text.to_lowercase();
+        words.iter().all(|word| text.contains(word) || self.names.iter().any(|name| name.contains(word)))
+    }
+}
+
+/// Collects the names of all members that a part of a description has, also in the schemas that it refers to.
+fn collect_names(document: &Value, part: &Value, seen: &mut BTreeSet<String>, names: &mut BTreeSet<String>) {
+    if let Some((name, schema)) = referred(document, part) {
+        if seen.insert(name.to_owned()) {
+            collect_names(document, schema, seen, names);
+        }
+        return;
+    }
+    names.extend(members(&part["properties"]).map(|(name, _)| name.to_owned()));
+    for (_, inside) in members(part) {
+        collect_names(document, inside, seen, names);
+    }
+    for inside in part.as_array().into_iter().flatten() {
+        collect_names(document, inside, seen, names);
     }
 }
 
 /// The members of an object.
 pub(crate) fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+/// The target of a reference inside a description.
+pub(crate) fn referred<'a>(document: &'a Value, schema: &Value) -> Option<(&'a str, &'a Value)> {
+    let name = schema["$ref"].as_str()?.strip_prefix("#/components/schemas/")?;
+    let (name, schema) = document["components"]["schemas"].as_object()?.get_key_value(name)?;
+    Some((name, schema))
 }

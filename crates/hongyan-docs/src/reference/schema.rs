@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::members;
+use super::model::{members, referred};
 use super::words::Words;
 use crate::html::escape;
 use crate::markdown::snippet;
@@ -22,13 +22,6 @@ struct Resolved<'a> {
     /// What is said where the schema is used, or of the schema itself.
     about: &'a str,
     is_nullable: bool,
-}
-
-/// The target of a reference inside a description.
-pub(crate) fn referred<'a>(document: &'a Value, schema: &Value) -> Option<(&'a str, &'a Value)> {
-    let name = schema["$ref"].as_str()?.strip_prefix("#/components/schemas/")?;
-    let (name, schema) = document["components"]["schemas"].as_object()?.get_key_value(name)?;
-    Some((name, schema))
 }
 
 /// The alternatives of a schema, without `null`, and whether `null` is one of them.
