@@ -71,7 +71,9 @@ impl Api {
         });
         let events = members(&document["webhooks"])
             .flat_map(|(name, item)| members(item).map(move |(_, operation)| (name, operation)))
-            .map(|(name, operation)| Call::new(&document, String::new(), name, operation, words::event(name)));
+            .map(|(name, operation)| {
+                Call::new(&document, String::new(), name, operation, words::event(name))
+            });
         let events =
             Group { slug: EVENTS.into(), tag: EVENTS.into(), about: String::new(), calls: events.collect() };
         let mut groups = grouped(&document, calls);
