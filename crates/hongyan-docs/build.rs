@@ -31,7 +31,7 @@ fn main() {
     let mut pictures = "&[\n".to_owned();
     for picture in files(&docs.join("images"), &["png", "svg"]) {
         let path = picture.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", picture.display()));
-        writeln!(pictures, "({:?}, include_bytes!({path:?})),", name(&docs, &picture))
+        writeln!(pictures, "({:?}, include_bytes!({:?})),", name(&docs, &picture), path.to_string_lossy())
             .expect("a string grows");
     }
     pictures.push(']');

@@ -1,6 +1,6 @@
 //! All pages in one language, made from their Markdown when the first of them is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use hongyan_ui::Language;
@@ -52,9 +52,9 @@ impl Book {
 
     fn made(language: Language) -> Self {
         let files = files();
-        let is_page = |file: &str| files.contains(file);
+        let name_of = |file: &str| files.get(file).cloned();
         let page = |part, name: Option<&str>, file: &str| {
-            let content = markdown::render(file, sources::text(file).unwrap_or_default(), language, &is_page);
+            let content = markdown::render(file, sources::text(file).unwrap_or_default(), language, &name_of);
             Page {
                 part,
                 name: name.map_or_else(|| content.title.clone(), str::to_owned),
@@ -90,13 +90,16 @@ fn file_of(entry: &str) -> Option<String> {
     place::resolved("docs/SUMMARY.md", entry)
 }
 
-/// The files of all pages in both languages.
-fn files() -> BTreeSet<String> {
+/// The files of all pages in both languages, and the name of each page.
+fn files() -> BTreeMap<String, String> {
     let summaries =
         [Language::En, Language::Zh].into_iter().flat_map(|language| summary::parts(summary_of(language)));
-    let listed = summaries.flat_map(|part| part.entries).filter_map(|entry| file_of(entry.file));
-    let decisions = sources::paths().filter(|path| path.starts_with(DECISIONS)).map(str::to_owned);
-    listed.chain(decisions).collect()
+    let listed = summaries
+        .flat_map(|part| part.entries)
+        .filter_map(|entry| Some((file_of(entry.file)?, entry.name.to_owned())));
+    let decisions = sources::paths().filter(|path| path.starts_with(DECISIONS));
+    // A name in a summary replaces the name of the file.
+    decisions.map(|path| (path.to_owned(), path.to_owned())).chain(listed).collect()
 }
 
 #[cfg(test)]
@@ -108,9 +111,9 @@ mod tests {
         let pages = files();
         let is_summary = |path: &str| path.starts_with("docs/SUMMARY");
         let docs = sources::paths().filter(|path| path.starts_with("docs/") && !is_summary(path));
-        let missing: Vec<_> = docs.filter(|path| !pages.contains(*path)).collect();
+        let missing: Vec<_> = docs.filter(|path| !pages.contains_key(*path)).collect();
         assert!(missing.is_empty(), "add a line to docs/SUMMARY.md or docs/SUMMARY.zh-CN.md: {missing:?}");
-        for page in &pages {
+        for page in pages.keys() {
             assert!(sources::text(page).is_some(), "a summary lists {page}, which does not exist");
         }
     }

@@ -37,14 +37,17 @@ pub(crate) struct Rendered {
     pub(crate) sections: Vec<Section>,
 }
 
-/// Renders a file of the repository for the book of a language. `is_page` says which files are pages.
-pub(crate) fn render(file: &str, text: &str, book: Language, is_page: &dyn Fn(&str) -> bool) -> Rendered {
+/// The name of a page, by its file; `None` if the file is no page.
+pub(crate) type Names<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Renders a file of the repository for the book of a language.
+pub(crate) fn render<'a>(file: &'a str, text: &'a str, book: Language, names: Names<'a>) -> Rendered {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let events: Vec<Event<'_>> = Parser::new_ext(text, options).collect();
     let mut renderer = Renderer {
         file,
         book,
-        is_page,
+        names,
         out: Vec::with_capacity(events.len()),
         title: String::new(),
         headings: Vec::new(),
@@ -90,7 +93,7 @@ fn text_of(events: &[Event<'_>]) -> String {
 struct Renderer<'a> {
     file: &'a str,
     book: Language,
-    is_page: &'a dyn Fn(&str) -> bool,
+    names: Names<'a>,
     out: Vec<Event<'a>>,
     title: String,
     headings: Vec<Heading>,
@@ -134,6 +137,10 @@ impl<'a> Renderer<'a> {
             }
             Event::Start(Tag::Paragraph) if self.is_link_to_twin(&events[at + 1..]) => self.is_hidden = true,
             Event::Start(Tag::Link { dest_url, .. }) => self.link(dest_url),
+            Event::Text(text) if self.is_file_name(events, at, text) => {
+                let name = place::resolved(self.file, text).and_then(|file| (self.names)(&file));
+                self.out.push(Event::Text(CowStr::from(name.unwrap_or_else(|| text.to_string()))));
+            }
             Event::End(TagEnd::Link) => {
                 if self.links.pop().unwrap_or(false) {
                     self.push_html("</a>".to_owned());
@@ -171,8 +178,9 @@ impl<'a> Renderer<'a> {
                 self.last = text.chars().next_back().unwrap_or(self.last);
             }
             Event::SoftBreak if is_inside_chinese => {}
-            Event::SoftBreak | Event::HardBreak => section.text.push(' '),
-            Event::End(
+            Event::SoftBreak
+            | Event::HardBreak
+            | Event::End(
                 TagEnd::Paragraph | TagEnd::Item | TagEnd::TableCell | TagEnd::CodeBlock | TagEnd::Heading(_),
             ) => section.text.push(' '),
             _ => {}
@@ -221,7 +229,7 @@ impl<'a> Renderer<'a> {
     }
 
     fn target(&self, link: &str) -> Target {
-        place::target(self.file, self.book, link, self.is_page)
+        place::target(self.file, self.book, link, |file| (self.names)(file).is_some())
     }
 
     /// Whether a paragraph is nothing but a link to the page in the other language. The site has a switch for that.
@@ -232,6 +240,13 @@ impl<'a> Renderer<'a> {
             return false;
         };
         place::resolved(self.file, dest_url) == place::twin(self.file)
+    }
+
+    /// Whether a text is the text of a link and names the file to which the link leads. A reader of the site knows no files.
+    fn is_file_name(&self, events: &[Event<'_>], at: usize, text: &str) -> bool {
+        let before = at.checked_sub(1).map(|before| &events[before]);
+        let is_link = matches!(before, Some(Event::Start(Tag::Link { dest_url, .. })) if **dest_url == *text);
+        is_link && matches!(events.get(at + 1), Some(Event::End(TagEnd::Link)))
     }
 
     fn link(&mut self, link: &str) {
@@ -272,7 +287,9 @@ mod tests {
     use super::*;
 
     fn rendered(text: &str) -> Rendered {
-        render("docs/api.md", text, Language::En, &|file| file == "docs/facade.md")
+        render("docs/api.md", text, Language::En, &|file| {
+            (file == "docs/facade.md").then(|| "Facade".to_owned())
+        })
     }
 
     #[test]
@@ -301,6 +318,15 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_shows_the_name_of_a_file_shows_the_name_of_the_page() {
+        assert_eq!(
+            rendered("[facade.md](facade.md)").html,
+            "<p><a href=\"/docs/en/facade\">Facade</a></p>\n"
+        );
+        assert_eq!(rendered("[x.md](../x.md)").html, "<p>x.md</p>\n");
+    }
+
+    #[test]
     fn a_table_labels_its_cells_and_has_no_style() {
         let html = rendered("| a | `b` |\n| --- | ---: |\n| 1 | 2 |\n").html;
         assert!(html.contains("<th scope=\"col\" class=\"n\"><code>b</code></th>"), "{html}");
@@ -322,7 +348,7 @@ mod tests {
             "docs/api.md",
             "# API\n\n[中文](api.zh-CN.md)\n\n<!-- mark -->\nText\n",
             Language::En,
-            &|_| true,
+            &|_| Some(String::new()),
         );
         assert!(
             !page.html.contains("中文") && !page.html.contains("mark") && page.html.contains("Text"),

@@ -80,7 +80,8 @@ pub(crate) fn target(file: &str, book: Language, link: &str, is_page: impl Fn(&s
     {
         return Target::Address(format!("{ROOT}/{picture}"));
     }
-    let page = if path.ends_with(".md") { path } else { format!("{path}/README.md") };
+    let is_file = path.rsplit_once('.').is_some_and(|(_, extension)| extension == "md");
+    let page = if is_file { path } else { format!("{path}/README.md") };
     if !is_page(&page) {
         return Target::Nowhere;
     }

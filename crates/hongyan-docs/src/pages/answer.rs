@@ -44,7 +44,10 @@ pub(super) fn with_status(status: StatusCode, request: &HeaderMap, page: &impl T
 /// A picture, by its path below `docs/`.
 pub(super) fn picture(path: &str, request: &HeaderMap) -> Option<Response> {
     let content = sources::picture(path)?;
-    let content_type = if path.ends_with(".svg") { "image/svg+xml" } else { "image/png" };
+    let content_type = match path.rsplit_once('.') {
+        Some((_, "svg")) => "image/svg+xml",
+        _ => "image/png",
+    };
     let tag = tag(content);
     let mut response = if is_known(request, &tag) {
         StatusCode::NOT_MODIFIED.into_response()

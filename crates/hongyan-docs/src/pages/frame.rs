@@ -5,8 +5,8 @@ use std::ops::Deref;
 use axum::http::{HeaderMap, Uri};
 use hongyan_ui::{Language, Link, Shell};
 
+use super::assets::{SCRIPT, STYLE};
 use super::words::Words;
-use super::{SCRIPT, STYLE};
 use crate::book::{Book, Page};
 use crate::reference;
 use crate::{place, reference::words::Words as CallWords};

@@ -16,6 +16,9 @@ struct MissingPage {
 /// There is no page at this address.
 pub(super) fn show(request: &Request<'_>) -> Response {
     // The other language has no such page either.
-    let request = Request { slug: "", ..*request };
-    answer::with_status(StatusCode::NOT_FOUND, request.headers, &MissingPage { frame: Frame::new(&request) })
+    let mut frame = Frame::new(&Request { slug: "", ..*request });
+    for page in frame.parts.iter_mut().flat_map(|part| &mut part.pages) {
+        page.is_here = false;
+    }
+    answer::with_status(StatusCode::NOT_FOUND, request.headers, &MissingPage { frame })
 }

@@ -3,6 +3,7 @@
 //! | module | knows |
 //! | --- | --- |
 //! | `answer` | a page as an answer that a browser keeps and asks about |
+//! | `assets` | the style sheet and the script |
 //! | `frame` | what is around each page: the list of pages, the search, the switch of the language |
 //! | `written` | the pages of `docs/` |
 //! | `found` | `GET /docs/LANGUAGE/search` |
@@ -11,6 +12,7 @@
 //! | `words` | the words of all pages |
 
 mod answer;
+mod assets;
 mod calls;
 mod found;
 mod frame;
@@ -23,17 +25,11 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use hongyan_ui::Language;
-use hongyan_ui::assets::Asset;
 
 use crate::book::Book;
 use crate::place;
+use assets::{SCRIPT, STYLE};
 use frame::Request;
-
-/// What these pages have beyond the look of all pages.
-const STYLE: Asset = Asset::new("docs", "css", "text/css; charset=utf-8", include_str!("docs.css"));
-
-/// Searches while somebody types.
-const SCRIPT: Asset = Asset::new("docs", "js", "text/javascript; charset=utf-8", include_str!("docs.js"));
 
 /// All routes of the site.
 pub(crate) fn router() -> Router {

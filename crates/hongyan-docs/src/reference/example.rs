@@ -81,7 +81,7 @@ pub(crate) fn curl(api: &Api, call: &Call) -> String {
         match parameter["in"].as_str() {
             Some("path") => path = path.replace(&format!("{{{name}}}"), &text(parameter)),
             Some("query") if parameter["required"] == true => {
-                query.push(format!("{name}={}", text(parameter)))
+                query.push(format!("{name}={}", text(parameter)));
             }
             _ => {}
         }

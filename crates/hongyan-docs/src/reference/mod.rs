@@ -28,8 +28,8 @@ pub(crate) fn address(language: Language, api: &Api, group: Option<&Group>) -> S
 
 static APIS: LazyLock<[Api; 2]> = LazyLock::new(|| {
     [
-        Api::new("gateway", "$GATEWAY", hongyan_gateway::description(), hongyan_gateway::calls_in_chinese()),
-        Api::new("sandbox", "$SANDBOX", hongyan_sandbox::description(), hongyan_sandbox::calls_in_chinese()),
+        Api::new("gateway", "$GATEWAY", hongyan_gateway::description(), &hongyan_gateway::calls_in_chinese()),
+        Api::new("sandbox", "$SANDBOX", hongyan_sandbox::description(), &hongyan_sandbox::calls_in_chinese()),
     ]
 });
 
@@ -43,19 +43,27 @@ pub(crate) fn api(slug: &str) -> Option<&'static Api> {
     apis().iter().find(|api| api.slug == slug)
 }
 
-static TEXTS: LazyLock<[Vec<(String, String, String, String)>; 2]> =
-    LazyLock::new(|| [Language::En, Language::Zh].map(texts));
+/// A call, for the search.
+struct Findable {
+    address: String,
+    api: &'static str,
+    heading: String,
+    about: String,
+}
 
-/// Of each call: its address, the name of its API, its heading and its text.
-fn texts(language: Language) -> Vec<(String, String, String, String)> {
-    let words = words::Words(language);
+static TEXTS: LazyLock<[Vec<Findable>; 2]> = LazyLock::new(|| [Language::En, Language::Zh].map(texts));
+
+fn texts(language: Language) -> Vec<Findable> {
     let mut texts = Vec::new();
     for api in apis() {
         for group in &api.groups {
             for call in &group.calls {
-                let address = format!("{}#{}", address(language, api, Some(group)), call.anchor);
-                let text = format!("{} {}", call.summary(language), call.description());
-                texts.push((address, words.api(api.slug).to_owned(), call.shown(), text));
+                texts.push(Findable {
+                    address: format!("{}#{}", address(language, api, Some(group)), call.anchor),
+                    api: words::Words(language).api(api.slug),
+                    heading: call.shown(),
+                    about: format!("{} {}", call.summary(language), call.description()),
+                });
             }
         }
     }
@@ -64,12 +72,12 @@ fn texts(language: Language) -> Vec<(String, String, String, String)> {
 
 /// All calls, for the search.
 pub(crate) fn places(language: Language) -> Vec<Place<'static>> {
-    let texts = &TEXTS[language.pick(1, 0)];
-    let place = |(address, page, heading, text): &'static (String, String, String, String)| Place {
-        address: address.clone(),
-        page,
-        heading,
-        text,
+    let texts: &'static [Findable] = &TEXTS[language.pick(1, 0)];
+    let place = |call: &'static Findable| Place {
+        address: call.address.clone(),
+        page: call.api,
+        heading: &call.heading,
+        text: &call.about,
     };
     texts.iter().map(place).collect()
 }

@@ -53,7 +53,7 @@ impl Api {
         slug: &'static str,
         server: &'static str,
         document: Value,
-        chinese: Vec<(&'static str, &'static str, &'static str)>,
+        chinese: &[(&'static str, &'static str, &'static str)],
     ) -> Self {
         let mut calls: Vec<Call> = members(&document["paths"])
             .flat_map(|(path, item)| members(item).map(move |(method, operation)| (path, method, operation)))

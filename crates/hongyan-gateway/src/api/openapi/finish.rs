@@ -11,7 +11,7 @@ use crate::request_id;
 const REQUEST_ID: &str = "RequestId";
 
 /// The description as it is served.
-pub(in crate::api) fn finished(description: &OpenApi) -> Value {
+pub(crate) fn finished(description: &OpenApi) -> Value {
     let mut whole = serde_json::to_value(description).expect("a description is texts, numbers and lists");
     for (path, item) in members(&mut whole["paths"]) {
         let has_id = request_id::is_given_to(path);
