@@ -28,7 +28,7 @@ pub(super) async fn known(context: &Context, caller: &Caller, id: &str) -> Resul
 }
 
 /// Whether a webhook receives events only of the apps that the caller may see.
-pub(in crate::api) fn is_callers(caller: &Caller, filter: &Filter) -> bool {
+pub(crate) fn is_callers(caller: &Caller, filter: &Filter) -> bool {
     caller.apps().is_none()
         || filter.apps.as_ref().is_some_and(|apps| apps.iter().all(|appid| caller.sees(appid)))
 }
