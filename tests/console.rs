@@ -447,3 +447,19 @@ async fn a_person_for_one_app_sees_nothing_of_another_app() {
     let new = [("name", "friend"), ("role", "admin")];
     assert_eq!(insider.post("/console/people", &new).await.status, 403);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_store_is_away_every_page_says_so_and_no_session_is_lost() {
+    let world = World::start().await;
+    let viewer = visitor(&world, "lihua", Role::Viewer, None).await;
+    world.gateway.store.close().await;
+    for path in ["/console", "/console/messages", "/console/reach", "/console/account"] {
+        let away = viewer.get(path).await;
+        assert_eq!(away.status, 503, "{path}");
+        assert!(away.text.contains("The database is not available at the moment"), "{}", away.text);
+        assert!(!away.headers.contains_key("set-cookie"), "the browser keeps its session");
+    }
+    let login = try_log_in(&world, "lihua", &viewer.password, &[]).await;
+    assert_eq!(login.status, 503);
+    assert!(login.text.contains("The database is not available at the moment"), "{}", login.text);
+}

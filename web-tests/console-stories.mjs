@@ -135,6 +135,50 @@ test('a new message appears in the list and on the overview without a reload', (
   }
 }));
 
+test('the overview shows how an app stands, and each number leads to what it counts', () => inBrowser(browser, viewer, async (page) => {
+  const openid = await newUser();
+  await allow(openid);
+  await api('/v1/permits', { app: who.appid, openid, kind: 'subscribe_once', template });
+  await send(openid);
+  await sendLater(openid);
+  await page.goto(`${gateway}/console`);
+  const card = page.locator('section.card').filter({ has: page.locator(`a[href="/console/apps/${who.appid}"]`) });
+  /** @param {string} name */
+  const fact = (name) => card.locator('dt').filter({ hasText: new RegExp(`^${name}$`) }).locator('xpath=following-sibling::dd[1]');
+  await fact('The last hour').getByText(/[1-9]\d* sent \(.+ per minute\)/).waitFor();
+  await fact('From due to taken by WeChat').getByText(/half within .+, 95 % within/).waitFor();
+  await fact('Access token').getByText(/^Fetched .+ ends .+ refreshed /s).waitFor();
+  await fact("WeChat's quotas of today").getByText(/\d of [\d,]+ used, [\d,]+ left/).first().waitFor();
+
+  // A permit that is granted meanwhile is counted without a reload.
+  const units = async () => Number(/one-time subscription: ([\d,]+)/.exec(await fact('Usable permits').textContent() ?? '')?.[1].replaceAll(',', '') ?? 0);
+  const before = await units();
+  await allow(openid);
+  await api('/v1/permits', { app: who.appid, openid, kind: 'subscribe_once', template });
+  await page.waitForFunction(([label, least]) => {
+    const found = [...document.querySelectorAll('dt')].find((dt) => dt.textContent === label)?.nextElementSibling?.textContent ?? '';
+    return Number(/one-time subscription: ([\d,]+)/.exec(found)?.[1].replaceAll(',', '') ?? 0) > Number(least);
+  }, ['Usable permits', String(before)]);
+
+  await fact('Open messages').getByRole('link', { name: /^scheduled \d/ }).click();
+  await heading(page, 'Messages');
+  assert.equal(new URL(page.url()).searchParams.get('state'), 'scheduled');
+  await page.getByText(openid).first().waitFor();
+}));
+
+test('when the gateway cannot be reached, an open page stays and says that it is not live', () => inBrowser(browser, viewer, async (page) => {
+  const openid = await newUser();
+  await send(openid);
+  await page.goto(`${gateway}/console/messages`);
+  const sign = page.locator('[data-live-sign]');
+  await sign.filter({ hasText: /^Live$/ }).waitFor();
+  await page.context().setOffline(true);
+  await sign.filter({ hasText: 'Not live' }).waitFor();
+  await page.getByText(openid).first().waitFor();
+  await page.context().setOffline(false);
+  await sign.filter({ hasText: /^Live$/ }).waitFor();
+}));
+
 test('pages that show something work without scripts, and so does the search', async () => {
   const reference = fresh('plain');
   const { id } = await send(await newUser(), { reference });
@@ -176,6 +220,10 @@ test('when a session has ended, the login leads back to where the person was', a
     await page.goto(`${gateway}/console/users`);
     assert.equal((await someone.post('/console/logout')).status, 303);
     await page.goto(`${gateway}/console/messages?state=failed`);
+    await heading(page, 'Log in to the Hongyan console');
+    await page.getByRole('link', { name: '中文' }).click();
+    await heading(page, '登录鸿雁控制台');
+    await page.getByRole('link', { name: 'English' }).click();
     await heading(page, 'Log in to the Hongyan console');
     await fillLogin(page, someone);
     await heading(page, 'Messages');

@@ -176,9 +176,10 @@ export async function inBrowser(browser, someone, story, options = {}) {
     context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     page.on('pageerror', (error) => errors.push(String(error)));
-    // A status of 4xx that a story wants is an error in the browser's eyes.
+    // A status of 4xx and a broken connection that a story wants are errors in the browser's eyes.
     page.on('console', (message) => {
-      if (message.type() === 'error' && !message.text().includes('status of 4')) errors.push(message.text());
+      const wanted = ['status of 4', 'ERR_INTERNET_DISCONNECTED'].some((text) => message.text().includes(text));
+      if (message.type() === 'error' && !wanted) errors.push(message.text());
     });
     page.on('request', (request) => {
       const own = [`${gateway}/`, `blob:${gateway}/`, 'data:'];

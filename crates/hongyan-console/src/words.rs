@@ -74,7 +74,7 @@ texts! {
     not_found_then = "地址可能有误，或者对象已被删除。", "The address may be wrong, or the object is gone.";
     not_allowed = "您的角色不能这样做，请联系管理员。", "Your role does not allow this. Ask an admin.";
     store_is_away = "数据库暂时不可用", "The database is not available at the moment";
-    store_is_away_then = "已接受的消息不会丢失。请稍后重新加载。", "No accepted message is lost. Load this page again in a while.";
+    store_is_away_then = "已受理的消息不会丢失。请稍后重新加载。", "No accepted message is lost. Load this page again in a while.";
     person_is_unknown = "您没有控制台账号", "You may not use the console";
     person_is_unknown_then(name: &str) = "代理服务器说您是“{name}”，但没有这个用户。请管理员添加。", "The proxy says that you are “{name}”, and there is no such person. Ask an admin to add you.";
     foreign_form = "表单已过期：请重新打开页面再提交。", "The form has expired: open its page again, and send it from there.";

@@ -6,7 +6,7 @@ use hongyan_ledger::MessageId;
 use hongyan_wechat::AppId;
 
 use crate::Result;
-use crate::types::{MessageStory, NodeView, OpenMessages, ReachPart, UsablePermits, UserFilter, UserView};
+use crate::types::{MessageStory, NodeView, OpenMessages, ReachParts, UsablePermits, UserFilter, UserView};
 
 /// Reads for people; a part of [`crate::Store`]. Each has a time limit, so that none holds up a message.
 #[async_trait]
@@ -27,7 +27,7 @@ pub trait Reads {
 
     /// Who of an app can be reached now, by kind and template of the permits, and how many units expire in each of the
     /// next days.
-    async fn reach_parts(&self, appid: AppId, now: UnixMillis) -> Result<Vec<ReachPart>>;
+    async fn reach_parts(&self, appid: AppId, now: UnixMillis) -> Result<ReachParts>;
 
     /// All nodes with their lanes, by name; lanes that nobody has stand under no node.
     async fn nodes(&self) -> Result<Vec<NodeView>>;

@@ -33,7 +33,8 @@ pub use events::{
 };
 pub use feed::FeedCursor;
 pub use figures::{
-    EXPIRY_DAYS, MAX_OPEN_COUNTED, MAX_PERMITS_COUNTED, OpenMessages, PermitsOfKind, ReachPart, UsablePermits,
+    EXPIRY_DAYS, MAX_OPEN_COUNTED, MAX_PERMITS_COUNTED, OpenMessages, PermitsOfKind, ReachPart, ReachParts,
+    UsablePermits,
 };
 pub use messages::{
     Accepted, AttemptView, Cancelled, ClaimBatch, Claimed, ClaimedPermit, Ended, Epoch, Idempotency,

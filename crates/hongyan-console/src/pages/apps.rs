@@ -48,7 +48,7 @@ texts! {
     register = "添加小程序", "Register an app";
     register_lead = "AppSecret 在微信公众平台“开发管理”中获取；加密保存，不再显示。添加时立即用它读取模板。", "The AppSecret stands at mp.weixin.qq.com, in the development settings. It is stored encrypted and never shown again. It is tried at once: the templates are read with it.";
     secret = "AppSecret", "AppSecret";
-    gateway_secret = "网关密钥（兼容接口的 secret）", "The gateway secret (clients of the facade use it as secret)";
+    gateway_secret = "gateway secret（兼容接口的 secret）", "The gateway secret (clients of the facade use it as secret)";
     registered = "小程序已添加。", "The app is registered.";
     since = "自", "since";
     until = "到", "until";
@@ -71,8 +71,8 @@ texts! {
     truncate = "字段太长时自动截断", "Cut text that is too long for its field";
     new_secret = "新的 AppSecret（不填则不变）", "A new AppSecret (left out: it stays)";
     saved = "设置已保存。", "The settings are saved.";
-    rotate = "更换网关密钥", "Rotate the gateway secret";
-    rotate_sure = "旧的网关密钥立即失效。确定更换吗？", "The old gateway secret stops working at once. Rotate it?";
+    rotate = "更换 gateway secret", "Rotate the gateway secret";
+    rotate_sure = "旧的 gateway secret 立即失效。确定更换吗？", "The old gateway secret stops working at once. Rotate it?";
     callback = "接收微信推送", "Receiving WeChat's pushes";
     callback_lead = "在微信公众平台“开发管理 → 消息推送”中填写：", "Enter at mp.weixin.qq.com, development settings, message push:";
     callback_url = "服务器地址", "Server address";

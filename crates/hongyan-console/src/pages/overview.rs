@@ -15,7 +15,7 @@ use crate::console::Console;
 use crate::figures::{self, Stats, age, duration};
 use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
-use crate::pages::overview_apps::{self, Counted, Open, Quotas, Standing, standings};
+use crate::pages::overview_apps::{self, Open, PermitsByKind, Quotas, Standing, standings};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
@@ -111,7 +111,7 @@ struct OverviewPage {
     stats: Stats,
     chart: Curves<'static>,
     open: Vec<Open>,
-    permits: Counted,
+    permits: PermitsByKind,
     quotas: Quotas,
     now: UnixMillis,
 }
@@ -188,7 +188,7 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
         chart: stats.chart(visit.words),
         stats,
         open: backlog.open,
-        permits: Counted::read(&visit).await?,
+        permits: PermitsByKind::read(&visit).await?,
         quotas: visit.get_shared(&Address::of(&["quotas"])).await?,
         now,
     }))

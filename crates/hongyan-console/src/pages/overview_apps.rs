@@ -103,9 +103,9 @@ impl OfKind {
 }
 
 /// The permits of all apps, or nothing while they are counted, and if the database was too busy to count them.
-pub(super) struct Counted(Option<Permits>);
+pub(super) struct PermitsByKind(Option<Permits>);
 
-impl Counted {
+impl PermitsByKind {
     pub(super) async fn read(visit: &Visit) -> Result<Self, Refusal> {
         match visit.get_slow("permits by kind".to_owned(), Address::of(&["reach", "kinds"])).await {
             Ok(permits) => Ok(Self(permits.map(|counted| counted.value))),
@@ -177,7 +177,7 @@ pub(super) fn standings<'a>(
     apps: &'a [App],
     figures: &'a [OfApp],
     open: &'a [Open],
-    permits: &'a Counted,
+    permits: &'a PermitsByKind,
     quotas: &'a [QuotasOfApp],
     words: Words,
     now: UnixMillis,

@@ -65,6 +65,7 @@ struct Part {
 
 #[derive(Deserialize)]
 struct Parts {
+    totals: Reach,
     parts: Vec<Part>,
 }
 
@@ -82,7 +83,7 @@ struct ReachPage {
 /// Who can be reached, at a moment.
 struct ReachFigures {
     at: At,
-    all: Reach,
+    totals: Reach,
     parts: Vec<Part>,
     chart: Bars,
 }
@@ -108,18 +109,13 @@ async fn show(visit: Visit, Query(mut query): Query<ReachQuery>) -> Result<Respo
 
 /// The figures of an app. Counting them is a walk over all of its permits.
 async fn figures(visit: &Visit, words: Words, app: &str) -> Result<Option<ReachFigures>, Refusal> {
-    let of = |parts: &[&str]| {
-        let address = Address::of(parts).with("app", Some(app));
-        (address.behind_v1().to_owned(), address)
-    };
-    let ((all_name, all), (parts_name, parts)) = (of(&["reach"]), of(&["reach", "parts"]));
-    let (all, parts) =
-        tokio::join!(visit.get_slow(all_name, all), visit.get_slow::<Parts>(parts_name, parts));
-    let (Some(all), Some(Counted { value: Parts { parts }, at })) = (all?, parts?) else { return Ok(None) };
+    let address = Address::of(&["reach", "parts"]).with("app", Some(app));
+    let counted = visit.get_slow(address.behind_v1().to_owned(), address).await?;
+    let Some(Counted { value: Parts { totals, parts }, at }) = counted else { return Ok(None) };
     let days = (0..7).map(|day| {
         let units = parts.iter().filter_map(|part| part.expiring.get(day)).sum();
         (if day == 0 { words.within_a_day().to_owned() } else { format!("+{day} d") }, units)
     });
     let chart = Bars { label: words.expiring().to_owned(), bars: days.collect() };
-    Ok(Some(ReachFigures { at: At(at.min(all.at).to_string()), all: all.value, parts, chart }))
+    Ok(Some(ReachFigures { at: At(at.to_string()), totals, parts, chart }))
 }

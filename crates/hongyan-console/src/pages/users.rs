@@ -280,8 +280,10 @@ async fn grant(
             body[name] = json!(value);
         }
     }
-    if let Ok(count) = form.count.trim().parse::<u32>() {
-        body["count"] = json!(count);
+    let count = form.count.trim();
+    if !count.is_empty() {
+        // What is no number goes as it is: the API says what is wrong with it.
+        body["count"] = count.parse::<u32>().map_or_else(|_| json!(count), |count| json!(count));
     }
     visit.send::<IgnoredAny>(Method::POST, &Address::of(&["permits"]), &body).await?;
     Ok(back(&appid, &openid, "granted"))

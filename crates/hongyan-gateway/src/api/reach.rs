@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use hongyan_ledger::PermitKind;
-use hongyan_store::types::{Reach, UsablePermits};
+use hongyan_store::types::{Reach, ReachParts, UsablePermits};
 use hongyan_wechat::{AppId, TemplateId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -123,6 +123,10 @@ pub(super) struct PartsQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReachParts)]
 pub(super) struct PartsAnswer {
+    /// By all permits together. A user with permits of several kinds counts once.
+    #[schema(value_type = schemas::Reach)]
+    totals: Reach,
+    /// By kind and template.
     parts: Vec<PartJson>,
 }
 
@@ -169,7 +173,7 @@ pub(super) async fn parts(
 ) -> Result<axum::Json<PartsAnswer>, Problem> {
     let appid: AppId = parse("app", &query.app)?;
     caller.app(&context, &appid)?;
-    let parts = context.store.reach_parts(appid, context.clock.now()).await?;
+    let ReachParts { totals, parts } = context.store.reach_parts(appid, context.clock.now()).await?;
     let parts = parts.into_iter().map(|part| PartJson {
         kind: part.kind,
         template: part.template,
@@ -178,7 +182,7 @@ pub(super) async fn parts(
         unlimited: part.unlimited,
         expiring: part.expiring.to_vec(),
     });
-    Ok(axum::Json(PartsAnswer { parts: parts.collect() }))
+    Ok(axum::Json(PartsAnswer { totals, parts: parts.collect() }))
 }
 
 #[cfg(test)]

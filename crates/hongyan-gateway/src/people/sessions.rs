@@ -95,14 +95,12 @@ pub struct Sessions {
     pub(super) clock: Clock,
     pub(super) vault: Arc<Vault>,
     pub(super) guesses: Guesses,
-    /// What the forms of people bring whom a proxy has logged in is derived from this.
-    forms: Arc<SecretString>,
 }
 
 impl Sessions {
     /// The sessions in this store.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, clock: Clock) -> Self {
-        Self { store, clock, vault, guesses: Guesses::default(), forms: Arc::new(random_token("")) }
+        Self { store, clock, vault, guesses: Guesses::default() }
     }
 
     /// Logs a person in who has no second factor; others are asked for a code.
@@ -263,8 +261,10 @@ impl Sessions {
     pub async fn session_of(&self, name: &str) -> Result<Option<Session>, StoreError> {
         let person = self.store.person(&name.trim().to_lowercase()).await?;
         let Some(person) = person.and_then(known_role) else { return Ok(None) };
-        let csrf = hex::encode(sha256(&format!("form {} {}", self.forms.expose_secret(), person.id)));
-        Ok(Some(Session { person: Arc::new(person), csrf: csrf.into(), must_change_password: false }))
+        // No session token that it could depend on. Any node answers the form that another node has drawn.
+        let csrf = self.vault.derived(&format!("form {}", person.id));
+        let csrf = csrf.expose_secret().into();
+        Ok(Some(Session { person: Arc::new(person), csrf, must_change_password: false }))
     }
 
     /// Ends all sessions of a person.
@@ -355,6 +355,20 @@ mod tests {
             }
         }
         compared
+    }
+
+    #[tokio::test]
+    async fn any_node_with_the_master_key_answers_a_form_of_somebody_whom_a_proxy_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, _) = sessions(dir.path()).await;
+        let token = async |key: u8| {
+            let node =
+                Sessions::new(one.store.clone(), Arc::new(Vault::from_key([key; 32])), one.clock.clone());
+            node.session_of("lihua").await.unwrap().unwrap().csrf
+        };
+        let own = one.session_of("lihua").await.unwrap().unwrap().csrf;
+        assert_eq!(token(1).await, own);
+        assert_ne!(token(2).await, own, "who does not have the key cannot compute it");
     }
 
     #[tokio::test]

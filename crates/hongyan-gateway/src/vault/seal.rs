@@ -17,6 +17,7 @@ use std::fmt;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
 use hongyan_wechat::{AppId, OpenId};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -95,6 +96,8 @@ pub enum VaultError {
 /// A master key.
 struct Key {
     cipher: XChaCha20Poly1305,
+    /// From which [`Vault::derived`] makes secrets.
+    derivation: Hmac<Sha256>,
     id: [u8; KEY_ID_BYTES],
 }
 
@@ -103,7 +106,8 @@ impl Key {
         let digest: [u8; 32] = Sha256::digest(key).into();
         let mut id = [0; KEY_ID_BYTES];
         id.copy_from_slice(&digest[..KEY_ID_BYTES]);
-        Self { cipher: XChaCha20Poly1305::new(&key.into()), id }
+        let derivation = Hmac::new_from_slice(&key).expect("HMAC takes a key of any length");
+        Self { cipher: XChaCha20Poly1305::new(&key.into()), derivation, id }
     }
 
     fn has_sealed(&self, sealed: &[u8]) -> bool {
@@ -170,6 +174,12 @@ impl Vault {
     /// The ids of the keys, the current key first. They reveal nothing about the keys.
     pub fn key_ids(&self) -> Vec<String> {
         std::iter::once(&self.current).chain(&self.previous).map(|key| hex::encode(key.id)).collect()
+    }
+
+    /// A secret for one purpose, in hexadecimal: the same on every node with the same master key.
+    pub fn derived(&self, purpose: &str) -> SecretString {
+        let mac = self.current.derivation.clone().chain_update(purpose).finalize();
+        hex::encode(mac.into_bytes()).into()
     }
 
     /// Whether there is a previous key.

@@ -9,7 +9,7 @@ use super::check::checks;
 use super::world::{START, World, after, appid, template, user};
 use crate::types::{
     ConsoleSession, LoginLink, LoginRecord, MAX_PERMITS_COUNTED, NewMessage, NewPassword, NewPermit, NewTotp,
-    PermitsOfKind, PersonChange, PersonChanged, PersonRecord, UserFilter,
+    PermitsOfKind, PersonChange, PersonChanged, PersonRecord, Reach, ReachParts, UserFilter,
 };
 
 checks![
@@ -293,7 +293,13 @@ async fn reach_is_told_by_kind_and_template_with_what_expires(world: World) {
     world.subscribe(&user(2), 1).await;
     world.grant(world.form(&user(1), "form-1", START), START).await;
     world.grant(world.form(&user(1), "form-2", START), START).await;
-    let parts = world.store.reach_parts(appid(), START).await.unwrap();
+    let ReachParts { totals, parts } = world.store.reach_parts(appid(), START).await.unwrap();
+    assert_eq!(
+        totals,
+        Reach { users: 2, units: 6, unlimited: 0 },
+        "a user with permits of two kinds counts once"
+    );
+    assert_eq!(totals, world.store.reach(appid(), None, None, START).await.unwrap());
     let told: Vec<_> = parts.iter().map(|part| (part.kind, part.users, part.units)).collect();
     assert_eq!(told, [(PermitKind::Form, 1, 2), (PermitKind::SubscribeOnce, 2, 4)]);
     assert_eq!(parts[0].template, None);
@@ -302,8 +308,9 @@ async fn reach_is_told_by_kind_and_template_with_what_expires(world: World) {
     assert_eq!(parts[0].expiring.iter().sum::<u64>(), 2, "forms do, within seven days");
     let six_days = START.plus(Duration::from_secs(6 * 86_400 + 3_600));
     let soon = world.store.reach_parts(appid(), six_days).await.unwrap();
-    assert_eq!(soon[0].expiring[0], 2, "and then within one");
-    assert!(world.store.reach_parts("wx0000000000000009".parse().unwrap(), START).await.unwrap().is_empty());
+    assert_eq!(soon.parts[0].expiring[0], 2, "and then within one");
+    let nobody = world.store.reach_parts("wx0000000000000009".parse().unwrap(), START).await.unwrap();
+    assert_eq!(nobody, ReachParts::default());
 }
 
 async fn nodes_are_listed_with_their_lanes(world: World) {

@@ -12,7 +12,8 @@ use super::cells::{Cells, each, many, parsed};
 use super::row_error::RowResult;
 use super::user_entries::users_of_lane;
 use crate::types::{
-    EXPIRY_DAYS, MAX_OPEN_COUNTED, MAX_PERMITS_COUNTED, OpenMessages, PermitsOfKind, ReachPart, UsablePermits,
+    EXPIRY_DAYS, MAX_OPEN_COUNTED, MAX_PERMITS_COUNTED, OpenMessages, PermitsOfKind, Reach, ReachPart,
+    ReachParts, UsablePermits,
 };
 
 /// Counts messages by app, at most so many.
@@ -128,7 +129,8 @@ pub(super) fn usable_permits(db: &Connection, now: UnixMillis) -> RowResult<Usab
 
 /// Carries out [`crate::Reads::reach_parts`]: as `reach`, a walk over all of the app's permits, lane by lane. The rows are
 /// added up here: a statement that groups them sorts them first, which takes three times as long.
-pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> RowResult<Vec<ReachPart>> {
+pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> RowResult<ReachParts> {
+    let mut totals = Reach::default();
     let mut parts = BTreeMap::<(u8, Option<String>), ReachPart>::new();
     for lane in Lane::all() {
         // The permits of a user come one after the other: a user is counted once a kind and template.
@@ -149,6 +151,7 @@ pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> Ro
                 if user != number {
                     user = number;
                     counted.clear();
+                    totals.users += 1;
                 }
                 let kind = cells.coded(PermitKind::from_code)?;
                 let key = (kind.code(), cells.raw::<Option<String>>()?);
@@ -169,6 +172,8 @@ pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> Ro
                 };
                 part.units += units;
                 part.unlimited += unlimited;
+                totals.units += units;
+                totals.unlimited += unlimited;
                 if let Some(expiring) = part.expiring.get_mut(day as usize) {
                     *expiring += units;
                 }
@@ -180,5 +185,5 @@ pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> Ro
             },
         )?;
     }
-    Ok(parts.into_values().collect())
+    Ok(ReachParts { totals, parts: parts.into_values().collect() })
 }

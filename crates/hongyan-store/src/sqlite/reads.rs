@@ -13,7 +13,7 @@ use super::{SqliteStore, events, figures, lanes, messages, webhooks};
 use crate::rows::User;
 use crate::rows::lanes::{NodeRow, Owner};
 use crate::types::{
-    MessageDetail, MessageStory, NodeView, OpenMessages, ReachPart, UsablePermits, UserFilter, UserView,
+    MessageDetail, MessageStory, NodeView, OpenMessages, ReachParts, UsablePermits, UserFilter, UserView,
 };
 use crate::{Reads, Result};
 
@@ -38,7 +38,7 @@ impl Reads for SqliteStore {
         self.read_for_people(Verb::CountPermits, move |db| figures::usable_permits(db, now)).await
     }
 
-    async fn reach_parts(&self, appid: AppId, now: UnixMillis) -> Result<Vec<ReachPart>> {
+    async fn reach_parts(&self, appid: AppId, now: UnixMillis) -> Result<ReachParts> {
         self.count(Verb::CountParts, move |db| figures::reach_parts(db, &appid, now)).await
     }
 

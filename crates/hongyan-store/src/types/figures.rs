@@ -1,5 +1,6 @@
 //! How things stand, as people ask for it.
 
+use super::Reach;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageState, PermitKind};
 use hongyan_wechat::{AppId, TemplateId};
@@ -50,6 +51,15 @@ pub struct UsablePermits {
     pub kinds: Vec<PermitsOfKind>,
     /// There are permits that were not looked at.
     pub is_cut: bool,
+}
+
+/// Who can be reached now, and by which permits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReachParts {
+    /// By all permits together. A user with permits of several kinds counts once.
+    pub totals: Reach,
+    /// By kind and template.
+    pub parts: Vec<ReachPart>,
 }
 
 /// Permits of one kind, for one template, that can be used now.
