@@ -17,6 +17,8 @@ pub fn hongyan(args: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HONGYAN_")) {
         command.env_remove(name);
     }
+    // The language of the machine.
+    command.env("LC_ALL", "C");
     command
 }
 

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use hongyan_clock::{Pace, UnixMillis};
 use hongyan_gateway::keys::Scope;
 use hongyan_ledger::{KeyId, MessageId};
+use hongyan_ui::Language;
 use hongyan_wechat::AppId;
 use url::Url;
 
@@ -62,8 +63,29 @@ Examples:
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage, 78 wrong configuration.")]
 pub(crate) struct Cli {
+    /// The language of the help, of the output and of errors [env: HONGYAN_LANG, else LC_ALL, LC_MESSAGES, LANG]
+    /// [default: en]
+    #[arg(long, global = true, value_name = "LANGUAGE")]
+    pub(crate) lang: Option<Lang>,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The names of both languages. A locale such as `zh-CN` is a name, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    #[value(alias = "zh-CN")]
+    Zh,
+    En,
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::Zh => Self::Zh,
+            Lang::En => Self::En,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,7 @@
 //! | module | knows |
 //! | --- | --- |
 //! | [`cli`] | every command and flag |
+//! | [`language`], [`usage`] | the reader's language; help and errors in the command line |
 //! | [`settings`] | how flags, environment and file become the gateway's settings |
 //! | [`failure`] | exit codes |
 //! | [`listen`], [`lock`], [`signals`], [`logging`] | what every service needs: a port, its database for itself, an end, a log |
@@ -43,6 +44,7 @@ mod healthcheck;
 mod http;
 mod import;
 mod key;
+mod language;
 mod listen;
 mod listing;
 mod lock;
@@ -69,15 +71,14 @@ mod stats;
 mod stoppable;
 mod strict_json;
 mod tutorial;
+mod usage;
 mod user;
 mod version;
 mod webhook;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
@@ -85,8 +86,13 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _armed = hongyan_failpoints::arm();
-    // Wrong usage ends here, with clap's error text and exit code 2.
-    let cli = Cli::parse();
+    let language = language::wanted(std::env::args_os().skip(1), |name| std::env::var_os(name));
+    language::set(language);
+    // Wrong usage ends here, with exit code 2.
+    let cli = usage::parse(language);
+    if let Some(named) = cli.lang {
+        language::set(named.into());
+    }
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -130,7 +136,12 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Restore(args) => restore::run(&args).await,
             Command::Completions { shell } => {
                 let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Cli::command(), "hongyan", &mut script);
+                clap_complete::generate(
+                    shell,
+                    &mut usage::command(language::current()),
+                    "hongyan",
+                    &mut script,
+                );
                 output::bytes(&script)
             }
             Command::Man { directory } => man::run(&directory),

@@ -14,7 +14,8 @@ use crate::output::warn;
 const DEFAULT_FILE: &str = "hongyan.toml";
 
 /// Variables with the prefix HONGYAN_ that other commands read. The gateway would take them for misspelt settings.
-const CLIENT_VARIABLES: [&str; 3] = ["HONGYAN_CA_FILE", "HONGYAN_INSECURE_HTTP", "HONGYAN_SANDBOX_HOSTS"];
+const CLIENT_VARIABLES: [&str; 4] =
+    ["HONGYAN_CA_FILE", "HONGYAN_INSECURE_HTTP", "HONGYAN_LANG", "HONGYAN_SANDBOX_HOSTS"];
 
 /// Reads the settings. Only some commands have the flag `listen`.
 ///

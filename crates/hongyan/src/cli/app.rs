@@ -19,7 +19,7 @@ pub(crate) struct AppArgs {
 pub(crate) enum AppCommand {
     /// Register a mini program
     #[command(after_help = "\
-The AppSecret is read from a file, from standard input (-) or from HONGYAN_APP_SECRET, never from the command
+The AppSecret is read from a file, from standard input (-) or from HONGYAN_APP_SECRET, never from the command \
 line: other users of the machine can read the command line.
 
 Examples:
@@ -32,7 +32,7 @@ Examples:
     Show(AppOneArgs),
     /// Change a mini program: its AppSecret, its name, how it sends
     #[command(after_help = "\
-Settings without a flag stay. A new AppSecret is read as by `app add`: from a file, from standard input (-) or, with
+Settings without a flag stay. A new AppSecret is read as by `app add`: from a file, from standard input (-) or, with \
 --secret-env, from HONGYAN_APP_SECRET; never from the command line.
 
 Examples:
